@@ -12,7 +12,12 @@ from simulacra_trainer.families.forest.kernels import (
     grow_classes,
     grow_numbers,
 )
-from simulacra_trainer.families.forest.traversal import MOST_WAITING, pick, split_masks, walk
+from simulacra_trainer.families.forest.traversal import (
+    MAX_STACK,
+    find_leaves,
+    pick_donors,
+    split_masks,
+)
 from simulacra_trainer.families.grid import find_bins
 
 NO_SUMS = np.empty((0, 0), np.uint8)
@@ -89,7 +94,7 @@ def test_number_tree_equals_brute_force(seed: int) -> None:
 
 
 @pytest.mark.parametrize("levels", [3, 40])
-def test_a_big_node_searched_on_a_sample_splits_where_all_rows_say(levels: int) -> None:
+def test_split_searched_on_a_sample_equals_the_split_of_all_rows(levels: int) -> None:
     n, rng = 3 * SAMPLED_FROM, np.random.default_rng(levels)
     Z = rng.integers(0, 30, (4, n)).astype(np.uint8)
     Z[1] = np.where(rng.random(n) < 0.9, Z[2], Z[1])  # a rival of the best
@@ -104,7 +109,7 @@ def test_a_big_node_searched_on_a_sample_splits_where_all_rows_say(levels: int) 
     assert (feature[0], threshold[0]) == (f, t)
 
 
-def test_a_weak_effect_that_a_sample_cannot_show_is_found_in_a_big_node() -> None:
+def test_weak_effect_invisible_in_a_sample_is_found_on_all_rows() -> None:
     n, rng = 6 * SAMPLED_FROM, np.random.default_rng(5)
     Z = rng.integers(0, 2, (30, n)).astype(np.uint8)
     y = (rng.random(n) < 0.5 + 0.02 * Z[17]).astype(np.int32)
@@ -112,7 +117,7 @@ def test_a_weak_effect_that_a_sample_cannot_show_is_found_in_a_big_node() -> Non
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 249])
-def test_bins_are_those_of_a_sorted_search(count: int) -> None:
+def test_find_bins_equals_numpy_searchsorted(count: int) -> None:
     rng = np.random.default_rng(count)
     edges = np.sort(rng.normal(size=count))
     values = np.concatenate([rng.normal(size=500), [np.nan, np.inf, -np.inf], edges])
@@ -120,7 +125,7 @@ def test_bins_are_those_of_a_sorted_search(count: int) -> None:
     assert np.array_equal(find_bins(values, edges), expected)
 
 
-def test_noise_is_not_split_and_signal_is() -> None:
+def test_trees_split_signal_but_not_noise() -> None:
     rng = np.random.default_rng(0)
     Z = rng.integers(0, 50, (20, 1000)).astype(np.uint8)
     noise = rng.integers(0, 2, 1000).astype(np.int32)
@@ -128,7 +133,7 @@ def test_noise_is_not_split_and_signal_is() -> None:
     assert grow_classes(Z, (Z[7] > 20).astype(np.int32), 2, split_prices(12.0, 2))[0].size == 3
 
 
-def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
+def test_each_training_row_reaches_the_leaf_that_holds_it() -> None:
     rng = np.random.default_rng(3)
     Z = rng.integers(0, 200, (4, 500)).astype(np.uint8)
     y = ((Z[0] > 100).astype(int) + 2 * (Z[3] > 50)).astype(np.int32)
@@ -137,14 +142,14 @@ def test_walk_ends_in_the_leaf_that_holds_the_training_row() -> None:
     luts = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
     masks = split_masks(feature, threshold, luts)
     rows = np.arange(500, dtype=np.int32)
-    leaves = walk(Z, NO_SUMS, rows, feature, masks, child)
+    leaves = find_leaves(Z, NO_SUMS, rows, feature, masks, child)
     place = np.empty(500, int)
     place[index] = rows
     assert np.all((start[leaves] <= place) & (place < stop[leaves]))
 
 
-def test_walk_ends_where_each_row_goes_by_itself_in_a_tree_deeper_than_what_may_wait() -> None:
-    depth, n = MOST_WAITING + 100, 40_000
+def test_rows_reach_the_same_leaf_in_a_tree_deeper_than_the_stack() -> None:
+    depth, n = MAX_STACK + 100, 40_000
     rng = np.random.default_rng(4)
     # a chain: at each level a few rows leave to the right (the leaves), the others go on to the
     # left
@@ -162,19 +167,21 @@ def test_walk_ends_where_each_row_goes_by_itself_in_a_tree_deeper_than_what_may_
         np.tile(np.arange(256, dtype=np.uint8), (depth, 1)),
     )
     rows = rng.permutation(n)[: n // 2].astype(np.int32)
-    leaves = walk(Z, NO_SUMS, rows, feature, masks, child)
+    leaves = find_leaves(Z, NO_SUMS, rows, feature, masks, child)
     for i in range(0, rows.size, 50):
         node = 0
         while feature[node] >= 0:
             node = child[node] + Z[feature[node], rows[i]]
         assert leaves[i] == node
-    assert np.unique(leaves).size > MOST_WAITING
-    assert walk(Z, NO_SUMS, rows[:0], feature, masks, child).size == 0
+    assert np.unique(leaves).size > MAX_STACK
+    assert find_leaves(Z, NO_SUMS, rows[:0], feature, masks, child).size == 0
 
 
-def test_pick_is_uniform_in_the_segment_and_leaves_a_uniform_remainder() -> None:
+def test_donor_and_remainder_are_uniform() -> None:
     u = np.random.default_rng(1).random(60_000)
-    donors = pick(np.zeros(60_000, np.int32), np.array([7], np.int32), np.array([13], np.int32), u)
+    donors = pick_donors(
+        np.zeros(60_000, np.int32), np.array([7], np.int32), np.array([13], np.int32), u
+    )
     counts = np.bincount(donors, minlength=13)[7:]
     assert counts.sum() == 60_000
     assert np.all(np.abs(counts - 10_000) < 400)
@@ -182,7 +189,7 @@ def test_pick_is_uniform_in_the_segment_and_leaves_a_uniform_remainder() -> None
     assert abs(np.corrcoef(u, donors)[0, 1]) < 0.02
 
 
-def test_correspondence_order_of_a_binary_target_is_the_order_of_its_share() -> None:
+def test_correspondence_order_of_a_binary_target_is_its_share() -> None:
     rng = np.random.default_rng(2)
     x = rng.integers(1, 9, 5000).astype(np.uint8)
     share = np.array([0, 0.5, 0.1, 0.9, 0.3, 0.7, 0.2, 0.6, 0.4])
@@ -200,7 +207,7 @@ def test_mean_order_puts_unseen_codes_at_the_overall_mean() -> None:
     assert scores[77] == 4.0
 
 
-def test_needless_splits_are_as_rare_for_many_classes_as_for_two() -> None:
+def test_useless_splits_are_as_rare_with_many_classes_as_with_two() -> None:
     rng = np.random.default_rng(4)
     found = {}
     for classes in (2, 12):

@@ -12,9 +12,9 @@ import pytest
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel, additive, model_selection
+from simulacra_trainer.families.forest import FOREST, ForestModel, additive, likelihood
 from simulacra_trainer.families.forest.additive import functions_of
-from simulacra_trainer.families.forest.do_response import is_latent, looked_at
+from simulacra_trainer.families.forest.do_response import columns_used, follows_scores
 from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.samplers import Context, Latent
@@ -65,7 +65,7 @@ def model(table_and_schema) -> ForestModel:
 def test_few_rows_keep_their_correlations_at_a_high_penalty(
     model: ForestModel, table_and_schema
 ) -> None:
-    assert all(is_latent(model.parts[j]) for j in range(3, 8))
+    assert all(follows_scores(model.samplers[j]) for j in range(3, 8))
     real, drawn = (
         values(table_and_schema[0])[:7],
         values(model.sample(6000, np.random.default_rng(1)))[:7],
@@ -75,7 +75,7 @@ def test_few_rows_keep_their_correlations_at_a_high_penalty(
     assert apart.mean() < 0.08
 
 
-def test_repeated_and_missing_values_come_back_as_they_are(
+def test_repeated_and_missing_values_are_drawn_exactly(
     model: ForestModel, table_and_schema
 ) -> None:
     real, drawn = (
@@ -90,7 +90,7 @@ def test_repeated_and_missing_values_come_back_as_they_are(
         assert abs(np.mean(known == value) - count / np.sum(~np.isnan(real))) < 0.04
 
 
-def test_drawn_rows_hold_new_numbers(model: ForestModel, table_and_schema) -> None:
+def test_drawn_rows_contain_new_numbers(model: ForestModel, table_and_schema) -> None:
     real, drawn = (
         values(table_and_schema[0])[0],
         values(model.sample(6000, np.random.default_rng(1)))[0],
@@ -98,7 +98,7 @@ def test_drawn_rows_hold_new_numbers(model: ForestModel, table_and_schema) -> No
     assert np.isin(drawn, real).mean() < 0.1
 
 
-def test_leaves_stay_where_a_number_jumps() -> None:
+def test_number_with_a_jump_keeps_its_tree() -> None:
     rng = np.random.default_rng(2)
     kind = rng.integers(0, 4, 2000)
     price = np.array([4.99, 1.0, 7.5, 3.0])[kind] + 0.5 * rng.integers(0, 3, 2000)
@@ -109,7 +109,7 @@ def test_leaves_stay_where_a_number_jumps() -> None:
         numbers_column("price", price, 2),
     )
     model = fit(table, schema, 3.0)
-    assert not is_latent(model.parts[2])
+    assert not follows_scores(model.samplers[2])
     drawn = model.sample(4000, np.random.default_rng(0))
     pairs = set(
         zip(drawn.column("kind").to_pylist(), drawn.column("price").to_pylist(), strict=True)
@@ -119,13 +119,13 @@ def test_leaves_stay_where_a_number_jumps() -> None:
     )
 
 
-def test_cells_are_a_distribution(model: ForestModel, table_and_schema) -> None:
+def test_cell_probabilities_sum_to_one(model: ForestModel, table_and_schema) -> None:
     rows = np.arange(40, dtype=np.int32)
     context = Context(model.data.codes, model.data.values)
     for j in (3, 7):
         grid = number_grid(model.data.values[j])
         each = [
-            cell_probabilities(model.parts[j], grid, context, rows, np.full(40, k))
+            cell_probabilities(model.samplers[j], grid, context, rows, np.full(40, k))
             for k in range(grid.size)
         ]
         assert np.all(np.array(each) > 0)
@@ -133,17 +133,19 @@ def test_cells_are_a_distribution(model: ForestModel, table_and_schema) -> None:
     assert np.isfinite(model.log_likelihood(table_and_schema[0])).all()
 
 
-def test_unseen_rows_are_likelier_than_by_leaves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_normal_scores_make_unseen_rows_likelier_than_trees_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     table, schema = few_rows(900)
     seen, unseen = table.slice(0, 300), table.slice(300)
     scored = fit(seen, schema)
-    monkeypatch.setattr("simulacra_trainer.families.forest.grow.FEWEST_ROWS", 10**9)
+    monkeypatch.setattr("simulacra_trainer.families.forest.grow.MIN_ROWS", 10**9)
     leaves = fit(seen, schema)
-    assert not any(is_latent(part) for part in leaves.parts.values())
+    assert not any(follows_scores(sampler) for sampler in leaves.samplers.values())
     assert scored.log_likelihood(unseen).mean() > leaves.log_likelihood(unseen).mean() + 1.0
 
 
-def test_a_slope_pays_a_price() -> None:
+def test_slope_enters_only_if_it_gains_more_than_its_price() -> None:
     rng = np.random.default_rng(3)
     numbers = rng.normal(size=(12, 400))
     target = numbers[0] + 0.25 * numbers[1] + rng.normal(size=400)
@@ -162,7 +164,9 @@ def test_a_slope_pays_a_price() -> None:
     assert columns(0.0) > {0, 1}
 
 
-def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_selection_is_the_same_with_and_without_a_precomputed_gram(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Their cross products are computed as they are asked for; the last one repeats the first and
     adds nothing.
     """
@@ -186,7 +190,7 @@ def test_of_many_functions_the_same_ones_enter_as_of_few(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(("better", "folds"), [(0, 1), (1, 1), (None, 3)])
-def test_folds_race_to_the_verdict(
+def test_clear_comparison_ends_before_the_last_fold(
     monkeypatch: pytest.MonkeyPatch, better: int | None, folds: int
 ) -> None:
     rng, grown = np.random.default_rng(2), []
@@ -197,15 +201,15 @@ def test_folds_race_to_the_verdict(
         grown.append(part)
         return np.clip(0.3 + 0.3 * (part == better) + rng.normal(0, 0.05, held.size), 0.01, 1)
 
-    monkeypatch.setattr(model_selection, "cell_probabilities", probabilities)
+    monkeypatch.setattr(likelihood, "cell_probabilities", probabilities)
     context, numbers = Context(np.zeros((1, 900), np.uint8), []), rng.normal(size=900)
-    likelier = model_selection.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
+    likelier = likelihood.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
     assert grown == [0, 1] * folds
     if better is not None:
         assert likelier is (better == 0)
 
 
-def test_tied_scores_are_imputed_so_that_slopes_keep_their_size() -> None:
+def test_imputing_tied_scores_keeps_the_size_of_slopes() -> None:
     rng = np.random.default_rng(4)
     cause = rng.normal(size=4000)
     effect = cause + rng.normal(size=4000)
@@ -223,11 +227,11 @@ def test_tied_scores_are_imputed_so_that_slopes_keep_their_size() -> None:
     assert fits[1].scores.std() == pytest.approx(1.0, abs=0.05)
 
 
-def test_under_do_a_score_gives_way_to_the_regression_on_the_numbers_own_scale(
+def test_under_do_a_regression_of_values_replaces_normal_scores(
     model: ForestModel,
 ) -> None:
-    j = next(j for j in range(3, 7) if isinstance(model.parts[j], Latent))
-    cause = next(iter(looked_at(model.parts[j])))
+    j = next(j for j in range(3, 7) if isinstance(model.samplers[j], Latent))
+    cause = next(iter(columns_used(model.samplers[j])))
     at = np.nanquantile(model.data.values[cause], [0.25, 0.75])
     means = [
         values(model.sample(20_000, np.random.default_rng(0), do={f"n{cause}": float(x)}))[j].mean()
@@ -247,7 +251,7 @@ def test_under_do_a_score_gives_way_to_the_regression_on_the_numbers_own_scale(
     assert means[1] - means[0] == pytest.approx(slope * (at[1] - at[0]), abs=0.35)
 
 
-def test_it_survives_a_disk_and_damage_is_refused(
+def test_saved_model_loads_and_a_damaged_one_is_rejected(
     model: ForestModel, table_and_schema, tmp_path: Path
 ) -> None:
     model.save(tmp_path)
@@ -273,7 +277,7 @@ def test_it_survives_a_disk_and_damage_is_refused(
             FOREST.load(tmp_path, *table_and_schema)
 
 
-def test_weighted_rows_keep_leaves(table_and_schema) -> None:
+def test_weighted_rows_use_trees_instead_of_normal_scores(table_and_schema) -> None:
     table, schema = table_and_schema
     weights, of = numbers_column("w", np.linspace(1, 3, table.num_rows))
     table = table.append_column("w", weights)
@@ -283,4 +287,4 @@ def test_weighted_rows_keep_leaves(table_and_schema) -> None:
     model = FOREST.fit(
         table, schema, [f"n{j}" for j in range(8)], seed=0, options={}, progress=no_progress
     )
-    assert not any(is_latent(part) for part in model.parts.values())
+    assert not any(follows_scores(sampler) for sampler in model.samplers.values())

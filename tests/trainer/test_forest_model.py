@@ -45,7 +45,7 @@ def model(table_and_schema: tuple[pa.Table, TableSchema]) -> ForestModel:
     return fit(*table_and_schema)
 
 
-def test_types_and_levels_are_those_of_the_clean_table(
+def test_drawn_table_has_types_and_levels_of_the_clean_table(
     model: ForestModel, table_and_schema
 ) -> None:
     table, _ = table_and_schema
@@ -57,7 +57,7 @@ def test_types_and_levels_are_those_of_the_clean_table(
     assert pc.min(drawn.column("age")).as_py() >= 18
 
 
-def test_a_seed_decides_the_rows_whatever_the_number_of_threads(
+def test_same_seed_gives_the_same_rows_with_any_number_of_threads(
     table_and_schema, monkeypatch
 ) -> None:
     drawn = []
@@ -68,7 +68,9 @@ def test_a_seed_decides_the_rows_whatever_the_number_of_threads(
     assert not draw(fit(*table_and_schema), 2000, seed=10).equals(drawn[0])
 
 
-def test_marginals_and_a_strong_dependence_are_kept(model: ForestModel, table_and_schema) -> None:
+def test_marginals_and_a_strong_dependence_are_preserved(
+    model: ForestModel, table_and_schema
+) -> None:
     table, _ = table_and_schema
     drawn = draw(model, 20_000)
     for name in ("city", "segment"):
@@ -99,7 +101,7 @@ def test_a_functional_dependency_holds_in_both_orders_of_its_columns(table_and_s
         assert len(pairs) == 6
 
 
-def test_exact_figures_that_another_column_decides_are_not_mixed() -> None:
+def test_exact_values_determined_by_another_column_are_not_mixed() -> None:
     rng = np.random.default_rng(5)
     year = rng.choice([2018, 2019, 2020, 2021], 6000)
     brackets = {
@@ -117,7 +119,7 @@ def test_exact_figures_that_another_column_decides_are_not_mixed() -> None:
     assert lawful > 0.9
 
 
-def test_rare_levels_are_drawn_but_not_tied_to_their_owners() -> None:
+def test_rare_levels_are_drawn_independently_of_their_owners() -> None:
     rng = np.random.default_rng(6)
     common = rng.choice(["x", "y"], 4000)
     rare = [f"rare{i}" for i in range(60)]
@@ -133,7 +135,7 @@ def test_rare_levels_are_drawn_but_not_tied_to_their_owners() -> None:
     assert abs(sum(found) / 40_000 - 60 / 4000) < 0.004
 
 
-def test_copies_are_no_more_frequent_than_among_unseen_rows() -> None:
+def test_drawn_rows_copy_no_more_often_than_unseen_rows_do() -> None:
     table, schema = survey(4000, seed=11)
     train, holdout = table.slice(0, 2000), table.slice(2000)
     model = fit(train, schema)
@@ -141,7 +143,7 @@ def test_copies_are_no_more_frequent_than_among_unseen_rows() -> None:
     assert copies <= base + 0.002
 
 
-def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: ForestModel) -> None:
+def test_do_keeps_other_mechanisms_and_differs_from_conditioning(model: ForestModel) -> None:
     """Switchers are young and the young spend more: conditioning on switchers moves spend,
     do(switcher) does not.
     """
@@ -164,7 +166,7 @@ def test_do_of_a_cause_moves_its_effect_by_the_mechanism(model: ForestModel) -> 
     assert -45 < spends[1] - spends[0] < -20  # the mechanism says -12 a unit, floored at zero
 
 
-def test_first_puts_columns_first_and_keeps_what_is_given(model: ForestModel) -> None:
+def test_first_reorders_columns_and_keeps_given_values(model: ForestModel) -> None:
     again = model.first(["spend", "segment"])
     assert again.columns[:2] == ["spend", "segment"]
     assert again.columns[2:] == [c for c in model.columns if c not in ("spend", "segment")]
@@ -180,7 +182,7 @@ def test_first_puts_columns_first_and_keeps_what_is_given(model: ForestModel) ->
     )
 
 
-def test_likelihood_prefers_the_truth(model: ForestModel, table_and_schema) -> None:
+def test_true_rows_are_likelier_than_shuffled_ones(model: ForestModel, table_and_schema) -> None:
     table, _ = table_and_schema
     unseen, _ = survey(1000, seed=77)
     shuffled = unseen.set_column(
@@ -194,7 +196,7 @@ def test_likelihood_prefers_the_truth(model: ForestModel, table_and_schema) -> N
     assert np.isfinite([real, broken, seen]).all()
 
 
-def test_a_saved_model_draws_the_same_rows(
+def test_saved_model_draws_the_same_rows(
     model: ForestModel, table_and_schema, tmp_path: Path
 ) -> None:
     model.save(tmp_path)
@@ -230,7 +232,7 @@ def damage_names(tensors: dict) -> None:
 @pytest.mark.parametrize(
     "damage", [damage_feature, damage_child, damage_stop, damage_donors, damage_type, damage_names]
 )
-def test_a_damaged_model_is_refused_before_a_kernel_sees_it(
+def test_damaged_tensors_are_rejected_before_a_kernel_reads_them(
     model, table_and_schema, tmp_path: Path, damage
 ) -> None:
     model.save(tmp_path)
@@ -241,7 +243,7 @@ def test_a_damaged_model_is_refused_before_a_kernel_sees_it(
         FOREST.load(tmp_path, *table_and_schema)
 
 
-def test_a_damaged_outline_is_refused(model, table_and_schema, tmp_path: Path) -> None:
+def test_damaged_outline_is_rejected(model, table_and_schema, tmp_path: Path) -> None:
     model.save(tmp_path)
     path = tmp_path / "forest.json"
     whole = path.read_text()
@@ -258,7 +260,7 @@ def test_a_damaged_outline_is_refused(model, table_and_schema, tmp_path: Path) -
             FOREST.load(tmp_path, *table_and_schema)
 
 
-def test_codes_of_numbers_give_a_frequent_value_its_own_bin() -> None:
+def test_frequent_value_has_its_own_bin() -> None:
     values = np.concatenate([np.zeros(5000), np.random.default_rng(0).normal(50, 10, 5000)])
     array, schema = numbers_column("x", values)
     codec = fit_codec(pa.chunked_array([array]), schema)
@@ -289,7 +291,7 @@ def test_datetimes_keep_their_calendar_unit() -> None:
 @pytest.mark.parametrize(
     "order", [["wage", "log_wage", "rounded"], ["rounded", "log_wage", "wage"]]
 )
-def test_one_figure_written_several_ways_stays_one_figure(order: list[str], tmp_path: Path) -> None:
+def test_monotone_copies_of_a_number_stay_consistent(order: list[str], tmp_path: Path) -> None:
     rng = np.random.default_rng(12)
     wage = np.round(np.exp(rng.normal(3, 0.6, 1500)), 2)
     wage[rng.random(1500) < 0.1] = np.nan
@@ -316,7 +318,7 @@ def test_one_figure_written_several_ways_stays_one_figure(order: list[str], tmp_
     assert draw(FOREST.load(tmp_path, table, schema), 500).equals(draw(model, 500))
 
 
-def test_columns_that_only_correlate_are_no_dependency() -> None:
+def test_correlated_columns_are_not_a_dependency() -> None:
     rng = np.random.default_rng(13)
     a = np.round(rng.normal(0, 1, 800), 3)
     b = np.round(a + rng.normal(0, 0.02, 800), 3)
@@ -326,7 +328,7 @@ def test_columns_that_only_correlate_are_no_dependency() -> None:
     assert 0.005 < gap.std() < 0.1
 
 
-def test_a_square_keeps_to_squares_whatever_comes_first() -> None:
+def test_square_stays_a_square_in_both_column_orders() -> None:
     rng = np.random.default_rng(14)
     age = rng.integers(15, 50, 3000).astype(float)
     born = 1990 - age - (rng.random(3000) < 0.4)  # ranks as age does, but does not decide it

@@ -6,7 +6,7 @@ import pytest
 
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.families.forest.do_response import Response, looked_at
+from simulacra_trainer.families.forest.do_response import Response, columns_used
 from simulacra_trainer.families.forest.smooth import fit_smooth
 from simulacra_trainer.table.clean import clean_table
 
@@ -36,14 +36,14 @@ def _confounded() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("penalty", [3.0, 18.0])
-def test_an_effect_keeps_its_size_under_do(penalty: float, missing: bool) -> None:
+def test_effect_keeps_its_size_under_do(penalty: float, missing: bool) -> None:
     columns = _confounded()
     columns["y"][:: 40 if missing else ROWS] = np.nan
     model = _fit(columns, penalty)
     assert _mean(model, t=1.0) - _mean(model, t=-1.0) == pytest.approx(2.0, abs=0.12)
 
 
-def test_curves_interactions_and_jumps_are_kept_and_the_noise_is_that_of_the_rows() -> None:
+def test_response_keeps_curves_interactions_jumps_and_noise() -> None:
     rng = np.random.default_rng(5)
     a, b = rng.normal(size=ROWS), rng.uniform(-1, 1, ROWS)
     y = a**2 + 2 * a * b + 3 * (b > 0.2) + 0.5 * rng.normal(size=ROWS)
@@ -59,7 +59,7 @@ def test_curves_interactions_and_jumps_are_kept_and_the_noise_is_that_of_the_row
     assert rows.std() == pytest.approx(0.5, abs=0.08)
 
 
-def test_a_category_moves_a_number_under_do() -> None:
+def test_category_changes_a_number_under_do() -> None:
     rng = np.random.default_rng(6)
     z = rng.normal(size=ROWS)
     kind = np.where(z + rng.normal(size=ROWS) > 0, "new", "old")
@@ -67,7 +67,7 @@ def test_a_category_moves_a_number_under_do() -> None:
     assert _mean(model, kind="new") - _mean(model, kind="old") == pytest.approx(1.0, abs=0.15)
 
 
-def test_rows_that_do_cannot_reach_are_drawn_as_without_it() -> None:
+def test_columns_not_affected_by_do_are_unchanged() -> None:
     columns = _confounded()
     model = _fit(
         {**columns, "other": columns["z"] * 3 + np.random.default_rng(9).normal(size=ROWS)}, 3.0
@@ -80,15 +80,15 @@ def test_rows_that_do_cannot_reach_are_drawn_as_without_it() -> None:
     assert isinstance(model._responses[2], Response)
 
 
-def test_a_column_that_no_number_informs_keeps_its_part() -> None:
+def test_column_without_predictors_keeps_its_sampler() -> None:
     rng = np.random.default_rng(0)
     model = _fit({"a": rng.normal(size=ROWS), "b": rng.normal(size=ROWS)}, 18.0)
-    assert not looked_at(model.parts[1])
+    assert not columns_used(model.samplers[1])
     model.sample(10, rng, do={"a": 1.0})
     assert not model._responses
 
 
-def test_the_regression_leaves_out_what_explains_nothing() -> None:
+def test_regression_drops_terms_that_explain_nothing() -> None:
     rng = np.random.default_rng(7)
     x, noise = rng.normal(size=(2, ROWS))
     smooth = fit_smooth([x, noise], [0, 0], np.sin(x) + 0.3 * rng.normal(size=ROWS))
@@ -97,7 +97,7 @@ def test_the_regression_leaves_out_what_explains_nothing() -> None:
     assert np.abs(smooth.at([grid, grid]) - np.sin(grid)).max() < 0.08
 
 
-def test_smooth_curves_and_two_causes_together_are_nearly_free() -> None:
+def test_smooth_curves_and_interactions_are_fit_closely() -> None:
     rng = np.random.default_rng(8)
     a, b = rng.normal(size=(2, 3_000))
     at = np.linspace(-2, 2, 41)
@@ -112,7 +112,7 @@ def test_smooth_curves_and_two_causes_together_are_nearly_free() -> None:
     assert np.isfinite(saddle.at([np.array([np.nan, 9.0]), np.array([0.0, -9.0])])).all()
 
 
-def test_noise_is_shared_by_rows_that_leaves_keep_apart() -> None:
+def test_residual_noise_is_shared_across_leaves() -> None:
     """y is a square of x with the same noise everywhere: a leaf of 5,000 / 40 rows would know its
     spread to 6 %.
     """
@@ -130,7 +130,7 @@ def test_noise_is_shared_by_rows_that_leaves_keep_apart() -> None:
         assert drawn.mean() == pytest.approx(2 * value**2, abs=0.1)
 
 
-def test_a_split_that_chance_found_moves_no_mean() -> None:
+def test_split_found_by_chance_does_not_move_the_mean() -> None:
     rng = np.random.default_rng(10)
     x, y = rng.normal(size=(2, 1_500))
     model = _fit({"x": x, "y": x + y}, 2.0)

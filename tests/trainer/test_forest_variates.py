@@ -13,12 +13,12 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel, grow, variates
 from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
-from simulacra_trainer.families.forest.do_response import looked_at
+from simulacra_trainer.families.forest.do_response import columns_used
 from simulacra_trainer.families.forest.samplers import Variate
 from simulacra_trainer.families.forest.variates import (
-    FEWEST_ROWS,
-    MOST_CLASSES,
-    MOST_VARIATES,
+    MAX_CLASSES,
+    MAX_VARIATES,
+    MIN_ROWS,
     fit_variates,
 )
 from trainer_tables import clean, levels_column
@@ -60,14 +60,14 @@ def test_many_weak_effects_make_unseen_rows_likelier(
     unseen, _ = answers(2000, 1)
     monkeypatch.setattr(grow, "fit_variates", lambda *_: [])
     columns_alone = fit(*table_and_schema)
-    assert model.parts[COLUMNS].tree.variates
-    assert not columns_alone.parts[COLUMNS].tree.variates
+    assert model.samplers[COLUMNS].tree.variates
+    assert not columns_alone.samplers[COLUMNS].tree.variates
     gain = model.log_likelihood(unseen) - columns_alone.log_likelihood(unseen)
     assert gain.mean() > 3 * gain.std() / np.sqrt(gain.size)
     assert gain.mean() > 0.03
 
 
-def test_a_variate_adds_up_what_moves_the_class() -> None:
+def test_variate_adds_up_the_effects_on_the_class() -> None:
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 3, (6, 4000)).astype(np.uint8)
     lean = (codes[:4] - 1.0).sum(axis=0)
@@ -79,7 +79,7 @@ def test_a_variate_adds_up_what_moves_the_class() -> None:
     )
 
 
-def test_noise_has_no_variate_and_neither_has_a_single_column() -> None:
+def test_noise_and_a_single_column_have_no_variate() -> None:
     rng = np.random.default_rng(3)
     codes = rng.integers(0, 3, (20, 1000)).astype(np.uint8)
     y = rng.integers(0, 4, 1000).astype(np.int32)
@@ -92,7 +92,7 @@ def test_noise_has_no_variate_and_neither_has_a_single_column() -> None:
     )
 
 
-def test_of_many_functions_those_that_tell_most_are_used() -> None:
+def test_most_informative_of_many_functions_are_used() -> None:
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 30, (40, 5000)).astype(np.uint8)
     bases = [np.eye(256)[:30]] * 40
@@ -100,26 +100,25 @@ def test_of_many_functions_those_that_tell_most_are_used() -> None:
     lean = (codes[3] > 14).astype(float) + (codes[37] > 14)
     y = np.digitize(lean + 0.5 * rng.normal(size=5000), [0.5, 1.5]).astype(np.int32)
     found = fit_variates(codes, bases, y, 3, 3.0)
-    assert 0 < len(found) <= MOST_VARIATES
+    assert 0 < len(found) <= MAX_VARIATES
     assert {3, 37} <= set(found[0].columns.tolist())
 
 
-def test_few_rows_and_too_many_classes_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_rows_or_too_many_classes_have_no_variate(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = np.random.default_rng(4).integers(0, 3, (6, 8000)).astype(np.uint8)
     ways = 3 ** np.arange(6)
-    y = (ways @ codes % (MOST_CLASSES + 1)).astype(np.int32)
-    assert fit_variates(codes, [CATEGORIES] * 6, y, MOST_CLASSES + 1, 3.0) == []
-    monkeypatch.setattr(variates, "MOST_CLASSES", MOST_CLASSES + 1)
-    assert fit_variates(codes, [CATEGORIES] * 6, y, MOST_CLASSES + 1, 3.0) != []
+    y = (ways @ codes % (MAX_CLASSES + 1)).astype(np.int32)
+    assert fit_variates(codes, [CATEGORIES] * 6, y, MAX_CLASSES + 1, 3.0) == []
+    monkeypatch.setattr(variates, "MAX_CLASSES", MAX_CLASSES + 1)
+    assert fit_variates(codes, [CATEGORIES] * 6, y, MAX_CLASSES + 1, 3.0) != []
     low = (codes[:2].sum(axis=0) > 2).astype(np.int32)
-    assert fit_variates(codes[:, :FEWEST_ROWS], [CATEGORIES] * 6, low[:FEWEST_ROWS], 2, 3.0) != []
+    assert fit_variates(codes[:, :MIN_ROWS], [CATEGORIES] * 6, low[:MIN_ROWS], 2, 3.0) != []
     assert (
-        fit_variates(codes[:, : FEWEST_ROWS - 1], [CATEGORIES] * 6, low[: FEWEST_ROWS - 1], 2, 3.0)
-        == []
+        fit_variates(codes[:, : MIN_ROWS - 1], [CATEGORIES] * 6, low[: MIN_ROWS - 1], 2, 3.0) == []
     )
 
 
-def test_the_code_of_a_sum_is_its_whole_part_within_what_a_code_can_be() -> None:
+def test_code_of_a_sum_is_its_whole_part_clipped_to_a_byte() -> None:
     tables = np.zeros((2, 256))
     tables[0, :4] = [-5.0, 10.2, 200.0, 1e300]
     tables[1, 1] = 0.9
@@ -128,11 +127,11 @@ def test_the_code_of_a_sum_is_its_whole_part_within_what_a_code_can_be() -> None
     assert variate.codes(codes, np.arange(5, dtype=np.int32)).tolist() == [0, 10, 11, 200, 255]
 
 
-def test_do_reaches_a_column_through_a_variate(model: ForestModel) -> None:
-    part = model.parts[COLUMNS]
+def test_do_affects_a_column_through_a_variate(model: ForestModel) -> None:
+    part = model.samplers[COLUMNS]
     through = {int(column) for variate in part.tree.variates for column in variate.columns}
     assert len(through) > COLUMNS // 2
-    assert through <= looked_at(part) <= set(range(COLUMNS))
+    assert through <= columns_used(part) <= set(range(COLUMNS))
     low, high = (
         np.mean(
             np.array(model.sample(20_000, np.random.default_rng(5), do={"q11": level})["verdict"])
@@ -143,7 +142,7 @@ def test_do_reaches_a_column_through_a_variate(model: ForestModel) -> None:
     assert high > low + 0.05
 
 
-def test_it_survives_a_disk_and_damage_is_refused(
+def test_saved_model_loads_and_a_damaged_one_is_rejected(
     model: ForestModel, table_and_schema, tmp_path: Path
 ) -> None:
     model.save(tmp_path)

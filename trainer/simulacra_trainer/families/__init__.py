@@ -1,1 +1,1 @@
-"""Families of generative models behind one seam (`base`)."""
+"""Families of generative models behind one interface (`base`)."""

@@ -1,4 +1,4 @@
-"""The seam between the pipeline and the families of generative models."""
+"""Interface between the pipeline and the families of generative models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Options = Mapping[str, Any]
 
 
 class FittedModel(Protocol):
-    """A joint distribution over the learned columns, factorised along a causally valid order."""
+    """A joint distribution over the learned columns, factorized along a causally valid order."""
 
     @property
     def columns(self) -> list[str]:
@@ -38,30 +38,29 @@ class FittedModel(Protocol):
         Args:
             n: number of rows.
             rng: the only source of randomness.
-            given: n rows of values for the first columns of the order; they are kept as they are.
-            do: columns held at a value (number, or level) while the mechanisms of the others are
-                kept.
-            only: stop after this many columns of the order.
+            given: n rows of values for the first columns of the order; they are copied unchanged.
+            do: interventions, the number or level of each column that is set.
+            only: draw only the first columns of the order, this many.
         """
 
     def counterfactual(
         self, facts: pa.Table, do: Mapping[str, float | str], rng: np.random.Generator
     ) -> pa.Table:
-        """Return what each row would have been under do(), all columns: abduction, action,
-        prediction (Pearl, 2009).
+        """Return the counterfactual twin of each row under do(), with all columns.
 
-        The noise of each column is abducted from the row: numbers and ordered levels keep their
-        rank among those that the same causes allow, other levels follow Gumbel-max noise
-        (`families.coupling`). A column that nothing changes for keeps its value.
+        Abduction, action and prediction (Pearl, 2009). The noise of each column is inferred from
+        the row: numbers and ordered levels keep their rank among the values that the same causes
+        allow, other levels follow Gumbel-max noise (`families.gumbel`). A column whose causes do
+        not change keeps its value.
 
         Args:
             facts: rows of all columns in clean types, such as `sample` draws.
-            do: columns held at a value.
-            rng: what the rows leave open of their noise.
+            do: interventions, as in `sample`.
+            rng: draws the noise that the rows do not determine.
         """
 
     def first(self, columns: Sequence[str]) -> FittedModel:
-        """Return the same joint with these columns first; the others keep their order."""
+        """Return the same distribution with these columns first; others keep their order."""
 
     def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
         """Return nats per row, shape [n], on the grid that all families share (`families.grid`)."""
@@ -71,11 +70,11 @@ class FittedModel(Protocol):
 
 
 class Family(Protocol):
-    """How a kind of model is fit and loaded."""
+    """Fits and loads one kind of model."""
 
     @property
     def name(self) -> str:
-        """What it is called in a Model's spec."""
+        """Its name in the spec of a Model."""
 
     def fit(
         self,
@@ -90,16 +89,17 @@ class Family(Protocol):
         """Fit on the clean table; deterministic for a seed on one platform."""
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> FittedModel:
-        """Load what `FittedModel.save` wrote; table is the clean training table, needed for
-        `FittedModel.first`.
+        """Load what `FittedModel.save` wrote.
+
+        table: the clean training table, which `FittedModel.first` needs.
 
         Raises:
-            ModelFileError: if a file is missing, too large or does not hold what the schema says.
+            ModelFileError: a file is missing, too large or does not match the schema.
         """
 
 
 class ModelFileError(Exception):
-    """A missing, oversized or inconsistent file of a model directory. No customer data in it."""
+    """A missing, oversized or inconsistent model file; the message holds no customer data."""
 
 
 def no_progress(_done: float) -> None:

@@ -1,15 +1,14 @@
-"""Columns of the clean table as numbers, and as the predictor codes (uint8) that the trees split
-on.
+"""Columns of the clean table as numbers, and as the predictor codes (uint8) that trees split on.
 
-Inside the family a column is a float64 array: a number, microseconds since 1970 for datetimes, or
-the position of a level; NaN is missing. Its predictor code is 0 for missing; for numbers the
-quantile bin 1..250 (a value frequent enough to fill a bin has one for itself); for levels 1..254
-for the most frequent ones and 255 for all others.
+Inside a family a column is a float64 array: a number, microseconds since 1970 for datetimes, or the
+position of a level; NaN is missing. Its predictor code is 0 for missing; for numbers the quantile
+bin 1..250 (a value frequent enough to fill a bin gets its own); for levels 1..254 for the most
+frequent ones and 255 for all others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +37,7 @@ class ColumnCodec:
         codes: predictor code of each level, uint8 [levels]; empty for numbers.
         edges: of numbers: a value v has bin 1 + (number of edges <= v); ascending.
         decimals: digits after the point that are kept; None for all.
-        unit: datetimes are multiples of so many microseconds; 1 for the rest.
+        unit: datetimes are multiples of this many microseconds; 1 for other kinds.
         low, high: smallest and largest value seen.
         ordered: whether the positions of the levels are an order.
     """
@@ -46,55 +45,51 @@ class ColumnCodec:
     name: str
     kind: str
     levels: tuple[str, ...]
-    codes: Codes
-    edges: Floats
-    decimals: int | None
-    unit: int
-    low: float
-    high: float
-    ordered: bool
+    codes: Codes = field(default_factory=lambda: np.empty(0, np.uint8))
+    edges: Floats = field(default_factory=lambda: np.empty(0))
+    decimals: int | None = None
+    unit: int = 1
+    low: float = 0.0
+    high: float = 0.0
+    ordered: bool = True
 
     @property
     def is_category(self) -> bool:
-        """Whether values are positions of levels."""
+        """Return whether values are positions of levels."""
         return self.kind in CATEGORY_KINDS
 
     @property
     def has_natural_order(self) -> bool:
-        """Whether predictor codes need no ordering by target."""
+        """Return whether the predictor codes are in a natural order."""
         return not self.is_category or (self.ordered and len(self.levels) <= LEVEL_CODES)
 
     def values(self, column: pa.ChunkedArray | pa.Array) -> Floats:
-        """Return a column as float64 [n]. ValueError for a level that training data lack."""
+        """Return a column as float64 [n]; ValueError for a level not in the training data."""
         array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if isinstance(array, pa.ChunkedArray):  # combine_chunks leaves large or empty ones chunked
             array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
         if not self.is_category:
             if pa.types.is_timestamp(array.type):
                 array = array.cast(pa.timestamp("us")).cast(pa.int64())
-            return (
-                pc.cast(array, pa.float64(), safe=False)
-                .to_numpy(zero_copy_only=False)
-                .astype(np.float64)
-            )
+            numbers = pc.cast(array, pa.float64(), safe=False)
+            return numbers.to_numpy(zero_copy_only=False).astype(np.float64)
         if not pa.types.is_dictionary(array.type):
             array = array.cast(pa.string()).dictionary_encode()
         positions = {level: i for i, level in enumerate(self.levels)}
-        remap = np.array(
-            [positions.get(level, -1) for level in array.dictionary.to_pylist()] + [-2], np.float64
-        )
+        found = [positions.get(level, -1) for level in array.dictionary.to_pylist()]
+        remap = np.array([*found, -2], np.float64)
         indices = pc.fill_null(array.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
         out = remap[indices]
         if (out == -1).any():
-            raise ValueError("a column holds a level that the model has not seen")
+            raise ValueError("a column holds a level that is not in the training data")
         return np.where(out == -2, np.nan, out)
 
     def value_of(self, given: float | str) -> float:
-        """Return the code of one number or level. ValueError if there is no such level."""
+        """Return one number or level as float; ValueError for an unknown level."""
         if self.is_category:
             level = str(given).lower() if isinstance(given, bool) else str(given)
             if level not in self.levels:
-                raise ValueError("there is no such level")
+                raise ValueError("the column has no such level")
             return float(self.levels.index(level))
         return float(given)
 
@@ -102,13 +97,12 @@ class ColumnCodec:
         """Return predictor codes, uint8 [n]."""
         if self.is_category:
             missing = np.isnan(values)
-            return np.where(
-                missing, 0, self.codes[np.where(missing, 0, values).astype(np.int64)]
-            ).astype(np.uint8)
+            known = np.where(missing, 0, values).astype(np.int64)
+            return np.where(missing, 0, self.codes[known]).astype(np.uint8)
         return find_bins(values, self.edges)
 
     def tidy(self, values: Floats) -> Floats:
-        """Round interpolated numbers to what the data carry and keep them in the range seen."""
+        """Return numbers rounded to the data's precision and clipped to the training range."""
         if self.is_category:
             return values
         if self.unit > 1:
@@ -130,39 +124,19 @@ class ColumnCodec:
 
 
 def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
-    """Learn the coding of a column of the clean table."""
-    empty = np.empty(0)
-    if schema.kind in CATEGORY_KINDS:
+    """Return the codec learned from a column of the clean table."""
+    name, kind = schema.name, schema.kind
+    if kind in CATEGORY_KINDS:
         levels = tuple(schema.level_values())
-        bare = ColumnCodec(
-            schema.name,
-            schema.kind,
-            levels,
-            empty.astype(np.uint8),
-            empty,
-            None,
-            1,
-            0.0,
-            0.0,
-            schema.ordered,
-        )
-        values = bare.values(column)
-        codes = _level_codes(values[~np.isnan(values)], len(levels))
-        return ColumnCodec(
-            schema.name, schema.kind, levels, codes, empty, None, 1, 0.0, 0.0, schema.ordered
-        )
-    decimals = 0 if schema.kind == "integer" else schema.decimals
-    bare = ColumnCodec(
-        schema.name, schema.kind, (), empty.astype(np.uint8), empty, decimals, 1, 0.0, 0.0, True
-    )
-    values = bare.values(column)
+        codec = ColumnCodec(name, kind, levels, ordered=schema.ordered)
+        values = codec.values(column)
+        return replace(codec, codes=_level_codes(values[~np.isnan(values)], len(levels)))
+    codec = ColumnCodec(name, kind, (), decimals=0 if kind == "integer" else schema.decimals)
+    values = codec.values(column)
     seen = values[~np.isnan(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-    unit = _unit(seen) if schema.kind == "datetime" else 1
-    edges = bin_edges(seen, NUMBER_BINS)
-    return ColumnCodec(
-        schema.name, schema.kind, (), bare.codes, edges, decimals, unit, low, high, True
-    )
+    unit = _unit(seen) if kind == "datetime" else 1
+    return replace(codec, edges=bin_edges(seen, NUMBER_BINS), unit=unit, low=low, high=high)
 
 
 def _level_codes(seen: Floats, levels: int) -> Codes:

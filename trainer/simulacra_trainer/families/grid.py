@@ -1,8 +1,8 @@
 """The grid on which all families state likelihoods, so that their nats can be compared.
 
-A number's cell is one of at most 32 groups of like size (with few distinct values, each has its
-own), a level's cell is the level, missing is a cell. Likelihoods are probabilities of cells: no
-family gains by a finer density.
+A number falls into one of at most 32 cells of similar size (with few distinct values, each has its
+own cell), a level is a cell, missing is a cell. Likelihoods are probabilities of cells, so a family
+gains nothing from a finer density.
 """
 
 from __future__ import annotations
@@ -27,27 +27,23 @@ class ColumnGrid:
     size: int
 
     def cells(self, values: Floats) -> Cells:
-        """Return each value's cell, int64 [n]; values float64 [n], NaN is missing."""
+        """Return the cell of each value, int64 [n]; values float64 [n], NaN is missing."""
         missing = np.isnan(values)
         known = np.where(missing, 0.0, values)
-        found = (
-            known.astype(np.int64)
-            if self.edges is None
-            else np.searchsorted(self.edges, known, side="right")
-        )
-        return np.where(missing, 0, found + 1)
+        if self.edges is None:
+            return np.where(missing, 0, known.astype(np.int64) + 1)
+        return np.where(missing, 0, np.searchsorted(self.edges, known, side="right") + 1)
 
     def spread(self, low: Floats, high: Floats) -> Floats:
-        """Return how uniform draws from [low, high] fall on the cells, float64 [n, size]."""
+        """Return the cell shares of a uniform draw from each [low, high], float64 [n, size]."""
         out = np.zeros((low.size, self.size))
         out[np.arange(low.size), self.cells(low)] = 1.0
         wide = np.flatnonzero(high > low)
         if wide.size and self.edges is not None:
             bounds = np.concatenate([[-np.inf], self.edges, [np.inf]])
             a, b = low[wide, None], high[wide, None]
-            out[wide, 1:] = np.clip(
-                np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1]), 0.0, None
-            ) / (b - a)
+            overlap = np.minimum(b, bounds[1:]) - np.maximum(a, bounds[:-1])
+            out[wide, 1:] = np.clip(overlap, 0.0, None) / (b - a)
         return out
 
 
@@ -63,10 +59,9 @@ def level_grid(levels: Sequence[str]) -> ColumnGrid:
 
 
 def bin_edges(values: Floats, bins: int) -> Floats:
-    """Cut numbers into at most `bins` groups of like size; return the edges between them,
-    ascending.
+    """Return the edges, ascending, that cut numbers into at most `bins` groups of similar size.
 
-    A value that fills a group alone gets its own; with no more distinct values than bins, each
+    A value frequent enough to fill a group gets its own; with at most `bins` distinct values, every
     value does.
     """
     distinct, counts = np.unique(values, return_counts=True)
@@ -78,10 +73,10 @@ def bin_edges(values: Floats, bins: int) -> Floats:
 
 @numba.njit(nogil=True, cache=True)
 def find_bins(values: Floats, edges: Floats) -> npt.NDArray[np.uint8]:
-    """Return 1 + the number of edges at or below each value, 0 for NaN: values float64 [n], edges
-    ascending, below 255.
+    """Return 1 + the number of edges <= each value, 0 for NaN, uint8 [n].
 
-    A binary search without branches: four times as fast as numpy's on values in no order.
+    values: float64 [n]; edges: ascending, fewer than 255. A branchless binary search, four times as
+    fast as numpy's on unsorted values.
     """
     out = np.zeros(values.shape[0], np.uint8)
     for i in range(values.shape[0]):
@@ -98,9 +93,9 @@ def find_bins(values: Floats, edges: Floats) -> npt.NDArray[np.uint8]:
 
 @numba.njit(nogil=True, cache=True)
 def _group_ends(counts: npt.NDArray[np.int64], bins: int) -> npt.NDArray[np.int64]:
-    """Return the exclusive ends of groups of distinct values, without the last."""
+    """Return the exclusive ends of the groups of distinct values, without the last."""
     n, left, groups_left = counts.sum(), counts.sum(), bins
-    for c in counts:  # values that fill a group alone leave the others less to share
+    for c in counts:  # values with their own group reduce what the other groups share
         if c * bins >= n:
             left -= c
             groups_left -= 2

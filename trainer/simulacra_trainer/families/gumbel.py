@@ -1,4 +1,4 @@
-"""Gumbel-max noise that couples a category in two worlds, abducted from a drawn value."""
+"""Gumbel-max noise, which couples the value of a category with its value in another world."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 MAX_CELLS = 4_000_000
 MIN_SHARE = 1e-3
-"""What a value that its own world holds impossible is taken to have had there."""
+"""Least share of an observed value, which its model may consider impossible."""
 
 
 def gumbel_twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> Ints:
-    """Return what each row would have been, int64 [n], had its shares been q instead of p.
+    """Return each row's value, int64 [n], if its shares had been q instead of p.
 
-    The value is the largest of log-share plus Gumbel noise; the noise is drawn given that `seen`
-    was the largest under p (top-down: Maddison, Tarlow & Minka, 2014). A value whose odds do not
-    fall is kept: counterfactual stability (Oberst & Sontag, 2019).
+    A value is the argmax of log-share plus Gumbel noise. The noise is drawn given that `seen` was
+    the argmax under p (top-down sampling; Maddison, Tarlow & Minka, 2014). A value whose odds do
+    not fall is kept, which is called counterfactual stability (Oberst & Sontag, 2019).
 
     Args:
-        p: shares in the world that was seen, float64 [n, values], rows sum to 1.
-        q: shares in the other one.
-        seen: values under p, int64 [n].
-        rng: the noise.
+        p: shares in the observed world, float64 [n, values]; rows sum to 1.
+        q: shares in the counterfactual world, likewise.
+        seen: observed values, int64 [n].
+        rng: draws the noise.
     """
     out = seen.copy()
     differ = np.flatnonzero((p != q).any(axis=1))
@@ -43,9 +43,8 @@ def _twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> Ints:
     largest = rng.gumbel(size=(seen.size, 1))
     noise = rng.gumbel(size=p.shape)
     possible = np.isfinite(before)
-    drawn = -np.logaddexp(
-        -largest, -(np.where(possible, before, 0.0) + noise)
-    )  # truncated at the largest
+    # Gumbel noise truncated at the largest.
+    drawn = -np.logaddexp(-largest, -(np.where(possible, before, 0.0) + noise))
     noise = np.where(possible, drawn - before, noise)
     noise[at, seen] = largest[:, 0] - before[at, seen]
     found: Ints = np.argmax(after + noise, axis=1)

@@ -1,8 +1,7 @@
-"""Penalized sequential trees: each column is drawn from a tree over the columns before it in a
-causal order.
+"""Penalized sequential trees: each column has a tree over the columns before it in causal order.
 
-A split must gain what chance gains seldom (`grow.split_prices`); that penalty, not pruning or
-resampling, is what keeps training rows from being copied.
+A split must gain more log-likelihood than chance would (`grow.split_prices`). This penalty keeps
+the model from copying training rows; there is no pruning or resampling.
 """
 
 from simulacra_trainer.families.forest.model import FOREST, PENALTY, SCORED, ForestModel

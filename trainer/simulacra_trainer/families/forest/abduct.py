@@ -1,9 +1,8 @@
-"""Abduction: the noise that a sampler must have had to draw the values that it drew (Pearl, Causality,
-2009, ch. 7).
+"""Abduction: the uniform number from which a sampler draws a given value.
 
-A sampler turns one uniform number into a value by rank: donors lie in the order of their values. So
-the number is the value's rank among those that the row's leaf could have drawn, at random within
-ties: the noise given the row.
+Counterfactuals need the noise behind an observed value (Pearl, Causality, 2009, ch. 7). A sampler
+turns one uniform number into a value by rank, because leaf donors are sorted by value. So the noise
+is the rank of the value among the donors of the row's leaf, drawn at random within ties.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Sampler,
     Pool,
+    Sampler,
     Switch,
     Tree,
     nearest,
@@ -33,15 +32,14 @@ from simulacra_trainer.families.forest.traversal import mass_below
 
 
 def abduct(sampler: Sampler, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
-    """Return numbers u in [0, 1), float64 [rows], from which the sampler draws the values, or the
-    nearest that it can.
+    """Return u in [0, 1), float64 [m], from which the sampler draws the values or its nearest.
 
     Args:
-        sampler: of the column.
-        context: the rows, of which the columns before this one are looked at.
-        rows: int32 [m], which rows of the context.
-        values: what they have in this column, float64 [m].
-        v: uniform, float64 [m]: decides where the values leave the noise open.
+        sampler: the column's.
+        context: all rows; only columns before this one are read.
+        rows: indices into the context, int32 [m].
+        values: observed values of these rows, float64 [m].
+        v: uniform, float64 [m]; picks u where several would draw the value.
     """
     match sampler:
         case Numbers(tree, low, high):
@@ -102,13 +100,13 @@ def _one(value: float, size: int) -> Floats:
 
 def _pool_shares(sampler: Sampler, size: int) -> Floats:
     if not isinstance(sampler, Pool):
-        raise TypeError("a sampler of a category is a pool, a class tree, a switch or a lookup")
+        raise TypeError("a category is drawn by a pool, a class tree, a switch or a lookup")
     at = np.where(np.isnan(sampler.low), 0, sampler.low + 1).astype(np.int64)
     return np.bincount(at, minlength=size) / at.size
 
 
 def _leaf_shares(tree: Tree, donors: npt.NDArray[np.integer], means: Floats) -> Floats:
-    """Return the shares of the levels by node, float64 [nodes, size]; filled for leaves."""
+    """Return the level shares of each leaf, float64 [nodes, size]; 0 in inner nodes."""
     out = np.zeros((tree.feature.size, means.shape[1]))
     for leaf in np.flatnonzero(tree.feature < 0):
         held = donors[tree.start[leaf] : tree.stop[leaf]]
@@ -117,7 +115,7 @@ def _leaf_shares(tree: Tree, donors: npt.NDArray[np.integer], means: Floats) -> 
 
 
 def _of_latent(sampler: Latent, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
-    """Return ranks of residuals: where several scores draw the value, one of them at random."""
+    """Return the rank of the residual; v picks one where several scores give the value."""
     margin, tree = sampler.margin, sampler.residual.tree
     whole = np.zeros(rows.size, np.int32), np.full(rows.size, margin.low.size, np.int32)
     leaves, expected = tree.leaves(context, rows), sampler.expected(context, rows)
@@ -149,7 +147,7 @@ def _of_classes(
 
 
 def _class_of(sampler: Classes, values: Floats) -> Ints:
-    """Return the class of each value: its own, else that of the nearest range."""
+    """Return the class of each value: the exact match, else the class with the nearest range."""
     plain = np.array([k for k in range(sampler.values.size) if k not in sampler.samplers], np.int64)
     out, missing = np.full(values.size, -1, np.int32), np.isnan(values)
     for klass in plain[np.isnan(sampler.values[plain])]:
@@ -173,7 +171,7 @@ def _class_of(sampler: Classes, values: Floats) -> Ints:
 
 
 def _span(sampler: Sampler) -> tuple[float, float]:
-    """Return the least and the largest value that a sampler of a class draws."""
+    """Return the smallest and largest value that a class's sampler draws."""
     match sampler:
         case Classes(_, _, values, samplers):
             ends = [end for inner in samplers.values() for end in _span(inner)]
@@ -182,12 +180,12 @@ def _span(sampler: Sampler) -> tuple[float, float]:
         case Pool(low, high) | Numbers(_, low, high):
             return float(low.min()), float(high.max())
         case _:
-            raise TypeError("a sampler of a class is a pool, a class tree or a number tree")
+            raise TypeError("a class is drawn by a pool, a class tree or a number tree")
 
 
 @compiled
 def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int:
-    """Return the first place in [begin, end) of sorted a above the value, or at it."""
+    """Return the first index in [begin, end) with a > value, or a >= value if not strict."""
     while begin < end:
         middle = (begin + end) // 2
         if a[middle] > value or (not strict and a[middle] == value):
@@ -203,17 +201,15 @@ def _interval_ranks(start: I4, stop: I4, low: F8, high: F8, values: F8, v: F8) -
     out = np.empty(values.shape[0])
     for i in range(values.shape[0]):
         a, b = start[i], stop[i]
-        first, last = (
-            _first_above(high, a, b, values[i], False),
-            _first_above(low, a, b, values[i], True),
-        )
+        first = _first_above(high, a, b, values[i], False)
+        last = _first_above(low, a, b, values[i], True)
         if last > first:
             scaled = v[i] * (last - first)
             k = min(first + int(scaled), last - 1)
             inside = scaled - int(scaled)
             if high[k] > low[k]:
                 inside = (values[i] - low[k]) / (high[k] - low[k])
-        else:  # between two donors, or beyond the last one
+        else:  # between two donors, or beyond the last
             k, inside = min(first, b - 1), 0.5
         out[i] = min((k - a + inside) / (b - a), BELOW_ONE)
     return out
@@ -221,15 +217,13 @@ def _interval_ranks(start: I4, stop: I4, low: F8, high: F8, values: F8, v: F8) -
 
 @compiled
 def _class_ranks(start: I4, stop: I4, donors: I4, classes: I4, v: F8) -> tuple[I4, F8]:
-    """Return a donor of each row's class in its segment, drawn by v, and what is left of v."""
+    """Return a donor of each row's class in its segment, drawn by v, and the remainder of v."""
     first, rest = np.empty(classes.shape[0], np.int32), np.empty(classes.shape[0])
     for i in range(classes.shape[0]):
         a, b = start[i], stop[i]
-        one, other = (
-            _first_above(donors, a, b, classes[i], False),
-            _first_above(donors, a, b, classes[i], True),
-        )
-        scaled = v[i] * max(other - one, 1)
-        first[i] = min(one + int(scaled), b - 1)
+        begin = _first_above(donors, a, b, classes[i], False)
+        end = _first_above(donors, a, b, classes[i], True)
+        scaled = v[i] * max(end - begin, 1)
+        first[i] = min(begin + int(scaled), b - 1)
         rest[i] = scaled - int(scaled)
     return first, rest

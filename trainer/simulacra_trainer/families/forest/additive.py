@@ -1,8 +1,8 @@
-"""Additive regressions on earlier columns: what each code of a column adds.
+"""Sparse additive regressions on earlier columns, stored as one table of codes per column.
 
-A slope is a parameter, so it pays for itself as a split does: functions of the columns enter one by
-one while the likelihood gains more than a price; those that stay are shrunk by the ridge that the
-evidence favors (MacKay, 1992).
+A slope is a parameter, so it must pay for itself as a split does: functions of the columns enter
+one by one while each gains more log-likelihood than a price. The slopes that remain are shrunk by a
+ridge penalty that maximizes the evidence (MacKay, 1992).
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ MAX_SLOPES, MAX_LEVELS, MIN_ROWS = 40, 30, 5
 MAX_FIT_ROWS = 20_000
 RIDGES = np.exp(np.linspace(np.log(1e-4), np.log(1e2), 61))
 FEW_FUNCTIONS = 128
-"""The cross products of so many are computed at once, which is faster than one by one."""
+"""Up to this many functions, all cross products are computed at once, which is faster."""
 SAME = 1e-6
-"""A column of which others leave less than that share open adds nothing."""
+"""A function adds nothing if others explain all but this share of its variance."""
 
 
 def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
-    """Return functions of a column's code, float64 [functions, 256]: of an ordered one the
-    standardized normal score and whether it is missing, of others whether it is each of the
-    frequent levels.
+    """Return functions of a column's code as tables, float64 [functions, 256].
+
+    An ordered column gives its standardized normal score and an indicator of missing; any other
+    gives an indicator of each frequent level.
     """
     counts = np.bincount(codes, minlength=BINS).astype(np.float64)
     if not codec.has_natural_order:
@@ -49,9 +50,13 @@ def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
 
 @dataclass(frozen=True)
 class Design:
-    """Functions at the rows less their means, float64 [functions, rows]; the means; and their cross
-    products, float64 [functions, functions], of which the rows that are known are filled in (of
-    many functions few are asked for).
+    """Values of the functions at the rows.
+
+    Attributes:
+        centered: values less their means, float64 [functions, rows].
+        mean: float64 [functions].
+        gram: cross products of the centered values, float64 [functions, functions].
+        is_known: which rows of gram are filled in; with many functions only a few are needed.
     """
 
     centered: Floats
@@ -61,7 +66,7 @@ class Design:
 
 
 def design_of(bases: Sequence[Floats], codes: Codes, step: int) -> Design:
-    """Return the design of every step-th row: codes uint8 [columns, n] through the bases."""
+    """Return the design of every step-th row of codes, uint8 [columns, n]."""
     X = np.concatenate(
         [np.take(functions, x[::step], axis=1) for functions, x in zip(bases, codes, strict=True)]
     )
@@ -73,26 +78,28 @@ def design_of(bases: Sequence[Floats], codes: Codes, step: int) -> Design:
 
 
 def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: float) -> Floats:
-    """Return the slope of each function, float64 [functions], 0 where it does not pay.
+    """Return the slope of each function, float64 [functions]; 0 where it gains less than the price.
 
     Args:
         design: of the rows.
-        moment: products of the functions with the target less its mean, float64 [functions].
-        square: sum of squares of that.
+        moment: products of the functions with the centered target, float64 [functions].
+        square: sum of squares of the centered target.
         n: rows.
         price: nats that a slope must gain.
     """
     slopes = np.zeros(moment.size)
-    kept = _select(design.centered, design.gram, design.is_known, moment.copy(), square, n, price)
-    if kept.size:
-        values, vectors = np.linalg.eigh(design.gram[np.ix_(kept, kept)])
-        along = vectors.T @ moment[kept]
-        slopes[kept] = vectors @ (along / (values + _ridge(values, along, square, n)))
+    selected = _select(
+        design.centered, design.gram, design.is_known, moment.copy(), square, n, price
+    )
+    if selected.size:
+        values, vectors = np.linalg.eigh(design.gram[np.ix_(selected, selected)])
+        along = vectors.T @ moment[selected]
+        slopes[selected] = vectors @ (along / (values + _ridge(values, along, square, n)))
     return slopes
 
 
 def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[Ints, Floats]:
-    """Return columns with a slope, int32 [k], and what each code adds, float64 [k, 256]."""
+    """Return the columns with a slope, int32 [k], and what each code adds, float64 [k, 256]."""
     tables, used, begin = [], [], 0
     for j, functions in enumerate(bases):
         own = slice(begin, begin + len(functions))
@@ -107,20 +114,26 @@ def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[In
 def _select(
     X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float
 ) -> I8:
-    """Return the functions that enter, each the one that gains most beside those before it
-    (orthogonal least squares, Chen, Billings & Luo, 1989, by a pivoted Cholesky factor). Rows of
-    gram that are asked for are filled in; moment, float64 [k], is used up.
+    """Return the indices of the functions that enter, by forward selection.
+
+    Orthogonal least squares (Chen, Billings & Luo, 1989) by a pivoted Cholesky factor: each step
+    takes the function that reduces the residual most, given those before it. Fills in the rows of
+    gram that it needs; overwrites moment, float64 [k].
     """
     size, left, entered = moment.shape[0], square, 0
-    own, open_, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)
+    own, unexplained, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)
     for j in range(size):
-        own[j] = open_[j] = gram[j, j] if is_known[j] else np.dot(X[j], X[j])
-    kept, factor = np.empty(MAX_SLOPES, np.int64), np.empty((MAX_SLOPES, size))
+        own[j] = unexplained[j] = gram[j, j] if is_known[j] else np.dot(X[j], X[j])
+    selected, factor = np.empty(MAX_SLOPES, np.int64), np.empty((MAX_SLOPES, size))
     while entered < min(MAX_SLOPES, size):
         best, most = -1, 0.0
         for j in range(size):
-            if not is_in[j] and open_[j] > SAME * own[j] and moment[j] ** 2 > most * open_[j]:
-                best, most = j, moment[j] ** 2 / open_[j]
+            if (
+                not is_in[j]
+                and unexplained[j] > SAME * own[j]
+                and moment[j] ** 2 > most * unexplained[j]
+            ):
+                best, most = j, moment[j] ** 2 / unexplained[j]
         after = max(left - most, SAME * square)
         if best < 0 or n / 2.0 * np.log(left / after) <= price:
             break
@@ -130,16 +143,16 @@ def _select(
         row[:] = gram[best]
         for i in range(entered):
             row -= factor[i, best] * factor[i]
-        row /= np.sqrt(open_[best])
+        row /= np.sqrt(unexplained[best])
         moment -= (moment[best] / row[best]) * row
-        open_ -= row**2
-        kept[entered], is_in[best], left = best, True, after
+        unexplained -= row**2
+        selected[entered], is_in[best], left = best, True, after
         entered += 1
-    return kept[:entered]
+    return selected[:entered]
 
 
 def _ridge(values: Floats, along: Floats, square: float, n: int) -> float:
-    """Return the ridge of highest evidence from eigenvalues and moments along them."""
+    """Return the ridge of highest evidence, from eigenvalues and moments in their basis."""
     ridges = RIDGES * n
     L, d = np.maximum(values, 0.0)[:, None], along[:, None] ** 2
     left = np.maximum(square - np.sum(d / (L + ridges), axis=0), SAME * square)

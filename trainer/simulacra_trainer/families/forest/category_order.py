@@ -1,4 +1,4 @@
-"""Orders of a category's codes by the target, so that every split is a threshold."""
+"""Orders of a category's codes by the target, so that a threshold can split the category."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulacra_trainer.families.forest.kernels import BINS, F8, I4, U1, compiled
 
 @compiled
 def order_by_mean(x: U1, y: F8) -> F8:
-    """Order codes x, uint8 [n], by the mean of y, float64 [n]: scores float64 [256]."""
+    """Return the mean of y, float64 [n], for each code of x, uint8 [n]: float64 [256]."""
     counts = np.zeros(BINS)
     sums = np.zeros(BINS)
     for i in range(x.shape[0]):
@@ -23,10 +23,10 @@ def order_by_mean(x: U1, y: F8) -> F8:
 
 @compiled
 def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
-    """Order predictor codes by the first axis of correspondence analysis of predictor x target.
+    """Return a score for each code of x, float64 [256], that orders codes by the classes of y.
 
-    Power iteration on the standardized residuals (Greenacre, 1984); x uint8 [n], y int32 [n];
-    scores float64 [256].
+    The score is the first axis of the correspondence analysis of x, uint8 [n], and y, int32 [n],
+    found by power iteration on the standardized residuals (Greenacre, 1984).
     """
     table = np.zeros((BINS, classes))
     for i in range(x.shape[0]):
@@ -34,7 +34,7 @@ def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
     rows, columns = table.sum(axis=1), table.sum(axis=0)
     n = float(x.shape[0])
     axis = np.empty(classes)
-    for k in range(classes):  # any fixed start that is not constant
+    for k in range(classes):  # any start that is not constant
         axis[k] = np.sin(1.0 + 3.7 * k)
     scores = np.zeros(BINS)
     for _ in range(12):

@@ -1,12 +1,12 @@
-"""Dependencies between columns that hold in every row: found exactly, kept exactly.
+"""Exact dependencies between columns: they are detected, and generated rows keep them.
 
-Y depends on X where equal values of X always come with equal values of Y. A chance finding is kept
-out by asking that X repeats (on average 5 rows a value) and that 20 violations were to be expected
-had Y been independent of X.
+Y depends on X if equal values of X always come with equal values of Y. To rule out chance, X must
+repeat (on average 5 rows per value), and if Y were independent of X, 20 violations or more would
+have been expected.
 
-Numbers that hardly repeat may still be the same figure twice: a logarithm, a square, a rounded
-conversion. Two numeric columns, each with 10 distinct values or more, that rank all rows alike (or
-exactly opposite) are taken as that.
+Numbers that hardly repeat may still be the same quantity twice: a logarithm, a square, a rounded
+conversion. Two numeric columns with at least 10 distinct values each count as such if they rank all
+rows alike or exactly in reverse.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ EXPECTED_VIOLATIONS = 20.0
 MAX_SWITCH_KEYS = 250
 MIN_RANKS = 10
 GLANCE_ROWS = 100
-"""So many rows show of nearly all pairs that they do not rank alike."""
+"""A sample of this size is enough to reject nearly all pairs that do not rank alike."""
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """How a column depends on column `on` before it.
+    """How a column depends on the earlier column `on`.
 
-    decided: `on` decides it; deciding: it decides `on`, which came first; monotone: both rank the
-        rows alike.
+    kind: decided: `on` determines it. deciding: it determines `on`. monotone: both rank the rows
+    alike.
     """
 
     on: int
@@ -43,7 +43,7 @@ class Dependency:
 
 @compiled
 def _holds(x: I4, y: I4, first: I4) -> bool:
-    """Whether equal x always come with equal y; first is scratch, int32 [distinct x]."""
+    """Return whether equal x always come with equal y; first is scratch, int32 [distinct x]."""
     first[:] = -1
     for i in range(x.shape[0]):
         if first[x[i]] < 0:
@@ -55,7 +55,7 @@ def _holds(x: I4, y: I4, first: I4) -> bool:
 
 @compiled
 def _is_monotone(y: F8) -> bool:
-    """Whether y never falls or never rises."""
+    """Return whether y never falls or never rises."""
     rises, falls = False, False
     for i in range(1, y.shape[0]):
         rises |= y[i] > y[i - 1]
@@ -66,7 +66,7 @@ def _is_monotone(y: F8) -> bool:
 
 
 def _ranked_alike(numbers: Mapping[int, Floats]) -> set[tuple[int, int]]:
-    """Return column pairs that rank rows alike, or in reverse, and are missing together."""
+    """Return pairs of columns that rank rows alike or in reverse and are missing together."""
     missing = {j: np.isnan(values) for j, values in numbers.items()}
     alike: set[tuple[int, int]] = set()
     for x, y in itertools.combinations(numbers, 2):
@@ -83,7 +83,7 @@ def _rank_alike(a: Floats, b: Floats) -> bool:
 
 
 class Dependencies:
-    """Which columns (schema order) decide which."""
+    """Functional and monotone dependencies between columns (schema order)."""
 
     def __init__(self, values: Sequence[Floats], is_number: Sequence[bool]) -> None:
         n = values[0].size if values else 0
@@ -102,13 +102,12 @@ class Dependencies:
             for j, y in enumerate(coded):
                 if i != j and checks * unlike[j] >= EXPECTED_VIOLATIONS and _holds(x, y, first):
                     self._decides.add((i, j))
-
         self._alike = _ranked_alike(
             {j: v for j, v in enumerate(values) if is_number[j] and self._distinct[j] >= MIN_RANKS}
         )
 
     def of(self, column: int, before: Sequence[int]) -> Dependency | None:
-        """Return how earlier columns decide this one; None where they do not."""
+        """Return the dependency of a column on those before it, None where there is none."""
         deciders = [i for i in before if (i, column) in self._decides]
         if deciders:
             return Dependency(min(deciders, key=lambda i: (self._distinct[i], i)), kind="decided")

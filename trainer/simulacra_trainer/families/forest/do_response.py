@@ -1,11 +1,10 @@
-"""What a leaf blurs: how a number responds to others inside the leaves of its tree, for rows under
-do().
+"""Response of a number to its causes under do(): a smooth regression plus tree residuals.
 
-A donor of a leaf stands for all rows of the leaf, wherever in it they lie. Among rows like the
-training rows that evens out; under do() it does not, and effects shrink. So under do() a number is
-a smooth regression (`smooth`) at the drawn row, plus a residual from the leaf of a tree that is
-grown on the residuals: it splits where the regression misses something (a jump) or the noise
-changes, and all rows share their noise where it does not.
+A donor of a leaf stands for all rows of the leaf, wherever in the leaf they lie. For rows like the
+training rows the errors average out. Under do() they do not, and effects shrink. So under do() a
+number is a smooth regression (`smooth`) at the drawn row, plus a residual from a tree grown on the
+regression's residuals. That tree splits where the regression misses a jump or where the noise
+changes; elsewhere all rows share one noise distribution.
 """
 
 from __future__ import annotations
@@ -23,22 +22,23 @@ from simulacra_trainer.families.forest.samplers import (
     Ints,
     Latent,
     Numbers,
-    Sampler,
     Pool,
+    Sampler,
 )
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
 
 MAX_PREDICTORS = 8
 MAX_CODES = 30
 CHANCE = 7.0
-"""A leaf's mean residual counts by 1 - CHANCE / z^2 (the garrote of Breiman, 1995; z in its
-standard errors): a split that chance finds at the dial's middle penalty of 3 nats gains as much.
+"""Shrinkage of a leaf's mean residual: it counts by 1 - CHANCE / z^2, where z is the mean in
+standard errors (the garrote of Breiman, 1995). At the default penalty of 3 nats, a split found by
+chance gains this much.
 """
 
 
 @dataclass(frozen=True)
 class Response(Numbers):
-    """Residuals of a regression on columns (schema order)."""
+    """Draw a regression on columns (schema order) plus a residual."""
 
     columns: tuple[int, ...]
     is_category: tuple[bool, ...]
@@ -46,13 +46,12 @@ class Response(Numbers):
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
         """Return values, float64 [rows]."""
-        return super().draw(context, rows, u) + self.smooth.at(
-            _columns(context, rows, self.columns, self.is_category)
-        )
+        seen = _columns(context, rows, self.columns, self.is_category)
+        return super().draw(context, rows, u) + self.smooth.at(seen)
 
 
 def under_do(sampler: Sampler, grower: ColumnGrower) -> Sampler:
-    """Return a column's sampler under do(): its number trees respond to their causes."""
+    """Return a column's sampler under do(), with its number trees replaced by responses."""
     values = grower.values
     if isinstance(sampler, Numbers):
         return _respond(sampler, grower, np.flatnonzero(~np.isnan(values)).astype(np.int32))
@@ -68,14 +67,14 @@ def under_do(sampler: Sampler, grower: ColumnGrower) -> Sampler:
 
 
 def follows_scores(sampler: Sampler) -> bool:
-    """Whether a column is drawn as a normal score."""
+    """Return whether the column is drawn as a normal score."""
     return isinstance(sampler, Latent) or (
         isinstance(sampler, Classes) and any(map(follows_scores, sampler.samplers.values()))
     )
 
 
 def columns_used(sampler: Sampler) -> set[int]:
-    """Return the columns (schema order) that a sampler's draw depends on."""
+    """Return the columns (schema order) that the sampler reads."""
     if isinstance(sampler, Pool):
         return set()
     if isinstance(sampler, Latent):
@@ -89,7 +88,7 @@ def columns_used(sampler: Sampler) -> set[int]:
 
 
 def _respond(sampler: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
-    """Fit the regression on the rows the sampler grew from; return the sampler if none fits."""
+    """Return a response fitted to the rows, or the sampler itself without predictors."""
     data, target = grower.data, grower.values[rows]
     columns = _predictors(sampler, data.codecs)
     if not columns:
@@ -109,7 +108,7 @@ def _respond(sampler: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
 
 
 def _chance_share(left: Numbers) -> Floats:
-    """Return the sampler of each donor's leaf mean that chance explains, float64 [donors]."""
+    """Return how much of its leaf's mean to remove from each donor, float64 [donors]."""
     leaves = np.flatnonzero(left.tree.feature < 0)
     leaves = leaves[np.argsort(left.tree.start[leaves], kind="stable")]
     size, value = (left.tree.stop - left.tree.start)[leaves], (left.low + left.high) / 2.0
@@ -123,7 +122,7 @@ def _chance_share(left: Numbers) -> Floats:
 
 
 def _predictors(sampler: Numbers, codecs: Sequence[ColumnCodec]) -> list[int]:
-    """Return the columns that the tree splits most rows on; of categories those with few levels."""
+    """Return the columns that the tree splits most rows on, without many-level categories."""
     tree = sampler.tree
     inner = np.flatnonzero(tree.feature >= 0)
     weight = np.bincount(tree.feature[inner], (tree.stop - tree.start)[inner], len(codecs))

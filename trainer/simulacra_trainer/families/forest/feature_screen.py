@@ -1,4 +1,4 @@
-"""Which earlier columns a column's trees may look at in wide tables: the most informative ones.
+"""Screening of predictors in wide tables: the earlier columns with the most mutual information.
 
 Trees over hundreds of candidate predictors are slow and, with few rows, find splits in noise.
 """
@@ -14,7 +14,7 @@ from simulacra_trainer.families.codec import Codes
 from simulacra_trainer.families.forest.kernels import F8, U1, compiled
 
 WIDE_COLUMNS = 40
-"""Up to so many earlier columns, all are candidates."""
+"""Up to this many earlier columns, all are candidates."""
 MAX_PREDICTORS = 30
 MIN_NATS = 3.0
 COARSE = 16
@@ -22,15 +22,15 @@ SAMPLED_ROWS = 10_000
 
 
 class Screen:
-    """Pairwise information in nats beyond chance; not measured in narrow tables."""
+    """Pairwise mutual information in nats beyond chance; not computed for narrow tables."""
 
     def __init__(self, codes: Codes) -> None:
         self._nats: F8 | None = None
-        if len(codes) > WIDE_COLUMNS + 1:  # here, once: columns are grown by several threads
+        if len(codes) > WIDE_COLUMNS + 1:  # once, before threads grow columns
             step = max(codes.shape[1] // SAMPLED_ROWS, 1)
-            self._nats = pairwise_nats(np.stack([_coarse(of[::step]) for of in codes]))
+            self._nats = pairwise_nats(np.stack([_coarse(x[::step]) for x in codes]))
 
-    def of(self, column: int, before: Sequence[int]) -> Sequence[int]:
+    def candidates(self, column: int, before: Sequence[int]) -> Sequence[int]:
         """Return the candidate predictors of a column among those before it."""
         if len(before) <= WIDE_COLUMNS or self._nats is None:
             return before
@@ -40,7 +40,7 @@ class Screen:
 
 
 def _coarse(codes: U1) -> U1:
-    """Merge predictor codes to 16: neighbors of like size, so that numbers keep their order."""
+    """Merge neighboring codes into 16 groups of similar size; numbers keep their order."""
     counts = np.bincount(codes, minlength=256)
     if np.count_nonzero(counts) <= COARSE:
         lut = np.cumsum(counts > 0) - 1
@@ -52,11 +52,10 @@ def _coarse(codes: U1) -> U1:
 
 @compiled
 def pairwise_nats(codes: U1) -> F8:
-    """Return n times the mutual information of each pair less its mean under independence, float64
-    [columns, columns].
+    """Return n times the mutual information of each pair beyond chance, float64 [columns, columns].
 
-    codes: uint8 [columns, n], below 16. Under independence twice the sum is chi-square: its mean is
-    half a nat a degree of freedom.
+    codes: uint8 [columns, n], below 16. Under independence twice the sum is chi-square, so its mean
+    of half a nat per degree of freedom is subtracted.
     """
     columns, n = codes.shape
     out = np.zeros((columns, columns))

@@ -1,18 +1,18 @@
-"""Fits the sampler tree of one column: which stages it has, and a penalized tree for each.
+"""Fits the sampler of one column: which stages it has, and a penalized tree for each stage.
 
-- Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry
-  are one class, resolved by the column's residual, so that a rare level is never tied to the
-  attributes of its owner.
+- Levels, and numbers with few distinct values: one class tree. Levels with fewer than 5 rows share
+  one class and are drawn at random inside it, so a rare level is never tied to the attributes of
+  its owner.
 - Numbers that mostly repeat: coarse to fine. A class tree over 16 groups, then inside a group a
-  class tree over the exact values; values that another column decides (a figure that depends on the
-  survey year) survive it, which bins alone would merge.
-- Other numbers: a class tree for missing and spikes, then a number tree whose donors are
-  interpolated in the leaf.
-- Numbers of either kind that held-out rows find likelier so: a class tree for missing, then a
-  normal score that follows a regression, with a number tree for what it leaves open (`latent`).
+  class tree over the exact values. Values that another column determines (a figure that depends on
+  the survey year) stay exact; bins alone would merge them.
+- Other numbers: a class tree for missing and spikes, then a number tree whose leaves interpolate
+  between donors.
+- Numbers of either kind for which held-out rows prefer it: a class tree for missing, then a normal
+  score that follows a regression, with a number tree for the residual (`latent`).
 - Class trees split canonical variates (`variates`) as well as columns.
-- Dependencies (`dependencies.Dependency`): looked up, or drawn apart for each value of the column
-  that is decided.
+- Dependencies (`dependencies.Dependency`): looked up, or drawn separately for each value of the
+  column that this one determines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from simulacra_trainer.families.forest.category_order import order_by_correspond
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.latent import fit_additive
-from simulacra_trainer.families.forest.model_selection import MIN_ROWS, is_likelier
+from simulacra_trainer.families.forest.likelihood import MIN_ROWS, is_likelier
 from simulacra_trainer.families.forest.samplers import (
     Booleans,
     Classes,
@@ -39,8 +39,8 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Sampler,
     Pool,
+    Sampler,
     Switch,
     Tree,
     Variate,
@@ -51,7 +51,7 @@ from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
 
 ATOM = 5
-"""A value that so many rows carry is no one's own: it is emitted as it is."""
+"""A value that at least this many rows share identifies nobody and is drawn exactly."""
 FEW_VALUES = 8
 COARSE_GROUPS = 16
 MOSTLY_REPEATED = 0.9
@@ -60,18 +60,18 @@ NUMBER_PARAMETERS = 2
 """A split of a number target has two further parameters: a mean and a variance."""
 SCALE = 72.0
 """Standard deviation of numbers spread evenly over 250 bins, the scale of score trees."""
+IDENTITY = np.arange(256, dtype=np.uint8)
 WINDOW_SHARE = 0.005
-"""Interpolation reaches at most so far in global rank to either side."""
+"""How far interpolation reaches on either side, as a share of all ranks."""
 
 
 def split_prices(penalty: float, most: int) -> Floats:
-    """Return the nats that a split must gain by its number of further parameters, 0..most, float64
-    [most + 1].
+    """Return the nats that a split with k extra parameters must gain, float64 [most + 1].
 
-    With one parameter that is half a nat (as in AIC) and the penalty; with more, the gain that
-    chance exceeds as seldom. Twice the gain of a needless split is chi-square with as many degrees
-    of freedom (Wilks, 1938), so adding the same penalty to half a nat a parameter would let targets
-    of many classes overfit.
+    For k = 1 that is half a nat (as in AIC) plus the penalty. Twice the gain of a useless split is
+    chi-square with k degrees of freedom (Wilks, 1938). So for larger k the price is the gain that
+    chance exceeds with the same probability as for k = 1. Half a nat per parameter plus the penalty
+    would let targets with many classes overfit.
     """
     parameters = np.arange(1, most + 1)
     seldom = chdtrc(1, 2.0 * (0.5 + penalty))
@@ -80,9 +80,15 @@ def split_prices(penalty: float, most: int) -> Floats:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """The training table as the trees see it: codes uint8 [columns, n] and values float64
-    [columns][n]; the functions of codes that regressions use (`latent.functions_of`); weights
-    float64 [n] where rows stand for different numbers of people (`weighted`).
+    """The training table as the trees see it.
+
+    Attributes:
+        codes: predictor codes, uint8 [columns, n].
+        values: float64 [columns][n].
+        codecs: of the columns.
+        functions: of each column's codes, for regressions (`additive.functions_of`).
+        penalty: nats that a split must gain beyond its parameters.
+        weights: survey weights, float64 [n], None without (`weighted`).
     """
 
     codes: Codes
@@ -96,7 +102,7 @@ class TrainingRows:
 class ColumnGrower:
     """Fits one column given the columns before it (positions in schema order).
 
-    scored: whether as normal scores where it can be; None where held-out rows are to decide.
+    scored: whether to use normal scores where possible; None lets held-out rows decide.
     """
 
     def __init__(
@@ -116,7 +122,7 @@ class ColumnGrower:
         self._loose = loose if loose.size else distinct[~np.isnan(distinct)]
 
     def grow(self, dependency: Dependency | None) -> Sampler:
-        """Return the column's sampler."""
+        """Return the fitted sampler of the column."""
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None:
             return self._by_scores(rows) if self._is_scored() else self._any(rows)
@@ -141,41 +147,34 @@ class ColumnGrower:
     def _monotone(
         self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]
     ) -> Sampler:
-        """Draw between the ends that a key allows; columns of repeated values keep to these."""
+        """Draw between the smallest and largest value of each key; repeated values stay exact."""
         low, high = np.full(keys.size, np.inf), np.full(keys.size, -np.inf)
         present = ~np.isnan(self.values)
         np.minimum.at(low, inverse[present], self.values[present])
         np.maximum.at(high, inverse[present], self.values[present])
         known = ~np.isnan(keys)
-        decided, keys_repeat = (
-            np.array_equal(low[known], high[known]),
-            keys.size * ATOM <= rows.size,
-        )
+        decided = np.array_equal(low[known], high[known])
+        keys_repeat = keys.size * ATOM <= rows.size
         if self.is_atom.mean() < MOSTLY_REPEATED or (decided and not keys_repeat):
             return Monotone(on, keys[known], low[known], high[known])
         if decided:
             return self._lookup(rows, on, keys, inverse)
-        return (
-            self._switch(rows, on, keys, inverse)
-            if keys.size <= MAX_SWITCH_KEYS
-            else self._any(rows)
-        )
+        if keys.size <= MAX_SWITCH_KEYS:
+            return self._switch(rows, on, keys, inverse)
+        return self._any(rows)
 
     def _is_scored(self) -> bool:
-        """Return whether held-out rows prefer normal scores to leaves alone."""
-        known = self.values[~np.isnan(self.values)]
-        if (
-            self.scored is False
-            or self.data.codecs[self.column].is_category
-            or self.data.weights is not None
-        ):
+        """Return whether to draw the column as normal scores."""
+        is_category = self.data.codecs[self.column].is_category
+        if self.scored is False or is_category or self.data.weights is not None:
             return False
+        known = self.values[~np.isnan(self.values)]
         if not self.predictors.size or known.size < MIN_ROWS or np.unique(known).size <= FEW_VALUES:
             return False
+        if self.scored:
+            return True
         context = Context(self.data.codes, self.data.values)
-        return self.scored or is_likelier(
-            self._by_scores, self._any, context, self.values, seed=self.column
-        )
+        return is_likelier(self._by_scores, self._any, context, self.values, seed=self.column)
 
     def _any(self, rows: Ints) -> Sampler:
         values = self.values[rows]
@@ -192,7 +191,7 @@ class ColumnGrower:
         return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
 
     def _spikes(self, values: Floats, known: Floats) -> npt.NDArray[np.int64]:
-        """Return -1 for missing, 0 for the bulk, and a label of its own for each spike."""
+        """Return a label per row: -1 for missing, 0 for the bulk, 1, 2, ... for the spikes."""
         distinct, counts = np.unique(known, return_counts=True)
         spikes = distinct[counts >= SPIKE_SHARE * values.size]
         labels = np.where(np.isnan(values), -1, 0)
@@ -203,7 +202,7 @@ class ColumnGrower:
     def _grouped(
         self, rows: Ints, labels: npt.NDArray[np.int64], inner: Callable[[Ints], Sampler]
     ) -> Sampler:
-        """Draw a group (label -1: missing), then the value inside it by `inner`."""
+        """Return a sampler that draws a group (label -1: missing), then its value by `inner`."""
         present, y = np.unique(labels, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
         meaning = np.full(present.size, np.nan)
@@ -219,7 +218,7 @@ class ColumnGrower:
         return self._classes(rows, y, meaning, samplers)
 
     def _exact(self, rows: Ints) -> Sampler:
-        """Draw an exact value; those that are no atoms are one class, drawn from their residual."""
+        """Return a class tree over exact values; values below ATOM rows share one class."""
         values = self.values[rows]
         distinct, y, counts = np.unique(values, return_inverse=True, return_counts=True)
         y = y.reshape(-1).astype(np.int32)
@@ -249,19 +248,13 @@ class ColumnGrower:
     ) -> Sampler:
         if meaning.size == 1:
             return samplers[0] if samplers else Pool(meaning, meaning)
-        luts = [
-            np.arange(256, dtype=np.uint8)
-            if self.data.codecs[f].has_natural_order
-            else _positions(order_by_correspondence(self.data.codes[f][rows], y, meaning.size))
-            for f in self.predictors
-        ]
+        luts = self._luts(rows, lambda x: order_by_correspondence(x, y, meaning.size))
         variates = self._variates(rows, y, meaning.size)
         Z = np.concatenate(
             [self._bins(rows, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)]
         )
-        *grown, index = grow_classes(
-            Z, y, meaning.size, split_prices(self.data.penalty, meaning.size)
-        )
+        prices = split_prices(self.data.penalty, meaning.size)
+        *grown, index = grow_classes(Z, y, meaning.size, prices)
         tree = self._tree(grown, luts, variates)
         donors = y[index]
         order = np.lexsort((donors, _leaf_of(tree)))
@@ -285,22 +278,20 @@ class ColumnGrower:
 
     def _latent(self, rows: Ints) -> Latent:
         values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
-        bases, rng = (
-            [self.data.functions[f] for f in self.predictors],
-            np.random.default_rng([self.column, 19]),
-        )
+        bases = [self.data.functions[f] for f in self.predictors]
+        rng = np.random.default_rng([self.column, 19])
         fit = fit_additive(codes, bases, values, self.data.penalty, rng)
         residual = self.residual_tree(rows, fit.scores - fit.expected)
         order = np.argsort(values, kind="stable")
         return Latent(self.predictors[fit.columns], fit.tables, residual, self._margin(rows[order]))
 
     def residual_tree(self, rows: Ints, left: Floats) -> Numbers:
-        """Return a tree that draws what a regression leaves open: left, float64 [rows]."""
+        """Return a tree that draws the residuals `left` of a regression, float64 [rows]."""
         scaled = left * (SCALE / max(float(left.std()), np.finfo(np.float64).tiny))
         return self._number_tree(rows, scaled, left, np.zeros(left.size, np.bool_), np.sort(left))
 
     def _margin(self, rows: Ints) -> Pool:
-        """Return what gives a rank its value, for rows by ascending value, without overlap."""
+        """Return disjoint intervals that turn a rank into a value; rows sorted by value."""
         values = self.values[rows]
         low, high = self._intervals(
             values, self.is_atom[rows], np.zeros(rows.size, np.int32), self._loose
@@ -311,16 +302,10 @@ class ColumnGrower:
     def _number_tree(
         self, rows: Ints, y: Floats, values: Floats, is_atom: Booleans, everywhere: Floats
     ) -> Numbers:
-        """Grow a tree for y, float64 [rows], whose leaves draw from values, float64 [rows]."""
-        luts = [
-            np.arange(256, dtype=np.uint8)
-            if self.data.codecs[f].has_natural_order
-            else _positions(order_by_mean(self.data.codes[f][rows], y))
-            for f in self.predictors
-        ]
-        *grown, index = grow_numbers(
-            self._bins(rows, luts), y, split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1]
-        )
+        """Return a tree grown on y, float64 [rows], whose leaves draw from values [rows]."""
+        luts = self._luts(rows, lambda x: order_by_mean(x, y))
+        price = split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1]
+        *grown, index = grow_numbers(self._bins(rows, luts), y, price)
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
         members = index[np.lexsort((values[index], leaf))]
@@ -330,7 +315,17 @@ class ColumnGrower:
         tree, places = repeat_donors(tree, self.data.weights[rows[members]])
         return Numbers(tree, low[places], high[places])
 
+    def _luts(self, rows: Ints, score: Callable[[Codes], Floats]) -> list[Codes]:
+        """Return for each predictor the bin of each code, uint8 [256]; categories by score."""
+        return [
+            IDENTITY
+            if self.data.codecs[f].has_natural_order
+            else _positions(score(self.data.codes[f][rows]))
+            for f in self.predictors
+        ]
+
     def _bins(self, rows: Ints, luts: list[Codes]) -> Codes:
+        """Return the predictors as bin positions, uint8 [predictors, rows]."""
         Z = np.empty((len(luts), rows.size), np.uint8)
         for i, f in enumerate(self.predictors):
             codes = (
@@ -342,21 +337,26 @@ class ColumnGrower:
     def _tree(self, grown: list[Ints], luts: list[Codes], variates: Sequence[Variate] = ()) -> Tree:
         feature, threshold, child, start, stop = grown
         used = [i for i in range(len(variates)) if np.any(feature == len(luts) + i)]
-        columns = np.full(len(luts) + len(variates) + 1, -1, np.int32)  # the last one: of leaves
+        columns = np.full(len(luts) + len(variates) + 1, -1, np.int32)  # the last entry: leaves
         columns[: len(luts)] = self.predictors
         columns[[len(luts) + i for i in used]] = len(self.data.codecs) + np.arange(len(used))
-        as_it_is = np.arange(256, dtype=np.uint8)
-        masks = split_masks(
-            feature, threshold, np.stack([*luts, *[as_it_is] * len(variates), as_it_is])
-        )
+        luts = [*luts, *[IDENTITY] * (len(variates) + 1)]
+        masks = split_masks(feature, threshold, np.stack(luts))
         return Tree(columns[feature], masks, child, start, stop, tuple(variates[i] for i in used))
 
     def _intervals(
         self, values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats
     ) -> tuple[Floats, Floats]:
-        """Return where each donor may move: to the middle of its neighbors in the leaf that are no
-        atoms, and no farther than `WINDOW_SHARE` of all that are no atoms (everywhere, ascending).
-        Sorted by leaf, then value.
+        """Return the interval [low, high] that each donor draws from, float64 [donors] each.
+
+        It reaches halfway to the neighbors in the leaf, and at most `WINDOW_SHARE` of the ranks in
+        `everywhere`. Atoms stay exact.
+
+        Args:
+            values: of the donors, sorted by leaf, then value.
+            is_atom: bool [donors].
+            leaf: rank of each donor's leaf, int32 [donors].
+            everywhere: all values of the column that are not atoms, ascending.
         """
         low, high = values.copy(), values.copy()
         loose = np.flatnonzero(~is_atom)
@@ -386,7 +386,7 @@ def _positions(scores: Floats) -> Codes:
 
 
 def _leaf_of(tree: Tree) -> Ints:
-    """Return the rank of the leaf that holds each donor position, ascending, int32 [donors]."""
+    """Return the rank of the leaf of each donor position, ascending, int32 [donors]."""
     leaves = np.flatnonzero(tree.feature < 0)
     leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
     return np.repeat(np.arange(leaves.size), tree.stop[leaves] - tree.start[leaves]).astype(

@@ -1,13 +1,13 @@
-"""Compiled growth of the trees, for class and number targets.
+"""Compiled growth of trees for class and number targets.
 
-Predictors are uint8 bin positions Z [features, rows]. A tree is grown depth first on one permuted
-row index, so a leaf is a segment of it and its donors lie side by side. All kernels release the GIL
-and use no randomness.
+Predictors are uint8 bin positions Z [features, rows]. A tree grows depth first on one permuted row
+index, so a leaf is a segment of the index and its donors are contiguous. All kernels release the
+GIL and use no randomness.
 
-A big node is first searched on every k-th of its rows: where some feature gains clearly there, only
-those within three standard deviations of the best (of twice a gain, chi-square: its variance is at
-most four times its mean) are searched on all rows. The split is that of the full search nearly
-always, at a fraction of its cost.
+A large node is first searched on every k-th of its rows. If some feature gains clearly there, only
+features within three standard deviations of the best are searched on all rows (twice a gain is
+chi-square, whose variance is at most four times its mean). The result is nearly always the split of
+the full search, at a fraction of its cost.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ F8 = npt.NDArray[np.float64]
 Gain = tuple[float, int]
 """Nats, and the largest bin position on the left (-1: no split)."""
 Split = tuple[int, int]
-"""A feature (-1: none gains what a split must), and the largest bin position on the left."""
+"""A feature (-1: none gains the price), and the largest bin position on the left."""
 Tree = tuple[I4, I2, I4, I4, I4]
-"""Of each node: feature, threshold, child, start, stop, as `grow_classes` returns them."""
+"""Per node: feature, threshold, child, start, stop, as `grow_classes` returns them."""
 Grown = tuple[I4, I2, I4, I4, I4, I4]
 
 MIN_LEAF = 5
@@ -35,8 +35,11 @@ BINS = 256
 VARIANCE_FLOOR = 1.0 / 12.0
 """Variance of a value that is uniform in one bin: the floor of a number target."""
 
-SAMPLED_FROM, SAMPLE_ROWS, CLEAR_NATS = 8192, 4096, 10.0
-"""Rows above which a node is searched on a sample, and the gain that ends the search."""
+SAMPLED_FROM = 8192
+"""Nodes with at least this many rows are first searched on a sample."""
+SAMPLE_ROWS = 4096
+CLEAR_NATS = 10.0
+"""How much more than the price a feature must gain in the sample to exclude others."""
 
 compiled = numba.njit(nogil=True, cache=True)
 
@@ -51,7 +54,7 @@ def _xlogx(n: int) -> F8:
 
 @compiled
 def _partition(index: I4, scratch: I4, start: int, stop: int, bins: U1, threshold: int) -> int:
-    """Put rows with bin <= threshold first, stably; return where the right side begins."""
+    """Move rows with bin <= threshold to the front, stably; return where the right begins."""
     left, held = start, 0
     for i in range(start, stop):
         row = index[i]
@@ -68,7 +71,7 @@ def _partition(index: I4, scratch: I4, start: int, stop: int, bins: U1, threshol
 
 @compiled
 def _count(z: U1, rows: I4, y: I4, classes: int, table: I4) -> None:
-    """Count the rows by bin and class, the classes of a bin side by side."""
+    """Count the rows by bin and class into the flat table [bins, classes]."""
     table[:] = 0
     for i in range(rows.shape[0]):
         table[z[rows[i]] * classes + y[i]] += 1
@@ -76,7 +79,7 @@ def _count(z: U1, rows: I4, y: I4, classes: int, table: I4) -> None:
 
 @compiled
 def _order(z: U1, rows: I4, y: I4, offsets: I8, ordered: I4) -> None:
-    """Put the rows' classes in the order of their bins; offsets then hold where each bin ends."""
+    """Sort the rows' classes by bin into `ordered`; offsets then hold where each bin ends."""
     offsets[:] = 0
     for i in range(rows.shape[0]):
         offsets[z[rows[i]] + 1] += 1
@@ -98,11 +101,12 @@ def _class_gain(
     bins: int,
     work: tuple[I8, I4, I8, I8, I4],
 ) -> Gain:
-    """Largest multinomial log-likelihood gain of a feature z in a node: rows int32 [m] into z, y
-    int32 [m] classes.
+    """Return the best split of a node on one feature z by multinomial log-likelihood.
 
-    Where the table bins x classes is small, it is counted and scanned; else the rows are sorted by
-    bin, and each moves from right to left in O(1) by the x*log(x) table.
+    A small table of bins x classes is counted and scanned. Otherwise the rows are sorted by bin and
+    each moves from right to left in O(1) with the table of x * log(x).
+
+    rows: int32 [m], indices into z; y: int32 [m], classes; logs: x * log(x) and its steps.
     """
     xlogx, steps = logs
     offsets, ordered, left, right, table = work
@@ -151,10 +155,10 @@ def _class_gain(
 
 @compiled
 def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> Gain:
-    """Largest Gaussian log-likelihood gain of a feature z in a node, from histograms of count, sum
-    and sum of squares.
+    """Return the best split of a node on one feature z by Gaussian log-likelihood.
 
-    rows: int32 [m] into z; y: float64 [m], their targets.
+    rows: int32 [m], indices into z; y: float64 [m], targets; work: histograms of count, sum and sum
+    of squares.
     """
     counts, sums, squares = work
     m = rows.shape[0]
@@ -196,7 +200,7 @@ def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> 
 
 @compiled
 def _rivals(gains: F8, price: float) -> I8:
-    """Return the features that may be best by their sampled gains; all if none is clear."""
+    """Return the features that may be best given their sampled gains; all if none is clear."""
     best = gains.max()
     if best < price + CLEAR_NATS:
         return np.arange(gains.shape[0])
@@ -205,7 +209,7 @@ def _rivals(gains: F8, price: float) -> I8:
 
 @compiled
 def _sizes(Z: U1) -> I8:
-    """Return the number of bin positions of each feature, the highest taken one and all below."""
+    """Return the highest bin position of each feature plus one, int64 [features]."""
     sizes = np.empty(Z.shape[0], np.int64)
     for f in range(Z.shape[0]):
         sizes[f] = np.int64(Z[f].max()) + 1
@@ -214,7 +218,7 @@ def _sizes(Z: U1) -> I8:
 
 @compiled
 def _leaf(n: int) -> tuple[Tree, I4]:
-    """Return a tree of one leaf with n rows, with room to grow, and its index of rows."""
+    """Return a one-leaf tree of n rows with room to grow, and its row index."""
     capacity = 2 * (n // MIN_LEAF) + 3
     feature = np.full(capacity, -1, np.int32)
     threshold = np.zeros(capacity, np.int16)
@@ -227,7 +231,7 @@ def _leaf(n: int) -> tuple[Tree, I4]:
 
 @compiled
 def _divide(tree: Tree, node: int, nodes: int, split: Split, middle: int) -> None:
-    """Give a node its split, and two children after the nodes that there are."""
+    """Store a node's split and append its two children at `nodes`."""
     feature, threshold, child, start, stop = tree
     feature[node], threshold[node], child[node] = split[0], split[1], nodes
     start[nodes], stop[nodes] = start[node], middle
@@ -245,7 +249,7 @@ def _class_split(
     price: float,
     work: tuple[I8, I4, I8, I8, I4],
 ) -> Split:
-    """Return the best split of a node, searched first on a sample where rows are many."""
+    """Return the best split of a node; large nodes are searched on a sample first."""
     m, features = rows.shape[0], np.arange(Z.shape[0])
     if m >= SAMPLED_FROM and features.size:
         step = m // SAMPLE_ROWS
@@ -268,7 +272,7 @@ def _class_split(
 def _number_split(
     Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]
 ) -> Split:
-    """Return the split of a node that gains most; see `_class_split`."""
+    """Return the best split of a node for a number target; see `_class_split`."""
     m, features = rows.shape[0], np.arange(Z.shape[0])
     if m >= SAMPLED_FROM and features.size:
         step = m // SAMPLE_ROWS
@@ -292,8 +296,7 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
         Z: uint8 [features, rows], bin positions.
         y: int32 [rows], classes 0..classes-1.
         classes: number of classes.
-        prices: nats that a split must gain in a node with k further classes present, float64
-            [classes].
+        prices: nats that a split must gain in a node with k + 1 classes, float64 [classes].
 
     Returns:
         feature int32 [nodes] (-1: leaf), threshold int16, child int32 (left; right is the next),

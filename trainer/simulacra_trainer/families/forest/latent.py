@@ -1,11 +1,11 @@
-"""Numbers as normal scores that follow an additive regression: what a leaf cannot say where rows
-are few.
+"""Numbers as normal scores that follow an additive regression, for tables with few rows.
 
-A number is turned into the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin,
-2012, for regression margins), the score is regressed on the scores of earlier numbers and the
-levels of earlier categories (`additive`), and a penalized tree draws what is left. Rows that share
-a value share an interval of scores; where they lie in it is imputed from the regression, as in an
-ordered probit (Albert & Chib, 1993).
+A leaf needs rows of its own, so a tree cannot express many weak effects in a small table. Here a
+number becomes the normal score of its rank (Hoff, 2007, for copulas; Masarotto & Varin, 2012, for
+regression margins). The score is regressed on the scores of earlier numbers and the levels of
+earlier categories (`additive`), and a penalized tree draws the residual. Rows with the same value
+share an interval of scores; where each lies inside it is imputed from the regression, as in an
+ordered probit model (Albert & Chib, 1993).
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ from simulacra_trainer.families.forest.samplers import BELOW_ONE, Booleans, Ints
 from simulacra_trainer.families.forest.traversal import table_sums
 
 SLOPE_NATS = 40.0
-"""The penalty at which a slope pays as much as a split; below, its price falls by the square. A
-split is chosen among all columns and all their thresholds, a slope among columns: in the middle of
-the dial it pays a quarter.
+"""The penalty at which a slope costs as much as a split. Below it the price of a slope falls with
+the square of the penalty, because a split is chosen among all columns and thresholds, a slope only
+among columns.
 """
-ROUNDS, TIED = 6, 0.05
-"""So many times scores of tied rows are imputed, where more than that share of the rows is tied."""
+ROUNDS = 6
+"""How often the scores of tied rows are imputed."""
+TIED = 0.05
+"""If no more than this share of the rows is tied, one round is enough."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,10 @@ class Additive:
     """A fitted regression of scores.
 
     Attributes:
-        columns: which of the predictors have a slope, int32 [k].
+        columns: predictors that have a slope, int32 [k].
         tables: what each code of these adds, float64 [k, 256].
-        scores: of the rows that it was fit for, float64 [n].
-        expected: what it says of them, float64 [n].
+        scores: of the training rows, float64 [n].
+        expected: its predictions for them, float64 [n].
     """
 
     columns: Ints
@@ -64,7 +66,7 @@ def fit_additive(
         bases: `functions_of` the same columns.
         values: the numbers, float64 [n], none missing.
         penalty: nats, of the forest.
-        rng: where tied rows lie among themselves.
+        rng: places tied rows inside their interval.
     """
     low, high = _tie_ends(values)
     step = -(-values.size // MAX_FIT_ROWS)
@@ -79,7 +81,7 @@ def fit_additive(
 
 
 def _slopes(design: Design, low: Floats, high: Floats, price: float) -> Floats:
-    """Return each function's slope, 0 where it does not pay; tied scores are imputed."""
+    """Return each function's slope, 0 where it gains less than its price; imputes tied scores."""
     a, b, tied = ndtri(low), ndtri(high), _is_tied(low, high)
     scores = ndtri((low + high) / 2.0)
     for _ in range(ROUNDS if tied.mean() > TIED else 1):
@@ -104,8 +106,9 @@ def _is_tied(low: Floats, high: Floats) -> Booleans:
 def _imputed(expected: Floats, a: Floats, b: Floats, u: Floats | None) -> Floats:
     """Return scores between a and b: the truncated mean, or quantile u, float64 [n]."""
     spread = np.sqrt(max(1.0 - float(expected.var()), SAME))
-    a, b = (a - expected) / spread, (b - expected) / spread
-    # both ends on the side where the distribution function does not round to 1
+    a = (a - expected) / spread
+    b = (b - expected) / spread
+    # Mirror to the side where the distribution function does not round to 1.
     sign = np.where(a > 0.0, -1.0, 1.0)
     a, b = np.where(sign > 0, a, -b), np.where(sign > 0, b, -a)
     below, upto = ndtr(a), ndtr(b)

@@ -17,7 +17,7 @@ from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_cod
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.dependencies import Dependencies
-from simulacra_trainer.families.forest.do_response import follows_scores, columns_used, under_do
+from simulacra_trainer.families.forest.do_response import columns_used, follows_scores, under_do
 from simulacra_trainer.families.forest.feature_screen import Screen
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
@@ -48,12 +48,10 @@ class ForestModel:
         samplers: Mapping[int, Sampler],
         structure: Structure | None = None,
     ) -> None:
-        self.data, self.order, self.samplers, self._structure = (
-            data,
-            list(order),
-            dict(samplers),
-            structure,
-        )
+        self.data = data
+        self.order = list(order)
+        self.samplers = dict(samplers)
+        self._structure = structure
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
         self._responses: dict[int, Sampler] = {}
 
@@ -74,11 +72,9 @@ class ForestModel:
         """Draw n rows; see `families.base.FittedModel.sample`."""
         rows = np.arange(n, dtype=np.int32)
         held = {self._position[name]: value for name, value in (do or {}).items()}
-        fixed = (
-            {self._position[name]: given.column(name) for name in given.column_names}
-            if given is not None
-            else {}
-        )
+        fixed = {}
+        if given is not None:
+            fixed = {self._position[name]: given.column(name) for name in given.column_names}
         context = Context(np.zeros((len(self.order), n), np.uint8), [np.empty(0)] * len(self.order))
         drawn, moved = self.order[:only], set(held)
         for j in drawn:
@@ -95,9 +91,9 @@ class ForestModel:
                 values = codec.tidy(sampler.draw(context, rows, u))
             context.values[j] = values
             context.codes[j] = codec.encode(values)
-        names = [self.data.codecs[j].name for j in drawn]
+        codecs = [self.data.codecs[j] for j in drawn]
         return pa.table(
-            [self.data.codecs[j].to_arrow(context.values[j]) for j in drawn], names=names
+            {c.name: c.to_arrow(context.values[j]) for j, c in zip(drawn, codecs, strict=True)}
         )
 
     def counterfactual(
@@ -106,11 +102,8 @@ class ForestModel:
         """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
         n, codecs = facts.num_rows, self.data.codecs
         rows = np.arange(n, dtype=np.int32)
-        values = [codec.values(facts.column(codec.name)) for codec in codecs]
-        fact = Context(
-            np.stack([codec.encode(v) for codec, v in zip(codecs, values, strict=True)]), values
-        )
-        twin = Context(fact.codes.copy(), list(values))
+        fact = _context_of(codecs, facts)
+        twin = Context(fact.codes.copy(), list(fact.values))
         held = {self._position[name]: value for name, value in do.items()}
         moved = set(held)
         for j in self.order:
@@ -126,7 +119,7 @@ class ForestModel:
     def _twin(
         self, column: int, fact: Context, twin: Context, rows: Ints, rng: np.random.Generator
     ) -> Floats:
-        """Return the column in the twins' world, float64 [rows], drawn from changed causes."""
+        """Return the column's values under changed causes, float64 [rows]."""
         sampler, codec, seen = self.samplers[column], self.data.codecs[column], fact.values[column]
         if codec.is_category and not codec.ordered and len(codec.levels) > 2:
             size = len(codec.levels) + 1
@@ -139,60 +132,52 @@ class ForestModel:
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         if codec.is_category:
             return np.where(same, seen, after)
-        # what the drawn value has beyond its draw (the smooth sampler, values of another order) goes
-        # with it
+        # Move the observed value by the difference, so that what it has beyond its draw is kept.
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(seen))
         return np.where(same, seen, np.where(known, seen + (after - before), after))
 
     def _under_do(self, column: int) -> Sampler:
-        """Return what draws a column that do() reaches, found when first asked for.
+        """Return the sampler of a column whose causes do() changed; it is fit on first use.
 
-        Of a column that follows normal scores it begins with what leaves alone would be: a
-        regression on the numbers' own scale takes the place of the one of scores.
+        For a column that follows normal scores, plain trees are grown first: under do() a
+        regression on the number's own scale replaces the regression of scores.
         """
         if column not in self._responses:
-            sampler, before = self.samplers[column], self.order[: self.order.index(column)]
-            predictors = self.structure.screen.of(column, before)
+            sampler = self.samplers[column]
+            before = self.order[: self.order.index(column)]
+            predictors = self.structure.screen.candidates(column, before)
             grower = ColumnGrower(self.data, column, predictors, scored=False)
-            self._responses[column] = under_do(
-                grower.grow(None) if follows_scores(sampler) else sampler, grower
-            )
+            if follows_scores(sampler):
+                sampler = grower.grow(None)
+            self._responses[column] = under_do(sampler, grower)
         return self._responses[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
         """Return a model with these columns first; only changed columns are fit again."""
         front = [self._position[name] for name in columns]
         order = [*front, *(j for j in self.order if j not in set(front))]
-        before: dict[int, frozenset[int]] = {
-            j: frozenset(self.order[:i]) for i, j in enumerate(self.order)
-        }
-        kept = {
-            j: self.samplers[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]
-        }
+        before = {j: set(self.order[:i]) for i, j in enumerate(self.order)}
+        kept = {j: self.samplers[j] for i, j in enumerate(order) if set(order[:i]) == before[j]}
         return grow_samplers(self.data, order, kept, self.structure, no_progress, self._scored())
 
     @property
     def scored(self) -> dict[str, bool]:
-        """By name, which columns follow normal scores, of those whose rows were asked."""
+        """Whether each column follows normal scores, by name, where held-out rows decided it."""
         return {self.data.codecs[j].name: says for j, says in self._scored().items()}
 
     def _scored(self) -> dict[int, bool]:
-        mute = {
-            self.order[0],
-            *(
-                j
-                for j, sampler in self.samplers.items()
-                if isinstance(sampler, Lookup | Switch | Monotone)
-            ),
+        return {
+            j: follows_scores(sampler)
+            for j, sampler in self.samplers.items()
+            if j != self.order[0] and not isinstance(sampler, Lookup | Switch | Monotone)
         }
-        return {j: follows_scores(sampler) for j, sampler in self.samplers.items() if j not in mute}
 
     def with_penalty(self, penalty: float) -> ForestModel:
-        """Return a model of the same rows and order that was grown with another penalty.
+        """Return a model of the same rows and order, grown with another penalty.
 
-        Rows are not asked again which columns follow scores: at other penalties they say the same
-        but for a column or two that both ways suit alike, and asking costs several times what
-        growing does.
+        Which columns follow normal scores is taken over. The comparison on held-out rows takes
+        several times as long as growing, and at other penalties it gives another answer only for
+        columns that both methods suit equally well.
         """
         if penalty == self.data.penalty:
             return self
@@ -202,29 +187,23 @@ class ForestModel:
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
         rows = np.arange(table.num_rows, dtype=np.int32)
-        values = [codec.values(table.column(codec.name)) for codec in self.data.codecs]
-        codes = np.stack(
-            [codec.encode(v) for codec, v in zip(self.data.codecs, values, strict=True)]
-        )
-        context = Context(codes, values)
+        context = _context_of(self.data.codecs, table)
         total = np.zeros(table.num_rows)
         for j, codec in enumerate(self.data.codecs):
-            grid = (
-                level_grid(codec.levels) if codec.is_category else number_grid(self.data.values[j])
-            )
-            total += np.log(
-                cell_probabilities(self.samplers[j], grid, context, rows, grid.cells(values[j]))
-            )
+            seen = self.data.values[j]
+            grid = level_grid(codec.levels) if codec.is_category else number_grid(seen)
+            cells = grid.cells(context.values[j])
+            total += np.log(cell_probabilities(self.samplers[j], grid, context, rows, cells))
         return total
 
     def save(self, directory: Path) -> None:
-        """Write the trees and what they were grown with."""
+        """Write the samplers, the penalty and the column order into the directory."""
         header = {PENALTY: self.data.penalty, "order": self.order}
         save_samplers(self.samplers, header, directory)
 
     @property
     def structure(self) -> Structure:
-        """Structure of the whole training table; a loaded model finds it again to reorder."""
+        """Structure of the training table; a loaded model computes it when it is reordered."""
         if self._structure is None:
             self._structure = find_structure(self.data)
         return self._structure
@@ -239,7 +218,7 @@ class Structure:
 
 
 def find_structure(data: TrainingRows) -> Structure:
-    """Look for functional dependencies and, in wide tables, for what informs what."""
+    """Return the dependencies and, in wide tables, the pairwise information of the columns."""
     return Structure(
         Dependencies(data.values, [not codec.is_category for codec in data.codecs]),
         Screen(data.codes),
@@ -254,32 +233,41 @@ def grow_samplers(
     progress: Progress,
     scored: Mapping[int, bool] | None = None,
 ) -> ForestModel:
-    """Grow the columns of the order that are not kept, on all cores; the result does not depend on
-    their number.
+    """Return a model whose missing samplers are grown on all CPUs; their number has no influence.
 
-    scored: columns of which it is known whether normal scores suit them; of others it is asked.
+    Args:
+        data: training rows.
+        order: of the columns, causal.
+        kept: samplers to take over, by column.
+        structure: of the table.
+        progress: called with the share done.
+        scored: whether columns follow normal scores, where known; held-out rows decide the others.
     """
     known = scored or {}
 
     def grow(place: int) -> Sampler:
         j, before = order[place], order[:place]
-        grower = ColumnGrower(data, j, structure.screen.of(j, before), scored=known.get(j))
+        grower = ColumnGrower(data, j, structure.screen.candidates(j, before), scored=known.get(j))
         return grower.grow(structure.dependencies.of(j, before))
 
-    # the later a column, the more predictors: the longest work comes first
+    # Later columns have more predictors: start with the longest work.
     places = [i for i, j in enumerate(order) if j not in kept][::-1]
     samplers = dict(kept)
     with ThreadPoolExecutor(threads()) as pool:
-        for done, (place, sampler) in enumerate(
-            zip(places, pool.map(grow, places), strict=True), start=1
-        ):
-            samplers[order[place]] = sampler
-            progress(done / len(places))
+        for done, sampler in enumerate(pool.map(grow, places)):
+            samplers[order[places[done]]] = sampler
+            progress((done + 1) / len(places))
     return ForestModel(data, order, samplers, structure)
 
 
+def _context_of(codecs: Sequence[ColumnCodec], table: pa.Table) -> Context:
+    """Return all rows of a clean table, coded."""
+    values = [codec.values(table.column(codec.name)) for codec in codecs]
+    return Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
+
+
 def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> TrainingRows:
-    """Code the clean table."""
+    """Return the clean table coded for the trees."""
     codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.learned()]
     values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
@@ -292,8 +280,8 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
 class Forest:
     """The family (see `families.base.Family`).
 
-    Options: penalty, nats a split must gain beyond its parameters; scored, by name, whether a
-    column is to follow normal scores (of others their rows are asked).
+    Options: penalty, nats a split must gain beyond its parameters; scored, whether a column follows
+    normal scores, by name (held-out rows decide the others).
     """
 
     name = "forest"
@@ -312,22 +300,18 @@ class Forest:
         data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
         scored = {position[name]: says for name, says in options.get(SCORED, {}).items()}
-        return grow_samplers(
-            data, [position[name] for name in order], {}, find_structure(data), progress, scored
-        )
+        places = [position[name] for name in order]
+        return grow_samplers(data, places, {}, find_structure(data), progress, scored)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
         samplers, header = load_samplers(directory, len(schema.learned()))
         order = header.get("order")
-        if (
-            not isinstance(order, list)
-            or sorted(order) != sorted(samplers)
-            or sorted(samplers) != list(range(len(samplers)))
-        ):
-            raise ModelFileError("the order of the columns does not fit the samplers of the model")
+        columns = list(range(len(samplers)))
+        if not isinstance(order, list) or sorted(order) != columns or sorted(samplers) != columns:
+            raise ModelFileError("the column order in forest.json does not match its columns")
         if len(samplers) != len(schema.learned()):
-            raise ModelFileError("the model has another number of columns than the schema")
+            raise ModelFileError("forest.json and the schema have different numbers of columns")
         return ForestModel(training_rows(table, schema, float(header[PENALTY])), order, samplers)
 
 

@@ -1,9 +1,9 @@
-"""The sampler of one column as a small tree of samplers, each saying how the rows that reach it get
-their value.
+"""Samplers, which draw the values of one column given the columns before it.
 
-A row brings one uniform number. Every sampler uses as much of it as its choice needs and hands the
-remainder on; leaf donors are sorted by value, so two interventions run on the same random numbers
-are coupled by rank.
+Samplers nest: a class tree picks a class, and another sampler may draw the value inside the class.
+Each row has one uniform number. A sampler uses as much of it as its choice needs and passes on the
+remainder, which is uniform again. Leaf donors are sorted by value, so the same number gives a value
+of the same rank under two interventions.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from scipy.special import ndtr
 
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.traversal import (
-    table_sums,
-    table_sum_codes,
-    pick_donors,
     find_leaves,
+    pick_donors,
+    table_sum_codes,
+    table_sums,
 )
 
 Ints = npt.NDArray[np.int32]
@@ -30,25 +30,32 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 @dataclass(frozen=True)
 class Variate:
-    """A sum over columns that a tree splits like a column: columns int32 [k] (schema order), tables
-    float64 [k, 256] what each predictor code of a column adds. The whole sampler of the sum, 0 to 255,
-    is its code.
+    """A sum over columns that a tree splits like a column (see `variates`).
+
+    Attributes:
+        columns: positions in the schema, int32 [k].
+        tables: what each predictor code of a column adds to the sum, float64 [k, 256].
     """
 
     columns: Ints
     tables: Floats
 
     def codes(self, codes: Codes, rows: Ints) -> Codes:
-        """Return the code of each row's sum, uint8 [rows]; codes uint8 [columns, n]."""
+        """Return each row's sum cut to a whole number 0..255, uint8 [rows]."""
         return table_sum_codes(codes, rows, self.columns, self.tables)
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A fitted tree: feature int32 [nodes] is the column (schema order) split on, -1 in leaves;
-    masks uint64 [nodes, 4] holds the predictor codes that go left; child int32 the left child
-    (right is the next node); start and stop int32 the segment of donors of each node. Features from
-    the number of columns on are the variates.
+    """A fitted tree of binary splits.
+
+    Attributes:
+        feature: column (schema order) that each node splits on, -1 in leaves, int32 [nodes];
+            numbers from the count of columns upward mean variates.
+        masks: bit c is set where predictor code c goes left, uint64 [nodes, 4].
+        child: left child; the right child is the next node, int32 [nodes].
+        start, stop: segment of donors of each node, int32 [nodes].
+        variates: those that some node splits on.
     """
 
     feature: Ints
@@ -60,17 +67,14 @@ class Tree:
 
     @functools.cached_property
     def columns(self) -> frozenset[int]:
-        """The columns (schema order) that its splits look at."""
+        """Columns (schema order) that its splits read."""
         split = np.unique(self.feature[self.feature >= 0])
-        plain = split[
-            : split.size - len(self.variates)
-        ]  # every variate is split on, and their numbers are the highest
-        return frozenset(
-            map(int, np.concatenate([plain, *(variate.columns for variate in self.variates)]))
-        )
+        # Every variate is split on, and variates have the highest numbers.
+        plain = split[: split.size - len(self.variates)]
+        return frozenset(map(int, np.concatenate([plain, *(v.columns for v in self.variates)])))
 
     def donors(self, context: Context, rows: Ints, u: Floats) -> Ints:
-        """Pick a donor of each row's leaf, int32 [rows]; u is used up in place."""
+        """Return a donor from each row's leaf, int32 [rows]; u keeps the remainder, in place."""
         return pick_donors(self.leaves(context, rows), self.start, self.stop, u)
 
     def leaves(self, context: Context, rows: Ints) -> Ints:
@@ -83,7 +87,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Context:
-    """Rows drawn so far: codes uint8 [columns, n], values float64 [columns][n]."""
+    """Rows drawn so far: predictor codes uint8 [columns, n], values float64 [columns][n]."""
 
     codes: Codes
     values: list[Floats]
@@ -91,13 +95,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Pool:
-    """Draw uniformly from [low, high], float64 [m] each; equal ends are kept exactly."""
+    """Draw uniformly from one of m intervals [low, high], float64 [m]; equal ends are exact."""
 
     low: Floats
     high: Floats
 
     def draw(self, _context: Context, rows: Ints, u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """Draw one value per row from u, uniform float64 [rows]; returns float64 [rows]."""
         scaled = u * self.low.size
         chosen = np.minimum(scaled.astype(np.int64), self.low.size - 1)
         low = self.low[chosen]
@@ -106,14 +110,14 @@ class Pool:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Draw a donor interval [low, high] (float64 [donors]) from the leaf of a number tree."""
+    """Draw from a donor interval [low, high], float64 [donors], in the leaf of a number tree."""
 
     tree: Tree
     low: Floats
     high: Floats
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """See `Pool.draw`."""
         donors = self.tree.donors(context, rows, u)
         low = self.low[donors]
         return low + u * (self.high[donors] - low)
@@ -121,9 +125,13 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Classes:
-    """Draw a class from the leaf of a class tree: donors [donors] holds classes, values float64
-    [classes] what each stands for (NaN: missing), and samplers what draws the value of a class that
-    stands for several.
+    """Draw a class from the leaf of a class tree, then a value of the class.
+
+    Attributes:
+        tree: its leaves hold donors.
+        donors: class of each donor, [donors].
+        values: value of each class, float64 [classes]; NaN means missing.
+        samplers: by class, what draws the value of a class with several values.
     """
 
     tree: Tree
@@ -132,7 +140,7 @@ class Classes:
     samplers: dict[int, Sampler] = field(default_factory=dict)
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """See `Pool.draw`."""
         chosen = self.donors[self.tree.donors(context, rows, u)]
         out = self.values[chosen]
         for klass, sampler in self.samplers.items():
@@ -144,9 +152,9 @@ class Classes:
 
 @dataclass(frozen=True)
 class Switch:
-    """A dependency with another column: the value of column `on` decides which sampler draws (the
-    nearest key does for a value not seen). keys float64 [k] ascending, NaN last where missing is a
-    key.
+    """Draw by a sampler that the value of column `on` selects; unseen values use the nearest key.
+
+    keys: float64 [k], ascending, NaN last where missing is a key.
     """
 
     on: int
@@ -154,7 +162,7 @@ class Switch:
     samplers: tuple[Sampler, ...]
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """See `Pool.draw`."""
         chosen = nearest(self.keys, context.values[self.on][rows])
         out = np.empty(rows.size)
         for key in np.unique(chosen):
@@ -165,22 +173,23 @@ class Switch:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A functional dependency on column `on`. keys as in `Switch`, values float64 [k]."""
+    """Return the value that column `on` determines: keys as in `Switch`, values float64 [k]."""
 
     on: int
     keys: Floats
     values: Floats
 
     def draw(self, context: Context, rows: Ints, _u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """See `Pool.draw`."""
         return self.values[nearest(self.keys, context.values[self.on][rows])]
 
 
 @dataclass(frozen=True)
 class Monotone:
-    """A monotone dependency between numbers (a logarithm, a rounded conversion): the value of
-    column `on` gives the interval to draw from, interpolated between keys. keys float64 [k]
-    ascending, low and high float64 [k]; missing stays missing.
+    """Draw a number that rises or falls with column `on`, such as its logarithm.
+
+    keys float64 [k], ascending; low and high, float64 [k], are the ends of the interval at each key
+    and are interpolated between keys. Missing stays missing.
     """
 
     on: int
@@ -189,7 +198,7 @@ class Monotone:
     high: Floats
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """See `Pool.draw`."""
         low, high = self.interval(context, rows)
         return low + u * (high - low)
 
@@ -201,10 +210,13 @@ class Monotone:
 
 @dataclass(frozen=True)
 class Latent:
-    """A number drawn as a normal score: an additive regression on earlier columns, plus a residual
-    from the leaf of a number tree; the margin gives the value that has this score (`latent`).
-    columns int32 [k] (schema order), tables float64 [k, 256]: what each predictor code of a column
-    adds.
+    """Draw a number as a normal score: regression on earlier columns plus residual (see `latent`).
+
+    Attributes:
+        columns: positions in the schema, int32 [k].
+        tables: what each predictor code of a column adds, float64 [k, 256].
+        residual: number tree that draws the residual.
+        margin: turns the score's rank into a value.
     """
 
     columns: Ints
@@ -213,12 +225,12 @@ class Latent:
     margin: Pool
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
-        """Return values, float64 [rows]."""
+        """See `Pool.draw`."""
         score = self.expected(context, rows) + self.residual.draw(context, rows, u)
         return self.margin.draw(context, rows, np.minimum(ndtr(score), BELOW_ONE))
 
     def expected(self, context: Context, rows: Ints) -> Floats:
-        """Return what the regression says of each row, float64 [rows]."""
+        """Return the regression's prediction for each row, float64 [rows]."""
         return table_sums(context.codes, rows, self.columns, self.tables)
 
 
@@ -226,7 +238,7 @@ Sampler = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
 
 
 def nearest(keys: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    """Return the nearest key's position; a missing value takes the NaN key or the first."""
+    """Return the index of the nearest key; a missing value takes the NaN key, else the first."""
     has_missing = bool(keys.size) and bool(np.isnan(keys[-1]))
     known = keys[:-1] if has_missing else keys
     missing = np.isnan(values)

@@ -1,12 +1,11 @@
-"""Penalized spline regression of a number on other columns, its smoothness set by restricted
-likelihood.
+"""Penalized spline regression of a number on other columns; REML sets the smoothness.
 
-Cubic B-splines of every number, tensor products of the first pairs of numbers, an indicator for
-each code of a category (Eilers & Marx, 1996); of few numbers also splines with even knots, which
-are right where a curve is smooth on the number's own scale, and waves of all of them together
-(random Fourier features, Rahimi & Recht, 2007). Each term has its own penalty, found by the
-generalized Fellner-Schall iteration (Wood & Fasiolo, 2017): a term that explains nothing is shrunk
-away, so nothing has to be selected or tuned.
+Terms (Eilers & Marx, 1996): cubic B-splines of every number, tensor products of the first pairs of
+numbers, an indicator for each code of a category. With few numbers also splines with equidistant
+knots, which suit curves that are smooth on the number's own scale, and random Fourier features of
+all numbers together (Rahimi & Recht, 2007). Each term has its own penalty, found by the generalized
+Fellner-Schall iteration (Wood & Fasiolo, 2017), which shrinks useless terms to zero. So nothing has
+to be selected or tuned by hand.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ from simulacra_trainer.families.forest.spline_terms import (
 KNOTS, PAIR_KNOTS = 32, 8
 MAX_PAIRS, MAX_EVEN = 3, 3
 MAX_WAVED, MIN_ROWS = 3, 500
-"""Waves are of at most so many numbers, where there are so many rows."""
+"""Waves need at most MAX_WAVED numbers and at least MIN_ROWS rows."""
 ROUNDS, SETTLED = 20, 0.05
 MAX_FIT_ROWS, BLOCK = 20_000, 8_192
 
 
 @dataclass(frozen=True)
 class Smooth:
-    """A fitted regression: terms with their slopes, and the constant beside them."""
+    """A fitted regression: terms with their slopes, and a constant."""
 
     terms: tuple[Term, ...]
     slopes: tuple[Floats, ...]
     constant: float
 
     def at(self, columns: Sequence[Floats]) -> Floats:
-        """Return the expected number, float64 [n], for columns as they were fit."""
+        """Return predictions, float64 [n], for columns in the order of the fit."""
         out = np.full(columns[0].size, self.constant)
         for begin in range(0, out.size, BLOCK):
             block = [column[begin : begin + BLOCK] for column in columns]
@@ -59,7 +58,7 @@ def fit_smooth(columns: Sequence[Floats], codes: Sequence[int], target: Floats) 
     """Fit the regression.
 
     Args:
-        columns: float64 [n] each, the most telling first; of a category the predictor codes.
+        columns: float64 [n] each, most informative first; a category as predictor codes.
         codes: how many codes a category has, 0 for a number.
         target: float64 [n], none missing.
     """
@@ -68,15 +67,15 @@ def fit_smooth(columns: Sequence[Floats], codes: Sequence[int], target: Floats) 
     terms = _terms(some, codes)
     if not terms:
         return Smooth((), (), float(y.mean()))
-    forms = [form / np.trace(form) for form in (term.penalty() for term in terms)]
-    ends = np.cumsum([len(form) for form in forms])
-    parts = [slice(end - len(form), end) for end, form in zip(ends, forms, strict=True)]
+    penalties = [penalty / np.trace(penalty) for penalty in (term.penalty() for term in terms)]
+    ends = np.cumsum([len(penalty) for penalty in penalties])
+    spans = [slice(end - len(penalty), end) for end, penalty in zip(ends, penalties, strict=True)]
     moments = _moments(terms, some, y - y.mean(), int(ends[-1]))
-    kept, solution = _needed(moments, forms, parts, [_inside(term, terms) for term in terms])
+    used, solution = _needed(moments, penalties, spans, [_inside(term, terms) for term in terms])
     constant = y.mean() - sum(
-        float(moments.mean[parts[i]] @ b) for i, b in zip(kept, solution.slopes, strict=True)
+        float(moments.mean[spans[i]] @ b) for i, b in zip(used, solution.slopes, strict=True)
     )
-    return Smooth(tuple(terms[i] for i in kept), tuple(solution.slopes), float(constant))
+    return Smooth(tuple(terms[i] for i in used), tuple(solution.slopes), float(constant))
 
 
 def _terms(columns: Sequence[Floats], codes: Sequence[int]) -> list[Term]:
@@ -102,14 +101,20 @@ def _terms(columns: Sequence[Floats], codes: Sequence[int]) -> list[Term]:
 
 
 def _triangle(lines: Sequence[Line]) -> list[tuple[Line, Line]]:
-    """Return all pairs, those of the first lines first."""
+    """Return all pairs of lines, pairs of the first lines first."""
     return [(lines[i], lines[j]) for j in range(1, len(lines)) for i in range(j)]
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Cross products of all functions and with the target, both centered; the functions' means; the
-    sum of squares of the centered target and the number of rows.
+    """Sufficient statistics of the regression, centered.
+
+    Attributes:
+        gram: cross products of the functions, float64 [functions, functions].
+        moment: products with the target, float64 [functions].
+        mean: of the functions, float64 [functions].
+        square: sum of squares of the target.
+        rows: number of rows.
     """
 
     gram: Floats
@@ -141,7 +146,7 @@ def _moments(terms: Sequence[Term], columns: Sequence[Floats], y: Floats, width:
 
 
 def _inside(term: Term, terms: Sequence[Term]) -> set[int]:
-    """Return the pairs that contain a line; they keep it in the model (Nelder, 1977)."""
+    """Return the pairs that contain a line; it stays while they do (marginality; Nelder, 1977)."""
     if not isinstance(term, Line):
         return set()
     return {
@@ -152,44 +157,47 @@ def _inside(term: Term, terms: Sequence[Term]) -> set[int]:
 
 
 def _needed(
-    moments: Moments, forms: Sequence[Floats], parts: Sequence[slice], inside: Sequence[set[int]]
+    moments: Moments,
+    penalties: Sequence[Floats],
+    spans: Sequence[slice],
+    inside: Sequence[set[int]],
 ) -> tuple[list[int], Solution]:
-    """Drop terms, last first, that cost more freedom than they explain; return the rest."""
+    """Drop terms, last first, while the criterion improves; return the rest and its fit."""
 
     def solve(chosen: Sequence[int]) -> Solution:
         return _by_restricted_likelihood(
-            moments, [forms[i] for i in chosen], [parts[i] for i in chosen]
+            moments, [penalties[i] for i in chosen], [spans[i] for i in chosen]
         )
 
-    kept = list(range(len(forms)))
-    best = solve(kept)
-    for i in reversed(range(len(forms))):
-        fewer = [k for k in kept if k != i]
-        if (
-            fewer
-            and not inside[i] & set(kept)
-            and (tried := solve(fewer)).criterion < best.criterion
-        ):
-            kept, best = fewer, tried
-    return kept, best
+    used = list(range(len(penalties)))
+    best = solve(used)
+    for i in reversed(range(len(penalties))):
+        fewer = [k for k in used if k != i]
+        if not fewer or inside[i] & set(used):
+            continue
+        tried = solve(fewer)
+        if tried.criterion < best.criterion:
+            used, best = fewer, tried
+    return used, best
 
 
 def _by_restricted_likelihood(
-    moments: Moments, forms: Sequence[Floats], parts: Sequence[slice]
+    moments: Moments, penalties: Sequence[Floats], spans: Sequence[slice]
 ) -> Solution:
-    """Find penalty weights and slopes of the terms in these parts of the functions."""
-    at = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+    """Return the slopes of the terms in these spans, with penalty weights chosen by REML."""
+    at = np.concatenate([np.arange(span.start, span.stop) for span in spans])
     gram, moment = moments.gram[np.ix_(at, at)], moments.moment[at]
-    ends = np.cumsum([len(form) for form in forms])
-    own = [slice(end - len(form), end) for end, form in zip(ends, forms, strict=True)]
-    forms = [
-        form * max(np.trace(gram[part, part]), 1e-12) for form, part in zip(forms, own, strict=True)
+    ends = np.cumsum([len(penalty) for penalty in penalties])
+    own = [slice(end - len(penalty), end) for end, penalty in zip(ends, penalties, strict=True)]
+    penalties = [
+        penalty * max(np.trace(gram[span, span]), 1e-12)
+        for penalty, span in zip(penalties, own, strict=True)
     ]
-    weights, floor = np.ones(len(forms)), 1e-10 * np.trace(gram) / len(gram)
+    weights, floor = np.ones(len(penalties)), 1e-10 * np.trace(gram) / len(gram)
     for _ in range(ROUNDS):
         whole = gram + floor * np.eye(len(gram))
-        for weight, form, part in zip(weights, forms, own, strict=True):
-            whole[part, part] += weight * form
+        for weight, penalty, span in zip(weights, penalties, own, strict=True):
+            whole[span, span] += weight * penalty
         inverse = cho_solve(cho_factor(whole), np.eye(len(gram)))
         slopes = inverse @ moment
         free = float(np.sum(inverse * gram)) + 1.0
@@ -198,12 +206,12 @@ def _by_restricted_likelihood(
         )
         noise = left / max(moments.rows - free, 1.0)
         new = np.empty_like(weights)
-        for i, (form, part) in enumerate(zip(forms, own, strict=True)):
-            spent = len(form) - weights[i] * np.sum(inverse[part, part] * form)
-            bent = slopes[part] @ form @ slopes[part]
+        for i, (penalty, span) in enumerate(zip(penalties, own, strict=True)):
+            spent = len(penalty) - weights[i] * np.sum(inverse[span, span] * penalty)
+            bent = slopes[span] @ penalty @ slopes[span]
             new[i] = np.clip(noise * max(spent, 1e-9) / max(bent, 1e-300), 1e-9, 1e6)
         if np.max(np.abs(np.log(new / weights))) < SETTLED:
             break
         weights = new
     criterion = moments.rows * np.log(max(left, 1e-300)) + np.log(moments.rows) * free
-    return Solution([slopes[part] for part in own], float(criterion))
+    return Solution([slopes[span] for span in own], float(criterion))

@@ -1,4 +1,4 @@
-"""Terms of a smooth regression: of one number, of several together, of a category."""
+"""Terms of a smooth regression: splines of one number, pairs, waves, steps of a category."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ DEGREE = 3
 EVEN_KNOTS = 24
 WAVES = 64
 RIDGE, PAIR_RIDGE = 1e-6, 0.1
-"""What a penalty charges for the size of slopes beside their bends: next to nothing for a line, so
-that straight effects cost nothing; much for a pair, so that it holds only what two lines cannot and
-fades where no rows are.
+"""Penalty on the size of slopes besides their curvature. It is tiny for a line, so straight effects
+are free, and large for a pair, so that a pair holds only what two lines cannot express and fades
+where there are no rows.
 """
 
 
 @dataclass(frozen=True)
 class Spline:
-    """Cubic B-splines of one number between its smallest and largest knot, flat outside; bends:
-    which differences of the slopes are charged for.
+    """Cubic B-splines of one number between its outer knots, constant outside.
+
+    bends: order of the differences of slopes that are penalized.
     """
 
     knots: Floats
@@ -34,12 +35,12 @@ class Spline:
         return BSpline.design_matrix(self._inside(values), self._padded(), DEGREE).toarray()
 
     def curve(self, values: Floats, slopes: Floats) -> Floats:
-        """Return the functions' sum at each value, float64 [n], without their table."""
+        """Return the weighted sum of the splines at each value, float64 [n]."""
         out: Floats = BSpline(self._padded(), slopes, DEGREE)(self._inside(values))
         return out
 
     def penalty(self) -> Floats:
-        """Return the quadratic form that charges for bends: squared differences of the slopes."""
+        """Return the quadratic penalty on curvature: squared differences of the slopes."""
         size = self.knots.size + DEGREE - 1
         bend = np.diff(np.eye(size), self.bends, axis=0)
         form: Floats = bend.T @ bend
@@ -55,14 +56,14 @@ class Spline:
 
 
 def spline_of(values: Floats, knots: int) -> Spline | None:
-    """Return splines with knots at quantiles; None where there is nothing to bend."""
+    """Return splines with knots at quantiles, None for a constant column."""
     known = values[~np.isnan(values)]
     at = np.unique(np.quantile(known, np.linspace(0.0, 1.0, knots))) if known.size else np.empty(0)
     return Spline(at) if at.size > 1 else None
 
 
 def even_spline_of(values: Floats) -> Spline | None:
-    """Return splines with knots at even distances, which let a square bend for free."""
+    """Return splines with equidistant knots and free squares, None for a constant column."""
     known = values[~np.isnan(values)]
     if not known.size or known.min() == known.max():
         return None
@@ -85,7 +86,7 @@ class Line:
         return self.spline.curve(columns[self.column], slopes)
 
     def penalty(self) -> Floats:
-        """Return the quadratic form that is charged."""
+        """Return the quadratic penalty, float64 [functions, functions]."""
         return self.spline.penalty()
 
 
@@ -102,12 +103,12 @@ class Pair:
         return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
 
     def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
-        """Return the term, float64 [n], without the product's table."""
+        """Return the term, float64 [n], without building the tensor product."""
         a, b = self.first.basis(columns), self.second.basis(columns)
         return np.einsum("ij,ij->i", a @ slopes.reshape(a.shape[1], -1), b)
 
     def penalty(self) -> Floats:
-        """Return the quadratic form that is charged."""
+        """Return the quadratic penalty, float64 [functions, functions]."""
         a, b = self.first.penalty(), self.second.penalty()
         bends = np.kron(a, np.eye(len(b))) / len(b) + np.kron(np.eye(len(a)), b) / len(a)
         return bends + PAIR_RIDGE / len(bends) * np.eye(len(bends))
@@ -115,7 +116,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Steps:
-    """The term of one category: an own level of the number for each of so many codes."""
+    """The term of one category: a separate mean for each code."""
 
     column: int
     codes: int
@@ -130,14 +131,13 @@ class Steps:
         return out
 
     def penalty(self) -> Floats:
-        """Return the quadratic form that is charged."""
+        """Return the quadratic penalty, float64 [functions, functions]."""
         return np.eye(self.codes) / self.codes
 
 
 @dataclass(frozen=True)
 class Waves:
-    """The term of several numbers together: waves in random directions, the features of a Gaussian
-    kernel.
+    """The term of several numbers together: random Fourier features of a Gaussian kernel.
 
     Attributes:
         columns: the numbers, k of them.
@@ -150,11 +150,10 @@ class Waves:
     frequencies: Floats
 
     def basis(self, columns: Sequence[Floats]) -> Floats:
-        """Return cosines and sines, float64 [n, 2 waves]; a missing value stands at the mean."""
+        """Return cosines and sines, [n, 2 * waves]; a missing value counts as the mean."""
         apart = np.column_stack([columns[j] for j in self.columns]) - self.center
-        angle = (np.nan_to_num(apart, copy=False) @ self.frequencies).astype(
-            np.float32
-        )  # ten times as fast
+        angle = np.nan_to_num(apart, copy=False) @ self.frequencies
+        angle = angle.astype(np.float32)  # sine and cosine are ten times as fast
         return np.hstack([np.cos(angle), np.sin(angle)])
 
     def value(self, columns: Sequence[Floats], slopes: Floats) -> Floats:
@@ -163,22 +162,19 @@ class Waves:
         return out
 
     def penalty(self) -> Floats:
-        """Return the quadratic form that is charged."""
+        """Return the quadratic penalty, float64 [functions, functions]."""
         size = 2 * self.frequencies.shape[1]
         return np.eye(size) / size
 
 
 def waves_of(columns: Sequence[Floats], numbers: Sequence[int]) -> Waves:
-    """Return waves whose kernel is as wide as a standard deviation of each number; the directions
-    are always the same.
+    """Return waves of a kernel as wide as each number's standard deviation, with fixed directions.
 
-    numbers: which of the columns, none of them constant.
+    numbers: positions among the columns; none is constant.
     """
     values = [columns[j] for j in numbers]
-    center, spread = (
-        np.array([np.nanmean(v) for v in values]),
-        np.array([np.nanstd(v) for v in values]),
-    )
+    center = np.array([np.nanmean(v) for v in values])
+    spread = np.array([np.nanstd(v) for v in values])
     directions = np.random.default_rng(5).normal(size=(len(values), WAVES))
     return Waves(tuple(numbers), center, directions / spread[:, None])
 

@@ -1,9 +1,7 @@
-"""Writes and reads the samplers of a forest: ten flat tensors (safetensors) and a JSON outline of
-offsets into them.
+"""Stored form of a forest: ten flat tensors (safetensors) and a JSON outline of offsets.
 
-The codecs are not stored: they follow from the training table, which lies beside the model.
-Everything that is read is checked before a kernel sees it, because kernels index without bounds
-checks.
+Codecs are not stored, because they follow from the training table beside the model. Everything read
+is checked before a kernel uses it, because kernels index without bounds checks.
 """
 
 from __future__ import annotations
@@ -26,8 +24,8 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Sampler,
     Pool,
+    Sampler,
     Switch,
     Tree,
     Variate,
@@ -54,7 +52,7 @@ Array = npt.NDArray[Any]
 
 
 def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: Path) -> None:
-    """Write header and samplers into the directory."""
+    """Write the header and the samplers into the directory."""
     writer = _Writer()
     outline = {
         **header,
@@ -65,19 +63,16 @@ def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: P
 
 
 def load_samplers(directory: Path, columns: int) -> tuple[dict[int, Sampler], Outline]:
-    """Read what `save_samplers` wrote, for a table of so many columns.
+    """Return the samplers by column and the header that `save_samplers` wrote.
 
     Raises:
         ModelFileError: if a file is missing, too large, or does not hold a sound forest.
     """
     try:
-        path = directory / OUTLINE
-        if (
-            path.stat().st_size > MAX_OUTLINE_BYTES
-            or (directory / TENSORS).stat().st_size > MAX_TENSOR_BYTES
-        ):
-            raise ModelFileError("a model file exceeds its size limit")
-        outline = json.loads(path.read_bytes())
+        for file_name, most in ((OUTLINE, MAX_OUTLINE_BYTES), (TENSORS, MAX_TENSOR_BYTES)):
+            if (directory / file_name).stat().st_size > most:
+                raise ModelFileError(f"{file_name} exceeds its size limit of {most >> 20} MiB")
+        outline = json.loads((directory / OUTLINE).read_bytes())
         with safe_open(directory / TENSORS, framework="numpy") as file:
             if set(file.keys()) != set(_TYPES):
                 raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a forest")
@@ -97,9 +92,7 @@ def load_samplers(directory: Path, columns: int) -> tuple[dict[int, Sampler], Ou
         AttributeError,
         RecursionError,
     ) as error:
-        raise ModelFileError(
-            f"the model files do not hold a sound forest ({type(error).__name__})"
-        ) from None
+        raise _unsound(type(error).__name__) from None
 
 
 class _Writer:
@@ -108,18 +101,14 @@ class _Writer:
         self._sizes = dict.fromkeys(_TYPES, 0)
 
     def tensors(self) -> dict[str, Array]:
-        """Return the flat tensors."""
-        empty = {
-            name: np.empty((0, 4) if name == "masks" else 0, dtype)
-            for name, dtype in _TYPES.items()
-        }
+        """Return the flat tensors by name."""
         return {
-            name: np.concatenate(chunks) if chunks else empty[name]
-            for name, chunks in self._chunks.items()
+            name: np.concatenate([np.empty((0, 4) if name == "masks" else 0, dtype), *chunks])
+            for (name, dtype), chunks in zip(_TYPES.items(), self._chunks.values(), strict=True)
         }
 
     def sampler(self, sampler: Sampler) -> Outline:
-        """Add a sampler; return its outline."""
+        """Add a sampler's arrays to the tensors; return its outline."""
         match sampler:
             case Pool(low, high):
                 return {"kind": "pool", "at": self._add(low=low, high=high)}
@@ -144,7 +133,7 @@ class _Writer:
                 }
             case Latent(columns, tables, residual, margin):
                 inner = {"residual": self.sampler(residual), "margin": self.sampler(margin)}
-                return {"kind": "latent", **self._added(columns, tables), **inner}
+                return {"kind": "latent", **self._regression(columns, tables), **inner}
             case Lookup(on, keys, values):
                 return {
                     "kind": "lookup",
@@ -154,19 +143,13 @@ class _Writer:
 
     def _tree(self, tree: Tree) -> Outline:
         at = self._add(
-            feature=tree.feature,
-            masks=tree.masks,
-            child=tree.child,
-            start=tree.start,
-            stop=tree.stop,
+            **{name: getattr(tree, name) for name in ("feature", "masks", "child", "start", "stop")}
         )
-        return (
-            at | {"variates": [self._added(v.columns, v.tables) for v in tree.variates]}
-            if tree.variates
-            else at
-        )
+        if tree.variates:
+            at["variates"] = [self._regression(v.columns, v.tables) for v in tree.variates]
+        return at
 
-    def _added(self, columns: Array, tables: Array) -> Outline:
+    def _regression(self, columns: Array, tables: Array) -> Outline:
         return {"columns": columns.tolist(), "at": self._add(values=tables.ravel())}
 
     def _add(self, **arrays: Array) -> Outline:
@@ -183,7 +166,7 @@ class _Reader:
         self._tensors, self._columns = tensors, columns
 
     def sampler(self, node: Outline) -> Sampler:
-        """Build a sampler from its outline."""
+        """Return the sampler that the outline describes."""
         build: dict[str, Callable[[Outline], Sampler]] = {
             "pool": lambda n: Pool(*self._intervals(n)),
             "numbers": self._numbers,
@@ -208,17 +191,15 @@ class _Reader:
         return Classes(tree, donors.astype(np.min_scalar_type(values.size)), values, samplers)
 
     def _latent(self, node: Outline) -> Latent:
-        columns, tables = self._added(node)
+        columns, tables = self._regression(node)
         residual, margin = self.sampler(node["residual"]), self.sampler(node["margin"])
         if not isinstance(residual, Numbers) or not isinstance(margin, Pool):
-            raise ModelFileError(
-                "the model files do not hold a sound forest (a sampler is of the wrong kind)"
-            )
+            raise _unsound("a sampler is of the wrong kind")
         return Latent(columns, tables, residual, margin)
 
-    def _added(self, node: Outline) -> tuple[Array, Array]:
+    def _regression(self, node: Outline) -> tuple[Array, Array]:
         columns, tables = [self._column(on) for on in node["columns"]], self._slice(node, "values")
-        _require(tables.size == len(columns) * BINS and bool(np.isfinite(tables).all()))
+        _require(tables.size == len(columns) * BINS and np.isfinite(tables).all())
         return np.array(columns, np.int32), tables.reshape(-1, BINS)
 
     def _switched(self, node: Outline) -> tuple[Array, tuple[Sampler, ...]]:
@@ -243,23 +224,18 @@ class _Reader:
         return low, high
 
     def _tree(self, at: Outline, donors: int) -> Tree:
-        feature, child, start, stop = (
-            self._slice({"at": at}, name) for name in ("feature", "child", "start", "stop")
+        feature, masks, child, start, stop = (
+            self._slice({"at": at}, name) for name in ("feature", "masks", "child", "start", "stop")
         )
-        masks = self._slice({"at": at}, "masks")
         nodes = np.arange(feature.size)
         inner = feature >= 0
         _require(0 < feature.size == child.size == start.size == stop.size == len(masks))
-        variates = tuple(Variate(*self._added(variate)) for variate in at.get("variates", ()))
+        variates = tuple(Variate(*self._regression(variate)) for variate in at.get("variates", ()))
         split = set(feature[feature >= self._columns].tolist())
-        _require(
-            bool(np.all(feature >= -1))
-            and split == {self._columns + i for i in range(len(variates))}
-        )
-        _require(
-            bool(np.all(child[inner] > nodes[inner]) and np.all(child[inner] + 1 < feature.size))
-        )
-        _require(bool(np.all(start >= 0) and np.all(start < stop) and np.all(stop <= donors)))
+        _require(split == {self._columns + i for i in range(len(variates))})
+        _require(np.all(feature >= -1))
+        _require(np.all(child[inner] > nodes[inner]) and np.all(child[inner] + 1 < feature.size))
+        _require(np.all(start >= 0) and np.all(start < stop) and np.all(stop <= donors))
         return Tree(feature, masks, child, start, stop, variates)
 
     def _slice(self, node: Outline, name: str) -> Array:
@@ -273,8 +249,10 @@ class _Reader:
         return on
 
 
-def _require(sound: bool) -> None:
+def _require(sound: bool | np.bool_) -> None:
     if not sound:
-        raise ModelFileError(
-            "the model files do not hold a sound forest (an index is out of bounds)"
-        )
+        raise _unsound("an index is out of bounds")
+
+
+def _unsound(why: str) -> ModelFileError:
+    return ModelFileError(f"{OUTLINE} and {TENSORS} do not hold a valid forest: {why}")

@@ -1,4 +1,4 @@
-"""Compiled find_leaves of rows through a tree to a leaf donor, and what prepares a tree for it."""
+"""Compiled kernels that send rows down a tree to a leaf and pick a donor there."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from simulacra_trainer.families.forest.kernels import BINS, F8, I2, I4, U1, U8, compiled
 
-FEW_ROWS = 16
-"""So many rows go down one by one: sorting them would cost more than it saves."""
-MAX_WAITING = 512
-"""Where so many right sides wait, which takes a tree that deep, rows go down one by one as well."""
+SINGLY_BELOW = 16
+"""At most this many rows go down one by one, because sorting them would cost more than it saves."""
+MAX_STACK = 512
+"""Size of the stack of right children; in deeper trees rows go down one by one once it is full."""
 
 BLOCK_ROWS = 2048
-"""Rows whose sums stay in the first cache while columns are added to them."""
+"""Rows per block, so that their sums stay in the first-level cache while columns are added."""
 
 
 @compiled
 def _descend(
     X: U1, sums: U1, row: int, place: int, node: int, feature: I4, masks: U8, child: I4
 ) -> int:
-    """Return the leaf that a row reaches from a node; place is where it stands among the rows."""
+    """Return the leaf that a row reaches from a node; place is its index in the sums."""
     columns = X.shape[0]
     while feature[node] >= 0:
         column = feature[node]
@@ -31,23 +31,29 @@ def _descend(
 
 @compiled
 def find_leaves(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
-    """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m]. Features
-    from the number of columns on are rows of sums, uint8 [variates, m].
+    """Return the leaf of each row, int32 [m].
 
-    All rows go down together, sorted at each node into those that go left and those that go right.
-    So a node is read once and what its rows need lies together: 1.4 times as fast as blocks of 256
-    rows level by level in a tree of a hundred nodes, twice in one of 150,000, which are more than
-    the caches hold.
+    All rows go down together; each node partitions its rows into left and right. So a node is read
+    once and its rows' codes lie together. Against blocks of 256 rows level by level this is 1.4
+    times as fast in a tree of 100 nodes, and twice in one of 150,000, which exceeds the caches.
+
+    Args:
+        X: predictor codes, uint8 [columns, n].
+        sums: codes of the variates, uint8 [variates, m]; features from `columns` upward read these.
+        rows: indices into n, int32 [m].
+        feature: as in `samplers.Tree`, like masks and child.
+        masks: uint64 [nodes, 4].
+        child: int32 [nodes].
     """
     leaves = np.zeros(rows.shape[0], np.int32)
     at, right = np.arange(rows.shape[0]).astype(np.int32), np.empty(rows.shape[0], np.int32)
-    waiting = np.empty((MAX_WAITING, 3), np.int64)  # node, begin and end of what went right
-    waiting[0] = 0, 0, rows.shape[0]
+    stack = np.empty((MAX_STACK, 3), np.int64)  # node, begin and end of its rows
+    stack[0] = 0, 0, rows.shape[0]
     count = 1
     while count > 0:
         count -= 1
-        node, begin, end = waiting[count]
-        while feature[node] >= 0 and end - begin > FEW_ROWS and count < MAX_WAITING:
+        node, begin, end = stack[count]
+        while feature[node] >= 0 and end - begin > SINGLY_BELOW and count < MAX_STACK:
             column, mask = feature[node], masks[node]
             split, moved, is_sum = begin, 0, column >= X.shape[0]
             codes = sums[column - X.shape[0]] if is_sum else X[column]
@@ -65,7 +71,7 @@ def find_leaves(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) ->
                 node = left + 1
             else:
                 if split < end:
-                    waiting[count] = left + 1, split, end
+                    stack[count] = left + 1, split, end
                     count += 1
                 node, end = left, split
         for i in range(begin, end):
@@ -75,7 +81,7 @@ def find_leaves(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) ->
 
 @compiled
 def pick_donors(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
-    """Pick a donor of each row's leaf by u [m], in place; u keeps the uniform remainder."""
+    """Return a donor of each row's leaf, int32 [m], drawn by u [m]; u keeps the remainder."""
     donors = np.empty(leaves.shape[0], np.int32)
     for i in range(leaves.shape[0]):
         a = start[leaves[i]]
@@ -89,8 +95,9 @@ def pick_donors(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
 
 @compiled
 def table_sums(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
-    """Return the sum of each row's table entries, float64 [m]: X uint8 [columns, n], rows int32 [m]
-    into n; columns int32 [k] into X, tables float64 [k, 256] by code.
+    """Return the sum over k columns of the table entry of each row's code, float64 [m].
+
+    X: uint8 [columns, n]; rows: int32 [m]; columns: int32 [k]; tables: float64 [k, 256].
     """
     out = np.zeros(rows.shape[0])
     for k in range(columns.shape[0]):
@@ -102,7 +109,7 @@ def table_sums(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
 
 @compiled
 def table_sum_codes(X: U1, rows: I4, columns: I4, tables: F8) -> U1:
-    """Return the whole part, 0 to 255, of what `added` returns, uint8 [m]."""
+    """Return `table_sums` clipped to 0..255 and cut to whole numbers, uint8 [m]."""
     out = np.empty(rows.shape[0], np.uint8)
     for begin in range(0, rows.shape[0], BLOCK_ROWS):
         some = rows[begin : begin + BLOCK_ROWS]
@@ -114,10 +121,10 @@ def table_sum_codes(X: U1, rows: I4, columns: I4, tables: F8) -> U1:
 
 @compiled
 def mass_below(start: I4, stop: I4, low: F8, high: F8, ends: F8) -> F8:
-    """Return the share of each segment [start, stop) of intervals [low, high], ascending, that lies
-    below its end.
+    """Return the share of each segment's mass that lies below its end, float64 [m].
 
-    A value that is no interval lies below ends that are greater.
+    A segment [start, stop) holds intervals [low, high], ascending, of equal mass. An interval of
+    width 0 is below an end that is greater.
     """
     out = np.empty(ends.shape[0])
     for i in range(ends.shape[0]):
@@ -147,7 +154,7 @@ def relabel(x: U1, lut: U1) -> U1:
 
 @compiled
 def split_masks(feature: I4, threshold: I2, luts: U1) -> U8:
-    """Return uint64 [nodes, 4]: bit c is set where code c goes left."""
+    """Return the codes that go left as bits, uint64 [nodes, 4], from thresholds on luts[code]."""
     masks = np.zeros((feature.shape[0], 4), np.uint64)
     for node in range(feature.shape[0]):
         if feature[node] >= 0:

@@ -1,11 +1,11 @@
-"""Canonical variates of a class target: many weak effects as one column that a tree can split.
+"""Canonical variates of a class target: many weak effects combined into one predictor.
 
-A tree has to spend a split, and half of its rows, on each column that moves a target a little. A
-canonical variate adds up what they say: classes are scored so that an additive regression explains
-most of the scores (canonical correlation of classes and columns; optimal scoring, Hastie,
-Tibshirani & Buja, 1994), and what it expects of a row is a further predictor, a linear combination
-that a tree splits like a number (Breiman et al., 1984, section 5.2; Loh and Vanichsetakul, 1988).
-Its slopes pay for themselves, half as much as a split each; a split on it pays like any other.
+A tree spends a split, and half of its rows, on each column that moves the target a little. A
+canonical variate adds up many such columns: classes get scores such that an additive regression
+explains most of the scores' variance (canonical correlation; optimal scoring, Hastie, Tibshirani &
+Buja, 1994). The regression's prediction is a further predictor, a linear combination that a tree
+splits like a number (Breiman et al., 1984, section 5.2; Loh and Vanichsetakul, 1988). Each slope
+pays half the price of a split; a split on the variate pays the full price.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ MIN_ROWS, MAX_CLASSES = 1_000, 256
 RIDGE = 0.01
 """Added to each function's variance, so that rare levels do not set class scores."""
 SLOPE_SHARE = 0.5
-"""Sampler of the penalty that a slope pays: less copies small tables, more loses effects."""
+"""Share of the penalty that a slope pays; less copies small tables, more loses effects."""
 CODES, TAIL = 250, 0.001
-"""Codes of like width between the quantiles of a variate that so few rows lie beyond."""
+"""A variate has this many codes of equal width between its TAIL and 1 - TAIL quantiles."""
 
 
 def fit_variates(
     codes: Codes, bases: Sequence[Floats], y: npt.NDArray[np.integer], classes: int, penalty: float
 ) -> list[Variate]:
-    """Return the variates of a class target, the one that tells most first.
+    """Return the variates of a class target, most informative first.
 
-    There are none of a single column, of fewer than `MIN_ROWS` or of more than `MAX_CLASSES`.
+    A single column, fewer than `MIN_ROWS` rows or more than `MAX_CLASSES` classes give none.
 
     Args:
         codes: of the predictors, uint8 [columns, n].
@@ -85,9 +85,11 @@ def fit_variates(
 def _strongest(
     seen: Codes, bases: Sequence[Floats], of: npt.NDArray[np.integer], share: Floats
 ) -> tuple[Floats, list[Floats]]:
-    """Return the products of functions and classes, float64 [functions, classes] (of standardized
-    class indicators), and the functions by column: the `FEW_FUNCTIONS` of them that classes differ
-    in most.
+    """Keep the `FEW_FUNCTIONS` functions that differ most between classes.
+
+    Returns:
+        products with standardized class indicators, float64 [functions, classes], and the functions
+        of each column.
     """
     column = np.repeat(np.arange(len(bases)), [len(functions) for functions in bases])
     sums, mean, variance = _class_sums(
@@ -103,16 +105,14 @@ def _strongest(
 
 @compiled
 def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tuple[F8, F8, F8]:
-    """Return the sum of each function over the rows of each class, float64 [functions, classes],
-    its mean and variance: seen uint8 [columns, n], of int32 [n], functions float64 [functions,
-    256], column int64 [functions], ascending.
+    """Return class sums, float64 [functions, classes], means and variances of the functions.
+
+    seen: codes, uint8 [columns, n]; of: classes, int32 [n]; functions: float64 [functions, 256];
+    column: of each function, int64 [functions], ascending.
     """
     n = of.shape[0]
-    sums, mean, variance = (
-        np.zeros((len(column), classes)),
-        np.zeros(len(column)),
-        np.zeros(len(column)),
-    )
+    sums = np.zeros((len(column), classes))
+    mean, variance = np.zeros(len(column)), np.zeros(len(column))
     table, counted = np.zeros((BINS, classes), np.int64), -1
     for f in range(len(column)):
         if column[f] != counted:
@@ -133,7 +133,7 @@ def _class_sums(seen: U1, of: I4, classes: int, functions: F8, column: I8) -> tu
 
 
 def _class_scores(gram: Floats, moments: Floats, share: Floats, n: int) -> list[Floats]:
-    """Return the class scores, float64 [classes], that a ridge regression explains best."""
+    """Return the class scores that a ridge regression explains best, float64 [classes] each."""
     root = cholesky(gram + RIDGE * n * np.eye(len(gram)), lower=True)
     explained = solve_triangular(root, moments, lower=True)
     strengths, vectors = np.linalg.eigh(explained @ explained.T)

@@ -1,9 +1,8 @@
-"""Leaves of a weighted table: donors stand in them as often as their weights say.
+"""Survey weights in leaves: donors are repeated in proportion to their weights.
 
-Trees are grown on rows, so that what counts people (a split's price, the fewest rows of a leaf, of
-a level) counts each of them once; then the donors of a leaf are repeated in proportion to their
-weights, which makes its distribution the design-weighted one (Pfeffermann, 1993; for trees, Toth &
-Eltinge, 2011).
+Trees are grown on unweighted rows, so rules about people (the price of a split, minimum rows of a
+leaf or level) count each person once. Repeating the donors of a leaf then makes its distribution
+the design-weighted one (Pfeffermann, 1993; for trees, Toth & Eltinge, 2011).
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ MAX_DONORS = 1_000_000
 
 
 def repeat_donors(tree: Tree, weights: Floats) -> tuple[Tree, Ints]:
-    """Return the tree with its segments widened, and which donor stands at each place, int64
-    [places].
+    """Return the tree with wider segments, and the donor at each position, int64 [positions].
 
     Args:
-        tree: of which each leaf's donors lie side by side.
+        tree: the donors of each leaf are contiguous.
         weights: of the donors in that order, float64 [donors].
     """
     leaves = np.flatnonzero(tree.feature < 0)
@@ -36,10 +34,10 @@ def repeat_donors(tree: Tree, weights: Floats) -> tuple[Tree, Ints]:
 
 
 def donor_places(leaf: npt.NDArray[np.integer], weights: Floats) -> Ints:
-    """Return which donor stands at each place, int64 [places], in the donors' order.
+    """Return the donor at each position, int64 [positions], in the donors' order.
 
-    leaf, weights: of each donor, those of a leaf side by side. A leaf that has next to no weight
-        keeps each once.
+    leaf, weights: of each donor, leaves contiguous. A leaf of negligible weight keeps each donor
+    once.
     """
     counts = repeats(weights)
     begin = np.flatnonzero(np.diff(leaf, prepend=-1))
