@@ -57,7 +57,7 @@ def test_the_accountant_agrees_with_a_known_one(
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
-def test_a_budget_is_never_more_than_the_exact_gaussian_mechanism_allows(epsilon: float) -> None:
+def test_budget_is_within_the_exact_gaussian_mechanism(epsilon: float) -> None:
     rho = rho_of(epsilon, 1e-6)
     mu = math.sqrt(2 * rho)  # one Gaussian of that rho: its exact delta (Balle & Wang, 2018)
     exact = norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
@@ -66,7 +66,7 @@ def test_a_budget_is_never_more_than_the_exact_gaussian_mechanism_allows(epsilon
     assert epsilon <= rho + 2 * math.sqrt(rho * math.log(1e6)) + 1e-9
 
 
-def test_a_budget_that_is_spent_is_spent() -> None:
+def test_overspending_the_budget_raises_an_error() -> None:
     budget = Budget(1.0)
     budget.spend(0.5)
     budget.spend(0.5)
@@ -90,7 +90,7 @@ def shop(n: int = 4000, seed: int = 0) -> tuple[pa.Table, TableSchema]:
     return clean.table, clean.schema
 
 
-def test_the_whole_budget_is_spent_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sanitize_spends_exactly_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     spent: list[float] = []
     monkeypatch.setattr(Budget, "spend", lambda self, rho: spent.append(rho / self.rho))
     table, schema = shop(500)
@@ -100,7 +100,7 @@ def test_the_whole_budget_is_spent_and_no_more(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("rho", [0.01, 1.0])
-def test_the_noise_is_that_of_the_budget(rho: float) -> None:
+def test_noise_deviation_follows_from_the_budget(rho: float) -> None:
     noise = _noisy(np.zeros(40_000, np.int64), rho, Budget(rho))
     assert noise.std() == pytest.approx(math.sqrt(1 / rho), rel=0.02)
     assert abs(noise.mean()) < 0.03 / math.sqrt(rho)
@@ -108,13 +108,13 @@ def test_the_noise_is_that_of_the_budget(rho: float) -> None:
 
 
 @pytest.mark.parametrize("rho", [0.001, 0.3])
-def test_opendp_counts_what_each_mechanism_costs_as_the_accountant_does(rho: float) -> None:
+def test_mechanism_costs_agree_with_opendp(rho: float) -> None:
     # A replaced row changes two counts by one, and a score by 2 at most.
     assert gaussian_mechanism(1 / math.sqrt(rho)).map(math.sqrt(2)) == pytest.approx(rho, rel=1e-9)
     assert choice_mechanism(4 / math.sqrt(8 * rho)).map(2.0) == pytest.approx(rho, rel=1e-9)
 
 
-def test_a_choice_is_as_likely_as_the_exponential_mechanism_says() -> None:
+def test_choice_probabilities_follow_the_exponential_mechanism() -> None:
     chosen = (
         np.bincount(
             [noisy_argmax(np.array([0.0, 2.0, 4.0]), 2.0) for _ in range(4000)], minlength=3
@@ -132,7 +132,7 @@ def figures_of(table: pa.Table) -> tuple[float, float]:
     )
 
 
-def test_more_epsilon_is_less_error() -> None:
+def test_larger_epsilon_gives_smaller_error() -> None:
     table, schema = shop()
     truth = np.array(figures_of(table))
     errors = []
@@ -150,7 +150,7 @@ def test_more_epsilon_is_less_error() -> None:
     assert errors[1] < 0.08
 
 
-def test_noise_is_not_drawn_from_the_seed() -> None:
+def test_noise_does_not_depend_on_the_seed() -> None:
     table, schema = shop(300)
     one, two = (
         sanitize(table, schema, DifferentialPrivacy(epsilon=1.0), np.random.default_rng(0))
@@ -159,7 +159,7 @@ def test_noise_is_not_drawn_from_the_seed() -> None:
     assert not one.equals(two)
 
 
-def test_without_opendp_epsilon_is_a_clear_error_and_the_rest_works(tmp_path: Path) -> None:
+def test_without_opendp_only_epsilon_fails_with_a_clear_error(tmp_path: Path) -> None:
     blocker = (
         "import sys\n"
         "class Block:\n"
@@ -182,7 +182,7 @@ def test_without_opendp_epsilon_is_a_clear_error_and_the_rest_works(tmp_path: Pa
         assert "Traceback" not in done.stderr
 
 
-def test_dependent_pairs_are_chosen_first_and_all_columns_are_connected() -> None:
+def test_dependent_pairs_are_chosen_and_all_columns_connected() -> None:
     rng = np.random.default_rng(0)
     a = rng.integers(0, 3, 3000)
     binned = [a, rng.integers(0, 3, 3000), (a + (rng.random(3000) < 0.1)) % 3]
@@ -195,12 +195,12 @@ def test_dependent_pairs_are_chosen_first_and_all_columns_are_connected() -> Non
     assert {i for edge in edges for i in edge} == {0, 1, 2}
 
 
-def test_on_simplex_is_the_nearest_table() -> None:
+def test_on_simplex_returns_the_nearest_table() -> None:
     assert on_simplex(np.array([3.0, 1.0, -2.0]), 4.0) == pytest.approx([3.0, 1.0, 0.0])
     assert on_simplex(np.array([5.0, 5.0]), 4.0) == pytest.approx([2.0, 2.0])
 
 
-def test_a_cell_gives_back_only_values_of_its_column() -> None:
+def test_cells_return_only_possible_values_of_the_column() -> None:
     table, schema = shop()
     rng = np.random.default_rng(0)
     for column in schema.learned():
@@ -210,7 +210,7 @@ def test_a_cell_gives_back_only_values_of_its_column() -> None:
         assert np.array_equal(domain.cells(pa.chunked_array([again])), cells)
 
 
-def test_the_model_keeps_no_row_and_says_its_epsilon(tmp_path: Path, capsys) -> None:
+def test_private_model_keeps_no_row_and_reports_epsilon(tmp_path: Path, capsys) -> None:
     table, schema = shop(1500)
     request = FitRequest(seed=1, privacy=DifferentialPrivacy(epsilon=2.0))
     trained = fit_model(table, schema, request, quiet())
@@ -233,7 +233,7 @@ def test_the_model_keeps_no_row_and_says_its_epsilon(tmp_path: Path, capsys) -> 
     assert "--epsilon: Input should be greater than or equal to 0.01" in capsys.readouterr().err
 
 
-def test_weights_and_epsilon_do_not_go_together() -> None:
+def test_survey_weights_with_epsilon_are_rejected() -> None:
     rng = np.random.default_rng(0)
     clean = clean_table(
         pa.table({"a": rng.normal(size=99), "b": rng.normal(size=99), "w": [1.0] * 99}), weights="w"

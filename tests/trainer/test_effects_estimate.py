@@ -72,7 +72,7 @@ TABLE = _table(4000, 0)
 
 
 @pytest.mark.slow
-def test_intervals_cover_and_seeing_does_not() -> None:
+def test_intervals_cover_the_effect_and_the_naive_difference_is_biased() -> None:
     """At 95 % coverage, 33 or fewer of 40 happen in 3 of 1,000 runs; benchmarks/effects_coverage.py
     repeats more.
     """
@@ -87,7 +87,7 @@ def test_intervals_cover_and_seeing_does_not() -> None:
     assert np.min(naive) > 0.8
 
 
-def test_segments_have_their_own_effect() -> None:
+def test_each_segment_has_its_own_effect() -> None:
     result = _ask(TABLE, segment="g")
     truth = {"a": 1.0, "b": 3.0}
     assert {s.level for s in result.segments} == set(truth)
@@ -101,12 +101,12 @@ def test_segments_have_their_own_effect() -> None:
     assert result.warnings == []
 
 
-def test_a_numeric_segment_has_bands_and_a_consequence_is_told() -> None:
+def test_numeric_segment_has_bands_and_a_caused_one_a_warning() -> None:
     assert len(_ask(TABLE, segment="z").segments) == 4
     assert any("caused by the treatment" in w for w in _ask(TABLE, segment="after").warnings)
 
 
-def test_the_share_of_a_level_is_an_outcome() -> None:
+def test_share_of_a_level_can_be_the_outcome() -> None:
     result = _ask(TABLE, outcome="band=high")
     z, g = TABLE["z"].to_numpy(), TABLE["g"].combine_chunks().indices.to_numpy()
     mean = 1.5 * z + 0.3 * z**2
@@ -116,7 +116,7 @@ def test_the_share_of_a_level_is_an_outcome() -> None:
     assert result.naive > truth + 0.1
 
 
-def test_a_boolean_outcome_is_the_share_of_true_and_no_path_is_told() -> None:
+def test_boolean_outcome_is_the_share_of_true() -> None:
     result = _ask(TABLE, treatment="band", value="high", baseline="low", outcome="t")
     assert result.outcome_level == "true"
     assert any("cause of the treatment" in w for w in result.warnings)
@@ -127,7 +127,7 @@ def test_a_boolean_outcome_is_the_share_of_true_and_no_path_is_told() -> None:
     assert abs(beside.estimate.effect) < 0.3 < beside.naive
 
 
-def test_a_numeric_treatment_is_compared_near_its_values() -> None:
+def test_numeric_treatment_uses_windows_around_its_values() -> None:
     rng = np.random.default_rng(3)
     z = rng.normal(size=6000)
     t = z + rng.normal(size=6000)
@@ -159,7 +159,7 @@ def test_a_numeric_treatment_is_compared_near_its_values() -> None:
     assert any("outside" in w for w in far.warnings)
 
 
-def test_an_arm_of_a_few_rows_is_model_based() -> None:
+def test_arm_with_few_rows_uses_g_computation() -> None:
     arm = np.zeros(4000)
     arm[:2000], arm[2000:2010] = 1, 2
     table = TABLE.append_column("rare", _level(arm, "x", "y", "z"))
@@ -173,7 +173,7 @@ def test_an_arm_of_a_few_rows_is_model_based() -> None:
     assert any("Only 10 rows" in w for w in result.warnings)
 
 
-def test_poor_overlap_is_a_figure_and_a_warning() -> None:
+def test_poor_overlap_lowers_support_and_warns() -> None:
     rng = np.random.default_rng(5)
     z = rng.normal(size=3000)
     t = z + 0.1 * rng.normal(size=3000) > 0
@@ -189,7 +189,7 @@ def test_poor_overlap_is_a_figure_and_a_warning() -> None:
     assert any("could have had either value" in w for w in result.warnings)
 
 
-def test_an_undecided_edge_that_matters_is_not_identified_and_spans_the_range() -> None:
+def test_relevant_undecided_edge_widens_the_interval() -> None:
     undecided = GRAPH.model_copy(
         update={"undecided": [("z", "t")], "parent_lists": {**GRAPH.parent_lists, "t": ["z"]}}
     )
@@ -201,7 +201,7 @@ def test_an_undecided_edge_that_matters_is_not_identified_and_spans_the_range() 
     assert any("spans all answers" in w for w in result.warnings)
 
 
-def test_an_outcome_that_causes_the_treatment_in_the_graph_is_told() -> None:
+def test_outcome_that_causes_the_treatment_gives_a_warning() -> None:
     backwards = CausalGraph(
         order=["z", "y", "t"], parent_lists={"z": [], "y": ["z"], "t": ["z", "y"]}
     )
@@ -212,7 +212,7 @@ def test_an_outcome_that_causes_the_treatment_in_the_graph_is_told() -> None:
     assert any("cause of the treatment" in w for w in result.warnings)
 
 
-def test_no_effect_is_no_effect_though_the_naive_difference_is_large() -> None:
+def test_zero_effect_is_found_despite_a_large_naive_difference() -> None:
     table = TABLE.set_column(
         3, "y", pa.array(1.5 * TABLE["z"].to_numpy() + np.random.default_rng(1).normal(size=4000))
     )
@@ -221,7 +221,7 @@ def test_no_effect_is_no_effect_though_the_naive_difference_is_large() -> None:
     assert result.naive > 0.8
 
 
-def test_missing_rows_are_left_out_and_numbers_name_levels() -> None:
+def test_missing_rows_are_left_out_and_numbers_match_levels() -> None:
     y = TABLE["y"].to_pylist()
     y[:500] = [None] * 500
     coded = _level(TABLE["t"].combine_chunks().indices.to_numpy(), "0", "1")
@@ -250,7 +250,9 @@ def test_missing_rows_are_left_out_and_numbers_name_levels() -> None:
         ({"segment": "id"}, "/segment"),
     ],
 )
-def test_what_does_not_fit_is_told_by_pointer(change: dict[str, object], pointer: str) -> None:
+def test_invalid_request_is_rejected_with_a_pointer(
+    change: dict[str, object], pointer: str
+) -> None:
     with pytest.raises(InputError) as caught:
         _ask(TABLE, **change)
     assert caught.value.pointer == pointer
@@ -259,12 +261,12 @@ def test_what_does_not_fit_is_told_by_pointer(change: dict[str, object], pointer
     assert "maybe" not in caught.value.message
 
 
-def test_too_few_known_rows_are_refused() -> None:
+def test_too_few_known_rows_are_rejected() -> None:
     with pytest.raises(InputError, match="40 rows"):
         _ask(TABLE.slice(0, 39))
 
 
-def test_the_same_seed_gives_the_same_result_and_the_summary_has_no_names() -> None:
+def test_same_seed_gives_the_same_result_and_a_summary_without_names() -> None:
     one, two = _ask(TABLE, segment="g"), _ask(TABLE, segment="g")
     assert one.to_json() == two.to_json()
     assert json.loads(one.to_json())["segments"][0]["level"] in ("a", "b")
@@ -272,7 +274,7 @@ def test_the_same_seed_gives_the_same_result_and_the_summary_has_no_names() -> N
 
 
 @pytest.mark.slow
-def test_with_a_learned_graph_and_tiers() -> None:
+def test_effect_from_a_learned_graph_with_tiers() -> None:
     table = TABLE.select(["z", "g", "t", "y"])
     schema = _schema(table)
     graph = learn_graph(table, schema, Knowledge(tiers=[["z", "g"], ["t"], ["y"]]), seed=0)

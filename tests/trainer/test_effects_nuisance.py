@@ -30,7 +30,7 @@ def _features(**columns: pa.Array) -> Features:
     return build_features(table, schema, table.column_names)
 
 
-def test_a_linear_truth_is_found_as_well_as_by_least_squares() -> None:
+def test_linear_truth_is_fit_as_well_as_by_least_squares() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 2))
     y = 5 + 2 * x[:, 0] - x[:, 1] + rng.normal(size=3000)
@@ -40,7 +40,7 @@ def test_a_linear_truth_is_found_as_well_as_by_least_squares() -> None:
     assert np.sqrt((error**2).mean()) < 0.25
 
 
-def test_trees_follow_an_interaction_that_the_additive_part_cannot() -> None:
+def test_trees_fit_an_interaction_that_the_additive_part_misses() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(6000, 2))
     truth = 2.0 * np.sign(x[:, 0]) * np.sign(x[:, 1])
@@ -52,7 +52,7 @@ def test_trees_follow_an_interaction_that_the_additive_part_cannot() -> None:
     assert np.sqrt((error**2).mean()) < 0.7  # additive: 2.0
 
 
-def test_probabilities_are_calibrated_and_inside_the_unit() -> None:
+def test_probabilities_are_calibrated_and_within_0_and_1() -> None:
     rng = np.random.default_rng(2)
     x = rng.normal(size=4000)
     p = 1 / (1 + np.exp(-2 * x))
@@ -64,7 +64,7 @@ def test_probabilities_are_calibrated_and_inside_the_unit() -> None:
     assert np.sqrt(((predicted - p) ** 2).mean()) < 0.05
 
 
-def test_noise_grows_few_trees_and_a_constant_none_that_matters() -> None:
+def test_noise_and_a_constant_target_grow_few_trees() -> None:
     rng = np.random.default_rng(3)
     features = _features(a=rng.normal(size=1000))
     noise = fit_nuisance(features, rng.normal(size=1000), rng).predict(features)
@@ -74,7 +74,7 @@ def test_noise_grows_few_trees_and_a_constant_none_that_matters() -> None:
     )
 
 
-def test_the_scale_of_the_target_does_not_matter() -> None:
+def test_scale_of_the_target_does_not_matter() -> None:
     x = np.random.default_rng(4).normal(size=2000)
     y = np.sin(3 * x) + 0.1 * x
     features = _features(a=x)
@@ -83,7 +83,7 @@ def test_the_scale_of_the_target_does_not_matter() -> None:
     assert (large - 1e10) / 1e9 == pytest.approx(small, abs=1e-4)
 
 
-def test_no_columns_give_the_mean() -> None:
+def test_without_columns_the_prediction_is_the_mean() -> None:
     features = _features(a=np.zeros(500))
     empty = Features(*[np.empty((500, 0))] * 3, np.empty((0, 500), np.uint8), np.empty(0, np.bool_))
     y = np.arange(500.0)
@@ -116,7 +116,7 @@ def test_trees_follow_levels_in_any_order() -> None:
     assert np.sqrt((error**2).mean()) < 0.3
 
 
-def test_features_know_missing_values_and_many_levels() -> None:
+def test_features_represent_missing_values_and_many_levels() -> None:
     values = pa.array([1.0, None, 3.0, 4.0] * 5)
     levels = pa.array([f"l{i % 100}" for i in range(19)] + [None]).dictionary_encode()
     features = _features(a=values, b=levels)

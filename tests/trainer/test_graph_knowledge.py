@@ -71,7 +71,7 @@ def _knowledge(draw: st.DrawFn) -> Knowledge:
 
 @settings(max_examples=25, deadline=None)
 @given(_knowledge(), st.integers(0, 1000))
-def test_knowledge_is_binding(knowledge: Knowledge, seed: int) -> None:
+def test_graph_respects_the_knowledge(knowledge: Knowledge, seed: int) -> None:
     graph = _learn(knowledge, seed)
     assert sorted(graph.order) == NAMES
     place = {name: i for i, name in enumerate(graph.order)}
@@ -128,7 +128,9 @@ def test_knowledge_is_binding(knowledge: Knowledge, seed: int) -> None:
         ),
     ],
 )
-def test_contradictions_are_told_by_pointer(knowledge: Knowledge, pointer: str) -> None:
+def test_contradictory_knowledge_is_rejected_with_a_pointer(
+    knowledge: Knowledge, pointer: str
+) -> None:
     with pytest.raises(InputError) as caught:
         _learn(knowledge)
     assert caught.value.pointer == pointer
@@ -136,13 +138,13 @@ def test_contradictions_are_told_by_pointer(knowledge: Knowledge, pointer: str) 
     assert not any(name in caught.value.message for name in (*NAMES, "nobody"))
 
 
-def test_columns_that_are_not_learned_are_passed_over_in_tiers() -> None:
+def test_unlearned_columns_in_tiers_are_ignored() -> None:
     knowledge = Knowledge(tiers=[["id", "c5"], ["c0"]], forbidden=[Edge(source="id", target="c0")])
     graph = _learn(knowledge)
     assert graph.order.index("c5") < graph.order.index("c0")
 
 
-def test_the_same_seed_gives_the_same_graph() -> None:
+def test_same_seed_gives_the_same_graph() -> None:
     assert _learn(Knowledge(), 4) == _learn(Knowledge(), 4)
 
 
@@ -176,14 +178,14 @@ def test_relations_and_json_round_trip() -> None:
         {"more": 1},
     ],
 )
-def test_a_graph_file_that_is_not_consistent_is_refused(change: dict[str, object]) -> None:
+def test_inconsistent_graph_file_is_rejected(change: dict[str, object]) -> None:
     good = {"order": ["a", "b"], "parentLists": {"a": [], "b": ["a"]}}
     assert CausalGraph.from_json(json.dumps(good)).parents("b") == ["a"]
     with pytest.raises(ModelFileError):
         CausalGraph.from_json(json.dumps({**good, **change}))
 
 
-def test_a_graph_file_that_is_too_large_or_no_json_is_refused() -> None:
+def test_large_or_malformed_graph_file_is_rejected() -> None:
     with pytest.raises(ModelFileError, match="larger"):
         CausalGraph.from_json(" " * (16 * 2**20 + 1))
     with pytest.raises(ModelFileError):
@@ -191,7 +193,7 @@ def test_a_graph_file_that_is_too_large_or_no_json_is_refused() -> None:
 
 
 @pytest.mark.parametrize("budget", [0.0, 1.0])
-def test_the_budget_is_kept_on_a_wide_table(budget: float) -> None:
+def test_wide_table_stays_within_the_budget(budget: float) -> None:
     table = _numbers(120, 3_000, 1, density=0.02)
     learn_graph(_numbers(3, 50, 1), _schema(_numbers(3, 50, 1)), Knowledge(), seed=0)  # compile
     began = time.thread_time()
@@ -217,7 +219,7 @@ def test_degenerate_tables_have_a_graph() -> None:
     assert learn_graph(empty, _schema(empty), knowledge, seed=0).parents("one") == ["x"]
 
 
-def test_duplicated_columns_are_tied_together() -> None:
+def test_duplicated_columns_are_adjacent() -> None:
     x = np.random.default_rng(0).normal(size=500)
     table = pa.table({"a": x, "b": x, "c": np.random.default_rng(1).normal(size=500)})
     graph = learn_graph(table, _schema(table), Knowledge(), seed=0)

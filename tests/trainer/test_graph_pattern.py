@@ -63,7 +63,7 @@ def _class_of(dag: Matrix, known: Matrix) -> list[Matrix]:
         (_dag(3, (0, 1), (0, 2), (1, 2)), []),
     ],
 )
-def test_known_patterns(dag: Matrix, directed: list[tuple[int, int]]) -> None:
+def test_patterns_of_textbook_graphs(dag: Matrix, directed: list[tuple[int, int]]) -> None:
     pattern = pattern_of(dag, _none(len(dag)))
     assert sorted(map(tuple, np.argwhere(pattern & ~pattern.T).tolist())) == directed
 
@@ -79,7 +79,7 @@ def _dag_and_knowledge(draw: st.DrawFn) -> tuple[Matrix, Matrix]:
 
 @settings(max_examples=80, deadline=None)
 @given(_dag_and_knowledge())
-def test_an_edge_is_directed_exactly_where_all_equivalent_graphs_agree(
+def test_edge_is_directed_iff_all_equivalent_graphs_agree(
     case: tuple[Matrix, Matrix],
 ) -> None:
     dag, known = case

@@ -74,7 +74,7 @@ def _free(p: int) -> Constraints:
 
 
 @pytest.mark.parametrize("parents", [(), (1,), (3, 1), (1, 2, 3)])
-def test_the_score_is_qnml(parents: tuple[int, ...]) -> None:
+def test_local_score_equals_the_exact_qnml(parents: tuple[int, ...]) -> None:
     codes = _random_codes(0, n=333)
     cards = codes.max(axis=1).astype(np.int64) + 1
     assert local_score(codes, cards, 0, np.array(parents, np.int32)) == pytest.approx(
@@ -88,7 +88,7 @@ def test_the_score_is_qnml(parents: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_the_search_finds_the_best_graph_of_all(seed: int) -> None:
+def test_search_finds_the_best_of_all_graphs(seed: int) -> None:
     """Four columns have 24 orders; the best graph of an order takes the best parents among the
     predecessors.
 
@@ -114,7 +114,7 @@ def test_the_search_finds_the_best_graph_of_all(seed: int) -> None:
     assert found == pytest.approx(best, abs=APPROXIMATION)
 
 
-def test_a_table_that_is_too_large_is_not_considered() -> None:
+def test_parent_sets_with_too_many_cells_are_excluded() -> None:
     codes = np.tile(np.arange(20, dtype=np.uint8), (3, 1))
     cards, one, two = np.array([20, 20, 20]), np.array([1], np.int32), np.array([2], np.int32)
     none = np.empty(0, np.int32)
@@ -133,20 +133,20 @@ def _one(values: pa.Array, kind: str = "numeric", **more: object) -> tuple[Codes
     return codes[0], int(cards[0])
 
 
-def test_numbers_become_quarters_with_missing_apart() -> None:
+def test_numbers_become_quartiles_with_missing_separate() -> None:
     codes, card = _one(pa.array([None, *np.arange(100.0)], pa.float64()))
     assert card == 5
     assert np.bincount(codes[1:]).tolist() == [0, 25, 25, 25, 25]
 
 
-def test_a_zero_inflated_number_keeps_its_zero_and_its_rest() -> None:
+def test_zero_inflated_number_keeps_zero_as_its_own_level() -> None:
     codes, card = _one(pa.array(np.r_[np.zeros(80), np.arange(1.0, 21.0)]))
     assert card >= 3
     assert len(set(codes[:80].tolist())) == 1
     assert codes[0] not in codes[80:]
 
 
-def test_few_values_stay_and_rare_levels_merge() -> None:
+def test_few_values_are_kept_and_rare_levels_merge() -> None:
     assert _one(pa.array([1, 2, 3, 3], pa.int64()), "integer")[1] == 3
     levels = [f"l{min(i // 10, 30)}" for i in range(310)] + ["l0"]
     assert _one(pa.array([*levels, None]).dictionary_encode(), "categorical")[1] == 9

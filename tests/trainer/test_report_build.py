@@ -51,7 +51,7 @@ def shuffled_columns(table: pa.Table, seed: int = 0) -> pa.Table:
     return pa.table(columns)
 
 
-def test_fresh_real_rows_stand_at_the_floor_and_independent_columns_above_it():
+def test_real_rows_are_at_the_floor_and_independent_columns_above():
     train, holdout, fresh = people(6_000, 1), people(3_000, 2), people(6_000, 3)
     good = build_report(train, holdout, fresh, schema_of(train))["fidelity"]
     assert good["against"] == "holdout"
@@ -64,7 +64,7 @@ def test_fresh_real_rows_stand_at_the_floor_and_independent_columns_above_it():
     assert [c["column"] for c in bad["columns"]] == train.column_names
 
 
-def test_the_privacy_figures_see_the_part_of_rows_that_copy():
+def test_privacy_figures_show_the_share_of_copied_rows():
     train, holdout, fresh = people(4_000, 1), people(1_500, 2), people(4_000, 3)
     clean = build_report(train, holdout, fresh, schema_of(train))["privacy"]
     assert clean["dcr_share"] == pytest.approx(0.5, abs=0.04)
@@ -87,7 +87,7 @@ def test_copies_are_judged_against_the_base_rate_of_real_rows():
     assert found["privacy"]["dcr_share"] == pytest.approx(0.5, abs=0.02)
 
 
-def test_row_hashes_tell_values_missing_and_columns_apart():
+def test_row_hashes_differ_by_value_missing_and_column():
     table = pa.table(
         {
             "x": [1.0, 1.0000001, 1.1, None, 0.0, -0.0],
@@ -120,7 +120,7 @@ def test_levels_are_shared_although_dictionaries_differ():
     assert exact_copies(one, two, two, ["k"]) == (0.5, 0.5)
 
 
-def test_bins_are_the_first_tables_deciles_with_missing_apart():
+def test_bins_are_deciles_of_the_first_table_with_missing_separate():
     table = pa.table({"v": pa.array([*range(100), None], pa.float64())})
     (codes,), size = bin_codes([table], "v")
     assert size == 11
@@ -128,14 +128,14 @@ def test_bins_are_the_first_tables_deciles_with_missing_apart():
     assert total_variation(codes, codes[:50], size) == pytest.approx(51 / 101)
 
 
-def test_a_spike_is_told_from_the_values_beside_it():
+def test_spike_has_its_own_bin():
     real = pa.table({"gain": [0.0] * 92 + [float(v) for v in range(1, 9)]})
     lost = pa.table({"gain": [0.0] * 100})
     (one, other), size = bin_codes([real, lost], "gain")
     assert total_variation(one, other, size) == pytest.approx(0.08)
 
 
-def test_without_a_holdout_halves_are_compared_and_no_privacy_is_claimed():
+def test_without_holdout_there_is_fidelity_but_no_privacy():
     train = people(2_000, 1)
     found = build_report(train, None, people(1_000, 2), schema_of(train))
     assert found["privacy"] is None
@@ -146,7 +146,7 @@ def test_without_a_holdout_halves_are_compared_and_no_privacy_is_claimed():
     assert "dcr_share" not in figures(found)
 
 
-def test_figures_fit_a_status_and_hold_no_names():
+def test_figures_contain_no_names():
     train = people(2_000, 1)
     request = ConditionSet(
         categorical={"group": {"d": 0.5, "zebra": 0.1}}, numeric={"income": NumericRange(min=1)}
@@ -171,7 +171,7 @@ def test_figures_fit_a_status_and_hold_no_names():
     assert (small["conditions_asked"], small["conditions_met"]) == (3, 2)
 
 
-def test_the_report_is_decided_by_its_seed():
+def test_same_seed_gives_the_same_report():
     train, holdout, fresh = people(3_000, 1), people(900, 2), people(2_000, 3)
     schema = schema_of(train)
     assert build_report(train, holdout, fresh, schema, seed=5) == build_report(
@@ -204,7 +204,7 @@ def test_degenerate_tables_give_finite_figures(table):
     assert found["privacy"]["exact_copies"] == 1
 
 
-def test_one_row_or_none_is_reported_without_figures():
+def test_table_with_at_most_one_row_has_no_figures():
     one = people(1, 0)
     for found in (
         build_report(one, one, one, schema_of(one)),
@@ -214,7 +214,7 @@ def test_one_row_or_none_is_reported_without_figures():
         assert figures(found) == {}
 
 
-def test_wide_tables_compare_a_bounded_set_of_pairs():
+def test_wide_tables_compare_a_limited_number_of_pairs():
     rng = np.random.default_rng(0)
     table = pa.table({f"c{i}": rng.normal(size=800) for i in range(100)})
     started = time.process_time()

@@ -26,17 +26,17 @@ def replaced(table: pa.Table, name: str, values) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)
 
 
-def test_rows_of_one_law_cannot_be_told_apart():
+def test_rows_of_the_same_distribution_have_auc_one_half():
     assert auc(mixed(3_000, 1), mixed(3_000, 2)) == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_shift_gives_the_auc_of_the_optimal_classifier():
+def test_shift_gives_the_auc_of_the_optimal_classifier():
     rng = np.random.default_rng(0)
     real, shifted = (pa.table({"x": rng.normal(m, 1, 5_000)}) for m in (0, 1))
     assert auc(real, shifted) == pytest.approx(0.760, abs=0.02)  # Phi(1 / sqrt 2)
 
 
-def test_a_lost_dependence_between_equal_margins_is_seen():
+def test_lost_dependence_is_detected_with_equal_marginals():
     table = mixed(3_000, 2)
     broken = replaced(
         table, "k", table.column("k").take(pa.array(np.random.default_rng(0).permutation(3_000)))
@@ -73,7 +73,7 @@ def test_more_levels_than_bins_and_missing_levels():
     assert auc(*parts) == pytest.approx(0.75, abs=0.03)
 
 
-def test_weights_that_undo_a_shift_hide_it():
+def test_weights_that_undo_a_shift_give_auc_one_half():
     rng = np.random.default_rng(0)
     shifted, plain = rng.normal(0.5, 1, 5_000), rng.normal(0, 1, 5_000)
     weights = np.exp(0.125 - 0.5 * shifted)  # the ratio of the two densities

@@ -64,14 +64,14 @@ def test_names_are_escaped_and_the_page_is_well_formed(hostile_report):
     assert HOSTILE in text_of(page)
 
 
-def test_the_page_needs_nothing_from_outside(hostile_report):
+def test_page_has_no_external_resources(hostile_report):
     page = render_html(hostile_report)
     assert not re.search(r"(https?:|//[a-z]|url\(|@import|\bsrc=|\bhref=)", page)
     assert "prefers-color-scheme: dark" in page
     assert "@media print" in page
 
 
-def test_what_was_asked_and_attained_is_said(hostile_report):
+def test_page_shows_requested_and_attained_conditions(hostile_report):
     text = text_of(render_html(hostile_report))
     assert "Some conditions could not be met." in text
     assert "share of gone 10.000 0.000 no" in text
@@ -89,7 +89,7 @@ def test_what_was_asked_and_attained_is_said(hostile_report):
         ({"min": 1, "max": 1}, "= 1 100.000"),
     ],
 )
-def test_a_range_may_be_open(bounds: dict[str, float], said: str) -> None:
+def test_range_condition_may_be_open(bounds: dict[str, float], said: str) -> None:
     table = pa.table({"v": np.arange(-2.0, 4.0)})
     plan = plan_rows(
         table, ConditionSet(numeric={"v": NumericRange(**bounds)}), 5, np.random.default_rng(0)
@@ -101,7 +101,7 @@ def test_a_range_may_be_open(bounds: dict[str, float], said: str) -> None:
     )
 
 
-def test_the_floor_is_marked_on_each_bar(hostile_report):
+def test_floor_is_marked_on_each_bar(hostile_report):
     root = ElementTree.fromstring(render_html(hostile_report).split("\n", 1)[1])
     bars = [svg for svg in root.iter("svg") if svg.get("class") is None]
     assert len(bars) == 2
@@ -116,7 +116,7 @@ def test_the_floor_is_marked_on_each_bar(hostile_report):
     )
 
 
-def test_an_empty_report_still_renders():
+def test_report_of_one_row_renders():
     schema = TableSchema(rows=1, columns=[ColumnSchema(name="v", kind="numeric", storage="double")])
     one = pa.table({"v": [1.0]})
     text = text_of(render_html(build_report(one, None, one, schema)))
@@ -125,7 +125,7 @@ def test_an_empty_report_still_renders():
     assert "Conditions" not in text
 
 
-def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
+def test_generation_report_shows_its_request(hostile_report: dict) -> None:
     asked = {
         "rows": 5_000,
         "seed": 7,
@@ -146,7 +146,7 @@ def test_a_generation_says_what_was_asked_of_it(hostile_report: dict) -> None:
         assert ("there is no base rate" in text) == (known is None)
 
 
-def test_the_graph_is_drawn_causes_above_effects() -> None:
+def test_graph_is_drawn_with_causes_above_effects() -> None:
     edges = [
         {"source": "a", "target": "b", "strength": 1.0, "state": "directed"},
         {"source": "c", "target": "b", "strength": 0.5, "state": "undecided"},
@@ -164,7 +164,7 @@ def test_the_graph_is_drawn_causes_above_effects() -> None:
         assert left <= float(box.get("x", "")) <= left + width - float(box.get("width", ""))
 
 
-def test_nothing_is_drawn_of_no_edge_or_too_many_columns() -> None:
+def test_graph_without_edges_or_with_too_many_columns_is_not_drawn() -> None:
     many = [f"c{at}" for at in range(80)]
     chain = [
         {"source": a, "target": b, "strength": 1.0, "state": "directed"} for a, b in pairwise(many)

@@ -60,7 +60,7 @@ def test_ties_are_counted():
 
 
 @pytest.mark.parametrize("part", [0.0, 0.2, 1.0])
-def test_equal_halves_show_half_of_the_part_that_copies(part):
+def test_share_rises_by_half_of_the_copied_fraction(part):
     a, b, fresh = mixed(2_000, 1), mixed(2_000, 2), mixed(2_000, 3)
     copies = round(2_000 * part)
     synthetic = pa.concat_tables([a.slice(0, copies), fresh.slice(copies)])
@@ -69,7 +69,7 @@ def test_equal_halves_show_half_of_the_part_that_copies(part):
 
 
 @pytest.mark.parametrize(("part", "judged"), [(0.0, 6_000), (0.5, 2_000)])
-def test_rows_are_judged_to_the_end_unless_they_are_clearly_copies(part, judged, monkeypatch):
+def test_all_rows_are_tested_unless_copying_is_clear(part, judged, monkeypatch):
     a, b = mixed(2_000, 1), mixed(2_000, 2)
     fresh = mixed(6_000, 3)
     copies = a.take(np.random.default_rng(1).integers(0, 2_000, round(6_000 * part)))
@@ -87,7 +87,7 @@ def test_rows_are_judged_to_the_end_unless_they_are_clearly_copies(part, judged,
     assert error < 0.5 / np.sqrt(sum(seen)) + 1e-9
 
 
-def test_unequal_sides_are_put_on_the_scale_of_equal_halves():
+def test_unequal_sides_are_scaled_to_equal_halves():
     a, b, fresh = mixed(3_000, 1), mixed(600, 2), mixed(3_000, 3)
     synthetic = pa.concat_tables([a.slice(0, 900), fresh.slice(900)])
     share, error = nearer_share(*place(a, [synthetic, a, b], ["x", "k", "y"]))
@@ -95,7 +95,7 @@ def test_unequal_sides_are_put_on_the_scale_of_equal_halves():
     assert 0 < error < 0.03
 
 
-def test_discrete_tables_full_of_ties_are_not_called_copies():
+def test_tied_rows_of_discrete_tables_do_not_count_as_copies():
     rng = np.random.default_rng(0)
     tables = [
         pa.table({"k": pa.array(rng.choice(list("abc"), n)).dictionary_encode()})
@@ -105,7 +105,7 @@ def test_discrete_tables_full_of_ties_are_not_called_copies():
     assert share == pytest.approx(0.5, abs=0.05)
 
 
-def test_columns_without_values_and_empty_sides():
+def test_empty_columns_and_sides_give_finite_figures():
     nothing = {"x": pa.nulls(5, pa.float64()), "k": pa.nulls(5, pa.string()).dictionary_encode()}
     gone = pa.table(nothing | {"y": pa.nulls(5, pa.int64())})
     assert equal_halves_dcr(gone, gone, gone, SCHEMA, np.random.default_rng(0))[0] == 0.5
