@@ -35,7 +35,7 @@ def ask(
     return GenerateRequest(row_count=n, seed=seed, conditions=conditions, interventions=do or {})
 
 
-def test_columns_come_back_in_the_order_and_types_of_the_upload(trained: TrainedModel) -> None:
+def test_columns_have_the_order_and_types_of_the_upload(trained: TrainedModel) -> None:
     table = rows(trained, ask(300))
     assert table.column_names == [c.name for c in trained.schema.columns]
     assert [str(f.type) for f in table.schema] == [c.storage for c in trained.schema.columns]
@@ -109,7 +109,7 @@ def test_fixed_values_of_two_continuous_columns_hold_in_every_row(trained: Train
     assert plan.attainment.kl_nats > 3  # a narrow request is far from what was learned, and says so
 
 
-def test_a_condition_tilts_the_rest_as_the_data_say(trained: TrainedModel) -> None:
+def test_a_condition_changes_other_columns_as_in_the_data(trained: TrainedModel) -> None:
     young = column(rows(trained, ask(3000, segment={"switcher": 1.0})), "age").astype(float).mean()
     everyone = column(rows(trained, ask(3000)), "age").astype(float).mean()
     real = column(trained.table, "age")[column(trained.table, "segment") == "switcher"].astype(
@@ -119,7 +119,7 @@ def test_a_condition_tilts_the_rest_as_the_data_say(trained: TrainedModel) -> No
     assert abs(young - np.mean(real)) < 2
 
 
-def test_ranges_that_exclude_each_other_are_refused_with_a_pointer(trained: TrainedModel) -> None:
+def test_conflicting_ranges_are_refused_with_a_pointer(trained: TrainedModel) -> None:
     numeric = {"age": NumericRange(min=85), "spend": NumericRange(min=150)}
     with pytest.raises(InputError) as caught:
         plan_generation(trained, ask(100, numeric=numeric))
@@ -153,7 +153,7 @@ def test_a_wrong_request_names_the_field(
     assert where in caught.value.detail
 
 
-def test_a_range_without_a_whole_number_is_refused_for_whole_numbers(trained: TrainedModel) -> None:
+def test_a_range_without_a_whole_number_is_refused_for_integers(trained: TrainedModel) -> None:
     with pytest.raises(InputError) as caught:
         plan_generation(trained, ask(10, numeric={"age": NumericRange(min=30.2, max=30.8)}))
     assert caught.value.pointer == "/conditions/numeric/age"
@@ -181,7 +181,7 @@ def rate(table: pa.Table) -> float:
     return float(np.mean(column(table, "cured") == "yes"))
 
 
-def test_do_answers_what_conditioning_gets_wrong(dosed: TrainedModel) -> None:
+def test_do_gives_the_effect_that_conditioning_misses(dosed: TrainedModel) -> None:
     n = 20_000
     seen = rate(rows(dosed, ask(n, dose={"yes": 1.0}))) - rate(
         rows(dosed, ask(n, dose={"no": 1.0}))

@@ -1,6 +1,4 @@
-"""A question that was never asked stays never asked: in plain rows, with columns reordered, and
-under do().
-"""
+"""Skip patterns of surveys hold in generated rows, with reordered columns and under do()."""
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +12,7 @@ ROWS = 2_000
 
 
 def _survey() -> dict[str, np.ndarray]:
-    """hours only where works, overtime only over 40 hours; the pay of those who work is never below
-    8.
-    """
+    """Hours and pay (8 or more) only for those who work, overtime only above 40 hours."""
     rng = np.random.default_rng(1)
     age = rng.integers(18, 80, ROWS)
     works = rng.random(ROWS) < np.where(age < 66, 0.7, 0.15)
@@ -34,7 +30,7 @@ def _survey() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("penalty", [1.0, 5.0, 18.0])
-def test_what_was_not_asked_is_missing_and_what_was_asked_is_not(penalty: float) -> None:
+def test_skipped_questions_stay_missing_and_others_stay_answered(penalty: float) -> None:
     clean = clean_table(pa.table(_survey()))
     options = {"penalty": penalty}
     names = list(clean.table.column_names)

@@ -1,4 +1,4 @@
-"""Cleaning: what each column is taken for, and that nothing is changed without need."""
+"""Cleaning: the kind of each column, and values that must not change."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def notes(table: CleanTable, name: str = "c") -> dict[str, int]:
 # Kinds
 
 
-def test_words_are_levels_by_share_and_unknown_is_one_of_them() -> None:
+def test_words_become_levels_by_share_and_unknown_is_a_level() -> None:
     cleaned = clean_one(["Unknown"] * 10 + ["Private"] * 40 + ["None"] * 10)
     found = cleaned.schema.columns[0]
     assert (found.kind, found.storage, found.missing_share) == ("categorical", "string", 0.0)
@@ -52,7 +52,7 @@ def test_words_are_levels_by_share_and_unknown_is_one_of_them() -> None:
     assert cleaned.table["c"].combine_chunks().dictionary.to_pylist() == found.level_values()
 
 
-def test_missing_tokens_blanks_and_white_space() -> None:
+def test_missing_tokens_blanks_and_white_space_are_cleaned() -> None:
     raw = [" yes", "no ", "NA", "n/a", "", "?", "NULL", None, "no", "yes"] * 6
     cleaned = clean_one(raw)
     found = cleaned.schema.columns[0]
@@ -60,17 +60,17 @@ def test_missing_tokens_blanks_and_white_space() -> None:
     assert found.level_values() == ["no", "yes"]
     assert found.missing_share == pytest.approx(0.6)
     counts = notes(cleaned)
-    assert counts["empty cells and words for missing values were set to missing"] == 30
+    assert counts["empty cells and words such as N/A were set to missing"] == 30
     assert counts["white space around values was removed"] == 12
 
 
-def test_case_is_kept_and_several_spellings_of_yes_become_the_commonest() -> None:
+def test_case_is_kept_and_spellings_of_yes_are_merged() -> None:
     found = column(["Yes"] * 20 + ["yes"] * 5 + ["No"] * 20 + ["N"] * 15)
     assert (found.kind, found.level_values()) == ("boolean", ["No", "Yes"])
     assert column(["red", "Red", "RED"] * 20).level_values() == ["red", "Red", "RED"]
 
 
-def test_booleans_by_type_and_in_a_csv() -> None:
+def test_booleans_are_found_by_type_and_in_a_csv() -> None:
     assert column([True, False, None] * 20).level_values() == ["false", "true"]
     found = column(["TRUE", "FALSE"] * 30, csv=True)
     assert (found.kind, found.storage, found.level_values()) == (
@@ -90,7 +90,7 @@ def test_zeros_and_ones_stay_integers_with_levels() -> None:
     )
 
 
-def test_integers_of_many_values_have_no_levels_but_limits() -> None:
+def test_integers_with_many_values_have_limits_instead_of_levels() -> None:
     found = column([0, *range(0, 170, 3), 1000, 2000])
     assert (found.kind, found.levels, found.minimum, found.maximum, found.decimals) == (
         "integer",
@@ -120,14 +120,14 @@ def test_single_precision_counts_its_own_digits() -> None:
     assert column(pa.array([0.1, 0.25, 7.3] * 20, pa.float32())).decimals == 2
 
 
-def test_nan_and_infinity_are_missing() -> None:
+def test_nan_and_infinity_become_missing() -> None:
     cleaned = clean_one([1.5, float("nan"), float("inf"), 2.5] * 15)
     assert cleaned.schema.columns[0].missing_share == pytest.approx(0.5)
     assert cleaned.schema.columns[0].maximum == 2.5
     assert notes(cleaned)["infinite numbers were set to missing"] == 15
 
 
-def test_constants_are_not_learned_but_a_value_or_nothing_is_information() -> None:
+def test_constants_are_not_learned_unless_some_rows_are_missing() -> None:
     assert column(["only"] * N).kind == "constant"
     assert column(["only"] * N).constant == "only"
     assert column([7] * N).constant == "7"
@@ -145,11 +145,11 @@ def test_empty_columns_are_noted_and_not_learned() -> None:
         1.0,
     )
     assert "c" not in cleaned.table.column_names
-    assert notes(cleaned) == {"the column has no value in any row: it is not learned": N}
+    assert notes(cleaned) == {"the column has no values and is not learned": N}
     assert column([""] * 30 + ["NA"] * 30, csv=True).missing_share == 1.0
 
 
-def test_identifiers() -> None:
+def test_identifiers_are_not_learned() -> None:
     rng = np.random.default_rng(1)
     scattered = rng.permutation(10**6)[:N]
     assert column([f"CUST-{i:06d}" for i in scattered]).kind == "identifier"
@@ -161,7 +161,7 @@ def test_identifiers() -> None:
     assert column([str(i) for i in range(N)], csv=True).kind == "identifier"
 
 
-def test_unique_numbers_that_are_no_identifiers_are_learned() -> None:
+def test_unique_numbers_that_are_not_identifiers_are_learned() -> None:
     scattered = np.random.default_rng(1).permutation(10**6)[:N]
     assert column(scattered, name="weight").kind == "integer"
     assert column(scattered / 7.0, name="customer_id").kind == "numeric"
@@ -208,7 +208,7 @@ def test_zip_codes_and_long_digits_stay_words() -> None:
         (["1.234", "5.678", "9.012"], [1.234, 5.678, 9.012]),
     ],
 )
-def test_numbers_in_text(cells: list[str], expected: list[float]) -> None:
+def test_numbers_in_text_are_read(cells: list[str], expected: list[float]) -> None:
     cleaned = clean_one(cells * 20, csv=True)
     assert cleaned.table["c"].to_pylist() == expected * 20
     assert cleaned.schema.columns[0].storage == (
@@ -216,18 +216,18 @@ def test_numbers_in_text(cells: list[str], expected: list[float]) -> None:
     )
 
 
-def test_an_open_comma_is_decided_by_the_files_delimiter() -> None:
+def test_the_delimiter_decides_an_ambiguous_comma() -> None:
     cells = ["1,234", "5,678", "9,012"] * 20
     assert clean_one(cells, csv=True).table["c"][0].as_py() == 1234
     assert clean_one(cells, csv=True, delimiter=b";").table["c"][0].as_py() == 1.234
 
 
-def test_a_few_words_among_numbers_are_missing_many_keep_the_column_text() -> None:
+def test_few_words_among_numbers_become_missing_and_many_keep_text() -> None:
     cells = [str(i % 37) for i in range(999)] + ["twelve"]
     raw = pa.table({"c": cells, "o": ["p", "q"] * 500}).replace_schema_metadata({ORIGIN: b"csv"})
     cleaned = clean_table(raw)
     assert cleaned.schema.columns[0].kind == "integer"
-    assert notes(cleaned)["words that are no number were set to missing"] == 1
+    assert notes(cleaned)["words that are not a number were set to missing"] == 1
     assert column(["1", "2", "twelve"] * 20).kind == "categorical"
     soft = column(["1", "2", "unknown"] * 20, csv=True)
     assert (soft.kind, soft.missing_share) == ("integer", pytest.approx(1 / 3))
@@ -277,7 +277,7 @@ def test_declared_string_columns_keep_their_storage() -> None:
         (["Jan 31, 2024", "Dec 1, 2023"], "2024-01-31 00:00:00", "date32[day]"),
     ],
 )
-def test_dates(cells: list[str], first: str, storage: str) -> None:
+def test_dates_in_text_are_read(cells: list[str], first: str, storage: str) -> None:
     cleaned = clean_one((cells * N)[:N], csv=True)
     found = cleaned.schema.columns[0]
     assert (found.kind, found.storage) == ("datetime", storage)
@@ -289,8 +289,9 @@ def test_dates(cells: list[str], first: str, storage: str) -> None:
 def test_ambiguous_days_and_months_stay_text_with_a_note() -> None:
     cleaned = clean_one(["01/02/2024", "03/04/2024", "05/06/2023"] * 20, csv=True)
     assert cleaned.schema.columns[0].kind == "categorical"
-    assert "day and month cannot be told apart in these dates: the column stays text" in notes(
-        cleaned
+    assert (
+        "the order of day and month in these dates is unclear, so the column stays text"
+        in notes(cleaned)
     )
 
 
@@ -320,7 +321,7 @@ def test_declared_categories_stay_levels_and_keep_their_order() -> None:
     assert column(pa.array(["1", "2"] * 30).dictionary_encode()).kind == "categorical"
 
 
-def test_chunks_with_different_dictionaries_agree() -> None:
+def test_chunks_with_different_dictionaries_are_unified() -> None:
     chunks = [
         pa.array(["a", "b"] * 15).dictionary_encode(),
         pa.array(["c", "a"] * 15).dictionary_encode(),
@@ -330,13 +331,13 @@ def test_chunks_with_different_dictionaries_agree() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 19])
-def test_too_few_rows(rows: int) -> None:
+def test_too_few_rows_are_refused(rows: int) -> None:
     with pytest.raises(InputError, match="rows") as refusal:
         clean_table(pa.table({"a": [1] * rows, "b": [2] * rows}))
     assert refusal.value.reason == Reason.TABLE_TOO_SMALL
 
 
-def test_fewer_than_two_usable_columns() -> None:
+def test_fewer_than_two_usable_columns_are_refused() -> None:
     table = pa.table(
         {"id": range(30), "empty": pa.nulls(30), "same": ["x"] * 30, "good": ["a", "b", "c"] * 10}
     )
@@ -357,7 +358,7 @@ def test_rows_and_names_are_kept_in_order() -> None:
 # Values at the edges of their types
 
 
-def test_dates_outside_the_calendar_are_missing() -> None:
+def test_dates_outside_the_calendar_become_missing() -> None:
     days = pa.array([2**31 - 1, 5, 6] * 20, pa.int32()).cast(pa.date32())
     cleaned = clean_one(days)
     assert cleaned.schema.columns[0].missing_share == pytest.approx(1 / 3)
@@ -365,19 +366,19 @@ def test_dates_outside_the_calendar_are_missing() -> None:
     assert column(pa.array([2**62, 5, 6] * 20, pa.timestamp("s"))).maximum == 6.0
 
 
-def test_numbers_beyond_a_double_in_text_are_missing() -> None:
+def test_numbers_too_large_for_a_double_become_missing() -> None:
     raw = ["1e999"] + [str(i % 7) for i in range(199)]
     table = pa.table({"c": raw, "o": ["p", "q"] * 100}).replace_schema_metadata({ORIGIN: b"csv"})
     found = clean_table(table).schema.columns[0]
     assert (found.kind, found.maximum, found.missing_share) == ("numeric", 6.0, 0.005)
 
 
-def test_unsigned_numbers_beyond_int64_are_codes() -> None:
+def test_unsigned_numbers_above_int64_become_levels() -> None:
     assert column(pa.array([2**63 + 1, 5, 6] * 20, pa.uint64())).kind == "categorical"
     assert column(pa.array([2**63 + i for i in range(N)], pa.uint64())).kind == "identifier"
 
 
-def test_identifiers_with_gaps_are_found_in_doubles_too() -> None:
+def test_identifiers_with_gaps_are_found_among_doubles() -> None:
     scattered = [float(i) for i in np.random.default_rng(2).permutation(10**6)[: N - 1]]
     assert column([None, *scattered], name="user_id").kind == "identifier"
     assert column([None, *scattered], name="salary").kind == "numeric"

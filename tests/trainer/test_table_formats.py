@@ -91,7 +91,7 @@ def test_a_workbooks_cells_become_typed_columns(tmp_path: Path) -> None:
     assert mixed.missing_share == 0.5
 
 
-def test_formulas_count_as_they_were_computed_and_macros_and_links_are_not_touched(
+def test_formulas_give_their_last_value_and_macros_are_ignored(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "t.xlsm"
@@ -112,7 +112,7 @@ def test_formulas_count_as_they_were_computed_and_macros_and_links_are_not_touch
     assert table["error"].null_count == 30
 
 
-def test_cells_with_only_a_format_do_not_count_however_far_they_are(tmp_path: Path) -> None:
+def test_distant_cells_with_only_a_format_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "t.xlsx"
     cells = "".join(f'<row r="{i}"><c r="A{i}"><v>{i}</v></c></row>' for i in range(2, 32))
     far = '<row r="1048575"><c r="XFD1048575" s="0"/></row>'
@@ -121,7 +121,7 @@ def test_cells_with_only_a_format_do_not_count_however_far_they_are(tmp_path: Pa
     assert (read_table(path).num_rows, read_table(path).column_names) == (30, ["a", "b"])
 
 
-def test_numbers_and_dates_name_columns_and_an_empty_cell_is_missing(tmp_path: Path) -> None:
+def test_numbers_and_dates_can_be_column_names(tmp_path: Path) -> None:
     path = tmp_path / "t.xlsx"
     heads = [2020, 0.5, dt.datetime(2024, 3, 1), True, " text "]
     write_sheet(path, [heads, *([i, None, i % 2, "", f"w{i % 3}"] for i in range(30))])
@@ -130,7 +130,7 @@ def test_numbers_and_dates_name_columns_and_an_empty_cell_is_missing(tmp_path: P
     assert [table[name].null_count for name in table.column_names] == [0, 30, 0, 30, 0]
 
 
-def test_the_first_visible_worksheet_is_read_though_a_chart_stands_before_it(
+def test_the_first_visible_worksheet_is_read_after_a_chart_sheet(
     tmp_path: Path,
 ) -> None:
     path, book = tmp_path / "t.xlsx", openpyxl.Workbook()
@@ -169,17 +169,17 @@ def test_spss_labels_are_levels_and_missing_codes_are_missing(name: str) -> None
     )
 
 
-def test_what_was_cleaned_of_an_spss_file_is_told() -> None:
+def test_cleaning_of_an_spss_file_is_noted() -> None:
     said = {
         (note.column, note.action): note.count for note in cleaned(DATA / "survey.sav").cleaning
     }
-    assert said["sex", "codes that the file declares to be no value were set to missing"] == 10
+    assert said["sex", "codes that the file declares as missing were set to missing"] == 10
     assert said["sex", "codes were replaced by their labels"] == 30
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["arrow", "xlsx", "sav", "zsav"])
-def test_damaged_files_are_read_or_refused_never_a_crash(tmp_path: Path, kind: str) -> None:
+def test_damaged_files_never_crash_the_reader(tmp_path: Path, kind: str) -> None:
     good = {
         "arrow": formats.arrow(formats.good_arrow(), compression="lz4"),
         "xlsx": formats.workbook(),

@@ -113,27 +113,31 @@ def free(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return probe(tmp_path_factory.mktemp("free"), "free")
 
 
-def test_what_the_platform_has_is_used(confined: dict[str, Any]) -> None:
+def test_all_filters_of_the_platform_are_used(confined: dict[str, Any]) -> None:
     assert confined["granted"] == [SECCOMP, LANDLOCK]
     assert confined["seccomp"] is SECCOMP
 
 
 @pytest.mark.skipif(not SECCOMP, reason="no filter of calls for this architecture")
 @pytest.mark.parametrize("what", CALLS)
-def test_a_call_is_refused(confined: dict[str, Any], free: dict[str, Any], what: str) -> None:
+def test_a_dangerous_system_call_is_refused(
+    confined: dict[str, Any], free: dict[str, Any], what: str
+) -> None:
     assert confined[what] == "EPERM"
     assert free[what] != "EPERM"
 
 
 @pytest.mark.skipif(not LANDLOCK, reason="the kernel has no Landlock")
 @pytest.mark.parametrize("what", FILES)
-def test_a_file_is_out_of_reach(confined: dict[str, Any], free: dict[str, Any], what: str) -> None:
+def test_files_outside_the_installation_are_out_of_reach(
+    confined: dict[str, Any], free: dict[str, Any], what: str
+) -> None:
     assert confined[what] == "EACCES"
     assert free[what] == "done"
 
 
 @pytest.mark.skipif(not LANDLOCK, reason="the kernel has no Landlock")
-def test_the_parents_environment_is_out_of_reach(
+def test_the_environment_of_the_parent_is_out_of_reach(
     confined: dict[str, Any], free: dict[str, Any]
 ) -> None:
     """It names the object store and the key provider."""
@@ -141,11 +145,11 @@ def test_the_parents_environment_is_out_of_reach(
     assert free["environment of the parent"] == "done"
 
 
-def test_what_parsing_needs_is_left(confined: dict[str, Any]) -> None:
+def test_threads_and_own_libraries_stay_usable(confined: dict[str, Any]) -> None:
     assert confined["thread"] == confined["own library"] == "done"
 
 
-def test_a_network_of_its_own_where_the_platform_grants_one(confined: dict[str, Any]) -> None:
+def test_the_parser_has_its_own_network_if_the_platform_allows(confined: dict[str, Any]) -> None:
     ask = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x50000000) != 0)"
     granted = subprocess.run([sys.executable, "-I", "-c", ask]).returncode == 0
     assert confined["isolated"] is granted
@@ -153,7 +157,7 @@ def test_a_network_of_its_own_where_the_platform_grants_one(confined: dict[str, 
         assert confined["networks"] == ["lo"]
 
 
-def test_limits_hold_for_good(confined: dict[str, Any], free: dict[str, Any]) -> None:
+def test_limits_cannot_be_raised_again(confined: dict[str, Any], free: dict[str, Any]) -> None:
     assert confined["no new privileges"] is True
     assert confined["core"] == 0
     assert confined["death signal"] == 9

@@ -1,4 +1,4 @@
-"""Generated rows go back to the upload's columns, order, types and ways of writing."""
+"""Generated rows have the columns, order, types and formats of the upload."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ TYPED = {
 
 
 @pytest.mark.parametrize("name", TYPED)
-def test_every_type_comes_back(name: str) -> None:
+def test_every_type_is_restored(name: str) -> None:
     table = pa.table({name: TYPED[name], "o": ["p", "q", "r"] * 20, "f": [0.5, 1.5] * 30})
     back = round_trip(table)
     assert back.schema.field(name).type == table.schema.field(name).type
@@ -84,12 +84,12 @@ def test_every_type_comes_back(name: str) -> None:
     assert back.schema.equals(table.schema)
 
 
-def test_all_types_are_told_from_their_names() -> None:
+def test_all_types_are_parsed_from_their_names() -> None:
     for array in TYPED.values():
         assert parse_type(str(array.type)) == array.type
 
 
-def test_a_csv_gets_the_types_of_its_content(tmp_path: Path) -> None:
+def test_a_csv_has_the_types_of_its_content(tmp_path: Path) -> None:
     table = pa.table(
         {
             "i": repeated([1, 2, 3, None], pa.int64()),
@@ -104,7 +104,7 @@ def test_a_csv_gets_the_types_of_its_content(tmp_path: Path) -> None:
     assert round_trip(read_table(tmp_path / "t.csv")).equals(table)
 
 
-def test_identifiers_are_fresh_and_free_text_is_left_empty() -> None:
+def test_identifiers_are_fresh_and_free_text_is_empty() -> None:
     rng = np.random.default_rng(5)
     scattered = rng.permutation(10**6)[:N]
     table = pa.table(
@@ -137,14 +137,14 @@ def test_shards_draw_different_identifiers() -> None:
     assert not set(parts[0]["id"].to_pylist()) & set(parts[1]["id"].to_pylist())
 
 
-def test_identifiers_that_fill_their_type_are_left_empty() -> None:
+def test_identifiers_that_use_up_their_type_are_empty() -> None:
     table = pa.table(
         {"id": pa.array(range(68, 128), pa.int8()), "a": ["p", "q", "r"] * 20, "b": [1.5, 2.5] * 30}
     )
     assert round_trip(table)["id"].null_count == N
 
 
-def test_values_outside_the_type_are_held_at_its_ends_and_numbers_are_rounded() -> None:
+def test_values_are_clipped_and_rounded_to_their_type() -> None:
     cleaned = clean_table(
         pa.table({"i": pa.array([1, 2, 3] * 20, pa.int8()), "f": [0.5, 1.25] * 30})
     )
@@ -171,7 +171,9 @@ numbers = st.floats(-1e9, 1e9, allow_nan=False).map(lambda x: round(x, 3))
     st.lists(st.none() | numbers, min_size=40, max_size=40),
     st.lists(st.none() | words, min_size=40, max_size=40),
 )
-def test_any_typed_table_comes_back(ints: list[int], floats: list[float], texts: list[str]) -> None:
+def test_any_typed_table_is_restored(
+    ints: list[int], floats: list[float], texts: list[str]
+) -> None:
     n = len(ints)
     table = pa.table(
         {
@@ -189,7 +191,7 @@ def test_any_typed_table_comes_back(ints: list[int], floats: list[float], texts:
     assert back.select(kept).to_pylist() == table.select(kept).to_pylist()
 
 
-def test_parquet_file_round_trip(tmp_path: Path) -> None:
+def test_a_parquet_file_survives_a_round_trip(tmp_path: Path) -> None:
     table = pa.table(
         {name: array for name, array in TYPED.items() if name not in ("view", "duration")}
     )

@@ -30,13 +30,13 @@ def read_bytes(tmp_path: Path, data: bytes, file_format: str = "auto") -> pa.Tab
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]
 )
-def test_encodings_are_told_apart(tmp_path: Path, encoding: str) -> None:
+def test_encodings_are_detected(tmp_path: Path, encoding: str) -> None:
     assert read_bytes(tmp_path, as_csv().encode(encoding)).to_pydict() == EXPECTED
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_delimiters_and_line_ends_are_told_apart(
+def test_delimiters_and_line_ends_are_detected(
     tmp_path: Path, delimiter: str, newline: str
 ) -> None:
     table = read_bytes(tmp_path, as_csv(delimiter, newline).encode(), "csv")
@@ -45,7 +45,7 @@ def test_delimiters_and_line_ends_are_told_apart(
     assert table.schema.metadata[ORIGIN] == b"csv"
 
 
-def test_decimal_commas_do_not_pass_for_delimiters(tmp_path: Path) -> None:
+def test_decimal_commas_are_not_taken_for_delimiters(tmp_path: Path) -> None:
     table = read_bytes(tmp_path, as_csv(";").replace(".", ",").encode())
     assert table.column_names == ["id", "who", "x"]
     assert table["x"][1].as_py() == "0,25"
@@ -61,7 +61,7 @@ def test_decimal_commas_do_not_pass_for_delimiters(tmp_path: Path) -> None:
         ("id,choices", "1,red;green;blue", ","),
     ],
 )
-def test_the_header_decides_where_cells_hold_other_delimiters(
+def test_the_header_decides_if_cells_hold_other_delimiters(
     tmp_path: Path, header: str, row: str, delimiter: str
 ) -> None:
     table = read_bytes(tmp_path, "\n".join([header, *[row] * 30]).encode())
@@ -70,7 +70,7 @@ def test_the_header_decides_where_cells_hold_other_delimiters(
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
-def test_compressed_csv(tmp_path: Path, codec: str) -> None:
+def test_a_compressed_csv_is_read(tmp_path: Path, codec: str) -> None:
     data = as_csv().encode()
     packed = (
         gzip.compress(data) if codec == "gzip" else pa.compress(data, codec="zstd", asbytes=True)
@@ -84,7 +84,7 @@ def test_quoted_cells_keep_delimiters_line_breaks_and_marks(tmp_path: Path) -> N
     assert read_bytes(tmp_path, data.encode())["b"].to_pylist() == [cell] * 25
 
 
-def test_inch_marks_inside_a_cell_are_no_quotation(tmp_path: Path) -> None:
+def test_inch_marks_inside_a_cell_are_kept(tmp_path: Path) -> None:
     table = read_bytes(tmp_path, ("size,n\n" + '5" pipe,1\n' * 25).encode())
     assert table["size"][24].as_py() == '5" pipe'
 
@@ -126,7 +126,7 @@ def test_parquet_text_stored_as_binary_is_text(tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.parquet")["s"].to_pylist() == ["x", "é"] * 15
 
 
-def test_the_announced_format_must_be_the_real_one(tmp_path: Path) -> None:
+def test_the_declared_format_must_match_the_file(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": range(30), "b": range(30)}), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="declared format is CSV, but the file is Parquet"):
         read_table(tmp_path / "t.parquet", "csv")

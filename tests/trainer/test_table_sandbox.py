@@ -42,7 +42,7 @@ def big_csv(tmp_path: Path) -> Path:
     return path
 
 
-def test_confine_takes_privileges_limits_and_where_possible_the_network() -> None:
+def test_confine_drops_privileges_and_if_possible_the_network() -> None:
     said = subprocess.run(
         [sys.executable, "-I", "-c", PROBE], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -52,7 +52,7 @@ def test_confine_takes_privileges_limits_and_where_possible_the_network() -> Non
         assert said[2:-3] == ["['lo']"]
 
 
-def test_read_says_whether_the_network_was_cut(tmp_path: Path) -> None:
+def test_the_result_says_whether_the_parser_had_a_network(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1,2\n" * 30)
     assert read_table(path).schema.metadata[NETWORK] in (b"isolated", b"inherited")
@@ -61,12 +61,12 @@ def test_read_says_whether_the_network_was_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "sentence"),
     [
-        (SandboxLimits(cpu_s=1), "more than 1 seconds of computing"),
+        (SandboxLimits(cpu_s=1), "more than 1 seconds of CPU time"),
         (SandboxLimits(wall_s=1), "longer than 1 seconds"),
-        (SandboxLimits(output_bytes=MIB), "larger than 0.000977 GiB once it is unpacked"),
+        (SandboxLimits(output_bytes=MIB), "larger than 0.000977 GiB when unpacked"),
     ],
 )
-def test_a_limit_is_named(big_csv: Path, limits: SandboxLimits, sentence: str) -> None:
+def test_an_exceeded_limit_is_named(big_csv: Path, limits: SandboxLimits, sentence: str) -> None:
     if 1 in (limits.cpu_s, limits.wall_s):  # slow it down enough on any machine
         big_csv.write_bytes(big_csv.read_bytes() + b"1,2,3\n" * 40_000_000)
     with pytest.raises(InputError, match=sentence) as refusal:
@@ -74,7 +74,7 @@ def test_a_limit_is_named(big_csv: Path, limits: SandboxLimits, sentence: str) -
     assert refusal.value.reason == "UploadInvalid"
 
 
-def test_memory_limit_is_named(tmp_path: Path) -> None:
+def test_an_exceeded_memory_limit_is_named(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 3_000, pa.int32()), ["x" * 1_000_000])
     pq.write_table(pa.table({"a": repeated, "b": range(3_000)}), path, store_schema=False)
@@ -83,7 +83,7 @@ def test_memory_limit_is_named(tmp_path: Path) -> None:
     assert "memory" in refusal.value.message
 
 
-def test_a_child_that_cannot_start_is_our_fault_not_the_uploads(tmp_path: Path) -> None:
+def test_a_child_that_cannot_start_is_not_blamed_on_the_upload(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1,2\n" * 30)
     with (
@@ -94,7 +94,7 @@ def test_a_child_that_cannot_start_is_our_fault_not_the_uploads(tmp_path: Path) 
         run_confined("simulacra_trainer.table.no_such_worker", "csv", source, sink, SandboxLimits())
 
 
-def test_descriptors_and_children_do_not_pile_up(tmp_path: Path) -> None:
+def test_descriptors_and_children_do_not_accumulate(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1\n" * 30)
     before = len(os.listdir("/proc/self/fd"))
@@ -108,10 +108,8 @@ def test_descriptors_and_children_do_not_pile_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_end_of_the_child_is_no_race(tmp_path: Path) -> None:
-    """Arrow's read-ahead threads once aborted every second child at its exit, after all work was
-    done.
-    """
+def test_the_child_exits_cleanly_every_time(tmp_path: Path) -> None:
+    """Read-ahead threads of Arrow once aborted every second child at its exit."""
     path = tmp_path / "t.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 40))
     for _ in range(12):

@@ -54,5 +54,5 @@ def test_scales_are_put_in_order(levels: list[str]) -> None:
         ["every week", "never", "once a year", "once a month"],
     ],
 )
-def test_other_levels_are_left_alone(levels: list[str]) -> None:
+def test_levels_without_a_scale_keep_their_order(levels: list[str]) -> None:
     assert order_levels(levels) is None

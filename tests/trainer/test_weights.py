@@ -74,7 +74,7 @@ def of(table: pa.Table, name: str) -> np.ndarray:
     return np.array(table.column(name).to_pylist())
 
 
-def test_the_model_stands_for_the_population_and_not_for_the_sample(survey, weighted) -> None:
+def test_a_weighted_model_describes_the_population(survey, weighted) -> None:
     people, asked = survey
     drawn, worth = generated(weighted), effective_rows(of(asked, "w"))
     for level in LEVELS:
@@ -90,10 +90,13 @@ def test_the_model_stands_for_the_population_and_not_for_the_sample(survey, weig
     assert abs(truth.mean() - plain.mean()) > 1.5
 
 
-def test_the_weights_are_said_in_schema_and_report_and_are_not_generated(weighted) -> None:
+def test_weights_are_in_schema_and_report_but_not_generated(weighted) -> None:
     column = weighted.schema.find("w")
     assert (column.kind, column.learned) == ("weight", False)
-    assert any(note.column == "w" and "lack it" in note.action for note in weighted.schema.cleaning)
+    assert any(
+        note.column == "w" and "do not have this column" in note.action
+        for note in weighted.schema.cleaning
+    )
     assert "w" not in weighted.graph.order
     assert generated(weighted, 10).column_names == ["age", "income", "party"]
     found = weighted.report["weights"]
@@ -102,9 +105,7 @@ def test_the_weights_are_said_in_schema_and_report_and_are_not_generated(weighte
     )
 
 
-def test_the_report_holds_rows_of_the_population_against_the_weighted_holdout(
-    survey, weighted
-) -> None:
+def test_the_report_compares_with_the_weighted_holdout(survey, weighted) -> None:
     fidelity = weighted.report["fidelity"]
     assert fidelity["univariate"]["error"] < 1.6 * fidelity["univariate"]["floor"]
     assert fidelity["c2st_auc"] < 0.62
@@ -126,7 +127,7 @@ def test_a_saved_model_keeps_its_weights(weighted: TrainedModel, tmp_path: Path)
         assert generated(loaded, 500, conditions).equals(generated(weighted, 500, conditions))
 
 
-def test_conditions_rest_on_weighted_margins(survey, weighted) -> None:
+def test_conditions_use_weighted_margins(survey, weighted) -> None:
     people, asked = survey
     bounds = NumericRange(max=39)
     share = np.mean(of(people, "age") < 40)
@@ -139,7 +140,7 @@ def test_conditions_rest_on_weighted_margins(survey, weighted) -> None:
     assert plan.attainment.accepted == pytest.approx(share, abs=0.03)
 
 
-def test_a_model_that_copies_is_seen_whatever_its_rows_weigh(survey) -> None:
+def test_copying_is_detected_with_any_weights(survey) -> None:
     clean = clean_table(survey[1], weights="w")
     order = np.random.default_rng(0).permutation(clean.table.num_rows)
     half = clean.table.num_rows // 2
@@ -158,7 +159,7 @@ def test_a_model_that_copies_is_seen_whatever_its_rows_weigh(survey) -> None:
     assert 0.46 < judge(drawn) < 0.62
 
 
-def test_an_effect_is_that_of_the_population() -> None:
+def test_an_effect_is_estimated_for_the_population() -> None:
     rng = np.random.default_rng(3)
     n = 6000
     rural = rng.random(n) < 0.5
@@ -178,7 +179,7 @@ def test_an_effect_is_that_of_the_population() -> None:
 
 
 @pytest.mark.neural
-def test_the_neural_family_reads_rows_in_proportion_to_their_weights() -> None:
+def test_the_neural_family_samples_rows_by_weight() -> None:
     batches = pytest.importorskip("simulacra_trainer.families.neural.batches")
     coding = pytest.importorskip("simulacra_trainer.families.neural.coding")
     rng = np.random.default_rng(0)
@@ -231,7 +232,7 @@ def test_the_neural_family_learns_the_population(survey) -> None:
         (None, "There is no column 'w'"),
     ],
 )
-def test_weights_that_cannot_be_used_are_refused(weights: pa.Array | None, said: str) -> None:
+def test_unusable_weights_are_refused(weights: pa.Array | None, said: str) -> None:
     rng = np.random.default_rng(0)
     table = pa.table({"a": rng.choice(["x", "y"], 100), "b": rng.normal(size=100)})
     table = table if weights is None else table.append_column("w", weights)
@@ -251,7 +252,7 @@ def test_equal_weights_change_nothing_but_the_schema() -> None:
     assert trained.figures["effective_rows_share"] == pytest.approx(1)
 
 
-def test_the_command_takes_weights_and_refuses_bad_ones(survey, tmp_path: Path, capsys) -> None:
+def test_the_command_accepts_weights_and_refuses_bad_ones(survey, tmp_path: Path, capsys) -> None:
     data = tmp_path / "survey.parquet"
     pq.write_table(survey[1].slice(0, 500), data)
     fit = ["fit", "--data", str(data), "--out", str(tmp_path / "model"), "--weights"]

@@ -2,6 +2,6 @@
 
 import os
 
-# One thread a BLAS call, said before NumPy is loaded: the trainer shares its work out among cores
-# by itself, and threads that spin for their next small product cost more CPU time than they save.
+# One thread per BLAS call, set before NumPy is imported: the trainer divides its work among cores
+# itself, and BLAS threads that spin between small products cost more CPU time than they save.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

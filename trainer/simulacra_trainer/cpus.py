@@ -1,4 +1,4 @@
-"""How many threads may work at once."""
+"""Number of threads that a process may use."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def threads() -> int:
-    """Return OMP_NUM_THREADS where it is set, or else the CPUs that this process may use.
+    """Return OMP_NUM_THREADS if it is set, else the CPUs that this process may use.
 
-    These are the ones that it may run on, and no more than its container's quota of CPU time is
-    worth: with a thread more than that the kernel halts them all for the rest of each period.
+    The CPU quota of the container is the upper limit: with more threads the kernel stops all of
+    them for the rest of each period.
     """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked):
-        return int(asked)
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    if setting.isdigit() and int(setting):
+        return int(setting)
     allowed = len(os.sched_getaffinity(0))
     quota = cpu_quota()
     return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 
 
 def cpu_quota(root: Path = CGROUP) -> float | None:
-    """Return the CPUs that the cgroup of this container may use, None without a limit.
-
-    As seen from inside a container, whose own cgroup is the root: cgroup v2 `cpu.max`, v1
-    `cpu.cfs_quota_us`.
-    """
+    """Return the CPU quota of the container from cgroup v2 or v1, None without a limit."""
     try:
         quota, period = (root / "cpu.max").read_text().split()
     except (OSError, ValueError):

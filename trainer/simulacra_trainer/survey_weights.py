@@ -1,7 +1,7 @@
-"""Survey weights: how many people of the population each row of the seed table stands for.
+"""Survey weights: the number of people that each row of the table represents.
 
-The weight column travels in the clean table beside the learned columns, so that every split and
-sample of rows keeps it. How the weights are used is in ADR 0029.
+The weight column is in the clean table beside the learned columns, so every split and sample of
+rows keeps it. ADR 0029 says how the weights are used.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ def row_weights(table: pa.Table, schema: TableSchema) -> Floats | None:
 
 
 def weights_in(table: pa.Table, name: str | None) -> Floats | None:
-    """Return the weights in the column of that name, of mean 1; None where the table has no such
-    column.
+    """Return the weights in a column, scaled to mean 1; None if the table lacks the column.
 
-    Rows of which none counts (a sample of zero weights only) are weighted alike.
+    If all weights are zero, rows are weighted equally.
     """
     if name is None or name not in table.column_names:
         return None
@@ -41,8 +40,7 @@ def effective_rows(weights: Floats) -> float:
 
 
 def replicas(weights: Floats, n: int) -> Ints:
-    """Return how often each row stands among n in proportion to its weight, int64 [rows]; the sum
-    is n.
+    """Return the copies of each row among n, in proportion to its weight, int64 [rows]; sum n.
 
     Systematic rounding along the rows: any run of neighbors has its share of n to within one.
     """
@@ -54,8 +52,8 @@ def replicas(weights: Floats, n: int) -> Ints:
 def draw_in_proportion(weights: Floats, n: int, rng: np.random.Generator) -> Ints:
     """Draw n rows with probability proportional to their weights, int64 [n], ascending.
 
-    Systematic sampling of a random order (Madow, 1949): a row comes as often as expected, rounded
-    down or up.
+    Systematic sampling of a random order (Madow, 1949): the count of a row is its expectation,
+    rounded down or up.
     """
     order = rng.permutation(weights.size)
     ends = np.cumsum(weights[order]) * (n / weights.sum())
@@ -64,11 +62,9 @@ def draw_in_proportion(weights: Floats, n: int, rng: np.random.Generator) -> Int
 
 
 def as_population(table: pa.Table, schema: TableSchema, rng: np.random.Generator) -> pa.Table:
-    """Return rows that stand for the weighted population alike, as many as the weighted table is
-    worth.
+    """Return an unweighted sample of the weighted population; without weights, the table itself.
 
-    That many (Kish's number) keeps what a test finds by chance at its rate; without weights, the
-    table itself.
+    Its size is Kish's effective number of rows, which keeps the error rate of tests.
     """
     weights = row_weights(table, schema)
     if weights is None:

@@ -1,8 +1,7 @@
-"""From a raw table to the clean one: every column gets a kind, a type the engine knows, and a note
-of what was done.
+"""Cleaning of a raw table: each column gets a kind, a type of the engine, and notes on changes.
 
-Conservative by design: a value is changed only when the whole column says what it means; case and
-words stay.
+Conservative by design: a value changes only if the whole column shows its meaning; case and words
+stay.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ MAX_YEAR = 9999
 
 @dataclass(frozen=True)
 class CleanTable:
-    """Learned columns and weights in clean types (one chunk each, null is missing); the schema."""
+    """Learned columns and weights in clean types, one chunk each, null for missing; the schema."""
 
     table: pa.Table
     schema: TableSchema
@@ -55,9 +54,8 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
     """Clean an uploaded table.
 
     Args:
-        raw: as `read_table` returns it; or any flat Arrow table, of which strings are then taken as
-            declared strings.
-        weights: the column of survey weights; it is in the table as float64, and not learned.
+        raw: a table from `read_table`, or any flat Arrow table, whose strings stay strings.
+        weights: the column of survey weights; it is float64 in the table and not learned.
 
     Returns:
         Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the
@@ -65,8 +63,8 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
         Unlearned columns are in the schema only.
 
     Raises:
-        InputError: names or shape are beyond the limits, fewer than MIN_COLUMNS columns can be
-            learned, or the weights cannot be used.
+        InputError: names or shape exceed the limits, fewer than MIN_COLUMNS columns can be
+            learned, or the weights are unusable.
     """
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
@@ -109,7 +107,7 @@ def _with_weights(columns: list[CleanColumn], name: str, rows: int) -> list[Clea
 
 
 def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
-    """Clean a column of which the file may declare labels and codes for missing values."""
+    """Clean a column with the labels and missing codes that the file declares."""
     declared = declared_of(field)
     decoded = decode(column, declared)
     result = _clean_column(field.name, decoded.values, origin)
@@ -119,18 +117,16 @@ def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigi
         update={"label": declared.label, "levels": levels, "missing_codes": missing}
     )
     if decoded.missing:
-        result.note(
-            "codes that the file declares to be no value were set to missing", decoded.missing
-        )
+        result.note("codes that the file declares as missing were set to missing", decoded.missing)
     if decoded.codes:
-        result.note(
-            "codes were replaced by their labels", len(decoded.values) - decoded.values.null_count
-        )
+        present = len(decoded.values) - decoded.values.null_count
+        result.note("codes were replaced by their labels", present)
     return result
 
 
 def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
-    kind, storage = column.type, str(column.type)
+    kind = column.type
+    storage = str(kind)
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         column = column.cast(kind.value_type)
         kind = column.type
@@ -156,16 +152,16 @@ def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Cle
 
 
 def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Dates and timestamps; a zoned one holds UTC, and casting keeps the instant."""
+    """Clean dates and timestamps; zoned ones hold UTC."""
     unit = (
         pa.timestamp("s")
         if pa.types.is_date32(values.type)
         else pa.timestamp(getattr(values.type, "unit", "ms"))
     )
     years = pc.year(values.cast(unit))
-    usual = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, MAX_YEAR))
-    lost = pc.sum(pc.invert(usual)).as_py() or 0
-    values = pc.if_else(usual, values, None)
+    in_calendar = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, MAX_YEAR))
+    lost = pc.sum(pc.invert(in_calendar)).as_py() or 0
+    values = pc.if_else(in_calendar, values, None)
     if values.null_count == len(values):
         return empty_column(name, len(values), storage)
     result = datetime_column(name, values.cast(pa.timestamp("us"), safe=False), storage)
@@ -175,7 +171,7 @@ def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
 
 
 def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> CleanColumn:
-    """Numbers; where the format knows doubles only, whole ones are integers."""
+    """Clean numbers; of a format with doubles only, whole numbers become integers."""
     scale = values.type.scale if pa.types.is_decimal(values.type) else None
     numbers = values.cast(pa.float64())
     finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
@@ -194,7 +190,7 @@ def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> Clea
         name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
     )
     if result.schema.decimals == 0 and (result.schema.maximum or 0) < 2**53 and is_named_id(name):
-        whole = numbers.cast(pa.int64())  # whole numbers become doubles where some are missing
+        whole = numbers.cast(pa.int64())  # integers with missing values arrive as doubles
         if is_row_number(name, whole):
             return unlearned(name, "identifier", whole, storage)
     if infinite:
@@ -208,12 +204,12 @@ def _fits(numbers: pa.Array) -> bool:
 
 
 def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Integers, and times of day and durations as counts of their unit."""
+    """Clean integers, and times of day and durations as counts of their unit."""
     if pa.types.is_time32(values.type):
         values = values.cast(pa.int32())
     try:
         numbers = values.cast(pa.int64())
-    except pa.ArrowInvalid:  # beyond int64: hashes and the like, codes rather than quantities
+    except pa.ArrowInvalid:  # beyond int64: codes such as hashes, not quantities
         return clean_levels(
             name, split_words(pa.chunked_array([values.cast(pa.string())])), storage
         )

@@ -1,4 +1,4 @@
-"""The exception for input that a customer must change: a reason, not a traceback."""
+"""Errors in the input of a customer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from simulacra_crds.contract.reasons import Reason
 
 
 class InputError(Exception):
-    """The customer's input cannot be used as it is.
+    """The input of the customer is unusable.
 
     Attributes:
         reason: the documented condition reason, such as Reason.UPLOAD_INVALID.
-        message: one sentence without any customer data (no names, levels or values); safe for a
-            status, log or event.
-        detail: what to change, for the customer only; it may name columns and lines, and travels
-            encrypted.
-        pointer: JSON pointer into the request body or the column at fault, when there is one.
+        message: text without customer data (names, levels, values), safe for status and logs.
+        detail: what to change, for the customer only; may name columns and lines; kept encrypted.
+        pointer: JSON pointer into the request body, if one field is at fault.
     """
 
     def __init__(
@@ -28,7 +26,7 @@ class InputError(Exception):
 
 
 def invalid_upload(message: str, detail: str = "") -> InputError:
-    """Return the error for unreadable bytes; detail adds what only the customer may see."""
+    """Return the error for an unreadable upload; only the customer sees the detail."""
     return InputError(Reason.UPLOAD_INVALID, message, f"{message} {detail}".strip())
 
 

@@ -1,10 +1,12 @@
-"""Limits of an upload. Every refusal names the limit that it met."""
+"""Limits of an upload; every error names the limit that was exceeded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
 
 MIN_ROWS = 20
 MIN_COLUMNS = 2
@@ -16,14 +18,14 @@ MAX_CELL_BYTES = MIB
 MAX_ROW_BYTES = 16 * MIB
 """A CSV record; longer ones come from a quotation mark that is never closed."""
 MAX_DECODED_BYTES = 2 * GIB
-"""Of text after gzip or zstd is undone, and of the pages that a Parquet footer declares."""
+"""Of decompressed text, and of the pages that a Parquet footer declares."""
 MAX_FOOTER_BYTES = 64 * MIB
 MAX_ROW_GROUPS = 20_000
 
 
 @dataclass(frozen=True)
 class SandboxLimits:
-    """What the parsing process may use: bytes, seconds, descriptors."""
+    """Resources of the parsing process: bytes, seconds, file descriptors."""
 
     memory_bytes: int = 2 * GIB
     cpu_s: int = 60

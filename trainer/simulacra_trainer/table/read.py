@@ -1,7 +1,7 @@
-"""Read an upload into an Arrow table without trusting a byte of it.
+"""Reading of an untrusted upload into an Arrow table.
 
-The parsing itself happens in a confined child process (`sandbox.py`, `worker.py`); this side starts
-it, turns whatever ends it into a sentence, and maps the Arrow stream that it left.
+A confined child process parses (`sandbox/`); this side starts it, turns its end into an error text,
+and maps the Arrow stream that it wrote.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ WORKER = "simulacra_trainer.table.sandbox.worker"
 ORIGIN = b"simulacra.origin"
 """Schema metadata key: csv, parquet, arrow, xlsx or spss. CSV cells are untyped text."""
 DELIMITER = b"simulacra.delimiter"
-"""Schema metadata key of a CSV: its delimiter. A semicolon speaks for decimal commas."""
+"""Schema metadata key of a CSV: its delimiter. A semicolon suggests decimal commas."""
 NOTES = b"simulacra.notes"
-"""Schema metadata key: what the reader left out, a sentence a line."""
+"""Schema metadata key: notes on omitted content, one per line."""
 NETWORK = b"simulacra.network"
 """Schema metadata key: "isolated" if the parser had no network, else "inherited"."""
 
@@ -36,17 +36,17 @@ def read_table(
 
     Args:
         path: the uploaded bytes.
-        file_format: "csv", "parquet", "arrow", "xlsx", "spss" or "auto" (told from the bytes).
-        limits: of the parsing process; the defaults are the product's.
+        file_format: "csv", "parquet", "arrow", "xlsx", "spss" or "auto" (detected).
+        limits: of the parsing process.
 
     Returns:
         The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with
         empty cells as ""; columns of the others have types; all numbers of a workbook and an SPSS
         file are doubles. Schema metadata: ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an
-        SPSS file: `declared.KEY`.
+        SPSS file: `file_labels.KEY`.
 
     Raises:
-        InputError: the bytes are no table within the limits; nothing else is raised for bad bytes.
+        InputError: the bytes are not a table within the limits.
     """
     limits = limits or SandboxLimits()
     with path.open("rb") as source, tempfile.TemporaryFile() as sink:

@@ -1,4 +1,4 @@
-"""The cleaned form of one column: values in the clean type, schema entry, notes."""
+"""Cleaned columns: values in the clean type, schema entry, notes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from simulacra_trainer.table.columns.numerals import count_decimals
 
 MAX_INTEGER_LEVELS = 50
 UNLEARNED_NOTES = {
-    "constant": "the column holds one value: generated rows hold it too",
-    "identifier": "the column identifies rows: generated rows get fresh identifiers",
-    "text": "the column holds free text or nearly unique words: generated rows leave it empty",
+    "constant": "the column holds one value and is not learned; generated rows hold it too",
+    "identifier": "the column identifies rows and is not learned; generated rows get fresh ones",
+    "text": "the column holds free text and is not learned; it is empty in generated rows",
 }
 
 
@@ -31,14 +31,14 @@ class CleanColumn:
     notes: list[CleaningNote] = field(default_factory=list)
 
     def note(self, action: str, count: int = 0) -> None:
-        """Remember what was done, and to how many rows."""
+        """Add a note on a change and the number of rows that it affected."""
         self.notes.append(CleaningNote(column=self.schema.name, action=action, count=count))
 
 
 def integer_column(
     name: str, values: pa.Array, storage: str, text_format: str | None = None
 ) -> CleanColumn:
-    """Integers (int64 with nulls); up to MAX_INTEGER_LEVELS distinct values are listed."""
+    """Return a column of integers; up to MAX_INTEGER_LEVELS distinct values become levels."""
     if pc.count_distinct(values).as_py() == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
     levels: list[LevelSchema] = []
@@ -70,7 +70,7 @@ def numeric_column(
     text_format: str | None = None,
     decimals: int | None = None,
 ) -> CleanColumn:
-    """Numbers (finite float64 with nulls); decimals are declared or counted in the data."""
+    """Return a column of finite numbers; decimals are declared or counted in the data."""
     present = values.drop_null().to_numpy(zero_copy_only=False)
     if decimals is None:
         decimals = count_decimals(present, single=storage in ("float", "halffloat"))
@@ -92,7 +92,7 @@ def numeric_column(
 def datetime_column(
     name: str, values: pa.Array, storage: str, text_format: str | None = None
 ) -> CleanColumn:
-    """Dates and times (timestamp[us] with nulls; UTC where the upload had zones)."""
+    """Return a column of dates and times; UTC if the upload had zones."""
     if pc.count_distinct(values).as_py() == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
     present = seconds(values)
@@ -111,7 +111,7 @@ def datetime_column(
 def level_column(
     name: str, kind: ColumnKind, levels: Sequence[str], codes: npt.NDArray[np.int32], storage: str
 ) -> CleanColumn:
-    """Levels in the given order; codes index them, -1 where missing, shape [rows]."""
+    """Return a column of levels in the given order; codes [rows] index them, -1 is missing."""
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     indices = pa.array(codes.astype(np.int32, copy=False), mask=codes < 0)
     values = pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
@@ -129,7 +129,7 @@ def level_column(
 
 
 def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> CleanColumn:
-    """A column that is not learned: constant, identifier or text."""
+    """Return a column that is not learned: constant, identifier or text."""
     number = pa.types.is_integer(values.type) and len(values) > values.null_count
     limits = pc.min_max(values).as_py() if number else {"min": None, "max": None}
     constant = (
@@ -148,17 +148,17 @@ def unlearned(name: str, kind: ColumnKind, values: pa.Array, storage: str) -> Cl
         missing_share=_missing(values),
     )
     column = CleanColumn(schema, None)
-    column.note(f"{UNLEARNED_NOTES[kind]} (not learned)")
+    column.note(UNLEARNED_NOTES[kind])
     return column
 
 
 def empty_column(name: str, rows: int, storage: str) -> CleanColumn:
-    """An empty column: kept in the schema as constant "missing", to keep its place."""
+    """Return an empty column, which the schema keeps as a constant without a value."""
     schema = ColumnSchema(
         name=name, kind="constant", learned=False, storage=storage, missing_share=1.0
     )
     column = CleanColumn(schema, None)
-    column.note("the column has no value in any row: it is not learned", rows)
+    column.note("the column has no values and is not learned", rows)
     return column
 
 

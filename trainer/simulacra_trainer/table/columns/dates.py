@@ -1,7 +1,7 @@
-"""Dates and times written as text, to timestamps: ISO first, then common forms.
+"""Timestamps from dates and times written as text: ISO first, then common forms.
 
-Day and month are told apart by the data (a 13 or more in one place); where no value tells, the
-column stays text.
+The data decide the order of day and month (13 or more in one position); if they do not, the column
+stays text.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _MONTH = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
 
 @dataclass(frozen=True)
 class ParsedDates:
-    """Timestamps a word (null where a word is no date), and how they were written.
+    """The timestamp of each word (null if the word is not a date), and its format.
 
     Attributes:
         values: timestamp[us], UTC where the words name zones.
         text_format: strftime format of the words.
         timed: whether there is a time of day.
         zoned: whether the words name a time zone.
-        ambiguous: day and month cannot be told apart: values must not be used.
+        ambiguous: the order of day and month is unclear, so values must not be used.
     """
 
     values: pa.Array
@@ -83,7 +83,7 @@ def _iso(words: Words, needed: float) -> ParsedDates | None:
             )
         except pa.ArrowInvalid:
             return None
-        values = values.cast(pa.timestamp("us"))  # drops the zone: the instants are UTC already
+        values = values.cast(pa.timestamp("us"))  # drops the zone; the values are UTC already
         first = words.levels.filter(matched)[0].as_py()
         timed = ":" in first
         separator = "T" if "T" in first else " "
@@ -120,7 +120,7 @@ def _by_formats(
 
 
 def _same_day(parsed: pa.Array, levels: pa.StringArray, text_format: str) -> pa.BooleanArray:
-    """Mark dates whose written day exists: strptime carries 31 February over to March."""
+    """Mark dates whose written day exists: strptime turns 31 February into a day of March."""
     group = {"%d": 0, "%m": 1}.get(text_format[:2])
     if group is None:
         return pc.is_valid(parsed)

@@ -1,7 +1,6 @@
-"""A text column as its distinct words: trimmed, without missing tokens, each with its count and its
-rows.
+"""A text column as distinct words: trimmed, without missing tokens, with their counts and rows.
 
-All later questions (is it a number, a date, a scale?) are asked of the distinct words only.
+Later steps (is it a number, a date, a scale?) look at the distinct words only.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ class Words:
 
     Attributes:
         levels: the words, string array, shape [k].
-        counts: rows a word, shape [k].
-        codes: index into levels a row, -1 where missing, shape [rows].
+        counts: rows of each word, shape [k].
+        codes: index into levels of each row, -1 where missing, shape [rows].
         trimmed: rows whose surrounding white space was removed.
         tokens: rows whose missing token was set to missing.
     """
@@ -46,7 +45,7 @@ class Words:
         return int(self.counts.sum())
 
     def share(self, mask: pa.BooleanArray) -> float:
-        """Return the share of the present rows whose word is marked."""
+        """Return the share of present rows whose word is in the mask."""
         return float(self.counts[_true(mask)].sum() / max(self.present, 1))
 
     def soft(self) -> pa.BooleanArray:
@@ -54,7 +53,7 @@ class Words:
         return pc.is_in(pc.utf8_lower(self.levels), value_set=pa.array(sorted(SOFT_MISSING_TOKENS)))
 
     def rows(self, values: pa.Array) -> pa.Array:
-        """Spread one value a word over the rows; null where missing."""
+        """Return the values of the words as one value per row; null where missing."""
         return values.take(pa.array(self.codes, mask=self.codes < 0))
 
     def restricted(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

@@ -13,9 +13,9 @@ from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.limits import MIN_ROWS
 
 NEARLY_UNIQUE = 0.95
-"""Distinct words a row from which on a text column names its rows."""
+"""Distinct words per row above which a text column identifies its rows."""
 MOSTLY_SINGLE = 0.5
-"""Share of rows whose word no other row has, from which on a text column is not learned."""
+"""Share of rows with a unique word above which a text column is not learned."""
 MANY_LEVELS = 30
 LONG_TEXT_WORDS = 5.0
 LONG_TEXT_LENGTH = 40.0
@@ -29,7 +29,7 @@ _ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
 
 
 def is_row_number(name: str, values: pa.Array) -> bool:
-    """Return whether integers identify rows: all different, and named so or consecutive."""
+    """Return whether integers identify rows: all distinct, and consecutive or named as an id."""
     present = len(values) - values.null_count
     if present < MIN_ROWS or pc.count_distinct(values).as_py() < present:
         return False
@@ -39,7 +39,7 @@ def is_row_number(name: str, values: pa.Array) -> bool:
 
 
 def is_named_id(name: str) -> bool:
-    """Return whether the name of a column says that it names rows."""
+    """Return whether the name of a column is that of an identifier."""
     return bool(_NAMED_ID.search(name) or _NAMED_ID.search(name.lower()))
 
 

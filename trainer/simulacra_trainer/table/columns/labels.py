@@ -1,8 +1,7 @@
-"""Codes to words: what a file declares of a column (`declared.py`) applied to its values.
+"""Codes replaced by the labels that a file declares (`readers/file_labels.py`).
 
-The engine sees words: a coded category becomes its labels, in the order of the codes; codes that
-stand for "no value" become missing. A number of which only some values have a label (0 "none", 99
-and above "very many") stays a number.
+A coded category becomes its labels, in the order of the codes; codes that mean "no value" become
+missing. A number with labels for some values only (0 "none", 99 "very many") stays a number.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from simulacra_crds.contract.schema import LevelSchema
 from simulacra_trainer.table.readers.file_labels import Code, Declared
 
 MAX_CODED = 2_000
-"""Distinct codes; a column with more of them is a quantity, whatever is labeled."""
+"""Distinct codes; a column with more of them is a quantity."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A column after that.
+    """A column with labels in place of codes.
 
     Attributes:
         values: numbers or text as before, or a dictionary of words.
-        codes: word to the code that the file had for it, when values are words.
-        missing: rows whose code stands for "no value".
+        codes: code of each word, if the values are words.
+        missing: number of rows whose code means "no value".
     """
 
     values: pa.ChunkedArray
@@ -39,7 +38,7 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
     """Set missing codes to null and codes to words."""
     if not declared.labels and not declared.missing:
         return Decoded(column, {}, 0)
-    if pa.types.is_string_view(column.type):  # of which Arrow computes little
+    if pa.types.is_string_view(column.type):  # Arrow has few functions for views
         column = column.cast(pa.string())
     column, missing = _without_missing(column, declared.missing)
     distinct = pc.unique(column.drop_null())
@@ -63,7 +62,7 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
 def label_levels(
     levels: list[LevelSchema], declared: Declared, codes: dict[str, str]
 ) -> list[LevelSchema]:
-    """Return the levels with the codes that words had, or with the labels that numbers have."""
+    """Return the levels with the codes of words, or with the labels of numbers."""
     labels = {text_of(code): word for code, word in declared.labels}
     return [
         level.model_copy(
@@ -76,11 +75,11 @@ def label_levels(
 def missing_codes(declared: Declared) -> list[str]:
     """Return the codes and ranges that mean "no value", with their labels, as text."""
     labels = dict(declared.labels)
-    said = []
+    texts = []
     for low, high in declared.missing:
         span = text_of(low) if low == high else f"{text_of(low)} to {text_of(high)}"
-        said.append(f"{span} ({labels[low]})" if low == high and low in labels else span)
-    return said
+        texts.append(f"{span} ({labels[low]})" if low == high and low in labels else span)
+    return texts
 
 
 def text_of(code: Code) -> str:
@@ -105,7 +104,7 @@ def _without_missing(
 
 
 def _words(distinct: pa.Array, declared: Declared) -> dict[Code, str] | None:
-    """Return code to word in code order; None where the values are no coded category."""
+    """Return the word of each code in code order; None if the column is not a coded category."""
     if not declared.labels or not len(distinct) or len(distinct) > MAX_CODED:
         return None
     labels = dict(declared.labels)

@@ -1,4 +1,4 @@
-"""Numbers written as text: groups, decimal commas, currency, percent, parentheses."""
+"""Numbers from text with groups, decimal commas, currency, percent signs or parentheses."""
 
 from __future__ import annotations
 
@@ -27,25 +27,23 @@ _GROUPED_POINT, _GROUPED_COMMA = r"[, '’\x{a0}\x{202f}]", r"[. '’\x{a0}\x{20
 
 @dataclass(frozen=True)
 class ParsedNumbers:
-    """Numbers a word: int64 or float64 with nulls where a word is none.
+    """The number of each word, int64 or float64; null if the word is not a number.
 
-    dress says what was taken off ("" for plain digits); text_format is a format specification when
-    all words carry the same number of decimals.
+    notation: removed signs, in words ("" for plain digits); text_format: format specification if
+    all words have the same number of decimals.
     """
 
     values: pa.Array
-    dress: str
+    notation: str
     text_format: str | None
 
 
 def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
-    """Return the numbers in a text column when at least ENOUGH of its values are numbers, else
-    None.
+    """Return the numbers of a text column if at least ENOUGH of its values are numbers, else None.
 
     Args:
         words: the column.
-        prefer_comma: read "1,234" as a decimal comma where the column leaves it open (a
-            semicolon-separated file).
+        prefer_comma: read an ambiguous "1,234" with a decimal comma (semicolon-separated files).
     """
     levels = words.levels
     candidates = words.counts * ~pc.fill_null(words.soft(), True).to_numpy(zero_copy_only=False)
@@ -55,7 +53,7 @@ def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
     plain = _matches(levels, _PLAIN)
     if candidates[plain].sum() >= enough:
         return _converted(levels, plain, [])
-    bare, dress = _undress(words, levels)
+    bare, notation = _strip_notation(words, levels)
     point, comma = _matches(bare, _POINT), _matches(bare, _COMMA)
     by_point, by_comma = candidates[point].sum(), candidates[comma].sum()
     if max(by_point, by_comma) < enough:
@@ -65,15 +63,14 @@ def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
         digits = pc.replace_substring(
             pc.replace_substring_regex(bare, _GROUPED_COMMA, ""), ",", "."
         )
-        return _converted(digits, comma, [*dress, "decimal commas"])
+        return _converted(digits, comma, [*notation, "decimal commas"])
     digits = pc.replace_substring_regex(bare, _GROUPED_POINT, "")
     grouped = pc.any(pc.not_equal(digits, bare)).as_py()
-    return _converted(digits, point, [*dress, "grouped thousands"] if grouped else dress)
+    return _converted(digits, point, [*notation, "grouped thousands"] if grouped else notation)
 
 
 def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int | None:
-    """Return how many digits after the point every value can be written with, up to MAX_DECIMALS,
-    else None.
+    """Return the number of decimals that all values need; None above MAX_DECIMALS.
 
     Args:
         values: finite numbers, shape [n].
@@ -93,7 +90,7 @@ def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int
 
 
 def _converted(
-    digits: pa.StringArray, mask: npt.NDArray[np.bool_], dress: list[str]
+    digits: pa.StringArray, mask: npt.NDArray[np.bool_], notation: list[str]
 ) -> ParsedNumbers:
     kept = pc.if_else(pa.array(mask), digits, None)
     whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}$")).as_py()
@@ -102,7 +99,7 @@ def _converted(
     )
     if not whole:
         values = pc.if_else(pc.is_finite(values), values, None)  # 1e999
-    return ParsedNumbers(values, " and ".join(dress), None if whole else _fixed_decimals(kept))
+    return ParsedNumbers(values, " and ".join(notation), None if whole else _fixed_decimals(kept))
 
 
 def _fixed_decimals(digits: pa.StringArray) -> str | None:
@@ -112,23 +109,23 @@ def _fixed_decimals(digits: pa.StringArray) -> str | None:
     return f".{decimals}f" if decimals and same else None
 
 
-def _undress(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, list[str]]:
+def _strip_notation(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, list[str]]:
     """Remove one currency, percent signs of nearly all values, accounting parentheses."""
-    dress: list[str] = []
+    notation: list[str] = []
     bare = pc.replace_substring_regex(levels, r"^\((.+)\)$", r"-\1")
     if _has(bare, "%"):
         with_percent = pc.ends_with(bare, "%")
         if words.share(with_percent) >= ENOUGH:
             bare = pc.utf8_rtrim_whitespace(pc.utf8_rtrim(bare, "%"))
-            dress.append("percent signs")
+            notation.append("percent signs")
     signs = pc.extract_regex(bare, f"(?P<sign>{_CURRENCY})")
     present = pc.unique(pc.struct_field(signs, "sign")).drop_null()
     if len(present) == 1:
         sign = re.escape(present[0].as_py())
         bare = pc.replace_substring_regex(bare, rf"^([+-]?) ?{sign} ?([+-]?)", r"\1\2")
         bare = pc.replace_substring_regex(bare, rf" ?{sign}$", "")
-        dress.append("a currency sign")
-    return bare, dress
+        notation.append("a currency sign")
+    return bare, notation
 
 
 def _matches(levels: pa.StringArray, pattern: str) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Levels with an obvious order: numbered answers, bands, survey word scales."""
+"""Order of levels that form a scale: numbered answers, bands, survey word scales."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 MIN_LEVELS = 3
 MAX_LEVELS = 60
 MAX_LENGTH = 100
-"""Characters: the patterns below backtrack, and a cell may be long."""
+"""Characters of a level; the patterns below backtrack on long text."""
 
 _SCALES = """
 strongly disagree | disagree | somewhat disagree, slightly disagree |

@@ -1,4 +1,4 @@
-"""Cleaning of text columns: numbers, dates, truth values, scales, identifiers, levels."""
+"""Cleaning of text columns: numbers, dates, booleans, scales, identifiers, levels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulacra_trainer.table.columns.identifiers import is_row_number, unlearned
 from simulacra_trainer.table.columns.numerals import parse_numbers
 from simulacra_trainer.table.columns.scales import MAX_LEVELS, order_levels
 
-TRUTH_WORDS = (
+BOOLEAN_WORDS = (
     (frozenset({"false", "f"}), frozenset({"true", "t"})),
     (frozenset({"no", "n"}), frozenset({"yes", "y"})),
     (frozenset({"nein"}), frozenset({"ja"})),
@@ -34,12 +34,12 @@ TRUTH_WORDS = (
 
 @dataclass(frozen=True)
 class TextOrigin:
-    """Where values came from: a CSV has no types, so what is found there becomes the column's type.
+    """The source of a column, which decides how its text is read.
 
     Attributes:
-        csv: text may become another type.
-        prefer_comma: a comma is more likely a decimal one.
-        doubles: all numbers are doubles, so whole ones are integers.
+        csv: the source has no types, so the content decides the type.
+        prefer_comma: a comma is more likely a decimal comma.
+        doubles: the source stores all numbers as doubles, so whole ones become integers.
     """
 
     csv: bool = False
@@ -48,26 +48,22 @@ class TextOrigin:
 
 
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
-    """Clean one string column.
-
-    Args:
-        name: of the column.
-        column: strings with nulls.
-        origin: whether types may be told from the content alone.
-    """
+    """Clean one column of strings with nulls."""
     words = split_words(column)
     if not words.present:
         return empty_column(name, len(column), "null" if origin.csv else str(column.type))
     storage = str(column.type)
-    if len(words.levels) == 1 and not origin.csv:  # a constant or nearly one: as it is written
+    if len(words.levels) == 1 and not origin.csv:  # a constant keeps its spelling
         return clean_levels(name, words, storage)
     ambiguous = False
-    result = _truth(name, words, storage, origin) or _number(name, words, storage, origin)
+    result = _boolean(name, words, storage, origin) or _number(name, words, storage, origin)
     if result is None:
         result, ambiguous = _date(name, words, storage, origin)
     result = result or clean_levels(name, words, storage)
     if ambiguous:
-        result.note("day and month cannot be told apart in these dates: the column stays text")
+        result.note(
+            "the order of day and month in these dates is unclear, so the column stays text"
+        )
     _note_words(result, words)
     return result
 
@@ -77,7 +73,7 @@ def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
     words = split_words(column)
     if not words.present:
         return empty_column(name, len(column), str(column.type))
-    result = None if column.type.ordered else _truth(name, words, str(column.type), TextOrigin())
+    result = None if column.type.ordered else _boolean(name, words, str(column.type), TextOrigin())
     result = result or clean_levels(
         name, words, str(column.type), declared_order=column.type.ordered
     )
@@ -112,12 +108,12 @@ def _in_order(
     return words.levels.take(pa.array(order)).to_pylist(), words.restricted(order)
 
 
-def _truth(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
-    """Read a pair such as yes and no; levels keep the most frequent spelling, no first."""
+def _boolean(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
+    """Read a pair such as yes and no; levels are the most frequent spellings, "no" first."""
     if not 2 <= len(words.levels) <= 8:
         return None
     lowered = [level.lower() for level in words.levels.to_pylist()]
-    for no_words, yes_words in TRUTH_WORDS:
+    for no_words, yes_words in BOOLEAN_WORDS:
         is_yes = np.array([word in yes_words for word in lowered])
         if set(lowered) <= no_words | yes_words and is_yes.any() and not is_yes.all():
             break
@@ -128,10 +124,11 @@ def _truth(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanCo
         words.levels[int(np.argmax(words.counts * mask))].as_py() for mask in (~is_yes, is_yes)
     ]
     if origin.csv and {s.lower() for s in spelled} == {"false", "true"}:
-        spelled, storage = ["false", "true"], "bool"
+        spelled = ["false", "true"]
+        storage = "bool"
     result = level_column(name, "boolean", spelled, codes, storage)
     if len(words.levels) > 2:
-        result.note("several spellings of the two answers were made one", len(words.levels))
+        result.note("different spellings of the two answers were merged", len(words.levels))
     return result
 
 
@@ -153,8 +150,8 @@ def _number(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanC
         result = integer_column(name, values, storage)
     else:
         result = numeric_column(name, values, storage, parsed.text_format)
-    if parsed.dress:
-        result.note(f"numbers written with {parsed.dress} were read as numbers", words.present)
+    if parsed.notation:
+        result.note(f"numbers written with {parsed.notation} were read as numbers", words.present)
     elif not origin.csv:
         result.note("text that holds numbers was read as numbers", words.present)
     _note_lost(result, words, values, "number")
@@ -171,13 +168,9 @@ def _date(
     values = words.rows(parsed.values)
     text_format: str | None = parsed.text_format
     if origin.csv and text_format != "%Y-%m":
-        storage = (
-            "date32[day]"
-            if not parsed.timed
-            else "timestamp[us, tz=UTC]"
-            if parsed.zoned
-            else "timestamp[us]"
-        )
+        storage = "timestamp[us, tz=UTC]" if parsed.zoned else "timestamp[us]"
+        if not parsed.timed:
+            storage = "date32[day]"
         text_format = None
     result = datetime_column(name, values, storage, text_format)
     result.note("text that holds dates was read as dates", words.present)
@@ -188,11 +181,11 @@ def _date(
 def _note_lost(result: CleanColumn, words: Words, values: pa.Array, what: str) -> None:
     lost = words.present - (len(values) - values.null_count)
     if lost:
-        result.note(f"words that are no {what} were set to missing", lost)
+        result.note(f"words that are not a {what} were set to missing", lost)
 
 
 def _note_words(result: CleanColumn, words: Words) -> None:
     if words.tokens:
-        result.note("empty cells and words for missing values were set to missing", words.tokens)
+        result.note("empty cells and words such as N/A were set to missing", words.tokens)
     if words.trimmed:
         result.note("white space around values was removed", words.trimmed)

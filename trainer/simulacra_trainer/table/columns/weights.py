@@ -1,4 +1,4 @@
-"""The survey weights of an upload: which column they are in, and what makes them unusable."""
+"""The column of survey weights of an upload, and the errors that make it unusable."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MIN_ROWS
 
 POINTER = "/weights"
-NOTE = "survey weights: the model describes the weighted population; generated rows lack the column"
+NOTE = (
+    "survey weights: the model describes the weighted population;"
+    " generated rows do not have this column"
+)
 
 
 def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
-    """Return a cleaned column as the weights of the table's rows: float64, not learned.
+    """Return a cleaned column as survey weights: float64, not learned.
 
     Raises:
-        InputError: a column that holds no numbers, or weights that are missing, negative, all zero,
-            or leave fewer than MIN_ROWS effective rows.
+        InputError: the column is not numeric, or weights are missing, negative, all zero, or leave
+            fewer than MIN_ROWS effective rows.
     """
-    name, schema = column.schema.name, column.schema
+    schema = column.schema
+    name = schema.name
     if schema.kind == "constant" and schema.constant is not None:
         values = _constant(name, schema.constant, rows)
     elif schema.kind in ("integer", "numeric") and column.values is not None:
@@ -34,7 +38,7 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
             )
         values = column.values.cast(pa.float64()).to_numpy(zero_copy_only=False)
     else:
-        raise _unusable("The column of weights holds no numbers.", f"{name!r} is {schema.kind}.")
+        raise _unusable("The column of weights is not numeric.", f"{name!r} is {schema.kind}.")
     if negative := int((values < 0).sum()):
         raise _unusable(
             "A weight must be 0 or more.", f"{negative} of {rows} rows of {name!r} are negative."
@@ -46,7 +50,7 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
     if effective < MIN_ROWS:
         raise _unusable(
             f"The weights leave fewer than {MIN_ROWS} effective rows.",
-            f"{name!r} leaves {effective:.1f} of {rows} (Kish); trim the largest weights.",
+            f"{name!r} leaves {effective:.1f} of {rows} (Kish). Trim the largest weights.",
         )
     result = CleanColumn(
         ColumnSchema(
@@ -65,7 +69,7 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
 
 
 def unknown_column(name: str) -> InputError:
-    """Return the error for weights that name no column of the table."""
+    """Return the error for a column of weights that the table does not have."""
     return _unusable(
         "The weights name a column that the table does not have.", f"There is no column {name!r}."
     )
@@ -76,9 +80,9 @@ def _constant(name: str, text: str, rows: int) -> npt.NDArray[np.float64]:
         return np.full(rows, float(text))
     except ValueError:
         raise _unusable(
-            "The column of weights holds no numbers.", f"{name!r} holds one word."
+            "The column of weights is not numeric.", f"{name!r} holds one word."
         ) from None
 
 
-def _unusable(message: str, what: str) -> InputError:
-    return InputError(Reason.REQUEST_INVALID, message, f"weights: {message} {what}", POINTER)
+def _unusable(message: str, detail: str) -> InputError:
+    return InputError(Reason.REQUEST_INVALID, message, f"weights: {message} {detail}", POINTER)

@@ -1,4 +1,4 @@
-"""Write generated tables to a file in the format that its name asks for, whole or not at all."""
+"""Output of generated tables to a Parquet, CSV or Arrow file, all or nothing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ SUFFIXES = (".parquet", ".csv", ".arrow")
 
 
 def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
-    """Write tables of one schema as one file: Parquet (zstd), CSV (RFC 4180) or an Arrow IPC file,
-    by the suffix.
+    """Write tables of one schema as one file; the suffix of the path sets the format.
 
-    In Arrow and CSV files, levels are written as values: each table may have a dictionary of its
-    own.
+    Arrow and CSV files hold levels as values, because each table may have its own dictionary.
 
     Raises:
-        ValueError: another suffix; nothing is written.
+        ValueError: an unknown suffix.
     """
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"name the file {', '.join(SUFFIXES)}: its suffix decides the format")
+        raise ValueError(f"the file name must end in {', '.join(SUFFIXES)}")
     with tempfile.NamedTemporaryFile(
         dir=path.resolve().parent, suffix=".part", delete=False
     ) as part:

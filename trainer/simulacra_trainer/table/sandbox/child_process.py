@@ -1,11 +1,11 @@
-"""A killable child process for parsing bytes that nobody trusts.
+"""Confined child process that parses untrusted bytes.
 
-The child gets the upload as an open descriptor (stdin) and an anonymous file for its result, so
-that it needs no path and nothing is left on disk whatever happens to it. It confines itself before
-it looks at a byte: address space, CPU, output size and descriptors by rlimit, no core dump, no new
-privileges, death with its parent, and where the kernel grants them without root a network namespace
-of its own, no system calls but a parser's, and no files but Python's. Its stderr is discarded: it
-could quote the upload.
+The child gets the upload as an open descriptor (stdin) and an anonymous file for its result, so it
+needs no paths and leaves nothing on disk. It confines itself before it reads a byte: rlimits on
+address space, CPU, output size and descriptors, no core dump, no new privileges, death with its
+parent. If the kernel grants them without root, it also has its own network namespace, only the
+system calls of a parser and only the files of Python. Its stderr is discarded, because it could
+quote the upload.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from simulacra_trainer.table.limits import GIB, KIB, SandboxLimits
 from simulacra_trainer.table.sandbox import os_sandbox
 
 READY = b"ready\n"
-"""The child's first line: its imports are done, so whatever follows was caused by the upload."""
+"""First line of the child: imports succeeded, so later errors come from the upload."""
 REFUSED = 3
-"""Exit status of a child that wrote why it refuses the upload."""
+"""Exit status of a child that wrote an error for the customer."""
 
 _MAX_ANSWER = 64 * KIB
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
 _READABLE = (
     "/usr",
     "/lib",
@@ -49,7 +51,7 @@ _READABLE = (
 )
 """Files that parser libraries read: shared objects, locales, processor information."""
 _ENVIRONMENT = {
-    # Pools that reserve address space ahead collide with RLIMIT_AS.
+    # Memory pools that reserve address space fail under RLIMIT_AS.
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "ARROW_IO_THREADS": "1",
     "LC_ALL": "C.UTF-8",
@@ -59,12 +61,12 @@ _ENVIRONMENT = {
 
 
 class SandboxStopped(Exception):
-    """The child was stopped by a limit or crashed; the text says which for a person."""
+    """A limit or a crash ended the child; the text says which."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the child said on stdout after READY, and whether it refused the upload."""
+    """Output of the child after READY, and whether it refused the upload."""
 
     refused: bool
     text: bytes
@@ -72,7 +74,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Granted:
-    """What the platform granted besides rlimits: network namespace, call and file filters."""
+    """Confinement that the platform granted: network namespace, call and file filters."""
 
     namespace: bool
     calls: bool
@@ -80,12 +82,12 @@ class Granted:
 
     @property
     def isolated(self) -> bool:
-        """Whether the process has no network: none to reach, or no way to ask for a socket."""
+        """Whether the process has no network, or cannot open a socket."""
         return self.namespace or self.calls
 
 
 def confine(limits: SandboxLimits) -> Granted:
-    """Drop what parsing does not need. Call before threads exist and bytes are read."""
+    """Confine this process. Call before it starts threads or reads bytes."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -106,34 +108,23 @@ def run_confined(
 ) -> Answer:
     """Run `python -m module` with source as its stdin and sink inherited; wait for its answer.
 
-    The child finds on its command line: argument, the descriptor of sink, and the limits as JSON
-    (see `worker.py`).
+    Arguments of the child: argument, the descriptor of sink, and the limits as JSON (`worker.py`).
 
     Raises:
         SandboxStopped: a limit, a crash or the wall clock ended the child.
-        RuntimeError: the child could not start, which is no fault of the upload.
+        RuntimeError: the child did not start, which the upload does not cause.
     """
-    command = [
-        sys.executable,
-        "-I",
-        "-m",
-        module,
-        argument,
-        str(sink.fileno()),
-        json.dumps(asdict(limits)),
-    ]
+    arguments = [argument, str(sink.fileno()), json.dumps(asdict(limits))]
+    inherited = {"PATH", "LD_LIBRARY_PATH"} & os.environ.keys()
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as output,
         subprocess.Popen(
-            command,
+            [sys.executable, "-I", "-m", module, *arguments],
             stdin=source,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.DEVNULL,
             pass_fds=[sink.fileno()],
-            env=_ENVIRONMENT
-            | {
-                name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ
-            },
+            env=_ENVIRONMENT | {name: os.environ[name] for name in inherited},
             start_new_session=True,
         ) as child,
     ):
@@ -145,8 +136,8 @@ def run_confined(
         except BaseException:
             child.kill()
             raise
-        said.seek(0)
-        answer = said.read(_MAX_ANSWER)
+        output.seek(0)
+        answer = output.read(_MAX_ANSWER)
     if not answer.startswith(READY):
         raise RuntimeError(f"the parsing process did not start (exit status {child.returncode})")
     if child.returncode in (0, REFUSED):
@@ -156,7 +147,7 @@ def run_confined(
 
 def _why(status: int, limits: SandboxLimits) -> str:
     if status == -signal.SIGXCPU:
-        return f"it takes more than {limits.cpu_s} seconds of computing to read"
+        return f"it takes more than {limits.cpu_s} seconds of CPU time to read"
     if status in (-signal.SIGABRT, -signal.SIGKILL):
         return f"it needs more memory to read than the limit of {limits.memory_bytes / GIB:.3g} GiB"
     return "it is damaged in a way that stops the reader"

@@ -1,11 +1,10 @@
-"""Two kernel filters that a process puts on itself for good, without root: seccomp (calls) and
-Landlock (files).
+"""Kernel filters that a process applies to itself without root: seccomp (calls), Landlock (files).
 
-seccomp refuses what a parser never needs: sockets, programs, other processes, the kernel's attack
-surface. Landlock leaves the process the Python installation to read and nothing to write; what was
-open before stays usable. Both hold for everything that the process starts. `man 2 seccomp`, `man 7
-landlock`; the numbers are the kernel's ABI, which does not change. Called through libc: there is no
-well-kept library for Landlock, and pip has none for seccomp that does not need one of the system.
+seccomp refuses what a parser never needs: sockets, programs, other processes, much of the kernel.
+Landlock leaves the Python installation readable and nothing writable; open files stay usable. Both
+are permanent and apply to child processes. See `man 2 seccomp` and `man 7 landlock`; the numbers
+are the stable ABI of the kernel. Called through libc: no maintained library exists for Landlock,
+and those for seccomp need a system library.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_PR_SET_SECCOMP, _FILTER = 22, 2
+_PR_SET_SECCOMP = 22
+_FILTER = 2
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCH, _ARGUMENT = 0, 4, 16
 """Offsets in struct seccomp_data; of the lower half of the first argument."""
 _X32 = 0x40000000
-"""Numbers from here on are the same calls by another name (x86-64 only)."""
+"""Numbers from here on repeat the calls for the x32 ABI (x86-64 only)."""
 _CLONE_THREAD = 0x10000
 _CLONE3 = 435
 _ANYWHERE = {
@@ -84,17 +84,16 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _PATH_BENEATH = 1
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""What Landlock's ABI of this version and above can refuse about files."""
+"""File rights that Landlock can refuse, by the first ABI version that has them."""
 _TCP_RIGHTS = 0b11
 _SCOPES = 0b11
 """Abstract sockets and signals of processes outside."""
 
 
 def refuse_calls(libc: ctypes.CDLL) -> bool:
-    """Let the kernel refuse (EPERM) what a parser never needs; False where seccomp or the
-    architecture is unknown.
+    """Refuse (EPERM) system calls that a parser never needs; return whether the filter is active.
 
-    Threads may be made and processes not; signals may be sent to itself only. Needs no_new_privs.
+    Threads are allowed, processes are not; signals reach this process only. Needs no_new_privs.
     """
     machine = _MACHINES.get(platform.machine())
     if machine is None:
@@ -138,12 +137,11 @@ def _instructions(machine: _Machine) -> Iterable[bytes]:
 
 
 def refuse_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:
-    """Let the kernel refuse every path but these, which can be read; False where it has no
-    Landlock.
+    """Refuse every path except these, which become read-only; return whether Landlock is active.
 
     Args:
         libc: the C library.
-        readable: folders (with all below) and files; those that do not exist are left out.
+        readable: directories and files; those that do not exist are skipped.
     """
     libc.syscall.restype = ctypes.c_long
     abi = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)

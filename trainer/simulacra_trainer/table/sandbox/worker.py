@@ -1,8 +1,8 @@
-"""The parsing process: `python -I -m simulacra_trainer.table.sandbox.worker FORMAT SINK_FD LIMITS`,
-started by `sandbox.py`.
+"""Entry point of the parsing process, which `child_process.py` starts.
 
-Reads the upload from stdin, writes an Arrow IPC stream to SINK_FD, and answers on stdout: READY,
-then nothing, or one JSON object {reason, message, detail, pointer} with exit status REFUSED.
+Arguments: FORMAT SINK_FD LIMITS. Reads the upload from stdin, writes an Arrow IPC stream to
+SINK_FD, and answers on stdout: READY, then nothing, or one JSON object {reason, message, detail,
+pointer} with exit status REFUSED.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from simulacra_trainer.table.sandbox.child_process import READY, REFUSED, confin
 def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     """Parse stdin into sink_fd; return the exit status."""
     granted = confine(limits)
-    # Imported only now: a new user namespace needs a process without threads, and Arrow starts
-    # some.
+    # A new user namespace needs a process without threads, so Arrow is imported after it.
     import pyarrow as pa
 
     from simulacra_trainer.table.errors import InputError, invalid_upload
@@ -40,10 +39,10 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
             f"The file needs more than {limits.memory_bytes / GIB:.3g} GiB of memory to read."
         )
     except OSError:
-        # EFBIG from the sink (RLIMIT_FSIZE), or an archive or page that does not decompress
+        # EFBIG from the sink (RLIMIT_FSIZE), or data that does not decompress.
         error = invalid_upload(
-            "The file cannot be read: it is damaged, incomplete, or larger than "
-            f"{limits.output_bytes / GIB:.3g} GiB once it is unpacked."
+            "The file is damaged, incomplete, or larger than "
+            f"{limits.output_bytes / GIB:.3g} GiB when unpacked."
         )
     except (pa.ArrowException, ValueError, RecursionError):
         error = invalid_upload("The file is damaged, or it uses features that cannot be read.")
@@ -60,6 +59,5 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
 
 if __name__ == "__main__":
     status = main(sys.argv[1], int(sys.argv[2]), SandboxLimits(**json.loads(sys.argv[3])))
-    # Without the interpreter's tear-down: Arrow's read-ahead threads abort a process that ends
-    # while they wait.
+    # Skips the shutdown of the interpreter, in which waiting Arrow threads abort the process.
     os._exit(status)
