@@ -105,15 +105,23 @@ clean: ## Remove the virtual environment and everything made by running
 $(VENV)/bin/pip:
 	python3 -m venv $(VENV)
 
+# LightGBM's wheel uses the system's OpenMP library, which minimal systems lack.
+define check_libgomp
+	@$(PY) -c "import ctypes; ctypes.CDLL('libgomp.so.1')" 2>/dev/null || { echo "libgomp.so.1 is missing: install your system's OpenMP library (Debian: apt-get install libgomp1) and run make again" >&2; exit 1; }
+endef
+
 $(VENV)/.demo-forest: pyproject.toml | $(VENV)/bin/pip
+	$(check_libgomp)
 	$(VENV)/bin/pip install -q -e '.[embedded]'
 	@touch $@
 
 $(VENV)/.demo-neural: pyproject.toml | $(VENV)/bin/pip
+	$(check_libgomp)
 	$(VENV)/bin/pip install -q -e '.[embedded,neural]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(if $(LOCKED),$(wildcard locks/*.txt)) | $(VENV)/bin/pip
+	$(check_libgomp)
 ifdef LOCKED
 	$(VENV)/bin/pip install -q --no-deps --require-hashes -r locks/all.txt
 	$(VENV)/bin/pip install -q -r locks/torch.txt

@@ -2,10 +2,10 @@
 
 ``python benchmarks/api.py [--seconds 4]`` starts a `simulacra up`, uploads a table, generates rows,
 and measures at 1, 16 and 64 clients: the token check, GET dataset, POST generation (p50, p99 in ms,
-requests a second) and download (MB/s). The bare application runs under the same server in a process
-of its own. Requests to the two are sent in turn, never at once. Clients are coroutines of one
-process over keep-alive connections that read no more of an answer than they must, so that their own
-cost, which is in all figures alike, is small. Writes benchmarks/results/api.md.
+requests a second) and download (MB/s). The bare application runs under the same server in its own
+process. Requests to the two alternate and never overlap. Clients are coroutines of one process over
+keep-alive connections that parse as little of a response as possible, so that their own cost, which
+is the same in all figures, is small. Writes benchmarks/results/api.md.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run(socke
 
 
 class Connection:
-    """A keep-alive connection that sends one request at a time and counts answer bytes."""
+    """A keep-alive connection that sends one request at a time and counts response bytes."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -69,7 +69,8 @@ class Connection:
         self, method: str, url: str, headers: dict[str, str], body: bytes = b""
     ) -> tuple[int, int]:
         """Return status and body bytes of the answer."""
-        if self._streams is None or self._streams[0].at_eof():  # idle too long for the server
+        # The server closes a connection that was idle for too long.
+        if self._streams is None or self._streams[0].at_eof():
             self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 20)
         reader, writer = self._streams
         parts = urlsplit(url)
@@ -102,12 +103,12 @@ async def _chunked(reader: asyncio.StreamReader) -> int:
 
 
 Call = Callable[[Connection], Awaitable[int]]
-"""Sends one request and returns the bytes that came; fails for another status than was expected."""
+"""Sends one request and returns the response bytes; fails on an unexpected status."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What some clients saw: milliseconds by request, requests and megabytes a second."""
+    """Latency in milliseconds, requests and megabytes a second."""
 
     p50: float
     p99: float
@@ -116,7 +117,7 @@ class Figures:
 
 
 async def measure(call: Call, base: str, clients: int, seconds: float) -> Figures:
-    """Let so many clients call for so long; the first call of each does not count."""
+    """Run this many clients for this long; the first call of each does not count."""
     times: list[float] = []
     taken = 0
     connections = [Connection(base) for _ in range(clients)]
@@ -138,7 +139,7 @@ async def measure(call: Call, base: str, clients: int, seconds: float) -> Figure
 
 
 def getter(url: str, headers: dict[str, str], expected: int = 200) -> Call:
-    """Return a call that GETs."""
+    """Return a call that sends a GET."""
 
     async def call(connection: Connection) -> int:
         status, size = await connection.send("GET", url, headers)
@@ -149,9 +150,7 @@ def getter(url: str, headers: dict[str, str], expected: int = 200) -> Call:
 
 
 def poster(url: str, headers: dict[str, str]) -> Call:
-    """Return a call that POSTs a generation under a new key; a quota that is reached counts as an
-    answer.
-    """
+    """Return a call that POSTs a generation under a new key; a full quota counts as a response."""
 
     async def call(connection: Connection) -> int:
         own = headers | {"Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/json"}
@@ -186,7 +185,7 @@ def row(
 
 
 def table(folder: Path) -> Path:
-    """Write a table of numbers: generated rows of it are a large file, which categories are not."""
+    """Write a table of numbers, because its generated rows make a large file."""
     rng, file = random.Random(1), folder / "numbers.csv"
     lines = [",".join(f"n{i}" for i in range(COLUMNS))]
     lines += [",".join(f"{rng.gauss(0, 1):.9f}" for _ in range(COLUMNS)) for _ in range(1000)]
@@ -195,7 +194,7 @@ def table(folder: Path) -> Path:
 
 
 def resident(pid: int, field: str = "VmRSS") -> float:
-    """Return MiB of memory that a process holds, or with VmHWM the most that it held."""
+    """Return the resident MiB of a process, or its peak with VmHWM."""
     lines = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
@@ -203,7 +202,7 @@ def resident(pid: int, field: str = "VmRSS") -> float:
 
 
 def large_upload(installation: Installation, headers: dict[str, str]) -> str:
-    """Upload a GiB and return what it cost the API in memory; the dataset is deleted at once."""
+    """Upload a GiB and return the API's memory growth; delete the dataset."""
     assert installation.process is not None
     below = descendants(installation.process.pid)
     (api,) = [
@@ -213,7 +212,8 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
     ]
     patch = '{"spec": {"quotas": {"maxUploadBytes": 2147483648}}}'
     installation.kubectl("patch", "tenants", "default", "--type", "merge", "-p", patch)
-    time.sleep(4)  # the API's listing of tenants is 3 s old at most
+    # The API's list of tenants is at most 3 s old.
+    time.sleep(4)
     rows, boundary = (b"1234567,some words here,2.5\n" * 37_450)[: 1 << 20], "frontier"
 
     def body() -> Iterator[bytes]:
@@ -229,7 +229,7 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Idempotency-Key": uuid.uuid4().hex,
     }
-    Path(f"/proc/{api}/clear_refs").write_text("5")  # the peak begins anew
+    Path(f"/proc/{api}/clear_refs").write_text("5")  # resets the peak
     before, began = resident(api), time.perf_counter()
     answer = httpx2.post(
         f"{installation.connection['api_url']}/v1/datasets",
@@ -247,7 +247,7 @@ def large_upload(installation: Installation, headers: dict[str, str]) -> str:
 
 
 async def run(installation: Installation, folder: Path, seconds: float) -> list[str]:
-    """Measure all and return the lines of the table."""
+    """Measure everything and return the lines of the table."""
     with installation.client() as client:
         dataset = client.upload(table(folder))
         client.wait(dataset["job_id"], timeout=180)
@@ -265,7 +265,7 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
         for clients in CLIENTS:
             route = await measure(getter(f"{other}/thing", {}), other, clients, seconds)
             lines.append(row("bare FastAPI route", clients, route, None))
-            # an id that is none needs the token, and nothing of the control plane
+            # A malformed id costs the token check and nothing of the control plane.
             checked = await measure(
                 getter(f"{base}/v1/jobs/x", headers, 404), base, clients, seconds
             )
@@ -276,9 +276,8 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
             lines.append(row("bare file response, MB/s", clients, plain, None, rate="mb"))
             served = await measure(getter(link, headers), base, clients, seconds)
             lines.append(row("download, decrypted, MB/s", clients, served, plain, rate="mb"))
-        memory = await asyncio.to_thread(
-            large_upload, installation, headers
-        )  # before the POSTs use up the quota
+        # Generate before the POSTs use up the quota.
+        memory = await asyncio.to_thread(large_upload, installation, headers)
         for clients in CLIENTS:
             posted = await measure(
                 poster(f"{thing}/generations", headers), base, clients, min(seconds, 2.0)
@@ -298,7 +297,7 @@ async def run(installation: Installation, folder: Path, seconds: float) -> list[
 def main() -> None:
     """Start the product, measure, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=4.0, help="duration of each measurement")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         installation = Installation(Path(name) / "data")

@@ -1,13 +1,13 @@
-"""Causal answers on models whose truth is known; writes benchmarks/results/causal.md.
+"""Causal estimates on models with known effects; writes benchmarks/results/causal.md.
 
     python benchmarks/causal.py --repetitions 5
 
 - do(): the public models of CausalNF (Javaloy et al., NeurIPS 2023), 5,000 rows, the graph given as
-  knowledge, the fit of the product with its defaults. Each cause is set to its 25th, 50th and 75th
+  knowledge, fit with the product's defaults. Each cause is set to its 25th, 50th and 75th
   percentile; the error is that of the differences of means of every later column between each two
   of these settings, in the column's own units (RMSE over effects and repetitions). The truth comes
   from a million rows of the structural equations.
-- do() beside see(): a confounded table whose two answers differ.
+- do() beside see(): a confounded table on which the two differ.
 - Graph unknown: structural Hamming distance on asia and survey at 10,000 rows (networks and
   distance of tests/trainer/test_graph_networks.py). Coverage of intervals: `effects_coverage.py`.
 """
@@ -64,7 +64,7 @@ MODELS = {
 def draw(
     equations: Equations, n: int, rng: np.random.Generator, do: Mapping[str, float] | None = None
 ) -> Columns:
-    """Draw rows of a structural model, under an intervention where one is given."""
+    """Draw rows of a structural model, under an intervention if one is given."""
     out: Columns = {}
     for name, equation in equations.items():
         u = rng.normal(size=n)
@@ -81,8 +81,8 @@ def fit(columns: Mapping[str, object], knowledge: Knowledge, seed: int) -> Train
     )
 
 
-def given(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:
-    """State a whole graph as knowledge."""
+def complete_knowledge(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:
+    """Return a whole graph as knowledge."""
     return Knowledge(
         required=[Edge(source=a, target=b) for a, b in edges],
         forbidden=[
@@ -94,12 +94,12 @@ def given(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:
 
 
 def ate_errors(name: str, seed: int) -> tuple[list[float], float]:
-    """Return the errors of all effects of one repetition and the CPU seconds of fit and draws."""
+    """Return the errors of all effects of one repetition, and the CPU seconds of fit and draws."""
     equations, edges, _ = MODELS[name]
     rng = np.random.default_rng([seed, 31])
     data = draw(equations, ROWS, rng)
     began = time.process_time()
-    trained = fit(data, given(list(data), edges), seed)
+    trained = fit(data, complete_knowledge(list(data), edges), seed)
     graph, errors, spent = trained.graph, [], time.process_time() - began
     for cause in data:
         after = graph.descendants(cause)
@@ -121,15 +121,15 @@ def ate_errors(name: str, seed: int) -> tuple[list[float], float]:
 
 
 def do_beside_see(seed: int) -> dict[str, float]:
-    """Return E[y | do(t)] and E[y | t near] for t = 1 by the product, beside the truth: y = t + 2
-    z, t = z + noise.
-    """
+    """Return the product's E[y | do(t)] and E[y | t near] at t = 1; y = t + 2 z, t = z + noise."""
     rng = np.random.default_rng([seed, 32])
     z = rng.normal(size=ROWS)
     t = z + 0.7 * rng.normal(size=ROWS)
     y = t + 2 * z + rng.normal(size=ROWS)
     trained = fit(
-        {"z": z, "t": t, "y": y}, given(["z", "t", "y"], [("z", "t"), ("z", "y"), ("t", "y")]), seed
+        {"z": z, "t": t, "y": y},
+        complete_knowledge(["z", "t", "y"], [("z", "t"), ("z", "y"), ("t", "y")]),
+        seed,
     )
 
     def mean(request: GenerateRequest) -> float:

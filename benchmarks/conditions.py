@@ -1,13 +1,12 @@
-"""Conditions on adult and gss: asked and attained, realism inside the slice, cost of rare slices,
-refusals.
+"""Conditions on adult and gss: attainment, realism in the slice, cost of rare slices, rejections.
 
     python benchmarks/conditions.py                  # writes benchmarks/results/conditions.md
 
-A model is fit on the training rows with the defaults of the product. The slice C2ST is the AUC of
-the report's boosted trees between generated rows of the slice and unseen real rows that meet the
-same conditions: inside the ranges, and weighted to the asked shares by the same minimum-KL raking
-where shares are asked. The floor is the AUC of real training rows of the slice, weighted alike.
-Slices with fewer than 100 unseen rows have neither.
+A model is fit on the training rows with the product's defaults. The slice C2ST is the AUC of the
+report's boosted trees between generated rows of the slice and held-out real rows that meet the same
+conditions: inside the ranges, and weighted to the requested shares by the same minimum-KL raking.
+The floor is the AUC of real training rows of the slice, weighted the same way. Slices with fewer
+than 100 held-out rows have neither.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import pyarrow.parquet as pq
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
-from simulacra_trainer.conditions.raking import rake
+from simulacra_trainer.conditions.margins import rake
 from simulacra_trainer.conditions.support import hard_range
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -44,7 +43,7 @@ WEIGHT = "weight of the slice"
 
 @dataclass
 class Slice:
-    """A request, what is in it in words, and its numeric ranges (min, max)."""
+    """A request, its description, and its numeric ranges (min, max)."""
 
     words: str
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -52,7 +51,7 @@ class Slice:
 
     @property
     def conditions(self) -> ConditionSet:
-        """The request as the product takes it."""
+        """Return the request as the product takes it."""
         ranges = {
             name: NumericRange(min=low, max=high) for name, (low, high) in self.ranges.items()
         }
@@ -105,9 +104,7 @@ SLICES = {
 
 
 def in_slice(table: pa.Table, wanted: Slice) -> pa.Table:
-    """Return the real rows inside the ranges with what each counts under the asked shares (minimum
-    KL).
-    """
+    """Return the real rows inside the ranges, with minimum-KL weights for the requested shares."""
     keep = np.ones(table.num_rows, np.bool_)
     for name, bounds in wanted.conditions.numeric.items():
         keep &= hard_range(name, bounds, table).allowed
@@ -129,7 +126,7 @@ def in_slice(table: pa.Table, wanted: Slice) -> pa.Table:
 
 
 def judge(trained: TrainedModel, holdout: pa.Table, wanted: Slice) -> dict[str, object]:
-    """Generate a slice and measure it; a refusal is a result as well."""
+    """Generate a slice and measure it; a rejection is a result too."""
     request = GenerateRequest(row_count=ROWS, conditions=wanted.conditions, seed=1)
     began, cpu = time.monotonic(), time.process_time()
     try:
@@ -168,7 +165,7 @@ def clean_like(table: pa.Table, trained: TrainedModel) -> pa.Table:
 
 
 def mean_auc(unseen: pa.Table, rows: pa.Table, names: list[str]) -> float:
-    """Return the mean of SEEDS tests, on either as many rows."""
+    """Return the mean of SEEDS tests on samples of equal size."""
     found = [
         two_sample_auc(unseen, rows, names, np.random.default_rng(seed), WEIGHT)
         for seed in range(SEEDS)
@@ -177,7 +174,7 @@ def mean_auc(unseen: pa.Table, rows: pa.Table, names: list[str]) -> float:
 
 
 def markdown(lines: list[tuple[str, Slice, dict[str, object]]], load: str) -> str:
-    """Return the result as a page."""
+    """Return the result as a Markdown page."""
     head = (
         "table",
         "slice",

@@ -1,12 +1,11 @@
-"""Encrypting and decrypting one file: this product's custody beside openssl and, where installed,
-age.
+"""Encryption and decryption of one file: the product's custody beside openssl and age.
 
-``python benchmarks/custody.py [--mib 1024]`` runs each tool in a process of its own, on the same
-file in the same folder, three times in turn, and writes benchmarks/results/custody.md. Speed is
-given per second of CPU time, which other work on the machine disturbs least, and per second of wall
-time; memory is the process's peak. Best of the three. `dd` does nothing to the bytes: its row is
-what writing them (and, in the first column, fsync) takes by itself. Beside that it gives the parts
-of custody alone, in memory and after the imports: what its own work is.
+``python benchmarks/custody.py [--mib 1024]`` runs each tool in its own process, on the same file in
+the same folder, three times in turn, and writes benchmarks/results/custody.md. Speed is given per
+second of CPU time, which other work on the machine disturbs least, and per second of wall time;
+memory is the process's peak. Best of three. `dd` only copies: its row is the cost of writing and,
+in the first column, of fsync. A second table measures the parts of custody alone, in memory and
+after the imports.
 """
 
 import argparse
@@ -74,7 +73,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Run:
-    """What a process took: CPU and wall seconds, peak memory in MiB."""
+    """What a process used: CPU and wall seconds, peak memory in MiB."""
 
     cpu_s: float
     wall_s: float
@@ -89,17 +88,17 @@ def main() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        digest = make(folder / "plain", mib)
+        digest = random_file(folder / "plain", mib)
         tools = available(folder)
-        runs = [(tool, *once(tool, folder, digest)) for _ in range(ROUNDS) for tool in tools]
+        runs = [(tool, *round_trip(tool, folder, digest)) for _ in range(ROUNDS) for tool in tools]
     text = report(mib, load, tools, runs) + parts()
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(text)
     print(text)
 
 
-def make(path: Path, mib: int) -> str:
-    """A file of random bytes; its SHA-256."""
+def random_file(path: Path, mib: int) -> str:
+    """Write a file of random bytes; return its SHA-256."""
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for _ in range(mib):
@@ -110,7 +109,7 @@ def make(path: Path, mib: int) -> str:
 
 
 def available(folder: Path) -> list[Tool]:
-    """The tools of this machine."""
+    """Return the tools of this machine."""
     custody = [sys.executable, "-c", CUSTODY]
     cipher = ["openssl", "enc", "-aes-256-ctr", "-K", "11" * 32, "-iv", "22" * 16]
     tools = [
@@ -155,8 +154,8 @@ def available(folder: Path) -> list[Tool]:
     return tools
 
 
-def once(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
-    """Encrypt, decrypt, and look whether the file came back."""
+def round_trip(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
+    """Encrypt, decrypt, and check that the file is the same."""
     out = folder / "out"
     encrypted, decrypted = (
         measure(tool.encrypt(folder, folder / "plain")),
@@ -164,42 +163,41 @@ def once(tool: Tool, folder: Path, digest: str) -> tuple[Run, Run]:
     )
     with out.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise SystemExit(f"{tool.name} gave back another file")
+            raise SystemExit(f"{tool.name} did not restore the file")
     out.unlink()
     return encrypted, decrypted
 
 
 def measure(command: list[str]) -> Run:
-    """Run a command to its end."""
+    """Run a command to its end and measure it."""
     start = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+        raise SystemExit(f"{command[0]} exited with {process.returncode}")
     return Run(cpu_of(usage), time.perf_counter() - start, usage.ru_maxrss // 1024)
 
 
 def cpu_of(usage: resource.struct_rusage) -> float:
-    """CPU seconds, of the process and for it in the kernel."""
+    """Return the CPU seconds of the process, in user and kernel mode."""
     return usage.ru_utime + usage.ru_stime
 
 
 def parts() -> str:
-    """A table of custody's parts, in memory, nothing kept: MB per CPU second, best of eight times
-    64 MiB.
-    """
+    """Return a table of custody's parts in memory: MB per CPU second, best of eight 64 MiB."""
     start = cpu_seconds(lambda: importlib.import_module("simulacra_custody.envelope"))
+    # Import only after the tools ran: their peak memory counts this process's pages.
     from simulacra_custody import (
         envelope,
-    )  # not before the tools ran: their peak counts this process's pages
+    )
 
     block, blocks, context = os.urandom(1 << 18), 256, {"tenant": "acme"}
     key, digest = envelope.data_keyring(os.urandom(32)), hashlib.sha256()
     took: dict[str, list[float]] = {"encrypt": [], "decrypt": [], "SHA-256": []}
     for _ in range(8):
         encryptor = envelope.Encryptor(key, context)
-        took["encrypt"].append(cpu_seconds(lambda: feed(encryptor, block, blocks)))  # noqa: B023
+        took["encrypt"].append(cpu_seconds(lambda: encrypt_and_drop(encryptor, block, blocks)))  # noqa: B023
         message = encrypted(envelope.Encryptor(key, context), block, blocks)
         plain = envelope.decrypt("benchmark", key, context, iter(message), len(block))
         took["decrypt"].append(cpu_seconds(lambda: deque(plain, maxlen=0)))  # noqa: B023
@@ -209,20 +207,20 @@ def parts() -> str:
     rows.append(
         f"| encrypt and SHA-256 | {size / (min(took['encrypt']) + min(took['SHA-256'])):.0f} |"
     )
-    said = f"The imports take {start:.2f} CPU s, once a process."
+    imports = f"The imports take {start:.2f} CPU s, once a process."
     return "\n".join(
-        ["", "| custody's parts, in memory | MB/CPU s |", "|---|---|", *rows, "", said, ""]
+        ["", "| custody's parts, in memory | MB/CPU s |", "|---|---|", *rows, "", imports, ""]
     )
 
 
-def feed(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
-    """Encrypt a block so many times and drop what comes."""
+def encrypt_and_drop(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> None:
+    """Encrypt a block `times` times and drop the output."""
     for _ in range(blocks):
         deque(encryptor.update(block), maxlen=0)
 
 
 def encrypted(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> list[bytes]:
-    """Encrypt a block so many times; the whole message."""
+    """Encrypt a block repeatedly; return the whole message."""
     return [
         *(chunk for _ in range(blocks) for chunk in encryptor.update(block)),
         *encryptor.finalize(),
@@ -230,14 +228,14 @@ def encrypted(encryptor: "envelope.Encryptor", block: bytes, blocks: int) -> lis
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU seconds that this process takes for some work."""
+    """Return the CPU seconds that this process takes for a call."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
 def report(mib: int, load: float, tools: list[Tool], runs: list[tuple[Tool, Run, Run]]) -> str:
-    """The Markdown page."""
+    """Return the Markdown page."""
     lines = [
         "# Custody: encrypting and decrypting a file",
         "",
@@ -276,7 +274,7 @@ def report(mib: int, load: float, tools: list[Tool], runs: list[tuple[Tool, Run,
 
 
 def cpu_name() -> str:
-    """The processor, as Linux names it."""
+    """Return the processor's name from Linux."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -1,11 +1,11 @@
-"""Coverage of the effect intervals on models whose effect is known.
+"""Coverage of the effect intervals on models with known effects.
 
     python benchmarks/effects_coverage.py --repetitions 200 --seconds 600
 
-Confounded models with 2,000 rows and the true graph: a linear one, a nonlinear one, one of
-interactions, one of jumps, a treatment of four levels and a numeric treatment. Prints a table:
-bias, RMSE and coverage of the 95 % interval beside the bias of the naive difference (see instead of
-do). Stops after --seconds.
+Confounded models with 2,000 rows and the true graph: linear, nonlinear, with interactions, with
+jumps, a treatment of four levels and a numeric treatment. Prints a table: bias, RMSE and coverage
+of the 95 % interval beside the bias of the naive difference (see instead of do). Stops after
+--seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROWS = 2_000
 
 @dataclass(frozen=True)
 class Case:
-    """A drawn table, its true graph, the question and the true answer by segment."""
+    """A drawn table, its true graph, the estimand and the true effect by segment."""
 
     table: pa.Table
     graph: CausalGraph
@@ -37,7 +37,7 @@ class Case:
     segments: dict[str, float]
 
     def estimate(self, seed: int) -> EffectResult:
-        """Return the product's answer."""
+        """Return the product's estimate."""
         kinds = {pa.dictionary(pa.int32(), pa.string()): "categorical", pa.float64(): "numeric"}
         columns = [
             ColumnSchema(name=f.name, kind=kinds[f.type], storage=str(f.type))
@@ -48,7 +48,7 @@ class Case:
 
 
 def linear(n: int, rng: np.random.Generator) -> Case:
-    """Everything is linear; the mediator m carries 0.4 of the effect of 1.3."""
+    """Draw a linear model; the mediator m carries 0.4 of the effect of 1.3."""
     z1, z2, z3 = _causes(n, rng)
     t = rng.random(n) < _expit(0.8 * z1 - 0.6 * z2 + 0.5 * (z3 - 1))
     m = 0.8 * t + 0.5 * z1 + 0.7 * rng.normal(size=n)
@@ -57,7 +57,7 @@ def linear(n: int, rng: np.random.Generator) -> Case:
 
 
 def nonlinear(n: int, rng: np.random.Generator) -> Case:
-    """Sines and squares in propensity, outcome and effect."""
+    """Draw a model with sines and squares in propensity, outcome and effect."""
     z1, z2, z3 = _causes(n, rng)
     t = rng.random(n) < _expit(np.sin(2 * z1) + 0.5 * z2**2 - 0.6 + 0.6 * (z3 == 1))
     effect = 1 + 0.5 * (z3 == 2) + 0.6 * z1**2
@@ -75,7 +75,7 @@ def nonlinear(n: int, rng: np.random.Generator) -> Case:
 
 
 def interactions(n: int, rng: np.random.Generator) -> Case:
-    """Products of causes, heavy-tailed noise."""
+    """Draw a model with products of causes and heavy-tailed noise."""
     z1, z2, z3 = _causes(n, rng)
     t = rng.random(n) < _expit(0.9 * z1 * z2 + 0.7 * np.where(z3 == 2, z1, -0.5 * z1))
     y = (
@@ -88,7 +88,7 @@ def interactions(n: int, rng: np.random.Generator) -> Case:
 
 
 def steps(n: int, rng: np.random.Generator) -> Case:
-    """Jumps where two causes join_workers, as in rules of eligibility."""
+    """Draw a model with jumps where two causes combine, as in eligibility rules."""
     z1, z2, z3 = _causes(n, rng)
     corner = np.where((z1 > 0.3) & (z2 > -0.5), 1.0, -0.5)
     t = rng.random(n) < _expit(1.2 * corner + 0.8 * ((z3 == 1) & (z1 < 0)))
@@ -97,7 +97,7 @@ def steps(n: int, rng: np.random.Generator) -> Case:
 
 
 def four_levels(n: int, rng: np.random.Generator) -> Case:
-    """A treatment of four levels, the asked ones carried by about 10 and 40 % of the rows."""
+    """Draw a treatment of four levels; the compared ones have about 10 and 40 % of the rows."""
     z1, z2, z3 = _causes(n, rng)
     utility = np.array(
         [1.0 + 0 * z1, 0.4 + 0.5 * z2, -0.2 - 0.4 * z1, -0.7 + 0.8 * z1]
@@ -109,7 +109,7 @@ def four_levels(n: int, rng: np.random.Generator) -> Case:
 
 
 def numeric(n: int, rng: np.random.Generator) -> Case:
-    """A numeric treatment with a curved effect, asked at two quantiles."""
+    """Draw a numeric treatment with a curved effect between two quantiles."""
     z1, z2, z3 = _causes(n, rng)
     t = 0.7 * z1 - 0.4 * z2 + rng.normal(size=n)
     y = np.tanh(t) + 0.8 * z1 + 0.5 * z2**2 + rng.normal(size=n)
@@ -168,7 +168,7 @@ MODELS: tuple[Draw, ...] = (linear, nonlinear, interactions, steps, four_levels,
 def coverage(model: Draw, repetitions: int, deadline: float) -> dict[str, float]:
     """Repeat draw and estimate; return the figures of the effect and of its segments.
 
-    deadline: time.monotonic() after which no repetition begins.
+    deadline: time.monotonic() after which no repetition starts.
     """
     rows, hits = [], []
     for seed in range(repetitions):

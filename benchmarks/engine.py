@@ -1,13 +1,13 @@
 """The engine beside its peers: fidelity, utility, privacy, speed and memory, each table in one run.
 
-    python benchmarks/engine.py                      # the bench tables where they are, else that of
-    examples/ python benchmarks/engine.py --tables telco --engines forest CART
+    python benchmarks/engine.py     # the bench tables if present, else that of examples/
+    python benchmarks/engine.py --tables telco --engines forest CART
 
-Ours is run by its three commands, as users do; a peer in an environment of its own
-(`requirements.txt`), which is made under the cache folder on the first run. All are judged by
-`evaluate.py` of the bench beside the repository; where that is absent, only times are reported and
-the file says so. Rows per second: ours of one `generate` command of a million rows, start included;
-a peer's of one call in a warm process. The result: engine.json, engine.md and engine.png under
+The product runs by its three commands, as for users; a peer runs in its own environment
+(`requirements.txt`), which is made under the cache folder on the first run. `evaluate.py` of the
+bench beside the repository judges all of them; without it, only times are reported and the file
+says so. Rows per second: for the product one `generate` command of a million rows, start included;
+for a peer one call in a warm process. The result: engine.json, engine.md and engine.png under
 benchmarks/results; a run replaces the lines that it measures.
 """
 
@@ -48,15 +48,13 @@ PEERS = ("CART", "GaussianCopula", "TabularARGN")
 FLOOR = "real training rows (floor)"
 MANY_ROWS = 1_000_000
 THREADS = {"OPENBLAS_NUM_THREADS": "1"}
-"""LightGBM and BLAS spin on shared cores; the product takes the cores itself."""
+"""LightGBM and BLAS spin on shared cores; the product sets its own thread counts."""
 QUIET_LOAD, WAIT_S = 3.0, 300.0
 
 
 @dataclass
 class Row:
-    """One line of the result: an engine on a table, the day and the load average; what was not
-    measured is absent.
-    """
+    """One line of the result: engine, table, day, load average and the measured figures."""
 
     table: str
     engine: str
@@ -68,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table split into what engines see and what they do not."""
+    """A table split into training rows and held-out rows."""
 
     name: str
     train: Path
@@ -77,7 +75,7 @@ class Table:
 
 
 def environment() -> Path:
-    """Return the Python of the peers' environment, made and filled if it is not there."""
+    """Return the Python of the peers' environment; create it if it is missing."""
     python = CACHE / "bin" / "python"
     wanted = HERE / "requirements.txt"
     stamp = CACHE / ".installed"
@@ -89,9 +87,7 @@ def environment() -> Path:
 
 
 def tables(names: list[str], scratch: Path) -> list[Table]:
-    """Return the asked tables of the bench, or the example survey split in four to one where the
-    bench is absent.
-    """
+    """Return the bench tables, or the example survey split four to one without the bench."""
     found = []
     for name in names:
         train, holdout = (
@@ -111,9 +107,7 @@ def tables(names: list[str], scratch: Path) -> list[Table]:
 
 
 def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, float]]:
-    """Run a command on its own; return its stdout and wall seconds, CPU seconds (with its
-    children's) and peak MB.
-    """
+    """Run a command; return stdout, wall and CPU seconds (with its children's) and peak MB."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         limited = ["timeout", "-k", "5", str(limit_s), *command]
@@ -124,14 +118,13 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
         out.seek(0)
         err.seek(0)
         if process.returncode:
-            said = err.read().decode(errors="replace").strip().splitlines()
+            output = err.read().decode(errors="replace").strip().splitlines()
             raise RuntimeError(
-                f"exit status {process.returncode}: {said[-1] if said else 'no message'}"
+                f"exit status {process.returncode}: {output[-1] if output else 'no message'}"
             )
-        said = out.read().decode()
-    # the child is `timeout`: its own use is negligible, and its children's is counted when it waits
-    # for them
-    return said, {
+        output = out.read().decode()
+    # The child is `timeout`; the usage of its own children is added when it waits for them.
+    return output, {
         "wall_s": wall,
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "peak_mb": usage.ru_maxrss / 1024,
@@ -139,9 +132,7 @@ def run(command: list[str], limit_s: float = 600.0) -> tuple[str, dict[str, floa
 
 
 def compile_kernels() -> None:
-    """Have numba compile what a fresh checkout has not run before: installing, which no line should
-    be charged for.
-    """
+    """Have numba compile its kernels first, because that is part of the installation."""
     root = HERE.parent
     run(
         [
@@ -152,7 +143,7 @@ def compile_kernels() -> None:
     )
 
 
-def ours(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
+def run_product(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
     """Fit and generate by the commands of the trainer."""
     command, model = [sys.executable, "-m", "simulacra_trainer"], str(out.with_suffix(".model"))
     _, fit = run([*command, "fit", "--data", str(table.train), "--out", model, "--family", family])
@@ -168,10 +159,10 @@ def ours(family: str, table: Table, rows: int, out: Path) -> dict[str, float]:
     }
 
 
-def peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> dict[str, float]:
+def run_peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> dict[str, float]:
     """Fit and sample a peer in its environment."""
     script = str(HERE / "engine_peers.py")
-    said, used = run(
+    output, used = run(
         [
             str(python),
             script,
@@ -184,11 +175,11 @@ def peer(python: Path, name: str, table: Table, out: Path, seconds: float) -> di
             str(seconds),
         ]
     )
-    return {**json.loads(said.splitlines()[-1]), "peak_mb": used["peak_mb"]}
+    return {**json.loads(output.splitlines()[-1]), "peak_mb": used["peak_mb"]}
 
 
 def judge(python: Path, table: Table, synthetic: Path) -> dict[str, float]:
-    """Return the figures of evaluate.py; empty where the bench is absent."""
+    """Return the figures of evaluate.py; empty if the bench is absent."""
     script = BENCH / "evaluate.py"
     if not script.exists():
         return {}
@@ -221,9 +212,7 @@ def judge(python: Path, table: Table, synthetic: Path) -> dict[str, float]:
 def measure(
     table: Table, engines: list[str], python: Path, scratch: Path, seconds: float
 ) -> list[Row]:
-    """Run all engines on one table; the first row is the floor: the training rows themselves,
-    judged as if drawn.
-    """
+    """Run all engines on one table; the first row, the floor, is the training rows themselves."""
     rows = pq.read_metadata(table.train).num_rows
     floor = scratch / f"{table.name}-floor.parquet"
     shutil.copyfile(table.train, floor)
@@ -234,9 +223,9 @@ def measure(
         try:
             is_ours = engine in OURS
             used = (
-                ours(engine, table, rows, out)
+                run_product(engine, table, rows, out)
                 if is_ours
-                else peer(python, engine, table, out, seconds)
+                else run_peer(python, engine, table, out, seconds)
             )
             line.figures = used | judge(python, table, out)
         except (RuntimeError, OSError, ValueError) as error:
@@ -269,10 +258,8 @@ COLUMNS: dict[str, Show] = {
 }
 
 
-def merged(lines: list[Row]) -> list[Row]:
-    """Store the lines and return them with those of earlier runs that they do not replace, by table
-    and engine.
-    """
+def merge_results(lines: list[Row]) -> list[Row]:
+    """Store the lines; return them with the earlier ones that they do not replace."""
     store = RESULTS / "engine.json"
     kept = (
         {(row["table"], row["engine"]): Row(**row) for row in json.loads(store.read_text())}
@@ -343,7 +330,7 @@ def main() -> None:
         "--seconds", type=float, default=90.0, help="training time of TabularARGN, at most"
     )
     args = parser.parse_args()
-    neural = importlib.util.find_spec("lightning") is not None
+    neural = importlib.util.find_spec("pytorch_lightning") is not None
     engines = args.engines or [*OURS[: 1 + neural], *PEERS]
     python = environment()
     compile_kernels()
@@ -357,7 +344,7 @@ def main() -> None:
             for line in measure(table, engines, python, Path(scratch), args.seconds)
         ]
     RESULTS.mkdir(exist_ok=True)
-    lines = merged(lines)
+    lines = merge_results(lines)
     (RESULTS / "engine.md").write_text(markdown(lines, args.seconds))
     data = json.dumps([vars(line) for line in lines])
     plot = [str(python), str(HERE / "engine_plot.py"), str(RESULTS / "engine.png")]

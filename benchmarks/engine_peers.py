@@ -24,9 +24,7 @@ MIN_LEAF = 5
 
 
 def cart(table: pd.DataFrame, _seconds: float) -> Sampler:
-    """Each column from a tree over the columns before it; a drawn row takes the value of a training
-    row in its leaf.
-    """
+    """Fit a tree per column over the columns before it; draw from the rows of a leaf."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     codes = {name: _codes(table[name]) for name in table}
@@ -69,7 +67,7 @@ def _codes(column: pd.Series) -> np.ndarray:
 
 
 def copula(table: pd.DataFrame, _seconds: float) -> Sampler:
-    """SDV's GaussianCopulaSynthesizer with its defaults."""
+    """Fit SDV's GaussianCopulaSynthesizer with its defaults."""
     from sdv.metadata import Metadata
     from sdv.single_table import GaussianCopulaSynthesizer
 
@@ -79,7 +77,7 @@ def copula(table: pd.DataFrame, _seconds: float) -> Sampler:
 
 
 def argn(table: pd.DataFrame, seconds: float) -> Sampler:
-    """TabularARGN with its defaults, training stopped after so many seconds."""
+    """Fit TabularARGN with its defaults; stop training after `seconds`."""
     from mostlyai import engine
 
     engine.set_random_state(0)
@@ -100,7 +98,7 @@ PEERS = {"CART": cart, "GaussianCopula": copula, "TabularARGN": argn}
 
 
 def main() -> None:
-    """Fit, sample as many rows as there are, write them, print the times."""
+    """Fit, sample as many rows as the training table has, write them, print the times."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

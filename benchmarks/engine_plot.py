@@ -1,4 +1,4 @@
-"""Draw the result of benchmarks/engine.py: realism against privacy, and the CPU time of a fit.
+"""Plot of the result of benchmarks/engine.py: realism against privacy, and CPU time of a fit.
 
 python engine_plot.py OUT.png < rows.json
 """

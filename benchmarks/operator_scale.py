@@ -1,18 +1,17 @@
-"""The operator under many resources: settling, API writes, memory, lag, restart and expiry.
+"""The operator under many resources: time to Ready, API writes, memory, lag, restart and expiry.
 
     python benchmarks/operator_scale.py [--sizes 1000 5000 10000] [--limit-s 240] [--real
     [--controller-qps 200]]
 
-Datasets of ten tenants are made at once on a control plane (the embedded one, or a real
-kube-apiserver with --real). Their Jobs are stubs: a player marks each Job complete and makes the
-pod that says so, as Job controller and kubelet would (on the real one the Job controller is there,
-and only the kubelet is played). The Job controller sends 20 requests a second unless told
-otherwise, which is what holds up many short Jobs; --controller-qps gives it more. Measured: seconds
-from the first creation until every Dataset is Ready, CPU time a resource of each part (other load
-on the machine changes it less than the wall time), writes of the operator a resource (by its own
-metric, events and Lease apart), its RSS with nothing to do and at the peak, lag of the queue, its
-writes after a restart, lag of expiry. A run that has not settled at its limit is cut and reported
-as such. Writes benchmarks/results/operator.md.
+Datasets of ten tenants are created at once on a control plane (the embedded one, or a real
+kube-apiserver with --real). Their Jobs are stubs: a player marks each Job complete and creates its
+finished pod, like Job controller and kubelet (on the real one the Job controller runs, and only the
+kubelet is played). The Job controller sends 20 requests a second by default, which limits many
+short Jobs; --controller-qps raises it. Measured: seconds from the first creation until every
+Dataset is Ready, CPU time per resource of each part (other load on the machine changes it less than
+the wall time), writes of the operator per resource (by its own metric, without events and Lease),
+its RSS when idle and at the peak, queue lag, its writes after a restart, expiry lag. A run that is
+not settled at its limit is cut and reported as such. Writes benchmarks/results/operator.md.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ THRESHOLDS = {
     "restart_writes": 0.0,
     "expiry_lag_p99_s": 2.0,
 }
-"""Aims for 10 000 resources on two cores; a figure above its aim is marked in the result."""
+"""Targets for 10 000 resources on two cores; the result marks each figure above its target."""
 TENANTS = 10
 EXPIRING_S = 30
 SHA = "a" * 64
@@ -63,7 +62,7 @@ SHA = "a" * 64
 
 @dataclass
 class Figures:
-    """What one run measured; None where it was cut before."""
+    """Measurements of one run; None where it was cut before."""
 
     size: int
     plane: str
@@ -72,7 +71,7 @@ class Figures:
 
 
 class Stubs:
-    """Plays what makes Jobs end well: the kubelet, and on the embedded control plane the Job controller as well."""
+    """Plays the kubelet and, on the embedded plane, the Job controller: every Job succeeds."""
 
     def __init__(self, cluster: Cluster, *, real: bool) -> None:
         self._cluster, self._real = cluster, real
@@ -160,7 +159,7 @@ def _now() -> str:
 
 
 class Scene:
-    """One plane, one operator, many Datasets."""
+    """One control plane, one operator, many Datasets."""
 
     def __init__(self, cluster: Cluster, operator: OperatorProcess, size: int) -> None:
         self.cluster, self.operator, self.size = cluster, operator, size
@@ -181,7 +180,7 @@ class Scene:
                 await asyncio.sleep(0.2)
 
     async def datasets(self, count: int, prefix: str, **spec: Any) -> None:
-        """Create complete Datasets, 16 at a time, as an API would: finalizer on, key made, digest stated."""
+        """Create complete Datasets as an API would (finalizer, key, digest), 16 at a time."""
         gate = asyncio.Semaphore(16)
 
         async def one(number: int) -> None:
@@ -204,7 +203,7 @@ class Scene:
         await asyncio.gather(*(one(number) for number in range(count)))
 
     async def count(self, prefix: str, *, ready_only: bool) -> int:
-        """Count the Datasets of a prefix."""
+        """Count the Datasets with a prefix."""
         found = [
             one
             async for one in self.cluster.list(kube.DATASETS)
@@ -213,15 +212,15 @@ class Scene:
         return sum(ready(one) for one in found) if ready_only else len(found)
 
     async def settled(self, limit_s: float) -> float:
-        """Wait until all are Ready or the time is up; return the monotonic time at which they were."""
+        """Wait until all are Ready or time is up; return that monotonic time."""
         end = time.monotonic() + limit_s
         while (asked := time.monotonic()) < end and await self._any_open():  # noqa: ASYNC110
-            # asking takes 5 % of the time at most
+            # Polling takes at most 5 % of the time.
             await asyncio.sleep(max(0.5, 20 * (time.monotonic() - asked)))
         return time.monotonic()
 
     async def _any_open(self) -> bool:
-        """Whether a Dataset is not Ready: the server looks for the first one, past all that are."""
+        """Return whether a Dataset is not Ready, found by the server's first match."""
         query = {"fieldSelector": f"status.phase!={Phase.READY}", "limit": "1"}
         answer = await self.cluster.request("GET", kube.DATASETS.path(), params=query)
         return bool(answer["items"])
@@ -235,7 +234,7 @@ def metrics(port: int) -> str:
 
 
 def quantile(page: str, histogram: str, share: float) -> float:
-    """Return the upper bound of the bucket that holds this share of a histogram without labels."""
+    """Return the upper bound of the bucket at this quantile of a histogram without labels."""
     found = re.findall(rf'^{histogram}_bucket{{le="([^"]+)"}} (\S+)$', page, re.MULTILINE)
     total = float(found[-1][1])
     return next(
@@ -244,7 +243,7 @@ def quantile(page: str, histogram: str, share: float) -> float:
 
 
 def writes(page: str) -> Counter[str]:
-    """Return how many writes the operator sent, by what they were about; those of its Lease go by the clock."""
+    """Return the operator's writes by resource; Lease writes depend on the clock only."""
     found = re.findall(
         r'^simulacra_api_writes_total{resource="([^"]+)"} (\S+)$', page, re.MULTILINE
     )
@@ -252,7 +251,7 @@ def writes(page: str) -> Counter[str]:
 
 
 def cpu_ms(operator: OperatorProcess, plane: Plane) -> dict[str, float]:
-    """Return the CPU milliseconds that each part has used so far; the plane is every process that names its folder."""
+    """Return the CPU milliseconds of each part; processes that name its folder are the plane."""
     planes = 0.0
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -298,7 +297,7 @@ async def measure(plane: Plane, root: Path, size: int, limit_s: float) -> Figure
 
 
 async def settle(scene: Scene, plane: Plane, figures: Figures, limit_s: float) -> None:
-    """Make the Datasets, wait until they are Ready and keep what that took."""
+    """Create the Datasets, wait until they are Ready and record the cost."""
     operator, size, values = scene.operator, scene.size, figures.values
     values["rss_idle_mib"] = rss_mib(operator, peak=False)
     before, cpu, began = writes(metrics(operator.port())), cpu_ms(operator, plane), time.monotonic()
@@ -307,10 +306,12 @@ async def settle(scene: Scene, plane: Plane, figures: Figures, limit_s: float) -
     took = await scene.settled(limit_s) - began
     used = cpu_ms(operator, plane)
     done = await scene.count("ds", ready_only=True)
-    await asyncio.sleep(2)  # the last Jobs are deleted after their Datasets are Ready
+    # The last Jobs are deleted after their Datasets are Ready.
+    await asyncio.sleep(2)
     page = metrics(operator.port())
     counted, whole = writes(page) - before, done == size
-    if not whole:  # the writes are then of many half-done lives
+    # A cut run has writes of many unfinished Datasets.
+    if not whole:
         figures.notes.append(f"{size}: cut at {took:.0f} s with {done} of {size} Ready")
     values["settle_s"] = took if whole else None
     values["writes_a_resource"] = (counted.total() - counted["events"]) / size if whole else None
@@ -341,7 +342,7 @@ async def after(scene: Scene, figures: Figures) -> None:
 
 @contextmanager
 def quick_controllers(plane: Plane, qps: int | None) -> Iterator[None]:
-    """Have a real plane's kube-controller-manager replaced by one that may send more requests a second."""
+    """Replace a real plane's kube-controller-manager by one with a higher request rate."""
     if qps is None:
         yield
         return
@@ -407,7 +408,10 @@ def main() -> None:
         sys.stdout.write(table(runs[-1:]) + "\n")
     head = "# The operator under many resources\n\n"
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}, load at the end {load}"
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}, load at the"
+        f" end {load}"
+    )
     if asked.append and RESULTS.exists():
         RESULTS.write_text(f"{RESULTS.read_text()}\n{table(runs)}\n{machine}\n")
     else:

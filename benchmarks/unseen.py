@@ -1,11 +1,9 @@
-"""First runs on tables never used while developing: the fit step with its defaults, figures of its
-own report.
+"""First runs on tables never used in development: the fit with its defaults, and its report.
 
     python benchmarks/unseen.py TABLE.csv [TABLE.csv ...]
 
-Prints one line of Markdown a table; `benchmarks/results/unseen.md` holds what was found, as it
-came. The figures are those of a model of one half of the rows against the other half; seed 0, one
-thread of BLAS.
+Prints one line of Markdown a table; `benchmarks/results/unseen.md` keeps the results unedited. The
+figures compare a model of one half of the rows with the other half; seed 0, one BLAS thread.
 """
 
 from __future__ import annotations

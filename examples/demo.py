@@ -1,8 +1,9 @@
 """The main job, as a customer does it: `make demo`.
 
-Starts `simulacra up` in a temporary directory, then talks HTTP only: upload a survey, wait for its model, generate
-2,000 rows in which half are "very happy" and everybody watches 1 to 4 hours of television, download, compare, delete,
-and prove that nothing is left. Exits non-zero when any of that does not hold.
+Starts `simulacra up` in a temporary directory and then uses only HTTP: upload a survey, wait for
+its model, generate 2,000 rows of which half are "very happy" and all watch 1 to 4 hours of
+television, download, compare, delete, and prove that nothing is left. Exits non-zero if any of
+this fails.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ timings: list[tuple[str, float]] = []
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Announce a step and remember how long it took."""
+    """Announce a step and record its duration."""
     console.print(f"[bold]-> {name}")
     start = time.perf_counter()
     yield
@@ -66,18 +67,14 @@ def service(data_dir: Path) -> Iterator[dict[str, Any]]:
 
 def kubectl(kubeconfig: str, *arguments: str) -> str:
     """Run the real kubectl against the embedded control plane."""
-    command = [
-        str(Path(sys.executable).with_name("kubectl")),
-        "--kubeconfig",
-        kubeconfig,
-        *arguments,
-    ]
+    program = str(Path(sys.executable).with_name("kubectl"))
+    command = [program, "--kubeconfig", kubeconfig, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return (done.stdout + done.stderr).rstrip()
 
 
 def compare(parquet: Path, csv: Path) -> bool:
-    """Print asked against achieved, counted in the downloaded files themselves; True when all is met to the row."""
+    """Return whether the downloaded files meet the request exactly, and print the comparison."""
     rows = pq.read_table(parquet)
     happy = sum(value == "very happy" for value in rows["happiness"].to_pylist()) / rows.num_rows
     hours = [value for value in rows["tv_hours"].to_pylist() if value is not None]
@@ -89,7 +86,7 @@ def compare(parquet: Path, csv: Path) -> bool:
         ('happiness = "very happy"', "50.00 %", f"{happy:.2%}", abs(happy - 0.5) < 1e-9),
         ("tv_hours in 1..4", "100 %", f"{inside:.2%}", inside == 1.0),
     ]
-    table = Table("", "asked", "achieved", "", title="Asked against achieved")
+    table = Table("", "requested", "achieved", "", title="Request and result")
     for name, asked, achieved, good in checks:
         table.add_row(name, asked, achieved, "[green]met" if good else "[red]missed")
     console.print(table)
@@ -105,7 +102,7 @@ def show_figures(figures: dict[str, float]) -> None:
 
 
 def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
-    """Upload, wait, look at the schema, generate, download, compare; return the dataset's id and whether all held."""
+    """Do the main job up to the comparison; return the dataset's id and whether it was met."""
     with step("upload the survey and fit its model"):
         uploaded = client.upload(SURVEY, family=family)
         wait_with_progress(client, uploaded["job_id"], as_json=False)
@@ -128,35 +125,30 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
 
 
 def prove_gone(kubeconfig: str, data_dir: Path) -> bool:
-    """Look for any resource and any object that is left; True when there is none."""
-    left = kubectl(
-        kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name"
-    ).splitlines()
-    names = [line for line in left if "/" in line]
+    """Return whether no resource and no object is left, and print the counts."""
+    left = kubectl(kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name")
+    names = [line for line in left.splitlines() if "/" in line]
     objects = [path for path in (data_dir / "objects" / "tenants").rglob("*") if path.is_file()]
     console.print(f"   resources left: {len(names)}; objects left in the store: {len(objects)}")
     return not names and not objects
 
 
 def show_certificate(certificate: dict[str, Any], keys: dict[str, Any]) -> bool:
-    """Print the erasure certificate, checked against the published keys; True when it says that all is gone."""
+    """Return whether a valid certificate states the erasure, and print it."""
     stated = verify_certificate(certificate, keys)
     table = Table("", "", title="Erasure certificate (Ed25519 signature holds)", show_header=False)
     for name in ("id", "cause", "objects", "key_shredded_at", "verified_absent_at"):
         table.add_row(name, str(stated[name]))
-    table.add_row(
-        "artefacts", ", ".join(f"{one['name']} {one['sha256'][:12]}" for one in stated["artefacts"])
-    )
-    table.add_row(
-        "audit record",
-        f"number {stated['audit']['index']} under root {stated['audit']['root'][:16]}",
-    )
+    artifacts = ", ".join(f"{one['name']} {one['sha256'][:12]}" for one in stated["artefacts"])
+    table.add_row("artifacts", artifacts)
+    audit = stated["audit"]
+    table.add_row("audit record", f"number {audit['index']} under root {audit['root'][:16]}")
     console.print(table)
     return stated["key_shredded_at"] is not None and stated["objects"] > 0
 
 
 def main() -> int:
-    """Run the demo; 0 when every promise held."""
+    """Run the demo; return 0 if every promise was kept."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--family", choices=("auto", "forest", "neural"), default="auto")
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
@@ -174,11 +166,10 @@ def main() -> int:
                 dataset_id, met = use(client, arguments.family, arguments.output)
                 console.print(f"[bold]$ kubectl get {KINDS} -A -o wide", highlight=False)
                 print(kubectl(ready["kubeconfig"], "get", KINDS, "-A", "-o", "wide"))
-                with step("delete the dataset and everything that came of it"):
+                with step("delete the dataset and everything made from it"):
                     client.delete_dataset(dataset_id)
-                certified = show_certificate(
-                    client.erasure_certificate(dataset_id), client.published_keys()
-                )
+                certificate = client.erasure_certificate(dataset_id)
+                certified = show_certificate(certificate, client.published_keys())
             gone = prove_gone(ready["kubeconfig"], data_dir)
     table = Table("step", "seconds", title="Time")
     for name, seconds in timings:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LABELS = ("title", "description", "licenses", "version", "revision")
-"""What every image says of itself, below org.opencontainers.image."""
+"""Labels of every image, below org.opencontainers.image."""
 
 
 class Archive:
@@ -29,12 +29,10 @@ class Archive:
 
     def complaints(self, own: str) -> list[str]:
         """Return what is wrong with an image that must contain the Python package `own`."""
-        labels, user = self.config.get("Labels") or {}, str(self.config.get("User", ""))
-        found = [
-            f"it has no label {name}"
-            for name in LABELS
-            if not labels.get(f"org.opencontainers.image.{name}")
-        ]
+        labels = self.config.get("Labels") or {}
+        user = str(self.config.get("User", ""))
+        lacking = (name for name in LABELS if not labels.get(f"org.opencontainers.image.{name}"))
+        found = [f"it has no label {name}" for name in lacking]
         if not user.partition(":")[0].isdigit() or user.startswith("0"):
             found.append(f"its user is {user or 'root'}: runAsNonRoot needs a number that is not 0")
         if self.sbom is None:

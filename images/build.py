@@ -1,9 +1,8 @@
-"""Builds the images: `python images/build.py [ROLE ...]`; trainer, api, operator and tryout unless
-told otherwise.
+"""Build the images: `python images/build.py [ROLE ...]`; trainer, api, operator, tryout by default.
 
-With docker, podman or buildah, whichever is here. Base and wheels are laid out on the host first
-(`layout`), so that the build itself needs no network. Beside each archive lies its SBOM
-(CycloneDX). An image above its budget (budget.json, MiB unpacked) fails the build.
+Uses docker, podman or buildah. The host prepares base and wheels first (`layout`), so the build
+needs no network. Each archive has its SBOM (CycloneDX) beside it. An image above its budget
+(budget.json, MiB unpacked) fails the build.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ AT_ONCE = 2
 
 
 def main() -> int:
-    """Build the roles that were asked for."""
+    """Build the requested roles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("roles", nargs="*", metavar="ROLE", help=f"of {', '.join(layout.ROLES)}")
     parser.add_argument(
@@ -52,12 +51,8 @@ def main() -> int:
     version = layout.version()
     base = args.base or f"{args.prefix}/base:{'.'.join(map(str, sys.version_info[:2]))}"
     names = args.roles or layout.DEFAULT
-    arguments = {
-        "BASE": base,
-        "VERSION": version,
-        "REVISION": revision(),
-        "KERNEL_CPU": args.kernel_cpu,
-    }
+    arguments = {"BASE": base, "VERSION": version, "REVISION": revision()}
+    arguments["KERNEL_CPU"] = args.kernel_cpu
     with ThreadPoolExecutor(AT_ONCE) as pool:
         laid_out = pool.submit(layout.contexts, names)
         if args.base is None:
@@ -71,17 +66,14 @@ def main() -> int:
 
 def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -> dict[str, object]:
     """Build one image with its archive and SBOM, check its budget, return the measures."""
-    began, role = time.monotonic(), layout.ROLES[name]
+    began = time.monotonic()
+    role = layout.ROLES[name]
     repository, _, suffix = name.partition("-")
     image = f"{prefix}/{repository}:{arguments['VERSION']}{'-' + suffix if suffix else ''}"
-    wanted = {
-        key: value
-        for key, value in arguments.items()
-        if key != "KERNEL_CPU" or repository == "trainer"
-    }
-    builder.build(
-        image, HERE / f"{role.containerfile or name}.Containerfile", layout.BUILD / name, wanted
-    )
+    if repository != "trainer":
+        arguments = {key: value for key, value in arguments.items() if key != "KERNEL_CPU"}
+    containerfile = HERE / f"{role.containerfile or name}.Containerfile"
+    builder.build(image, containerfile, layout.BUILD / name, arguments)
     path = layout.BUILD / f"{name}.tar"
     builder.save(image, path)
     archive = Archive(path)
@@ -89,26 +81,20 @@ def build(builder: Builder, name: str, prefix: str, arguments: dict[str, str]) -
     if wrong or archive.sbom is None:
         raise SystemExit(f"images: {name}: {'; '.join(wrong)}")
     (layout.BUILD / f"{name}.cdx.json").write_bytes(archive.sbom)
-    size, budget = (
-        archive.unpacked_bytes >> 20,
-        json.loads((HERE / "budget.json").read_text())["unpacked_mib"][name],
-    )
+    size = archive.unpacked_bytes >> 20
+    budget = json.loads((HERE / "budget.json").read_text())["unpacked_mib"][name]
     measured = {"image": image, "archive": str(path), "unpacked_mib": size, "budget_mib": budget}
     if size > budget:
-        raise SystemExit(
-            f"images: {name} is {size} MiB unpacked, above its budget of {budget}"
-            " (images/budget.json)"
-        )
+        above = f"{name} is {size} MiB unpacked, above its budget of {budget} MiB"
+        raise SystemExit(f"images: {above}. Make it smaller or raise images/budget.json.")
     return {**measured, "seconds": round(time.monotonic() - began, 1)}
 
 
 def revision() -> str:
-    """Return the commit, with -dirty where the work tree differs; unknown outside of git."""
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="],
-        capture_output=True, text=True, check=False, cwd=layout.ROOT,
-    )  # fmt: skip
-    return said.stdout.strip() or "unknown"
+    """Return the commit, with -dirty if the work tree differs; "unknown" outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match="]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=layout.ROOT)
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

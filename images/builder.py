@@ -23,21 +23,11 @@ class Builder:
     def build(
         self, image: str, containerfile: Path, context: Path, arguments: dict[str, str]
     ) -> None:
-        """Build and tag an image; nothing is pulled that is here."""
-        words = [
-            word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")
-        ]
-        command = [
-            self.program,
-            *self.build_words,
-            "-f",
-            str(containerfile),
-            "-t",
-            image,
-            *words,
-            str(context),
-        ]
-        run(command, quiet=True, env=os.environ | self.env)
+        """Build and tag an image, without a pull of present images."""
+        command = [self.program, *self.build_words, "-f", str(containerfile), "-t", image]
+        for name, value in arguments.items():
+            command += ["--build-arg", f"{name}={value}"]
+        run([*command, str(context)], quiet=True, env=os.environ | self.env)
 
     def save(self, image: str, archive: Path) -> None:
         """Write the image as a docker archive that docker, podman, kind and containerd take."""
@@ -45,16 +35,8 @@ class Builder:
         if self.program == "buildah":
             command = ["buildah", "push", "-q", image, f"docker-archive:{archive}:{image}"]
         elif self.program == "podman":
-            command = [
-                "podman",
-                "save",
-                "-q",
-                "--format",
-                "docker-archive",
-                "-o",
-                str(archive),
-                image,
-            ]
+            options = ["--format", "docker-archive", "-o", str(archive)]
+            command = ["podman", "save", "-q", *options, image]
         else:
             command = ["docker", "save", "-o", str(archive), image]
         run(command, quiet=True, env=os.environ | self.env)
@@ -65,11 +47,10 @@ def detect(wanted: str | None) -> Builder:
     for program in [wanted] if wanted else ["docker", "podman", "buildah"]:
         if shutil.which(program) is None:
             continue
-        if (
-            program == "docker"
-            and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
-        ):
-            continue  # the client without its daemon
+        if program == "docker":
+            info = subprocess.run(["docker", "info"], capture_output=True, check=False)
+            if info.returncode:
+                continue  # the client without its daemon
         if program == "buildah":
             limits = [
                 # buildah raises both to its defaults, which a container may refuse
@@ -82,7 +63,5 @@ def detect(wanted: str | None) -> Builder:
             words = ("bud", "-q", "--layers", "--pull-never", *limits)
             return Builder("buildah", words, {"BUILDAH_ISOLATION": "chroot"})
         return Builder(program)
-    raise SystemExit(
-        f"images: {wanted or 'none of docker, podman and buildah'} is not usable here; apt-get"
-        " install buildah netavark"
-    )
+    what = f"{wanted} does not work" if wanted else "none of docker, podman and buildah works"
+    raise SystemExit(f"images: {what} here. Run apt-get install buildah netavark.")

@@ -1,8 +1,7 @@
-"""Completes a CycloneDX SBOM of Python packages inside the image that it is of: `python3
-complete_sbom.py SBOM`.
+"""Complete the SBOM of an image, inside it: `python3 complete_sbom.py SBOM` (CycloneDX).
 
-What was installed from a file has no package URL there, and scanners match by nothing else; Debian
-is missing.
+Adds the package URLs of packages that were installed from files, because scanners match by URL
+only, and the packages of Debian.
 """
 
 from __future__ import annotations

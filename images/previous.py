@@ -1,5 +1,4 @@
-"""Makes what an upgrade begins from: the previous release's API, operator and trainer, and its
-chart, from git.
+"""Build the previous release from git: its API, operator and trainer images, and its chart.
 
 Its code goes into today's images, with today's versions of the dependencies. Dependencies that
 today's images no longer contain are added. Prints the archives' paths, or why there are none.
@@ -26,19 +25,17 @@ FOLDER = layout.BUILD / "previous"
 
 
 def main() -> int:
-    """Build all of it; 3 where this clone's history does not reach back that far."""
-    known = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=layout.ROOT, capture_output=True
-    )
+    """Build everything; return 3 if this clone's history lacks the release."""
+    exists = ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"]
+    known = subprocess.run(exists, cwd=layout.ROOT, capture_output=True)
     if known.returncode:
         sys.stderr.write(f"images: {COMMIT[:12]} is not in this clone's history\n")
         return 3
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as tree:
-        packed = subprocess.run(
-            ["git", "archive", COMMIT], cwd=layout.ROOT, check=True, stdout=subprocess.PIPE
-        )
+        archive = ["git", "archive", COMMIT]
+        packed = subprocess.run(archive, cwd=layout.ROOT, check=True, stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
         shutil.copytree(Path(tree, "charts", "simulacra"), FOLDER / "chart")
         gather(tree)
@@ -54,14 +51,8 @@ def main() -> int:
         arguments = {"BASE": today, "EXTRAS": layout.ROLES[role].extras}
         builder.build(image, containerfile, FOLDER, arguments)
         builder.save(image, FOLDER / f"{role}.tar")
-    print(
-        json.dumps(
-            {
-                "chart": str(FOLDER / "chart"),
-                "archives": [str(FOLDER / f"{role}.tar") for role in ROLES],
-            }
-        )
-    )
+    archives = [str(FOLDER / f"{role}.tar") for role in ROLES]
+    print(json.dumps({"chart": str(FOLDER / "chart"), "archives": archives}))
     return 0
 
 

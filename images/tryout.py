@@ -1,12 +1,11 @@
-"""FOR TRYING OUT ONLY: runs SeaweedFS (`s3`) or OpenBao (`openbao`) on one folder, ready to be
-used.
+"""FOR TRYING OUT ONLY: SeaweedFS (`s3`) or OpenBao (`openbao`) in one folder, ready for use.
 
-The keys that unseal OpenBao lie beside its data, so whoever has the volume has everything. An
-installation that holds customers' data brings its own store and key provider.
+The unseal keys of OpenBao are beside its data, so access to the volume is access to everything. An
+installation with customers' data needs its own store and key provider.
 
 Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and TRYOUT_BUCKET for `s3`, VAULT_TOKEN for
-`openbao`; TRYOUT_DATA is the folder and TRYOUT_PORT OpenBao's port (the next one is taken too)
-where they are not /data and 8200.
+`openbao`; TRYOUT_DATA is the folder (/data), and TRYOUT_PORT OpenBao's port (8200); OpenBao uses
+the next port, too.
 """
 
 from __future__ import annotations
@@ -34,23 +33,21 @@ POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete
 
 
 def start(*command: str) -> subprocess.Popen[bytes]:
-    """Start a server, which ends with this process."""
+    """Start a server, which is stopped with this process."""
     server = subprocess.Popen(command, cwd=LIVE)
     RUNNING.append(server)
     return server
 
 
 def openbao() -> None:
-    """OpenBao with Transit at transit/ and the token VAULT_TOKEN, limited to that engine."""
+    """Run OpenBao with Transit at transit/ and the token VAULT_TOKEN, limited to that engine."""
     folder = DATA / "openbao"
-    config, keys = LIVE / f"openbao-{PORT}.json", folder / "unseal.json"
-    if (
-        not keys.exists()
-    ):  # a start that ended before its keys were noted: nobody can unseal what it left
+    config = LIVE / f"openbao-{PORT}.json"
+    keys = folder / "unseal.json"
+    if not keys.exists():  # without its keys, the data of an interrupted start cannot be unsealed
         shutil.rmtree(folder / "raft", ignore_errors=True)
     (folder / "raft").mkdir(parents=True, exist_ok=True)
-    # It is alone: the default multiplier makes it wait 5 to 10 seconds for others before it elects
-    # itself.
+    # The default multiplier makes a single node wait 5 to 10 seconds before it elects itself.
     raft = {"path": str(folder / "raft"), "node_id": "tryout", "performance_multiplier": "1"}
     settings = {
         "storage": {"raft": raft},
@@ -65,15 +62,12 @@ def openbao() -> None:
     wait(lambda: call("GET", "sys/seal-status"), server)
     if not call("GET", "sys/init")["initialized"]:
         draft = keys.with_suffix(".new")
-        draft.write_text(
-            json.dumps(call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1}))
-        )
+        made = call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        draft.write_text(json.dumps(made))
         draft.replace(keys)
     known = json.loads(keys.read_text())
     call("PUT", "sys/unseal", {"key": known["keys"][0]})
-    wait(
-        lambda: call("GET", "sys/health"), server
-    )  # it answers with an error until it has made itself the leader
+    wait(lambda: call("GET", "sys/health"), server)  # an error until it is the leader
     wait(lambda: granted(known["root_token"], os.environ["VAULT_TOKEN"]), server)
 
 
@@ -93,67 +87,41 @@ def granted(root: str, token: str) -> bool:
 
 
 def s3() -> None:
-    """SeaweedFS; its S3 gateway listens only when the bucket is there."""
-    folder, bucket = DATA / "s3", os.environ.get("TRYOUT_BUCKET", "simulacra")
+    """Run SeaweedFS; its S3 gateway starts after the bucket exists."""
+    folder = DATA / "s3"
+    bucket = os.environ.get("TRYOUT_BUCKET", "simulacra")
     folder.mkdir(parents=True, exist_ok=True)
-    identity = {
-        "name": "simulacra",
-        "credentials": [
-            {
-                "accessKey": os.environ["AWS_ACCESS_KEY_ID"],
-                "secretKey": os.environ["AWS_SECRET_ACCESS_KEY"],
-            }
-        ],
-        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-    }
+    key = {"accessKey": os.environ["AWS_ACCESS_KEY_ID"]}
+    key |= {"secretKey": os.environ["AWS_SECRET_ACCESS_KEY"]}
+    actions = ["Admin", "Read", "List", "Tagging", "Write"]
+    identity = {"name": "simulacra", "credentials": [key], "actions": actions}
     config = LIVE / "s3.json"
     config.touch(mode=0o600)
     config.write_text(json.dumps({"identities": [identity]}))
-    command = [
-        "weed",
-        "-logtostderr=true",
-        "-v=0",
-        "server",
-        "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1",
-        f"-dir={folder}",
-    ]
-    command += [
-        "-filer",
-        "-volume.max=500",
-        "-master.volumeSizeLimitMB=64",
-        "-master.telemetry=false",
-    ]
-    store = start(*command, "-volume.preStopSeconds=0")
+    weed = ("weed", "-logtostderr=true", "-v=0")
+    server = ["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-filer"]
+    server += ["-volume.max=500", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+    store = start(*weed, *server, "-volume.preStopSeconds=0")
 
-    def made() -> bool:
+    def has_bucket() -> bool:
         shell = ["weed", "shell", "-master=127.0.0.1:9333", "-filer=127.0.0.1:8888"]
-        said = f"s3.bucket.create -name {bucket}\ns3.bucket.list\n".encode()
+        script = f"s3.bucket.create -name {bucket}\ns3.bucket.list\n".encode()
         done = subprocess.run(
-            shell, input=said, capture_output=True, timeout=30, check=False, cwd=LIVE
+            shell, input=script, capture_output=True, timeout=30, check=False, cwd=LIVE
         )
         return any(line.split()[:1] == [bucket] for line in done.stdout.decode().splitlines())
 
-    wait(made, store)
-    gateway = [
-        "weed",
-        "-logtostderr=true",
-        "-v=0",
-        "s3",
-        "-ip.bind=0.0.0.0",
-        "-port=8333",
-        "-filer=127.0.0.1:8888",
-    ]
+    wait(has_bucket, store)
+    gateway = ["s3", "-ip.bind=0.0.0.0", "-port=8333", "-filer=127.0.0.1:8888"]
     gateway += [f"-config={config}", "-allowDeleteBucketNotEmpty=false", "-autoCreateBucket=false"]
-    start(*gateway, "-port.iceberg=0", "-port.lance=0")
+    start(*weed, *gateway, "-port.iceberg=0", "-port.lance=0")
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
-    """Ask OpenBao; None where it answers without a body."""
+    """Return OpenBao's answer to a request; None for an answer without a body."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(
-        BAO + path, data, {"X-Vault-Token": token} if token else {}, method=method
-    )
+    headers = {"X-Vault-Token": token} if token else {}
+    request = urllib.request.Request(BAO + path, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read()
     return json.loads(text) if text else None
@@ -176,7 +144,7 @@ def main() -> int:
     """Run until SIGTERM or until a process ends, so that the container restarts."""
     kinds = {"s3": s3, "openbao": openbao}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
-        raise SystemExit("say which: s3 or openbao")
+        raise SystemExit("give one argument: s3 or openbao")
     os.umask(0o077)
 
     def stop(_number: int, _frame: object) -> None:
@@ -191,9 +159,7 @@ def main() -> int:
     finally:
         for one in RUNNING:
             one.terminate()
-        for (
-            one
-        ) in RUNNING:  # or they would be killed with this process, in the middle of what they write
+        for one in RUNNING:  # without the wait, they would be killed during a write
             try:
                 one.wait(10)
             except subprocess.TimeoutExpired:

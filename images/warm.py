@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 
 CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},
@@ -17,17 +17,18 @@ EFFECT = ("--treatment", "tv_hours=1", "--baseline", "tv_hours=4", "--outcome", 
 
 
 def run(*arguments: str | Path) -> None:
-    """Run one command of the trainer; what fails ends the build."""
+    """Run one command of the trainer; a failure ends the build."""
     code = main([str(one) for one in arguments])
     if code:
         raise SystemExit(code)
 
 
 def warm(table: Path, folder: Path) -> None:
-    """Go through every command on a table with numbers, dates of years, levels and gaps."""
-    model, rows, conditions, do = (
-        folder / name for name in ("model", "rows.parquet", "conditions.json", "do.json")
-    )
+    """Run every command on a table with numbers, years, levels and gaps."""
+    model = folder / "model"
+    rows = folder / "rows.parquet"
+    conditions = folder / "conditions.json"
+    do = folder / "do.json"
     conditions.write_text(json.dumps(CONDITIONS))
     do.write_text(json.dumps({"tv_hours": 2}))
     run("fit", "--data", table, "--out", model, "--family", "forest")

@@ -91,11 +91,7 @@ def _note(name: str) -> str:
 def fields(schema: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """Yield the fields of a schema and of the objects and lists of objects in it."""
     for name, found in schema.get("properties", {}).items():
-        limits = [
-            f"{key} {found[key]}"
-            for key in ("enum", "default", "minimum", "maximum", "maxLength")
-            if key in found
-        ]
+        limits = [f"{key} {found[key]}" for key in LIMITS if key in found]
         about = "; ".join(filter(None, [found.get("description", ""), *limits]))
         yield f"`{prefix}{name}`", found.get("type", "any"), about
         yield from fields(found, f"{prefix}{name}.")
@@ -147,7 +143,7 @@ def commands() -> str:
 
 
 def programs() -> Iterator[str]:
-    """Yield the help of what is started with `python -m`."""
+    """Yield the help of the `python -m` programs."""
     for module, below in PROGRAMS.items():
         main = import_module(
             f"{module}.__main__" if module in ("simulacra_api", "simulacra_trainer") else module
@@ -160,7 +156,7 @@ def programs() -> Iterator[str]:
 
 
 def command(found: Any, name: str) -> Iterator[str]:
-    """Yield the sections of a command and of those below it."""
+    """Yield the sections of a command and its subcommands."""
     if below := getattr(found, "commands", None):
         for child, one in below.items():
             yield from command(one, f"{name} {child}")
@@ -183,15 +179,9 @@ def sdk() -> str:
     parts = ["# Python SDK", intro]
     for name, member in vars(Client).items():
         if inspect.isfunction(member) and hasattr(member, "__wrapped__"):
-            signature = (
-                str(inspect.signature(member))
-                .replace("self, /, ", "")
-                .replace("self, /", "")
-                .replace("'", "")
-            )
-            parts.append(
-                f"## {name}\n\n```python\n{name}{signature}\n```\n\n{inspect.getdoc(member)}"
-            )
+            signature = str(inspect.signature(member)).replace("'", "")
+            code = name + signature.replace("self, /, ", "").replace("self, /", "")
+            parts.append(f"## {name}\n\n```python\n{code}\n```\n\n{inspect.getdoc(member)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -199,9 +189,6 @@ def table(head: Any, rows: Any) -> str:
     """Return a Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
-        lines.append(
-            "| "
-            + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in row)
-            + " |"
-        )
+        cells = (" ".join(str(cell).split()).replace("|", "\\|") for cell in row)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

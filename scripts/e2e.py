@@ -1,9 +1,9 @@
-"""`make e2e`: builds the images, loads them into a cluster, and runs tests/node on it.
+"""`make e2e`: build the images, load them into a cluster, and run tests/node on it.
 
 The cluster is that of KUBECONFIG (SIMULACRA_IMAGE_LOADER is then the command that loads archives
-into it), a kind one (--kind), or else the node of ../shared/bin/cluster, which needs root and some
-packages of Debian, installed if missing. What it started is taken down however it ends; what a
-killed run left behind goes at the next start.
+into it), or a kind cluster (--kind), or else the node of ../shared/bin/cluster, which needs root
+and some Debian packages; missing ones are installed. The cluster is always removed at the end; the
+next run removes that of a killed run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 PORT = "23300"
 ROLES = ("api", "operator", "trainer", "tryout")
 NEURAL = "trainer-cuda"
-"""With --neural; a fit by two workers is skipped without, as it would take CI minutes more."""
+"""Built with --neural only: the fit by two workers takes minutes more in CI."""
 PACKAGES = {
     "containerd": "containerd",
     "runc": "runc",
@@ -47,12 +47,12 @@ LIBRARIES = {
     Path("/usr/lib/podman/netavark"): "netavark",
 }
 NO_HISTORY = 3
-"""How images/previous.py ends where the clone does not reach back to the previous release."""
+"""Exit code of images/previous.py if the clone does not have the previous release."""
 FREE_GIB = 12
-"""What images, their layers and the node's copies of them take (measured: 9 GiB), and some air."""
+"""Disk for images, layers and the node's copies (measured: 9 GiB), with a margin."""
 CHART_VALUES = {"image": {"registry": "simulacra.local", "pullPolicy": "IfNotPresent"}}
 NETWORKS = ("10.88.0.0/16", "10.96.0.0/16")
-"""Pods' and Services' addresses of the node; see ../shared/bin/README.md."""
+"""Addresses of the node's Pods and Services; see ../shared/bin/README.md."""
 PROBE = """set -e
 ip netns add sim-probe-$$
 trap "ip netns del sim-probe-$$" EXIT
@@ -63,12 +63,12 @@ _spent: dict[str, float] = {}
 
 
 class Unable(Exception):
-    """This machine has not what a node needs; nothing was tested."""
+    """This machine cannot run a node; nothing was tested."""
 
 
 @contextmanager
 def part(name: str) -> Iterator[None]:
-    """Say what begins, and note how long it took."""
+    """Print the name of a part, and record its duration."""
     print(f"e2e: {name} ...", flush=True)
     began = time.monotonic()
     try:
@@ -91,7 +91,7 @@ def contained(command: list[str], env: dict[str, str] | None = None) -> int:
 
 
 def prepare() -> None:
-    """Install what a node and the build need, then try what the node will do; raises Unable."""
+    """Install the packages of node and build, and probe the machine; raises Unable."""
     if not TOOL.exists():
         raise Unable(
             "set KUBECONFIG and SIMULACRA_IMAGE_LOADER, or put the tool at ../shared/bin/cluster"
@@ -100,15 +100,12 @@ def prepare() -> None:
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     missing += [package for folder, package in LIBRARIES.items() if not folder.exists()]
     if os.geteuid() != 0:
-        raise Unable("a node needs root")
+        raise Unable("a node needs root; run this as root")
     if missing and not shutil.which("apt-get"):
-        raise Unable(f"a node needs these packages of Debian: {' '.join(missing)}")
+        raise Unable(f"install these Debian packages: {' '.join(missing)}")
     if missing:
-        quiet: dict[str, Any] = {
-            "capture_output": True,
-            "text": True,
-            "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        }
+        env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        quiet: dict[str, Any] = {"capture_output": True, "text": True, "env": env}
         subprocess.run(["apt-get", "update", "-q"], check=False, **quiet)
         install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
         done = subprocess.run(install, check=False, **quiet)
@@ -118,7 +115,7 @@ def prepare() -> None:
             )
     free = shutil.disk_usage(ROOT).free >> 30
     if free < FREE_GIB:
-        raise Unable(f"it needs {FREE_GIB} GiB of disk, and {free} are free")
+        raise Unable(f"{FREE_GIB} GiB of disk are needed, {free} are free; free some")
     tried = subprocess.run(["sh", "-c", PROBE], capture_output=True, text=True, check=False)
     if tried.returncode:
         raise Unable(f"this machine does not let root make networks: {tried.stderr.strip()[-400:]}")
@@ -130,26 +127,15 @@ def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
         yaml.safe_dump(CHART_VALUES, values)
         values.flush()
         env = os.environ | {"KUBECONFIG": kubeconfig, "SIMULACRA_E2E_VALUES": values.name} | more
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "tests/node",
-            "-m",
-            "node",
-            "-x",
-            "-vv",
-            "-rs",
-            "--durations=12",
-        ]
-        code = contained([*command, *extra], env)
+        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-vv"]
+        code = contained([*command, "-rs", "--durations=12", *extra], env)
     if code:
         describe(kubeconfig)
     return code
 
 
 def describe(kubeconfig: str) -> None:
-    """Print pods, events and the ends of the product's logs."""
+    """Print pods, events and the last lines of the product's logs."""
     kubectl = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", kubeconfig]
     for words in (
         "get pods -A -o wide",
@@ -172,7 +158,7 @@ def describe(kubeconfig: str) -> None:
 
 
 def take_down(folder: Path) -> None:
-    """Stop the node of a folder and remove it; a signal that comes meanwhile changes nothing."""
+    """Stop and remove the node of a folder; ignore signals meanwhile."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     subprocess.run([str(TOOL), "down", str(folder)], check=False, start_new_session=True)
@@ -180,13 +166,13 @@ def take_down(folder: Path) -> None:
 
 
 def on_node(archives: list[str], extra: list[str]) -> int:
-    """The suite on a node of our own, which is taken down afterwards."""
+    """Run the suite on a new node, which is removed afterwards."""
     folder = ROOT / "build" / "e2e"
     lock = os.open(f"{folder}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise SystemExit("e2e: it runs already in this checkout") from None
+        raise SystemExit("e2e: another run uses this checkout; wait for it") from None
     if folder.exists():  # a run that was killed
         subprocess.run([str(TOOL), "down", str(folder)], check=False)
         shutil.rmtree(folder)
@@ -200,9 +186,8 @@ def on_node(archives: list[str], extra: list[str]) -> int:
     try:
         with part("node"):
             command = [str(TOOL), "up", str(folder), "--node", "--audit", "--port", PORT]
-            up = json.loads(
-                subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            )
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            up = json.loads(done.stdout)
             os.environ["PATH"] += f":{up['bin']}"
         with part("load"):
             load = [str(TOOL), "load", str(folder), *archives]
@@ -211,42 +196,34 @@ def on_node(archives: list[str], extra: list[str]) -> int:
         return suite(up["kubeconfig"], {"SIMULACRA_E2E_CLUSTER": str(folder)}, extra)
     finally:
         if keep:
-            print(f"e2e: left up: KUBECONFIG={folder}/kubeconfig; {TOOL} down {folder} ends it")
+            print(
+                f"e2e: node kept: KUBECONFIG={folder}/kubeconfig; {TOOL} down {folder} removes it"
+            )
         else:
             with part("down"):
                 take_down(folder)
 
 
 def on_kind(archives: list[str], extra: list[str]) -> int:
-    """The suite on a kind cluster made for it."""
+    """Run the suite on a new kind cluster, which is removed afterwards."""
     name = "simulacra-e2e"
     with tempfile.TemporaryDirectory() as folder:
         kubeconfig = f"{folder}/kubeconfig"
-        create = [
-            "kind",
-            "create",
-            "cluster",
-            "--name",
-            name,
-            "--kubeconfig",
-            kubeconfig,
-            "--wait",
-            "120s",
-        ]
+        create = ["kind", "create", "cluster", "--name", name, "--kubeconfig", kubeconfig]
+        load = ["kind", "load", "image-archive", "--name", name]
         try:
-            subprocess.run(create, check=True)
+            subprocess.run([*create, "--wait", "120s"], check=True)
             for archive in archives:
-                subprocess.run(
-                    ["kind", "load", "image-archive", archive, "--name", name], check=True
-                )
+                subprocess.run([*load, archive], check=True)
             return suite(kubeconfig, {}, extra)
         finally:
             subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
 
 
 def build(more: list[str], *, neural: bool) -> list[str]:
-    """Build the images, and the previous release's where git has it; return their archives."""
-    folder, roles = ROOT / "build" / "images", (*ROLES, *((NEURAL,) if neural else ()))
+    """Build the images, and those of the previous release if git has it; return the archives."""
+    folder = ROOT / "build" / "images"
+    roles = (*ROLES, NEURAL) if neural else ROLES
     if neural:
         os.environ["SIMULACRA_E2E_NEURAL"] = "1"
     with part("images"):
@@ -266,7 +243,8 @@ def build(more: list[str], *, neural: bool) -> list[str]:
 def run(args: argparse.Namespace, extra: list[str]) -> int:
     """Build, load, test; return pytest's exit code."""
     base = ["--base", args.base] if args.base else []
-    given, loader = os.environ.get("KUBECONFIG"), os.environ.get("SIMULACRA_IMAGE_LOADER")
+    given = os.environ.get("KUBECONFIG")
+    loader = os.environ.get("SIMULACRA_IMAGE_LOADER")
     if args.kind:
         if not shutil.which("kind"):
             raise Unable("kind is not in PATH")
@@ -275,9 +253,7 @@ def run(args: argparse.Namespace, extra: list[str]) -> int:
         return on_kind(build(base, neural=args.neural), extra)
     if given:
         if not loader:
-            raise Unable(
-                "KUBECONFIG is set: SIMULACRA_IMAGE_LOADER must say how archives get into its nodes"
-            )
+            raise Unable("KUBECONFIG is set; set SIMULACRA_IMAGE_LOADER to the command that loads")
         archives = build(base, neural=args.neural)
         subprocess.run([*shlex.split(loader), *archives], check=True)
         return suite(given, {}, extra)
@@ -291,15 +267,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", action="store_true", help="make a kind cluster")
     parser.add_argument(
-        "--base", help="base of the images (images/build.py); one with a newer glibc, for torch"
+        "--base", help="base of the images (images/build.py); torch needs a newer glibc"
     )
     parser.add_argument(
         "--neural",
         action="store_true",
-        help="build the trainer with torch too, and fit with two pods",
+        help="also build the trainer with torch, and fit with two pods",
     )
     parser.add_argument(
-        "--or-skip", action="store_true", help="end well where this machine cannot have a node"
+        "--or-skip", action="store_true", help="exit with 0 if this machine cannot run a node"
     )
     args, extra = parser.parse_known_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -319,10 +295,8 @@ def main() -> int:
         print("e2e: interrupted")
         return 130
     finally:
-        print(
-            "e2e: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in _spent.items()),
-            flush=True,
-        )
+        spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in _spent.items())
+        print(f"e2e: {spent}", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,33 +38,20 @@ KINDS: dict[str, list[str]] = {
     "apis/networking.k8s.io/v1": ["networking.v1.NetworkPolicy"],
     "apis/scheduling.k8s.io/v1": ["scheduling.v1.PriorityClass"],
 }
-KEPT = {
-    "$ref",
-    "additionalProperties",
-    "allOf",
-    "default",
-    "description",
-    "enum",
-    "format",
-    "items",
-    "oneOf",
-}
-KEPT |= {"properties", "required", "type"}
+KEPT = {"$ref", "additionalProperties", "allOf", "default", "description", "enum", "format"}
+KEPT |= {"items", "oneOf", "properties", "required", "type"}
 VERBATIM = {"default", "enum", "required"}
 
 
 def fetch(kubeconfig: str, path: str) -> Any:
-    """One JSON document of the server, through kubectl."""
-    done = subprocess.run(
-        ["kubectl", "--kubeconfig", kubeconfig, "get", "--raw", path],
-        check=True,
-        capture_output=True,
-    )
+    """Return a JSON document of the server, through kubectl."""
+    command = ["kubectl", "--kubeconfig", kubeconfig, "get", "--raw", path]
+    done = subprocess.run(command, check=True, capture_output=True)
     return json.loads(done.stdout)
 
 
 def trim(node: Any, is_properties: bool = False) -> Any:
-    """A schema with the keywords we read, and one sentence of description."""
+    """Return a schema with the keywords in KEPT and one sentence of description."""
     if isinstance(node, list):
         return [trim(item) for item in node]
     if not isinstance(node, dict):
@@ -75,14 +62,13 @@ def trim(node: Any, is_properties: bool = False) -> Any:
             continue
         if key == "description" and isinstance(value, str):
             value = re.split(r"(?<=\w\w\.)\s", value.replace("\n", " "), maxsplit=1)[0]
-        kept[key] = (
-            value if key in VERBATIM or key.startswith("x-") else trim(value, key == "properties")
-        )
+        is_verbatim = key in VERBATIM or key.startswith("x-")
+        kept[key] = value if is_verbatim else trim(value, key == "properties")
     return kept
 
 
 def refs(node: Any) -> set[str]:
-    """Names of the component schemas that a schema refers to."""
+    """Return the names of the component schemas that a schema refers to."""
     if isinstance(node, list):
         return set().union(*map(refs, node)) if node else set()
     if not isinstance(node, dict):
@@ -92,7 +78,7 @@ def refs(node: Any) -> set[str]:
 
 
 def main(kubeconfig: str) -> None:
-    """Collect the kinds and everything they reach, and print them sorted."""
+    """Print the kinds and everything that they refer to, sorted."""
     kept: dict[str, Any] = {}
     for document, kinds in KINDS.items():
         schemas = fetch(kubeconfig, f"/openapi/v3/{document}")["components"]["schemas"]

@@ -1,4 +1,4 @@
-"""The long run of schemathesis against a `simulacra up` of its own.
+"""A long run of schemathesis against its own `simulacra up`.
 
     python scripts/fuzz_api.py --minutes 30
 

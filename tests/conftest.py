@@ -1,4 +1,4 @@
-"""Which tests share a process under pytest-xdist (`--dist loadgroup`)."""
+"""Test groups for pytest-xdist (`--dist loadgroup`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 TOGETHER = {"api"}
-"""Folders that run in one process: what they check at the end is about all their tests."""
+"""Folders whose last checks cover all their tests, so that they run in one process."""
 
 
 @pytest.hookimpl(tryfirst=True)

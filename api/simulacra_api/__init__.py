@@ -1,1 +1,1 @@
-"""REST front door: writes custom resources, streams bytes through custody. It keeps no state of its own."""
+"""REST API: writes custom resources, streams bytes through custody, keeps no state of its own."""

@@ -1,4 +1,7 @@
-"""`python -m simulacra_api --port N [--host 127.0.0.1]`: serves the API and prints one JSON line when it is ready."""
+"""`python -m simulacra_api --port N [--host 127.0.0.1]`: serve the API.
+
+Prints one JSON line with the URL on stdout when it is ready.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,13 @@ from simulacra_custody.errors import SettingsError
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens once it does."""
+    """Prints the URL once it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # Code and models live as long as the process: later collections need not scan them.
         gc.collect()
-        gc.freeze()  # code and models live as long as the process: collections between requests need not look at them
+        gc.freeze()
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
             sys.stdout.write(json.dumps({"url": f"http://{host}:{port}"}) + "\n")
@@ -33,7 +37,8 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind a TCP socket. The protocol is named because asyncio sets TCP_NODELAY only where it is: else 40 ms a call."""
+    """Bind a TCP socket."""
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it a call takes 40 ms.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -45,17 +50,14 @@ def main(argv: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the exit code is 2 when a setting is missing or malformed."""
     parser = argparse.ArgumentParser(prog="python -m simulacra_api", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument(
-        "--port", type=int, required=True, help="port to listen on; 0 takes a free one"
-    )
+    port = "port to listen on; 0 takes a free one"
+    parser.add_argument("--port", type=int, required=True, help=port)
     args = parser.parse_args(argv)
     log.to_stderr()
     listener = listen(args.host, args.port)
     try:
         settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)
-        stores = (
-            Stores.open()
-        )  # what is malformed is said here, not by a traceback of the server's start
+        stores = Stores.open()  # here, so that a wrong setting gives a sentence and no traceback
     except (ValueError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

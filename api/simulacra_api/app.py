@@ -1,4 +1,4 @@
-"""The application: routes, errors and middleware around one set of services."""
+"""The ASGI application: routes, errors and middleware around one set of services."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulacra_api.account import routes as account
 from simulacra_api.auth import routes as oauth
 from simulacra_api.certificates import routes as certificates
 from simulacra_api.datasets import routes as datasets
-from simulacra_api.docs import health_and_docs
+from simulacra_api.docs import routes as docs
 from simulacra_api.docs.openapi import document
 from simulacra_api.effects import routes as effects
 from simulacra_api.generations import routes as generations
@@ -22,15 +22,23 @@ from simulacra_api.http import problems
 from simulacra_api.http.middleware import RequestMiddleware
 from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
-from simulacra_api.pages.router import router as pages
+from simulacra_api.pages import routes as pages
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
 from simulacra_api.uploads import routes as uploads
 from simulacra_api.webhooks import routes as webhooks
 
+# Starlette tries routes in this order: what customers poll comes first.
+# fmt: off
+_MODULES = (
+    jobs, uploads, datasets, generations, effects, oauth, access, account, webhooks, certificates,
+    docs, pages,
+)
+# fmt: on
+
 
 def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -> FastAPI:
-    """Return the ASGI application; services are opened with its lifespan, over the stores that it is given."""
+    """Return the application; its lifespan opens the services over the given stores."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,22 +54,8 @@ def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    # Tried in this order: what is polled comes first. The document has an order of its own.
-    for module in (
-        jobs,
-        datasets,
-        uploads,
-        generations,
-        effects,
-        oauth,
-        access,
-        account,
-        webhooks,
-        certificates,
-        health_and_docs,
-    ):
+    for module in _MODULES:
         app.include_router(module.router)
-    app.include_router(pages)
     problems.install(app, settings.public_url)
     app.state.metrics = Metrics()
     app.add_middleware(RequestMiddleware, base_url=settings.public_url, metrics=app.state.metrics)

@@ -1,9 +1,8 @@
-"""The process's log: lines are gathered for a moment, since a write a request would cost a tenth of
-the request.
+"""The process log on stderr, buffered for a moment.
 
-A warning or worse is written at once, with all that came before it, so the order holds and nothing
-that matters waits. A kill -9 loses the access lines of the last moment; what must not be lost is in
-the audit log, which is no log of this kind.
+One write per request would cost a tenth of the request's time. A warning or worse is written at
+once, after all earlier lines, so the order holds and important lines do not wait. A kill -9 loses
+the access lines of the last 0.1 s; what must not be lost is in the audit log.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class GatheringHandler(logging.Handler):
-    """Writes lines to a stream, many at once; outside of an event loop each at once."""
+    """Writes lines to a stream in batches; outside of an event loop, each line at once."""
 
     def __init__(self, stream: TextIO, seconds: float = GATHER_SECONDS) -> None:
         super().__init__()
@@ -28,7 +27,7 @@ class GatheringHandler(logging.Handler):
         self._timer: asyncio.TimerHandle | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line."""
+        """Buffer a line; flush at once for a warning or worse."""
         try:
             self._lines.append(self.format(record))
             if record.levelno >= logging.WARNING or not self._is_timed():
@@ -37,7 +36,7 @@ class GatheringHandler(logging.Handler):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write the buffered lines."""
         self.acquire()
         try:
             lines, self._lines = self._lines, []
@@ -48,7 +47,7 @@ class GatheringHandler(logging.Handler):
             self.release()
 
     def _is_timed(self) -> bool:
-        """Return whether a flush is to come, which only an event loop can arrange."""
+        """Return whether a flush is scheduled; only an event loop can schedule one."""
         if self._timer is None:
             try:
                 self._timer = asyncio.get_running_loop().call_later(self._seconds, self._on_time)
@@ -62,8 +61,9 @@ class GatheringHandler(logging.Handler):
 
 
 def to_stderr() -> None:
-    """Log from INFO on to stderr; never what libraries say of URLs, for ours says templates."""
+    """Log to stderr from INFO on."""
     handler = GatheringHandler(sys.stderr)
     logging.basicConfig(level=logging.INFO, handlers=[handler], format=FORMAT)
+    # These log whole URLs; our access log has route templates only.
     for chatty in ("httpx2", "httpcore2", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

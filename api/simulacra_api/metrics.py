@@ -1,4 +1,4 @@
-"""Rate, errors and duration of requests, by route template: no ids, no tenants, nothing of a customer's data."""
+"""Prometheus metrics of requests by route template, without ids or customer data."""
 
 from __future__ import annotations
 
@@ -17,33 +17,24 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class Metrics:
-    """The metrics of one application.
-
-    simulacra_api_requests_total{method, route, status}; simulacra_api_request_seconds{method,
-    route} (until the last byte); simulacra_api_requests_in_progress; and those of the process. A
-    path without a route counts as "-".
-    """
+    """Metrics of one application and its process; a path without a route counts as "-"."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
+        registry = CollectorRegistry()
+        labels = ["method", "route"]
+        self._registry = registry
+        ProcessCollector(registry=registry)
         self._requests = Counter(
-            "simulacra_api_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self._registry,
+            "simulacra_api_requests", "Requests answered.", [*labels, "status"], registry=registry
         )
+        help_text = "Time from the request to the last byte of its answer."
         self._seconds = Histogram(
-            "simulacra_api_request_seconds",
-            "Time from the request to the last byte of its answer.",
-            ["method", "route"],
-            buckets=SECONDS,
-            registry=self._registry,
+            "simulacra_api_request_seconds", help_text, labels, buckets=SECONDS, registry=registry
         )
         self.in_progress = Gauge(
             "simulacra_api_requests_in_progress",
             "Requests that are being answered.",
-            registry=self._registry,
+            registry=registry,
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

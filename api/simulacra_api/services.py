@@ -1,4 +1,4 @@
-"""What every route works with: one connection each to the control plane, custody, the audit log and the issuers."""
+"""Services of one API process: control plane, custody, audit log, issuers and quotas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
-from simulacra_api.http.counting_lock import CountingLock
 from simulacra_api.quotas.quota_usage import QuotaLedger
 from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.settings import Settings
@@ -25,15 +24,30 @@ from simulacra_api.tenancy.read_cache import ReadCache
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import Cluster
 from simulacra_custody.audit.certificates import Certificates
+from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.service import Custody
 from simulacra_custody.wiring import open_audit, open_custody
 
 
+class CountingLock(asyncio.Lock):
+    """A lock that counts its waiters, so that a caller can refuse to join a long queue."""
+
+    waiting = 0
+
+    async def __aenter__(self) -> None:
+        """Acquire the lock."""
+        self.waiting += 1
+        try:
+            await super().__aenter__()
+        finally:
+            self.waiting -= 1
+
+
 @dataclass(frozen=True)
 class Services:
-    """The services below, opened."""
+    """The open services, shared by all requests."""
 
     settings: Settings
     cluster: Cluster
@@ -52,17 +66,22 @@ class Services:
     tenants: Tenants
     verifier: TokenVerifier
 
+    async def record(self, event: EventType, data: AuditData) -> None:
+        """Append an audit record durably; AuditUnavailable (503) means: do not act."""
+        entry = AuditEvent(type=event, source=Component.API, data=data)
+        await asyncio.to_thread(self.audit.append, entry)
+
 
 @dataclass(frozen=True)
 class Stores:
-    """Where bytes and records are kept."""
+    """Where bytes and audit records are kept."""
 
     custody: Custody
     audit: SegmentedAuditLog
 
     @classmethod
     def open(cls) -> Stores:
-        """Open what SIMULACRA_STORE, SIMULACRA_KEYS and SIMULACRA_AUDIT name; SettingsError says what is wrong."""
+        """Open SIMULACRA_STORE, SIMULACRA_KEYS and SIMULACRA_AUDIT; SettingsError names a fault."""
         return cls(open_custody(), open_audit())
 
 
@@ -72,12 +91,14 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
     cluster = await Cluster.connect(settings.kubeconfig)
     signing = SigningKeyStore(cluster)
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
+    auth0 = Auth0(settings.auth0) if settings.auth0 else None
+    rates = Rates(cluster)
+    tenants = Tenants(cluster)
+    # Half a second of imports that the first upload need not wait for.
     warm_up = asyncio.create_task(
         asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope")
     )
-    auth0 = Auth0(settings.auth0) if settings.auth0 else None
-    rates, tenants = Rates(cluster), Tenants(cluster)
-    keeping_rates = asyncio.create_task(rates.run())
+    sharing_rates = asyncio.create_task(rates.run())
     try:
         yield Services(
             settings=settings,
@@ -98,17 +119,18 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             verifier=TokenVerifier(settings, signing, external),
         )
     finally:
-        keeping_rates.cancel()
+        sharing_rates.cancel()
         await rates.close()
         await cluster.close()
-        await warm_up  # half a second of imports that the first upload need not wait for
+        await warm_up
         for provider in (external, auth0):
             if provider is not None:
                 await provider.close()
 
 
+# A coroutine, because FastAPI runs other dependencies in a thread.
 async def get_services(request: Request) -> Services:
-    """FastAPI dependency: the services of this process. A coroutine, as all dependencies are: others get a thread."""
+    """FastAPI dependency: return the services of this process."""
     opened: Services = request.app.state.services
     return opened
 

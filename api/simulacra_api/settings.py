@@ -6,15 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulacra_api.tenancy.read_cache import CACHE_SECONDS
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
 from simulacra_crds.contract.webhook import allows_private
 
 LINK_SECONDS = 900
-"""A download link lives this long (15 minutes)."""
+"""Lifetime of a download link (15 minutes)."""
 LEASE_SECONDS = 60.0
-"""An upload whose lease was not renewed for so long has lost its writer; a retry takes it over."""
+"""An upload lease that was not renewed for this long is stale; a retry takes the upload over."""
 MAX_JSON_BYTES = 1 << 20
 """Largest JSON body that is read."""
 MAX_ARTIFACT_BYTES = 32 << 20
@@ -30,15 +29,14 @@ class Settings:
             begin with it.
         audience: `aud` of the access tokens.
         kubeconfig: path of a kubeconfig; None: KUBECONFIG or the pod's service account.
-        token_seconds: life of a token of the built-in issuer.
+        token_seconds: lifetime of a token of the built-in issuer.
         max_upload_bytes: upper limit of an upload, whatever the tenant's quota says.
         delete_wait_seconds: how long DELETE waits for the erasure before it answers 202.
-        cache_seconds: how old a resource may be that is shown; a change takes this longer (see
-            `cache`).
-        oidc_issuer: an OpenID Connect issuer whose tokens are accepted beside the built-in one's.
-        webhooks_allow_private: webhooks may use http and addresses that are not public.
-        auth0: where the clients of approved signups and their secrets are made; None: the built-in
-            issuer knows them.
+        cache_seconds: maximum age of a resource that is shown; a change takes this much longer.
+        oidc_issuer: an OpenID Connect issuer, trusted beside the built-in one.
+        webhooks_allow_private: whether webhooks may use http and addresses that are not public.
+        auth0: where clients of approved signups and their secrets are made; None: in the built-in
+            issuer.
     """
 
     public_url: str
@@ -47,16 +45,17 @@ class Settings:
     token_seconds: int = 3600
     max_upload_bytes: int = 1 << 40
     delete_wait_seconds: float = 5.0
-    cache_seconds: float = CACHE_SECONDS
+    cache_seconds: float = 0.25
     oidc_issuer: str | None = None
     webhooks_allow_private: bool = False
     auth0: Auth0Settings | None = None
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read SIMULACRA_PUBLIC_URL (else the URL given), _AUDIENCE, _MAX_UPLOAD_BYTES,
-        _OIDC_ISSUER and _WEBHOOK_ALLOW_PRIVATE (true or false); SIMULACRA_AUTH0_* (see
-        `simulacra_crds.auth0`); KUBECONFIG.
+        """Read SIMULACRA_PUBLIC_URL (default: the URL given) and the other settings.
+
+        These are SIMULACRA_AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER, _WEBHOOK_ALLOW_PRIVATE,
+        _AUTH0_* (see `simulacra_crds.auth0`), and KUBECONFIG.
 
         Raises:
             ValueError: naming the variable and the form it must have.
@@ -65,13 +64,11 @@ class Settings:
         if not limit.isdigit() or not int(limit):
             raise ValueError("SIMULACRA_MAX_UPLOAD_BYTES must be a whole number of bytes above 0")
         public = env.get("SIMULACRA_PUBLIC_URL") or public_url
+        issuer = env.get("SIMULACRA_OIDC_ISSUER")
         if not public.startswith(("http://", "https://")):
             raise ValueError("SIMULACRA_PUBLIC_URL must begin with http:// or https://")
-        issuer = env.get("SIMULACRA_OIDC_ISSUER")
         if issuer and not issuer.startswith(("http://", "https://")):
-            raise ValueError(
-                "SIMULACRA_OIDC_ISSUER must be the issuer's URL, as tokens say it in iss: https://..."
-            )
+            raise ValueError("SIMULACRA_OIDC_ISSUER must be the URL in the tokens' iss claim")
         audience = env.get(AUDIENCE_VARIABLE) or DEFAULT_AUDIENCE
         auth0 = Auth0Settings.from_env(env, audience)
         return cls(

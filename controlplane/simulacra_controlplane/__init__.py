@@ -1,9 +1,9 @@
 """A small server that speaks the part of the Kubernetes API which this product uses, and says so.
 
-Clients that must work: kopf, kr8s, and kubectl's get, describe, apply (both sides), create -f,
-replace, edit, patch, label, annotate, delete, wait, logs, events, api-resources and explain.
-tests/contract runs unchanged against this server and against a real kube-apiserver; a difference is
-a bug here.
+Clients that must work: kopf, the official Python client, and kubectl's get, describe, apply (both
+sides), create -f, replace, edit, patch, label, annotate, delete, wait, logs, events, api-resources
+and explain. tests/contract runs unchanged against this server and against a real kube-apiserver; a
+difference is a bug here.
 
 How a request goes: `app` (token, error bodies) -> `requests` (path, query, body) -> `handlers` (one
 function a verb) -> `reads` and `watch`, or `admission` (prune, default, validate, CEL),

@@ -336,7 +336,7 @@ def _as_it_was(
     undone: dict[Place, Object | None],
     past: list[tuple[Place, Object]],
 ) -> Iterator[Object]:
-    """Merge what is there now with what was there, in order; text is parsed when its turn comes."""
+    """Merge current and past rows in order; parse each text only when it is reached."""
     present: Iterator[tuple[Place, bytes | Object]] = (row for row in rows if row[0] not in undone)
     for _, found in heapq.merge(present, past, key=itemgetter(0)):
         obj: Object = from_json(found) if isinstance(found, bytes) else found

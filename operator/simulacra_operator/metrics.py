@@ -24,8 +24,7 @@ STUCK_DELETIONS = Gauge(
 API_WRITES = Counter("simulacra_api_writes_total", "Writes sent to the API server.", ["resource"])
 ORPHANS = Counter("simulacra_orphan_objects_total", "Erased objects whose resource was gone.")
 FOREIGN = Gauge(
-    "simulacra_foreign_objects",
-    "Unknown objects under tenants/ in the store, which stay.",
+    "simulacra_foreign_objects", "Unknown objects under tenants/ in the store, which stay."
 )
 STORE_FOREIGN = Gauge(
     "simulacra_store_foreign",

@@ -1,9 +1,8 @@
-"""A served API on a control plane with two tenants, and a stand-in for the operator and the
-trainer.
+"""A served API on a control plane with several tenants, and a stand-in for operator and trainer.
 
-No operator runs here: `StandIn` sets the statuses and writes the artifacts that they would. The
-control plane is the embedded one, and, under the marker `controlplane`, the real one, where the API
-has only the rights of the chart.
+No operator runs here: `StandIn` sets the statuses and writes the artifacts. The control plane is
+the embedded one and, under the marker `controlplane`, the real one, where the API has only the
+rights of the chart.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ import helm_chart
 import yaml
 from simulacra_api.__main__ import listen
 from simulacra_api.app import create_app
-from simulacra_api.auth.secrets import hash_secret
+from simulacra_api.auth.clients import hash_secret
 from simulacra_api.http import middleware, problems
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.settings import Settings
@@ -54,7 +53,7 @@ from simulacra_crds.contract.tasks import (
 )
 from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds import KINDS
-from simulacra_crds.kinds.base import FINALIZER
+from simulacra_crds.kinds.base import API_VERSION, FINALIZER
 from simulacra_crds.kube.client import (
     CRDS,
     CUSTOM,
@@ -100,7 +99,7 @@ TABLE = TableSchema(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One event loop for all async tests here: the server of the session lives in it."""
+    """Run all async tests here in one event loop, the one of the served API."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("asyncio"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
@@ -108,10 +107,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_error(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold every problem that any test here produces against the one envelope, and the whole of
-    them to the catalog.
+    """Check the envelope of every problem, and that the tests produce every code of the catalog.
 
-    The second only where all files of this folder run, without a selection by name.
+    The second only when all files of this folder run without a selection by name.
     """
     seen: set[str] = set()
     render = problems.problem_response
@@ -182,44 +180,28 @@ async def _make(
 
 
 async def _install(cluster: Cluster) -> None:
-    """CRDs, namespaces, two tenants with a client each, as the operator and the supervisor would."""
+    """Create CRDs, namespaces, tenants and clients, as operator and supervisor do."""
     for kind in KINDS:
         await _make(cluster, CRDS, crd(kind))
     for name in (SYSTEM, "tenant-acme", "tenant-globex", "tenant-tiny"):
-        await _make(
-            cluster,
-            NAMESPACES,
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
-        )
-    for resource in CUSTOM.values():  # a kind is served a moment after its definition is accepted
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await _make(cluster, NAMESPACES, namespace)
+    for resource in CUSTOM.values():  # served a moment after the definition is accepted
         await _until_served(cluster, resource)
     hashes = json.dumps([{"hash": hash_secret(SECRET), "created": datetime.now(UTC).isoformat()}])
     for tenant in ("acme", "globex", "tiny", "asleep", "early"):  # the last has no namespace yet
-        # nothing ends here, for there is no operator: the common tenants have room for what all
-        # tests begin
+        # No job ends without an operator: the common tenants have room for those of all tests.
         quotas = {"concurrentJobs": 1000}
         if tenant == "tiny":
             quotas = {"maxUploadBytes": SMALL_LIMIT, "maxRowsPerGeneration": 5000}
-        body = {
-            "apiVersion": "simulacra.dev/v1alpha1",
-            "kind": "Tenant",
-            "metadata": {"name": tenant},
-        }
-        body |= {
-            "spec": {
-                "clients": [f"client.{tenant}"],
-                "quotas": quotas,
-                "suspend": tenant == "asleep",
-            }
-        }
-        await _until_established(cluster, body)
+        clients, suspend = [f"client.{tenant}"], tenant == "asleep"
+        spec = {"clients": clients, "quotas": quotas, "suspend": suspend}
+        body = {"apiVersion": API_VERSION, "kind": "Tenant", "metadata": {"name": tenant}}
+        await _until_established(cluster, body | {"spec": spec})
     for client in ("acme", "globex", "tiny", "asleep", "early", "nobody"):
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": f"client-client.{client}"},
-        }
-        secret |= {"data": {"hashes": base64.b64encode(hashes.encode()).decode()}}
+        metadata = {"name": f"client-client.{client}"}
+        data = {"hashes": base64.b64encode(hashes.encode()).decode()}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
         await _make(cluster, SECRETS, secret, SYSTEM)
 
 
@@ -245,15 +227,12 @@ async def _until_established(cluster: Cluster, tenant: Object) -> None:
 
 
 async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
-    """A kubeconfig with the rights that the chart gives the API and no more (real control plane only)."""
+    """Return a kubeconfig with exactly the chart's rights for the API (real control plane only)."""
     roles = ApiResource(
         "rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False
     )
     bindings = ApiResource(
-        "rbac.authorization.k8s.io/v1",
-        "clusterrolebindings",
-        "ClusterRoleBinding",
-        namespaced=False,
+        roles.api_version, "clusterrolebindings", "ClusterRoleBinding", namespaced=False
     )
     kinds = {
         "ClusterRole": (roles, None),
@@ -262,7 +241,7 @@ async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
         "RoleBinding": (ApiResource(roles.api_version, "rolebindings", "RoleBinding"), SYSTEM),
         "ServiceAccount": (ApiResource("v1", "serviceaccounts", "ServiceAccount"), SYSTEM),
     }
-    for document in helm_chart.rights("api"):
+    for document in helm_chart.rbac_objects("api"):
         resource, namespace = kinds[document["kind"]]
         await _make(cluster, resource, document, namespace)
     path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/simulacra-api/token"
@@ -277,7 +256,7 @@ async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
 
 @dataclass
 class StandIn:
-    """Does what the operator and the trainer would, at once."""
+    """Does the work of operator and trainer, at once."""
 
     cluster: Cluster
     custody: Custody
@@ -296,7 +275,7 @@ class StandIn:
     async def write(
         self, resource: ApiResource, name: str, artefact: str, content: bytes
     ) -> Object:
-        """Store an artifact under the resource's key; returns its entry for `status.artefacts`."""
+        """Store an artifact under the resource's key; return its entry for `status.artefacts`."""
         found = await self.cluster.get(resource, name, self.namespace)
         ref = ResourceRef(self.tenant, resource.plural, found["metadata"]["uid"])
         key = found.get("status", {}).get("wrappedKey")
@@ -320,7 +299,7 @@ class StandIn:
         await self.status(MODELS, model, phase="Ready", family="forest", figures={"fidelity": 0.9})
 
     async def generate(self, name: str, parts: list[pa.Table], phase: str = "Ready") -> list[bytes]:
-        """Store the parts; returns their bytes."""
+        """Store the parts; return their bytes."""
         files, entries = [], []
         for shard, table in enumerate(parts):
             sink = io.BytesIO()
@@ -349,22 +328,12 @@ class StandIn:
         figures = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
         segments = [figures | {"level": "loyal"}]
         found = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment=loyal"}
-        found |= {
-            "estimate": figures | {"identified": True},
-            "naive": -0.5,
-            "method": "aipw",
-            "adjustment": [],
-        }
-        found |= {
-            "alternatives": [],
-            "segment": "segment",
-            "segments": segments,
-            "warnings": ["few rows"],
-        }
+        estimate = figures | {"identified": True}
+        found |= {"estimate": estimate, "naive": -0.5, "method": "aipw", "adjustment": []}
+        found |= {"alternatives": [], "segment": "segment", "segments": segments}
+        found |= {"warnings": ["few rows"]}
         await self.write(EFFECT_ESTIMATES, name, ESTIMATE, json.dumps(found).encode())
-        await self.status(
-            EFFECT_ESTIMATES, name, phase="Ready", estimate=figures | {"identified": True}
-        )
+        await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=estimate)
 
     async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
         report = {"percent": percent, "etaSeconds": eta, "step": "fit"}
@@ -380,7 +349,7 @@ class StandIn:
         await self.status(resource, name, phase="Failed", lastFailure=last)
 
     async def erase(self, resource: ApiResource, name: str) -> None:
-        """Release the finalizer of a resource that is being deleted, once it is."""
+        """Wait for the deletion of a resource, erase its artifacts and remove its finalizer."""
         while not (found := await self.cluster.get(resource, name, self.namespace))["metadata"].get(
             "deletionTimestamp"
         ):
@@ -392,7 +361,7 @@ class StandIn:
 
 @dataclass
 class World:
-    """A served API and what is behind it."""
+    """A served API and its services."""
 
     url: str
     settings: Settings
@@ -431,7 +400,7 @@ class World:
         return serve(settings, listener)
 
     def stored(self) -> list[str]:
-        """Keys of all objects and unfinished puts."""
+        """Return the keys of all objects and unfinished puts."""
         store = self.custody.store
         return [
             info.key
@@ -460,13 +429,13 @@ async def serve(settings: Settings, listener: socket.socket) -> AsyncIterator[No
 
 @pytest.fixture(scope="session")
 def serve_api() -> Any:
-    """Serves another API process's worth of state beside the one of the session."""
+    """Serve another API, with its own state, beside the one of the session."""
     return serve
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The three custody variables, of a folder of their own."""
+    """Set the three custody variables to a folder of their own."""
     folder = tmp_path_factory.mktemp("custody")
     values = {
         "SIMULACRA_STORE": f"file://{folder}/store",
@@ -527,7 +496,7 @@ async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def uploaded(http: httpx2.AsyncClient, key: str) -> str:
-    """A dataset whose upload is complete; nothing was done with it yet."""
+    """A dataset whose upload is complete and which is not prepared yet."""
     answer = await http.post(
         "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +12,12 @@ import pytest_asyncio
 
 from auth0_mock import SETTINGS, Auth0Mock
 from simulacra_api.access import rotation
+from simulacra_api.access.schemas import RotationRequest
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http.problems import Problem
+from simulacra_api.services import Services
 from simulacra_api.settings import Settings
 from simulacra_crds.auth0 import Auth0
 from simulacra_custody.wiring import open_audit
@@ -27,9 +29,11 @@ async def services(world: Any) -> AsyncIterator[Any]:
     auth0 = Auth0(SETTINGS, edge)
     settings = replace(world.settings, auth0=SETTINGS)
     own = Credentials(world.cluster, SigningKeyStore(world.cluster), Tenants(world.cluster))
-    known = {"credentials": own, "audit": open_audit()}
-    tenants = SimpleNamespace(of_client=_nobody)
-    yield SimpleNamespace(edge=edge, auth0=auth0, settings=settings, tenants=tenants, **known)
+    services = SimpleNamespace(edge=edge, auth0=auth0, settings=settings, credentials=own)
+    services.tenants = SimpleNamespace(of_client=_nobody)
+    services.audit = open_audit()
+    services.record = MethodType(Services.record, services)
+    yield services
     await auth0.close()
 
 
@@ -47,7 +51,7 @@ async def _token(services: Any) -> tuple[str, str]:
     return client_id, await services.credentials.token_of(client_id, claim, "req")
 
 
-async def test_the_secret_is_the_one_that_auth0_gives(services: Any) -> None:
+async def test_claim_returns_the_secret_from_auth0(services: Any) -> None:
     client_id, token = await _token(services)
     given = await rotation.claim_credential(services, token, "request-1")
     assert given.client_secret == services.edge.clients[0]["secret"]
@@ -58,7 +62,7 @@ async def test_the_secret_is_the_one_that_auth0_gives(services: Any) -> None:
     assert again.value.entry.code == "simio_credential_claim_not_found"
 
 
-async def test_a_claim_is_not_used_up_while_auth0_is_away(services: Any) -> None:
+async def test_claim_stays_open_while_auth0_is_unreachable(services: Any) -> None:
     _, token = await _token(services)
     services.edge.fail = {"/api/v2/clients/": 503}
     with pytest.raises(Problem) as refused:
@@ -68,13 +72,13 @@ async def test_a_claim_is_not_used_up_while_auth0_is_away(services: Any) -> None
     assert (await rotation.claim_credential(services, token, "request-2")).client_secret
 
 
-async def test_a_rotation_there_has_no_overlap(services: Any) -> None:
+async def test_rotation_with_auth0_has_no_overlap(services: Any) -> None:
     client_id, token = await _token(services)
     await rotation.claim_credential(services, token, "request-1")
     caller: Any = SimpleNamespace(
         client_id=client_id, audit_data=lambda: rotation.AuditData(client=client_id)
     )
-    opened = await rotation.request_rotation(services, caller, rotation.RotationRequest())
+    opened = await rotation.request_rotation(services, caller, RotationRequest())
     assert opened.overlap_seconds == 0
     first = services.edge.clients[0]["secret"]
     assert opened.credential_claim_token is not None
@@ -83,7 +87,7 @@ async def test_a_rotation_there_has_no_overlap(services: Any) -> None:
     ).client_secret != first
 
 
-def test_auth0_is_the_issuer_unless_told_otherwise() -> None:
+def test_auth0_is_the_default_external_issuer() -> None:
     env = {"SIMULACRA_AUTH0_DOMAIN": "x.auth0.example", "SIMULACRA_AUTH0_CLIENT_ID": "i"}
     env["SIMULACRA_AUTH0_CLIENT_SECRET"] = "s"
     settings = Settings.from_env("http://127.0.0.1:1", env)

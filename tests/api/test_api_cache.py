@@ -1,4 +1,4 @@
-"""The cache: shared reads, and no process shows what was before a change that this API has confirmed."""
+"""The read cache: shared reads, and no stale read after a confirmed change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECONDS = 0.4
 
 
 class _Counting:
-    """A control plane that counts reads, and answers when it is let."""
+    """A control plane that counts reads and answers once its gate is open."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -38,7 +38,7 @@ class _Counting:
         return found
 
 
-async def test_one_read_serves_all_who_ask_at_once_and_shortly_after() -> None:
+async def test_one_read_serves_concurrent_and_later_callers() -> None:
     plane = _Counting()
     cache = ReadCache(plane, SECONDS)  # type: ignore[arg-type]
     plane.gate.clear()
@@ -57,7 +57,7 @@ async def test_one_read_serves_all_who_ask_at_once_and_shortly_after() -> None:
     assert plane.reads == 4
 
 
-async def test_absence_and_errors_are_not_remembered() -> None:
+async def test_absence_and_errors_are_not_cached() -> None:
     plane = _Counting()
     cache = ReadCache(plane, SECONDS)  # type: ignore[arg-type]
     plane.found = None
@@ -70,7 +70,7 @@ async def test_absence_and_errors_are_not_remembered() -> None:
     assert await cache.find(Dataset, "ds-1", "ns") is not None
 
 
-async def test_nothing_is_kept_longer_than_it_is_used() -> None:
+async def test_expired_values_are_dropped() -> None:
     cache = ReadCache(_Counting(), 0.05)  # type: ignore[arg-type]
     await cache.find(Dataset, "ds-1", "ns")
     await asyncio.sleep(0.1)
@@ -79,7 +79,7 @@ async def test_nothing_is_kept_longer_than_it_is_used() -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def pair(world: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
-    """Two processes' worth of API, each with a cache of its own, that both remember for `SECONDS`."""
+    """Two APIs with a cache each, as two processes have, that caches for `SECONDS`."""
     settings = replace(world.settings, cache_seconds=SECONDS)
     headers = {"Authorization": f"Bearer {await world.token('acme')}"}
 
@@ -103,12 +103,12 @@ async def _keep_reading(http: httpx2.AsyncClient, url: str, stop: asyncio.Event)
         await asyncio.sleep(0.01)
 
 
-async def test_a_change_that_was_confirmed_shows_in_the_other_process(
+async def test_confirmed_change_shows_in_the_other_process(
     pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], ready: str, acme: Any
 ) -> None:
     one, two = pair
     url, stop = f"/v1/datasets/{ready}", asyncio.Event()
-    reading = asyncio.create_task(_keep_reading(two, url, stop))  # its cache is filled all the time
+    reading = asyncio.create_task(_keep_reading(two, url, stop))  # keeps its cache filled
     try:
         for seconds in (90_000, 91_000, 92_000):
             assert (await one.patch(url, json={"retention_seconds": seconds})).status_code == 200
@@ -122,7 +122,7 @@ async def test_a_change_that_was_confirmed_shows_in_the_other_process(
         await reading
 
 
-async def test_what_was_created_shows_at_once(
+async def test_created_generation_shows_in_the_other_process(
     pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], ready: str, key: str
 ) -> None:
     one, two = pair
@@ -131,7 +131,7 @@ async def test_what_was_created_shows_at_once(
     assert (await two.get(f"/v1/generations/{made['generation_id']}")).status_code == 200
 
 
-async def test_a_confirmed_cancellation_shows_in_the_other_process(
+async def test_confirmed_cancellation_shows_in_the_other_process(
     pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], ready: str, key: str
 ) -> None:
     one, two = pair
@@ -144,11 +144,11 @@ async def test_a_confirmed_cancellation_shows_in_the_other_process(
     assert (await two.get(f"/v1/jobs/{job}")).json()["status"] == "failed"
 
 
-async def test_an_upload_in_pieces_that_was_completed_shows_as_such(
+async def test_completed_resumable_upload_shows_in_the_other_process(
     pair: tuple[httpx2.AsyncClient, httpx2.AsyncClient], key: str
 ) -> None:
     table = b"a,b\n" + b"1,2\n" * 1000
-    for http, turn in zip(pair, "12", strict=True):  # whichever process is asked next
+    for http, turn in zip(pair, "12", strict=True):  # whichever process reads next
         keyed = {"Idempotency-Key": key + turn}
         upload = (
             await pair[0].post("/v1/uploads", json={"bytes": len(table)}, headers=keyed)

@@ -1,4 +1,4 @@
-"""Erasure certificates over REST: found after the resource is gone, by its tenant only, in pages, and verified."""
+"""Erasure certificates: found by their tenant only, listed in pages, verified offline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def issued(
     world: Any, count: int, tenant: str = "acme"
 ) -> tuple[Proofs, list[tuple[str, str]]]:
-    """Issue certificates for resources that are gone; return their ids and uids, oldest first."""
+    """Issue certificates for erased resources; return their ids and uids, oldest first."""
     owner = (await world.cluster.get(TENANTS, tenant))["metadata"]["uid"]
     proofs, names = Proofs(world.folder / "audit"), []
     await proofs.publish(world.cluster)
@@ -35,7 +35,7 @@ async def issued(
     return proofs, names
 
 
-async def test_a_certificate_is_found_by_id_and_uid_and_holds(world: Any) -> None:
+async def test_certificate_is_found_by_id_and_uid_and_verifies(world: Any) -> None:
     _, [(name, uid)] = await issued(world, 1)
     async with world.client() as http:
         body = (await http.get(f"/v1/erasure-certificates/{name}")).json()
@@ -46,7 +46,7 @@ async def test_a_certificate_is_found_by_id_and_uid_and_holds(world: Any) -> Non
     assert "d" not in keys["keys"][0], "the private part"
 
 
-async def test_nobody_elses_and_unknown_certificates_are_the_same_404(world: Any) -> None:
+async def test_unknown_certificate_and_one_of_another_tenant_are_a_404(world: Any) -> None:
     _, [(name, _)] = await issued(world, 1)
     async with world.client("globex") as http:
         answers = [
@@ -58,7 +58,7 @@ async def test_nobody_elses_and_unknown_certificates_are_the_same_404(world: Any
     assert name not in [one["resource_id"] for one in listed]
 
 
-async def test_pages_lead_through_all_newest_first(world: Any) -> None:
+async def test_pages_list_all_certificates_newest_first(world: Any) -> None:
     _, names = await issued(world, 5)
     found, path = [], "/v1/erasure-certificates?limit=2"
     async with world.client() as http:
@@ -71,7 +71,7 @@ async def test_pages_lead_through_all_newest_first(world: Any) -> None:
     assert [one for one in found if one in names] == names[::-1]
 
 
-async def test_a_name_used_again_shows_its_newest_certificate(world: Any) -> None:
+async def test_reused_id_shows_its_newest_certificate(world: Any) -> None:
     proofs, [(name, _)] = await issued(world, 1)
     owner, second = (await world.cluster.get(TENANTS, "acme"))["metadata"]["uid"], str(uuid.uuid4())
     proofs.certify(owner, name, second)
@@ -79,7 +79,7 @@ async def test_a_name_used_again_shows_its_newest_certificate(world: Any) -> Non
         assert (await http.get(f"/v1/erasure-certificates/{name}")).json()["uid"] == second
 
 
-async def test_the_checkpoint_is_public_and_signed(world: Any, http: Any) -> None:
+async def test_checkpoint_is_public_and_signed(world: Any, http: Any) -> None:
     proofs, _ = await issued(world, 0)
     proofs.checkpoint()
     answer = await http.get("/.well-known/simulacra-checkpoint", headers={"Authorization": ""})
@@ -89,7 +89,7 @@ async def test_the_checkpoint_is_public_and_signed(world: Any, http: Any) -> Non
     assert Checkpoint.parse(open_note(answer.content, key)).size > 0
 
 
-async def test_what_was_tampered_with_does_not_verify(world: Any) -> None:
+async def test_tampered_certificate_does_not_verify(world: Any) -> None:
     _, [(name, _)] = await issued(world, 1)
     async with world.client() as http:
         good = (await http.get(f"/v1/erasure-certificates/{name}")).json()

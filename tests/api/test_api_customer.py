@@ -1,4 +1,4 @@
-"""Rows under the customer's own key: what decrypting takes is answered, the rows themselves never."""
+"""Rows under the customer's own key: the API returns links and a command, never rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def to_customers_key(acme: Any, name: str) -> None:
     await acme.status(GENERATION_JOBS, name, artefacts=parts)
 
 
-async def test_decrypting_is_explained_and_the_rows_are_not_given(
+async def test_customer_key_rows_come_with_a_decrypt_command_only(
     http: httpx2.AsyncClient, acme: Any, ready: str, key: str
 ) -> None:
     name = await generated(http, acme, ready, key)
@@ -54,17 +54,17 @@ async def test_decrypting_is_explained_and_the_rows_are_not_given(
     words = shlex.split(part["decrypt"]["command"])
     assert words[:2] == ["aws-encryption-cli", "--decrypt"]
     assert f"key={KEY}" in words
-    assert part["url"] is None, "a directory gives out no links"
+    assert part["url"] is None, "a folder store has no links"
     refused = await http.get(managed["artifact_url"])
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_customer_key")
 
 
-async def test_a_sample_is_refused_where_rows_are_under_the_customers_key(
+async def test_probe_is_refused_with_a_customer_key(
     http: httpx2.AsyncClient, world: Any, ready: str
 ) -> None:
     spec = {"encryption": {"mode": "Customer", "keyArn": KEY}}
     await world.cluster.patch(TENANTS, "acme", {"spec": spec})
-    await asyncio.sleep(CACHE_SECONDS + 0.5)  # the API has seen it by then
+    await asyncio.sleep(CACHE_SECONDS + 0.5)  # until the API has read it
     try:
         answer = await http.post(f"/v1/datasets/{ready}/probe", json={})
         while answer.status_code == 504:

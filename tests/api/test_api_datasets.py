@@ -1,4 +1,4 @@
-"""Datasets: list, entity tags, retention, deletion; two tenants never see each other's."""
+"""Datasets: list, entity tags, retention, deletion, and isolation of tenants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 
-async def test_a_dataset_shows_its_state_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
+async def test_dataset_shows_status_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get(f"/v1/datasets/{ready}")).json()
     assert (body["status"], body["rows"], body["columns"]) == ("ready", 100, 3)
     assert body["model"] == {"status": "ready", "family": "forest", "figures": {"fidelity": 0.9}}
@@ -23,7 +23,7 @@ async def test_a_dataset_shows_its_state_and_expiry(http: httpx2.AsyncClient, re
     assert lifetime.total_seconds() == 86_400
 
 
-async def test_the_list_is_the_tenants_newest_first(
+async def test_dataset_list_is_newest_first_and_of_one_tenant(
     world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     items = (await http.get("/v1/datasets")).json()["items"]
@@ -35,7 +35,7 @@ async def test_the_list_is_the_tenants_newest_first(
         assert uploaded not in (await other.get("/v1/datasets")).text
 
 
-async def test_retention_is_changed_on_dataset_and_model(
+async def test_retention_changes_on_dataset_and_model(
     world: Any, http: httpx2.AsyncClient, ready: str
 ) -> None:
     answer = await http.patch(f"/v1/datasets/{ready}", json={"retention_seconds": 604_800})
@@ -50,7 +50,7 @@ async def test_retention_is_changed_on_dataset_and_model(
 @pytest.mark.parametrize(
     "body", [{"retention_seconds": 604_801}, {"retention_seconds": 1}, {}, {"rows": 1}]
 )
-async def test_a_retention_out_of_bounds_is_refused(
+async def test_retention_outside_the_limits_is_refused(
     http: httpx2.AsyncClient, uploaded: str, body: Any
 ) -> None:
     answer = await http.patch(f"/v1/datasets/{uploaded}", json=body)
@@ -70,7 +70,7 @@ async def test_if_match_guards_against_lost_updates(http: httpx2.AsyncClient, re
     assert third.status_code == 200
 
 
-async def test_delete_answers_202_until_the_erasure_is_done(
+async def test_delete_is_202_until_erased_then_204(
     world: Any, http: httpx2.AsyncClient, uploaded: str, acme: Any
 ) -> None:
     url = f"/v1/datasets/{uploaded}"
@@ -91,7 +91,7 @@ async def test_delete_answers_202_until_the_erasure_is_done(
     assert (await http.delete(url)).status_code == 404
 
 
-async def test_a_key_whose_dataset_is_being_erased_waits(
+async def test_key_of_a_dataset_being_erased_is_409(
     http: httpx2.AsyncClient, key: str, uploaded: str, acme: Any
 ) -> None:
     await http.delete(f"/v1/datasets/{uploaded}")
@@ -101,7 +101,7 @@ async def test_a_key_whose_dataset_is_being_erased_waits(
     await acme.erase(DATASETS, uploaded)
 
 
-async def test_delete_is_recorded_first(
+async def test_delete_needs_an_audit_record_first(
     world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
@@ -125,7 +125,7 @@ async def test_delete_is_recorded_first(
     ]
 
 
-async def test_anothers_ids_are_the_same_404_as_unknown_ones(
+async def test_ids_of_another_tenant_are_the_same_404_as_unknown_ids(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     headers = {"Idempotency-Key": key}
@@ -161,9 +161,7 @@ async def test_anothers_ids_are_the_same_404_as_unknown_ones(
 @pytest.mark.parametrize(
     "name", ["..", "x/y", "%2e%2e", "A", "a" * 64, "ds-%00", "%2F..%2Fsecrets"]
 )
-async def test_a_name_that_is_none_reaches_no_other_path(
-    http: httpx2.AsyncClient, name: str
-) -> None:
+async def test_malformed_id_is_404(http: httpx2.AsyncClient, name: str) -> None:
     for path in (
         f"/v1/datasets/{name}/schema",
         f"/v1/generations/{name}",

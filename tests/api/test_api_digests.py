@@ -1,4 +1,4 @@
-"""Digests and knowledge sent with an upload."""
+"""Digests, knowledge, privacy and weights sent with an upload."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def form(http: httpx2.AsyncClient, key: str, part: dict[str, str], **data: str) 
 
 @pytest.mark.parametrize("name", ["Content-Digest", "Repr-Digest"])
 @pytest.mark.parametrize("on_part", [True, False])
-async def test_a_digest_that_is_right_is_accepted_and_a_wrong_one_leaves_nothing(
+async def test_right_digest_is_accepted_and_wrong_one_stores_nothing(
     world: Any, http: httpx2.AsyncClient, acme: Any, key: str, name: str, on_part: bool
 ) -> None:
     wrong = form(http, key, {name: digest(b"other")} if on_part else {})
@@ -54,7 +54,7 @@ async def test_a_digest_that_is_right_is_accepted_and_a_wrong_one_leaves_nothing
 
 
 @pytest.mark.parametrize("value", ["sha-256=abc", "sha-256", ":", ""])
-async def test_a_malformed_digest_is_named(
+async def test_malformed_digest_is_named(
     world: Any, http: httpx2.AsyncClient, key: str, value: str
 ) -> None:
     answer = await http.send(form(http, key, {"Content-Digest": value}))
@@ -63,13 +63,15 @@ async def test_a_malformed_digest_is_named(
     assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
 
 
-async def test_a_replay_is_held_to_its_digest_too(http: httpx2.AsyncClient, key: str) -> None:
+async def test_replay_must_match_its_digest(http: httpx2.AsyncClient, key: str) -> None:
     assert (await http.send(form(http, key, {"Content-Digest": digest(CSV)}))).status_code == 202
     answer = await http.send(form(http, key, {"Content-Digest": digest(b"other")}))
     assert answer.json()["code"] == "simio_digest_mismatch"
 
 
-async def test_knowledge_is_the_models(world: Any, http: httpx2.AsyncClient, key: str) -> None:
+async def test_knowledge_of_the_form_reaches_the_model(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     assert (
         await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))
     ).status_code == 202
@@ -82,7 +84,7 @@ async def test_knowledge_is_the_models(world: Any, http: httpx2.AsyncClient, key
     ).status_code == 202
 
 
-async def test_differential_privacy_is_the_models(
+async def test_differential_privacy_of_the_form_reaches_the_model(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     assert (await http.send(form(http, key, {}, epsilon="2.5", delta="1e-5"))).status_code == 202
@@ -100,7 +102,9 @@ async def test_differential_privacy_is_the_models(
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, at)
 
 
-async def test_weights_are_the_datasets(world: Any, http: httpx2.AsyncClient, key: str) -> None:
+async def test_weights_of_the_form_reach_the_dataset(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
     assert (await http.send(form(http, key, {}, weights="price"))).status_code == 202
     dataset = await world.cluster.get(DATASETS, dataset_name("acme", key), "tenant-acme")
     assert dataset["spec"]["weights"] == "price"
@@ -122,7 +126,7 @@ async def test_weights_are_the_datasets(world: Any, http: httpx2.AsyncClient, ke
         ('{"surprise": 1}', "/knowledge/surprise"),
     ],
 )
-async def test_wrong_knowledge_is_named(
+async def test_wrong_knowledge_field_is_named(
     http: httpx2.AsyncClient, key: str, text: str, at: str
 ) -> None:
     answer = await http.send(form(http, key, {}, knowledge=text))

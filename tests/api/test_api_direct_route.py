@@ -1,4 +1,4 @@
-"""Which routes are called directly, and that those that need more of FastAPI are not."""
+"""Direct routes: which routes skip FastAPI's dependency injection, and which do not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 from fastapi import APIRouter, Query, Response
 
 from simulacra_api.datasets import routes as datasets
-from simulacra_api.dependencies import CurrentTenant
+from simulacra_api.dependencies import CurrentTenant, DirectRoute
 from simulacra_api.effects import routes as effects
 from simulacra_api.generations import routes as generations
-from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfNoneMatch
 
 ROUTES = {
@@ -23,14 +22,14 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("operation", ["getDataset", "getGeneration", "getEffect", "deleteDataset"])
-def test_routes_of_ids_and_tags_are_called_directly(operation: str) -> None:
+def test_routes_with_ids_and_etags_only_are_called_directly(operation: str) -> None:
     assert ROUTES[operation]._is_direct()
 
 
 @pytest.mark.parametrize(
-    "operation", ["uploadDataset", "listDatasets", "updateDataset", "downloadArtifact"]
+    "operation", ["fitDataset", "listDatasets", "updateDataset", "downloadArtifact"]
 )
-def test_routes_with_queries_and_bodies_are_not(operation: str) -> None:
+def test_routes_with_queries_or_bodies_are_not_called_directly(operation: str) -> None:
     assert not ROUTES[operation]._is_direct()
 
 
@@ -48,20 +47,20 @@ async def _query(
 ) -> Response: ...  # type: ignore[empty-body]
 
 
-async def _lean(
+async def _direct(
     thing_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response: ...  # type: ignore[empty-body]
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "lean"),
-    [(_without_caller, False), (_number, False), (_model, False), (_query, False), (_lean, True)],
+    ("endpoint", "direct"),
+    [(_without_caller, False), (_number, False), (_model, False), (_query, False), (_direct, True)],
 )
-def test_what_needs_a_conversion_or_has_no_caller_is_left_to_fastapi(
-    endpoint: object, lean: bool
+def test_fastapi_handles_conversions_and_routes_without_caller(
+    endpoint: object, direct: bool
 ) -> None:
     router = APIRouter(route_class=DirectRoute)
     router.get("/things/{thing_id}", response_model=None)(endpoint)  # type: ignore[type-var]
     (route,) = router.routes
     assert isinstance(route, DirectRoute)
-    assert route._is_direct() is lean
+    assert route._is_direct() is direct

@@ -1,15 +1,19 @@
-"""The documentation: one source, nothing from another host; metrics without ids."""
+"""The documentation: examples, error codes, page, llms.txt; metrics without ids."""
 
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx2
+import pytest
+from jinja2 import UndefinedError
 
-from simulacra_api.docs.examples import LEADS
+from simulacra_api.docs.examples import LINKS
 from simulacra_api.docs.operations import STEPS
+from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG
 
 
@@ -41,9 +45,9 @@ async def test_every_status_of_every_operation_has_an_example(world: Any) -> Non
     assert not missing
 
 
-async def test_what_is_accepted_leads_on(world: Any) -> None:
+async def test_accepted_answers_link_to_next_operations(world: Any) -> None:
     operations = {found["operationId"]: found for _, _, found in await _operations(world)}
-    assert {target for targets in LEADS.values() for target in targets} <= set(operations)
+    assert {target for targets in LINKS.values() for target in targets} <= set(operations)
     for name in ("uploadDataset", "createGeneration", "createEffect"):
         for status in ("201", "202"):
             links = operations[name]["responses"][status]["links"]
@@ -51,7 +55,7 @@ async def test_what_is_accepted_leads_on(world: Any) -> None:
     assert operations["requestAccess"]["responses"]["202"]["links"]["getAccessRequest"]
 
 
-async def test_errors_of_an_operation_are_its_own(world: Any) -> None:
+async def test_operation_documents_only_its_own_errors(world: Any) -> None:
     operations = {found["operationId"]: found for _, _, found in await _operations(world)}
 
     def codes(name: str, status: str) -> set[str]:
@@ -72,12 +76,12 @@ async def test_errors_of_an_operation_are_its_own(world: Any) -> None:
         .get("application/problem+json", {})
         .get("examples", {})
     }
-    elsewhere = {"simio_not_found", "simio_method_not_allowed"}  # of no operation
+    elsewhere = {"simio_not_found", "simio_method_not_allowed"}  # no operation answers them
     assert set(CATALOG) - shown == elsewhere
 
 
 class _Html(HTMLParser):
-    """Counts what must not be there, and checks that tags close in order."""
+    """Rejects scripts and foreign content, and checks that tags close in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +106,7 @@ class _Html(HTMLParser):
         assert self.open.pop() == tag
 
 
-async def test_the_page_is_whole_and_leads_to_every_operation(world: Any) -> None:
+async def test_page_is_valid_and_links_to_every_operation(world: Any) -> None:
     text = (await _get(world, "/__docs__/")).text
     parsed = _Html()
     parsed.feed(text)
@@ -113,7 +117,7 @@ async def test_the_page_is_whole_and_leads_to_every_operation(world: Any) -> Non
     assert {step for step, _ in STEPS} <= operations
 
 
-async def test_machines_read_the_same(world: Any) -> None:
+async def test_llms_txt_lists_every_operation(world: Any) -> None:
     index, full = (await _get(world, "/llms.txt")).text, (await _get(world, "/llms-full.txt")).text
     assert index.startswith("# Simulacra\n\n> ")
     for path, method, found in await _operations(world):
@@ -123,7 +127,7 @@ async def test_machines_read_the_same(world: Any) -> None:
         assert (await _get(world, link.removeprefix(world.url))).status_code == 200
 
 
-async def test_an_error_is_a_page_for_people(world: Any) -> None:
+async def test_error_code_has_an_html_page(world: Any) -> None:
     for code in CATALOG:
         page = await _get(world, f"/errors/{code}", headers={"Accept": "text/html"})
         assert page.headers["content-type"].startswith("text/html")
@@ -131,7 +135,7 @@ async def test_an_error_is_a_page_for_people(world: Any) -> None:
         assert (await _get(world, f"/errors/{code}")).json()["code"] == code
 
 
-async def test_metrics_count_by_template_and_hold_no_ids(
+async def test_metrics_count_by_route_template_without_ids(
     world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     await http.get(f"/v1/datasets/{uploaded}?genz=1")
@@ -139,7 +143,8 @@ async def test_metrics_count_by_template_and_hold_no_ids(
     await http.request("GENZ", "/healthz")
     text = (await _get(world, "/metrics")).text
     assert re.search(
-        r'simulacra_api_requests_total\{method="GET",route="/v1/datasets/\{dataset_id\}",status="200"\} \d',
+        r'simulacra_api_requests_total\{method="GET",route="/v1/datasets/\{dataset_id\}",'
+        r'status="200"\} \d',
         text,
     )
     assert 'method="other"' in text
@@ -148,3 +153,17 @@ async def test_metrics_count_by_template_and_hold_no_ids(
     assert "simulacra_api_requests_in_progress 1.0" in text
     for secret in (uploaded, "genz", "GENZ", "acme"):
         assert secret not in text
+
+
+def test_page_escapes_text_and_needs_every_variable() -> None:
+    hostile = "<script>alert('x')</script> & \"q\" `<b>`"
+    page = render("errors.html.j2", title=hostile, entries=[])
+    assert "<script" not in page
+    assert hostile in unescape(page)
+    step = render(
+        "docs.html.j2", introduction="", steps=[(hostile, hostile)], rules=[], operations=[]
+    )
+    assert "<script" not in step
+    assert "<code>&lt;b&gt;</code> <a href=" in step
+    with pytest.raises(UndefinedError):
+        render("errors.html.j2", title="")

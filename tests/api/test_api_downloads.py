@@ -1,4 +1,4 @@
-"""Downloads: links, formats, ranges, and what a tampered or missing artifact leads to."""
+"""Downloads: links, formats, ranges, tampered and missing artifacts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.auth.signing import SigningKeyStore
-from simulacra_api.generations.download_links import make_link
+from simulacra_api.generations.downloads import make_link
 from simulacra_crds.kube.client import GENERATION_JOBS
 from simulacra_custody.refs import ResourceRef
 
@@ -103,7 +103,7 @@ async def test_stored_rows_have_digest_ranges_and_head(
     assert "repr-digest" not in csv.headers
 
 
-async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
+async def test_link_needs_valid_signature_time_and_token_of_the_tenant(
     world: Any,
     http: httpx2.AsyncClient,
     generation: str,
@@ -129,14 +129,14 @@ async def test_a_link_needs_its_signature_its_time_and_the_tenants_token(
 
     uid = (await world.cluster.get(GENERATION_JOBS, generation, "tenant-acme"))["metadata"]["uid"]
     link_key = (await SigningKeyStore(world.cluster).current()).link_key
-    monkeypatch.setattr("simulacra_api.generations.download_links.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("simulacra_api.generations.downloads.time.time", lambda: 1_000_000.0)
     old, _ = make_link(link_key, url.partition("?")[0], tenant="acme", uid=uid, file_format="csv")
     monkeypatch.undo()
     assert time.time() > 1_000_000
     assert (await http.get(old)).status_code == 403
 
 
-async def test_before_the_end_and_after_a_failure_there_is_nothing_to_download(
+async def test_download_is_refused_before_the_end_and_after_a_failure(
     world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     await acme.generate(generation, [ROWS])
@@ -160,7 +160,7 @@ async def _path(world: Any, generation: str) -> Any:
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
-async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
+async def test_tampered_or_missing_artifact_is_a_500(
     world: Any, http: httpx2.AsyncClient, generation: str, acme: Any, file_format: str
 ) -> None:
     await acme.generate(generation, [ROWS])
@@ -175,7 +175,7 @@ async def test_a_tampered_or_missing_artefact_is_a_500_and_never_a_200(
     assert (answer.status_code, answer.json()["code"]) == (500, "simio_artifact_corrupt")
 
 
-async def test_a_fault_behind_the_first_frame_cuts_the_connection(
+async def test_fault_after_the_first_frame_cuts_the_connection(
     world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     noise = pa.table(
@@ -191,7 +191,7 @@ async def test_a_fault_behind_the_first_frame_cuts_the_connection(
         await http.get(url)
 
 
-async def test_a_download_is_audited(
+async def test_download_is_audited(
     world: Any, http: httpx2.AsyncClient, generation: str, acme: Any
 ) -> None:
     await acme.generate(generation, [ROWS])

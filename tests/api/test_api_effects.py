@@ -1,4 +1,4 @@
-"""Effects: what the schema allows, how the estimate shows, how it goes."""
+"""Effect estimates: validation, answer, list, erasure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
-ASKED = {
+QUESTION = {
     "treatment": "price",
     "value": 9,
     "baseline": 5,
@@ -19,7 +19,7 @@ ASKED = {
 }
 
 
-async def _ask(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) -> httpx2.Response:
+async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) -> httpx2.Response:
     return await http.post(
         f"/v1/datasets/{dataset}/effects", json=body, headers={"Idempotency-Key": key}
     )
@@ -39,12 +39,20 @@ async def _ask(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) -> h
         ({"outcome_level": "nobody"}, ["/outcome_level"]),
         ({"segment": "none"}, ["/segment"]),
         ({"segment": "price"}, ["/segment"]),
-        ({"treatment": "segment", "value": "x", "baseline": "loyal", "outcome": "price", "outcome_level": "1"},
-         ["/value", "/outcome_level"]),
+        (
+            {
+                "treatment": "segment",
+                "value": "x",
+                "baseline": "loyal",
+                "outcome": "price",
+                "outcome_level": "1",
+            },
+            ["/value", "/outcome_level"],
+        ),
         ({"retention_seconds": 604_801}, ["/retention_seconds"]),
-        ({"colour": 1}, ["/colour"]),
+        ({"color": 1}, ["/color"]),
     ],
-)  # fmt: skip
+)
 async def test_each_wrong_field_is_named(
     world: Any,
     http: httpx2.AsyncClient,
@@ -53,7 +61,7 @@ async def test_each_wrong_field_is_named(
     change: dict[str, Any],
     pointers: list[str],
 ) -> None:
-    answer = await _ask(http, ready, key, ASKED | change)
+    answer = await _request(http, ready, key, QUESTION | change)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field"), answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     made = [item async for item in world.cluster.list(EFFECT_ESTIMATES, "tenant-acme")]
@@ -62,15 +70,15 @@ async def test_each_wrong_field_is_named(
     ]
 
 
-async def test_an_effect_from_question_to_erasure(
+async def test_effect_from_request_to_erasure(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
-    asked = await _ask(http, ready, key, ASKED)
+    asked = await _request(http, ready, key, QUESTION)
     assert asked.status_code == 202, asked.text
     effect, job = asked.json()["effect_id"], asked.json()["job_id"]
     assert asked.headers["location"] == f"{world.url}/v1/jobs/{job}"
-    assert (await _ask(http, ready, key, ASKED)).json() == asked.json()
-    assert (await _ask(http, ready, key, ASKED | {"value": 8})).json()[
+    assert (await _request(http, ready, key, QUESTION)).json() == asked.json()
+    assert (await _request(http, ready, key, QUESTION | {"value": 8})).json()[
         "code"
     ] == "simio_idempotency_conflict"
     waiting = await http.get(f"/v1/effects/{effect}")
@@ -101,10 +109,10 @@ async def test_an_effect_from_question_to_erasure(
     assert (await http.get(f"/v1/effects/{effect}")).status_code == 404
 
 
-async def test_an_effect_that_failed_says_why(
+async def test_failed_effect_gives_the_reason(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
-    effect = (await _ask(http, ready, key, ASKED)).json()["effect_id"]
+    effect = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
     await acme.fail(EFFECT_ESTIMATES, effect, "RequestInvalid", "nobody paid 9", "/value")
     shown = (await http.get(f"/v1/effects/{effect}")).json()
     assert shown["error"] == {
@@ -115,8 +123,8 @@ async def test_an_effect_that_failed_says_why(
     assert shown["ace"] is None
 
 
-async def test_a_dataset_that_is_not_ready_has_no_effects(
+async def test_effect_is_refused_until_the_dataset_is_ready(
     http: httpx2.AsyncClient, uploaded: str, key: str
 ) -> None:
-    refused = await _ask(http, uploaded, key, ASKED)
+    refused = await _request(http, uploaded, key, QUESTION)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_not_ready")

@@ -1,4 +1,4 @@
-"""Entity tags: 304 for who has it, 412 for who has an older one; the report as page and as JSON."""
+"""Entity tags: 304 for a current one, 412 for an old one; the report as page and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROWS = pa.table({"segment": ["loyal"] * 10})
 
 
 @pytest.mark.parametrize("what", ["", "/schema", "/report", "/graph"])
-async def test_who_has_it_gets_304(http: httpx2.AsyncClient, ready: str, what: str) -> None:
+async def test_current_entity_tag_gets_304(http: httpx2.AsyncClient, ready: str, what: str) -> None:
     url = f"/v1/datasets/{ready}{what}"
     first = await http.get(url)
     tag = first.headers["etag"]
@@ -22,7 +22,7 @@ async def test_who_has_it_gets_304(http: httpx2.AsyncClient, ready: str, what: s
     assert (await http.get(url, headers={"If-None-Match": '"other"'})).content == first.content
 
 
-async def test_a_generation_is_the_same_while_its_link_is_another(
+async def test_generation_etag_ignores_the_download_link(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
@@ -42,7 +42,7 @@ async def test_a_generation_is_the_same_while_its_link_is_another(
     ).status_code == 304
 
 
-async def test_a_kept_link_stays_good(
+async def test_generation_etag_changes_before_its_link_expires(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, headers = {"row_count": 10}, {"Idempotency-Key": key}
@@ -51,15 +51,16 @@ async def test_a_kept_link_stays_good(
     ).json()["generation_id"]
     await acme.generate(name, [ROWS])
     tag = (await http.get(f"/v1/generations/{name}")).headers["etag"]
-    monkeypatch.setattr(
-        "simulacra_api.generations.schemas.TAG_SECONDS", 1
-    )  # the window of the tag has passed
+    # the window of the tag is over
+    monkeypatch.setattr("simulacra_api.generations.schemas.TAG_SECONDS", 1)
     assert (
         await http.get(f"/v1/generations/{name}", headers={"If-None-Match": tag})
     ).status_code == 200
 
 
-async def test_the_report_is_a_page_for_people(http: httpx2.AsyncClient, ready: str) -> None:
+async def test_report_is_html_when_the_request_accepts_it(
+    http: httpx2.AsyncClient, ready: str
+) -> None:
     url = f"/v1/datasets/{ready}/report"
     page = await http.get(url, headers={"Accept": "text/html,application/xhtml+xml"})
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -72,7 +73,7 @@ async def test_the_report_is_a_page_for_people(http: httpx2.AsyncClient, ready: 
     assert data.json() == {"fidelity": {"score": 0.9}}
 
 
-async def test_if_match_takes_a_list_and_a_star(http: httpx2.AsyncClient, ready: str) -> None:
+async def test_if_match_accepts_a_list_and_a_star(http: httpx2.AsyncClient, ready: str) -> None:
     url = f"/v1/datasets/{ready}"
     for header, status in (
         ('"other"', 412),

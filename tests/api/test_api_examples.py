@@ -1,4 +1,4 @@
-"""The documentation's story, told to a running service: every request is sent, every answer held to its example."""
+"""The examples of the documentation, sent to a running service and compared with its answers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ROWS = pa.table({"segment": ["loyal", "genz_switcher"], "price": [5.49, 5.49]})
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
 
 
-class Teller:
-    """Sends the request of an operation as documented, with the ids that the story has by now."""
+class Caller:
+    """Sends the documented request of an operation, with the ids of the answers so far."""
 
     def __init__(self, http: httpx2.AsyncClient, document: dict[str, Any]) -> None:
         self._http, self._document = http, document
         self.ids: dict[str, str] = {"code": "simio_dataset_not_found"}
-        self.told: set[str] = set()
+        self.called: set[str] = set()
         self._operations = {
             found["operationId"]: (method.upper(), path, found)
             for path, methods in document["paths"].items()
@@ -45,13 +45,13 @@ class Teller:
         }
 
     @property
-    def untold(self) -> set[str]:
-        return set(self._operations) - self.told
+    def uncalled(self) -> set[str]:
+        return set(self._operations) - self.called
 
-    async def tell(
+    async def call(
         self, operation: str, change: dict[str, Any] | None = None, **options: Any
     ) -> Any:
-        """Send it, check status, schema and example, and return the body."""
+        """Send a request, check status, schema and example, and return the body."""
         method, path, found = self._operations[operation]
         shown = next((body["example"] for body in _content(found.get("requestBody"))), {})
         request = (shown if isinstance(shown, dict) else {}) | (change or {})
@@ -69,7 +69,7 @@ class Teller:
             method, path.format(**self.ids), headers=headers, **options
         )
         assert answer.status_code in expected, f"{operation}: {answer.status_code} {answer.text}"
-        self.told.add(operation)
+        self.called.add(operation)
         media_type = answer.headers.get("content-type", "")
         if not media_type.startswith("application/json"):
             return answer
@@ -93,7 +93,7 @@ def _content(part: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
 
 
 def _compare(example: Any, body: Any, at: str) -> None:
-    """Fail for a member of the example that the answer lacks, or one of another kind."""
+    """Assert that the answer has each member of the example, with the same type."""
     if isinstance(example, dict):
         assert isinstance(body, dict), at
         if at.endswith(("/figures", "/report", "/fidelity")):
@@ -114,12 +114,12 @@ def _compare(example: Any, body: Any, at: str) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def teller(world: Any, http: httpx2.AsyncClient) -> AsyncIterator[Teller]:
-    yield Teller(http, (await http.get("/openapi.json")).json())
+async def caller(world: Any, http: httpx2.AsyncClient) -> AsyncIterator[Caller]:
+    yield Caller(http, (await http.get("/openapi.json")).json())
 
 
 async def _approved(world: Any, request_id: str, client: str) -> None:
-    """What a person, and then the operator, would do: the client is one of the tenant of these tests."""
+    """Approve an access request as a person and then the operator would."""
     name = access_request_name(request_id)
     await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
     condition = {
@@ -134,51 +134,51 @@ async def _approved(world: Any, request_id: str, client: str) -> None:
     await world.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
 
 
-async def _access(world: Any, teller: Teller, monkeypatch: Any) -> None:
+async def _access(world: Any, caller: Caller, monkeypatch: Any) -> None:
     monkeypatch.setattr(signup, "ALL_AN_HOUR", 10_000)
-    asked = await teller.tell("requestAccess", headers={"X-Forwarded-For": "203.0.113.9"})
+    request = await caller.call("requestAccess", headers={"X-Forwarded-For": "203.0.113.9"})
     client = "client.acme"
-    await _approved(world, asked["request_id"], client)
-    shown = await teller.tell("getAccessRequest")
+    await _approved(world, request["request_id"], client)
+    shown = await caller.call("getAccessRequest")
     assert shown["status"] == "approved", shown
-    got = await teller.tell(
+    got = await caller.call(
         "claimCredential", {"credential_claim_token": shown["credential_claim_token"]}
     )
-    await teller.tell("issueToken", {"client_id": client, "client_secret": got["client_secret"]})
+    await caller.call("issueToken", {"client_id": client, "client_secret": got["client_secret"]})
     for operation in (
         "getJwks",
         "getIssuerMetadata",
         "requestCredentialRotation",
         "getCredentialRotation",
     ):
-        await teller.tell(operation)
+        await caller.call(operation)
 
 
-async def _model(teller: Teller, acme: Any) -> str:
-    await teller.tell("beginUpload", {"bytes": len(CSV), "sha256": hashlib.sha256(CSV).hexdigest()})
-    await teller.tell("getUpload")
-    await teller.tell("appendUpload")
-    await teller.tell("uploadDataset")
-    dataset = teller.ids["dataset_id"]
+async def _model(caller: Caller, acme: Any) -> str:
+    await caller.call("beginUpload", {"bytes": len(CSV), "sha256": hashlib.sha256(CSV).hexdigest()})
+    await caller.call("getUpload")
+    await caller.call("appendUpload")
+    await caller.call("uploadDataset")
+    dataset = caller.ids["dataset_id"]
     await acme.prepare(dataset)
     await acme.fit(dataset)
     return dataset
 
 
-async def _rows(teller: Teller, acme: Any) -> None:
-    await teller.tell("createGeneration")
-    await acme.generate(teller.ids["generation_id"], [ROWS])
-    shown = await teller.tell("getGeneration")
+async def _rows(caller: Caller, acme: Any) -> None:
+    await caller.call("createGeneration")
+    await acme.generate(caller.ids["generation_id"], [ROWS])
+    shown = await caller.call("getGeneration")
     query = dict(httpx2.URL(shown["artifact_url"]).params)
-    await teller.tell("getGenerationReport")
-    described = await teller.tell("describeArtifact", params=query)
-    download = await teller.tell("downloadArtifact", params=query)
+    await caller.call("getGenerationReport")
+    described = await caller.call("describeArtifact", params=query)
+    download = await caller.call("downloadArtifact", params=query)
     assert described.headers["content-length"] == str(len(download.content))
     assert download.content[:4] == b"PAR1"
 
 
-async def _probe(world: Any, teller: Teller, acme: Any) -> None:
-    probing = asyncio.create_task(teller.tell("probeDataset"))
+async def _probe(world: Any, caller: Caller, acme: Any) -> None:
+    probing = asyncio.create_task(caller.call("probeDataset"))
     while not (names := [n async for n in _names(world) if n.startswith("probe-")]):
         await asyncio.sleep(0.02)
     await acme.generate(names[0], [ROWS], phase="Running")
@@ -197,15 +197,17 @@ async def _names(world: Any) -> AsyncIterator[str]:
         yield item["metadata"]["name"]
 
 
-async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any) -> None:
+async def test_every_documented_request_gets_its_documented_answer(
+    world: Any, caller: Caller, acme: Any, monkeypatch: Any
+) -> None:
     secret = await world.cluster.find(SECRETS, "client-client.acme", "simulacra-system")
     try:
-        await _access(world, teller, monkeypatch)
-    finally:  # other tests use the secret that they know
+        await _access(world, caller, monkeypatch)
+    finally:  # other tests use the first secret
         await world.cluster.patch(
             SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system"
         )
-    dataset = await _model(teller, acme)
+    dataset = await _model(caller, acme)
     read = (
         "getDataset",
         "getDatasetSchema",
@@ -215,17 +217,17 @@ async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any
         "getJob",
     )
     for operation in read:
-        await teller.tell(operation)
+        await caller.call(operation)
     erased = asyncio.gather(acme.erase(MODELS, model_name(dataset)))
-    await teller.tell("fitDataset", {"required": []})
+    await caller.call("fitDataset", {"required": []})
     await erased
     await acme.fit(dataset)
-    await teller.tell("updateDataset")
-    await _rows(teller, acme)
-    await _probe(world, teller, acme)
-    await teller.tell("createEffect")
-    await acme.estimate(teller.ids["effect_id"])
-    await teller.tell("getEffect")
+    await caller.call("updateDataset")
+    await _rows(caller, acme)
+    await _probe(world, caller, acme)
+    await caller.call("createEffect")
+    await acme.estimate(caller.ids["effect_id"])
+    await caller.call("getEffect")
     for operation in (
         "listDatasets",
         "listGenerations",
@@ -234,34 +236,34 @@ async def test_the_story(world: Any, teller: Teller, acme: Any, monkeypatch: Any
         "getUsage",
         "listAuditEvents",
     ):
-        await teller.tell(operation)
-    await teller.tell("streamJobEvents")
-    finished = dict(teller.ids)
-    await teller.tell("createGeneration")
-    assert (await teller.tell("cancelJob"))["error"]["code"] == "simio_cancelled"
-    teller.ids = finished
+        await caller.call(operation)
+    await caller.call("streamJobEvents")
+    finished = dict(caller.ids)
+    await caller.call("createGeneration")
+    assert (await caller.call("cancelJob"))["error"]["code"] == "simio_cancelled"
+    caller.ids = finished
     for operation in ("getHealth", "getReadiness", "listErrors", "getError"):
-        await teller.tell(operation)
-    await _webhooks(teller)
+        await caller.call(operation)
+    await _webhooks(caller)
     for operation, kind, name in (
         ("deleteEffect", EFFECT_ESTIMATES, finished["effect_id"]),
         ("deleteGeneration", GENERATION_JOBS, finished["generation_id"]),
         ("deleteDataset", DATASET_KIND, dataset),
     ):
         erased = asyncio.gather(acme.erase(kind, name))
-        await teller.tell(operation)
+        await caller.call(operation)
         await erased
-    await _proofs(world, teller, dataset)
-    assert not teller.untold
+    await _proofs(world, caller, dataset)
+    assert not caller.uncalled
 
 
-async def _proofs(world: Any, teller: Teller, dataset: str) -> None:
+async def _proofs(world: Any, caller: Caller, dataset: str) -> None:
     tenant = await world.cluster.get(TENANTS, "acme")
     proofs = Proofs(world.folder / "audit")
     await proofs.publish(world.cluster)
     proofs.certify(tenant["metadata"]["uid"], dataset, str(uuid.uuid4()))
     proofs.checkpoint()
-    teller.ids["resource_id"] = dataset
+    caller.ids["resource_id"] = dataset
     proving = (
         "listErasureCertificates",
         "getErasureCertificate",
@@ -269,23 +271,23 @@ async def _proofs(world: Any, teller: Teller, dataset: str) -> None:
         "getAuditCheckpoint",
     )
     for operation in proving:
-        await teller.tell(operation)
+        await caller.call(operation)
 
 
-async def _webhooks(teller: Teller) -> None:
+async def _webhooks(caller: Caller) -> None:
     for operation in ("createWebhook", "listWebhooks", "getWebhook", "deleteWebhook"):
-        if operation in teller.untold:
-            await teller.tell(operation)
+        if operation in caller.uncalled:
+            await caller.call(operation)
 
 
-async def test_every_example_meets_the_schema_of_its_place(http: httpx2.AsyncClient) -> None:
+async def test_every_example_fits_its_schema(http: httpx2.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
     for path, methods in document["paths"].items():
         for method, found in methods.items():
             for status, answer in found["responses"].items():
                 for media_type, content in answer.get("content", {}).items():
                     if media_type == "text/event-stream":
-                        continue  # the schema is that of one event
+                        continue  # the schema describes one event
                     shown = [content["example"]] if "example" in content else []
                     shown += [example["value"] for example in content.get("examples", {}).values()]
                     validator = jsonschema.Draft202012Validator(

@@ -1,4 +1,4 @@
-"""Generations: what the schema, the quota and the key allow; how failure and progress show."""
+"""Generations: validation, quota, idempotency, failures and progress."""
 
 from __future__ import annotations
 
@@ -15,10 +15,22 @@ URL = "/v1/datasets/{}/generations"
 PLAIN = {"row_count": 10}
 
 
-async def _ask(
+async def _request(
     http: httpx2.AsyncClient, dataset: str, key: str, body: Any = PLAIN
 ) -> httpx2.Response:
     return await http.post(URL.format(dataset), json=body, headers={"Idempotency-Key": key})
+
+
+def _categorical(column: str, **shares: float) -> dict[str, Any]:
+    return {"row_count": 1, "conditions": {"categorical": {column: shares}}}
+
+
+def _numeric(column: str, minimum: Any) -> dict[str, Any]:
+    return {"row_count": 1, "conditions": {"numeric": {column: {"min": minimum}}}}
+
+
+def _do(column: str, value: Any) -> dict[str, Any]:
+    return {"row_count": 1, "interventions": {column: value}}
 
 
 @pytest.mark.parametrize(
@@ -30,31 +42,42 @@ async def _ask(
         ({"row_count": 1_000_001}, ["/row_count"]),
         ({"row_count": 1, "retention_seconds": 604_801}, ["/retention_seconds"]),
         ({"row_count": 1, "format": "xlsx"}, ["/format"]),
-        ({"row_count": 1, "colour": 1}, ["/colour"]),
+        ({"row_count": 1, "color": 1}, ["/color"]),
         ({"row_count": 1, "seed": -1}, ["/seed"]),
-        ({"row_count": 1, "conditions": {"categorical": {"segment": {"genz_switcher": 1.5}}}},
-         ["/conditions/categorical/segment/genz_switcher"]),
-        ({"row_count": 1, "conditions": {"categorical": {"segment": {"none": 0.5}}}},
-         ["/conditions/categorical/segment/none"]),
-        ({"row_count": 1, "conditions": {"categorical": {"segment": {"loyal": 0.7, "genz_switcher": 0.7}}}},
-         ["/conditions/categorical/segment"]),
-        ({"row_count": 1, "conditions": {"categorical": {"no/pe": {"x": 1}}, "numeric": {"price": {"min": 20}}}},
-         ["/conditions/categorical/no~1pe", "/conditions/numeric/price"]),
-        ({"row_count": 1, "conditions": {"numeric": {"price": {"min": "a"}}}}, ["/conditions/numeric/price/min"]),
-        ({"row_count": 1, "conditions": {"numeric": {"id": {"min": 1}}}}, ["/conditions/numeric/id"]),
-        ({"row_count": 1, "interventions": {"segment": "none"}}, ["/interventions/segment"]),
+        (
+            _categorical("segment", genz_switcher=1.5),
+            ["/conditions/categorical/segment/genz_switcher"],
+        ),
+        (_categorical("segment", none=0.5), ["/conditions/categorical/segment/none"]),
+        (
+            _categorical("segment", loyal=0.7, genz_switcher=0.7),
+            ["/conditions/categorical/segment"],
+        ),
+        (
+            {
+                "row_count": 1,
+                "conditions": {
+                    "categorical": {"no/pe": {"x": 1}},
+                    "numeric": {"price": {"min": 20}},
+                },
+            },
+            ["/conditions/categorical/no~1pe", "/conditions/numeric/price"],
+        ),
+        (_numeric("price", "a"), ["/conditions/numeric/price/min"]),
+        (_numeric("id", 1), ["/conditions/numeric/id"]),
+        (_do("segment", "none"), ["/interventions/segment"]),
         ({"row_count": 1, "counterfactual": True}, ["/counterfactual", "/row_count"]),
-        ({"row_count": 2, "counterfactual": "maybe", "interventions": {"price": 5}}, ["/counterfactual"]),
-        ({"row_count": 1, "interventions": {"price": "dear"}}, ["/interventions/price"]),
-        ({"row_count": 1, "interventions": {"price": True}}, ["/interventions/price"]),
-        ({"row_count": 1, "interventions": {"price": [1]}}, ["/interventions/price"]),
-        ({"row_count": 1, "interventions": {"price": 10**400}}, ["/interventions/price"]),
+        (_do("price", 5) | {"row_count": 2, "counterfactual": "maybe"}, ["/counterfactual"]),
+        (_do("price", "dear"), ["/interventions/price"]),
+        (_do("price", True), ["/interventions/price"]),
+        (_do("price", [1]), ["/interventions/price"]),
+        (_do("price", 10**400), ["/interventions/price"]),
     ],
-)  # fmt: skip
-async def test_each_wrong_field_is_named_and_nothing_is_made(
+)
+async def test_each_wrong_field_is_named_and_no_resource_is_created(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, body: Any, pointers: list[str]
 ) -> None:
-    answer = await _ask(http, ready, key, body)
+    answer = await _request(http, ready, key, body)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     made = [item async for item in world.cluster.list(GENERATION_JOBS, "tenant-acme")]
@@ -63,7 +86,7 @@ async def test_each_wrong_field_is_named_and_nothing_is_made(
     ]
 
 
-async def test_a_counterfactual_may_set_what_it_conditions_on(
+async def test_counterfactual_can_set_a_column_with_a_condition(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {
@@ -72,29 +95,29 @@ async def test_a_counterfactual_may_set_what_it_conditions_on(
         "interventions": {"segment": "genz_switcher"},
         "counterfactual": True,
     }
-    answer = await _ask(http, ready, key, body)
+    answer = await _request(http, ready, key, body)
     assert answer.status_code == 202
     made = await world.cluster.get(GENERATION_JOBS, answer.json()["generation_id"], "tenant-acme")
     assert made["spec"]["counterfactual"] is True
     shown = (await http.get(f"/v1/generations/{answer.json()['generation_id']}")).json()
     assert (shown["counterfactual"], shown["identification"]) == (True, None)
-    other = await _ask(http, ready, f"{key}-do", body | {"counterfactual": False})
+    other = await _request(http, ready, f"{key}-do", body | {"counterfactual": False})
     assert other.json()["errors"][0]["pointer"] == "/interventions/segment"
 
 
-async def test_the_quota_is_named(world: Any, key: str) -> None:
+async def test_row_limit_error_names_the_limit(world: Any, key: str) -> None:
     async with world.client("tiny") as http:
         files = {"file": ("t.csv", b"a,b\n1,2\n")}
         dataset = (
             await http.post("/v1/datasets", files=files, headers={"Idempotency-Key": key})
         ).json()["dataset_id"]
-        answer = await _ask(http, dataset, key, {"row_count": 5001})
+        answer = await _request(http, dataset, key, {"row_count": 5001})
         assert answer.status_code == 400
         assert "5000 rows" in answer.json()["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("content", [b"{", b"", b"[]", b'"x"', b"null", b'{"row_count": NaN}'])
-async def test_a_body_that_is_no_object_is_refused(
+async def test_body_that_is_not_an_object_is_refused(
     http: httpx2.AsyncClient, ready: str, key: str, content: bytes
 ) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
@@ -125,7 +148,7 @@ async def test_hostile_json_is_a_400(
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
 
 
-async def test_other_content_types_and_endless_bodies_are_refused(
+async def test_other_content_types_and_large_bodies_are_refused(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     headers = {"Idempotency-Key": key, "Content-Type": "application/x-www-form-urlencoded"}
@@ -137,52 +160,52 @@ async def test_other_content_types_and_endless_bodies_are_refused(
     assert (answer.status_code, answer.json()["code"]) == (413, "simio_file_too_large")
 
 
-async def test_same_key_same_body_is_one_generation_other_body_a_conflict(
+async def test_key_repeats_its_generation_and_conflicts_with_another_body(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {"row_count": 10, "interventions": {"price": 5, "segment": "loyal"}}
-    first, second = (
-        await _ask(http, ready, key, body),
-        await _ask(http, ready, key, dict(reversed(body.items()))),
-    )
+    first = await _request(http, ready, key, body)
+    second = await _request(http, ready, key, dict(reversed(body.items())))
     assert first.status_code == 202
     assert first.json() == second.json()
-    conflict = await _ask(http, ready, key, {"row_count": 11})
+    conflict = await _request(http, ready, key, {"row_count": 11})
     assert (conflict.status_code, conflict.json()["code"]) == (409, "simio_idempotency_conflict")
     shown = (await http.get(f"/v1/generations/{first.json()['generation_id']}")).json()
     assert shown["interventions"] == {"price": 5, "segment": "loyal"}
     assert shown["artifact_url"] is None
 
 
-async def test_of_many_at_once_one_makes_the_generation(
+async def test_concurrent_requests_create_one_generation(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
-    answers = await asyncio.gather(*(_ask(http, ready, key) for _ in range(6)))
+    answers = await asyncio.gather(*(_request(http, ready, key) for _ in range(6)))
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.text for answer in answers}) == 1
 
 
-async def test_a_million_rows_are_cut_into_shards(
+async def test_many_rows_are_split_into_shards(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
-    name = (await _ask(http, ready, key, {"row_count": 500_001, "seed": 7})).json()["generation_id"]
+    name = (await _request(http, ready, key, {"row_count": 500_001, "seed": 7})).json()[
+        "generation_id"
+    ]
     spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
     assert (spec["shards"], spec["seed"], spec["rowCount"]) == (2, 7, 500_001)
 
 
-async def test_a_generation_waits_for_the_model_but_not_for_the_schema(
+async def test_generation_needs_the_schema_and_can_wait_for_the_model(
     http: httpx2.AsyncClient, uploaded: str, acme: Any, key: str
 ) -> None:
-    early = await _ask(http, uploaded, key)
+    early = await _request(http, uploaded, key)
     assert (early.status_code, early.json()["code"]) == (409, "simio_dataset_not_ready")
     assert early.headers["retry-after"]
     assert (await http.get(f"/v1/datasets/{uploaded}/schema")).status_code == 409
     await acme.prepare(uploaded)
     assert (await http.get(f"/v1/datasets/{uploaded}/report")).status_code == 409
-    assert (await _ask(http, uploaded, key)).status_code == 202
+    assert (await _request(http, uploaded, key)).status_code == 202
 
 
-async def test_a_failed_prepare_says_why_in_the_customers_terms(
+async def test_failed_prepare_gives_the_customer_the_reason(
     http: httpx2.AsyncClient, uploaded: str, acme: Any, key: str
 ) -> None:
     await acme.fail(
@@ -196,14 +219,14 @@ async def test_a_failed_prepare_says_why_in_the_customers_terms(
         "pointer": "/columns/1",
     }
     assert job["error"] == expected
-    refused = await _ask(http, uploaded, key)
+    refused = await _request(http, uploaded, key)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_failed")
     assert (await http.get(f"/v1/datasets/{uploaded}/schema")).json()[
         "code"
     ] == "simio_dataset_failed"
 
 
-async def test_a_failed_fit_fails_the_job_and_further_generations(
+async def test_failed_fit_fails_the_job_and_later_generations(
     http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
     await acme.status(
@@ -211,13 +234,13 @@ async def test_a_failed_fit_fails_the_job_and_further_generations(
     )
     job = (await http.get(f"/v1/jobs/job-{ready}")).json()
     assert (job["status"], job["error"]["code"]) == ("failed", "simio_processing_failed")
-    assert (await _ask(http, ready, key)).json()["code"] == "simio_dataset_failed"
+    assert (await _request(http, ready, key)).json()["code"] == "simio_dataset_failed"
 
 
 async def test_infeasible_conditions_fail_the_generation(
     http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
-    name = (await _ask(http, ready, key)).json()["generation_id"]
+    name = (await _request(http, ready, key)).json()["generation_id"]
     await acme.fail(GENERATION_JOBS, name, "ConditionsInfeasible", "no row has both", "/conditions")
     shown = (await http.get(f"/v1/generations/{name}")).json()
     assert shown["status"] == "failed"
@@ -225,10 +248,10 @@ async def test_infeasible_conditions_fail_the_generation(
     assert shown["artifact_url"] is None
 
 
-async def test_progress_is_read_from_the_job_itself(
+async def test_progress_comes_from_the_report_of_the_job(
     http: httpx2.AsyncClient, ready: str, acme: Any, key: str
 ) -> None:
-    answer = (await _ask(http, ready, key)).json()
+    answer = (await _request(http, ready, key)).json()
     await acme.progress(GENERATION_JOBS, answer["generation_id"], 40, 3)
     job = (await http.get(f"/v1/jobs/{answer['job_id']}")).json()
     assert (job["status"], job["progress_percent"], job["eta_seconds"]) == ("running", 40, 3)

@@ -1,4 +1,4 @@
-"""Jobs: lists and their cursors, waiting, events, cancelling."""
+"""Jobs: lists and cursors, Prefer: wait, events, cancellation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def _all_pages(http: httpx2.AsyncClient, path: str) -> list[dict[str, Any]
     return items
 
 
-async def test_a_cursor_leads_through_all_pages_once(
+async def test_cursor_visits_every_item_once(
     http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     made = [
@@ -54,7 +54,7 @@ async def test_a_cursor_leads_through_all_pages_once(
     assert places == sorted(places, reverse=True)
 
 
-async def test_a_cursor_stays_good_while_items_come_and_go(
+async def test_cursor_stays_valid_while_items_change(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     for i in range(4):
@@ -85,7 +85,7 @@ async def test_a_cursor_stays_good_while_items_come_and_go(
         ("color=blue", "/color"),
     ],
 )
-async def test_a_wrong_query_is_named(
+async def test_wrong_query_parameter_is_named(
     http: httpx2.AsyncClient, path: str, query: str, pointer: str
 ) -> None:
     answer = await http.get(f"{path}?{query}")
@@ -93,7 +93,7 @@ async def test_a_wrong_query_is_named(
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
-async def test_filters(
+async def test_lists_are_filtered_by_dataset_status_and_kind(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     queued = (await _generation(http, ready, key)).json()
@@ -120,7 +120,7 @@ async def test_filters(
             assert ready not in (await other.get(path)).text
 
 
-async def test_a_poll_waits_until_the_work_has_ended(
+async def test_poll_waits_until_the_job_has_ended(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
@@ -138,7 +138,7 @@ async def test_a_poll_waits_until_the_work_has_ended(
 
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=-1", "wait=x", "return=minimal", "await=5", ""])
-async def test_a_preference_that_is_none_is_ignored(
+async def test_unknown_preference_is_ignored(
     http: httpx2.AsyncClient, uploaded: str, prefer: str
 ) -> None:
     answer = await asyncio.wait_for(
@@ -147,7 +147,7 @@ async def test_a_preference_that_is_none_is_ignored(
     assert "preference-applied" not in answer.headers
 
 
-async def test_work_that_ends_within_the_wait_is_201(
+async def test_job_that_ends_within_the_wait_is_a_201(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     asked = asyncio.create_task(_generation(http, ready, key, Prefer="wait=15"))
@@ -166,7 +166,7 @@ async def test_work_that_ends_within_the_wait_is_201(
     assert (late.status_code, late.json()["status"]) == (202, "queued")
 
 
-async def test_an_upload_that_fails_within_the_wait_says_why(
+async def test_upload_that_fails_within_the_wait_gives_the_reason(
     world: Any, http: httpx2.AsyncClient, key: str, acme: Any
 ) -> None:
     headers = {"Idempotency-Key": key, "Prefer": "wait=15"}
@@ -192,7 +192,7 @@ def _of(generation: dict[str, Any], dataset: str) -> bool:
     return bool(generation["metadata"]["labels"]["simulacra.dev/dataset"] == dataset)
 
 
-async def test_events_tell_each_change_and_the_end(
+async def test_events_report_each_change_and_the_end(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
@@ -217,7 +217,7 @@ async def test_events_tell_each_change_and_the_end(
     ]
 
 
-async def test_events_of_a_job_that_is_deleted_end(
+async def test_events_end_when_the_job_is_deleted(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
@@ -231,12 +231,12 @@ async def test_events_of_a_job_that_is_deleted_end(
     assert (await http.get("/v1/jobs/job-gen-none/events")).status_code == 404
 
 
-async def test_a_cancelled_generation_has_failed_for_good(
+async def test_cancelled_generation_stays_failed(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
     await acme.progress(GENERATION_JOBS, made["generation_id"], 40, 3)
-    for _ in range(2):  # the same again is no error
+    for _ in range(2):  # repeating it is no error
         answer = await http.post(f"/v1/jobs/{made['job_id']}/cancel")
         assert answer.status_code == 200
         assert (answer.json()["status"], answer.json()["error"]["code"]) == (
@@ -245,7 +245,7 @@ async def test_a_cancelled_generation_has_failed_for_good(
         )
     found = await world.cluster.get(GENERATION_JOBS, made["generation_id"], "tenant-acme")
     assert found["spec"]["suspend"] is True
-    await acme.generate(made["generation_id"], [ROWS])  # the work won the race
+    await acme.generate(made["generation_id"], [ROWS])  # the Job ended first
     assert (await http.get(f"/v1/generations/{made['generation_id']}")).json()["status"] == "failed"
     assert (await _generation(http, ready, key)).json()["generation_id"] == made["generation_id"]
     uid = found["metadata"]["uid"]
@@ -256,7 +256,7 @@ async def test_a_cancelled_generation_has_failed_for_good(
     ]
 
 
-async def test_what_has_ended_cannot_be_cancelled(
+async def test_finished_job_cannot_be_cancelled(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
@@ -268,7 +268,7 @@ async def test_what_has_ended_cannot_be_cancelled(
 
 
 @pytest.mark.parametrize("prepared", [False, True])
-async def test_a_datasets_job_is_cancelled_where_it_is(
+async def test_dataset_job_is_cancelled_in_its_current_stage(
     world: Any, http: httpx2.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool
 ) -> None:
     if prepared:
@@ -289,7 +289,7 @@ async def test_a_datasets_job_is_cancelled_where_it_is(
     assert (await http.post(f"/v1/jobs/job-{uploaded}/cancel")).status_code == 200
 
 
-async def test_nobody_cancels_anothers_job(
+async def test_job_of_another_tenant_cannot_be_cancelled(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     made = (await _generation(http, ready, key)).json()
@@ -298,7 +298,7 @@ async def test_nobody_cancels_anothers_job(
     assert (await http.get(f"/v1/jobs/{made['job_id']}")).json()["status"] == "queued"
 
 
-async def test_the_download_of_a_cancelled_generation_says_so(
+async def test_download_of_a_cancelled_generation_is_refused(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     made = (await _generation(http, ready, key)).json()
@@ -311,7 +311,7 @@ async def test_the_download_of_a_cancelled_generation_says_so(
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_cancelled")
 
 
-async def test_an_effects_job_is_cancelled_too(
+async def test_effect_job_can_be_cancelled(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
     body = {

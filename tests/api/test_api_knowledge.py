@@ -1,4 +1,4 @@
-"""What is known of causes: shown, checked before anything is given up, and changed by another model."""
+"""Knowledge of causes: shown, checked before the model is erased, changed by a new model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KNOWLEDGE = {
 NOTHING: dict[str, Any] = {"tiers": [], "required": [], "forbidden": []}
 
 
-async def test_other_knowledge_is_another_model(
+async def test_new_knowledge_replaces_the_model(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     url, name = f"/v1/datasets/{ready}/knowledge", model_name(ready)
@@ -29,12 +29,11 @@ async def test_other_knowledge_is_another_model(
         f"/v1/datasets/{ready}/generations", json={"row_count": 5}, headers=asked
     )
     first = await world.cluster.get(MODELS, name, "tenant-acme")
-    waits = await http.put(url, json=KNOWLEDGE)  # nobody erases the first model yet
+    waits = await http.put(url, json=KNOWLEDGE)  # nothing erases the first model yet
     assert (waits.status_code, waits.json()["code"]) == (409, "simio_model_in_flight")
     assert (await http.get(url)).status_code == 409
-    assert (await http.get(f"/v1/jobs/job-{ready}")).json()[
-        "status"
-    ] == "running"  # not failed: it goes on
+    job = (await http.get(f"/v1/jobs/job-{ready}")).json()
+    assert job["status"] == "running"  # not failed: the refit continues
     again = asyncio.create_task(http.put(url, json=KNOWLEDGE))
     await acme.erase(MODELS, name)
     answer = await again
@@ -48,9 +47,8 @@ async def test_other_knowledge_is_another_model(
     await acme.fit(ready)
     same = await http.put(url, json=KNOWLEDGE)
     assert (same.status_code, same.json()["status"]) == (202, "ready")
-    assert (await world.cluster.get(MODELS, name, "tenant-acme"))["metadata"]["uid"] == second[
-        "metadata"
-    ]["uid"]
+    kept = await world.cluster.get(MODELS, name, "tenant-acme")
+    assert kept["metadata"]["uid"] == second["metadata"]["uid"]
     assert made.status_code == 202
     assert "price" not in world.audit_text()
 
@@ -72,7 +70,7 @@ async def test_other_knowledge_is_another_model(
         ),
     ],
 )
-async def test_what_does_not_fit_is_refused_at_once(
+async def test_knowledge_that_does_not_fit_the_schema_is_refused(
     http: httpx2.AsyncClient, ready: str, wrong: Any, at: str
 ) -> None:
     answer = await http.put(f"/v1/datasets/{ready}/knowledge", json=wrong)
@@ -81,14 +79,12 @@ async def test_what_does_not_fit_is_refused_at_once(
     assert (await http.get(f"/v1/datasets/{ready}")).json()["status"] == "ready"
 
 
-async def test_a_dataset_that_is_not_prepared_waits(
-    http: httpx2.AsyncClient, uploaded: str
-) -> None:
+async def test_knowledge_before_preparation_is_409(http: httpx2.AsyncClient, uploaded: str) -> None:
     answer = await http.put(f"/v1/datasets/{uploaded}/knowledge", json=KNOWLEDGE)
     assert (answer.status_code, answer.json()["code"]) == (409, "simio_dataset_not_ready")
 
 
-async def test_a_model_that_is_gone_can_be_fit_again(
+async def test_deleted_model_can_be_fit_again(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     await world.cluster.delete(MODELS, model_name(ready), "tenant-acme")
@@ -100,7 +96,7 @@ async def test_a_model_that_is_gone_can_be_fit_again(
     assert (answer.status_code, answer.json()["status"]) == (202, "running")
 
 
-async def test_somebody_elses_is_not_found(world: Any, ready: str) -> None:
+async def test_knowledge_of_another_tenant_is_404(world: Any, ready: str) -> None:
     async with world.client("globex") as other:
         for answer in (
             await other.get(f"/v1/datasets/{ready}/knowledge"),
@@ -110,14 +106,12 @@ async def test_somebody_elses_is_not_found(world: Any, ready: str) -> None:
 
 
 @pytest.mark.parametrize("gone", ["by refit", "by kubectl"])
-async def test_a_model_that_is_gone_leaves_how_it_was_asked_for(
+async def test_refit_keeps_privacy_and_family_of_a_deleted_model(
     world: Any, http: httpx2.AsyncClient, acme: Any, key: str, gone: str
 ) -> None:
-    form, asked = (
-        {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)},
-        {"epsilon": "2.5", "family": "forest"},
-    )
-    made = await http.post("/v1/datasets", files=form, data=asked, headers={"Idempotency-Key": key})
+    form = {"file": ("t.csv", b"segment,price\nloyal,1.5\n" * 200)}
+    fields, headers = {"epsilon": "2.5", "family": "forest"}, {"Idempotency-Key": key}
+    made = await http.post("/v1/datasets", files=form, data=fields, headers=headers)
     dataset = made.json()["dataset_id"]
     await acme.prepare(dataset)
     url, name = f"/v1/datasets/{dataset}/knowledge", model_name(dataset)

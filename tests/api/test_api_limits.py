@@ -1,4 +1,4 @@
-"""Limits of a tenant: requests a minute over several processes, jobs, rows a day, stored bytes; and what is left."""
+"""Limits of a tenant: rate limit over several processes, jobs, daily rows, stored bytes; usage."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ TABLE_BYTES = len(CSV)
 
 @asynccontextmanager
 async def _quotas(world: Any, tenant: str, **quotas: int) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a tenant whose quotas are these for a while."""
+    """Yield a client of a tenant while the tenant has these quotas."""
     before = (await world.cluster.get(TENANTS, tenant))["spec"].get("quotas", {})
     await world.cluster.patch(TENANTS, tenant, {"spec": {"quotas": quotas}})
-    await asyncio.sleep(3.2)  # tenants are remembered for three seconds
+    await asyncio.sleep(3.2)  # tenants are cached for three seconds
     try:
         async with world.client(tenant) as http:
             yield http
@@ -50,7 +50,7 @@ async def _upload(http: httpx2.AsyncClient, key: str, content: bytes = CSV) -> h
     )
 
 
-async def test_every_answer_says_what_is_left_of_the_minute(http: httpx2.AsyncClient) -> None:
+async def test_every_answer_has_rate_limit_headers(http: httpx2.AsyncClient) -> None:
     first = await http.get("/v1/usage")
     second = await http.get("/v1/datasets/ds-none")
     for answer in (first, second):
@@ -61,7 +61,7 @@ async def test_every_answer_says_what_is_left_of_the_minute(http: httpx2.AsyncCl
         assert 0 < int(reset.removeprefix("t=")) <= 60
 
 
-async def test_above_the_limit_is_429_with_the_time_to_wait(world: Any) -> None:
+async def test_request_above_the_rate_limit_is_429_with_retry_after(world: Any) -> None:
     while int(time.time()) % 60 > 45:  # all within one minute
         await asyncio.sleep(0.5)
     async with world.client("globex") as http:
@@ -75,24 +75,24 @@ async def test_above_the_limit_is_429_with_the_time_to_wait(world: Any) -> None:
         assert refused.json()["code"] == "simio_rate_limited"
         assert 0 < int(refused.headers["retry-after"]) <= 60
         assert '"requests";r=0;' in refused.headers["ratelimit"]
-        async with world.client("acme") as other:  # nobody else's business
+        async with world.client("acme") as other:  # other tenants are not affected
             assert (await other.get("/v1/jobs/job-ds-none")).status_code == 404
 
 
-async def test_processes_share_a_limit_within_the_stated_error(
+async def test_processes_share_a_rate_limit_within_the_stated_error(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(time=lambda: 1_000_000.0)  # one window
     monkeypatch.setattr(rate_limit, "time", clock)
     limit, processes = 200, [Rates(world.cluster) for _ in range(3)]
     passed = 0
-    for _ in range(30):  # a second each: ten requests to each process, then they tell each other
+    for _ in range(30):  # per second: ten requests to each process, then a sync
         for process in processes:
             passed += sum(process.take("initech", limit).used <= limit for _ in range(10))
         await asyncio.gather(*(process.sync() for process in processes))
     assert limit <= passed <= limit + 2 * (limit // 10 + 10)
     assert all(process.used("initech") >= limit for process in processes)
-    clock.time = lambda: 1_000_060.0  # the next
+    clock.time = lambda: 1_000_060.0  # the next window
     assert processes[0].take("initech", limit).used == 1
     names = {process._name for process in processes}
     assert names <= await _config_maps(world)
@@ -112,7 +112,7 @@ async def _config_maps(world: Any) -> set[str]:
     }
 
 
-async def test_a_quiet_process_writes_nothing(world: Any) -> None:
+async def test_process_far_below_the_limit_writes_nothing(world: Any) -> None:
     quiet = Rates(world.cluster)
     for _ in range(9):
         quiet.take("initech", 100)
@@ -120,7 +120,7 @@ async def test_a_quiet_process_writes_nothing(world: Any) -> None:
     assert await world.cluster.find(CONFIGMAPS, quiet._name, "simulacra-system") is None
 
 
-async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
+async def test_daily_rows_count_deleted_generations(
     world: Any, acme: Any, ready: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
@@ -149,7 +149,7 @@ async def test_rows_of_a_day_are_limited_also_when_generations_are_deleted(
         assert again.status_code == 402
 
 
-async def test_stored_bytes_are_limited(
+async def test_full_storage_quota_refuses_a_new_upload(
     world: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
@@ -167,8 +167,8 @@ async def test_stored_bytes_are_limited(
         assert all("sha256" in source for source in names) or len(names) > 1
 
 
-async def test_many_at_once_keep_the_quotas(world: Any, ready: str, key: str) -> None:
-    """Of requests that arrive in one moment, each finds what the ones before it take."""
+async def test_concurrent_requests_keep_the_quotas(world: Any, ready: str, key: str) -> None:
+    """Each of several concurrent requests counts the ones before it."""
     async with world.client("globex") as http:
         bytes_used = (await http.get("/v1/usage")).json()["stored_bytes"]["used"]
     async with world.client("acme") as http:
@@ -198,7 +198,7 @@ async def test_many_at_once_keep_the_quotas(world: Any, ready: str, key: str) ->
     assert sorted(answer.status_code for answer in asked) == [202] * 2 + [402] * 4
 
 
-async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_again(
+async def test_arriving_upload_counts_as_stored_and_can_be_retried(
     world: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
@@ -229,16 +229,10 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
         await asyncio.wait_for(
             world.stand_in("globex").erase(DATASETS, dataset_name("globex", key + "2")), 20
         )
-        stale = {
-            "metadata": {
-                "annotations": {
-                    upload_lease.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"
-                }
-            }
-        }
-        await world.cluster.patch(
-            DATASETS, name, stale, "tenant-globex"
-        )  # as if its process had died
+        # as if the first request's process had died
+        lease = {upload_lease.ANNOTATION: "0123456789abcdef 2026-01-01T00:00:00+00:00"}
+        stale = {"metadata": {"annotations": lease}}
+        await world.cluster.patch(DATASETS, name, stale, "tenant-globex")
         again = await _upload(http, key, table)
         assert again.status_code == 202, again.text
         assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == used + len(table)
@@ -246,7 +240,7 @@ async def test_an_upload_in_one_request_counts_while_it_arrives_and_can_be_sent_
         assert (await first).json()["code"] == "simio_idempotency_in_flight"
 
 
-async def test_unfinished_jobs_are_limited(
+async def test_too_many_unfinished_jobs_refuse_a_new_upload(
     world: Any, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota_usage, "FRESH_SECONDS", 0.0)
@@ -262,7 +256,7 @@ async def test_unfinished_jobs_are_limited(
         assert (await _upload(http, key)).json() == first.json()
 
 
-def test_retry_after_is_when_the_rows_fit() -> None:
+def test_retry_after_says_when_the_rows_fit() -> None:
     now = datetime.now(UTC)
     used = Consumption(rows=[(now - timedelta(hours=23), 50), (now - timedelta(hours=1), 50)])
     used.rows.append((now - timedelta(hours=25), 1000))
@@ -278,7 +272,9 @@ def test_retry_after_is_when_the_rows_fit() -> None:
     used.check_rows(Quotas(rows_per_day=150), 50)
 
 
-async def test_usage_is_what_is_there(world: Any, http: httpx2.AsyncClient, ready: str) -> None:
+async def test_usage_counts_present_resources(
+    world: Any, http: httpx2.AsyncClient, ready: str
+) -> None:
     body = (await http.get("/v1/usage")).json()
     assert body["datasets"] >= 1
     assert body["requests"]["limit"] == 60_000
@@ -287,7 +283,7 @@ async def test_usage_is_what_is_there(world: Any, http: httpx2.AsyncClient, read
     assert body["running_jobs"]["limit"] == 1000
 
 
-async def test_a_tenant_sees_its_own_audit_events_page_by_page(
+async def test_audit_events_of_a_tenant_are_paged_newest_first(
     world: Any, http: httpx2.AsyncClient, ready: str
 ) -> None:
     for _ in range(3):
@@ -308,9 +304,7 @@ async def test_a_tenant_sees_its_own_audit_events_page_by_page(
     ids = [one["id"] for one in seen]
     assert len(ids) == len(set(ids)) > 3
     assert not {one["id"] for one in theirs} & set(ids)
-    log = (
-        world.audit_text()
-    )  # two writers may take their places in it in another order than they looked at the clock
+    log = world.audit_text()  # its order, as the times of two writers may differ from it
     assert [log.index(one) for one in ids] == sorted(map(log.index, ids), reverse=True), (
         "newest first"
     )
@@ -327,7 +321,7 @@ async def test_a_tenant_sees_its_own_audit_events_page_by_page(
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=YXVkaXR8LTE", "limit=0", "limit=101", "type=nothing", "what=1"]
 )
-async def test_a_wrong_query_of_audit_events_is_named(http: httpx2.AsyncClient, query: str) -> None:
+async def test_wrong_query_of_audit_events_is_named(http: httpx2.AsyncClient, query: str) -> None:
     answer = await http.get(f"/v1/audit-events?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert query.partition("=")[0] in answer.json()["errors"][0]["pointer"]

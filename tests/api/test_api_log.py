@@ -1,4 +1,4 @@
-"""The log: lines gather for a moment, keep their order, and none that matters waits."""
+"""The process log: lines are buffered for a moment, keep their order, and warnings do not wait."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def logged() -> Iterator[tuple[logging.Logger, _Stream]]:
     handler.close()
 
 
-async def test_lines_are_written_together(logged: tuple[logging.Logger, _Stream]) -> None:
+async def test_lines_are_written_in_batches(logged: tuple[logging.Logger, _Stream]) -> None:
     log, stream = logged
     for number in range(3):
         log.info("line %d", number)
@@ -45,7 +45,7 @@ async def test_lines_are_written_together(logged: tuple[logging.Logger, _Stream]
     assert stream.getvalue().endswith("line 2\nanother\n")
 
 
-async def test_a_warning_is_written_at_once_after_what_came_before(
+async def test_warning_flushes_it_and_all_earlier_lines(
     logged: tuple[logging.Logger, _Stream],
 ) -> None:
     log, stream = logged
@@ -54,13 +54,15 @@ async def test_a_warning_is_written_at_once_after_what_came_before(
     assert stream.getvalue() == "first\nsecond\n"
 
 
-async def test_a_line_of_a_thread_is_written(logged: tuple[logging.Logger, _Stream]) -> None:
+async def test_line_from_a_thread_is_written_at_once(
+    logged: tuple[logging.Logger, _Stream],
+) -> None:
     log, stream = logged
     await asyncio.to_thread(log.info, "from a thread")
     assert stream.getvalue() == "from a thread\n"
 
 
-def test_what_is_left_is_written_at_the_end(logged: tuple[logging.Logger, _Stream]) -> None:
+def test_flush_writes_lines_left_after_the_loop(logged: tuple[logging.Logger, _Stream]) -> None:
     log, stream = logged
 
     async def serve() -> None:

@@ -1,4 +1,4 @@
-"""The streaming form parser: however the body is cut, the same fields and the same file."""
+"""The streaming form parser: any split of the body gives the same fields and file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.uploads.multipart import FormStream
+from simulacra_api.uploads.body import FormStream
 
 
 def _form(content: bytes, fields: dict[str, str]) -> tuple[str, bytes]:
@@ -34,7 +34,7 @@ async def _pieces(body: bytes, cuts: list[int]) -> AsyncIterator[bytes]:
     cuts=st.lists(st.integers(0, 500), max_size=12),
     head=st.integers(1, 64),
 )
-async def test_any_cut_of_the_body_gives_the_file(
+async def test_any_split_of_the_body_gives_the_same_file(
     content: bytes, cuts: list[int], head: int
 ) -> None:
     content_type, body = _form(content, {"retention_seconds": "60"})
@@ -46,7 +46,7 @@ async def test_any_cut_of_the_body_gives_the_file(
 
 
 @pytest.mark.parametrize("lost", [4, 30, 60])
-async def test_a_body_that_breaks_off_is_never_taken_for_whole(lost: int) -> None:
+async def test_truncated_body_is_refused(lost: int) -> None:
     content_type, body = _form(b"a,b\n1,2\n" * 100, {})
     form = FormStream(content_type, _pieces(body[:-lost], []))
     await form.read_head(10)
@@ -55,7 +55,7 @@ async def test_a_body_that_breaks_off_is_never_taken_for_whole(lost: int) -> Non
     assert refused.value.entry.code == "simio_upload_invalid"
 
 
-async def test_chunks_are_bounded_whatever_the_size() -> None:
+async def test_chunks_have_a_bounded_size() -> None:
     content = b"x,y\n" * (1 << 20)
     content_type, body = _form(content, {})
     pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]

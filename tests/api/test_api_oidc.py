@@ -1,4 +1,4 @@
-"""An external issuer: discovery, key rotation, outage. The issuer is a small real HTTP server with real RS256 keys."""
+"""An external issuer: discovery, key rotation, outage; a small ASGI issuer with real RS256 keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUDIENCE = "https://api.simulacra.dev"
 
 
 class Issuer:
-    """The part of an OpenID provider that a resource server asks: discovery and keys."""
+    """The part of an OpenID provider that a resource server uses: discovery and keys."""
 
     def __init__(self, url: str) -> None:
         self.url, self.fetches, self.down = url, 0, False
@@ -77,7 +77,7 @@ def _verifier(world: Any, keys: OidcKeys) -> TokenVerifier:
     return TokenVerifier(settings, SigningKeyStore(world.cluster), keys)
 
 
-async def test_tokens_of_the_issuer_name_the_client(world: Any, issuer: Issuer) -> None:
+async def test_issuer_token_gives_the_client(world: Any, issuer: Issuer) -> None:
     async with _served(issuer) as keys:
         verifier = _verifier(world, keys)
         assert await verifier.client_of(issuer.token()) == "client.acme"
@@ -99,7 +99,7 @@ async def test_tokens_of_the_issuer_name_the_client(world: Any, issuer: Issuer) 
         {"typ": "id+jwt"},
     ],
 )
-async def test_a_token_that_fails_a_check_is_refused(
+async def test_token_that_fails_a_check_is_refused(
     world: Any, issuer: Issuer, claims: dict[str, Any]
 ) -> None:
     async with _served(issuer) as keys:
@@ -108,7 +108,7 @@ async def test_a_token_that_fails_a_check_is_refused(
     assert refused.value.entry.code == "simio_unauthenticated"
 
 
-async def test_a_rotated_key_is_fetched_but_not_at_every_unknown_one(
+async def test_rotated_key_is_fetched_at_most_every_30_seconds(
     world: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with _served(issuer) as keys:
@@ -124,7 +124,7 @@ async def test_a_rotated_key_is_fetched_but_not_at_every_unknown_one(
         assert issuer.fetches == 2
 
 
-async def test_keys_outlive_an_outage_and_without_any_it_is_a_503(
+async def test_cached_keys_survive_an_outage_and_no_keys_are_503(
     world: Any, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc, "MISS_SECONDS", 0.0)

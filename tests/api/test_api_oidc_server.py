@@ -1,4 +1,4 @@
-"""The API behind a real OpenID Connect issuer, in a process of its own: what is taken, what is refused, outages."""
+"""The API with a real OpenID Connect issuer in its own process: accepted and refused tokens."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ async def setup(
         server.stop()
 
 
-async def test_a_real_token_is_taken(setup: Setup) -> None:
+async def test_real_token_is_accepted(setup: Setup) -> None:
     token = await asyncio.to_thread(setup.server.token)
     header, claims = _parts(token)
     assert (header["typ"], claims["client_id"]) == ("at+jwt", "client.acme")
     assert (await setup.get(token)).status_code == 200
 
 
-async def test_a_real_token_for_another_audience_is_refused(setup: Setup) -> None:
+async def test_real_token_for_another_audience_is_refused(setup: Setup) -> None:
     refused = await setup.get(
         await asyncio.to_thread(setup.server.token, "https://elsewhere.example")
     )
@@ -90,10 +90,11 @@ async def test_a_real_token_for_another_audience_is_refused(setup: Setup) -> Non
     assert "invalid_token" in refused.headers["www-authenticate"]
 
 
-async def test_what_was_done_to_a_real_token_shows(setup: Setup) -> None:
+async def test_altered_real_token_is_refused(setup: Setup) -> None:
     header, claims = _parts(await asyncio.to_thread(setup.server.token))
     unsigned = f"{_part(header | {'alg': 'none'})}.{_part(claims)}."
-    signed = f"{_part(header | {'alg': 'HS256'})}.{_part(claims)}"  # with the public key for a shared secret
+    # HS256 with the public key as the shared secret
+    signed = f"{_part(header | {'alg': 'HS256'})}.{_part(claims)}"
     mac = hmac.digest(setup.key.as_pem(private=False), signed.encode(), "sha256")
     confused = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
     expired = jwt.encode(
@@ -103,9 +104,8 @@ async def test_what_was_done_to_a_real_token_shows(setup: Setup) -> None:
         header, claims | {"nbf": int(time.time()) + 600}, setup.key, algorithms=["RS256"]
     )
     other = jwt.encode(header, claims, _rsa(), algorithms=["RS256"])
-    stronger = jwt.encode(
-        header | {"alg": "PS256"}, claims, setup.key, algorithms=["PS256"]
-    )  # not on the allow-list
+    # PS256 is not on the allow-list
+    stronger = jwt.encode(header | {"alg": "PS256"}, claims, setup.key, algorithms=["PS256"])
     good = jwt.encode(header, claims, setup.key, algorithms=["RS256"])
     assert (await setup.get(good)).status_code == 200
     for token in (unsigned, confused, expired, early, other, stronger):
@@ -118,11 +118,11 @@ async def test_tokens_outlive_an_outage_of_the_issuer(
     token = await asyncio.to_thread(setup.server.token)
     assert (await setup.get(token)).status_code == 200
     setup.server.stop()
-    monkeypatch.setattr(oidc, "FRESH_SECONDS", 0.0)  # the keys are old at once
+    monkeypatch.setattr(oidc, "FRESH_SECONDS", 0.0)  # the cached keys are old
     assert (await setup.get(token)).status_code == 200
 
 
-async def test_an_issuer_that_was_never_seen_is_a_503(setup: Setup) -> None:
+async def test_unreachable_issuer_is_503_before_its_first_keys(setup: Setup) -> None:
     token = await asyncio.to_thread(setup.server.token)
     setup.server.stop()
     answer = await setup.get(token)
@@ -132,7 +132,7 @@ async def test_an_issuer_that_was_never_seen_is_a_503(setup: Setup) -> None:
     assert (await setup.get(token)).status_code == 200
 
 
-async def test_the_issuers_keys_may_rotate(setup: Setup) -> None:
+async def test_issuer_may_rotate_and_withdraw_keys(setup: Setup) -> None:
     before = await asyncio.to_thread(setup.server.token)
     assert (await setup.get(before)).status_code == 200
     following = _rsa()
@@ -148,10 +148,10 @@ async def test_the_issuers_keys_may_rotate(setup: Setup) -> None:
         {"alg": "RS256", "kid": "unknown", "typ": "at+jwt"}, _parts(after)[1], _rsa()
     )
     assert (await setup.get(third)).status_code == 401  # fetches the keys again
-    assert (await setup.get(before)).status_code == 401  # and the key that was withdrawn is gone
+    assert (await setup.get(before)).status_code == 401  # its key was withdrawn
 
 
-async def test_es256_is_taken_as_well(setup: Setup) -> None:
+async def test_es256_token_is_accepted(setup: Setup) -> None:
     setup.server.stop()
     key = ECKey.generate_key("P-256", {"use": "sig"}, auto_kid=True)
     await asyncio.to_thread(setup.server.start, _keys(key), alg="ES256")
@@ -160,7 +160,7 @@ async def test_es256_is_taken_as_well(setup: Setup) -> None:
     assert (await setup.get(token)).status_code == 200
 
 
-async def test_a_suspended_tenant_is_refused_whoever_vouches(world: Any, setup: Setup) -> None:
+async def test_suspended_tenant_is_refused_with_a_valid_token(world: Any, setup: Setup) -> None:
     token = await asyncio.to_thread(setup.server.token)
     await world.cluster.patch(TENANTS, "acme", {"spec": {"suspend": True}})
     try:

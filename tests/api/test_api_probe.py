@@ -1,4 +1,4 @@
-"""Probes: a sample in the answer itself, gone afterwards; what cannot be met is said at once."""
+"""Probes: a sample in the answer, erased afterwards; infeasible conditions fail at once."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ async def _gone(world: Any, acme: Any) -> None:
     assert not await _probes(world)
 
 
-async def test_a_probe_gives_rows_and_leaves_nothing(
+async def test_probe_returns_rows_and_is_erased(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     body = {"row_count": 2, "conditions": {"categorical": {"segment": {"loyal": 1.0}}}, "seed": 3}
-    asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
+    answering = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
     name = await _probe_of(world)
     assert name not in (await http.get("/v1/generations")).text
     assert name not in (await http.get("/v1/jobs")).text
@@ -59,7 +59,7 @@ async def test_a_probe_gives_rows_and_leaves_nothing(
     }
     await acme.generate(name, [ROWS], phase="Running")
     await acme.status(GENERATION_JOBS, name, phase="Partial", attainment=figures)
-    answer = await asked
+    answer = await answering
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found["rows"] == [
@@ -75,10 +75,10 @@ async def test_a_probe_gives_rows_and_leaves_nothing(
     await _gone(world, acme)
 
 
-async def test_conditions_that_nobody_meets_are_a_400(
+async def test_infeasible_conditions_are_a_400(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
-    asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
+    answering = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     await acme.fail(
         GENERATION_JOBS,
         await _probe_of(world),
@@ -86,24 +86,24 @@ async def test_conditions_that_nobody_meets_are_a_400(
         "no row has both",
         "/conditions",
     )
-    answer = await asked
+    answer = await answering
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_conditions_infeasible")
     assert answer.json()["detail"] == "no row has both"
     await _gone(world, acme)
 
 
-async def test_a_fault_of_ours_is_a_500(
+async def test_internal_failure_is_a_500(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
-    asked = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
+    answering = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json={}))
     last = {"reason": "OutOfMemory", "message": "m", "time": "2026-01-01T00:00:00Z"}
     await acme.status(GENERATION_JOBS, await _probe_of(world), phase="Failed", lastFailure=last)
-    answer = await asked
+    answer = await answering
     assert (answer.status_code, answer.json()["code"]) == (500, "simio_processing_failed")
     await _gone(world, acme)
 
 
-async def test_a_busy_machine_is_a_504(
+async def test_late_sample_is_a_504(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.generations.probe.WAIT_SECONDS", 0.3)
@@ -126,7 +126,7 @@ async def test_a_busy_machine_is_a_504(
         ({"format": "csv"}, "/format"),
     ],
 )
-async def test_a_wrong_field_is_named_and_nothing_is_made(
+async def test_wrong_field_is_named_and_no_resource_is_created(
     world: Any, http: httpx2.AsyncClient, ready: str, body: dict[str, Any], pointer: str
 ) -> None:
     answer = await http.post(f"/v1/datasets/{ready}/probe", json=body)

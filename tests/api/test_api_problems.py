@@ -1,4 +1,4 @@
-"""Errors: one envelope on everything, every code explained, nothing of the request in a log."""
+"""Errors: one envelope, every code explained, nothing of the request in a log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
         ("GET", "/errors/nothing", 404, "simio_error_code_not_found"),
     ],
 )
-async def test_the_envelope_is_the_same_everywhere(
+async def test_every_error_has_the_same_envelope(
     world: Any, method: str, path: str, status: int, code: str
 ) -> None:
     answer = await _get(world, path, method=method)
@@ -61,24 +61,25 @@ async def test_allow_names_all_methods_of_a_path(world: Any, path: str, methods:
 @pytest.mark.parametrize(
     "conditions", [{"segment": {"loyal": 1}}, {"numeric": {"price": 3}}, {"categorical": 1}]
 )
-def test_a_field_that_is_none_is_said_without_words_about_models(conditions: Any) -> None:
+def test_unknown_field_error_points_to_openapi(conditions: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         ConditionSet.model_validate(conditions)
     (error,) = field_errors(refused.value)
     assert "/openapi.json" in error.detail
 
 
-async def test_a_request_id_is_taken_over_when_it_is_one(world: Any) -> None:
-    assert (await _get(world, "/healthz", headers={"X-Request-Id": "abcdefgh-1"})).headers[
-        "x-request-id"
-    ] == "abcdefgh-1"
-    for bad in ("x", "a b c d e f g h", "x" * 65):
-        assert (await _get(world, "/healthz", headers={"X-Request-Id": bad})).headers[
-            "x-request-id"
-        ] != bad
+async def test_valid_request_id_is_kept_and_others_replaced(world: Any) -> None:
+    for sent, kept in (
+        ("abcdefgh-1", True),
+        ("x", False),
+        ("a b c d e f g h", False),
+        ("x" * 65, False),
+    ):
+        answer = await _get(world, "/healthz", headers={"X-Request-Id": sent})
+        assert (answer.headers["x-request-id"] == sent) is kept
 
 
-async def test_the_catalog_is_json_and_html_from_one_source(world: Any) -> None:
+async def test_error_catalog_is_served_as_json_and_html(world: Any) -> None:
     items = (await _get(world, "/errors")).json()["items"]
     assert [item["code"] for item in items] == list(CATALOG)
     page = await _get(world, "/errors", headers={"Accept": "text/html"})
@@ -86,7 +87,7 @@ async def test_the_catalog_is_json_and_html_from_one_source(world: Any) -> None:
     assert all(code in page.text for code in CATALOG)
 
 
-async def test_openapi_is_3_1_with_stable_ids_and_our_errors(world: Any) -> None:
+async def test_openapi_has_unique_operation_ids_and_problem_bodies(world: Any) -> None:
     document = (await _get(world, "/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     operations = [operation for path in document["paths"].values() for operation in path.values()]
@@ -104,12 +105,12 @@ async def test_openapi_is_3_1_with_stable_ids_and_our_errors(world: Any) -> None
     assert "ProblemBody" in document["components"]["schemas"]
 
 
-async def test_health_and_readiness(world: Any) -> None:
+async def test_health_and_readiness_answer_ok(world: Any) -> None:
     assert (await _get(world, "/healthz")).json() == {"status": "ok"}
     assert (await _get(world, "/readyz")).json() == {"status": "ready"}
 
 
-async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
+async def test_unexpected_exception_is_500_without_its_message_in_logs(
     world: Any,
     http: httpx2.AsyncClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,7 +131,7 @@ async def test_an_unexpected_exception_is_a_500_and_its_message_is_not_logged(
     assert "genz_switcher" not in ours
 
 
-async def test_the_access_log_has_templates_and_ids_only(
+async def test_access_log_has_route_templates_and_no_values(
     http: httpx2.AsyncClient, uploaded: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "simulacra_api.access"):

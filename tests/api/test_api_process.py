@@ -1,4 +1,4 @@
-"""The program: its ready line, two processes behind one control plane, settings, memory while a large file arrives."""
+"""The program: ready line, two processes on one control plane, settings, memory of an upload."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _resident_mib(pid: int) -> float:
     return int(fields["VmHWM"].split()[0]) / 1024
 
 
-async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
+async def test_large_upload_needs_little_memory_and_shows_in_both_processes(
     world: Any, key: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -92,7 +92,7 @@ async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
                 await other.get(f"/v1/jobs/{answer.json()['job_id']}{secret_query}")
             ).status_code == 200
     dataset = answer.json()["dataset_id"]
-    async with world.client() as here:  # the other process knows it: nothing is kept in either
+    async with world.client() as here:  # processes share all state
         assert (await here.get(f"/v1/datasets/{dataset}")).json()["sha256"] == answer.json()[
             "sha256"
         ]
@@ -105,7 +105,7 @@ async def test_two_processes_are_one_service_and_a_large_upload_takes_no_memory(
     assert "Bearer" not in text
 
 
-async def test_a_process_killed_while_it_streams_is_followed_by_another(
+async def test_upload_of_a_killed_process_is_taken_over(
     world: Any, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = b"segment,price\n" + b"loyal,5.49\n" * 300_000
@@ -128,9 +128,8 @@ async def test_a_process_killed_while_it_streams_is_followed_by_another(
     async with httpx2.AsyncClient(base_url=world.url, headers=headers, timeout=30) as http:
         early = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
         assert (early.status_code, early.json()["code"]) == (409, "simio_idempotency_in_flight")
-        monkeypatch.setattr(
-            "simulacra_api.uploads.upload_lease.LEASE_SECONDS", 0.5
-        )  # of the process that takes over: time goes by
+        # Let time pass for the process that takes over.
+        monkeypatch.setattr("simulacra_api.uploads.upload_lease.LEASE_SECONDS", 0.5)
         await asyncio.sleep(0.6)
         again = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
     assert again.status_code == 202, again.text
@@ -156,7 +155,7 @@ async def _streaming(world: Any, name: str) -> bool:
         {"SIMULACRA_WEBHOOK_ALLOW_PRIVATE": "yes"},
     ],
 )
-def test_a_malformed_setting_is_named(env: dict[str, str]) -> None:
+def test_malformed_setting_is_named(env: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(env))):
         Settings.from_env("http://127.0.0.1:1", env)
 
@@ -164,7 +163,7 @@ def test_a_malformed_setting_is_named(env: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "env", [{"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"}, {"SIMULACRA_STORE": "here"}]
 )
-def test_the_program_ends_with_a_sentence_about_it(env: dict[str, str]) -> None:
+def test_program_exits_with_one_line_about_a_bad_setting(env: dict[str, str]) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
     done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2

@@ -25,12 +25,14 @@ from simulacra_api.http.ranges import cut, parse_range
         ("rows=0-1", None),
     ],
 )
-def test_a_single_range_or_the_whole(header: str | None, expected: tuple[int, int] | None) -> None:
+def test_header_gives_one_range_or_the_whole(
+    header: str | None, expected: tuple[int, int] | None
+) -> None:
     assert parse_range(header, 10) == expected
 
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=11-12", "bytes=-0"])
-def test_outside_is_416(header: str) -> None:
+def test_range_outside_the_artifact_is_416(header: str) -> None:
     with pytest.raises(Problem) as refused:
         parse_range(header, 10)
     assert refused.value.headers == {"Content-Range": "bytes */10"}
@@ -40,6 +42,6 @@ def test_outside_is_416(header: str) -> None:
     chunks=st.lists(st.binary(max_size=9), max_size=9),
     bounds=st.tuples(st.integers(0, 80), st.integers(0, 80)),
 )
-def test_cut_is_a_slice(chunks: list[bytes], bounds: tuple[int, int]) -> None:
+def test_cut_yields_the_slice_of_a_stream(chunks: list[bytes], bounds: tuple[int, int]) -> None:
     start, end = sorted(bounds)
     assert b"".join(cut(iter(chunks), start, end)) == b"".join(chunks)[start:end]

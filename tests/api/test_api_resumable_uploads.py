@@ -1,4 +1,4 @@
-"""Uploads in pieces: what arrives stays and is gone on from, by one at a time; nothing is left of what is given up."""
+"""Uploads in pieces: kept across breaks, one writer at a time, erased when they fail."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def _append(
 
 @pytest.fixture
 def begin(http: httpx2.AsyncClient, key: str) -> Begin:
-    """Begins an upload under the test's key; returns its id."""
+    """Begin an upload with the test's key; return its id."""
 
     async def begun(**fields: Any) -> str:
         answer = await _begin(http, key, **fields)
@@ -76,7 +76,7 @@ async def _uid(world: Any, upload: str, tenant: str = "acme") -> str:
     return str((await world.cluster.get(DATASETS, upload, f"tenant-{tenant}"))["metadata"]["uid"])
 
 
-async def test_pieces_become_what_one_request_makes(
+async def test_pieces_are_joined_into_the_upload_artifact(
     world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin(retention_seconds=7200)
@@ -101,7 +101,7 @@ async def test_pieces_become_what_one_request_makes(
     assert all("dev.simulacra.artefact.written" in line for line in recorded)
 
 
-async def test_no_piece_is_stored_in_clear(
+async def test_pieces_are_stored_encrypted(
     world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
@@ -112,7 +112,7 @@ async def test_no_piece_is_stored_in_clear(
     assert b"loyal" not in piece.read_bytes()
 
 
-async def test_the_same_key_goes_on_and_another_request_is_a_conflict(
+async def test_same_key_resumes_and_another_request_conflicts(
     http: httpx2.AsyncClient, begin: Begin, key: str
 ) -> None:
     upload = await begin()
@@ -126,18 +126,17 @@ async def test_the_same_key_goes_on_and_another_request_is_a_conflict(
     await _send_rest(http, upload, SIZE)
     done = (await _begin(http, key)).json()
     assert (done["complete"], done["sha256"]) == (True, SHA256)
-    assert (await _append(http, upload, SIZE, b"")).json()[
-        "complete"
-    ]  # the answer to the last piece was lost
+    # as if the answer to the last piece was lost
+    assert (await _append(http, upload, SIZE, b"")).json()["complete"]
 
 
-async def test_many_who_begin_at_once_begin_one(http: httpx2.AsyncClient, key: str) -> None:
+async def test_concurrent_begins_create_one_upload(http: httpx2.AsyncClient, key: str) -> None:
     answers = await asyncio.gather(*(_begin(http, key) for _ in range(5)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["upload_id"] for answer in answers}) == 1
 
 
-async def test_what_arrived_of_a_piece_that_breaks_off_is_kept(world: Any, begin: Begin) -> None:
+async def test_bytes_before_a_disconnect_are_kept(world: Any, begin: Begin) -> None:
     upload = await begin()
     sent = asyncio.Event()
 
@@ -160,10 +159,10 @@ async def test_what_arrived_of_a_piece_that_breaks_off_is_kept(world: Any, begin
         assert (await _send_rest(http, upload))["sha256"] == SHA256
 
 
-async def test_a_piece_that_stops_arriving_is_kept_as_far_as_it_came(
+async def test_bytes_before_a_stall_are_kept(
     http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.http.request_body.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.uploads.body.IDLE_SECONDS", 0.3)
     upload, over = await begin(), asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -180,7 +179,7 @@ async def test_a_piece_that_stops_arriving_is_kept_as_far_as_it_came(
 
 
 @pytest.mark.parametrize("offset", [0, PIECE - 1, PIECE + 1, SIZE])
-async def test_a_piece_for_another_place_is_told_where_to_begin(
+async def test_piece_at_a_wrong_offset_gets_the_right_one(
     http: httpx2.AsyncClient, begin: Begin, offset: int
 ) -> None:
     upload = await begin()
@@ -191,7 +190,7 @@ async def test_a_piece_for_another_place_is_told_where_to_begin(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_of_two_who_append_at_once_one_wins(http: httpx2.AsyncClient, begin: Begin) -> None:
+async def test_one_of_concurrent_appends_wins(http: httpx2.AsyncClient, begin: Begin) -> None:
     upload, offset = await begin(), 0
     while offset < SIZE:
         end = min(offset + PIECE, SIZE)
@@ -205,7 +204,7 @@ async def test_of_two_who_append_at_once_one_wins(http: httpx2.AsyncClient, begi
     assert (await http.get(f"/v1/uploads/{upload}")).json()["sha256"] == SHA256
 
 
-async def test_a_second_writer_is_told_to_wait(
+async def test_second_writer_is_409_while_a_piece_arrives(
     world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload, go_on = await begin(), asyncio.Event()
@@ -226,7 +225,7 @@ async def test_a_second_writer_is_told_to_wait(
     assert "retry-after" not in (await http.get(f"/v1/uploads/{upload}")).headers
 
 
-async def test_an_upload_that_was_cancelled_takes_no_more(
+async def test_cancelled_upload_accepts_no_more_pieces(
     http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
@@ -237,7 +236,7 @@ async def test_an_upload_that_was_cancelled_takes_no_more(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_all_pieces_are_under_one_key_that_is_made_once(
+async def test_all_pieces_use_one_data_key(
     world: Any, http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[ResourceRef] = []
@@ -251,13 +250,13 @@ async def test_all_pieces_are_under_one_key_that_is_made_once(
 
 
 async def _age_lease(world: Any, upload: str, **annotations: str) -> None:
-    """Leave the Dataset as a process leaves it that was killed while it held the lease."""
+    """Leave the Dataset as a process does that was killed while it held the lease."""
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     notes = {upload_lease.ANNOTATION: f"0123456789abcdef {long_ago}"} | annotations
     await world.cluster.patch(DATASETS, upload, {"metadata": {"annotations": notes}}, "tenant-acme")
 
 
-async def test_a_crash_before_a_piece_is_noted_costs_that_piece(
+async def test_crash_before_a_piece_is_noted_loses_that_piece_only(
     world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload = await begin()
@@ -269,12 +268,12 @@ async def test_a_crash_before_a_piece_is_noted_costs_that_piece(
     assert _stored(world, await _uid(world, upload)) == ["upload"]
 
 
-async def test_a_crash_before_the_pieces_are_joined_is_gone_on_from(
+async def test_join_is_repeated_after_a_crash(
     world: Any, http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = await begin()
     with monkeypatch.context() as patched:
-        patched.setattr("simulacra_api.uploads.resumable.PieceUpload._copy", _fails)
+        patched.setattr("simulacra_api.uploads.resumable.ResumableUpload._copy", _fails)
         answer = await _append(http, upload, 0, TABLE)
         assert answer.status_code == 500
     assert await _offset(http, upload) == SIZE
@@ -287,7 +286,7 @@ def _fails(*_: Any) -> None:
     raise RuntimeError
 
 
-async def test_a_writer_that_lost_its_lease_changes_nothing(
+async def test_writer_that_lost_its_lease_changes_nothing(
     world: Any, http: httpx2.AsyncClient, begin: Begin
 ) -> None:
     upload, go_on = await begin(), asyncio.Event()
@@ -325,7 +324,7 @@ async def test_a_writer_that_lost_its_lease_changes_nothing(
     ],
     ids=["too long", "too small", "empty", "digest", "no digest", "negative", "word", "type"],
 )
-async def test_a_piece_that_is_refused_leaves_nothing(
+async def test_refused_piece_stores_nothing(
     world: Any,
     http: httpx2.AsyncClient,
     begin: Begin,
@@ -341,7 +340,9 @@ async def test_a_piece_that_is_refused_leaves_nothing(
     assert (await _send_rest(http, upload, SIZE))["sha256"] == SHA256
 
 
-async def test_a_piece_with_its_digest(http: httpx2.AsyncClient, begin: Begin) -> None:
+async def test_piece_with_a_matching_digest_is_accepted(
+    http: httpx2.AsyncClient, begin: Begin
+) -> None:
     upload = await begin()
     digest = base64.b64encode(hashlib.sha256(TABLE).digest()).decode()
     assert (
@@ -354,7 +355,7 @@ async def test_a_piece_with_its_digest(http: httpx2.AsyncClient, begin: Begin) -
     [(b"%PDF" + TABLE[4:], "simio_upload_invalid"), (TABLE[:-2] + b"x\n", "simio_digest_mismatch")],
     ids=["no table", "another file"],
 )
-async def test_what_can_never_become_the_table_is_erased_and_the_key_is_free(
+async def test_upload_that_cannot_become_a_table_is_erased_and_frees_its_key(
     world: Any,
     http: httpx2.AsyncClient,
     begin: Begin,
@@ -375,10 +376,10 @@ async def test_what_can_never_become_the_table_is_erased_and_the_key_is_free(
     assert (await _begin(http, key)).status_code == 201
 
 
-async def test_what_is_deleted_while_a_piece_arrives_leaves_nothing(
+async def test_upload_deleted_while_a_piece_arrives_is_erased(
     world: Any, http: httpx2.AsyncClient, begin: Begin, acme: Any
 ) -> None:
-    """As a retention that ends in between: the erasure comes first, the last bytes after it."""
+    """As when the retention ends meanwhile: first the erasure, then the last bytes."""
     upload, go_on = await begin(), asyncio.Event()
     uid = await _uid(world, upload)
 
@@ -401,7 +402,7 @@ async def test_what_is_deleted_while_a_piece_arrives_leaves_nothing(
     assert (gone.status_code, gone.json()["code"]) == (404, "simio_upload_not_found")
 
 
-async def test_limits_are_held_against_the_size_that_is_announced(world: Any, key: str) -> None:
+async def test_announced_size_counts_against_the_limits(world: Any, key: str) -> None:
     async with world.client("tiny") as http:
         large = await _begin(http, key, bytes=(3 << 20) + 1)
         assert (large.status_code, large.json()["code"]) == (413, "simio_file_too_large")
@@ -427,7 +428,7 @@ async def test_limits_are_held_against_the_size_that_is_announced(world: Any, ke
         ({"color": "red"}, "/color"),
     ],
 )
-async def test_a_wrong_field_of_the_beginning_is_named(
+async def test_wrong_field_of_the_plan_is_named(
     http: httpx2.AsyncClient, key: str, fields: dict[str, Any], at: str
 ) -> None:
     answer = await _begin(http, key, **fields)
@@ -435,7 +436,7 @@ async def test_a_wrong_field_of_the_beginning_is_named(
     assert answer.json()["errors"][0]["pointer"] == at
 
 
-async def test_the_upload_of_another_tenant_is_not_there(world: Any, begin: Begin) -> None:
+async def test_upload_of_another_tenant_is_404(world: Any, begin: Begin) -> None:
     upload = await begin()
     async with world.client("globex") as other:
         for answer in (
@@ -445,7 +446,7 @@ async def test_the_upload_of_another_tenant_is_not_there(world: Any, begin: Begi
             assert (answer.status_code, answer.json()["code"]) == (404, "simio_upload_not_found")
 
 
-async def test_a_dataset_that_came_in_one_request_takes_no_pieces(
+async def test_dataset_uploaded_in_one_request_accepts_no_pieces(
     http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     shown = (await http.get(f"/v1/uploads/{uploaded}")).json()
@@ -456,7 +457,7 @@ async def test_a_dataset_that_came_in_one_request_takes_no_pieces(
     assert (await http.get("/v1/uploads/ds-nobody")).json()["code"] == "simio_upload_not_found"
 
 
-async def test_a_dataset_that_is_read_from_an_object_is_no_upload(
+async def test_dataset_read_from_an_object_is_not_an_upload(
     world: Any, http: httpx2.AsyncClient
 ) -> None:
     source = {"type": "Object", "uri": "s3://bucket/table.csv", "sha256": SHA256}
@@ -470,7 +471,7 @@ async def test_a_dataset_that_is_read_from_an_object_is_no_upload(
     await world.cluster.delete(DATASETS, "from-object", "tenant-acme")
 
 
-async def test_there_is_a_limit_of_pieces(
+async def test_number_of_pieces_is_limited(
     http: httpx2.AsyncClient, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.uploads.resumable.MAX_PIECES", 1)
@@ -481,7 +482,7 @@ async def test_there_is_a_limit_of_pieces(
     assert await _offset(http, upload) == PIECE
 
 
-async def test_it_needs_a_key(http: httpx2.AsyncClient) -> None:
+async def test_begin_needs_an_idempotency_key(http: httpx2.AsyncClient) -> None:
     answer = await http.post(
         "/v1/uploads", json={"bytes": SIZE}, headers={"Idempotency-Key": f"a {uuid.uuid4()}"}
     )

@@ -1,4 +1,4 @@
-"""Client secrets: hashed by argon2id with the stated cost, found among two, never found among none."""
+"""Client secrets: argon2id hashes of the stated cost, and their verification."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 import argon2
 import pytest
 
-from simulacra_api.auth import secrets
-from simulacra_api.auth.secrets import SECRET_PREFIX, hash_secret, new_secret, verify_secret
+from simulacra_api.auth import clients
+from simulacra_api.auth.clients import SECRET_PREFIX, hash_secret, new_secret, verify_secret
 
 COST = "$argon2id$v=19$m=19456,t=2,p=1"
 
@@ -17,7 +17,7 @@ def test_hash_is_argon2id_with_the_stated_cost() -> None:
     assert hash_secret("x").startswith(f"{COST}$")
 
 
-def test_one_of_two_active_secrets_is_enough() -> None:
+def test_either_of_two_active_secrets_is_accepted() -> None:
     old, new = new_secret(), new_secret()
     hashes = [hash_secret(old), hash_secret(new)]
     assert verify_secret(old, hashes)
@@ -25,15 +25,15 @@ def test_one_of_two_active_secrets_is_enough() -> None:
     assert not verify_secret(new_secret(), hashes)
 
 
-def test_no_hash_a_damaged_hash_and_an_endless_secret_are_refused() -> None:
+def test_missing_hash_damaged_hash_and_long_secret_are_refused() -> None:
     secret = new_secret()
     assert not verify_secret(secret, [])
     assert not verify_secret(secret, ["no hash at all"])
     assert not verify_secret(secret * 100, [hash_secret(secret * 100)])
 
 
-def test_an_unknown_client_takes_as_long_as_a_wrong_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One hash of the same cost each: what is measured would be the machine's load as well."""
+def test_unknown_client_costs_the_same_as_a_wrong_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare the costs of the hashes, because times would include the machine's load."""
     costs: list[str] = []
     known = hash_secret(new_secret())
 
@@ -42,7 +42,7 @@ def test_an_unknown_client_takes_as_long_as_a_wrong_secret(monkeypatch: pytest.M
             costs.append(str(hash).rsplit("$", 2)[0])
             return super().verify(hash, password)
 
-    monkeypatch.setattr(secrets, "_HASHER", Hasher())
+    monkeypatch.setattr(clients, "_HASHER", Hasher())
     for hashes in ([known], []):
         assert not verify_secret("wrong", hashes)
     assert costs == [COST, COST]

@@ -1,4 +1,4 @@
-"""Rotation of the built-in issuer's keys: by time, by several processes, without a token refused."""
+"""Rotation of the built-in issuer's keys: by time, by several processes, no token refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSTEM = "simulacra-system"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def secret(world: Any, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A Secret of its own: the served API keeps its keys."""
+    """A separate Secret, so that the served API keeps its keys."""
     name = f"signing-{time.time_ns()}"
     monkeypatch.setattr(signing, "SECRET_NAME", name)
     return name
@@ -43,7 +43,7 @@ async def _kids(store: SigningKeyStore) -> tuple[str, list[str]]:
     return str(keys.active.kid), [str(key.kid) for key in keys.published.keys]
 
 
-async def test_the_next_key_signs_when_its_time_has_come_and_another_is_published(
+async def test_next_key_becomes_active_in_time_and_another_is_added(
     world: Any, secret: str
 ) -> None:
     store = SigningKeyStore(world.cluster)
@@ -63,7 +63,7 @@ async def test_the_next_key_signs_when_its_time_has_come_and_another_is_publishe
     assert (await _kids(store))[0] == third
 
 
-async def test_tokens_of_the_key_before_are_good_until_they_expire(world: Any, secret: str) -> None:
+async def test_tokens_of_a_retired_key_verify_until_they_expire(world: Any, secret: str) -> None:
     store = SigningKeyStore(world.cluster)
     verifier = TokenVerifier(world.settings, store, None)
     url, audience = world.settings.public_url, world.settings.audience
@@ -79,7 +79,7 @@ async def test_tokens_of_the_key_before_are_good_until_they_expire(world: Any, s
         await verifier.client_of(token)
 
 
-async def test_processes_that_rotate_at_once_agree(world: Any, secret: str) -> None:
+async def test_concurrent_rotations_agree_on_the_keys(world: Any, secret: str) -> None:
     await SigningKeyStore(world.cluster).current()
     for _ in range(3):
         await _age(world, secret, PERIOD_SECONDS + 1)
@@ -88,17 +88,17 @@ async def test_processes_that_rotate_at_once_agree(world: Any, secret: str) -> N
         assert len({tuple(published) for _, published in seen}) == 1
 
 
-async def test_a_process_that_read_before_changes_over_by_the_clock(
+async def test_process_switches_keys_by_the_clock_without_a_read(
     world: Any, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = SigningKeyStore(world.cluster)
     _, (_, second) = await _kids(store)
     now = time.time()
     monkeypatch.setattr("simulacra_api.auth.signing.time.time", lambda: now + PERIOD_SECONDS + 1)
-    assert (await store.current()).active.kid == second  # nothing was read again
+    assert (await store.current()).active.kid == second  # without another read
 
 
-async def test_keys_without_times_are_read(world: Any, secret: str) -> None:
+async def test_keys_of_version_0_1_without_times_are_read(world: Any, secret: str) -> None:
     pair = [ECKey.generate_key("P-256", auto_kid=True) for _ in range(2)]
     data = {
         "keys.json": json.dumps([key.as_dict(private=True) for key in pair]),

@@ -1,4 +1,4 @@
-"""From a request for access to a client secret, shown once, and its rotation."""
+"""Signup, claim of the client secret, and its rotation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ import pytest
 
 from simulacra_api.access import rotation
 from simulacra_api.access import service as signup
+from simulacra_api.access.schemas import RotationRequest
 from simulacra_api.auth import credentials
 from simulacra_api.auth.credentials import Credentials, client_of_token
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http import problems
+from simulacra_api.services import Services
 from simulacra_crds.contract.names import access_request_name
 from simulacra_crds.kube.client import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
 from simulacra_custody.errors import AuditUnavailable
@@ -31,13 +33,13 @@ _addresses = itertools.count(1)
 
 
 def _from() -> dict[str, str]:
-    """An address of its own: the limits are by address."""
+    """Return an unused address, as the limits are per address."""
     return {"X-Forwarded-For": f"198.51.100.{next(_addresses)}"}
 
 
 @pytest.fixture(autouse=True)
 def _roomy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signup, "ALL_AN_HOUR", 10_000)  # the tests of this file together are many
+    monkeypatch.setattr(signup, "ALL_AN_HOUR", 10_000)  # the tests of this file exceed the limit
 
 
 async def _ask(world: Any) -> str:
@@ -50,7 +52,7 @@ async def _ask(world: Any) -> str:
 
 
 async def _approve(world: Any, request_id: str) -> str:
-    """What a person, and then the operator, would do. Returns the client id."""
+    """Approve as a person and then the operator do; return the client id."""
     name = access_request_name(request_id)
     made = await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
     client = "sim-" + made["metadata"]["uid"][:13]
@@ -92,7 +94,7 @@ async def _token(world: Any, client: str, secret: str) -> httpx2.Response:
 
 
 async def _customer(world: Any) -> tuple[str, str]:
-    """A client that went all the way, and its secret."""
+    """Return a client that has claimed its secret, and the secret."""
     request_id = await _ask(world)
     await _approve(world, request_id)
     answer = await _claim(world, (await _look(world, request_id))["credential_claim_token"])
@@ -101,7 +103,7 @@ async def _customer(world: Any) -> tuple[str, str]:
 
 
 def _credentials(cluster: Any) -> Credentials:
-    """What another process has, which shares nothing with the one that is served."""
+    """Return the credentials of another process, which shares nothing with the served one."""
     return Credentials(cluster, SigningKeyStore(cluster), Tenants(cluster))
 
 
@@ -123,14 +125,16 @@ async def _stored(world: Any, client: str) -> tuple[str, list[Any]]:
     return "".join(texts.values()), json.loads(texts["hashes"])
 
 
-async def test_from_signup_to_a_token(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_signup_leads_to_a_token_and_leaks_no_secret(
+    world: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     request_id = await _ask(world)
     assert (await _look(world, request_id))["status"] == "pending"
     client = await _approve(world, request_id)
     approved = await _look(world, request_id)
     assert (approved["status"], approved["client_id"]) == ("approved", client)
-    assert await _look(world, request_id) == approved  # a lost answer can be asked for again
+    assert await _look(world, request_id) == approved  # a lost answer can be repeated
     claimed = await _claim(world, approved["credential_claim_token"])
     assert claimed.status_code == 201
     secret = claimed.json()["client_secret"]
@@ -149,7 +153,7 @@ async def test_from_signup_to_a_token(world: Any, caplog: pytest.LogCaptureFixtu
     assert ASKED["contact"] not in world.audit_text() + logged
 
 
-async def test_what_is_stored_of_a_client_goes_with_its_tenant_and_is_not_made_again(
+async def test_client_secret_is_deleted_with_its_tenant_for_good(
     world: Any,
 ) -> None:
     request_id = await _ask(world)
@@ -159,23 +163,20 @@ async def test_what_is_stored_of_a_client_goes_with_its_tenant_and_is_not_made_a
     ).status_code == 201
     assert await _owners(world, client) == [("Tenant", client)]
     await world.cluster.delete(TENANTS, client)
-    for _ in range(1200):  # the real collector takes note of a new kind within half a minute
+    for _ in range(1200):  # the real collector sees a new kind within half a minute
         if await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None:
             break
         await asyncio.sleep(0.1)
-    found = (await world.cluster.get(ACCESS_REQUESTS, access_request_name(request_id)))["status"][
-        "conditions"
-    ]
+    name = access_request_name(request_id)
+    found = (await world.cluster.get(ACCESS_REQUESTS, name))["status"]["conditions"]
     gone = {**found[0], "type": "TenantReady", "status": "False", "reason": "TenantGone"}
     patch = {"status": {"conditions": [*found, gone]}}
-    await world.cluster.patch(
-        ACCESS_REQUESTS, access_request_name(request_id), patch, subresource="status"
-    )
+    await world.cluster.patch(ACCESS_REQUESTS, name, patch, subresource="status")
     assert (await _look(world, request_id))["status"] == "expired"
     assert await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None
 
 
-async def test_a_client_that_an_older_release_made_gets_its_owner_and_keeps_others(
+async def test_write_adds_the_tenant_to_existing_owners(
     world: Any,
 ) -> None:
     client, _ = await _customer(world)
@@ -189,7 +190,7 @@ async def test_a_client_that_an_older_release_made_gets_its_owner_and_keeps_othe
 
 
 class _Strict:
-    """A cluster whose admission lets nobody set the owners of what they may not delete."""
+    """A cluster whose admission refuses owners on objects that the caller may not delete."""
 
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
@@ -205,7 +206,7 @@ class _Strict:
         return await self._cluster.patch(resource, name, body, namespace)
 
 
-async def test_where_owners_may_not_be_changed_a_claim_is_kept_all_the_same(world: Any) -> None:
+async def test_claim_is_stored_when_owners_may_not_be_changed(world: Any) -> None:
     client, _ = await _customer(world)
     await world.cluster.patch(
         SECRETS, f"client-{client}", {"metadata": {"ownerReferences": []}}, SYSTEM
@@ -217,7 +218,7 @@ async def test_where_owners_may_not_be_changed_a_claim_is_kept_all_the_same(worl
     assert await _owners(world, client) == []
 
 
-async def test_of_many_who_claim_at_once_in_two_processes_one_gets_the_secret(world: Any) -> None:
+async def test_one_of_many_concurrent_claims_gets_the_secret(world: Any) -> None:
     request_id = await _ask(world)
     client = await _approve(world, request_id)
     token = (await _look(world, request_id))["credential_claim_token"]
@@ -234,14 +235,14 @@ async def test_of_many_who_claim_at_once_in_two_processes_one_gets_the_secret(wo
     assert (await _token(world, client, winners[0])).status_code == 200
 
 
-async def test_many_who_look_at_once_see_one_token(world: Any) -> None:
+async def test_concurrent_polls_see_one_claim_token(world: Any) -> None:
     request_id = await _ask(world)
     await _approve(world, request_id)
     seen = await asyncio.gather(*(_look(world, request_id) for _ in range(6)))
     assert len({one["credential_claim_token"] for one in seen}) == 1
 
 
-async def test_a_claim_that_expired_is_worthless_and_another_is_shown(
+async def test_expired_claim_is_refused_and_replaced(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request_id = await _ask(world)
@@ -256,9 +257,7 @@ async def test_a_claim_that_expired_is_worthless_and_another_is_shown(
     assert (await _claim(world, second)).status_code == 201
 
 
-async def test_an_approval_that_nobody_claims_ends(
-    world: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unclaimed_approval_expires(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id = await _ask(world)
     await _approve(world, request_id)
     monkeypatch.setattr(signup, "CLAIMABLE", signup.timedelta(seconds=-5))
@@ -266,7 +265,7 @@ async def test_an_approval_that_nobody_claims_ends(
     assert (ended["status"], ended["credential_claim_token"]) == ("expired", None)
 
 
-async def test_a_denied_request_says_so_and_gives_nothing(world: Any) -> None:
+async def test_denied_signup_gives_no_credentials(world: Any) -> None:
     request_id = await _ask(world)
     await world.cluster.patch(
         ACCESS_REQUESTS, access_request_name(request_id), {"spec": {"decision": "Denied"}}
@@ -282,7 +281,7 @@ async def test_a_denied_request_says_so_and_gives_nothing(world: Any) -> None:
 @pytest.mark.parametrize(
     "request_id", ["req_x", "ar-123", "req_" + "a" * 43, "req_" + "%00" * 14 + "x"]
 )
-async def test_an_unknown_request_is_404(world: Any, request_id: str) -> None:
+async def test_unknown_signup_is_404(world: Any, request_id: str) -> None:
     async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.get(f"/v1/signup/{request_id}")
     assert (answer.status_code, answer.json()["code"]) == (404, "simio_signup_not_found")
@@ -299,16 +298,14 @@ async def test_an_unknown_request_is_404(world: Any, request_id: str) -> None:
         ({"company": "x", "contact": "a@b.c", "decision": "Approved"}, "/decision"),
     ],
 )
-async def test_a_wrong_field_of_a_signup_is_named(
-    world: Any, body: dict[str, str], at: str
-) -> None:
+async def test_wrong_field_of_a_signup_is_named(world: Any, body: dict[str, str], at: str) -> None:
     async with httpx2.AsyncClient(base_url=world.url) as http:
         answer = await http.post("/v1/signup", json=body, headers=_from())
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_field")
     assert [error["pointer"] for error in answer.json()["errors"]] == [at]
 
 
-async def test_signups_are_limited_by_address_and_in_all(
+async def test_signups_are_limited_per_address_and_in_total(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = _from()
@@ -334,17 +331,17 @@ async def test_signups_are_limited_by_address_and_in_all(
     "token",
     ["x", "sim_claim_", "sim_claim_sim-1_" + "a" * 43, "sim_claim_../x_" + "a" * 43, "é" * 60],
 )
-async def test_a_token_that_is_none_is_404(world: Any, token: str) -> None:
+async def test_malformed_claim_token_is_404(world: Any, token: str) -> None:
     answer = await _claim(world, token)
     assert (answer.status_code, answer.json()["code"]) == (404, "simio_credential_claim_not_found")
 
 
-def test_the_client_is_read_from_the_token() -> None:
+def test_claim_token_contains_the_client_id() -> None:
     assert client_of_token("sim_claim_a.b-c_" + "_" * 43) == "a.b-c"
     assert client_of_token("sim_claim_" + "_" * 44) is None
 
 
-async def test_a_claim_that_cannot_be_recorded_gives_nothing_and_uses_nothing_up(
+async def test_unrecorded_claim_gives_no_secret_and_stays_open(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request_id = await _ask(world)
@@ -355,12 +352,12 @@ async def test_a_claim_that_cannot_be_recorded_gives_nothing_and_uses_nothing_up
         raise AuditUnavailable("no")
 
     with monkeypatch.context() as broken:
-        broken.setattr(rotation, "record", fail)
+        broken.setattr(Services, "record", fail)
         assert (await _claim(world, token)).status_code == 503
     assert (await _claim(world, token)).status_code == 201
 
 
-async def test_a_rotation_overlaps_and_retires(world: Any) -> None:
+async def test_rotation_overlaps_and_retires_the_oldest_secret(world: Any) -> None:
     client, old = await _customer(world)
     async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, old)
@@ -390,7 +387,7 @@ async def test_a_rotation_overlaps_and_retires(world: Any) -> None:
         assert codes == [401, 401, 200]
 
 
-async def test_the_secret_before_ends_with_the_overlap(world: Any) -> None:
+async def test_previous_secret_expires_with_the_overlap(world: Any) -> None:
     client, old = await _customer(world)
     async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, old)
@@ -403,16 +400,16 @@ async def test_the_secret_before_ends_with_the_overlap(world: Any) -> None:
     assert (await _token(world, client, new)).status_code == 200
 
 
-async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world: Any) -> None:
+async def test_rotations_are_limited_and_private_to_their_client(world: Any) -> None:
     client, secret = await _customer(world)
     async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, secret)
     ) as http:
         answers = [
             await http.post("/v1/credential-rotations", json={})
-            for _ in range(rotation.ROTATIONS_A_DAY + 1)
+            for _ in range(rotation.ROTATIONS_PER_DAY + 1)
         ]
-        assert [one.status_code for one in answers] == [201] * rotation.ROTATIONS_A_DAY + [429]
+        assert [one.status_code for one in answers] == [201] * rotation.ROTATIONS_PER_DAY + [429]
         assert answers[-1].json()["code"] == "simio_rotation_rate_limited"
         assert int(answers[-1].headers["retry-after"]) > 86_000
         for wrong in ("rot-" + "0" * 24, "signup"):
@@ -423,16 +420,16 @@ async def test_rotations_are_limited_and_refused_where_they_do_not_belong(world:
             )
         bad = await http.post("/v1/credential-rotations", json={"overlap_seconds": 90_000})
         assert bad.json()["errors"][0]["pointer"] == "/overlap_seconds"
-    async with world.client("globex") as other:  # somebody else's rotation is a 404
+    async with world.client("globex") as other:  # another tenant's rotation is a 404
         foreign = await other.get(f"/v1/credential-rotations/{answers[0].json()['rotation_id']}")
         assert foreign.status_code == 404
 
 
-async def test_a_client_of_an_external_issuer_rotates_there(world: Any) -> None:
-    services = SimpleNamespace(credentials=_credentials(world.cluster))
+async def test_client_of_an_external_issuer_cannot_rotate_here(world: Any) -> None:
+    services = SimpleNamespace(credentials=_credentials(world.cluster), auth0=None)
     caller = SimpleNamespace(client_id="auth0-client")
     with pytest.raises(rotation.Problem) as refused:
-        await rotation.request_rotation(services, caller, rotation.RotationRequest())
+        await rotation.request_rotation(services, caller, RotationRequest())
     answer = problems.problem_response(refused.value, world.url, "req-1")
     assert (answer.status_code, json.loads(answer.body)["code"]) == (
         409,

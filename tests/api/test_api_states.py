@@ -1,7 +1,6 @@
-"""The lifecycle as a state machine: whatever the order of calls, the service answers as a simple
-model of it says.
+"""The lifecycle as a state machine: for any order of calls the API answers as a simple model does.
 
-The operator's part is the stand-in's, so what is modeled is the API: keys, states, refusals, lists,
+The stand-in replaces the operator, so the model covers the API: keys, statuses, errors, lists,
 erasure.
 """
 
@@ -39,7 +38,7 @@ KEYS = st.sampled_from(["a", "b"])
 
 @dataclass
 class Generation:
-    """What the model knows of a generation."""
+    """A generation in the model."""
 
     rows: int
     status: str = "queued"
@@ -47,7 +46,7 @@ class Generation:
 
 @dataclass
 class Dataset:
-    """What the model knows of a dataset."""
+    """A dataset in the model."""
 
     table: bytes
     status: str = "queued"
@@ -79,7 +78,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @initialize(target=datasets)
     def begin(self) -> Any:
-        """Most rules need a model, so each story has one from its start."""
+        """Begin each run with a fitted dataset, as most rules need one."""
         name = self.upload("a", TABLES[0])
         self.finish(name)
         return name
@@ -96,7 +95,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.known[answer.json()["dataset_id"]] = Dataset(table)
             self.dataset_keys[key] = answer.json()["dataset_id"]
             return str(answer.json()["dataset_id"])
-        if self.known[name].table == table:  # a replay, whatever has become of it
+        if self.known[name].table == table:  # a replay, in any status
             assert (answer.status_code, answer.json()["dataset_id"]) == (202, name)
         else:
             assert answer.json()["code"] == "simio_idempotency_conflict"
@@ -130,9 +129,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert answer.json()["code"] == "simio_dataset_not_found"
             return multiple()
         made = dataset.generations.get(self.generation_keys.get((name, key), ""))
-        if (
-            made is not None
-        ):  # the key comes first: a replay is answered whatever the dataset has become
+        if made is not None:  # a replay is answered in any status of the dataset
             same = made.rows == rows
             assert answer.status_code == (202 if same else 409), answer.text
             assert same or answer.json()["code"] == "simio_idempotency_conflict"
@@ -154,7 +151,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(pair=generations, rows=st.sampled_from([1, 2]))
     def generate_again(self, pair: tuple[str, str], rows: int) -> None:
-        """Repeat a request whose key made something: the general rule comes to that too seldom."""
+        """Repeat a request with a used key, which the general rule does too seldom."""
         made = self._of(pair)
         keys = [
             key
@@ -227,9 +224,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(name=consumes(datasets))
     def delete_dataset(self, name: str) -> None:
         dataset = self.known.pop(name, None)
-        for generation in (
-            dataset.generations if dataset else ()
-        ):  # what the operator's drain does first
+        for generation in dataset.generations if dataset else ():  # the operator drains them first
             assert self.do(self._erased("generations", GENERATION_JOBS, generation, True)) == 204
         assert self.do(self._erased("datasets", DATASETS, name, dataset is not None)) == (
             204 if dataset else 404
@@ -238,7 +233,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.do(self._without_model(name))
 
     async def _without_model(self, name: str) -> None:
-        """Let the model go as the garbage collector and its finalizer do."""
+        """Delete the model as the garbage collector and its finalizer do."""
         if await self.world.cluster.find(MODELS, model_name(name), "tenant-acme"):
             await self.world.cluster.delete(MODELS, model_name(name), "tenant-acme")
             await self.acme.erase(MODELS, model_name(name))
@@ -251,7 +246,7 @@ class Lifecycle(RuleBasedStateMachine):
         return answer.status_code
 
     def teardown(self) -> None:
-        """Leave no unfinished job: a tenant may have a hundred, and a session has many stories."""
+        """Leave no unfinished job: a tenant may have a hundred, and a session has many runs."""
         for name in list(self.known):
             self.delete_dataset(name)
 
@@ -266,7 +261,9 @@ class Lifecycle(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.timeout(150)
-async def test_the_lifecycle_in_any_order(world: Any, http: httpx2.AsyncClient, acme: Any) -> None:
+async def test_lifecycle_matches_the_model_in_any_order(
+    world: Any, http: httpx2.AsyncClient, acme: Any
+) -> None:
     loop = asyncio.get_running_loop()
     machine = type(
         "Bound", (Lifecycle,), {"world": world, "http": http, "acme": acme, "loop": loop}
@@ -276,9 +273,7 @@ async def test_the_lifecycle_in_any_order(world: Any, http: httpx2.AsyncClient, 
         stateful_step_count=20,
         deadline=None,
         database=None,
-        phases=(
-            Phase.generate,
-        ),  # shrinking would tell hundreds of stories to a service with limits
+        phases=(Phase.generate,),  # shrinking would make hundreds of runs
         suppress_health_check=list(HealthCheck),
     )
     await asyncio.to_thread(run_state_machine_as_test, machine, settings=few)

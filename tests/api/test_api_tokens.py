@@ -1,4 +1,4 @@
-"""Tokens: how a client gets one, and every check that one must pass."""
+"""Tokens: how a client gets one, and every check of a token."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _basic(client: str, secret: str) -> dict[str, str]:
     ],
     ids=["json", "form", "basic"],
 )
-async def test_a_client_gets_a_token(world: Any, request_: dict[str, Any]) -> None:
+async def test_client_gets_a_token(world: Any, request_: dict[str, Any]) -> None:
     answer = await _token(world, **request_)
     assert answer.status_code == 200
     assert answer.json()["token_type"] == "Bearer"
@@ -83,7 +83,7 @@ async def test_a_client_gets_a_token(world: Any, request_: dict[str, Any]) -> No
         ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, None),
     ],
 )
-async def test_refusals_speak_oauth_and_problem_json(
+async def test_refusals_have_oauth_and_problem_fields(
     world: Any, request_: dict[str, Any], status: int, error: str | None
 ) -> None:
     answer = await _token(world, **request_)
@@ -97,7 +97,7 @@ async def test_refusals_speak_oauth_and_problem_json(
 @pytest.mark.parametrize(
     ("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")]
 )
-async def test_a_client_without_an_active_tenant_gets_none(
+async def test_client_without_an_active_tenant_gets_no_token(
     world: Any, client: str, code: str
 ) -> None:
     answer = await _token(world, json=FORM | {"client_id": f"client.{client}"})
@@ -125,7 +125,7 @@ async def _signed(world: Any, header: dict[str, Any] | None = None, **claims: An
     return jwt.encode(head, await _claims(world) | claims, keys.active, algorithms=["ES256"])
 
 
-async def test_an_audience_in_a_list_and_a_clock_a_little_off_are_fine(world: Any) -> None:
+async def test_audience_list_and_small_clock_skew_are_accepted(world: Any) -> None:
     token = await _signed(
         world, aud=["x", AUDIENCE], nbf=int(time.time()) + 20, exp=int(time.time()) - 20
     )
@@ -145,7 +145,7 @@ async def test_an_audience_in_a_list_and_a_clock_a_little_off_are_fine(world: An
         {"iss": "https://elsewhere"},
     ],
 )
-async def test_a_claim_that_is_wrong_is_a_401(world: Any, claims: dict[str, Any]) -> None:
+async def test_wrong_claim_is_401(world: Any, claims: dict[str, Any]) -> None:
     answer = await _call(world, await _signed(world, **claims))
     assert (answer.status_code, answer.json()["code"]) == (401, "simio_unauthenticated")
     assert answer.headers["www-authenticate"].startswith("Bearer ")
@@ -154,14 +154,14 @@ async def test_a_claim_that_is_wrong_is_a_401(world: Any, claims: dict[str, Any]
 @pytest.mark.parametrize(
     ("client", "code"), [("asleep", "simio_tenant_suspended"), ("nobody", "simio_forbidden")]
 )
-async def test_a_valid_token_of_a_client_without_an_active_tenant_opens_nothing(
+async def test_valid_token_without_an_active_tenant_is_403(
     world: Any, client: str, code: str
 ) -> None:
     answer = await _call(world, await _signed(world, client_id=f"client.{client}"))
     assert (answer.status_code, answer.json()["code"]) == (403, code)
 
 
-async def test_a_suspension_is_seen_within_seconds(world: Any) -> None:
+async def test_suspension_takes_effect_within_seconds(world: Any) -> None:
     await world.token("tiny")
     for suspended, status in ((True, 403), (False, 200)):
         await world.cluster.patch(TENANTS, "tiny", {"spec": {"suspend": suspended}})
@@ -171,7 +171,7 @@ async def test_a_suspension_is_seen_within_seconds(world: Any) -> None:
             await asyncio.sleep(0.3)
 
 
-async def test_only_access_tokens_signed_by_our_key_are_taken(world: Any) -> None:
+async def test_forged_tokens_are_401(world: Any) -> None:
     claims = await _claims(world)
     keys = await SigningKeyStore(world.cluster).current()
     other = ECKey.generate_key("P-256", auto_kid=True)
@@ -196,7 +196,7 @@ async def test_only_access_tokens_signed_by_our_key_are_taken(world: Any) -> Non
         assert (await _call(world, token)).status_code == 401
 
 
-async def test_the_next_key_is_published_and_verifies(world: Any) -> None:
+async def test_next_key_is_published_and_verifies(world: Any) -> None:
     async with httpx2.AsyncClient() as http:
         metadata = (await http.get(f"{world.url}/.well-known/openid-configuration")).json()
         published = (await http.get(metadata["jwks_uri"])).json()["keys"]
@@ -209,15 +209,13 @@ async def test_the_next_key_is_published_and_verifies(world: Any) -> None:
     assert (await _call(world, token)).status_code == 200
 
 
-async def test_processes_that_start_at_once_agree_on_the_keys(world: Any) -> None:
+async def test_processes_starting_together_agree_on_the_keys(world: Any) -> None:
     await world.cluster.delete(SECRETS, "oauth-signing-keys", "simulacra-system")
     stores = [SigningKeyStore(world.cluster) for _ in range(4)]
     keys = await asyncio.gather(*(store.current() for store in stores))
     assert len({key.active.kid for key in keys}) == 1
     world.tokens.clear()
-    deadline = (
-        time.monotonic() + 15
-    )  # the served process reads them again for a key id that it does not know
+    deadline = time.monotonic() + 15  # the served process reads keys again for an unknown key id
     while (await _call(world, await _signed(world))).status_code != 200:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.5)

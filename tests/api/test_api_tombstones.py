@@ -1,4 +1,4 @@
-"""An Idempotency-Key is remembered after what it made is gone: the first answer again, and no second resource."""
+"""Tombstones: a used key of a deleted resource replays the first answer and creates nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
 async def _bury(
     world: Any, acme: Any, resource: ApiResource, name: str, age: timedelta = timedelta()
 ) -> None:
-    """Delete a resource and leave the tombstone that the operator would."""
+    """Delete a resource and leave a tombstone, as the operator does."""
     found = await world.cluster.get(resource, name, NAMESPACE)
     spec = found["spec"]
     source = spec.get("source", {})
@@ -55,7 +55,7 @@ async def _upload(
     )
 
 
-async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
+async def test_deleted_upload_is_replayed_from_its_tombstone(
     world: Any, http: httpx2.AsyncClient, acme: Any, key: str
 ) -> None:
     first = await _upload(http, key)
@@ -73,7 +73,7 @@ async def test_an_upload_is_answered_as_before_after_its_dataset_is_gone(
         assert (other.status_code, other.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
-async def test_a_key_is_free_again_after_a_day(
+async def test_key_is_free_when_its_tombstone_expires(
     world: Any, http: httpx2.AsyncClient, acme: Any, key: str
 ) -> None:
     name = (await _upload(http, key)).json()["dataset_id"]
@@ -82,7 +82,7 @@ async def test_a_key_is_free_again_after_a_day(
     assert await world.cluster.find(DATASETS, name, NAMESPACE) is not None
 
 
-async def test_a_generation_is_answered_as_before_with_its_seed(
+async def test_deleted_generation_is_replayed_with_its_seed(
     world: Any, http: httpx2.AsyncClient, acme: Any, ready: str, key: str
 ) -> None:
     path, headers = f"/v1/datasets/{ready}/generations", {"Idempotency-Key": key}

@@ -1,4 +1,4 @@
-"""Uploads: idempotency under retries, races, crashes and aborts; limits; and what is refused at the door."""
+"""Uploads in one request: idempotency under retries, races, crashes, aborts; limits; refusals."""
 
 from __future__ import annotations
 
@@ -39,16 +39,14 @@ async def _upload(
     )
 
 
-async def test_the_same_key_and_bytes_give_the_same_answer(
-    http: httpx2.AsyncClient, key: str
-) -> None:
+async def test_same_key_and_bytes_give_the_same_answer(http: httpx2.AsyncClient, key: str) -> None:
     first, second = await _upload(http, key), await _upload(http, key)
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json()
     assert first.headers["location"] == second.headers["location"]
 
 
-async def test_another_body_or_field_under_the_same_key_is_a_conflict(
+async def test_other_bytes_or_fields_with_the_same_key_conflict(
     http: httpx2.AsyncClient, key: str
 ) -> None:
     await _upload(http, key)
@@ -59,7 +57,7 @@ async def test_another_body_or_field_under_the_same_key_is_a_conflict(
         assert (answer.status_code, answer.json()["code"]) == (409, "simio_idempotency_conflict")
 
 
-async def test_of_many_at_once_one_makes_the_dataset(
+async def test_concurrent_uploads_create_one_dataset(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     answers = await asyncio.gather(*(_upload(http, key) for _ in range(6)))
@@ -73,14 +71,14 @@ async def test_of_many_at_once_one_makes_the_dataset(
     assert len([line for line in world.audit_text().splitlines() if uid in line]) == 1
 
 
-async def test_a_tenant_that_is_being_set_up_is_told_to_wait(world: Any, key: str) -> None:
+async def test_upload_to_an_unready_tenant_is_503_with_retry_after(world: Any, key: str) -> None:
     async with world.client("early") as early:
         answer = await _upload(early, key)
     assert (answer.status_code, answer.json()["code"]) == (503, "simio_tenant_not_ready")
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def test_the_same_key_of_two_tenants_is_two_uploads(
+async def test_same_key_of_two_tenants_makes_two_datasets(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     async with world.client("globex") as other:
@@ -88,7 +86,7 @@ async def test_the_same_key_of_two_tenants_is_two_uploads(
     assert len(ids) == 2
 
 
-async def test_a_second_request_during_the_first_is_told_to_wait(
+async def test_second_upload_with_the_key_is_409_while_the_first_arrives(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
@@ -112,10 +110,10 @@ async def test_a_second_request_during_the_first_is_told_to_wait(
 
 
 @pytest.mark.parametrize("with_key", [False, True], ids=["before the key", "after the key"])
-async def test_a_crashed_upload_is_taken_over(
+async def test_crashed_upload_is_taken_over_by_a_retry(
     world: Any, http: httpx2.AsyncClient, key: str, with_key: bool
 ) -> None:
-    """The Dataset is what a process leaves that was killed while it streamed: a lease that nobody renews."""
+    """The Dataset is as a killed process leaves it: with a lease that nobody renews."""
     name = dataset_name("acme", key)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     annotations = {
@@ -147,7 +145,7 @@ async def test_a_crashed_upload_is_taken_over(
     assert hashlib.sha256(content).hexdigest() == found["spec"]["source"]["sha256"]
 
 
-async def test_a_writer_that_lost_its_lease_cannot_complete(
+async def test_writer_that_lost_its_lease_cannot_complete(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
@@ -176,7 +174,7 @@ async def test_a_writer_that_lost_its_lease_cannot_complete(
     assert not found["metadata"].get("deletionTimestamp")
 
 
-async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(
+async def test_aborted_upload_stores_nothing_and_frees_its_key(
     world: Any, key: str, acme: Any
 ) -> None:
     name = dataset_name("acme", key)
@@ -210,7 +208,9 @@ async def test_an_abort_leaves_nothing_and_the_key_can_be_used_again(
 
 
 @pytest.mark.parametrize("value", [None, "", "a b", "ä", "x" * 256])
-async def test_a_key_that_is_no_key_is_refused(http: httpx2.AsyncClient, value: str | None) -> None:
+async def test_malformed_idempotency_key_is_refused(
+    http: httpx2.AsyncClient, value: str | None
+) -> None:
     headers = [] if value is None else [(b"Idempotency-Key", value.encode())]
     answer = await http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_invalid_idempotency_key")
@@ -228,7 +228,7 @@ async def test_a_key_that_is_no_key_is_refused(http: httpx2.AsyncClient, value: 
         (CSV, "text/html", 415, "simio_unsupported_content_type"),
     ],
 )
-async def test_what_is_no_table_is_refused_and_nothing_is_made(
+async def test_file_that_is_not_a_table_creates_no_dataset(
     world: Any,
     http: httpx2.AsyncClient,
     key: str,
@@ -257,7 +257,7 @@ async def test_what_is_no_table_is_refused_and_nothing_is_made(
     ],
     ids=["gzip", "zstd", "parquet", "arrow", "arrow stream", "xlsx", "sav", "zsav"],
 )
-async def test_every_format_of_a_table_comes_in(
+async def test_every_table_format_is_accepted(
     http: httpx2.AsyncClient, content: bytes, declared: str
 ) -> None:
     answer = await http.post(
@@ -297,7 +297,7 @@ async def test_every_format_of_a_table_comes_in(
         "large field",
     ],
 )
-async def test_a_form_that_is_none_is_refused(
+async def test_malformed_form_is_refused(
     http: httpx2.AsyncClient,
     key: str,
     body: bytes,
@@ -322,7 +322,7 @@ async def test_a_form_that_is_none_is_refused(
         ({"color": "red"}, "/color"),
     ],
 )
-async def test_a_wrong_field_is_named(
+async def test_wrong_form_field_is_named(
     http: httpx2.AsyncClient, key: str, fields: dict[str, str], at: str
 ) -> None:
     answer = await _upload(http, key, **fields)
@@ -330,7 +330,7 @@ async def test_a_wrong_field_is_named(
     assert answer.json()["errors"][0]["pointer"] == at
 
 
-async def test_above_the_tenants_limit_is_413_before_and_while_reading(
+async def test_upload_above_the_limit_is_413_before_and_while_it_arrives(
     world: Any, key: str
 ) -> None:
     large = CSV.ljust(4 << 20, b"\n")
@@ -351,14 +351,12 @@ async def test_above_the_tenants_limit_is_413_before_and_while_reading(
             "/v1/datasets", content=undeclared(), headers=FORM_TYPE | {"Idempotency-Key": key}
         )
         assert streamed.status_code == 413
-    uid = (await world.cluster.get(DATASETS, dataset_name("tiny", key), "tenant-tiny"))["metadata"][
-        "uid"
-    ]
-    assert not [stored for stored in world.stored() if uid in stored]
+    left = await world.cluster.get(DATASETS, dataset_name("tiny", key), "tenant-tiny")
+    assert not [stored for stored in world.stored() if left["metadata"]["uid"] in stored]
     await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 10)
 
 
-async def test_a_store_that_refuses_is_503_and_nothing_is_left(
+async def test_store_failure_is_503_and_the_dataset_is_discarded(
     world: Any, http: httpx2.AsyncClient, acme: Any
 ) -> None:
     key = uuid.uuid4().hex
@@ -373,10 +371,10 @@ async def test_a_store_that_refuses_is_503_and_nothing_is_left(
     await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 10)
 
 
-async def test_an_upload_that_stops_arriving_is_given_up(
+async def test_stalled_upload_is_408_and_discarded(
     world: Any, http: httpx2.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulacra_api.uploads.multipart.IDLE_SECONDS", 0.3)
+    monkeypatch.setattr("simulacra_api.uploads.body.IDLE_SECONDS", 0.3)
     over = asyncio.Event()
 
     async def stalls() -> AsyncIterator[bytes]:
@@ -398,9 +396,7 @@ async def _made(world: Any, key: str) -> str:
     return name
 
 
-async def test_what_was_uploaded_is_in_the_audit_log_and_not_what_it_says(
-    world: Any, uploaded: str
-) -> None:
+async def test_audit_log_has_the_upload_but_not_its_content(world: Any, uploaded: str) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
     events = [json.loads(line) for line in world.audit_text().splitlines() if uid in line]
     assert [event["type"] for event in events] == ["dev.simulacra.artefact.written"]

@@ -1,4 +1,4 @@
-"""What the verifier remembers of a token never outlives its time, its key or its audience."""
+"""Token cache of the verifier: no entry outlives its token's times, key or audience."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ URL, AUDIENCE = "https://api.example", "https://api.simulacra.dev"
 
 
 class Store:
-    """Keys that a test exchanges."""
+    """Signing keys that a test can replace."""
 
     def __init__(self) -> None:
         self.rotate()
@@ -59,18 +59,17 @@ def issued(store: Store, seconds: int = 3600) -> str:
     )
 
 
-async def test_a_signature_is_verified_once_a_key_set(store: Store, checks: list[str]) -> None:
+async def test_signature_is_verified_once_per_key_set(store: Store, checks: list[str]) -> None:
     one, token = made(store), issued(store)
     assert [await one.client_of(token) for _ in range(3)] == ["sim-a"] * 3
     assert len(checks) == 1
-    store.keys = SigningKeys(
-        store.keys.active, KeySet([store.keys.active]), b""
-    )  # read again, the same keys
+    # the same keys, read again
+    store.keys = SigningKeys(store.keys.active, KeySet([store.keys.active]), b"")
     assert await one.client_of(token) == "sim-a"
     assert len(checks) == 2
 
 
-async def test_a_remembered_token_expires(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cached_token_expires(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     one, token = made(store), issued(store, 60)
     await one.client_of(token)
     now = time.time()
@@ -80,7 +79,7 @@ async def test_a_remembered_token_expires(store: Store, monkeypatch: pytest.Monk
     assert refused.value.entry.status == 401
 
 
-async def test_a_remembered_token_goes_with_its_key(store: Store) -> None:
+async def test_cached_token_is_dropped_with_its_key(store: Store) -> None:
     one, token = made(store), issued(store)
     await one.client_of(token)
     store.rotate()
@@ -88,7 +87,7 @@ async def test_a_remembered_token_goes_with_its_key(store: Store) -> None:
         await one.client_of(token)
 
 
-async def test_one_changed_byte_is_another_token(store: Store) -> None:
+async def test_changed_byte_makes_another_token(store: Store) -> None:
     one, token = made(store), issued(store)
     await one.client_of(token)
     flipped = token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
@@ -96,10 +95,10 @@ async def test_one_changed_byte_is_another_token(store: Store) -> None:
         await one.client_of(flipped)
 
 
-async def test_only_so_many_are_remembered(
+async def test_token_cache_is_bounded(
     store: Store, monkeypatch: pytest.MonkeyPatch, checks: list[str]
 ) -> None:
-    monkeypatch.setattr(verifier, "REMEMBERED", 2)
+    monkeypatch.setattr(verifier, "CACHED_TOKENS", 2)
     one, several = made(store), [issued(store) for _ in range(3)]
     for token in several:
         await one.client_of(token)

@@ -1,4 +1,4 @@
-"""The main job over HTTP: token, upload, job, schema, generation, download, delete."""
+"""The main walk over HTTP: token, upload, job, schema, generation, download, delete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"] * 50, "price": [5.49] * 100})
 
 
-async def test_the_main_job(world: Any, http: httpx2.AsyncClient, acme: Any, key: str) -> None:
+async def test_upload_generate_download_and_delete(
+    world: Any, http: httpx2.AsyncClient, acme: Any, key: str
+) -> None:
     answer = await http.post(
         "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}
     )

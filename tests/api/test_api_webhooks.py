@@ -1,4 +1,4 @@
-"""Webhooks over REST: made with a secret that is shown once, shown without it, sealed at rest, removed."""
+"""Webhooks: the secret is shown once, URL and secret are sealed at rest, 16 at most."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOOK = {"url": "https://hooks.example.com/T0/very-secret-path"}
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def _none_are_left(world: Any) -> AsyncIterator[None]:
+async def _delete_all(world: Any) -> AsyncIterator[None]:
     yield
     async for found in world.cluster.list(
         CONFIGMAPS, "tenant-acme", labels="simulacra.dev/kind=webhook"
@@ -28,7 +28,7 @@ async def _none_are_left(world: Any) -> AsyncIterator[None]:
         await world.cluster.delete(CONFIGMAPS, found["metadata"]["name"], "tenant-acme")
 
 
-async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx2.AsyncClient) -> None:
+async def test_webhook_is_created_shown_and_deleted(world: Any, http: httpx2.AsyncClient) -> None:
     made = await http.post(
         "/v1/webhooks", json=HOOK | {"events": ["job.failed", "job.ready", "job.failed"]}
     )
@@ -51,7 +51,7 @@ async def test_a_webhook_is_made_shown_and_removed(world: Any, http: httpx2.Asyn
     assert "webhook.deleted" in world.audit_text()
 
 
-async def test_address_and_secret_are_sealed_for_the_tenant(
+async def test_url_and_secret_are_sealed_for_the_tenant(
     world: Any, http: httpx2.AsyncClient
 ) -> None:
     made = (await http.post("/v1/webhooks", json=HOOK)).json()
@@ -90,7 +90,7 @@ async def test_one_that_was_let_be_says_so(world: Any, http: httpx2.AsyncClient)
         (HOOK | {"secret": "mine"}, "/secret"),
     ],
 )
-async def test_a_wrong_webhook_is_refused_by_field(
+async def test_wrong_field_of_a_webhook_is_named(
     http: httpx2.AsyncClient, body: dict[str, Any], at: str
 ) -> None:
     answer = await http.post("/v1/webhooks", json=body)
@@ -99,20 +99,20 @@ async def test_a_wrong_webhook_is_refused_by_field(
 
 
 @pytest.mark.parametrize("webhook_id", ["x", "0" * 24, "..%2fother", "Z" * 24])
-async def test_an_unknown_webhook_is_404(http: httpx2.AsyncClient, webhook_id: str) -> None:
+async def test_unknown_webhook_is_a_404(http: httpx2.AsyncClient, webhook_id: str) -> None:
     answer = await http.get(f"/v1/webhooks/{webhook_id}")
     assert answer.status_code == 404
     assert answer.json()["code"] in ("simio_webhook_not_found", "simio_not_found")
 
 
-async def test_sixteen_are_the_limit(http: httpx2.AsyncClient) -> None:
+async def test_seventeenth_webhook_is_refused(http: httpx2.AsyncClient) -> None:
     for _ in range(16):
         assert (await http.post("/v1/webhooks", json=HOOK)).status_code == 201
     answer = await http.post("/v1/webhooks", json=HOOK)
     assert (answer.status_code, answer.json()["code"]) == (402, "simio_quota_exceeded")
 
 
-async def test_private_addresses_take_a_setting(world: Any, serve_api: Any) -> None:
+async def test_private_address_needs_a_setting(world: Any, serve_api: Any) -> None:
     listener = listen("127.0.0.1", 0)
     settings = replace(world.settings, webhooks_allow_private=True)
     headers = {"Authorization": f"Bearer {await world.token('acme')}"}

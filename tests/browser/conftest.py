@@ -1,6 +1,4 @@
-"""One browser and one installation for the tests of this folder; skipped visibly where there is no
-chromium.
-"""
+"""One browser and one installation for the tests of this folder; skipped without chromium."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from browser import CHROMIUM, Scheme, Watched, chromium
+from browser import CHROMIUM, Scheme, Tab, chromium
 from installation import SURVEY, Installation
 from simulacra import Client
 
@@ -27,7 +25,7 @@ def browser() -> Iterator[Browser]:
 def installation(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
-    """A started installation that the tests of this folder share."""
+    """Return a running installation that the tests of this folder share."""
     one = Installation(tmp_path_factory.mktemp("up") / "data")
     one.start()
     yield one
@@ -42,7 +40,7 @@ def client(installation: Installation) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def dataset(client: Client) -> str:
-    """A ready dataset that tests look at; they do not change it."""
+    """Return a ready dataset that tests read and do not change."""
     uploaded = client.upload(SURVEY)
     client.wait(uploaded["job_id"], timeout=120)
     return str(uploaded["dataset_id"])
@@ -59,12 +57,12 @@ def generation(client: Client, dataset: str) -> str:
 
 
 @pytest.fixture
-def open_tab(browser: Browser, installation: Installation) -> Iterator[Callable[..., Watched]]:
-    """Open tabs; at the end, none of them may have seen anything wrong."""
-    tabs: list[Watched] = []
+def open_tab(browser: Browser, installation: Installation) -> Iterator[Callable[..., Tab]]:
+    """Open tabs; at the end, assert that none logged an error or a foreign request."""
+    tabs: list[Tab] = []
 
-    def open_one(path: str, width: str = "desk", scheme: Scheme = "light") -> Watched:
-        tab = Watched(browser, installation.connection["api_url"], width, scheme)
+    def open_one(path: str, width: str = "desk", scheme: Scheme = "light") -> Tab:
+        tab = Tab(browser, installation.connection["api_url"], width, scheme)
         tabs.append(tab)
         tab.page.goto(path)
         return tab

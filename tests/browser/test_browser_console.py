@@ -1,6 +1,4 @@
-"""The console in a real browser, on a real installation: the main job by hand, its errors, and what
-it must not do.
-"""
+"""The console in a real browser on a real installation: upload to erasure, errors, isolation."""
 
 from __future__ import annotations
 
@@ -13,14 +11,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from browser import Watched, assert_accessible, shoot
+from browser import Tab, assert_accessible, take_screenshot
 from installation import SURVEY, Installation
 from simulacra import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 expect.set_options(timeout=30_000)
 MAX_WIRE_BYTES = 300_000
-Open = Callable[..., Watched]
+Open = Callable[..., Tab]
 
 
 def link(page: Page, name: str, bar: str = "Dataset") -> Locator:
@@ -28,7 +26,7 @@ def link(page: Page, name: str, bar: str = "Dataset") -> Locator:
 
 
 def show(page: Page, place: str) -> None:
-    """Go to a place of the console that is open: it stays signed in."""
+    """Go to a view of the open console, which stays signed in."""
     page.evaluate("place => { location.hash = '#/' + place; }", place)
 
 
@@ -38,10 +36,10 @@ def slide(slider: Locator, value: str) -> None:
 
 
 @pytest.fixture
-def enter(open_tab: Open, installation: Installation) -> Callable[[str], Watched]:
-    """Open the console at a place and sign in."""
+def enter(open_tab: Open, installation: Installation) -> Callable[[str], Tab]:
+    """Open the console at a view and sign in."""
 
-    def entered(place: str = "") -> Watched:
+    def entered(place: str = "") -> Tab:
         known = installation.connection
         tab = open_tab(f"/console#/{place}")
         tab.sign_in(known["client_id"], known["client_secret"])
@@ -50,7 +48,9 @@ def enter(open_tab: Open, installation: Installation) -> Callable[[str], Watched
     return entered
 
 
-def test_signing_in(open_tab: Open, installation: Installation) -> None:
+def test_sign_in_reports_errors_and_stores_nothing(
+    open_tab: Open, installation: Installation
+) -> None:
     known = installation.connection
     tab = open_tab("/console")
     tab.expected = {401}
@@ -67,7 +67,7 @@ def test_signing_in(open_tab: Open, installation: Installation) -> None:
     tab.sign_in(known["client_id"], known["client_secret"])
     expect(tab.page.get_by_role("heading", name="Datasets")).to_be_visible()
     expect(
-        tab.page.get_by_text("Nothing is kept: no dataset, no model, no generated rows.")
+        tab.page.get_by_text("Nothing is stored: no dataset, no model, no generated rows.")
     ).to_be_visible()
     assert_accessible(tab, "empty")
     kept = tab.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
@@ -76,11 +76,11 @@ def test_signing_in(open_tab: Open, installation: Installation) -> None:
     expect(tab.page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -> None:
+def test_upload_generate_download_and_erase(enter: Callable[[str], Tab], tmp_path: Path) -> None:
     tab = enter("")
-    tab.expected = {404}  # an erasure that takes a while is polled until there is nothing
+    tab.expected = {404}  # the console polls an erasure until the resource is gone
     page = tab.page
-    small = tmp_path / "survey.csv"  # the fit is most of the wait
+    small = tmp_path / "survey.csv"  # fewer rows fit faster
     small.write_text("\n".join(SURVEY.read_text().splitlines()[:1001]) + "\n")
     page.get_by_label("Table to upload").set_input_files(small)
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=120_000)
@@ -95,7 +95,7 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
     slide(page.get_by_role("slider", name="At most"), "4")
     page.get_by_label("Set a column").select_option("education_years")
     page.get_by_label("do(education_years)", exact=True).fill("16")
-    expect(page.get_by_text("These conditions can be met to the row.")).to_be_visible()
+    expect(page.get_by_text("These conditions can be met exactly.")).to_be_visible()
     expect(page.get_by_role("region", name="Sampled rows").get_by_role("row")).to_have_count(9)
     page.get_by_label("Rows", exact=True).fill("600")
     page.get_by_role("button", name="Generate").click()
@@ -114,13 +114,13 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
     with page.expect_download() as report:
         page.get_by_role("button", name="Save the full report").click()
     report.value.save_as(tmp_path / "report.html")
-    for said in (
+    for text in (
         "<h1>Report of a generation</h1>",
         "share of very happy",
         "do(column = value)",
         "equal a row that",
     ):
-        assert said in (tmp_path / "report.html").read_text()
+        assert text in (tmp_path / "report.html").read_text()
 
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Keep").click()
@@ -131,31 +131,29 @@ def test_the_main_job_by_hand(enter: Callable[[str], Watched], tmp_path: Path) -
         page.get_by_role("button", name="Save the signed certificate").click()
     assert proof.value.suggested_filename.startswith("erasure-gen-")
     page.get_by_role("link", name="Back").click()
-    expect(page.get_by_text("Nothing was generated from this dataset")).to_be_visible()
+    expect(page.get_by_text("No generated tables yet.")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Erase").click()
     expect(page.get_by_text("Erased and verified absent.")).to_be_visible()
     page.get_by_role("link", name="Back").click()
-    expect(page.get_by_text("Nothing is kept")).to_be_visible()
+    expect(page.get_by_text("Nothing is stored")).to_be_visible()
 
 
-def test_what_is_known_of_causes(
-    enter: Callable[[str], Watched], client: Client, tmp_path: Path
+def test_known_causes_are_stated_refused_and_changed(
+    enter: Callable[[str], Tab], client: Client, tmp_path: Path
 ) -> None:
-    """Stated before the upload, refused where it contradicts itself, and changed for a model that
-    is there.
-    """
+    """Stated before the upload, refused when contradictory, and changed for an existing model."""
     tab = enter("")
     tab.expected = {400, 409}
     page = tab.page
     small = tmp_path / "survey.csv"
-    wanted = ("female", "income", "happiness", "tv_hours")  # few columns are quickly fit
+    wanted = ("female", "income", "happiness", "tv_hours")  # few columns fit faster
     rows = list(csv.DictReader(SURVEY.open()))[:600]
     small.write_text(
         "\n".join([",".join(wanted), *(",".join(row[name] for name in wanted) for row in rows)])
         + "\n"
     )
-    page.get_by_label("State what is known of causes first").check()
+    page.get_by_label("State known causes first").check()
     page.get_by_label("Table to upload").set_input_files(small)
     for tier, name in ((1, "female"), (2, "income")):
         page.get_by_role("button", name="Add a tier").click()
@@ -175,18 +173,18 @@ def test_what_is_known_of_causes(
     assert_accessible(tab, "knowledge")
     page.get_by_role("button", name="Upload survey.csv").click()
     expect(page.get_by_role("alert")).to_contain_text("contradicts the tiers", timeout=120_000)
-    page.get_by_label("Take income → female out").click()
+    page.get_by_label("Remove income → female").click()
     page.get_by_role("button", name="Fit with this").click()
     link(page, "Causal graph").click(timeout=120_000)
-    expect(page.get_by_text("The model was fit with what stands below")).to_be_visible()
+    expect(page.get_by_text("The model was fit with the knowledge below")).to_be_visible()
     require("income", "female")
     fit()
     expect(page.get_by_role("alert")).to_contain_text("contradicts the tiers")
     page.get_by_role("button", name="Keep this model").click()
-    page.get_by_role("button", name="Take the changes back").click()
+    page.get_by_role("button", name="Discard changes").click()
     require("income", "tv_hours")
     fit()
-    expect(page.get_by_text(re.compile("Fit again|Erasing the model before"))).to_have_count(
+    expect(page.get_by_text(re.compile("Fit again|Erasing the previous model"))).to_have_count(
         0, timeout=60_000
     )
     made = page.url.split("/")[-2]
@@ -207,20 +205,22 @@ def test_what_is_known_of_causes(
     client.delete(made)
 
 
-def test_effects_graph_and_quality(
-    enter: Callable[[str], Watched], dataset: str, tmp_path: Path
+def test_effect_graph_and_quality_report(
+    enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:
     page = enter(f"datasets/{dataset}/effects").page
-    page.get_by_label("What is changed").select_option("education_years")
-    page.get_by_label("to", exact=True).fill("16")
-    page.get_by_label("instead of").fill("12")
-    page.get_by_label("What it does to").select_option("happiness")
-    page.get_by_label("the share of").select_option("very happy")
-    page.get_by_label("by segment").select_option("region")
+    page.get_by_label("Treatment").select_option("education_years")
+    page.get_by_label("Value", exact=True).fill("16")
+    page.get_by_label("Baseline").fill("12")
+    page.get_by_label("Outcome", exact=True).select_option("happiness")
+    page.get_by_label("Level of the outcome").select_option("very happy")
+    page.get_by_label("Segment").select_option("region")
     page.get_by_role("button", name="Estimate").click()
     table = page.get_by_role("region", name="Effect", exact=True)
     expect(table.get_by_role("row")).to_have_count(11)
-    expect(page.get_by_text(re.compile("The causal graph (settles|leaves)"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("The causal graph (determines|does not determine) this effect"))
+    ).to_be_visible()
     link(page, "Causal graph").click()
     expect(page.get_by_role("img", name="Causal graph")).to_be_visible()
     page.get_by_label("Look at").select_option("happiness")
@@ -235,8 +235,8 @@ def test_effects_graph_and_quality(
     assert "<h1>Quality report</h1>" in (tmp_path / "report.html").read_text()
 
 
-def test_what_goes_wrong_is_said_in_sentences(
-    enter: Callable[[str], Watched], dataset: str, tmp_path: Path
+def test_errors_are_shown_as_sentences(
+    enter: Callable[[str], Tab], dataset: str, tmp_path: Path
 ) -> None:
     tab = enter("")
     tab.expected = {400, 404}
@@ -251,14 +251,14 @@ def test_what_goes_wrong_is_said_in_sentences(
     page.get_by_label("Add a condition on").select_option("happiness")
     for level in ("very happy", "pretty happy"):
         slide(page.get_by_role("slider", name=level), "80")
-    expect(page.get_by_text("The shares sum to 160 %; lower one of them.")).to_be_visible()
+    expect(page.get_by_text("The shares sum to 160 %. Lower one of them.")).to_be_visible()
     expect(page.get_by_role("alert").first).to_contain_text(
         "The shares sum to 1.6; the limit is 1."
     )
     assert_accessible(tab, "error")
 
 
-def test_a_job_is_cancelled(enter: Callable[[str], Watched], client: Client, dataset: str) -> None:
+def test_job_can_be_cancelled(enter: Callable[[str], Tab], client: Client, dataset: str) -> None:
     asked = client.generate(dataset, 900_000)
     page = enter(f"generations/{asked['generation_id']}").page
     page.get_by_role("button", name="Cancel").click()
@@ -268,36 +268,38 @@ def test_a_job_is_cancelled(enter: Callable[[str], Watched], client: Client, dat
 
 
 def test_every_view_is_accessible(
-    enter: Callable[[str], Watched], dataset: str, generation: str
+    enter: Callable[[str], Tab], dataset: str, generation: str
 ) -> None:
     tab = enter("")
     expect(tab.page.locator("a.item")).to_have_count(1)
-    shoot(tab.page, "console-datasets")
+    take_screenshot(tab.page, "console-datasets")
     assert_accessible(tab, "datasets")
     tab.page.locator("a.item").click()
-    views = {"Schema": "Find a column", "Causal graph": "Look at", "Effects": "What is changed"}
+    views = {"Schema": "Find a column", "Causal graph": "Look at", "Effects": "Treatment"}
     for name, label in views.items():
         link(tab.page, name).click()
         expect(tab.page.get_by_label(label)).to_be_visible()
-        shoot(tab.page, f"console-{name.lower().replace(' ', '-')}", whole=name == "Causal graph")
+        take_screenshot(
+            tab.page, f"console-{name.lower().replace(' ', '-')}", whole=name == "Causal graph"
+        )
         assert_accessible(tab, name)
     link(tab.page, "Quality").click()
-    expect(tab.page.get_by_text("Told apart")).to_be_visible()
+    expect(tab.page.get_by_text("Distinguishability")).to_be_visible()
     assert_accessible(tab, "quality")
     link(tab.page, "Generate").click()
     tab.page.get_by_label("Add a condition on").select_option("happiness")
     slide(tab.page.get_by_role("slider", name="very happy"), "50")
     tab.page.get_by_label("Set a column").select_option("education_years")
-    expect(tab.page.get_by_text("These conditions can be met to the row.")).to_be_visible()
-    shoot(tab.page, "console-generate")
+    expect(tab.page.get_by_text("These conditions can be met exactly.")).to_be_visible()
+    take_screenshot(tab.page, "console-generate")
     assert_accessible(tab, "generate")
     tab.page.locator("a.item").first.click()
     expect(tab.page.get_by_role("heading", name="Download")).to_be_visible()
-    shoot(tab.page, "console-generation")
+    take_screenshot(tab.page, "console-generation")
     assert_accessible(tab, "generation")
     link(tab.page, "Audit trail", "Console").click()
     expect(tab.page.get_by_role("cell", name="artefact.written").first).to_be_visible()
-    shoot(tab.page, "console-audit")
+    take_screenshot(tab.page, "console-audit")
     assert_accessible(tab, "audit")
 
 
@@ -312,7 +314,7 @@ STREAMED = """async ([link, id, secret]) => {
 }"""
 
 
-def test_a_large_download_streams_to_a_file(
+def test_large_download_streams_to_a_file(
     open_tab: Open, installation: Installation, client: Client, generation: str
 ) -> None:
     known = installation.connection
@@ -323,7 +325,7 @@ def test_a_large_download_streams_to_a_file(
     assert len(text.splitlines()) == 401
 
 
-def test_another_tenant_sees_nothing(
+def test_another_tenant_sees_no_data(
     open_tab: Open, installation: Installation, dataset: str, generation: str, tmp_path: Path
 ) -> None:
     with installation.add_tenant("rival") as rival:
@@ -338,7 +340,7 @@ def test_another_tenant_sees_nothing(
                 re.compile("No such (dataset|generation)")
             )
         show(page, "")
-        expect(page.get_by_text("Nothing is kept")).to_be_visible()
+        expect(page.get_by_text("Nothing is stored")).to_be_visible()
         hostile = tmp_path / "hostile.csv"
         lines = SURVEY.read_text().splitlines()[:400]
         hostile.write_text(
@@ -351,10 +353,10 @@ def test_another_tenant_sees_nothing(
         assert page.locator("main img").count() == 0
 
 
-def test_the_policy_holds_and_the_page_is_light(
+def test_page_blocks_inline_script_and_is_small(
     browser: Browser, installation: Installation
 ) -> None:
-    tab = Watched(browser, installation.connection["api_url"])
+    tab = Tab(browser, installation.connection["api_url"])
     answers: list[Any] = []
     tab.page.on("requestfinished", lambda one: answers.append(one))
     page = tab.page.goto("/console")
@@ -380,23 +382,21 @@ def _credentials(client: Client) -> tuple[str, str]:
     return known.client_id, known.client_secret
 
 
-def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
+def test_large_upload_continues_after_an_interruption(
     open_tab: Open, installation: Installation, tmp_path: Path
 ) -> None:
-    """With pieces of 4 KiB and little patience, so that a small file is large and a service is soon
-    away for good.
-    """
+    """Pieces are 4 KiB and retries end after 0.5 s, so a small file and a short outage suffice."""
     tab = open_tab("/custody")
     tab.expected = {503}
     page, offsets, keys = tab.page, list[int](), set[str]()
     waiting: list[Route] = []
-    away = [True]
+    unavailable = [True]
 
-    def impatient(route: Route) -> None:
+    def shorten(route: Route) -> None:
         script = route.fetch().text()
         for name, value in (
             ("PIECE_BYTES", "4096"),
-            ("AWAY_SECONDS", "0.5"),
+            ("GIVE_UP_SECONDS", "0.5"),
             ("PAUSE_SECONDS", "0.1"),
         ):
             script, count = re.subn(rf"(const {name} = )[^;]+", rf"\g<1>{value}", script)
@@ -410,7 +410,9 @@ def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
         offsets.append(int(route.request.headers["upload-offset"]))
         if len(offsets) == 4:
             waiting.append(route)
-        elif len(offsets) == 2 or (len(offsets) > 4 and away):  # the first is gone on with at once
+        elif len(offsets) == 2 or (
+            len(offsets) > 4 and unavailable
+        ):  # the upload continues at once after the first
             route.fulfill(status=503, body="{}")
         else:
             route.continue_()
@@ -419,7 +421,7 @@ def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
         keys.add(route.request.headers["idempotency-key"])
         route.continue_()
 
-    page.route("**/assets/api.js", impatient)
+    page.route("**/assets/api.js", shorten)
     page.route("**/v1/uploads", begin)
     page.route("**/v1/uploads/*", piece)
     page.goto("/console")
@@ -436,7 +438,7 @@ def test_a_large_file_goes_in_pieces_and_is_gone_on_with(
     assert offsets[:4] == [0, 4096, 4096, 8192]
     assert set(offsets[4:]) == {8192}
 
-    away.clear()
+    unavailable.clear()
     offsets[4:] = []
     page.get_by_label("Table to upload").set_input_files(large)
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=120_000)

@@ -1,6 +1,4 @@
-"""The custody map in a real browser: by keyboard, without JavaScript, as a table, as cards, and
-live.
-"""
+"""The custody map in a real browser: keyboard, no JavaScript, table, cards, live data."""
 
 from __future__ import annotations
 
@@ -9,18 +7,18 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser import WIDTHS, Watched, assert_accessible, shoot
+from browser import WIDTHS, Tab, assert_accessible, take_screenshot
 from installation import Installation
 from simulacra_api.pages.custody_steps import STEPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
-Open = Callable[..., Watched]
+Open = Callable[..., Tab]
 
 
-def test_each_step_can_be_chosen_by_keyboard(open_tab: Open) -> None:
+def test_keyboard_selects_each_step(open_tab: Open) -> None:
     tab = open_tab("/custody")
     page = tab.page
-    shoot(page, "custody")
+    take_screenshot(page, "custody")
     tabs = page.get_by_role("tab")
     expect(tabs).to_have_count(len(STEPS))
     page.get_by_role("tab", selected=True).focus()
@@ -46,7 +44,7 @@ def test_each_step_can_be_chosen_by_keyboard(open_tab: Open) -> None:
 
 
 def test_arrows_cross_no_box_and_no_text(open_tab: Open) -> None:
-    """Each arrow's box is clear of every card, step and word of the diagram."""
+    """Each arrow's box is clear of every card, step and text of the diagram."""
     page = open_tab("/custody").page
     crossed = page.evaluate("""() => {
           const box = (one) => one.getBoundingClientRect();
@@ -60,16 +58,16 @@ def test_arrows_cross_no_box_and_no_text(open_tab: Open) -> None:
     assert crossed == 0
 
 
-def test_a_phone_shows_cards(open_tab: Open) -> None:
+def test_phone_shows_cards(open_tab: Open) -> None:
     page = open_tab("/custody", "phone", "dark").page
     expect(page.locator(".diagram")).to_be_hidden()
     for step in STEPS:
         expect(page.get_by_role("heading", name=step.title)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["phone"]
-    shoot(page, "custody-phone-dark")
+    take_screenshot(page, "custody-phone-dark")
 
 
-def test_everything_is_there_without_javascript(
+def test_page_shows_every_step_without_javascript(
     browser: Browser, installation: Installation
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
@@ -80,18 +78,18 @@ def test_everything_is_there_without_javascript(
     context.close()
 
 
-def test_live_with_a_token(
+def test_token_shows_stored_data_and_clocks(
     open_tab: Open, installation: Installation, dataset: str, generation: str
 ) -> None:
     known = installation.connection
     tab = open_tab("/custody")
     tab.sign_in(known["client_id"], known["client_secret"])
     shown = tab.page.get_by_role("article").filter(has_text=dataset)
-    expect(shown).to_contain_text("Erased once it was cleaned")
+    expect(shown).to_contain_text("Erased after cleaning")
     expect(shown).to_contain_text("4323 rows, 21 columns")
     expect(shown).to_contain_text("400 rows")
     expect(shown.get_by_text("erased in 23 h")).to_have_count(3)
     for store in ("dataset", "model", "generation"):
-        expect(tab.page.locator(f'[data-store="{store}"]')).to_contain_text("Yours now: 1")
+        expect(tab.page.locator(f'[data-store="{store}"]')).to_contain_text("Stored now: 1")
     shown.scroll_into_view_if_needed()
     assert_accessible(tab, "custody-live")

@@ -1,4 +1,4 @@
-"""Budgets and contents of the images (images/archive.py), and completed SBOMs."""
+"""Image size budgets and contents (images/archive.py), and SBOM completion."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 
 def archive(path: Path, config: dict[str, Any], components: list[str] | None) -> Any:
-    """A docker archive with one layer."""
+    """Return a docker archive with one layer."""
     sbom = {"components": [{"purl": one} for one in components or ()]}
     inside = {"opt/simulacra/x": b"12345"}
     if components is not None:
@@ -71,7 +71,7 @@ GOOD = {"User": "65532:65532", "Labels": LABELS}
 KNOWN = ["pkg:pypi/simulacra@0.1.0", "pkg:deb/debian/libc6@2.36?arch=amd64"]
 
 
-def test_a_good_image_has_no_complaints(tmp_path: Path) -> None:
+def test_good_image_has_no_problems(tmp_path: Path) -> None:
     found = archive(tmp_path / "a.tar", GOOD, KNOWN)
     assert found.complaints("simulacra") == []
     assert found.unpacked_bytes == 5 + len(found.sbom)
@@ -93,14 +93,14 @@ def test_a_good_image_has_no_complaints(tmp_path: Path) -> None:
         (GOOD, None, "it has no SBOM"),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_problem_of_an_image_is_named(
     tmp_path: Path, config: dict[str, Any], components: list[str] | None, complaint: str
 ) -> None:
-    (said,) = archive(tmp_path / "a.tar", config, components).complaints("simulacra")
-    assert said.startswith(complaint)
+    (message,) = archive(tmp_path / "a.tar", config, components).complaints("simulacra")
+    assert message.startswith(complaint)
 
 
-def test_an_sbom_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sbom_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     completion = module("complete_sbom")
     (tmp_path / "status").write_text(STATUS)
     path = tmp_path / "sbom.json"

@@ -1,6 +1,4 @@
-"""Alerts fire when they should and only then (promtool); alerts and dashboard ask for metrics that
-exist.
-"""
+"""Alert rules under promtool, and the metrics that alerts and dashboard query."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import yaml
-from helm_chart import CHART, ROOT, needed
+from helm_chart import CHART, ROOT, require_program
 from simulacra_api.metrics import Metrics
 from simulacra_crds.contract.reasons import Reason
 from simulacra_operator import metrics as _operator
@@ -44,7 +42,7 @@ HEALTHY = {
     'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="10.0"}': "0+60x90",
     'simulacra_api_request_seconds_bucket{method="GET",route="/v1/jobs",le="+Inf"}': "0+60x90",
 }
-SICK: dict[str, dict[str, str | None]] = {
+FAULTY: dict[str, dict[str, str | None]] = {
     "SimulacraOperatorDown": {"simulacra_sweep_age_seconds": None},
     "SimulacraNoLeader": {"simulacra_operator_leader": "0x90"},
     "SimulacraApiDown": {"simulacra_api_requests_in_progress": None},
@@ -70,8 +68,8 @@ SICK: dict[str, dict[str, str | None]] = {
 
 
 def _case(alert: str | None) -> dict[str, Any]:
-    """Return promtool's test: at 85 minutes this alert fires, and no other."""
-    values = HEALTHY | (SICK[alert] if alert else {})
+    """Return a promtool test: after 85 minutes this alert fires and no other."""
+    values = HEALTHY | (FAULTY[alert] if alert else {})
     found = []
     for rule in RULES:
         name = rule["alert"]
@@ -89,26 +87,27 @@ def _case(alert: str | None) -> dict[str, Any]:
     }
 
 
-def _known() -> set[str]:
-    """Return the names of all series that API and operator have."""
-    assert _operator  # registers them
+def _known_series() -> set[str]:
+    """Return the names of all series of the API and the operator."""
+    # The import registers the operator's metrics.
+    assert _operator
     families = [*REGISTRY.collect(), *Metrics()._registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     return {family.name + end for family in families for end in suffixes.get(family.type, ())}
 
 
-def _asked(query: str) -> set[str]:
+def _queried(query: str) -> set[str]:
     return set(re.findall(r"\b(?:simulacra|process)_[a-z_]+", re.sub(r'"[^"]*"', '""', query)))
 
 
-def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> None:
-    promtool = needed("promtool")
-    assert SICK.keys() == {rule["alert"] for rule in RULES}
+def test_each_alert_fires_alone_and_none_when_healthy(tmp_path: Path) -> None:
+    promtool = require_program("promtool")
+    assert FAULTY.keys() == {rule["alert"] for rule in RULES}
     subprocess.run([promtool, "check", "rules", str(ALERTS)], check=True, capture_output=True)
     document = {
         "rule_files": [str(ALERTS)],
         "evaluation_interval": "1m",
-        "tests": [_case(name) for name in (None, *SICK)],
+        "tests": [_case(name) for name in (None, *FAULTY)],
     }
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
     done = subprocess.run(
@@ -118,44 +117,44 @@ def test_each_alert_fires_alone_and_none_while_all_is_well(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_asks_for_metrics_that_exist_and_is_in_the_docs(rule: dict[str, Any]) -> None:
-    assert _asked(rule["expr"])
-    assert _asked(rule["expr"]) <= _known()
+def test_alert_queries_existing_metrics_and_is_documented(rule: dict[str, Any]) -> None:
+    assert _queried(rule["expr"])
+    assert _queried(rule["expr"]) <= _known_series()
     assert f"`{rule['alert']}`" in (ROOT / "docs" / "howto" / "operations.md").read_text()
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
-def test_a_panel_has_unit_and_description_and_asks_for_metrics_that_exist(
+def test_panel_queries_existing_metrics_with_unit_and_description(
     panel: dict[str, Any],
 ) -> None:
     assert panel["description"]
     assert panel["fieldConfig"]["defaults"]["unit"]
     for target in panel["targets"]:
-        assert _asked(target["expr"]) <= _known()
+        assert _queried(target["expr"]) <= _known_series()
 
 
-def test_the_metrics_reference_names_every_metric_of_ours() -> None:
+def test_metrics_reference_names_every_metric_of_the_product() -> None:
     text = (ROOT / "docs" / "howto" / "operations.md").read_text()
     bases = {
         re.sub(r"_(bucket|sum|count)$", "", name)
-        for name in _known()
+        for name in _known_series()
         if name.startswith("simulacra")
     }
     assert [name for name in sorted(bases) if f"`{name}" not in text] == []
     named = set(re.findall(r"`(simulacra_[a-z_]+)[`{]", text))
-    assert named - bases - _known() == set()
+    assert named - bases - _known_series() == set()
 
 
-def test_troubleshooting_knows_every_reason_and_no_other() -> None:
+def test_troubleshooting_lists_exactly_the_condition_reasons() -> None:
     section = (
         (ROOT / "docs" / "howto" / "operations.md")
         .read_text()
         .partition("## Troubleshooting")[2]
         .partition("\n## ")[0]
     )
-    told = set(
+    documented = set(
         re.findall(
             r"`([A-Z][A-Za-z]+)`", "".join(re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE))
         )
     )
-    assert told == {reason.value for reason in Reason}
+    assert documented == {reason.value for reason in Reason}

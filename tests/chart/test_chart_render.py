@@ -1,6 +1,4 @@
-"""The chart as helm renders it: every variant is valid on the supported Kubernetes versions, and
-locked down.
-"""
+"""The rendered Helm chart: validity on the supported Kubernetes versions, and restrictions."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, needed, render, rights
+from helm_chart import CHART, FOREIGN, OWN, VARIANTS, helm, rbac_objects, render, require_program
 from simulacra_operator.settings import read_settings
 
 Object = dict[str, Any]
@@ -39,7 +37,7 @@ def _shape(one: Any) -> str:
 
 
 def pods(objects: list[Object]) -> list[tuple[str, Object]]:
-    """Return the name and spec of every pod that objects make."""
+    """Return the name and spec of every pod that the objects create."""
     found = []
     for one in objects:
         spec = one if one["kind"] == "Pod" else one.get("spec", {}).get("template", {})
@@ -52,7 +50,7 @@ def test_lint_finds_nothing() -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
 
 
-def test_every_variant_is_valid() -> None:
+def test_every_variant_is_valid_on_supported_kubernetes_versions() -> None:
     different = {}
     for arguments in VARIANTS.values():
         objects = [one for one in render(*arguments) if one["kind"] != "CustomResourceDefinition"]
@@ -62,7 +60,7 @@ def test_every_variant_is_valid() -> None:
         ]
         assert len(names) == len(set(names))
         ours = (one for one in objects if one["apiVersion"].split("/")[0] not in FOREIGN)
-        # of what differs only in names or text, one is enough: the validator takes 20 ms an object
+        # The validator takes 20 ms an object, so objects of the same shape count once.
         different |= {_shape(one): one for one in ours}
     for one in different.values():
         for version in VERSIONS:
@@ -89,7 +87,7 @@ def test_every_pod_is_restricted(variant: str) -> None:
         ), name
 
 
-def test_every_pod_is_under_the_policy_that_denies() -> None:
+def test_default_deny_policy_selects_every_pod() -> None:
     objects = render()
     (deny,) = [one for one in objects if one["metadata"]["name"] == "simulacra-default-deny"]
     assert deny["spec"] == {
@@ -105,8 +103,8 @@ def test_every_pod_is_under_the_policy_that_denies() -> None:
 
 
 @pytest.mark.parametrize("variant", ["defaults", "volume"])
-def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path) -> None:
-    """Of a tryout without a volume, the data is in its pod."""
+def test_new_chart_version_restarts_no_pod(variant: str, tmp_path: Path) -> None:
+    """A restart would lose the data of a tryout without a volume."""
     newer = tmp_path / "simulacra"
     shutil.copytree(CHART, newer)
     about = (newer / "Chart.yaml").read_text()
@@ -122,12 +120,12 @@ def test_a_new_version_of_the_chart_restarts_no_pod(variant: str, tmp_path: Path
     assert now.keys() == {"simulacra-api", "simulacra-operator", "simulacra-tryout"}
     for name, one in now.items():
         assert then[name]["metadata"]["labels"]["helm.sh/chart"] == "simulacra-99.0.0", (
-            "objects say what made them"
+            "labels carry the chart version"
         )
         assert then[name]["spec"] == one["spec"], name
 
 
-def test_definitions_outlive_the_release_and_are_the_contracts() -> None:
+def test_all_crds_are_in_the_chart_and_kept_on_uninstall() -> None:
     found = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
     assert len(found) == len(list((CHART.parents[1] / "crds" / "yaml").glob("*.yaml")))
     assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in found)
@@ -144,8 +142,8 @@ def test_no_role_has_a_wildcard() -> None:
 CLUSTER_SCOPED = {"tenants", "accessrequests", "namespaces", "customresourcedefinitions"}
 
 
-@pytest.mark.parametrize("room", ["operator", "api"])
-def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(room: str) -> None:
+@pytest.mark.parametrize("component", ["operator", "api"])
+def test_listed_namespaces_limit_namespaced_permissions_to_them(component: str) -> None:
     def granted(objects: list[Object]) -> dict[str | None, set[tuple[str, str, str]]]:
         found: dict[str | None, set[tuple[str, str, str]]] = {}
         for one in objects:
@@ -157,20 +155,22 @@ def test_with_listed_namespaces_the_rights_over_what_is_in_them_are_there_only(r
     def inside(rights: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         return {one for one in rights if one[1].split("/")[0] not in CLUSTER_SCOPED}
 
-    everywhere = granted(rights(room))
-    listed = granted(rights(room, "--set", "namespaces={tenant-acme,tenant-globex}"))
-    assert inside(everywhere[None]), "else this test says nothing"
+    everywhere = granted(rbac_objects(component))
+    listed = granted(rbac_objects(component, "--set", "namespaces={tenant-acme,tenant-globex}"))
+    assert inside(everywhere[None]), "the check needs a nonempty set"
     assert inside(listed[None]) == set()
     assert listed["tenant-acme"] == listed["tenant-globex"]
-    rails = {("", kind, "delete") for kind in ("serviceaccounts", "resourcequotas", "secrets")}
-    rails |= {("networking.k8s.io", "networkpolicies", "delete")}
-    of_ours = rails if room == "operator" else set()
-    assert of_ours.isdisjoint(everywhere[None]), "they go with the namespace"
-    assert listed["tenant-acme"] == inside(everywhere[None]) | of_ours, "the namespace stays"
-    assert listed[None] <= everywhere[None], "no right is there that the cluster-wide mode has not"
+    quota_kinds = {
+        ("", kind, "delete") for kind in ("serviceaccounts", "resourcequotas", "secrets")
+    }
+    quota_kinds |= {("networking.k8s.io", "networkpolicies", "delete")}
+    undo = quota_kinds if component == "operator" else set()
+    assert undo.isdisjoint(everywhere[None]), "they are deleted with the namespace"
+    assert listed["tenant-acme"] == inside(everywhere[None]) | undo, "the namespace stays"
+    assert listed[None] <= everywhere[None], "no permission beyond the cluster-wide mode"
 
 
-def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
+def test_operator_receives_listed_namespaces_and_source_egress() -> None:
     rule = '[{"to":[{"ipBlock":{"cidr":"10.9.0.0/16"}}],"ports":[{"protocol":"TCP","port":9000}]}]'
     values = (
         "--set",
@@ -189,7 +189,7 @@ def test_listed_namespaces_and_ways_to_sources_reach_the_operator() -> None:
     assert len(settings.pod_access.egress) > 1
 
 
-def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
+def test_network_policy_opens_the_port_of_the_oidc_issuer() -> None:
     values = ("--set", "auth.oidcIssuer=https://idp.example:8443/realms/acme")
     by_name = {
         one["metadata"]["name"]: one for one in render(*values, only=("networkpolicy.yaml",))
@@ -224,13 +224,13 @@ def test_the_api_reaches_its_issuer_at_the_port_that_it_names() -> None:
         ("kueue.queue=Jobs", "/kueue/queue"),
     ],
 )
-def test_a_violation_is_refused_with_its_name(values: str, complaint: str) -> None:
+def test_invalid_value_is_rejected_by_name(values: str, complaint: str) -> None:
     assert complaint in helm(
         "template", "simulacra", str(CHART), "--set", values, ok=False
     ).replace("\\", "")
 
 
-def test_every_value_is_explained() -> None:
+def test_every_value_has_a_comment() -> None:
     lines = (CHART / "values.yaml").read_text().splitlines()
     for before, line in itertools.pairwise(lines):
         leaf = (
@@ -242,8 +242,15 @@ def test_every_value_is_explained() -> None:
             assert before.strip().startswith("# --"), line
 
 
-def test_the_readme_is_up_to_date() -> None:
-    command = [str(needed("helm-docs")), "-c", str(CHART.parent), "-s", "file", "--dry-run"]
+def test_readme_is_up_to_date() -> None:
+    command = [
+        str(require_program("helm-docs")),
+        "-c",
+        str(CHART.parent),
+        "-s",
+        "file",
+        "--dry-run",
+    ]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (CHART / "README.md").read_text().strip() == written.strip(), (
         "run make generate with helm-docs in PATH"
@@ -251,10 +258,8 @@ def test_the_readme_is_up_to_date() -> None:
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
-    """Serve one answer to everything; the variables by which the check takes it for the API and the
-    operator.
-    """
+def serving(status: int, body: bytes) -> Iterator[dict[str, str]]:
+    """Serve one response to every request; yield the check's variables for API and operator."""
 
     class Pages(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -272,38 +277,38 @@ def answering(status: int, body: bytes) -> Iterator[dict[str, str]]:
         server.shutdown()
 
 
-def checked(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the check that the chart runs after an installation."""
+def run_check(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the check that `helm test` runs."""
     command = [sys.executable, "-c", (CHART / "files" / "check.py").read_text()]
     return subprocess.run(
         command, env=os.environ | variables, capture_output=True, text=True, timeout=60
     )
 
 
-def test_the_check_finds_a_store_that_works_and_names_one_that_does_not(tmp_path: Path) -> None:
-    said = b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}'
-    with answering(200, said) as environment:
+def test_helm_check_passes_a_working_store_and_names_a_broken_one(tmp_path: Path) -> None:
+    body = b'{"paths": {}, "x": "simulacra_api_requests_total simulacra_sweep_age_seconds"}'
+    with serving(200, body) as environment:
         environment |= {"CHECK_SECONDS": "5", "SIMULACRA_AUDIT": f"file://{tmp_path}/audit"}
         environment |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         for store, code in (
             (f"file://{tmp_path}/store", 0),
             ("s3://no-such?endpoint=http://127.0.0.1:9", 1),
         ):
-            done = checked(environment | {"SIMULACRA_STORE": store})
+            done = run_check(environment | {"SIMULACRA_STORE": store})
             assert done.returncode == code, done.stdout + done.stderr
     assert "FAILED SIMULACRA_STORE" in done.stderr
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
-def test_the_check_says_what_a_part_that_is_not_ready_says() -> None:
-    with answering(503, b'{"store": "the store of installation first"}') as environment:
-        done = checked(environment | {"CHECK_SECONDS": "0"})
+def test_helm_check_repeats_the_message_of_a_part_that_is_not_ready() -> None:
+    with serving(503, b'{"store": "the store of installation first"}') as environment:
+        done = run_check(environment | {"CHECK_SECONDS": "0"})
     assert done.returncode == 1
     assert f"FAILED {environment['CHECK_API']}/readyz" in done.stderr
     assert "the store of installation first" in done.stderr
 
 
-def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
+def test_digest_overrides_the_tag_and_cuda_adds_a_suffix() -> None:
     digest = "sha256:" + "a" * 64
     values = f"api.image.digest={digest},image.tag=v9,trainer.image.variant=cuda"
     values += ",image.registry=mirror.example/x"
@@ -319,16 +324,18 @@ def test_digest_wins_over_the_tag_and_cuda_has_its_suffix() -> None:
     assert environment["SIMULACRA_TRAINER_IMAGE"] == "mirror.example/x/simulacra/trainer:v9-cuda"
 
 
-def test_the_operator_is_told_where_pods_go() -> None:
-    def told(*arguments: str) -> dict[str, str]:
+def test_operator_receives_the_placement_of_pods() -> None:
+    def operator_environment(*arguments: str) -> dict[str, str]:
         objects = [one for one in render(*arguments) if one["kind"] == "Deployment"]
         (operator,) = [one for one in objects if one["metadata"]["name"] == "simulacra-operator"]
         (container,) = operator["spec"]["template"]["spec"]["containers"]
         of_auth0 = {f"SIMULACRA_AUTH0_CLIENT_{name}": "from a Secret" for name in ("ID", "SECRET")}
         return of_auth0 | {one["name"]: one.get("value", "") for one in container["env"]}
 
-    assert read_settings(told()).placement == read_settings({}).placement
-    placement = read_settings(told("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))).placement
+    assert read_settings(operator_environment()).placement == read_settings({}).placement
+    placement = read_settings(
+        operator_environment("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))
+    ).placement
     assert placement.queue == "jobs"
     assert placement.resources.node_selector == {"node.example.com/pool": "gpu"}
     assert [(one.key, one.operator) for one in placement.resources.tolerations] == [

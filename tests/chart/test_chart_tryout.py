@@ -1,6 +1,4 @@
-"""The tryout's OpenBao (images/tryout.py) comes up usable: at first, again, and after a start that
-was cut off.
-"""
+"""The tryout's OpenBao (images/tryout.py) after a first start, a restart and a crashed start."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ TOKEN = "tryout-token"
 
 @contextmanager
 def openbao(folder: Path) -> Iterator[hvac.Client]:
-    """Run it on a folder; yield a client with the token that the product gets."""
+    """Run it on a folder; yield a client with the product's token."""
     first = free_port(2)
     environment = {"TRYOUT_DATA": str(folder), "TRYOUT_PORT": str(first), "VAULT_TOKEN": TOKEN}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -49,13 +47,12 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
 
 
 @pytest.mark.timeout(250)
-def test_it_comes_up_whatever_the_last_start_left(tmp_path: Path) -> None:
+def test_openbao_is_usable_at_first_again_and_after_a_crashed_start(tmp_path: Path) -> None:
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")
     with openbao(tmp_path) as client:
         assert client.secrets.transit.read_key("simulacra-a")["data"]["name"] == "simulacra-a"
-    (
-        tmp_path / "openbao" / "unseal.json"
-    ).unlink()  # initialized, and cut off before its keys were noted
+    # Simulate a crash between initialization and storing the keys.
+    (tmp_path / "openbao" / "unseal.json").unlink()
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")

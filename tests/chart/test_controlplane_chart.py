@@ -1,4 +1,4 @@
-"""Every variant of the chart before a real API server, and what helm does over a release's life."""
+"""Every variant of the chart on a real API server, and the life of a release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import yaml
-from helm_chart import CHART, FOREIGN, OWN, SYSTEM, TOOL, VARIANTS, needed, render
+from helm_chart import CHART, FOREIGN, OWN, SYSTEM, TOOL, VARIANTS, render, require_program
 from real_cluster import RealCluster
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
@@ -36,7 +36,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
 
 def helm(cluster: RealCluster, *arguments: str, ok: bool = True) -> str:
     command = [
-        str(needed("helm")),
+        str(require_program("helm")),
         "--kubeconfig",
         str(cluster.kubeconfig),
         *arguments,
@@ -50,7 +50,7 @@ def helm(cluster: RealCluster, *arguments: str, ok: bool = True) -> str:
 
 @pytest.fixture
 def account(cluster: RealCluster) -> Iterator[None]:
-    """The account of a bare pod, which admission asks for even in a dry run."""
+    """Create the account of a bare pod, which admission needs even in a dry run."""
     cluster.kubectl("create", "serviceaccount", "simulacra-api", "-n", SYSTEM)
     yield
     cluster.kubectl("delete", "serviceaccount", "simulacra-api", "-n", SYSTEM)
@@ -58,7 +58,7 @@ def account(cluster: RealCluster) -> Iterator[None]:
 
 @pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_api_server_takes_every_object(cluster: RealCluster, variant: str) -> None:
+def test_api_server_accepts_every_object(cluster: RealCluster, variant: str) -> None:
     objects = [
         one for one in render(*VARIANTS[variant]) if one["apiVersion"].split("/")[0] not in FOREIGN
     ]
@@ -69,9 +69,7 @@ def test_the_api_server_takes_every_object(cluster: RealCluster, variant: str) -
     assert "Warning" not in out
 
 
-def test_a_release_keeps_its_secret_its_store_and_its_definitions(
-    cluster: RealCluster, tmp_path: Path
-) -> None:
+def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path: Path) -> None:
     quick = ("--set", "check.enabled=false")
     notes = helm(cluster, "install", "simulacra", str(CHART), *quick)
     assert "FOR TRYING OUT ONLY" in notes
@@ -98,5 +96,6 @@ def test_a_release_keeps_its_secret_its_store_and_its_definitions(
         "get", everything, "-n", SYSTEM, "-l", "app.kubernetes.io/part-of=simulacra", "-o", "name"
     )
     assert named == ""
-    helm(cluster, "install", "simulacra", str(CHART), *quick)  # takes the definitions over again
+    # The second install adopts the kept CRDs.
+    helm(cluster, "install", "simulacra", str(CHART), *quick)
     helm(cluster, "uninstall", "simulacra")

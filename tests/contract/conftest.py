@@ -1,5 +1,4 @@
-"""One suite, two servers: the embedded control plane, and a real kube-apiserver where its programs
-are at hand.
+"""One suite for two servers: the embedded control plane and a real kube-apiserver.
 
 `pytest tests/contract` runs the embedded server; `pytest -m controlplane tests/contract` runs the
 real one, started by `../shared/bin/cluster` beside the repository or from the programs in
@@ -35,7 +34,7 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The real server is opt-in: without `-m controlplane` only the embedded one runs."""
+    """Deselect the real server unless `-m controlplane` is given."""
     if "controlplane" in (config.option.markexpr or ""):
         return
     here = Path(__file__).parent
@@ -51,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass
 class Cluster:
-    """A server under test and the two ways to talk to it."""
+    """A server under test, reached by kubectl and by HTTP."""
 
     name: str
     kubeconfig: Path
@@ -73,7 +72,7 @@ class Cluster:
     def kubectl(
         self, *arguments: str, stdin: str | None = None, ok: bool = True, **more: str
     ) -> str:
-        """Run kubectl; returns what it printed (both streams when it is expected to fail)."""
+        """Run kubectl; return what it printed (both streams when it is expected to fail)."""
         kubectl = shutil.which(
             "kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         )
@@ -98,7 +97,7 @@ class Cluster:
     def call(
         self, method: str, path: str, body: Any = None, code: int | None = None, **more: Any
     ) -> Any:
-        """One request; returns the decoded body and checks the code when one is given."""
+        """Send one request; check the status code when one is given; return the decoded body."""
         response = self.client.request(method, path, json=body, **more)
         if code is not None:
             assert response.status_code == code, response.text
@@ -112,7 +111,7 @@ class Cluster:
         kind: str = "merge-patch+json",
         **more: Any,
     ) -> Any:
-        """One PATCH of the given kind."""
+        """Send one PATCH of the given kind."""
         headers = {"Content-Type": f"application/{kind}", **more.pop("headers", {})}
         return self.call(
             "PATCH", path, code=code, content=json.dumps(body), headers=headers, **more
@@ -121,7 +120,7 @@ class Cluster:
     def watch(
         self, path: str, until: Callable[[list[dict[str, Any]]], bool], **query: Any
     ) -> list[dict[str, Any]]:
-        """Events of a watch, read until the condition holds or the server ends it."""
+        """Return the events of a watch until the condition holds or the server ends it."""
         events: list[dict[str, Any]] = []
         parameters = {"watch": "1", "timeoutSeconds": "45", **query}
         with self.client.stream("GET", path, params=parameters, timeout=60) as response:
@@ -145,7 +144,7 @@ def eventually(check: Callable[[], Any], seconds: float = 45) -> Any:
 
 @contextlib.contextmanager
 def embedded(folder: Path) -> Iterator[Cluster]:
-    """The embedded control plane as a process of its own."""
+    """Run the embedded control plane as its own process."""
     command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
     with (folder.parent / "controlplane.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -160,7 +159,7 @@ def embedded(folder: Path) -> Iterator[Cluster]:
 
 
 def free_port(count: int) -> int:
-    """The first of `count` neighbouring free ports."""
+    """Return the first of `count` adjacent free ports."""
     for _ in range(50):
         base = 20000 + secrets.randbelow(10000)
         with contextlib.ExitStack() as stack:
@@ -175,7 +174,7 @@ def free_port(count: int) -> int:
 
 @contextlib.contextmanager
 def real(folder: Path) -> Iterator[Cluster]:
-    """A real control plane by the shared tool, or from KUBEBUILDER_ASSETS."""
+    """Run a real control plane by the shared tool, or from KUBEBUILDER_ASSETS."""
     tool, assets = ROOT.parent / "shared" / "bin" / "cluster", os.environ.get("KUBEBUILDER_ASSETS")
     if assets:
         with from_assets(Path(assets), folder) as cluster:
@@ -278,7 +277,7 @@ def from_assets(assets: Path, folder: Path) -> Iterator[Cluster]:
 
 def _ready(server: str) -> bool:
     with contextlib.suppress(httpx2.HTTPError):
-        # the certificate is made by this very server, a moment ago
+        # This server has just made its own certificate.
         return httpx2.get(f"{server}/readyz", verify=False).status_code == 200
     return False
 
@@ -306,7 +305,7 @@ def cluster(
 
 @pytest.fixture
 def collecting(cluster: Cluster) -> Cluster:
-    """A server whose garbage collection and namespace deletion run."""
+    """A server with garbage collection and namespace deletion."""
     if not cluster.collects:
         pytest.skip("KUBEBUILDER_ASSETS has no kube-controller-manager")
     return cluster
@@ -314,7 +313,7 @@ def collecting(cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 def ns(cluster: Cluster) -> Iterator[str]:
-    """A namespace of the test's own."""
+    """A namespace for this test alone."""
     name = f"contract-{secrets.token_hex(4)}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     cluster.call("POST", "/api/v1/namespaces", body, 201)
@@ -324,13 +323,13 @@ def ns(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def widgets(ns: str) -> str:
-    """Path of the Widgets of the test's namespace."""
+    """Path of the Widgets in the test's namespace."""
     return f"/apis/contract.test/v1/namespaces/{ns}/widgets"
 
 
 @pytest.fixture
 def widget() -> Callable[..., dict[str, Any]]:
-    """Makes a Widget: `widget("name", size=3, labels={...})`."""
+    """Return a function that makes a Widget: `widget("name", size=3, labels={...})`."""
 
     def make(name: str, labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
         metadata: dict[str, Any] = {"name": name, **({"labels": labels} if labels else {})}
@@ -342,7 +341,7 @@ def widget() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def configmap() -> Callable[..., dict[str, Any]]:
-    """Makes a ConfigMap: `configmap("name", key="value")`."""
+    """Return a function that makes a ConfigMap: `configmap("name", key="value")`."""
 
     def make(name: str, **data: str) -> dict[str, Any]:
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
@@ -352,7 +351,7 @@ def configmap() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def job() -> Callable[..., dict[str, Any]]:
-    """Makes a suspended Job (nothing runs it) with one container."""
+    """Return a function that makes a suspended Job with one container; nothing runs it."""
 
     def make(name: str, **spec: Any) -> dict[str, Any]:
         containers = [{"name": "main", "image": "busybox", "env": [{"name": "A", "value": "1"}]}]
@@ -365,5 +364,5 @@ def job() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(name="eventually")
 def eventually_fixture() -> Callable[..., Any]:
-    """Waits for a check to become true."""
+    """Return a function that waits until a check is true."""
     return eventually

@@ -1,4 +1,4 @@
-"""kopf as the operator runs it: discovery, watch, patches, finalizers, events, resumption."""
+"""kopf as the operator runs it: discovery, watch, patches, finalizers, events, restart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPERATOR = Path(__file__).with_name("kopf_operator.py")
 
 @contextlib.contextmanager
 def operator(cluster: Any, ns: str, log: Path) -> Iterator[None]:
-    """The operator as a process, for one namespace."""
+    """Run the operator as a process for one namespace."""
     command = [
         sys.executable,
         "-m",
@@ -37,7 +37,7 @@ def operator(cluster: Any, ns: str, log: Path) -> Iterator[None]:
             assert process.wait(20) == 0
 
 
-def test_an_operator_follows_its_objects(
+def test_kopf_operator_handles_create_change_delete_and_restart(
     cluster: Any, ns: str, widgets: str, widget: Any, eventually: Any, tmp_path: Path
 ) -> None:
     def status() -> dict[str, Any]:
@@ -59,7 +59,8 @@ def test_an_operator_follows_its_objects(
         )
         cluster.patch(f"{widgets}/a", {"spec": {"size": 9}})
         eventually(lambda: status() == {"phase": "Sized9", "observedGeneration": 2})
-    with operator(cluster, ns, log):  # resumption after a change that it did not see
+    # The restarted operator must find a change that it did not see.
+    with operator(cluster, ns, log):
         cluster.patch(f"{widgets}/a", {"spec": {"size": 4}})
         eventually(lambda: status().get("phase") == "Sized4")
         cluster.call("DELETE", f"{widgets}/a", code=200)

@@ -44,7 +44,7 @@ def kubectl(cluster: Any, ns: str) -> Any:
     return run
 
 
-def test_apply_get_delete(kubectl: Any) -> None:
+def test_kubectl_applies_gets_and_deletes(kubectl: Any) -> None:
     assert kubectl("apply", "-f", "-", stdin=MANIFEST) == "widget.contract.test/one created\n"
     assert kubectl("apply", "-f", "-", stdin=MANIFEST) == "widget.contract.test/one unchanged\n"
     heavier = MANIFEST.replace("weight: 2", "weight: 3")
@@ -71,7 +71,7 @@ def test_apply_get_delete(kubectl: Any) -> None:
     assert "not found" in kubectl("get", "widget", "one", ok=False)
 
 
-def test_create_and_replace(kubectl: Any) -> None:
+def test_kubectl_creates_and_replaces(kubectl: Any) -> None:
     kubectl("create", "-f", "-", stdin=MANIFEST)
     assert "already exists" in kubectl("create", "-f", "-", stdin=MANIFEST, ok=False)
     assert "replaced" in kubectl(
@@ -79,7 +79,7 @@ def test_create_and_replace(kubectl: Any) -> None:
     )
 
 
-def test_an_invalid_object_is_explained(kubectl: Any) -> None:
+def test_kubectl_explains_an_invalid_object(kubectl: Any) -> None:
     pink = MANIFEST.replace("colour: red", "colour: pink")
     assert 'spec.colour: Unsupported value: "pink"' in kubectl(
         "apply", "-f", "-", stdin=pink, ok=False
@@ -88,7 +88,7 @@ def test_an_invalid_object_is_explained(kubectl: Any) -> None:
     assert 'unknown field "spec.odd"' in kubectl("apply", "-f", "-", stdin=odd, ok=False)
 
 
-def test_server_side_apply(kubectl: Any) -> None:
+def test_kubectl_applies_on_the_server_side(kubectl: Any) -> None:
     kubectl("apply", "--server-side", "-f", "-", stdin=MANIFEST)
     kubectl("patch", "wd", "one", "--type=merge", "-p", '{"spec":{"colour":"red","size":7}}')
     rival = MANIFEST.replace("colour: red", "colour: red, size: 8")
@@ -105,7 +105,7 @@ def test_client_side_apply_becomes_server_side(kubectl: Any) -> None:
     assert "serverside-applied" in kubectl("apply", "--server-side", "-f", "-", stdin=heavier)
 
 
-def test_edit(kubectl: Any, tmp_path: Path) -> None:
+def test_kubectl_edits(kubectl: Any, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text(
         "#!/bin/sh\nsed -i 's/size: 3/size: 12/; s/backoffLimit: 6/backoffLimit: 2/' \"$1\"\n"
@@ -119,7 +119,7 @@ def test_edit(kubectl: Any, tmp_path: Path) -> None:
     assert kubectl("get", "job", "j", "-o", "jsonpath={.spec.backoffLimit}") == "2"
 
 
-def test_patch_label_annotate(kubectl: Any) -> None:
+def test_kubectl_patches_labels_and_annotates(kubectl: Any) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
     kubectl("apply", "-f", "-", stdin=JOB)
     kubectl("apply", "-f", "-", stdin=SECRET)
@@ -151,7 +151,9 @@ def test_patch_label_annotate(kubectl: Any) -> None:
     assert kubectl("get", "wd", "one", "-o", "jsonpath={.spec.size} {.status.phase}") == "4 Set"
 
 
-def test_wait_for_a_condition_and_for_deletion(kubectl: Any, cluster: Any, ns: str) -> None:
+def test_kubectl_waits_for_a_condition_and_for_deletion(
+    kubectl: Any, cluster: Any, ns: str
+) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
     assert "timed out" in kubectl(
         "wait", "--for=condition=Ready", "wd/one", "--timeout=1s", ok=False
@@ -163,7 +165,9 @@ def test_wait_for_a_condition_and_for_deletion(kubectl: Any, cluster: Any, ns: s
     kubectl("wait", "--for=delete", "wd/one", "--timeout=10s")
 
 
-def test_describe_shows_the_object_and_its_events(kubectl: Any, cluster: Any, ns: str) -> None:
+def test_kubectl_describe_shows_the_object_and_its_events(
+    kubectl: Any, cluster: Any, ns: str
+) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
     found = json.loads(kubectl("get", "wd", "one", "-o", "json"))["metadata"]
     involved = {
@@ -202,7 +206,7 @@ def test_describe_shows_the_object_and_its_events(kubectl: Any, cluster: Any, ns
     assert "looked at" in kubectl("get", "events")
 
 
-def test_explain_and_api_resources(cluster: Any) -> None:
+def test_kubectl_explains_and_lists_api_resources(cluster: Any) -> None:
     explained = cluster.kubectl("explain", "widget.spec")
     assert "What is wanted." in explained
     assert "-required-" in explained
@@ -215,7 +219,7 @@ def test_explain_and_api_resources(cluster: Any) -> None:
     assert "contract.test/v1" in cluster.kubectl("api-versions")
 
 
-def test_cascades(kubectl: Any, cluster: Any) -> None:
+def test_kubectl_delete_follows_its_cascade_option(kubectl: Any, cluster: Any) -> None:
     for mode in ("background", "foreground", "orphan"):
         kubectl("apply", "-f", "-", stdin=JOB)
         if mode != "background" and not cluster.collects:
@@ -224,7 +228,7 @@ def test_cascades(kubectl: Any, cluster: Any) -> None:
         assert "not found" in kubectl("get", "job", "j", ok=False)
 
 
-def test_get_watch_prints_changes(cluster: Any, kubectl: Any, ns: str, tmp_path: Path) -> None:
+def test_kubectl_watch_prints_changes(cluster: Any, kubectl: Any, ns: str, tmp_path: Path) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
     binary = Path(sys.executable).with_name("kubectl")
     out = tmp_path / "out"
@@ -258,13 +262,13 @@ def test_get_watch_prints_changes(cluster: Any, kubectl: Any, ns: str, tmp_path:
 
 
 def await_text(file: Path, text: str) -> None:
-    """Wait until the file holds the text."""
+    """Wait until the file contains the text."""
     deadline = time.monotonic() + 20
     while text not in file.read_text():
         assert time.monotonic() < deadline, file.read_text()
         time.sleep(0.05)
 
 
-def test_dry_run_and_diff(kubectl: Any) -> None:
+def test_kubectl_dry_run_and_diff_store_nothing(kubectl: Any) -> None:
     assert "(server dry run)" in kubectl("apply", "--dry-run=server", "-f", "-", stdin=MANIFEST)
     assert "not found" in kubectl("get", "wd", "one", ok=False)

@@ -1,4 +1,4 @@
-"""Deletion: finalizers, preconditions, cascades, grace, and the end of a namespace."""
+"""Deletion: finalizers, preconditions, cascades, grace periods and namespaces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def owned(body: dict[str, Any], owner: dict[str, Any], block: bool = False) -> dict[str, Any]:
-    """The body with an ownerReference to the owner."""
+    """Return the body with an ownerReference to the owner."""
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -33,7 +33,9 @@ def test_delete_answers_with_a_status(cluster: Any, widgets: str, widget: Any) -
     cluster.call("DELETE", f"{widgets}/a", code=404)
 
 
-def test_a_finalizer_holds_the_object(cluster: Any, widgets: str, widget: Any) -> None:
+def test_finalizer_keeps_the_object_until_it_is_removed(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     body = widget("a")
     body["metadata"]["finalizers"] = ["contract.test/hold"]
     made = cluster.call("POST", widgets, body, 201)
@@ -55,7 +57,7 @@ def test_a_finalizer_holds_the_object(cluster: Any, widgets: str, widget: Any) -
     cluster.call("GET", f"{widgets}/a", code=404)
 
 
-def test_preconditions(cluster: Any, widgets: str, widget: Any) -> None:
+def test_delete_checks_its_preconditions(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     for wrong in ({"uid": "00000000-0000-0000-0000-000000000000"}, {"resourceVersion": "1"}):
         refused = cluster.call("DELETE", f"{widgets}/a", {"preconditions": wrong}, 409)
@@ -66,13 +68,13 @@ def test_preconditions(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("DELETE", f"{widgets}/a", {"preconditions": right}, 200)
 
 
-def test_an_unknown_propagation_policy_is_refused(cluster: Any, widgets: str, widget: Any) -> None:
+def test_unknown_propagation_policy_is_rejected(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     refused = cluster.call("DELETE", f"{widgets}/a", {"propagationPolicy": "Upwards"}, 422)
     assert refused["details"]["causes"][0]["field"] == "propagationPolicy"
 
 
-def test_dependents_go_with_their_owner(
+def test_background_deletion_deletes_dependents(
     collecting: Any, ns: str, widgets: str, widget: Any, configmap: Any, eventually: Any
 ) -> None:
     cluster, configmaps = collecting, f"/api/v1/namespaces/{ns}/configmaps"
@@ -87,22 +89,21 @@ def test_dependents_go_with_their_owner(
     cluster.call("GET", f"{configmaps}/stranger", code=200)
 
 
-def test_orphans_stay(
+def test_orphan_deletion_keeps_dependents(
     collecting: Any, ns: str, widgets: str, widget: Any, configmap: Any, eventually: Any
 ) -> None:
     cluster, configmaps = collecting, f"/api/v1/namespaces/{ns}/configmaps"
     owner = cluster.call("POST", widgets, widget("owner"), 201)
     cluster.call("POST", configmaps, owned(configmap("child"), owner), 201)
-    time.sleep(
-        0.5
-    )  # a real collector learns of dependents by a watch of its own, which nobody can look into
+    # A real collector learns of dependents by its own watch, which a test cannot observe.
+    time.sleep(0.5)
     marked = cluster.call("DELETE", f"{widgets}/owner", {"propagationPolicy": "Orphan"}, 200)
     assert marked["metadata"]["finalizers"] == ["orphan"]
     eventually(lambda: cluster.client.get(f"{widgets}/owner").status_code == 404)
     assert "ownerReferences" not in cluster.call("GET", f"{configmaps}/child", code=200)["metadata"]
 
 
-def test_a_foreground_deletion_waits_for_blocking_dependents(
+def test_foreground_deletion_waits_for_blocking_dependents(
     collecting: Any, widgets: str, widget: Any, eventually: Any
 ) -> None:
     cluster = collecting
@@ -122,7 +123,7 @@ def test_a_foreground_deletion_waits_for_blocking_dependents(
     eventually(lambda: cluster.client.get(f"{widgets}/owner").status_code == 404)
 
 
-def test_a_reference_to_nobody_is_collected(
+def test_dependent_of_a_missing_owner_is_collected(
     collecting: Any, ns: str, widgets: str, widget: Any, configmap: Any, eventually: Any
 ) -> None:
     cluster, configmaps = collecting, f"/api/v1/namespaces/{ns}/configmaps"
@@ -147,7 +148,7 @@ def test_a_reference_to_nobody_is_collected(
     eventually(one_owner)
 
 
-def test_jobs_orphan_their_pods_unless_told(cluster: Any, ns: str, job: Any) -> None:
+def test_job_deletion_orphans_pods_by_default(cluster: Any, ns: str, job: Any) -> None:
     path = f"/apis/batch/v1/namespaces/{ns}/jobs"
     cluster.call("POST", path, job("j"), 201)
     assert cluster.call("DELETE", f"{path}/j", code=200)["metadata"]["finalizers"] == ["orphan"]
@@ -158,7 +159,9 @@ def test_jobs_orphan_their_pods_unless_told(cluster: Any, ns: str, job: Any) -> 
     )
 
 
-def test_deletecollection_takes_what_is_selected(cluster: Any, widgets: str, widget: Any) -> None:
+def test_deletecollection_deletes_the_selected_objects(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     for name, colour in (("a", "x"), ("b", "x"), ("c", "y")):
         cluster.call("POST", widgets, widget(name, labels={"group": colour}), 201)
     cluster.call("DELETE", widgets, params={"labelSelector": "group=x"}, code=200)
@@ -166,7 +169,9 @@ def test_deletecollection_takes_what_is_selected(cluster: Any, widgets: str, wid
     assert [item["metadata"]["name"] for item in left] == ["c"]
 
 
-def test_a_namespace_drains(collecting: Any, eventually: Any, widget: Any, configmap: Any) -> None:
+def test_namespace_deletion_waits_until_it_is_empty(
+    collecting: Any, eventually: Any, widget: Any, configmap: Any
+) -> None:
     cluster, path = collecting, "/api/v1/namespaces/contract-drain"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "contract-drain"}}
     made = cluster.call("POST", "/api/v1/namespaces", body, 201)
@@ -194,10 +199,9 @@ def test_a_namespace_drains(collecting: Any, eventually: Any, widget: Any, confi
 
 @pytest.fixture
 def pods(cluster: Any, ns: str, eventually: Any) -> str:
-    """Path of the pods of the test's namespace, once pods may be created in it."""
-    if (
-        cluster.name == "real" and cluster.collects
-    ):  # the ServiceAccount admission waits for `default`
+    """Path of the pods in the test's namespace, once pods may be created in it."""
+    # ServiceAccount admission needs the account `default`.
+    if cluster.name == "real" and cluster.collects:
         account = f"/api/v1/namespaces/{ns}/serviceaccounts/default"
         eventually(lambda: cluster.client.get(account).status_code == 200)
     return f"/api/v1/namespaces/{ns}/pods"
@@ -208,7 +212,7 @@ def pod(name: str, **spec: Any) -> dict[str, Any]:
             "spec": {"containers": [{"name": "main", "image": "busybox:1"}], **spec}}  # fmt: skip
 
 
-def test_a_pod_without_a_node_goes_at_once(cluster: Any, pods: str) -> None:
+def test_pod_without_a_node_is_deleted_at_once(cluster: Any, pods: str) -> None:
     made = cluster.call("POST", pods, pod("p"), 201)
     assert made["status"]["phase"] == "Pending"
     assert made["spec"]["restartPolicy"] == "Always"
@@ -217,9 +221,8 @@ def test_a_pod_without_a_node_goes_at_once(cluster: Any, pods: str) -> None:
     cluster.call("GET", f"{pods}/p", code=404)
 
 
-def test_a_pod_on_a_node_gets_its_grace(cluster: Any, pods: str) -> None:
-    # a node that does not exist: nobody finishes the deletion but this test (the pod collector
-    # comes after 40 s)
+def test_pod_on_a_node_gets_its_grace_period(cluster: Any, pods: str) -> None:
+    # The node does not exist, so only this test ends the deletion (the pod collector takes 40 s).
     cluster.call("POST", pods, pod("p", nodeName="nowhere", terminationGracePeriodSeconds=20), 201)
     marked = cluster.call("DELETE", f"{pods}/p", code=200)
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 20
@@ -233,7 +236,7 @@ def test_a_pod_on_a_node_gets_its_grace(cluster: Any, pods: str) -> None:
     cluster.call("GET", f"{pods}/p", code=404)
 
 
-def test_a_pod_keeps_its_spec(cluster: Any, pods: str) -> None:
+def test_pod_spec_is_immutable_except_its_image(cluster: Any, pods: str) -> None:
     cluster.call("POST", pods, pod("p"), 201)
     cluster.patch(f"{pods}/p", {"spec": {"restartPolicy": "Never"}}, 422)
     image = {"spec": {"containers": [{"name": "main", "image": "busybox:2"}]}}

@@ -40,7 +40,9 @@ def three(cluster: Any, widgets: str, widget: Any) -> str:
         ("app=nothing", []),
     ],
 )
-def test_label_selectors(cluster: Any, three: str, selector: str, expected: list[str]) -> None:
+def test_label_selectors_filter_a_list(
+    cluster: Any, three: str, selector: str, expected: list[str]
+) -> None:
     assert (
         names(cluster.call("GET", three, params={"labelSelector": selector}, code=200)) == expected
     )
@@ -55,7 +57,9 @@ def test_label_selectors(cluster: Any, three: str, selector: str, expected: list
         ("spec.colour=green,metadata.name!=c", ["b"]),
     ],
 )
-def test_field_selectors(cluster: Any, three: str, selector: str, expected: list[str]) -> None:
+def test_field_selectors_filter_a_list(
+    cluster: Any, three: str, selector: str, expected: list[str]
+) -> None:
     assert (
         names(cluster.call("GET", three, params={"fieldSelector": selector}, code=200)) == expected
     )
@@ -70,13 +74,13 @@ def test_field_selectors(cluster: Any, three: str, selector: str, expected: list
         {"continue": "abc"},
     ],
 )
-def test_what_cannot_be_understood_is_a_bad_request(
+def test_malformed_query_is_a_bad_request(
     cluster: Any, widgets: str, query: dict[str, str]
 ) -> None:
     assert cluster.call("GET", widgets, params=query, code=400)["reason"] == "BadRequest"
 
 
-def test_namespaces_and_everything(cluster: Any, ns: str, three: str) -> None:
+def test_list_covers_one_namespace_or_all(cluster: Any, ns: str, three: str) -> None:
     everywhere = cluster.call(
         "GET", "/apis/contract.test/v1/widgets", params={"labelSelector": "app"}, code=200
     )
@@ -89,7 +93,7 @@ def test_namespaces_and_everything(cluster: Any, ns: str, three: str) -> None:
     ]
 
 
-def test_pages_show_one_moment(cluster: Any, widgets: str, widget: Any) -> None:
+def test_pages_of_a_list_show_one_revision(cluster: Any, widgets: str, widget: Any) -> None:
     for index in range(5):
         cluster.call("POST", widgets, widget(f"w{index}"), 201)
     first = cluster.call("GET", widgets, params={"limit": "2"}, code=200)
@@ -107,7 +111,7 @@ def test_pages_show_one_moment(cluster: Any, widgets: str, widget: Any) -> None:
     assert not last["metadata"].get("continue")
 
 
-def test_exact_versions(cluster: Any, widgets: str, widget: Any) -> None:
+def test_list_at_an_exact_resource_version(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     cluster.call("POST", widgets, widget("b"), 201)
     query = {
@@ -123,7 +127,7 @@ def test_exact_versions(cluster: Any, widgets: str, widget: Any) -> None:
     assert future["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
-def test_the_list_names_its_kind(cluster: Any, ns: str, widgets: str, configmap: Any) -> None:
+def test_list_names_its_kind(cluster: Any, ns: str, widgets: str, configmap: Any) -> None:
     empty = cluster.call("GET", widgets, code=200)
     assert (empty["kind"], empty["apiVersion"], empty["items"]) == (
         "WidgetList",
@@ -137,7 +141,7 @@ def test_the_list_names_its_kind(cluster: Any, ns: str, widgets: str, configmap:
     assert "kind" not in listed["items"][0]
 
 
-def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
+def test_custom_kind_has_a_table_form(cluster: Any, three: str) -> None:
     ready = [{"type": "Ready", "status": "True"}, {"type": "Other", "status": "False"}]
     cluster.patch(f"{three}/a/status", {"status": {"conditions": ready}})
     table = cluster.call("GET", three, headers=TABLE, code=200)
@@ -190,12 +194,12 @@ def test_tables_of_custom_kinds(cluster: Any, three: str) -> None:
         ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", ["Name", "Created At"]),
     ],
 )
-def test_tables_of_built_in_kinds(cluster: Any, path: str, columns: list[str]) -> None:
+def test_built_in_kind_has_a_table_form(cluster: Any, path: str, columns: list[str]) -> None:
     table = cluster.call("GET", path, headers=TABLE, code=200)
     assert [c["name"] for c in table["columnDefinitions"] if c["priority"] == 0] == columns
 
 
-def test_discovery_knows_the_custom_kind(cluster: Any) -> None:
+def test_discovery_lists_the_custom_kind(cluster: Any) -> None:
     groups = {g["name"] for g in cluster.call("GET", "/apis", code=200)["groups"]}
     assert {
         "contract.test",
@@ -232,7 +236,7 @@ def test_discovery_knows_the_custom_kind(cluster: Any) -> None:
     assert set(resources["widgets/status"]["verbs"]) == {"get", "patch", "update"}
 
 
-def test_aggregated_discovery(cluster: Any) -> None:
+def test_aggregated_discovery_lists_the_custom_kind(cluster: Any) -> None:
     accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
     for path, group, resource in (("/api", None, "pods"), ("/apis", "contract.test", "widgets")):
         response = cluster.client.get(path, headers=accept)
@@ -258,7 +262,7 @@ def test_openapi_describes_the_custom_kind(cluster: Any, eventually: Any) -> Non
     assert "fieldValidation" in {parameter["name"] for parameter in patch["parameters"]}
 
 
-def test_health_and_version(cluster: Any) -> None:
+def test_health_and_version_are_served(cluster: Any) -> None:
     assert cluster.client.get("/readyz").text == "ok"
     assert cluster.client.get("/healthz").text == "ok"
     assert cluster.call("GET", "/version", code=200)["gitVersion"].startswith("v1.")

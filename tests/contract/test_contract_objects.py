@@ -1,11 +1,11 @@
-"""Create, read, update, delete: what the server owns, who may change what, and who wins."""
+"""Create, read, update and delete: server-owned fields, immutable fields and conflicts."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def test_create_sets_what_the_server_owns(cluster: Any, widgets: str, widget: Any) -> None:
+def test_create_sets_the_server_owned_metadata(cluster: Any, widgets: str, widget: Any) -> None:
     body = widget("a")
     body["metadata"].update(
         uid="mine", resourceVersion="", generation=7, creationTimestamp="2020-01-01T00:00:00Z"
@@ -19,14 +19,14 @@ def test_create_sets_what_the_server_owns(cluster: Any, widgets: str, widget: An
     assert cluster.call("GET", f"{widgets}/a", code=200) == made
 
 
-def test_create_twice_is_already_exists(cluster: Any, widgets: str, widget: Any) -> None:
+def test_second_create_is_already_exists(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     refused = cluster.call("POST", widgets, widget("a"), 409)
     assert refused["reason"] == "AlreadyExists"
     assert refused["message"] == 'widgets.contract.test "a" already exists'
 
 
-def test_missing_objects_are_not_found(cluster: Any, widgets: str, widget: Any) -> None:
+def test_missing_object_is_not_found(cluster: Any, widgets: str, widget: Any) -> None:
     for method, body in (
         ("GET", None),
         ("DELETE", None),
@@ -38,12 +38,14 @@ def test_missing_objects_are_not_found(cluster: Any, widgets: str, widget: Any) 
     cluster.patch(f"{widgets}/a", {}, 404)
 
 
-def test_a_namespace_must_exist(cluster: Any, configmap: Any) -> None:
+def test_create_needs_an_existing_namespace(cluster: Any, configmap: Any) -> None:
     refused = cluster.call("POST", "/api/v1/namespaces/nowhere/configmaps", configmap("a"), 404)
     assert refused["message"] == 'namespaces "nowhere" not found'
 
 
-def test_update_needs_the_version_it_read(cluster: Any, widgets: str, widget: Any) -> None:
+def test_update_of_a_custom_kind_needs_its_resource_version(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     first = cluster.call("POST", widgets, widget("a"), 201)
     second = cluster.call(
         "PUT", f"{widgets}/a", {**first, "spec": {**first["spec"], "size": 4}}, 200
@@ -64,13 +66,17 @@ def test_update_needs_the_version_it_read(cluster: Any, widgets: str, widget: An
     )
 
 
-def test_built_in_kinds_may_be_updated_blindly(cluster: Any, ns: str, configmap: Any) -> None:
+def test_built_in_kind_is_updated_without_a_resource_version(
+    cluster: Any, ns: str, configmap: Any
+) -> None:
     path = f"/api/v1/namespaces/{ns}/configmaps"
     cluster.call("POST", path, configmap("a", x="1"), 201)
     assert cluster.call("PUT", f"{path}/a", configmap("a", x="2"), 200)["data"] == {"x": "2"}
 
 
-def test_update_of_another_object_is_refused(cluster: Any, widgets: str, widget: Any) -> None:
+def test_update_with_another_uid_or_name_is_rejected(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     other = {
         **made,
@@ -81,7 +87,9 @@ def test_update_of_another_object_is_refused(cluster: Any, widgets: str, widget:
     cluster.call("PUT", f"{widgets}/a", renamed, 400)
 
 
-def test_the_status_is_written_apart(cluster: Any, widgets: str, widget: Any) -> None:
+def test_status_is_written_through_its_subresource_only(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     made = cluster.call("POST", widgets, widget("a", size=2), 201)
     kept = cluster.call("PUT", f"{widgets}/a", {**made, "status": {"phase": "No"}}, 200)
     assert "status" not in kept
@@ -97,9 +105,7 @@ def test_the_status_is_written_apart(cluster: Any, widgets: str, widget: Any) ->
     assert cluster.call("GET", f"{widgets}/a/status", code=200)["status"] == {"phase": "Yes"}
 
 
-def test_generation_counts_changes_of_the_spec_only(
-    cluster: Any, widgets: str, widget: Any
-) -> None:
+def test_generation_counts_spec_changes_only(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     assert (
         cluster.patch(f"{widgets}/a", {"metadata": {"labels": {"a": "b"}}})["metadata"][
@@ -110,7 +116,7 @@ def test_generation_counts_changes_of_the_spec_only(
     assert cluster.patch(f"{widgets}/a", {"spec": {"size": 5}})["metadata"]["generation"] == 2
 
 
-def test_a_write_without_a_change_keeps_the_version(
+def test_write_without_a_change_keeps_the_resource_version(
     cluster: Any, widgets: str, widget: Any
 ) -> None:
     made = cluster.call("POST", widgets, widget("a", size=3), 201)
@@ -128,7 +134,7 @@ def test_dry_run_answers_and_stores_nothing(cluster: Any, widgets: str, widget: 
     assert cluster.call("GET", f"{widgets}/a", code=200)["spec"]["size"] == 3
 
 
-def test_generate_name(cluster: Any, widgets: str, widget: Any) -> None:
+def test_generate_name_makes_unique_names(cluster: Any, widgets: str, widget: Any) -> None:
     body = widget("x")
     body["metadata"] = {"generateName": "gen-"}
     names = {cluster.call("POST", widgets, body, 201)["metadata"]["name"] for _ in range(3)}
@@ -137,14 +143,14 @@ def test_generate_name(cluster: Any, widgets: str, widget: Any) -> None:
     assert cluster.call("POST", widgets, {**body, "metadata": {}}, 422)["reason"] == "Invalid"
 
 
-def test_names_and_labels_are_checked(cluster: Any, widgets: str, widget: Any) -> None:
+def test_invalid_names_and_labels_are_rejected(cluster: Any, widgets: str, widget: Any) -> None:
     bad_name = cluster.call("POST", widgets, widget("Not_A_Name"), 422)
     assert [c["field"] for c in bad_name["details"]["causes"]] == ["metadata.name"]
     bad_label = cluster.call("POST", widgets, widget("a", labels={"k": "not a value"}), 422)
     assert [c["field"] for c in bad_label["details"]["causes"]] == ["metadata.labels"]
 
 
-def test_a_body_of_another_kind_or_place_is_a_bad_request(
+def test_body_of_another_kind_or_namespace_is_a_bad_request(
     cluster: Any, ns: str, widgets: str, widget: Any
 ) -> None:
     assert (
@@ -163,7 +169,9 @@ def test_a_body_of_another_kind_or_place_is_a_bad_request(
     assert response.status_code == 400
 
 
-def test_unknown_paths_verbs_and_media(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
+def test_unknown_path_verb_and_media_type_are_rejected(
+    cluster: Any, ns: str, widgets: str, widget: Any
+) -> None:
     assert cluster.client.get("/apis/contract.test/v1/gadgets").status_code == 404
     assert cluster.client.get("/apis/nowhere.test/v1/widgets").status_code == 404
     assert cluster.client.put(f"/api/v1/namespaces/{ns}/configmaps", json={}).status_code == 405
@@ -171,13 +179,13 @@ def test_unknown_paths_verbs_and_media(cluster: Any, ns: str, widgets: str, widg
     assert refused.status_code == 406
 
 
-def test_a_wrong_token_is_unauthorized(cluster: Any) -> None:
+def test_wrong_token_is_unauthorized(cluster: Any) -> None:
     refused = cluster.client.get("/api/v1/namespaces", headers={"Authorization": "Bearer wrong"})
     assert refused.status_code == 401
     assert refused.json()["reason"] == "Unauthorized"
 
 
-def test_secrets_encode_plain_text(cluster: Any, ns: str) -> None:
+def test_secret_encodes_its_string_data(cluster: Any, ns: str) -> None:
     path = f"/api/v1/namespaces/{ns}/secrets"
     body = {
         "apiVersion": "v1",
@@ -192,7 +200,7 @@ def test_secrets_encode_plain_text(cluster: Any, ns: str) -> None:
     assert refused["details"]["causes"][0]["field"] == "type"
 
 
-def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, job: Any) -> None:
+def test_job_gets_defaults_and_keeps_its_template(cluster: Any, ns: str, job: Any) -> None:
     path = f"/apis/batch/v1/namespaces/{ns}/jobs"
     made = cluster.call("POST", path, job("j"), 201)
     uid = made["metadata"]["uid"]
@@ -211,7 +219,7 @@ def test_jobs_get_their_defaults_and_keep_their_template(cluster: Any, ns: str, 
     cluster.call("POST", path, job("k", parallelism="many"), 400)
 
 
-def test_events_have_two_views(cluster: Any, ns: str) -> None:
+def test_event_is_served_by_both_event_apis(cluster: Any, ns: str) -> None:
     regarding = {"apiVersion": "v1", "kind": "Pod", "name": "p", "namespace": ns, "uid": "u"}
     event = {
         "apiVersion": "v1",
@@ -236,7 +244,9 @@ def test_events_have_two_views(cluster: Any, ns: str) -> None:
     assert [item["metadata"]["name"] for item in found["items"]] == ["e"]
 
 
-def test_what_the_built_in_kinds_refuse(cluster: Any, ns: str, configmap: Any, job: Any) -> None:
+def test_invalid_object_of_a_built_in_kind_is_rejected(
+    cluster: Any, ns: str, configmap: Any, job: Any
+) -> None:
     configmaps, jobs = f"/api/v1/namespaces/{ns}/configmaps", f"/apis/batch/v1/namespaces/{ns}/jobs"
 
     def fields(refused: Any) -> list[str]:
@@ -265,7 +275,9 @@ def test_what_the_built_in_kinds_refuse(cluster: Any, ns: str, configmap: Any, j
     assert "not base64!" not in refused["message"]
 
 
-def test_some_things_are_never_so(cluster: Any, widgets: str, widget: Any) -> None:
+def test_system_namespace_delete_and_versioned_create_are_rejected(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     for name in ("default", "kube-system"):
         refused = cluster.call("DELETE", f"/api/v1/namespaces/{name}", code=403)
         assert (
@@ -278,7 +290,7 @@ def test_some_things_are_never_so(cluster: Any, widgets: str, widget: Any) -> No
     assert refused["message"] == "resourceVersion should not be set on objects to be created"
 
 
-def test_a_lease_is_created_by_its_update(cluster: Any, ns: str) -> None:
+def test_lease_is_created_by_an_update(cluster: Any, ns: str) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l"
     body = {
         "apiVersion": "coordination.k8s.io/v1",
@@ -295,7 +307,7 @@ def test_a_lease_is_created_by_its_update(cluster: Any, ns: str) -> None:
     cluster.call("PUT", path, taken, 409)
 
 
-def test_reviews_allow_the_token(cluster: Any) -> None:
+def test_access_reviews_allow_the_token(cluster: Any) -> None:
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
@@ -310,7 +322,7 @@ def test_reviews_allow_the_token(cluster: Any) -> None:
     assert answer["status"]["userInfo"]["username"]
 
 
-def test_a_headless_service_is_as_it_was_asked_for(cluster: Any, ns: str) -> None:
+def test_headless_service_keeps_its_spec(cluster: Any, ns: str) -> None:
     path = f"/api/v1/namespaces/{ns}/services"
     spec = {
         "clusterIP": "None",

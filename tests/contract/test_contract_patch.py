@@ -1,4 +1,4 @@
-"""Patches of every kind: merge, JSON, strategic merge, and server-side apply with its ownership."""
+"""Patches of every kind: merge, JSON, strategic merge, and server-side apply with ownership."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ APPLY = "apply-patch+yaml"
 
 
 def apply(cluster: Any, path: str, body: Any, code: int | None = None, **query: str) -> Any:
-    """One server-side apply by the manager `suite` unless the query names another."""
+    """Apply on the server side as the manager `suite`, unless the query names another."""
     headers = {"Content-Type": f"application/{APPLY}"}
     content = yaml.safe_dump(body)
     return cluster.call("PATCH", path, code=code, content=content, headers=headers,
@@ -20,21 +20,21 @@ def apply(cluster: Any, path: str, body: Any, code: int | None = None, **query: 
 
 
 def managers(obj: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    """(manager, operation) -> owned fields."""
+    """Return the owned fields by manager and operation."""
     return {(e["manager"], e["operation"]): e["fieldsV1"] for e in obj["metadata"]["managedFields"]}
 
 
-def test_merge_patch(cluster: Any, widgets: str, widget: Any) -> None:
+def test_merge_patch_sets_and_removes_fields(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a", settings={"x": "1", "y": "2"}, tags=["p", "q"]), 201)
     patch = {"spec": {"settings": {"x": None, "z": "3"}, "tags": ["r"]}}
     done = cluster.patch(f"{widgets}/a", patch)
     assert done["spec"]["settings"] == {"y": "2", "z": "3"}
     assert done["spec"]["tags"] == ["r"]
     emptied = cluster.patch(f"{widgets}/a", {"spec": {"size": None}})
-    assert emptied["spec"]["size"] == 3  # the default again
+    assert emptied["spec"]["size"] == 3  # back to the default
 
 
-def test_json_patch(cluster: Any, widgets: str, widget: Any) -> None:
+def test_json_patch_applies_its_operations(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a", tags=["p"]), 201)
     operations = [
         {
@@ -58,7 +58,9 @@ def test_json_patch(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.patch(f"{widgets}/a", {"op": "remove"}, 400, "json-patch+json")
 
 
-def test_a_patch_may_carry_the_version_it_expects(cluster: Any, widgets: str, widget: Any) -> None:
+def test_patch_checks_the_resource_version_that_it_names(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     version = {"resourceVersion": made["metadata"]["resourceVersion"]}
     cluster.patch(f"{widgets}/a", {"metadata": version, "spec": {"size": 4}})
@@ -68,14 +70,14 @@ def test_a_patch_may_carry_the_version_it_expects(cluster: Any, widgets: str, wi
     assert refused["details"]["causes"][0]["field"] == "metadata.uid"
 
 
-def test_custom_kinds_know_no_strategic_merge(cluster: Any, widgets: str, widget: Any) -> None:
+def test_custom_kind_rejects_a_strategic_merge(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     for kind in ("strategic-merge-patch+json", "json"):
         refused = cluster.patch(f"{widgets}/a", {"spec": {}}, 415, kind)
         assert refused["reason"] == "UnsupportedMediaType"
 
 
-def test_strategic_merge_of_keyed_lists(cluster: Any, ns: str, job: Any) -> None:
+def test_strategic_merge_merges_lists_by_key(cluster: Any, ns: str, job: Any) -> None:
     path = f"/apis/batch/v1/namespaces/{ns}/jobs"
     body = job("j")
     body["spec"]["template"]["metadata"] = {"labels": {"a": "b"}}
@@ -97,13 +99,13 @@ def test_strategic_merge_of_keyed_lists(cluster: Any, ns: str, job: Any) -> None
     assert "x" not in done["metadata"]["labels"]
     template = {"spec": {"containers": [{"name": "main", "env": [{"name": "B", "value": "2"}]}]}}
     dry = f"{path}/j?dryRun=All"
-    # the template may not change, so look at what a pod would get instead
+    # The template is immutable, so check what a pod would get.
     refused = cluster.patch(dry, {"spec": {"template": template}}, 422, kind)
     assert refused["details"]["causes"][0]["field"].startswith("spec.template")
     cluster.patch(f"{path}/j", {"metadata": {"finalizers": None}}, kind=kind)
 
 
-def test_strategic_merge_directives(cluster: Any, ns: str) -> None:
+def test_strategic_merge_follows_its_directives(cluster: Any, ns: str) -> None:
     path = f"/api/v1/namespaces/{ns}/serviceaccounts"
     secrets = [{"name": "a"}, {"name": "b"}]
     body = {
@@ -126,7 +128,7 @@ def test_strategic_merge_directives(cluster: Any, ns: str) -> None:
     cluster.patch(f"{path}/sa", {"secrets": [{"kind": "Secret"}]}, None, kind)
 
 
-def test_apply_creates_and_changes(cluster: Any, widgets: str, widget: Any) -> None:
+def test_apply_creates_and_changes_an_object(cluster: Any, widgets: str, widget: Any) -> None:
     body = widget("a", labels={"x": "1"}, parts=[{"name": "p", "weight": 1}])
     made = apply(cluster, f"{widgets}/a", body, 201)
     owned = managers(made)[("suite", "Apply")]
@@ -141,7 +143,9 @@ def test_apply_creates_and_changes(cluster: Any, widgets: str, widget: Any) -> N
     assert changed["metadata"]["generation"] == 2
 
 
-def test_apply_removes_what_it_no_longer_says(cluster: Any, widgets: str, widget: Any) -> None:
+def test_apply_removes_fields_that_it_no_longer_names(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     full = widget("a", labels={"x": "1", "y": "2"}, size=9, tags=["s", "t"], settings={"k": "v"},
                   parts=[{"name": "p", "weight": 1}, {"name": "q", "weight": 2}])  # fmt: skip
     apply(cluster, f"{widgets}/a", full, 201)
@@ -156,7 +160,7 @@ def test_apply_removes_what_it_no_longer_says(cluster: Any, widgets: str, widget
     assert done["spec"]["parts"] == [{"name": "q", "note": "none"}]
 
 
-def test_apply_refuses_conflicts_unless_forced(cluster: Any, widgets: str, widget: Any) -> None:
+def test_apply_rejects_conflicts_unless_forced(cluster: Any, widgets: str, widget: Any) -> None:
     apply(cluster, f"{widgets}/a", widget("a", size=5, parts=[{"name": "p", "weight": 1}]), 201)
     rival = widget("a", size=6, parts=[{"name": "p", "weight": 1}])
     refused = apply(cluster, f"{widgets}/a", rival, 409, fieldManager="rival")
@@ -170,14 +174,14 @@ def test_apply_refuses_conflicts_unless_forced(cluster: Any, widgets: str, widge
     owners = managers(forced)
     assert "f:size" in owners[("rival", "Apply")]["f:spec"]
     assert "f:size" not in owners[("suite", "Apply")]["f:spec"]
-    # both now say the same of the part, so it stays until neither does
+    # Both managers own the part now, so it stays until neither does.
     both = apply(cluster, f"{widgets}/a", widget("a"), 200)
     assert [part["name"] for part in both["spec"]["parts"]] == ["p"]
     last = apply(cluster, f"{widgets}/a", widget("a"), 200, fieldManager="rival")
     assert not last["spec"].get("parts")
 
 
-def test_an_update_takes_ownership(cluster: Any, widgets: str, widget: Any) -> None:
+def test_update_takes_field_ownership(cluster: Any, widgets: str, widget: Any) -> None:
     apply(cluster, f"{widgets}/a", widget("a", size=5, settings={"x": "1"}), 201)
     taken = cluster.patch(f"{widgets}/a?fieldManager=editor", {"spec": {"size": 6}})
     owners = managers(taken)
@@ -190,7 +194,7 @@ def test_an_update_takes_ownership(cluster: Any, widgets: str, widget: Any) -> N
     apply(cluster, f"{widgets}/a", widget("a", size=6, settings={"x": "1"}), 200)
 
 
-def test_the_status_has_owners_of_its_own(cluster: Any, widgets: str, widget: Any) -> None:
+def test_status_has_its_own_field_owners(cluster: Any, widgets: str, widget: Any) -> None:
     made = apply(cluster, f"{widgets}/a", {**widget("a"), "status": {"phase": "No"}}, 201)
     assert "status" not in made
     status = {
@@ -208,7 +212,7 @@ def test_the_status_has_owners_of_its_own(cluster: Any, widgets: str, widget: An
     assert apply(cluster, f"{widgets}/a", widget("a", size=4), 200)["status"]["phase"] == "Yes"
 
 
-def test_apply_on_built_in_kinds(cluster: Any, ns: str, job: Any, configmap: Any) -> None:
+def test_apply_works_on_built_in_kinds(cluster: Any, ns: str, job: Any, configmap: Any) -> None:
     jobs, configmaps = f"/apis/batch/v1/namespaces/{ns}/jobs", f"/api/v1/namespaces/{ns}/configmaps"
     made = apply(cluster, f"{jobs}/j", job("j"), 201)
     containers = managers(made)[("suite", "Apply")]["f:spec"]["f:template"]["f:spec"][
@@ -232,7 +236,7 @@ def test_apply_on_built_in_kinds(cluster: Any, ns: str, job: Any, configmap: Any
         ({}, {"spec": {"colour": "pink"}}, 422),
     ],
 )
-def test_unsound_applies(
+def test_invalid_apply_is_rejected(
     cluster: Any,
     widgets: str,
     widget: Any,
@@ -243,7 +247,7 @@ def test_unsound_applies(
     apply(cluster, f"{widgets}/a", {**widget("a"), **change}, code, **query)
 
 
-def test_updates_record_whole_structures(cluster: Any, widgets: str, widget: Any) -> None:
+def test_update_owns_whole_structures(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call(
         "POST", f"{widgets}?fieldManager=suite", widget("a", free={"x": {"y": 1}}, tags=["t"]), 201
     )

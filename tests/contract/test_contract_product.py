@@ -1,4 +1,4 @@
-"""The product's own CRDs: both servers take them, and agree on what they allow."""
+"""The product's CRDs on both servers, which must accept and reject the same objects."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ def product(cluster: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     return {crd["spec"]["names"]["kind"]: crd for crd in crds}
 
 
-def test_the_kinds_are_served_in_their_category(
+def test_product_kinds_are_served_in_their_category(
     cluster: Any, product: dict[str, Any], ns: str, tmp_path: Path
 ) -> None:
     resources = cluster.call("GET", "/apis/simulacra.dev/v1alpha1", code=200)["resources"]
     assert {r["kind"] for r in resources} == set(product)
     assert all(r.get("categories") == ["simulacra"] for r in resources if "/" not in r["name"])
-    assert (
-        cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""
-    )  # a HOME without cached discovery
+    # Use a HOME without cached discovery.
+    assert cluster.kubectl("-n", ns, "get", "simulacra", HOME=str(tmp_path)) == ""
 
 
-def test_the_stored_schema_is_the_written_one(cluster: Any, product: dict[str, Any]) -> None:
+def test_stored_schema_equals_the_crd_file(cluster: Any, product: dict[str, Any]) -> None:
     for crd in product.values():
         stored = cluster.call("GET", f"{CRDS}/{crd['metadata']['name']}", code=200)
         for written, shown in zip(crd["spec"]["versions"], stored["spec"]["versions"], strict=True):
@@ -47,7 +46,7 @@ def test_the_stored_schema_is_the_written_one(cluster: Any, product: dict[str, A
             assert shown.get("additionalPrinterColumns") == written.get("additionalPrinterColumns")
 
 
-def test_explain_reads_the_kinds(cluster: Any, product: dict[str, Any]) -> None:
+def test_kubectl_explains_the_product_kinds(cluster: Any, product: dict[str, Any]) -> None:
     for crd in product.values():
         plural = crd["spec"]["names"]["plural"]
         assert "FIELDS" in cluster.kubectl("explain", f"{plural}.spec")
@@ -59,7 +58,7 @@ def test_explain_reads_the_kinds(cluster: Any, product: dict[str, Any]) -> None:
         assert " ".join(last["description"].split()) in shown
 
 
-def test_an_empty_object_is_refused_for_the_same_fields(
+def test_empty_object_is_rejected_for_its_required_fields(
     cluster: Any, product: dict[str, Any], ns: str
 ) -> None:
     for kind, crd in product.items():

@@ -1,4 +1,4 @@
-"""Every rule of the product's CRDs accepts one object and refuses another, on both servers."""
+"""Every rule of the product's CRDs: each accepts one object and rejects another on both servers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ CHANGES: dict[str, Object] = {
         "segment": "c",
     },
 }
-"""Another lawful value of every field that is fixed at creation."""
+"""Another valid value of every field that is fixed at creation."""
 
 
 def schema(kind: str) -> Object:
@@ -97,8 +97,8 @@ def cel_rules() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def place(cluster: Any) -> dict[str, str]:
-    """The product's kinds are served, with one object of each; returns the path of each kind."""
+def paths(cluster: Any) -> dict[str, str]:
+    """Serve the product's kinds, create one object of each, and return the path of each kind."""
     for definition in CRDS.values():
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
@@ -136,35 +136,39 @@ def change(cluster: Any, path: str, patch: Object, subresource: str = "") -> tup
 
 
 @pytest.mark.parametrize(("kind", "bound"), rules("spec"))
-def test_a_bound_of_spec(cluster: Any, place: dict[str, str], kind: str, bound: Bound) -> None:
-    code, answer = create(cluster, place[kind], kind, bound.inside)
+def test_spec_bound_accepts_inside_and_rejects_outside(
+    cluster: Any, paths: dict[str, str], kind: str, bound: Bound
+) -> None:
+    code, answer = create(cluster, paths[kind], kind, bound.inside)
     assert code == 201, answer
-    code, answer = create(cluster, place[kind], kind, bound.outside)
+    code, answer = create(cluster, paths[kind], kind, bound.outside)
     assert code in (400, 422), f"{bound.name}: {answer}"
     assert answer["message"]
 
 
 @pytest.mark.parametrize(("kind", "bound"), rules("status"))
-def test_a_bound_of_status(cluster: Any, place: dict[str, str], kind: str, bound: Bound) -> None:
-    code, answer = change(cluster, place[kind], {"status": bound.inside}, "/status")
+def test_status_bound_accepts_inside_and_rejects_outside(
+    cluster: Any, paths: dict[str, str], kind: str, bound: Bound
+) -> None:
+    code, answer = change(cluster, paths[kind], {"status": bound.inside}, "/status")
     assert code == 200, answer
-    code, answer = change(cluster, place[kind], {"status": bound.outside}, "/status")
+    code, answer = change(cluster, paths[kind], {"status": bound.outside}, "/status")
     assert code in (400, 422), f"{bound.name}: {answer}"
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_what_a_spec_must_hold(cluster: Any, place: dict[str, str], kind: str) -> None:
-    assert create(cluster, place[kind], kind, SPECS[kind])[0] == 201
+def test_spec_needs_its_required_fields(cluster: Any, paths: dict[str, str], kind: str) -> None:
+    assert create(cluster, paths[kind], kind, SPECS[kind])[0] == 201
     for name in schema(kind)["spec"].get("required", ()):
         without = {key: value for key, value in SPECS[kind].items() if key != name}
-        code, answer = create(cluster, place[kind], kind, without)
+        code, answer = create(cluster, paths[kind], kind, without)
         assert code == 422
         assert name in answer["message"]
 
 
 @pytest.mark.parametrize("kind", CRDS)
-def test_a_misspelt_field_is_refused(cluster: Any, place: dict[str, str], kind: str) -> None:
-    code, answer = create(cluster, place[kind], kind, {**SPECS[kind], "retensionSeconds": 60})
+def test_misspelled_field_is_rejected(cluster: Any, paths: dict[str, str], kind: str) -> None:
+    code, answer = create(cluster, paths[kind], kind, {**SPECS[kind], "retensionSeconds": 60})
     assert code == 400
     assert 'unknown field "spec.retensionSeconds"' in answer["message"]
 
@@ -172,25 +176,25 @@ def test_a_misspelt_field_is_refused(cluster: Any, place: dict[str, str], kind: 
 @pytest.mark.parametrize(
     ("kind", "name"), [(kind, name) for kind, fixed in FIXED_SPEC.items() for name in fixed]
 )
-def test_a_fixed_field(cluster: Any, place: dict[str, str], kind: str, name: str) -> None:
-    code, answer = change(cluster, place[kind], {"spec": {name: CHANGES[kind][name]}})
+def test_fixed_field_cannot_change(
+    cluster: Any, paths: dict[str, str], kind: str, name: str
+) -> None:
+    code, answer = change(cluster, paths[kind], {"spec": {name: CHANGES[kind][name]}})
     assert code == 422
     assert f"{name} is fixed at creation; create another {kind}" in answer["message"]
-    code, answer = create(cluster, place[kind], kind, {**SPECS[kind], name: CHANGES[kind][name]})
+    code, answer = create(cluster, paths[kind], kind, {**SPECS[kind], name: CHANGES[kind][name]})
     assert code == 201, answer
 
 
 @pytest.mark.parametrize("kind", FIXED_SPEC)
-def test_what_stays_free_beside_the_fixed_fields(
-    cluster: Any, place: dict[str, str], kind: str
-) -> None:
+def test_other_fields_stay_changeable(cluster: Any, paths: dict[str, str], kind: str) -> None:
     for free in ({"retentionSeconds": 200_000}, {"suspend": True}):
-        code, answer = change(cluster, place[kind], {"spec": free})
+        code, answer = change(cluster, paths[kind], {"spec": free})
         assert code == 200, answer
 
 
-def test_a_digest_is_fixed_and_comes_with_its_size(cluster: Any, place: dict[str, str]) -> None:
-    path = place["Dataset"]
+def test_upload_digest_is_fixed_and_needs_its_size(cluster: Any, paths: dict[str, str]) -> None:
+    path = paths["Dataset"]
     code, answer = change(cluster, path, {"spec": {"source": {"sha256": "b" * 64}}})
     assert (code, "fixed once the upload is complete" in answer["message"]) == (422, True)
     code, answer = change(cluster, path, {"spec": {"source": {"sha256": None, "bytes": None}}})
@@ -217,13 +221,13 @@ OBJECT = {"type": "Object", "uri": "s3://abc/in/a.csv"}
         ({**OBJECT, "uri": "file:///etc/passwd"}, "should match"),
     ],
 )
-def test_a_source_is_an_upload_or_one_object(
-    cluster: Any, place: dict[str, str], source: Object, message: str
+def test_source_is_an_upload_or_one_object(
+    cluster: Any, paths: dict[str, str], source: Object, message: str
 ) -> None:
-    code, answer = create(cluster, place["Dataset"], "Dataset", {"source": source})
+    code, answer = create(cluster, paths["Dataset"], "Dataset", {"source": source})
     assert (code, message in answer["message"]) == (422, True), answer
     for whole in (OBJECT, {**OBJECT, "sha256": "a" * 64}, {**OBJECT, "bytes": 5, "format": "csv"}):
-        assert create(cluster, place["Dataset"], "Dataset", {"source": whole})[0] == 201
+        assert create(cluster, paths["Dataset"], "Dataset", {"source": whole})[0] == 201
 
 
 @pytest.mark.parametrize(
@@ -237,10 +241,10 @@ def test_a_source_is_an_upload_or_one_object(
         ({"bytes": None}, "bytes is fixed"),
     ],
 )
-def test_the_source_of_an_object_is_fixed(
-    cluster: Any, place: dict[str, str], patch: Object, message: str
+def test_object_source_cannot_change(
+    cluster: Any, paths: dict[str, str], patch: Object, message: str
 ) -> None:
-    path = place["Dataset"]
+    path = paths["Dataset"]
     cluster.client.post(path, json=body("Dataset", {"source": {**OBJECT, "bytes": 5}}, "object"))
     answer = cluster.patch(f"{path}/object?dryRun=All", {"spec": {"source": patch}}, code=422)
     assert message in answer["message"]
@@ -256,34 +260,34 @@ def test_the_source_of_an_object_is_fixed(
     [
         ({}, "either secretName or roleArn"),
         ({"secretName": "a", "roleArn": ROLE, "externalId": "ab"}, "either secretName or roleArn"),
-        ({"roleArn": ROLE}, "roleArn and externalId go together"),
-        ({"secretName": "simulacra-pods"}, "installation's own credentials"),
+        ({"roleArn": ROLE}, "set roleArn and externalId together"),
+        ({"secretName": "simulacra-pods"}, "installation's credentials"),
     ],
 )
-def test_a_tenants_source_names_one_access(
-    cluster: Any, place: dict[str, str], source: Object, message: str
+def test_tenant_source_names_exactly_one_kind_of_access(
+    cluster: Any, paths: dict[str, str], source: Object, message: str
 ) -> None:
     code, answer = create(
-        cluster, place["Tenant"], "Tenant", {"sources": [{"prefix": "s3://abc/in/", **source}]}
+        cluster, paths["Tenant"], "Tenant", {"sources": [{"prefix": "s3://abc/in/", **source}]}
     )
     assert (code, message in answer["message"]) == (422, True), answer
     for access in ({"secretName": "a"}, {"roleArn": ROLE, "externalId": "ab"}):
         spec = {"sources": [{"prefix": "s3://abc/in/", **access}]}
-        assert create(cluster, place["Tenant"], "Tenant", spec)[0] == 201
+        assert create(cluster, paths["Tenant"], "Tenant", spec)[0] == 201
 
 
 @pytest.mark.parametrize("value", [{}, {"number": 1, "level": "a"}])
-def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], value: Object) -> None:
+def test_value_is_a_number_or_a_level(cluster: Any, paths: dict[str, str], value: Object) -> None:
     places = {
         "EffectEstimate": [{"value": value}, {"baseline": value}],
         "GenerationJob": [{"interventions": {"a": value}}],
     }
     for kind, specs in places.items():
         for spec in specs:
-            code, answer = create(cluster, place[kind], kind, {**SPECS[kind], **spec})
+            code, answer = create(cluster, paths[kind], kind, {**SPECS[kind], **spec})
             assert (code, "give either number or level" in answer["message"]) == (422, True)
     assert (
-        create(cluster, place["GenerationJob"], "GenerationJob", SPECS["GenerationJob"])[0] == 201
+        create(cluster, paths["GenerationJob"], "GenerationJob", SPECS["GenerationJob"])[0] == 201
     )
 
 
@@ -294,17 +298,17 @@ def test_a_value_is_a_number_or_a_level(cluster: Any, place: dict[str, str], val
         ({"rowCount": 11}, "rowCount must be even"),
     ],
 )
-def test_counterfactual_rows_are_pairs_under_an_intervention(
-    cluster: Any, place: dict[str, str], spec: Object, message: str
+def test_counterfactual_needs_an_intervention_and_an_even_row_count(
+    cluster: Any, paths: dict[str, str], spec: Object, message: str
 ) -> None:
     asked = {**SPECS["GenerationJob"], "counterfactual": True}
-    code, answer = create(cluster, place["GenerationJob"], "GenerationJob", {**asked, **spec})
+    code, answer = create(cluster, paths["GenerationJob"], "GenerationJob", {**asked, **spec})
     assert (code, message in answer["message"]) == (422, True)
-    assert create(cluster, place["GenerationJob"], "GenerationJob", asked)[0] == 201
+    assert create(cluster, paths["GenerationJob"], "GenerationJob", asked)[0] == 201
 
 
-def test_a_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
-    path = place["AccessRequest"]
+def test_access_decision_is_final(cluster: Any, paths: dict[str, str]) -> None:
+    path = paths["AccessRequest"]
     made = body("AccessRequest", {**SPECS["AccessRequest"], "decision": "Approved"}, "decided")
     cluster.call("POST", path, made, 201)
     for decision in ("Pending", "Denied"):
@@ -324,22 +328,22 @@ def test_a_decision_is_final(cluster: Any, place: dict[str, str]) -> None:
         ({"mode": "Customer", "keyArn": KEY, "externalId": "ab"}, "externalId needs roleArn"),
     ],
 )
-def test_the_parts_of_a_customers_key_go_together(
-    cluster: Any, place: dict[str, str], encryption: Object, message: str
+def test_customer_key_needs_all_of_its_fields(
+    cluster: Any, paths: dict[str, str], encryption: Object, message: str
 ) -> None:
-    code, answer = create(cluster, place["Tenant"], "Tenant", {"encryption": encryption})
+    code, answer = create(cluster, paths["Tenant"], "Tenant", {"encryption": encryption})
     assert (code, message in answer["message"]) == (422, True)
     whole = {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE, "externalId": "ab"}
-    assert create(cluster, place["Tenant"], "Tenant", {"encryption": whole})[0] == 201
+    assert create(cluster, paths["Tenant"], "Tenant", {"encryption": whole})[0] == 201
 
 
 @pytest.mark.parametrize(
     ("name", "code"), [("a" * 56, 201), ("0-a", 201), ("a" * 57, 422), ("a.b", 422)]
 )
-def test_a_tenants_name_makes_a_namespace(
-    cluster: Any, place: dict[str, str], name: str, code: int
+def test_tenant_name_fits_a_namespace_name(
+    cluster: Any, paths: dict[str, str], name: str, code: int
 ) -> None:
-    answer = cluster.client.post(f"{place['Tenant']}?dryRun=All", json=body("Tenant", {}, name))
+    answer = cluster.client.post(f"{paths['Tenant']}?dryRun=All", json=body("Tenant", {}, name))
     assert answer.status_code == code, answer.text
     assert code == 201 or "metadata.name must be 1 to 56 characters" in answer.json()["message"]
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"tenant-{name}"}}
@@ -348,11 +352,11 @@ def test_a_tenants_name_makes_a_namespace(
     ), "the true bound"
 
 
-def test_a_tenant_that_was_named_before_the_rule_can_be_changed_and_deleted(
-    cluster: Any, place: dict[str, str]
+def test_tenant_with_an_older_long_name_can_be_changed_and_deleted(
+    cluster: Any, paths: dict[str, str]
 ) -> None:
     path, crd_path = (
-        place["Tenant"],
+        paths["Tenant"],
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tenants.simulacra.dev",
     )
     rules = "/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations"
@@ -361,7 +365,7 @@ def test_a_tenant_that_was_named_before_the_rule_can_be_changed_and_deleted(
     ]
 
     def serve(patch: Object, code: int) -> None:
-        """Change the definition and wait until it is what the server goes by."""
+        """Patch the CRD and wait until the server uses it."""
         headers = {"Content-Type": "application/json-patch+json"}
         cluster.client.patch(
             crd_path, content=json.dumps([patch]), headers=headers
@@ -384,11 +388,11 @@ def test_a_tenant_that_was_named_before_the_rule_can_be_changed_and_deleted(
 
 PAIRS = "!has(self.counterfactual) || !self.counterfactual"
 PROVIDER = "(has({0}.encryption) && has({0}.encryption.provider) ? {0}.encryption.provider : '')"
-"""Of the rule that a tenant's key provider stays."""
+"""Part of the rule that a tenant's key provider cannot change."""
 
 
-def test_a_key_provider_is_fixed(cluster: Any, place: dict[str, str]) -> None:
-    path = place["Tenant"]
+def test_key_provider_cannot_change(cluster: Any, paths: dict[str, str]) -> None:
+    path = paths["Tenant"]
     for name, provider, other in (("keys-a", "vault", "awsKms"), ("keys-b", None, "vault")):
         encryption = {"provider": provider} if provider else {}
         cluster.call("POST", path, body("Tenant", {"encryption": encryption}, name), 201)
@@ -402,10 +406,10 @@ def test_a_key_provider_is_fixed(cluster: Any, place: dict[str, str]) -> None:
         )
 
 
-def test_only_the_neural_family_is_fit_by_several_workers(
-    cluster: Any, place: dict[str, str]
+def test_several_workers_need_the_neural_family_without_privacy(
+    cluster: Any, paths: dict[str, str]
 ) -> None:
-    path, spec = place["Model"], SPECS["Model"]
+    path, spec = paths["Model"], SPECS["Model"]
     for family in ("auto", "forest", None):
         named = {"family": family} if family else {}
         code, answer = create(
@@ -432,8 +436,10 @@ def test_only_the_neural_family_is_fit_by_several_workers(
     assert create(cluster, path, "Model", {**private, "resources": {"workers": 1}})[0] == 201
 
 
-def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, str]) -> None:
-    path, spec = place["Model"], SPECS["Model"]
+def test_fit_rejects_the_priority_classes_of_the_system(
+    cluster: Any, paths: dict[str, str]
+) -> None:
+    path, spec = paths["Model"], SPECS["Model"]
     code, answer = create(
         cluster, path, "Model", {**spec, "resources": {"priorityClass": "system-node-critical"}}
     )
@@ -446,7 +452,7 @@ def test_the_systems_priorities_are_not_for_fits(cluster: Any, place: dict[str, 
     )
 
 
-def test_every_expression_has_a_test_here() -> None:
+def test_every_cel_rule_has_a_test() -> None:
     tested = {
         f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",

@@ -10,11 +10,11 @@ import yaml
 
 
 def causes(refused: Any) -> dict[str, tuple[str, str]]:
-    """Field -> (reason, message)."""
+    """Return reason and message by field."""
     return {c["field"]: (c["reason"], c["message"]) for c in refused["details"]["causes"]}
 
 
-def test_defaults_fill_what_is_absent(cluster: Any, widgets: str, widget: Any) -> None:
+def test_defaults_fill_absent_fields(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call(
         "POST", widgets, widget("a", parts=[{"name": "x"}, {"name": "y", "note": "kept"}]), 201
     )
@@ -41,7 +41,7 @@ def test_unknown_fields_are_dropped_with_a_warning(cluster: Any, widgets: str, w
     assert any(r"unknown field \"spec.parts[0].odd\"" in warning for warning in warnings)
 
 
-def test_strict_validation_refuses_unknown_fields(cluster: Any, widgets: str, widget: Any) -> None:
+def test_strict_validation_rejects_unknown_fields(cluster: Any, widgets: str, widget: Any) -> None:
     refused = cluster.call("POST", f"{widgets}?fieldValidation=Strict", widget("a", bogus=1), 400)
     assert 'strict decoding error: unknown field "spec.bogus"' in refused["message"]
     cluster.call("POST", widgets, widget("a"), 201)
@@ -146,7 +146,7 @@ def test_strict_validation_refuses_unknown_fields(cluster: Any, widgets: str, wi
         ),
     ],
 )
-def test_violations_name_the_field(
+def test_violation_names_its_field(
     cluster: Any,
     widgets: str,
     widget: Any,
@@ -172,7 +172,9 @@ def test_violations_name_the_field(
         {"parts": [{"name": "x", "weight": 1}]},
     ],
 )
-def test_valid_values_pass(cluster: Any, widgets: str, widget: Any, spec: dict[str, Any]) -> None:
+def test_valid_values_are_accepted(
+    cluster: Any, widgets: str, widget: Any, spec: dict[str, Any]
+) -> None:
     cluster.call("POST", widgets, widget("a", **spec), 201)
 
 
@@ -190,7 +192,7 @@ def test_valid_values_pass(cluster: Any, widgets: str, widget: Any, spec: dict[s
         ({"ttl": "200h"}, "spec.ttl", 'Invalid value: "200h": at most a week'),
     ],
 )
-def test_rules_are_evaluated(
+def test_cel_rules_are_evaluated(
     cluster: Any, widgets: str, widget: Any, spec: dict[str, Any], field: str, message: str
 ) -> None:
     refused = cluster.call("POST", widgets, widget("a", **spec), 422)
@@ -199,7 +201,9 @@ def test_rules_are_evaluated(
     assert found[field][1] == message
 
 
-def test_transition_rules_see_the_old_value(cluster: Any, widgets: str, widget: Any) -> None:
+def test_transition_rule_compares_with_the_old_value(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     cluster.call("POST", widgets, widget("a", parts=[{"name": "x", "weight": 2}]), 201)
     refused = cluster.patch(f"{widgets}/a", {"spec": {"colour": "blue"}}, 422)
     assert causes(refused)["spec"][1] == "Invalid value: colour was red"
@@ -210,14 +214,14 @@ def test_transition_rules_see_the_old_value(cluster: Any, widgets: str, widget: 
     cluster.patch(f"{widgets}/a", heavier)
 
 
-def test_the_status_is_validated_as_well(cluster: Any, widgets: str, widget: Any) -> None:
+def test_status_is_validated(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     refused = cluster.patch(f"{widgets}/a/status", {"status": {"phase": 3}}, 422)
     assert "status.phase" in causes(refused)
 
 
 def gadget_crd(group: str, **version: Any) -> dict[str, Any]:
-    """A small CRD of its own group."""
+    """Return a small CRD in a group of its own."""
     schema = {
         "type": "object",
         "properties": {"spec": {"type": "object", "properties": {"n": {"type": "integer"}}}},
@@ -243,7 +247,7 @@ def gadget_crd(group: str, **version: Any) -> dict[str, Any]:
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def test_a_kind_lives_as_long_as_its_crd(collecting: Any, eventually: Any) -> None:
+def test_kind_is_served_as_long_as_its_crd_exists(collecting: Any, eventually: Any) -> None:
     cluster, body = collecting, gadget_crd("life.test")
     made = cluster.call("POST", CRDS, body, 201)
     assert made["spec"]["names"]["singular"] == "gadget"
@@ -270,7 +274,7 @@ def test_a_kind_lives_as_long_as_its_crd(collecting: Any, eventually: Any) -> No
     eventually(lambda: cluster.client.get(path).status_code == 404)
 
 
-def test_a_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
+def test_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
     cluster.call("POST", CRDS, gadget_crd("change.test"), 201)
     path = "/apis/change.test/v1/gadgets"
     eventually(lambda: cluster.client.get(path).status_code == 200)
@@ -309,7 +313,7 @@ def test_a_changed_schema_takes_effect(cluster: Any, eventually: Any) -> None:
         ({"storage": False}, "spec.versions"),
     ],
 )
-def test_unsound_crds_are_refused(cluster: Any, change: dict[str, Any], field: str) -> None:
+def test_invalid_crd_is_rejected(cluster: Any, change: dict[str, Any], field: str) -> None:
     body = gadget_crd("bad.test")
     version = body["spec"]["versions"][0]
     if "metadata" in change:
@@ -325,7 +329,7 @@ def test_unsound_crds_are_refused(cluster: Any, change: dict[str, Any], field: s
     assert any(name.endswith(field) for name in causes(refused)), causes(refused)
 
 
-def test_the_suite_reads_its_own_crd(cluster: Any) -> None:
+def test_crd_of_the_suite_is_read_back(cluster: Any) -> None:
     stored = cluster.call("GET", f"{CRDS}/widgets.contract.test", code=200)
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Watches: what they start with, what they see, how they resume and end."""
+"""Watches: first events, later events, resumption and end."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def seen(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(type, name) of each event."""
+    """Return type and name of each event."""
     return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
 
 
-def test_a_watch_without_a_version_starts_with_what_exists(
+def test_watch_without_a_version_starts_with_existing_objects(
     cluster: Any, widgets: str, widget: Any
 ) -> None:
     for name in ("a", "b"):
@@ -20,7 +20,7 @@ def test_a_watch_without_a_version_starts_with_what_exists(
     assert sorted(seen(events)) == [("ADDED", "a"), ("ADDED", "b")]
 
 
-def test_a_watch_resumes_after_a_version(cluster: Any, widgets: str, widget: Any) -> None:
+def test_watch_resumes_after_a_version(cluster: Any, widgets: str, widget: Any) -> None:
     start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
     cluster.patch(f"{widgets}/a", {"spec": {"size": 5}})
     cluster.call("POST", widgets, widget("b"), 201)
@@ -35,14 +35,14 @@ def test_a_watch_resumes_after_a_version(cluster: Any, widgets: str, widget: Any
     assert seen(rest) == [("ADDED", "b"), ("DELETED", "a")]
 
 
-def test_a_list_hands_over_to_a_watch(cluster: Any, widgets: str, widget: Any) -> None:
+def test_watch_continues_from_a_list(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     version = cluster.call("GET", widgets, code=200)["metadata"]["resourceVersion"]
     cluster.call("POST", widgets, widget("b"), 201)
     assert seen(cluster.watch(widgets, bool, resourceVersion=version)) == [("ADDED", "b")]
 
 
-def test_events_arrive_while_watching(cluster: Any, widgets: str, widget: Any) -> None:
+def test_watch_receives_events_as_they_happen(cluster: Any, widgets: str, widget: Any) -> None:
     made = cluster.call("POST", widgets, widget("a"), 201)
     path = (
         f"{widgets}?watch=1&timeoutSeconds=10&resourceVersion={made['metadata']['resourceVersion']}"
@@ -56,7 +56,7 @@ def test_events_arrive_while_watching(cluster: Any, widgets: str, widget: Any) -
         assert json.loads(next(lines))["type"] == "DELETED"
 
 
-def test_selectors_turn_changes_into_comings_and_goings(
+def test_selected_watch_reports_matching_and_unmatching_as_add_and_delete(
     cluster: Any, widgets: str, widget: Any
 ) -> None:
     start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
@@ -68,7 +68,7 @@ def test_selectors_turn_changes_into_comings_and_goings(
     assert [event["type"] for event in events] == ["ADDED", "DELETED", "ADDED", "MODIFIED"]
 
 
-def test_one_object_is_watched_by_its_name(cluster: Any, widgets: str, widget: Any) -> None:
+def test_watch_follows_one_object_by_name(cluster: Any, widgets: str, widget: Any) -> None:
     start = cluster.call("POST", widgets, widget("a"), 201)["metadata"]["resourceVersion"]
     cluster.call("POST", widgets, widget("b"), 201)
     cluster.patch(f"{widgets}/a", {"spec": {"size": 6}})
@@ -92,26 +92,26 @@ def test_initial_events_end_with_a_bookmark(cluster: Any, widgets: str, widget: 
     assert refused.status_code == 422
 
 
-def test_a_version_that_is_too_old_has_expired(cluster: Any, widgets: str, widget: Any) -> None:
+def test_watch_from_a_compacted_version_is_expired(cluster: Any, widgets: str, widget: Any) -> None:
     cluster.call("POST", widgets, widget("a"), 201)
     events = cluster.watch(widgets, bool, resourceVersion="1")
     assert events[0]["type"] == "ERROR"
     assert (events[0]["object"]["code"], events[0]["object"]["reason"]) == (410, "Expired")
 
 
-def test_a_watch_ends_after_its_time(cluster: Any, widgets: str) -> None:
+def test_watch_ends_after_its_timeout(cluster: Any, widgets: str) -> None:
     version = cluster.call("GET", widgets, code=200)["metadata"]["resourceVersion"]
     assert cluster.watch(widgets, bool, resourceVersion=version, timeoutSeconds="1") == []
 
 
-def test_all_namespaces_at_once(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
+def test_watch_covers_all_namespaces(cluster: Any, ns: str, widgets: str, widget: Any) -> None:
     start = cluster.call("GET", widgets, code=200)["metadata"]["resourceVersion"]
     cluster.call("POST", widgets, widget("a"), 201)
     events = cluster.watch("/apis/contract.test/v1/widgets", bool, resourceVersion=start)
     assert events[0]["object"]["metadata"]["namespace"] == ns
 
 
-def test_a_watch_ends_with_its_kind(collecting: Any, eventually: Any) -> None:
+def test_watch_ends_when_its_kind_is_deleted(collecting: Any, eventually: Any) -> None:
     cluster, crds = collecting, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     names = {"plural": "mayflies", "kind": "Mayfly"}
     version = {
@@ -135,7 +135,9 @@ def test_a_watch_ends_with_its_kind(collecting: Any, eventually: Any) -> None:
     assert cluster.client.get(path).status_code == 404
 
 
-def test_a_released_object_is_seen_to_go(cluster: Any, widgets: str, widget: Any) -> None:
+def test_watch_reports_deletion_when_the_finalizer_is_removed(
+    cluster: Any, widgets: str, widget: Any
+) -> None:
     body = widget("a")
     body["metadata"]["finalizers"] = ["contract.test/hold"]
     start = cluster.call("POST", widgets, body, 201)["metadata"]["resourceVersion"]

@@ -1,4 +1,4 @@
-"""Parts without a server: printer JSONPath, ages, change window, CEL's limits, field sets."""
+"""Parts without a server: printer JSONPath, ages, change window, CEL limits, field sets."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ OBJECT = {
         (".nothing.at.all", []),
     ],
 )
-def test_printer_paths(path: str, found: list[Any]) -> None:
+def test_printer_path_reads_its_value(path: str, found: list[Any]) -> None:
     assert jsonpath.find(OBJECT, path) == found
 
 
 @pytest.mark.parametrize("path", ["a.b", ".a[", ".a[?(@.b)]", "..a"])
-def test_unsound_printer_paths(path: str) -> None:
+def test_invalid_printer_path_is_rejected(path: str) -> None:
     with pytest.raises(ValueError, match="unrecognized JSONPath"):
         jsonpath.parse(path)
 
@@ -85,7 +85,7 @@ def test_unsound_printer_paths(path: str) -> None:
         (-5, "<invalid>"),
     ],
 )
-def test_ages(seconds: float, text: str) -> None:
+def test_age_is_printed_as_kubectl_does(seconds: float, text: str) -> None:
     assert durations.human(seconds) == text
 
 
@@ -102,7 +102,7 @@ def obj(name: str, n: int = 0, owners: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
-def test_the_change_window_forgets() -> None:
+def test_changes_before_the_window_are_too_old() -> None:
     store = Store(":memory:", window=3)
     revisions = [
         store.put(Key("r", "", "a"), obj("a", n))["metadata"]["resourceVersion"] for n in range(5)
@@ -118,7 +118,7 @@ def test_the_change_window_forgets() -> None:
         store.since(store.revision - 1)
 
 
-def test_a_list_of_the_past(tmp_path: Path) -> None:
+def test_list_shows_a_past_revision(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
     store.put(Key("r", "n", "a"), obj("a"))
     store.put(Key("r", "n", "b"), obj("b"))
@@ -137,7 +137,7 @@ def test_a_list_of_the_past(tmp_path: Path) -> None:
     assert list(store.scan("r", "other", revision=moment)) == []
 
 
-def test_owners_are_indexed_over_a_reopening(tmp_path: Path) -> None:
+def test_owner_index_survives_a_restart(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
     store.put(Key("r", "n", "a"), obj("a", owners=("one", "two")))
     store.put(Key("r", "n", "a"), obj("a", owners=("two",)))
@@ -171,7 +171,7 @@ def lines_of(plane: ControlPlane, **query: str) -> AsyncIterator[bytes]:
     return watch.start(plane, Target(resource, "default", "", "", False), query, "application/json")
 
 
-async def test_quiet_watches_get_bookmarks(
+async def test_quiet_watch_gets_bookmarks(
     plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "BOOKMARK_SECONDS", 0.05)
@@ -187,7 +187,7 @@ async def test_quiet_watches_get_bookmarks(
     assert [json.loads(line)["type"] for line in quiet] == ["ADDED"]
 
 
-async def test_a_watcher_that_lags_is_cut(
+async def test_slow_watcher_is_disconnected(
     plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_controlplane.state._SLOW_WATCHER", 3)
@@ -219,7 +219,7 @@ def rules(*texts: str, **schema: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "rule", ["quantity('1Gi').isGreaterThan(quantity('1'))", "self.n >", "isURL(self.u)"]
 )
-def test_rules_that_cannot_be_evaluated_are_found_when_applied(rule: str) -> None:
+def test_invalid_cel_rule_is_rejected_when_applied(rule: str) -> None:
     problems = list(cel.compile_problems(rules(rule)))
     assert [p.path for p in problems] == ["openAPIV3Schema.x-kubernetes-validations[0].rule"]
 
@@ -239,7 +239,7 @@ def test_rules_that_cannot_be_evaluated_are_found_when_applied(rule: str) -> Non
         ("oldSelf.ratio < self.ratio", True),
     ],
 )
-def test_times_and_names_in_rules(rule: str, holds: bool) -> None:
+def test_cel_rule_reads_times_durations_and_escaped_names(rule: str, holds: bool) -> None:
     moment = {"type": "string", "format": "date-time"}
     properties = {
         "start": moment,
@@ -266,7 +266,7 @@ def test_times_and_names_in_rules(rule: str, holds: bool) -> None:
     assert [b.detail for b in broken] == ([] if holds else [rule])
 
 
-def test_optional_old_self_runs_on_create() -> None:
+def test_rule_with_optional_old_self_runs_on_create() -> None:
     rule = {
         "rule": "!oldSelf.hasValue() || oldSelf.value().n < self.n",
         "optionalOldSelf": True,
@@ -294,7 +294,7 @@ paths = st.sets(
 
 
 @given(paths)
-def test_field_sets_survive_their_encoding(owned: set[tuple[str, ...]]) -> None:
+def test_field_set_survives_encoding(owned: set[tuple[str, ...]]) -> None:
     assert fieldset.decode(fieldset.encode(owned)) == owned
 
 
@@ -305,18 +305,18 @@ def test_merge_patch_is_idempotent(target: Any, change: Any) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=3), json_values, max_size=4))
-def test_pruning_under_preserve_keeps_everything(value: dict[str, Any]) -> None:
+def test_pruning_keeps_everything_under_preserve_unknown_fields(value: dict[str, Any]) -> None:
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     assert pruning.prune(value, schema) == (value, [])
 
 
-def test_a_json_patch_of_too_many_operations_is_refused() -> None:
+def test_json_patch_with_too_many_operations_is_rejected() -> None:
     with pytest.raises(ApiError) as refused:
         patch.json_patch({}, [{"op": "add", "path": "/a", "value": 1}] * 10_001)
     assert refused.value.code == 413
 
 
-def test_strategic_retain_keys() -> None:
+def test_strategic_merge_retains_the_named_keys() -> None:
     done = strategic.merge({"a": 1, "b": 2}, {"$retainKeys": ["a", "c"], "c": 3}, {})
     assert done == {"a": 1, "c": 3}
     with pytest.raises(ApiError, match="Unknown patch type"):

@@ -1,4 +1,4 @@
-"""What was taken away from an object is on no page of the database and in no log of it."""
+"""Removed secrets and keys are on no page of the database and in no log of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def body(**fields: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     "change", ["dropped", "replaced", "removed", "secret removed", "secret changed"]
 )
-def test_a_shredded_key_leaves_the_disk_while_the_database_is_open(
+def test_shredded_key_is_gone_from_disk_while_the_database_is_open(
     tmp_path: Path, change: str
 ) -> None:
     with closing(Store(tmp_path / "objects.sqlite")) as store:

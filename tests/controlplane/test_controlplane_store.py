@@ -42,8 +42,8 @@ def test_labels_are_indexed(tmp_path: Path) -> None:
     assert names(store.scan("other", "n", label=("x", "1"))) == []
 
 
-def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
-    """Otherwise the cost of a write grows with the number of dependents, as it once did."""
+def test_write_scans_no_table(tmp_path: Path) -> None:
+    """A scan would make the cost of a write grow with the number of dependents."""
     store, statements = Store(tmp_path / "db"), list[str]()
     store._db.set_trace_callback(statements.append)
     owned = labeled("a", x="1") | {
@@ -75,7 +75,7 @@ def test_a_write_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
+def test_older_database_gets_its_label_index(tmp_path: Path) -> None:
     store = Store(tmp_path / "db")
     store.put(Key("r", "n", "a"), labeled("a", x="1"))
     store.close()
@@ -87,8 +87,8 @@ def test_a_file_of_before_gets_its_labels(tmp_path: Path) -> None:
     assert again.revision == store.revision
 
 
-def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the size of a collection, and also at a moment of the past."""
+def test_page_parses_only_its_own_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This holds for any size of the collection, and for a past revision."""
     store, parsed = Store(":memory:"), []
     for number in range(50):
         store.put(
@@ -107,7 +107,7 @@ def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert names(islice(store.scan("r", "n", after=("n", "09"), label=("even", "False")), 1)) == [
         "13"
     ]
-    assert len(parsed) <= 5  # a merge looks one ahead
+    assert len(parsed) <= 5  # a merge reads one ahead
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,7 @@ def test_a_page_reads_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", None),
     ],
 )
-def test_what_an_index_can_answer(selector: str, label: tuple[str, str] | None) -> None:
+def test_exact_label_of_a_selector_uses_the_index(
+    selector: str, label: tuple[str, str] | None
+) -> None:
     assert exact_label(selector) == label

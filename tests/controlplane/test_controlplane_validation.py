@@ -1,4 +1,4 @@
-"""The way down through a schema is ours; what is found on it must be what jsonschema finds."""
+"""Our own walk through a schema must find the same problems as jsonschema."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SPECS: list[Any] = [
 
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("note", [{"note": None}, {"note": 3}, {}])
-def test_the_same_is_found_as_by_jsonschema(
+def test_validation_finds_the_same_problems_as_jsonschema(
     monkeypatch: pytest.MonkeyPatch, spec: Any, note: dict[str, Any]
 ) -> None:
     obj = {**note, "spec": spec}
@@ -73,7 +73,7 @@ def test_the_same_is_found_as_by_jsonschema(
     assert sorted(map(str, found)) == sorted(map(str, validate(obj, SCHEMA)))
 
 
-def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(
+def test_unchanged_fields_are_not_validated_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked: list[Any] = []
@@ -97,7 +97,7 @@ def test_what_a_write_leaves_as_it_is_is_not_looked_at_again(
     assert looked == [0]
 
 
-def test_what_only_python_calls_equal_is_looked_at() -> None:
+def test_true_and_one_are_different_values() -> None:
     flag = {
         "type": "object",
         "properties": {"spec": {"type": "object", "properties": {"on": {"type": "boolean"}}}},

@@ -1,4 +1,4 @@
-"""The connection to an API server: credentials that change, answers that break off, lines of any length."""
+"""Connection to an API server: new credentials, answers that break off, lines of any length."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
+from kubernetes.aio.config import ConfigException, incluster_config
 
 import yaml
 from simulacra_controlplane.certificates import ensure
 from simulacra_crds.kube.transport import Answer, Connection, Unreachable
-
-VERSION = {"major": "1", "minor": "35", "gitVersion": "v1.35.0"}
 
 
 class Server:
@@ -28,10 +29,9 @@ class Server:
     def __init__(self) -> None:
         self.token = "first"
         self.seen: list[str] = []
+        self.released = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        if request.path.startswith("/version"):
-            return web.json_response(VERSION)
         self.seen.append(request.path)
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response({"reason": "Unauthorized"}, status=401)
@@ -45,6 +45,10 @@ class Server:
         await response.prepare(request)
         if request.path == "/lines":
             await response.write(b'{"a": 1}\n' + b"x" * 3_000_000 + b"\n\nunfinished")
+        if request.path == "/held":
+            await response.write(b"before\n")
+            await self.released.wait()
+            await response.write(b"after\n")
         if request.path in ("/silent", "/lines"):
             await asyncio.sleep(0.2)
         if request.path == "/silent":
@@ -55,15 +59,32 @@ class Server:
         return response
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[tuple[Server, str]]:
-    server, app = Server(), web.Application()
+@asynccontextmanager
+async def serving(server: Server, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield server, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    yield f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[Server, str]]:
+    server = Server()
+    async with serving(server) as url:
+        yield server, url
+
+
+@pytest.fixture
+async def secure(tmp_path: Path) -> AsyncIterator[tuple[Server, str, tuple[Path, Path, Path]]]:
+    """A server with TLS, its address, and the files of its CA, certificate and key."""
+    server, files = Server(), ensure(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(files[1], files[2])
+    async with serving(server, tls) as url:
+        yield server, url, files
 
 
 def kubeconfig(
@@ -71,11 +92,11 @@ def kubeconfig(
     url: str,
     token: str,
     cluster: dict[str, str] | None = None,
-    user: dict[str, str] | None = None,
+    user: dict[str, Any] | None = None,
 ) -> Path:
     named = {
         "clusters": [{"name": "x", "cluster": {"server": url, **(cluster or {})}}],
-        "users": [{"name": "x", "user": {"token": token, **(user or {})}}],
+        "users": [{"name": "x", "user": {"token": token} if user is None else user}],
     }
     context = {
         "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
@@ -115,34 +136,100 @@ async def test_a_token_replaced_on_disk_is_read_when_the_old_one_is_refused(
     assert [status for status, _ in both] == [200, 200]
 
 
-@pytest.mark.parametrize(
-    "shared", [False, True]
-)  # kr8s has one login for all that name no kubeconfig
-async def test_no_copy_of_a_key_or_certificate_stays_on_disk(
-    server: tuple[Server, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+async def test_a_refused_token_cuts_no_other_request(
+    connection: Connection, server: tuple[Server, str], tmp_path: Path
 ) -> None:
+    async with aclosing(connection.lines("/held", {}, silence=5)) as lines:
+        assert isinstance(await anext(lines), Answer)
+        assert await anext(lines) == b"before"
+        server[0].token = "second"
+        kubeconfig(tmp_path / "config", server[1], "second")
+        assert (await whole(connection))[0] == 200
+        server[0].released.set()
+        assert [line async for line in lines] == [b"after"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_no_copy_of_a_key_or_certificate_stays_on_disk(
+    secure: tuple[Server, str, tuple[Path, Path, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+) -> None:
+    server, url, files = secure
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    authority, certificate, key = (
-        base64.b64encode(one.read_bytes()).decode() for one in ensure(tmp_path)
-    )
-    secret = {"client-key-data": key, "client-certificate-data": certificate}
-    path = kubeconfig(
-        tmp_path / "other", server[1], "first", {"certificate-authority-data": authority}, secret
-    )
+    made = Mock(wraps=tempfile.mkstemp)
+    monkeypatch.setattr(tempfile, "mkstemp", made)
+    authority, certificate, key = (base64.b64encode(one.read_bytes()).decode() for one in files)
+    secret = {"token": "first", "client-key-data": key, "client-certificate-data": certificate}
+    trust = {"certificate-authority-data": authority}
+    path = kubeconfig(tmp_path / "other", url, "first", trust, secret)
     monkeypatch.setenv("KUBECONFIG", str(path))
-    given = None if shared else str(path)
+    given = str(path) if named else None
     one, two = await Connection.open(given), await Connection.open(given)
+    assert made.call_count == 6, "the library makes three files a login"
     for connection in (one, two, one):
         assert (await whole(connection))[0] == 200
         assert list(scratch.iterdir()) == []
         await connection.close()
     assert (await whole(one))[0] == 200
-    server[0].token = "second"
+    server.token = "second"
     assert (await whole(one))[0] == 401
+    path.write_text(path.read_text().replace(certificate, "bm90IGEgY2VydGlmaWNhdGU="))
+    with pytest.raises(ssl.SSLError):
+        await Connection.open(given)
     assert list(scratch.iterdir()) == []
     await one.close()
+
+
+async def test_a_pod_logs_in_with_its_service_account_and_reads_new_tokens(
+    secure: tuple[Server, str, tuple[Path, Path, Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, url, files = secure
+    token = tmp_path / "token"
+    token.write_text("first\n")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(files[0]))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", url.rpartition(":")[2])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    connection = await Connection.open()
+    assert (await whole(connection))[0] == 200
+    server.token = "second"
+    token.write_text("second\n")
+    assert (await whole(connection))[0] == 200
+    await connection.close()
+
+
+async def test_a_server_under_another_authority_is_not_trusted(
+    secure: tuple[Server, str, tuple[Path, Path, Path]], tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    trust = {"certificate-authority": str(ensure(tmp_path / "other")[0])}
+    connection = await Connection.open(
+        str(kubeconfig(tmp_path / "config", secure[1], "first", trust))
+    )
+    with pytest.raises(Unreachable, match="Certificate"):
+        await whole(connection)
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "false"}},
+        {"auth-provider": {"name": "oidc", "config": {"id-token": "a.b.c"}}},
+    ],
+)
+async def test_a_login_without_credentials_fails(tmp_path: Path, user: dict[str, Any]) -> None:
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:9", "", user=user)
+    with pytest.raises(ConfigException):
+        await Connection.open(str(path))
 
 
 async def test_an_answer_that_breaks_off_or_does_not_come_is_none(connection: Connection) -> None:
@@ -151,15 +238,16 @@ async def test_an_answer_that_breaks_off_or_does_not_come_is_none(connection: Co
             await connection.send("GET", path, seconds=seconds)
 
 
-async def test_nobody_there(
-    tmp_path: Path, connection: Connection, server: tuple[Server, str]
-) -> None:
-    connection._auth.server = "http://127.0.0.1:9"
+async def test_nobody_there(tmp_path: Path) -> None:
+    connection = await Connection.open(
+        str(kubeconfig(tmp_path / "config", "http://127.0.0.1:9", "first"))
+    )
     with pytest.raises(Unreachable):
         await connection.send("GET", "/whole", seconds=1)
     with pytest.raises(Unreachable):
         async with aclosing(connection.lines("/lines", {}, silence=1)) as lines:
             await anext(lines)
+    await connection.close()
 
 
 async def test_lines_of_any_length_until_the_end_or_silence(connection: Connection) -> None:
@@ -170,13 +258,17 @@ async def test_lines_of_any_length_until_the_end_or_silence(connection: Connecti
 
 
 async def test_the_environments_proxy_is_used_but_not_for_loopback(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
+    server: tuple[Server, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
+    path = str(kubeconfig(tmp_path / "config", server[1], "first"))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    with pytest.raises(Unreachable):
-        await whole(connection)
-    await connection.close()
+    proxied = await Connection.open(path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert (await whole(connection))[0] == 200
+    direct = await Connection.open(path)
+    with pytest.raises(Unreachable):
+        await whole(proxied)
+    assert (await whole(direct))[0] == 200
+    await proxied.close()
+    await direct.close()

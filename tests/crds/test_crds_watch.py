@@ -1,4 +1,4 @@
-"""Cluster.watch over scripted answers, imitated since a real API server cannot be told to lose its history."""
+"""Cluster.watch over scripted answers: no real API server loses its history on request."""
 
 from __future__ import annotations
 

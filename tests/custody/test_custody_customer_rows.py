@@ -18,7 +18,7 @@ from simulacra_custody.keys.customer_kms import CustomerKey
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
-from simulacra_trainer.artifacts import Artifacts
+from simulacra_trainer.tasks.artifacts import Artifacts
 
 ROWS = pa.table({"n": list(range(1000))})
 

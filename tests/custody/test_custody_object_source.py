@@ -32,10 +32,10 @@ from simulacra_crds.contract.tasks import (
 )
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.wiring import open_custody
-from simulacra_trainer import task
-from simulacra_trainer.artifacts import Artifacts
-from simulacra_trainer.object_source import SourceUnavailable, fetch
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.tasks import entry
+from simulacra_trainer.tasks.artifacts import Artifacts
+from simulacra_trainer.tasks.object_source import SourceUnavailable, fetch
 
 TABLE = b"zq_who,zq_many\n" + b"".join(b"ada,%d\ngrace,%d\n" % (n, n + 1) for n in range(40))
 DIGEST = hashlib.sha256(TABLE).hexdigest()
@@ -86,14 +86,18 @@ def test_object_is_downloaded_and_measured(weed: Server, uri: str, tmp_path: Pat
     ("change", "reason", "message"),
     [
         ({"limit": len(TABLE) - 1}, Reason.SOURCE_TOO_LARGE, f"limit of {len(TABLE) - 1} bytes"),
-        ({"sha256": "0" * 64}, Reason.SOURCE_MISMATCH, "another digest"),
-        ({"bytes": 1}, Reason.SOURCE_MISMATCH, "another size"),
+        ({"sha256": "0" * 64}, Reason.SOURCE_MISMATCH, "digest of the object differs"),
+        ({"bytes": 1}, Reason.SOURCE_MISMATCH, "size of the object differs"),
         (
             {"uri": "s3://no-such-bucket-here/x.csv"},
             Reason.SOURCE_UNREADABLE,
-            "bucket does not exist",
+            "its bucket does not exist",
         ),
-        ({"uri": "{bucket}/in/absent.csv"}, Reason.SOURCE_UNREADABLE, "No object is there"),
+        (
+            {"uri": "{bucket}/in/absent.csv"},
+            Reason.SOURCE_UNREADABLE,
+            "The object or its bucket does not exist",
+        ),
     ],
 )
 def test_object_that_differs_from_its_description_is_rejected(
@@ -121,8 +125,8 @@ def test_pod_credentials_never_read_a_source(
     wrong = refusal(request(weed, uri), variables(weed.access, "wrong"), tmp_path / "file")
     assert wrong == (
         Reason.SOURCE_UNREADABLE,
-        "The object store refuses (SignatureDoesNotMatch). "
-        "Check spec.sources of the Tenant, and the key.",
+        "The object store denies access (SignatureDoesNotMatch). "
+        "Check spec.sources of the Tenant and spec.source.uri.",
     )
     own = {
         **variables(weed.access, weed.secret),
@@ -187,7 +191,7 @@ def test_pod_prepares_the_object_and_stores_no_copy(
         TASK_ENV: spec.model_dump_json(by_alias=True),
         TERMINATION_PATH_ENV: str(tmp_path / "end"),
     }
-    code = task.run_task({**env, **variables(weed.access, weed.secret)})
+    code = entry.run_task({**env, **variables(weed.access, weed.secret)})
     result = TaskResult.model_validate_json((tmp_path / "end").read_bytes())
     assert not own.exists(UPLOAD)
     if not well:
@@ -199,5 +203,5 @@ def test_pod_prepares_the_object_and_stores_no_copy(
     assert (result.source.sha256, result.source.bytes) == (DIGEST, len(TABLE))
     assert own.exists(DATASET)
     # A pod that was killed before its result was read runs again, without the object.
-    assert task.run_task(env) == ExitCode.OK
+    assert entry.run_task(env) == ExitCode.OK
     assert TaskResult.model_validate_json((tmp_path / "end").read_bytes()).source == result.source

@@ -1,6 +1,4 @@
-"""A folder as a reader of the docs has it: the examples, a started installation in `data`, the
-commands in PATH.
-"""
+"""A reader's folder: the examples, a started installation in `data`, the commands in PATH."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ import pytest
 from installation import SURVEY, Installation
 
 
-class Desk:
-    """Where a reader works."""
+class Workspace:
+    """The folder in which a reader works."""
 
     def __init__(self, folder: Path, installation: Installation) -> None:
         self.folder, self.installation = folder, installation
@@ -27,9 +25,7 @@ class Desk:
         }
 
     def bash(self, script: str) -> str:
-        """Run a script as a shell does, ended by the first command that fails; returns what it
-        prints.
-        """
+        """Run a script that stops at the first failing command; return what it prints."""
         command = ["bash", "-c", f"set -euo pipefail\n{script}"]
         done = subprocess.run(
             command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=280
@@ -39,12 +35,12 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """One installation serves all pages: each cleans up what it makes."""
-    folder = tmp_path_factory.mktemp("desk")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """One installation serves all pages; each page deletes what it creates."""
+    folder = tmp_path_factory.mktemp("workspace")
     (folder / "examples").mkdir()
     (folder / "examples" / SURVEY.name).write_bytes(SURVEY.read_bytes())
     one = Installation(folder / "data")
     one.start()
-    yield Desk(folder, one)
+    yield Workspace(folder, one)
     one.stop()

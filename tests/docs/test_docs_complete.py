@@ -1,6 +1,4 @@
-"""Everything that a user can set, see or call is in the docs, found by other means than the docs
-find it.
-"""
+"""What users can set, see or call is documented; checked independently of the generator."""
 
 from __future__ import annotations
 
@@ -22,12 +20,12 @@ from simulacra_crds.contract.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
-    "trainer/simulacra_trainer/__main__.py",
+    "trainer/simulacra_trainer/cli.py",
     "custody/simulacra_custody/verify.py",
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
-ROOMS = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
+PACKAGES = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +37,10 @@ def text() -> str:
     return "\n".join([*pages.values(), *written])
 
 
-def _source(rooms: tuple[str, ...] = ROOMS) -> str:
-    return "\n".join(path.read_text() for room in rooms for path in (ROOT / room).rglob("*.py"))
+def _source(packages: tuple[str, ...] = PACKAGES) -> str:
+    return "\n".join(
+        path.read_text() for package in packages for path in (ROOT / package).rglob("*.py")
+    )
 
 
 def _flags(command: Any) -> set[str]:
@@ -55,7 +55,7 @@ def _flags(command: Any) -> set[str]:
     }
 
 
-def test_settings_metrics_and_error_codes(text: str) -> None:
+def test_settings_metrics_and_error_codes_are_documented(text: str) -> None:
     source = _source()
     settings = set(re.findall(r'"((?:SIMULACRA|VAULT)_[A-Z0-9_]*[A-Z0-9])"', source))
     metrics = set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(simulacra_\w+)"', source))
@@ -66,14 +66,16 @@ def test_settings_metrics_and_error_codes(text: str) -> None:
     assert {name for name in settings | metrics | codes if name not in text} == set()
 
 
-def test_parameters_of_stores_and_keys(text: str) -> None:
-    lists = re.findall(r"_PARAMETERS = frozenset\(\{(.*?)\}", _source(("custody",)), re.DOTALL)
+def test_parameters_of_stores_and_keys_are_documented(text: str) -> None:
+    lists = re.findall(
+        r"PARAMETERS: .*? = frozenset\(\s*\{(.*?)\}", _source(("custody",)), re.DOTALL
+    )
     parameters = {name for found in lists for name in re.findall(r'"([a-z-]+)"', found)}
     assert len(parameters) > 8
     assert {name for name in parameters if f"`{name}=`" not in text} == set()
 
 
-def test_reasons_commands_and_methods(text: str) -> None:
+def test_reasons_flags_and_client_methods_are_documented(text: str) -> None:
     flags = _flags(typer.main.get_command(app))
     assert len(flags) > 25
     methods = {f"## {name}\n" for name in vars(Client) if not name.startswith("_")} - {
@@ -84,10 +86,10 @@ def test_reasons_commands_and_methods(text: str) -> None:
     assert {name for name in wanted if name not in text} == set()
 
 
-def test_programs_and_types_of_conditions(text: str) -> None:
+def test_program_flags_and_condition_types_are_documented(text: str) -> None:
     flags = set(
         re.findall(
-            r'add_argument\(\s*"(--[a-z-]+)"',
+            r'(?:add_argument|option)\(\s*"(--[a-z-]+)"',
             "\n".join((ROOT / path).read_text() for path in PROGRAMS),
         )
     )
@@ -100,7 +102,7 @@ def test_programs_and_types_of_conditions(text: str) -> None:
     assert {name for name in flags | types if name not in text} == set()
 
 
-def test_routes_kinds_and_chart_values(text: str) -> None:
+def test_routes_kinds_and_chart_values_are_documented(text: str) -> None:
     routes = set(re.findall(r'operation_id="(\w+)"', _source()))
     kinds = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds" / "yaml").glob("*.yaml")]
     values = yaml.safe_load((ROOT / "charts" / "simulacra" / "values.yaml").read_text())
@@ -114,7 +116,7 @@ def test_routes_kinds_and_chart_values(text: str) -> None:
 
 
 class _Requests(HTMLParser):
-    """What a page loads by itself."""
+    """The URLs that a page loads by itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +130,7 @@ class _Requests(HTMLParser):
             self.found.append(known.get("href") or "")
 
 
-def test_the_site_builds_and_asks_no_other_host(tmp_path: Path) -> None:
+def test_site_builds_and_loads_nothing_from_other_hosts(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "-q", "-d", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr

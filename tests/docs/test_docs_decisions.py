@@ -1,4 +1,4 @@
-"""Decision records: numbers without gaps, one head, an index that names all of them."""
+"""Decision records: numbers without gaps, the common head, and an index that names all of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Every block of code in the docs: run as it stands, read as what it claims to be, or named here
-with who runs it.
-"""
+"""Every code block in the docs: run as written, parsed, or listed with the file that runs it."""
 
 from __future__ import annotations
 
@@ -49,26 +47,25 @@ RUN_ELSEWHERE = {
     (
         "howto/customer-keys.md",
         "pip install aws-encryption-sdk-cli",
-    ): "tests/custody/test_custody_customer.py",
+    ): "tests/custody/test_custody_customer_kms.py",
 }
-"""Page and beginning of a block that needs what this test lacks, and the file that does the same.
-"""
+"""Page and first words of a block that cannot run here, and the file that does the same."""
 
 
 def blocks() -> Iterator[tuple[str, str, str]]:
-    """Yield page, language and text of every block; decisions (adr) show none to copy."""
+    """Yield page, language and text of every block; decision records have none to copy."""
     for path in sorted(DOCS.rglob("*.md")):
         if "adr" not in path.parts:
             for language, text in BLOCK.findall(path.read_text()):
                 yield str(path.relative_to(DOCS)), language, text
 
 
-def of(page: str, language: str) -> list[str]:
+def code_blocks(page: str, language: str) -> list[str]:
     return [text for name, kind, text in blocks() if (name, kind) == (page, language)]
 
 
-def test_no_block_is_left_out() -> None:
-    here = {"bash": RAN_HERE, "python": RAN_HERE, "json": READ_HERE, "yaml": READ_HERE}
+def test_every_block_is_run_parsed_or_named() -> None:
+    here = {"bash": RUN_HERE, "python": RUN_HERE, "json": PARSED_HERE, "yaml": PARSED_HERE}
     left = [(page, text) for page, kind, text in blocks() if page not in here.get(kind, ())]
     named = {
         (page, text): key
@@ -78,13 +75,13 @@ def test_no_block_is_left_out() -> None:
     }
     unknown = [(page, text[:80]) for page, text in left if (page, text) not in named]
     assert unknown == [], (
-        "run these in bash or python blocks of a page in RAN_HERE, or say in RUN_ELSEWHERE who does"
+        "add the page to RUN_HERE, or name in RUN_ELSEWHERE the file that does the same"
     )
     assert set(named.values()) == set(RUN_ELSEWHERE)
     assert {path for path in RUN_ELSEWHERE.values() if not (ROOT / path).exists()} == set()
 
 
-RAN_HERE = {
+RUN_HERE = {
     "tutorial.md",
     "explanation/engine.md",
     "howto/customer-keys.md",
@@ -93,81 +90,94 @@ RAN_HERE = {
         for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")
     ),
 }
-READ_HERE = {"howto/agents.md", "howto/kubectl.md", "howto/customer-keys.md", "howto/operations.md"}
+PARSED_HERE = {
+    "howto/agents.md",
+    "howto/kubectl.md",
+    "howto/customer-keys.md",
+    "howto/operations.md",
+}
 
 
 @pytest.mark.e2e
-def test_the_kubectl_door(desk: Any) -> None:
-    with desk.installation.client() as client:
-        small = desk.folder / "small.csv"
+def test_kubectl_howto_runs(workspace: Any) -> None:
+    with workspace.installation.client() as client:
+        small = workspace.folder / "small.csv"
         small.write_text("".join(SURVEY.open().readlines()[:301]))
         client.wait(client.upload(small).job_id)
-        said = desk.bash("".join(of("howto/kubectl.md", "bash")))
-        assert '"status":"exact"' in said
+        output = workspace.bash("".join(code_blocks("howto/kubectl.md", "bash")))
+        assert '"status":"exact"' in output
         assert client.datasets() == []
 
 
 @pytest.mark.e2e
-def test_hosting_it(desk: Any) -> None:
-    said = desk.bash(
-        "".join(of("howto/self-host.md", "bash") + of("howto/customer-keys.md", "bash"))
+def test_self_host_and_customer_key_howtos_run(workspace: Any) -> None:
+    output = workspace.bash(
+        "".join(
+            code_blocks("howto/self-host.md", "bash")
+            + code_blocks("howto/customer-keys.md", "bash")
+        )
     )
-    assert "deleted" in said
-    assert (desk.folder / "initech.json").stat().st_mode & 0o077 == 0
+    assert "deleted" in output
+    assert (workspace.folder / "initech.json").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.e2e
-def test_from_the_hosted_api(desk: Any) -> None:
-    said = desk.bash("".join(of("howto/migrate-hosted.md", "bash")))
-    assert said.split() == ["ready", "21", "true"]
-    assert (desk.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
+def test_migration_from_the_hosted_api_runs(workspace: Any) -> None:
+    output = workspace.bash("".join(code_blocks("howto/migrate-hosted.md", "bash")))
+    assert output.split() == ["ready", "21", "true"]
+    assert (workspace.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
 
 
 @pytest.mark.e2e
-def test_from_other_libraries(desk: Any) -> None:
-    (desk.folder / "migrate.py").write_text("".join(of("howto/migrate-libraries.md", "python")))
-    assert "'floor'" in desk.bash("python migrate.py")
+def test_migration_from_other_libraries_runs(workspace: Any) -> None:
+    (workspace.folder / "migrate.py").write_text(
+        "".join(code_blocks("howto/migrate-libraries.md", "python"))
+    )
+    assert "'floor'" in workspace.bash("python migrate.py")
 
 
 @pytest.mark.e2e
-def test_without_a_server(desk: Any) -> None:
-    said = desk.bash("".join(of("explanation/engine.md", "bash")))
-    assert {line[:10] for line in said.splitlines()} >= {'{"status":'}
-    assert "Report of a generation" in (desk.folder / "rows.html").read_text()
+def test_engine_page_runs_without_a_server(workspace: Any) -> None:
+    output = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
+    assert {line[:10] for line in output.splitlines()} >= {'{"status":'}
+    assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
 
 
 @pytest.mark.e2e
-async def test_the_agents_server_starts_as_configured(desk: Any) -> None:
+async def test_mcp_server_starts_as_the_agents_howto_configures_it(workspace: Any) -> None:
     page = (DOCS / "howto" / "agents.md").read_text()
-    known = json.loads(of("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
-    (desk.folder / "work").mkdir()
-    asked = StdioServerParameters(
-        command=known["command"], args=known["args"], env=desk.env, cwd=desk.folder
+    known = json.loads(code_blocks("howto/agents.md", "json")[0])["mcpServers"]["simulacra"]
+    (workspace.folder / "work").mkdir()
+    parameters = StdioServerParameters(
+        command=known["command"], args=known["args"], env=workspace.env, cwd=workspace.folder
     )
-    async with stdio_client(asked) as (read, write), ClientSession(read, write) as session:
+    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         tools = {tool.name for tool in (await session.list_tools()).tools}
     rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
     assert tools == {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
-def test_the_manifests_are_what_the_kinds_allow() -> None:
+def test_manifests_are_valid_for_their_kinds() -> None:
     kinds = {kind.__name__: kind for kind in KINDS}
-    manifests = [one for text in of("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)]
+    manifests = [
+        one for text in code_blocks("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)
+    ]
     assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
-    wide, queues = (list(yaml.safe_load_all(text)) for text in of("howto/operations.md", "yaml"))
+    wide, queues = (
+        list(yaml.safe_load_all(text)) for text in code_blocks("howto/operations.md", "yaml")
+    )
     for one in [*manifests, *wide]:
         kinds[one["kind"]].model_validate(one)
     assert [one["kind"] for one in queues] == ["ClusterQueue", "LocalQueue"]
     assert queues[1]["metadata"]["namespace"] == wide[0]["metadata"]["namespace"]
 
 
-def test_the_customers_key_is_set_up_as_written() -> None:
+def test_customer_key_howto_shows_a_valid_spec_and_policy() -> None:
     spec = Encryption.model_validate(
-        yaml.safe_load(of("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
+        yaml.safe_load(code_blocks("howto/customer-keys.md", "yaml")[0])["spec"]["encryption"]
     )
     assert spec.mode == "Customer"
-    policy = json.loads(
-        of("howto/customer-keys.md", "json")[0]
-    )  # what it allows: tests/custody/test_custody_customer.py
+    # tests/custody/test_custody_customer_kms.py checks what the policy allows.
+    policy = json.loads(code_blocks("howto/customer-keys.md", "json")[0])
     assert [statement["Effect"] for statement in policy["Statement"]] == ["Allow", "Allow", "Deny"]

@@ -1,4 +1,4 @@
-"""The rule behind `make lint` that keeps phrases out which a reader has to decode."""
+"""The rule behind `make lint` that rejects phrases which a reader has to decode."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The tutorial's blocks, run as they stand: bash in a shell, Python in one interpreter, in the
-order of the page.
-"""
+"""The tutorial's blocks, run as written: bash in a shell, Python in one interpreter."""
 
 from __future__ import annotations
 
@@ -14,14 +12,14 @@ pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
 
-def test_the_tutorial_runs(desk: Any) -> None:
+def test_tutorial_runs_as_written(workspace: Any) -> None:
     blocks = re.findall(r"```(bash|python)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert [kind for kind, _ in blocks] == ["bash", *["python"] * 5, "bash", "bash"]
-    (desk.folder / "session.py").write_text(
+    (workspace.folder / "session.py").write_text(
         "".join(text for kind, text in blocks if kind == "python")
     )
     upload, after = blocks[0][1], "".join(text for kind, text in blocks[1:] if kind == "bash")
-    desk.bash(f"{upload}\npython session.py\n{after}")
-    assert (desk.folder / "report.html").read_text().startswith("<!")
-    assert (desk.folder / "synthetic.csv").exists()
-    assert "Report of a generation" in (desk.folder / "rows.html").read_text()
+    workspace.bash(f"{upload}\npython session.py\n{after}")
+    assert (workspace.folder / "report.html").read_text().startswith("<!")
+    assert (workspace.folder / "synthetic.csv").exists()
+    assert "Report of a generation" in (workspace.folder / "rows.html").read_text()

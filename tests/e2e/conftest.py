@@ -1,4 +1,4 @@
-"""Installations for end-to-end tests: one of the test's own, or one that a module shares."""
+"""Installations for end-to-end tests: one per test, or one shared by a module."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from installation import Installation
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    """A started installation of the test's own."""
+    """A started installation for one test."""
     one = Installation(tmp_path / "data")
     one.start()
     yield one
@@ -20,7 +20,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 @pytest.fixture(scope="module")
 def shared_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A started installation that the tests of a module share."""
+    """A started installation shared by the tests of a module."""
     one = Installation(tmp_path_factory.mktemp("up") / "data")
     one.start()
     yield one

@@ -1,9 +1,8 @@
-"""The whole main job on a real control plane, with RBAC on; then the audit log is held against the
-roles.
+"""The main job on a real control plane with RBAC; its audit log is compared with the roles.
 
-Operator and API run under their own ServiceAccounts with the rights that the Helm chart gives them;
-the embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the
-customer uploads, generates, downloads and deletes over HTTP, and at the end the tenant goes.
+Operator and API run under their own ServiceAccounts with the permissions of the Helm chart; the
+embedded node agent plays the kubelet. A customer signs up, a person approves with kubectl, the
+customer uploads, generates, downloads and deletes over HTTP, and at the end the tenant is deleted.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from installation import SURVEY, eventually
-from real_cluster import TOOL, Product, RealCluster, Right, granted
+from real_cluster import TOOL, Permission, Product, RealCluster, granted
 from simulacra import Client, JobFailed
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(400)]
@@ -28,37 +27,35 @@ CONDITIONS = {
 }
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
 
-RARE = {
+UNUSED_HERE = {
     "operator": {
-        Right("delete", "simulacra.dev", "accessrequests"): "30 days after the request",
-        Right("delete", "", "configmaps"): "a tombstone, 24 hours after its key was used",
-        Right("patch", "", "configmaps"): "a webhook whose receiver answers 410",
-        Right("get", "", "services"): "a fit by several workers",
-        Right("create", "", "services"): "a fit by several workers",
+        Permission("delete", "simulacra.dev", "accessrequests"): "30 days after the request",
+        Permission("delete", "", "configmaps"): "expiry of a tombstone after 24 hours",
+        Permission("patch", "", "configmaps"): "a webhook whose receiver answers 410",
+        Permission("get", "", "services"): "a fit by several workers",
+        Permission("create", "", "services"): "a fit by several workers",
     },
     "api": {
-        Right(
+        Permission(
             "update", "simulacra.dev", "datasets/finalizers"
-        ): "admission OwnerReferencesPermissionEnforcement asks",
-        Right(
+        ): "the admission plugin OwnerReferencesPermissionEnforcement",
+        Permission(
             "update", "simulacra.dev", "models/finalizers"
-        ): "admission OwnerReferencesPermissionEnforcement asks",
-        Right(
-            "create", "", "configmaps"
-        ): "a webhook; request counts of a tenant that nears its limit",
-        Right("patch", "", "configmaps"): "request counts of a tenant that nears its limit",
-        Right("delete", "", "configmaps"): "a webhook; request counts of a process that ends",
+        ): "the admission plugin OwnerReferencesPermissionEnforcement",
+        Permission("create", "", "configmaps"): "a webhook; request counts near a tenant's limit",
+        Permission("patch", "", "configmaps"): "request counts near a tenant's limit",
+        Permission("delete", "", "configmaps"): "a webhook; request counts of a stopped process",
     },
 }
-"""Rights that this job does not come to use, and when they are; each has a test of its own.
+"""Permissions that this run does not use, and what uses them; each use has its own test.
 
-A new right belongs into `main_job`; only what cannot happen there belongs here.
+Use a new permission in `main_job`; list it here only if that is impossible.
 """
 
 
 @dataclass
-class Story:
-    """What happened, for the tests to look at."""
+class Outcome:
+    """Results of the run that the tests check."""
 
     product: Product
     cluster: RealCluster
@@ -69,10 +66,8 @@ class Story:
     events: str = ""
 
 
-def main_job(story: Story, client: Client, folder: Path) -> None:
-    """Upload, generate, download, extend, refit, delete; and a job that a person suspends and
-    resumes.
-    """
+def main_job(outcome: Outcome, client: Client, folder: Path) -> None:
+    """Upload, generate, download, extend, refit and delete; suspend and resume a job by kubectl."""
     uploaded = client.upload(SURVEY, family="forest")
     client.wait(uploaded["job_id"], timeout=240)
     dataset = uploaded["dataset_id"]
@@ -81,26 +76,26 @@ def main_job(story: Story, client: Client, folder: Path) -> None:
     asked = client.generate(dataset, 2_000, conditions=CONDITIONS, seed=1)
     client.wait(asked["job_id"], timeout=120)
     client.download(asked["generation_id"], folder / "synthetic.parquet", "parquet")
-    story.table = pq.read_table(folder / "synthetic.parquet")
-    suspend_and_cancel(story, client, dataset)
-    ask_for_effects(client, dataset)
+    outcome.table = pq.read_table(folder / "synthetic.parquet")
+    suspend_and_cancel(outcome, client, dataset)
+    estimate_effects(client, dataset)
     assert client.datasets()[0]["dataset_id"] == dataset
-    meddle(story)
-    story.events = story.cluster.kubectl("get", "events", "-A")
+    tamper_with_namespace(outcome)
+    outcome.events = outcome.cluster.kubectl("get", "events", "-A")
     client.delete_generation(asked["generation_id"])
     client.refit(dataset, {"tiers": [["education_years"], ["tv_hours"]]})
     client.delete_dataset(dataset)
-    story.left = {
-        "resources": story.cluster.kubectl("get", KINDS, "-A", "-o", "name").split(),
-        "objects": story.product.objects(),
+    outcome.left = {
+        "resources": outcome.cluster.kubectl("get", KINDS, "-A", "-o", "name").split(),
+        "objects": outcome.product.objects(),
     }
 
 
-def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
-    """A running generation is suspended and resumed by kubectl, then cancelled by the customer."""
+def suspend_and_cancel(outcome: Outcome, client: Client, dataset: str) -> None:
+    """Suspend and resume a running generation by kubectl, then cancel it as the customer."""
     big = client.generate(dataset, 1_000_000, seed=2)
     name = f"generationjob/{big['generation_id']}"
-    kubectl = story.cluster.kubectl
+    kubectl = outcome.cluster.kubectl
     for suspend, phase in (
         ("true", "Suspended"),
         ("false", "Running"),
@@ -108,23 +103,23 @@ def suspend_and_cancel(story: Story, client: Client, dataset: str) -> None:
         ("false", "Running"),
     ):
         patch = f'{{"spec": {{"suspend": {suspend}}}}}'
-        kubectl("patch", name, "-n", story.namespace, "--type=merge", "-p", patch)
+        kubectl("patch", name, "-n", outcome.namespace, "--type=merge", "-p", patch)
         kubectl(
             "wait",
             f"--for=jsonpath={{.status.phase}}={phase}",
             name,
             "-n",
-            story.namespace,
+            outcome.namespace,
             "--timeout=30s",
         )
-    assert "Suspended" in kubectl("describe", name, "-n", story.namespace).partition("Events:")[2]
+    assert "Suspended" in kubectl("describe", name, "-n", outcome.namespace).partition("Events:")[2]
     client._http.post(f"/v1/jobs/{big['job_id']}/cancel")
     with pytest.raises(JobFailed):
         client.wait(big["job_id"], timeout=30)
 
 
-def ask_for_effects(client: Client, dataset: str) -> None:
-    """One estimate is waited for and deleted, another is cancelled and left."""
+def estimate_effects(client: Client, dataset: str) -> None:
+    """Wait for one estimate and delete it; cancel another and leave it."""
     effect = {"treatment": "tv_hours", "value": 1, "baseline": 4, "outcome": "education_years"}
     first, second = (
         client._http.post(
@@ -138,16 +133,14 @@ def ask_for_effects(client: Client, dataset: str) -> None:
     client.delete_effect(first.json()["effect_id"])
 
 
-def meddle(story: Story) -> None:
-    """Somebody opens the tenant's namespace; the operator closes it, and follows the quotas that a
-    person sets.
-    """
-    tenant, inside = story.namespace.removeprefix("tenant-"), ("-n", story.namespace)
-    kubectl = story.cluster.kubectl
+def tamper_with_namespace(outcome: Outcome) -> None:
+    """Loosen the tenant's namespace and check that the operator restores it; change the quotas."""
+    tenant, inside = outcome.namespace.removeprefix("tenant-"), ("-n", outcome.namespace)
+    kubectl = outcome.cluster.kubectl
     kubectl(
         "label",
         "namespace",
-        story.namespace,
+        outcome.namespace,
         "pod-security.kubernetes.io/enforce=privileged",
         "--overwrite",
     )
@@ -188,16 +181,15 @@ def meddle(story: Story) -> None:
         "-o",
         "jsonpath={.spec.policyTypes}",
     )
-    eventually(
-        lambda: kubectl(*types) == '["Ingress","Egress"]', 30
-    )  # kubectl wait ends where an index is missing
-    enforce = kubectl("get", "namespace", story.namespace, "-o", "jsonpath={.metadata.labels}")
+    # `kubectl wait` fails on a missing array index.
+    eventually(lambda: kubectl(*types) == '["Ingress","Egress"]', 30)
+    enforce = kubectl("get", "namespace", outcome.namespace, "-o", "jsonpath={.metadata.labels}")
     assert json.loads(enforce)["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """The whole job, once."""
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """Run the whole main job once."""
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("real")
@@ -209,12 +201,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             "create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system", environment
         )
         product = Product(cluster, folder / "product")
-        story = Story(product, cluster)
+        outcome = Outcome(product, cluster)
         with product.running():
             client, tenant = product.sign_up("Acme Research")
-            story.namespace = f"tenant-{tenant}"
+            outcome.namespace = f"tenant-{tenant}"
             with client:
-                main_job(story, client, folder)
+                main_job(outcome, client, folder)
                 for account in ("simulacra-api", "simulacra-operator"):
                     who = f"system:serviceaccount:simulacra-system:{account}"
                     asked = (
@@ -225,40 +217,40 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                         "--as",
                         who,
                     )
-                    story.keys_for[account] = cluster.kubectl(
+                    outcome.keys_for[account] = cluster.kubectl(
                         "auth", "can-i", *asked, ok=None
                     ).strip()
-                client.upload(SURVEY, family="forest")  # goes with its tenant
+                client.upload(SURVEY, family="forest")  # deleted with its tenant
             cluster.kubectl("delete", "tenant", tenant, "--timeout=60s")
             eventually(
                 lambda: "tenant-" not in cluster.kubectl("get", "namespaces", "-o", "name"), 30
             )
-        yield story
+        yield outcome
 
 
-def test_the_customer_gets_what_was_asked(story: Story) -> None:
-    table = story.table
+def test_customer_gets_the_requested_rows(outcome: Outcome) -> None:
+    table = outcome.table
     assert table.num_rows == 2_000
     assert sum(value == "very happy" for value in table["happiness"].to_pylist()) == 1_000
     assert all(1 <= value <= 4 for value in table["tv_hours"].to_pylist() if value is not None)
 
 
-def test_nothing_is_left_of_the_dataset(story: Story) -> None:
-    assert story.left == {"resources": [], "objects": []}
+def test_deleted_dataset_leaves_no_resource_and_no_object(outcome: Outcome) -> None:
+    assert outcome.left == {"resources": [], "objects": []}
 
 
-def test_the_api_reads_no_signing_key(story: Story) -> None:
-    assert story.keys_for == {"simulacra-api": "no", "simulacra-operator": "yes"}
+def test_api_cannot_read_the_signing_keys(outcome: Outcome) -> None:
+    assert outcome.keys_for == {"simulacra-api": "no", "simulacra-operator": "yes"}
 
 
-@pytest.mark.parametrize("room", ["operator", "api"])
-def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
-    assert story.cluster.refused(f"simulacra-{room}") == []
+@pytest.mark.parametrize("component", ["operator", "api"])
+def test_no_request_is_forbidden(outcome: Outcome, component: str) -> None:
+    assert outcome.cluster.refused(f"simulacra-{component}") == []
 
 
-@pytest.mark.parametrize("room", ["operator", "api"])
-def test_no_right_is_granted_that_is_not_used(story: Story, room: str) -> None:
-    used = story.cluster.used(f"simulacra-{room}")
+@pytest.mark.parametrize("component", ["operator", "api"])
+def test_every_granted_permission_is_used(outcome: Outcome, component: str) -> None:
+    used = outcome.cluster.used(f"simulacra-{component}")
     assert used, "the audit log names the account"
-    unused = granted(room) - used.keys() - RARE[room].keys()
+    unused = granted(component) - used.keys() - UNUSED_HERE[component].keys()
     assert not unused, ", ".join(sorted(map(str, unused)))

@@ -1,9 +1,7 @@
-"""The product with listed namespaces on a real control plane: rights there and nowhere else, and
-that is enough.
+"""The product with listed namespaces on a real control plane: permissions there only are enough.
 
-The cluster's administrator prepares namespaces and Tenants, two of each; one namespace is listed.
-The main job is done there over HTTP. The other Tenant and its Dataset stay as they were made, byte
-for byte.
+The cluster's administrator prepares two namespaces and two Tenants; one namespace is listed. The
+main job runs there over HTTP. The other Tenant and its Dataset stay unchanged, byte for byte.
 """
 
 from __future__ import annotations
@@ -21,22 +19,25 @@ import pytest
 import yaml
 from helm_chart import OWN
 from installation import SURVEY, eventually
-from real_cluster import SYSTEM, TOOL, Product, RealCluster, Right, granted
+from real_cluster import SYSTEM, TOOL, Permission, Product, RealCluster, granted
 from simulacra import Client, Connection
-from simulacra_api.auth.secrets import hash_secret
+from simulacra_api.auth.clients import hash_secret
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 SERVED, OTHER = "acme", "globex"
 LISTED = ("--set", f"{OWN},credentials.existingSecret=simulacra-pods,namespaces[0]=tenant-{SERVED}")
 
 
-INSIDE = "serviceaccounts,secrets,configmaps,resourcequotas,limitranges,networkpolicies,services,jobs,pods"
-"""What could be left in a tenant's namespace."""
+INSIDE = (
+    "serviceaccounts,secrets,configmaps,resourcequotas,limitranges,networkpolicies"
+    ",services,jobs,pods"
+)
+"""Kinds that could be left in a tenant's namespace."""
 
 
 @dataclass
-class Story:
-    """What happened, for the tests to look at."""
+class Outcome:
+    """Results of the run that the tests check."""
 
     cluster: RealCluster
     rows: int = 0
@@ -56,8 +57,8 @@ def prepare(cluster: RealCluster) -> None:
     cluster.kubectl("create", "namespace", f"{SYSTEM}-keys")
 
 
-def tenant_of_ours(story: Story, name: str) -> tuple[str, str]:
-    """Make a Tenant with a client; return the client's id and secret."""
+def create_tenant(outcome: Outcome, name: str) -> tuple[str, str]:
+    """Create a Tenant with a client; return the client's id and secret."""
     client, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
     hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
     tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
@@ -73,11 +74,11 @@ def tenant_of_ours(story: Story, name: str) -> tuple[str, str]:
         "stringData": {"hashes": hashes},
     }
     documents = [{**tenant, "spec": {"clients": [client]}}, credential]
-    story.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    outcome.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
     return client, secret
 
 
-def others(cluster: RealCluster) -> list[Any]:
+def unserved_objects(cluster: RealCluster) -> list[Any]:
     """Return everything of the tenant that is not served."""
     inside = (
         "get",
@@ -93,12 +94,12 @@ def others(cluster: RealCluster) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("namespaced")
     cluster = RealCluster(folder / "cluster")
-    story = Story(cluster)
+    outcome = Outcome(cluster)
     with cluster.running():
         prepare(cluster)
         cluster.install(*LISTED)
@@ -112,7 +113,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             "--from-literal=AWS_PROFILE=p",
         )
         product = Product(cluster, folder / "product", SIMULACRA_NAMESPACES=f"tenant-{SERVED}")
-        tenant_of_ours(story, OTHER)
+        create_tenant(outcome, OTHER)
         dataset = {
             "apiVersion": "simulacra.dev/v1alpha1",
             "kind": "Dataset",
@@ -120,24 +121,24 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             "spec": {},
         }
         cluster.kubectl("apply", "-n", f"tenant-{OTHER}", "-f", "-", stdin=json.dumps(dataset))
-        before = others(cluster)
+        before = unserved_objects(cluster)
         with product.running():
-            main_job(story, product, folder)
-            story.other = [before, others(cluster)]
-            story.events = cluster.kubectl("get", "events", "-n", "default")
+            main_job(outcome, product, folder)
+            outcome.other = [before, unserved_objects(cluster)]
+            outcome.events = cluster.kubectl("get", "events", "-n", "default")
             cluster.kubectl("delete", "tenant", SERVED, "--timeout=60s")
-            story.namespaces = cluster.kubectl("get", "namespaces", "-o", "name")
-            story.inside = cluster.kubectl(
+            outcome.namespaces = cluster.kubectl("get", "namespaces", "-o", "name")
+            outcome.inside = cluster.kubectl(
                 "get", INSIDE, "-n", f"tenant-{SERVED}", "-o", "name"
             ).split()
-        story.left = product.objects()
-        yield story
+        outcome.left = product.objects()
+        yield outcome
 
 
-def main_job(story: Story, product: Product, folder: Path) -> None:
-    """Upload, generate, download, delete, as the customer of the tenant that is served."""
-    client_id, secret = tenant_of_ours(story, SERVED)
-    story.cluster.kubectl("wait", "--for=condition=Ready", f"tenant/{SERVED}", "--timeout=60s")
+def main_job(outcome: Outcome, product: Product, folder: Path) -> None:
+    """Upload, generate, download and delete as the customer of the served tenant."""
+    client_id, secret = create_tenant(outcome, SERVED)
+    outcome.cluster.kubectl("wait", "--for=condition=Ready", f"tenant/{SERVED}", "--timeout=60s")
     url = product.api_url
     connection = Connection(
         url, f"{url}/oauth/token", client_id, secret, "https://api.simulacra.dev"
@@ -148,48 +149,50 @@ def main_job(story: Story, product: Product, folder: Path) -> None:
         asked = client.generate(uploaded["dataset_id"], 200, seed=1)
         client.wait(asked["job_id"], timeout=120)
         client.download(asked["generation_id"], folder / "rows.parquet", "parquet")
-        story.rows = pq.read_table(folder / "rows.parquet").num_rows
+        outcome.rows = pq.read_table(folder / "rows.parquet").num_rows
         client.delete_dataset(uploaded["dataset_id"])
     kinds = "datasets,models,generationjobs,jobs,pods"
     eventually(
-        lambda: story.cluster.kubectl("get", kinds, "-n", f"tenant-{SERVED}", "-o", "name") == "",
+        lambda: outcome.cluster.kubectl("get", kinds, "-n", f"tenant-{SERVED}", "-o", "name") == "",
         60,
     )
 
 
-def test_the_main_job_is_done_and_nothing_is_left(story: Story) -> None:
-    assert story.rows == 200
-    assert story.left == []
-    assert f"tenant/{SERVED}" in story.events, "events of Tenants are written"
+def test_main_job_succeeds_and_leaves_no_object(outcome: Outcome) -> None:
+    assert outcome.rows == 200
+    assert outcome.left == []
+    assert f"tenant/{SERVED}" in outcome.events, "events of Tenants are written"
 
 
-def test_the_tenant_that_is_not_listed_is_as_it_was_made(story: Story) -> None:
-    before, after = story.other
+def test_tenant_outside_the_listed_namespaces_is_unchanged(outcome: Outcome) -> None:
+    before, after = outcome.other
     assert after == before
     assert "finalizers" not in after[0]["metadata"]
 
 
-def test_the_namespace_is_left_to_who_made_it_with_nothing_of_ours_in_it(story: Story) -> None:
-    assert f"namespace/tenant-{SERVED}" in story.namespaces
-    assert story.inside == ["serviceaccount/default", "configmap/kube-root-ca.crt"]
+def test_deleted_tenant_leaves_the_empty_namespace_to_its_owner(outcome: Outcome) -> None:
+    assert f"namespace/tenant-{SERVED}" in outcome.namespaces
+    assert outcome.inside == ["serviceaccount/default", "configmap/kube-root-ca.crt"]
 
 
-@pytest.mark.parametrize("room", ["operator", "api"])
-def test_no_right_is_used_that_is_not_granted(story: Story, room: str) -> None:
-    assert list(story.cluster.used(f"simulacra-{room}"))
-    assert story.cluster.refused(f"simulacra-{room}") == []
+@pytest.mark.parametrize("component", ["operator", "api"])
+def test_no_request_is_forbidden(outcome: Outcome, component: str) -> None:
+    assert list(outcome.cluster.used(f"simulacra-{component}"))
+    assert outcome.cluster.refused(f"simulacra-{component}") == []
 
 
-def test_what_only_this_mode_grants_is_used(story: Story) -> None:
+def test_permissions_of_listed_namespaces_alone_are_used(outcome: Outcome) -> None:
     more = granted("operator", *LISTED) - granted("operator")
-    assert Right("delete", "", "secrets") in more, "else this test says nothing"
-    assert more - story.cluster.used("simulacra-operator").keys() == set()
+    assert Permission("delete", "", "secrets") in more, "the check needs a nonempty set"
+    assert more - outcome.cluster.used("simulacra-operator").keys() == set()
 
 
-@pytest.mark.parametrize("room", ["operator", "api"])
-def test_namespaced_kinds_are_asked_for_in_listed_namespaces_only(story: Story, room: str) -> None:
+@pytest.mark.parametrize("component", ["operator", "api"])
+def test_namespaced_kinds_are_requested_in_listed_namespaces_only(
+    outcome: Outcome, component: str
+) -> None:
     ours = {SYSTEM, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
-    for entry in story.cluster.requests_of(f"simulacra-{room}"):
+    for entry in outcome.cluster.requests_of(f"simulacra-{component}"):
         ref = entry.get("objectRef", {})
         cluster_wide = ref.get("resource") in (
             "tenants",

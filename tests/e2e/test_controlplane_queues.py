@@ -1,8 +1,7 @@
-"""Kueue's own controller on a real control plane: tenants share a quota of GPUs, and several
-workers fit one Model.
+"""Kueue's own controller on a real control plane: a shared GPU quota, and a fit by two workers.
 
-GPUs are pretended on the node; the embedded node agent runs the pods. Operator and API run under
-their own ServiceAccounts with the rights of the chart.
+The node's GPUs are simulated; the embedded node agent runs the pods. Operator and API run under
+their own ServiceAccounts with the permissions of the chart.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import pytest
 import yaml
 from installation import eventually
 from kueue import Kueue, cluster_queue, local_queue, resource_flavor
-from real_cluster import TOOL, Product, RealCluster, Right
+from real_cluster import TOOL, Permission, Product, RealCluster
 from simulacra import Client
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(900)]
@@ -37,7 +36,7 @@ TABLE = "".join(
 
 
 class JobWatch:
-    """Every change of every Job, as kubectl's watch sees it."""
+    """Every change of every Job, as `kubectl get --watch` prints it."""
 
     def __init__(self, cluster: RealCluster, path: Path) -> None:
         kubectl = [
@@ -60,7 +59,7 @@ class JobWatch:
             self._process = subprocess.Popen(command, stdout=out)
 
     def end(self) -> list[Object]:
-        """Stop, and return the events in their order."""
+        """Stop, and return the events in order."""
         self._process.terminate()
         self._process.wait(10)
         text, events, decoder = self._path.read_text().lstrip(), [], json.JSONDecoder()
@@ -68,14 +67,14 @@ class JobWatch:
             try:
                 event, stop = decoder.raw_decode(text)
             except ValueError:
-                return events  # cut off by the end of the watch
+                return events  # the end of the watch cut the last event
             events.append(event)
             text = text[stop:].lstrip()
         return events
 
 
 @dataclass
-class Place:
+class SharedQuota:
     """A cluster with Kueue, the product, and two tenants with a Dataset each."""
 
     cluster: RealCluster
@@ -84,13 +83,13 @@ class Place:
     tenants: dict[str, tuple[Client, str]] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
 
-    def namespace(self, who: str) -> str:
-        return f"tenant-{self.tenants[who][1]}"
+    def namespace(self, tenant: str) -> str:
+        return f"tenant-{self.tenants[tenant][1]}"
 
-    def model(self, who: str, name: str, family: str = "forest", **resources: Any) -> None:
+    def model(self, tenant: str, name: str, family: str = "forest", **resources: Any) -> None:
         """Create a Model of a tenant's Dataset with kubectl."""
         spec = {
-            "datasetRef": {"name": self.datasets[who]},
+            "datasetRef": {"name": self.datasets[tenant]},
             "family": family,
             "resources": resources,
         }
@@ -100,95 +99,99 @@ class Place:
             "metadata": {"name": name},
             "spec": spec,
         }
-        self.cluster.kubectl("create", "-n", self.namespace(who), "-f", "-", stdin=json.dumps(body))
-
-    def patch(self, who: str, name: str, spec: Object) -> None:
-        patch = json.dumps({"spec": spec})
         self.cluster.kubectl(
-            "patch", f"model/{name}", "-n", self.namespace(who), "--type=merge", "-p", patch
+            "create", "-n", self.namespace(tenant), "-f", "-", stdin=json.dumps(body)
         )
 
-    def reaches(self, who: str, name: str, reason: str, seconds: int = 60) -> None:
-        """Wait until Ready of a Model has a reason."""
+    def patch(self, tenant: str, name: str, spec: Object) -> None:
+        patch = json.dumps({"spec": spec})
+        self.cluster.kubectl(
+            "patch", f"model/{name}", "-n", self.namespace(tenant), "--type=merge", "-p", patch
+        )
+
+    def reaches(self, tenant: str, name: str, reason: str, seconds: int = 60) -> None:
+        """Wait until a Model's Ready condition has this reason."""
         path = '{.status.conditions[?(@.type=="Ready")].reason}'
-        asked = ("get", f"model/{name}", "-n", self.namespace(who), "-o", f"jsonpath={path}")
+        asked = ("get", f"model/{name}", "-n", self.namespace(tenant), "-o", f"jsonpath={path}")
         eventually(lambda: self.cluster.kubectl(*asked) == reason, seconds)
 
-    def of(self, who: str, kind: str, name: str) -> Object:
+    def owned_by_model(self, tenant: str, kind: str, name: str) -> Object:
         """Return the Job or Service of a Model."""
         listed = json.loads(
-            self.cluster.kubectl("get", kind, "-n", self.namespace(who), "-o", "json")
+            self.cluster.kubectl("get", kind, "-n", self.namespace(tenant), "-o", "json")
         )["items"]
         (found,) = [one for one in listed if one["metadata"]["name"].startswith(f"{name}-fit-")]
         return found
 
-    def waits(self, who: str, name: str) -> bool:
-        """Whether the Job of a Model is there and suspended."""
+    def waits(self, tenant: str, name: str) -> bool:
+        """Return whether the Job of a Model exists and is suspended."""
         path = "jsonpath={range .items[*]}{.metadata.name}={.spec.suspend} {end}"
-        listed = self.cluster.kubectl("get", "jobs", "-n", self.namespace(who), "-o", path).split()
+        listed = self.cluster.kubectl(
+            "get", "jobs", "-n", self.namespace(tenant), "-o", path
+        ).split()
         return any(one.startswith(f"{name}-fit-") and one.endswith("=true") for one in listed)
 
     def hold(self, held: bool) -> None:
-        """Let Kueue start nothing more, or go on."""
-        for who in self.tenants:
+        """Make Kueue stop starting Jobs, or start them again."""
+        for tenant in self.tenants:
             patch = json.dumps({"spec": {"stopPolicy": "Hold" if held else "None"}})
-            self.cluster.kubectl("patch", f"clusterqueue/{who}", "--type=merge", "-p", patch)
+            self.cluster.kubectl("patch", f"clusterqueue/{tenant}", "--type=merge", "-p", patch)
 
 
-def give_queues(place: Place) -> None:
-    """Set up what an administrator does: a share of the quota and a queue per tenant."""
+def give_queues(shared_quota: SharedQuota) -> None:
+    """Do what an administrator does: create a share of the quota and a queue per tenant."""
     quota = {"cpu": 64, "memory": "512Gi", "nvidia.com/gpu": GPUS_EACH}
     objects = [resource_flavor("any")]
-    for who in place.tenants:
+    for tenant in shared_quota.tenants:
         objects += [
-            cluster_queue(who, "gpus", quota, "any"),
-            local_queue(QUEUE, place.namespace(who), who),
+            cluster_queue(tenant, "gpus", quota, "any"),
+            local_queue(QUEUE, shared_quota.namespace(tenant), tenant),
         ]
-    place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    shared_quota.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     gpus = (
         f'[{{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "{2 * GPUS_EACH}"}}]'
     )
-    eventually(lambda: "embedded" in place.cluster.kubectl("get", "nodes", "-o", "name"), 30)
-    place.cluster.kubectl(
+    eventually(lambda: "embedded" in shared_quota.cluster.kubectl("get", "nodes", "-o", "name"), 30)
+    shared_quota.cluster.kubectl(
         "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
     )
     gpus = gpus.replace("capacity", "allocatable")
-    place.cluster.kubectl(
+    shared_quota.cluster.kubectl(
         "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
     )
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Two tenants, a and b, whose Datasets are ready and whose default Models are fit: through the
-    queue, too.
-    """
+def shared_quota(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedQuota]:
+    """Two tenants, a and b, with ready Datasets and default Models that went through the queue."""
     if not TOOL.exists():
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     folder = tmp_path_factory.mktemp("queues")
     cluster = RealCluster(folder / "cluster")
-    kueue = Kueue.found(cluster, folder / "kueue")
+    kueue = Kueue.find(cluster, folder / "kueue")
     with cluster.running():
         cluster.install()
         cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system")
         product = Product(cluster, folder / "product", SIMULACRA_KUEUE_QUEUE=QUEUE)
         with kueue.running(), product.running():
-            place = Place(cluster, product, folder)
-            place.tenants = {who: product.sign_up(f"Company {who}") for who in ("a", "b")}
-            give_queues(place)
+            shared_quota = SharedQuota(cluster, product, folder)
+            shared_quota.tenants = {
+                tenant: product.sign_up(f"Company {tenant}") for tenant in ("a", "b")
+            }
+            give_queues(shared_quota)
             table = folder / "table.csv"
             table.write_text(TABLE)
-            for who, (client, _) in place.tenants.items():
+            for tenant, (client, _) in shared_quota.tenants.items():
                 uploaded = client.upload(table, family="forest")
                 client.wait(uploaded["job_id"], timeout=240)
-                place.datasets[who] = uploaded["dataset_id"]
-            yield place
-            for client, _ in place.tenants.values():
+                shared_quota.datasets[tenant] = uploaded["dataset_id"]
+            yield shared_quota
+            for client, _ in shared_quota.tenants.values():
                 client.close()
 
 
-def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], int]:
-    """Return in which order Jobs were let run, and how many ran at once at most."""
+def gpu_schedule(events: list[Object], names: dict[str, str]) -> tuple[list[str], int]:
+    """Return the order in which Jobs started, and the most that ran at once."""
     order, running, most = list[str](), set[str](), 0
     for event in events:
         job = event["object"]
@@ -210,35 +213,36 @@ def gpu_story(events: list[Object], names: dict[str, str]) -> tuple[list[str], i
     return order, most
 
 
-def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
-    """Four wait in one tenant, two in the other; all say that they wait, then run in order, two at
-    a time.
-    """
+def test_two_tenants_share_a_gpu_quota(shared_quota: SharedQuota) -> None:
+    """Four fits wait in one tenant and two in the other; they run in order, two at a time."""
     waiting = {"a-1": "a", "a-2": "a", "a-3": "a", "b-1": "b", "b-2": "b", "a-4": "a"}
-    place.hold(True)
-    for name, who in waiting.items():
-        place.model(who, name, gpu=1)
-        place.reaches(who, name, "QueuedByKueue")
-        eventually(
-            lambda name=name, who=who: place.waits(who, name), 30
-        )  # its status is written before it
-        time.sleep(1.1)  # Kueue's order has the resolution of a second
-    place.patch("a", "a-2", {"suspend": True})
-    place.reaches("a", "a-2", "Suspended")
-    assert "job-a-2" not in place.cluster.kubectl("get", "workloads", "-n", place.namespace("a"))
-    place.patch("a", "a-2", {"suspend": False})  # at the end of the queue now
-    place.reaches("a", "a-2", "QueuedByKueue")
-    eventually(lambda: place.waits("a", "a-2"), 30)
-    message = place.cluster.kubectl("describe", "model", "a-1", "-n", place.namespace("a"))
+    shared_quota.hold(True)
+    for name, tenant in waiting.items():
+        shared_quota.model(tenant, name, gpu=1)
+        shared_quota.reaches(tenant, name, "QueuedByKueue")
+        # The status is written before the Job.
+        eventually(lambda name=name, tenant=tenant: shared_quota.waits(tenant, name), 30)
+        time.sleep(1.1)  # Kueue orders by creation time in seconds
+    shared_quota.patch("a", "a-2", {"suspend": True})
+    shared_quota.reaches("a", "a-2", "Suspended")
+    assert "job-a-2" not in shared_quota.cluster.kubectl(
+        "get", "workloads", "-n", shared_quota.namespace("a")
+    )
+    shared_quota.patch("a", "a-2", {"suspend": False})  # moves to the end of the queue
+    shared_quota.reaches("a", "a-2", "QueuedByKueue")
+    eventually(lambda: shared_quota.waits("a", "a-2"), 30)
+    message = shared_quota.cluster.kubectl(
+        "describe", "model", "a-1", "-n", shared_quota.namespace("a")
+    )
     assert f"waits for quota in the Kueue queue {QUEUE}" in message.partition("Events:")[2]
-    watch = JobWatch(place.cluster, place.folder / "jobs.json")
-    place.hold(False)
-    for name, who in waiting.items():
-        place.reaches(who, name, "Ready", 400)
-    order, most = gpu_story(watch.end(), waiting)
+    watch = JobWatch(shared_quota.cluster, shared_quota.folder / "jobs.json")
+    shared_quota.hold(False)
+    for name, tenant in waiting.items():
+        shared_quota.reaches(tenant, name, "Ready", 400)
+    order, most = gpu_schedule(watch.end(), waiting)
     assert sorted(order) == sorted(waiting), "each was started once"
     of_a = [name for name in order if name[0] == "a"]
-    # two that are admitted one right after the other are started at once, in either order
+    # Two Jobs admitted one right after the other start at once, in either order.
     assert sorted(of_a[:2]) == ["a-1", "a-3"]
     assert [name for name in order if name[0] == "b"] == ["b-1", "b-2"]
     assert order.index("b-1") < order.index(of_a[3]), (
@@ -248,28 +252,32 @@ def test_two_tenants_share_a_quota_of_gpus(place: Place) -> None:
 
 
 @pytest.mark.neural
-def test_two_workers_fit_a_model_when_there_is_room_for_both(place: Place) -> None:
-    namespace = place.namespace("a")
-    place.model("a", "pair", "neural", gpu=1, workers=2)
+def test_two_workers_fit_a_model_within_the_quota(shared_quota: SharedQuota) -> None:
+    namespace = shared_quota.namespace("a")
+    shared_quota.model("a", "pair", "neural", gpu=1, workers=2)
     eventually(
         lambda: (
-            "pair-fit-" in place.cluster.kubectl("get", "services", "-n", namespace, "-o", "name")
+            "pair-fit-"
+            in shared_quota.cluster.kubectl("get", "services", "-n", namespace, "-o", "name")
         ),
         120,
     )
-    service, job = place.of("a", "services", "pair"), place.of("a", "jobs", "pair")
+    service, job = (
+        shared_quota.owned_by_model("a", "services", "pair"),
+        shared_quota.owned_by_model("a", "jobs", "pair"),
+    )
     assert service["spec"]["clusterIP"] == "None"
     assert service["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
     assert (job["spec"]["completions"], job["spec"]["parallelism"]) == (2, 2)
-    place.reaches("a", "pair", "Ready", 600)
+    shared_quota.reaches("a", "pair", "Ready", 600)
     status = json.loads(
-        place.cluster.kubectl("get", "model", "pair", "-n", namespace, "-o", "json")
+        shared_quota.cluster.kubectl("get", "model", "pair", "-n", namespace, "-o", "json")
     )["status"]
     assert status["family"] == "neural"
     assert "model/model.json" in [one["name"] for one in status["artefacts"]]
-    assert not [key for key in place.product.objects() if "/checkpoint/" in key]
+    assert not [key for key in shared_quota.product.objects() if "/checkpoint/" in key]
     gone = ("get", "jobs,services,pods", "-n", namespace, "-o", "name")
-    eventually(lambda: "pair-" not in place.cluster.kubectl(*gone), 60)
-    used = place.cluster.used("simulacra-operator")
-    assert {Right("get", "", "services"), Right("create", "", "services")} <= used.keys()
-    assert place.cluster.refused("simulacra-operator") == []
+    eventually(lambda: "pair-" not in shared_quota.cluster.kubectl(*gone), 60)
+    used = shared_quota.cluster.used("simulacra-operator")
+    assert {Permission("get", "", "services"), Permission("create", "", "services")} <= used.keys()
+    assert shared_quota.cluster.refused("simulacra-operator") == []

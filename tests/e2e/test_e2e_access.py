@@ -1,4 +1,4 @@
-"""A stranger becomes a customer, on the whole product and on two API processes of it."""
+"""Signup to first dataset, on the whole product and on two API processes of it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import pytest
 from installation import Installation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-ASKED = {"company": "Initech GmbH", "contact": "ada@initech.example"}
+REQUEST = {"company": "Initech GmbH", "contact": "ada@initech.example"}
 
 
 @contextmanager
 def _second_process(installation: Installation) -> Iterator[str]:
-    """Another API process with the same public address, as behind one load balancer."""
+    """Run a second API process with the same public address, as behind a load balancer."""
     root = installation.data_dir
     env = os.environ | {
         "KUBECONFIG": installation.connection["kubeconfig"],
@@ -60,17 +60,17 @@ async def _race(urls: list[str], token: str) -> list[httpx2.Response]:
         )
 
 
-def test_signup_to_the_first_dataset_over_two_processes(installation: Installation) -> None:
+def test_signup_to_first_dataset_works_over_two_api_processes(installation: Installation) -> None:
     first = installation.connection["api_url"]
     with _second_process(installation) as second:
-        asked = httpx2.post(f"{first}/v1/signup", json=ASKED).json()
+        asked = httpx2.post(f"{first}/v1/signup", json=REQUEST).json()
         admin = [str(Path(sys.executable).with_name("simulacra")), "admin"]
         options = ["--kubeconfig", installation.connection["kubeconfig"]]
         listed = subprocess.run(
             [*admin, "requests", *options], capture_output=True, text=True, check=True
         ).stdout
         (waiting,) = json.loads(listed)
-        assert waiting["company"] == ASKED["company"]
+        assert waiting["company"] == REQUEST["company"]
         assert asked["request_id"] not in listed
         subprocess.run(
             [*admin, "approve", waiting["name"], *options], check=True, capture_output=True
@@ -99,10 +99,10 @@ def test_signup_to_the_first_dataset_over_two_processes(installation: Installati
     everything = "".join(
         path.read_text(errors="replace") for path in (installation.data_dir / "logs").iterdir()
     )
-    for secretive in (
+    for secret in (
         won["client_secret"],
         approved["credential_claim_token"],
         asked["request_id"],
         bearer,
     ):
-        assert secretive not in everything
+        assert secret not in everything

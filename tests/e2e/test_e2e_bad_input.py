@@ -1,6 +1,4 @@
-"""Bad input through the front door: refused with a code, a field and a sentence, and nothing
-half-written is left.
-"""
+"""Bad input over HTTP: rejected with code, field and sentence; nothing half-written stays."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +12,12 @@ from simulacra import ApiError, Client, JobFailed
 pytestmark = pytest.mark.e2e
 ROWS = [f"{i % 7},{i % 3},{'xyz'[i % 3]}" for i in range(60)]
 
-REFUSED_AT_ONCE = {
+REJECTED_AT_ONCE = {
     "empty": b"",
     "a zip file": b"PK\x03\x04" + bytes(200),
     "a web page": b"<!doctype html><html><body>no table</body></html>" * 20,
 }
-REFUSED_BY_PREPARE = {
+REJECTED_BY_PREPARE = {
     "one column": "\n".join(["alpha", *(str(i) for i in range(60))]).encode(),
     "duplicate column names": "\n".join(["alpha,beta,alpha", *ROWS]).encode(),
     "all missing": "\n".join(["alpha,beta,gamma", *([",,"] * 60)]).encode(),
@@ -42,13 +40,13 @@ def dataset(client: Client) -> str:
     return str(uploaded["dataset_id"])
 
 
-@pytest.mark.parametrize("name", REFUSED_AT_ONCE)
-def test_upload_refused_at_once(
+@pytest.mark.parametrize("name", REJECTED_AT_ONCE)
+def test_unreadable_upload_is_rejected_at_once(
     shared_installation: Installation, client: Client, tmp_path: Path, name: str
 ) -> None:
     before = set(shared_installation.objects())
     file = tmp_path / "t.csv"
-    file.write_bytes(REFUSED_AT_ONCE[name])
+    file.write_bytes(REJECTED_AT_ONCE[name])
     with pytest.raises(ApiError) as refused:
         client.upload(file)
     assert refused.value.status == 400
@@ -57,16 +55,16 @@ def test_upload_refused_at_once(
     eventually(lambda: set(shared_installation.objects()) <= before, 20)
 
 
-@pytest.mark.parametrize("name", REFUSED_BY_PREPARE)
-def test_upload_refused_by_prepare(
+@pytest.mark.parametrize("name", REJECTED_BY_PREPARE)
+def test_invalid_table_is_rejected_by_its_prepare_job(
     shared_installation: Installation, client: Client, tmp_path: Path, name: str
 ) -> None:
     before, used = set(shared_installation.objects()), client.usage().stored_bytes["used"]
     file = tmp_path / "t.csv"
-    file.write_bytes(REFUSED_BY_PREPARE[name])
+    file.write_bytes(REJECTED_BY_PREPARE[name])
     try:
         uploaded = client.upload(file)
-    except ApiError as refused:  # the first bytes may already tell
+    except ApiError as refused:  # its first bytes were enough
         assert (refused.status, refused.code) == (400, "simio_upload_invalid")  # noqa: PT017
         return
     with pytest.raises(JobFailed) as failed:
@@ -76,13 +74,12 @@ def test_upload_refused_by_prepare(
     assert [Path(one).name for one in set(shared_installation.objects()) - before] == [
         "failure.json"
     ]
-    eventually(
-        lambda: client.usage().stored_bytes["used"] == used
-    )  # a process reads it anew every two seconds
+    # The API refreshes the usage every two seconds.
+    eventually(lambda: client.usage().stored_bytes["used"] == used)
     client.delete_dataset(uploaded["dataset_id"])
 
 
-def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) -> None:
+def test_too_large_file_is_rejected_before_it_is_read(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "large.csv"
     with file.open("wb") as out:
         out.truncate(300 << 20)  # sparse: costs no disk
@@ -131,7 +128,7 @@ def test_too_large_is_refused_before_it_is_read(client: Client, tmp_path: Path) 
         ({"row_count": 10, "surprise": 1}, "/surprise"),
     ],
 )
-def test_generation_names_the_wrong_field(
+def test_invalid_generation_names_the_field(
     client: Client, dataset: str, body: dict[str, Any], pointer: str
 ) -> None:
     headers = {"Idempotency-Key": pointer.replace(" ", "-")}
@@ -142,7 +139,7 @@ def test_generation_names_the_wrong_field(
     assert pointer in [error["pointer"] for error in problem["errors"]]
 
 
-def test_conflicting_body_under_one_key(client: Client, dataset: str) -> None:
+def test_other_body_under_one_idempotency_key_is_a_conflict(client: Client, dataset: str) -> None:
     first = client.generate(dataset, 10, key="one-key")
     assert client.generate(dataset, 10, key="one-key")["generation_id"] == first["generation_id"]
     with pytest.raises(ApiError) as conflict:
@@ -150,8 +147,8 @@ def test_conflicting_body_under_one_key(client: Client, dataset: str) -> None:
     assert (conflict.value.status, conflict.value.code) == (409, "simio_idempotency_conflict")
 
 
-def test_impossible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
-    """Both bounds are in the schema, but nobody of that kind exists."""
+def test_infeasible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
+    """Both bounds are within the schema, but no row can meet them together."""
     conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
     asked = client.generate(dataset, 100, conditions=conditions)
     with pytest.raises(JobFailed) as failed:

@@ -1,6 +1,4 @@
-"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: nothing lost, nothing
-orphaned.
-"""
+"""kill -9 of the whole `simulacra up` tree at bad moments, then a restart: no loss, no orphans."""
 
 import hashlib
 import threading
@@ -26,7 +24,7 @@ def wait_until_running(installation: Installation, task: str) -> None:
         assert any(f"-{task}-" in name for name in names)
 
 
-def test_kill_during_fit(installation: Installation) -> None:
+def test_fit_finishes_after_a_kill(installation: Installation) -> None:
     with installation.client() as client:
         uploaded = client.upload(SURVEY)
         wait_until_running(installation, "fit")
@@ -38,7 +36,7 @@ def test_kill_during_fit(installation: Installation) -> None:
         delete_and_check(installation, client, uploaded["dataset_id"])
 
 
-def test_kill_during_delete(installation: Installation) -> None:
+def test_deletion_finishes_after_a_kill(installation: Installation) -> None:
     with installation.client() as client:
         uploaded = client.upload(SURVEY)
         client.wait(uploaded["job_id"], timeout=240)
@@ -46,9 +44,8 @@ def test_kill_during_delete(installation: Installation) -> None:
         with installation.changes(
             "dataset", uploaded["dataset_id"], "-n", "tenant-default", "-o", "json"
         ) as lines:
-            assert any(
-                '"kind": "Dataset"' in line for line in lines
-            )  # as it is: from now on every change is seen
+            # The first line is the present state; every later change follows.
+            assert any('"kind": "Dataset"' in line for line in lines)
             deleting.start()
             assert any('"deletionTimestamp"' in line for line in lines)
             installation.kill_tree()
@@ -58,8 +55,8 @@ def test_kill_during_delete(installation: Installation) -> None:
     assert installation.objects() == []
 
 
-def test_kill_during_upload(installation: Installation) -> None:
-    """The same key again takes the crashed upload over."""
+def test_upload_with_the_same_key_succeeds_after_a_kill(installation: Installation) -> None:
+    """A retry with the same key takes over the crashed upload."""
     data = SURVEY.read_bytes()
 
     def stream() -> Iterator[bytes]:
@@ -73,19 +70,18 @@ def test_kill_during_upload(installation: Installation) -> None:
         client._http.post("/v1/datasets", content=stream(), headers=headers)
     installation.start()
     with installation.client() as client:
-        uploaded = client.upload(
-            SURVEY, key="again"
-        )  # waits: the dead writer's lease is stale after a minute at most
+        # This waits until the dead writer's lease is stale, at most a minute.
+        uploaded = client.upload(SURVEY, key="again")
         client.wait(uploaded["job_id"], timeout=240)
         delete_and_check(installation, client, uploaded["dataset_id"])
 
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("between", [True, False], ids=["between pieces", "within a piece"])
-def test_kill_during_an_upload_in_pieces(
+def test_resumable_upload_resumes_after_a_kill(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, between: bool
 ) -> None:
-    """The same key goes on where it stopped: at once, or once the dead writer's lease is stale."""
+    """It resumes at once, or once the dead writer's lease is stale."""
     monkeypatch.setattr(uploads, "PIECE_BYTES", PIECE)
     told: list[int] = []
 
@@ -110,7 +106,7 @@ def test_kill_during_an_upload_in_pieces(
 
 
 def delete_quietly(client: Client, dataset: str) -> None:
-    """Ask for the deletion; the answer dies with the service."""
+    """Request the deletion; the response is lost with the service."""
     with suppress(httpx2.TransportError):
         client._http.delete(f"/v1/datasets/{dataset}")
 

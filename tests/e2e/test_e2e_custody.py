@@ -1,6 +1,4 @@
-"""Promises of custody on the running product: tenants are apart, nothing leaks, deletion is
-complete.
-"""
+"""Custody on the running product: tenants are isolated, nothing leaks, deletion is complete."""
 
 import csv
 import json
@@ -34,8 +32,8 @@ def dataset(client: Client) -> str:
     return str(uploaded["dataset_id"])
 
 
-def words_of_the_survey() -> set[str]:
-    """Every column name and every level that is not a bare number."""
+def survey_words() -> set[str]:
+    """Return every column name and every level that is not a bare number."""
     rows = list(csv.reader(SURVEY.open()))
     levels = {
         value for row in rows[1:] for value in row if value and not re.fullmatch(r"[\d.]+", value)
@@ -43,8 +41,8 @@ def words_of_the_survey() -> set[str]:
     return {*rows[0], *levels}
 
 
-def everything_said(installation: Installation) -> dict[str, str]:
-    """Logs, audit records, statuses, events, Jobs and Pods, by where they were found."""
+def everything_written(installation: Installation) -> dict[str, str]:
+    """Return logs, audit records, statuses, events, Jobs and Pods by source."""
     said = {
         str(path.relative_to(installation.data_dir)): path.read_text(errors="replace")
         for folder in ("logs", "pods", "audit")
@@ -58,14 +56,13 @@ def everything_said(installation: Installation) -> dict[str, str]:
     return said
 
 
-def test_no_name_level_or_condition_is_ever_said(
+def test_no_log_or_status_shows_a_column_name_level_or_condition(
     shared_installation: Installation, dataset: str
 ) -> None:
-    said = everything_said(shared_installation)
+    said = everything_written(shared_installation)
     assert any(name.startswith("logs/") for name in said)
-    # "year", "region", "income", "never", "yes", "no" are also words of our own messages; the rest
-    # must not appear.
-    words = {word for word in words_of_the_survey() if len(word) > 7 or "_" in word or " " in word}
+    # Short words such as "year", "income" or "never" occur in the product's own messages.
+    words = {word for word in survey_words() if len(word) > 7 or "_" in word or " " in word}
     assert len(words) > 40
     pattern = re.compile(
         "|".join(sorted((re.escape(word) for word in words), key=len, reverse=True))
@@ -78,27 +75,27 @@ def test_no_name_level_or_condition_is_ever_said(
     assert not leaks
 
 
-def test_the_store_holds_no_plaintext(shared_installation: Installation, dataset: str) -> None:
+def test_store_holds_no_plaintext(shared_installation: Installation, dataset: str) -> None:
     for name in shared_installation.objects():
         raw = (shared_installation.data_dir / "objects" / name).read_bytes()
         assert b"very happy" not in raw, name
         assert b"tv_hours" not in raw, name
 
 
-def test_the_raw_upload_is_gone_once_prepared(
+def test_raw_upload_is_deleted_once_prepared(
     shared_installation: Installation, dataset: str
 ) -> None:
     assert not [name for name in shared_installation.objects() if name.endswith("/upload")]
 
 
 def problem(client: Client, dataset_id: str) -> ApiError:
-    """Return the problem that reading a dataset answers with."""
+    """Return the error of reading a dataset."""
     with pytest.raises(ApiError) as refused:
         client.dataset(dataset_id)
     return refused.value
 
 
-def test_tenants_do_not_see_each_other(
+def test_tenant_cannot_see_the_resources_of_another(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     generation = shared_installation.resources("generationjobs")[0].rpartition("/")[2]
@@ -124,7 +121,7 @@ def test_tenants_do_not_see_each_other(
     assert client.dataset(dataset)["status"] == "ready"
 
 
-def test_a_link_is_bound_to_the_tenant(
+def test_download_link_needs_the_token_of_its_tenant(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     generation = shared_installation.resources("generationjobs")[0].rpartition("/")[2]
@@ -154,7 +151,7 @@ def test_expiry_erases_everything(
     assert set(shared_installation.objects()) <= before
 
 
-def test_deleting_through_kubectl_erases_as_well(
+def test_kubectl_delete_erases_everything(
     shared_installation: Installation, client: Client
 ) -> None:
     uploaded = client.upload(SURVEY)

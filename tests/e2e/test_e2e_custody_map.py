@@ -24,8 +24,8 @@ CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}}
 QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
 
 
-class Witness:
-    """Sees what a step changes: audit records and stored artifacts since the last look."""
+class Changes:
+    """Audit records and stored artifacts that were added since the last call."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -43,34 +43,33 @@ class Witness:
         return {record["type"] for record in new}
 
     def kept(self) -> set[str]:
-        """New artifacts as `kind/name`."""
+        """Return new artifacts as `kind/name`."""
         now = set(self.installation.objects())
         new, self.before = now - self.before, now
         return {"/".join([parts[2], *parts[4:]]) for parts in (name.split("/") for name in new)}
 
 
-def assert_as_said(step: str, witness: Witness, *, without: frozenset[str] = frozenset()) -> None:
-    """Assert that what was recorded and kept is what the map says, no more and no less."""
+def assert_as_mapped(step: str, changes: Changes, *, without: frozenset[str] = frozenset()) -> None:
+    """Assert that recorded events and kept artifacts are exactly those of the map."""
     said = {event.value for event in STEP[step].logged} - without
-    assert witness.recorded() == said, step
+    assert changes.recorded() == said, step
     kept, patterns = (
-        witness.kept(),
-        [pattern for one in STEP[step].kept for pattern in one.artefacts],
+        changes.kept(),
+        [pattern for one in STEP[step].kept for pattern in one.artifacts],
     )
     assert {
         name for name in kept if not any(fnmatch(name, pattern) for pattern in patterns)
     } == set(), step
-    promised = {
-        pattern for pattern in patterns if not pattern.endswith("/progress.json")
-    }  # quick work reports none
+    # A quick task writes no progress.
+    promised = {pattern for pattern in patterns if not pattern.endswith("/progress.json")}
     assert {
         pattern for pattern in promised if not any(fnmatch(name, pattern) for name in kept)
     } == set(), step
 
 
 @pytest.fixture(scope="module")
-def witness(shared_installation: Installation) -> Witness:
-    return Witness(shared_installation)
+def changes(shared_installation: Installation) -> Changes:
+    return Changes(shared_installation)
 
 
 def admin(installation: Installation, *arguments: str) -> Any:
@@ -83,10 +82,8 @@ def admin(installation: Installation, *arguments: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def client(shared_installation: Installation, witness: Witness) -> Iterator[Client]:
-    """A tenant that asked for access as the map says; its first token is minted by the first
-    request.
-    """
+def client(shared_installation: Installation, changes: Changes) -> Iterator[Client]:
+    """A tenant that requested access as the map says; its first request mints its first token."""
     known = shared_installation.connection
     with httpx2.Client(base_url=known["api_url"]) as http:
         asked = http.post(
@@ -111,32 +108,36 @@ def client(shared_installation: Installation, witness: Witness) -> Iterator[Clie
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
-    """Ids that one step makes and a later one needs."""
+    """Ids that one step creates and a later one needs."""
     return {}
 
 
-def test_request_access(client: Client, witness: Witness) -> None:
-    assert_as_said("request-access", witness)
+def test_access_request_keeps_what_the_map_says(client: Client, changes: Changes) -> None:
+    assert_as_mapped("request-access", changes)
 
 
-def test_mint_token(client: Client, witness: Witness) -> None:
+def test_token_request_keeps_what_the_map_says(client: Client, changes: Changes) -> None:
     assert client.datasets() == []
-    assert_as_said("mint-token", witness)
+    assert_as_mapped("mint-token", changes)
 
 
-def test_upload_and_train(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_upload_and_fit_keep_what_the_map_says(
+    client: Client, changes: Changes, made: dict[str, str]
+) -> None:
     uploaded = client.upload(SURVEY)
     client.wait(uploaded["job_id"], timeout=240)
     made["dataset"] = uploaded["dataset_id"]
-    assert_as_said("upload", witness)
+    assert_as_mapped("upload", changes)
     words = b"very happy"
-    folder = witness.installation.data_dir
+    folder = changes.installation.data_dir
     assert not [
         str(path) for path in folder.rglob("*") if path.is_file() and words in path.read_bytes()
     ]
 
 
-def test_clocks(client: Client, made: dict[str, str]) -> None:
+def test_retention_is_one_day_by_default_and_seven_at_most(
+    client: Client, made: dict[str, str]
+) -> None:
     shown = client.dataset(made["dataset"])
     lives = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(
         shown["created_at"]
@@ -146,7 +147,9 @@ def test_clocks(client: Client, made: dict[str, str]) -> None:
     assert client._http.patch(path, json={"retention_seconds": 7 * 86_400 + 1}).status_code == 400
 
 
-def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_generation_keeps_what_the_map_says(
+    client: Client, changes: Changes, made: dict[str, str]
+) -> None:
     asked = client.generate(
         made["dataset"], 200, conditions=CONDITIONS, interventions={"education_years": 16}
     )
@@ -157,63 +160,63 @@ def test_generate(client: Client, witness: Witness, made: dict[str, str]) -> Non
     ).json()
     client.wait(effect["job_id"], timeout=120)
     made["generation"] = asked["generation_id"]
-    assert_as_said("generate", witness)
+    assert_as_mapped("generate", changes)
 
 
-def test_a_probe_keeps_nothing(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_probe_keeps_nothing(client: Client, changes: Changes, made: dict[str, str]) -> None:
     answer = client._http.post(
         f"/v1/datasets/{made['dataset']}/probe", json={"row_count": 3}, timeout=120
     )
     assert answer.status_code == 200, answer.text
-    eventually(lambda: set(witness.installation.objects()) == witness.before)
-    witness.recorded()
+    eventually(lambda: set(changes.installation.objects()) == changes.before)
+    changes.recorded()
 
 
-def test_download(client: Client, witness: Witness, made: dict[str, str], tmp_path: Path) -> None:
+def test_download_keeps_what_the_map_says(
+    client: Client, changes: Changes, made: dict[str, str], tmp_path: Path
+) -> None:
     client.download(made["generation"], tmp_path / "rows.csv", "csv")
     assert (tmp_path / "rows.csv").read_text().count("\n") == 201
-    assert_as_said("download", witness)
+    assert_as_mapped("download", changes)
 
 
-def test_delete(client: Client, witness: Witness, made: dict[str, str]) -> None:
+def test_deletion_keeps_what_the_map_says(
+    client: Client, changes: Changes, made: dict[str, str]
+) -> None:
     client.delete_dataset(made["dataset"])
-    assert_as_said("erase", witness, without=frozenset({"dev.simulacra.resource.expired"}))
-    assert witness.installation.objects() == []
+    assert_as_mapped("erase", changes, without=frozenset({"dev.simulacra.resource.expired"}))
+    assert changes.installation.objects() == []
     for one in (made["dataset"], made["generation"]):
         assert client._http.get(f"/v1/erasure-certificates/{one}").status_code == 200
 
 
-def test_expire(client: Client, witness: Witness, tmp_path: Path) -> None:
+def test_expiry_keeps_what_the_map_says(client: Client, changes: Changes, tmp_path: Path) -> None:
     small = tmp_path / "small.csv"
     small.write_text("".join(SURVEY.open().readlines()[:300]))
     name = client.upload(small, retention_seconds=10)["dataset_id"].removeprefix("ds-")
-    eventually(lambda: not [one for one in witness.installation.resources() if name in one], 60)
-    recorded = witness.recorded() - {event.value for event in STEP["upload"].logged}
+    eventually(lambda: not [one for one in changes.installation.resources() if name in one], 60)
+    recorded = changes.recorded() - {event.value for event in STEP["upload"].logged}
     assert recorded == {"dev.simulacra.resource.expired", "dev.simulacra.resource.erased"}
-    assert witness.installation.objects() == []
+    assert changes.installation.objects() == []
 
 
-def test_the_page_says_it_all(shared_installation: Installation) -> None:
+def test_custody_page_shows_every_step(shared_installation: Installation) -> None:
     with httpx2.Client(base_url=shared_installation.connection["api_url"]) as http:
         page = http.get("/custody")
     assert "unsafe" not in page.headers["content-security-policy"]
     for step in STEPS:
         assert f'id="{step.key}"' in page.text
         for event in step.logged:
-            assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, (
-                event
-            )  # in the panel and the table
-    assert all(
-        mode.offered for mode in MODES
-    )  # customer-held: test_e2e_custody_servers does what its card says
+            # Each event is in the panel and in the table.
+            assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, event
+    # test_e2e_custody_servers covers the mode with the customer's key.
+    assert all(mode.offered for mode in MODES)
 
 
-def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(
-    client: Client, witness: Witness
+def test_deleted_resumable_upload_leaves_nothing_and_was_encrypted(
+    client: Client, changes: Changes
 ) -> None:
-    """It is deleted half way; that one which is silent for an hour is deleted is the operator's,
-    and tested there.
-    """
+    """The operator's tests cover the deletion of an upload that is idle for an hour."""
     content, name = SURVEY.read_bytes(), {"Idempotency-Key": "custody-map-pieces"}
     begun = client._http.post("/v1/uploads", json={"bytes": len(content)}, headers=name).json()
     headers = {"Content-Type": "application/octet-stream", "Upload-Offset": "0"}
@@ -221,7 +224,7 @@ def test_of_an_upload_in_pieces_nothing_is_in_clear_and_nothing_is_left(
         f"/v1/uploads/{begun['upload_id']}", content=content[:100_000], headers=headers
     )
     assert piece.json()["offset"] == 100_000
-    folder = witness.installation.data_dir
+    folder = changes.installation.data_dir
     stored = [path for path in folder.rglob("upload-pieces/*") if path.is_file()]
     assert len(stored) == 1
     assert b"very happy" not in stored[0].read_bytes()

@@ -1,8 +1,7 @@
-"""The whole flow of a customer through `simulacra up` on real servers: OpenBao and SeaweedFS, then
-customer mode.
+"""A customer's whole flow on OpenBao and SeaweedFS, then with a key of the customer's.
 
-Customer mode runs on SeaweedFS and MiniStack: the tenant's key and the customer's are in KMS, the
-service is a user that may not decrypt with the customer's.
+Customer mode runs on SeaweedFS and MiniStack: the tenant's and the customer's key are in KMS, and
+the service is a user that may not decrypt with the customer's.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ BUCKET = "simulacra"
 WORDS = (b"tv_hours", b"very happy")
 
 
-class Walk:
+class RawStore:
     """What a thief of the object store sees."""
 
     def __init__(self, weed: Server) -> None:
@@ -44,8 +43,8 @@ class Walk:
             "s3", endpoint_url=weed.url, region_name=REGION, **keys
         )
 
-    def offer(self, bucket: str, key: str, content: bytes) -> None:
-        """Put an object of the tenant's into a bucket of the tenant's."""
+    def put(self, bucket: str, key: str, content: bytes) -> None:
+        """Put an object into a bucket of the tenant."""
         self._s3.create_bucket(Bucket=bucket)
         self._s3.put_object(Bucket=bucket, Key=key, Body=content)
 
@@ -53,8 +52,8 @@ class Walk:
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
 
-    def tenants(self) -> list[str]:
-        """Every object, old version, delete marker and unfinished upload under tenants/."""
+    def tenant_keys(self) -> list[str]:
+        """Return every object, old version, delete marker and unfinished upload under tenants/."""
         versions = self._s3.list_object_versions(Bucket=BUCKET, Prefix="data/tenants/")
         uploads = self._s3.list_multipart_uploads(Bucket=BUCKET, Prefix="data/tenants/").get(
             "Uploads", []
@@ -62,9 +61,9 @@ class Walk:
         found = [*versions.get("Versions", []), *versions.get("DeleteMarkers", []), *uploads]
         return [str(one["Key"]) for one in found]
 
-    def raw(self) -> bytes:
+    def content(self) -> bytes:
         return b"".join(
-            self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in self.tenants()
+            self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in self.tenant_keys()
         )
 
 
@@ -83,8 +82,8 @@ def running(folder: Path, weed: Server, keys: str, env: dict[str, str]) -> Itera
         assert one.stop() == 0
 
 
-def said(one: Installation) -> str:
-    """Return what the installation wrote about itself: logs, and resources as kubectl shows."""
+def printed_output(one: Installation) -> str:
+    """Return the installation's logs, and its resources as kubectl prints them."""
     logs = [path.read_text(errors="replace") for path in one.data_dir.rglob("*.log")]
     return "".join(logs) + one.kubectl(
         "get", "tenants,datasets,models,generationjobs,jobs,pods", "-A", "-o", "json"
@@ -92,7 +91,7 @@ def said(one: Installation) -> str:
 
 
 def verify_log(weed: Server, key: str) -> str:
-    """Run the verifier on the log in the bucket, as a reviewer would."""
+    """Verify the log in the bucket as a reviewer would."""
     log = f"s3://{BUCKET}/audit?endpoint={weed.url}&region={REGION}"
     command = [sys.executable, "-m", "simulacra_custody.verify", log, "--key", key]
     done = subprocess.run(
@@ -113,17 +112,17 @@ def apply(one: Installation, kind: str, name: str, **body: Any) -> None:
     )
 
 
-def named(one: Installation, name: str, **source: Any) -> None:
+def create_from_object(one: Installation, name: str, **source: Any) -> None:
     apply(one, "Dataset", name, spec={"source": {"type": "Object", **source}})
 
 
-def without_its_secret(one: Installation, weed: Server, walk: Walk) -> None:
-    """A Dataset is made from an object before the Secret that its Tenant names is there."""
-    walk.offer("acme-in", "drop/survey.csv", SURVEY.read_bytes())
+def create_before_secret(one: Installation, weed: Server, raw_store: RawStore) -> None:
+    """Create a Dataset from an object before the Secret that its Tenant names exists."""
+    raw_store.put("acme-in", "drop/survey.csv", SURVEY.read_bytes())
     source = {"prefix": "s3://acme-in/drop/", "endpoint": weed.url, "secretName": "acme-reader"}
     patch = json.dumps({"spec": {"sources": [source, {**source, "prefix": f"s3://{BUCKET}/"}]}})
     one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
-    named(
+    create_from_object(
         one,
         "ds-good",
         uri="s3://acme-in/drop/survey.csv",
@@ -132,10 +131,8 @@ def without_its_secret(one: Installation, weed: Server, walk: Walk) -> None:
     )
 
 
-def from_an_object(one: Installation, weed: Server) -> None:
-    """With kubectl alone: a Dataset is made from an object in a store that the Tenant allows, and
-    from no other.
-    """
+def check_object_sources(one: Installation, weed: Server) -> None:
+    """Check that a Dataset reads an object that its Tenant allows, and no other."""
     within = ("-n", "tenant-default", "--timeout=60s")
     ready = '{.status.conditions[?(@.type=="Ready")].reason}'
     one.kubectl("wait", "dataset/ds-good", f"--for=jsonpath={ready}=SourceSecretMissing", *within)
@@ -148,7 +145,7 @@ def from_an_object(one: Installation, weed: Server) -> None:
         "ds-ours": f"s3://{BUCKET}/data/tenants/x",
     }
     for name, uri in wanted.items():
-        named(one, name, uri=uri)
+        create_from_object(one, name, uri=uri)
     ended = {
         "ds-absent": "SourceUnreadable",
         "ds-foreign": "SourceNotAllowed",
@@ -162,7 +159,7 @@ def from_an_object(one: Installation, weed: Server) -> None:
             *within,
         )
     one.kubectl("wait", "dataset/ds-good", "--for=condition=Ready", *within)
-    assert "No object is there" in one.kubectl(
+    assert "The object or its bucket does not exist" in one.kubectl(
         "describe", "dataset/ds-absent", "-n", "tenant-default"
     )
     with one.client() as client:
@@ -188,13 +185,13 @@ def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
+def test_main_job_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
     with openbao(tmp_path) as bao, seaweedfs(tmp_path) as weed:
-        walk = Walk(weed)
-        walk.make_bucket()
+        raw_store = RawStore(weed)
+        raw_store.make_bucket()
         keys, token = f"vault+{bao.url}/transit", {"VAULT_TOKEN": bao.access}
         with running(tmp_path, weed, keys, token) as one, one.client() as client:
-            without_its_secret(one, weed, walk)
+            create_before_secret(one, weed, raw_store)
             uploaded = client.upload(SURVEY, family="forest")
             client.wait(uploaded["job_id"], timeout=120)
             dataset = uploaded["dataset_id"]
@@ -206,11 +203,11 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
             rows = pq.read_table(tmp_path / "rows.parquet")
             assert rows["happiness"].to_pylist().count("very happy") == 250
 
-            from_an_object(one, weed)
-            content = walk.raw()
+            check_object_sources(one, weed)
+            content = raw_store.content()
             assert len(content) > 10_000
             assert not [word for word in WORDS if word in content]
-            words = said(one)
+            words = printed_output(one)
             assert not [secret for secret in (bao.access, weed.secret) if secret in words]
 
             url = client.generation(asked["generation_id"])["artifact_url"]
@@ -222,7 +219,7 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
             assert pq.read_table(tmp_path / "again.parquet").equals(rows)
 
             client.delete_dataset(dataset)
-            assert walk.tenants() == []
+            assert raw_store.tenant_keys() == []
             keys_document = client.published_keys()
             for resource in (dataset, asked["generation_id"]):
                 stated = verify_certificate(client.erasure_certificate(resource), keys_document)
@@ -230,8 +227,8 @@ def test_a_customers_flow_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
             assert "audit log verified" in verify_log(weed, keys_document["audit_log"])
 
 
-def in_kms(account: CustomerAccount) -> None:
-    """Let the service's user keep tenants' keys in KMS, and never decrypt with the customer's."""
+def allow_tenant_keys(account: CustomerAccount) -> None:
+    """Let the service's user keep tenant keys in KMS, and never decrypt with the customer's key."""
     statements = [
         {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
         {"Effect": "Deny", "NotAction": "kms:GenerateDataKey", "Resource": account.key_arn},
@@ -250,25 +247,25 @@ def key_ready(one: Installation) -> dict[str, Any]:
     return found
 
 
-def encryption(one: Installation, **fields: str | None) -> None:
+def set_encryption(one: Installation, **fields: str | None) -> None:
     patch = json.dumps({"spec": {"encryption": fields}})
     one.kubectl("patch", "tenant", "default", "--type=merge", "-p", patch)
 
 
-def test_customer_mode_end_to_end(tmp_path: Path) -> None:
+def test_customer_key_mode_end_to_end(tmp_path: Path) -> None:
     with ministack(tmp_path) as kms:
         account = CustomerAccount(kms)
-        in_kms(account)
+        allow_tenant_keys(account)
         service = account.service
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         with seaweedfs(tmp_path, *(service[name] for name in names)) as weed:
-            walk = Walk(weed)
-            walk.make_bucket()
+            raw_store = RawStore(weed)
+            raw_store.make_bucket()
             env = {"AWS_ENDPOINT_URL_KMS": kms.url, "AWS_ENDPOINT_URL_STS": kms.url}
             keys = f"awskms://?region={REGION}&endpoint={kms.url}"
             with running(tmp_path, weed, keys, env) as one, one.client() as client:
                 uploaded = client.upload(SURVEY, family="forest")
-                encryption(one, mode="Customer", keyArn=account.key_arn)
+                set_encryption(one, mode="Customer", keyArn=account.key_arn)
                 client.wait(uploaded["job_id"], timeout=120)
                 dataset = uploaded["dataset_id"]
                 asked = client.generate(dataset, 300, seed=1)
@@ -286,10 +283,9 @@ def test_customer_mode_end_to_end(tmp_path: Path) -> None:
                 assert "Unable to decrypt any data key" in refused.stderr
 
                 account.root("kms").disable_key(KeyId=account.key_arn)
-                encryption(one, mode="Managed", keyArn=None)
-                encryption(
-                    one, mode="Customer", keyArn=account.key_arn
-                )  # a change is checked at once, else in 5 minutes
+                set_encryption(one, mode="Managed", keyArn=None)
+                # A changed spec is checked at once, an unchanged one every 5 minutes.
+                set_encryption(one, mode="Customer", keyArn=account.key_arn)
                 eventually(lambda: key_ready(one)["status"] == "False", 20)
                 assert (
                     key_ready(one)["message"] == "The key check failed at step customer generate."
@@ -303,9 +299,9 @@ def test_customer_mode_end_to_end(tmp_path: Path) -> None:
                 assert key_ready(one)["status"] == "True"
 
                 client.delete_dataset(dataset)
-                assert walk.tenants() == []
+                assert raw_store.tenant_keys() == []
                 with pytest.raises(urllib.error.HTTPError, match="404"):
                     urllib.request.urlopen(part["url"], timeout=10)
                 stated = client.erasure_certificate(asked["generation_id"])
                 assert verify_certificate(stated, client.published_keys())["cause"] == "deleted"
-                assert service["AWS_SECRET_ACCESS_KEY"] not in said(one)
+                assert service["AWS_SECRET_ACCESS_KEY"] not in printed_output(one)

@@ -1,4 +1,4 @@
-"""`make demo` is a test: both families do the whole main job and keep every promise."""
+"""`make demo` as a test: both model families do the whole main job."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 @pytest.mark.e2e
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("family", ["forest", pytest.param("neural", marks=pytest.mark.neural)])
-def test_demo(family: str, tmp_path: Path) -> None:
+def test_demo_passes_for_both_families(family: str, tmp_path: Path) -> None:
     command = [sys.executable, str(DEMO), "--family", family, "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=840)
     assert done.returncode == 0, done.stdout + done.stderr

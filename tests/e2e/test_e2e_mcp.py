@@ -1,6 +1,4 @@
-"""An agent does the main job: the official MCP SDK's client over stdio, and tables of pandas and
-polars in the SDK.
-"""
+"""The main job by an agent over MCP, and pandas and polars tables in the SDK."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ async def _call(session: ClientSession, tool: str, **arguments: Any) -> Any:
 
 
 async def _finished(session: ClientSession, job_id: str) -> None:
-    """Wait as the tool says: once more while it is still running."""
+    """Wait as the tool says: call it again while the job runs."""
     for _ in range(5):
         job = await _call(session, "wait", job_id=job_id)
         if job["status"] not in ("queued", "running"):
@@ -39,7 +37,7 @@ async def _finished(session: ClientSession, job_id: str) -> None:
     assert job["status"] == "ready"
 
 
-async def test_an_agent_does_the_main_job(
+async def test_agent_does_the_main_job_over_mcp(
     shared_installation: Installation, tmp_path: Path
 ) -> None:
     polars.read_csv(SURVEY).head(1000).write_csv(tmp_path / "survey.csv")
@@ -113,7 +111,9 @@ async def test_an_agent_does_the_main_job(
         assert (await session.call_tool("schema", {"dataset_id": dataset})).is_error
 
 
-async def test_tables_go_in_and_out(shared_installation: Installation) -> None:
+async def test_sdk_uploads_and_returns_pandas_and_polars_tables(
+    shared_installation: Installation,
+) -> None:
     survey = polars.read_csv(SURVEY)
     async with AsyncClient.from_connection(
         shared_installation.data_dir / "connection.json"

@@ -1,6 +1,4 @@
-"""What stays provable after the data is gone: certificates, the audit log, and that no backup
-brings anything back.
-"""
+"""What stays provable after erasure: certificates, the audit log, backups that nothing decrypts."""
 
 from __future__ import annotations
 
@@ -40,10 +38,10 @@ def client(shared_installation: Installation) -> Client:
 
 
 @pytest.fixture(scope="module")
-def gone(
+def erased(
     shared_installation: Installation, client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """A dataset that was backed up while it lived and deleted since."""
+    """A deleted dataset with a backup from before its deletion."""
     one = shared_installation
     name = client.upload(SURVEY, family="forest")
     client.wait(name["job_id"], timeout=240)
@@ -65,36 +63,36 @@ def gone(
 
 
 def read(one: Installation, store: Path, uid: str, token: str) -> bytes:
-    """What anybody with the live keyring, a copy of the store and a wrapped key can do."""
+    """Read with the live keyring from a copy of the store and a wrapped key, as anybody could."""
     keyring = next(path for path in one.data_dir.rglob("keyring*.json"))
     custody = Custody(LocalStore(store), LocalKeyring(keyring))
     ref = ResourceRef("default", "datasets", uid).artifact("schema.json")
     return custody.read_bytes(ref, token, limit=MIB)
 
 
-def test_a_raw_walk_finds_nothing_under_the_prefix(
-    shared_installation: Installation, gone: dict[str, Any]
+def test_no_file_of_an_erased_dataset_is_left(
+    shared_installation: Installation, erased: dict[str, Any]
 ) -> None:
     left = [
         path
         for path in (shared_installation.data_dir / "objects").rglob("*")
-        if gone["uid"] in str(path)
+        if erased["uid"] in str(path)
     ]
     assert left == []
-    assert any(gone["uid"] in str(path) for path in gone["backup"].rglob("*")), "the backup has it"
+    assert any(erased["uid"] in str(path) for path in erased["backup"].rglob("*")), (
+        "the backup has it"
+    )
 
 
-def test_an_old_backup_and_the_live_keyring_cannot_decrypt(
-    shared_installation: Installation, client: Client, gone: dict[str, Any]
+def test_old_backup_cannot_be_decrypted_with_the_live_keyring(
+    shared_installation: Installation, client: Client, erased: dict[str, Any]
 ) -> None:
-    """The only copy of the data key is gone: no file of the installation has it, and no other key
-    opens the backup.
-    """
+    """No file of the installation has the data key, and no other key opens the backup."""
     one = shared_installation
-    assert b"columns" in read(one, gone["backup"], gone["uid"], gone["token"]), (
+    assert b"columns" in read(one, erased["backup"], erased["uid"], erased["token"]), (
         "with the lost token it could be read"
     )
-    token = gone["token"].encode()
+    token = erased["token"].encode()
     holding = [
         path for path in one.data_dir.rglob("*") if path.is_file() and token in path.read_bytes()
     ]
@@ -107,14 +105,18 @@ def test_an_old_backup_and_the_live_keyring_cannot_decrypt(
     assert tokens
     for other_token in tokens:
         with pytest.raises(CustodyError):
-            read(one, gone["backup"], gone["uid"], other_token)
+            read(one, erased["backup"], erased["uid"], other_token)
     client.delete_dataset(other["dataset_id"])
 
 
-def test_the_certificate_says_what_was_erased(client: Client, gone: dict[str, Any]) -> None:
-    stated = verify_certificate(client.erasure_certificate(gone["id"]), client.published_keys())
-    assert (stated["uid"], stated["cause"], stated["kind"]) == (gone["uid"], "deleted", "datasets")
-    assert stated["objects"] == gone["objects"]
+def test_certificate_states_what_was_erased(client: Client, erased: dict[str, Any]) -> None:
+    stated = verify_certificate(client.erasure_certificate(erased["id"]), client.published_keys())
+    assert (stated["uid"], stated["cause"], stated["kind"]) == (
+        erased["uid"],
+        "deleted",
+        "datasets",
+    )
+    assert stated["objects"] == erased["objects"]
     assert [one["name"] for one in stated["artefacts"]] == [
         "upload",
         "dataset.parquet",
@@ -125,14 +127,14 @@ def test_the_certificate_says_what_was_erased(client: Client, gone: dict[str, An
     assert times == sorted(times)
 
 
-def test_the_record_is_where_the_certificate_says(
-    shared_installation: Installation, client: Client, gone: dict[str, Any]
+def test_audit_record_is_where_the_certificate_says(
+    shared_installation: Installation, client: Client, erased: dict[str, Any]
 ) -> None:
-    stated = client.erasure_certificate(gone["id"])["statement"]
+    stated = client.erasure_certificate(erased["id"])["statement"]
     segments = sorted((shared_installation.data_dir / "audit" / "segments").rglob("*.jsonl"))
     record = json.loads(segments[stated["audit"]["index"]].read_text().splitlines()[1])
     assert record["type"].endswith("resource.erased")
-    assert record["data"]["uid"] == gone["uid"]
+    assert record["data"]["uid"] == erased["uid"]
 
 
 def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -140,12 +142,10 @@ def verify(log: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_the_audit_log_verifies_and_a_cut_one_does_not(
-    shared_installation: Installation, client: Client, gone: dict[str, Any], tmp_path: Path
+def test_audit_log_verifies_and_a_truncated_one_does_not(
+    shared_installation: Installation, client: Client, erased: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With the checkpoint that a customer has kept: then it does not help to delete checkpoints as
-    well.
-    """
+    """The customer's kept checkpoint reveals the cut even when the checkpoints are deleted too."""
     key = client.published_keys()["audit_log"]
     kept = tmp_path / "checkpoint"
     kept.write_bytes(client._http.get("/.well-known/simulacra-checkpoint").content)
@@ -157,10 +157,10 @@ def test_the_audit_log_verifies_and_a_cut_one_does_not(
     (log / "segments").mkdir()
     cut = verify(log, "--key", key, "--checkpoint", str(kept))
     assert cut.returncode == 1
-    assert "which the log of 0 events does not have" in cut.stderr
+    assert "events, but the log has 0" in cut.stderr
 
 
-def bombs() -> Iterator[tuple[str, bytes]]:
+def hostile_files() -> Iterator[tuple[str, bytes]]:
     cell = pa.array(["0" * (MIB - 1)])
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 40_000, pa.int32()), cell)
     out = io.BytesIO()
@@ -194,8 +194,8 @@ def resident(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-class Pulse(threading.Thread):
-    """Asks the API whether it lives, again and again, and keeps the longest wait."""
+class HealthPoll(threading.Thread):
+    """Polls the API's health and keeps the longest wait."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(daemon=True)
@@ -211,8 +211,8 @@ class Pulse(threading.Thread):
             )
 
 
-def outcome(client: Client, path: Path, names: list[str]) -> str:
-    """Return the code that an upload, or else its job, is refused with; note the dataset's name."""
+def error_code(client: Client, path: Path, names: list[str]) -> str:
+    """Return the error code of an upload or its job; add the dataset's id to `names`."""
     try:
         uploaded = client.upload(path)
         names.append(uploaded["dataset_id"])
@@ -222,29 +222,27 @@ def outcome(client: Client, path: Path, names: list[str]) -> str:
     return "accepted"
 
 
-def test_hostile_uploads_leave_the_api_unmoved(
+def test_hostile_uploads_neither_grow_stall_nor_restart_the_api(
     shared_installation: Installation, client: Client, tmp_path: Path
 ) -> None:
-    """Each is refused, or its job fails, with the right code; the API neither grows nor stalls nor
-    restarts.
-    """
+    """Each upload is rejected, or its job fails, with the right code."""
     one = shared_installation
     pid = api_process(one)
     names: list[str] = []
     client.datasets()
     before = resident(pid)
-    pulse = Pulse(one.client())
-    pulse.start()
-    for name, content in bombs():
+    health = HealthPoll(one.client())
+    health.start()
+    for name, content in hostile_files():
         path = tmp_path / name
         path.write_bytes(content)
-        assert outcome(client, path, names) == "simio_upload_invalid", name
-    pulse.over.set()
-    pulse.join(20)
+        assert error_code(client, path, names) == "simio_upload_invalid", name
+    health.over.set()
+    health.join(20)
     assert api_process(one) == pid, "it was not restarted"
     assert resident(pid) - before < 100 * MIB
-    assert pulse.answers > 5
-    assert pulse.longest < 30.0  # who parses in the API stops it for longer
+    assert health.answers > 5
+    assert health.longest < 30.0  # parsing inside the API would take longer
     for name in names:
         client.delete_dataset(name)
     eventually(lambda: not [key for key in one.objects() if key.startswith("tenants/")], 30)

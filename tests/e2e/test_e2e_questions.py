@@ -39,7 +39,7 @@ def _command(installation: Installation, *arguments: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def test_a_probe_meets_its_conditions_and_leaves_nothing(
+def test_probe_meets_its_conditions_and_stores_nothing(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     before = set(shared_installation.objects())
@@ -52,7 +52,7 @@ def test_a_probe_meets_its_conditions_and_leaves_nothing(
     eventually(lambda: set(shared_installation.objects()) <= before, 20)
 
 
-def test_a_probe_says_at_once_that_nobody_is_like_that(client: Client, dataset: str) -> None:
+def test_probe_rejects_infeasible_conditions_at_once(client: Client, dataset: str) -> None:
     conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
     with pytest.raises(ApiError) as refused:
         client.probe(dataset, conditions=conditions)
@@ -60,7 +60,7 @@ def test_a_probe_says_at_once_that_nobody_is_like_that(client: Client, dataset: 
     assert "babies" in refused.value.detail or "teens" in refused.value.detail
 
 
-def test_an_effect_with_segments(
+def test_effect_is_estimated_with_segments(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     asked = [
@@ -76,16 +76,15 @@ def test_an_effect_with_segments(
     found = _command(shared_installation, "effect", dataset, *asked, "--segment", "happiness")
     ace = found["ace"]
     assert ace["low"] < ace["effect"] < ace["high"]
-    assert (
-        0 < ace["effect"] < 30
-    )  # four more years of school: points of prestige on a scale of 17 to 86
+    # Four more years of school, on a prestige scale of 17 to 86.
+    assert 0 < ace["effect"] < 30
     assert {segment["level"] for segment in found["segments"]} >= {"very happy", "pretty happy"}
     assert [one["effect_id"] for one in client.effects(dataset_id=dataset)] == [found["effect_id"]]
     client.delete_effect(found["effect_id"])
     assert client.effects() == []
 
 
-def test_a_cancelled_generation_stops_at_once(
+def test_canceled_generation_stops_at_once(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:
     asked = client.generate(dataset, 1_000_000)
@@ -110,7 +109,7 @@ def test_a_cancelled_generation_stops_at_once(
     client.delete_generation(asked["generation_id"])
 
 
-def test_one_call_is_enough_for_a_small_dataset(client: Client, tmp_path: Path) -> None:
+def test_small_dataset_is_ready_in_one_call(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "small.csv"
     file.write_text("a,b,c\n" + "".join(f"{i % 7},{i % 3},{'xyz'[i % 3]}\n" for i in range(300)))
     headers = {"Idempotency-Key": "one-call", "Prefer": "wait=60"}
@@ -121,7 +120,7 @@ def test_one_call_is_enough_for_a_small_dataset(client: Client, tmp_path: Path) 
     assert (answer.status_code, answer.json()["status"]) == (201, "ready"), answer.text
 
 
-def test_the_report_is_a_page(client: Client, dataset: str) -> None:
+def test_quality_report_is_an_html_page(client: Client, dataset: str) -> None:
     page = client._http.get(f"/v1/datasets/{dataset}/report", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
     assert "<h1>Quality report</h1>" in page.text

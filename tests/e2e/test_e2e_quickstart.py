@@ -1,4 +1,4 @@
-"""The quickstart as a customer without the SDK runs it, against the whole product."""
+"""The quickstart as a customer without the SDK runs it, on the whole product."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 SCRIPT = Path(__file__).parents[2] / "examples" / "quickstart.py"
 
 
-def test_the_quickstart_runs_from_token_to_erasure(
+def test_quickstart_runs_from_token_to_erasure(
     shared_installation: Installation, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.parquet"
@@ -40,7 +40,9 @@ def test_the_quickstart_runs_from_token_to_erasure(
     )
 
 
-def test_a_refusal_is_one_sentence(shared_installation: Installation, tmp_path: Path) -> None:
+def test_quickstart_prints_a_rejection_without_a_traceback(
+    shared_installation: Installation, tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"")
     connection = shared_installation.data_dir / "connection.json"

@@ -1,4 +1,4 @@
-"""The product against its own OpenAPI document; `scripts/fuzz_api.py` is the long run."""
+"""The product against its own OpenAPI document; `scripts/fuzz_api.py` runs longer."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.mark.timeout(420)
-def test_the_product_keeps_what_its_document_says(
+def test_product_conforms_to_its_openapi_document(
     shared_installation: Installation, tmp_path: Path
 ) -> None:
     done = run(
@@ -25,7 +25,7 @@ def test_the_product_keeps_what_its_document_says(
     assert "Stateful" in done.stdout
     log = (shared_installation.data_dir / "logs" / "api.log").read_text()
     accepted = ("/v1/datasets", "/v1/uploads", "/v1/datasets/{dataset_id}/generations")
-    for route in accepted:  # it came as far as work
+    for route in accepted:  # valid requests were accepted
         assert any(
             f'"route": "{route}", "status": 20' in line and "POST" in line
             for line in log.splitlines()

@@ -11,7 +11,7 @@ import pytest
 
 from installation import SURVEY, Installation, descendants, eventually
 
-pytest.importorskip("lightning")
+pytest.importorskip("pytorch_lightning")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.neural,
@@ -24,7 +24,7 @@ TABLE = "\n".join(["visits,segment", *ROWS, ""])
 
 
 def trainers(installation: Installation) -> list[int]:
-    """Return the pids of the pods' first processes."""
+    """Return the pids of the first process of each trainer pod."""
     assert installation.process
     found = []
     for pid in descendants(installation.process.pid):
@@ -78,7 +78,7 @@ def test_two_workers_of_an_indexed_job_fit_a_model(
     assert installation.objects() == []
 
 
-def test_the_fit_of_a_killed_pod_goes_on(installation: Installation) -> None:
+def test_next_pod_resumes_the_fit_of_a_killed_pod(installation: Installation) -> None:
     kubectl = installation.kubectl
     with installation.client() as client:
         uploaded = client.upload(SURVEY, family="neural")
@@ -92,7 +92,7 @@ def test_the_fit_of_a_killed_pod_goes_on(installation: Installation) -> None:
         (victim,) = trainers(installation)
         os.kill(victim, signal.SIGKILL)
         pods = ("get", "pods", *INSIDE, "--field-selector=status.phase=Running", "-o", "name")
-        said = "its fit goes on from"
+        said = "interrupted fit resumed"
 
         def goes_on() -> bool:
             found = [name for name in kubectl(*pods).split() if "-fit-" in name]

@@ -1,4 +1,4 @@
-"""The cluster; the release, installed once for the tests that share it; and a tenant of it."""
+"""The cluster, the release that most tests share, and a customer of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulacra import Client
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """The cluster, with nothing in it."""
+    """An empty cluster."""
     if VALUES_VARIABLE not in os.environ:
         pytest.skip("no cluster with a node: run `make e2e`")
     return Node()
@@ -23,16 +23,14 @@ def node() -> Node:
 
 @pytest.fixture(scope="session")
 def release(node: Node) -> Node:
-    """The chart on an empty cluster; what is left is looked at by the last test of
-    test_node_product.py.
-    """
+    """The chart on an empty cluster; test_node_product.py ends with a check of what it leaves."""
     node.apply("install")
     return node
 
 
 @pytest.fixture(scope="session")
 def customer(release: Node) -> Iterator[tuple[Client, str]]:
-    """A customer who signed up and was approved; and the tenant's name."""
+    """A client of an approved customer, and the tenant's name."""
     with release.api():
         client, tenant = release.sign_up("Acme Research")
     with client:
@@ -41,9 +39,7 @@ def customer(release: Node) -> Iterator[tuple[Client, str]]:
 
 @pytest.fixture(scope="session")
 def prometheus(release: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus on this machine that finds the release's pods as the chart's ServiceMonitors
-    say.
-    """
+    """A Prometheus on this machine that scrapes the pods of the chart's ServiceMonitors."""
     assert release
     if CLUSTER_VARIABLE not in os.environ:
         pytest.skip("this machine does not reach the cluster's pods")
@@ -53,6 +49,6 @@ def prometheus(release: Node, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def servers(node: Node) -> Iterator[None]:
-    """A store and a key provider outside the release, for when the release is gone."""
+    """A store and a key provider outside the release, which outlive it."""
     with node_servers.servers(node):
         yield

@@ -1,4 +1,4 @@
-"""What a trainer's pod and the API's account cannot do, by trying it on a real node."""
+"""What a trainer's pod and the API's account cannot do, tried on a real node."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write(path):
         return False
 targets, wanted, end = json.loads(sys.argv[1]), json.loads(sys.argv[2]), time.time() + 60
 reached = None
-while reached != wanted and time.time() < end:  # a policy takes hold a moment after a pod starts
+while reached != wanted and time.time() < end:  # a policy applies a moment after a pod starts
     time.sleep(1)
     reached = [name for name, address in targets.items() if reach(*address.rsplit(":", 1))]
 said = {"reached": reached, "files": [path for path in sys.argv[3:] if write(path)]}
@@ -72,11 +72,11 @@ if os.environ["JOB_COMPLETION_INDEX"] == "0":
     meeting, given, other = (socket.create_server(("", number)) for number in (port, 0, 8000))
     one, _ = meeting.accept()
     one.sendall(json.dumps(given.getsockname()[1]).encode().ljust(8))
-    one.recv(1)  # until the other is done
+    one.recv(1)  # wait until the other pod is done
 else:
-    one = reach(port, 120)  # a name takes hold a moment after a pod starts
+    one = reach(port, 120)  # a name resolves a moment after a pod starts
     number = json.loads(one.recv(8))
-    said = {"closed": closes(8000, 60)}  # a policy closes it: later connections pass the policy
+    said = {"closed": closes(8000, 60)}  # wait until the policy applies
     said |= {"leader": bool(reach(port, 10)), "given": bool(reach(number, 10))}
     said["ports"] = [number, one.getsockname()[1]]
     open("/dev/termination-log", "w").write(json.dumps(said))
@@ -84,8 +84,8 @@ else:
 INDEX = "batch.kubernetes.io/job-completion-index"
 
 
-def pair() -> Observed:
-    """Return a Model that two workers are to fit."""
+def two_worker_model() -> Observed:
+    """Return a Model for a fit by two workers."""
     spec = {"datasetRef": {"name": "ds-1"}, "family": "neural", "resources": {"workers": 2}}
     body = resource(
         "Model", "pair", spec, {"wrappedKey": "key"}, labels=LABELS, ownerReferences=DATASET_OWNER
@@ -93,9 +93,9 @@ def pair() -> Observed:
     return observed(body, dataset=ended("Dataset", "ds-1"))
 
 
-def job_of_two(namespace: str) -> dict[str, Any]:
-    """Return the Job that the operator makes for it, with pods that only try what they reach."""
-    (job,) = [one.manifest for one in reconcile(pair()) if isinstance(one, CreateJob)]
+def two_worker_job(namespace: str) -> dict[str, Any]:
+    """Return the operator's Job for it, with pods that only try what they reach."""
+    (job,) = [one.manifest for one in reconcile(two_worker_model()) if isinstance(one, CreateJob)]
     job["metadata"] |= {"namespace": namespace, "ownerReferences": []}
     (container,) = job["spec"]["template"]["spec"]["containers"]
     container |= {"image": TRAINER, "command": ["python", "-c", WORKER]}
@@ -108,7 +108,7 @@ def job_of_two(namespace: str) -> dict[str, Any]:
 
 
 def pod(name: str, *command: str, account: str = "default") -> str:
-    """A pod as the operator makes a trainer's: same image, user, account and restrictions."""
+    """Return a pod like the operator's: same image, user, account and restrictions."""
     container = {
         "name": "main",
         "image": TRAINER,
@@ -136,8 +136,8 @@ def pod(name: str, *command: str, account: str = "default") -> str:
     return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 
 
-def listening(node: Node, namespace: str, account: str = "default") -> str:
-    """Start a pod that listens at 8000; return its address."""
+def start_listener(node: Node, namespace: str, account: str = "default") -> str:
+    """Start a pod that listens on port 8000; return its address."""
     node.kubectl(
         "apply", "-n", namespace, "-f", "-", stdin=pod("listener", LISTEN, account=account)
     )
@@ -145,12 +145,10 @@ def listening(node: Node, namespace: str, account: str = "default") -> str:
     return node.kubectl("get", "pod", "listener", "-n", namespace, "-o", "jsonpath={.status.podIP}")
 
 
-def probed(
+def run_probe(
     node: Node, namespace: str, targets: dict[str, str], wanted: list[str], account: str
 ) -> dict[str, object]:
-    """Run the probe in a namespace until it reaches what is wanted and no more; return what it
-    reached and wrote.
-    """
+    """Run the probe until it reaches exactly the wanted targets; return its findings."""
     text = pod("probe", PROBE, json.dumps(targets), json.dumps(wanted), *PLACES, account=account)
     node.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
     done = "--for=jsonpath={.status.phase}=Succeeded"
@@ -160,7 +158,7 @@ def probed(
     return said
 
 
-def test_a_trainers_pod_reaches_its_store_and_nothing_else(
+def test_trainer_pod_reaches_only_its_store_and_keys(
     release: Node, customer: tuple[Client, str]
 ) -> None:
     mine = f"tenant-{customer[1]}"
@@ -177,14 +175,14 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(
         "keys": f"simulacra-tryout.{SYSTEM}.svc:8200",
         "product": f"simulacra-api.{SYSTEM}.svc:80",
         "api server": api_server,
-        "elsewhere": f"{listening(release, 'default')}:8000",
-        "other tenant": f"{listening(release, other, 'simulacra-trainer')}:8000",
-        "own neighbor": f"{listening(release, mine, 'simulacra-trainer')}:8000",
+        "elsewhere": f"{start_listener(release, 'default')}:8000",
+        "other tenant": f"{start_listener(release, other, 'simulacra-trainer')}:8000",
+        "own neighbor": f"{start_listener(release, mine, 'simulacra-trainer')}:8000",
     }
     try:
-        said = probed(release, mine, targets, ["store", "keys"], "simulacra-trainer")
+        said = run_probe(release, mine, targets, ["store", "keys"], "simulacra-trainer")
         free = ["api server", "elsewhere"]
-        outside = probed(
+        outside = run_probe(
             release, "default", {name: targets[name] for name in free}, free, "default"
         )
     finally:
@@ -195,17 +193,17 @@ def test_a_trainers_pod_reaches_its_store_and_nothing_else(
     assert said == {"reached": ["store", "keys"], "files": ["/tmp/here"], "token": False}
 
 
-def test_workers_of_a_fit_meet_by_name_on_their_ports_alone(
+def test_workers_of_a_fit_reach_each_other_on_their_ports_only(
     node: Node, customer: tuple[Client, str]
 ) -> None:
     namespace = f"tenant-{customer[1]}"
-    job = job_of_two(namespace)
+    job = two_worker_job(namespace)
     name = job["metadata"]["name"]
     made = json.loads(
         node.kubectl("create", "-n", namespace, "-o", "json", "-f", "-", stdin=json.dumps(job))
     )
     try:
-        service = leader_service(pair(), made)
+        service = leader_service(two_worker_model(), made)
         assert service is not None
         service["metadata"]["namespace"] = namespace
         node.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(service))
@@ -238,7 +236,7 @@ def test_no_account_reads_secrets_of_other_namespaces(release: Node, account: st
         )
 
 
-def test_the_api_cannot_read_the_tenants_copies_of_credentials(
+def test_api_cannot_read_the_credentials_of_tenants(
     release: Node, customer: tuple[Client, str]
 ) -> None:
     who = f"system:serviceaccount:{SYSTEM}:simulacra-api"

@@ -1,7 +1,6 @@
-"""The product as a self-hoster runs it: installed by helm, pods on a real node, everything through
-the Service.
+"""The product as a self-hoster runs it: installed by helm, on a real node, through its Services.
 
-The tests are one story, in this order; the last one takes everything away.
+The tests depend on each other in this order; the last one deletes everything.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
-from helm_chart import CHART, SYSTEM, needed
+from helm_chart import CHART, SYSTEM, require_program
 from installation import SURVEY, eventually
 from node import CLUSTER_VARIABLE, Node, free_port
 from prometheus import Prometheus
-from real_cluster import RealCluster, Right, granted
+from real_cluster import Permission, RealCluster, granted
 from simulacra import Client
 from simulacra.certificates import verify_certificate
 
@@ -29,8 +28,8 @@ CONDITIONS = {
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
-EVERYBODYS = {Right("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
-"""What Kubernetes lets every account do, and the product does."""
+DEFAULT_PERMISSIONS = {Permission("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
+"""Permissions that Kubernetes gives every account and the product uses."""
 Customer = tuple[Client, str]
 
 
@@ -44,16 +43,16 @@ def test_every_pod_is_ready_and_restricted(release: Node) -> None:
         >= 4
     )
     level = "pod-security.kubernetes.io/enforce=restricted"
-    said = release.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
-    assert "labeled" in said
-    assert "violate" not in said
+    output = release.kubectl("label", "namespace", SYSTEM, level, "--overwrite", "--dry-run=server")
+    assert "labeled" in output
+    assert "violate" not in output
 
 
 def test_helm_test_passes(release: Node) -> None:
     assert "Succeeded" in release.helm("test")
 
 
-def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
+def test_prometheus_scrapes_every_pod_and_promtool_accepts_the_metrics(
     release: Node, prometheus: Prometheus
 ) -> None:
     eventually(lambda: prometheus.up() == {"simulacra-api": 2, "simulacra-operator": 1}, 60)
@@ -62,7 +61,7 @@ def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
         with release.forwarded(service, port, local):
             text = httpx2.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text
         done = subprocess.run(
-            [str(needed("promtool")), "check", "metrics"],
+            [str(require_program("promtool")), "check", "metrics"],
             input=text,
             capture_output=True,
             text=True,
@@ -70,7 +69,7 @@ def test_prometheus_finds_every_pod_and_promtool_accepts_what_they_say(
         assert done.returncode == 0, f"{service}: {done.stdout}{done.stderr}"
 
 
-def test_a_customers_main_job(release: Node, customer: Customer, tmp_path: Path) -> None:
+def test_customer_main_job_succeeds(release: Node, customer: Customer, tmp_path: Path) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -106,7 +105,7 @@ def test_a_customers_main_job(release: Node, customer: Customer, tmp_path: Path)
     assert release.kubectl("get", KINDS, "-n", f"tenant-{tenant}", "-o", "name") == ""
 
 
-def test_the_operator_dies_while_a_model_is_fit(release: Node, customer: Customer) -> None:
+def test_fit_survives_the_death_of_the_operator(release: Node, customer: Customer) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -125,7 +124,7 @@ def test_the_operator_dies_while_a_model_is_fit(release: Node, customer: Custome
 @pytest.mark.skipif(
     CLUSTER_VARIABLE not in os.environ, reason="the kubelet of this cluster cannot be restarted"
 )
-def test_the_kubelet_restarts_while_a_model_is_fit(release: Node, customer: Customer) -> None:
+def test_fit_survives_a_kubelet_restart(release: Node, customer: Customer) -> None:
     client, tenant = customer
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
@@ -160,20 +159,20 @@ def test_every_panel_has_data_and_every_rule_is_evaluated(prometheus: Prometheus
 @pytest.mark.skipif(
     CLUSTER_VARIABLE not in os.environ, reason="the audit log of this cluster is not here"
 )
-def test_nothing_was_refused_and_jobs_asked_the_api_server_for_nothing(release: Node) -> None:
+def test_no_request_was_forbidden_and_no_job_called_the_api_server(release: Node) -> None:
     assert release
     cluster = RealCluster(Path(os.environ[CLUSTER_VARIABLE]))
-    for room in ("api", "operator"):
-        used = cluster.used(f"simulacra-{room}").keys()
+    for component in ("api", "operator"):
+        used = cluster.used(f"simulacra-{component}").keys()
         assert used
-        assert used <= granted(room) | EVERYBODYS
-        assert cluster.refused(f"simulacra-{room}") == []
+        assert used <= granted(component) | DEFAULT_PERMISSIONS
+        assert cluster.refused(f"simulacra-{component}") == []
     with (cluster.folder / "audit.jsonl").open() as lines:
         users = {json.loads(line)["user"]["username"] for line in lines}
     assert [user for user in users if user.startswith("system:serviceaccount:tenant-")] == []
 
 
-def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(
+def test_uninstall_keeps_customer_data_and_a_new_release_resumes(
     release: Node, customer: Customer
 ) -> None:
     client, tenant = customer
@@ -192,9 +191,8 @@ def test_uninstall_keeps_what_customers_have_and_a_new_release_goes_on(
     assert "simulacra-api" not in rights
     release.apply("install")
     with release.api():
-        client.delete_dataset(
-            uploaded["dataset_id"]
-        )  # its store went with the tryout; that it goes is what counts
+        # Its store was deleted with the tryout; the deletion itself must succeed.
+        client.delete_dataset(uploaded["dataset_id"])
         assert client.published_keys() == keys
         assert verify_certificate(client.erasure_certificate(uploaded["dataset_id"]), keys)
     release.kubectl("delete", "tenant", tenant, "--timeout=120s")

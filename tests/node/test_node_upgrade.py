@@ -1,6 +1,4 @@
-"""From the previous release (its images, its chart) to this one and back, with live resources and
-fits in flight.
-"""
+"""Upgrade from the previous release and rollback, with live resources and running fits."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import pytest
 from helm_chart import CHART
 from installation import SURVEY, eventually
 from node import PREVIOUS_VARIABLE, VALUES_VARIABLE, Node
-from node_servers import BY_TOKEN, WHERE, words
+from node_servers import BY_TOKEN, STORE_ARGUMENTS, set_arguments
 from simulacra import Client
 from simulacra.certificates import verify_certificate
 
@@ -28,7 +26,7 @@ pytestmark = [
 
 
 def rows(client: Client, dataset: str, path: Path) -> int:
-    """Generate, download; return how many rows came."""
+    """Generate and download; return the number of rows."""
     asked = client.generate(dataset, 500, seed=1)
     client.wait(asked["job_id"], timeout=200)
     client.download(asked["generation_id"], path, "parquet")
@@ -41,14 +39,14 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
         f"{role}.image.repository": f"simulacra/previous-{role}"
         for role in ("api", "operator", "trainer")
     }
-    node.apply("install", *words(BY_TOKEN | old), chart=Path(os.environ[PREVIOUS_VARIABLE]))
+    node.apply("install", *set_arguments(BY_TOKEN | old), chart=Path(os.environ[PREVIOUS_VARIABLE]))
     with node.api():
         client, tenant = node.sign_up("Upgrading")
         first = client.upload(SURVEY, family="forest")
         client.wait(first["job_id"], timeout=300)
         second = client.upload(SURVEY, family="forest")
         node.fit_job(tenant)
-    node.apply("upgrade", *words(BY_TOKEN | {"api.replicas": "1"}))
+    node.apply("upgrade", *set_arguments(BY_TOKEN | {"api.replicas": "1"}))
     chart = next(
         line
         for line in (CHART / "Chart.yaml").read_text().splitlines()
@@ -83,7 +81,7 @@ def test_upgrade_and_rollback_with_fits_in_flight(node: Node, tmp_path: Path) ->
                 client.erasure_certificate(one["dataset_id"]), client.published_keys()
             )
         client.close()
-    assert [key for key in node.stored(*WHERE) if f"tenants/{tenant}/" in key] == []
+    assert [key for key in node.stored(*STORE_ARGUMENTS) if f"tenants/{tenant}/" in key] == []
     node.kubectl("delete", "tenant", tenant, "--timeout=120s")
     eventually(
         lambda: f"tenant-{tenant}" not in node.kubectl("get", "namespaces", "-o", "name"), 60

@@ -1,6 +1,4 @@
-"""An installation on OpenBao and SeaweedFS, where OpenBao has the API server check the
-ServiceAccounts that log in.
-"""
+"""An installation on SeaweedFS and OpenBao, which has the API server check each ServiceAccount."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import pytest
 
 from installation import SURVEY
 from node import Node
-from node_servers import BY_ACCOUNT, WHERE, root_of_openbao, words
+from node_servers import BY_ACCOUNT, STORE_ARGUMENTS, root_of_openbao, set_arguments
 from simulacra.certificates import verify_certificate
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
@@ -23,14 +21,14 @@ def keys_of(tenant: str, root: hvac.Client) -> list[str]:
     """Return the names of a tenant's keys in OpenBao."""
     try:
         names = root.secrets.transit.list_keys()["data"]["keys"]
-    except hvac.exceptions.InvalidPath:  # there is not one
+    except hvac.exceptions.InvalidPath:  # no key exists
         return []
     return [name for name in names if tenant in name]
 
 
 @pytest.mark.usefixtures("servers")
-def test_the_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
-    node.apply("install", *words(BY_ACCOUNT))
+def test_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> None:
+    node.apply("install", *set_arguments(BY_ACCOUNT))
     with node.api():
         client, tenant = node.sign_up("Vaulted")
         uploaded = client.upload(SURVEY, family="forest")
@@ -40,7 +38,7 @@ def test_the_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> No
         client.wait(asked["job_id"], timeout=120)
         client.download(asked["generation_id"], tmp_path / "rows", "parquet")
         assert pq.read_metadata(tmp_path / "rows").num_rows == 500
-        assert any(f"tenants/{tenant}/" in key for key in node.stored(*WHERE))
+        assert any(f"tenants/{tenant}/" in key for key in node.stored(*STORE_ARGUMENTS))
         copy = json.loads(
             node.kubectl("get", "secret", "simulacra-pods", "-n", f"tenant-{tenant}", "-o", "json")
         )
@@ -50,7 +48,7 @@ def test_the_main_job_on_openbao_and_seaweedfs(node: Node, tmp_path: Path) -> No
         client.delete_dataset(dataset)
         assert verify_certificate(client.erasure_certificate(dataset), client.published_keys())
         client.close()
-    assert [key for key in node.stored(*WHERE) if f"tenants/{tenant}/" in key] == []
+    assert [key for key in node.stored(*STORE_ARGUMENTS) if f"tenants/{tenant}/" in key] == []
     node.kubectl("delete", "tenant", tenant, "--timeout=120s")
     with root_of_openbao(node) as root:
         assert not keys_of(tenant, root)

@@ -1,5 +1,4 @@
-"""A neural fit by two workers on a real node: Lightning DDP between two pods that meet at a
-headless Service.
+"""A neural fit by two workers on a real node: Lightning DDP over a headless Service.
 
 `make e2e E2E=--neural` builds the image with torch that this needs, which takes minutes and 5 GiB
 more of disk.

@@ -103,9 +103,7 @@ async def test_a_tenants_invalid_objects_delay_its_own_rotation_only() -> None:
     assert retired == [], "an unreadable Job may hold a token of the old key"
 
 
-async def test_a_destroyed_tenant_key_makes_all_artifacts_unreadable(
-    world: World,
-) -> None:
+async def test_a_destroyed_tenant_key_makes_all_artifacts_unreadable(world: World) -> None:
     """The Tenant and new work state why nothing can be decrypted."""
     await world.create_tenant()
     made = await world.upload("ds-1")

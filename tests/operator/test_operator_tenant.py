@@ -185,9 +185,7 @@ def test_a_tenant_is_erased_in_order() -> None:
 
 
 @pytest.mark.parametrize("key", [False, True])
-async def test_a_tenants_key_is_destroyed_and_noted_once(
-    key: bool,
-) -> None:
+async def test_a_tenants_key_is_destroyed_and_noted_once(key: bool) -> None:
     class Custody:
         """Custody with a key that exists in the first check only."""
 

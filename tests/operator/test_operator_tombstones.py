@@ -100,9 +100,7 @@ async def test_a_deleted_dataset_leaves_a_tombstone_that_expires(world: World) -
     assert await world.cluster.find(CONFIGMAPS, "other", world.namespace) is not None
 
 
-async def test_a_tombstone_is_retried_unless_the_namespace_ends(
-    world: World,
-) -> None:
+async def test_a_tombstone_is_retried_unless_the_namespace_ends(world: World) -> None:
     await world.create_tenant()
     made = manifest("ds-1", world.namespace, Tombstone(request=DIGEST, created=utcnow()))
     await leave(world.cluster, made)

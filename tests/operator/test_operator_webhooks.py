@@ -359,9 +359,7 @@ async def test_private_addresses_are_not_called_without_the_setting(
 @pytest.mark.parametrize(
     "data", [None, {}, {"events": "x", "sealed": "s"}, {"events": "5", "sealed": "s"}]
 )
-async def test_an_invalid_webhook_config_map_does_not_block_others(
-    data: Object | None,
-) -> None:
+async def test_an_invalid_webhook_config_map_does_not_block_others(data: Object | None) -> None:
     """Anybody may create a ConfigMap with this label: it must not stop the operator."""
     strange = webhook()
     strange["metadata"]["namespace"] = "default"

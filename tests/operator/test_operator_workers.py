@@ -275,9 +275,7 @@ def test_the_number_of_workers_must_divide_a_batch() -> None:
 
 
 @pytest.mark.reliability
-async def test_a_missing_service_is_recreated_and_deleted_with_its_job(
-    world: World,
-) -> None:
+async def test_a_missing_service_is_recreated_and_deleted_with_its_job(world: World) -> None:
     """As after a crash of the operator between Job and Service."""
     await world.create_tenant()
     world.pods.plays["fit"] = hold

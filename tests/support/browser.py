@@ -1,6 +1,4 @@
-"""A real browser for tests: Debian's chromium, with everything that it must not do written down as
-it happens.
-"""
+"""A real browser for tests: Debian's chromium, with a record of errors and foreign requests."""
 
 from __future__ import annotations
 
@@ -30,24 +28,21 @@ WIDTHS = {"desk": 1440, "phone": 390}
 Scheme = Literal["light", "dark"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-SHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
-"""Folder that pictures of the pages are written to (`docs/screenshots`); none are taken without it.
-"""
+SCREENSHOTS = os.environ.get("SIMULACRA_SCREENSHOTS")
+"""Folder for screenshots of the pages (`docs/screenshots`); unset: none are taken."""
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser with an empty profile."""
+    """Run a browser with an empty profile."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
-class Watched:
-    """A tab of its own profile; `wrong` collects console errors, exceptions, refused and foreign
-    requests.
-    """
+class Tab:
+    """A tab with its own profile; `wrong` lists console errors, exceptions and foreign requests."""
 
     def __init__(
         self, browser: Browser, base: str, width: str = "desk", scheme: Scheme = "light"
@@ -56,7 +51,7 @@ class Watched:
         self.base = base
         self.wrong: list[str] = []
         self.expected: set[int] = set()
-        """HTTP statuses that a test brings about."""
+        """HTTP error statuses that a test causes on purpose."""
         self.wire = 0
         self.context: BrowserContext = browser.new_context(
             viewport=size,
@@ -67,7 +62,7 @@ class Watched:
         )
         self.context.route("**/*", self._same_host)
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda said: self._said(said.type, said.text))
+        self.page.on("console", lambda said: self._on_console(said.type, said.text))
         self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
 
     def _same_host(self, route: Route) -> None:
@@ -78,7 +73,7 @@ class Watched:
             self.wrong.append(f"request to {parts.netloc}")
             route.abort()
 
-    def _said(self, kind: str, text: str) -> None:
+    def _on_console(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(
             f"status of {status}" in text for status in self.expected
         ):
@@ -91,35 +86,34 @@ class Watched:
         self.page.get_by_role("button", name="Sign in").click()
 
     def overflow(self) -> int:
-        """How many pixels the page is wider than its window."""
+        """Return by how many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
     def close(self) -> None:
         self.context.close()
 
 
-def shoot(page: Page, name: str, *, whole: bool = False) -> None:
-    """Take a picture of the window, or of the whole page, when pictures are wanted."""
-    if SHOTS:
+def take_screenshot(page: Page, name: str, *, whole: bool = False) -> None:
+    """Take a screenshot of the window, or of the whole page, when screenshots are wanted."""
+    if SCREENSHOTS:
         page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=whole)
+        page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=whole)
 
 
 IN_ALL_FORMS = {"sign-in", "quality", "error"}
-"""Pages whose pictures are taken at both widths, light and dark."""
+"""Pages with screenshots at both widths, light and dark."""
 
 
-def assert_accessible(tab: Watched, name: str) -> None:
-    """No finding of axe, and nothing wider than the window, at both widths, in light and dark."""
+def assert_accessible(tab: Tab, name: str) -> None:
+    """Assert that axe finds nothing and nothing overflows, at both widths, light and dark."""
     wrong = []
     for width in WIDTHS.values():
         tab.page.set_viewport_size({"width": width, "height": 900})
         wrong += [f"{name} at {width}: {tab.overflow()} px too wide"] if tab.overflow() > 0 else []
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)
-            rules = (
-                RULES if scheme == "light" else CONTRAST
-            )  # what isn't color is the same in the dark
+            # Only colors differ in the dark scheme.
+            rules = RULES if scheme == "light" else CONTRAST
             found = Axe().run(tab.page, options=rules).response["violations"]
             wrong += [
                 f"{name} at {width} {scheme}: {one['id']}: {node['html'][:160]} {node['any'][:1]}"
@@ -127,7 +121,7 @@ def assert_accessible(tab: Watched, name: str) -> None:
                 for node in one["nodes"][:3]
             ]
             if name in IN_ALL_FORMS or (scheme == "dark" and width == WIDTHS["phone"]):
-                shoot(
+                take_screenshot(
                     tab.page,
                     f"console-{name}-{width}-{scheme}".lower().replace(" ", "-"),
                     whole=name == "error",

@@ -1,7 +1,6 @@
-"""Faults for tests: an ASGI middleware that makes chosen requests fail, hang, break off or kill the
-server.
+"""Faults for tests: ASGI middleware that makes requests fail, hang, break off or kill the server.
 
-Nothing in the product adds it; a test wraps the application with it (`serve(..., wrap=...)`).
+The product never adds it; a test wraps the application with it (`serve(..., wrap=...)`).
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Fault:
     lines: int = 0
 
     def hits(self, method: str, path: str) -> bool:
-        """Whether this request is hit; counts it."""
+        """Return whether this request is hit, and count it."""
         if method != self.method or self.times <= 0 or not re.match(self.path, path):
             return False
         if self.skip > 0:
@@ -67,7 +66,7 @@ class FaultInjector:
         self._app, self._faults = app, faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or let it go wrong."""
+        """Pass the request on, or apply the fault that hits it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -99,7 +98,7 @@ class FaultInjector:
 
 
 def _limited(fault: Fault, send: Send) -> Send:
-    """A `send` that kills the process, or stops after `lines` chunks."""
+    """Return a `send` that kills the process, or stops after `lines` chunks."""
     left = fault.lines
 
     async def limited(message: Message) -> None:

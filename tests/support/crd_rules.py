@@ -1,6 +1,4 @@
-"""Every bound of a CRD's schema as a pair of values: one just inside, one just outside. Derived
-from the schema.
-"""
+"""Every bound of a CRD's schema as two values: one just inside, one just outside."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from simulacra_crds.kinds.tenant import PREFIX_PATTERN
 Schema = dict[str, Any]
 Value = Any
 Place = Callable[[Value], Value]
-"""Puts a value into the smallest object around it that is otherwise valid."""
+"""Puts a value into the smallest otherwise valid object."""
 
 KEY, ROLE = "arn:aws:kms:eu-central-1:123456789012:key/a", "arn:aws:iam::123456789012:role/a"
 BY_PATTERN = {
@@ -35,10 +33,9 @@ BY_PATTERN = {
     URI_PATTERN: ("s3://abc/a", "s3://abc/in/../out"),
     PREFIX_PATTERN: ("s3://abc/", "s3://abc/in"),
 }
-"""A string that meets each pattern, however often its last character is repeated, and one that does
-not.
+"""A string that matches each pattern, even with its last character repeated, and one that does not.
 """
-FELLOWS: dict[str, dict[str, Schema]] = {
+COMPANIONS: dict[str, dict[str, Schema]] = {
     ".source": {
         "sha256": {"bytes": 1},
         "bytes": {"sha256": "a" * 64},
@@ -56,14 +53,15 @@ FELLOWS: dict[str, dict[str, Schema]] = {
         "externalId": {"secretName": None, "roleArn": ROLE},
     },
 }
-"""What a CEL rule wants beside a field (or beside one value of it), by the end of the path; None:
-it must not be.
+"""Fields that a CEL rule needs beside a field or one value of it, by path suffix.
+
+None means absent.
 """
 EITHER = {
     "has(self.number) != has(self.level)": {"number": 1},
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
 }
-"""Rules that want one of two fields, and the one that a sample has."""
+"""Rules that need one of two fields, and the field that a sample has."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,8 @@ class Bound:
 
     Attributes:
         name: path and keyword, for the test's name.
-        inside: the value of spec or status that the rule lets pass.
-        outside: the one that it refuses.
+        inside: the value of spec or status that the rule accepts.
+        outside: the value that it rejects.
     """
 
     name: str
@@ -86,18 +84,18 @@ def bounds(section: str, schema: Schema) -> Iterator[Bound]:
     base = sample(schema) or {}
 
     def place(value: Value) -> Value:
-        return {**copy.deepcopy(base), **_fellows_of(value), **value}
+        return {**copy.deepcopy(base), **_companions(value), **value}
 
     yield from _object(section, schema, place)
 
 
-def _fellows_of(spec: Value) -> Value:
-    """Return what a CEL rule of a whole spec wants beside what it holds."""
+def _companions(spec: Value) -> Value:
+    """Return the other fields that a CEL rule of the whole spec needs."""
     return {"family": "neural"} if spec.get("resources", {}).get("workers") in (2, 4, 8) else {}
 
 
 def sample(schema: Schema) -> Value:
-    """Return a small valid value: of an object only what is required."""
+    """Return a small valid value; an object has its required fields only."""
     if "default" in schema:
         return copy.deepcopy(schema["default"])
     if "enum" in schema:
@@ -154,9 +152,8 @@ def _walk(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
         case "string":
             yield from _string(schema, bound)
         case "boolean":
-            yield bound(
-                "type", schema.get("default", True), "yes"
-            )  # other rules may ask more of what is no default
+            # Other rules may constrain a value that is not the default.
+            yield bound("type", schema.get("default", True), "yes")
         case _:
             yield from _number(schema, bound)
 
@@ -168,7 +165,7 @@ def _object(path: str, schema: Schema, place: Place) -> Iterator[Bound]:
         if path not in ("spec", "status"):
             yield Bound(f"{path}:required {name}", place(least), place(without))
     for name, inner in schema.get("properties", {}).items():
-        tied = next((found for end, found in FELLOWS.items() if path.endswith(end)), None)
+        tied = next((found for end, found in COMPANIONS.items() if path.endswith(end)), None)
         kept = {} if tied is None and _either(schema) else least
 
         def inside(
@@ -220,7 +217,7 @@ def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
     if pattern := schema.get("pattern"):
         yield bound("pattern", good, BY_PATTERN[pattern][1])
     if schema.get("format") != "date-time":
-        most = schema["maxLength"]  # every string has a bound
+        most = schema["maxLength"]  # every string is bounded
         longest, longer = (_long(good, most + more) for more in (0, 1))
         yield bound("maxLength", longest, longer)
     if schema.get("minLength"):
@@ -232,7 +229,7 @@ def _string(schema: Schema, bound: Callable[..., Bound]) -> Iterator[Bound]:
 
 
 def _long(good: str, length: int) -> str:
-    """Return a text of a length that meets the pattern which the short one meets."""
+    """Return a longer text that matches the pattern of the short one."""
     return (
         good + "a" * (length - len(good) - 1) + "/"
         if good.endswith("/")

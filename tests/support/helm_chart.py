@@ -1,6 +1,4 @@
-"""The Helm chart, rendered by the real helm: what tests apply to a cluster is what `helm install`
-would.
-"""
+"""The Helm chart, rendered by the real helm, as `helm install` would apply it."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ CHART = ROOT / "charts" / "simulacra"
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
 APP_VERSION = str(yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"])
-"""Tag of the images that the chart runs unless told otherwise."""
+"""Default tag of the chart's images."""
 OWN = "tryout.enabled=false,store.url=s3://abc/d,store.auditUrl=s3://abc/a,keys.url=awskms://?region=eu-west-1"
 VARIANTS: dict[str, tuple[str, ...]] = {
     "defaults": (),
@@ -39,15 +37,13 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "namespaced": ("--set", "namespaces={tenant-acme,tenant-globex}"),
     **{path.stem: ("-f", str(path)) for path in sorted((CHART / "examples").glob("*.yaml"))},
 }
-"""What tests render: name and arguments of helm."""
+"""Variants of the chart: name and helm arguments."""
 FOREIGN = ("monitoring.coreos.com", "gateway.networking.k8s.io")
 
 
 @functools.cache
 def program(name: str) -> Path | None:
-    """Return a program of PATH or of the shared archive (unpacked at first use), None where there
-    is neither.
-    """
+    """Return a program of PATH or of the shared archive (unpacked at first use), or None."""
     if found := shutil.which(name):
         return Path(found)
     if not TOOL.exists():
@@ -61,7 +57,7 @@ def program(name: str) -> Path | None:
     return path if path.exists() else None
 
 
-def needed(name: str) -> Path:
+def require_program(name: str) -> Path:
     """Return a program, or skip the test."""
     found = program(name)
     if found is None:
@@ -70,9 +66,9 @@ def needed(name: str) -> Path:
 
 
 def helm(*arguments: str, ok: bool = True) -> str:
-    """Run helm; return what it printed, and what it complained of where it is to fail."""
+    """Run helm; return what it printed, or its error output when `ok` is false."""
     done = subprocess.run(
-        [str(needed("helm")), *arguments], capture_output=True, text=True, timeout=60
+        [str(require_program("helm")), *arguments], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode == 0) is ok, done.stdout + done.stderr
     return done.stdout if ok else done.stdout + done.stderr
@@ -81,16 +77,12 @@ def helm(*arguments: str, ok: bool = True) -> str:
 def render(
     *arguments: str, only: tuple[str, ...] = (), namespace: str = SYSTEM, chart: Path = CHART
 ) -> list[Object]:
-    """Render a chart, or some of its templates, with helm's arguments (--set, -f); return the
-    objects.
-    """
+    """Render a chart, or some of its templates, with helm's arguments; return the objects."""
     shown = [part for name in only for part in ("-s", f"templates/{name}")]
     text = helm("template", "simulacra", str(chart), "-n", namespace, *shown, *arguments)
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def rights(room: str, *arguments: str) -> list[Object]:
-    """Return the ServiceAccount, roles and bindings of the API or the operator, with helm's
-    arguments.
-    """
-    return render(*arguments, only=(f"{room}/serviceaccount.yaml", f"{room}/rbac.yaml"))
+def rbac_objects(component: str, *arguments: str) -> list[Object]:
+    """Return the ServiceAccount, roles and bindings of the API or the operator."""
+    return render(*arguments, only=(f"{component}/serviceaccount.yaml", f"{component}/rbac.yaml"))

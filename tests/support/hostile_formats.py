@@ -1,4 +1,4 @@
-"""Arrow, Excel and SPSS bytes that are no table within the limits, and what the refusal says."""
+"""Hostile Arrow, Excel and SPSS bytes, and what the rejection says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 
 
 def workbook(rows: int = 30) -> bytes:
-    """Return a small workbook that is in order."""
+    """Return a small valid workbook."""
     book = openpyxl.Workbook()
     for row in [["name", "n"], *([f"word {i % 5}", i % 7] for i in range(rows))]:
         book.active.append(row)
@@ -49,15 +49,15 @@ def sheet(rows: str, head: str = "") -> bytes:
 
 
 def bomb() -> bytes:
-    """A workbook with a member that nobody needs and that says to unpack to 3 GiB."""
+    """Return a workbook with an unused member that claims to unpack to 3 GiB."""
     size = 12_345_677
     return with_member("xl/media/a.bin", bytes(size)).replace(
         struct.pack("<I", size), struct.pack("<I", 3 << 30)
     )
 
 
-def lying(size: int = 1000) -> bytes:
-    """A workbook whose sheet is longer than the archive says."""
+def understated_sheet(size: int = 1000) -> bytes:
+    """Return a workbook whose sheet is longer than the archive says."""
     data = bytearray(sheet("<row>" + '<c t="inlineStr"><is><t>x</t></is></c>' * 50_000 + "</row>"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         real = struct.pack("<I", archive.getinfo(SHEET).file_size)
@@ -65,7 +65,7 @@ def lying(size: int = 1000) -> bytes:
 
 
 def shared_string_bomb() -> bytes:
-    """300 strings of more than a MiB, which unpack from a third of a megabyte."""
+    """Return 300 strings of over 1 MiB, which unpack from a third of a megabyte."""
     strings = f"<sst {_NAMESPACE}>" + f"<si><t>{'0' * (1 + (1 << 20))}</t></si>" * 300 + "</sst>"
     cells = "".join(f'<row><c t="s"><v>{i}</v></c><c><v>1</v></c></row>' for i in range(300))
     types = (
@@ -98,18 +98,18 @@ def arrow(table: pa.Table, *, stream: bool = False, **options: object) -> bytes:
 
 
 def good_arrow() -> pa.Table:
-    """Return a table that is in order."""
+    """Return a valid table."""
     return pa.table({"a": range(100), "b": [f"level {i % 4}" for i in range(100)]})
 
 
 def broken_offsets() -> bytes:
-    """A string column whose offsets point far outside of its data."""
+    """Return a string column whose offsets point far outside of its data."""
     data = arrow(pa.table({"a": range(30), "words": ["abcde"] * 30}))
     return data.replace(struct.pack("<3i", 5, 10, 15), struct.pack("<3i", 5, 1 << 30, 15))
 
 
 def arrow_bomb() -> bytes:
-    """Two columns of 3 GB of zeros in a compressed body."""
+    """Return two columns of 3 GB of zeros in a compressed body."""
     data = bytearray(
         arrow(
             pa.table({"a": pa.array([0] * 200_000), "b": pa.array([0] * 200_000)}),
@@ -120,7 +120,7 @@ def arrow_bomb() -> bytes:
 
 
 def sav_header(variables: int, labels: bytes = b"") -> bytes:
-    """A header that announces so many variables."""
+    """Return a header that announces this number of variables."""
     head = (
         b"$FL2" + b"@(#) SPSS DATA FILE".ljust(60) + struct.pack("<iiiii", 2, variables, 1, 0, -1)
     )
@@ -144,7 +144,7 @@ def sav_with(position: int, value: bytes) -> bytes:
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "xlsx, cut": (lambda: workbook()[:-200], "workbook is damaged"),
     "xlsx, bomb": (bomb, "unpacks to more than 2 GiB"),
-    "xlsx, a member longer than it says": (lying, "workbook is damaged"),
+    "xlsx, a member longer than it says": (understated_sheet, "workbook is damaged"),
     "xlsx, shared strings bomb": (shared_string_bomb, "1 MiB at most"),
     "xlsx, entities": (lambda: sheet("", ENTITIES), "declares XML entities"),
     "xlsx, external entity": (
@@ -173,6 +173,18 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "xlsx, a cell in the last column": (
         lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="XFD2"><v>1</v></c></row>'),
         "2,000 columns at most.*16,384",
+    ),
+    "xlsx, a cell in the far corner": (
+        lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'),
+        "2,000 columns at most.*16,384",
+    ),
+    "xlsx, a cell far away": (
+        lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r="CV1048576"><v>1</v></c></row>'),
+        "spans more than 30,000,000 cells.*row 1,048,576 and column 100",
+    ),
+    "xlsx, a cell in the far corner that hides its place": (
+        lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r ="XFD1048576"><v>1</v></c></row>'),
+        "more memory to read than the limit",
     ),
     "xlsx, a cell in the last row": (
         lambda: sheet(f'{HEADER_ROW}<row r="1048576"><c r="A1048576"><v>1</v></c></row>'),

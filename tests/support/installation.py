@@ -1,4 +1,4 @@
-"""`simulacra up` as a user starts it, with what tests do to it: kill the tree, look into every store, add a tenant."""
+"""`simulacra up` as a user starts it, and tools to kill it, list its stores and add tenants."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Installation:
             "--data-dir",
             str(self.data_dir),
         ]
-        # Without the variables that another folder's fixtures have set: a store is one installation's.
+        # Drop variables from fixtures of other folders: one store belongs to one installation.
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")
         }
@@ -71,11 +71,11 @@ class Installation:
         return code
 
     def kill_tree(self) -> None:
-        """kill -9 of the supervisor and everything below it, all at once."""
+        """Send kill -9 to the supervisor and everything below it at once."""
         assert self.process
         victims = [self.process.pid, *descendants(self.process.pid)]
         for pid in victims:
-            os.kill(pid, signal.SIGSTOP)  # so that no one reacts to another's death
+            os.kill(pid, signal.SIGSTOP)  # so that no process reacts to another's death
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
         self.process.wait(30)
@@ -104,7 +104,7 @@ class Installation:
 
     @contextmanager
     def changes(self, *arguments: str) -> Iterator[Iterator[str]]:
-        """Yield what `kubectl get --watch` says, line by line: every change is seen, however short a state lasts."""
+        """Yield the lines of `kubectl get --watch`, which miss no state however short."""
         command = [
             str(Path(sys.executable).with_name("kubectl")),
             "--kubeconfig",
@@ -125,14 +125,14 @@ class Installation:
         return [line for line in found if "/" in line]
 
     def objects(self) -> list[str]:
-        """Return the keys of everything that is stored for a tenant, finished or not."""
+        """Return the keys of everything stored for a tenant, finished or not."""
         root = self.data_dir / "objects"
         found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
         return [name for name in found if not name.startswith("installation/")]
 
     def add_tenant(self, name: str) -> Client:
-        """Do what an operator does with kubectl: a Tenant, and a Secret with the hash of its client's secret."""
-        from simulacra_api.auth.secrets import hash_secret
+        """Create a Tenant and its client's Secret with kubectl; return a client."""
+        from simulacra_api.auth.clients import hash_secret
 
         client_id, secret = f"sim-{name}", "simsec_" + secrets.token_urlsafe(32)
         hashes = json.dumps([{"hash": hash_secret(secret), "created": "2026-01-01T00:00:00Z"}])
@@ -162,7 +162,7 @@ class Installation:
 
 
 def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until a check holds; fail with its name when it does not in time."""
+    """Wait until a check holds; fail with its name when time is up."""
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s: {check}"

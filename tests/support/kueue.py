@@ -1,9 +1,7 @@
-"""Kueue's own controller on a control plane without a node: its program out of the shared archive,
-its chart's objects.
+"""Kueue's own controller on a control plane without a node, from the shared archive.
 
-It runs as a process of the host, so its webhooks are called at loopback instead of at a Service of
-the cluster. Some of its paths are fixed, so the folder that it is given is all that it sees of the
-host's files.
+It runs as a process of the host, so its webhooks are called on loopback instead of through a
+Service. Some of its paths are fixed, so it runs with its own folder as the root.
 """
 
 from __future__ import annotations
@@ -29,18 +27,18 @@ from simulacra_controlplane import certificates
 Object = dict[str, Any]
 NAMESPACE = "kueue-system"
 WEBHOOKS = ("-kueue-x-k8s-io-", "-batch-v1-job")
-"""What of Kueue's webhooks is called: those of its own kinds and of Jobs."""
+"""Paths of the webhooks that are kept: those of Kueue's own kinds and of Jobs."""
 
 
 class Kueue:
-    """One Kueue on one control plane; made by `found`."""
+    """One Kueue on one control plane; made by `find`."""
 
     def __init__(self, cluster: RealCluster, folder: Path, archive: Path, chart: Path) -> None:
         self._cluster, self._folder, self._archive, self._chart = cluster, folder, archive, chart
         self._port = free_port(4)
 
     @classmethod
-    def found(cls, cluster: RealCluster, folder: Path) -> Kueue:
+    def find(cls, cluster: RealCluster, folder: Path) -> Kueue:
         """Return the Kueue of the shared archive, or skip the test."""
         helm_itself = program("helm")
         archives = [] if helm_itself is None else sorted(helm_itself.parent.glob("kueue*"))
@@ -80,15 +78,15 @@ class Kueue:
             process.wait(30)
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether the webhooks do: a queue that is never made tells."""
+        """Return whether the webhooks respond, tried with a dry run."""
         assert process.poll() is None, (self._folder / "kueue.log").read_text()[-3000:]
-        flavour = json.dumps(resource_flavor("probe"))
+        flavor = json.dumps(resource_flavor("probe"))
         return "created" in self._cluster.kubectl(
-            "create", "--dry-run=server", "-f", "-", stdin=flavour, ok=None
+            "create", "--dry-run=server", "-f", "-", stdin=flavor, ok=None
         )
 
     def _kubeconfig(self) -> str:
-        """Return the cluster admin's, with its certificate inside."""
+        """Return the cluster admin's kubeconfig with its certificate embedded."""
         config = yaml.safe_load(self._cluster.kubeconfig.read_text())
         for one in config["clusters"]:
             authority = Path(one["cluster"].pop("certificate-authority")).read_bytes()
@@ -96,7 +94,7 @@ class Kueue:
         return yaml.safe_dump(config)
 
     def _unpack(self) -> None:
-        """Take the one program out of the image."""
+        """Extract the controller's program from the image."""
         with tarfile.open(self._archive) as image:
             layer = next(name for name in image.getnames() if name.endswith(".tar"))
             with tarfile.open(fileobj=image.extractfile(layer)) as files:
@@ -124,9 +122,8 @@ class Kueue:
         objects = [one for one in yaml.safe_load_all(rendered) if one]
         definitions = [one for one in objects if one["kind"] == "CustomResourceDefinition"]
         for one in definitions:
-            one["spec"].pop(
-                "conversion", None
-            )  # the one version that is used is the one that is stored
+            # Only the stored version is used.
+            one["spec"].pop("conversion", None)
         hooks = [one for one in objects if one["kind"].endswith("WebhookConfiguration")]
         for one in hooks:
             one["webhooks"] = [
@@ -153,12 +150,12 @@ def _called(hook: Object) -> bool:
 
 
 def resource_flavor(name: str) -> Object:
-    """Return nodes as Kueue knows them: all alike."""
+    """Return a flavor for identical nodes."""
     return _object("ResourceFlavor", name, {})
 
 
 def cluster_queue(name: str, cohort: str, nominal: dict[str, int], flavor: str) -> Object:
-    """Return a tenant's share of a cohort's quota; what others leave may be borrowed."""
+    """Return a tenant's share of a cohort's quota; unused quota may be borrowed."""
     resources = [{"name": resource, "nominalQuota": count} for resource, count in nominal.items()]
     group = {
         "coveredResources": list(nominal),

@@ -1,4 +1,4 @@
-"""The product on a cluster with a real node: helm, kubectl, a way to its Services, and what is in its store."""
+"""The product on a cluster with a real node: helm, kubectl, its Services and its store."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import Any
 import boto3
 import httpx2
 
-from helm_chart import APP_VERSION, CHART, SYSTEM, needed
+from helm_chart import APP_VERSION, CHART, SYSTEM, require_program
 from installation import eventually
 from simulacra import Client, Connection
 
 VALUES_VARIABLE = "SIMULACRA_E2E_VALUES"
-"""A values file for this cluster; unset: there is no node to test on."""
+"""A values file for this cluster; unset: no cluster with a node."""
 CLUSTER_VARIABLE = "SIMULACRA_E2E_CLUSTER"
-"""Folder of `../shared/bin/cluster`, whose pods this machine reaches and whose kubelet and audit log are here."""
+"""Folder of `../shared/bin/cluster`; set if its pods, kubelet and audit log are on this machine."""
 PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
-"""The previous release's chart, whose images are `simulacra/previous-*`; unset: this clone has no such history."""
+"""Chart of the previous release, with images `simulacra/previous-*`; unset in a shallow clone."""
 NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
-"""Set where the cluster has the trainer with torch as well."""
+"""Set if the cluster has the trainer image with torch."""
 TRAINER = f"simulacra.local/simulacra/trainer:{APP_VERSION}"
 
 
@@ -48,7 +48,7 @@ class Node:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
-        """Run kubectl; return what it printed (stderr too when it is to fail; None: either way)."""
+        """Run kubectl; return its output, with stderr unless `ok` (None accepts failure)."""
         command = [str(Path(sys.executable).with_name("kubectl")), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180)
         assert ok is None or (done.returncode == 0) is ok, done.stdout + done.stderr
@@ -57,7 +57,7 @@ class Node:
     def helm(self, verb: str, *arguments: str) -> str:
         """Run a verb of helm on the release and wait for it."""
         command = [
-            str(needed("helm")),
+            str(require_program("helm")),
             verb,
             "simulacra",
             *arguments,
@@ -71,7 +71,7 @@ class Node:
         return done.stdout
 
     def apply(self, verb: str, *arguments: str, chart: Path = CHART) -> None:
-        """`helm install` or `helm upgrade`; customers come through a forwarded port, so that is the public URL."""
+        """Run `helm install` or `helm upgrade` with the forwarded port as the public URL."""
         public = ("--set", f"api.publicUrl={self.url}")
         self.helm(
             verb, str(chart), "--create-namespace", "-f", self.values, *public, *arguments, "--wait"
@@ -81,14 +81,14 @@ class Node:
     def forwarded(
         self, service: str, remote: int, local: int, namespace: str = SYSTEM
     ) -> Iterator[None]:
-        """Reach a Service at a local port."""
+        """Forward a local port to a Service."""
         command = [str(Path(sys.executable).with_name("kubectl")), "port-forward", "-n", namespace]
         command += [f"svc/{service}", f"{local}:{remote}"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
         def open_() -> bool:
             nonlocal process
-            if process.poll() is not None:  # a kubelet that has just started knows no pods yet
+            if process.poll() is not None:  # a new kubelet knows no pods yet
                 process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             with closing(socket.socket()) as one:
                 return one.connect_ex(("127.0.0.1", local)) == 0
@@ -101,14 +101,15 @@ class Node:
             process.wait(10)
 
     def api(self) -> Any:
-        """Reach the API at `url`."""
+        """Forward the API to `url`."""
         return self.forwarded("simulacra-api", 80, self.port)
 
     def sign_up(self, company: str) -> tuple[Client, str]:
-        """Ask for access, approve it with kubectl, claim the secret; return a client and the tenant."""
+        """Sign up, approve with kubectl, claim the secret; return a client and the tenant."""
         with httpx2.Client(base_url=self.url, timeout=30) as http:
             body = {"company": company, "contact": "ada@acme.example"}
-            path = f"/v1/signup/{http.post('/v1/signup', json=body).raise_for_status().json()['request_id']}"
+            request = http.post("/v1/signup", json=body).raise_for_status().json()
+            path = f"/v1/signup/{request['request_id']}"
             jsonpath = "{range .items[?(@.spec.decision!='Approved')]}{.metadata.name}{end}"
             name = self.kubectl("get", "accessrequests", "-o", f"jsonpath={jsonpath}")
             decision = '{"spec": {"decision": "Approved"}}'
@@ -128,7 +129,7 @@ class Node:
 
     @contextmanager
     def store(self, secret: str, service: str, namespace: str) -> Iterator[Any]:
-        """Reach a store of artifacts by boto3, with the credentials in a Secret of the release's namespace."""
+        """Yield a boto3 client of an artifact store, with the credentials in a Secret."""
         found = json.loads(self.kubectl("get", "secret", secret, "-n", SYSTEM, "-o", "json"))
         known = {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
         port = free_port()
@@ -147,16 +148,16 @@ class Node:
         service: str = "simulacra-tryout",
         namespace: str = SYSTEM,
     ) -> list[str]:
-        """Return the keys of all that is in the store of artifacts."""
+        """Return all keys in the artifact store."""
         with self.store(secret, service, namespace) as s3:
             pages = s3.get_paginator("list_objects_v2").paginate(Bucket="simulacra", Prefix="data/")
             return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def restart_kubelet(self, folder: Path) -> None:
-        """End the kubelet of `../shared/bin/cluster` and start it again as the tool did; its folder is given."""
+        """Kill the kubelet of `../shared/bin/cluster` and start it as the tool did."""
         noted = folder / "kubelet.pid"
         pid = int(noted.read_text().split()[0])
-        words = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+        arguments = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
         space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
         os.kill(pid, signal.SIGKILL)
         eventually(
@@ -167,17 +168,22 @@ class Node:
             20,
         )
         with (folder / "kubelet.log").open("ab") as log:
-            command = ["nsenter", f"--net=/proc/self/fd/{space}", *words]
+            command = ["nsenter", f"--net=/proc/self/fd/{space}", *arguments]
             new = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True,
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                start_new_session=True,
                 pass_fds=[space],
-            )  # fmt: skip
+            )
         os.close(space)
         started = Path(f"/proc/{new.pid}/stat").read_text().rpartition(")")[2].split()[19]
         noted.write_text(f"{new.pid} {started}")
 
     def fit_job(self, tenant: str) -> str:
-        """Return the Job of a fit that runs, once its pod does."""
+        """Return the Job of a fit whose pod runs."""
         selector = ("-n", f"tenant-{tenant}", "-l", "simulacra.dev/kind=models")
         path = "{.items[?(@.status.phase=='Running')].metadata.labels.job-name}"
         deadline = time.monotonic() + 120

@@ -1,7 +1,6 @@
-"""A store and a key provider in the cluster that are not the release's: SeaweedFS and OpenBao in
-their own namespace.
+"""SeaweedFS and OpenBao in their own namespace of the cluster, outside the release.
 
-They run from the tryout's image, since there is no registry to get another from.
+They run from the tryout's image, since there is no registry for another.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ STORE = {
     "store.url": f"s3://simulacra/data?{S3}",
     "store.auditUrl": f"s3://audit/log?{S3}",
 }
-"""Values of the chart, to which keys and credentials come."""
+"""Chart values without keys and credentials."""
 BY_TOKEN = STORE | {
     "keys.url": f"{BAO}?auth=token",
     "credentials.existingSecret": "store-and-token",
@@ -40,9 +39,9 @@ BY_ACCOUNT = STORE | {
     "trainer.tokenAudience": "vault",
     "credentials.existingSecret": "store-only",
 }
-"""API, operator and Jobs log in by their ServiceAccounts; nobody has a token of OpenBao's."""
-WHERE = ("store-only", "seaweedfs", HOME)
-"""How `Node.stored` reaches this store."""
+"""API, operator and Jobs log in by their ServiceAccounts, without an OpenBao token."""
+STORE_ARGUMENTS = ("store-only", "seaweedfs", HOME)
+"""Arguments of `Node.stored` for this store."""
 POLICY = """
 path "transit/keys/simulacra-*"    { capabilities = ["create", "read", "update", "delete"] }
 path "transit/encrypt/simulacra-*" { capabilities = ["update"] }
@@ -56,15 +55,15 @@ ROLE = {
 }
 
 
-def words(values: dict[str, str]) -> list[str]:
-    """Return values as arguments of helm."""
+def set_arguments(values: dict[str, str]) -> list[str]:
+    """Return values as helm arguments."""
     return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
 
 
 def _server(
     name: str, argument: str, port: int, environment: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """A Deployment of one of the image's programs, its Service and its ServiceAccount."""
+    """Return a Deployment of one of the image's programs, its Service and its ServiceAccount."""
     metadata, labels = {"name": name, "namespace": HOME}, {"app": name}
     container = {
         "name": name,
@@ -89,7 +88,7 @@ def _server(
 
 @contextmanager
 def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
-    """OpenBao, as its root."""
+    """Yield a client of OpenBao with the root token."""
     keys = json.loads(
         node.kubectl("exec", "-n", HOME, "deploy/openbao", "--", "cat", "/data/openbao/unseal.json")
     )
@@ -100,7 +99,7 @@ def root_of_openbao(node: Node) -> Iterator[hvac.Client]:
 
 @contextmanager
 def servers(node: Node) -> Iterator[None]:
-    """Run both, set up for the product; credentials of BY_TOKEN and BY_ACCOUNT in Secrets."""
+    """Run both, set up for the product; BY_TOKEN's and BY_ACCOUNT's credentials are in Secrets."""
     store = {
         "AWS_ACCESS_KEY_ID": secrets.token_hex(10),
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
@@ -130,7 +129,7 @@ def servers(node: Node) -> Iterator[None]:
         root.write_data(
             "auth/kubernetes/role/simulacra", data=ROLE | {"token_policies": "simulacra-accounts"}
         )
-    with node.store(*WHERE) as s3:
+    with node.store(*STORE_ARGUMENTS) as s3:
         s3.create_bucket(Bucket="audit")
     yield
     node.kubectl("delete", "clusterrolebinding", "openbao-reviews-tokens")

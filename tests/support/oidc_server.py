@@ -1,8 +1,7 @@
-"""A real OpenID Connect issuer: npm's certified `oidc-provider`, on loopback, with client
-credentials and resources.
+"""A real OpenID Connect issuer: npm's certified `oidc-provider`, on loopback.
 
-npm installs it once into a cache folder outside of the repository; where node, npm or the package
-is not to be had, the tests that need it are skipped and say why.
+npm installs it once into a cache folder outside of the repository. Where node, npm or the package
+is missing, the tests that need it are skipped with the reason.
 """
 
 from __future__ import annotations
@@ -47,9 +46,7 @@ createServer(provider.callback()).listen(port, '127.0.0.1', () => console.log('r
 
 
 def installed() -> Path:
-    """Return the folder with the package, installing it at first; skip the test where that cannot
-    be.
-    """
+    """Return the folder with the package, installed at first use; skip the test if impossible."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("no node or npm: the real OpenID Connect issuer is not tested")
     cache = (
@@ -68,7 +65,7 @@ def installed() -> Path:
 
 
 class OidcServer:
-    """One issuer with one client; it can be stopped, and started again with other keys."""
+    """An issuer with one client; it can be stopped, and restarted with other keys."""
 
     client, secret = "client.acme", "issuer-secret-of-the-tests"
 

@@ -46,10 +46,9 @@ async def failing(world: World, proxy: KillingProxy, number: int, *, seconds: fl
     ends = [
         one["type"].rpartition(".")[2] for one in world.audit() if one["data"].get("uid") == uid
     ]
-    assert ends in (
-        ["erased"],
-        ["erased"] * 2,
-    ), "a crash between record and status repeats the record"
+    assert ends in (["erased"], ["erased"] * 2), (
+        "a crash between record and status repeats the record"
+    )
     await world.cluster.delete(kube.DATASETS, name, world.namespace)
     await _ends(world, proxy, number, [uid], seconds)
     return proxy.writes - start

@@ -1,6 +1,4 @@
-"""A real Prometheus that scrapes a release: targets as the chart's ServiceMonitors say, and the
-chart's rules.
-"""
+"""A real Prometheus that scrapes a release by the chart's ServiceMonitors and rules."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from typing import Any
 import httpx2
 
 import yaml
-from helm_chart import CHART, SYSTEM, needed, render
+from helm_chart import CHART, SYSTEM, render, require_program
 from installation import eventually
 from real_cluster import free_port
 
@@ -22,7 +20,7 @@ MONITORS = ("--set", "monitoring.serviceMonitor.enabled=true,monitoring.serviceM
 
 
 def job(monitor: dict[str, Any]) -> dict[str, Any]:
-    """Return the scrape configuration that the Prometheus operator makes of a ServiceMonitor."""
+    """Return the scrape configuration that a ServiceMonitor becomes."""
     (endpoint,) = monitor["spec"]["endpoints"]
     labels = monitor["spec"]["selector"]["matchLabels"]
     kept = [
@@ -59,7 +57,7 @@ def job(monitor: dict[str, Any]) -> dict[str, Any]:
 
 
 class Prometheus:
-    """One process on loopback, with its data in a folder."""
+    """One process on loopback with its data in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port(1)
@@ -77,10 +75,12 @@ class Prometheus:
         path = self.folder / "prometheus.yml"
         path.write_text(yaml.safe_dump(config))
         subprocess.run(
-            [str(needed("promtool")), "check", "config", str(path)], check=True, capture_output=True
+            [str(require_program("promtool")), "check", "config", str(path)],
+            check=True,
+            capture_output=True,
         )
         command = [
-            str(needed("prometheus")),
+            str(require_program("prometheus")),
             f"--config.file={path}",
             f"--storage.tsdb.path={self.folder}/data",
         ]
@@ -102,7 +102,7 @@ class Prometheus:
             return False
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """Ask its HTTP API; return the answer's `data`."""
+        """Call its HTTP API; return the response's `data`."""
         return (
             self._http.get(f"/api/v1/{path}", params=parameters).raise_for_status().json()["data"]
         )

@@ -1,4 +1,4 @@
-"""What the operator would sign, for tests of who reads it: keys, a certificate, a checkpoint."""
+"""Certificates, checkpoints and keys as the operator signs them, for tests of their readers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def statement(tenant_uid: str, resource_id: str, uid: str) -> ErasureCertificate
 
 
 class Proofs:
-    """The operator's part beside an audit log in a directory."""
+    """Signs for an audit log in a directory, as the operator does."""
 
     def __init__(self, audit: Path) -> None:
         self._store = LocalStore(audit)

@@ -1,6 +1,4 @@
-"""A real control plane with its audit log, the product's programs on it, each with the rights of
-its role alone.
-"""
+"""A real control plane with an audit log, and the product's programs with only their own roles."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
 
 
-class Right(NamedTuple):
+class Permission(NamedTuple):
     """One verb on one resource (`plural` or `plural/subresource`) of an API group."""
 
     verb: str
@@ -55,7 +53,7 @@ def free_port(count: int) -> int:
 
 
 class RealCluster:
-    """One control plane; made by the shared tool, which needs no root."""
+    """One control plane, started by the shared tool; needs no root."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,7 +61,7 @@ class RealCluster:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run it, with every request noted in audit.jsonl."""
+        """Run it with every request in audit.jsonl."""
         command = [str(TOOL), "up", str(self.folder), "--audit", "--port", str(free_port(5))]
         subprocess.run(command, check=True, capture_output=True, timeout=180)
         try:
@@ -74,9 +72,7 @@ class RealCluster:
             )
 
     def kubectl(self, *arguments: str, stdin: str | None = None, ok: bool | None = True) -> str:
-        """Run kubectl as cluster admin; return what it printed (stderr too when it is to fail;
-        None: either way).
-        """
+        """Run kubectl; return its output, with stderr unless `ok` (None accepts failure)."""
         command = [
             str(Path(sys.executable).with_name("kubectl")),
             "--kubeconfig",
@@ -88,19 +84,20 @@ class RealCluster:
         return done.stdout + done.stderr if ok is False else done.stdout
 
     def install(self, *arguments: str) -> None:
-        """Apply the CRDs, the system namespace and both roles with their ServiceAccounts, as helm's
-        arguments say.
-        """
+        """Apply the CRDs, the system namespace, and both roles with their ServiceAccounts."""
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
-        for room in ("operator", "api"):
+        for component in ("operator", "api"):
             self.kubectl(
-                "apply", "-f", "-", stdin=yaml.safe_dump_all(helm_chart.rights(room, *arguments))
+                "apply",
+                "-f",
+                "-",
+                stdin=yaml.safe_dump_all(helm_chart.rbac_objects(component, *arguments)),
             )
-            # the authorizer learns of a role by a watch, a moment later
-            who = f"system:serviceaccount:{SYSTEM}:simulacra-{room}"
+            # The authorizer learns of a role by a watch, a moment later.
+            who = f"system:serviceaccount:{SYSTEM}:simulacra-{component}"
             eventually(
                 lambda who=who: (
                     "yes" in self.kubectl("auth", "can-i", "list", "tenants", "--as", who)
@@ -109,7 +106,7 @@ class RealCluster:
             )
 
     def login(self, account: str) -> Path:
-        """Return a kubeconfig that holds a ServiceAccount's token, asked for by TokenRequest."""
+        """Return a kubeconfig with a ServiceAccount's token from TokenRequest."""
         token = self.kubectl("create", "token", account, "-n", SYSTEM, "--duration", "1h").strip()
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"] = [
@@ -129,20 +126,20 @@ class RealCluster:
                 if entry["user"]["username"] == user:
                     yield entry
 
-    def used(self, account: str) -> dict[Right, int]:
-        """Return how often an account used each right, and was let."""
-        counts: dict[Right, int] = {}
+    def used(self, account: str) -> dict[Permission, int]:
+        """Return how often an account used each permission successfully."""
+        counts: dict[Permission, int] = {}
         for entry in self.requests_of(account):
             if (
                 entry["annotations"].get("authorization.k8s.io/decision") == "allow"
                 and "objectRef" in entry
             ):
-                right = right_of(entry)
+                right = permission_of(entry)
                 counts[right] = counts.get(right, 0) + 1
         return counts
 
     def refused(self, account: str) -> list[str]:
-        """Return what an account asked for and may not do."""
+        """Return the requests of an account that were forbidden."""
         entries = [
             one
             for one in self.requests_of(account)
@@ -156,18 +153,18 @@ class RealCluster:
         return [f"{one['verb']} {one['requestURI']}" for one in forbidden]
 
 
-def right_of(entry: Object) -> Right:
-    """Return the right that an entry of the audit log used."""
+def permission_of(entry: Object) -> Permission:
+    """Return the permission that an entry of the audit log used."""
     ref = entry["objectRef"]
     resource = ref["resource"] + (f"/{ref['subresource']}" if "subresource" in ref else "")
-    return Right(entry["verb"], ref.get("apiGroup", ""), resource)
+    return Permission(entry["verb"], ref.get("apiGroup", ""), resource)
 
 
-def granted(room: str, *arguments: str) -> set[Right]:
-    """Return every right that the chart's roles of a room grant, with helm's arguments."""
+def granted(component: str, *arguments: str) -> set[Permission]:
+    """Return every permission that the chart's roles grant to the API or the operator."""
     return {
-        Right(verb, group, resource)
-        for role in helm_chart.rights(room, *arguments)
+        Permission(verb, group, resource)
+        for role in helm_chart.rbac_objects(component, *arguments)
         for rule in role.get("rules", ())
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -176,7 +173,7 @@ def granted(room: str, *arguments: str) -> set[Right]:
 
 
 class Product:
-    """The operator, the API and the node agent as processes, all on one control plane."""
+    """Operator, API and node agent as processes on one control plane."""
 
     def __init__(self, cluster: RealCluster, folder: Path, **env: str) -> None:
         self.cluster, self.folder, self._env = cluster, folder, env
@@ -185,7 +182,7 @@ class Product:
 
     @property
     def custody(self) -> dict[str, str]:
-        """The variables by which every program finds the same store, keys and audit log."""
+        """Return the variables that give every program the same store, keys and audit log."""
         return {
             "SIMULACRA_STORE": f"file://{self.folder}/objects",
             "SIMULACRA_KEYS": f"local://{self.folder}/keyring.json",
@@ -194,7 +191,7 @@ class Product:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run all three; each must end in order when asked to."""
+        """Run all three; each must exit cleanly."""
         operator, api = (
             self.cluster.login("simulacra-operator"),
             self.cluster.login("simulacra-api"),
@@ -202,9 +199,8 @@ class Product:
         agent = ["simulacra_embedded.node", "--data-dir", str(self.folder / "node")]
         try:
             self._start("operator", ["simulacra_operator"], operator)
-            self._start(
-                "node", agent, self.cluster.kubeconfig
-            )  # plays kubelet, which is no part of the product
+            # The node agent plays the kubelet, which is not part of the product.
+            self._start("node", agent, self.cluster.kubeconfig)
             self._start("api", ["simulacra_api", "--port", "0"], api)
             out = self._processes[-1][1].stdout
             assert out is not None
@@ -214,20 +210,19 @@ class Product:
             yield
         finally:
             codes = self._stop()
+        # uvicorn exits by the signal that it received.
         assert codes["api"] in (
             0,
             -signal.SIGTERM,
-        ), codes  # uvicorn ends by the signal that it was given
+        ), codes
         assert codes["operator"] == codes["node"] == 0, codes
 
     def log(self, program: str) -> str:
-        """Return what a program wrote."""
+        """Return the log of a program."""
         return (self.folder / f"{program}.log").read_text()
 
     def sign_up(self, company: str) -> tuple[Client, str]:
-        """Ask for access, be approved with kubectl, claim the secret; return a client and the
-        tenant.
-        """
+        """Sign up, approve with kubectl, claim the secret; return a client and the tenant."""
         kubectl = self.cluster.kubectl
         with httpx2.Client(base_url=self.api_url, timeout=30) as http:
             asked = http.post(
@@ -254,7 +249,7 @@ class Product:
         return Client(connection), tenant
 
     def objects(self) -> list[str]:
-        """Return the keys of everything that is stored for a tenant, finished or not."""
+        """Return the keys of everything stored for a tenant, finished or not."""
         root = self.folder / "objects"
         found = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
         return [name for name in found if not name.startswith("installation/")]

@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: uploads that are tables, questions that fit them, and few rows."""
+"""Hooks of schemathesis: uploads that are tables, matching generation requests, and few rows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ QUESTION = {
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Of a valid request, keep what schemathesis made up and make the part of it that it cannot
-    know fit.
-    """
+    """Keep what schemathesis generated for a valid request, and fill in what it cannot know."""
     name = case.operation.definition.raw["operationId"]
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
@@ -39,11 +37,12 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
             for key, value in case.body.items()
             if key not in ("file", "family", "knowledge")
         } | {"file": CSV}
+        # Later calls need a ready dataset.
         case.headers = {
             **(case.headers or {}),
             "Prefer": "wait=30",
-        }  # what follows finds a dataset that is ready
-    elif name == "beginUpload":  # what is announced counts as stored
+        }
+    elif name == "beginUpload":  # the announced size counts as stored
         case.body = {
             key: value
             for key, value in case.body.items()
@@ -51,7 +50,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         } | {"bytes": len(CSV)}
     elif name in ("createGeneration", "probeDataset"):
         case.body = case.body | {"row_count": min(case.body.get("row_count", 20), MAX_ROWS)}
-        if len(str(case.body)) % 2:  # the other half goes as it is, with columns that nobody has
+        if len(str(case.body)) % 2:  # the other half keeps unknown columns
             case.body = {
                 key: value
                 for key, value in case.body.items()

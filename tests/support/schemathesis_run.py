@@ -1,6 +1,4 @@
-"""Runs schemathesis against an installation: all phases, valid and invalid data, stateful along
-links.
-"""
+"""Schemathesis against an installation: all phases, valid and invalid data, stateful links."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ HERE = Path(__file__).parent
 def run(
     installation: Installation, *options: str, folder: Path, timeout: float
 ) -> subprocess.CompletedProcess[str]:
-    """Run it; the exit status is 0 when nothing was found."""
+    """Run it; exit status 0 means that nothing was found."""
     known = installation.connection
     names = ("client_id", "client_secret", "audience")
     body = {"grant_type": "client_credentials"} | {name: known[name] for name in names}

@@ -1,6 +1,4 @@
-"""A pod's surroundings for tests of the trainer: real custody on a local store, and tasks run as a
-pod would.
-"""
+"""A pod's environment for trainer tests: real custody on a local store, and tasks run on it."""
 
 from __future__ import annotations
 
@@ -28,15 +26,15 @@ from simulacra_custody.keys.keyring import LocalKeyring
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
-from simulacra_trainer import task
-from simulacra_trainer.artifacts import Artifacts
+from simulacra_trainer.tasks import entry
+from simulacra_trainer.tasks.artifacts import Artifacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
 
 
 class Pod:
-    """A tenant's store and keyring, and tasks run on them in this process as a pod would."""
+    """A tenant's store and keyring, and tasks run on them in this process."""
 
     def __init__(self, root: Path) -> None:
         keyring = LocalKeyring(root / "keys.json")
@@ -76,7 +74,7 @@ class Pod:
         }
 
     def run(self, name: str, kind: str, shard: int = 0, shards: int = 1) -> tuple[int, TaskResult]:
-        code = task.run_task(self.environment(name, kind, shard, shards))
+        code = entry.run_task(self.environment(name, kind, shard, shards))
         message = (self.root / "termination").read_bytes()
         assert len(message) <= TERMINATION_LIMIT
         return code, TaskResult.model_validate_json(message)
@@ -84,7 +82,7 @@ class Pod:
     def start(
         self, name: str, kind: str, shard: int = 0, shards: int = 1, **more: str
     ) -> subprocess.Popen[bytes]:
-        """Start a task as a process of its own; its log is `shard`.log below the root."""
+        """Start a task as its own process; its log is `shard`.log below the root."""
         env = {**os.environ, **self.environment(name, kind, shard, shards), **more}
         env[TERMINATION_PATH_ENV] = str(self.root / f"termination-{shard}")
         with (self.root / f"{shard}.log").open("ab") as log:
@@ -93,11 +91,11 @@ class Pod:
             )
 
     def result(self, shard: int = 0) -> TaskResult:
-        """Return what a started task said at its end."""
+        """Return the result that a started task wrote."""
         return TaskResult.model_validate_json((self.root / f"termination-{shard}").read_bytes())
 
     def prepare_for(self, request: FitRequest) -> None:
-        """Have a dataset prepared, and a fit asked for."""
+        """Prepare a dataset and request a fit."""
         self.artifacts("datasets").store(UPLOAD, upload_bytes())
         self.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
         self.artifacts("models").store_model(REQUEST, request)

@@ -1,4 +1,4 @@
-"""Tables that the engine's tests learn from, in clean types with their schema."""
+"""Tables for the engine's tests, in clean types with their schema."""
 
 import numpy as np
 import pyarrow as pa
@@ -48,8 +48,9 @@ def clean(*columns: tuple[pa.Array, ColumnSchema]) -> tuple[pa.Table, TableSchem
 
 
 def survey(n: int, seed: int) -> tuple[pa.Table, TableSchema]:
-    """A confounded survey: age moves both segment and spend; price moves spend; city decides
-    region; 8 % missing.
+    """A confounded survey, 8 % missing.
+
+    Age affects segment and spend; price affects spend; city determines region.
     """
     rng = np.random.default_rng(seed)
     age = np.clip(np.round(rng.normal(45, 16, n)), 18, 90)

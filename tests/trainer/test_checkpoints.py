@@ -1,6 +1,4 @@
-"""Checkpoints of a fit in custody: what is stored and when, and that another pod goes on from
-there.
-"""
+"""Stored checkpoints of a fit: when they are stored, and how the next pod resumes from them."""
 
 from __future__ import annotations
 
@@ -13,15 +11,16 @@ import pytest
 
 from installation import eventually
 from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
+from simulacra_crds.kinds.base import Artifact
 from simulacra_custody.errors import CustodyError
-from simulacra_trainer.artifacts import Artifacts
-from simulacra_trainer.checkpoints import StoredCheckpoints
+from simulacra_trainer.tasks.artifacts import Artifacts
+from simulacra_trainer.tasks.checkpoints import StoredCheckpoints
 from simulacra_trainer.workers import Workers, workers_of
 from trainer_pod import Pod
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -39,22 +38,22 @@ def names(pod: Pod) -> list[str]:
     return pod.artifacts("models").names(CHECKPOINT_PREFIX)
 
 
-def written(folder: Path, name: str, content: bytes) -> None:
+def write(folder: Path, name: str, content: bytes) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
-def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
+def test_restore_downloads_the_stored_checkpoints(pod: Pod, tmp_path: Path) -> None:
     clock = Clock()
     first = StoredCheckpoints(pod.artifacts("models"), tmp_path / "first", clock)
     first.restore()
     assert list(first.directory.iterdir()) == []
-    written(first.directory, "graph-1.json", b"graph")
-    written(first.directory, "neural-1/best.ckpt", b"best")
-    written(first.directory, "neural-1/last.ckpt", b"last")
-    written(first.directory, "neural-1/trained.part", b"not whole")
-    first.keep()
+    write(first.directory, "graph-1.json", b"graph")
+    write(first.directory, "neural-1/best.ckpt", b"best")
+    write(first.directory, "neural-1/last.ckpt", b"last")
+    write(first.directory, "neural-1/trained.part", b"not whole")
+    first.store()
     assert names(pod) == [
         "checkpoint/graph-1.json",
         "checkpoint/neural-1--best.ckpt",
@@ -75,35 +74,34 @@ def test_another_directory_gets_what_was_kept(pod: Pod, tmp_path: Path) -> None:
     assert names(pod) == []
 
 
-def test_nothing_is_stored_in_the_clear(pod: Pod, tmp_path: Path) -> None:
-    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c")
-    written(kept.directory, "graph-1.json", b"zq_column")
-    kept.keep()
+def test_checkpoints_are_stored_encrypted(pod: Pod, tmp_path: Path) -> None:
+    checkpoints = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c")
+    write(checkpoints.directory, "graph-1.json", b"zq_column")
+    checkpoints.store()
     stored = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
     assert stored
     assert not any(b"zq_column" in path.read_bytes() for path in stored)
 
 
-def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
+def test_removed_files_are_erased_and_unchanged_ones_not_stored_again(
     pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored, upload = list[str](), Artifacts.upload
-    monkeypatch.setattr(
-        Artifacts,
-        "upload",
-        lambda own, name, path: (stored.append(name), upload(own, name, path))[1],
-    )
-    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
-    written(kept.directory, "n/best.ckpt", b"best")
-    written(kept.directory, "n/last.ckpt", b"last")
-    kept.keep()
-    assert stored == [
-        "checkpoint/n--best.ckpt",
-        "checkpoint/n--last.ckpt",
-    ], "what last speaks of comes first"
-    written(kept.directory, "n/last.ckpt", b"a later one")
-    (kept.directory / "n" / "best.ckpt").unlink()
-    kept.keep()
+    stored: list[str] = []
+    upload = Artifacts.upload
+
+    def recorded(own: Artifacts, name: str, path: Path) -> Artifact:
+        stored.append(name)
+        return upload(own, name, path)
+
+    monkeypatch.setattr(Artifacts, "upload", recorded)
+    checkpoints = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
+    write(checkpoints.directory, "n/best.ckpt", b"best")
+    write(checkpoints.directory, "n/last.ckpt", b"last")
+    checkpoints.store()
+    assert stored == ["checkpoint/n--best.ckpt", "checkpoint/n--last.ckpt"]  # last refers to best
+    write(checkpoints.directory, "n/last.ckpt", b"a later one")
+    (checkpoints.directory / "n" / "best.ckpt").unlink()
+    checkpoints.store()
     assert stored[2:] == ["checkpoint/n--last.ckpt"]
     assert names(pod) == ["checkpoint/n--last.ckpt"]
 
@@ -111,56 +109,56 @@ def test_what_went_is_erased_and_what_did_not_change_is_not_stored_again(
 def test_storing_takes_a_tenth_of_the_time_at_most(
     pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, stored = Clock(), list[float]()
+    clock = Clock()
+    stored: list[float] = []
 
     def upload(_own: Artifacts, _name: str, _path: Path) -> None:
         stored.append(clock.now)
         clock.now += 2.0
 
     monkeypatch.setattr(Artifacts, "upload", upload)
-    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", clock)
+    checkpoints = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", clock)
     for step in range(100):
-        written(kept.directory, "last.ckpt", b"x" * (step + 1))
-        kept.keep()
+        write(checkpoints.directory, "last.ckpt", b"x" * (step + 1))
+        checkpoints.store()
         clock.now += 1.0
     gaps = [later - earlier for earlier, later in itertools.pairwise(stored)]
     assert min(gaps) >= 22.0
     assert len(stored) == 5
 
 
-def test_a_store_that_refuses_does_not_end_a_fit(
+def test_an_error_of_the_store_does_not_end_a_fit(
     pod: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise CustodyError("no")
 
-    kept = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
-    written(kept.directory, "last.ckpt", b"last")
+    checkpoints = StoredCheckpoints(pod.artifacts("models"), tmp_path / "c", Clock())
+    write(checkpoints.directory, "last.ckpt", b"last")
     with monkeypatch.context() as patch:
         patch.setattr(Artifacts, "upload", refuse)
-        kept.keep()
+        checkpoints.store()
     assert names(pod) == []
-    kept.keep()
+    checkpoints.store()
     assert names(pod) == ["checkpoint/last.ckpt"]
 
 
 @pytest.mark.neural
 @pytest.mark.reliability
-def test_a_killed_pod_is_followed_by_one_that_goes_on(pod: Pod) -> None:
+def test_a_fit_resumes_after_its_pod_was_killed(pod: Pod) -> None:
     pod.prepare_for(FitRequest(family="neural", seed=3))
     first = pod.start("fit", "models")
-    eventually(
-        lambda: any(name.endswith("trained.ckpt") for name in names(pod)), 300
-    )  # half of the fit
+    half_done = "trained.ckpt"
+    eventually(lambda: any(name.endswith(half_done) for name in names(pod)), 300)
     os.kill(first.pid, signal.SIGKILL)
     first.wait(30)
     assert pod.start("fit", "models").wait(400) == ExitCode.OK
-    assert "its fit goes on from" in (pod.root / "0.log").read_text()
+    assert "interrupted fit resumed" in (pod.root / "0.log").read_text()
     assert pod.result().family == "neural"
     assert names(pod) == []
 
 
-def test_the_place_of_a_worker_comes_from_its_environment() -> None:
+def test_the_rank_of_a_worker_is_read_from_its_environment() -> None:
     env = {"MASTER_ADDR": "fit-0.fit.tenant-a.svc", "MASTER_PORT": "29500"}
     assert workers_of(env, 1, 2) == Workers(1, 2, "fit-0.fit.tenant-a.svc", 29500)
     assert workers_of({}, 0, 1) is None
@@ -172,6 +170,6 @@ def test_the_place_of_a_worker_comes_from_its_environment() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
-def test_the_parts_of_all_workers_are_the_whole(size: int) -> None:
+def test_the_shares_of_all_workers_make_up_the_batch(size: int) -> None:
     parts = [Workers(rank, size, "here", 1).part(8) for rank in range(size)]
     assert [one for part in parts for one in range(8)[part]] == list(range(8))

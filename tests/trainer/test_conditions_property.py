@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
 from simulacra_trainer.conditions.cells import find_cells
-from simulacra_trainer.conditions.raking import TOLERANCE, rake
+from simulacra_trainer.conditions.margins import TOLERANCE, rake
 
 LEVELS = "abcd"
 SETTINGS = settings(max_examples=120, deadline=None, derandomize=True)
@@ -39,7 +39,7 @@ def meets(count: int, share: float, n: int) -> bool:
 
 @st.composite
 def attainable_requests(draw):
-    """Shares taken from a weighting of the pool's own rows: together feasible by construction."""
+    """Shares of a weighting of the pool's rows, feasible by construction."""
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     columns = draw(st.integers(1, 4))
     codes = rng.integers(-1, draw(st.integers(1, 4)), size=(draw(st.integers(1, 400)), columns))
@@ -65,15 +65,13 @@ def test_every_feasible_request_is_met(case):
         # the margins are feasible as fractions; whole rows on a sparse support may lie one row off,
         # never more
         assert abs(count - asked[column][level] * n) < 2 + 1e-6
-    if (
-        len(asked) <= 2
-    ):  # two-way tables are totally unimodular: whole rows exist for every attainable margin
+    if len(asked) <= 2:  # two-way tables are totally unimodular: whole rows exist
         assert plan.attainment.status == "exact"
 
 
 @st.composite
 def tiny_requests(draw):
-    """Any shares at all on a tiny pool, few rows asked: integer tables can be enumerated."""
+    """Any shares on a tiny pool and few rows, so that integer tables can be enumerated."""
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     columns = draw(st.integers(1, 3))
     codes = rng.integers(0, 3, size=(draw(st.integers(1, 5)), columns))
@@ -87,11 +85,12 @@ def tiny_requests(draw):
 
 @SETTINGS
 @given(tiny_requests())
-def test_infeasible_requests_miss_by_as_few_rows_as_brute_force_finds(case):
+def test_infeasible_requests_miss_by_as_few_rows_as_a_full_search(case):
     codes, asked, n, rng = case
     plan = plan_rows(table_of(codes), ConditionSet(categorical=asked), n, rng)
     cells = np.unique(codes, axis=0)
-    best, possible = np.inf, False
+    best = np.inf
+    possible = False
     for split in itertools.combinations_with_replacement(range(len(cells)), n):
         counts = attained(cells, np.array(split), asked)
         deviations = [abs(count - asked[c][v] * n) for (c, v), count in counts.items()]
@@ -106,10 +105,8 @@ def test_infeasible_requests_miss_by_as_few_rows_as_brute_force_finds(case):
 
 @SETTINGS
 @given(tiny_requests())
-def test_the_relaxation_is_the_smallest_total_move(case):
-    """At many rows rounding vanishes, and the total distance is the optimum of a program solved
-    independently.
-    """
+def test_infeasible_margins_move_by_the_smallest_total(case):
+    """With many rows rounding vanishes, and the distance equals that of another solver."""
     codes, asked, _, rng = case
     n = 100_000
     plan = plan_rows(table_of(codes), ConditionSet(categorical=asked), n, rng)

@@ -11,7 +11,7 @@ import pytest
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel
 from simulacra_trainer.families.forest.abduct import abduct
@@ -19,7 +19,7 @@ from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.model_dir import save_model
+from simulacra_trainer.pipeline.trained_model import save_model
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from trainer_tables import quiet
@@ -73,7 +73,7 @@ def of(table: pa.Table, name: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("value", [0.0, 1.5])
-def test_a_twin_has_its_own_noise_where_noise_is_additive(forest, facts, value: float) -> None:
+def test_a_twin_keeps_the_additive_noise_of_its_row(forest, facts, value: float) -> None:
     twins = forest.counterfactual(facts, {"x": value}, np.random.default_rng(2))
     assert np.array_equal(of(facts, "z"), of(twins, "z"))  # a cause of x is not touched
     assert set(of(twins, "x")) == {value}
@@ -88,7 +88,7 @@ def test_a_twin_has_its_own_noise_where_noise_is_additive(forest, facts, value: 
     assert abs(np.mean(of(twins, "y") - truth)) < 0.1
 
 
-def test_twins_together_are_rows_under_the_intervention(forest, facts) -> None:
+def test_twins_have_the_distribution_of_rows_under_the_intervention(forest, facts) -> None:
     twins = forest.counterfactual(facts, {"x": 1.0}, np.random.default_rng(2))
     drawn = forest.sample(8000, np.random.default_rng(4), do={"x": 1.0})
     for name in ("g", "b", "k"):
@@ -101,7 +101,7 @@ def test_twins_together_are_rows_under_the_intervention(forest, facts) -> None:
         assert of(twins, name).std() == pytest.approx(of(drawn, name).std(), rel=0.12)
 
 
-def test_nothing_changes_for_a_row_that_has_the_value_already(forest, facts) -> None:
+def test_a_row_that_has_the_value_already_does_not_change(forest, facts) -> None:
     few = facts.slice(0, 40)
     for i in range(few.num_rows):
         one = few.slice(i, 1)
@@ -111,7 +111,7 @@ def test_nothing_changes_for_a_row_that_has_the_value_already(forest, facts) -> 
         )
 
 
-def test_yes_and_no_are_monotone_and_choices_are_stable(forest, facts) -> None:
+def test_booleans_change_monotonically_and_choices_are_stable(forest, facts) -> None:
     twins = forest.counterfactual(facts, {"x": 2.0}, np.random.default_rng(2))
     more = of(twins, "y") > of(facts, "y")
     assert (
@@ -123,21 +123,23 @@ def test_yes_and_no_are_monotone_and_choices_are_stable(forest, facts) -> None:
     assert np.mean(now[was == "switch"] == "loyal") > 0.4
 
 
-def test_abducted_noise_draws_the_row_again(forest, facts) -> None:
+def test_abducted_noise_reproduces_the_row(forest, facts) -> None:
     codecs = forest.data.codecs
     values = [codec.values(facts.column(codec.name)) for codec in codecs]
     context = Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
     rows = np.arange(facts.num_rows, dtype=np.int32)
     for j, codec in enumerate(codecs):
         u = abduct(
-            forest.parts[j], context, rows, values[j], np.random.default_rng(j).random(rows.size)
+            forest.samplers[j], context, rows, values[j], np.random.default_rng(j).random(rows.size)
         )
         assert 0 <= u.min() <= u.max() < 1
         assert abs(u.mean() - 0.5) < 0.03  # of rows that the model drew, the noise is uniform again
-        assert np.allclose(codec.tidy(forest.parts[j].draw(context, rows, u)), values[j], atol=1e-9)
+        assert np.allclose(
+            codec.tidy(forest.samplers[j].draw(context, rows, u)), values[j], atol=1e-9
+        )
 
 
-def test_gumbel_twins_have_the_shares_of_their_world_and_are_stable() -> None:
+def test_gumbel_twins_have_the_shares_of_their_world() -> None:
     rng = np.random.default_rng(0)
     p, q = np.array([0.5, 0.3, 0.2, 0.0]), np.array([0.2, 0.3, 0.4, 0.1])
     seen = rng.choice(4, 40_000, p=p)
@@ -166,7 +168,7 @@ def pairs(trained: TrainedModel, request: GenerateRequest, shards: int = 1) -> p
     )
 
 
-def test_rows_and_twins_come_in_turn_with_one_identifier(trained) -> None:
+def test_rows_and_twins_alternate_and_share_an_identifier(trained) -> None:
     table = pairs(trained, ask(x=1.0))
     assert table.column_names == ["pair", "world", *(c.name for c in trained.schema.columns)]
     assert of(table, "pair").tolist() == [i // 2 for i in range(400)]
@@ -174,21 +176,16 @@ def test_rows_and_twins_come_in_turn_with_one_identifier(trained) -> None:
     assert np.array_equal(of(table, "id")[::2], of(table, "id")[1::2])
     assert set(of(table, "x")[1::2]) == {1.0}
     assert table.equals(pairs(trained, ask(x=1.0), shards=3))
-    plain = pa.concat_tables(
-        generate_rows(trained, plan_generation(trained, GenerateRequest(row_count=200, seed=3)))
-    )
-    assert (
-        of(table, "y")[::2].tolist() == of(plain, "y").tolist()
-    )  # the factual rows are those of plain generation
+    plan = plan_generation(trained, GenerateRequest(row_count=200, seed=3))
+    plain = pa.concat_tables(generate_rows(trained, plan))
+    assert of(table, "y")[::2].tolist() == of(plain, "y").tolist()
 
 
-def test_conditions_select_who_is_asked_about_also_by_what_is_changed(trained) -> None:
+def test_conditions_may_name_columns_that_the_intervention_changes(trained) -> None:
     evidence = ConditionSet(categorical={"b": {"true": 1.0}}, numeric={"x": NumericRange(max=-0.5)})
     table = pairs(trained, ask(2000, evidence, x=2.0))
-    facts, twins = (
-        table.filter(pa.array([True, False] * 1000)),
-        table.filter(pa.array([False, True] * 1000)),
-    )
+    facts = table.filter(pa.array([True, False] * 1000))
+    twins = table.filter(pa.array([False, True] * 1000))
     assert of(facts, "b").all()
     assert of(facts, "x").max() <= -0.5
     truth = of(facts, "y") + 2 * (2.0 - of(facts, "x"))  # their unusual noise goes with them
@@ -199,10 +196,10 @@ def test_conditions_select_who_is_asked_about_also_by_what_is_changed(trained) -
     assert of(twins, "b").mean() > 0.95
 
 
-def test_what_a_pair_rests_on_is_said(trained) -> None:
+def test_identification_names_assumptions_and_open_edges(trained) -> None:
     found = plan_generation(trained, ask(x=1.0)).identification
     assert "Gumbel-max" in found.assumption
-    assert "'x' was between" in plan_generation(trained, ask(x=50.0)).identification.warnings[-1]
+    assert "'x' between" in plan_generation(trained, ask(x=50.0)).identification.warnings[-1]
     assert plan_generation(trained, GenerateRequest(row_count=2)).identification is None
     free = scm(2000)
     unknown = fit_model(free.table.select(["x", "y"]), free.schema.model_copy(
@@ -210,7 +207,7 @@ def test_what_a_pair_rests_on_is_said(trained) -> None:
     ), FitRequest(seed=1), quiet())  # fmt: skip
     open_ended = plan_generation(unknown, ask(x=1.0)).identification
     assert not open_ended.identified
-    assert "which way edges at 'x' point" in open_ended.warnings[0]
+    assert "direction of edges at 'x'" in open_ended.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -221,35 +218,30 @@ def test_what_a_pair_rests_on_is_said(trained) -> None:
         (ask(4, x="much"), "/interventions/x"),
     ],
 )
-def test_what_cannot_be_paired_is_refused(trained, request_: GenerateRequest, at: str) -> None:
+def test_requests_that_give_no_pairs_are_refused(
+    trained, request_: GenerateRequest, at: str
+) -> None:
     with pytest.raises(InputError) as caught:
         plan_generation(trained, request_)
     assert caught.value.pointer == at
 
 
-def test_the_command_writes_pairs_and_says_what_they_rest_on(
+def test_the_command_writes_pairs_and_prints_their_assumptions(
     trained, tmp_path: Path, capsys
 ) -> None:
     save_model(trained, tmp_path / "model")
     (tmp_path / "do.json").write_text(json.dumps({"x": 1.0}))
-    asked = [
-        "generate",
-        "--model",
-        str(tmp_path / "model"),
-        "--rows",
-        "10",
-        "--out",
-        str(tmp_path / "rows.parquet"),
-    ]
-    assert main([*asked, "--do", str(tmp_path / "do.json"), "--counterfactual"]) == 0
-    assert pq.read_table(tmp_path / "rows.parquet").column_names[:2] == ["pair", "world"]
-    assert "note: A pair rests on more than data can show" in capsys.readouterr().err
-    assert main([*asked, "--counterfactual"]) == 2
+    out = tmp_path / "rows.parquet"
+    command = ["generate", "--model", str(tmp_path / "model"), "--rows", "10", "--out", str(out)]
+    assert main([*command, "--do", str(tmp_path / "do.json"), "--counterfactual"]) == 0
+    assert pq.read_table(out).column_names[:2] == ["pair", "world"]
+    assert "note: Pairs need assumptions that data cannot test" in capsys.readouterr().err
+    assert main([*command, "--counterfactual"]) == 2
 
 
 @pytest.mark.neural
 @pytest.mark.reliability
-def test_the_neural_family_has_twins_as_well() -> None:
+def test_the_neural_family_draws_twins() -> None:
     neural = pytest.importorskip("simulacra_trainer.families.neural").NEURAL
     clean = scm(4000)
     model = neural.fit(clean.table, clean.schema, ORDER, seed=0, options={}, progress=no_progress)

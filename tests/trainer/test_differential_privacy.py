@@ -3,6 +3,8 @@ keeps of the rows.
 """
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,15 @@ from scipy.stats import norm
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import DifferentialPrivacy
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
 from simulacra_trainer.differential_privacy.domain import domain_of
+from simulacra_trainer.differential_privacy.noise import (
+    choice_mechanism,
+    gaussian_mechanism,
+    noisy_argmax,
+)
 from simulacra_trainer.differential_privacy.sanitize import (
     _choose_tree,
     _Column,
@@ -25,7 +32,7 @@ from simulacra_trainer.differential_privacy.sanitize import (
     on_simplex,
 )
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.pipeline.model_dir import load_model
+from simulacra_trainer.pipeline.trained_model import load_model
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
@@ -94,9 +101,27 @@ def test_the_whole_budget_is_spent_and_no_more(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("rho", [0.01, 1.0])
 def test_the_noise_is_that_of_the_budget(rho: float) -> None:
-    noise = _noisy(np.zeros(40_000), rho, Budget(rho), np.random.default_rng(0))
-    assert noise.std() == pytest.approx(math.sqrt(1 / rho + 1 / 12), rel=0.02)  # and a rounding
+    noise = _noisy(np.zeros(40_000, np.int64), rho, Budget(rho))
+    assert noise.std() == pytest.approx(math.sqrt(1 / rho), rel=0.02)
+    assert abs(noise.mean()) < 0.03 / math.sqrt(rho)
     assert np.array_equal(noise, np.rint(noise))
+
+
+@pytest.mark.parametrize("rho", [0.001, 0.3])
+def test_opendp_counts_what_each_mechanism_costs_as_the_accountant_does(rho: float) -> None:
+    # A replaced row changes two counts by one, and a score by 2 at most.
+    assert gaussian_mechanism(1 / math.sqrt(rho)).map(math.sqrt(2)) == pytest.approx(rho, rel=1e-9)
+    assert choice_mechanism(4 / math.sqrt(8 * rho)).map(2.0) == pytest.approx(rho, rel=1e-9)
+
+
+def test_a_choice_is_as_likely_as_the_exponential_mechanism_says() -> None:
+    chosen = (
+        np.bincount(
+            [noisy_argmax(np.array([0.0, 2.0, 4.0]), 2.0) for _ in range(4000)], minlength=3
+        )
+        / 4000
+    )
+    assert chosen == pytest.approx(np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum(), abs=0.04)
 
 
 def figures_of(table: pa.Table) -> tuple[float, float]:
@@ -109,23 +134,52 @@ def figures_of(table: pa.Table) -> tuple[float, float]:
 
 def test_more_epsilon_is_less_error() -> None:
     table, schema = shop()
+    truth = np.array(figures_of(table))
     errors = []
     for epsilon in (0.02, 1.0, 50.0):
-        drawn = sanitize(
-            table, schema, DifferentialPrivacy(epsilon=epsilon), np.random.default_rng(1)
-        )
-        assert drawn.num_rows == table.num_rows
-        assert drawn.schema.equals(table.schema)
-        share, zero = zip(*(figures_of(t) for t in (drawn, table)), strict=True)
-        errors.append(abs(share[0] - share[1]) + abs(zero[0] - zero[1]))
+        found = []
+        for seed in range(5):  # the noise is new in each
+            drawn = sanitize(
+                table, schema, DifferentialPrivacy(epsilon=epsilon), np.random.default_rng(seed)
+            )
+            assert drawn.num_rows == table.num_rows
+            assert drawn.schema.equals(table.schema)
+            found.append(np.abs(figures_of(drawn) - truth).sum())
+        errors.append(np.mean(found))
     assert errors[2] < 0.03 < errors[0]
     assert errors[1] < 0.08
 
 
 def test_noise_is_not_drawn_from_the_seed() -> None:
     table, schema = shop(300)
-    one, two = (sanitize(table, schema, DifferentialPrivacy(epsilon=1.0)) for _ in range(2))
+    one, two = (
+        sanitize(table, schema, DifferentialPrivacy(epsilon=1.0), np.random.default_rng(0))
+        for _ in range(2)
+    )
     assert not one.equals(two)
+
+
+def test_without_opendp_epsilon_is_a_clear_error_and_the_rest_works(tmp_path: Path) -> None:
+    blocker = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] == 'opendp':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+        "from simulacra_trainer.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    data = tmp_path / "data.csv"
+    data.write_text("a,b\n" + "\n".join(f"{i % 7},{'xy'[i % 2]}" for i in range(60)) + "\n")
+    for more, code in ((["--epsilon", "1"], 2), ([], 0)):
+        arguments = ["fit", "--data", str(data), "--out", str(tmp_path / "model"), *more]
+        done = subprocess.run(
+            [sys.executable, "-c", blocker, *arguments], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == code, done.stderr
+        assert ("pip install 'simulacra[private]'" in done.stderr) == bool(more)
+        assert "Traceback" not in done.stderr
 
 
 def test_dependent_pairs_are_chosen_first_and_all_columns_are_connected() -> None:
@@ -136,7 +190,7 @@ def test_dependent_pairs_are_chosen_first_and_all_columns_are_connected() -> Non
     columns = [
         _Column(domain_of(column), np.bincount(b, minlength=3) / 3000, np.arange(3)) for b in binned
     ]
-    edges = _choose_tree(columns, binned, Budget(30.0), rng)
+    edges = _choose_tree(columns, binned, Budget(30.0))
     assert (2, 0) in edges
     assert {i for edge in edges for i in edge} == {0, 1, 2}
 

@@ -7,8 +7,13 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_trainer.effects.boosting import BINS, LEAVES, SPLITS, boost, boosted_score
-from simulacra_trainer.effects.features import Features, build_features, level_positions, levels_of
+from simulacra_trainer.effects.features import (
+    BINS,
+    Features,
+    build_features,
+    level_positions,
+    levels_of,
+)
 from simulacra_trainer.effects.nuisance import fit_nuisance
 
 
@@ -88,18 +93,27 @@ def test_no_columns_give_the_mean() -> None:
         )
 
 
-def test_one_tree_splits_where_the_mean_changes() -> None:
-    Z = np.repeat(np.arange(10, dtype=np.uint8), 20)[None, :]
-    y = np.where(Z[0] <= 3, 0.0, 10.0)
-    ensemble, trees, _ = boost(Z, y, np.zeros(200), np.zeros(200, np.bool_), False, 1, 1, 0)
-    assert trees == 1
-    assert ensemble[0].shape == (1, SPLITS)
-    assert ensemble[2].shape == (1, LEAVES)
-    assert ensemble[0][0, 0] == 0
-    assert ensemble[1][0, 0] == 3
-    score = boosted_score(Z, ensemble)
-    assert score[Z[0] <= 3] == pytest.approx(np.zeros(80))
-    assert (score[Z[0] > 3] > 0.9).all()
+def test_same_rows_and_seed_give_the_same_predictions() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(3000, 2))
+    y = np.sign(x[:, 0]) * np.sign(x[:, 1]) + rng.normal(size=3000)
+    features = _features(a=x[:, 0], b=x[:, 1])
+    first, again = (
+        fit_nuisance(features, y, np.random.default_rng(7)).predict(features) for _ in range(2)
+    )
+    assert np.array_equal(first, again)
+
+
+def test_trees_follow_levels_in_any_order() -> None:
+    rng = np.random.default_rng(8)
+    level = rng.integers(0, 40, 6000)
+    truth = 2.0 * (level % 2)
+    features = _features(a=pa.array([f"l{i}" for i in level]).dictionary_encode())
+    model = fit_nuisance(
+        features.rows(np.arange(4000)), (truth + rng.normal(size=6000))[:4000], rng
+    )
+    error = model.predict(features)[4000:] - truth[4000:]
+    assert np.sqrt((error**2).mean()) < 0.3
 
 
 def test_features_know_missing_values_and_many_levels() -> None:

@@ -12,7 +12,7 @@ from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.model_dir import MODEL, load_model, save_model
+from simulacra_trainer.pipeline.trained_model import MODEL, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError

@@ -15,7 +15,7 @@ from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.model_dir import load_model, save_model
+from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from trainer_tables import quiet, survey
 
 pytestmark = pytest.mark.neural

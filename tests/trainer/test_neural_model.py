@@ -210,10 +210,10 @@ def test_without_torch_the_family_is_a_clear_error_and_the_rest_works(tmp_path) 
         "import sys\n"
         "class Block:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('torch', 'lightning'):\n"
+        "        if name.partition('.')[0] in ('torch', 'pytorch_lightning'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Block())\n"
-        "from simulacra_trainer.__main__ import main\n"
+        "from simulacra_trainer.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     rows = "\n".join(f"{i % 7},{'xy'[i % 2]}" for i in range(60))

@@ -167,7 +167,7 @@ def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_t
     os.kill(workers[victim].pid, signal.SIGKILL)
     assert workers[victim].wait(30) == -signal.SIGKILL
     assert workers[1 - victim].wait(120) == ExitCode.PEER
-    assert pod.result(1 - victim).message == "Another worker of this fit ended before it was done."
+    assert pod.result(1 - victim).message == "Another worker of this fit stopped early."
     assert [one.wait(400) for one in started(pod, 2)] == [ExitCode.OK] * 2
     assert pod.result().family == "neural"
     assert names("checkpoint/") == []

@@ -1,4 +1,4 @@
-"""The privacy dial on tables whose copying is known."""
+"""Privacy tuning on tables whose copying is known."""
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ def _table(rows: int, columns: int, seed: int) -> pa.Table:
     )
 
 
-def test_few_rows_are_tested_with_the_halves_exchanged() -> None:
+def test_small_tables_are_tested_with_exchanged_halves() -> None:
     table = _table(400, 3, 0)
     pairs = exchanged_halves(table, seed=1)
     assert len(pairs) == 4
@@ -38,7 +38,7 @@ def test_few_rows_are_tested_with_the_halves_exchanged() -> None:
     assert len(exchanged_halves(_table(5_000, 3, 0), seed=1)) == 1
 
 
-def test_a_short_wide_table_is_held_by_a_higher_penalty() -> None:
+def test_a_short_wide_table_needs_a_high_penalty() -> None:
     clean = clean_table(_table(200, 60, 1))
     found = tune_privacy(
         clean.table, clean.schema, [column.name for column in clean.schema.learned()], seed=0
@@ -48,49 +48,48 @@ def test_a_short_wide_table_is_held_by_a_higher_penalty() -> None:
     assert found.share < 0.6
 
 
-def test_the_model_of_all_rows_asks_only_columns_on_which_half_models_disagree(
+def test_only_columns_that_half_models_disagree_on_are_tested_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[int] = []
-    says = {3: [True, False], 4: [False, False]}  # of others: scores
+    tested: list[int] = []
+    answers = {3: [True, False], 4: [False, False]}  # other columns: scores
 
     def is_likelier(*_: object, seed: int) -> bool:
-        asked.append(seed)
-        return says.get(seed, [True, True])[asked.count(seed) - 1]
+        tested.append(seed)
+        return answers.get(seed, [True, True])[tested.count(seed) - 1]
 
     monkeypatch.setattr(grow, "is_likelier", is_likelier)
     monkeypatch.setattr(model, "threads", lambda: 1)
     clean = clean_table(_table(600, 6, 2))
     names = [column.name for column in clean.schema.learned()]
     found = tune_privacy(clean.table, clean.schema, names, seed=0)
-    assert sorted(asked) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "no penalty asks again"
-    asked.clear()
-    says[3] = [True]
+    assert sorted(tested) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "once per half-model"
+    tested.clear()
+    answers[3] = [True]
     fitted = FOREST.fit(
         clean.table, clean.schema, names, seed=0, options=found.options, progress=no_progress
     )
-    assert asked == [3]
+    assert tested == [3]
     assert fitted.scored == {"c1": True, "c2": True, "c3": True, "c4": False, "c5": True}
 
 
-def _asked(
+def _tune(
     monkeypatch: pytest.MonkeyPatch, clean, share: float
 ) -> tuple[PrivacyTuning, list[int], int]:
-    """Turn the dial where every model of leaves has this share, and those that were asked for
-    scores 0.5.
+    """Tune where models of leaves have this share and models with tested columns have 0.5.
 
-    Returns what was found, which columns were asked, and how many models of leaves were judged.
+    Returns the result, the tested columns, and the number of shares measured of leaves only.
     """
-    asked: list[int] = []
-    judged: list[int] = []
+    tested: list[int] = []
+    measured: list[int] = []
     reported: list[float] = []
 
     def share_of(*_: object) -> tuple[float, float]:
-        judged.append(len(asked))
-        return (0.5 if asked else share), 0.005
+        measured.append(len(tested))
+        return (0.5 if tested else share), 0.005
 
     def is_likelier(*_: object, seed: int) -> bool:
-        asked.append(seed)
+        tested.append(seed)
         return True
 
     monkeypatch.setattr(grow, "is_likelier", is_likelier)
@@ -99,37 +98,36 @@ def _asked(
     found = tune_privacy(clean.table, clean.schema, order, seed=0, progress=reported.append)
     assert reported == sorted(reported)
     assert reported[-1] == 1.0
-    return found, asked, judged.count(0)
+    return found, tested, measured.count(0)
 
 
-def test_many_rows_keep_leaves_unasked_where_these_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, asked, _ = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
-    assert asked == []
+def test_big_tables_keep_leaves_if_these_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, tested, _ = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
+    assert tested == []
     assert found.penalty == PENALTIES[0]
     assert found.scored == {"c1": False, "c2": False, "c3": False}
     assert found.error == 0.005
 
 
-def test_many_rows_are_asked_where_leaves_pass_at_a_high_penalty_only(
+def test_big_tables_test_columns_if_leaves_need_a_high_penalty(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found, asked, of_leaves = _asked(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
+    found, tested, of_leaves = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
     assert of_leaves == 1
-    assert sorted(asked) == [1, 2, 3]
+    assert sorted(tested) == [1, 2, 3]
     assert found.scored == {"c1": True, "c2": True, "c3": True}
     assert found.share == 0.5
 
 
-def test_where_no_real_row_is_a_copy_a_single_one_does_not_fail_a_model() -> None:
+def test_one_copy_does_not_fail_a_model_without_copies_in_the_holdout() -> None:
     clean = clean_table(_table(4_000, 3, 4))
     halves = split_halves(clean.table, seed=0)
     fresh = clean_table(_table(4_000, 3, 5)).table
     drawn = pa.concat_tables([fresh] * 5).cast(halves.seen.schema)
     for copies, fails in ((0, False), (1, False), (40, True)):
         rows = pa.concat_tables([halves.seen.slice(0, copies), drawn.slice(copies)])
-        assert (
-            privacy_tuning._copies_above(HalfModelRows(halves, rows), clean.schema) > 0
-        ) is fails
+        above = privacy_tuning._copies_above(HalfModelRows(halves, rows), clean.schema)
+        assert (above > 0) is fails
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_where_no_real_row_is_a_copy_a_single_one_does_not_fail_a_model() -> Non
         ([0.70, 0.60, 0.55], 2),
     ],
 )
-def test_the_smallest_penalty_that_passes_or_is_as_good_as_any(
+def test_the_smallest_penalty_that_passes_or_is_as_good_is_chosen(
     shares: list[float], chosen: int
 ) -> None:
     empty = pa.table({"a": [1.0]})
@@ -150,7 +148,7 @@ def test_the_smallest_penalty_that_passes_or_is_as_good_as_any(
     assert _cheapest(tried) == chosen
 
 
-def test_copies_above_their_base_rate_do_not_pass() -> None:
+def test_more_copies_than_the_base_rate_do_not_pass() -> None:
     empty = pa.table({"a": [1.0]})
     rows = HalfModelRows(Halves(empty, empty), empty)
     assert PrivacyTuning(3.0, 0.51, 0.01, -0.01, rows).passes

@@ -73,6 +73,27 @@ def test_more_levels_than_bins_and_missing_levels():
     assert auc(*parts) == pytest.approx(0.75, abs=0.03)
 
 
+def test_weights_that_undo_a_shift_hide_it():
+    rng = np.random.default_rng(0)
+    shifted, plain = rng.normal(0.5, 1, 5_000), rng.normal(0, 1, 5_000)
+    weights = np.exp(0.125 - 0.5 * shifted)  # the ratio of the two densities
+    real = pa.table({"x": shifted, "w": weights / weights.mean()})
+    synthetic = pa.table({"x": plain})
+    weighted, unweighted = (
+        two_sample_auc(real, synthetic, ["x"], np.random.default_rng(0), w) for w in ("w", None)
+    )
+    assert weighted == pytest.approx(0.5, abs=0.03)
+    assert unweighted > 0.6
+
+
+def test_same_rows_and_seed_give_the_same_auc_on_one_cpu_and_on_two(monkeypatch):
+    found = []
+    for cpus in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", cpus)
+        found.append(auc(mixed(1_000, 1), mixed(1_000, 2)))
+    assert found[0] == found[1]
+
+
 def test_degenerate_tables():
     gone = pa.table(
         {"x": pa.nulls(200, pa.float64()), "k": pa.nulls(200, pa.string()).dictionary_encode()}

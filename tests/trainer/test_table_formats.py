@@ -17,7 +17,7 @@ import hostile_formats as formats
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.read import ORIGIN, read_table
+from simulacra_trainer.table.read import NOTES, ORIGIN, read_table
 
 DATA = Path(__file__).parent / "data"
 """SPSS files as ReadStat writes them, in its two compressions."""
@@ -110,6 +110,41 @@ def test_formulas_count_as_they_were_computed_and_macros_and_links_are_not_touch
     table = read_table(path)
     assert table["sum"].to_pylist() == [float(i) for i in range(30)]
     assert table["error"].null_count == 30
+
+
+def test_cells_with_only_a_format_do_not_count_however_far_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    cells = "".join(f'<row r="{i}"><c r="A{i}"><v>{i}</v></c></row>' for i in range(2, 32))
+    far = '<row r="1048575"><c r="XFD1048575" s="0"/></row>'
+    far += '<row r="1048576"><c r="XFD1048576" s="0"></c></row>'
+    path.write_bytes(formats.sheet(formats.HEADER_ROW + cells + far))
+    assert (read_table(path).num_rows, read_table(path).column_names) == (30, ["a", "b"])
+
+
+def test_numbers_and_dates_name_columns_and_an_empty_cell_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    heads = [2020, 0.5, dt.datetime(2024, 3, 1), True, " text "]
+    write_sheet(path, [heads, *([i, None, i % 2, "", f"w{i % 3}"] for i in range(30))])
+    table = read_table(path)
+    assert table.column_names == ["2020", "0.5", "2024-03-01 00:00:00", "True", "text"]
+    assert [table[name].null_count for name in table.column_names] == [0, 30, 0, 30, 0]
+
+
+def test_the_first_visible_worksheet_is_read_though_a_chart_stands_before_it(
+    tmp_path: Path,
+) -> None:
+    path, book = tmp_path / "t.xlsx", openpyxl.Workbook()
+    book.active.append(["hidden"])
+    book.active.sheet_state = "hidden"
+    book.create_chartsheet("chart", 0)
+    shown = book.create_sheet("A & B <ü>")
+    for i in range(30):
+        shown.append(["x", "y"] if i == 0 else [i, i % 3])
+    book.create_sheet("later").append(["elsewhere"])
+    book.save(path)
+    table = read_table(path)
+    assert (table.column_names, table.num_rows) == (["x", "y"], 29)
+    assert table.schema.metadata[NOTES] == b"only the first of 2 worksheets was read"
 
 
 @pytest.mark.parametrize("name", ["survey.sav", "survey.zsav"])

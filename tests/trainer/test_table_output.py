@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.output.arrow_types import parse_type
-from simulacra_trainer.table.output.restore import restore
+from simulacra_trainer.table.output.restore import parse_type, restore
 from simulacra_trainer.table.read import read_table
 
 N = 60

@@ -51,6 +51,24 @@ def test_decimal_commas_do_not_pass_for_delimiters(tmp_path: Path) -> None:
     assert table["x"][1].as_py() == "0,25"
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "delimiter"),
+    [
+        ("price;income;score", "17,12;2440,61;5,03", ";"),
+        ("price\tincome", "17,12\t2440,61", "\t"),
+        ("id|at|x", "1|2024-01-01 10:00:00,5|1,5", "|"),
+        ('"price, net";"income, gross"', "1.017,12;2440,61", ";"),
+        ("id,choices", "1,red;green;blue", ","),
+    ],
+)
+def test_the_header_decides_where_cells_hold_other_delimiters(
+    tmp_path: Path, header: str, row: str, delimiter: str
+) -> None:
+    table = read_bytes(tmp_path, "\n".join([header, *[row] * 30]).encode())
+    assert table.schema.metadata[DELIMITER] == delimiter.encode()
+    assert [column[0].as_py() for column in table.columns] == row.split(delimiter)
+
+
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 def test_compressed_csv(tmp_path: Path, codec: str) -> None:
     data = as_csv().encode()
@@ -110,7 +128,7 @@ def test_parquet_text_stored_as_binary_is_text(tmp_path: Path) -> None:
 
 def test_the_announced_format_must_be_the_real_one(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": range(30), "b": range(30)}), tmp_path / "t.parquet")
-    with pytest.raises(InputError, match="announced as CSV but holds Parquet"):
+    with pytest.raises(InputError, match="declared format is CSV, but the file is Parquet"):
         read_table(tmp_path / "t.parquet", "csv")
-    with pytest.raises(InputError, match="announced as Parquet but holds CSV"):
+    with pytest.raises(InputError, match="declared format is Parquet, but the file is CSV"):
         read_bytes(tmp_path, as_csv().encode(), "parquet")

@@ -1,6 +1,4 @@
-"""The pod's entry, with real custody on a local store: what it stores, returns and says, and what
-it never says.
-"""
+"""Tasks run as a pod runs them, on a local store: artifacts, results and logs."""
 
 import json
 import logging
@@ -39,22 +37,21 @@ from simulacra_crds.contract.tasks import (
     GenerateRequest,
     PrepareRequest,
     ProgressReport,
+    TaskResult,
     part_name,
 )
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_trainer import task, tasks
-from simulacra_trainer.artifacts import Artifacts
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
 from simulacra_trainer.pipeline.identification import Identification
+from simulacra_trainer.tasks import context, entry, fit
+from simulacra_trainer.tasks.artifacts import Artifacts
 from trainer_pod import COLUMNS, Pod, upload_bytes
 
 
 @pytest.fixture(autouse=True)
 def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        signal, "signal", lambda *_: None
-    )  # the handler is for a process of its own
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # pytest keeps its own handlers
 
 
 @pytest.fixture
@@ -81,19 +78,17 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
 
 def tables(pod: Pod, shards: int, directory: Path) -> pa.Table:
     own = pod.artifacts("generationjobs")
-    parts = [
-        pq.read_table(own.download(part_name(i), directory / f"{i}.parquet")) for i in range(shards)
-    ]
-    return pa.concat_tables(parts)
+    paths = [own.download(part_name(i), directory / f"{i}.parquet") for i in range(shards)]
+    return pa.concat_tables(pq.read_table(path) for path in paths)
 
 
-def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pod whose predecessor was lost after its last write: it fits nothing, and a helper has
-    nothing to do.
-    """
+def test_finished_fit_returns_the_same_result_again(
+    fitted: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod before was lost after its last write: leader and follower fit nothing."""
     own = fitted.artifacts("models")
     own.store("checkpoint/last.ckpt", b"left behind")
-    monkeypatch.setattr(tasks, "fit_model", None)
+    monkeypatch.setattr(fit, "fit_model", None)
     code, result = fitted.run("fit", "models")
     assert (code, result.family, result.rows, result.columns) == (ExitCode.OK, "forest", 600, 3)
     assert {one.name for one in result.artefacts} == {
@@ -105,20 +100,19 @@ def test_a_fit_that_ended_says_the_same_again(fitted: Pod, monkeypatch: pytest.M
     assert own.describe("graph.json") in result.artefacts
     assert own.names("checkpoint/") == []
     (fitted.root / "termination").unlink()
-    env = fitted.environment("fit", "models", 1, 2) | {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "9",
-    }
-    assert task.run_task(env) == ExitCode.OK
+    leader = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    assert entry.run_task(fitted.environment("fit", "models", 1, 2) | leader) == ExitCode.OK
     assert not (fitted.root / "termination").exists()
+
+
+def digests(result: TaskResult) -> dict[str, str]:
+    return {one.name: one.sha256 for one in result.artefacts}
 
 
 def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
     own = pod.artifacts("datasets")
     own.store(UPLOAD, upload_bytes())
-    own.store(
-        f"{UPLOAD_PIECES}00000", upload_bytes()
-    )  # as a crash of the API after the last piece leaves it
+    own.store(f"{UPLOAD_PIECES}00000", upload_bytes())  # the API crashed after the last piece
     own.store_model(REQUEST, PrepareRequest())
     code, result = pod.run("prepare", "datasets")
     assert (code, result.outcome, result.reason) == (ExitCode.OK, "Succeeded", "Prepared")
@@ -128,14 +122,10 @@ def test_prepare_stores_the_dataset_and_erases_the_upload(pod: Pod) -> None:
     assert not own.names(UPLOAD_PIECES)
     assert own.load(PROGRESS, ProgressReport).percent <= 100
     again = pod.run("prepare", "datasets")[1]  # killed after the erasure, run again
-    assert {a.name: a.sha256 for a in again.artefacts} == {
-        a.name: a.sha256 for a in result.artefacts
-    }
+    assert digests(again) == digests(result)
 
 
-def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_only(
-    pod: Pod,
-) -> None:
+def test_an_upload_that_is_not_a_table_fails_with_a_detail_for_the_customer(pod: Pod) -> None:
     own = pod.artifacts("datasets")
     own.store(UPLOAD, b"only_one_zq_column\nzq_value\n" * 30)
     own.store_model(REQUEST, PrepareRequest(format="csv"))
@@ -149,16 +139,15 @@ def test_an_upload_that_is_no_table_fails_for_good_and_says_why_to_the_customer_
     assert not own.exists(DATASET)
 
 
-def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(
-    fitted: Pod, tmp_path: Path
-) -> None:
+def test_rows_meet_the_conditions_for_any_number_of_shards(fitted: Pod, tmp_path: Path) -> None:
     own = fitted.artifacts("generationjobs")
     conditions = ConditionSet(
         categorical={"zq_shopper": {"zq_bronze": 0.6}},
         numeric={"zq_visits": NumericRange(min=2, max=6)},
     )
     own.store_model(REQUEST, GenerateRequest(row_count=1001, conditions=conditions, seed=5))
-    drawn, reports = {}, []
+    drawn = {}
+    reports = []
     for shards in (1, 3):
         for shard in range(shards):
             own.erase(part_name(shard))
@@ -187,15 +176,13 @@ def test_shards_together_meet_the_conditions_and_do_not_depend_on_their_number(
     assert own.exists(REPORT_PAGE)
 
 
-def test_a_part_that_is_stored_is_not_generated_again(
-    fitted: Pod, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stored_part_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.erase(ATTAINMENT)
     own.store_model(REQUEST, GenerateRequest(row_count=50))
     first = fitted.run("generate", "generationjobs")[1]
-    monkeypatch.setattr(tasks, "load_model", lambda _: pytest.fail("the model was loaded again"))
+    monkeypatch.setattr(context, "load_model", lambda _: pytest.fail("the model was loaded"))
     code, again = fitted.run("generate", "generationjobs")
     assert code == ExitCode.OK
     assert again.artefacts == first.artefacts
@@ -215,30 +202,34 @@ def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Pa
     own.erase("model/forest.json")
     own.store("model/forest.json", json.dumps(outline).encode())
     code, result = pod.run("generate", "generationjobs")
-    assert (code, result.reason, result.message) == (ExitCode.INTERNAL, "Internal", task.UNREADABLE)
+    assert (code, result.reason, result.message) == (
+        ExitCode.INTERNAL,
+        "Internal",
+        entry.UNREADABLE_MODEL,
+    )
 
 
-def test_what_do_rests_on_is_told_to_the_customer_and_a_boolean_to_the_status(fitted: Pod) -> None:
+def test_identification_is_stored_and_only_its_verdict_is_in_the_result(fitted: Pod) -> None:
     own = fitted.artifacts("generationjobs")
     for counterfactual in (False, True):
         own.erase(part_name(0))
         own.erase(ATTAINMENT)
-        asked = GenerateRequest(
+        request = GenerateRequest(
             row_count=10, interventions={"zq_visits": 900}, counterfactual=counterfactual
         )
-        own.store_model(REQUEST, asked)
+        own.store_model(REQUEST, request)
         code, result = fitted.run("generate", "generationjobs")
         assert code == ExitCode.OK
         assert "zq_" not in result.model_dump_json()
-        rests_on = own.load(IDENTIFICATION, Identification)
-        assert result.identified is rests_on.identified
-        assert "'zq_visits' was between" in rests_on.warnings[-1]
-        assert (rests_on.assumption is not None) is counterfactual
+        found = own.load(IDENTIFICATION, Identification)
+        assert result.identified is found.identified
+        assert "'zq_visits' between" in found.warnings[-1]
+        assert (found.assumption is not None) is counterfactual
     own.erase(IDENTIFICATION)
     own.erase(part_name(0))
 
 
-def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted: Pod) -> None:
+def test_a_request_that_does_not_match_the_schema_is_a_user_error(fitted: Pod) -> None:
     own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
     own.store_model(REQUEST, GenerateRequest(row_count=10, interventions={"zq_nothing": 1}))
@@ -249,7 +240,7 @@ def test_a_request_that_does_not_fit_the_schema_is_the_customers_to_mend(fitted:
     assert not own.exists(part_name(0))
 
 
-def test_an_effect_is_stored_and_its_figures_are_returned(fitted: Pod) -> None:
+def test_an_effect_is_stored_and_its_figures_are_in_the_result(fitted: Pod) -> None:
     own = fitted.artifacts("effectestimates")
     request = EstimateRequest(
         treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket"
@@ -263,7 +254,7 @@ def test_an_effect_is_stored_and_its_figures_are_returned(fitted: Pod) -> None:
     assert own.load(ESTIMATE, EffectResult).estimate == result.estimate
 
 
-def test_an_unexpected_error_leaves_its_text_behind(
+def test_the_text_of_an_unexpected_error_stays_in_the_pod(
     fitted: Pod, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_args: object, **_kwargs: object) -> None:
@@ -280,24 +271,24 @@ def test_an_unexpected_error_leaves_its_text_behind(
     assert "zq_" not in caplog.text + result.model_dump_json()
 
 
-def test_custody_that_cannot_be_reached_is_worth_another_try(pod: Pod) -> None:
+def test_a_custody_error_exits_with_the_code_for_a_retry(pod: Pod) -> None:
     code, result = pod.run("prepare", "datasets")  # nothing was stored
     assert (code, result.reason) == (ExitCode.CUSTODY, "CustodyUnavailable")
 
 
-def test_an_environment_without_a_task_is_an_internal_fault(pod: Pod) -> None:
+def test_an_environment_without_a_task_is_an_internal_error(pod: Pod) -> None:
     env = {**pod.environment("fit", "models"), TASK_ENV: "{}"}
-    assert task.run_task(env) == ExitCode.INTERNAL
+    assert entry.run_task(env) == ExitCode.INTERNAL
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "the awaited state did not come"
+        assert time.monotonic() < end, "timeout"
         time.sleep(0.05)
 
 
-def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_path: Path) -> None:
+def test_sigterm_ends_the_pod_at_once_and_removes_its_files(pod: Pod, tmp_path: Path) -> None:
     pod.artifacts("datasets").store(UPLOAD, upload_bytes(60_000))
     pod.artifacts("datasets").store_model(REQUEST, PrepareRequest(format="csv"))
     scratch = tmp_path / "scratch"
@@ -320,10 +311,8 @@ def test_sigterm_ends_the_pod_at_once_and_leaves_nothing_behind(pod: Pod, tmp_pa
 def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
     own = fitted.artifacts("generationjobs")
     own.erase(part_name(0))
-    own.store_model(
-        REQUEST,
-        GenerateRequest(row_count=20, conditions={"categorical": {"zq_shopper": {"zq_gold": 1}}}),
-    )
+    conditions = {"categorical": {"zq_shopper": {"zq_gold": 1}}}
+    own.store_model(REQUEST, GenerateRequest(row_count=20, conditions=conditions))
     env = {**os.environ, **fitted.environment("generate", "generationjobs")}
     done = subprocess.run(
         [sys.executable, "-m", "simulacra_trainer", "run"],

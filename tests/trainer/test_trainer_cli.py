@@ -1,4 +1,4 @@
-"""The command line: a table in, a table out, exit codes and messages that say what to do."""
+"""Command line of the trainer: files, exit codes and messages."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -20,21 +20,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     price = np.round(np.where(group == "c", 8, 5) + rng.gamma(2, 0.5, 900), 2)
     table = pa.table({"group": group, "price": price, "visits": rng.poisson(3, 900)})
     pq.write_table(table, folder / "seed.parquet")
-    assert (
-        main(
-            [
-                "fit",
-                "--data",
-                str(folder / "seed.parquet"),
-                "--out",
-                str(folder / "model"),
-                "--seed",
-                "2",
-            ]
-        )
-        == 0
-    )
+    files = ("--data", folder / "seed.parquet", "--out", folder / "model")
+    assert run("fit", *files, "--seed", "2") == 0
     return folder
+
+
+def run(*arguments: str | Path) -> int:
+    return main([str(one) for one in arguments])
 
 
 def write(folder: Path, name: str, content: object) -> str:
@@ -44,21 +36,11 @@ def write(folder: Path, name: str, content: object) -> str:
 
 
 def generate(folder: Path, *more: str, rows: int = 200, out: str = "out.parquet") -> int:
-    return main(
-        [
-            "generate",
-            "--model",
-            str(folder / "model"),
-            "--rows",
-            str(rows),
-            "--out",
-            str(folder / out),
-            *more,
-        ]
-    )
+    model = folder / "model"
+    return run("generate", "--model", model, "--rows", str(rows), "--out", folder / out, *more)
 
 
-def test_generate_writes_the_rows_asked_for_and_tells_how_far_it_is(folder: Path, capsys) -> None:
+def test_generate_writes_the_requested_rows_and_prints_its_progress(folder: Path, capsys) -> None:
     assert generate(folder) == 0
     table = pq.read_table(folder / "out.parquet")
     assert table.num_rows == 200
@@ -68,19 +50,19 @@ def test_generate_writes_the_rows_asked_for_and_tells_how_far_it_is(folder: Path
     assert captured.out == ""
 
 
-def test_that_the_engine_is_compiled_first_is_said_where_nothing_is_compiled(
+def test_the_first_run_says_that_it_compiles_the_engine(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert generate(folder) == 0
-    assert "compiled the first time" in capsys.readouterr().err
+    assert "note: compiling the engine for the first run" in capsys.readouterr().err
     (tmp_path / "walk").mkdir()
     (tmp_path / "walk" / "walk.walk-1.py311.nbi").touch()
     assert generate(folder) == 0
-    assert "compiled" not in capsys.readouterr().err
+    assert "compiling" not in capsys.readouterr().err
 
 
-def test_the_suffix_of_the_file_decides_its_format(folder: Path, capsys) -> None:
+def test_the_suffix_of_the_file_sets_its_format(folder: Path, capsys) -> None:
     for suffix in ("parquet", "csv", "arrow"):
         assert generate(folder, "--seed", "3", out=f"rows.{suffix}") == 0
     stored = pq.read_table(folder / "rows.parquet")
@@ -91,11 +73,11 @@ def test_the_suffix_of_the_file_decides_its_format(folder: Path, capsys) -> None
         with pytest.raises(SystemExit) as caught:
             generate(folder, out=name)
         assert caught.value.code == 2
-        assert "--out: name the file .parquet, .csv, .arrow" in capsys.readouterr().err
+        assert "--out: the file name must end in .parquet, .csv, .arrow" in capsys.readouterr().err
         assert not (folder / name).exists()
 
 
-def test_a_seed_decides_the_rows(folder: Path) -> None:
+def test_the_same_seed_gives_the_same_rows(folder: Path) -> None:
     for out, seed in (("one.parquet", "7"), ("two.parquet", "7"), ("three.parquet", "8")):
         assert generate(folder, "--seed", seed, out=out) == 0
     one, two, three = (pq.read_table(folder / f"{n}.parquet") for n in ("one", "two", "three"))
@@ -103,19 +85,13 @@ def test_a_seed_decides_the_rows(folder: Path) -> None:
     assert not one.equals(three)
 
 
-def test_conditions_and_do_from_files(folder: Path, capsys) -> None:
+def test_conditions_and_interventions_are_read_from_files(folder: Path, capsys) -> None:
     conditions = {
         "categorical": {"group": {"c": 0.5}},
         "numeric": {"price": {"min": 8.49, "max": 8.49}},
     }
-    do = {"visits": 2}
-    files = [
-        "--conditions",
-        write(folder, "c.json", conditions),
-        "--do",
-        write(folder, "d.json", do),
-    ]
-    assert generate(folder, *files) == 0
+    files = (write(folder, "c.json", conditions), write(folder, "d.json", {"visits": 2}))
+    assert generate(folder, "--conditions", files[0], "--do", files[1]) == 0
     table = pq.read_table(folder / "out.parquet")
     assert table.column("group").to_pylist().count("c") == 100
     assert set(table.column("price").to_pylist()) == {8.49}
@@ -123,10 +99,11 @@ def test_conditions_and_do_from_files(folder: Path, capsys) -> None:
     assert json.loads(capsys.readouterr().out)["status"] == "exact"
 
 
-def test_the_reports_of_model_and_rows(folder: Path, capsys) -> None:
+def test_reports_of_rows_and_of_the_model_are_written(folder: Path, capsys) -> None:
     conditions = write(folder, "c.json", {"categorical": {"group": {"c": 0.5}}})
     do = write(folder, "d.json", {"visits": 2})
-    page, figures = folder / "rows.html", folder / "rows.json"
+    page = folder / "rows.html"
+    figures = folder / "rows.json"
     for path in (page, figures):
         assert generate(folder, "--conditions", conditions, "--do", do, "--report", str(path)) == 0
     found = json.loads(figures.read_text())
@@ -143,12 +120,12 @@ def test_the_reports_of_model_and_rows(folder: Path, capsys) -> None:
     assert 0 <= found["privacy"]["exact_copies"] <= 1
     assert found["privacy"]["of_model"]["dcr_rows"] > 0
     assert "<h1>Report of a generation</h1>" in page.read_text()
-    assert main(["report", "--model", str(folder / "model"), "--out", str(page)]) == 0
+    assert run("report", "--model", folder / "model", "--out", page) == 0
     assert "<h1>Quality report</h1>" in page.read_text()
     with pytest.raises(SystemExit) as ended:
         generate(folder, "--report", str(folder / "rows.pdf"))
     assert ended.value.code == 2
-    assert "ends in .html or .json" in capsys.readouterr().err
+    assert "--report: name an .html or .json file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -161,60 +138,35 @@ def test_the_reports_of_model_and_rows(folder: Path, capsys) -> None:
         ("{not json", "--conditions: the file is not JSON"),
     ],
 )
-def test_wrong_conditions_end_with_2_and_name_the_field(
+def test_wrong_conditions_exit_2_and_name_the_field(
     folder: Path, capsys, content: object, said: str
 ) -> None:
-    assert (
-        generate(folder, "--conditions", write(folder, "bad.json", content), out="never.parquet")
-        == 2
-    )
+    bad = write(folder, "bad.json", content)
+    assert generate(folder, "--conditions", bad, out="never.parquet") == 2
     assert said in capsys.readouterr().err
     assert not (folder / "never.parquet").exists()
     assert not list(folder.glob("*.part"))
 
 
-def test_other_wrong_parameters_end_with_2(folder: Path, capsys) -> None:
+def test_other_wrong_parameters_exit_2(folder: Path, capsys) -> None:
     assert generate(folder, "--do", write(folder, "d.json", [1])) == 2
     assert generate(folder, "--do", write(folder, "d.json", {"price": "cheap"})) == 2
     assert generate(folder, "--conditions", str(folder / "missing.json")) == 2
-    assert main(["fit", "--data", str(folder / "missing.csv"), "--out", str(folder / "m2")]) == 2
-    assert (
-        main(
-            [
-                "generate",
-                "--model",
-                str(folder / "nowhere"),
-                "--rows",
-                "5",
-                "--out",
-                str(folder / "x.csv"),
-            ]
-        )
-        == 2
-    )
+    assert run("fit", "--data", folder / "missing.csv", "--out", folder / "m2") == 2
+    here = ("--rows", "5", "--out", folder / "x.csv")
+    assert run("generate", "--model", folder / "nowhere", *here) == 2
     for rows in ("0", "-3", "1.5", "many", "10000001"):
         with pytest.raises(SystemExit) as caught:
-            main(
-                [
-                    "generate",
-                    "--model",
-                    str(folder / "model"),
-                    "--rows",
-                    rows,
-                    "--out",
-                    str(folder / "x.csv"),
-                ]
-            )
+            run("generate", "--model", folder / "model", "--rows", rows, *here[2:])
         assert caught.value.code == 2
-    assert "a whole number from 1 to 10000000 is needed" in capsys.readouterr().err
+    assert "must be a whole number from 1 to 10000000" in capsys.readouterr().err
     assert not (folder / "x.csv").exists()
 
 
-def test_estimate_writes_json(folder: Path, capsys) -> None:
-    model = ["estimate", "--model", str(folder / "model")]
-    assert (
-        main([*model, "--treatment", "group=c", "--baseline", "group=a", "--outcome", "price"]) == 0
-    )
+def test_estimate_prints_json(folder: Path, capsys) -> None:
+    model = ("estimate", "--model", folder / "model")
+    effect = ("--treatment", "group=c", "--baseline", "group=a", "--outcome", "price")
+    assert run(*model, *effect) == 0
     estimate = json.loads(capsys.readouterr().out)["estimate"]
     assert estimate["low"] < 3 < estimate["high"]
     assert estimate["rows"] > 0
@@ -225,36 +177,24 @@ def test_estimate_writes_json(folder: Path, capsys) -> None:
         ["--treatment", "group=c", "--baseline", "group=zzz", "--outcome", "price"],
         ["--treatment", "group=c", "--baseline", "group=a", "--outcome", "nothing"],
     ):
-        assert main([*model, *wrong]) == 2
+        assert run(*model, *wrong) == 2
         assert "error: " in capsys.readouterr().err
 
 
-def test_data_that_are_no_table_end_with_42(folder: Path, capsys) -> None:
+def test_data_that_is_not_a_table_exits_42(folder: Path, capsys) -> None:
     path = folder / "broken.csv"
     path.write_bytes(b"\x00\x01\x02" * 1000)
-    assert main(["fit", "--data", str(path), "--out", str(folder / "m3")]) == 42
+    assert run("fit", "--data", path, "--out", folder / "m3") == 42
     assert "error: " in capsys.readouterr().err
     assert not (folder / "m3").exists()
 
 
 def test_help_names_every_command_and_option(capsys) -> None:
-    for arguments in (
-        ["--help"],
-        ["fit", "--help"],
-        ["generate", "--help"],
-        ["estimate", "--help"],
-        ["run", "--help"],
-    ):
+    for command in ([], ["fit"], ["generate"], ["estimate"], ["run"]):
         with pytest.raises(SystemExit) as caught:
-            main(arguments)
+            main([*command, "--help"])
         assert caught.value.code == 0
     said = capsys.readouterr().out
-    for word in (
-        "--knowledge",
-        "--conditions",
-        "--do",
-        "--segment",
-        "--baseline",
-        "SIMULACRA_TASK",
-    ):
+    options = ("--knowledge", "--conditions", "--do", "--segment", "--baseline")
+    for word in (*options, "SIMULACRA_TASK"):
         assert word in said

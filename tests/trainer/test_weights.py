@@ -13,7 +13,7 @@ import pytest
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_trainer.__main__ import main
+from simulacra_trainer.cli import main
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
@@ -21,7 +21,7 @@ from simulacra_trainer.pipeline.conditioned_pool import values_inside
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import split_halves
-from simulacra_trainer.pipeline.model_dir import load_model, save_model
+from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from simulacra_trainer.report import build_report, equal_halves_dcr
 from simulacra_trainer.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_trainer.table.clean import clean_table
@@ -122,7 +122,7 @@ def test_a_saved_model_keeps_its_weights(weighted: TrainedModel, tmp_path: Path)
     half = ConditionSet(
         categorical={"party": {"green": 0.5}}, numeric={"age": NumericRange(min=30, max=50)}
     )
-    for conditions in (None, half):  # conditions grow columns anew
+    for conditions in (None, half):  # conditions grow columns again
         assert generated(loaded, 500, conditions).equals(generated(weighted, 500, conditions))
 
 

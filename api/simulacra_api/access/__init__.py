@@ -1,1 +1,1 @@
-"""Access requests, credential claims and secret rotation."""
+"""Access: signups, credential claims and secret rotation."""

@@ -1,4 +1,4 @@
-"""Access: ask for it, claim the credentials once, rotate them."""
+"""Routes of access: sign up, claim the credentials once, rotate them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from simulacra_api.access.rotation import (
+from simulacra_api.access.rotation import claim_credential, find_rotation, request_rotation
+from simulacra_api.access.schemas import (
     ClaimRequest,
     CredentialBody,
     RotationBody,
     RotationRequest,
-    claim_credential,
-    find_rotation,
-    request_rotation,
+    SignupBody,
+    SignupRequest,
 )
-from simulacra_api.access.service import SignupBody, SignupRequest, Signups
+from simulacra_api.access.service import Signups
 from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.services import ServicesDep
 
@@ -26,15 +26,18 @@ router = APIRouter(prefix="/v1", tags=["access"])
     "/signup",
     status_code=202,
     operation_id="requestAccess",
-    summary="Ask for access",
+    summary="Request access",
     responses=problems(400, 413, 415, 429),
 )
 async def request_access(
-    asked: SignupRequest, request: Request, response: Response, services: ServicesDep
+    signup: SignupRequest, request: Request, response: Response, services: ServicesDep
 ) -> SignupBody:
-    """No token needed. A person decides; poll Location. Keep `request_id` secret: it leads to the credentials."""
+    """No token needed. A person decides; poll Location.
+
+    Keep `request_id` secret: it leads to the credentials.
+    """
     address = request.client.host if request.client else ""
-    body = await Signups(services).ask(asked, address, request.state.request_id)
+    body = await Signups(services).create(signup, address, request.state.request_id)
     location = f"{services.settings.public_url}/v1/signup/{body.request_id}"
     response.headers.update({"Location": location, "Retry-After": "60"})
     return body
@@ -49,8 +52,8 @@ async def request_access(
 async def get_access_request(
     request_id: str, request: Request, response: Response, services: ServicesDep
 ) -> SignupBody:
-    """Once approved: the client id, and a claim token that is good for one hour and one use."""
-    body = await Signups(services).look(request_id, request.state.request_id)
+    """Once approved: the client id, and a claim token that is valid for one hour and one use."""
+    body = await Signups(services).find(request_id, request.state.request_id)
     if body.status == "pending":
         response.headers["Retry-After"] = "60"
     return body
@@ -66,7 +69,7 @@ async def get_access_request(
 async def create_credential_claim(
     claim: ClaimRequest, request: Request, services: ServicesDep
 ) -> CredentialBody:
-    """No other token needed. The secret is shown this once; of two callers with the same token one gets it."""
+    """No other token needed. The secret is shown once, and to only one of concurrent callers."""
     return await claim_credential(services, claim.credential_claim_token, request.state.request_id)
 
 
@@ -80,15 +83,15 @@ async def create_credential_claim(
 async def create_rotation(
     repository: CurrentTenant,
     response: Response,
-    wanted: Annotated[RotationRequest | None, Body()] = None,
+    rotation: Annotated[RotationRequest | None, Body()] = None,
 ) -> RotationBody:
-    """Nothing changes until the claim token is exchanged; then the secret before stays good for the overlap."""
-    body = await request_rotation(
-        repository.services, repository.caller, wanted or RotationRequest()
-    )
-    response.headers["Location"] = (
-        f"{repository.services.settings.public_url}/v1/credential-rotations/{body.rotation_id}"
-    )
+    """Nothing changes until the claim token is exchanged.
+
+    Then the previous secret stays valid for the overlap.
+    """
+    request = rotation or RotationRequest()
+    body = await request_rotation(repository.services, repository.caller, request)
+    response.headers["Location"] = repository.url(f"/v1/credential-rotations/{body.rotation_id}")
     return body
 
 
@@ -99,5 +102,5 @@ async def create_rotation(
     responses=problems(404),
 )
 async def get_rotation(rotation_id: str, repository: CurrentTenant) -> RotationBody:
-    """Its state, and the claim token as long as that can be used."""
+    """Its status, and the claim token while it can be used."""
     return await find_rotation(repository.services, repository.caller, rotation_id)

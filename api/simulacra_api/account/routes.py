@@ -1,4 +1,4 @@
-"""The tenant's own account: quotas and audit events."""
+"""Routes of a tenant's quotas and audit events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.account.usage import AuditEventList, AuditQuery, UsageBody, audit_page, usage_of
+from simulacra_api.account.schemas import AuditEventList, AuditQuery, UsageBody
+from simulacra_api.account.service import audit_page, usage_of
 from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.http.pagination import link_next
 
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["account"])
     "/usage", operation_id="getUsage", summary="Get the use of the quotas", responses=problems()
 )
 async def get_usage(repository: CurrentTenant) -> UsageBody:
-    """What is used and what is allowed: requests a minute, rows a day, stored bytes, jobs."""
+    """Use and limits of requests per minute, rows per day, stored bytes and jobs."""
     return await usage_of(repository)
 
 
@@ -30,7 +31,7 @@ async def get_usage(repository: CurrentTenant) -> UsageBody:
 async def list_audit_events(
     repository: CurrentTenant, response: Response, query: Annotated[AuditQuery, Query()]
 ) -> AuditEventList:
-    """Who touched the tenant's data, newest first. Records hold ids and counts, never data."""
+    """Every access to the tenant's data, newest first. Records hold ids and counts, never data."""
     page = await audit_page(repository, query)
-    link_next(repository, response, "/v1/audit-events", query, page.next_cursor)
+    link_next(response, repository.url("/v1/audit-events"), query, page.next_cursor)
     return page

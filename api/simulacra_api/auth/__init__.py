@@ -1,1 +1,1 @@
-"""Who is calling: client secrets, the built-in issuer, token verification, and the tenant behind a client."""
+"""Authentication: client secrets, built-in issuer, token verification, tenant lookup."""

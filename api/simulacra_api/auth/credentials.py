@@ -1,13 +1,13 @@
-"""What a client authenticates with, and the one-time claims that lead to it: one Secret a client.
+"""Credentials of clients and the one-time claims that lead to them: one Secret per client.
 
 Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most)
 and `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was
 used). Both are in one object so that a claim is one conditional write: of two callers with the same
-token exactly one gets the secret, and no crash can use a token up without its hash being stored.
+token exactly one gets the secret, and no crash can use a token up without storing its hash.
 Claim tokens are derived, not stored; see ADR 0007.
 
-The Secret is owned by the Tenants that list the client: when the last of them is deleted, the API
-server's garbage collector takes it along, and nobody needs a right to delete Secrets for that.
+The Secret is owned by the Tenants that list the client: when the last of them is deleted, the
+garbage collector deletes it, and this service needs no right to delete Secrets.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from simulacra_api.auth.clients import CLIENT_ID, expiry_of, secret_name
-from simulacra_api.auth.secrets import hash_secret, new_secret
+from simulacra_api.auth.clients import (
+    CLIENT_ID,
+    expiry_of,
+    hash_secret,
+    new_secret,
+    secret_name,
+    stored_list,
+)
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_crds.contract.names import system_namespace
@@ -42,7 +48,7 @@ from simulacra_crds.kube.client import (
 Purpose = Literal["signup", "rotation"]
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
 CLAIM_SECONDS = 3600
-"""A claim token is good for so long after it was issued."""
+"""Lifetime of a claim token."""
 KEPT_CLAIMS = 16
 ATTEMPTS = 10
 _OWNER = {"apiVersion": API_VERSION, "kind": "Tenant"}
@@ -55,12 +61,12 @@ class Claim:
     """The record of a claim token. Times are seconds since the epoch.
 
     Attributes:
-        id: names the claim; no secret.
-        purpose: what it came from.
+        id: name of the claim, not secret.
+        purpose: what it was issued for.
         sha256: digest (hex) of the token.
         issued: when it was issued.
-        expires: when it becomes worthless.
-        overlap: seconds that the secrets before stay good once it is used.
+        expires: when it expires.
+        overlap: seconds that the earlier secrets stay valid once it is used.
         used: when it was used, None before.
     """
 
@@ -80,9 +86,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClientRecord:
-    """What a client's Secret says. `version` guards the next write; None: there is no Secret yet.
+    """Content of a client's Secret.
 
-    `owners` are its ownerReferences.
+    Attributes:
+        client_id: the client.
+        version: resourceVersion that guards the next write; None: there is no Secret yet.
+        hashes: hashes of active secrets, with creation and expiry.
+        claims: the newest claims.
+        owners: the Secret's ownerReferences.
     """
 
     client_id: str
@@ -96,7 +107,7 @@ class ClientRecord:
         return next((claim for claim in self.claims if claim.id == claim_id), None)
 
     def with_claim(self, claim: Claim) -> ClientRecord:
-        """Return the record with a claim added, or in the place of the one with its id; old ones are dropped."""
+        """Return the record with a claim added or replaced by id; the oldest are dropped."""
         others = [one for one in self.claims if one.id != claim.id]
         return replace(self, claims=[*others, claim][-KEPT_CLAIMS:])
 
@@ -112,121 +123,100 @@ class Credentials:
         found = await self._cluster.find(SECRETS, _record_name(client_id), system_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
-        data = found.get("data") or {}
-        claims = [Claim(**claim) for claim in _json(data, "claims")]
-        meta = found["metadata"]
-        owners = meta.get("ownerReferences") or []
+        data, metadata = found.get("data"), found["metadata"]
         return ClientRecord(
-            client_id, meta["resourceVersion"], _json(data, "hashes"), claims, owners
+            client_id,
+            metadata["resourceVersion"],
+            hashes=stored_list(data, "hashes"),
+            claims=[Claim(**claim) for claim in stored_list(data, "claims")],
+            owners=metadata.get("ownerReferences") or [],
         )
 
     async def write(self, record: ClientRecord) -> None:
         """Store a record if it is still as it was read; Conflict otherwise."""
-        texts = {
-            "hashes": json.dumps(record.hashes),
-            "claims": json.dumps([asdict(one) for one in record.claims]),
-        }
-        data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+        lists = {"hashes": record.hashes, "claims": [asdict(one) for one in record.claims]}
+        data = {name: _encode(json.dumps(value).encode()) for name, value in lists.items()}
         name, owners = _record_name(record.client_id), await self._owners(record)
         if record.version is None:
-            body: Object = {"apiVersion": "v1", "kind": "Secret", "data": data}
-            body["metadata"] = {
-                "name": name,
-                "labels": {LABEL_KIND: "client"},
-                "ownerReferences": owners,
-            }
-            try:
-                await self._cluster.create(SECRETS, body, system_namespace())
-            except AlreadyExists as error:
-                raise Conflict(error.status, error.reason, "another process was first") from None
+            await self._create(name, data, owners)
             return
-        meta: Object = {"resourceVersion": record.version}
+        metadata: Object = {"resourceVersion": record.version}
         try:
-            if owners != record.owners and await self._adopted(
-                name, {**meta, "ownerReferences": owners}, data
-            ):
-                return
-            await self._cluster.patch(
-                SECRETS, name, {"metadata": meta, "data": data}, system_namespace()
-            )
+            if owners != record.owners:
+                try:
+                    await self._patch(name, metadata | {"ownerReferences": owners}, data)
+                    return
+                except ClusterError as error:
+                    # OwnerReferencesPermissionEnforcement wants the right to delete the Secret.
+                    if error.status != 403:
+                        raise
+            await self._patch(name, metadata, data)
         except NotFound as error:
             raise Conflict(error.status, error.reason, "the client was removed meanwhile") from None
 
-    async def _adopted(self, name: str, meta: Object, data: Object) -> bool:
-        """Write a record together with its owners; False where admission wants the right to delete
-        for that.
-
-        (OwnerReferencesPermissionEnforcement; not for a Secret that is being made.)
-        """
+    async def _create(self, name: str, data: Object, owners: list[Object]) -> None:
+        metadata = {"name": name, "labels": {LABEL_KIND: "client"}, "ownerReferences": owners}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
         try:
-            await self._cluster.patch(
-                SECRETS, name, {"metadata": meta, "data": data}, system_namespace()
-            )
-        except ClusterError as error:
-            if error.status == 403:
-                return False
-            raise
-        return True
+            await self._cluster.create(SECRETS, body, system_namespace())
+        except AlreadyExists as error:
+            raise Conflict(error.status, error.reason, "another process was first") from None
+
+    async def _patch(self, name: str, metadata: Object, data: Object) -> None:
+        patch = {"metadata": metadata, "data": data}
+        await self._cluster.patch(SECRETS, name, patch, system_namespace())
 
     async def _owners(self, record: ClientRecord) -> list[Object]:
-        """Return the ownerReferences that a client's Secret is to have: those that it has where no Tenant lists it."""
+        """Return the wanted ownerReferences; the present ones when no Tenant lists the client."""
         listing = await self._tenants.listing(record.client_id)
         others = [one for one in record.owners if not _OWNER.items() <= one.items()]
         return [*others, *map(owner_of, listing)] if listing else record.owners
 
     async def token_of(self, client_id: str, claim: Claim, knowledge: str = "") -> str:
-        """Return the token of a claim; `knowledge` is what only the customer knows (the request id of a signup)."""
+        """Return the token of a claim; `knowledge` is known to the customer only (a request id)."""
         key = (await self._signing.current()).link_key
-        text = "\x1f".join(
-            ("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued))
-        )
-        bearer = (
-            base64.urlsafe_b64encode(hmac.digest(key, text.encode(), hashlib.sha256))
-            .decode()
-            .rstrip("=")
-        )
+        parts = ("claim", client_id, claim.id, claim.purpose, knowledge, str(claim.issued))
+        digest = hmac.digest(key, "\x1f".join(parts).encode(), hashlib.sha256)
+        bearer = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         return f"{TOKEN_PREFIX}{client_id}_{bearer}"
 
     async def issue(
         self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str
     ) -> Claim:
-        """Return a new claim, good from now on; the caller stores it."""
+        """Return a new claim, valid from now on; the caller stores it."""
         now = int(time.time())
         draft = Claim(claim_id, purpose, "", now, now + CLAIM_SECONDS, overlap)
         return replace(draft, sha256=digest_of(await self.token_of(client_id, draft, knowledge)))
 
     async def redeem(self, token: str, *, keep: bool = True) -> Redeemed | None:
-        """Use a claim token up; None when it is unknown. One that was used or has expired gives no
-        secret.
+        """Use a claim token up and return its secret; None for an unknown token.
 
-        One conditional write decides. The secret is in the return value and nowhere else. Without
-        `keep` the claim is used up all the same, but no hash is stored: the secret is another
-        issuer's to give.
+        A used or expired token gives no secret. One conditional write decides. The secret is in the
+        return value and nowhere else. Without `keep` no hash is stored, because another issuer
+        gives the secret.
         """
         client_id = client_of_token(token)
         if client_id is None:
             return None
+        digest = digest_of(token)
         secret = new_secret()
-        entry: dict[str, Any] | None = None
+        hashed = ""
         for _ in range(ATTEMPTS):
             before = await self.read(client_id)
-            claim = next(
-                (one for one in before.claims if hmac.compare_digest(one.sha256, digest_of(token))),
-                None,
-            )
+            matching = (one for one in before.claims if hmac.compare_digest(one.sha256, digest))
+            claim = next(matching, None)
             if claim is None:
                 return None
             if not claim.open:
                 return Redeemed(before, before, claim, None)
-            hashed = entry["hash"] if entry else await asyncio.to_thread(hash_secret, secret)
+            hashed = hashed or await asyncio.to_thread(hash_secret, secret)
             now = int(time.time())
-            entry = {"hash": hashed, "created": now}
             used = replace(claim, used=now)
             after = before.with_claim(used)
             if keep:
-                after = replace(
-                    after, hashes=[*_retiring(before.hashes, now, claim.overlap), entry]
-                )
+                retiring = _retiring(before.hashes, now, claim.overlap)
+                entry = {"hash": hashed, "created": now}
+                after = replace(after, hashes=[*retiring, entry])
             try:
                 await self.write(after)
             except Conflict:
@@ -237,7 +227,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Redeemed:
-    """What became of a claim token: `secret` is None when it had been used or has expired."""
+    """Result of redeeming a claim token; `secret` is None for a used or expired one."""
 
     before: ClientRecord
     after: ClientRecord
@@ -245,47 +235,42 @@ class Redeemed:
     secret: str | None
 
     def __repr__(self) -> str:
-        """Leave the secret out, wherever this is printed."""
+        """Leave the secret out of logs and errors."""
         return f"Redeemed({self.claim.id})"
 
 
 def owner_of(tenant: Tenant) -> Object:
-    """Return the ownerReference by which a client's Secret goes with its Tenant."""
+    """Return the ownerReference that deletes a client's Secret with its Tenant."""
     return {**_OWNER, "name": tenant.metadata.name, "uid": tenant.metadata.uid}
 
 
 def digest_of(token: str) -> str:
-    """Return the SHA-256 (hex) of a token, all that is stored of it."""
+    """Return the SHA-256 (hex) of a token, the only stored part of it."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def client_of_token(token: str) -> str | None:
-    """Return the client id in a claim token, None when it is none."""
+    """Return the client id in a claim token, None for a malformed token."""
     body = token.removeprefix(TOKEN_PREFIX)
     client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
-    return (
-        client_id
-        if body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id)
-        else None
-    )
+    valid = body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id)
+    return client_id if valid else None
 
 
 def _record_name(client_id: str) -> str:
-    """Return the name of a client's Secret; an id of another issuer that is no lawful name is digested."""
+    """Return the name of a client's Secret; an id that is no valid name is digested."""
     if CLIENT_ID.fullmatch(client_id):
         return secret_name(client_id)
     return secret_name(f"x-{hashlib.sha256(client_id.encode()).hexdigest()[:40]}")
 
 
 def _retiring(hashes: list[dict[str, Any]], now: int, overlap: int) -> list[dict[str, Any]]:
-    """Return what stays of the hashes before: the newest good one, until the overlap ends."""
-    good = [entry for entry in hashes if expiry_of(entry) > now]
-    return (
-        [good[-1] | {"expires": min(expiry_of(good[-1]), now + overlap)}]
-        if good and overlap
-        else []
-    )
+    """Return the hashes to keep: the newest valid one, until the overlap ends."""
+    valid = [entry for entry in hashes if expiry_of(entry) > now]
+    if not valid or not overlap:
+        return []
+    return [valid[-1] | {"expires": min(expiry_of(valid[-1]), now + overlap)}]
 
 
-def _json(data: Object, name: str) -> list[Any]:
-    return list(json.loads(base64.b64decode(data.get(name, "") or b"W10=")))
+def _encode(value: bytes) -> str:
+    return base64.b64encode(value).decode()

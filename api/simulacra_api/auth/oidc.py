@@ -1,4 +1,4 @@
-"""The keys of an external OpenID Connect issuer: discovered, cached, and kept while the issuer is down."""
+"""Keys of an external OpenID Connect issuer: discovered, cached, kept while the issuer is down."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["RS256", "ES256"]
 TYPES = frozenset({"jwt", "at+jwt"})
-"""Auth0's default profile says JWT, RFC 9068 says at+jwt."""
+"""Auth0's default profile uses JWT, RFC 9068 at+jwt."""
 FRESH_SECONDS = 600.0
 MISS_SECONDS = 30.0
-"""Least time between two fetches, whatever key ids tokens name."""
+"""Minimum time between two fetches, also for unknown key ids."""
 _LOG = logging.getLogger("simulacra_api")
 
 
@@ -34,8 +34,7 @@ class OidcKeys:
         self._lock = asyncio.Lock()
 
     async def keys_for(self, kid: str) -> KeySet:
-        """Return the issuer's keys, fetched again when old or when `kid` is new to us (every 30 s
-        at most).
+        """Return the issuer's keys, fetched again when they are old or lack `kid`.
 
         Raises:
             Problem: 503 when there are no keys and the issuer cannot be reached.
@@ -45,10 +44,8 @@ class OidcKeys:
             if (age > FRESH_SECONDS or kid not in self._known) and tried > MISS_SECONDS:
                 await self._fetch()
         if self._keys is None:
-            raise Problem(
-                "simio_unavailable",
-                "The identity provider cannot be reached, so no token can be checked",
-            )
+            detail = "The identity provider cannot be reached, so tokens cannot be checked."
+            raise Problem("simio_unavailable", detail)
         return self._keys
 
     async def close(self) -> None:
@@ -58,13 +55,12 @@ class OidcKeys:
     async def _fetch(self) -> None:
         self._tried = time.monotonic()
         try:
-            discovery = await self._json(
-                f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
-            )
+            base = self.issuer.rstrip("/")
+            discovery = await self._json(f"{base}/.well-known/openid-configuration")
             jwks = await self._json(str(discovery["jwks_uri"]))
             self._keys = KeySet.import_key_set(jwks)
         except (httpx2.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
-            _LOG.warning("the OIDC issuer's keys cannot be fetched: %s", type(error).__name__)
+            _LOG.warning("fetching the OIDC issuer's keys failed cause=%s", type(error).__name__)
             return
         self._known = frozenset(str(key.kid) for key in self._keys.keys)
         self._fetched = time.monotonic()

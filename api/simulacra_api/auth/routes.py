@@ -1,4 +1,4 @@
-"""The built-in issuer: token endpoint (RFC 6749 client credentials), key set and discovery document."""
+"""Routes of the built-in issuer: token endpoint (RFC 6749), key set and discovery document."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from pydantic import BaseModel, Field
 from simulacra_api.auth import tokens
 from simulacra_api.dependencies import problems
 from simulacra_api.docs.example_bodies import AUDIENCE
-from simulacra_api.http.problems import Problem
+from simulacra_api.http.problems import Problem, content_type
 from simulacra_api.services import ServicesDep
-from simulacra_api.tenancy.audit import record
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
 
 router = APIRouter(tags=["oauth"])
@@ -32,9 +31,8 @@ class TokenBody(BaseModel):
 
 def _refuse(code: str, error: str, detail: str) -> Problem:
     headers = {"WWW-Authenticate": 'Basic realm="simulacra"'} if error == "invalid_client" else {}
-    return Problem(
-        code, detail, headers=headers, extra={"error": error, "error_description": detail}
-    )
+    extra = {"error": error, "error_description": detail}
+    return Problem(code, detail, headers=headers, extra=extra)
 
 
 _FORM_SCHEMA = {
@@ -65,20 +63,20 @@ _FORM_SCHEMA = {
     },
 )
 async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
-    """OAuth2 client credentials with an audience; client_secret_post (JSON or form) or client_secret_basic."""
+    """OAuth2 client credentials with an audience.
+
+    Send the secret in the body (client_secret_post, JSON or form) or as client_secret_basic.
+    """
     fields = await _fields(request)
     client_id, secret = _credentials(request, fields)
     if fields.get("grant_type") != "client_credentials":
-        raise _refuse(
-            "simio_invalid_field", "unsupported_grant_type", "grant_type must be client_credentials"
-        )
+        detail = "grant_type must be client_credentials."
+        raise _refuse("simio_invalid_field", "unsupported_grant_type", detail)
     audience = services.settings.audience
     if fields.get("audience", audience) != audience:
-        raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}")
+        raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}.")
     if not await services.clients.authenticate(client_id, secret):
-        raise _refuse(
-            "simio_invalid_client", "invalid_client", "Unknown client_id or wrong client_secret"
-        )
+        raise _invalid_client("Unknown client_id or wrong client_secret.")
     await _check_tenant(request, services, client_id)
     token = tokens.issue(
         await services.signing.current(),
@@ -91,72 +89,67 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
 
 
 async def _check_tenant(request: Request, services: ServicesDep, client_id: str) -> None:
-    """Refuse a client without an active tenant; record both outcomes. Unknown clients leave no record to flood."""
-    who = AuditData(client=client_id, request=request.state.request_id)
+    """Refuse a client without an active tenant; record both outcomes.
+
+    Unknown clients never get here, so they cannot flood the audit log.
+    """
+    data = AuditData(client=client_id, request=request.state.request_id)
     request.state.client = client_id
     try:
-        tenant = await services.tenants.of_client(client_id)
+        tenant = (await services.tenants.of_client(client_id)).metadata.name
     except Problem:
-        refused = who.model_copy(update={"outcome": Outcome.REFUSED})
-        await record(services.audit, EventType.TOKEN_REFUSED, refused)
+        refused = data.model_copy(update={"outcome": Outcome.REFUSED})
+        await services.record(EventType.TOKEN_REFUSED, refused)
         raise
-    request.state.tenant = tenant.metadata.name
-    await record(
-        services.audit,
-        EventType.TOKEN_ISSUED,
-        who.model_copy(update={"tenant": tenant.metadata.name}),
-    )
+    request.state.tenant = tenant
+    await services.record(EventType.TOKEN_ISSUED, data.model_copy(update={"tenant": tenant}))
 
 
 async def _fields(request: Request) -> dict[str, Any]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = content_type(request)
     body = await request.body()
-    if content_type == "application/json":
+    if media_type == "application/json":
         try:
             fields = json.loads(body)
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
-            raise _refuse("simio_invalid_field", "invalid_request", "The body is not a JSON object")
+            detail = "The body is not a JSON object."
+            raise _refuse("simio_invalid_field", "invalid_request", detail)
         return fields
-    if content_type == "application/x-www-form-urlencoded":
+    if media_type == "application/x-www-form-urlencoded":
         return dict(parse_qsl(body.decode("utf-8", "replace")))
-    raise Problem(
-        "simio_unsupported_content_type",
-        "Send application/x-www-form-urlencoded or application/json",
-    )
+    detail = "Send application/x-www-form-urlencoded or application/json."
+    raise Problem("simio_unsupported_content_type", detail)
 
 
 def _credentials(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
-    """Return client id and secret from the Authorization header (RFC 6749, 2.3.1) or the body, not from both."""
+    """Return client id and secret from the Authorization header (RFC 6749, 2.3.1) or the body."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         if "client_secret" in fields:
-            raise _refuse(
-                "simio_invalid_field",
-                "invalid_request",
-                "Send the client_secret once: header or body",
-            )
+            detail = "Send client_secret in the header or in the body, not in both."
+            raise _refuse("simio_invalid_field", "invalid_request", detail)
         try:
             client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise _refuse(
-                "simio_invalid_client", "invalid_client", "The Authorization header is malformed"
-            ) from None
+            raise _invalid_client("The Authorization header is malformed.") from None
         return unquote_plus(client_id), unquote_plus(secret)
     posted = fields.get("client_id"), fields.get("client_secret")
     if not isinstance(posted[0], str) or not isinstance(posted[1], str):
-        raise _refuse(
-            "simio_invalid_client", "invalid_client", "client_id and client_secret are required"
-        )
+        raise _invalid_client("client_id and client_secret are required.")
     return posted[0], posted[1]
+
+
+def _invalid_client(detail: str) -> Problem:
+    return _refuse("simio_invalid_client", "invalid_client", detail)
 
 
 @router.get(
     "/.well-known/jwks.json", operation_id="getJwks", summary="Public keys of the built-in issuer"
 )
 async def jwks(services: ServicesDep) -> dict[str, Any]:
-    """JSON Web Key Set: the key that signs and the next one."""
+    """JSON Web Key Set: the active key, the next one, and retired ones that still verify."""
     return (await services.signing.current()).jwks()
 
 

@@ -1,12 +1,12 @@
-"""Keys of the built-in issuer: a Secret with the key that signs, the next one (published before it
-signs), those that signed before (kept until their tokens have expired), and the key of download
-links and claim tokens.
+"""Signing keys of the built-in issuer, and their rotation by the clock.
 
-Which key signs is decided by time alone: each has the moment from which it signs, and the newest of
-those that have come is active. So all processes change over at once without a word, and a verifier
-has had the whole period to see the next key. When a next key has become active, whichever process
-reads the Secret first adds another; the write is conditional, and who loses takes what the winner
-wrote.
+One Secret holds the active key, the next one (published before it signs), retired ones (kept until
+their tokens have expired), and the key of download links and claim tokens.
+
+Each key has the time from which it signs; the newest key whose time has come is active. So all
+processes switch at the same moment without coordination, and verifiers had the whole period to see
+the next key. When a next key becomes active, the first process that reads the Secret adds another.
+The write is conditional: a process that loses uses the keys of the winner.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
 RELOAD_SECONDS = 60.0
-"""Keys are read again when they are older than this, or than `MISS_SECONDS` when a token names an unknown key."""
+"""Maximum age of cached keys."""
 MISS_SECONDS = 5.0
+"""Maximum age of cached keys when a token names an unknown key."""
 PERIOD_SECONDS = 30 * 86_400
-"""How long a key signs; its successor is published for as long before."""
+"""How long a key signs; its successor is published that long before it signs."""
 RETIRED_SECONDS = 86_400
-"""A key verifies for so long after it signed last: longer than any token lives, with leeway for clocks."""
+"""How long a key verifies after it signed last: longer than any token lives, with leeway."""
 
 
 @dataclass(frozen=True)
 class _TimedKey:
-    """A private key, and from when (seconds since the epoch) it signs."""
+    """A private key, and the time (seconds since the epoch) from which it signs."""
 
     key: ECKey
     since: int
@@ -44,7 +45,7 @@ class _TimedKey:
 
 @dataclass(frozen=True)
 class SigningKeys:
-    """What the Secret holds. `published` has the public keys that verify, in the order active, next, retired."""
+    """The keys now. `published` are the keys that verify: active, next, retired."""
 
     active: ECKey
     published: KeySet
@@ -56,7 +57,7 @@ class SigningKeys:
 
 
 class SigningKeyStore:
-    """Reads the signing keys, makes them at first and rotates them in time; keeps them for a minute."""
+    """Reads, creates and rotates the signing keys; caches them for a minute."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -66,32 +67,32 @@ class SigningKeyStore:
         self._loaded = float("-inf")
 
     async def current(self, *, max_age: float = RELOAD_SECONDS) -> SigningKeys:
-        """Return the keys, read at most `max_age` seconds ago; which of them signs is decided now.
+        """Return the keys, read at most `max_age` seconds ago.
 
-        The same object as before, unless they were read again or another key signs.
+        The same object as before, unless they were read again or another key signs now.
         """
         if time.monotonic() - self._loaded > max_age:
-            secret = await self._rotated(await self._read_or_make())
+            secret = await self._rotated(await self._read_or_create())
             self._timed, self._link_key = _parse(secret)
-            self._loaded, self._keys = time.monotonic(), None
+            self._loaded = time.monotonic()
+            self._keys = None
         active, others = _split(self._timed)
         if self._keys is None or self._keys.active is not active.key:
-            self._keys = SigningKeys(
-                active.key, KeySet([active.key, *(one.key for one in others)]), self._link_key
-            )
+            published = KeySet([active.key, *(one.key for one in others)])
+            self._keys = SigningKeys(active.key, published, self._link_key)
         return self._keys
 
-    async def _read_or_make(self) -> Object:
+    async def _read_or_create(self) -> Object:
         secret = await self._cluster.find(SECRETS, SECRET_NAME, system_namespace())
         if secret is not None:
             return secret
         try:
             return await self._cluster.create(SECRETS, _new_secret(), system_namespace())
-        except AlreadyExists:  # another process was first: its keys are the keys
+        except AlreadyExists:  # by another process: its keys count
             return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
 
     async def _rotated(self, secret: Object) -> Object:
-        """Return the Secret with a next key and without those whose time is over."""
+        """Return the Secret with a next key and without expired ones."""
         timed, _ = _parse(secret)
         wanted = _rotate(timed)
         if [one.since for one in wanted] == [one.since for one in timed]:
@@ -100,21 +101,22 @@ class SigningKeyStore:
         patch = {"metadata": version, "data": {"keys.json": _encode(_dump(wanted))}}
         try:
             return await self._cluster.patch(SECRETS, SECRET_NAME, patch, system_namespace())
-        except Conflict:  # another process was first: its next key is the next key
+        except Conflict:  # another process was first: its next key counts
             return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
 
 
 def _split(timed: list[_TimedKey]) -> tuple[_TimedKey, list[_TimedKey]]:
-    """Return the key that signs now, and the others: next ones first, then those that signed before, newest first."""
+    """Return the active key and the others: next ones, then retired ones from the newest on."""
     now = time.time()
-    begun = sorted((one for one in timed if one.since <= now), key=lambda one: one.since)
-    coming = sorted((one for one in timed if one.since > now), key=lambda one: one.since)
+    keys = sorted(timed, key=lambda one: one.since)
+    begun = [one for one in keys if one.since <= now]
+    coming = [one for one in keys if one.since > now]
     active = begun.pop() if begun else coming.pop(0)
     return active, [*coming, *reversed(begun)]
 
 
 def _rotate(timed: list[_TimedKey]) -> list[_TimedKey]:
-    """Return the keys that there should be now, by the time from which they sign."""
+    """Return the keys that should exist now, by the time from which they sign."""
     now = int(time.time())
     keys = sorted(timed, key=lambda one: one.since)
     if not any(one.since > now for one in keys):
@@ -141,9 +143,8 @@ def _new_secret() -> Object:
 
 
 def _dump(timed: list[_TimedKey]) -> bytes:
-    return json.dumps(
-        [{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]
-    ).encode()
+    keys = [{"since": one.since, "key": one.key.as_dict(private=True)} for one in timed]
+    return json.dumps(keys).encode()
 
 
 def _encode(value: bytes) -> str:
@@ -151,7 +152,7 @@ def _encode(value: bytes) -> str:
 
 
 def _parse(secret: Object) -> tuple[list[_TimedKey], bytes]:
-    """Read the Secret. Keys of version 0.1 have no time: the first signs, the second will after a period."""
+    """Read the Secret. Keys of version 0.1 have no time: the first signs, the second is next."""
     data = secret["data"]
     created = secret["metadata"].get("creationTimestamp", "1970-01-01T00:00:00Z")
     timed = []

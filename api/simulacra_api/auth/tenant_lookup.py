@@ -12,13 +12,13 @@ from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.kube.client import TENANTS, Cluster
 
 CACHE_SECONDS = 3.0
-"""A suspension is seen after so long."""
+"""Maximum age of the list of Tenants, and so the delay of a suspension."""
 UNKNOWN_SECONDS = 0.5
-"""A client that is not in the listing makes a new one no more often than this, so that a new client works at once."""
+"""Maximum age of the list for a client that it lacks, so that a new client works at once."""
 
 
 class Tenants:
-    """Looks clients up in a listing of the Tenants that is a few seconds old at most."""
+    """Looks clients up in a list of the Tenants that is at most a few seconds old."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -30,8 +30,7 @@ class Tenants:
         """Return the tenant that a client acts for.
 
         Raises:
-            Problem: 403 when there is none (or more than one, which nobody may profit from), or it
-                is suspended.
+            Problem: 403 when there is none or more than one, or it is suspended.
         """
         found = await self.listing(client_id)
         if len(found) != 1:
@@ -45,11 +44,9 @@ class Tenants:
         """Return every Tenant that lists a client and is not being deleted."""
         early = self._listed + UNKNOWN_SECONDS - time.monotonic()
         if client_id not in self._by_client and early > 0:
-            await asyncio.sleep(
-                early
-            )  # its Tenant may be younger than the listing; a 403 would be for good
+            await asyncio.sleep(early)  # its Tenant may be newer than the list
         if self._is_stale(client_id):
-            async with self._lock:  # one listing for all who wait
+            async with self._lock:  # one read for all waiters
                 if self._is_stale(client_id):
                     await self._refresh()
         return self._by_client.get(client_id, [])
@@ -63,9 +60,10 @@ class Tenants:
         async for item in self._cluster.list(TENANTS):
             try:
                 tenant = Tenant.model_validate(item)
-            except ValidationError:  # one broken Tenant must not lock everybody out
+            except ValidationError:  # an invalid Tenant must not lock the others out
                 continue
             if tenant.metadata.deletion_timestamp is None:
                 for client in tenant.spec.clients:
                     by_client.setdefault(client, []).append(tenant)
-        self._by_client, self._listed = by_client, time.monotonic()
+        self._by_client = by_client
+        self._listed = time.monotonic()

@@ -1,4 +1,4 @@
-"""Access tokens: RFC 9068 JWTs of the built-in issuer, and the checks that every issuer's tokens must pass."""
+"""Access tokens: RFC 9068 JWTs of the built-in issuer, and the checks of every issuer's tokens."""
 
 from __future__ import annotations
 
@@ -21,14 +21,11 @@ MAX_TOKEN_LENGTH = 8192
 Claims = dict[str, Any]
 
 
-def unauthenticated(why: str) -> Problem:
-    """Return the 401 with its challenge (RFC 6750)."""
-    challenge = f'Bearer realm="simulacra", error="invalid_token", error_description="{why}"'
-    return Problem(
-        "simio_unauthenticated",
-        f"{why}: ask for a new token at /oauth/token",
-        headers={"WWW-Authenticate": challenge},
-    )
+def unauthenticated(reason: str) -> Problem:
+    """Return the 401 with its challenge (RFC 6750); `reason` begins in lower case."""
+    challenge = f'Bearer realm="simulacra", error="invalid_token", error_description="{reason}"'
+    detail = f"{reason[0].upper()}{reason[1:]}. Get a new token at /oauth/token."
+    return Problem("simio_unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
 def issue(keys: SigningKeys, *, issuer: str, audience: str, client_id: str, seconds: int) -> str:
@@ -48,7 +45,7 @@ def issue(keys: SigningKeys, *, issuer: str, audience: str, client_id: str, seco
 
 
 def peek(token: str) -> tuple[str, str]:
-    """Return issuer and key id as the token states them, unverified, to choose the keys; 401 when it is no JWT."""
+    """Return issuer and key id of a token, unverified, to choose the keys; 401 without them."""
     try:
         if len(token) > MAX_TOKEN_LENGTH:
             raise ValueError
@@ -67,16 +64,15 @@ def verify(
     algorithms: list[str],
     types: Collection[str],
 ) -> Claims:
-    """Return the claims of a token that passes every check: algorithm, signature, typ, iss, aud,
-    exp, nbf.
+    """Return the claims of a token after checking algorithm, signature, typ, iss, aud, exp, nbf.
 
     Raises:
-        Problem: 401, saying which check failed.
+        Problem: 401, naming the failed check.
     """
     try:
         decoded = jwt.decode(token, keys, algorithms=algorithms)
     except (JoseError, ValueError, TypeError):
-        raise unauthenticated("the token's signature does not verify") from None
+        raise unauthenticated("the token's signature is not valid") from None
     header, claims = decoded.header, decoded.claims
     if str(header.get("typ", "")).lower().removeprefix("application/") not in types:
         raise unauthenticated("the token's typ is not that of an access token")
@@ -85,12 +81,12 @@ def verify(
 
 
 def check_claims(claims: Claims, issuer: str, audience: str) -> None:
-    """Refuse (401) claims of another issuer or audience, and those whose time has not come or is over."""
+    """Refuse (401) claims of another issuer or audience, and expired or premature ones."""
     if claims.get("iss") != issuer:
         raise unauthenticated("the token comes from another issuer")
-    said = claims.get("aud")
-    if audience not in (said if isinstance(said, list) else [said]):
-        raise unauthenticated("the token is meant for another audience")
+    audiences = claims.get("aud")
+    if audience not in (audiences if isinstance(audiences, list) else [audiences]):
+        raise unauthenticated("the token is for another audience")
     now, exp, nbf = time.time(), claims.get("exp"), claims.get("nbf", 0)
     if isinstance(exp, bool) or not isinstance(exp, int | float) or now > exp + LEEWAY_SECONDS:
         raise unauthenticated("the token has expired")

@@ -1,8 +1,8 @@
-"""From a bearer token to the client that sends it, whichever issuer made the token.
+"""Verifier of bearer tokens: from a token of either issuer to its client.
 
-A client sends one token for an hour, so who it is of is remembered: by the token's digest, together
-with the key set that verified its signature. The signature is verified anew once the keys have been
-read again, whether or not they changed; issuer, audience and times are checked at every request.
+A client sends one token for an hour, so verified tokens are cached by their digest, with the key
+set that verified the signature. The signature is verified again once the keys have been read again,
+whether or not they changed; issuer, audience and times are checked at every request.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from simulacra_api.auth.oidc import OidcKeys
 from simulacra_api.auth.signing import MISS_SECONDS, SigningKeyStore
 from simulacra_api.settings import Settings
 
-REMEMBERED = 4096
-"""Tokens; the one that was verified first is forgotten first."""
+CACHED_TOKENS = 4096
+"""Size of the cache; the token verified first is dropped first."""
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
@@ -46,7 +46,7 @@ class TokenVerifier:
         self._verified: dict[bytes, _Verified] = {}
 
     async def client_of(self, token: str) -> str:
-        """Return the client id of a valid token; Problem 401 says which check failed."""
+        """Return the client id of a valid token; Problem 401 names the failed check."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._verified.get(digest)
         if known is not None and known.keys is await self._keys(known.issuer, known.kid):
@@ -66,12 +66,12 @@ class TokenVerifier:
         client = str(claims["client_id"]) if own else _external_client(claims)
         self._verified.pop(digest, None)
         self._verified[digest] = _Verified(issuer, kid, keys, claims, client)
-        if len(self._verified) > REMEMBERED:
+        if len(self._verified) > CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
         return client
 
     async def _keys(self, issuer: str, kid: str) -> KeySet:
-        """Return the keys of an issuer, read again when they do not have the one that is named."""
+        """Return the keys of an issuer, read again when they lack this key id."""
         if issuer == self._settings.public_url:
             keys = await self._signing.current()
             if kid not in {key.kid for key in keys.published.keys}:

@@ -1,4 +1,4 @@
-"""Proofs: erasure certificates, and what anybody needs to check what this installation signed."""
+"""Routes of erasure certificates, and of the keys and checkpoint that verify them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.certificates.service import (
-    CertificateBody,
-    CertificateList,
-    certificate_of,
-    certificate_page,
-    published_keys,
-)
+from simulacra_api.certificates.schemas import CertificateBody, CertificateList
+from simulacra_api.certificates.service import certificate_of, certificate_page, published_keys
 from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.http.pagination import ListQuery, link_next
 from simulacra_api.http.problems import Problem
@@ -32,9 +27,9 @@ router = APIRouter(tags=["proofs"])
 async def list_certificates(
     repository: CurrentTenant, response: Response, query: Annotated[ListQuery, Query()]
 ) -> CertificateList:
-    """One for each resource that was deleted or has expired in the last 400 days, newest first."""
+    """One per resource that was deleted or expired in the last 400 days, newest first."""
     page = await certificate_page(repository, query)
-    link_next(repository, response, "/v1/erasure-certificates", query, page.next_cursor)
+    link_next(response, repository.url("/v1/erasure-certificates"), query, page.next_cursor)
     return page
 
 
@@ -45,17 +40,17 @@ async def list_certificates(
     responses=problems(404),
 )
 async def get_certificate(resource_id: str, repository: CurrentTenant) -> CertificateBody:
-    """By the id of the resource or its uid. There is none before everything is erased and verified absent."""
+    """By id or uid of the resource; 404 until all of it is erased and verified absent."""
     return await certificate_of(repository, resource_id)
 
 
 @router.get(
     "/.well-known/simulacra-keys.json",
     operation_id="getInstallationKeys",
-    summary="Keys that certificates and checkpoints are signed with",
+    summary="Get the keys that verify certificates and checkpoints",
 )
 async def keys(services: ServicesDep, response: Response) -> dict[str, Any]:
-    """A JSON Web Key Set; `audit_log` is the verifier key of the audit log's checkpoints (C2SP signed-note)."""
+    """A JSON Web Key Set; `audit_log` is the verifier key of checkpoints (C2SP signed-note)."""
     response.headers["Cache-Control"] = "public, max-age=60"
     return await published_keys(services.cluster)
 
@@ -63,19 +58,18 @@ async def keys(services: ServicesDep, response: Response) -> dict[str, Any]:
 @router.get(
     "/.well-known/simulacra-checkpoint",
     operation_id="getAuditCheckpoint",
-    summary="Newest checkpoint of the audit log",
+    summary="Get the newest checkpoint of the audit log",
     response_class=Response,
     responses=problems() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def checkpoint(services: ServicesDep) -> Response:
-    """A signed note (C2SP tlog-checkpoint). Who keeps one can show later that the log was cut off or rewritten."""
+    """A signed note (C2SP tlog-checkpoint).
+
+    Keep one: it proves later if the log was truncated or rewritten.
+    """
     note = await asyncio.to_thread(newest_checkpoint, services.audit.store)
     if note is None:
-        raise Problem(
-            "simio_unavailable", "No checkpoint has been signed yet", headers={"Retry-After": "60"}
-        )
-    return Response(
-        note,
-        media_type="text/plain; charset=utf-8",
-        headers={"Cache-Control": "public, max-age=10"},
-    )
+        detail = "No checkpoint has been signed yet. Try again as Retry-After says."
+        raise Problem("simio_unavailable", detail, headers={"Retry-After": "60"})
+    headers = {"Cache-Control": "public, max-age=10"}
+    return Response(note, media_type="text/plain; charset=utf-8", headers=headers)

@@ -1,1 +1,1 @@
-"""Datasets: schema, retention, knowledge of causes and refits."""
+"""Datasets: their documents, retention, and knowledge of causes."""

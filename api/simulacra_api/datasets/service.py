@@ -1,87 +1,22 @@
-"""What a customer sees of a dataset and its model, and the change of its retention."""
+"""Datasets with their models as a customer sees them, and the change of their retention."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from simulacra_api.http.etags import entity_tag, lists
-from simulacra_api.http.field_types import Retention
-from simulacra_api.http.pagination import ListQuery, Page, page_of
-from simulacra_api.http.problems import Problem, invalid_field
-from simulacra_api.jobs.service import JobError, stage_of
-from simulacra_api.tenancy.audit import record
-from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
+from simulacra_api.datasets.schemas import DatasetBody, DatasetQuery, DatasetStatus, ModelBody
+from simulacra_api.http.etags import lists
+from simulacra_api.http.pagination import page_of
+from simulacra_api.http.problems import Problem
+from simulacra_api.jobs.service import stage_of
+from simulacra_api.tenancy.create import check_retention
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
-from simulacra_crds.kinds.base import MIN_RETENTION_SECONDS, expires_at, utcnow
+from simulacra_crds.kinds.base import expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.model import FamilyName, Model
+from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import DATASETS, MODELS, Conflict, NotFound, Object
 from simulacra_custody.audit.event import EventType
-
-ShownStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]
-
-
-class ModelBody(BaseModel):
-    """The model that is fit on a dataset; `figures` are fidelity and privacy."""
-
-    status: Status
-    family: FamilyName | None = None
-    figures: dict[str, float] = Field(default_factory=dict)
-
-
-class DatasetBody(BaseModel):
-    """A dataset."""
-
-    dataset_id: str
-    job_id: str
-    status: ShownStatus
-    rows: int | None = None
-    columns: int | None = None
-    bytes: int | None = Field(default=None, description="Size of the upload.")
-    sha256: str | None = Field(default=None, description="Digest of the upload.")
-    retention_seconds: int
-    created_at: datetime
-    expires_at: datetime
-    model: ModelBody | None = None
-
-    def etag(self) -> str:
-        """Return the entity tag of this representation."""
-        return entity_tag(self.model_dump_json())
-
-
-class DatasetAccepted(BaseModel):
-    """The answer to an upload; a replay with the same key gets the same."""
-
-    dataset_id: str
-    job_id: str
-    status: Status = "queued"
-    bytes: int
-    sha256: str
-    error: JobError | None = None
-
-
-class DatasetQuery(ListQuery):
-    """Filters of the list of datasets."""
-
-    status: ShownStatus | None = None
-
-
-class DatasetList(Page):
-    """The tenant's datasets, newest first."""
-
-    items: list[DatasetBody]
-
-
-class RetentionChange(BaseModel):
-    """A new retention, counted from the dataset's creation."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    retention_seconds: Retention
 
 
 async def dataset_body(repository: TenantRepository, dataset: Dataset) -> DatasetBody:
@@ -92,21 +27,21 @@ async def dataset_body(repository: TenantRepository, dataset: Dataset) -> Datase
 async def dataset_page(
     repository: TenantRepository, query: DatasetQuery
 ) -> tuple[list[DatasetBody], str | None]:
-    """Return a page of the tenant's datasets, newest first; two listings, however many there are."""
-    datasets, models = await repository.all_of(Dataset), await repository.all_of(Model)
-    fitted = {model.metadata.name: model for model in models}
+    """Return a page of the tenant's datasets, newest first, and the next cursor."""
+    datasets = await repository.all_of(Dataset)
+    models = {model.metadata.name: model for model in await repository.all_of(Model)}
 
     def model_for(dataset: Dataset) -> Model | None:
-        return fitted.get(model_name(dataset.metadata.name))
+        return models.get(model_name(dataset.metadata.name))
 
     def keep(dataset: Dataset) -> bool:
-        return query.status is None or _shown_status(dataset, model_for(dataset)) == query.status
+        return query.status is None or _status(dataset, model_for(dataset)) == query.status
 
     page, cursor = page_of(datasets, query, keep)
     return [_body(dataset, model_for(dataset)) for dataset in page], cursor
 
 
-def _shown_status(dataset: Dataset, model: Model | None) -> ShownStatus:
+def _status(dataset: Dataset, model: Model | None) -> DatasetStatus:
     if is_deleting(dataset):
         return "deleting"
     source = dataset.spec.source
@@ -115,43 +50,27 @@ def _shown_status(dataset: Dataset, model: Model | None) -> ShownStatus:
 
 
 def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
+    name = dataset.metadata.name
     created = dataset.metadata.creation_timestamp or utcnow()
-    shown = None
+    source = dataset.status.source or dataset.spec.source
+    retention = dataset.spec.retention_seconds
+    fitted = None
     if model is not None:
-        shown = ModelBody(
-            status=status_of(model), family=model.status.family, figures=model.status.figures
-        )
-    read = dataset.status.source or dataset.spec.source
+        status, found = status_of(model), model.status
+        fitted = ModelBody(status=status, family=found.family, figures=found.figures)
     return DatasetBody(
-        dataset_id=dataset.metadata.name,
-        job_id=job_id(dataset.metadata.name),
-        status=_shown_status(dataset, model),
+        dataset_id=name,
+        job_id=job_id(name),
+        status=_status(dataset, model),
         rows=dataset.status.rows,
         columns=dataset.status.columns,
-        bytes=read.bytes,
-        sha256=read.sha256,
-        retention_seconds=dataset.spec.retention_seconds,
+        bytes=source.bytes,
+        sha256=source.sha256,
+        retention_seconds=retention,
         created_at=created,
-        expires_at=expires_at(created, None, dataset.spec.retention_seconds),
-        model=shown,
+        expires_at=expires_at(created, None, retention),
+        model=fitted,
     )
-
-
-def upload_limit(repository: TenantRepository) -> int:
-    """Return how many bytes one upload of the caller may have."""
-    return min(
-        repository.caller.tenant.spec.quotas.max_upload_bytes,
-        repository.services.settings.max_upload_bytes,
-    )
-
-
-def check_retention(repository: TenantRepository, seconds: int) -> None:
-    """Refuse (400) a retention above the tenant's limit."""
-    limit = repository.caller.tenant.spec.max_retention_seconds
-    if not MIN_RETENTION_SECONDS <= seconds <= limit:
-        raise invalid_field(
-            "/retention_seconds", f"give {MIN_RETENTION_SECONDS} to {limit} seconds"
-        )
 
 
 async def change_retention(
@@ -160,23 +79,23 @@ async def change_retention(
     """Set the retention of a dataset and its model.
 
     Raises:
-        Problem: 400 above the limit, 412 when `if_match` is not the present entity tag.
+        Problem: 400 outside the limits, 412 when `if_match` is not the current entity tag.
     """
     check_retention(repository, seconds)
-    patch: Object = {"spec": {"retentionSeconds": seconds}}
+    name = dataset.metadata.name
+    spec = {"retentionSeconds": seconds}
+    patch: Object = {"spec": spec}
     if if_match is not None:
         if not lists(if_match, (await dataset_body(repository, dataset)).etag()):
             raise Problem("simio_precondition_failed")
         patch["metadata"] = {"resourceVersion": dataset.metadata.resource_version}
-    cluster, namespace = repository.services.cluster, repository.caller.namespace
-    data = repository.caller.audit_data(kind=DATASETS.plural, uid=dataset.metadata.uid)
-    await record(repository.services.audit, EventType.RESOURCE_EXTENDED, data)
+    uid = dataset.metadata.uid
+    await repository.record(EventType.RESOURCE_EXTENDED, kind=DATASETS.plural, uid=uid)
+    cluster, namespace = repository.cluster, repository.namespace
     try:
-        changed = await cluster.patch(DATASETS, dataset.metadata.name, patch, namespace)
-        with suppress(NotFound):  # the model may have been deleted by itself
-            await cluster.patch(
-                MODELS, model_name(dataset.metadata.name), {"spec": patch["spec"]}, namespace
-            )
+        changed = await cluster.patch(DATASETS, name, patch, namespace)
+        with suppress(NotFound):  # the model alone may have been deleted
+            await cluster.patch(MODELS, model_name(name), {"spec": spec}, namespace)
     except Conflict:
         raise Problem("simio_precondition_failed") from None
     except NotFound:

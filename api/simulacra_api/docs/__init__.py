@@ -1,1 +1,1 @@
-"""Documentation that the API serves: OpenAPI, pages, llms.txt, error catalog."""
+"""Documentation that the API serves: OpenAPI, page, llms.txt, error catalog."""

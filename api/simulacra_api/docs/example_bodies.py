@@ -1,18 +1,18 @@
-"""The objects of the documentation's story, which `examples` puts in their places."""
+"""Bodies of resources in the documentation's examples."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Json = dict[str, Any]
-BASE, AUDIENCE = "{base_url}", "{audience}"
-"""Filled in by `openapi` with what this installation has."""
-DATASET, GENERATION, EFFECT = (
-    "ds-5f0c8a1e2b7d49c3a6e0f417",
-    "gen-91b2d4c07fe84a1b9c5d3e62",
-    "eff-c7d81f0a3b5e42968d7a1c04",
-)
-REQUEST, ROTATION = "Zk1v0cQ3pJ8sT5yWn2bLd7hRfX4mGe6u", "rot-7c1d2e3f4a5b"
+BASE = "{base_url}"
+AUDIENCE = "{audience}"
+"""Placeholders that `openapi` fills in with the settings of this installation."""
+DATASET = "ds-5f0c8a1e2b7d49c3a6e0f417"
+GENERATION = "gen-91b2d4c07fe84a1b9c5d3e62"
+EFFECT = "eff-c7d81f0a3b5e42968d7a1c04"
+REQUEST = "Zk1v0cQ3pJ8sT5yWn2bLd7hRfX4mGe6u"
+ROTATION = "rot-7c1d2e3f4a5b"
 WEBHOOK = "a91f0c7d2e5b486fb1d3c0e7"
 PARAMETERS = {
     "dataset_id": DATASET,
@@ -26,7 +26,8 @@ PARAMETERS = {
     "resource_id": DATASET,
     "code": "simio_dataset_not_found",
 }
-CREATED, EXPIRES = "2026-03-02T09:30:00Z", "2026-03-03T09:30:00Z"
+CREATED = "2026-03-02T09:30:00Z"
+EXPIRES = "2026-03-03T09:30:00Z"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 CONDITIONS = {
     "categorical": {"segment": {"genz_switcher": 0.3}},
@@ -40,7 +41,7 @@ KNOWLEDGE = {
 
 
 def signup_body(status: str, **known: Any) -> Json:
-    """Return a request for access."""
+    """Return the body of a signup request."""
     return {"request_id": REQUEST, "status": status} | known
 
 
@@ -90,7 +91,10 @@ GENERATION_BODY = {
     "conditions": CONDITIONS,
     "interventions": {},
     "attainment": {"status": "exact", "effective_sample_size": 1240.5},
-    "artifact_url": f"{BASE}/v1/generations/{GENERATION}/artifact?format=parquet&expires=1772444700&signature=3q2-7w",
+    "artifact_url": (
+        f"{BASE}/v1/generations/{GENERATION}/artifact"
+        "?format=parquet&expires=1772444700&signature=3q2-7w"
+    ),
     "artifact_url_expires_at": "2026-03-02T09:45:00Z",
     "created_at": CREATED,
     "expires_at": EXPIRES,
@@ -118,16 +122,23 @@ EFFECT_BODY = {
     "expires_at": EXPIRES,
     "error": None,
 }
-UPLOADED = {
+DATASET_ACCEPTED = {
     "dataset_id": DATASET,
     "job_id": f"job-{DATASET}",
     "bytes": 184_213,
     "sha256": SHA256,
     "error": None,
 }
-PIECES = UPLOADED | {"upload_id": DATASET, "offset": 184_213, "complete": True}
-del PIECES["error"]
-ASKED = {
+UPLOAD_BODY: Json = {
+    "upload_id": DATASET,
+    "dataset_id": DATASET,
+    "job_id": f"job-{DATASET}",
+    "bytes": 184_213,
+    "sha256": SHA256,
+    "offset": 184_213,
+    "complete": True,
+}
+GENERATION_ACCEPTED = {
     "generation_id": GENERATION,
     "job_id": f"job-{GENERATION}",
     "dataset_id": DATASET,
@@ -135,7 +146,12 @@ ASKED = {
     "seed": 7,
     "error": None,
 }
-QUESTION = {"effect_id": EFFECT, "job_id": f"job-{EFFECT}", "dataset_id": DATASET, "error": None}
+EFFECT_ACCEPTED: Json = {
+    "effect_id": EFFECT,
+    "job_id": f"job-{EFFECT}",
+    "dataset_id": DATASET,
+    "error": None,
+}
 JWK = {
     "kty": "EC",
     "crv": "P-256",
@@ -154,7 +170,7 @@ ERROR_BODY = {
 
 
 def gauge(used: int, limit: int, window: int | None = None) -> Json:
-    """Return the use of a quota."""
+    """Return the body of one quota."""
     return {"used": used, "limit": limit, "window_seconds": window}
 
 
@@ -205,6 +221,7 @@ INSTALLATION_KEYS: Json = {
     "audit_log": "simulacra.dev/audit/90785e326a9365f5+fc132014+AUg+SSWNW3VWivlutcOEH5NUATjTkWKN",
 }
 CHECKPOINT = (
-    "simulacra.dev/audit/90785e326a9365f5\n42\nps8yUab/d4m0EvWHnexvNH/wKu/Jo1gYTpu7z26jGjY=\nsegment 42\n\n"
+    "simulacra.dev/audit/90785e326a9365f5\n42\nps8yUab/d4m0EvWHnexvNH/wKu/Jo1gYTpu7z26jGjY=\n"
+    "segment 42\n\n"
     "\N{EM DASH} simulacra.dev/audit/90785e326a9365f5 /BMgFB4ocVnzw4+97iwjQAwGuAJgm1XqUmQ...\n"
 )

@@ -1,9 +1,7 @@
-"""Examples of the documentation: one story, from the request for access to the erasure, operation
-by operation.
+"""Examples of the documentation: one story, operation by operation, from signup to erasure.
 
-They are in the OpenAPI document, on the page of the documentation and in llms-full.txt;
-`tests/api/test_api_examples` sends each request to a running service and holds the answer against
-the example.
+They appear in the OpenAPI document, on the documentation page and in llms-full.txt.
+`tests/api/test_api_examples.py` sends each request to a running service and compares the answers.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulacra_api.docs.example_bodies import (
-    ASKED,
     AUDIENCE,
     BASE,
     CERTIFICATE_BODY,
@@ -23,18 +20,19 @@ from simulacra_api.docs.example_bodies import (
     CONDITIONS,
     CREATED,
     DATASET,
+    DATASET_ACCEPTED,
     DATASET_BODY,
+    EFFECT_ACCEPTED,
     EFFECT_BODY,
     ERROR_BODY,
+    GENERATION_ACCEPTED,
     GENERATION_BODY,
     INSTALLATION_KEYS,
     JOB_BODY,
     JWK,
     KNOWLEDGE,
-    PIECES,
-    QUESTION,
     ROTATION,
-    UPLOADED,
+    UPLOAD_BODY,
     WEBHOOK_BODY,
     Json,
     gauge,
@@ -44,12 +42,37 @@ from simulacra_api.docs.example_bodies import (
 
 @dataclass(frozen=True)
 class Example:
-    """The request's body (JSON, a form, or a file that is sent as it is) and the body of each success, by status."""
+    """Example bodies of an operation.
+
+    Attributes:
+        request: JSON, the fields of a form, or a file that is sent as it is.
+        answers: body of each success, by status.
+    """
 
     request: Json | str | None = None
     answers: dict[int, Any] = field(default_factory=dict)
 
 
+def _ok(body: Any) -> Example:
+    return Example(answers={200: body})
+
+
+def _page(item: Json) -> Example:
+    return _ok({"items": [item], "next_cursor": None})
+
+
+def _fields(body: Json, *names: str) -> Json:
+    return {name: body[name] for name in names}
+
+
+_ROTATION = {
+    "rotation_id": ROTATION,
+    "client_id": "sim-5f0c8a1e",
+    "status": "approved",
+    "overlap_seconds": 3600,
+} | CLAIM
+_BEGUN = UPLOAD_BODY | {"offset": 0, "complete": False, "sha256": None}
+_FIT = {"dataset_id": DATASET, "job_id": DATASET_ACCEPTED["job_id"]}
 EXAMPLES: dict[str, Example] = {
     "issueToken": Example(
         {
@@ -66,23 +89,19 @@ EXAMPLES: dict[str, Example] = {
             }
         },
     ),
-    "getJwks": Example(answers={200: {"keys": [JWK]}}),
-    "getIssuerMetadata": Example(
-        answers={
-            200: {
-                "issuer": BASE,
-                "token_endpoint": f"{BASE}/oauth/token",
-                "jwks_uri": f"{BASE}/.well-known/jwks.json",
-                "grant_types_supported": ["client_credentials"],
-            }
+    "getJwks": _ok({"keys": [JWK]}),
+    "getIssuerMetadata": _ok(
+        {
+            "issuer": BASE,
+            "token_endpoint": f"{BASE}/oauth/token",
+            "jwks_uri": f"{BASE}/.well-known/jwks.json",
+            "grant_types_supported": ["client_credentials"],
         }
     ),
     "requestAccess": Example(
         {"company": "Initech GmbH", "contact": "ada@initech.example"}, {202: signup_body("pending")}
     ),
-    "getAccessRequest": Example(
-        answers={200: signup_body("approved", client_id="sim-5f0c8a1e", **CLAIM)}
-    ),
+    "getAccessRequest": _ok(signup_body("approved", client_id="sim-5f0c8a1e", **CLAIM)),
     "claimCredential": Example(
         {"credential_claim_token": "simclaim_W8n0..."},
         {
@@ -94,168 +113,104 @@ EXAMPLES: dict[str, Example] = {
             }
         },
     ),
-    "requestCredentialRotation": Example(
-        {"overlap_seconds": 3600},
+    "requestCredentialRotation": Example({"overlap_seconds": 3600}, {201: _ROTATION}),
+    "getCredentialRotation": _ok(_ROTATION),
+    "getUsage": _ok(
         {
-            201: {
-                "rotation_id": ROTATION,
-                "client_id": "sim-5f0c8a1e",
-                "status": "approved",
-                "overlap_seconds": 3600,
-            }
-            | CLAIM
-        },
-    ),
-    "getCredentialRotation": Example(
-        answers={
-            200: {
-                "rotation_id": ROTATION,
-                "client_id": "sim-5f0c8a1e",
-                "status": "approved",
-                "overlap_seconds": 3600,
-            }
-            | CLAIM
+            "requests": gauge(12, 600, 60),
+            "rows": gauge(4000, 10_000_000, 86_400),
+            "stored_bytes": gauge(1_482_113, 53_687_091_200),
+            "running_jobs": gauge(1, 4),
+            "unfinished_jobs": gauge(1, 100),
+            "datasets": 1,
+            "generations": 1,
+            "effects": 0,
         }
     ),
-    "getUsage": Example(
-        answers={
-            200: {
-                "requests": gauge(12, 600, 60),
-                "rows": gauge(4000, 10_000_000, 86_400),
-                "stored_bytes": gauge(1_482_113, 53_687_091_200),
-                "running_jobs": gauge(1, 4),
-                "unfinished_jobs": gauge(1, 100),
-                "datasets": 1,
-                "generations": 1,
-                "effects": 0,
-            }
-        }
-    ),
-    "listAuditEvents": Example(
-        answers={
-            200: {
-                "items": [
-                    {
-                        "id": "0b54f5b4-62c0-4c9e-9d1c-0f8c1f6c2f10",
-                        "time": CREATED,
-                        "type": "dev.simulacra.artefact.written",
-                        "source": "/simulacra/api",
-                        "outcome": "success",
-                        "client": "sim-5f0c8a1e",
-                    }
-                ],
-                "next_cursor": None,
-            }
+    "listAuditEvents": _page(
+        {
+            "id": "0b54f5b4-62c0-4c9e-9d1c-0f8c1f6c2f10",
+            "time": CREATED,
+            "type": "dev.simulacra.artefact.written",
+            "source": "/simulacra/api",
+            "outcome": "success",
+            "client": "sim-5f0c8a1e",
         }
     ),
     "uploadDataset": Example(
         {"retention_seconds": 86_400, "knowledge": json.dumps(KNOWLEDGE), "file": "@survey.csv"},
-        {202: UPLOADED | {"status": "queued"}, 201: UPLOADED | {"status": "ready"}},
+        {202: DATASET_ACCEPTED | {"status": "queued"}, 201: DATASET_ACCEPTED | {"status": "ready"}},
     ),
     "beginUpload": Example(
-        {"bytes": PIECES["bytes"], "sha256": PIECES["sha256"], "retention_seconds": 86_400},
-        {201: PIECES | {"offset": 0, "complete": False, "sha256": None}},
+        _fields(UPLOAD_BODY, "bytes", "sha256") | {"retention_seconds": 86_400}, {201: _BEGUN}
     ),
-    "getUpload": Example(answers={200: PIECES | {"offset": 0, "complete": False, "sha256": None}}),
-    "appendUpload": Example("@survey.csv", {200: PIECES}),
-    "listDatasets": Example(answers={200: {"items": [DATASET_BODY], "next_cursor": None}}),
-    "getDataset": Example(answers={200: DATASET_BODY}),
+    "getUpload": _ok(_BEGUN),
+    "appendUpload": Example("@survey.csv", {200: UPLOAD_BODY}),
+    "listDatasets": _page(DATASET_BODY),
+    "getDataset": _ok(DATASET_BODY),
     "updateDataset": Example(
         {"retention_seconds": 604_800}, {200: DATASET_BODY | {"retention_seconds": 604_800}}
     ),
-    "getDatasetSchema": Example(
-        answers={
-            200: {
-                "version": 1,
-                "rows": 2000,
-                "columns": [
-                    {
-                        "name": "segment",
-                        "kind": "categorical",
-                        "learned": True,
-                        "storage": "string",
-                        "levels": [
-                            {"value": "loyal", "share": 0.8},
-                            {"value": "genz_switcher", "share": 0.2},
-                        ],
-                        "ordered": False,
-                        "missing_share": 0.0,
-                    }
-                ],
-                "cleaning": [],
-            }
-        }
-    ),
-    "getDatasetReport": Example(answers={200: {"fidelity": {"score": 0.98}}}),
-    "getDatasetGraph": Example(answers={200: {"edges": []}}),
-    "getDatasetKnowledge": Example(answers={200: KNOWLEDGE}),
-    "fitDataset": Example(
-        KNOWLEDGE,
+    "getDatasetSchema": _ok(
         {
-            202: {"dataset_id": DATASET, "job_id": UPLOADED["job_id"], "status": "running"},
-            201: {"dataset_id": DATASET, "job_id": UPLOADED["job_id"], "status": "ready"},
-        },
-    ),
-    "listJobs": Example(
-        answers={
-            200: {
-                "items": [
-                    {name: JOB_BODY[name] for name in ("job_id", "kind", "status", "dataset_id")}
-                    | {"created_at": CREATED}
-                ],
-                "next_cursor": None,
-            }
+            "version": 1,
+            "rows": 2000,
+            "columns": [
+                {
+                    "name": "segment",
+                    "kind": "categorical",
+                    "learned": True,
+                    "storage": "string",
+                    "levels": [
+                        {"value": "loyal", "share": 0.8},
+                        {"value": "genz_switcher", "share": 0.2},
+                    ],
+                    "ordered": False,
+                    "missing_share": 0.0,
+                }
+            ],
+            "cleaning": [],
         }
     ),
-    "getJob": Example(answers={200: JOB_BODY}),
-    "streamJobEvents": Example(
-        answers={
-            200: 'retry: 2000\n\nevent: progress\ndata: {"job_id": "job-ds-...", "status": "running"}\n\n'
-        }
+    "getDatasetReport": _ok({"fidelity": {"score": 0.98}}),
+    "getDatasetGraph": _ok({"edges": []}),
+    "getDatasetKnowledge": _ok(KNOWLEDGE),
+    "fitDataset": Example(
+        KNOWLEDGE, {202: _FIT | {"status": "running"}, 201: _FIT | {"status": "ready"}}
     ),
-    "cancelJob": Example(
-        answers={
-            200: JOB_BODY
-            | {
-                "status": "failed",
-                "progress_percent": 0,
-                "eta_seconds": None,
-                "error": {
-                    "code": "simio_cancelled",
-                    "detail": "The job was cancelled",
-                    "pointer": None,
-                },
-            }
+    "listJobs": _page(
+        _fields(JOB_BODY, "job_id", "kind", "status", "dataset_id") | {"created_at": CREATED}
+    ),
+    "getJob": _ok(JOB_BODY),
+    "streamJobEvents": _ok(
+        'retry: 2000\n\nevent: progress\ndata: {"job_id": "job-ds-...", "status": "running"}\n\n'
+    ),
+    "cancelJob": _ok(
+        JOB_BODY
+        | {
+            "status": "failed",
+            "progress_percent": 0,
+            "eta_seconds": None,
+            "error": {
+                "code": "simio_cancelled",
+                "detail": "The job was cancelled with POST /v1/jobs/{job_id}/cancel.",
+                "pointer": None,
+            },
         }
     ),
     "createGeneration": Example(
         {"row_count": 2000, "conditions": CONDITIONS, "seed": 7},
-        {202: ASKED | {"status": "queued"}, 201: ASKED | {"status": "ready"}},
+        {
+            202: GENERATION_ACCEPTED | {"status": "queued"},
+            201: GENERATION_ACCEPTED | {"status": "ready"},
+        },
     ),
-    "listGenerations": Example(
-        answers={
-            200: {
-                "items": [
-                    {
-                        name: GENERATION_BODY[name]
-                        for name in (
-                            "generation_id",
-                            "dataset_id",
-                            "job_id",
-                            "status",
-                            "row_count",
-                            "rows",
-                            "created_at",
-                            "expires_at",
-                        )
-                    }
-                ],
-                "next_cursor": None,
-            }
-        }
+    "listGenerations": _page(
+        _fields(GENERATION_BODY, "generation_id", "dataset_id", "job_id", "status", "row_count")
+        | _fields(GENERATION_BODY, "rows", "created_at", "expires_at")
     ),
-    "getGeneration": Example(answers={200: GENERATION_BODY}),
-    "getGenerationReport": Example(answers={200: {"rows": {"synthetic": 2000}}}),
+    "getGeneration": _ok(GENERATION_BODY),
+    "getGenerationReport": _ok({"rows": {"synthetic": 2000}}),
     "probeDataset": Example(
         {"row_count": 2, "conditions": CONDITIONS},
         {
@@ -285,41 +240,29 @@ EXAMPLES: dict[str, Example] = {
             "outcome": "segment",
             "outcome_level": "loyal",
         },
-        {202: QUESTION | {"status": "queued"}, 201: QUESTION | {"status": "ready"}},
+        {202: EFFECT_ACCEPTED | {"status": "queued"}, 201: EFFECT_ACCEPTED | {"status": "ready"}},
     ),
-    "listEffects": Example(
-        answers={
-            200: {
-                "items": [
-                    {
-                        name: EFFECT_BODY[name]
-                        for name in ("effect_id", "dataset_id", "job_id", "status", "created_at")
-                    }
-                ],
-                "next_cursor": None,
-            }
-        }
+    "listEffects": _page(
+        _fields(EFFECT_BODY, "effect_id", "dataset_id", "job_id", "status", "created_at")
     ),
-    "getEffect": Example(answers={200: EFFECT_BODY}),
+    "getEffect": _ok(EFFECT_BODY),
     "createWebhook": Example(
         {"url": WEBHOOK_BODY["url"], "events": WEBHOOK_BODY["events"]},
         {201: WEBHOOK_BODY | {"secret": "whsec_C2FVsBQIhrscChlQIMV..."}},
     ),
-    "listWebhooks": Example(answers={200: {"items": [WEBHOOK_BODY]}}),
-    "getWebhook": Example(answers={200: WEBHOOK_BODY}),
-    "listErasureCertificates": Example(
-        answers={200: {"items": [CERTIFICATE_ITEM], "next_cursor": None}}
-    ),
-    "getErasureCertificate": Example(answers={200: CERTIFICATE_BODY}),
-    "getInstallationKeys": Example(answers={200: INSTALLATION_KEYS}),
-    "getAuditCheckpoint": Example(answers={200: CHECKPOINT}),
-    "getHealth": Example(answers={200: {"status": "ok"}}),
-    "getReadiness": Example(answers={200: {"status": "ready"}}),
-    "listErrors": Example(answers={200: {"items": [ERROR_BODY]}}),
-    "getError": Example(answers={200: ERROR_BODY}),
+    "listWebhooks": _ok({"items": [WEBHOOK_BODY]}),
+    "getWebhook": _ok(WEBHOOK_BODY),
+    "listErasureCertificates": _page(CERTIFICATE_ITEM),
+    "getErasureCertificate": _ok(CERTIFICATE_BODY),
+    "getInstallationKeys": _ok(INSTALLATION_KEYS),
+    "getAuditCheckpoint": _ok(CHECKPOINT),
+    "getHealth": _ok({"status": "ok"}),
+    "getReadiness": _ok({"status": "ready"}),
+    "listErrors": _ok({"items": [ERROR_BODY]}),
+    "getError": _ok(ERROR_BODY),
 }
 
-LEADS: dict[str, tuple[str, ...]] = {
+LINKS: dict[str, tuple[str, ...]] = {
     "job_id": ("getJob", "streamJobEvents", "cancelJob"),
     "dataset_id": (
         "getDataset",
@@ -340,4 +283,4 @@ LEADS: dict[str, tuple[str, ...]] = {
     "rotation_id": ("getCredentialRotation",),
     "webhook_id": ("getWebhook", "deleteWebhook"),
 }
-"""Where the fields of an answer that something was made or accepted lead: operations with a parameter of that name."""
+"""Operations that take this field of an answer (201 or 202) as their path parameter."""

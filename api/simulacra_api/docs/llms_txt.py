@@ -1,4 +1,4 @@
-"""`/llms.txt` and `/llms-full.txt` (llmstxt.org): the documentation as Markdown for machines that read."""
+"""`/llms.txt` and `/llms-full.txt` (llmstxt.org): the documentation as Markdown for models."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ MEDIA_TYPE = "text/markdown; charset=utf-8"
 
 
 def index(document: dict[str, Any], base_url: str) -> str:
-    """Return llms.txt: what this is, and where to read on."""
+    """Return llms.txt: an introduction, links, and one line per operation."""
     lines = [*_head(), "", "## Documents", ""]
-    for path, what in (
+    for path, text in (
         ("/llms-full.txt", "every operation with examples"),
         ("/openapi.json", "the OpenAPI 3.1 document"),
-        ("/__docs__/", "the same for people"),
+        ("/__docs__/", "the same as a page"),
         ("/errors", "every error code and what to do"),
     ):
-        lines.append(f"- [{path}]({base_url}{path}): {what}")
+        lines.append(f"- [{path}]({base_url}{path}): {text}")
     lines += ["", "## Operations", ""]
     lines += [
         f"- `{one.method} {one.path}` ({one.operation_id}): {one.summary}"
@@ -28,7 +28,7 @@ def index(document: dict[str, Any], base_url: str) -> str:
 
 
 def full(document: dict[str, Any]) -> str:
-    """Return llms-full.txt: every operation."""
+    """Return llms-full.txt: every operation with its examples."""
     parts = ["\n".join(_head())]
     parts += [_operation(one) for one in operations(document)]
     return "\n\n".join(parts) + "\n"

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: what FastAPI knows of the routes, with our errors, an example a status, and links."""
+"""The OpenAPI 3.1 document: the routes as FastAPI sees them, with errors, examples and links."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from simulacra_api.docs.example_bodies import AUDIENCE, BASE, PARAMETERS
-from simulacra_api.docs.examples import EXAMPLES, LEADS, Example
+from simulacra_api.docs.examples import EXAMPLES, LINKS, Example
 from simulacra_api.http import problems
 from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.tenancy.idempotency import KEY
@@ -19,10 +19,10 @@ from simulacra_crds.contract.schema import TableSchema
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
 _KEYED = frozenset({"uploadDataset", "beginUpload", "createGeneration", "createEffect"})
-_ASKING = frozenset({"createGeneration", "createEffect", "probeDataset"})
-_OF_ROWS = frozenset({"downloadArtifact", "describeArtifact"})
-_OF_RESULT = _OF_ROWS | {"getGenerationReport"}
-_OF_MODEL = _ASKING | {
+_QUESTIONS = frozenset({"createGeneration", "createEffect", "probeDataset"})
+_DOWNLOADS = frozenset({"downloadArtifact", "describeArtifact"})
+_NEED_GENERATION = _DOWNLOADS | {"getGenerationReport"}
+_NEED_MODEL = _QUESTIONS | {
     "getDatasetSchema",
     "getDatasetReport",
     "getDatasetGraph",
@@ -36,15 +36,15 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_invalid_idempotency_key": _KEYED,
     "simio_conditions_infeasible": frozenset({"probeDataset"}),
     "simio_invalid_client": frozenset({"issueToken"}),
-    "simio_artifact_link_invalid": _OF_ROWS,
+    "simio_artifact_link_invalid": _DOWNLOADS,
     "simio_idempotency_conflict": _KEYED,
     "simio_idempotency_in_flight": _KEYED | {"appendUpload"},
-    "simio_dataset_not_ready": _OF_MODEL,
-    "simio_dataset_failed": _OF_MODEL,
+    "simio_dataset_not_ready": _NEED_MODEL,
+    "simio_dataset_failed": _NEED_MODEL,
     "simio_model_in_flight": frozenset({"fitDataset"}),
-    "simio_generation_not_ready": _OF_RESULT,
-    "simio_generation_failed": _OF_RESULT,
-    "simio_cancelled": _OF_MODEL | _OF_RESULT,
+    "simio_generation_not_ready": _NEED_GENERATION,
+    "simio_generation_failed": _NEED_GENERATION,
+    "simio_cancelled": _NEED_MODEL | _NEED_GENERATION,
     "simio_job_finished": frozenset({"cancelJob"}),
     "simio_customer_key": frozenset({"downloadArtifact", "probeDataset"}),
     "simio_credentials_external": frozenset({"requestCredentialRotation"}),
@@ -53,10 +53,10 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_rotation_rate_limited": frozenset({"requestCredentialRotation"}),
     "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
-    "simio_artifact_corrupt": _OF_MODEL
+    "simio_artifact_corrupt": _NEED_MODEL
     | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
 }
-"""Operations that answer a code; codes that are not here can come from all."""
+"""Operations that can answer a code; any operation can answer the codes that are not here."""
 _TAGS = (
     "oauth",
     "access",
@@ -69,18 +69,19 @@ _TAGS = (
     "proofs",
     "meta",
 )
-"""The order in which a reader meets the routes."""
+"""Order of the operations in the documentation."""
 _MEANINGS = {
     "200": "Done.",
-    "201": "Made, and the work on it has ended where there is any.",
+    "201": "Created; its job, if it has one, has ended.",
     "202": "Accepted: poll Location.",
-    "204": "Done; there is nothing to say.",
+    "204": "Done; no content.",
 }
+_KEY_SCHEMA = {"type": "string", "pattern": f"^{KEY.pattern}$"}
 _NOUN = re.compile(r"simio_([a-z_]+?)_(?:not_found|claim_already_consumed)")
 
 
 def document(app: FastAPI, base_url: str, audience: str) -> Json:
-    """Return the document of an installation with this address and this audience of its tokens."""
+    """Return the document of an installation with this URL and this audience of its tokens."""
     found = get_openapi(
         title=app.title,
         version=app.version,
@@ -89,29 +90,27 @@ def document(app: FastAPI, base_url: str, audience: str) -> Json:
         summary=app.summary,
     )
     schemas = found["components"]["schemas"]
-    for model in (
-        problems.ProblemBody,
-        TableSchema,
-    ):  # FastAPI knows neither: the latter is shown in snake case
+    # No route declares these two models: TableSchema is served in snake_case.
+    for model in (problems.ProblemBody, TableSchema):
         own = model.model_json_schema(by_alias=False, ref_template="#/components/schemas/{model}")
         schemas |= own.pop("$defs", {}) | {model.__name__: own}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    found["paths"] = dict(sorted(found["paths"].items(), key=_place))
+    found["paths"] = dict(sorted(found["paths"].items(), key=_tag_order))
     for path, operations in found["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)
             example = EXAMPLES.get(operation["operationId"], Example())
             _illustrate(operation, example, path, base_url)
             _link(operation, example)
-    return _filled(found, base_url, audience)
+    return _fill(found, base_url, audience)
 
 
-def _place(path: tuple[str, Json]) -> int:
+def _tag_order(path: tuple[str, Json]) -> int:
     return min(_TAGS.index(operation["tags"][0]) for operation in path[1].values())
 
 
-def _filled(value: Json, base_url: str, audience: str) -> Json:
+def _fill(value: Json, base_url: str, audience: str) -> Json:
     text = json.dumps(value)
     for name, given in ((BASE, base_url), (AUDIENCE, audience)):
         text = text.replace(name, json.dumps(given)[1:-1])
@@ -119,7 +118,7 @@ def _filled(value: Json, base_url: str, audience: str) -> Json:
 
 
 def codes_of(operation_id: str, path: str, status: int) -> list[ErrorCode]:
-    """Return the catalog's codes of a status that an operation answers; of a 404 those of the path's resource."""
+    """Return the error codes that an operation answers with a status; for 404, of its resource."""
     codes = [entry for entry in CATALOG.values() if entry.status == status]
     own = [entry for entry in codes if operation_id in ONLY.get(entry.code, (operation_id,))]
     if status in (404, 410):
@@ -136,13 +135,9 @@ def _illustrate(operation: Json, example: Example, path: str, base_url: str) -> 
     for parameter in operation.get("parameters", []):
         if parameter["name"] in PARAMETERS:
             parameter["example"] = PARAMETERS[parameter["name"]]
-        elif (
-            parameter["name"] == "Idempotency-Key"
-        ):  # optional to FastAPI, so that its absence has a code of its own
-            parameter |= {
-                "required": True,
-                "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
-            }
+        elif parameter["name"] == "Idempotency-Key":
+            # FastAPI sees it as optional, so that its absence has its own error code.
+            parameter |= {"required": True, "schema": _KEY_SCHEMA}
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = example.request
     if not operation.get("security") and operation["operationId"] != "issueToken":
@@ -178,7 +173,7 @@ def _link(operation: Json, example: Example) -> None:
         if status in (201, 202):
             operation["responses"][str(status)]["links"] = {
                 target: {"operationId": target, "parameters": {name: f"$response.body#/{name}"}}
-                for name, targets in LEADS.items()
+                for name, targets in LINKS.items()
                 if name in body
                 for target in targets
             }

@@ -1,4 +1,4 @@
-"""The documentation as a list of operations, taken from the OpenAPI document: one source for page and plain text."""
+"""Introduction, steps, rules and operations: the content of the page and of llms.txt."""
 
 from __future__ import annotations
 
@@ -9,35 +9,44 @@ from typing import Any
 
 Json = dict[str, Any]
 INTRODUCTION = (
-    "Upload a seed table; a causal generative model is fit on it within seconds; generate synthetic tables under "
-    "stated conditions or interventions. Everything belongs to one tenant, is encrypted under that tenant's key, and "
-    "is erased after its retention (24 hours by default, 7 days at most)."
+    "Upload a seed table. A causal generative model is fit on it within seconds. Generate synthetic"
+    " tables under conditions or interventions. All data belongs to one tenant, is encrypted under"
+    " that tenant's key, and is erased after its retention (24 hours by default, 7 days at most)."
 )
 STEPS = (
     ("issueToken", "Get a token. Send it as `Authorization: Bearer` on every call below."),
     ("uploadDataset", "Upload a table under an Idempotency-Key of your choice."),
-    ("getJob", "Poll the job until `status` is ready; 202 is progress, not failure."),
-    ("getDatasetSchema", "Read the cleaned schema: conditions are written against it."),
-    ("createGeneration", "Ask for rows under conditions."),
+    ("getJob", "Poll the job until `status` is ready. A 202 means that it is not finished yet."),
+    ("getDatasetSchema", "Read the cleaned schema: conditions use its columns and levels."),
+    ("createGeneration", "Request rows under conditions."),
     (
         "getGeneration",
-        "Poll until ready or partial, then fetch `artifact_url` with the same token within 15 minutes.",
+        "Poll until ready or partial. Then GET `artifact_url` with the same token, within 15"
+        " minutes.",
     ),
     ("deleteDataset", "Erase the dataset, its model and everything generated from it."),
 )
 RULES = (
-    "Errors are RFC 9457 problem details with a stable `code`; `type` leads to its explanation, `errors[]` names "
-    "wrong fields by JSON pointer.",
-    "Retry 429, 500, 502, 503 and 504 with the same Idempotency-Key, after Retry-After; never 400 to 404.",
-    "`Prefer: wait=30` on a POST or on getJob answers as soon as the work has ended.",
-    "Lists are newest first; follow `Link: rel=next`. Resources carry an ETag for If-None-Match and If-Match.",
-    "Unknown ids and those of others are the same 404.",
+    "Errors are RFC 9457 problem details with a stable `code`. `type` is a URL that explains it;"
+    " `errors[]` has one entry per wrong field, by JSON pointer.",
+    "Retry 429, 500, 502, 503 and 504 with the same Idempotency-Key, after Retry-After. Do not"
+    " retry 400 to 404.",
+    "Send `Prefer: wait=30` with a POST or getJob to get the answer as soon as the job has ended.",
+    "Lists are newest first; follow `Link: rel=next`. Resources have an ETag for If-None-Match and"
+    " If-Match.",
+    "An unknown id and an id of another tenant give the same 404.",
 )
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: what it takes, and what it answers by status (what that means, media type, example)."""
+    """One operation of the API.
+
+    Attributes:
+        parameters: name, place (path, query, header) and description of each.
+        request: example of the body.
+        answers: status, meaning and example of each.
+    """
 
     operation_id: str
     tag: str

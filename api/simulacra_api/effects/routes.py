@@ -1,4 +1,4 @@
-"""Effect estimates and probes: what is asked of a model besides a table."""
+"""Routes of effect estimates and of probes."""
 
 from __future__ import annotations
 
@@ -9,29 +9,20 @@ from fastapi import APIRouter, Query, Response
 from simulacra_api.dependencies import (
     NOT_CHANGED,
     CurrentTenant,
+    DirectRoute,
     IdempotencyKey,
-    accepted,
     poll_headers,
     problems,
 )
-from simulacra_api.effects.service import (
-    EffectAccepted,
-    EffectBody,
-    EffectList,
-    EffectRequest,
-    effect_body,
-    effect_item,
-    request_effect,
-)
-from simulacra_api.generations.probe import ProbeBody, ProbeRequest, probe
-from simulacra_api.http.direct_route import DirectRoute
+from simulacra_api.effects.schemas import EffectAccepted, EffectBody, EffectList, EffectRequest
+from simulacra_api.effects.service import effect_body, effect_page, request_effect
+from simulacra_api.generations.probe import probe
+from simulacra_api.generations.schemas import ProbeBody, ProbeRequest
 from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
-from simulacra_api.http.pagination import WorkQuery, link_next, page_of
-from simulacra_api.jobs.prefer_wait import Wait
+from simulacra_api.http.pagination import ResourceQuery, link_next
+from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
-from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
 router = APIRouter(prefix="/v1", tags=["effects"], route_class=DirectRoute)
 
@@ -45,7 +36,7 @@ router = APIRouter(prefix="/v1", tags=["effects"], route_class=DirectRoute)
 async def probe_dataset(
     dataset_id: str, wanted: ProbeRequest, repository: CurrentTenant
 ) -> ProbeBody:
-    """At most 100 rows in the answer itself, and how feasible the conditions are; nothing is kept."""
+    """Up to 100 rows in the answer, and whether the conditions can be met; nothing is stored."""
     return await probe(repository, await repository.dataset(dataset_id), wanted)
 
 
@@ -64,7 +55,7 @@ async def create_effect(
     response: Response,
     wait: Wait,
 ) -> EffectAccepted:
-    """ACE = E[outcome | do(value)] - E[outcome | do(baseline)]; the question is held against the schema at once."""
+    """ACE = E[outcome | do(value)] - E[outcome | do(baseline)]. The schema is checked at once."""
     created = await request_effect(repository, await repository.dataset(dataset_id), wanted, key)
     name = created["metadata"]["name"]
     job = await accepted(repository, response, f"/v1/effects/{name}", job_id(name), wait)
@@ -75,17 +66,12 @@ async def create_effect(
     "/effects", operation_id="listEffects", summary="List effect estimates", responses=problems(400)
 )
 async def list_effects(
-    repository: CurrentTenant, query: Annotated[WorkQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[ResourceQuery, Query()], response: Response
 ) -> EffectList:
     """The tenant's effect estimates, newest first."""
-
-    def keep(effect: EffectEstimate) -> bool:
-        item = effect_item(effect)
-        return query.takes(item.dataset_id, item.status)
-
-    page, cursor = page_of(await repository.all_of(EffectEstimate), query, keep)
-    link_next(repository, response, "/v1/effects", query, cursor)
-    return EffectList(items=[effect_item(effect) for effect in page], next_cursor=cursor)
+    items, cursor = await effect_page(repository, query)
+    link_next(response, repository.url("/v1/effects"), query, cursor)
+    return EffectList(items=items, next_cursor=cursor)
 
 
 @router.get(
@@ -98,7 +84,7 @@ async def list_effects(
 async def get_effect(
     effect_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """Effect, 95 % interval, rows and support; by segment where that was asked; and what to mind."""
+    """Effect, 95 % interval, rows and support, also by segment if requested; and warnings."""
     body = await effect_body(repository, await repository.effect(effect_id, deleting=True))
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
@@ -112,11 +98,6 @@ async def get_effect(
     responses=problems(404) | {202: {"description": "Being erased: poll Location until 404."}},
 )
 async def delete_effect(effect_id: str, repository: CurrentTenant) -> Response:
-    """204 when the estimate is erased and verified absent, 202 while that goes on."""
+    """204 when the estimate is erased and verified absent, 202 while the erasure runs."""
     effect = await repository.effect(effect_id, deleting=True, fresh=True)
-    return await delete(
-        repository,
-        EFFECT_ESTIMATES,
-        effect,
-        f"{repository.services.settings.public_url}/v1/effects/{effect_id}",
-    )
+    return await delete(repository, effect, f"/v1/effects/{effect_id}")

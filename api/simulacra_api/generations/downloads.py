@@ -1,28 +1,35 @@
-"""The artifact of a generation: as it is stored where that is what was asked for, else rendered on
-the way.
+"""Downloads of a generation's rows: links, files as stored or rendered, rows under a customer key.
 
-Nothing is answered before the first bytes were decrypted and authenticated, so that a tampered
-artifact is a clean error. A fault further on cuts the connection.
+A link is signed for one tenant and one generation, expires after 15 minutes, and needs a bearer
+token as well. The response starts only after the first bytes were decrypted and authenticated, so a
+tampered artifact gives a clean error. A fault later in the file cuts the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import hmac
 import itertools
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from simulacra_api.generations.render import render
-from simulacra_api.generations.service import Format
+from simulacra_api.generations.render import Format, render
+from simulacra_api.generations.schemas import CustomerArtifact, Decryption
 from simulacra_api.http.problems import Problem
 from simulacra_api.http.ranges import cut, parse_range
+from simulacra_api.settings import LINK_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, status_of
 from simulacra_crds.contract.tasks import PART_PREFIX
-from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.errors import ArtifactMissing
 
 MEDIA_TYPES: dict[Format, str] = {
@@ -32,19 +39,52 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 
 
+def make_link(
+    key: bytes, path: str, *, tenant: str, uid: str, file_format: str
+) -> tuple[str, datetime]:
+    """Return a link to an artifact and its expiry. The signature does not cover the format."""
+    expires = int(time.time()) + LINK_SECONDS
+    signature = _signature(key, tenant, uid, expires)
+    query = {"format": file_format, "expires": expires, "signature": signature}
+    return f"{path}?{urlencode(query)}", datetime.fromtimestamp(expires, UTC)
+
+
+def check_link(key: bytes, *, tenant: str, uid: str, expires: int, signature: str) -> None:
+    """Refuse (403) a link that has expired or was made for another tenant or artifact."""
+    expected = _signature(key, tenant, uid, expires)
+    if not hmac.compare_digest(expected.encode(), signature.encode()) or time.time() > expires:
+        raise Problem("simio_artifact_link_invalid")
+
+
+def _signature(key: bytes, tenant: str, uid: str, expires: int) -> str:
+    text = "\x1f".join(("artifact", tenant, uid, str(expires)))
+    digest = hmac.digest(key, text.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def check_finished(generation: GenerationJob) -> None:
+    """Refuse (409) a download before the rows exist."""
+    status = status_of(generation)
+    if status == "failed":
+        raise Problem("simio_cancelled" if is_cancelled(generation) else "simio_generation_failed")
+    if status not in ("ready", "partial"):
+        raise Problem("simio_generation_not_ready", headers={"Retry-After": "2"})
+
+
 class Download:
     """One generation's rows in one format."""
 
     def __init__(
         self, repository: TenantRepository, generation: GenerationJob, file_format: Format
     ) -> None:
-        self._repository, self._generation, self._format = repository, generation, file_format
-        artefacts = generation.status.artefacts
-        self._parts = sorted(
-            (a for a in artefacts if a.name.startswith(PART_PREFIX)), key=lambda a: a.name
-        )
+        self._repository = repository
+        self._generation = generation
+        self._format = file_format
+        artifacts = generation.status.artefacts
+        parts = [artifact for artifact in artifacts if artifact.name.startswith(PART_PREFIX)]
+        self._parts = sorted(parts, key=lambda part: part.name)
         if not self._parts or generation.status.wrapped_key is None:
-            raise ArtifactMissing("a finished generation without rows")
+            raise ArtifactMissing("the generation is finished but has no rows")
         if any(part.key_arn is not None for part in self._parts):
             raise Problem("simio_customer_key")
         self.uid = generation.metadata.uid
@@ -53,11 +93,11 @@ class Download:
 
     @property
     def stored(self) -> Artifact | None:
-        """The artifact that can be sent as it is, None when the answer must be rendered."""
+        """The artifact that can be sent as it is, None when the file must be rendered."""
         return self._parts[0] if self._format == "parquet" and len(self._parts) == 1 else None
 
     def headers(self) -> dict[str, str]:
-        """Return what describes the whole file, whether it is sent or not."""
+        """Return the headers that describe the whole file, for GET and HEAD."""
         name = f"{self._generation.metadata.name}.{self._format}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Accept-Ranges": "none"}
         if self.stored is not None:
@@ -78,37 +118,63 @@ class Download:
         """Answer GET.
 
         Raises:
-            Problem: 416 for a range outside the file. ArtifactCorrupt, ArtifactMissing,
-            KeyUnavailable, StoreUnavailable: before the answer has begun.
+            Problem: 416 for a range outside the file.
+            ArtifactCorrupt, ArtifactMissing, KeyUnavailable, StoreUnavailable: before the response
+                has started.
         """
-        headers, media_type = self.headers(), MEDIA_TYPES[self._format]
+        headers = self.headers()
+        media_type = MEDIA_TYPES[self._format]
         if self.stored is None:
             rows = render((b"".join(self._read(part)) for part in self._parts), self._format)
             first = await asyncio.to_thread(next, rows, b"")
-            return StreamingResponse(
-                itertools.chain((first,), rows), headers=headers, media_type=media_type
-            )
+            content = itertools.chain((first,), rows)
+            return StreamingResponse(content, headers=headers, media_type=media_type)
         size = self.stored.bytes
-        asked = parse_range(range_header, size) if if_range in (None, headers["ETag"]) else None
-        start, end = asked or (0, size)
+        bounds = parse_range(range_header, size) if if_range in (None, headers["ETag"]) else None
+        start, end = bounds or (0, size)
         chunks = await asyncio.to_thread(self._read, self.stored)
         headers["Content-Length"] = str(end - start)
-        if asked:
+        if bounds:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
             chunks = cut(chunks, start, end)
-        return StreamingResponse(
-            chunks, 206 if asked else 200, headers=headers, media_type=media_type
-        )
+        status = 206 if bounds else 200
+        return StreamingResponse(chunks, status, headers=headers, media_type=media_type)
 
     def _read(self, part: Artifact) -> Iterator[bytes]:
         ref = self._repository.ref(self._generation).artifact(part.name)
         return self._repository.services.custody.read(ref, self._wrapped_key)
 
 
-def check_finished(generation: GenerationJob) -> None:
-    """Refuse a download of rows that are not there (409)."""
-    status = status_of(generation)
-    if status == "failed":
-        raise Problem("simio_cancelled" if is_cancelled(generation) else "simio_generation_failed")
-    if status not in ("ready", "partial"):
-        raise Problem("simio_generation_not_ready", headers={"Retry-After": "2"})
+async def customer_artifacts(
+    repository: TenantRepository, generation: GenerationJob
+) -> list[CustomerArtifact] | None:
+    """Return the parts under the customer's own key, with fresh links; None if there are none."""
+    artifacts = generation.status.artefacts
+    parts = [artifact for artifact in artifacts if artifact.key_arn is not None]
+    if not parts:
+        return None
+    return await asyncio.to_thread(
+        lambda: [_customer_artifact(repository, generation, part) for part in parts]
+    )
+
+
+def _customer_artifact(
+    repository: TenantRepository, generation: GenerationJob, part: Artifact
+) -> CustomerArtifact:
+    # Imports boto3, which only an installation with customer keys needs.
+    from simulacra_custody.keys.customer_kms import decrypt_metadata, presigned_url
+
+    ref = repository.ref(generation).artifact(part.name)
+    stored = StoredArtifact(part.name, part.bytes, 0, part.sha256)
+    known = decrypt_metadata(ref, part.key_arn or "", stored)
+    url = presigned_url(repository.services.custody.store, ref)
+    expires = utcnow().replace(microsecond=0) + timedelta(seconds=LINK_SECONDS)
+    return CustomerArtifact(
+        name=part.name,
+        url=url,
+        url_expires_at=expires if url else None,
+        bytes=part.bytes,
+        sha256=part.sha256,
+        rows=part.rows,
+        decrypt=Decryption.model_validate(known, from_attributes=True),
+    )

@@ -1,7 +1,6 @@
-"""Stored Parquet parts as one CSV, Arrow or Parquet file, written while it is sent.
+"""Conversion of stored Parquet parts to one CSV, Arrow or Parquet file, as a stream.
 
-In memory at any time: one part as stored, one batch of its rows, and the bytes that the batch
-became.
+Memory holds one part as stored, one batch of its rows, and the bytes written for the batch.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Format = Literal["parquet", "csv", "arrow"]
 
 
 class _Sink:
-    """A write-only file that hands over what was written since the last time."""
+    """Write-only file; `take` returns what was written since the last call."""
 
     closed = False
 
@@ -30,7 +29,7 @@ class _Sink:
         return len(self._chunks[-1])
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
     def close(self) -> None:
         self.closed = True
@@ -49,7 +48,7 @@ def render(parts: Iterable[bytes], file_format: Format) -> Iterator[bytes]:
             dictionaries written out) or parquet (zstd).
 
     Raises:
-        pyarrow.ArrowInvalid: if a part is no Parquet file or has another schema.
+        pyarrow.ArrowInvalid: for a part that is not Parquet or has another schema.
     """
     sink, writer, schema = _Sink(), None, None
     for part in parts:
@@ -67,7 +66,7 @@ def render(parts: Iterable[bytes], file_format: Format) -> Iterator[bytes]:
 
 
 def _written_schema(schema: pa.Schema, file_format: Format) -> pa.Schema:
-    """An Arrow file has one dictionary a column, but every part has its own: there levels are written as values."""
+    # An Arrow file has one dictionary per column, but each part has its own: write plain values.
     if file_format != "arrow":
         return schema
     plain = [

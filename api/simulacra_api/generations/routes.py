@@ -1,52 +1,48 @@
-"""Generations: ask, look, download, delete."""
+"""Routes of generations: create, list, show, report, download, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from simulacra_api.dependencies import (
     HTML,
     JSON,
     NOT_CHANGED,
     CurrentTenant,
+    DirectRoute,
     IdempotencyKey,
-    accepted,
     poll_headers,
     problems,
     small_document,
 )
-from simulacra_api.generations.download_links import check_link
-from simulacra_api.generations.downloads import Download, check_finished
-from simulacra_api.generations.probe import PREFIX
+from simulacra_api.generations.downloads import Download, check_finished, check_link
+from simulacra_api.generations.render import Format
 from simulacra_api.generations.schemas import (
+    GenerationAccepted,
     GenerationBody,
     GenerationList,
-    generation_body,
-    generation_item,
-    report_of,
+    GenerationRequest,
 )
 from simulacra_api.generations.service import (
-    Format,
-    GenerationAccepted,
-    GenerationRequest,
+    generation_body,
+    generation_page,
+    record_read,
+    report_of,
     request_generation,
 )
-from simulacra_api.http.direct_route import DirectRoute
 from simulacra_api.http.etags import IfNoneMatch, represent
-from simulacra_api.http.pagination import WorkQuery, link_next, page_of
-from simulacra_api.jobs.prefer_wait import Wait
-from simulacra_api.tenancy.audit import record
+from simulacra_api.http.pagination import ResourceQuery, link_next
+from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
-from simulacra_crds.kinds.generation_job import GenerationJob
-from simulacra_crds.kube.client import GENERATION_JOBS
-from simulacra_custody.audit.event import Counts, EventType
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=DirectRoute)
-FormatQuery = Annotated[Format, Query(alias="format", description="Whatever the stored form.")]
+FormatQuery = Annotated[
+    Format, Query(alias="format", description="Any of them, whatever was requested.")
+]
 Expires = Annotated[int, Query(description="From artifact_url.")]
 Signature = Annotated[str, Query(description="From artifact_url.", max_length=64)]
 
@@ -66,11 +62,11 @@ async def create_generation(
     response: Response,
     wait: Wait,
 ) -> GenerationAccepted:
-    """Conditions are held against the schema at once. Poll the job until ready or partial."""
-    created = await request_generation(
-        repository, await repository.dataset(dataset_id), wanted, key
-    )
-    name, spec = created["metadata"]["name"], created["spec"]
+    """Conditions are checked against the schema at once. Poll the job until ready or partial."""
+    dataset = await repository.dataset(dataset_id)
+    created = await request_generation(repository, dataset, wanted, key)
+    name = created["metadata"]["name"]
+    spec = created["spec"]
     job = await accepted(repository, response, f"/v1/generations/{name}", job_id(name), wait)
     return GenerationAccepted(
         generation_id=name,
@@ -88,19 +84,12 @@ async def create_generation(
     responses=problems(400),
 )
 async def list_generations(
-    repository: CurrentTenant, query: Annotated[WorkQuery, Query()], response: Response
+    repository: CurrentTenant, query: Annotated[ResourceQuery, Query()], response: Response
 ) -> GenerationList:
     """The tenant's generations, newest first."""
-
-    def keep(generation: GenerationJob) -> bool:
-        item = generation_item(generation)
-        return query.takes(item.dataset_id, item.status) and not item.generation_id.startswith(
-            PREFIX
-        )
-
-    page, cursor = page_of(await repository.all_of(GenerationJob), query, keep)
-    link_next(repository, response, "/v1/generations", query, cursor)
-    return GenerationList(items=[generation_item(one) for one in page], next_cursor=cursor)
+    items, cursor = await generation_page(repository, query)
+    link_next(response, repository.url("/v1/generations"), query, cursor)
+    return GenerationList(items=items, next_cursor=cursor)
 
 
 @router.get(
@@ -113,17 +102,16 @@ async def list_generations(
 async def get_generation(
     generation_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """Status, what was asked and attained, and a download link for 15 minutes once there are rows."""
-    body = await generation_body(
-        repository, await repository.generation(generation_id, deleting=True)
-    )
+    """Status, request and attained values; once it is ready, a download link for 15 minutes."""
+    generation = await repository.generation(generation_id, deleting=True)
+    body = await generation_body(repository, generation)
     return represent(body.model_dump_json(), body.etag(), if_none_match, poll_headers(body.status))
 
 
 @router.get(
     "/generations/{generation_id}/report",
     operation_id="getGenerationReport",
-    summary="Get what was asked, what was attained, and fidelity and privacy of the rows",
+    summary="Get the report: request, attained values, fidelity and privacy",
     responses=problems(404, 409)
     | NOT_CHANGED
     | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
@@ -134,12 +122,10 @@ async def get_generation_report(
     accept: Annotated[str, Header()] = "*/*",
     if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
-    """The report that was written with the rows: JSON, or the page for people where text/html is what is accepted."""
-    page = "text/html" in accept
-    content = await report_of(
-        repository, await repository.generation(generation_id), REPORT_PAGE if page else REPORT
-    )
-    return small_document(content, HTML if page else JSON, if_none_match)
+    """The report of the rows: JSON, or a page for people when the request accepts text/html."""
+    media_type, name = (HTML, REPORT_PAGE) if "text/html" in accept else (JSON, REPORT)
+    content = await report_of(repository, await repository.generation(generation_id), name)
+    return small_document(content, media_type, if_none_match)
 
 
 async def _download(
@@ -147,7 +133,7 @@ async def _download(
     repository: CurrentTenant,
     expires: Expires,
     signature: Signature,
-    file_format: Format,
+    file_format: FormatQuery = "parquet",
 ) -> Download:
     generation = await repository.generation(generation_id)
     keys = await repository.services.signing.current()
@@ -155,6 +141,9 @@ async def _download(
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
     check_finished(generation)
     return Download(repository, generation, file_format)
+
+
+CheckedDownload = Annotated[Download, Depends(_download)]
 
 
 @router.get(
@@ -165,24 +154,14 @@ async def _download(
     response_class=Response,
 )
 async def get_artifact(
-    generation_id: str,
+    download: CheckedDownload,
     repository: CurrentTenant,
-    expires: Expires,
-    signature: Signature,
-    file_format: FormatQuery = "parquet",
     range_header: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Parquet as stored (with Range and Repr-Digest), or rendered as CSV or Arrow on the way."""
-    download = await _download(generation_id, repository, expires, signature, file_format)
+    """Parquet as stored, with Range and Repr-Digest, or converted to CSV or Arrow."""
     answer = await download.send(range_header, if_range)
-    data = repository.caller.audit_data(
-        kind=GENERATION_JOBS.plural,
-        uid=download.uid,
-        artefact="artifact",
-        counts=Counts(rows=download.rows),
-    )
-    await record(repository.services.audit, EventType.ARTEFACT_READ, data)
+    await record_read(repository, download.uid, download.rows)
     return answer
 
 
@@ -193,15 +172,9 @@ async def get_artifact(
     responses=problems(400, 404, 409),
     response_class=Response,
 )
-async def head_artifact(
-    generation_id: str,
-    repository: CurrentTenant,
-    expires: Expires,
-    signature: Signature,
-    file_format: FormatQuery = "parquet",
-) -> Response:
+async def head_artifact(download: CheckedDownload) -> Response:
     """The headers of a download."""
-    return (await _download(generation_id, repository, expires, signature, file_format)).head()
+    return download.head()
 
 
 @router.delete(
@@ -212,7 +185,6 @@ async def head_artifact(
     responses=problems(404) | {202: {"description": "Being erased: poll Location until 404."}},
 )
 async def delete_generation(generation_id: str, repository: CurrentTenant) -> Response:
-    """204 when the rows are erased and verified absent, 202 while that goes on."""
+    """204 when the rows are erased and verified absent, 202 while the erasure runs."""
     generation = await repository.generation(generation_id, deleting=True, fresh=True)
-    path = f"{repository.services.settings.public_url}/v1/generations/{generation_id}"
-    return await delete(repository, GENERATION_JOBS, generation, path)
+    return await delete(repository, generation, f"/v1/generations/{generation_id}")

@@ -1,32 +1,84 @@
-"""What a customer sees of a generation: what was asked, what was attained, and where the rows are."""
+"""Bodies of generations, and of probes, which sample a few rows."""
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
-from pydantic.alias_generators import to_snake
+from pydantic import BaseModel, ConfigDict, Field
 
-from simulacra_api.generations.customer_key import CustomerArtifact, customer_artifacts
-from simulacra_api.generations.download_links import make_link
-from simulacra_api.generations.downloads import check_finished
-from simulacra_api.generations.service import FORMAT
+from simulacra_api.generations.render import Format
 from simulacra_api.http.etags import entity_tag
+from simulacra_api.http.field_types import FewRows, Retention, RowCount, Seed, SetValue, Status
 from simulacra_api.http.pagination import Page
-from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.service import JobError, dataset_of, result_job
-from simulacra_api.tenancy.repository import Status, TenantRepository, is_deleting, status_of
-from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
-from simulacra_crds.kinds.base import expires_at, utcnow
-from simulacra_crds.kinds.generation_job import ConditionSet, GenerationJob
-from simulacra_custody.errors import ArtifactMissing
+from simulacra_api.jobs.schemas import JobError
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName
+from simulacra_crds.kinds.generation_job import ConditionSet
 
 TAG_SECONDS = 300
-"""A representation with a link is current for so long, so that a link that is kept is good for 10 minutes more."""
+"""Lifetime of an entity tag with a link: a client's copy then has a link good for 10 minutes."""
+
+
+class GenerationRequest(BaseModel):
+    """What to generate."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    row_count: RowCount = Field(description="Rows; the tenant's quota is the upper limit.")
+    conditions: ConditionSet = Field(default_factory=ConditionSet)
+    interventions: dict[ColumnName, SetValue] = Field(
+        default_factory=dict, max_length=32, description="do(column = value): a number or a level."
+    )
+    counterfactual: bool = Field(
+        default=False,
+        description=(
+            "Rows in pairs (columns pair and world): each row, and its twin under the"
+            " interventions. Conditions select rows before the interventions. row_count counts"
+            " both rows of a pair, so it is even."
+        ),
+    )
+    seed: Seed | None = Field(default=None, description="Drawn when absent.")
+    format: Format = "parquet"
+    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
+
+
+class GenerationAccepted(BaseModel):
+    """The answer to a request for a generation; the same Idempotency-Key gets the same."""
+
+    generation_id: str
+    job_id: str
+    dataset_id: str
+    status: Status = "queued"
+    row_count: int
+    seed: int
+    error: JobError | None = None
+
+
+class Decryption(BaseModel):
+    """How to decrypt: an AWS Encryption SDK message under the tenant's AWS KMS key."""
+
+    key_arn: str
+    encryption_context: dict[str, str] = Field(
+        description="Require exactly this context; otherwise any message under the key passes."
+    )
+    algorithm_suite: str
+    format: str
+    command: str = Field(description="With aws-encryption-cli 4, for a file named as in --input.")
+
+
+class CustomerArtifact(BaseModel):
+    """One encrypted part of the rows; sha256 and bytes are of the plaintext, a Parquet file."""
+
+    name: str
+    url: str | None = Field(
+        description="Link to the ciphertext, needs no token; absent if the store has no links."
+    )
+    url_expires_at: datetime | None
+    bytes: int
+    sha256: str
+    rows: int | None
+    decrypt: Decryption
 
 
 class GenerationBody(BaseModel):
@@ -46,16 +98,18 @@ class GenerationBody(BaseModel):
     counterfactual: bool = False
     identification: dict[str, Any] | None = Field(
         default=None,
-        description="With interventions: whether the causal graph settles what they change (identified), what twins "
-        "take for granted (assumption), and warnings.",
+        description=(
+            "With interventions: whether the causal graph determines their effect (identified),"
+            " the assumption behind counterfactual twins (assumption), and warnings."
+        ),
     )
     attainment: dict[str, Any] | None = Field(
-        default=None, description="Asked and attained, condition by condition."
+        default=None, description="Requested and attained values of each condition."
     )
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
     artifacts: list[CustomerArtifact] | None = Field(
         default=None,
-        description="In place of artifact_url where the rows are under the tenant's own key.",
+        description="Replaces artifact_url if the rows are under the tenant's own key.",
     )
     artifact_url_expires_at: datetime | None = None
     created_at: datetime | None
@@ -63,7 +117,7 @@ class GenerationBody(BaseModel):
     error: JobError | None = None
 
     def etag(self) -> str:
-        """Return the entity tag: of everything but the link, which is another one in each answer."""
+        """Return the entity tag of everything except the links, which differ in each answer."""
         volatile = {"artifact_url", "artifact_url_expires_at", "artifacts"}
         window = int(time.time()) // TAG_SECONDS if self.artifact_url or self.artifacts else 0
         return entity_tag(f"{window} {self.model_dump_json(exclude=volatile)}", weak=True)
@@ -88,107 +142,37 @@ class GenerationList(Page):
     items: list[GenerationItem]
 
 
-async def generation_body(
-    repository: TenantRepository, generation: GenerationJob
-) -> GenerationBody:
-    """Return what a customer sees of a generation."""
-    job, spec, status = await result_job(repository, generation), generation.spec, generation.status
-    done = job.status in ("ready", "partial") and not is_deleting(generation)
-    created = generation.metadata.creation_timestamp or utcnow()
-    artifacts = await customer_artifacts(repository, generation) if done else None
-    url, url_expires = (
-        await artifact_link(repository, generation) if done and not artifacts else (None, None)
+class ProbeRequest(BaseModel):
+    """What to sample."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    row_count: FewRows = 20
+    conditions: ConditionSet = Field(default_factory=ConditionSet)
+    interventions: dict[ColumnName, SetValue] = Field(default_factory=dict, max_length=32)
+    counterfactual: bool = Field(default=False, description="Rows in pairs, as in a generation.")
+    seed: Seed | None = Field(default=None, description="Drawn when absent.")
+
+
+class Feasibility(BaseModel):
+    """How well the conditions can be met, and at what cost."""
+
+    status: Literal["exact", "partial", "unconditioned"]
+    effective_sample_size: float | None = Field(
+        default=None, description="Of the rows drawn from the model, after the conditions."
     )
-    return GenerationBody(
-        generation_id=generation.metadata.name,
-        dataset_id=dataset_of(generation),
-        job_id=job.job_id,
-        status="deleting" if is_deleting(generation) else job.status,
-        progress_percent=job.progress_percent,
-        eta_seconds=job.eta_seconds,
-        row_count=spec.row_count,
-        rows=status.rows,
-        seed=spec.seed,
-        conditions=spec.conditions,
-        interventions={name: value.value for name, value in spec.interventions.items()},
-        counterfactual=spec.counterfactual,
-        identification=await _document(repository, generation, IDENTIFICATION)
-        if done and spec.interventions
-        else None,
-        attainment=await attainment_of(repository, generation) if done else None,
-        artifact_url=url,
-        artifacts=artifacts,
-        artifact_url_expires_at=url_expires,
-        created_at=generation.metadata.creation_timestamp,
-        expires_at=status.expires_at
-        or expires_at(created, status.finished_at, spec.retention_seconds),
-        error=job.error,
+    kl_nats: float | None = Field(
+        default=None, description="Divergence of the conditions from the learned distribution."
     )
 
 
-async def attainment_of(
-    repository: TenantRepository, generation: GenerationJob
-) -> dict[str, Any] | None:
-    """Return what was asked and attained, condition by condition; None where no conditions were asked."""
-    return await _document(repository, generation, ATTAINMENT)
+class ProbeBody(BaseModel):
+    """A sample; it is not stored."""
 
-
-async def _document(
-    repository: TenantRepository, generation: GenerationJob, name: str
-) -> dict[str, Any] | None:
-    try:
-        return dict(_snake(json.loads(await repository.read(generation, name))))
-    except ArtifactMissing:  # the rows are there all the same
-        return None
-
-
-async def report_of(
-    repository: TenantRepository, generation: GenerationJob, artefact: str
-) -> bytes:
-    """Return the report of a finished generation; 409 before it is, 404 for one made before there were reports."""
-    check_finished(generation)
-    try:
-        return await repository.read(generation, artefact)
-    except ArtifactMissing:
-        raise Problem(
-            "simio_not_found", "No report was written with these rows: generate again for one"
-        ) from None
-
-
-def _snake(value: Any) -> Any:
-    """Rename the keys of an artifact from Kubernetes' case to that of this API; names of columns are values there."""
-    if isinstance(value, dict):
-        return {to_snake(key): _snake(item) for key, item in value.items()}
-    return [_snake(item) for item in value] if isinstance(value, list) else value
-
-
-async def artifact_link(
-    repository: TenantRepository, generation: GenerationJob
-) -> tuple[str, datetime]:
-    """Return a fresh download link and when it expires."""
-    keys = await repository.services.signing.current()
-    path = f"{repository.services.settings.public_url}/v1/generations/{generation.metadata.name}/artifact"
-    return make_link(
-        keys.link_key,
-        path,
-        tenant=repository.caller.tenant_name,
-        uid=generation.metadata.uid,
-        file_format=generation.metadata.annotations.get(FORMAT, "parquet"),
-    )
-
-
-def generation_item(generation: GenerationJob) -> GenerationItem:
-    """Return what a list says of a generation."""
-    name, status = generation.metadata.name, generation.status
-    created = generation.metadata.creation_timestamp or utcnow()
-    return GenerationItem(
-        generation_id=name,
-        dataset_id=dataset_of(generation),
-        job_id=job_id(name),
-        status="deleting" if is_deleting(generation) else status_of(generation),
-        row_count=generation.spec.row_count,
-        rows=status.rows,
-        created_at=generation.metadata.creation_timestamp,
-        expires_at=status.expires_at
-        or expires_at(created, status.finished_at, generation.spec.retention_seconds),
-    )
+    dataset_id: str
+    row_count: int
+    seed: int
+    rows: list[dict[str, Any]]
+    feasibility: Feasibility
+    attainment: dict[str, Any] | None = None
+    seconds: float = Field(description="How long it took.")

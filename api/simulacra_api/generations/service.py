@@ -1,82 +1,56 @@
-"""A request for rows: held against schema and quota, created under its key."""
+"""Generations: check and create them, and show them to the customer."""
 
 from __future__ import annotations
 
+import json
 import secrets
-from typing import Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_snake
 
-from simulacra_api.http.field_types import Retention, RowCount, Seed, SetValue
-from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.service import JobError
-from simulacra_api.tenancy.artifacts import schema_of
-from simulacra_api.tenancy.create import ask, find_asked, model_to_ask
+from simulacra_api.generations.downloads import check_finished, customer_artifacts, make_link
+from simulacra_api.generations.schemas import GenerationBody, GenerationItem, GenerationRequest
+from simulacra_api.http.pagination import ResourceQuery, page_of
+from simulacra_api.http.problems import Problem, invalid_fields
+from simulacra_api.jobs.service import (
+    PROBE_PREFIX,
+    dataset_of,
+    expiry_of,
+    result_job,
+    result_status,
+)
+from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import Status, TenantRepository
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
-from simulacra_crds.contract.names import generation_name
+from simulacra_crds.contract.names import generation_name, job_id
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, GROUP, ColumnName
+from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
+from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD, ConditionSet
+from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD, GenerationJob
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
-from simulacra_custody.audit.event import Counts
+from simulacra_custody.audit.event import Counts, EventType
+from simulacra_custody.errors import ArtifactMissing
 
-Format = Literal["parquet", "csv", "arrow"]
 FORMAT = f"{GROUP}/format"
-"""Annotation: the format that the artifact's link asks for; any other can be asked for as well."""
-
-
-class GenerationRequest(BaseModel):
-    """What to generate."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    row_count: RowCount = Field(description="Rows; the tenant's quota is the upper limit.")
-    conditions: ConditionSet = Field(default_factory=ConditionSet)
-    interventions: dict[ColumnName, SetValue] = Field(
-        default_factory=dict, max_length=32, description="do(column = value): a number or a level."
-    )
-    counterfactual: bool = Field(
-        default=False,
-        description="Rows in pairs (columns pair and world): each row, then its twin as it would have been under the "
-        "interventions. Conditions select the rows, before the interventions; row_count counts both, so it is even.",
-    )
-    seed: Seed | None = Field(default=None, description="Drawn when absent.")
-    format: Format = "parquet"
-    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
-
-
-class GenerationAccepted(BaseModel):
-    """The answer to a request for a generation; a replay with the same key gets the same."""
-
-    generation_id: str
-    job_id: str
-    dataset_id: str
-    status: Status = "queued"
-    row_count: int
-    seed: int
-    error: JobError | None = None
+"""Annotation: the format in the artifact's link; the customer may change it in the link."""
 
 
 async def request_generation(
     repository: TenantRepository, dataset: Dataset, request: GenerationRequest, key: str
 ) -> Object:
-    """Create the GenerationJob of this key, or return the one that the key made.
+    """Create the GenerationJob of this Idempotency-Key, or return the one that it created before.
 
     Raises:
-        Problem: 400 with one entry a wrong field, 409 for a dataset that is not ready or a key used
-            otherwise.
+        Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
+            that was used for another request.
     """
     name = generation_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    # of what is said only: a field that is added to the body does not change what older requests
-    # were
-    asked = request.model_dump(
-        mode="json", exclude=None if request.counterfactual else {"counterfactual"}
-    )
-    digest = fingerprint([dataset.metadata.uid, asked])
-    if existing := await find_asked(repository, GENERATION_JOBS, name, digest):
+    # A field added to the body later must not change the digest of earlier requests.
+    unset = None if request.counterfactual else {"counterfactual"}
+    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
+    if existing := await find_created(repository, GENERATION_JOBS, name, digest):
         return existing
     _check_limits(repository, request)
     return await create_generation(repository, dataset, request, name, digest)
@@ -89,8 +63,9 @@ async def create_generation(
     name: str,
     digest: str,
 ) -> Object:
-    """Create a GenerationJob of this name for a request that keeps the limits; raises as `request_generation`."""
-    schema, model = await schema_of(repository, dataset), await model_to_ask(repository, dataset)
+    """Create a GenerationJob of this name; raise as `request_generation`, check no tenant limit."""
+    schema = await repository.schema_of(dataset)
+    model = await usable_model(repository, dataset)
     errors = check_request(
         request.conditions,
         request.interventions,
@@ -99,18 +74,14 @@ async def create_generation(
         rows=request.row_count,
     )
     if errors:
-        raise Problem(
-            "simio_invalid_field",
-            f"{len(errors)} field(s) do not fit the dataset's schema",
-            errors=errors,
-        )
-    return await ask(
+        raise invalid_fields(errors, "the request, checked against the dataset's schema")
+    return await create_from_model(
         repository,
         GENERATION_JOBS,
         name,
-        dataset,
         model,
         _spec(request, schema),
+        dataset=dataset,
         digest=digest,
         annotations={FORMAT: request.format},
         counts=Counts(rows=request.row_count),
@@ -118,21 +89,21 @@ async def create_generation(
 
 
 def _check_limits(repository: TenantRepository, request: GenerationRequest) -> None:
-    spec, errors = repository.caller.tenant.spec, []
-    if request.row_count > spec.quotas.max_rows_per_generation:
-        limit = (
-            f"the limit of this tenant is {spec.quotas.max_rows_per_generation} rows a generation"
+    tenant = repository.caller.tenant.spec
+    limits = (
+        ("row_count", request.row_count, tenant.quotas.max_rows_per_generation, "rows"),
+        ("retention_seconds", request.retention_seconds, tenant.max_retention_seconds, "seconds"),
+    )
+    errors = [
+        FieldError(
+            pointer=pointer(field), detail=f"Must be at most {most} {unit}, the tenant's limit."
         )
-        errors.append(FieldError(pointer=pointer("row_count"), detail=limit))
-    if request.retention_seconds > spec.max_retention_seconds:
-        limit = f"the limit of this tenant is {spec.max_retention_seconds} seconds"
-        errors.append(FieldError(pointer=pointer("retention_seconds"), detail=limit))
+        for field, value, most, unit in limits
+        if value > most
+    ]
     if errors:
-        raise Problem(
-            "simio_invalid_field",
-            "; ".join(f"{e.pointer}: {e.detail}" for e in errors),
-            errors=errors,
-        )
+        detail = " ".join(f"{error.pointer}: {error.detail}" for error in errors)
+        raise Problem("simio_invalid_field", detail, errors=errors)
 
 
 def _spec(request: GenerationRequest, schema: TableSchema) -> Object:
@@ -149,3 +120,123 @@ def _spec(request: GenerationRequest, schema: TableSchema) -> Object:
         "shards": -(-request.row_count // ROWS_PER_SHARD),
         "retentionSeconds": request.retention_seconds,
     }
+
+
+async def generation_page(
+    repository: TenantRepository, query: ResourceQuery
+) -> tuple[list[GenerationItem], str | None]:
+    """Return a page of the tenant's generations, newest first, and the next cursor."""
+
+    def keep(generation: GenerationJob) -> bool:
+        if generation.metadata.name.startswith(PROBE_PREFIX):
+            return False
+        return query.matches(dataset_of(generation), result_status(generation))
+
+    page, cursor = page_of(await repository.all_of(GenerationJob), query, keep)
+    return [_item(generation) for generation in page], cursor
+
+
+def _item(generation: GenerationJob) -> GenerationItem:
+    name = generation.metadata.name
+    return GenerationItem(
+        generation_id=name,
+        dataset_id=dataset_of(generation),
+        job_id=job_id(name),
+        status=result_status(generation),
+        row_count=generation.spec.row_count,
+        rows=generation.status.rows,
+        created_at=generation.metadata.creation_timestamp,
+        expires_at=expiry_of(generation),
+    )
+
+
+async def generation_body(
+    repository: TenantRepository, generation: GenerationJob
+) -> GenerationBody:
+    """Return what a customer sees of a generation."""
+    job = await result_job(repository, generation)
+    spec = generation.spec
+    body = GenerationBody(
+        generation_id=generation.metadata.name,
+        dataset_id=dataset_of(generation),
+        job_id=job.job_id,
+        status="deleting" if is_deleting(generation) else job.status,
+        progress_percent=job.progress_percent,
+        eta_seconds=job.eta_seconds,
+        row_count=spec.row_count,
+        rows=generation.status.rows,
+        seed=spec.seed,
+        conditions=spec.conditions,
+        interventions={name: value.value for name, value in spec.interventions.items()},
+        counterfactual=spec.counterfactual,
+        created_at=generation.metadata.creation_timestamp,
+        expires_at=expiry_of(generation),
+        error=job.error,
+    )
+    if body.status in ("ready", "partial"):
+        body.attainment = await attainment_of(repository, generation)
+        if spec.interventions:
+            body.identification = await _document(repository, generation, IDENTIFICATION)
+        body.artifacts = await customer_artifacts(repository, generation)
+        if not body.artifacts:
+            await _add_link(repository, generation, body)
+    return body
+
+
+async def _add_link(
+    repository: TenantRepository, generation: GenerationJob, body: GenerationBody
+) -> None:
+    keys = await repository.services.signing.current()
+    body.artifact_url, body.artifact_url_expires_at = make_link(
+        keys.link_key,
+        repository.url(f"/v1/generations/{generation.metadata.name}/artifact"),
+        tenant=repository.caller.tenant_name,
+        uid=generation.metadata.uid,
+        file_format=generation.metadata.annotations.get(FORMAT, "parquet"),
+    )
+
+
+async def attainment_of(
+    repository: TenantRepository, generation: GenerationJob
+) -> dict[str, Any] | None:
+    """Return requested and attained values of each condition; None without conditions."""
+    return await _document(repository, generation, ATTAINMENT)
+
+
+async def _document(
+    repository: TenantRepository, generation: GenerationJob, artifact: str
+) -> dict[str, Any] | None:
+    try:
+        return dict(_snake(json.loads(await repository.read(generation, artifact))))
+    except ArtifactMissing:  # the rows can be downloaded without it
+        return None
+
+
+def _snake(value: Any) -> Any:
+    """Rename the keys of an artifact from camelCase; column names in it are values, not keys."""
+    if isinstance(value, dict):
+        return {to_snake(key): _snake(item) for key, item in value.items()}
+    return [_snake(item) for item in value] if isinstance(value, list) else value
+
+
+async def report_of(
+    repository: TenantRepository, generation: GenerationJob, artifact: str
+) -> bytes:
+    """Return the report of a finished generation; 409 before the end, 404 if it has no report."""
+    check_finished(generation)
+    try:
+        return await repository.read(generation, artifact)
+    except ArtifactMissing:
+        detail = "This generation has no report. Generate again to get one."
+        raise Problem("simio_not_found", detail) from None
+
+
+async def record_read(repository: TenantRepository, uid: str, rows: int | None) -> None:
+    """Append an audit record: the caller read this many rows of a generation."""
+    await repository.record(
+        EventType.ARTEFACT_READ,
+        kind=GENERATION_JOBS.plural,
+        uid=uid,
+        artefact="artifact",
+        counts=Counts(rows=rows),
+    )

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): 304 for who has it already, 412 for who knows an older one."""
+"""Entity tags and conditional requests (RFC 9110, section 13): 304 Not Modified and 412."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from fastapi import Header, Response
 
 IfNoneMatch = Annotated[
     str | None,
-    Header(description="Entity tags that you have: 304 without a body when one is current."),
+    Header(description="Entity tags of your copies: 304 without a body when one is current."),
 ]
 IfMatch = Annotated[
     str | None, Header(description="Entity tag that you read: 412 when it is no longer current.")
 ]
 _CACHED = "private, no-cache"
-"""A copy may be kept, and must be checked before it is used again."""
+"""Keep a copy, but revalidate it before each use."""
 
 
 def entity_tag(representation: str | bytes, *, weak: bool = False) -> str:
-    """Return the entity tag of a representation; weak where answers with the same tag may differ in some bytes."""
+    """Return the entity tag of a representation; weak: some bytes may differ under one tag."""
     content = representation.encode() if isinstance(representation, str) else representation
     return f'{"W/" if weak else ""}"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 def lists(header: str, tag: str) -> bool:
-    """Return whether an If-Match or If-None-Match header holds the tag or a star; weak tags compare as strong ones."""
+    """Return whether an If-(None-)Match header lists the tag or a star; weak equals strong."""
     wanted = ("*", tag.removeprefix("W/"))
     return any(entry.strip().removeprefix("W/") in wanted for entry in header.split(","))
 
@@ -39,11 +39,8 @@ def represent(
     *,
     media_type: str = "application/json",
 ) -> Response:
-    """Return the answer with a representation and its entity tag, or 304 for who has it.
-
-    The bytes go out as they are: FastAPI would write JSON from the model that they were just
-    written from.
-    """
+    """Return a representation with its entity tag, or 304 when the caller has it."""
+    # A Response, because FastAPI would serialize the model again.
     described = {"ETag": tag, "Cache-Control": _CACHED, **(headers or {})}
     if if_none_match is not None and lists(if_none_match, tag):
         return Response(status_code=304, headers=described)

@@ -1,9 +1,9 @@
-"""Values that bodies hold: numbers and levels as JSON writes them."""
+"""Field types of bodies: whole numbers in their bounds, column values, the status of a job."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
@@ -12,24 +12,24 @@ from simulacra_crds.kinds.generation_job import MAX_ROWS
 
 
 def _whole(value: Any) -> Any:
-    """Take 5.0 for 5, as JSON Schema does; text and booleans stay what they are and are refused."""
+    """Accept 5.0 as 5, as JSON Schema does; leave text and booleans for pydantic to refuse."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _set_value(value: Any) -> int | float | str:
-    """Accept a finite number or a level, with one message where a union of types would give three."""
-    is_number = (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) <= sys.float_info.max
-    )
-    if not is_number and not isinstance(value, str):
-        raise ValueError("give a finite number or a level")
+    """Accept a finite number or a level; one message, where a union of types gives three."""
     if isinstance(value, str):
-        value.encode()  # a lone surrogate is no Unicode: UnicodeEncodeError is a ValueError
+        value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+        raise ValueError("Must be a finite number or a level.")
     return cast(int | float | str, value)
 
 
+def _is_finite(value: float) -> bool:
+    return abs(value) <= sys.float_info.max  # math.isfinite fails on huge integers
+
+
+Status = Literal["queued", "running", "ready", "partial", "failed"]
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]

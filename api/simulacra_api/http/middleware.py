@@ -1,9 +1,8 @@
-"""Around every request: its id, security headers, metrics, one access log line, and a last net for
-exceptions.
+"""Request middleware: request id, security headers, metrics, access log, last exception handler.
 
-Written as plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths
-are never logged (a link's signature, a token or a column name might be in them): the line has the
-route's template.
+Plain ASGI, so that bodies stream through untouched. Query strings, bodies and raw paths are never
+logged, because they may hold a link's signature, a token or a column name: the line has the route's
+template.
 """
 
 from __future__ import annotations
@@ -24,27 +23,26 @@ from simulacra_api.http.problems import Problem, problem_response
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import MAX_JSON_BYTES
 
-UPLOAD_PATH, PIECES_PATH = "/v1/datasets", "/v1/uploads/"
+UPLOAD_PATH = "/v1/datasets"
+PIECES_PATH = "/v1/uploads/"
 _ACCESS = logging.getLogger("simulacra_api.access")
 _LOG = logging.getLogger("simulacra_api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 Headers = list[tuple[bytes, bytes]]
-"""As ASGI has them: names in lower case."""
+"""Headers in ASGI's form: names in lower case."""
+_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", _POLICY),
     (b"strict-transport-security", b"max-age=31536000"),
     (b"cache-control", b"no-store"),
 ]
 
 
 class RequestMiddleware:
-    """ASGI middleware; see the module."""
+    """ASGI middleware around every request."""
 
     def __init__(self, app: ASGIApp, base_url: str, metrics: Metrics) -> None:
         self._app = app
@@ -59,41 +57,40 @@ class RequestMiddleware:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        started, status = time.perf_counter(), 0
+        started = time.perf_counter()
+        status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _completed(
-                    message["headers"], request_id, state.get("headers", {})
-                )
+                extra = state.get("headers", {})
+                message["headers"] = _completed(message["headers"], request_id, extra)
             await send(message)
 
         try:
             with self._metrics.in_progress.track_inprogress():
                 await self._app(scope, _limited(scope, receive), send_with_headers)
-        except ClientDisconnect:  # nobody is there to be answered
+        except ClientDisconnect:  # nobody to answer
             state["code"] = "client_disconnected"
         except Exception as error:
             _log_exception(error, request_id)
-            if not status:  # else: return without an end, so that the server cuts the connection
+            if not status:  # else the server cuts the connection, as the answer has no end
                 answer = problem_response(Problem("simio_internal"), self._base_url, request_id)
                 await answer(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.answered(
-                scope["method"], getattr(scope.get("route"), "path", "-"), status, seconds
-            )
-            _log_access(scope, status, seconds)
+            route = getattr(scope.get("route"), "path", "-")
+            self._metrics.answered(scope["method"], route, status, seconds)
+            _log_access(scope, route, status, seconds)
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Bound the body of every route but the uploads, which have their own limit: FastAPI reads bodies into memory."""
-    method, path = scope["method"], scope["path"]
-    if (method == "POST" and path == UPLOAD_PATH) or (
-        method == "PATCH" and path.startswith(PIECES_PATH)
-    ):
+    """Limit the body, which FastAPI reads into memory; uploads stream and have their own limit."""
+    method = scope["method"]
+    path = scope["path"]
+    is_piece = method == "PATCH" and path.startswith(PIECES_PATH)
+    if is_piece or (method == "POST" and path == UPLOAD_PATH):
         return receive
     taken = 0
 
@@ -108,14 +105,11 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     return receive_limited
 
 
-def _completed(headers: Headers, request_id: str, of_state: Mapping[str, str]) -> Headers:
-    """Return the answer's headers with its id and, where it has none of the name, those of the request's state."""
+def _completed(headers: Headers, request_id: str, extra: Mapping[str, str]) -> Headers:
+    """Return the headers with the request id, and the extra and security headers they lack."""
     given = {name for name, _ in headers}
-    own = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in of_state.items()
-    ]
-    missing = [header for header in (*own, *_SECURITY_HEADERS) if header[0] not in given]
+    added = [(name.lower().encode("latin-1"), extra[name].encode("latin-1")) for name in extra]
+    missing = [header for header in (*added, *_SECURITY_HEADERS) if header[0] not in given]
     return [*headers, (b"x-request-id", request_id.encode("latin-1")), *missing]
 
 
@@ -125,21 +119,18 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_exception(error: BaseException, request_id: str) -> None:
-    """Log the type and the places, not the message: it may quote what a customer sent."""
-    places = [
-        f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    _LOG.error(
-        "unexpected %s request_id=%s at %s", type(error).__name__, request_id, " ".join(places[-8:])
-    )
+    """Log the type and the stack, not the message: it may quote what a customer sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    stack = " ".join(f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in frames)
+    cause = type(error).__name__
+    _LOG.error("request crashed cause=%s request_id=%s at=%s", cause, request_id, stack)
 
 
-def _log_access(scope: Scope, status: int, seconds: float) -> None:
-    route, state = scope.get("route"), scope["state"]
+def _log_access(scope: Scope, route: str, status: int, seconds: float) -> None:
+    state = scope["state"]
     line = {
         "method": scope["method"],
-        "route": getattr(route, "path", "-"),
+        "route": route,
         "status": status,
         "ms": round(seconds * 1000, 1),
         "request_id": state["request_id"],

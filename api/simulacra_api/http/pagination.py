@@ -1,9 +1,8 @@
-"""Lists: newest first, in pages that a cursor leads through.
+"""Cursor pagination: lists newest first, a page at a time.
 
-A cursor is the place of the last item (when it was made, and its name), so it stays good while
-items come and go, and needs no memory between two calls. Whatever has the form of a cursor is a
-place, whether an item stands there or not. The control plane keeps objects by name, and names are
-digests here: a page reads all of a tenant's objects of a kind, which are few and small.
+A cursor is the sort key of the last item (creation time and name), so it stays valid while items
+come and go, and the server keeps no state. The control plane sorts by name, and names are digests:
+so a page reads all of a tenant's objects of a kind, which are few and small.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from urllib.parse import urlencode
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from simulacra_api.tenancy.repository import Status, TenantRepository, Work
-from simulacra_crds.kinds.base import utcnow
+from simulacra_api.http.field_types import Status
+from simulacra_crds.kinds.base import Resource, utcnow
 
-W = TypeVar("W", bound=Work)
-Place = tuple[int, str, str]
-"""A number that grows, and up to two names that tell items with the same number apart."""
+R = TypeVar("R", bound=Resource)
+SortKey = tuple[int, str, str]
+"""A growing number, and up to two names as tie-breakers."""
 CURSOR = r"^[0-9]{1,18}(\.[a-z0-9-]{1,63}){0,2}$"
 
 
 def _check_cursor(cursor: str) -> str:
     if not re.fullmatch(CURSOR, cursor, re.ASCII):
-        raise ValueError("give next_cursor of an earlier page, or none for the first page")
+        raise ValueError("Must be next_cursor of an earlier page, or absent for the first page.")
     return cursor
 
 
@@ -37,19 +36,19 @@ Cursor = Annotated[
 
 
 class ListQuery(BaseModel):
-    """What every list takes."""
+    """Query of every list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=50, ge=1, le=100, description="Items a page.")
+    limit: int = Field(default=50, ge=1, le=100, description="Items per page.")
     cursor: Cursor | None = Field(
         default=None,
-        description="`next_cursor` of the page before; opaque, good for the same filters.",
+        description="`next_cursor` of the page before; opaque, for the same filters.",
     )
 
     @property
-    def after(self) -> Place | None:
-        """The place where the page before ended, None for the first page."""
+    def after(self) -> SortKey | None:
+        """Sort key of the last item of the page before, None for the first page."""
         if self.cursor is None:
             return None
         number, *names = self.cursor.split(".")
@@ -57,59 +56,49 @@ class ListQuery(BaseModel):
         return int(number), first, second
 
 
-class WorkQuery(ListQuery):
-    """Filters of the lists of jobs and of what they make."""
+class ResourceQuery(ListQuery):
+    """Filters of the lists of jobs, generations and effect estimates."""
 
     dataset_id: str | None = Field(default=None, max_length=63)
     status: Status | None = None
 
-    def takes(self, dataset_id: str, status: str) -> bool:
-        """Whether work of this dataset and status is asked for."""
+    def matches(self, dataset_id: str, status: str) -> bool:
+        """Return whether the filters match this dataset and status."""
         return self.dataset_id in (None, dataset_id) and self.status in (None, status)
 
 
 class Page(BaseModel):
-    """What every list answers, besides its items."""
+    """Answer of every list, besides its items."""
 
     next_cursor: str | None = Field(
         default=None, description="Absent on the last page; also as `Link: rel=next`."
     )
 
 
-def cursor_of(place: Place) -> str:
-    """Return the cursor that leads on from a place."""
-    return ".".join((str(place[0]), *(name for name in place[1:] if name)))
+def cursor_of(key: SortKey) -> str:
+    """Return the cursor that continues after this sort key."""
+    return ".".join((str(key[0]), *(name for name in key[1:] if name)))
 
 
-def place_of(work: Work) -> Place:
-    """Return where a resource stands in a list."""
-    made = work.metadata.creation_timestamp or utcnow()
-    return int(made.timestamp()), work.metadata.name, ""
+def _sort_key(resource: Resource) -> SortKey:
+    created = resource.metadata.creation_timestamp or utcnow()
+    return int(created.timestamp()), resource.metadata.name, ""
 
 
 def page_of(
-    works: Sequence[W], query: ListQuery, keep: Callable[[W], bool]
-) -> tuple[list[W], str | None]:
-    """Return the page that is asked for and the cursor of the next one."""
-    ordered = sorted((work for work in works if keep(work)), key=place_of, reverse=True)
-    rest = (
-        ordered
-        if query.after is None
-        else [work for work in ordered if place_of(work) < query.after]
-    )
+    resources: Sequence[R], query: ListQuery, keep: Callable[[R], bool]
+) -> tuple[list[R], str | None]:
+    """Return the requested page of the resources that `keep` accepts, and the next cursor."""
+    rest = sorted(filter(keep, resources), key=_sort_key, reverse=True)
+    if query.after is not None:
+        rest = [resource for resource in rest if _sort_key(resource) < query.after]
     page = rest[: query.limit]
-    return page, cursor_of(place_of(page[-1])) if len(rest) > query.limit else None
+    return page, cursor_of(_sort_key(page[-1])) if len(rest) > query.limit else None
 
 
-def link_next(
-    repository: TenantRepository,
-    response: Response,
-    path: str,
-    query: ListQuery,
-    cursor: str | None,
-) -> None:
-    """Put `Link: rel=next` (RFC 8288) on the answer where there is a next page."""
+def link_next(response: Response, url: str, query: ListQuery, cursor: str | None) -> None:
+    """Add `Link: rel=next` (RFC 8288) to the answer when the list at `url` has a next page."""
     if cursor is not None:
         given = query.model_dump(exclude_none=True, exclude={"cursor"}, mode="json")
-        target = f"{repository.services.settings.public_url}{path}?{urlencode(given | {'cursor': cursor})}"
+        target = f"{url}?{urlencode(given | {'cursor': cursor})}"
         response.headers["Link"] = f'<{target}>; rel="next"'

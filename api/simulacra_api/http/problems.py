@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: one envelope for everything that is not a success."""
+"""Errors as RFC 9457 problem details: the one envelope of every answer that is not a success."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ProblemBody(BaseModel):
     code: str = Field(description="Stable; see /errors.")
     request_id: str = Field(description="Also in the X-Request-Id header.")
     errors: list[FieldError] = Field(
-        default_factory=list, description="One entry a wrong field, by JSON pointer."
+        default_factory=list, description="One entry per wrong field, by JSON pointer."
     )
 
 
@@ -49,8 +49,8 @@ class Problem(Exception):
 
     Args:
         code: a code of the catalog.
-        detail: what happened here, with the field, the limit and what to do.
-        errors: one entry a wrong field.
+        detail: what is wrong in this request, where, and what to do.
+        errors: one entry per wrong field.
         headers: e.g. Retry-After.
         extra: further members of the body (OAuth's `error`).
     """
@@ -75,10 +75,20 @@ class Problem(Exception):
 
 
 def invalid_field(at: str, detail: str) -> Problem:
-    """Return the problem of one wrong field: its JSON pointer (or header, query name) and what to do."""
-    return Problem(
-        "simio_invalid_field", f"{at}: {detail}", errors=[FieldError(pointer=at, detail=detail)]
-    )
+    """Return the 400 of one wrong field.
+
+    Args:
+        at: its JSON pointer, or the name of the header or query parameter.
+        detail: what is wrong and what to do.
+    """
+    errors = [FieldError(pointer=at, detail=detail)]
+    return Problem("simio_invalid_field", f"{at}: {detail}", errors=errors)
+
+
+def invalid_fields(errors: Sequence[FieldError], where: str) -> Problem:
+    """Return the 400 of several wrong fields; `where` says which part of the request has them."""
+    detail = f"{len(errors)} invalid field(s) in {where}. See errors[] for each."
+    return Problem("simio_invalid_field", detail, errors=errors)
 
 
 def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONResponse:
@@ -99,40 +109,37 @@ def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONRe
     )
 
 
-_OBJECT = "give an object: {...}; its fields are in /openapi.json"
-_IN_WORDS = {
-    "extra_forbidden": "there is no field of this name here; those there are stand in /openapi.json",
+_OBJECT = "Must be an object {...}. See /openapi.json for its fields."
+_MESSAGES = {
+    "extra_forbidden": "Unknown field. See /openapi.json for the fields of this request.",
     "dict_type": _OBJECT,
     "model_type": _OBJECT,
     "model_attributes_type": _OBJECT,
 }
-"""What a customer is told where pydantic's own words are about its models."""
+"""Messages in place of pydantic's that speak of its models."""
 
 
 def field_errors(error: ValidationError | RequestValidationError) -> list[FieldError]:
-    """Return one entry a wrong field. Pydantic's own messages do not repeat the input."""
+    """Return one entry per wrong field. Pydantic's own messages do not repeat the input."""
     found = []
     for item in error.errors():
         path = [part for part in item["loc"] if part not in ("body", "query", "path", "header")]
         if item["type"] == "json_invalid":
-            return [FieldError(pointer="", detail="the body is not valid JSON")]
-        at = pointer(*path).encode("utf-8", "replace").decode()  # a name may be no valid Unicode
-        detail = _IN_WORDS.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+            return [FieldError(pointer="", detail="The body is not valid JSON.")]
+        at = pointer(*path).encode("utf-8", "replace").decode()  # a name may be invalid Unicode
+        detail = _MESSAGES.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
         found.append(FieldError(pointer=at, detail=detail))
     return found
 
 
 def validation_problem(error: ValidationError | RequestValidationError) -> Problem:
-    """Return the 400 of a body or query that does not meet its model."""
+    """Return the 400 of a body or query that does not match its model."""
     errors = field_errors(error)
-    where = ", ".join(entry.pointer or "the body" for entry in errors[:5])
-    return Problem(
-        "simio_invalid_field", f"{len(errors)} field(s) are not valid: {where}", errors=errors
-    )
+    return invalid_fields(errors, ", ".join(entry.pointer or "the body" for entry in errors[:5]))
 
 
 def of_exception(error: Exception) -> Problem:
-    """Return the problem that an exception of the services below means to a customer."""
+    """Return the problem that a customer gets for an exception of the services."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, ArtifactCorrupt | ArtifactMissing | ArtifactTooLarge):
@@ -143,7 +150,7 @@ def of_exception(error: Exception) -> Problem:
 
 
 def install(app: FastAPI, base_url: str) -> None:
-    """Answer every exception and every unknown route in the one envelope."""
+    """Answer every exception and every unknown route with a problem."""
 
     def answer(request: Request, problem: Problem) -> JSONResponse:
         request.state.code = problem.entry.code
@@ -151,33 +158,20 @@ def install(app: FastAPI, base_url: str) -> None:
 
     async def on_error(request: Request, error: Exception) -> JSONResponse:
         problem = of_exception(error)
-        if problem.entry.status >= 500:  # class names only: messages may quote what a customer sent
-            _LOG.error(
-                "%s request_id=%s cause=%s",
-                problem.entry.code,
-                request.state.request_id,
-                type(error).__name__,
-            )
+        if problem.entry.status >= 500:
+            # Class names only: a message may quote what a customer sent.
+            code, cause = problem.entry.code, type(error).__name__
+            request_id = request.state.request_id
+            _LOG.error("request failed code=%s request_id=%s cause=%s", code, request_id, cause)
         return answer(request, problem)
 
     async def on_validation(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        content_type = (
-            request.headers.get("content-type", "application/json")
-            .partition(";")[0]
-            .strip()
-            .lower()
-        )
-        of_body = any(item["loc"][0] == "body" for item in error.errors())
-        if (
-            of_body
-            and content_type != "application/json"
-            and request.method in ("POST", "PATCH", "PUT")
-        ):
-            return answer(
-                request,
-                Problem("simio_unsupported_content_type", "Send the body as application/json"),
-            )
+        in_body = any(item["loc"][0] == "body" for item in error.errors())
+        has_body = request.method in ("POST", "PATCH", "PUT")
+        if in_body and has_body and content_type(request, "application/json") != "application/json":
+            detail = "Send the body as application/json."
+            return answer(request, Problem("simio_unsupported_content_type", detail))
         return answer(request, validation_problem(error))
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
@@ -185,10 +179,8 @@ def install(app: FastAPI, base_url: str) -> None:
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = _allowed(app, request, headers.get("Allow", ""))
-        code = _OF_STATUS.get(
-            error.status_code,
-            "simio_invalid_field" if error.status_code < 500 else "simio_internal",
-        )
+        other = "simio_invalid_field" if error.status_code < 500 else "simio_internal"
+        code = _OF_STATUS.get(error.status_code, other)
         return answer(request, Problem(code, headers=headers))
 
     for kind in (Problem, CustodyError, ClusterError):
@@ -197,9 +189,13 @@ def install(app: FastAPI, base_url: str) -> None:
     app.add_exception_handler(HTTPException, on_http)
 
 
+def content_type(request: Request, default: str = "") -> str:
+    """Return the media type of a request, lower case, without parameters."""
+    return request.headers.get("content-type", default).partition(";")[0].strip().lower()
+
+
 def _allowed(app: FastAPI, request: Request, first: str) -> str:
-    """Return the methods of a path: Starlette names those of the first route that has it, the document all."""
+    """Return all methods of a path; `first` has those of its first route only."""
     documented = app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""), {})
-    return ", ".join(
-        sorted({method.upper() for method in documented} | set(filter(None, first.split(", "))))
-    )
+    methods = {method.upper() for method in documented} | set(filter(None, first.split(", ")))
+    return ", ".join(sorted(methods))

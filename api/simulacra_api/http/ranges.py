@@ -1,4 +1,4 @@
-"""Byte ranges of a download (RFC 9110, section 14): one range, of an artifact whose size is known."""
+"""Byte ranges of a download (RFC 9110, section 14): one range of an artifact of known size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return start and end (exclusive) of the range asked for; None for the whole, also for what is
-    no single range.
+    """Return start and end (exclusive) of the range; None: send the whole artifact.
+
+    None also for several ranges and for a malformed header, as the RFC says.
 
     Raises:
         Problem: 416 for a range outside the artifact.
@@ -33,7 +34,7 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def cut(chunks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:
-    """Yield bytes `start` to `end` (exclusive) of a stream, and stop reading there."""
+    """Yield bytes `start` to `end` (exclusive) of a stream, then stop reading."""
     at = 0
     for chunk in chunks:
         piece = chunk[max(start - at, 0) : end - at]

@@ -1,21 +1,20 @@
-"""Cancelling: the work is suspended, for good, and its job ends as failed with the code
-simio_cancelled.
+"""Cancellation: suspend a job for good; it ends as failed with the code simio_cancelled.
 
-The resource stays until it expires or is deleted, so that whoever polls is told how the job ended
-(a 404 would say that it never was), and so that the Idempotency-Key stays used. Suspending takes
-the pods off the machine at once. The annotation decides: work that ends in the very moment of its
-cancellation counts as cancelled too, since a job that was said to have failed must not come back.
+The resource stays until it expires or is deleted. So a client that polls learns how the job ended
+instead of getting a 404, and the Idempotency-Key stays used. Suspending stops the pods at once. The
+annotation decides: a job that ends while it is being cancelled counts as cancelled, because a job
+that was reported as failed must not become ready.
 """
 
 from __future__ import annotations
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.service import JobBody, find_job, stage_of
-from simulacra_api.tenancy.audit import record
+from simulacra_api.jobs.schemas import JobBody
+from simulacra_api.jobs.service import find_job, stage_of
 from simulacra_api.tenancy.repository import (
     CANCELLED,
     TenantRepository,
-    Work,
+    TenantResource,
     is_cancelled,
     status_of,
 )
@@ -36,65 +35,60 @@ _KINDS: dict[str, type[GenerationJob] | type[EffectEstimate]] = {
 
 
 async def cancel(repository: TenantRepository, job_id: str) -> JobBody:
-    """Cancel a job and return it; the same again for one that is cancelled.
+    """Cancel a job and return it; a job that is already cancelled is returned as it is.
 
     Raises:
-        Problem: 404 for no job, 409 for one that has ended.
+        Problem: 404 for an unknown job, 409 for one that has ended.
     """
     await find_job(repository, job_id)
     name = resource_of_job(job_id) or ""
-    kind = _KINDS.get(name[:4])
-    if kind is not None:
-        await _cancel_result(repository, kind, name)
-    else:
-        await _cancel_dataset(repository, name)
-    await repository.services.cache.settle()
-    return await find_job(repository, job_id)
-
-
-async def _cancel_result(
-    repository: TenantRepository, kind: type[GenerationJob] | type[EffectEstimate], name: str
-) -> None:
     for _ in range(ATTEMPTS):
-        work = await repository.find(kind, name, fresh=True)
-        if work is None:
+        running = await _running(repository, name)
+        if running is None or await _suspend(repository, running):
+            await repository.services.cache.settle()
+            return await find_job(repository, job_id)
+    raise Problem("simio_unavailable")
+
+
+async def _running(repository: TenantRepository, name: str) -> TenantResource | None:
+    """Return the resource whose job is to be suspended, None when it is already cancelled."""
+    if kind := _KINDS.get(name[:4]):
+        result = await repository.find(kind, name, fresh=True)
+        if result is None:
             raise Problem("simio_job_not_found")
-        if is_cancelled(work):
-            return
-        if status_of(work) not in ("queued", "running"):
-            raise Problem("simio_job_finished")
-        if await _give_up(repository, work):
-            return
-    raise Problem("simio_unavailable")
+        return _unless_ended(result, status_of(result), is_cancelled(result))
+    dataset = await repository.dataset(name, fresh=True)
+    model = await repository.find(Model, model_name(name), fresh=True)
+    cancelled = is_cancelled(dataset) or (model is not None and is_cancelled(model))
+    stage: Dataset | Model = dataset if model is None or status_of(dataset) != "ready" else model
+    return _unless_ended(stage, stage_of(dataset, model)[0], cancelled)
 
 
-async def _cancel_dataset(repository: TenantRepository, name: str) -> None:
-    """Cancel what is left to do of preparing and fitting."""
-    for _ in range(ATTEMPTS):
-        dataset = await repository.dataset(name, fresh=True)
-        model = await repository.find(Model, model_name(name), fresh=True)
-        if is_cancelled(dataset) or (model is not None and is_cancelled(model)):
-            return
-        if stage_of(dataset, model)[0] not in ("queued", "running"):
-            raise Problem("simio_job_finished")
-        work: Dataset | Model = dataset if model is None or status_of(dataset) != "ready" else model
-        if await _give_up(repository, work):
-            return
-    raise Problem("simio_unavailable")
+def _unless_ended(resource: TenantResource, status: str, cancelled: bool) -> TenantResource | None:
+    if cancelled:
+        return None
+    if status not in ("queued", "running"):
+        raise Problem("simio_job_finished")
+    return resource
 
 
-async def _give_up(repository: TenantRepository, work: Work) -> bool:
-    """Suspend and mark a work as it was read; False when it has changed meanwhile. The record comes first."""
-    data = repository.caller.audit_data(kind=type(work).PLURAL, uid=work.metadata.uid)
-    await record(repository.services.audit, EventType.RESOURCE_CANCELLED, data)
+async def _suspend(repository: TenantRepository, resource: TenantResource) -> bool:
+    """Suspend and mark a resource; return False if it has changed since it was read.
+
+    The audit record comes first.
+    """
+    metadata = resource.metadata
+    kind = type(resource)
+    await repository.record(EventType.RESOURCE_CANCELLED, kind=kind.PLURAL, uid=metadata.uid)
     marked = {
-        "resourceVersion": work.metadata.resource_version,
+        "resourceVersion": metadata.resource_version,
         "annotations": {CANCELLED: utcnow().isoformat()},
     }
     patch: Object = {"metadata": marked, "spec": {"suspend": True}}
     try:
-        resource, namespace = CUSTOM[type(work).__name__], repository.caller.namespace
-        await repository.services.cluster.patch(resource, work.metadata.name, patch, namespace)
+        await repository.cluster.patch(
+            CUSTOM[kind.__name__], metadata.name, patch, repository.namespace
+        )
     except (Conflict, NotFound):
         return False
     return True

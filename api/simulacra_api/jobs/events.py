@@ -1,24 +1,24 @@
-"""Progress as server-sent events: one event a change, the last one when the job has ended.
+"""Progress as server-sent events: one event per change, the last one when the job has ended.
 
-Each event carries the whole state, so a client that comes back needs nothing of what it missed.
+Each event carries the whole state, so a client that reconnects needs no earlier event.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.prefer_wait import TERMINAL
-from simulacra_api.jobs.service import JobBody, find_job
+from simulacra_api.jobs.schemas import TERMINAL, JobBody
+from simulacra_api.jobs.service import find_job
+from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository
 
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
-"""A comment keeps proxies from taking a quiet stream for a dead one."""
+"""Longest silence: a comment line keeps proxies from closing a quiet stream."""
 STREAM_SECONDS = 900.0
-"""A stream ends after so long, and the client comes back: a token that was withdrawn is not followed for ever."""
+"""Longest stream; the client reconnects, so a revoked token cannot follow a job for ever."""
 MEDIA_TYPE = "text/event-stream"
 SCHEMA = {
     "type": "object",
@@ -27,36 +27,34 @@ SCHEMA = {
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
-"""Of one event."""
+"""JSON schema of one event."""
 
 
 async def job_events(repository: TenantRepository, job: JobBody) -> AsyncIterator[bytes]:
-    """Yield `progress` events of a job, and `end` when it has ended (or `gone` when it was deleted)."""
-    job_id, deadline, last, said = (
-        job.job_id,
-        time.monotonic() + STREAM_SECONDS,
-        "",
-        time.monotonic(),
-    )
+    """Yield `progress` events of a job, then `end` (or `gone` when it was deleted)."""
+    last = ""
+    sent = time.monotonic()
     yield b"retry: 2000\n\n"
-    while True:
-        state = job.model_dump_json()
-        ended = job.status in TERMINAL
-        if state != last:
-            yield _event("end" if ended else "progress", state)
-            last, said = state, time.monotonic()
-        elif time.monotonic() - said > HEARTBEAT_SECONDS:
-            yield b": still at work\n\n"
-            said = time.monotonic()
-        if ended or time.monotonic() > deadline:
-            return
-        await asyncio.sleep(POLL_SECONDS)
-        try:
-            job = await find_job(repository, job_id)
-        except Problem as problem:
-            if problem.entry.status == 404:
-                yield _event("gone", "{}")
-            return
+
+    async def read() -> JobBody:
+        return await find_job(repository, job.job_id)
+
+    try:
+        async for found in poll(read, STREAM_SECONDS, first=POLL_SECONDS, most=POLL_SECONDS):
+            state = found.model_dump_json()
+            ended = found.status in TERMINAL
+            if state != last:
+                yield _event("end" if ended else "progress", state)
+                last = state
+                sent = time.monotonic()
+            elif time.monotonic() - sent > HEARTBEAT_SECONDS:
+                yield b": still running\n\n"
+                sent = time.monotonic()
+            if ended:
+                return
+    except Problem as problem:
+        if problem.entry.status == 404:
+            yield _event("gone", "{}")
 
 
 def _event(name: str, data: str) -> bytes:

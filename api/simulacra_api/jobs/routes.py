@@ -1,4 +1,4 @@
-"""Jobs: what to poll, wait for, listen to and cancel."""
+"""Routes of jobs: list, poll, follow, cancel."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from simulacra_api.dependencies import CurrentTenant, poll_headers, problems
 from simulacra_api.http.pagination import link_next
 from simulacra_api.jobs import events
 from simulacra_api.jobs.cancellation import cancel
-from simulacra_api.jobs.listing import JobList, JobQuery, job_page
 from simulacra_api.jobs.prefer_wait import Wait, wait_for
-from simulacra_api.jobs.service import JobBody, find_job
+from simulacra_api.jobs.schemas import JobBody, JobList, JobQuery
+from simulacra_api.jobs.service import find_job, job_page
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -24,7 +24,7 @@ async def list_jobs(
 ) -> JobList:
     """The tenant's jobs, newest first."""
     items, cursor = await job_page(repository, query)
-    link_next(repository, response, "/v1/jobs", query, cursor)
+    link_next(response, repository.url("/v1/jobs"), query, cursor)
     return JobList(items=items, next_cursor=cursor)
 
 
@@ -32,7 +32,7 @@ async def list_jobs(
 async def get_job(
     job_id: str, repository: CurrentTenant, response: Response, wait: Wait
 ) -> JobBody:
-    """Poll every 2 s until `status` is ready, partial or failed; with `Prefer: wait=30` one call may be enough."""
+    """Poll every 2 s until `status` is ready, partial or failed, or send `Prefer: wait=30`."""
     job = await wait_for(repository, response, job_id, wait)
     response.headers.update(poll_headers(job.status))
     return job
@@ -46,11 +46,10 @@ async def get_job(
     response_class=StreamingResponse,
 )
 async def stream_job(job_id: str, repository: CurrentTenant) -> StreamingResponse:
-    """Server-sent events: `progress` whenever the job's state changes, `end` when it has ended, with getJob's body."""
-    found = events.job_events(repository, await find_job(repository, job_id))
-    return StreamingResponse(
-        found, media_type=events.MEDIA_TYPE, headers={"X-Accel-Buffering": "no"}
-    )
+    """Server-sent events with the body of getJob: `progress` at each change, `end` at the end."""
+    stream = events.job_events(repository, await find_job(repository, job_id))
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type=events.MEDIA_TYPE, headers=headers)
 
 
 @router.post(
@@ -60,8 +59,7 @@ async def stream_job(job_id: str, repository: CurrentTenant) -> StreamingRespons
     responses=problems(404, 409),
 )
 async def cancel_job(job_id: str, repository: CurrentTenant) -> JobBody:
-    """The work is stopped for good: the job ends as failed with the code simio_cancelled. The same
-    again is no error.
+    """Stop a job for good: it ends as failed with the code simio_cancelled. Safe to repeat.
 
     Its resource stays until it expires or is deleted, and its Idempotency-Key stays used.
     """

@@ -1,1 +1,1 @@
-"""The pages that people look at: the custody map and the console, with their assets, served by the API itself."""
+"""The custody map and the console: two pages and their assets."""

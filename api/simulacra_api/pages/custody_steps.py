@@ -1,9 +1,8 @@
-"""The lifecycle of customer data, described once: the custody map is drawn from it and tests hold
-it against reality.
+"""The lifecycle of customer data: steps, stores, boundaries and key modes of the custody map.
 
-`tests/e2e/test_e2e_custody_map.py` runs every step on a real installation and asserts that what is
-kept afterwards, and what was recorded, is exactly what is said here. Change the product and this
-description together.
+`tests/e2e/test_e2e_custody_map.py` runs each step on a real installation and asserts that exactly
+these artifacts are kept and these events are recorded. Change the product and this description
+together.
 """
 
 from __future__ import annotations
@@ -18,28 +17,37 @@ from simulacra_custody.audit.event import EventType
 
 StoreKey = Literal["access", "dataset", "model", "generation", "nothing"]
 Carries = Literal["data", "request", "erasure", "nothing"]
-CLOCK = "24 hours from {since}, unless you ask for another time, 7 days at most"
+CLOCK = "24 hours from {since} by default, 7 days at most"
+
+_TOKEN_MINUTES = Settings.token_seconds // 60
+_LINK_MINUTES = LINK_SECONDS // 60
+_TOMBSTONE_HOURS = int(TOMBSTONE_LIFETIME.total_seconds()) // 3600
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One thing that is still there after a step.
+    """One thing that is stored after a step.
 
     Attributes:
-        what: in words.
-        how_long: when it goes.
-        artefacts: `kind/name` in the encrypted store, `*` for any; empty for what isn't there but
-            elsewhere.
+        what: its description.
+        how_long: when it is erased.
+        artifacts: `kind/name` in the encrypted store, `*` for any; empty for another store.
     """
 
     what: str
     how_long: str
-    artefacts: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Flow:
-    """An arrow: what it carries, which way, and the number of the boundary where customer data crosses."""
+    """An arrow of the diagram.
+
+    Attributes:
+        carries: what moves.
+        upward: towards the customer.
+        boundary: number of the boundary that customer data crosses.
+    """
 
     carries: Carries
     upward: bool = False
@@ -53,15 +61,15 @@ class Step:
     Attributes:
         key: its id in the page.
         title: its name.
-        yours: what is on the customer's side of it.
+        yours: the customer's side of it.
         call: the request that starts it.
         summary: one sentence.
-        does: what happens, in order.
-        kept: what is left when it is done.
+        does: its actions, in order.
+        kept: what is stored afterwards.
         logged: every type of audit record that it writes.
-        never: what is written to no log, event, metric, status or audit record.
-        to_service: the arrow between the customer and the service; to_store: that between
-            processing and the store.
+        never: what no log, event, metric, status or audit record contains.
+        to_service: the arrow between the customer and the service.
+        to_store: the arrow between processing and the store.
         stores: the cards that the second arrow touches.
     """
 
@@ -81,7 +89,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Store:
-    """A place where something is kept: its name, what is in it, under which key, and for how long."""
+    """A card of the diagram: what a store holds, under which key and for how long."""
 
     key: StoreKey
     title: str
@@ -92,7 +100,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Mode:
-    """Whose key it is: a title, whether it is on offer today, and what that means, by question."""
+    """A key mode; `answers` are in the order of `QUESTIONS`."""
 
     title: str
     offered: bool
@@ -102,8 +110,8 @@ class Mode:
 
 BOUNDARIES = {
     1: "Into the service: your table arrives over TLS and is encrypted while it streams in.",
-    2: "From processing into the timed store: only ciphertext, and a clock that has started.",
-    3: "Back out: decrypted on the way, to a link that is short-lived and needs your token as well.",
+    2: "From processing into the store: only ciphertext, and its retention has started.",
+    3: "Back to you: decrypted on the way, through a short-lived link that also needs your token.",
 }
 STORES = (
     Store(
@@ -116,33 +124,39 @@ STORES = (
     Store(
         "dataset",
         "Dataset",
-        "The cleaned table and its schema. The raw upload is erased once it is cleaned.",
+        "The cleaned table and its schema. The raw upload is erased after cleaning.",
         "Its own 256-bit key, wrapped by your tenant's key",
         CLOCK.format(since="the upload"),
     ),
     Store(
         "model",
         "Model",
-        "The fitted model with the table that it learned from, the causal graph, the report.",
+        "The fitted model with its training table, the causal graph, the report.",
         "Its own 256-bit key, wrapped by your tenant's key",
-        "The dataset's clock",
+        "With the dataset",
     ),
     Store(
         "generation",
         "Generated rows",
-        "Synthetic tables and effect estimates, with what was asked for and attained.",
+        "Synthetic tables and effect estimates, with requested and attained conditions.",
         "A key for each result, wrapped by your tenant's key",
-        CLOCK.format(since="when they are done"),
+        CLOCK.format(since="the end of the job"),
     ),
     Store(
         "nothing",
         "Nothing",
-        "The keys are gone first, then every object; the store is listed and found empty before the resource goes.",
-        "Copies in backups cannot be opened: the only copy of their key is destroyed",
-        f"Hashes and counts of the request for {int(TOMBSTONE_LIFETIME.total_seconds()) // 3600} hours",
+        "The key is destroyed first, then every object is erased. The resource is removed only"
+        " after the store was listed and found empty.",
+        "Backups cannot be decrypted: the only copy of the key is destroyed",
+        f"Hashes and counts of the request for {_TOMBSTONE_HOURS} hours",
     ),
 )
 _CONTENT = ("rows", "column names", "levels and values")
+
+
+def _files(kind: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{kind}/{name}" for name in (*names, "request.json", "progress.json"))
+
 
 STEPS = (
     Step(
@@ -150,17 +164,17 @@ STEPS = (
         title="Request access",
         yours="Company and contact",
         call="POST /v1/signup, then POST /v1/credential-claims",
-        summary="You ask, a person decides, and you claim your credentials once.",
+        summary="You request access, a person decides, and you claim your credentials once.",
         does=(
-            "Your company and contact address are stored with the request for the person who decides.",
-            "On approval a tenant of your own is made, with its own key and its own namespace.",
-            "A claim token is shown to whoever holds the request's id. It is good for one use; "
-            "the secret that it buys is shown once, and nobody who operates the service sees it.",
+            "Your company and contact address are stored for the person who decides.",
+            "On approval your own tenant is created, with its own key and its own namespace.",
+            "With the request's id you get a claim token, which can be used once.",
+            "With the claim token you get the secret. It is shown once, and to nobody else.",
         ),
         kept=(
             Kept(
                 "Company, contact address, decision",
-                "until whoever operates the service deletes the request",
+                "until an operator of the service deletes the request",
             ),
             Kept(
                 "A hash of your client secret (argon2id)",
@@ -182,16 +196,16 @@ STEPS = (
     ),
     Step(
         key="mint-token",
-        title="Mint a token",
+        title="Get a token",
         yours="Client id and secret",
         call="POST /oauth/token",
-        summary="Your credentials become a signed token that names your tenant's client and ends by itself.",
+        summary="Your credentials give you a signed token of your client, which expires.",
         does=(
-            "The secret is compared with its hash; nothing of it is stored.",
-            f"The token is signed, not stored: it is good for {Settings.token_seconds // 60} minutes, and for your "
-            "tenant only. Anybody else's resources answer as if they did not exist.",
+            "The secret is compared with its stored hash; it is not stored itself.",
+            f"The token is signed and not stored. It expires in {_TOKEN_MINUTES} minutes.",
+            "It is valid for your tenant only. Other tenants' resources seem not to exist.",
         ),
-        kept=(Kept("Nothing new", "the token ends by itself"),),
+        kept=(Kept("Nothing new", "the token expires"),),
         logged=(EventType.TOKEN_ISSUED,),
         never=("the client secret", "the token"),
         to_service=Flow("request"),
@@ -203,44 +217,32 @@ STEPS = (
         title="Upload and train",
         yours="Seed table",
         call="POST /v1/datasets, or /v1/uploads",
-        summary="The table is encrypted as it streams in, cleaned, and a causal model is fit on it.",
+        summary="The table is encrypted as it arrives, cleaned, and a causal model is fit on it.",
         does=(
-            "The file is encrypted on its way through the API, in frames; it is never written in clear there.",
-            "A Job parses it under hard limits, cleans it and infers the schema. There it is in clear, in memory and "
-            "in the Job's own temporary folder, which ends with the Job.",
-            "Of an upload in pieces each piece is encrypted as it arrives. When the last one has come they are joined, "
-            "and erased; of an upload that is silent for an hour they are erased as well.",
-            "The raw upload is erased as soon as the cleaned table is stored. Where that cannot be made, all is "
-            "erased but why, and that is recorded (artefact.erased), before the dataset says that it failed.",
-            "A second Job learns the causal graph and the model. The model keeps the table that it learned from, "
-            "because conditions are met against it; so it lives no longer than the dataset.",
+            "The API encrypts the file in frames as it arrives and never writes it in plain text.",
+            "In a resumable upload each piece is encrypted as it arrives.",
+            "Pieces are erased after they are joined, or after an hour without data.",
+            "A Job parses the file under hard limits, cleans it and infers the schema.",
+            "Plain text exists only in the Job's memory and its temporary folder.",
+            "The raw upload is erased as soon as the cleaned table is stored.",
+            "If cleaning fails, all but the reason is erased and recorded (artefact.erased).",
+            "A second Job learns the causal graph and the model.",
+            "The model keeps its training table for conditions and is erased with the dataset.",
         ),
         kept=(
             Kept(
-                "Cleaned table, schema, settings and progress of the work",
+                "Cleaned table, schema, settings and progress of the job",
                 CLOCK.format(since="the upload"),
-                (
-                    "datasets/dataset.parquet",
-                    "datasets/schema.json",
-                    "datasets/request.json",
-                    "datasets/progress.json",
-                ),
+                _files("datasets", "dataset.parquet", "schema.json"),
             ),
             Kept(
                 "Model with its training table, causal graph, report",
-                "the dataset's clock",
-                (
-                    "models/model/*",
-                    "models/graph.json",
-                    "models/report.json",
-                    "models/report.html",
-                    "models/request.json",
-                    "models/progress.json",
-                ),
+                "until the dataset is erased",
+                _files("models", "model/*", "graph.json", "report.json", "report.html"),
             ),
         ),
         logged=(EventType.ARTEFACT_WRITTEN,),
-        never=(*_CONTENT, "the file's name", "keys in clear"),
+        never=(*_CONTENT, "the file's name", "keys in plain text"),
         to_service=Flow("data", boundary=1),
         to_store=Flow("data", boundary=2),
         stores=("dataset", "model"),
@@ -252,33 +254,29 @@ STEPS = (
         call="POST /v1/datasets/{id}/generations, or /effects",
         summary="A Job draws rows from the model under your conditions, or estimates an effect.",
         does=(
-            "Conditions name columns and levels, so they are customer data too: they are kept in the one resource that "
-            "asks with them, and in encrypted artefacts.",
-            "The Job reads the model, draws the rows and writes them encrypted under the generation's own key.",
-            "A probe does the same for a few rows, answers with them and erases them.",
+            "Conditions name columns and levels, so they are customer data too.",
+            "They are stored only in the resource of the request and in encrypted artifacts.",
+            "The Job reads the model, draws the rows and encrypts them under their own key.",
+            "A probe generates a few rows, returns them in its answer and erases them.",
         ),
         kept=(
             Kept(
-                "Synthetic rows, asked against attained, what do() rests on, their report, settings and progress",
-                CLOCK.format(since="when they are done"),
-                (
-                    "generationjobs/parts/*",
-                    "generationjobs/attainment.json",
-                    "generationjobs/identification.json",
-                    "generationjobs/report.json",
-                    "generationjobs/report.html",
-                    "generationjobs/request.json",
-                    "generationjobs/progress.json",
+                "Synthetic rows, requested and attained conditions, identification, report,"
+                " settings and progress",
+                CLOCK.format(since="the end of the job"),
+                _files(
+                    "generationjobs",
+                    "parts/*",
+                    "attainment.json",
+                    "identification.json",
+                    "report.json",
+                    "report.html",
                 ),
             ),
             Kept(
                 "Effect estimates",
-                CLOCK.format(since="when they are done"),
-                (
-                    "effectestimates/estimate.json",
-                    "effectestimates/request.json",
-                    "effectestimates/progress.json",
-                ),
+                CLOCK.format(since="the end of the job"),
+                _files("effectestimates", "estimate.json"),
             ),
         ),
         logged=(EventType.RESOURCE_CREATED,),
@@ -292,13 +290,13 @@ STEPS = (
         title="Download",
         yours="Synthetic rows",
         call="GET /v1/generations/{id}, then its artifact_url",
-        summary="The rows are decrypted while they stream to you, and nothing else changes.",
+        summary="The rows are decrypted while they stream to you; nothing else changes.",
         does=(
-            f"The link is good for {LINK_SECONDS // 60} minutes and only together with a token of the same tenant.",
-            "Integrity is checked frame by frame: a tampered object ends as an error, not as rows.",
-            "Rendering as CSV or Arrow happens on the way; no second copy is stored.",
+            f"The link is valid for {_LINK_MINUTES} minutes, and only with a token of your tenant.",
+            "Integrity is checked frame by frame: a tampered object gives an error, not rows.",
+            "CSV and Arrow are converted while they are sent; no second copy is stored.",
         ),
-        kept=(Kept("Nothing new", "the generation's own clock goes on"),),
+        kept=(Kept("Nothing new", "the retention of the generation does not change"),),
         logged=(EventType.ARTEFACT_READ,),
         never=(*_CONTENT, "the link's signature"),
         to_service=Flow("data", upward=True, boundary=3),
@@ -309,27 +307,27 @@ STEPS = (
         key="erase",
         title="Delete or expire",
         yours="A request, or time",
-        call="DELETE /v1/datasets/{id}, or the clock",
-        summary="The key is destroyed, every object is erased and verified absent, and only then the resource goes.",
+        call="DELETE /v1/datasets/{id}, or the end of the retention",
+        summary="The key is destroyed and every object is erased before the resource is removed.",
         does=(
-            "What depends on it goes first: generations and estimates, then the model, then the dataset.",
-            "The wrapped key, the only copy, is dropped. Every object under the resource's prefix is erased, and the "
-            "store is listed until it is empty.",
-            "The record of the erasure is written before the resource is let go; what cannot be recorded "
-            "is not erased. A certificate, signed by the installation, says what was erased and when.",
+            "Generations and estimates are erased first, then the model, then the dataset.",
+            "The only copy of the wrapped key is deleted.",
+            "Every object of the resource is erased, and the store is listed until it is empty.",
+            "The erasure is recorded before the resource is removed. Without a record it stays.",
+            "A certificate, signed by the installation, states what was erased and when.",
         ),
         kept=(
             Kept(
                 "Audit records: ids, counts, digests, times",
-                "past the data; whoever operates the service decides",
+                "longer than the data; the operator of the service decides",
             ),
             Kept(
-                "Erasure certificate: what was erased, when, where that is on record",
+                "Erasure certificate: what was erased, when, and its audit record",
                 f"{int(CERTIFICATE_SECONDS) // 86_400} days",
             ),
             Kept(
                 "Hashes and counts of the request, so that its Idempotency-Key stays used",
-                f"{int(TOMBSTONE_LIFETIME.total_seconds()) // 3600} hours from the request",
+                f"{_TOMBSTONE_HOURS} hours from the request",
             ),
         ),
         logged=(EventType.RESOURCE_DELETED, EventType.RESOURCE_ERASED, EventType.RESOURCE_EXPIRED),
@@ -341,34 +339,34 @@ STEPS = (
 )
 
 QUESTIONS = (
-    "Whose key wraps the keys of the data?",
+    "Whose key wraps the data keys?",
     "Who can read generated rows?",
     "How are rows downloaded?",
-    "What ends it at once?",
+    "What makes the data unreadable at once?",
 )
 MODES = (
     Mode(
         "Standard managed",
         offered=True,
-        status="What you get today",
+        status="The default",
         answers=(
-            "A key of your tenant alone, in the service's key provider.",
+            "A key for your tenant only, in the service's key provider.",
             "You, with a token. The service decrypts them while they stream to you.",
-            f"Through the API: a link for {LINK_SECONDS // 60} minutes, and your token.",
-            "Deleting the dataset, or its clock.",
+            f"Through the API, with a link for {_LINK_MINUTES} minutes and your token.",
+            "Deleting the dataset, or the end of its retention.",
         ),
     ),
     Mode(
         "Customer-held key",
         offered=True,
-        status="For tenants that bring an AWS KMS key",
+        status="For tenants with an AWS KMS key",
         answers=(
-            "Yours for generated rows: a key in your AWS KMS, which the service may encrypt with and must be refused to"
-            " decrypt with. Upload and model stay under the service's key of your tenant.",
-            "You alone, with your key. The service cannot read them back.",
-            f"The encrypted file from the object store, by a link for {LINK_SECONDS // 60} minutes; you open it with"
-            " aws-encryption-cli.",
-            "The same, and withdrawing your key.",
+            "For generated rows your key in AWS KMS, with which the service can encrypt but not"
+            " decrypt. Upload and model stay under your tenant's key in the service.",
+            "Only you, with your key. The service cannot read them.",
+            f"From the object store, encrypted, with a link for {_LINK_MINUTES} minutes. Decrypt"
+            " the file with aws-encryption-cli.",
+            "The same, and disabling your key.",
         ),
     ),
 )

@@ -1,1 +1,1 @@
-"""Quotas: stored bytes, rows, concurrent work and the request rate."""
+"""Quotas: stored bytes, rows, concurrent jobs and request rate."""

@@ -1,8 +1,7 @@
-"""What a tenant uses of its quotas, computed from its resources and the tombstones of those that
-are gone.
+"""Quota usage of a tenant, computed from its resources and the tombstones of deleted ones.
 
 There is no counter that could drift: rows of the last 24 hours, stored bytes and unfinished jobs
-are sums over what is there. A process reads them at most every two seconds a tenant and adds at
+are sums over the resources. A process reads them at most every two seconds per tenant and adds at
 once what it accepts itself, so n processes may exceed a quota by what the others accept within two
 seconds.
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,21 +34,21 @@ from simulacra_crds.kube.client import (
 
 FRESH_SECONDS = 2.0
 QUEUED_JOBS = 100
-"""Jobs of a tenant that may wait beside those that its quota lets run."""
+"""Jobs of a tenant that may wait, beside those that may run."""
 DAY = timedelta(hours=24)
-_WORK = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
+_KINDS = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
 
 
 @dataclass
 class Consumption:
-    """What a tenant uses now.
+    """Usage of a tenant.
 
     Attributes:
         running: jobs that run.
-        waiting: jobs that have not begun.
+        waiting: jobs that have not started.
         stored_bytes: uploads and artifacts, in plain text.
         resources: number of resources by plural.
-        rows: when rows were asked for, and how many.
+        rows: time and row count of each generation request.
     """
 
     running: int = 0
@@ -59,43 +58,40 @@ class Consumption:
     rows: list[tuple[datetime, int]] = field(default_factory=list)
 
     def rows_of_day(self, now: datetime) -> int:
-        """Return the rows that were asked for in the 24 hours before."""
+        """Return the rows requested in the 24 hours before `now`."""
         return sum(count for at, count in self.rows if at > now - DAY)
 
     def add(self, resource: ApiResource, body: Object, sign: int = 1) -> None:
-        """Count one resource; with -1, take it back."""
+        """Count one resource; with -1, uncount it."""
         self.resources[resource.plural] = self.resources.get(resource.plural, 0) + sign
-        spec, status = body["spec"], body.get("status", {})
+        spec = body["spec"]
+        status = body.get("status", {})
         self.stored_bytes += sign * stored_bytes(body)
         unfinished = status.get("phase") not in ENDED
         if resource == GENERATION_JOBS:
-            self.rows.append(
-                (
-                    datetime.fromisoformat(body["metadata"]["creationTimestamp"]),
-                    sign * spec["rowCount"],
-                )
-            )
+            created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
+            self.rows.append((created, sign * spec["rowCount"]))
         if unfinished and not body["metadata"].get("deletionTimestamp"):
             running = status.get("phase") == "Running"
             self.running += sign * running
             self.waiting += sign * (not running)
 
     def check_jobs(self, quotas: Quotas) -> None:
-        """Refuse (429) another job when too many are unfinished."""
+        """Refuse (429) another job while too many are unfinished."""
         limit = quotas.concurrent_jobs + QUEUED_JOBS
         if self.running + self.waiting >= limit:
             detail = (
-                f"{limit} unfinished jobs are the limit of this tenant: wait until some have ended"
+                f"The tenant has {limit} unfinished jobs, its limit. Wait until some have ended."
             )
             raise Problem("simio_too_many_jobs", detail, headers={"Retry-After": "10"})
 
     def check_rows(self, quotas: Quotas, wanted: int) -> None:
-        """Refuse (402) rows above the quota of the day; Retry-After says when they fit."""
+        """Refuse (402) rows above the daily quota; Retry-After says when they fit."""
         now = utcnow()
         left = quotas.rows_per_day - self.rows_of_day(now)
         if wanted <= left:
             return
-        detail = f"/row_count: {max(0, left)} of {quotas.rows_per_day} rows a day are left to this tenant"
+        detail = f"/row_count: {max(0, left)} of {quotas.rows_per_day} rows per day are left."
         headers = {}
         for at, count in sorted(self.rows):
             left += count if at > now - DAY else 0
@@ -105,7 +101,7 @@ class Consumption:
         raise Problem("simio_quota_exceeded", detail, headers=headers)
 
     def bytes_left(self, quotas: Quotas) -> int:
-        """Return the bytes that may still be stored; 402 when there are none."""
+        """Return the bytes left of the storage quota; 402 when there are none."""
         left = quotas.stored_bytes - self.stored_bytes
         if left <= 0:
             raise storage_full(quotas)
@@ -113,15 +109,16 @@ class Consumption:
 
 
 def storage_full(quotas: Quotas) -> Problem:
-    """Return the 402 that names the quota."""
-    return Problem(
-        "simio_quota_exceeded",
-        f"{quotas.stored_bytes} stored bytes are the quota of this tenant: delete",
+    """Return the 402 of a full storage quota."""
+    detail = (
+        f"Storage quota of {quotas.stored_bytes} bytes is full. "
+        "Delete a dataset or ask the operator for more."
     )
+    return Problem("simio_quota_exceeded", detail)
 
 
 class QuotaLedger:
-    """The consumption of every tenant that asks, read when it is older than two seconds."""
+    """Usage of each tenant, read again when it is older than two seconds."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -129,9 +126,9 @@ class QuotaLedger:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def of(self, tenant: Tenant, *, fresh: bool = False) -> Consumption:
-        """Return what a tenant uses; `count` adds to it until it is read again."""
+        """Return a tenant's usage; `counting` adds to it until it is read again."""
         name = tenant.metadata.name
-        async with self._locks.setdefault(name, asyncio.Lock()):  # one reading for all who wait
+        async with self._locks.setdefault(name, asyncio.Lock()):  # one read for all waiters
             at, known = self._read.get(name, (float("-inf"), Consumption()))
             if fresh or time.monotonic() - at > FRESH_SECONDS:
                 known = await self._count(tenant_namespace(name))
@@ -140,7 +137,7 @@ class QuotaLedger:
 
     @contextmanager
     def counting(self, tenant: Tenant, resource: ApiResource, body: Object) -> Iterator[None]:
-        """Count a resource that is made in this block from its beginning, so that many at once keep the quotas."""
+        """Count a resource while the block creates it, so that concurrent requests keep quotas."""
         _, known = self._read.get(tenant.metadata.name, (0.0, Consumption()))
         made = {**body, "metadata": {"creationTimestamp": utcnow().isoformat(), **body["metadata"]}}
         known.add(resource, made)
@@ -151,20 +148,16 @@ class QuotaLedger:
             raise
 
     def forget(self, tenant: Tenant) -> None:
-        """Read anew when somebody asks: more is stored than was counted."""
+        """Read the usage again at the next request: more is stored than was counted."""
         self._read.pop(tenant.metadata.name, None)
 
     async def _count(self, namespace: str) -> Consumption:
         counted = Consumption()
-        for resource in _WORK:
+        for resource in _KINDS:
             async for body in self._cluster.list(resource, namespace):
                 counted.add(resource, body)
-        async for entry in self._gone(namespace):
-            counted.rows.append(entry)
-        return counted
-
-    async def _gone(self, namespace: str) -> AsyncIterator[tuple[datetime, int]]:
         async for found in self._cluster.list(CONFIGMAPS, namespace, labels=SELECTOR):
             tombstone = read_tombstone(found)
             if tombstone.rows is not None:
-                yield tombstone.created, tombstone.rows
+                counted.rows.append((tombstone.created, tombstone.rows))
+        return counted

@@ -1,10 +1,10 @@
-"""Requests a minute of a tenant, counted by all API processes together.
+"""Rate limit: requests per minute of a tenant, counted by all API processes together.
 
-Each process counts what it lets through in the present minute of the clock. One whose count of some
-tenant has reached a tenth of the limit writes its counts to a ConfigMap of its own and reads those
-of its peers, once a second; below that nothing is written or read. A request is let through while
-own and known counts are below the limit. So one process holds the limit exactly, and n of them
-exceed it by (n - 1) x (a tenth of the limit + what arrives in a second) at most.
+Each process counts the requests it accepts in the current minute of the clock. When its count of a
+tenant reaches a tenth of the limit, it writes its counts to its own ConfigMap and reads those of
+its peers, once a second; below that it writes and reads nothing. A request is accepted while own
+and known counts are below the limit. So one process keeps the limit exactly, and n processes exceed
+it by at most (n - 1) x (a tenth of the limit + the requests of a second).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from simulacra_crds.kube.client import CONFIGMAPS, Cluster, ClusterError, NotFou
 WINDOW_SECONDS = 60
 SYNC_SECONDS = 1.0
 PUBLISHED_SHARE = 10
-"""Counts are shared from one part in so many of the limit on."""
+"""Counts are shared from this fraction (1/10) of the limit on."""
 STALE_WINDOWS = 60
-"""Counts of a process that has been gone for so many windows are removed by whoever sees them."""
+"""Counts of a process that stopped this many windows ago are removed by any other process."""
 KIND = "request-counts"
 _LOG = logging.getLogger("simulacra_api")
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Where a tenant stands in the present window."""
+    """Usage of a tenant in the current window."""
 
     limit: int
     used: int
@@ -49,16 +49,17 @@ class Rate:
         }
 
     def check(self) -> None:
-        """Refuse (429) what is above the limit."""
+        """Refuse (429) a request above the limit."""
         if self.used > self.limit:
-            detail = f"{self.limit} requests a minute are the limit of this tenant: go on when the minute is over"
-            raise Problem(
-                "simio_rate_limited", detail, headers={"Retry-After": str(self.reset_seconds)}
+            detail = (
+                f"The tenant's limit is {self.limit} requests per minute. Wait for the next one."
             )
+            headers = {"Retry-After": str(self.reset_seconds)}
+            raise Problem("simio_rate_limited", detail, headers=headers)
 
 
 class Rates:
-    """The counts of this process, and what it knows of its peers'."""
+    """Request counts of this process and its peers."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -70,7 +71,7 @@ class Rates:
         self._published: Object | None = None
 
     def take(self, tenant: str, limit: int) -> Rate:
-        """Count a request and return where the tenant stands; one above the limit is not counted."""
+        """Count a request and return the usage; a request above the limit is not counted."""
         self._roll_window()
         used = self._own.get(tenant, 0) + self._peers.get(tenant, 0) + 1
         if used <= limit:
@@ -80,7 +81,7 @@ class Rates:
         return Rate(limit, used, self._reset_seconds())
 
     def used(self, tenant: str) -> int:
-        """Return how many requests of a tenant went through in this window."""
+        """Return the accepted requests of a tenant in this window."""
         self._roll_window()
         return self._own.get(tenant, 0) + self._peers.get(tenant, 0)
 
@@ -91,38 +92,35 @@ class Rates:
             try:
                 await self.sync()
             except (ClusterError, KeyError, ValueError) as error:
-                _LOG.warning("request counts were not shared: %s", type(error).__name__)
+                _LOG.warning("sharing request counts failed cause=%s", type(error).__name__)
 
     async def sync(self) -> None:
-        """Write own counts and read the peers', if a tenant is near enough to its limit."""
+        """Write own counts and read those of the peers, if a tenant is near its limit."""
         self._roll_window()
         if not self._shared:
             return
-        data = {
-            "window": str(self._window),
-            "counts": json.dumps({name: self._own[name] for name in self._shared}),
-        }
+        counts = json.dumps({name: self._own[name] for name in self._shared})
+        data = {"window": str(self._window), "counts": counts}
         if data != self._published:
             await self._publish(data)
-        window, peers = self._window, dict[str, int]()
-        async for found in self._cluster.list(
-            CONFIGMAPS, system_namespace(), labels=f"{LABEL_KIND}={KIND}"
-        ):
-            if found["metadata"]["name"] == self._name:
+        window = self._window
+        peers: dict[str, int] = {}
+        labels = f"{LABEL_KIND}={KIND}"
+        async for found in self._cluster.list(CONFIGMAPS, system_namespace(), labels=labels):
+            name = found["metadata"]["name"]
+            if name == self._name:
                 continue
             then = int(found["data"]["window"])
             if then == window:
                 for tenant, count in json.loads(found["data"]["counts"]).items():
                     peers[tenant] = peers.get(tenant, 0) + int(count)
             elif then < window - STALE_WINDOWS:
-                await self._cluster.delete(
-                    CONFIGMAPS, found["metadata"]["name"], system_namespace()
-                )
+                await self._cluster.delete(CONFIGMAPS, name, system_namespace())
         if window == self._window:
             self._peers = peers
 
     async def close(self) -> None:
-        """Take own counts away."""
+        """Remove own counts."""
         if self._published is not None:
             with suppress(ClusterError):
                 await self._cluster.delete(CONFIGMAPS, self._name, system_namespace())
@@ -137,10 +135,13 @@ class Rates:
         self._published = data
 
     def _roll_window(self) -> None:
-        """Begin anew when the window is over."""
+        """Reset all counts when the window is over."""
         window = int(time.time()) // WINDOW_SECONDS
         if window != self._window:
-            self._window, self._own, self._peers, self._shared = window, {}, {}, set()
+            self._window = window
+            self._own = {}
+            self._peers = {}
+            self._shared = set()
 
     @staticmethod
     def _reset_seconds() -> int:

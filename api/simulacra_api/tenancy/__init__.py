@@ -1,1 +1,1 @@
-"""The caller's resources in the control plane: find, create, delete, idempotency, audit."""
+"""The caller's resources in the control plane: find, create, delete, idempotency."""

@@ -1,16 +1,19 @@
-"""What asking a model for rows and asking it for an effect have in common: key, limits, resource, record."""
+"""Creation of resources: metadata, idempotency key, limits, quota and audit record."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from simulacra_api.http.problems import Problem, invalid_field
-from simulacra_api.tenancy.audit import record
-from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, check_same_request
-from simulacra_api.tenancy.object_metadata import metadata
+from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, check_same_request, find_deleted
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, is_deleting, status_of
-from simulacra_api.tenancy.tombstones import find_tombstone, resource_as_created
-from simulacra_crds.kinds.base import API_VERSION
+from simulacra_crds.kinds.base import (
+    API_VERSION,
+    FINALIZER,
+    LABEL_DATASET,
+    LABEL_TENANT,
+    MIN_RETENTION_SECONDS,
+)
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import AlreadyExists, ApiResource, NotFound, Object
@@ -18,111 +21,126 @@ from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import CustodyError
 
 
-async def find_asked(
-    repository: TenantRepository, resource: ApiResource, name: str, digest: str
-) -> Object | None:
-    """Return what this key made before, None when it made nothing; 409 when it was another request."""
-    cluster, namespace = repository.services.cluster, repository.caller.namespace
-    existing = await cluster.find(resource, name, namespace)
-    if existing is not None:
-        check_same_request(existing, digest)
-        return existing
-    gone = await find_tombstone(cluster, name, namespace, digest)
-    return resource_as_created(name, gone) if gone else None
-
-
-def check_retention_limit(repository: TenantRepository, seconds: int) -> None:
-    """Refuse (400) a retention above the tenant's limit."""
-    limit = repository.caller.tenant.spec.max_retention_seconds
-    if seconds > limit:
-        raise invalid_field("/retention_seconds", f"the limit of this tenant is {limit} seconds")
-
-
-async def model_to_ask(repository: TenantRepository, dataset: Dataset) -> Model:
-    """Return the model of a dataset, fitted or not yet; 409 when it will never be."""
-    model = await repository.model_of(dataset)
-    if model is None or is_deleting(model) or status_of(model) == "failed":
-        raise Problem(
-            "simio_cancelled"
-            if model is not None and is_cancelled(model)
-            else "simio_dataset_failed"
-        )
-    return model
-
-
-async def ask(
+def manifest(
     repository: TenantRepository,
     resource: ApiResource,
     name: str,
-    dataset: Dataset,
+    spec: Object,
+    *,
+    dataset: str | None = None,
+    owner: Object | None = None,
+    annotations: dict[str, str] | None = None,
+) -> Object:
+    """Return a resource to create. Its finalizer is there from the start: bytes never outlive it.
+
+    Args:
+        repository: of the caller.
+        resource: its kind.
+        name: its name.
+        spec: its spec.
+        dataset: name of the Dataset that it descends from, None for a Dataset.
+        owner: the resource whose deletion deletes this one.
+        annotations: its annotations.
+    """
+    labels = {LABEL_TENANT: repository.caller.tenant_name}
+    if dataset:
+        labels[LABEL_DATASET] = dataset
+    metadata: Object = {"name": name, "labels": labels, "finalizers": [FINALIZER]}
+    metadata["annotations"] = annotations or {}
+    if owner is not None:
+        reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True}
+        reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
+        metadata["ownerReferences"] = [reference | {"blockOwnerDeletion": True}]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": resource.kind,
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+async def find_created(
+    repository: TenantRepository, resource: ApiResource, name: str, digest: str
+) -> Object | None:
+    """Return the resource that this key created, None for a new key; 409 for another request."""
+    existing = await repository.cluster.find(resource, name, repository.namespace)
+    if existing is None:
+        return await find_deleted(repository, name, digest)
+    check_same_request(existing, digest)
+    return existing
+
+
+def check_retention(repository: TenantRepository, seconds: int) -> None:
+    """Refuse (400) a retention outside the tenant's limits."""
+    limit = repository.caller.tenant.spec.max_retention_seconds
+    if not MIN_RETENTION_SECONDS <= seconds <= limit:
+        detail = f"Must be {MIN_RETENTION_SECONDS} to {limit} seconds, the limit of this tenant."
+        raise invalid_field("/retention_seconds", detail)
+
+
+async def usable_model(repository: TenantRepository, dataset: Dataset) -> Model:
+    """Return the model of a dataset, fitted or not yet; 409 when it never will be."""
+    model = await repository.model_of(dataset)
+    if model is None or is_deleting(model) or status_of(model) == "failed":
+        cancelled = model is not None and is_cancelled(model)
+        raise Problem("simio_cancelled" if cancelled else "simio_dataset_failed")
+    return model
+
+
+async def create_from_model(
+    repository: TenantRepository,
+    resource: ApiResource,
+    name: str,
     model: Model,
     spec: Object,
     *,
+    dataset: Dataset,
     digest: str,
     annotations: dict[str, str] | None = None,
     counts: Counts | None = None,
 ) -> Object:
-    """Create the resource under its key's name, or return what another request with the same key
-    just made.
+    """Create a GenerationJob or EffectEstimate, or return the one of a concurrent request.
 
     Raises:
         Problem: 402 or 429 when a quota of the tenant has no room for it.
     """
-    cluster, namespace = repository.services.cluster, repository.caller.namespace
-    used, quotas = (
-        await repository.services.quota_ledger.of(repository.caller.tenant),
-        repository.caller.tenant.spec.quotas,
-    )
-    used.check_jobs(quotas)
+    tenant = repository.caller.tenant
+    used = await repository.services.quota_ledger.of(tenant)
+    used.check_jobs(tenant.spec.quotas)
     if counts is not None and counts.rows is not None:
-        used.check_rows(quotas, counts.rows)
+        used.check_rows(tenant.spec.quotas, counts.rows)
     owner = {"apiVersion": API_VERSION, "kind": "Model", "metadata": model.metadata.model_dump()}
-    body = {
-        "apiVersion": API_VERSION,
-        "kind": resource.kind,
-        "metadata": metadata(
-            name,
-            repository.caller.tenant_name,
-            dataset=dataset.metadata.name,
-            owner=owner,
-            annotations={REQUEST_DIGEST: digest, **(annotations or {})},
-        ),
-        "spec": {"modelRef": {"name": model.metadata.name}, **spec},
-    }
+    body = manifest(
+        repository,
+        resource,
+        name,
+        {"modelRef": {"name": model.metadata.name}, **spec},
+        dataset=dataset.metadata.name,
+        owner=owner,
+        annotations={REQUEST_DIGEST: digest, **(annotations or {})},
+    )
+    fields = {"counts": counts} if counts else {}
     try:
-        return await _make(repository, resource, body, counts)
+        with repository.services.quota_ledger.counting(tenant, resource, body):
+            return await create_recorded(repository, resource, body, **fields)
     except AlreadyExists:
-        existing = await cluster.get(resource, name, namespace)
+        existing = await repository.cluster.get(resource, name, repository.namespace)
         check_same_request(existing, digest)
         return existing
     except NotFound:
         raise Problem("simio_tenant_not_ready") from None
 
 
-async def _make(
-    repository: TenantRepository, resource: ApiResource, body: Object, counts: Counts | None
+async def create_recorded(
+    repository: TenantRepository, resource: ApiResource, body: Object, **fields: Any
 ) -> Object:
-    with repository.services.quota_ledger.counting(repository.caller.tenant, resource, body):
-        created = await repository.services.cluster.create(
-            resource, body, repository.caller.namespace
-        )
-        await _record(repository, resource, created, counts)
-    return created
-
-
-async def _record(
-    repository: TenantRepository, resource: ApiResource, created: Object, counts: Counts | None
-) -> None:
-    """Record the request; without a record it is taken back."""
-    given: dict[str, Any] = {"counts": counts} if counts else {}
-    data = repository.caller.audit_data(
-        kind=resource.plural, uid=created["metadata"]["uid"], **given
-    )
+    """Create a resource and record it; delete it again when it cannot be recorded."""
+    created = await repository.cluster.create(resource, body, repository.namespace)
+    name = created["metadata"]["name"]
+    uid = created["metadata"]["uid"]
     try:
-        await record(repository.services.audit, EventType.RESOURCE_CREATED, data)
+        await repository.record(EventType.RESOURCE_CREATED, kind=resource.plural, uid=uid, **fields)
     except CustodyError:
-        name, namespace = created["metadata"]["name"], repository.caller.namespace
-        await repository.services.cluster.delete(
-            resource, name, namespace, uid=created["metadata"]["uid"]
-        )
+        await repository.cluster.delete(resource, name, repository.namespace, uid=uid)
         raise
+    return created

@@ -1,8 +1,9 @@
-"""Idempotency-Key: the key names the resource, an annotation remembers the request, a lease guards
-its upload.
+"""Idempotency keys: a key names its resource, and a tombstone replays the answer after deletion.
 
-Keys are scoped by tenant and operation (`simulacra_crds.contract.names`), so Kubernetes is the
-store: creating the resource answers AlreadyExists exactly when the key was used.
+Names are scoped by tenant and operation (`simulacra_crds.contract.names`), so Kubernetes is the
+store: creating the resource answers AlreadyExists exactly when the key was used. An annotation
+holds the digest of the first request. For 24 hours after that request the operator's tombstone of a
+deleted resource replaces it.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ from typing import Annotated, Any
 from fastapi import Header
 
 from simulacra_api.http.problems import Problem
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.tombstone import REQUEST_DIGEST as REQUEST_DIGEST
-from simulacra_crds.kube.client import Object
+from simulacra_crds.contract.tombstone import read_tombstone, tombstone_name
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, Object
 
 KEY = re.compile(r"[!-~]{1,255}")
-"""What a key looks like."""
+"""Form of an idempotency key."""
+_DESCRIPTION = "1 to 255 visible ASCII characters; required."
 
 
 async def idempotency_key(
-    value: Annotated[
-        str | None,
-        Header(alias="Idempotency-Key", description="1 to 255 visible ASCII characters; required."),
-    ] = None,
+    value: Annotated[str | None, Header(alias="Idempotency-Key", description=_DESCRIPTION)] = None,
 ) -> str:
-    """FastAPI dependency: the key, or 400."""
+    """FastAPI dependency: return the key, or answer 400."""
     if value is None or not KEY.fullmatch(value):
         raise Problem("simio_invalid_idempotency_key")
     return value
@@ -41,15 +43,34 @@ def fingerprint(request: Any) -> str:
 
 
 def check_same_request(existing: Object, digest: str) -> None:
-    """Refuse a used key whose first request was another (409 conflict) or is being deleted (409 in flight)."""
+    """Refuse a used key: 409 conflict for another request, 409 in flight during the erasure."""
     metadata = existing["metadata"]
     if metadata.get("deletionTimestamp"):
-        raise in_flight("what this key made is still being erased")
+        raise in_flight("The resource of this Idempotency-Key is still being erased.")
     if metadata.get("annotations", {}).get(REQUEST_DIGEST) != digest:
         raise Problem("simio_idempotency_conflict")
 
 
-def in_flight(why: str) -> Problem:
-    """Return the 409 that asks to wait and repeat."""
-    detail = f"Idempotency-Key: {why}; wait and repeat the same request"
+def in_flight(reason: str) -> Problem:
+    """Return the 409 that asks the customer to wait and repeat the request."""
+    detail = f"{reason} Wait, then send the same request again."
     return Problem("simio_idempotency_in_flight", detail, headers={"Retry-After": "2"})
+
+
+async def find_deleted(repository: TenantRepository, name: str, digest: str) -> Object | None:
+    """Return the part of a deleted resource that its first answer had, None without a tombstone.
+
+    Raises:
+        Problem: 409 when the key was used for another request.
+    """
+    found = await repository.cluster.find(CONFIGMAPS, tombstone_name(name), repository.namespace)
+    if found is None:
+        return None
+    tombstone = read_tombstone(found)
+    if utcnow() >= tombstone.expires_at:
+        return None
+    if tombstone.request != digest:
+        raise Problem("simio_idempotency_conflict")
+    source = {"sha256": tombstone.content, "bytes": tombstone.bytes}
+    spec = {"source": source, "rowCount": tombstone.rows, "seed": tombstone.seed}
+    return {"metadata": {"name": name}, "spec": spec}

@@ -1,35 +1,37 @@
-"""The caller's own resources and their artifacts; somebody else's and unknown ones are the same 404."""
+"""The caller's own resources and their artifacts; others' and unknown ones are the same 404."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from simulacra_api.auth.caller import Caller
+from simulacra_api.http.field_types import Status
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTIFACT_BYTES
-from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.tasks import FAILURE, PROGRESS, Failure, ProgressReport
+from simulacra_api.tenancy.caller import Caller
+from simulacra_crds.contract.names import job_id, model_name
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
-from simulacra_crds.kube.client import CUSTOM
+from simulacra_crds.kube.client import CUSTOM, Cluster
+from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 
-Work = Dataset | Model | GenerationJob | EffectEstimate
-Status = Literal["queued", "running", "ready", "partial", "failed"]
-R = TypeVar("R", bound=Work)
+TenantResource = Dataset | Model | GenerationJob | EffectEstimate
+R = TypeVar("R", bound=TenantResource)
 B = TypeVar("B", bound=BaseModel)
 CANCELLED = ANNOTATION_CANCELLED
-"""Annotation: when the customer gave the work up. It counts as failed from then on, whatever becomes of its Job."""
+"""Annotation: when the customer cancelled the job. It counts as failed, however its Job ends."""
 _STATUSES: dict[str | None, Status] = {
     Phase.RUNNING: "running",
     Phase.READY: "ready",
@@ -39,56 +41,72 @@ _STATUSES: dict[str | None, Status] = {
 _NAME = re.compile(NAME_PATTERN)
 
 
-def status_of(work: Work) -> Status:
-    """Return the REST word for a resource's phase; whatever waits is queued."""
-    if is_cancelled(work):
+def status_of(resource: TenantResource) -> Status:
+    """Return the REST word for a resource's phase; every waiting phase is queued."""
+    if is_cancelled(resource):
         return "failed"
-    return _STATUSES.get(work.status.phase, "queued")
+    return _STATUSES.get(resource.status.phase, "queued")
 
 
-def is_cancelled(work: Work) -> bool:
-    """Return whether the customer has given the work up."""
-    return CANCELLED in work.metadata.annotations
+def is_cancelled(resource: TenantResource) -> bool:
+    """Return whether the customer has cancelled the job of this resource."""
+    return CANCELLED in resource.metadata.annotations
 
 
-def is_deleting(work: Work) -> bool:
+def is_deleting(resource: TenantResource) -> bool:
     """Return whether the resource is being erased."""
-    return work.metadata.deletion_timestamp is not None
+    return resource.metadata.deletion_timestamp is not None
 
 
 @dataclass(frozen=True)
 class TenantRepository:
-    """What one caller may see."""
+    """What one caller may see and do."""
 
     services: Services
     caller: Caller
 
+    @property
+    def cluster(self) -> Cluster:
+        """The control plane."""
+        return self.services.cluster
+
+    @property
+    def namespace(self) -> str:
+        """The tenant's namespace."""
+        return self.caller.namespace
+
+    def url(self, path: str) -> str:
+        """Return the public URL of a path."""
+        return self.services.settings.public_url + path
+
+    async def record(self, event: EventType, **fields: Any) -> None:
+        """Append an audit record of this caller; AuditUnavailable (503) means: do not act."""
+        await self.services.record(event, self.caller.audit_data(**fields))
+
     async def dataset(
         self, dataset_id: str, *, deleting: bool = False, fresh: bool = False
     ) -> Dataset:
-        """Return a dataset; 404 for what is not there and, unless asked for, for what is being
-        erased.
+        """Return a dataset; 404 when there is none.
 
         Args:
             dataset_id: its id.
-            deleting: also one that is being erased.
-            fresh: read it now (see `cache`), for who is about to change it.
+            deleting: return it also while it is being erased.
+            fresh: bypass the cache, because the caller is about to change it.
         """
-        return self._present(
-            await self.find(Dataset, dataset_id, fresh=fresh), "simio_dataset_not_found", deleting
-        )
+        found = await self.find(Dataset, dataset_id, fresh=fresh)
+        return self._present(found, "simio_dataset_not_found", deleting)
 
     async def generation(
         self, generation_id: str, *, deleting: bool = False, fresh: bool = False
     ) -> GenerationJob:
-        """Return a generation; 404 as for datasets."""
+        """Return a generation; arguments and 404 as for datasets."""
         found = await self.find(GenerationJob, generation_id, fresh=fresh)
         return self._present(found, "simio_generation_not_found", deleting)
 
     async def effect(
         self, effect_id: str, *, deleting: bool = False, fresh: bool = False
     ) -> EffectEstimate:
-        """Return an effect estimate; 404 as for datasets."""
+        """Return an effect estimate; arguments and 404 as for datasets."""
         found = await self.find(EffectEstimate, effect_id, fresh=fresh)
         return self._present(found, "simio_effect_not_found", deleting)
 
@@ -100,46 +118,72 @@ class TenantRepository:
         """Return a resource of the caller's tenant, None when there is none of that name."""
         if not _NAME.fullmatch(name):
             return None
-        return await self.services.cache.find(kind, name, self.caller.namespace, fresh=fresh)
+        return await self.services.cache.find(kind, name, self.namespace, fresh=fresh)
 
     async def all_of(self, kind: type[R]) -> list[R]:
         """Return all resources of a kind."""
-        listed = self.services.cluster.list(CUSTOM[kind.__name__], self.caller.namespace)
         found: list[R] = []
-        async for item in listed:
-            work = kind.model_validate(item)
-            assert isinstance(work, kind)
-            found.append(work)
+        async for item in self.cluster.list(CUSTOM[kind.__name__], self.namespace):
+            resource = kind.model_validate(item)
+            assert isinstance(resource, kind)
+            found.append(resource)
         return found
 
-    async def read(self, work: Work, artefact: str) -> bytes:
+    async def schema_of(self, dataset: Dataset) -> TableSchema:
+        """Return the cleaned schema of a dataset; 409 while there is none."""
+        content = await self._read_when_ready(dataset, dataset, SCHEMA)
+        return TableSchema.model_validate_json(content)
+
+    async def read_of_model(self, dataset: Dataset, artifact: str) -> bytes:
+        """Return an artifact of a dataset's model; 409 until it is ready and when it failed."""
+        model = await self.model_of(dataset)
+        if model is None:
+            detail = "The dataset has no model. PUT its knowledge to fit one, or upload again."
+            raise Problem("simio_dataset_failed", detail)
+        return await self._read_when_ready(dataset, model, artifact)
+
+    async def _read_when_ready(
+        self, dataset: Dataset, resource: Dataset | Model, artifact: str
+    ) -> bytes:
+        status = status_of(resource)
+        if status == "failed":
+            raise Problem("simio_cancelled" if is_cancelled(resource) else "simio_dataset_failed")
+        if status != "ready":
+            detail = f"The dataset is not ready yet. Poll {job_id(dataset.metadata.name)}."
+            raise Problem("simio_dataset_not_ready", detail, headers={"Retry-After": "2"})
+        return await self.read(resource, artifact)
+
+    async def read(self, resource: TenantResource, artifact: str) -> bytes:
         """Return a small artifact, decrypted.
 
         Raises:
             ArtifactMissing, ArtifactCorrupt, KeyUnavailable, StoreUnavailable: see custody.
         """
-        if work.status.wrapped_key is None:
+        key = resource.status.wrapped_key
+        if key is None:
             raise ArtifactMissing("the resource has no data key yet")
-        ref = self.ref(work).artifact(artefact)
+        ref = self.ref(resource).artifact(artifact)
         read = self.services.custody.read_bytes
-        return await asyncio.to_thread(read, ref, work.status.wrapped_key, limit=MAX_ARTIFACT_BYTES)
+        return await asyncio.to_thread(read, ref, key, limit=MAX_ARTIFACT_BYTES)
 
-    async def failure(self, work: Work) -> Failure | None:
-        """Return what the customer may know about a failed work, None when nothing was written."""
-        return await self._read_if_there(work, FAILURE, Failure)
+    async def failure(self, resource: TenantResource) -> Failure | None:
+        """Return what the customer may know about a failed job, None when nothing was written."""
+        return await self._read_if_there(resource, FAILURE, Failure)
 
-    async def progress(self, work: Work) -> ProgressReport | None:
-        """Return how far a running work is, None when it has not said so."""
-        return await self._read_if_there(work, PROGRESS, ProgressReport)
+    async def progress(self, resource: TenantResource) -> ProgressReport | None:
+        """Return the progress of a running job, None before its first report."""
+        return await self._read_if_there(resource, PROGRESS, ProgressReport)
 
-    def ref(self, work: Work) -> ResourceRef:
+    def ref(self, resource: TenantResource) -> ResourceRef:
         """Return the custody name of a resource."""
-        return ResourceRef(self.caller.tenant_name, type(work).PLURAL, work.metadata.uid)
+        return ResourceRef(self.caller.tenant_name, type(resource).PLURAL, resource.metadata.uid)
 
-    async def _read_if_there(self, work: Work, artefact: str, model: type[B]) -> B | None:
-        """Read something that only embellishes an answer: its absence or a fault of the store is no error."""
+    async def _read_if_there(
+        self, resource: TenantResource, artifact: str, model: type[B]
+    ) -> B | None:
+        """Read an optional part of an answer: its absence or a store fault is no error."""
         try:
-            return model.model_validate_json(await self.read(work, artefact))
+            return model.model_validate_json(await self.read(resource, artifact))
         except (CustodyError, ValueError):
             return None
 

@@ -1,1 +1,1 @@
-"""Uploads: in one request or resumable, checked while they stream."""
+"""Uploads of seed tables: in one request or in pieces, checked and encrypted while they arrive."""

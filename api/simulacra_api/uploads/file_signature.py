@@ -1,6 +1,6 @@
-"""What the first bytes of an upload already tell: refused here so that nothing is stored for it.
+"""File signatures: refuse an upload whose first bytes cannot be a table, before it is stored.
 
-Only the obvious is decided; whether the bytes are a table is found by `prepare`, under its limits.
+Only the obvious is decided here; `prepare` decides, under limits, whether the bytes are a table.
 """
 
 from __future__ import annotations
@@ -8,41 +8,35 @@ from __future__ import annotations
 from simulacra_api.http.problems import Problem
 
 HEAD_BYTES = 4096
-FORMATS = "a CSV (also gzip or zstd), Parquet, Arrow, an Excel workbook (.xlsx) or an SPSS file (.sav, .zsav)"
-ACCEPTED_TYPES = frozenset(
-    {
-        "",
-        "application/csv",
-        "application/gzip",
-        "application/octet-stream",
-        "application/parquet",
-        "application/vnd.apache.arrow.file",
-        "application/vnd.apache.arrow.stream",
-        "application/vnd.apache.parquet",
-        "application/vnd.ms-excel",  # what Windows calls a CSV
-        "application/vnd.ms-excel.sheet.macroenabled.12",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "application/x-gzip",
-        "application/x-parquet",
-        "application/x-spss-sav",
-        "application/zstd",
-        "text/csv",
-        "text/plain",
-        "text/tab-separated-values",
-    }
-)
+FORMATS = "CSV (also gzip or zstd), Parquet, Arrow, an Excel workbook (.xlsx) or SPSS (.sav, .zsav)"
+# fmt: off
+ACCEPTED_TYPES = frozenset({
+    "",
+    "application/csv", "text/csv", "text/plain", "text/tab-separated-values",
+    "application/gzip", "application/x-gzip", "application/zstd",
+    "application/octet-stream",
+    "application/parquet", "application/x-parquet", "application/vnd.apache.parquet",
+    "application/vnd.apache.arrow.file", "application/vnd.apache.arrow.stream",
+    "application/vnd.ms-excel",  # what Windows calls a CSV
+    "application/vnd.ms-excel.sheet.macroenabled.12",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/x-spss-sav",
+})
+# fmt: on
 _TABLES = (
     b"PAR1",  # Parquet
     b"ARROW1",
-    b"\xff\xff\xff\xff",  # a stream of Arrow
+    b"\xff\xff\xff\xff",  # Arrow stream
     b"$FL2",  # SPSS
     b"$FL3",
     b"\x1f\x8b",  # gzip
     b"\x28\xb5\x2f\xfd",  # zstd
 )
-_ZIP, _ZIP_NAME = b"PK\x03\x04", 30
+_ZIP = b"PK\x03\x04"
+_ZIP_NAME = 30
+"""Offset of the first member's name in a zip archive."""
 _WORKBOOK = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"xl/")
-"""What the first member of a workbook's archive is called."""
+"""Names of the first member of a workbook's archive."""
 _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook or one with a password"),
     (b"%PDF", "a PDF document"),
@@ -56,7 +50,7 @@ _BINARY = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1a\x1b")
 
 
 def check_head(head: bytes, declared_type: str) -> None:
-    """Refuse what is obviously none of the formats that a table may have.
+    """Refuse a file that is obviously not a table.
 
     Args:
         head: the first `HEAD_BYTES` bytes of the file, fewer if it is shorter.
@@ -68,7 +62,7 @@ def check_head(head: bytes, declared_type: str) -> None:
             table.
     """
     if declared_type not in ACCEPTED_TYPES:
-        raise Problem("simio_unsupported_content_type", f"The part named file must be {FORMATS}")
+        raise Problem("simio_unsupported_content_type", f"The part `file` must be {FORMATS}.")
     if not head:
         raise _invalid("is empty")
     if head.startswith(_TABLES):
@@ -76,7 +70,7 @@ def check_head(head: bytes, declared_type: str) -> None:
     if head.startswith(_ZIP):
         if head[_ZIP_NAME:].startswith(_WORKBOOK):
             return
-        raise _invalid("is a zip archive that is no Excel workbook")
+        raise _invalid("is a zip archive but not an Excel workbook")
     for magic, name in _MAGIC:
         if head.startswith(magic):
             raise _invalid(f"is {name}")
@@ -87,5 +81,5 @@ def check_head(head: bytes, declared_type: str) -> None:
         raise _invalid("is a binary file of an unknown kind")
 
 
-def _invalid(what: str) -> Problem:
-    return Problem("simio_upload_invalid", f"The file {what}: upload {FORMATS}")
+def _invalid(finding: str) -> Problem:
+    return Problem("simio_upload_invalid", f"The file {finding}. Upload {FORMATS}.")

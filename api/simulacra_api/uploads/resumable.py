@@ -1,34 +1,34 @@
-"""An upload in pieces: begun with its size, appended to at an offset, gone on from after a break.
+"""The upload in pieces: begun with its size, appended to at an offset, resumed after a break.
 
-A piece is an artifact of the Dataset, encrypted under its key while it arrives; what has arrived of
-one that breaks off is a piece too. How many there are is an annotation that changes with the lease,
-in one patch: of two who append at once, one wins. The last piece makes them into the artifact that
-an upload in one request is. Until then the Dataset waits; silent for an hour, it is given up, and
-the pieces are erased with it.
+A piece is an artifact of the Dataset, encrypted under its key while it arrives; the bytes before a
+break are a piece too. The number of pieces is an annotation that changes with the lease, in one
+patch: of two concurrent appends, one wins. The last piece joins them into the artifact that an
+upload in one request writes. Until then the Dataset waits; after an hour without a byte the
+operator abandons it, and the pieces are erased with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.http.request_body import Stalled
-from simulacra_api.tenancy.idempotency import check_same_request
-from simulacra_api.tenancy.repository import CANCELLED, TenantRepository
-from simulacra_api.tenancy.tombstones import find_tombstone, resource_as_created
+from simulacra_api.tenancy.idempotency import check_same_request, find_deleted
+from simulacra_api.tenancy.repository import CANCELLED
+from simulacra_api.uploads.body import Stalled
 from simulacra_api.uploads.file_signature import HEAD_BYTES, check_head
-from simulacra_api.uploads.schemas import UploadPlan
-from simulacra_api.uploads.service import UploadSteps
-from simulacra_api.uploads.upload_lease import ANNOTATION, Lease, resting_value
+from simulacra_api.uploads.schemas import UploadBody, UploadPlan
+from simulacra_api.uploads.service import UploadWriter
+from simulacra_api.uploads.upload_lease import ANNOTATION, RESTING, Lease, lease_value
+from simulacra_crds.contract.names import job_id
 from simulacra_crds.contract.storage_usage import upload_plan
 from simulacra_crds.contract.tasks import UPLOAD, UPLOAD_PIECES
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, ANNOTATION_UPLOAD_RECEIVED
-from simulacra_crds.kube.client import DATASETS, AlreadyExists, ClusterError, NotFound, Object
+from simulacra_crds.kube.client import DATASETS, AlreadyExists, ClusterError, Object
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef
@@ -41,7 +41,7 @@ _RECEIVED = "/metadata/annotations/" + ANNOTATION_UPLOAD_RECEIVED.replace("/", "
 
 @dataclass(frozen=True)
 class Received:
-    """How far an upload in pieces is: stored pieces, their bytes, and what the whole is to be."""
+    """Progress of an upload: stored pieces, their bytes, announced bytes and digest."""
 
     pieces: int
     bytes: int
@@ -50,7 +50,7 @@ class Received:
 
     @classmethod
     def of(cls, dataset: Object) -> Received | None:
-        """Read it from a Dataset; None when its upload is none in pieces."""
+        """Return the progress of a Dataset, None when it is not uploaded in pieces."""
         notes = dataset["metadata"].get("annotations", {})
         plan, received = notes.get(ANNOTATION_UPLOAD_PLAN), notes.get(ANNOTATION_UPLOAD_RECEIVED)
         if plan is None or received is None:
@@ -60,234 +60,208 @@ class Received:
         return cls(int(pieces), int(have), int(size), None if digest == "-" else digest)
 
     def plus(self, size: int) -> Received:
-        """Return it with one more piece."""
+        """Return the progress after one more piece."""
         return Received(self.pieces + 1, self.bytes + size, self.expected, self.sha256)
 
     @property
     def operation(self) -> Object:
-        """The JSON patch operation that notes it."""
+        """JSON patch operation that notes the progress."""
         return {"op": "add", "path": _RECEIVED, "value": f"{self.pieces} {self.bytes}"}
 
 
-class NoTable(Problem):
-    """What arrived can never become the table that was announced."""
+def upload_body(dataset: Object) -> UploadBody:
+    """Return what a customer sees of an upload; 404 when it has neither pieces nor all bytes."""
+    name, source = dataset["metadata"]["name"], dataset["spec"]["source"]
+    sha256, received = source.get("sha256"), Received.of(dataset)
+    if received is None and sha256 is None:
+        raise Problem("simio_upload_not_found")
+    return UploadBody(
+        upload_id=name,
+        dataset_id=name,
+        job_id=job_id(name),
+        offset=source["bytes"] if received is None else received.bytes,
+        bytes=source["bytes"] if received is None else received.expected,
+        complete=sha256 is not None,
+        sha256=sha256,
+    )
 
 
-class PieceUpload:
+class NotATable(Problem):
+    """The arrived bytes can never become the announced table."""
+
+
+class Piece:
+    """The arriving bytes of one piece, checked against the announced file."""
+
+    broken: Exception | None = None
+    """Why the piece broke off, None when it arrived whole."""
+
+    def __init__(self, received: Received, chunks: AsyncIterator[bytes]) -> None:
+        self._received = received
+        self._chunks = chunks
+
+    async def write_to(self, writer: ArtifactWriter) -> None:
+        """Write what arrives; a piece that breaks off is kept if it is large enough."""
+        received = self._received
+        try:
+            async for chunk in self._chunks:
+                if not received.bytes and not writer.tell():
+                    _check_table(chunk, received.expected)
+                if received.bytes + writer.tell() + len(chunk) > received.expected:
+                    detail = f"The piece exceeds the {received.expected} bytes of this upload."
+                    raise Problem("simio_upload_invalid", detail)
+                await asyncio.to_thread(writer.write, chunk)
+        except (ClientDisconnect, Stalled) as error:
+            self.broken = error
+        size = writer.tell()
+        if size < HEAD_BYTES and received.bytes + size != received.expected:
+            detail = f"A piece must have at least {HEAD_BYTES} bytes, unless it is the last one."
+            raise self.broken or Problem("simio_upload_invalid", detail)
+
+
+def _check_table(start: bytes, size: int) -> None:
+    if len(start) < min(HEAD_BYTES, size):
+        return  # too small to be kept
+    try:
+        check_head(start[:HEAD_BYTES], "")
+    except Problem as problem:
+        raise NotATable(problem.entry.code, problem.detail) from None
+
+
+class ResumableUpload(UploadWriter):
     """Uploads in pieces of one caller."""
 
-    def __init__(self, repository: TenantRepository) -> None:
-        self._services, self._caller = repository.services, repository.caller
-        self._steps = UploadSteps(repository.services, repository.caller)
-
-    async def begin(self, name: str, plan: UploadPlan, limit: int) -> Object:
-        """Return the Dataset that the pieces go to: a new one, or the one that this key began (or
-        completed) before.
+    async def begin(self, name: str, plan: UploadPlan) -> Object:
+        """Return the Dataset that the pieces go to, the existing one when the key was used.
 
         Raises:
             Problem: 402, 413, 429 when there is no room for it, 409 for a key in use.
         """
-        request, namespace = plan.request(name), self._caller.namespace
-        if gone := await find_tombstone(self._services.cluster, name, namespace, request.digest):
-            return resource_as_created(name, gone)
-        dataset = await self._services.cluster.find(DATASETS, name, namespace)
+        if gone := await find_deleted(self._repository, name, plan.digest):
+            return gone
+        dataset = await self._find(name)
         if dataset is None:
-            self._steps.check_size(plan.bytes, limit, await self._steps.room(name, limit))
+            self._check_size(plan.bytes, await self._room_for(name))
             notes = {
-                ANNOTATION: resting_value(),
+                ANNOTATION: lease_value(RESTING),
                 ANNOTATION_UPLOAD_PLAN: upload_plan(plan.bytes, plan.sha256),
                 ANNOTATION_UPLOAD_RECEIVED: "0 0",
             }
             try:
-                dataset = await self._steps.create(request, notes)
-            except NotFound:
-                raise Problem("simio_tenant_not_ready") from None
-            except AlreadyExists:  # the same request, at the same moment
-                dataset = await self._services.cluster.get(DATASETS, name, namespace)
-        check_same_request(dataset, request.digest)
-        await self._steps.ensure_model(dataset, request)
+                dataset = await self._create(name, plan, notes)
+            except AlreadyExists:  # by the same request at the same moment
+                dataset = await self._cluster.get(DATASETS, name, self._namespace)
+        check_same_request(dataset, plan.digest)
+        await self._ensure_model(dataset, plan)
         return dataset
 
     async def append(self, dataset: Object, offset: int, chunks: AsyncIterator[bytes]) -> Object:
-        """Store a piece, and return the Dataset as it then is: completed by the last one.
+        """Store a piece and return the Dataset; the last piece completes it.
 
         Args:
             dataset: as it was just read.
             offset: where in the file the piece begins.
-            chunks: the piece; what has arrived counts also when it ends in ClientDisconnect or
-                Stalled.
+            chunks: the piece; if it raises ClientDisconnect or Stalled, what arrived is kept.
 
         Raises:
-            Problem: 409 for another offset than the next one, while another piece arrives, or once
-                it was cancelled; 400 for what is no table or not what was said, and for pieces that
-                are too many or too small; 408 when it stops arriving.
-            ClientDisconnect: the client has gone.
+            Problem: 409 for another offset than the next one, while another piece arrives, or after
+                cancellation; 400 when it is not a table or not the announced file, and for pieces
+                that are too many or too small; 408 when it stops arriving.
+            ClientDisconnect: the client has disconnected.
         """
-        received = _known(Received.of(dataset))
+        received = Received.of(dataset)
+        if received is None:  # it was uploaded in one request
+            raise Problem("simio_upload_not_found")
         if offset != received.bytes:
-            raise _elsewhere(received.bytes)
-        if dataset["spec"]["source"].get(
-            "sha256"
-        ):  # the answer to the last piece did not reach the client
+            headers = {OFFSET: str(received.bytes)}
+            detail = f"The next piece must begin at byte {received.bytes}."
+            raise Problem("simio_upload_offset_mismatch", detail, headers=headers)
+        if dataset["spec"]["source"].get("sha256"):  # the answer to the last piece was lost
             return dataset
         if CANCELLED in dataset["metadata"].get("annotations", {}):
             raise Problem("simio_cancelled")
-        lease = await Lease.take_over(self._services.cluster, dataset)
+        lease = await Lease.take_over(self._cluster, dataset)
         try:
             return await self._receive(dataset, lease, received, chunks)
         except BaseException as error:
             if await asyncio.shield(self._give_back(dataset, lease, error)):
                 raise
-            raise Problem(
-                "simio_upload_not_found"
-            ) from None  # it expired, or was deleted, while the piece arrived
+            # It expired, or was deleted, while the piece arrived.
+            raise Problem("simio_upload_not_found") from None
 
     async def _receive(
         self, dataset: Object, lease: Lease, received: Received, chunks: AsyncIterator[bytes]
     ) -> Object:
-        whole = broken = None
+        piece = Piece(received, chunks)
+        whole = None
         async with lease.kept():
-            wrapped = await self._steps.ensure_key(dataset)
-            if received.bytes < received.expected:  # else a join before did not come to its end
-                stored, broken = await self._store(dataset, wrapped, lease, received, chunks)
-                if stored is not None:
-                    await self._steps.record(dataset, stored)
-                    received = received.plus(stored.bytes)
+            key = await self._ensure_key(dataset)
+            if received.bytes < received.expected:  # else an earlier join was cut off
+                if received.pieces == MAX_PIECES:
+                    detail = f"The upload has {MAX_PIECES} pieces, the limit. Use larger pieces."
+                    raise Problem("simio_upload_invalid", detail)
+                ref = self._piece(dataset, received.pieces)
+                stored = await self._store(ref, key, lease, piece.write_to)
+                await self._record(dataset, stored)
+                received = received.plus(stored.bytes)
             if received.bytes == received.expected:
                 await lease.note([received.operation])
-                whole = await self._join(dataset, wrapped, lease, received)
+                whole = await self._join(dataset, key, lease, received)
         if whole is None:
             dataset = await lease.rest([received.operation])
         else:
-            dataset = await self._steps.complete(lease, whole)
+            dataset = await self._complete(lease, whole)
             await asyncio.to_thread(self._erase_pieces, dataset, received)
-            await (
-                self._services.cache.settle()
-            )  # each piece read the Dataset, as it was before it was complete
+            await self._repository.services.cache.settle()  # each piece cached the Dataset
         if dataset["metadata"].get("deletionTimestamp"):
             raise Problem("simio_upload_not_found")
-        if broken is not None:
-            raise broken
+        if piece.broken is not None:
+            raise piece.broken
         return dataset
 
-    async def _store(
-        self,
-        dataset: Object,
-        wrapped: str,
-        lease: Lease,
-        received: Received,
-        chunks: AsyncIterator[bytes],
-    ) -> tuple[StoredArtifact | None, Exception | None]:
-        """Store what arrives, None when that is too little to be kept; and what it was that broke it off."""
-        if received.pieces == MAX_PIECES:
-            raise Problem(
-                "simio_upload_invalid",
-                f"An upload has {MAX_PIECES} pieces at most: begin with larger ones",
-            )
-        async with self._writing(self._piece(dataset, received.pieces), wrapped) as writer:
-            broken = await _write(writer, received, chunks)
-            if writer.tell() < HEAD_BYTES and received.bytes + writer.tell() != received.expected:
-                if broken is None:
-                    raise Problem(
-                        "simio_upload_invalid",
-                        f"A piece but the last has {HEAD_BYTES} bytes at least",
-                    )
-                return None, broken
-            await (
-                lease.renew()
-            )  # who was silent too long must not replace the bytes of who took over
-            return await asyncio.to_thread(writer.commit), broken
-
     async def _join(
-        self, dataset: Object, wrapped: str, lease: Lease, received: Received
+        self, dataset: Object, key: str, lease: Lease, received: Received
     ) -> StoredArtifact:
-        """Write the pieces, which are all there, into the `upload` artifact."""
-        async with self._writing(self._steps.ref(dataset).artifact(UPLOAD), wrapped) as writer:
+        """Write all pieces into the `upload` artifact."""
+
+        async def fill(writer: ArtifactWriter) -> None:
             for number in range(received.pieces):
-                await asyncio.to_thread(self._copy, self._piece(dataset, number), wrapped, writer)
-            await lease.renew()
-            stored = await asyncio.to_thread(writer.commit)
+                await asyncio.to_thread(self._copy, self._piece(dataset, number), key, writer)
+
+        stored = await self._store(self._ref(dataset).artifact(UPLOAD), key, lease, fill)
         if stored.bytes != received.expected or stored.sha256 != (received.sha256 or stored.sha256):
-            detail = "The file that arrived does not have the sha256 that its upload was begun with: begin anew"
-            raise NoTable("simio_digest_mismatch", detail)
-        await self._steps.record(dataset, stored)
+            detail = "The file does not match the announced sha256. Begin another upload."
+            raise NotATable("simio_digest_mismatch", detail)
+        await self._record(dataset, stored)
         return stored
 
-    @asynccontextmanager
-    async def _writing(self, ref: ArtifactRef, wrapped: str) -> AsyncIterator[ArtifactWriter]:
-        context = self._services.custody.open_writer(ref, wrapped)
-        writer = await asyncio.to_thread(context.__enter__)
-        try:
-            yield writer
-        finally:
-            await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
-
-    def _copy(self, piece: ArtifactRef, wrapped: str, writer: ArtifactWriter) -> None:
-        for chunk in self._services.custody.read(piece, wrapped):
+    def _copy(self, piece: ArtifactRef, key: str, writer: ArtifactWriter) -> None:
+        for chunk in self._custody.read(piece, key):
             writer.write(chunk)
 
     def _erase_pieces(self, dataset: Object, received: Received) -> None:
         for number in range(received.pieces):
-            self._services.custody.store.delete(self._piece(dataset, number).key)
+            self._custody.store.delete(self._piece(dataset, number).key)
 
     def _piece(self, dataset: Object, number: int) -> ArtifactRef:
-        return self._steps.ref(dataset).artifact(f"{UPLOAD_PIECES}{number:05}")
+        return self._ref(dataset).artifact(f"{UPLOAD_PIECES}{number:05}")
 
     async def _give_back(self, dataset: Object, lease: Lease, error: BaseException) -> bool:
-        """After an error: delete what cannot become a table, erase what was deleted; all else can
-        be gone on with.
+        """Clean up after an error; return whether the Dataset is still there.
 
-        Returns whether it was there until now. A lease that cannot be given back goes stale.
+        Discards an upload that can never become a table, and erases one that was deleted; any other
+        can be resumed. A lease that cannot be freed becomes stale.
         """
-        if isinstance(error, NoTable):
-            await self._steps.discard(dataset, lease)
+        if isinstance(error, NotATable):
+            await self._discard(dataset, lease)
             return True
+        metadata = dataset["metadata"]
         with suppress(Problem, ClusterError, CustodyError):
-            metadata = dataset["metadata"]
-            found = await self._services.cluster.find(
-                DATASETS, metadata["name"], self._caller.namespace
-            )
+            found = await self._find(metadata["name"])
             now = found["metadata"] if found else {}
             if now.get("uid") == metadata["uid"] and not now.get("deletionTimestamp"):
                 await lease.rest()
             else:  # its erasure may have come before the last bytes
-                await asyncio.to_thread(self._services.custody.erase, self._steps.ref(dataset))
+                await asyncio.to_thread(self._custody.erase, self._ref(dataset))
                 return False
         return True
-
-
-async def _write(
-    writer: ArtifactWriter, received: Received, chunks: AsyncIterator[bytes]
-) -> Exception | None:
-    """Write what arrives, and return what broke it off."""
-    try:
-        async for chunk in chunks:
-            if not received.bytes and not writer.tell():
-                _check_table(chunk, received.expected)
-            if received.bytes + writer.tell() + len(chunk) > received.expected:
-                detail = f"The upload was begun for {received.expected} bytes, and this piece goes beyond them"
-                raise Problem("simio_upload_invalid", detail)
-            await asyncio.to_thread(writer.write, chunk)
-    except (ClientDisconnect, Stalled) as error:
-        return error
-    return None
-
-
-def _check_table(start: bytes, size: int) -> None:
-    if len(start) < min(HEAD_BYTES, size):
-        return  # it is not kept either
-    try:
-        check_head(start[:HEAD_BYTES], "")
-    except Problem as problem:
-        raise NoTable(problem.entry.code, problem.detail) from None
-
-
-def _known(received: Received | None) -> Received:
-    if received is None:  # the dataset was uploaded in one request
-        raise Problem("simio_upload_not_found")
-    return received
-
-
-def _elsewhere(offset: int) -> Problem:
-    detail = f"The upload has {offset} bytes: the next piece begins there"
-    return Problem("simio_upload_offset_mismatch", detail, headers={OFFSET: str(offset)})

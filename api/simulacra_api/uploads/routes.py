@@ -1,49 +1,83 @@
-"""Uploads in pieces: begin, look how far it is, append. What they make is a dataset."""
+"""Routes of uploads: in one request; in pieces: begin, show progress, append."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import ValidationError
 
-from simulacra_api.datasets.service import check_retention, upload_limit
-from simulacra_api.dependencies import CurrentTenant, IdempotencyKey, poll_headers, problems
-from simulacra_api.http.problems import Problem
-from simulacra_api.http.request_body import batches
+from simulacra_api.dependencies import (
+    CurrentTenant,
+    IdempotencyKey,
+    poll_headers,
+    problems,
+)
+from simulacra_api.http.problems import Problem, content_type, validation_problem
+from simulacra_api.jobs.prefer_wait import Wait, accepted
+from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting
-from simulacra_api.uploads.digests import FIELDS
-from simulacra_api.uploads.resumable import OFFSET, PieceUpload, Received
-from simulacra_api.uploads.schemas import UploadPlan
+from simulacra_api.uploads.body import FormStream, read_piece
+from simulacra_api.uploads.file_signature import HEAD_BYTES, check_head
+from simulacra_api.uploads.resumable import OFFSET, ResumableUpload, upload_body
+from simulacra_api.uploads.schemas import (
+    FORM_SCHEMA,
+    DatasetAccepted,
+    FormFields,
+    UploadBody,
+    UploadPlan,
+)
+from simulacra_api.uploads.service import Upload
 from simulacra_api.uploads.upload_lease import is_held
 from simulacra_crds.contract.names import dataset_name, job_id
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import Object
 
-router = APIRouter(prefix="/v1/uploads", tags=["datasets"])
+router = APIRouter(prefix="/v1", tags=["datasets"])
 _BYTES = "application/octet-stream"
-_PIECE: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+_Offset = Annotated[
+    int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")
+]
 
 
-class UploadBody(BaseModel):
-    """How far an upload in pieces is."""
-
-    upload_id: str
-    dataset_id: str = Field(description="What it becomes.")
-    job_id: str
-    offset: int = Field(description="Bytes that have arrived: the next piece begins here.")
-    bytes: int = Field(description="Size of the whole file.")
-    complete: bool = Field(description="Whether all is there; then poll the job.")
-    sha256: str | None = Field(default=None, description="Of the whole file, once it is complete.")
+def _body_of(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
 
 
 @router.post(
-    "",
+    "/datasets",
+    status_code=202,
+    operation_id="uploadDataset",
+    summary="Upload a seed table",
+    responses=problems(400, 402, 408, 409, 413, 415) | {201: {"model": DatasetAccepted}},
+    openapi_extra=_body_of("multipart/form-data", FORM_SCHEMA),
+)
+async def upload_dataset(
+    request: Request, response: Response, repository: CurrentTenant, key: IdempotencyKey, wait: Wait
+) -> DatasetAccepted:
+    """Stream a CSV (also gzip or zstd), Parquet, Arrow, .xlsx or .sav file; a model is fit at once.
+
+    Poll the job. A Content-Digest or Repr-Digest (RFC 9530, sha-256 or sha-512) on the request or
+    on the part is verified.
+    """
+    announced = request.headers.get("content-length")
+    upload = Upload(repository, None if announced is None else int(announced))
+    form = FormStream.of(request)
+    check_head(await form.read_head(HEAD_BYTES), form.file_type)
+    try:
+        fields = FormFields.model_validate(form.fields)
+    except ValidationError as error:
+        raise validation_problem(error) from None
+    check_retention(repository, fields.retention_seconds)
+    name = dataset_name(repository.caller.tenant_name, key)
+    dataset = await upload.run(name, fields, form.chunks())
+    source = dataset["spec"]["source"]
+    job = await accepted(repository, response, f"/v1/datasets/{name}", job_id(name), wait)
+    return DatasetAccepted(dataset_id=name, bytes=source["bytes"], sha256=source["sha256"], **job)
+
+
+@router.post(
+    "/uploads",
     status_code=201,
     operation_id="beginUpload",
     summary="Begin an upload in pieces",
@@ -52,64 +86,58 @@ class UploadBody(BaseModel):
 async def begin_upload(
     plan: UploadPlan, response: Response, repository: CurrentTenant, key: IdempotencyKey
 ) -> UploadBody:
-    """Say how large the file is and what it is for; then PATCH its bytes, in order, to Location.
+    """State the file's size and how to fit; then PATCH its bytes, in order, to Location.
 
-    The same key and body again say how far it is, also from another process: that is how an upload
-    is gone on with. An upload that is silent for an hour is given up, and what has arrived of it
-    erased.
+    The same key and body return the progress, also from another process: so an upload is resumed.
+    After an hour without a byte an upload is abandoned and its bytes are erased.
     """
     check_retention(repository, plan.retention_seconds)
     name = dataset_name(repository.caller.tenant_name, key)
-    dataset = await PieceUpload(repository).begin(name, plan, upload_limit(repository))
-    response.headers["Location"] = f"{repository.services.settings.public_url}/v1/uploads/{name}"
-    return _body(dataset, response)
+    dataset = await ResumableUpload(repository).begin(name, plan)
+    response.headers["Location"] = repository.url(f"/v1/uploads/{name}")
+    return _answer(dataset, response)
 
 
 @router.get(
-    "/{upload_id}",
+    "/uploads/{upload_id}",
     operation_id="getUpload",
-    summary="Look how far an upload in pieces is",
+    summary="Get the progress of an upload in pieces",
     responses=problems(404),
 )
 async def get_upload(upload_id: str, response: Response, repository: CurrentTenant) -> UploadBody:
-    """Where the next piece begins, with Retry-After while one arrives; 404 once it was given up or
-    the dataset is gone.
+    """Where the next piece begins, with Retry-After while one arrives; 404 once it is abandoned.
 
-    A piece that broke off because a process of the service died counts as arriving for another
-    minute.
+    When a process of the service dies, its piece counts as arriving for another minute.
     """
-    return _body(await _dataset(repository, upload_id), response)
+    return _answer(await _dataset(repository, upload_id), response)
 
 
 @router.patch(
-    "/{upload_id}",
+    "/uploads/{upload_id}",
     operation_id="appendUpload",
     summary="Send the next piece of an upload",
     responses=problems(400, 404, 408, 409, 415),
-    openapi_extra=_PIECE,
+    openapi_extra=_body_of(_BYTES, {"type": "string", "format": "binary"}),
 )
 async def append_upload(
     upload_id: str,
     request: Request,
     response: Response,
     repository: CurrentTenant,
-    upload_offset: Annotated[
-        int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")
-    ],
+    upload_offset: _Offset,
 ) -> UploadBody:
-    """Append bytes, encrypted as they arrive; also what has arrived of a piece that breaks off is
-    kept.
+    """Append bytes, encrypted as they arrive; if the piece breaks off, what has arrived is kept.
 
-    Pieces but the last have 4,096 bytes at least; some 10 to 100 MB are a good size. A
-    Content-Digest or Repr-Digest (RFC 9530) of the piece is verified. The last piece joins them
-    all, and a model is fit at once: poll the job.
+    Every piece except the last must have at least 4,096 bytes; 10 to 100 MB are a good size. A
+    Content-Digest or Repr-Digest (RFC 9530) of the piece is verified. The last piece joins all of
+    them, and a model is fit at once: poll the job.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _BYTES:
-        raise Problem("simio_unsupported_content_type", f"Send the bytes of the piece as {_BYTES}")
-    digests = [value for name in FIELDS for value in request.headers.getlist(name)]
+    if content_type(request) != _BYTES:
+        raise Problem("simio_unsupported_content_type", f"Send the bytes of the piece as {_BYTES}.")
     dataset = await _dataset(repository, upload_id)
-    chunks = batches(request.stream(), digests)
-    return _body(await PieceUpload(repository).append(dataset, upload_offset, chunks), response)
+    upload = ResumableUpload(repository)
+    dataset = await upload.append(dataset, upload_offset, read_piece(request))
+    return _answer(dataset, response)
 
 
 async def _dataset(repository: TenantRepository, upload_id: str) -> Object:
@@ -119,22 +147,9 @@ async def _dataset(repository: TenantRepository, upload_id: str) -> Object:
     return found.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _body(dataset: Object, response: Response) -> UploadBody:
-    name, source = dataset["metadata"]["name"], dataset["spec"]["source"]
-    sha256, received = source.get("sha256"), Received.of(dataset)
-    if received is None and sha256 is None:
-        raise Problem("simio_upload_not_found")
-    offset = source["bytes"] if received is None else received.bytes
-    size = source["bytes"] if received is None else received.expected
-    response.headers[OFFSET] = str(offset)
+def _answer(dataset: Object, response: Response) -> UploadBody:
+    body = upload_body(dataset)
+    response.headers[OFFSET] = str(body.offset)
     if is_held(dataset):
         response.headers.update(poll_headers("uploading"))
-    return UploadBody(
-        upload_id=name,
-        dataset_id=name,
-        job_id=job_id(name),
-        offset=offset,
-        bytes=size,
-        complete=sha256 is not None,
-        sha256=sha256,
-    )
+    return body

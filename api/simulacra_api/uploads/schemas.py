@@ -1,110 +1,94 @@
-"""What an upload says besides its bytes: as a form's fields, or as the JSON that begins an upload in pieces."""
+"""Bodies of uploads: the fields of the form and of the plan, and the answers."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from simulacra_api.http.field_types import FileSize, Retention
+from simulacra_api.http.field_types import FileSize, Retention, Status
+from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.uploads.service import UploadRequest
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Sha256
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
 
+_KNOWLEDGE_HELP = (
+    'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": [{"source": '
+    'column, "target": column}], "forbidden": [...]}. No column is caused by one of a later tier.'
+)
+_WEIGHTS_HELP = (
+    "Name of the column of survey weights (numbers, 0 or more, none missing): the model stands for "
+    "the weighted population, and generated rows lack the column."
+)
+_EPSILON_HELP = (
+    "Differential privacy: the model is learned from noisy marginals and not from the rows. "
+    "Not together with weights."
+)
 _LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta")
+_Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+_Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
 
 
 def _from_json(value: object) -> object:
-    """Read the text of a form field; pydantic's own type would quote it."""
+    """Parse the text of a form field; pydantic's own type would quote it in errors."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
-        raise ValueError("the field is not valid JSON") from None
+        raise ValueError("The field is not valid JSON.") from None
 
 
 class UploadFields(BaseModel):
-    """What both have."""
+    """Fields of an upload in one request and of one in pieces."""
 
     model_config = ConfigDict(extra="forbid")
 
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Knowledge | None = Field(
-        default=None, description="What is known of causes, binding for the fit."
-    )
-    weights: ColumnName | None = Field(
-        default=None, description="Name of the column of survey weights."
-    )
-    epsilon: float | None = Field(
-        default=None,
-        ge=0.01,
-        le=100,
-        allow_inf_nan=False,
-        description="Differential privacy; not with weights.",
-    )
-    delta: float | None = Field(
-        default=None,
-        ge=1e-12,
-        le=1e-3,
-        allow_inf_nan=False,
-        description="Of epsilon; 1e-6 when absent.",
-    )
+    knowledge: Knowledge | None = Field(default=None, description=_KNOWLEDGE_HELP)
+    weights: ColumnName | None = Field(default=None, description=_WEIGHTS_HELP)
+    epsilon: _Epsilon | None = Field(default=None, description=_EPSILON_HELP)
+    delta: _Delta | None = Field(default=None, description="Of epsilon; 1e-6 when absent.")
 
     @field_validator("delta")
     @classmethod
-    def _of_epsilon(cls, delta: float | None, info: ValidationInfo) -> float | None:
+    def _check_delta(cls, delta: float | None, info: ValidationInfo) -> float | None:
         if delta is not None and info.data.get("epsilon") is None:
-            raise ValueError("delta goes with epsilon: give both or epsilon alone")
+            raise ValueError("Needs epsilon: set both, or epsilon alone.")
         return delta
 
     @field_validator("epsilon")
     @classmethod
-    def _of_no_weights(cls, epsilon: float | None, info: ValidationInfo) -> float | None:
+    def _check_epsilon(cls, epsilon: float | None, info: ValidationInfo) -> float | None:
         if epsilon is not None and info.data.get("weights") is not None:
-            raise ValueError(
-                "differential privacy is not offered with survey weights: give one of the two"
-            )
+            raise ValueError("Cannot be combined with survey weights. Set either of the two.")
         return epsilon
 
     @property
-    def privacy(self) -> DifferentialPrivacy | None:
-        """What epsilon and delta ask for."""
+    def fit(self) -> dict[str, Any]:
+        """How the model is to be fit, except knowledge: fields of a Model's spec."""
         if self.epsilon is None:
-            return None
-        return DifferentialPrivacy(
-            epsilon=self.epsilon, **({} if self.delta is None else {"delta": self.delta})
-        )
+            return {"family": self.family}
+        delta = {} if self.delta is None else {"delta": self.delta}
+        privacy = DifferentialPrivacy(epsilon=self.epsilon, **delta)
+        return {"family": self.family, "privacy": privacy.to_wire()}
 
-    def request(self, name: str) -> UploadRequest:
-        """Return what is asked for, with the fingerprint of what is said.
-
-        A field that was added to the contract later and is not said does not change what older
-        requests were.
-        """
-        unsaid = {field for field in _LATER_FIELDS if getattr(self, field) is None}
-        digest = fingerprint(self.model_dump(mode="json", exclude=unsaid))
-        return UploadRequest(
-            name,
-            digest,
-            self.retention_seconds,
-            self.family,
-            self.knowledge,
-            self.weights,
-            self.privacy,
-        )
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the request, without absent fields that later releases added."""
+        absent = {field for field in _LATER_FIELDS if getattr(self, field) is None}
+        return fingerprint(self.model_dump(mode="json", exclude=absent))
 
 
 class FormFields(UploadFields):
-    """The fields of the form besides `file`; send them before it."""
+    """Fields of the form besides `file`; send them before it."""
 
     retention_seconds: int = DEFAULT_RETENTION_SECONDS
     knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
 
 
 class UploadPlan(UploadFields):
-    """What begins an upload in pieces."""
+    """Body that begins an upload in pieces."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -112,3 +96,42 @@ class UploadPlan(UploadFields):
     sha256: Sha256 | None = Field(
         default=None, description="Of the whole file, in hex; verified when given."
     )
+
+
+class UploadBody(BaseModel):
+    """Progress of an upload in pieces."""
+
+    upload_id: str
+    dataset_id: str = Field(description="The dataset that it becomes.")
+    job_id: str
+    offset: int = Field(description="Bytes that have arrived: the next piece begins here.")
+    bytes: int = Field(description="Size of the whole file.")
+    complete: bool = Field(description="Whether all bytes have arrived; then poll the job.")
+    sha256: str | None = Field(default=None, description="Of the whole file, once it is complete.")
+
+
+class DatasetAccepted(BaseModel):
+    """Answer to an upload; a retry with the same key gets the same."""
+
+    dataset_id: str
+    job_id: str
+    status: Status = "queued"
+    bytes: int
+    sha256: str
+    error: JobError | None = None
+
+
+def _form_schema() -> dict[str, Any]:
+    """Return the OpenAPI schema of the form: the fields as text, knowledge as JSON, the file."""
+    properties = {}
+    for name, field in UploadFields.model_json_schema()["properties"].items():
+        schema = field.get("anyOf", [field])[0] | field
+        keys = {"type", "enum", "minimum", "maximum", "minLength", "maxLength", "description"}
+        properties[name] = {key: schema[key] for key in schema if key in keys}
+    properties["knowledge"] |= {"type": "string", "contentMediaType": "application/json"}
+    properties["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {"type": "object", "required": ["file"], "additionalProperties": False}
+    return schema | {"properties": properties}
+
+
+FORM_SCHEMA = _form_schema()

@@ -1,217 +1,300 @@
-"""What both ways of an upload (in one request, in pieces) do with its Dataset.
+"""Writer of uploads, and the upload in one request: from the claim of its key to the Dataset.
 
 The order makes every crash harmless: the Dataset (with its finalizer) exists before the first byte
 is stored, the wrapped key is in its status before the first byte is encrypted, and `spec.source`
-says "complete" last.
+gets the digest, which makes it complete, last.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
-from simulacra_api.auth.caller import Caller
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import FIT
 from simulacra_api.quotas.quota_usage import storage_full
-from simulacra_api.services import Services
-from simulacra_api.tenancy.audit import record
-from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, in_flight
-from simulacra_api.tenancy.object_metadata import metadata
-from simulacra_api.uploads.upload_lease import ANNOTATION, STARTED, Lease, new_value
+from simulacra_api.tenancy.create import manifest
+from simulacra_api.tenancy.idempotency import (
+    REQUEST_DIGEST,
+    check_same_request,
+    find_deleted,
+    in_flight,
+)
+from simulacra_api.tenancy.read_cache import poll
+from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_api.uploads.schemas import UploadFields
+from simulacra_api.uploads.upload_lease import ANNOTATION, STARTED, Lease, lease_value
 from simulacra_crds.contract.names import model_name
-from simulacra_crds.kinds.base import API_VERSION
-from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge
+from simulacra_crds.contract.storage_usage import stored_bytes, upload_plan
+from simulacra_crds.contract.tasks import UPLOAD
+from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.kube.client import (
     DATASETS,
     MODELS,
     AlreadyExists,
     ClusterError,
     Conflict,
+    NotFound,
     Object,
 )
-from simulacra_custody.artifact_writer import StoredArtifact
+from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
-from simulacra_custody.refs import ResourceRef
+from simulacra_custody.refs import ArtifactRef, ResourceRef
 
+FORM_ALLOWANCE = 64 << 10
+"""Bytes that a form may have besides its file."""
+ERASURE_SECONDS = 5.0
+"""How long a new upload waits for the erasure of the key's earlier Dataset."""
 STATUS_ATTEMPTS = 10
 _LOG = logging.getLogger("simulacra_api")
+Fill = Callable[[ArtifactWriter], Awaitable[None]]
+"""Writes an artifact's bytes."""
 
 
-@dataclass(frozen=True)
-class UploadRequest:
-    """What an upload asks for, besides its bytes; `digest` is the request's fingerprint."""
+class UploadWriter:
+    """Steps of an upload, of one caller: create the Dataset, store artifacts, complete it."""
 
-    name: str
-    digest: str
-    retention_seconds: int
-    family: str
-    knowledge: Knowledge | None = None
-    weights: str | None = None
-    privacy: DifferentialPrivacy | None = None
+    def __init__(self, repository: TenantRepository) -> None:
+        self._repository = repository
+        self._cluster = repository.cluster
+        self._namespace = repository.namespace
+        self._custody = repository.services.custody
+        self._ledger = repository.services.quota_ledger
+        self._tenant = repository.caller.tenant
+        maximum = repository.services.settings.max_upload_bytes
+        self._limit = min(self._tenant.spec.quotas.max_upload_bytes, maximum)
 
-    @property
-    def fit(self) -> Object:
-        """How the model is asked to be fit, but for knowledge."""
-        return {
-            "family": self.family,
-            **({"privacy": self.privacy.to_wire()} if self.privacy else {}),
-        }
+    async def _find(self, name: str) -> Object | None:
+        return await self._cluster.find(DATASETS, name, self._namespace)
 
-
-class UploadSteps:
-    """The steps, for one caller."""
-
-    def __init__(self, services: Services, caller: Caller) -> None:
-        self._services, self._caller = services, caller
-
-    async def room(self, name: str, limit: int) -> int:
-        """Return the bytes that a new upload may have; a replay of the Dataset `name` needs no
-        room, so `limit`.
+    async def _room_for(self, name: str) -> int:
+        """Return the bytes that a new upload may have; a retry of the Dataset `name` needs none.
 
         Raises:
             Problem: 402 or 429 when the tenant's quotas have no room for another upload.
         """
-        tenant = self._caller.tenant
         try:
-            used = await self._services.quota_ledger.of(tenant)
-            used.check_jobs(tenant.spec.quotas)
-            return used.bytes_left(tenant.spec.quotas)
+            used = await self._ledger.of(self._tenant)
+            used.check_jobs(self._tenant.spec.quotas)
+            return used.bytes_left(self._tenant.spec.quotas)
         except Problem:
-            if await self._services.cluster.find(DATASETS, name, self._caller.namespace) is None:
+            if await self._find(name) is None:
                 raise
-            return limit
+            return self._limit
 
-    def check_size(self, size: int, limit: int, room: int) -> None:
-        """Refuse more bytes than the limit of an upload (413) or than are left of the quota (402)."""
-        if size > limit:
-            raise too_large(limit)
+    def _check_size(self, size: int, room: int) -> None:
+        """Refuse more bytes than the limit of an upload (413) or the room in the quota (402)."""
+        if size > self._limit:
+            raise self._too_large()
         if size > room:
-            raise storage_full(self._caller.tenant.spec.quotas)
+            raise storage_full(self._tenant.spec.quotas)
 
-    async def create(self, request: UploadRequest, annotations: dict[str, str]) -> Object:
-        """Create the Dataset, incomplete and with a lease, unless it exists (`AlreadyExists`)."""
-        known = {
+    def _too_large(self) -> Problem:
+        detail = f"The file is larger than the limit of {self._limit} bytes. Upload a smaller one."
+        return Problem("simio_file_too_large", detail)
+
+    async def _create(self, name: str, fields: UploadFields, notes: dict[str, str]) -> Object:
+        """Create the Dataset, incomplete and with a lease; AlreadyExists when the key was used."""
+        annotations = {
             STARTED: datetime.now(UTC).isoformat(),
-            ANNOTATION: new_value(),
-            REQUEST_DIGEST: request.digest,
-            FIT: json.dumps(request.fit),
+            ANNOTATION: lease_value(),
+            REQUEST_DIGEST: fields.digest,
+            FIT: json.dumps(fields.fit),
         }
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": "Dataset",
-            "metadata": metadata(
-                request.name,
-                self._caller.tenant_name,
-                dataset=None,
-                owner=None,
-                annotations=known | annotations,
-            ),
-            "spec": {
-                "retentionSeconds": request.retention_seconds,
-                "source": {"type": "Upload"},
-                **({"weights": request.weights} if request.weights else {}),
-            },
+        spec: Object = {
+            "retentionSeconds": fields.retention_seconds,
+            "source": {"type": "Upload"},
+            **({"weights": fields.weights} if fields.weights else {}),
         }
-        with self._services.quota_ledger.counting(self._caller.tenant, DATASETS, body):
-            return await self._services.cluster.create(DATASETS, body, self._caller.namespace)
-
-    async def ensure_model(self, dataset: Object, request: UploadRequest) -> None:
-        """Create the Dataset's Model unless it is there."""
-        name, known = model_name(request.name), request.knowledge
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": "Model",
-            "metadata": metadata(
-                name, self._caller.tenant_name, dataset=request.name, owner=dataset, annotations={}
-            ),
-            "spec": {
-                "datasetRef": {"name": request.name},
-                "retentionSeconds": request.retention_seconds,
-                **({"knowledge": known.model_dump(by_alias=True)} if known else {}),
-                **request.fit,
-            },
-        }
+        body = manifest(self._repository, DATASETS, name, spec, annotations=annotations | notes)
         try:
-            await self._services.cluster.create(MODELS, body, self._caller.namespace)
+            with self._ledger.counting(self._tenant, DATASETS, body):
+                return await self._cluster.create(DATASETS, body, self._namespace)
+        except NotFound:
+            raise Problem("simio_tenant_not_ready") from None
+
+    async def _ensure_model(self, dataset: Object, fields: UploadFields) -> None:
+        """Create the Dataset's Model unless it exists."""
+        dataset_name = dataset["metadata"]["name"]
+        name = model_name(dataset_name)
+        known = fields.knowledge
+        spec: Object = {
+            "datasetRef": {"name": dataset_name},
+            "retentionSeconds": fields.retention_seconds,
+            **({"knowledge": known.model_dump(by_alias=True)} if known else {}),
+            **fields.fit,
+        }
+        body = manifest(self._repository, MODELS, name, spec, dataset=dataset_name, owner=dataset)
+        try:
+            await self._cluster.create(MODELS, body, self._namespace)
         except AlreadyExists:
-            model = await self._services.cluster.find(MODELS, name, self._caller.namespace)
+            model = await self._cluster.find(MODELS, name, self._namespace)
             owners = model["metadata"].get("ownerReferences", []) if model else []
             if dataset["metadata"]["uid"] not in {owner["uid"] for owner in owners}:
-                raise in_flight("what this key made before is still being erased") from None
+                reason = "The earlier resource of this Idempotency-Key is still being erased."
+                raise in_flight(reason) from None
 
-    async def ensure_key(self, dataset: Object) -> str:
-        """Return the Dataset's wrapped key; make it when there is none. Its only copy is in the status."""
+    async def _ensure_key(self, dataset: Object) -> str:
+        """Return the Dataset's wrapped key, a new one if needed; its status has the only copy."""
         if kept := dataset.get("status", {}).get("wrappedKey"):
             return str(kept)
-        name, namespace = dataset["metadata"]["name"], self._caller.namespace
-        wrapped = await asyncio.to_thread(
-            self._services.custody.new_resource_key, self.ref(dataset)
-        )
+        name = dataset["metadata"]["name"]
+        wrapped = await asyncio.to_thread(self._custody.new_resource_key, self._ref(dataset))
         for _ in range(STATUS_ATTEMPTS):
-            current = await self._services.cluster.get(DATASETS, name, namespace)
+            current = await self._cluster.get(DATASETS, name, self._namespace)
             if current["metadata"]["uid"] != dataset["metadata"]["uid"]:
                 break
             if kept := current.get("status", {}).get("wrappedKey"):
                 return str(kept)
-            version = current["metadata"]["resourceVersion"]
-            patch = {"metadata": {"resourceVersion": version}, "status": {"wrappedKey": wrapped}}
+            version = {"resourceVersion": current["metadata"]["resourceVersion"]}
+            patch = {"metadata": version, "status": {"wrappedKey": wrapped}}
             try:
-                await self._services.cluster.patch(
-                    DATASETS, name, patch, namespace, subresource="status"
+                await self._cluster.patch(
+                    DATASETS, name, patch, self._namespace, subresource="status"
                 )
             except Conflict:  # the operator wrote in between
                 continue
             return wrapped
-        raise in_flight("the dataset changed while its upload began")
+        raise in_flight("The dataset changed while its upload began.")
 
-    async def record(self, dataset: Object, stored: StoredArtifact) -> None:
+    async def _store(self, ref: ArtifactRef, key: str, lease: Lease, fill: Fill) -> StoredArtifact:
+        """Encrypt what `fill` writes into an artifact, all or nothing."""
+        context = self._custody.open_writer(ref, key)
+        writer = await asyncio.to_thread(context.__enter__)
+        try:
+            await fill(writer)
+            # A writer that was silent for too long must not replace the bytes of its successor.
+            await lease.renew()
+            return await asyncio.to_thread(writer.commit)
+        finally:
+            await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
+
+    async def _record(self, dataset: Object, stored: StoredArtifact) -> None:
         """Record that bytes of the upload were stored."""
-        data = self._caller.audit_data(
+        await self._repository.record(
+            EventType.ARTEFACT_WRITTEN,
             kind=DATASETS.plural,
             uid=dataset["metadata"]["uid"],
             artefact=stored.name,
             sha256=stored.sha256,
             counts=Counts(bytes=stored.bytes),
         )
-        await record(self._services.audit, EventType.ARTEFACT_WRITTEN, data)
 
-    async def complete(self, lease: Lease, stored: StoredArtifact) -> Object:
-        """Say in the Dataset that its bytes are whole; the operator begins to work on it."""
-        return await lease.complete(
-            [
-                {"op": "add", "path": "/spec/source/sha256", "value": stored.sha256},
-                {"op": "add", "path": "/spec/source/bytes", "value": stored.bytes},
-            ]
-        )
+    async def _complete(self, lease: Lease, stored: StoredArtifact) -> Object:
+        """Mark the Dataset's upload as complete, so that the operator starts to work on it."""
+        values = {"sha256": stored.sha256, "bytes": stored.bytes}
+        operations = [
+            {"op": "add", "path": f"/spec/source/{name}", "value": value}
+            for name, value in values.items()
+        ]
+        return await lease.complete(operations)
 
-    def forget_use(self) -> None:
-        """Read anew what the tenant uses: an upload of a size that nobody announced is complete."""
-        self._services.quota_ledger.forget(self._caller.tenant)
-
-    async def discard(self, dataset: Object, lease: Lease) -> None:
-        """Delete a Dataset whose upload failed, unless somebody else has taken it over; its finalizer erases."""
+    async def _discard(self, dataset: Object, lease: Lease) -> None:
+        """Delete a Dataset whose upload failed, unless another request has taken it over."""
         name, uid = dataset["metadata"]["name"], dataset["metadata"]["uid"]
         try:
             await lease.renew()
-            await self._services.cluster.delete(DATASETS, name, self._caller.namespace, uid=uid)
-        except (
-            Problem,
-            ClusterError,
-        ) as error:  # then the lease goes stale, and the operator gives the upload up
-            _LOG.warning("a failed upload could not be discarded: %s", type(error).__name__)
+            await self._cluster.delete(DATASETS, name, self._namespace, uid=uid)
+        except (Problem, ClusterError) as error:
+            # The lease becomes stale, and the operator abandons the upload.
+            _LOG.warning("discarding a failed upload failed cause=%s", type(error).__name__)
 
-    def ref(self, dataset: Object) -> ResourceRef:
-        """Return the custody name of a Dataset."""
-        return ResourceRef(self._caller.tenant_name, DATASETS.plural, dataset["metadata"]["uid"])
+    def _ref(self, dataset: Object) -> ResourceRef:
+        name, uid = self._tenant.metadata.name, dataset["metadata"]["uid"]
+        return ResourceRef(name, DATASETS.plural, uid)
 
 
-def too_large(limit: int) -> Problem:
-    """Return the 413 that names the limit."""
-    return Problem(
-        "simio_file_too_large",
-        f"The file is above the limit of {limit} bytes: upload a smaller one",
-    )
+class Upload(UploadWriter):
+    """An upload in one request: begin, one piece, complete."""
+
+    def __init__(self, repository: TenantRepository, announced: int | None) -> None:
+        """Prepare it; 413 when the announced bytes of the body are above the limit.
+
+        Args:
+            repository: of the caller.
+            announced: bytes of the body, if known; they count as stored from the start.
+        """
+        super().__init__(repository)
+        self._notes: dict[str, str] = {}
+        if announced is not None:
+            if announced > self._limit + FORM_ALLOWANCE:
+                raise self._too_large()
+            self._notes[ANNOTATION_UPLOAD_PLAN] = upload_plan(announced)
+
+    async def run(self, name: str, fields: UploadFields, chunks: AsyncIterator[bytes]) -> Object:
+        """Receive the bytes and return the complete Dataset; the earlier one when the key was used.
+
+        Raises:
+            Problem: 409 for a key in use, 413 or 402 above a limit, and the services' errors.
+        """
+        if gone := await find_deleted(self._repository, name, fields.digest):
+            return await self._replay(gone, chunks)
+        room = await self._room_for(name)
+        try:
+            dataset = await self._create(name, fields, self._notes)
+        except AlreadyExists:
+            return await self._retry(name, fields, chunks, room)
+        return await self._receive(dataset, Lease(self._cluster, dataset), fields, chunks, room)
+
+    async def _retry(
+        self, name: str, fields: UploadFields, chunks: AsyncIterator[bytes], room: int
+    ) -> Object:
+        """Answer a used key: as before, by taking over an upload that broke off, or with a 409."""
+        async for dataset in poll(lambda: self._find(name), ERASURE_SECONDS, first=0.25, most=0.25):
+            if dataset is None or not dataset["metadata"].get("deletionTimestamp"):
+                break
+        if dataset is None:
+            return await self.run(name, fields, chunks)
+        check_same_request(dataset, fields.digest)
+        if dataset["spec"]["source"].get("sha256"):
+            return await self._replay(dataset, chunks)
+        room += stored_bytes(dataset)  # its announced bytes were counted when it began
+        lease = await Lease.take_over(self._cluster, dataset)
+        return await self._receive(dataset, lease, fields, chunks, room)
+
+    async def _replay(self, dataset: Object, chunks: AsyncIterator[bytes]) -> Object:
+        """Return the Dataset of an earlier request if the bytes are the same; 409 otherwise."""
+        digest = hashlib.sha256()
+        async for chunk in self._bounded(chunks, self._limit):  # stores nothing, so needs no room
+            await asyncio.to_thread(digest.update, chunk)
+        if digest.hexdigest() != dataset["spec"]["source"]["sha256"]:
+            raise Problem("simio_idempotency_conflict")
+        return dataset
+
+    async def _receive(
+        self,
+        dataset: Object,
+        lease: Lease,
+        fields: UploadFields,
+        chunks: AsyncIterator[bytes],
+        room: int,
+    ) -> Object:
+        async def fill(writer: ArtifactWriter) -> None:
+            async for chunk in self._bounded(chunks, room):
+                await asyncio.to_thread(writer.write, chunk)
+
+        try:
+            async with lease.kept():
+                await self._ensure_model(dataset, fields)
+                key = await self._ensure_key(dataset)
+                ref = self._ref(dataset).artifact(UPLOAD)
+                stored = await self._store(ref, key, lease, fill)
+                await self._record(dataset, stored)
+            completed = await self._complete(lease, stored)
+        except BaseException:
+            await asyncio.shield(self._discard(dataset, lease))
+            raise
+        if not self._notes:
+            self._ledger.forget(self._tenant)
+        return completed
+
+    async def _bounded(self, chunks: AsyncIterator[bytes], room: int) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            self._check_size(size, room)
+            yield chunk

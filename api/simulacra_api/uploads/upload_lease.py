@@ -1,9 +1,8 @@
-"""The right to write one Dataset's upload: an annotation with its owner's nonce and the time of the
-last renewal.
+"""Upload leases: the exclusive right to write one Dataset's upload.
 
-Every change is a JSON patch that tests the value it replaces, so that of two processes one wins,
-and a writer that lost its lease (it was silent for a minute, another took over) cannot complete the
-upload.
+A lease is an annotation with its owner's nonce and the time of the last renewal. Every change is a
+JSON patch that tests the value it replaces: of two processes one wins, and a writer that lost its
+lease (it was silent for a minute, another took over) cannot complete the upload.
 """
 
 from __future__ import annotations
@@ -30,38 +29,28 @@ from simulacra_crds.kube.client import (
 
 ANNOTATION = ANNOTATION_UPLOAD_LEASE
 STARTED = ANNOTATION_UPLOAD_STARTED
-"""Annotation: when the upload began, ISO 8601; the operator gives up on uploads that are neither done nor leased."""
+"""Annotation: start of the upload, ISO 8601; the operator abandons stale, incomplete uploads."""
 RESTING = "-"
-"""In place of the owner's nonce: an upload in pieces is between two of them, and free to be taken."""
+"""In place of the owner's nonce: an upload between two pieces, free to be taken."""
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
-_RENEWALS_A_LEASE = 4
+_RENEWALS_PER_LEASE = 4
 
 
-def new_value() -> str:
-    """Return the annotation's value for a new owner, from now on."""
-    return f"{secrets.token_hex(8)} {datetime.now(UTC).isoformat()}"
-
-
-def resting_value() -> str:
-    """Return the annotation's value for an upload that waits for its next piece, from now on."""
-    return f"{RESTING} {datetime.now(UTC).isoformat()}"
-
-
-def is_stale(value: str) -> bool:
-    """Return whether nobody owns this value, or its owner has been silent for too long."""
-    if value.startswith(f"{RESTING} "):
-        return True
-    try:
-        renewed = datetime.fromisoformat(value.partition(" ")[2])
-        return (datetime.now(UTC) - renewed).total_seconds() > LEASE_SECONDS
-    except (ValueError, TypeError):
-        return True
+def lease_value(owner: str = "") -> str:
+    """Return the annotation's value for an owner (default: a new one), renewed now."""
+    return f"{owner or secrets.token_hex(8)} {datetime.now(UTC).isoformat()}"
 
 
 def is_held(dataset: Object) -> bool:
-    """Return whether some process is writing a Dataset's upload, as far as its lease says."""
-    value = _value(dataset)
-    return bool(value) and not is_stale(value)
+    """Return whether a process is writing a Dataset's upload, according to its lease."""
+    owner, _, renewed = _value(dataset).partition(" ")
+    if owner in ("", RESTING):
+        return False
+    try:
+        age = datetime.now(UTC) - datetime.fromisoformat(renewed)
+    except (ValueError, TypeError):
+        return False
+    return age.total_seconds() <= LEASE_SECONDS
 
 
 def _value(dataset: Object) -> str:
@@ -69,51 +58,38 @@ def _value(dataset: Object) -> str:
 
 
 class Lease:
-    """A lease that this process holds."""
+    """The lease of a Dataset, held by this process: the one in its annotations as it was read."""
 
-    def __init__(self, cluster: Cluster, dataset: Object, value: str) -> None:
-        metadata = dataset["metadata"]
+    def __init__(self, cluster: Cluster, dataset: Object) -> None:
         self._cluster = cluster
-        self._name, self._namespace, self._uid = (
-            metadata["name"],
-            metadata["namespace"],
-            metadata["uid"],
-        )
-        self._value = value
+        self._metadata = dataset["metadata"]
+        self._value = _value(dataset)
         self._lock = asyncio.Lock()
 
     @classmethod
     async def take_over(cls, cluster: Cluster, dataset: Object) -> Lease:
-        """Take the lease of a Dataset from a silent owner; 409 in flight when it is held or was just taken."""
+        """Take the lease of a Dataset from a silent owner; 409 in flight while it is held."""
         if is_held(dataset):
-            raise in_flight("the first upload with this key is still arriving")
-        lease = cls(cluster, dataset, _value(dataset))
-        await lease.renew(new_value())
+            raise in_flight("The first upload with this Idempotency-Key is still arriving.")
+        lease = cls(cluster, dataset)
+        await lease._renew(lease_value())
         return lease
 
-    async def renew(self, value: str | None = None) -> None:
-        """Say that the owner is alive; 409 in flight when the lease is lost."""
-        async with self._lock:
-            value = value or f"{self._value.partition(' ')[0]} {datetime.now(UTC).isoformat()}"
-            await self._patch([{"op": "add", "path": _POINTER, "value": value}])
-            self._value = value
+    async def renew(self) -> None:
+        """Show that the owner is alive; 409 in flight when the lease is lost."""
+        await self._renew(lease_value(self._value.partition(" ")[0]))
 
     async def complete(self, operations: Sequence[Object]) -> Object:
-        """Apply the operations and give the lease back, in one step; 409 in flight when the lease is lost."""
-        async with self._lock:
-            return await self._patch([*operations, {"op": "remove", "path": _POINTER}])
+        """Apply the operations and release the lease, in one step; 409 when it is lost."""
+        return await self._apply([*operations, {"op": "remove", "path": _POINTER}])
 
     async def note(self, operations: Sequence[Object]) -> Object:
         """Apply the operations and keep the lease; 409 in flight when it is lost."""
-        async with self._lock:
-            return await self._patch(operations)
+        return await self._apply(operations)
 
     async def rest(self, operations: Sequence[Object] = ()) -> Object:
-        """Apply the operations and leave the upload to whoever sends its next piece, in one step."""
-        async with self._lock:
-            return await self._patch(
-                [*operations, {"op": "add", "path": _POINTER, "value": resting_value()}]
-            )
+        """Apply the operations and free the lease for the next piece, in one step."""
+        return await self._apply([*operations, _setting(lease_value(RESTING))])
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -128,17 +104,29 @@ class Lease:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(LEASE_SECONDS / _RENEWALS_A_LEASE)
+            await asyncio.sleep(LEASE_SECONDS / _RENEWALS_PER_LEASE)
             with suppress(ClusterError):
                 await self.renew()
 
-    async def _patch(self, operations: Sequence[Object]) -> Object:
-        guard: list[dict[str, Any]] = [{"op": "test", "path": "/metadata/uid", "value": self._uid}]
-        if self._value:
-            guard.append({"op": "test", "path": _POINTER, "value": self._value})
-        try:
-            return await self._cluster.patch(
-                DATASETS, self._name, [*guard, *operations], self._namespace
-            )
-        except (Conflict, Invalid, NotFound):
-            raise in_flight("another request has taken this upload over") from None
+    async def _renew(self, value: str) -> None:
+        await self._apply([_setting(value)], value)
+
+    async def _apply(self, operations: Sequence[Object], value: str | None = None) -> Object:
+        """Patch the Dataset while the lease has our value, which then becomes `value` if given."""
+        name, namespace = self._metadata["name"], self._metadata["namespace"]
+        uid = self._metadata["uid"]
+        guard: list[dict[str, Any]] = [{"op": "test", "path": "/metadata/uid", "value": uid}]
+        async with self._lock:
+            if self._value:
+                guard.append({"op": "test", "path": _POINTER, "value": self._value})
+            try:
+                patch = [*guard, *operations]
+                changed = await self._cluster.patch(DATASETS, name, patch, namespace)
+            except (Conflict, Invalid, NotFound):
+                raise in_flight("Another request has taken this upload over.") from None
+            self._value = value or self._value
+        return changed
+
+
+def _setting(value: str) -> Object:
+    return {"op": "add", "path": _POINTER, "value": value}

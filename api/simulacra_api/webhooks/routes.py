@@ -1,15 +1,12 @@
-"""Webhooks: be told when a job ends."""
+"""Routes of webhooks: create, list, show, delete."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
 from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.webhooks.schemas import WebhookBody, WebhookCreated, WebhookList, WebhookRequest
 from simulacra_api.webhooks.service import (
-    WebhookBody,
-    WebhookCreated,
-    WebhookList,
-    WebhookRequest,
     create_webhook,
     delete_webhook,
     find_webhook,
@@ -23,17 +20,18 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
     "",
     status_code=201,
     operation_id="createWebhook",
-    summary="Be told when jobs end",
+    summary="Get a message when a job ends",
     responses=problems(400, 402, 413, 415),
 )
 async def post_webhook(
     wanted: WebhookRequest, repository: CurrentTenant, response: Response
 ) -> WebhookCreated:
-    """Messages follow Standard Webhooks, hold ids and a status, never data, and may come more than once."""
+    """Messages follow Standard Webhooks. They hold ids and a status, never data.
+
+    A message may arrive more than once.
+    """
     created = await create_webhook(repository, wanted)
-    response.headers["Location"] = (
-        f"{repository.services.settings.public_url}/v1/webhooks/{created.webhook_id}"
-    )
+    response.headers["Location"] = repository.url(f"/v1/webhooks/{created.webhook_id}")
     return created
 
 
@@ -55,10 +53,10 @@ async def get_webhook(webhook_id: str, repository: CurrentTenant) -> WebhookBody
     "/{webhook_id}",
     status_code=204,
     operation_id="deleteWebhook",
-    summary="Remove a webhook",
+    summary="Delete a webhook",
     responses=problems(404),
 )
 async def remove_webhook(webhook_id: str, repository: CurrentTenant) -> Response:
-    """Nothing more is sent, but what is on its way may still arrive."""
+    """No further message is sent; one that is being delivered may still arrive."""
     await delete_webhook(repository, webhook_id)
     return Response(status_code=204)

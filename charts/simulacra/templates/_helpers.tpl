@@ -107,7 +107,7 @@ vault+http://{{ include "simulacra.tryoutHost" . }}:8200/transit?auth=token
 {{- .Values.api.publicUrl | default $found | trimSuffix "/" }}
 {{- end }}
 
-{{/* What every process of ours reads: where it is, the store, the keys, the audit log. */}}
+{{/* Environment of every process: namespace, store, keys, audit log. */}}
 {{- define "simulacra.env" -}}
 - name: SIMULACRA_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}

@@ -81,7 +81,7 @@ def get_all(path: str, filters: dict[str, str], kind: type[D]) -> Steps[list[D]]
 def get_state(
     path: str, what: str, *, away: float, on_away: OnAway | None = None
 ) -> Steps[httpx2.Response]:
-    """Return the state of work in progress, asked for up to `away` seconds of a service's absence.
+    """Return the state of work in progress; retry a service that is away for up to `away` seconds.
 
     Raises:
         TimeoutError: the service did not answer; the message begins with `what`.

@@ -1,6 +1,6 @@
-"""A client for the verbs that this product uses.
+"""Kubernetes client for the verbs that the product uses.
 
-Objects go in and out as plain JSON dicts. Errors are few and typed, since reconcilers branch on them.
+Objects are plain JSON dicts. Errors are few and typed, because reconcilers branch on them.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Change = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 REQUEST_SECONDS = 30.0
 """An answer that takes longer counts as no answer."""
 WATCH_SECONDS = 300
-"""The server is asked to end a watch after this time, so that a client never trusts one connection for long."""
+"""Requested duration of a watch, so that no client relies on one connection for long."""
 WATCH_PAUSE_SECONDS = (0.2, 5.0)
-"""First and longest pause between two tries to watch a server that does not answer."""
+"""First and longest pause between two attempts to watch an unavailable server."""
 WATCH_SILENCE_SECONDS = 150.0
 """Servers send bookmarks about every minute: a longer silence is a dead connection."""
 
 
 @dataclass(frozen=True)
 class ApiResource:
-    """Where a kind lives in the API."""
+    """The API path of a kind."""
 
     api_version: str
     plural: str
@@ -84,11 +84,11 @@ EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
 
 
 CLOCK_TOLERANCE = timedelta(seconds=3)
-"""Two clocks that differ by less are taken for equal: the header that tells has whole seconds, and takes its time."""
+"""Smaller clock differences count as zero: the Date header has whole seconds and travels."""
 
 
 class ClusterError(Exception):
-    """The API server refused or could not be reached. `status` is the HTTP code, 0 when there was no answer."""
+    """The API server refused or is unreachable. `status` is the HTTP code, 0 without answer."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(f"{status} {reason}: {message}")
@@ -114,11 +114,11 @@ class Invalid(ClusterError):
 
 
 class Unavailable(ClusterError):
-    """429, 5xx or no answer: worth trying again."""
+    """429, 5xx or no answer: retry."""
 
 
 def _parsed(text: bytes) -> Any:
-    """Parse JSON in two thirds of the standard library's time; no value is kept in a cache, as it may be a secret's."""
+    """Parse JSON. Strings are not cached, because they may be secret."""
     return from_json(text, cache_strings="keys")
 
 
@@ -143,12 +143,17 @@ def _error(answer: Answer) -> ClusterError:
 
 
 def _ahead(date: str | None, known: timedelta) -> timedelta:
-    """Return how far the server's clock is ahead of ours, by its Date header; as known where there is none."""
+    """Return how far the server's clock is ahead by its Date header, else the known value."""
     try:
         ahead = parsedate_to_datetime(date or "") - utcnow()
     except (ValueError, TypeError):
         return known
     return ahead if abs(ahead) > CLOCK_TOLERANCE else timedelta(0)
+
+
+def _selectors(labels: str | None, fields: str | None) -> dict[str, str]:
+    selectors = {"labelSelector": labels, "fieldSelector": fields}
+    return {name: value for name, value in selectors.items() if value}
 
 
 def _difference(old: dict[str, Object], new: dict[str, Object]) -> Iterator[tuple[Change, Object]]:
@@ -163,7 +168,7 @@ def _difference(old: dict[str, Object], new: dict[str, Object]) -> Iterator[tupl
 
 
 class Cluster:
-    """The API server. One instance an event loop; create it with `await Cluster.connect()`."""
+    """The API server. One instance per event loop: `await Cluster.connect()`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -171,7 +176,7 @@ class Cluster:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Self:
-        """Connect by the kubeconfig given, KUBECONFIG, or the pod's service account, in this order."""
+        """Connect by the given kubeconfig, KUBECONFIG, or the pod's service account."""
         return cls(await Connection.open(kubeconfig))
 
     async def close(self) -> None:
@@ -179,9 +184,9 @@ class Cluster:
         await self._connection.close()
 
     def now(self) -> datetime:
-        """Return the time by the API server's clock, in UTC: it stamps what is created and deleted.
+        """Return the API server's time in UTC, which stamps creations and deletions.
 
-        As its last answer said, to the second; a difference of up to CLOCK_TOLERANCE is taken for none.
+        It comes from the last answer, to the second, ignoring up to CLOCK_TOLERANCE.
         """
         return utcnow() + self._ahead
 
@@ -235,21 +240,10 @@ class Cluster:
         page: int = 500,
     ) -> AsyncIterator[Object]:
         """Yield every object, page by page; kind and apiVersion are filled in."""
-        token = ""
-        while True:
-            params = {
-                "limit": str(page),
-                "continue": token,
-                "labelSelector": labels,
-                "fieldSelector": fields,
-            }
-            query = {key: value for key, value in params.items() if value}
-            answer = await self.request("GET", resource.path(namespace), params=query)
+        query = _selectors(labels, fields)
+        async for answer in self._pages(resource, namespace, query, page):
             for item in answer["items"]:
                 yield {"apiVersion": resource.api_version, "kind": resource.kind, **item}
-            token = answer["metadata"].get("continue", "")
-            if not token:
-                return
 
     async def watch(
         self,
@@ -259,17 +253,14 @@ class Cluster:
         labels: str | None = None,
         fields: str | None = None,
     ) -> AsyncGenerator[tuple[Change, Object], None]:
-        """Yield every object as ADDED, one BOOKMARK when all were given, then each change; never ends.
+        """Yield every object as ADDED, then a BOOKMARK, then each change; never end.
 
-        A broken connection resumes at the last resourceVersion. When the server no longer has that (410), the
-        collection is read anew and the difference is given as changes, deletions included, with another BOOKMARK.
-        A server that cannot be reached is tried again until it answers; a refusal (401, 403, 404) raises.
+        A broken connection resumes at the last resourceVersion. If the server no longer has that
+        version (410), the collection is listed again and the difference is yielded as changes,
+        including deletions, with another BOOKMARK. An unavailable server is retried until it
+        answers; a refusal (401, 403, 404) raises.
         """
-        query = {
-            key: value
-            for key, value in {"labelSelector": labels, "fieldSelector": fields}.items()
-            if value
-        }
+        query = _selectors(labels, fields)
         known: dict[str, Object] = {}
         pause = WATCH_PAUSE_SECONDS[0]
         while True:
@@ -294,24 +285,30 @@ class Cluster:
         self, resource: ApiResource, namespace: str | None, query: dict[str, str]
     ) -> tuple[str, dict[str, Object]]:
         items: dict[str, Object] = {}
-        params = dict(query, limit="500")
+        version = ""
+        async for answer in self._pages(resource, namespace, query, 500):
+            version = answer["metadata"]["resourceVersion"]
+            for item in answer["items"]:
+                typed = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+                items[item["metadata"]["uid"]] = typed
+        return version, items
+
+    async def _pages(
+        self, resource: ApiResource, namespace: str | None, query: dict[str, str], size: int
+    ) -> AsyncIterator[Object]:
+        params = dict(query, limit=str(size))
         while True:
             answer = await self.request("GET", resource.path(namespace), params=params)
-            for item in answer["items"]:
-                items[item["metadata"]["uid"]] = {
-                    "apiVersion": resource.api_version,
-                    "kind": resource.kind,
-                    **item,
-                }
+            yield answer
             token = answer["metadata"].get("continue")
             if not token:
-                return answer["metadata"]["resourceVersion"], items
+                return
             params["continue"] = token
 
     async def _follow(
         self, resource: ApiResource, namespace: str | None, query: dict[str, str], version: str
     ) -> AsyncGenerator[tuple[Change, Object], None]:
-        """Yield changes after a resourceVersion over as many connections as it takes; return at 410."""
+        """Yield changes after a resourceVersion, reconnecting as needed; return at 410."""
         params = dict(
             query, watch="true", allowWatchBookmarks="true", timeoutSeconds=str(WATCH_SECONDS)
         )
@@ -331,7 +328,7 @@ class Cluster:
                         yield event["type"], item
 
     async def _stream(self, path: str, params: dict[str, str]) -> AsyncGenerator[Object, None]:
-        """Yield the events of one watch connection; a 410 in answer to the request looks like one in the stream."""
+        """Yield the events of one watch connection; an HTTP 410 becomes an ERROR event."""
         try:
             async with aclosing(
                 self._connection.lines(path, params, silence=WATCH_SILENCE_SECONDS)
@@ -383,9 +380,9 @@ class Cluster:
         propagation: Propagation = "Background",
         grace: int | None = None,
     ) -> bool:
-        """Delete an object, of this uid and version only if given; False when that one is not there (any more).
+        """Delete an object; return False when it, or the given uid or version, is gone.
 
-        `grace` is the number of seconds that a pod gets to end; 0 takes it off the API at once (a node's last word).
+        `grace` is the number of seconds that a pod gets to end; 0 removes it at once.
         """
         options: Object = {
             "kind": "DeleteOptions",

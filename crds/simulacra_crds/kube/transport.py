@@ -1,14 +1,13 @@
-"""One HTTP connection pool to an API server: kr8s knows who we are there, aiohttp carries the requests.
+"""HTTP connection pool to one API server: the official client logs in, aiohttp sends the requests.
 
-kr8s sends its own through httpx, which costs four times the CPU time of aiohttp a request; a busy operator did little
-else. Credentials are read again when the server no longer knows them: tokens of service accounts are replaced on disk.
+The official client's own requests convert each object to generated classes; `Cluster` wants bytes.
+Credentials are read again when the server refuses them, as tokens are replaced on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-import warnings
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import kr8s.asyncio
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import ConfigException, kube_config, load_incluster_config
 
 CONNECT_SECONDS = 30.0
 UNAUTHORIZED = 401
@@ -43,23 +44,27 @@ class Answer:
         return self.status >= 400
 
 
-class Connection:
-    """Requests to one API server. Create it with `await Connection.open()` inside the event loop that uses it."""
+@dataclass(frozen=True)
+class _Login:
+    """Address of the server, and options of each request: credentials, TLS, proxy."""
 
-    def __init__(self, auth: Any, tls: ssl.SSLContext | bool) -> None:
-        self._auth = auth
-        self._tls = tls
+    server: str
+    options: dict[str, Any]
+
+
+class Connection:
+    """Requests to one API server. Call `Connection.open()` in the event loop that uses it."""
+
+    def __init__(self, kubeconfig: str | None, login: _Login) -> None:
+        self._kubeconfig = kubeconfig
+        self._login = login
         self._session: aiohttp.ClientSession | None = None
-        self._proxy: str | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @classmethod
     async def open(cls, kubeconfig: str | None = None) -> Self:
-        """Log in by the kubeconfig given, KUBECONFIG, or the pod's service account, in this order."""
-        # kr8s warns about servers newer than itself; only its login is used here.
-        warnings.filterwarnings("ignore", "Kubernetes version .* is not supported", UserWarning)
-        auth = (await kr8s.asyncio.api(kubeconfig=kubeconfig)).auth
-        return cls(auth, await _tls(auth))
+        """Log in by this kubeconfig, KUBECONFIG or the pod's service account, in this order."""
+        return cls(kubeconfig, await _log_in(kubeconfig))
 
     async def close(self) -> None:
         """Close every connection of the pool."""
@@ -90,38 +95,29 @@ class Connection:
         Raises:
             Unreachable: no answer, or not all of it.
         """
-        headers = {"Content-Type": media_type} if body is not None else {}
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=seconds)
-        options = {"params": params, "data": body, "headers": headers, "timeout": timeout}
         while True:
-            session = self._session or await self._log_in()
-            async with self._request(session, method, path, **options) as response:
-                content = await response.read()
-                answer = Answer(
-                    response.status, response.reason or "", response.headers.get("Date"), content
-                )
-            if answer.status != UNAUTHORIZED or not await self._log_in_again(session):
+            login = self._login
+            data = None if body is None else aiohttp.BytesPayload(body, content_type=media_type)
+            async with self._request(login, method, path, seconds, params, data) as response:
+                answer = _answer(response, await response.read())
+            if answer.status != UNAUTHORIZED or not await self._log_in_again(login):
                 return answer
 
     async def lines(
         self, path: str, params: Mapping[str, str], *, silence: float
     ) -> AsyncGenerator[Answer | bytes]:
-        """Yield the head of an answer (its content only when it is an error), then each line as it comes.
+        """Yield the head of an answer (with content if it is an error), then each line as it comes.
 
         It ends where the server ends it, is cut off, or is silent for too long (seconds).
 
         Raises:
             Unreachable: no connection could be made.
         """
-        session = self._session or await self._log_in()
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence)
-        async with self._request(session, "GET", path, params=params, timeout=timeout) as response:
-            content = await response.read() if response.status >= 400 else b""
-            head = Answer(
-                response.status, response.reason or "", response.headers.get("Date"), content
-            )
+        login = self._login
+        async with self._request(login, "GET", path, silence, params) as response:
+            head = _answer(response, await response.read() if response.status >= 400 else b"")
             if head.status == UNAUTHORIZED:
-                await self._log_in_again(session)
+                await self._log_in_again(login)
             yield head
             rest = b""
             try:
@@ -134,60 +130,62 @@ class Connection:
 
     @asynccontextmanager
     async def _request(
-        self, session: aiohttp.ClientSession, method: str, path: str, **options: Any
+        self, login: _Login, method: str, path: str, silence: float, params: Any, data: Any = None
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        url = self._auth.server.rstrip("/") + path
-        if self._auth.tls_server_name:
-            options["server_hostname"] = self._auth.tls_server_name
+        if self._session is None:
+            # trust_env stays off: with it aiohttp looks up a proxy and netrc at each request.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=silence)
+        options = {"params": params, "data": data, "timeout": timeout, **login.options}
         try:
-            async with session.request(method, url, proxy=self._proxy, **options) as response:
+            async with self._session.request(method, login.server + path, **options) as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(type(error).__name__) from error
 
-    async def _log_in(self) -> aiohttp.ClientSession:
-        async with self._turn:
-            if self._session is None:
-                token = self._auth.token
-                headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}
-                self._proxy = _proxy(self._auth)
-                connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
-                self._session = aiohttp.ClientSession(
-                    connector=connector, headers=headers, cookie_jar=aiohttp.DummyCookieJar()
-                )
-            return self._session
-
-    async def _log_in_again(self, refused: aiohttp.ClientSession) -> bool:
-        """Read the credentials anew; return whether they are others than those of the session that was refused."""
-        async with self._turn:
-            if self._session is not refused:
-                return True
-            before = self._auth.token
-            await self._auth.reauthenticate()
-            self._tls = await _tls(self._auth)
-            if self._auth.token == before:
-                return False
-            self._session = None
-        await refused.close()
-        return True
+    async def _log_in_again(self, refused: _Login) -> bool:
+        """Read the credentials again; return whether the token is another one."""
+        async with self._lock:
+            if self._login is refused:
+                self._login = await _log_in(self._kubeconfig)
+            return self._login.options["headers"] != refused.options["headers"]
 
 
-async def _tls(auth: Any) -> ssl.SSLContext | bool:
-    """Return the TLS side of a login, and remove the files that kr8s makes of keys that a kubeconfig holds as data."""
-    context: ssl.SSLContext | bool = await auth.ssl_context()
-    for section, name, path in (
-        (auth._user, "client-key-data", auth.client_key_file),
-        (auth._user, "client-certificate-data", auth.client_cert_file),
-        (auth._cluster, "certificate-authority-data", auth.server_ca_file),
-    ):
-        if name in section:
-            await asyncio.to_thread(Path(path).unlink, missing_ok=True)
-    return context
+def _answer(response: aiohttp.ClientResponse, content: bytes) -> Answer:
+    date = response.headers.get("Date")
+    return Answer(response.status, response.reason or "", date, content)
 
 
-def _proxy(auth: Any) -> str | None:
-    """Return the proxy that the kubeconfig names, or the environment (HTTPS_PROXY, NO_PROXY)."""
-    server = urlsplit(auth.server)
-    if auth.proxy or proxy_bypass(server.hostname or ""):
-        return str(auth.proxy) if auth.proxy else None
-    return getproxies().get(server.scheme)
+async def _log_in(kubeconfig: str | None) -> _Login:
+    """Read the kubeconfig, or the pod's service account where there is none, from disk."""
+    found = Configuration()
+    # As kubectl does: the strict checks of Python 3.13 refuse the CAs of many clusters.
+    found.disable_strict_ssl_verification = True
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    try:
+        if any(Path(one).expanduser().is_file() for one in paths.split(":")):  # noqa: ASYNC240
+            config = kube_config.KubeConfigMerger(paths).config
+            loader = kube_config.KubeConfigLoader(config, config_base_path=None)
+            if loader.provider:
+                # The library would refresh an OIDC token without checking who the issuer is.
+                raise ConfigException("auth-provider is not supported. Use exec or a token.")
+            await loader.load_and_set(found)
+        else:
+            load_incluster_config(found, try_refresh_token=False)
+        tls = RESTClientObject(found).ssl_context
+    finally:
+        # The library copies keys and certificates of a kubeconfig to files and keeps them until
+        # the process ends. It awaits nothing after that, so no other login needs these files.
+        kube_config._cleanup_temp_files()
+    scheme, _, token = found.api_key.get("BearerToken", "").strip().partition(" ")
+    if found.host.startswith("https:") and not (token or found.cert_file):
+        # The library only logs that a login command failed.
+        raise ConfigException("The kubeconfig gave neither a token nor a certificate.")
+    server = urlsplit(found.host)
+    if not found.proxy and not proxy_bypass(server.hostname or ""):
+        found.proxy = getproxies().get(server.scheme)
+    headers = {"Authorization": f"{scheme.capitalize()} {token}"} if token else {}
+    more = {"server_hostname": found.tls_server_name, "proxy": found.proxy}
+    return _Login(found.host, {"headers": headers, "ssl": tls, **more})

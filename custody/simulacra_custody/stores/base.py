@@ -1,7 +1,7 @@
 """Object store protocol: what a backend (a directory, S3) offers to custody and the audit log.
 
 Keys are parts as in `refs.PART`, separated by ``/``. A prefix is empty or ends in ``/``, so that
-``uid1`` never addresses ``uid10``. Backends raise `StoreUnavailable` for every failure of the store.
+``uid1`` never addresses ``uid10``. Backends raise `StoreUnavailable` if the store fails.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -17,7 +17,6 @@ from simulacra_crds.contract.tasks import (
     PrepareRequest,
     SourceRequest,
     TaskResult,
-    TaskSpec,
 )
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.dataset import DatasetSpec
@@ -27,7 +26,7 @@ from simulacra_custody.wiring import is_own_bucket
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action, DiscardArtifacts, RecordRead
 from simulacra_operator.work.conditions import Finding
-from simulacra_operator.work.dependencies import own_key
+from simulacra_operator.work.dependencies import task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
@@ -104,8 +103,7 @@ def _source_request(seen: Observed) -> SourceRequest | None:
 
 
 def _work(seen: Observed) -> Work:
-    task = TaskSpec(task="prepare", tenant=seen.tenant_name or "", resource=own_key(seen))
-    return Work(task, _SIZE, _source_variables(seen))
+    return Work(task(seen), _SIZE, _source_variables(seen))
 
 
 def _source_variables(seen: Observed) -> tuple[Object, ...]:

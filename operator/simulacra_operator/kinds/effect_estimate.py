@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import EstimateRequest, TaskResult, TaskSpec
+from simulacra_crds.contract.tasks import EstimateRequest, TaskResult
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.effect_estimate import EffectEstimateSpec
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, own_key
+from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
@@ -36,9 +36,7 @@ def _request(seen: Observed) -> KubeModel:
 
 
 def _work(seen: Observed) -> Work:
-    tenant, model = seen.tenant_name or "", keyed(seen.model)
-    task = TaskSpec(task="estimate", tenant=tenant, resource=own_key(seen), model=model)
-    return Work(task, _SIZE)
+    return Work(task(seen, model=keyed(seen.model)), _SIZE)
 
 
 def _estimated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import CustomerKeyRef, GenerateRequest, TaskResult, TaskSpec
+from simulacra_crds.contract.tasks import CustomerKeyRef, GenerateRequest, TaskResult
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import Attainment, GenerationJobSpec
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, own_key
+from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
@@ -38,15 +38,8 @@ def _request(seen: Observed) -> KubeModel:
 
 
 def _work(seen: Observed) -> Work:
-    task = TaskSpec(
-        task="generate",
-        tenant=seen.tenant_name or "",
-        resource=own_key(seen),
-        model=keyed(seen.model),
-        shards=seen.resource.spec.shards,
-        customer_key=_customer_key(seen.tenant_spec.encryption),
-    )
-    return Work(task, _SIZE)
+    shards, key = seen.resource.spec.shards, _customer_key(seen.tenant_spec.encryption)
+    return Work(task(seen, model=keyed(seen.model), shards=shards, customer_key=key), _SIZE)
 
 
 def _customer_key(encryption: Encryption) -> CustomerKeyRef | None:

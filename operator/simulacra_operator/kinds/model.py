@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import FitRequest, TaskResult, TaskSpec
+from simulacra_crds.contract.tasks import FitRequest, TaskResult
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.model import ModelSpec
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.dependencies import dataset_gate, keyed, own_key, owned_by_dataset
+from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_dataset, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
@@ -42,14 +42,7 @@ def _work(seen: Observed) -> Work:
         deadline_s=4 * 3600,
         requested=requested,
     )
-    task = TaskSpec(
-        task="fit",
-        tenant=seen.tenant_name or "",
-        resource=own_key(seen),
-        dataset=keyed(seen.dataset),
-        shards=requested.workers,
-    )
-    return Work(task, size)
+    return Work(task(seen, dataset=keyed(seen.dataset), shards=requested.workers), size)
 
 
 def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:

@@ -20,8 +20,9 @@ async def watch_tenants(controller: Controller) -> None:
     kind = {"apiVersion": TENANTS.api_version, "kind": TENANTS.kind}
     async with aclosing(controller.cluster.watch(TENANTS)) as changes:
         async for change, body in changes:
-            key = Key("Tenant", None, body["metadata"]["name"])
-            if change != "BOOKMARK" and controller.scope.serves(key):
+            if change == "BOOKMARK":  # it has no name
+                continue
+            if controller.scope.serves(Key("Tenant", None, body["metadata"]["name"])):
                 await event_router.changed(controller, {**kind, **body}, change)
 
 

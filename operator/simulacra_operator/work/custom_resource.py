@@ -14,13 +14,7 @@ from pydantic import ValidationError
 
 from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import FINALIZER, ObjectMeta, Resource, WorkStatus
-from simulacra_crds.kube.client import (
-    DATASETS,
-    EFFECT_ESTIMATES,
-    GENERATION_JOBS,
-    MODELS,
-    Object,
-)
+from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS, Object
 
 BY_KIND: dict[str, type[Resource]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
 WORK_RESOURCES = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)

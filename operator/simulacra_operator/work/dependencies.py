@@ -1,14 +1,16 @@
-"""A resource and its ancestor: when the work may start, owner and labels, keys for the pods."""
+"""A resource and its ancestor: when the work may start, owner and labels, the pods' task."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import KeyedRef
+from simulacra_crds.contract.tasks import KeyedRef, TaskSpec
 from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.custom_resource import CustomResource
-from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.observe import TASKS, Observed
 
 
 def keyed(resource: CustomResource | None) -> KeyedRef | None:
@@ -19,12 +21,13 @@ def keyed(resource: CustomResource | None) -> KeyedRef | None:
     return KeyedRef(kind=resource.plural, uid=resource.meta.uid, wrapped_key=wrapped)
 
 
-def own_key(seen: Observed) -> KeyedRef:
-    """Return the reference to the resource itself, which has a key before its work is planned."""
-    ref = keyed(seen.resource)
-    if ref is None:
+def task(seen: Observed, **fields: Any) -> TaskSpec:
+    """Return the task of a resource's pods; `fields` are those of its kind."""
+    own = keyed(seen.resource)
+    if own is None:
         raise ValueError("status.wrappedKey is missing. Create the key before the Job.")
-    return ref
+    name, tenant = TASKS[seen.resource.kind], seen.tenant_name or ""
+    return TaskSpec(task=name, tenant=tenant, resource=own, **fields)
 
 
 def dataset_gate(seen: Observed) -> Finding:

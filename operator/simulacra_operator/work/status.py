@@ -8,13 +8,7 @@ from typing import Any
 from simulacra_crds.kinds.base import LastFailure, Phase, Progress
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.conditions import (
-    Finding,
-    conditions,
-    ready,
-    status_patch,
-    with_ready,
-)
+from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
 from simulacra_operator.work.expiry import expiry
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed

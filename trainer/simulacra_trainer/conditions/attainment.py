@@ -1,7 +1,7 @@
-"""Asked and attained: how well a generation meets its conditions.
+"""Attainment: how well a generation meets its conditions.
 
-AttainmentDetail holds names, levels and values: it is customer data and goes to the encrypted
-attainment.json artifact only. Its summary has figures alone and may stand in a status.
+AttainmentDetail names columns, levels and values: it is customer data and goes only to the
+encrypted artifact attainment.json. Its summary holds figures without names, for a status.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from simulacra_crds.kinds.generation_job import Attainment
 
 
 class ConditionOutcome(KubeModel):
-    """One share or one range, asked and attained.
+    """One share or one range, requested and attained.
 
-    asked, attained: shares of the rows, 0..1; a range is asked of every row. met: to the row, so
-    for a share that its count is n * asked, rounded down or up.
+    Attributes:
+        asked: requested share of the rows, 0..1; 1 for a range.
+        attained: attained share of the rows, 0..1.
+        met: to the row; of a share, the count is n * asked, rounded down or up.
     """
 
     column: str
@@ -31,19 +33,22 @@ class ConditionOutcome(KubeModel):
 
     @property
     def moved_by(self) -> float:
-        """Attained less asked share."""
+        """Attained minus requested share."""
         return self.attained - self.asked
 
 
 class AttainmentDetail(KubeModel):
-    """The outcome of a request, condition by condition, and what it rests on.
+    """The outcome of each condition, and the rows behind the result.
 
-    accepted: share of the learned distribution that the hard conditions (ranges, fixed values)
-    leave. kl_nats: Kullback-Leibler divergence of the generated from the learned distribution, nats
-    a row, ranges included. effective_sample_size: Kish's effective number of the pool's rows under
-    the tilt. backing: Kish's effective number of real rows under the tilt (as a rule of thumb: 300
-    and more is well backed, 50 to 300 is "based on about that many rows", fewer says little); None
-    without a reference table.
+    Attributes:
+        status: whether all conditions are met.
+        accepted: share of the learned distribution inside the hard conditions.
+        kl_nats: Kullback-Leibler divergence of the generated from the learned distribution, in
+            nats per row, ranges included.
+        effective_sample_size: Kish's effective number of pool rows under the tilt.
+        backing: Kish's effective number of real rows under the tilt; None without real rows. As a
+            rule of thumb, 300 is well backed and below 50 says little.
+        backing_rows: real rows in the cells that are generated from.
     """
 
     status: Literal["exact", "partial"]
@@ -56,11 +61,11 @@ class AttainmentDetail(KubeModel):
     backing_rows: int | None = None
 
     def moved(self) -> list[ConditionOutcome]:
-        """Return the conditions that could not be met."""
+        """Return the conditions that are not met."""
         return [c for c in self.conditions if not c.met]
 
     def summary(self) -> Attainment:
-        """Return the figures without names; the effective sample size is that of real rows."""
+        """Return the figures without names, with the effective number of real rows."""
         return Attainment(
             status=self.status,
             asked=len(self.conditions),

@@ -1,8 +1,8 @@
-"""Cells: the combinations of condition classes that a pool of rows holds.
+"""Cells: the combinations of condition classes in a pool of rows.
 
-Every column with a share condition sorts its rows into classes: one for each named level and a last
-one, the rest (unnamed levels and missing). A cell is one combination of classes; the minimum-KL
-tilt depends on cells only.
+A column with a share condition sorts rows into classes: one for each named level and a last one for
+the rest (unnamed levels and missing). A cell is a combination of classes; the minimum-KL tilt
+depends on cells only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 DENSE_CELLS = 1 << 22
-"""Up to this many possible combinations a lookup table finds the cells; above, sorting does."""
+"""Most combinations for which a lookup table finds the cells; sorting finds more."""
 
 
 @dataclass(frozen=True)
 class ShareCondition:
-    """Shares asked of one column; the class with index len(levels) is the rest."""
+    """Requested shares of one column; the class with index len(levels) is the rest."""
 
     column: str
     levels: list[str]
@@ -32,10 +32,9 @@ class ShareCondition:
     @property
     def targets(self) -> FloatArray:
         """Shares of all classes, float64[levels + 1]; they sum to 1."""
-        rest = 1.0 - float(self.shares.sum())
-        return np.append(self.shares, rest if rest > 1e-9 else 0.0) / max(
-            1.0, float(self.shares.sum())
-        )
+        total = float(self.shares.sum())
+        rest = 1.0 - total
+        return np.append(self.shares, rest if rest > 1e-9 else 0.0) / max(1.0, total)
 
     def classify(self, table: pa.Table) -> IntArray:
         """Return the class of every row, int64[rows]."""
@@ -43,10 +42,8 @@ class ShareCondition:
         rest = len(self.levels)
         if pa.types.is_dictionary(values.type):
             classes = {level: i for i, level in enumerate(self.levels)}
-            lookup = np.array(
-                [classes.get(v, rest) for v in values.dictionary.to_pylist()] + [rest],
-                dtype=np.int64,
-            )
+            found = [classes.get(v, rest) for v in values.dictionary.to_pylist()]
+            lookup = np.array([*found, rest], dtype=np.int64)
             codes = values.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
             return lookup[codes]
         return self._classify_integers(values)
@@ -65,11 +62,15 @@ class ShareCondition:
 class Cells:
     """The cells of a pool.
 
-    members: flat class index of each cell in each share column, int64[cells, columns]; the classes
-    of all columns are numbered through (`sizes` of them a column). weight: pool frequency,
-    float64[cells], sums to 1. of_row: cell of each pool row, int64[rows]. reference_rows: reference
-    rows in each cell, int64[cells]; reference_weight, reference_squares: sums of their weights and
-    of the squares of these, float64[cells].
+    Attributes:
+        members: class of each cell in each share column, int64[cells, columns]; the classes of all
+            columns are numbered consecutively.
+        sizes: number of classes of each column.
+        weight: pool frequency, float64[cells]; sums to 1.
+        of_row: cell of each pool row, int64[rows].
+        reference_rows: number of reference rows in each cell, int64[cells].
+        reference_weight: sum of their weights, float64[cells].
+        reference_squares: sum of their squared weights, float64[cells].
     """
 
     members: IntArray
@@ -94,9 +95,8 @@ class Cells:
         """Return the margins of a table over the cells, float64[classes of all columns]."""
         columns = self.members.shape[1]
         weights = np.repeat(p, columns).astype(np.float64)
-        return np.bincount(self.members.ravel(), weights, minlength=int(self.sizes.sum())).astype(
-            np.float64
-        )
+        counts = np.bincount(self.members.ravel(), weights, minlength=int(self.sizes.sum()))
+        return counts.astype(np.float64)
 
 
 def find_cells(
@@ -106,7 +106,7 @@ def find_cells(
     rows: int,
     weights: FloatArray,
 ) -> Cells:
-    """Number the cells that the pool's rows fill.
+    """Return the cells that the rows of the pool fill.
 
     classes, reference: one int64 array a share column, over the pool's `rows` rows and over the
     reference rows; reference rows in cells that the pool does not hold are left out. weights: of
@@ -123,16 +123,10 @@ def find_cells(
     pool_cells, of_row, counts, first = _number(codes[:rows], span)
     at = np.searchsorted(pool_cells, codes[rows:]).clip(max=len(pool_cells) - 1)
     known = pool_cells[at] == codes[rows:]
-    offsets = (
-        np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        if sizes
-        else np.zeros(0, np.int64)
-    )
+    offsets = np.cumsum([0, *sizes])[:-1]
     members = [c[first] + offset for c, offset in zip(classes, offsets, strict=True)]
     return Cells(
-        members=np.stack(members, axis=1)
-        if members
-        else np.zeros((len(pool_cells), 0), dtype=np.int64),
+        members=np.stack(members, axis=1) if members else np.zeros((len(pool_cells), 0), np.int64),
         sizes=np.array(sizes, dtype=np.int64),
         weight=counts / rows,
         of_row=of_row,

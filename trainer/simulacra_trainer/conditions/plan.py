@@ -1,8 +1,8 @@
-"""Plan which pool rows to generate from, so that all conditions hold together and exactly.
+"""The choice of pool rows to generate from, so that all conditions hold together and exactly.
 
-The pool is drawn from the model, conditioned columns only; everything else is generated given them
-afterwards, so picking pool rows at the raked frequencies is the minimum-KL tilt of the whole model,
-without rejection.
+The pool holds the conditioned columns, drawn from the model; the other columns are generated given
+them. Picking pool rows at the raked frequencies is therefore the minimum-KL tilt of the whole
+model, without rejection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 from simulacra_crds.contract.generation_conditions import pointer
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_trainer.conditions import feasible, rounding, support
+from simulacra_trainer.conditions import rounding, support
 from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
 from simulacra_trainer.conditions.cells import (
     BoolArray,
@@ -25,7 +25,13 @@ from simulacra_trainer.conditions.cells import (
     ShareCondition,
     find_cells,
 )
-from simulacra_trainer.conditions.raking import TOLERANCE, rake
+from simulacra_trainer.conditions.margins import (
+    SLACK_TOLERANCE,
+    TOLERANCE,
+    largest_support,
+    nearest_margins,
+    rake,
+)
 from simulacra_trainer.table.errors import InputError
 
 QUICK_SWEEPS = 200
@@ -43,11 +49,11 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class _Request:
-    """Share conditions over all classes: targets float64 [classes], asked bool [classes]."""
+    """Share conditions over all classes: targets float64 [classes], named bool [classes]."""
 
     shares: list[ShareCondition]
     targets: FloatArray
-    asked: BoolArray
+    named: BoolArray
 
 
 def plan_rows(
@@ -60,22 +66,21 @@ def plan_rows(
     weights: FloatArray | None = None,
     drawn_inside: str | None = None,
 ) -> RowPlan:
-    """Choose n rows of the pool that meet the conditions and are otherwise as the pool is.
+    """Choose n rows of the pool that meet the conditions and otherwise follow the pool.
 
     Args:
-        pool: rows drawn from the learned distribution; holds at least the conditioned columns,
-            clean types.
-        conditions: shares and ranges, all to hold together.
-        n: rows to generate; more than the pool holds is fine (rows are then used again in turn).
+        pool: rows drawn from the learned distribution, at least the conditioned columns, in clean
+            types.
+        conditions: shares and ranges that hold together.
+        n: rows to generate; above the size of the pool, rows repeat in turn.
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
         reference: the real training rows, for the backing figure.
         weights: their survey weights, float64[reference rows].
-        drawn_inside: the column inside whose range the pool was drawn, so that a refusal names it.
+        drawn_inside: column whose range the whole pool lies in, for the error text.
 
     Raises:
-        InfeasibleError: no row of the pool meets the ranges and fixed values; the detail names
-            them.
-        InputError: shares that cannot be read (sum above 1, a column without levels).
+        InfeasibleError: no row of the pool meets the ranges and fixed values that the detail names.
+        InputError: the shares of a column sum to more than 1, or the column has no levels.
     """
     if pool.num_rows == 0:
         raise ValueError("the pool is empty: draw rows from the model first")
@@ -104,27 +109,22 @@ def plan_rows(
     outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(
         pool, conditions, indices
     )
-    return RowPlan(
-        indices, _detail(outcomes, cells, p, n, (len(kept), pool.num_rows), real is not None)
-    )
+    detail = _detail(outcomes, cells, p, n, len(kept), pool.num_rows, real is not None)
+    return RowPlan(indices, detail)
 
 
 def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> ShareCondition:
     at = pointer("conditions", "categorical", name)
     kind = pool.schema.field(name).type
     if not (pa.types.is_dictionary(kind) or pa.types.is_integer(kind)):
-        detail = (
-            f'"{name}" has no levels: ask for a range with min and max under conditions.numeric'
-        )
-        raise InputError(
-            Reason.REQUEST_INVALID, "shares were asked of a column without levels", detail, at
-        )
+        detail = f'"{name}" has no levels. Give a range with min and max in conditions.numeric.'
+        message = "A share condition names a column without levels."
+        raise InputError(Reason.REQUEST_INVALID, message, detail, at)
     total = sum(levels.values())
     if total > 1 + 1e-9:
-        detail = f'the shares of "{name}" sum to {total:.6g}; the limit is 1'
-        raise InputError(
-            Reason.REQUEST_INVALID, "the shares of a column sum to more than 1", detail, at
-        )
+        detail = f'The shares of "{name}" sum to {total:.6g}. Lower them to at most 1.'
+        message = "The shares of a column sum to more than 1."
+        raise InputError(Reason.REQUEST_INVALID, message, detail, at)
     return ShareCondition(name, list(levels), np.array(list(levels.values()), dtype=np.float64))
 
 
@@ -142,7 +142,7 @@ def _kept_rows(
 def _kept_reference(
     reference: pa.Table | None, conditions: ConditionSet, weights: FloatArray | None
 ) -> tuple[pa.Table | None, FloatArray]:
-    """Return the real rows inside the ranges and what each counts; None without real rows."""
+    """Return the real rows inside the ranges and their weights; None without real rows."""
     if reference is None:
         return None, np.empty(0)
     inside = np.ones(reference.num_rows, dtype=np.bool_)
@@ -157,10 +157,10 @@ def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
     p, error = rake(cells, cells.weight, request.targets, QUICK_SWEEPS)
     if error <= TOLERANCE:
         return p, request.targets
-    margins, inside, slack = feasible.nearest_margins(cells, request.targets, request.asked)
-    if slack <= feasible.SLACK_TOLERANCE:
+    margins, inside, slack = nearest_margins(cells, request.targets, request.named)
+    if slack <= SLACK_TOLERANCE:
         margins = request.targets
-    filled = feasible.largest_support(cells, margins, inside)
+    filled = largest_support(cells, margins, inside)
     p, error = rake(cells, np.where(filled, cells.weight, 0.0), margins, PATIENT_SWEEPS)
     return p / p.sum(), margins
 
@@ -173,20 +173,20 @@ def _whole_rows(
     n: int,
     rng: np.random.Generator,
 ) -> IntArray:
-    """Round the raked table to n rows; an integer program finishes what the greedy pass misses."""
+    """Round the raked table to n rows, by an integer program if the greedy pass gets stuck."""
     quotas = [rounding.largest_remainder(m / m.sum(), n) for m in _split(margins, cells)]
     flat = np.concatenate(quotas) if quotas else np.zeros(0, dtype=np.int64)
     low, high = rounding.quota_range(request.targets, n)
     relaxed = (
-        float(np.abs(margins - request.targets)[request.asked].sum()) * n > request.asked.sum()
+        float(np.abs(margins - request.targets)[request.named].sum()) * n > request.named.sum()
     )
     for _ in range(GREEDY_TRIES):
         table, complete = rounding.round_greedily(cells, p, flat, n, rng)
-        if complete and (relaxed or rounding.within(flat, low, high)[request.asked].all()):
+        if complete and (relaxed or rounding.within(flat, low, high)[request.named].all()):
             return table
-    if relaxed:  # by more than a rounding: hold to the attainable margins, not to those asked for
+    if relaxed:  # by more than a rounding, so round to the attainable margins
         low, high = rounding.quota_range(margins, n)
-    free = ~request.asked & (request.targets > 0)
+    free = ~request.named & (request.targets > 0)
     found = rounding.round_by_program(cells, p, np.where(free, 0, low), np.where(free, n, high), n)
     return found if found is not None else rounding.fill_up(table, p, n)
 
@@ -199,10 +199,9 @@ def _draw(cells: Cells, table: IntArray, rng: np.random.Generator) -> IntArray:
     """Draw table[c] rows of each cell, without replacement while they last: shuffled int64 [n]."""
     shuffled = rng.permutation(len(cells.of_row))
     key = cells.of_row[shuffled]
-    small = (
-        key.astype(np.uint16) if len(table) <= 1 << 16 else key
-    )  # numpy sorts 16-bit keys by radix
-    grouped = shuffled[np.argsort(small, kind="stable")]
+    if len(table) <= 1 << 16:
+        key = key.astype(np.uint16)  # numpy sorts 16-bit keys by radix
+    grouped = shuffled[np.argsort(key, kind="stable")]
     size = np.bincount(cells.of_row, minlength=len(table))
     start = np.cumsum(size) - size
     cell = np.repeat(np.arange(len(table)), table)
@@ -255,10 +254,10 @@ def _detail(
     cells: Cells,
     p: FloatArray,
     n: int,
-    kept_of: tuple[int, int],
-    backed: bool,
+    kept: int,
+    drawn: int,
+    is_backed: bool,
 ) -> AttainmentDetail:
-    kept, drawn = kept_of
     tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)
     kl = float(np.sum(p * np.log(np.where(p > 0, tilt, 1.0)))) + float(np.log(drawn / kept))
     return AttainmentDetail(
@@ -268,8 +267,8 @@ def _detail(
         accepted=kept / drawn,
         kl_nats=max(kl, 0.0),
         effective_sample_size=_kish(tilt, cells.weight * kept, cells.weight * kept),
-        backing=_kish(tilt, cells.reference_weight, cells.reference_squares) if backed else None,
-        backing_rows=int(cells.reference_rows[p > 0].sum()) if backed else None,
+        backing=_kish(tilt, cells.reference_weight, cells.reference_squares) if is_backed else None,
+        backing_rows=int(cells.reference_rows[p > 0].sum()) if is_backed else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Controlled rounding: whole rows a cell, with every one-way margin exact to the row.
+"""Controlled rounding: whole rows per cell, with every one-way margin exact to the row.
 
 The greedy pass never gets stuck on a full support. On a sparse one it may (about one request in
 ten); then one small integer program (HiGHS) finds the table, or the one that misses the quotas by
@@ -42,9 +42,9 @@ def round_greedily(
 ) -> tuple[IntArray, bool]:
     """Round n * p to whole rows whose margins are `quotas` (int64[classes of all columns]).
 
-    Floors first; the rows left go one by one to cells drawn by fraction x sqrt(product of the
+    Floors first; the remaining rows go one by one to cells drawn by fraction x sqrt(product of the
     margins' open rows), so that with many cells of less than a row a small table is a fair sample,
-    not the most frequent cells only. Returns the table and whether every row found a place.
+    not only the most frequent cells. Returns the table and whether it holds all n rows.
     """
     table = np.floor(n * p + EPSILON).astype(np.int64)
     open_rows = quotas - cells.margins(table).astype(np.int64)
@@ -93,16 +93,16 @@ def _hand_out(
 def round_by_program(
     cells: Cells, p: FloatArray, low: IntArray, high: IntArray, n: int
 ) -> IntArray | None:
-    """Find the table of n rows nearest to n * p whose margins lie in low..high, missing by as few
-    rows as can be.
+    """Find the table of n rows nearest to n * p whose margins miss low..high by the fewest rows.
 
     Variables: a first and further rows above each floor, rows below it, and each margin's misses.
-    None when the solver finds no table within its time limit.
+    Returns None if the solver finds no table within its time limit.
     """
     usable = np.flatnonzero(p > 0)
     floor = np.floor(n * p[usable] + EPSILON).astype(np.int64)
     fraction = np.clip(n * p[usable] - floor, 0.0, 1.0)
-    count, classes = len(usable), len(low)
+    count = len(usable)
+    classes = len(low)
     incidence = cells.incidence[:, usable]
     misses = sp.eye_array(classes)
     rows = sp.hstack([incidence, incidence, -incidence, misses, -misses])
@@ -142,6 +142,6 @@ def fill_up(table: IntArray, p: FloatArray, n: int) -> IntArray:
 
 
 def within(counts: IntArray, low: IntArray, high: IntArray) -> BoolArray:
-    """Return which margins lie in their quota range."""
+    """Return whether each margin lies in its quota range."""
     inside: BoolArray = (counts >= low) & (counts <= high)
     return inside

@@ -1,4 +1,4 @@
-"""Hard conditions: what every generated row must satisfy, and the refusal when no row does.
+"""Hard conditions, which every generated row must meet, and the error when no row can.
 
 Hard are numeric ranges, shares of zero ("none of these") and shares that sum to one ("only these").
 """
@@ -26,10 +26,13 @@ class InfeasibleError(InputError):
 
 @dataclass(frozen=True)
 class HardCondition:
-    """One condition that a row meets or not: allowed is bool[rows of the pool].
+    """A condition on single rows.
 
-    is_drawn: the pool was drawn inside it, so that all rows meet it and what it rules out does not
-        show.
+    Attributes:
+        pointer: JSON pointer of the condition in the request.
+        words: the condition in words.
+        allowed: whether each pool row meets it, bool[rows].
+        is_drawn: the pool was drawn inside it, so all its rows meet it.
     """
 
     pointer: str
@@ -41,7 +44,7 @@ class HardCondition:
 def hard_range(
     column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False
 ) -> HardCondition:
-    """Hold a closed range against a numeric column; missing values lie outside."""
+    """Return a closed range on a numeric column as a hard condition; missing values lie outside."""
     values = as_floats(table, column)
     low = -np.inf if bounds.min is None else bounds.min
     high = np.inf if bounds.max is None else bounds.max
@@ -53,7 +56,7 @@ def hard_range(
 
 
 def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition | None:
-    """Hold shares against the classes of their column; None when they rule out no class."""
+    """Return shares as a hard condition; None if they exclude no class of the column."""
     possible = condition.targets > 0
     if possible.all():
         return None
@@ -71,7 +74,7 @@ def hard_shares(condition: ShareCondition, classes: IntArray) -> HardCondition |
 
 
 def rows_that_meet(hard: list[HardCondition], rows: int) -> IntArray:
-    """Return the rows (int64) that meet all hard conditions; InfeasibleError names a conflict."""
+    """Return the rows (int64) that meet all hard conditions. InfeasibleError names a conflict."""
     allowed = np.ones(rows, dtype=np.bool_)
     for condition in hard:
         allowed &= condition.allowed
@@ -83,11 +86,11 @@ def rows_that_meet(hard: list[HardCondition], rows: int) -> IntArray:
 
 def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
     conflict = list(hard)
-    for condition in hard:  # drop whatever the conflict does not need
+    for condition in hard:  # drop conditions that the conflict does not need
         others = [c for c in conflict if c is not condition]
         if others and not np.logical_and.reduce([c.allowed for c in others]).any():
             conflict = others
-    message = f"No learned row meets {len(conflict)} of the {len(hard)} conditions on rows"
+    message = f"No row meets {len(conflict)} of the {len(hard)} conditions. Widen or drop one."
     drawn = [c.words for c in hard if c.is_drawn and all(c is not one for one in conflict)]
     of = f"None of {rows} rows of the learned distribution" + (
         f" with {' and '.join(drawn)}" if drawn else ""
@@ -109,7 +112,7 @@ def as_floats(table: pa.Table, column: str) -> FloatArray:
 
 
 def range_words(bounds: NumericRange) -> str:
-    """Say a closed range in words."""
+    """Return a closed range in words."""
     if bounds.min is None and bounds.max is None:
         return "present"
     if bounds.min is None:

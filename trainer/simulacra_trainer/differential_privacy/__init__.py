@@ -1,4 +1,4 @@
-"""Differential privacy: a table drawn from noisy marginals takes the place of the customer's rows (ADR 0031)."""
+"""Differential privacy: a fit reads rows drawn from noisy marginals, not the customer's rows."""
 
 from simulacra_trainer.differential_privacy.sanitize import sanitize
 

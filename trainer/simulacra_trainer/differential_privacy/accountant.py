@@ -1,7 +1,8 @@
-"""Zero-concentrated differential privacy (Bun & Steinke, 2016): what is spent adds up, and what it
-means as epsilon.
+"""Accounting in zero-concentrated differential privacy (zCDP): a budget and its epsilon.
 
-Two tables are neighbors when one row of one is replaced by any other; the number of rows is public.
+The privacy loss of a query is a number rho, and the losses of several queries add up (Bun &
+Steinke, 2016). Two tables are neighbors when they differ in the content of one row; the number of
+rows is public.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def delta_of(rho: float, epsilon: float) -> float:
     if rho <= 0:
         return 0.0
     low, high = 1.01, (epsilon + 1.0) / (2.0 * rho) + 2.0
-    for _ in range(STEPS):  # the exponent is convex in the order
+    for _ in range(STEPS):  # bisection: the exponent is convex in the order
         order = (low + high) / 2.0
         if (2.0 * order - 1.0) * rho - epsilon + math.log1p(-1.0 / order) < 0:
             low = order
@@ -39,13 +40,14 @@ def rho_of(epsilon: float, delta: float) -> float:
 
 
 class Budget:
-    """A total rho, of which every look at the customer's rows spends a part."""
+    """A total rho; every query of the customer's rows spends some of it."""
 
     def __init__(self, rho: float) -> None:
-        self.rho, self.spent = rho, 0.0
+        self.rho = rho
+        self.spent = 0.0
 
     def spend(self, rho: float) -> None:
-        """Spend; ArithmeticError for more than there is."""
+        """Record a query that costs rho; ArithmeticError when the budget does not cover it."""
         if self.spent + rho > self.rho * (1.0 + 1e-9):
             raise ArithmeticError("the privacy budget is used up")
         self.spent += rho

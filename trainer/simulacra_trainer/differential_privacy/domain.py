@@ -1,4 +1,4 @@
-"""The values that a column may have, by its schema alone: the rows are not looked at."""
+"""Possible values of a column, from its schema alone; the rows are never read."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 CATEGORY_KINDS = ("categorical", "ordinal", "boolean")
 CELLS = 128
-"""Linear cells of a number, and as many logarithmic ones."""
+"""Number of linear cells of a numeric column, and of logarithmic ones."""
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Cells of a column: 0 is missing, then levels, or numbers between neighboring edges (float64,
-    ascending).
+    """Cells of a column: 0 is missing, then one per level, listed number or interval.
 
-    exact: the numbers themselves where the schema lists them.
+    Attributes:
+        column: its schema.
+        edges: ends of the intervals of a number, float64, ascending.
+        exact: the numbers themselves where the schema lists them, float64; else empty.
     """
 
     column: ColumnSchema
@@ -31,12 +33,12 @@ class Domain:
 
     @property
     def is_category(self) -> bool:
-        """Whether cells are levels."""
+        """Return whether cells are levels."""
         return self.column.kind in CATEGORY_KINDS
 
     @property
     def size(self) -> int:
-        """How many cells there are."""
+        """Return the number of cells, missing included."""
         if self.is_category:
             return len(self.column.levels) + 1
         return self.exact.size + 1 if self.exact.size else self.edges.size
@@ -53,35 +55,29 @@ class Domain:
         if self.exact.size:
             found = np.searchsorted(self.exact, known) + 1
         else:
-            found = np.clip(
-                np.searchsorted(self.edges - _unit(self.column) / 2.0, known, side="right"),
-                1,
-                self.edges.size - 1,
-            )
+            edges = self.edges - _unit(self.column) / 2.0
+            found = np.clip(np.searchsorted(edges, known, side="right"), 1, edges.size - 1)
         return np.where(np.isnan(numbers), 0, found)
 
     def draw(self, cells: Ints, rng: np.random.Generator) -> pa.Array:
-        """Return a value of each cell in the clean type; numbers anywhere in theirs."""
+        """Return a value for each cell in the clean type; numbers are uniform within their cell."""
         missing = cells == 0
         at = np.maximum(cells - 1, 0)
         if self.is_category:
             levels = pa.array(self.column.level_values(), pa.string())
-            return pa.DictionaryArray.from_arrays(
-                pa.array(at.astype(np.int32), mask=missing), levels
-            )
+            indices = pa.array(at.astype(np.int32), mask=missing)
+            return pa.DictionaryArray.from_arrays(indices, levels)
         if self.exact.size:
             numbers = self.exact[at]
         else:
             inside = rng.random(at.size) * (self.edges[at + 1] - self.edges[at])
             unit = _unit(self.column)
             numbers = self.edges[at] + (np.floor(inside / unit + 1e-9) * unit if unit else inside)
-            numbers = np.minimum(
-                numbers, self.column.maximum if self.column.maximum is not None else np.inf
-            )
+            if self.column.maximum is not None:
+                numbers = np.minimum(numbers, self.column.maximum)
         if self.column.kind == "numeric":
-            numbers = (
-                numbers if self.column.decimals is None else np.round(numbers, self.column.decimals)
-            )
+            if self.column.decimals is not None:
+                numbers = np.round(numbers, self.column.decimals)
             return pa.array(numbers, pa.float64(), mask=missing)
         if self.column.kind == "datetime":
             return pa.array((numbers * 1e6).astype(np.int64), mask=missing).cast(pa.timestamp("us"))
@@ -94,28 +90,23 @@ def domain_of(column: ColumnSchema) -> Domain:
     if column.kind in CATEGORY_KINDS:
         return Domain(column, empty, empty)
     if column.kind == "integer" and column.levels:
-        return Domain(
-            column, empty, np.array(sorted(int(v) for v in column.level_values()), np.float64)
-        )
-    return Domain(
-        column,
-        _edges(float(column.minimum or 0.0), float(column.maximum or 0.0), _unit(column)),
-        empty,
-    )
+        exact = np.array(sorted(int(v) for v in column.level_values()), np.float64)
+        return Domain(column, empty, exact)
+    low, high = float(column.minimum or 0.0), float(column.maximum or 0.0)
+    return Domain(column, _edges(low, high, _unit(column)), empty)
 
 
 def _unit(column: ColumnSchema) -> float:
-    """Return what numbers are multiples of; 0 where that is not known."""
+    """Return the unit that all numbers of the column are multiples of; 0 if unknown."""
     if column.kind in ("integer", "datetime"):
         return 1.0
     return 0.0 if column.decimals is None else 10.0**-column.decimals
 
 
 def _edges(low: float, high: float, unit: float) -> Floats:
-    """Return edges that are fine for even and for skewed numbers alike: linear ones and powers from
-    either end.
+    """Return cell edges that suit even and skewed numbers: linear, and logarithmic from both ends.
 
-    The ends and zero, where numbers pile up, have cells of their own.
+    The two ends and zero, where numbers pile up, get their own cells.
     """
     width = max(high - low, unit, np.spacing(abs(low)) * 4)
     spike = unit or width * 1e-9
@@ -131,8 +122,6 @@ def _edges(low: float, high: float, unit: float) -> Floats:
 
 def _numbers(values: pa.Array) -> Floats:
     if pa.types.is_timestamp(values.type):
-        whole = values.cast(pa.int64()).cast(pa.float64(), safe=False)
-        return np.asarray(whole.to_numpy(zero_copy_only=False), np.float64) / 1e6
-    return np.asarray(
-        values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64
-    )
+        return _numbers(values.cast(pa.int64())) / 1e6
+    numbers = values.cast(pa.float64(), safe=False)
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)

@@ -2,18 +2,21 @@
 
 The mechanism is MST (McKenna, Miklau & Sheldon, Winning the NIST contest, 2021) without its
 graphical-model inference:
-1. all one-way marginals with Gaussian noise; cells are merged by what the noisy counts say;
-2. a maximum spanning tree of pairs, edge by edge with the exponential mechanism; the score of a
-   pair is the L1 distance of its table of counts from independence;
-3. the tables of the chosen pairs with Gaussian noise; rows are drawn down the tree. Each step has a
-third of the budget. Replacing a row changes two counts of a table by one: an L2 sensitivity of the
-square root of 2, so noise of deviation s costs 1 / s^2 (rho of zCDP). A score changes by 2 at most,
-and the exponential mechanism with parameter e costs e^2 / 8 (Cesar & Rogers, 2021). Whatever is
-made of the drawn rows is post-processing.
+1. Count every column's cells and add discrete Gaussian noise. Merge cells whose noisy counts are
+   too small to stand out of the noise.
+2. Choose a maximum spanning tree of column pairs, one edge at a time with the exponential
+   mechanism. A pair's score is the L1 distance of its counts from independence.
+3. Count the chosen pairs and add noise. Draw rows column by column along the tree.
+
+Each step spends a third of the budget. Replacing a row changes two counts of a table by one, an L2
+sensitivity of sqrt(2), so noise with deviation s costs rho = 1 / s^2. A score changes by at most 2,
+and the exponential mechanism with parameter e costs rho = e^2 / 8 (Cesar & Rogers, 2021). Whatever
+is computed from the drawn rows is post-processing and costs nothing.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 
@@ -24,17 +27,18 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.differential_privacy.accountant import Budget, rho_of
 from simulacra_trainer.differential_privacy.domain import Domain, Floats, Ints, domain_of
+from simulacra_trainer.differential_privacy.noise import noisy_argmax, noisy_counts
 
-MOST_BINS = 32
+MAX_BINS = 32
 SCORE_SENSITIVITY = 2.0
-NOISY = 3.0
-"""Cells whose noisy count is below so many deviations are merged with their neighbors."""
+MERGE_BELOW = 3.0
+"""Neighboring cells are merged until their count reaches this many deviations of the noise."""
 Edge = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column as measured: noisy shares of its cells, float64 [cells], and the bin of each cell, int64 [cells]."""
+    """A column's noisy cell shares, float64 [cells], and the bin of each cell, int64 [cells]."""
 
     domain: Domain
     shares: Floats
@@ -52,28 +56,27 @@ class _Column:
 def sanitize(
     table: pa.Table,
     schema: TableSchema,
-    asked: DifferentialPrivacy,
+    guarantee: DifferentialPrivacy,
     rng: np.random.Generator | None = None,
 ) -> pa.Table:
-    """Return as many rows as the table has, drawn so that they are (epsilon, delta)-differentially
-    private.
+    """Return an (epsilon, delta)-differentially private table with as many rows.
 
     Args:
         table: clean rows.
-        schema: what values are possible; it is taken as public.
-        asked: epsilon and delta.
-        rng: for tests only. Else the noise comes from the system's randomness: noise that can be
-            drawn again with a known seed protects nobody.
+        schema: the possible values of each column; it is treated as public.
+        guarantee: epsilon and delta.
+        rng: for tests only; draws rows from the noisy counts. The noise itself never uses it,
+            because noise that a known seed reproduces protects nobody.
     """
     rng = rng or np.random.default_rng(secrets.randbits(256))
-    budget = Budget(rho_of(asked.epsilon, asked.delta))
+    budget = Budget(rho_of(guarantee.epsilon, guarantee.delta))
     names = [column.name for column in schema.learned()]
     domains = [domain_of(column) for column in schema.learned()]
     cells = [domain.cells(table.column(name)) for name, domain in zip(names, domains, strict=True)]
-    columns = _measure_columns(domains, cells, budget, rng)
+    columns = _measure_columns(domains, cells, budget)
     binned = [column.bins[c] for column, c in zip(columns, cells, strict=True)]
-    edges = _choose_tree(columns, binned, budget, rng)
-    tables = _measure_pairs(columns, binned, edges, budget, rng)
+    edges = _choose_tree(columns, binned, budget)
+    tables = _measure_pairs(columns, binned, edges, budget)
     drawn = _draw(columns, edges, tables, table.num_rows, rng)
     values = [
         column.domain.draw(_cell_in_bin(column, bins, rng), rng)
@@ -82,21 +85,19 @@ def sanitize(
     return pa.table(values, names=names)
 
 
-def _measure_columns(
-    domains: list[Domain], cells: list[Ints], budget: Budget, rng: np.random.Generator
-) -> list[_Column]:
+def _measure_columns(domains: list[Domain], cells: list[Ints], budget: Budget) -> list[_Column]:
     each = budget.rho / 3.0 / len(domains)
     out = []
     for domain, held in zip(domains, cells, strict=True):
-        counts = _noisy(np.bincount(held, minlength=domain.size), each, budget, rng)
+        counts = _noisy(np.bincount(held, minlength=domain.size), each, budget)
         shares = on_simplex(counts, held.size) / held.size
         out.append(_Column(domain, shares, _merge(shares * held.size, 1.0 / np.sqrt(each))))
     return out
 
 
 def _merge(counts: Floats, deviation: float) -> Ints:
-    """Return the bin of each cell: missing is one, neighbors are merged until they stand out of the noise."""
-    least = max(NOISY * deviation, counts.sum() / MOST_BINS)
+    """Return each cell's bin: 0 for missing; neighbors share one until they exceed the noise."""
+    least = max(MERGE_BELOW * deviation, counts.sum() / MAX_BINS)
     bins, current, held = np.zeros(counts.size, np.int64), 1, 0.0
     for cell in range(1, counts.size):
         if held > 0 and (held >= least or counts[cell] >= least):
@@ -106,15 +107,13 @@ def _merge(counts: Floats, deviation: float) -> Ints:
     return bins
 
 
-def _choose_tree(
-    columns: list[_Column], binned: list[Ints], budget: Budget, rng: np.random.Generator
-) -> list[Edge]:
-    """Choose pairs that connect all columns, the dependent ones most likely."""
+def _choose_tree(columns: list[_Column], binned: list[Ints], budget: Budget) -> list[Edge]:
+    """Return column pairs that form a spanning tree, preferring strongly dependent pairs."""
     d, n = len(columns), binned[0].size
     if d < 2:
         return []
     each = budget.rho / 3.0 / (d - 1)
-    parameter = np.sqrt(8.0 * each)
+    scale = 2.0 * SCORE_SENSITIVITY / math.sqrt(8.0 * each)
     pairs = [(i, j) for i in range(d) for j in range(i)]
     scores = np.empty(len(pairs))
     for k, (i, j) in enumerate(pairs):
@@ -123,41 +122,36 @@ def _choose_tree(
     group, chosen = np.arange(d), list[Edge]()
     for _ in range(d - 1):
         budget.spend(each)
-        apart = np.array([group[i] != group[j] for i, j in pairs])
-        noisy = parameter * scores / (2.0 * SCORE_SENSITIVITY) + rng.gumbel(size=len(pairs))
-        i, j = pairs[int(np.argmax(np.where(apart, noisy, -np.inf)))]
+        apart = np.flatnonzero([group[i] != group[j] for i, j in pairs])
+        i, j = pairs[apart[noisy_argmax(scores[apart], scale)]]
         chosen.append((i, j))
         group[group == group[i]] = group[j]
     return chosen
 
 
 def _measure_pairs(
-    columns: list[_Column],
-    binned: list[Ints],
-    edges: list[Edge],
-    budget: Budget,
-    rng: np.random.Generator,
+    columns: list[_Column], binned: list[Ints], edges: list[Edge], budget: Budget
 ) -> list[Floats]:
     each = budget.rho / 3.0 / max(len(edges), 1)
     out = []
     for edge in edges:
         counts = _pair_counts(columns, binned, edge)
-        noisy = _noisy(counts.reshape(-1), each, budget, rng)
+        noisy = _noisy(counts.reshape(-1), each, budget)
         out.append(on_simplex(noisy, binned[0].size).reshape(counts.shape))
     return out
 
 
-def _pair_counts(columns: list[_Column], binned: list[Ints], edge: Edge) -> Floats:
+def _pair_counts(columns: list[_Column], binned: list[Ints], edge: Edge) -> Ints:
     i, j = edge
     shape = columns[i].size, columns[j].size
     counts = np.bincount(binned[i] * shape[1] + binned[j], minlength=shape[0] * shape[1])
-    return counts.reshape(shape).astype(np.float64)
+    return counts.reshape(shape)
 
 
-def _noisy(counts: Ints | Floats, rho: float, budget: Budget, rng: np.random.Generator) -> Floats:
-    """Return counts with Gaussian noise for rho, in whole numbers: nothing can be read from the digits."""
+def _noisy(counts: Ints, rho: float, budget: Budget) -> Floats:
+    """Return the counts with discrete Gaussian noise that costs rho."""
     budget.spend(rho)
-    return np.rint(counts + rng.normal(0.0, 1.0 / np.sqrt(rho), len(counts)))
+    return noisy_counts(counts, 1.0 / math.sqrt(rho)).astype(np.float64)
 
 
 def on_simplex(counts: Floats, total: float) -> Floats:
@@ -174,7 +168,7 @@ def _draw(
     n: int,
     rng: np.random.Generator,
 ) -> list[Ints]:
-    """Return the bins of n rows, one int64 [n] a column, drawn down the tree from the first column."""
+    """Return n rows drawn along the tree from column 0: the bins of each column, int64 [n]."""
     drawn: list[Ints | None] = [None] * len(columns)
     drawn[0] = _pick(np.tile(columns[0].bin_shares, (1, 1)), np.zeros(n, np.int64), rng)
     waiting = list(zip(edges, tables, strict=True))
@@ -186,13 +180,13 @@ def _draw(
         parent, child, counts = (i, j, counts) if drawn[i] is not None else (j, i, counts.T)
         known = drawn[parent]
         assert known is not None
-        shares = counts + 1e-9 + columns[child].bin_shares  # a row's worth of the column alone
+        shares = counts + 1e-9 + columns[child].bin_shares  # plus one row of the column's marginal
         drawn[child] = _pick(shares, known, rng)
     return [one for one in drawn if one is not None]
 
 
 def _pick(shares: Floats, rows: Ints, rng: np.random.Generator) -> Ints:
-    """Draw from row rows[k] of a table of shares, int64 [n]."""
+    """Return one draw from row rows[k] of a table of shares for each k, int64 [n]."""
     up_to = np.cumsum(shares, axis=1)
     u = rng.random(rows.size) * up_to[rows, -1]
     out = np.empty(rows.size, np.int64)

@@ -1,4 +1,4 @@
-"""Average causal effects (ACE, by segment) by cross-fitted AIPW under the learned graph."""
+"""Average causal effects, overall and by segment, by cross-fitted AIPW on the learned graph."""
 
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.result import EffectResult

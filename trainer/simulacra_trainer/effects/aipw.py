@@ -1,9 +1,11 @@
-"""Cross-fitted augmented inverse propensity weighting: the doubly robust estimate of an average
-causal effect.
+"""Cross-fitted augmented inverse propensity weighting (AIPW), a doubly robust effect estimate.
 
-Robins, Rotnitzky & Zhao, 1994; cross-fitting after Chernozhukov et al., Double/debiased machine
-learning, 2018. Every row is scored by models that did not see it; the mean of the scores is the
-effect, their spread its standard error.
+For each row, one nuisance model predicts the outcome in each arm and another the propensity: the
+probability of each arm given the adjustment columns. A row's score is the difference of the two
+predicted outcomes, plus the residual of its own outcome divided by its propensity. The mean of the
+scores is the effect, their spread gives the standard error. The estimate is consistent if either
+model is right (Robins, Rotnitzky & Zhao, 1994). Every row is scored by models that were fit without
+it (cross-fitting; Chernozhukov et al., Double/debiased machine learning, 2018).
 """
 
 from __future__ import annotations
@@ -13,22 +15,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.effects.boosting import Floats
-from simulacra_trainer.effects.features import Features
+from simulacra_trainer.effects.contrast import Arm, Contrast
+from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
-from simulacra_trainer.effects.question import Arm, Question
 
 FOLDS = 5
 CLIP = 0.02
-"""Smallest propensity (so 0.98 is the largest of two arms); in proportion less for arms below half
-of the rows, such as a level among many."""
+"""Smallest propensity of an arm with half of the rows; proportionally smaller for smaller arms."""
 Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One score a row, float64 [n], and whether both arms are possible there: propensities inside
-    the clip; weights float64 [n] where rows stand for different numbers of people.
+    """Scores of the rows.
+
+    Attributes:
+        value: float64 [n].
+        is_supported: bool [n], whether both propensities exceed the clip.
+        weights: survey weights, float64 [n]; None if there are none.
     """
 
     value: Floats
@@ -38,7 +42,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean of scores with 95 % Wald interval, its rows, and their share with support."""
+    """Mean score with 95 % Wald interval, number of rows, and share of supported rows."""
 
     effect: float
     low: float
@@ -47,47 +51,47 @@ class Interval:
     support: float
 
 
-def aipw_scores(question: Question, features: Features, seed: int) -> Scores:
+def aipw_scores(contrast: Contrast, features: Features, seed: int) -> Scores:
     """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
 
-    In a window design the outcome model has the distance from the asked value as a further, linear
-    column, so that the arm speaks for the value itself and not for the mean of the window.
+    In a window design the outcome model has the distance from the arm's value as a further linear
+    column, so that it estimates the value itself and not the mean of the window.
 
     Args:
-        question: n rows.
+        contrast: n rows.
         features: adjustment columns of these rows.
-        seed: decides folds and check rows.
+        seed: of folds and validation rows.
     """
-    n = question.outcome.size
+    n = contrast.outcome.size
     rng = np.random.default_rng(seed)
-    fold = _folds(question, rng)
-    both = (question.value, question.baseline)
-    only_these = bool(np.all(question.value.rows | question.baseline.rows))
+    fold = _folds(contrast, rng)
+    both = (contrast.value, contrast.baseline)
+    has_two_arms = bool(np.all(contrast.value.rows | contrast.baseline.rows))
     score, supported = np.zeros(n), np.ones(n, np.bool_)
     for k in range(FOLDS):
-        learn, judge = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        if not judge.size:
+        learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        if not held.size:
             continue
-        reached: list[Floats] = []
+        propensities: list[Floats] = []
         for arm in both:
-            if only_these and reached:
-                reached.append(1.0 - reached[0])
+            if has_two_arms and propensities:
+                propensities.append(1.0 - propensities[0])
             else:
                 model = fit_nuisance(features.rows(learn), arm.rows[learn].astype(np.float64), rng)
-                reached.append(model.predict(features.rows(judge)))
-        for arm, sign, propensity in zip(both, (1.0, -1.0), reached, strict=True):
-            mu, at_row = _outcomes(question, features, arm, learn, judge, rng)
+                propensities.append(model.predict(features.rows(held)))
+        for arm, sign, propensity in zip(both, (1.0, -1.0), propensities, strict=True):
+            mu, at_row = _outcomes(contrast, features, arm, learn, held, rng)
             least = CLIP * min(1.0, 2.0 * float(arm.rows.mean()))
-            weight = arm.rows[judge] / np.clip(propensity, least, 1.0)
-            score[judge] += sign * (mu + weight * (question.outcome[judge] - at_row))
-            supported[judge] &= propensity >= least
-    return Scores(score, supported, question.weights)
+            weight = arm.rows[held] / np.clip(propensity, least, 1.0)
+            score[held] += sign * (mu + weight * (contrast.outcome[held] - at_row))
+            supported[held] &= propensity >= least
+    return Scores(score, supported, contrast.weights)
 
 
 def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
-    """Return the mean over all rows, or over some (bool [n]), with its interval.
+    """Return the mean score over all rows, or over some (bool [n]), with its interval.
 
-    With survey weights: the weighted mean, and the linearised variance of a ratio (Binder, 1983).
+    With survey weights: the weighted mean, and the linearized variance of a ratio (Binder, 1983).
     """
     chosen = slice(None) if rows is None else rows
     value, supported = scores.value[chosen], scores.is_supported[chosen]
@@ -96,19 +100,14 @@ def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Inte
     effect = float(np.average(value, weights=weights))
     spread = np.sum((weights * (value - effect)) ** 2) * value.size / max(value.size - 1, 1)
     half = Z95 * float(np.sqrt(spread) / weights.sum())
-    return Interval(
-        effect,
-        effect - half,
-        effect + half,
-        value.size,
-        float(np.average(supported, weights=weights)),
-    )
+    support = float(np.average(supported, weights=weights))
+    return Interval(effect, effect - half, effect + half, value.size, support)
 
 
-def _folds(question: Question, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Deal the rows to folds so that each has its part of both arms."""
-    fold = np.empty(question.outcome.size, np.int64)
-    stratum = question.value.rows + 2 * question.baseline.rows
+def _folds(contrast: Contrast, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return the fold of each row, int64 [n], stratified by arm."""
+    fold = np.empty(contrast.outcome.size, np.int64)
+    stratum = contrast.value.rows + 2 * contrast.baseline.rows
     for s in range(4):
         rows = np.flatnonzero(stratum == s)
         fold[rows] = rng.permutation(rows.size) % FOLDS
@@ -116,25 +115,20 @@ def _folds(question: Question, rng: np.random.Generator) -> npt.NDArray[np.int64
 
 
 def _outcomes(
-    question: Question,
+    contrast: Contrast,
     features: Features,
     arm: Arm,
     learn: npt.NDArray[np.int64],
-    judge: npt.NDArray[np.int64],
+    held: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Return the expectation of the judged rows under the arm's value and at their own."""
+    """Return the test rows' expected outcomes at the arm's value and at their own treatment."""
     own = learn[arm.rows[learn]]
+    train, test = features.rows(own), features.rows(held)
     if arm.distance is None:
-        mu = fit_nuisance(features.rows(own), question.outcome[own], rng).predict(
-            features.rows(judge)
-        )
+        mu = fit_nuisance(train, contrast.outcome[own], rng).predict(test)
         return mu, mu
-    model = fit_nuisance(
-        features.rows(own).with_always(arm.distance[own]), question.outcome[own], rng
-    )
-    target = model.predict(features.rows(judge).with_always(np.zeros(judge.size)))
-    at_row = model.predict(
-        features.rows(judge).with_always(np.where(arm.rows[judge], arm.distance[judge], 0.0))
-    )
-    return target, at_row
+    model = fit_nuisance(train.with_always(arm.distance[own]), contrast.outcome[own], rng)
+    target = model.predict(test.with_always(np.zeros(held.size)))
+    distance = np.where(arm.rows[held], arm.distance[held], 0.0)
+    return target, model.predict(test.with_always(distance))

@@ -1,4 +1,4 @@
-"""The adjustment columns as a nuisance model sees them: additive design and tree bins."""
+"""The adjustment columns as nuisance models use them: an additive design and tree bins."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_trainer.effects.boosting import BINS, Bins, Floats
 from simulacra_trainer.families.grid import bin_edges
 
+Floats = npt.NDArray[np.float64]
+Bins = npt.NDArray[np.uint8]
+BINS = 64
 MAX_SCALED = 8.0
-"""Standard deviations at which heavy tails are cut for the linear part."""
+"""Standard deviations at which numbers are clipped in the linear part."""
 KNOTS = (0.02, 0.08, 0.2, 0.4, 0.6, 0.8, 0.92, 0.98)
 FEW_KNOTS = (0.1, 0.5, 0.9)
 MANY_ROWS = 500
-"""A number bends at these quantiles in the additive part, at the few below so many rows."""
+"""Quantiles at which a number's slope may change; FEW_KNOTS below MANY_ROWS rows."""
 MAX_PRODUCTS, ROWS_PER_PRODUCT = 100, 20
-"""Products beyond so many, or with fewer rows each, are left to the trees."""
+"""With more products, or fewer rows per product, there are none; trees find interactions."""
 LEVEL_KINDS = ("categorical", "ordinal", "boolean")
 MAX_INDICATORS = 12
-"""Most frequent levels, which get an indicator in the linear part."""
+"""Number of most frequent levels that get an indicator in the linear part."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Features:
         linear: float64 [n, d]: numbers standardized (missing is 0), piecewise linear between a few
             knots, with an indicator of missing; levels as indicators.
         products: float64 [n, q]: of numbers and levels of two different columns.
-        always: float64 [n, a]: columns that every model has, such as the treatment itself.
+        always: float64 [n, a]: columns that every model uses, such as the treatment.
         bins: uint8 [k, n]: 0 is missing; numbers by quantile, levels by frequency.
-        is_level: bool [k]: bins without an order, to be ordered by the target when a model is fit.
+        is_level: bool [k]: whether the bins of a column are unordered.
     """
 
     linear: Floats
@@ -47,19 +49,19 @@ class Features:
     is_level: npt.NDArray[np.bool_]
 
     def rows(self, index: npt.NDArray[np.int64]) -> Features:
-        """Return some of the rows."""
+        """Return the features of the rows at index, int64 [m]."""
         bins = np.ascontiguousarray(self.bins[:, index])
         return Features(
             self.linear[index], self.products[index], self.always[index], bins, self.is_level
         )
 
     def with_always(self, columns: Floats) -> Features:
-        """Return the features with columns, float64 [n] or [n, a], that every model has."""
+        """Return the features with more `always` columns, float64 [n] or [n, a]."""
         return replace(self, always=np.column_stack([self.always, columns]))
 
 
 def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> Features:
-    """Build the features of all rows of a clean table."""
+    """Return the features of all rows of a clean table."""
     n = table.num_rows
     bins = np.zeros((len(columns), n), np.uint8)
     is_level = np.array([schema_kind(schema, name) in LEVEL_KINDS for name in columns], np.bool_)
@@ -71,11 +73,9 @@ def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> 
             bins[k], found = _number_features(numbers(table, name))
         parts.append(found)
     linear = [part for found in parts for part in found]
-    # of a number its scaled value (the first part), of a category its indicators
+    # A number enters products with its scaled value (the first part), a category with indicators.
     crossed = [found if is_level[k] else found[:1] for k, found in enumerate(parts)]
-    products = [
-        a * b for one, other in itertools.combinations(crossed, 2) for a in one for b in other
-    ]
+    products = [a * b for x, y in itertools.combinations(crossed, 2) for a in x for b in y]
     if len(products) > min(MAX_PRODUCTS, n // ROWS_PER_PRODUCT):
         products = []
     return Features(_columns(linear, n), _columns(products, n), np.empty((n, 0)), bins, is_level)
@@ -86,7 +86,7 @@ def _columns(parts: list[Floats], n: int) -> Floats:
 
 
 def schema_kind(schema: TableSchema, name: str) -> str:
-    """Return the kind of a column that is known to exist."""
+    """Return the kind of an existing column."""
     column = schema.find(name)
     assert column is not None
     return column.kind
@@ -102,31 +102,25 @@ def numbers(table: pa.Table, name: str) -> Floats:
 
 def levels_of(table: pa.Table, name: str) -> list[str]:
     """Return the levels of a dictionary column in the order of `level_positions`."""
-    return [
-        str(level)
-        for level in table.column(name).unify_dictionaries().combine_chunks().dictionary.to_pylist()
-    ]
+    dictionary = table.column(name).unify_dictionaries().combine_chunks().dictionary
+    return [str(level) for level in dictionary.to_pylist()]
 
 
 def level_positions(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
     """Return the position of each row's level, int64 [n]; -1 is missing."""
     indices = table.column(name).unify_dictionaries().combine_chunks().indices
-    return (
-        pc.fill_null(pc.cast(indices, pa.int64()), -1)
-        .to_numpy(zero_copy_only=False)
-        .astype(np.int64)
-    )
+    known = pc.fill_null(pc.cast(indices, pa.int64()), -1)
+    return known.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats]]:
-    """Levels beyond the BINS - 2 most frequent share the last bin."""
+    """Return bins and indicators; levels beyond the BINS - 2 most frequent share a bin."""
     counts = np.bincount(positions[positions >= 0], minlength=1)
     rank = np.empty(counts.size, np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(counts.size)
     coded = np.where(positions < 0, 0, np.minimum(rank[np.maximum(positions, 0)] + 1, BINS - 1))
-    shown = [
-        coded == b for b in range(MAX_INDICATORS + 1)
-    ]  # collinear with the intercept, which the ridge settles
+    # Collinear with the intercept, which the ridge penalty resolves.
+    shown = [coded == b for b in range(MAX_INDICATORS + 1)]
     return coded.astype(np.uint8), [rows.astype(np.float64) for rows in shown if rows.any()]
 
 

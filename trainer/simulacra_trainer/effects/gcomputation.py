@@ -1,8 +1,7 @@
-"""The answer where too few rows have one of the values: a regression alone, with a bootstrap
-interval.
+"""Effect where too few rows have one of the values: a regression with a bootstrap interval.
 
-Robins' g-computation with the treatment as a linear column: it extrapolates, so it is never called
-identified.
+Robins' g-computation with the treatment as a linear column. It extrapolates, so the effect is never
+called identified.
 """
 
 from __future__ import annotations
@@ -10,48 +9,42 @@ from __future__ import annotations
 import numpy as np
 
 from simulacra_trainer.effects.aipw import Z95, Interval
-from simulacra_trainer.effects.boosting import Floats
-from simulacra_trainer.effects.features import Features
+from simulacra_trainer.effects.contrast import Contrast
+from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
-from simulacra_trainer.effects.question import Question
 
 BOOTSTRAPS = 30
 
 
-def g_computation(question: Question, features: Features, seed: int) -> Interval:
-    """Return the mean difference of predictions under the two values; support is 0.
+def g_computation(contrast: Contrast, features: Features, seed: int) -> Interval:
+    """Return the mean difference of predictions under the two values, with support 0.
 
     Args:
-        question: n rows.
+        contrast: n rows.
         features: adjustment columns of these rows.
-        seed: decides resamples and check rows.
+        seed: of resamples and validation rows.
     """
     rng = np.random.default_rng(seed)
-    n = question.outcome.size
-    arms = (question.value, question.baseline)
+    n = contrast.outcome.size
+    arms = (contrast.value, contrast.baseline)
     own = np.column_stack(
         [arm.rows if arm.distance is None else arm.distance for arm in arms]
     ).astype(np.float64)
-    asked = _asked(question)
-    effect = question.mean(_difference(features, own, question.outcome, asked, rng))
-    again = []
+    treatments = _treatments(contrast)
+    effect = contrast.mean(_difference(features, own, contrast.outcome, treatments, rng))
+    resampled = []
     for _ in range(BOOTSTRAPS):
         rows = rng.integers(n, size=n)
-        drawn = _difference(features.rows(rows), own[rows], question.outcome[rows], asked, rng)
-        again.append(
-            float(
-                np.average(
-                    drawn, weights=None if question.weights is None else question.weights[rows]
-                )
-            )
-        )
-    half = Z95 * float(np.std(again, ddof=1))
+        drawn = _difference(features.rows(rows), own[rows], contrast.outcome[rows], treatments, rng)
+        weights = None if contrast.weights is None else contrast.weights[rows]
+        resampled.append(float(np.average(drawn, weights=weights)))
+    half = Z95 * float(np.std(resampled, ddof=1))
     return Interval(effect, effect - half, effect + half, n, 0.0)
 
 
-def _asked(question: Question) -> tuple[Floats, Floats]:
-    """Return both treatment columns as they are under the value, and under the baseline."""
-    value, baseline = question.value.distance, question.baseline.distance
+def _treatments(contrast: Contrast) -> tuple[Floats, Floats]:
+    """Return the two treatment columns under the value and under the baseline, float64 [2] each."""
+    value, baseline = contrast.value.distance, contrast.baseline.distance
     if value is None or baseline is None:
         return np.array([1.0, 0.0]), np.array([0.0, 1.0])
     apart = float(baseline[0] - value[0])  # value minus baseline, in standard deviations
@@ -62,12 +55,12 @@ def _difference(
     features: Features,
     own: Floats,
     outcome: Floats,
-    asked: tuple[Floats, Floats],
+    treatments: tuple[Floats, Floats],
     rng: np.random.Generator,
 ) -> Floats:
-    """Return the difference that the two values make to each row, float64 [n]."""
+    """Return the difference of each row's predictions under the two values, float64 [n]."""
     model = fit_nuisance(features.with_always(own), outcome, rng)
     value, baseline = (
-        model.predict(features.with_always(np.tile(a, (outcome.size, 1)))) for a in asked
+        model.predict(features.with_always(np.tile(a, (outcome.size, 1)))) for a in treatments
     )
     return value - baseline

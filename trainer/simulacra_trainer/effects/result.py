@@ -1,4 +1,4 @@
-"""The result of an effect estimate. It names columns and levels, so it stays encrypted."""
+"""Result of an effect estimate; it names columns and levels, so it is stored encrypted."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class EffectResult(KubeModel):
 
     Attributes:
         estimate: effect, 95 % interval, rows, support, and whether the graph identifies the effect.
-            Where it does not because of an undecided edge, the interval spans those of all graphs
-            that explain the data equally well.
-        naive: what one sees: the plain difference of means of the two arms, confounding and all.
-        method: aipw: both values are in the data; aipw-window: rows near two numbers, moved to them
-            by a model; g-computation: too few rows have one of the values, so a model alone
-            answers.
-        adjustment: columns adjusted for: direct causes of the treatment.
-        alternatives: one entry for each set of direct causes that the data leave open, the chosen
-            one first.
+            If an undecided edge prevents this, the interval spans those of all graphs that explain
+            the data equally well.
+        naive: difference of the two arms' means, without adjustment for confounding.
+        method: aipw: enough rows have both values; aipw-window: rows near two numbers, which a
+            model adjusts to them; g-computation: too few rows have one of the values, so the effect
+            comes from a model.
+        adjustment: columns adjusted for, the direct causes of the treatment.
+        alternatives: one entry for each set of direct causes that the data allow, the chosen one
+            first.
         segments: effect by level of the segment column.
-        warnings: what a reader must know, in plain words.
+        warnings: limits of the estimate, in plain words.
     """
 
     treatment: str
@@ -67,7 +67,7 @@ class EffectResult(KubeModel):
 
     @property
     def summary(self) -> Estimate:
-        """The figures alone, without names: safe for a status."""
+        """The figures without names, safe for a status."""
         return self.estimate
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""The effect among the rows of each segment: levels of a column, or quarters of a number."""
+"""The effect in each segment: the levels of a column, or the quartiles of a number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEGMENT_BANDS = 4
 
 
 def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[SegmentEffect]:
-    """Yield the effect of each segment of MIN_SEGMENT_ROWS rows: levels or quartiles."""
+    """Yield the effect of each segment with at least MIN_SEGMENT_ROWS rows."""
     for level, rows in _segment_rows(table, name):
         if rows.sum() >= MIN_SEGMENT_ROWS:
             i = summarize(scores, rows)
@@ -37,11 +37,8 @@ def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray
         return
     values = numbers(table, name)
     known = values[~np.isnan(values)]
-    edges = (
-        np.unique(np.quantile(known, np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS))
-        if known.size
-        else np.empty(0)
-    )
+    shares = np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS
+    edges = np.unique(np.quantile(known, shares)) if known.size else np.empty(0)
     band = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
     for k in range(edges.size + 1):
         rows = band == k

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-MOST_CELLS = 4_000_000
-LEAST_SHARE = 1e-3
+MAX_CELLS = 4_000_000
+MIN_SHARE = 1e-3
 """What a value that its own world holds impossible is taken to have had there."""
 
 
@@ -27,7 +27,7 @@ def gumbel_twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> 
     """
     out = seen.copy()
     differ = np.flatnonzero((p != q).any(axis=1))
-    step = max(MOST_CELLS // p.shape[1], 1)
+    step = max(MAX_CELLS // p.shape[1], 1)
     for begin in range(0, differ.size, step):
         rows = differ[begin : begin + step]
         out[rows] = _twins(p[rows], q[rows], seen[rows], rng)
@@ -37,7 +37,7 @@ def gumbel_twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> 
 def _twins(p: Floats, q: Floats, seen: Ints, rng: np.random.Generator) -> Ints:
     at = np.arange(seen.size)
     p = p.copy()
-    p[at, seen] = np.maximum(p[at, seen], LEAST_SHARE)
+    p[at, seen] = np.maximum(p[at, seen], MIN_SHARE)
     with np.errstate(divide="ignore"):
         before, after = np.log(p / p.sum(axis=1, keepdims=True)), np.log(q)
     largest = rng.gumbel(size=(seen.size, 1))

@@ -1,9 +1,9 @@
-"""Pools of model rows that lie inside numeric ranges, without rejection where ranges are narrow.
+"""Pools of model rows inside numeric ranges, without rejection where ranges are narrow.
 
-The narrowest range is met by construction: its column goes first in the order and is drawn from the
-learned marginal inside the range. Further ranges filter; where a filter leaves too little (a fixed
-value of a continuous column leaves nothing), rows just outside are moved in, which is conditioning
-on a small window around the range.
+The narrowest range is met by construction: its column comes first in the order and is drawn from
+the learned marginal inside the range. Other ranges filter the rows. If too few remain (of a fixed
+value of a continuous column, none), nearby rows are moved into the range, which conditions on a
+small window around it.
 """
 
 from __future__ import annotations
@@ -22,24 +22,29 @@ from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
 from simulacra_trainer.table.errors import InputError
 
 Floats = npt.NDArray[np.float64]
-ENOUGH = 2_000
-ROUNDS = 6
+MIN_ROWS_KEPT = 2_000
+MAX_DRAWS = 6
 WINDOW_SHARE = 0.025
-"""A row may be moved into a range over at most this share of the training rows."""
-ATOM = 5
+"""Width of the window around a range, as a share of the training rows."""
+ATOM_ROWS = 5
+"""A value with so many training rows is drawn exactly."""
 MAX_POOL_CELLS = 40_000_000
 
 
 @dataclass(frozen=True)
 class ConditionedPool:
-    """Rows of the conditioned columns at least (clean types), all inside the ranges; the model that
-    completes them; the share of the learned distribution that the range met by construction holds
-    (1: none was), and its column.
+    """Rows inside the ranges, of at least the conditioned columns, in clean types.
+
+    Attributes:
+        table: the rows.
+        model: draws the other columns.
+        share: of the learned distribution inside the range met by construction; 1 without one.
+        lead: the column of that range.
     """
 
     table: pa.Table
@@ -48,11 +53,9 @@ class ConditionedPool:
     lead: str | None = None
 
     def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
-        """Return the figures with the range met by construction taken into account."""
-        accepted, kl = (
-            attainment.accepted * self.share,
-            attainment.kl_nats - float(np.log(self.share)),
-        )
+        """Return the figures with the range met by construction included."""
+        accepted = attainment.accepted * self.share
+        kl = attainment.kl_nats - float(np.log(self.share))
         return attainment.model_copy(update={"accepted": accepted, "kl_nats": kl})
 
 
@@ -71,15 +74,12 @@ def draw_pool(
         conditions: at least one.
         rows: how many to draw before the ranges filter them.
         rng: decides the pool.
-        then: columns that the completing model draws right after the conditioned ones, in this
-            order.
+        then: columns that the model draws right after the conditioned ones, in this order.
 
     Raises:
-        InputError: if a range holds no value that the column can take, or no row meets all ranges.
+        InputError: a range holds no value of its column, or no row meets all ranges.
     """
-    inside = {
-        name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()
-    }
+    inside = _ranges(trained, conditions)
     columns = sorted(inside, key=lambda name: inside[name].share)
     front = [*columns, *conditions.categorical]
     model = trained.model.first([*front, *(c for c in then if c not in front)])
@@ -102,39 +102,41 @@ def draw_full_pool(
     rng: np.random.Generator,
 ) -> ConditionedPool:
     """Draw a pool of whole rows under do(), inside the ranges. InputError if no row meets them."""
-    inside = {
-        name: values_inside(trained, name, bounds) for name, bounds in conditions.numeric.items()
-    }
-    rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), ENOUGH))
+    inside = _ranges(trained, conditions)
+    rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), MIN_ROWS_KEPT))
     return ConditionedPool(
         _keep_inside(lambda: trained.model.sample(rows, rng, do=do), inside, rng), trained.model
     )
 
 
+def _ranges(trained: TrainedModel, conditions: ConditionSet) -> dict[str, ValuesInside]:
+    return {name: values_inside(trained, name, one) for name, one in conditions.numeric.items()}
+
+
 def _keep_inside(
     draw: Callable[[], pa.Table], ranges: Mapping[str, ValuesInside], rng: np.random.Generator
 ) -> pa.Table:
-    """Draw until enough rows lie in the ranges; after too many tries, move nearby rows in."""
+    """Draw until enough rows lie in the ranges; after MAX_DRAWS, move nearby rows in."""
     kept: list[pa.Table] = []
     near: list[pa.Table] = []
-    for _ in range(ROUNDS):
+    for _ in range(MAX_DRAWS):
         table = draw()
-        mask, close = np.ones(table.num_rows, np.bool_), np.ones(table.num_rows, np.bool_)
+        mask = np.ones(table.num_rows, np.bool_)
+        close = mask.copy()
         for name, inside in ranges.items():
             values = _floats(table.column(name))
             mask &= inside.holds(values)
             close &= inside.is_near(values)
         kept.append(table.filter(pa.array(mask)))
         near.append(table.filter(pa.array(close & ~mask)))
-        if sum(part.num_rows for part in kept) >= ENOUGH:
+        if sum(part.num_rows for part in kept) >= MIN_ROWS_KEPT:
             return pa.concat_tables(kept)
     pool = pa.concat_tables([*kept, *(_move_in(part, ranges, rng) for part in near)])
     if not pool.num_rows:
         raise InputError(
             Reason.CONDITIONS_INFEASIBLE,
-            "No row of the learned distribution meets all numeric ranges together.",
-            "no row meets all numeric ranges together; widen one of these: "
-            + ", ".join(f'"{n}"' for n in ranges),
+            "No row of the learned distribution meets all numeric ranges.",
+            "No row meets all numeric ranges. Widen one of " + ", ".join(f'"{n}"' for n in ranges),
             pointer("conditions", "numeric", next(iter(ranges))),
         )
     return pool
@@ -146,9 +148,8 @@ def _move_in(
     for name, inside in ranges.items():
         values = _floats(table.column(name))
         values = np.where(inside.holds(values), values, inside.draw(table.num_rows, rng))
-        table = table.set_column(
-            table.column_names.index(name), name, _column(values, inside.column)
-        )
+        position = table.column_names.index(name)
+        table = table.set_column(position, name, _column(values, inside.column))
     return table
 
 
@@ -156,9 +157,12 @@ def _move_in(
 class ValuesInside:
     """The learned marginal of a column inside a closed range.
 
-    known: the training values, sorted, missing left out; weights: how much each of them counts
-    (None: alike); low, high: the range, on the grid of the column's decimals; share: of the
-    training rows that lie inside.
+    Attributes:
+        column: its schema.
+        known: the training values, sorted, without missing ones.
+        weights: survey weights of these values; None without weights.
+        low, high: the range, on the grid of the column's decimals.
+        share: of the training rows inside.
     """
 
     column: ColumnSchema
@@ -169,11 +173,11 @@ class ValuesInside:
     share: float
 
     def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
-        """Whether each value lies inside, bool [n]; a missing one does not."""
+        """Return whether each value lies inside, bool [n]; missing ones do not."""
         return (values >= self.low) & (values <= self.high)
 
     def is_near(self, values: Floats) -> npt.NDArray[np.bool_]:
-        """Whether each value lies inside or in the window around, bool [n]."""
+        """Return whether each value lies inside or in the window around the range, bool [n]."""
         reach = max(int(WINDOW_SHARE * self.known.size), 1)
         below = int(np.searchsorted(self.known, self.low)) - reach
         above = int(np.searchsorted(self.known, self.high, side="right")) + reach - 1
@@ -181,53 +185,52 @@ class ValuesInside:
         return (values >= min(low, self.low)) & (values <= max(high, self.high))
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
-        """Draw values: repeated ones exactly, others between neighbors, uniform if unknown."""
-        first, stop = (
-            np.searchsorted(self.known, self.low),
-            np.searchsorted(self.known, self.high, side="right"),
-        )
+        """Draw frequent values exactly, others between neighbors; uniform if none is known."""
+        first = np.searchsorted(self.known, self.low)
+        stop = np.searchsorted(self.known, self.high, side="right")
         inside = self.known[first:stop]
         if not inside.size:
             values = rng.uniform(self.low, self.high, n)
         else:
             middle = (inside[1:] + inside[:-1]) / 2
-            low, high = np.append(inside[0], middle), np.append(middle, inside[-1])
+            low = np.append(inside[0], middle)
+            high = np.append(middle, inside[-1])
             _, inverse, counts = np.unique(inside, return_inverse=True, return_counts=True)
-            is_atom = (counts >= ATOM)[inverse.reshape(-1)]
-            low, high = np.where(is_atom, inside, low), np.where(is_atom, inside, high)
+            is_atom = (counts >= ATOM_ROWS)[inverse.reshape(-1)]
+            low = np.where(is_atom, inside, low)
+            high = np.where(is_atom, inside, high)
             chosen = rng.integers(0, inside.size, n)
             if self.weights is not None and (weights := self.weights[first:stop]).any():
                 chosen = rng.permutation(draw_in_proportion(weights, n, rng))
             values = low[chosen] + rng.random(n) * (high[chosen] - low[chosen])
-        if (decimals := _decimals(self.column)) is not None:
+        decimals = 0 if self.column.kind == "integer" else self.column.decimals
+        if decimals is not None:
             values = np.round(values, decimals)
         return np.clip(values, self.low, self.high)
 
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
-    """Return a column's training marginal in a range. InputError where it is empty."""
+    """Return a column's training marginal in a range. InputError if the range has no values."""
     column = next(c for c in trained.schema.columns if c.name == name)
     values = _floats(trained.table.column(name))
     order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
-    known, counts = values[order], row_weights(trained.table, trained.schema)
+    known = values[order]
+    counts = row_weights(trained.table, trained.schema)
     low = float(known[0]) if bounds.min is None else bounds.min
     high = float(known[-1]) if bounds.max is None else bounds.max
     if column.kind == "integer":
-        low, high = float(np.ceil(low)), float(np.floor(high))
+        low = float(np.ceil(low))
+        high = float(np.floor(high))
         if low > high:
             raise InputError(
                 Reason.CONDITIONS_INFEASIBLE,
-                "A numeric range holds no whole number, and its column has whole numbers only.",
-                f'The range of "{name}" holds no whole number, and the column has no others.',
+                "A numeric range holds no whole number, but its column has only whole numbers.",
+                f'The range of "{name}" holds no whole number, but the column has only these.',
                 pointer("conditions", "numeric", name),
             )
     share = float(np.average((values >= low) & (values <= high), weights=counts))
     weights = None if counts is None else counts[order]
     return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size))
-
-
-def _decimals(column: ColumnSchema) -> int | None:
-    return 0 if column.kind == "integer" else column.decimals
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:

@@ -1,10 +1,9 @@
-"""The fit pipeline: causal graph, privacy tuning or trial, model on all rows, report."""
+"""The fit pipeline: causal graph, half-model with privacy tuning, model of all rows, report."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import DifferentialPrivacy
-from simulacra_trainer.differential_privacy import sanitize
-from simulacra_trainer.families.base import Family, FittedModel, no_progress
+from simulacra_trainer.families.base import Family, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.pipeline.holdout import (
@@ -30,6 +28,7 @@ from simulacra_trainer.pipeline.holdout import (
     split_halves,
 )
 from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
+from simulacra_trainer.pipeline.trained_model import TrainedModel, is_neural, load_family
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.survey_weights import as_population
@@ -46,46 +45,12 @@ STEPS = {
     "fitting": 1.0,
     "writing the report": 1.0,
 }
-"""The steps of a fit, and how long each takes relative to the others with the forest family."""
+"""Steps of a fit and their relative durations with the forest family."""
 GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
 GRAPH_BUDGET_S = 10.0
 MAX_FIT_ROWS = 500_000
-NEURAL_EXTRA = ("torch", "lightning")
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A fitted model with everything that generation and estimation need.
-
-    figures: fidelity and privacy without names, for a status; report: for the customer.
-    """
-
-    model: FittedModel
-    family: str
-    table: pa.Table
-    schema: TableSchema
-    graph: CausalGraph
-    figures: dict[str, float]
-    report: dict[str, Any]
-
-
-def family_named(name: str, gpu: int = 0) -> Family:
-    """Return the family; auto is the forest on CPUs and the neural one where a GPU is asked for.
-
-    Raises:
-        InputError: if the neural family is asked for where torch or lightning is not installed.
-    """
-    if _is_neural(name, gpu):
-        try:
-            family: Family = importlib.import_module("simulacra_trainer.families.neural").NEURAL
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in NEURAL_EXTRA:
-                raise
-            message = "The neural family is not installed. Run: pip install 'simulacra[neural]'"
-            raise InputError(Reason.REQUEST_INVALID, message, message) from None
-        return family
-    return FOREST
+PRIVATE_EXTRA = "opendp"
 
 
 @dataclass(frozen=True)
@@ -93,10 +58,9 @@ class FitContext:
     """Checkpoint directory and worker group of a fit; only the neural family uses them.
 
     Attributes:
-        checkpoints: a directory in which a fit that is cut short leaves what the next one continues
-            from; the caller removes it.
-        kept: called after something was written or removed there.
-        group: the workers that train together; None: this process alone.
+        checkpoints: directory from which an interrupted fit resumes; the caller removes it.
+        kept: called after a file was written or removed there.
+        group: the workers that train together; None for a single process.
     """
 
     checkpoints: Path | None = None
@@ -106,15 +70,15 @@ class FitContext:
 
 @contextlib.contextmanager
 def join_workers(workers: Workers | None, request: FitRequest) -> Iterator[WorkerGroup | None]:
-    """Meet the other workers of a fit, if there are any, and leave them at the end.
+    """Join the worker group of a fit, if there is one, and leave it at the end.
 
     Raises:
-        PeerLost: if one of them does not come or goes before the end.
+        PeerLost: if another worker does not join or ends early.
     """
     if workers is None:
         yield None
         return
-    family_named(request.family, request.gpu)  # says what is to be installed where torch is missing
+    load_family(request.family, request.gpu)  # raises a clear error if torch is missing
     from simulacra_trainer.families.neural.worker_group import joined
 
     with joined(workers, on_gpu=request.gpu > 0) as group:
@@ -134,23 +98,21 @@ def fit_model(
         table: the clean table.
         schema: its schema.
         request: family, knowledge, differential privacy and seed.
-        meter: told how far the work is.
-        context: where checkpoints go, and the workers that this one leads.
+        meter: receives the progress.
+        context: checkpoint directory and worker group.
 
     Raises:
-        InputError: if there are too few rows or columns, or the knowledge contradicts itself or the
-            schema.
-        PeerLost: if another worker ended.
+        InputError: too few rows or columns, or knowledge that contradicts itself or the schema.
+        PeerLost: another worker ended.
     """
     context = context or FitContext()
     if table.num_rows < MIN_ROWS or len(schema.learned()) < MIN_COLUMNS:
         raise too_small(
-            f"The table is too small: it needs {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary."
+            f"The table is too small. It needs {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary."
         )
-    table = real = _within_limit(table, request.seed)
-    if request.privacy is not None:
-        table = _private(real, schema, request.privacy)
-    family = family_named(request.family, request.gpu)
+    real = _within_limit(table, request.seed)
+    table = real if request.privacy is None else _private(real, schema, request.privacy)
+    family = load_family(request.family, request.gpu)
     options = _options(request, context)
     timings = Timings()
     progress = meter.step(GRAPH)
@@ -160,17 +122,17 @@ def fit_model(
     progress(1.0)
     progress = meter.step(PRIVACY)
     with timings.of(PRIVACY):
-        trial = _trial(family, real, schema, graph.order, request, options, progress)
-        options |= trial.options
+        half = _fit_half(family, real, schema, graph.order, request, options, progress)
+        options |= half.options
     with timings.of(FIT):
         model = family.fit(
             table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT)
         )
     progress = meter.step(REPORT)
     report = build_report(
-        trial.rows.halves.seen,
-        trial.rows.halves.unseen,
-        trial.rows.synthetic,
+        half.rows.halves.seen,
+        half.rows.halves.unseen,
+        half.rows.synthetic,
         schema,
         graph_json=json.loads(graph.to_json()),
         timings=timings.seconds,
@@ -178,21 +140,22 @@ def fit_model(
         privacy_asked=request.privacy,
     )
     if report["privacy"] is not None:
-        report["privacy"] |= trial.copying
+        report["privacy"] |= half.copying
     progress(1.0)
     return TrainedModel(
-        model, family.name, table, schema, graph, {**figures(report), **trial.figures}, report
+        model, family.name, table, schema, graph, {**figures(report), **half.figures}, report
     )
 
 
 def fit_as_follower(
     table: pa.Table, schema: TableSchema, request: FitRequest, context: FitContext
 ) -> None:
-    """Take part in the trainings of a fit that another worker leads. Raises `PeerLost`."""
+    """Take part in the training that another worker leads. Raises `PeerLost`."""
     if context.group is None:
-        raise ValueError("a worker helps a group")
+        raise ValueError("a follower needs a worker group")
     order = json.loads(context.group.share())
-    table, family = _within_limit(table, request.seed), family_named(request.family, request.gpu)
+    table = _within_limit(table, request.seed)
+    family = load_family(request.family, request.gpu)
     for rows in (split_halves(table, seed=request.seed).seen, table):
         options = _options(request, context)
         family.fit(rows, schema, order, seed=request.seed, options=options, progress=no_progress)
@@ -213,19 +176,19 @@ def _within_limit(table: pa.Table, seed: int) -> pa.Table:
 def _graph(
     table: pa.Table, schema: TableSchema, request: FitRequest, context: FitContext
 ) -> CausalGraph:
-    """Learn the graph, or reuse the interrupted fit's: checkpoints belong to its order."""
-    kept = None
-    if context.checkpoints is not None and _is_neural(request.family, request.gpu):
-        kept = context.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
-    if kept is not None and kept.exists():
-        graph = CausalGraph.from_json(kept.read_text())
+    """Learn the graph, or reuse that of the interrupted fit, whose checkpoints need its order."""
+    path = None
+    if context.checkpoints is not None and is_neural(request.family, request.gpu):
+        path = context.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
+    if path is not None and path.exists():
+        graph = CausalGraph.from_json(path.read_text())
     else:
         graph = learn_graph(
             table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S
         )
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(graph.to_json())
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(graph.to_json())
             context.kept()
     if context.group is not None:
         context.group.share(json.dumps(list(graph.order)).encode())
@@ -240,24 +203,29 @@ def _fingerprint(table: pa.Table, schema: TableSchema, request: FitRequest) -> s
     return digest.hexdigest()[:16]
 
 
-def _private(table: pa.Table, schema: TableSchema, asked: DifferentialPrivacy) -> pa.Table:
+def _private(table: pa.Table, schema: TableSchema, privacy: DifferentialPrivacy) -> pa.Table:
     if schema.weight() is not None:
-        message = (
-            "Differential privacy is not offered with survey weights: fit without one of the two."
-        )
+        message = "Differential privacy does not support survey weights. Use one of the two."
         raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
-    return sanitize(table, schema, asked)
+    try:  # an extra, and slow to import
+        from simulacra_trainer.differential_privacy import sanitize
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != PRIVATE_EXTRA:
+            raise
+        message = "Differential privacy is not installed. Run: pip install 'simulacra[private]'"
+        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon") from None
+    return sanitize(table, schema, privacy)
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """A model of one half of the rows.
+class _HalfModel:
+    """Results of a model of one half of the rows.
 
     Attributes:
-        rows: what it drew, and both halves.
-        options: what the family is to be fit with because of it.
-        figures: what the status says of the fit besides the report's figures.
-        copying: figures of the report's privacy part that the test of copying gave.
+        rows: its synthetic rows, and both halves.
+        options: options for the fit on all rows.
+        figures: figures for the status, besides those of the report.
+        copying: figures of the copying test, for the privacy part of the report.
     """
 
     rows: HalfModelRows
@@ -266,7 +234,7 @@ class _Trial:
     copying: dict[str, float] = field(default_factory=dict)
 
 
-def _trial(
+def _fit_half(
     family: Family,
     table: pa.Table,
     schema: TableSchema,
@@ -274,70 +242,65 @@ def _trial(
     request: FitRequest,
     options: dict[str, Any],
     progress: Callable[[float], None],
-) -> _Trial:
-    """Draw from a model of one half of the real rows, as the family and the request ask for."""
+) -> _HalfModel:
+    """Fit a model of one half of the real rows and draw from it."""
     if request.privacy is not None:
-        return _private_trial(family, table, schema, order, request, options)
+        return _fit_half_privately(family, table, schema, order, request, options)
     if family.name == FOREST.name:
-        return _tuned_trial(table, schema, order, request, progress)
+        return _tune_half(table, schema, order, request, progress)
     halves = split_halves(table, seed=request.seed)
-    return _Trial(
-        draw_half_model(
-            family, halves, schema, order, seed=request.seed, options=options, progress=progress
-        )
+    rows = draw_half_model(
+        family, halves, schema, order, seed=request.seed, options=options, progress=progress
     )
+    return _HalfModel(rows)
 
 
-def _tuned_trial(
+def _tune_half(
     table: pa.Table,
     schema: TableSchema,
     order: Sequence[str],
     request: FitRequest,
     progress: Callable[[float], None],
-) -> _Trial:
-    """Let the test of copying choose the forest's penalty."""
-    dial = tune_privacy(table, schema, order, seed=request.seed, progress=progress)
-    copying = {"dcr_share": dial.share, "dcr_standard_error": dial.error}
-    return _Trial(dial.rows, dial.options, {"penalty_nats": dial.penalty}, copying)
+) -> _HalfModel:
+    """Choose the penalty of the forest by privacy tuning."""
+    tuning = tune_privacy(table, schema, order, seed=request.seed, progress=progress)
+    copying = {"dcr_share": tuning.share, "dcr_standard_error": tuning.error}
+    return _HalfModel(tuning.rows, tuning.options, {"penalty_nats": tuning.penalty}, copying)
 
 
-def _private_trial(
+def _fit_half_privately(
     family: Family,
     real: pa.Table,
     schema: TableSchema,
     order: Sequence[str],
     request: FitRequest,
     options: dict[str, Any],
-) -> _Trial:
-    """Draw from a private model of one half, only to report its figures on real rows."""
+) -> _HalfModel:
+    """Fit one half with differential privacy; the report compares its rows with real ones."""
     assert request.privacy is not None
     halves = split_halves(real, seed=request.seed)
     seen = _private(halves.seen, schema, request.privacy)
     model = family.fit(
         seen, schema, order, seed=request.seed, options=options, progress=no_progress
     )
-    stated = {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
-    return _Trial(draw_rows(model, halves, seed=request.seed), figures=stated)
+    guarantee = {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
+    return _HalfModel(draw_rows(model, halves, seed=request.seed), figures=guarantee)
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:
     """Return the steps of this fit and their relative durations."""
-    return NEURAL_STEPS if _is_neural(request.family, request.gpu) else STEPS
-
-
-def _is_neural(name: str, gpu: int) -> bool:
-    return name == "neural" or (name == "auto" and gpu > 0)
+    return NEURAL_STEPS if is_neural(request.family, request.gpu) else STEPS
 
 
 class Timings:
-    """Seconds that each step took."""
+    """Seconds of each step."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
     def of(self, step: str) -> Iterator[None]:
-        """Time what runs inside."""
+        """Time the body of the with statement."""
         began = time.monotonic()
         yield
         self.seconds[step] = round(time.monotonic() - began, 3)

@@ -1,11 +1,9 @@
-"""The report of one generation: what was asked and attained, and how its rows compare with the real
-ones.
+"""The report of a generation: its request, its attainment, and its rows compared with real ones.
 
-The model has seen every real row, so none is left to hold out: distances are taken from one half of
-the real rows, beside those of the other half, which are what sampling alone costs. Copies are
-counted among these very rows; how near rows lie to what the model has seen, and the base rates,
-were measured at the fit, on a model of half the rows. Columns that were asked for are not compared:
-their distance from the real ones is what was wanted.
+The model has seen every real row, so there is no holdout: distances are measured to one half of the
+real rows, beside those of the other half, which show the sampling error. Copies are counted in
+these rows; nearness to seen rows and the base rates come from the half-model of the fit. Columns
+with a condition or an intervention are not compared, because they differ on purpose.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail
-from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.privacy import copied_share
 
@@ -28,14 +26,17 @@ def report_generation(
     attainment: AttainmentDetail | None,
     rows: pa.Table,
 ) -> dict[str, Any]:
-    """Return the report, in the form of a model's with `asked` besides.
+    """Return a report like that of a model, with the request under `asked`.
 
     Args:
         trained: the model that drew the rows.
-        request: what was asked for.
+        request: the request.
         attainment: how well conditions are met, over all rows; None without conditions.
-        rows: clean rows of the generation, a random part of it or all; at least one.
+        rows: clean rows of the generation, all or a random part; at least one.
     """
+    chosen = request.conditions.columns()
+    if not request.counterfactual:
+        chosen = [*chosen, *request.interventions]
     report = build_report(
         trained.table,
         None,
@@ -44,10 +45,7 @@ def report_generation(
         graph_json=json.loads(trained.graph.to_json()),
         conditions=attainment,
         seed=request.seed,
-        leave_out={
-            *request.conditions.columns(),
-            *(() if request.counterfactual else request.interventions),
-        },
+        leave_out=set(chosen),
     )
     names = [column.name for column in trained.schema.learned()]
     report["privacy"] = {

@@ -1,12 +1,12 @@
-"""Two equal halves of a table: what a model that saw only one of them draws is judged against both.
+"""Half-models and their holdout: rows of a model of one half of a table, compared with both halves.
 
-A share of synthetic rows nearer to the seen half above 1/2 is copying. A half-model learns from
-half the rows and so copies rather more than a model of all rows will.
+If more than 1/2 of the synthetic rows are nearer to the seen half, the model copies. A half-model
+copies somewhat more than a model of all rows does.
 
-Few rows make the share of one split a matter of chance: the rows in the middle of the table are the
-nearest ones to most synthetic rows, and the half that has them gets the credit (independent columns
-of 110 rows: 0.25 and 0.83 in two splits). With the halves exchanged the same rows count the other
-way, so small tables are tested both ways round.
+In a small table this share depends on chance: rows near the center of the table are the nearest
+ones to most synthetic rows, and the half that holds them wins (independent columns of 110 rows:
+0.25 and 0.83 in two splits). With the halves exchanged the same rows count the other way, so small
+tables are tested both ways.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Family, FittedModel, Options, Progress
 
-MAX_HALF_ROWS, MAX_HALF_CELLS = 10_000, 400_000
+MAX_HALF_ROWS = 10_000
+MAX_HALF_CELLS = 400_000
 SYNTHETIC_ROWS = 20_000
-FEW_ROWS, FEWEST_ROWS = 2_000, 250
-"""Halves of fewer rows than this are exchanged; of fewer than that, the table is split twice."""
+EXCHANGE_BELOW = 2_000
+"""Halves of fewer rows than this are exchanged."""
+SPLIT_TWICE_BELOW = 250
+"""A table with halves of fewer rows than this is split twice."""
 
 
 @dataclass(frozen=True)
 class Halves:
-    """Rows that half-models see, and as many that they do not."""
+    """The rows that a half-model sees, and as many unseen ones."""
 
     seen: pa.Table
     unseen: pa.Table
@@ -36,14 +39,14 @@ class Halves:
 
 @dataclass(frozen=True)
 class HalfModelRows:
-    """What a half-model drew, the learned columns as in the halves."""
+    """Synthetic rows of a half-model, with the learned columns of the halves."""
 
     halves: Halves
     synthetic: pa.Table
 
 
 def split_halves(table: pa.Table, *, seed: int) -> Halves:
-    """Split a clean table; of a big one a sample of the rows."""
+    """Split a clean table, or a sample of a big one, into halves."""
     return next(_splits(table, seed))
 
 
@@ -51,10 +54,10 @@ def exchanged_halves(table: pa.Table, *, seed: int) -> list[Halves]:
     """Return the halves that the copying test averages over; the first is `split_halves`."""
     splits = _splits(table, seed)
     halves = next(splits)
-    if halves.seen.num_rows >= FEW_ROWS:
+    if halves.seen.num_rows >= EXCHANGE_BELOW:
         return [halves]
-    chosen = [halves] if halves.seen.num_rows >= FEWEST_ROWS else [halves, next(splits)]
-    return [way for one in chosen for way in (one, Halves(one.unseen, one.seen))]
+    chosen = [halves] if halves.seen.num_rows >= SPLIT_TWICE_BELOW else [halves, next(splits)]
+    return [each for one in chosen for each in (one, Halves(one.unseen, one.seen))]
 
 
 def _splits(table: pa.Table, seed: int) -> Iterator[Halves]:
@@ -82,9 +85,7 @@ def draw_half_model(
 
 def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
     """Draw from a model that was fit on the seen half."""
-    rows = model.sample(
-        min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows), np.random.default_rng([seed, 18])
-    )
-    return HalfModelRows(
-        halves, rows.select([name for name in halves.seen.column_names if name in model.columns])
-    )
+    count = min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows)
+    rows = model.sample(count, np.random.default_rng([seed, 18]))
+    names = [name for name in halves.seen.column_names if name in model.columns]
+    return HalfModelRows(halves, rows.select(names))

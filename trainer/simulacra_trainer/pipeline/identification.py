@@ -1,4 +1,4 @@
-"""What rows under do() rest on: what the graph settles, and what no data can tell."""
+"""Identification of rows under do(): what the graph settles and what remains an assumption."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pydantic import Field
 
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.kinds.base import KubeModel
-from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 COUNTERFACTUAL_ASSUMPTION = (
-    "A pair rests on more than data can show: each number, ordered level and yes/no keeps its rank"
-    " among those that the same causes allow, other levels follow Gumbel-max noise, and no common"
-    " cause is missing. Averages over the twins are those of rows under the intervention; what"
-    " happens to one row is an assumption."
+    "Pairs need assumptions that data cannot test: each number, ordered level and yes/no keeps its"
+    " rank among rows with the same causes, other levels follow Gumbel-max noise, and no common"
+    " cause is missing. Averages over twins equal those of rows under the intervention; the change"
+    " of a single row is an assumption."
 )
 
 
 class Identification(KubeModel):
-    """Whether the causal graph settles what the interventions change; the artifact of that name.
+    """Artifact: whether the causal graph determines the effects of the interventions.
 
-    assumption: what twins take for granted, in a counterfactual; warnings: what is not settled, in
-    plain words. It names columns: customer data.
+    assumption: of counterfactual twins; warnings: what the graph leaves open. Both name columns, so
+    this is customer data.
     """
 
     identified: bool
@@ -31,29 +31,29 @@ class Identification(KubeModel):
 
 
 def identify(trained: TrainedModel, request: GenerateRequest) -> Identification | None:
-    """Return what the interventions of a request rest on; None where there are none.
+    """Return the identification of a request; None without interventions.
 
-    Rows under do() need the direct causes of what is set (truncated factorisation: Pearl, 2009, ch.
-    3). A pair needs the mechanism of every column that changes as well, and so the direction of
-    every edge there.
+    Rows under do() need the direct causes of the fixed columns (truncated factorization: Pearl,
+    2009, ch. 3). Pairs also need the mechanism of every column that changes, and so the direction
+    of every edge there.
     """
     if not request.interventions:
         return None
-    open_ends = [*_open_causes(trained, request)]
+    undetermined = [*_open_causes(trained, request)]
     if request.counterfactual:
-        open_ends += _open_mechanisms(trained, request)
+        undetermined += _open_mechanisms(trained, request)
     assumption = COUNTERFACTUAL_ASSUMPTION if request.counterfactual else None
-    warnings = [*open_ends, *_outside(trained, request)]
-    return Identification(identified=not open_ends, assumption=assumption, warnings=warnings)
+    warnings = [*undetermined, *_extrapolations(trained, request)]
+    return Identification(identified=not undetermined, assumption=assumption, warnings=warnings)
 
 
 def _open_causes(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
     for name in request.interventions:
         if len(trained.graph.possible_parents(name, 2)) > 1:
             yield (
-                f"The data do not settle which way edges at {name!r} point, so what changes with it"
-                " rests on the order that was chosen. State what you know as tiers, required or"
-                " forbidden edges."
+                f"The data do not determine the direction of edges at {name!r}, so its effects"
+                " depend on the chosen order. State what you know as tiers, required or forbidden"
+                " edges."
             )
 
 
@@ -63,23 +63,19 @@ def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterato
     if edges:
         shown = ", ".join(f"{a!r} and {b!r}" for a, b in edges[:3])
         yield (
-            f"The data do not settle which way {len(edges)} edge(s) among columns that change point"
-            f" ({shown}): the twins' averages stand, how single rows change does not."
+            f"The data do not determine the direction of {len(edges)} edge(s) among the columns"
+            f" that change ({shown}): averages over twins hold, changes of single rows may not."
         )
 
 
-def _outside(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
+def _extrapolations(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
     for name, value in request.interventions.items():
         column = trained.schema.find(name)
-        if (
-            column is None
-            or not column.is_numeric
-            or column.minimum is None
-            or column.maximum is None
-        ):
+        if column is None or not column.is_numeric:
             continue
-        if not column.minimum <= float(value) <= column.maximum:
+        low, high = column.minimum, column.maximum
+        if low is not None and high is not None and not low <= float(value) <= high:
             yield (
-                f"{name!r} was between {column.minimum:.6g} and {column.maximum:.6g}: what lies"
-                " beyond is an extrapolation."
+                f"The data have {name!r} between {low:.6g} and {high:.6g};"
+                f" {float(value):.6g} is an extrapolation."
             )

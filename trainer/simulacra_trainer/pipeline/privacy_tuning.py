@@ -1,8 +1,7 @@
-"""The privacy dial: chooses the forest's penalty by a test of copying on two equal halves of the
-table (`halves`).
+"""Privacy tuning: the choice of the forest's penalty by a copying test of half-models.
 
-A penalty passes when drawn rows lie no nearer to the half that was seen than the bar allows, and
-equal its rows no more often than unseen real rows do (within one standard error of that).
+A penalty passes if synthetic rows are no nearer to the seen half than the bar allows, and equal
+seen rows no more often than unseen real rows do (within one standard error).
 """
 
 from __future__ import annotations
@@ -21,26 +20,10 @@ from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows,
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_held
 
 PENALTIES = (
-    1.0,
-    1.5,
-    2.0,
-    2.5,
-    3.0,
-    4.0,
-    5.0,
-    6.5,
-    8.0,
-    10.0,
-    12.0,
-    15.0,
-    18.0,
-    22.0,
-    27.0,
-    33.0,
-    40.0,
-)
-"""The last leaves a table of a few hundred rows little but its columns' own distributions. Such
-tables pass near the end, where a step costs most realism: the steps are smaller there.
+    1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0
+)  # fmt: skip
+"""In nats. Of a table of a few hundred rows the last keeps little but the columns' own
+distributions. Such tables pass near the end, where a step costs most realism, so steps are small.
 """
 START = PENALTIES.index(3.0)
 TOLERANCE = 0.01
@@ -48,12 +31,15 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class PrivacyTuning:
-    """The penalty chosen, its share of synthetic rows nearer to the seen half, and what it was
-    measured on.
+    """One penalty with its share of synthetic rows nearer to the seen half.
 
-    error: the share's standard error: from its spread over the exchanged halves or, of one pair,
-    over the rows. copies_above: by how much copies exceed their base rate and its standard error.
-    scored: columns of which all half-models say the same: whether they follow normal scores.
+    Attributes:
+        penalty: of the forest, in nats.
+        share: of the synthetic rows that are nearer to the seen half.
+        error: standard error of the share, over the exchanged halves or, of one pair, the rows.
+        copies_above: rate of exact copies above the base rate and its standard error.
+        rows: synthetic rows of the first half-model.
+        scored: columns on which all half-models agree whether they follow normal scores.
     """
 
     penalty: float
@@ -65,12 +51,12 @@ class PrivacyTuning:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options to fit the forest on all rows as the passing models were fit."""
+        """Options for the fit on all rows."""
         return {PENALTY: self.penalty, SCORED: self.scored}
 
     @property
     def passes(self) -> bool:
-        """Whether neither test shows copying."""
+        """Whether both tests show no copying."""
         return is_held(self.share) and self.copies_above <= 0
 
 
@@ -82,23 +68,17 @@ def tune_privacy(
     seed: int,
     progress: Progress = no_progress,
 ) -> PrivacyTuning:
-    """Choose the penalty for a clean table; big tables are judged on a sample of rows.
+    """Choose the penalty for a clean table; a big table is judged by a sample of its rows.
 
-    Where there are many rows, numbers keep leaves if these pass at `START` or below: trees that are
-    fine enough need no regression, and boosted trees tell their rows less well from real ones. Else
-    rows are asked which numbers follow scores.
+    With many rows, all numbers keep leaves if these pass at `START` or below: fine trees need no
+    regression, and a discriminator tells their rows less well from real ones. Otherwise a test per
+    column decides which numbers follow normal scores.
     """
     pairs = exchanged_halves(table, seed=seed)
     if len(pairs) == 1:
-        found = _search_penalty(
-            pairs,
-            schema,
-            order,
-            dict.fromkeys(order, False),
-            PENALTIES[: START + 1],
-            seed,
-            progress,
-        )
+        leaves_only = dict.fromkeys(order, False)
+        low = PENALTIES[: START + 1]
+        found = _search_penalty(pairs, schema, order, leaves_only, low, seed, progress)
         if found.passes:
             progress(1.0)
             return found
@@ -116,39 +96,35 @@ def _search_penalty(
     seed: int,
     progress: Progress,
 ) -> PrivacyTuning:
-    """Choose one of the penalties; known: columns whose use of scores is settled."""
+    """Choose one of the penalties; known: whether columns follow scores, where decided."""
     options = {PENALTY: PENALTIES[START], SCORED: known}
-    first = [
+    models = [
         FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress)
         for pair in pairs
     ]
-    says = [model.scored for model in first]
+    choices = [model.scored for model in models]
     scored = {
-        name: said
-        for name, said in says[0].items()
-        if all(other.get(name) is said for other in says)
+        name: choice
+        for name, choice in choices[0].items()
+        if all(other.get(name) is choice for other in choices)
     }
     tried: dict[int, PrivacyTuning] = {}
 
-    def passes(place: int) -> bool:
-        penalty = penalties[place]
+    def passes(i: int) -> bool:
+        penalty = penalties[i]
         drawn = [
             draw_rows(model.with_penalty(penalty), pair, seed=seed)
-            for model, pair in zip(first, pairs, strict=True)
+            for model, pair in zip(models, pairs, strict=True)
         ]
-        judged = [_share(rows, schema, seed) for rows in drawn]
-        shares = [share for share, _ in judged]
-        error = (
-            float(np.std(shares, ddof=1)) / np.sqrt(len(shares))
-            if len(shares) > 1
-            else judged[0][1]
-        )
+        measured = [_share(rows, schema, seed) for rows in drawn]
+        shares = [share for share, _ in measured]
+        error = measured[0][1]
+        if len(shares) > 1:
+            error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares))
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        tried[place] = PrivacyTuning(
-            penalty, float(np.mean(shares)), error, above, drawn[0], scored
-        )
+        tried[i] = PrivacyTuning(penalty, float(np.mean(shares)), error, above, drawn[0], scored)
         progress(min(len(tried) / 5, 0.99))
-        return tried[place].passes
+        return tried[i].passes
 
     low, high = (-1, START) if passes(START) else (START, len(penalties) - 1)
     while high - low > 1:  # the share falls with the penalty
@@ -165,11 +141,10 @@ def _share(rows: HalfModelRows, schema: TableSchema, seed: int) -> tuple[float, 
 
 
 def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
-    """Return by how much copies of seen rows exceed the base rate of unseen real rows and its
-    standard error.
+    """Return the rate of exact copies above that of unseen real rows plus its standard error.
 
-    The error is that of the rate with one copy more (Laplace): where no unseen row is a copy, the
-    rate is not known to be 0.
+    The error is that of the rate with one more copy (Laplace): no copy among the unseen rows does
+    not prove a rate of 0.
     """
     names = [column.name for column in schema.learned()]
     copies, base = exact_copies(rows.halves.seen, rows.halves.unseen, rows.synthetic, names)
@@ -179,12 +154,12 @@ def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
 
 
 def _cheapest(tried: dict[int, PrivacyTuning]) -> int:
-    """Return the smallest penalty that passes or, where none does, the smallest whose share is
-    about the least.
+    """Return the index of the smallest penalty that passes, else that of about the lowest share.
 
-    A penalty that buys no privacy must not cost fidelity; the report says that the bar is not held.
+    A higher penalty that does not lower the share would cost fidelity for nothing; the report says
+    that the bar is missed.
     """
-    if passing := [place for place, result in tried.items() if result.passes]:
+    if passing := [i for i, result in tried.items() if result.passes]:
         return min(passing)
-    good = min(result.share for result in tried.values()) + TOLERANCE
-    return min(place for place, result in tried.items() if result.share <= good)
+    enough = min(result.share for result in tried.values()) + TOLERANCE
+    return min(i for i, result in tried.items() if result.share <= enough)

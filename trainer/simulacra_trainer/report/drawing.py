@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 BOX_WIDTH, BOX_HEIGHT, GAP, DOWN = 150, 30, 18, 74
 SWEEPS = 8
 SHOWN_NAME = 20
-MOST_COLUMNS = 60
+MAX_COLUMNS = 60
 """Above it a picture cannot be read; the table of edges says it all."""
 
 Edge = Mapping[str, Any]
 
 
-def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
+def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
     """Return the graph as SVG without styles of its own; empty where there is nothing to draw, or
     too much.
 
@@ -26,8 +27,8 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]
-    if not 0 < len(names) <= MOST_COLUMNS:
-        return ""
+    if not 0 < len(names) <= MAX_COLUMNS:
+        return Markup("")
     rows = _layers(names, edges)
     _order(rows, edges)
     spots = {
@@ -40,10 +41,10 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> str:
     parts = [_line(edge, spots) for edge in edges] + [
         _box(name, x, y) for name, (x, y) in spots.items()
     ]
-    frame = f'viewBox="{-half:.0f} -2 {2 * half:.0f} {height}" width="{2 * half:.0f}"'
-    return (
-        f'<svg class="drawing" role="img" aria-label="Causal graph" {frame}>{"".join(parts)}</svg>'
-    )
+    return Markup(
+        '<svg class="drawing" role="img" aria-label="Causal graph" '
+        'viewBox="{left:.0f} -2 {width:.0f} {height}" width="{width:.0f}">{body}</svg>'
+    ).format(left=-half, width=2 * half, height=height, body=Markup("").join(parts))
 
 
 def _layers(names: Sequence[str], edges: Sequence[Edge]) -> list[list[str]]:
@@ -81,29 +82,27 @@ def _place(at: int, count: int) -> float:
     return (at - (count - 1) / 2) * (BOX_WIDTH + GAP)
 
 
-def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> str:
+def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> Markup:
     (x, y), (to_x, to_y) = spots[edge["source"]], spots[edge["target"]]
     down = to_y > y
     y, to_y = (y + BOX_HEIGHT, to_y) if down else (y, to_y + BOX_HEIGHT)
     bend, tip = (to_y - y) / 2, 6 if down else -6
     state = edge["state"] if edge["state"] in ("directed", "undecided", "weak") else "weak"
     width = 1 + 2 * float(edge["strength"])
-    line = (
-        f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f} {to_x:.0f}"
-        f" {to_y:.0f}"
+    line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f}"
+    line += f" {to_x:.0f} {to_y:.0f}"
+    path = Markup('<path class="edge {}" stroke-width="{:.1f}" d="{}"/>').format(state, width, line)
+    if state == "undecided":
+        return path
+    return path + Markup('<path class="head" d="M{:.0f} {:.0f}l-4 {}h8z"/>').format(
+        to_x, to_y, -tip
     )
-    head = (
-        ""
-        if state == "undecided"
-        else f'<path class="head" d="M{to_x:.0f} {to_y:.0f}l-4 {-tip}h8z"/>'
-    )
-    return f'<path class="edge {state}" stroke-width="{width:.1f}" d="{line}"/>{head}'
 
 
-def _box(name: str, x: float, y: float) -> str:
+def _box(name: str, x: float, y: float) -> Markup:
     shown = name if len(name) <= SHOWN_NAME else name[: SHOWN_NAME - 1] + "…"
-    return (
-        f'<rect class="box" x="{x - BOX_WIDTH / 2:.0f}" y="{y:.0f}" width="{BOX_WIDTH}"'
-        f' height="{BOX_HEIGHT}" rx="6"/><text x="{x:.0f}"'
-        f' y="{y + BOX_HEIGHT / 2 + 4.5:.0f}">{escape(shown)}</text>'
+    box = Markup('<rect class="box" x="{:.0f}" y="{:.0f}" width="{}" height="{}" rx="6"/>')
+    text = Markup('<text x="{:.0f}" y="{:.0f}">{}</text>')
+    return box.format(x - BOX_WIDTH / 2, y, BOX_WIDTH, BOX_HEIGHT) + text.format(
+        x, y + BOX_HEIGHT / 2 + 4.5, shown
     )

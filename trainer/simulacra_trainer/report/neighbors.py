@@ -27,7 +27,7 @@ BAR = 0.53
 """Bar of privacy tuning for the equal-halves share, to two digits: the third is chance."""
 HELD_BELOW = BAR + 0.005
 """What rounds to the bar: a share above it is not held."""
-JUDGED_AT_ONCE, MOST_JUDGED, MOST_CELLS = 3_000, 12_000, 4_000_000_000
+JUDGED_AT_ONCE, MAX_JUDGED, MAX_CELLS = 3_000, 12_000, 4_000_000_000
 """A test of equal halves judges so many rows at once and so many in all; of a wide table no more
 than compare that many cells with cells (about a second). 3,000 have a standard error of 0.009, and
 a table at the bar got a penalty by chance.
@@ -181,7 +181,7 @@ def equal_halves_dcr(
         raise ValueError("the DCR test needs rows in both halves and in the synthetic table")
     names = [c.name for c in schema.learned()]
     cells = (half_a.num_rows + half_b.num_rows) * len(names)
-    most = max(200, min(MOST_JUDGED, MOST_CELLS // cells))
+    most = max(200, min(MAX_JUDGED, MAX_CELLS // cells))
     synthetic = synthetic_from_a.take(
         rng.permutation(synthetic_from_a.num_rows)[:most]
     )  # the first ones may decide

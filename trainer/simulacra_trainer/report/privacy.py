@@ -13,7 +13,7 @@ from simulacra_trainer.survey_weights import Floats, weights_in
 
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000
-MOST_QUERIES = 4_000
+MAX_QUERIES = 4_000
 
 
 def privacy(
@@ -35,7 +35,7 @@ def privacy(
     """
     copies, base = exact_copies(train, holdout, synthetic, names, weight)
     seen, unseen = sample_rows(train, MAX_TRAIN, rng), sample_rows(holdout, MAX_TRAIN, rng)
-    queries = min(MOST_QUERIES, max(200, MAX_PAIRS // (seen.num_rows + unseen.num_rows)))
+    queries = min(MAX_QUERIES, max(200, MAX_PAIRS // (seen.num_rows + unseen.num_rows)))
     sampled = sample_rows(synthetic, queries, rng)
     base_rows = sample_rows(unseen, queries // 2, rng)
     drawn, near, far, real = place(seen, [sampled, seen, unseen, base_rows], names)

@@ -1,15 +1,15 @@
-// The one way to the API: same origin, bearer token in memory only, problems as sentences.
+// Client of the API: same origin, bearer token in memory only, errors as sentences.
 
 const RETRIED = new Set([429, 502, 503, 504]);
 const ATTEMPTS = 3;
-const PIECE_BYTES = 16 * 1024 * 1024; // files above this go in pieces of this size,
-const USUAL_PIECES = 5000; // larger ones where there would be too many
+const PIECE_BYTES = 16 * 1024 * 1024; // larger files are sent in pieces of this size
+const MAX_PIECES = 5000; // pieces grow so that a file has no more than this
 const PAUSE_SECONDS = 2;
-const AWAY_SECONDS = 120; // so long a piece is tried again while nothing arrives
+const GIVE_UP_SECONDS = 120; // how long to retry a piece while no byte arrives
 const IN_FLIGHT = new Set(["simio_idempotency_in_flight", "simio_upload_offset_mismatch"]);
-const brokenOff = new Map(); // keys of uploads that may be gone on with, by file and fields
+const interrupted = new Map(); // idempotency keys of uploads that can continue, by file and fields
 
-/** What went wrong, to be shown as it is: `message` is a sentence, `fields` one entry a wrong field. */
+/** An error to show: `message` is a sentence, `fields` has one entry per wrong field. */
 export class Problem extends Error {
   constructor(body, status) {
     super(sentence(body.detail || body.title || `The service answered ${status}`));
@@ -22,7 +22,7 @@ export class Problem extends Error {
 
 const sentence = (text) => text.trim().replace(/^./, (first) => first.toUpperCase()).replace(/([^.!?])$/, "$1.");
 const named = (pointer) => pointer.split("/").slice(1).map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~")).join(" › ");
-const mayPass = ({ status, code }) => [0, 408, 500].includes(status) || RETRIED.has(status) || IN_FLIGHT.has(code);
+const isTransient = ({ status, code }) => [0, 408, 500].includes(status) || RETRIED.has(status) || IN_FLIGHT.has(code);
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 async function problemOf(response) {
@@ -30,7 +30,7 @@ async function problemOf(response) {
   try {
     return new Problem(JSON.parse(text), response.status);
   } catch {
-    return new Problem({ detail: `The service answered ${response.status} without a reason` }, response.status);
+    return new Problem({ detail: `The service answered ${response.status} without a message` }, response.status);
   }
 }
 
@@ -47,7 +47,7 @@ async function reach(path, options) {
     return await fetch(path, { credentials: "omit", cache: "no-store", redirect: "error", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ detail: "The service cannot be reached; check the connection and try again" }, 0);
+    throw new Problem({ detail: "The service cannot be reached. Check the connection and try again." }, 0);
   }
 }
 
@@ -105,7 +105,7 @@ export class Session {
     }
   }
 
-  /** Every item of a list, page by page, `limit` at most. */
+  /** All items of a list, page by page, at most `limit`. */
   async list(path, limit = 200) {
     const items = [];
     let cursor = null;
@@ -117,7 +117,7 @@ export class Session {
     return items;
   }
 
-  /** Follow a job's server-sent events; resolves with its last state. A cut connection is taken up again. */
+  /** Follow a job's server-sent events and resolve with its last state; reconnect when the stream ends. */
   async follow(jobId, onState, signal) {
     for (;;) {
       const response = await this.#send(`/v1/jobs/${jobId}/events`, { headers: { Accept: "text/event-stream" }, signal });
@@ -128,18 +128,18 @@ export class Session {
   }
 
   /**
-   * Upload a file; `onPart` gets the share (0..1) that was sent. A large one goes in pieces and is gone on with where it
-   * broke off: at once, or when the same file is chosen again with the same fields while the page is open.
+   * Upload a file; `onPart` gets the share (0..1) that was sent. A large file is sent in pieces and continues after an
+   * interruption: at once, or when the user chooses the same file with the same fields before the page is closed.
    */
   async upload(file, fields, onPart) {
     if (file.size <= PIECE_BYTES) return this.#form(file, fields, onPart);
-    const what = JSON.stringify([file.name, file.size, file.lastModified, fields]);
-    const key = brokenOff.get(what) ?? crypto.randomUUID();
-    brokenOff.delete(what);
+    const upload = JSON.stringify([file.name, file.size, file.lastModified, fields]);
+    const key = interrupted.get(upload) ?? crypto.randomUUID();
+    interrupted.delete(upload);
     try {
       return await this.#pieces(file, fields, key, onPart);
     } catch (problem) {
-      if (problem.status === 401 || mayPass(problem)) brokenOff.set(what, key);
+      if (problem.status === 401 || isTransient(problem)) interrupted.set(upload, key);
       throw problem;
     }
   }
@@ -154,44 +154,45 @@ export class Session {
   async #pieces(file, fields, key, onPart) {
     let state = await this.json("/v1/uploads", { method: "POST", json: { ...fields, bytes: file.size }, key });
     const path = `/v1/uploads/${state.upload_id}`;
-    const size = Math.max(PIECE_BYTES, Math.ceil(file.size / USUAL_PIECES));
-    let [look, failing] = [false, 0];
+    const size = Math.max(PIECE_BYTES, Math.ceil(file.size / MAX_PIECES));
+    let checking = false; // ask the service for the offset before the next piece
+    let failingSince = 0;
     while (!state.complete) {
       const { offset } = state;
       try {
-        if (look) {
+        if (checking) {
           const response = await this.#send(path);
-          look = response.headers.has("Retry-After"); // a piece that broke off still counts as arriving
+          checking = response.headers.has("Retry-After"); // the interrupted piece may still be arriving
           state = await response.json();
-          if (look || state.offset > offset) failing = 0;
-          if (look) await wait(PAUSE_SECONDS);
+          if (checking || state.offset > offset) failingSince = 0;
+          if (checking) await wait(PAUSE_SECONDS);
           continue;
         }
         const piece = file.slice(offset, offset + size);
         const headers = { "Content-Type": "application/octet-stream", "Upload-Offset": String(offset) };
         state = await this.#transfer("PATCH", path, headers, piece, (share) => onPart((offset + share * piece.size) / file.size));
-        failing = 0;
+        failingSince = 0;
       } catch (problem) {
-        failing ||= Date.now();
-        if (!mayPass(problem) || Date.now() - failing > AWAY_SECONDS * 1000) throw problem;
+        failingSince ||= Date.now();
+        if (!isTransient(problem) || Date.now() - failingSince > GIVE_UP_SECONDS * 1000) throw problem;
         await wait(PAUSE_SECONDS);
-        look = true;
+        checking = true;
       }
     }
     return state;
   }
 
-  /** Send a body with a report of how much of it has gone, which fetch does not give. */
+  /** Send a body and report progress, which fetch cannot. */
   #transfer(method, path, headers, body, onPart) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open(method, path);
       for (const [name, value] of Object.entries(this.#headers(headers))) request.setRequestHeader(name, value);
       request.upload.onprogress = (event) => event.lengthComputable && event.total && onPart(event.loaded / event.total);
-      request.onerror = () => reject(new Problem({ detail: "The upload was cut off; choose the file again" }, 0));
+      request.onerror = () => reject(new Problem({ detail: "The upload was interrupted. Choose the file again." }, 0));
       request.onload = () => {
         let answer = {};
-        try { answer = JSON.parse(request.responseText); } catch { /* no body: the status has to do */ }
+        try { answer = JSON.parse(request.responseText); } catch { /* no body: the status says enough */ }
         if (request.status < 300) return resolve(answer);
         const problem = new Problem(answer, request.status);
         if (request.status === 401) this.onEnd(problem);
@@ -202,8 +203,8 @@ export class Session {
   }
 
   /**
-   * Save what a link of the API answers with as a file. Only the path counts: the token goes nowhere else.
-   * With a file handle (File System Access API) the answer streams to the disk; without, the browser holds it until saved.
+   * Save the file behind a link of the API. Only the path of the link is used: the token is sent to no other host.
+   * With a file handle (File System Access API) the file streams to the disk; otherwise the browser keeps it in memory.
    */
   async save(url, name, handle = null) {
     const at = new URL(url, location.href);

@@ -1,4 +1,4 @@
-// Chooses which step's details show (the ARIA tabs pattern), and mounts the live part.
+// Selects which step's details show (the ARIA tabs pattern), and starts the live part.
 import { mountLive } from "./live.js";
 
 const tabs = [...document.querySelectorAll('[role="tab"]')];

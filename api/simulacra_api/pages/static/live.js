@@ -1,4 +1,4 @@
-// The custody map's live part: where the caller's own data is now, what is kept, and the clock of each artefact.
+// The live part of the custody map: the caller's datasets, what is stored of each, and when it is erased.
 import { Clock, Failure, SignIn, Status, bytes, number, useAction } from "./ui.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 
@@ -9,13 +9,13 @@ function stagesOf(dataset, generations) {
   const cleaned = dataset.rows != null;
   const clock = html`<${Clock} until=${dataset.expires_at} from=${dataset.created_at} />`;
   const items = [
-    { name: "Raw upload", text: cleaned ? "Erased once it was cleaned" : `${bytes(dataset.bytes)}, encrypted, being cleaned`, gone: cleaned },
-    { name: "Cleaned table and schema", text: cleaned ? `${number(dataset.rows)} rows, ${dataset.columns} columns` : "Not there yet", clock: cleaned && clock, gone: !cleaned },
-    { name: "Model, graph, report", text: ready ? `Fitted (${dataset.model?.family ?? "model"})` : dataset.status === "failed" ? "None: the work failed" : "Being learned", clock: ready && clock, gone: !ready },
+    { name: "Raw upload", text: cleaned ? "Erased after cleaning" : `${bytes(dataset.bytes)}, encrypted, being cleaned`, gone: cleaned },
+    { name: "Cleaned table and schema", text: cleaned ? `${number(dataset.rows)} rows, ${dataset.columns} columns` : "Not stored yet", clock: cleaned && clock, gone: !cleaned },
+    { name: "Model, graph, report", text: ready ? `Fitted (${dataset.model?.family ?? "model"})` : dataset.status === "failed" ? "None: the job failed" : "Being fitted", clock: ready && clock, gone: !ready },
   ];
   return items.concat(generations.map((one) => ({
     name: "Generated rows",
-    text: one.rows == null ? `${number(one.row_count)} rows asked for` : `${number(one.rows)} rows`,
+    text: one.rows == null ? `${number(one.row_count)} rows requested` : `${number(one.rows)} rows`,
     clock: html`<${Clock} until=${one.expires_at} from=${one.created_at} />`,
     status: one.status,
   })));
@@ -27,14 +27,14 @@ function Kept({ dataset, generations }) {
       <span>${item.text}</span>${item.status && item.status !== "ready" && html`<${Status} of=${item.status} />`}${item.clock || null}</li>`)}</ul></article>`;
 }
 
-function mark(datasets, generations) {
+function showCounts(datasets, generations) {
   const models = datasets.filter((one) => one.status === "ready").length;
   const counts = { dataset: datasets.length, model: models, generation: generations.length };
   for (const [key, count] of Object.entries(counts)) {
     const card = document.querySelector(`[data-store="${key}"]`);
     let line = card.querySelector(".now");
     if (!line) card.append(line = Object.assign(document.createElement("p"), { className: "now" }));
-    line.textContent = `Yours now: ${count}`;
+    line.textContent = `Stored now: ${count}`;
   }
 }
 
@@ -44,20 +44,20 @@ function Live() {
   const [state, setState] = useState(null);
   const [load, , problem] = useAction(async () => {
     const [datasets, generations] = await Promise.all([session.list("/v1/datasets?limit=100"), session.list("/v1/generations?limit=100")]);
-    mark(datasets, generations);
+    showCounts(datasets, generations);
     setState({ datasets, generations });
   });
   useEffect(() => {
     if (!session) return undefined;
-    session.onEnd = () => { setSession(null); setState(null); setNotice("Your token has ended; sign in again."); };
+    session.onEnd = () => { setSession(null); setState(null); setNotice("Your token has expired. Sign in again."); };
     load();
     const timer = setInterval(load, REFRESH_SECONDS * 1000);
     return () => clearInterval(timer);
   }, [session]);
-  if (!session) return html`<p class="lede">Sign in to see each of your artefacts with its own clock.</p><${SignIn} onSession=${setSession} notice=${notice} />`;
+  if (!session) return html`<p class="lede">Sign in to see what is stored of your data and when it is erased.</p><${SignIn} onSession=${setSession} notice=${notice} />`;
   if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!state) return html`<p role="status">Looking</p>`;
-  if (!state.datasets.length) return html`<p class="notice">Nothing of yours is kept: no dataset, no model, no generated rows.</p>`;
+  if (!state) return html`<p role="status">Loading</p>`;
+  if (!state.datasets.length) return html`<p class="notice">Nothing is stored: no dataset, no model, no generated rows.</p>`;
   return html`<div class="kept-list">${state.datasets.map((one) => html`<${Kept} key=${one.dataset_id} dataset=${one}
     generations=${state.generations.filter((generation) => generation.dataset_id === one.dataset_id)} />`)}</div>`;
 }

@@ -1,9 +1,9 @@
-// Small parts that several pages use: signing in, clocks, states, problems as sentences.
+// Components shared by the pages: sign-in form, retention clock, status, errors.
 import { Problem, Session, signIn } from "./api.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
 const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased" };
-/** A figure with `digits` decimals at most, or exactly so many where figures stand below each other. */
+/** A number with at most `digits` decimals, or with exactly `digits` in a column of numbers. */
 export const number = (value, digits = 0, exact = false) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: exact ? digits : 0, useGrouping: "min2" });
 export function percent(share, digits = 1) {
   if (share == null) return "–";
@@ -19,7 +19,7 @@ export function bytes(value) {
   return `${number(value / 10 ** (3 * step), step ? 1 : 0)} ${["B", "kB", "MB", "GB"][step]}`;
 }
 
-/** Time left as two units at most: "6 d 23 h", "23 h 10 min", "41 s". */
+/** Time left in at most two units: "6 d 23 h", "23 h 10 min", "41 s". */
 export function left(milliseconds) {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
   let seconds = Math.max(0, Math.round(milliseconds / 1000));
@@ -61,7 +61,7 @@ export function Failure({ problem }) {
     ${problem.requestId && html`<p class="support">Support id ${problem.requestId}</p>`}</div>`;
 }
 
-/** Run something asynchronous for a button: [run, busy, problem]. */
+/** Run an asynchronous function for a button: [run, busy, problem]. */
 export function useAction(work) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState(null);
@@ -72,7 +72,7 @@ export function useAction(work) {
       return await work(...args);
     } catch (error) {
       if (!(error instanceof Problem)) console.error(error);
-      setProblem(error instanceof Problem ? error : new Problem({ detail: "This page failed; reload it and try again" }, 0));
+      setProblem(error instanceof Problem ? error : new Problem({ detail: "This page failed. Reload it and try again." }, 0));
     } finally {
       setBusy(false);
     }
@@ -80,7 +80,7 @@ export function useAction(work) {
   return [run, busy, problem];
 }
 
-/** Ask for client credentials or a token; `onSession` gets a Session. */
+/** Form for client credentials or a token; `onSession` gets a Session. */
 export function SignIn({ onSession, notice }) {
   const [run, busy, problem] = useAction(async (form) => {
     const token = form.get("token")?.trim();
@@ -99,5 +99,5 @@ export function SignIn({ onSession, notice }) {
     <${Failure} problem=${problem} />
     <div class="row"><button class="primary" disabled=${busy}>${busy ? "Signing in" : "Sign in"}</button>
       <button type="button" class="plain" onClick=${() => setByToken(!byToken)}>${byToken ? "Use client credentials" : "Use a token instead"}</button></div>
-    <p class="quiet">The token stays in this page's memory and ends with it. The secret is not kept.</p></form>`;
+    <p class="quiet">The token stays in the memory of this page until you close it. The secret is not stored.</p></form>`;
 }

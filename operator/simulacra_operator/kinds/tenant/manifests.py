@@ -55,10 +55,7 @@ def guard_rails(
     rails = [
         (SERVICE_ACCOUNTS, account),
         (RESOURCE_QUOTAS, _object(tenant, RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})),
-        (
-            NETWORK_POLICIES,
-            _object(tenant, NETWORK_POLICIES, "simulacra-default-deny", spec=reach),
-        ),
+        (NETWORK_POLICIES, _object(tenant, NETWORK_POLICIES, "simulacra-default-deny", spec=reach)),
         (
             NETWORK_POLICIES,
             _object(tenant, NETWORK_POLICIES, "simulacra-workers", spec=_between_workers()),

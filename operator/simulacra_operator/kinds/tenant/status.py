@@ -7,13 +7,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.tenant import NAME_RULE, TenantStatus
 from simulacra_crds.kube.client import Object
 from simulacra_operator.kinds.tenant.observe import TenantObserved
-from simulacra_operator.work.conditions import (
-    Finding,
-    conditions,
-    ready,
-    status_patch,
-    with_ready,
-)
+from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
 from simulacra_operator.work.pod_access import SECRET_VARIABLE
 
 

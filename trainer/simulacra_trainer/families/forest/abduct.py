@@ -1,7 +1,7 @@
-"""Abduction: the noise that a part must have had to draw the values that it drew (Pearl, Causality,
+"""Abduction: the noise that a sampler must have had to draw the values that it drew (Pearl, Causality,
 2009, ch. 7).
 
-A part turns one uniform number into a value by rank: donors lie in the order of their values. So
+A sampler turns one uniform number into a value by rank: donors lie in the order of their values. So
 the number is the value's rank among those that the row's leaf could have drawn, at random within
 ties: the noise given the row.
 """
@@ -23,7 +23,7 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Part,
+    Sampler,
     Pool,
     Switch,
     Tree,
@@ -32,18 +32,18 @@ from simulacra_trainer.families.forest.samplers import (
 from simulacra_trainer.families.forest.traversal import mass_below
 
 
-def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
-    """Return numbers u in [0, 1), float64 [rows], from which the part draws the values, or the
+def abduct(sampler: Sampler, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
+    """Return numbers u in [0, 1), float64 [rows], from which the sampler draws the values, or the
     nearest that it can.
 
     Args:
-        part: of the column.
+        sampler: of the column.
         context: the rows, of which the columns before this one are looked at.
         rows: int32 [m], which rows of the context.
         values: what they have in this column, float64 [m].
         v: uniform, float64 [m]: decides where the values leave the noise open.
     """
-    match part:
+    match sampler:
         case Numbers(tree, low, high):
             leaves = tree.leaves(context, rows)
             return _interval_ranks(tree.start[leaves], tree.stop[leaves], low, high, values, v)
@@ -51,32 +51,32 @@ def abduct(part: Part, context: Context, rows: Ints, values: Floats, v: Floats) 
             ends = np.zeros(rows.size, np.int32), np.full(rows.size, low.size, np.int32)
             return _interval_ranks(*ends, low, high, values, v)
         case Classes():
-            return _of_classes(part, context, rows, values, v)
+            return _of_classes(sampler, context, rows, values, v)
         case Monotone():
-            low, high = part.interval(context, rows)
+            low, high = sampler.interval(context, rows)
             width = high - low
             inside = np.clip((values - low) / np.where(width > 0, width, 1.0), 0.0, BELOW_ONE)
             return np.where(width > 0, inside, v)
         case Lookup():
             return v
         case Latent():
-            return _of_latent(part, context, rows, values, v)
-        case Switch(on, keys, parts):
+            return _of_latent(sampler, context, rows, values, v)
+        case Switch(on, keys, samplers):
             chosen, out = nearest(keys, context.values[on][rows]), np.empty(rows.size)
             for key in np.unique(chosen):
                 at = np.flatnonzero(chosen == key)
-                out[at] = abduct(parts[key], context, rows[at], values[at], v[at])
+                out[at] = abduct(samplers[key], context, rows[at], values[at], v[at])
             return out
 
 
-def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
+def level_shares(sampler: Sampler, context: Context, rows: Ints, size: int) -> Floats:
     """Return class probabilities, float64 [rows, size]: 0 is missing, k + 1 is level k."""
-    match part:
-        case Classes(tree, donors, values, parts):
+    match sampler:
+        case Classes(tree, donors, values, samplers):
             means = np.zeros((values.size, size))
             for klass, value in enumerate(values):
                 means[klass] = (
-                    _pool_shares(parts[klass], size) if klass in parts else _one(value, size)
+                    _pool_shares(samplers[klass], size) if klass in samplers else _one(value, size)
                 )
             return _leaf_shares(tree, donors, means)[tree.leaves(context, rows)]
         case Switch(on, keys, inner):
@@ -87,23 +87,23 @@ def level_shares(part: Part, context: Context, rows: Ints, size: int) -> Floats:
             return out
         case Lookup():
             out = np.zeros((rows.size, size))
-            drawn = part.draw(context, rows, np.zeros(rows.size))
+            drawn = sampler.draw(context, rows, np.zeros(rows.size))
             out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = (
                 1.0
             )
             return out
         case _:
-            return np.tile(_pool_shares(part, size), (rows.size, 1))
+            return np.tile(_pool_shares(sampler, size), (rows.size, 1))
 
 
 def _one(value: float, size: int) -> Floats:
     return np.eye(1, size, 0 if np.isnan(value) else int(value) + 1)[0]
 
 
-def _pool_shares(part: Part, size: int) -> Floats:
-    if not isinstance(part, Pool):
-        raise TypeError("a part of a category is a pool, a class tree, a switch or a lookup")
-    at = np.where(np.isnan(part.low), 0, part.low + 1).astype(np.int64)
+def _pool_shares(sampler: Sampler, size: int) -> Floats:
+    if not isinstance(sampler, Pool):
+        raise TypeError("a sampler of a category is a pool, a class tree, a switch or a lookup")
+    at = np.where(np.isnan(sampler.low), 0, sampler.low + 1).astype(np.int64)
     return np.bincount(at, minlength=size) / at.size
 
 
@@ -116,17 +116,17 @@ def _leaf_shares(tree: Tree, donors: npt.NDArray[np.integer], means: Floats) -> 
     return out
 
 
-def _of_latent(part: Latent, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
+def _of_latent(sampler: Latent, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
     """Return ranks of residuals: where several scores draw the value, one of them at random."""
-    margin, tree = part.margin, part.residual.tree
+    margin, tree = sampler.margin, sampler.residual.tree
     whole = np.zeros(rows.size, np.int32), np.full(rows.size, margin.low.size, np.int32)
-    leaves, expected = tree.leaves(context, rows), part.expected(context, rows)
+    leaves, expected = tree.leaves(context, rows), sampler.expected(context, rows)
     first, last = (
         mass_below(
             tree.start[leaves],
             tree.stop[leaves],
-            part.residual.low,
-            part.residual.high,
+            sampler.residual.low,
+            sampler.residual.high,
             ndtri(mass_below(*whole, margin.low, margin.high, end)) - expected,
         )
         for end in (values, np.nextafter(values, np.inf))
@@ -134,11 +134,13 @@ def _of_latent(part: Latent, context: Context, rows: Ints, values: Floats, v: Fl
     return np.minimum(first + v * (last - first), BELOW_ONE)
 
 
-def _of_classes(part: Classes, context: Context, rows: Ints, values: Floats, v: Floats) -> Floats:
-    classes, leaves = _class_of(part, values), part.tree.leaves(context, rows)
-    start, stop = part.tree.start[leaves], part.tree.stop[leaves]
-    first, rest = _class_ranks(start, stop, part.donors.astype(np.int32), classes, v)
-    for klass, inner in part.parts.items():
+def _of_classes(
+    sampler: Classes, context: Context, rows: Ints, values: Floats, v: Floats
+) -> Floats:
+    classes, leaves = _class_of(sampler, values), sampler.tree.leaves(context, rows)
+    start, stop = sampler.tree.start[leaves], sampler.tree.stop[leaves]
+    first, rest = _class_ranks(start, stop, sampler.donors.astype(np.int32), classes, v)
+    for klass, inner in sampler.samplers.items():
         at = np.flatnonzero(classes == klass)
         if at.size:
             rest[at] = abduct(inner, context, rows[at], values[at], rest[at])
@@ -146,39 +148,41 @@ def _of_classes(part: Classes, context: Context, rows: Ints, values: Floats, v: 
     return out
 
 
-def _class_of(part: Classes, values: Floats) -> Ints:
+def _class_of(sampler: Classes, values: Floats) -> Ints:
     """Return the class of each value: its own, else that of the nearest range."""
-    plain = np.array([k for k in range(part.values.size) if k not in part.parts], np.int64)
+    plain = np.array([k for k in range(sampler.values.size) if k not in sampler.samplers], np.int64)
     out, missing = np.full(values.size, -1, np.int32), np.isnan(values)
-    for klass in plain[np.isnan(part.values[plain])]:
+    for klass in plain[np.isnan(sampler.values[plain])]:
         out[missing] = klass
-    known = plain[~np.isnan(part.values[plain])]
-    known = known[np.argsort(part.values[known], kind="stable")]
+    known = plain[~np.isnan(sampler.values[plain])]
+    known = known[np.argsort(sampler.values[known], kind="stable")]
     if known.size:
-        place = np.minimum(np.searchsorted(part.values[known], values), known.size - 1)
-        exact = part.values[known][place] == values
+        place = np.minimum(np.searchsorted(sampler.values[known], values), known.size - 1)
+        exact = sampler.values[known][place] == values
         out[exact] = known[place][exact]
     left = np.flatnonzero(out < 0)
-    if left.size and part.parts:
-        spans = np.array([_span(inner) for inner in part.parts.values()])
+    if left.size and sampler.samplers:
+        spans = np.array([_span(inner) for inner in sampler.samplers.values()])
         apart = np.maximum(spans[:, :1] - values[left], values[left] - spans[:, 1:])
-        out[left] = np.array(list(part.parts), np.int32)[np.argmin(np.maximum(apart, 0.0), axis=0)]
+        out[left] = np.array(list(sampler.samplers), np.int32)[
+            np.argmin(np.maximum(apart, 0.0), axis=0)
+        ]
     elif left.size:
-        out[left] = known[nearest(part.values[known], values[left])] if known.size else 0
+        out[left] = known[nearest(sampler.values[known], values[left])] if known.size else 0
     return out
 
 
-def _span(part: Part) -> tuple[float, float]:
-    """Return the least and the largest value that a part of a class draws."""
-    match part:
-        case Classes(_, _, values, parts):
-            ends = [end for inner in parts.values() for end in _span(inner)]
-            known = np.append(np.delete(values, list(parts)), ends)
+def _span(sampler: Sampler) -> tuple[float, float]:
+    """Return the least and the largest value that a sampler of a class draws."""
+    match sampler:
+        case Classes(_, _, values, samplers):
+            ends = [end for inner in samplers.values() for end in _span(inner)]
+            known = np.append(np.delete(values, list(samplers)), ends)
             return float(np.nanmin(known)), float(np.nanmax(known))
         case Pool(low, high) | Numbers(_, low, high):
             return float(low.min()), float(high.max())
         case _:
-            raise TypeError("a part of a class is a pool, a class tree or a number tree")
+            raise TypeError("a sampler of a class is a pool, a class tree or a number tree")
 
 
 @compiled

@@ -17,8 +17,8 @@ from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.kernels import BINS, F8, I8, compiled
 from simulacra_trainer.families.forest.samplers import Booleans, Ints
 
-MOST_SLOPES, MOST_LEVELS, FEWEST_ROWS = 40, 30, 5
-MOST_FIT_ROWS = 20_000
+MAX_SLOPES, MAX_LEVELS, MIN_ROWS = 40, 30, 5
+MAX_FIT_ROWS = 20_000
 RIDGES = np.exp(np.linspace(np.log(1e-4), np.log(1e2), 61))
 FEW_FUNCTIONS = 128
 """The cross products of so many are computed at once, which is faster than one by one."""
@@ -33,8 +33,8 @@ def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
     """
     counts = np.bincount(codes, minlength=BINS).astype(np.float64)
     if not codec.has_natural_order:
-        levels = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
-        often = np.minimum(counts[levels], codes.size - counts[levels]) >= FEWEST_ROWS
+        levels = np.argsort(-counts, kind="stable")[:MAX_LEVELS]
+        often = np.minimum(counts[levels], codes.size - counts[levels]) >= MIN_ROWS
         return np.eye(BINS)[levels[often]]
     known = np.append(0.0, counts[1:])
     m = max(known.sum(), 1.0)
@@ -42,7 +42,7 @@ def functions_of(codes: Codes, codec: ColumnCodec) -> Floats:
     mean = known @ score / m
     spread = np.sqrt(known @ (score - mean) ** 2 / m)
     found = [np.append(0.0, (score[1:] - mean) / spread)] if spread > SAME else []
-    if min(counts[0], known.sum()) >= FEWEST_ROWS:
+    if min(counts[0], known.sum()) >= MIN_ROWS:
         found.append(np.eye(BINS)[0])
     return np.array(found).reshape(-1, BINS)
 
@@ -83,7 +83,7 @@ def fit_slopes(design: Design, moment: Floats, square: float, n: int, price: flo
         price: nats that a slope must gain.
     """
     slopes = np.zeros(moment.size)
-    kept = _worth(design.centered, design.gram, design.is_known, moment.copy(), square, n, price)
+    kept = _select(design.centered, design.gram, design.is_known, moment.copy(), square, n, price)
     if kept.size:
         values, vectors = np.linalg.eigh(design.gram[np.ix_(kept, kept)])
         along = vectors.T @ moment[kept]
@@ -104,7 +104,7 @@ def tables_of(bases: Sequence[Floats], mean: Floats, slopes: Floats) -> tuple[In
 
 
 @compiled
-def _worth(
+def _select(
     X: F8, gram: F8, is_known: Booleans, moment: F8, square: float, n: int, price: float
 ) -> I8:
     """Return the functions that enter, each the one that gains most beside those before it
@@ -115,8 +115,8 @@ def _worth(
     own, open_, is_in = np.empty(size), np.empty(size), np.zeros(size, np.bool_)
     for j in range(size):
         own[j] = open_[j] = gram[j, j] if is_known[j] else np.dot(X[j], X[j])
-    kept, factor = np.empty(MOST_SLOPES, np.int64), np.empty((MOST_SLOPES, size))
-    while entered < min(MOST_SLOPES, size):
+    kept, factor = np.empty(MAX_SLOPES, np.int64), np.empty((MAX_SLOPES, size))
+    while entered < min(MAX_SLOPES, size):
         best, most = -1, 0.0
         for j in range(size):
             if not is_in[j] and open_[j] > SAME * own[j] and moment[j] ** 2 > most * open_[j]:

@@ -23,13 +23,13 @@ from simulacra_trainer.families.forest.samplers import (
     Ints,
     Latent,
     Numbers,
-    Part,
+    Sampler,
     Pool,
 )
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
 
-MOST_PREDICTORS = 8
-MOST_CODES = 30
+MAX_PREDICTORS = 8
+MAX_CODES = 30
 CHANCE = 7.0
 """A leaf's mean residual counts by 1 - CHANCE / z^2 (the garrote of Breiman, 1995; z in its
 standard errors): a split that chance finds at the dial's middle penalty of 3 nats gains as much.
@@ -51,49 +51,49 @@ class Response(Numbers):
         )
 
 
-def under_do(part: Part, grower: ColumnGrower) -> Part:
+def under_do(sampler: Sampler, grower: ColumnGrower) -> Sampler:
     """Return a column's sampler under do(): its number trees respond to their causes."""
     values = grower.values
-    if isinstance(part, Numbers):
-        return _respond(part, grower, np.flatnonzero(~np.isnan(values)).astype(np.int32))
-    if isinstance(part, Classes):
-        inner = {klass: of for klass, of in part.parts.items() if isinstance(of, Numbers)}
-        plain = np.delete(part.values, list(part.parts))
+    if isinstance(sampler, Numbers):
+        return _respond(sampler, grower, np.flatnonzero(~np.isnan(values)).astype(np.int32))
+    if isinstance(sampler, Classes):
+        inner = {klass: of for klass, of in sampler.samplers.items() if isinstance(of, Numbers)}
+        plain = np.delete(sampler.values, list(sampler.samplers))
         rows = np.flatnonzero(~np.isnan(values) & ~np.isin(values, plain)).astype(np.int32)
-        if len(inner) == len(part.parts) == 1:
+        if len(inner) == len(sampler.samplers) == 1:
             return replace(
-                part, parts={klass: _respond(of, grower, rows) for klass, of in inner.items()}
+                sampler, samplers={klass: _respond(of, grower, rows) for klass, of in inner.items()}
             )
-    return part
+    return sampler
 
 
-def is_latent(part: Part) -> bool:
+def follows_scores(sampler: Sampler) -> bool:
     """Whether a column is drawn as a normal score."""
-    return isinstance(part, Latent) or (
-        isinstance(part, Classes) and any(map(is_latent, part.parts.values()))
+    return isinstance(sampler, Latent) or (
+        isinstance(sampler, Classes) and any(map(follows_scores, sampler.samplers.values()))
     )
 
 
-def looked_at(part: Part) -> set[int]:
-    """Return the columns (schema order) that a part's draw depends on."""
-    if isinstance(part, Pool):
+def columns_used(sampler: Sampler) -> set[int]:
+    """Return the columns (schema order) that a sampler's draw depends on."""
+    if isinstance(sampler, Pool):
         return set()
-    if isinstance(part, Latent):
-        return {*map(int, part.columns), *looked_at(part.residual)}
-    if isinstance(part, Response):
-        return {*part.columns, *part.tree.columns}
-    own = set(part.tree.columns) if isinstance(part, Numbers | Classes) else {part.on}
-    parts = getattr(part, "parts", ())
-    inner = parts.values() if isinstance(parts, dict) else parts
-    return own.union(*(looked_at(of) for of in inner))
+    if isinstance(sampler, Latent):
+        return {*map(int, sampler.columns), *columns_used(sampler.residual)}
+    if isinstance(sampler, Response):
+        return {*sampler.columns, *sampler.tree.columns}
+    own = set(sampler.tree.columns) if isinstance(sampler, Numbers | Classes) else {sampler.on}
+    samplers = getattr(sampler, "parts", ())
+    inner = samplers.values() if isinstance(samplers, dict) else samplers
+    return own.union(*(columns_used(of) for of in inner))
 
 
-def _respond(part: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
-    """Fit the regression on the rows the part grew from; return the part if none fits."""
+def _respond(sampler: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
+    """Fit the regression on the rows the sampler grew from; return the sampler if none fits."""
     data, target = grower.data, grower.values[rows]
-    columns = _predictors(part, data.codecs)
+    columns = _predictors(sampler, data.codecs)
     if not columns:
-        return part
+        return sampler
     is_category = tuple(data.codecs[j].is_category for j in columns)
     seen = _columns(Context(data.codes, data.values), rows, columns, is_category)
     codes = [
@@ -109,7 +109,7 @@ def _respond(part: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
 
 
 def _chance_share(left: Numbers) -> Floats:
-    """Return the part of each donor's leaf mean that chance explains, float64 [donors]."""
+    """Return the sampler of each donor's leaf mean that chance explains, float64 [donors]."""
     leaves = np.flatnonzero(left.tree.feature < 0)
     leaves = leaves[np.argsort(left.tree.start[leaves], kind="stable")]
     size, value = (left.tree.stop - left.tree.start)[leaves], (left.low + left.high) / 2.0
@@ -122,14 +122,14 @@ def _chance_share(left: Numbers) -> Floats:
     return np.repeat(mean * (1.0 - kept), size)
 
 
-def _predictors(part: Numbers, codecs: Sequence[ColumnCodec]) -> list[int]:
+def _predictors(sampler: Numbers, codecs: Sequence[ColumnCodec]) -> list[int]:
     """Return the columns that the tree splits most rows on; of categories those with few levels."""
-    tree = part.tree
+    tree = sampler.tree
     inner = np.flatnonzero(tree.feature >= 0)
     weight = np.bincount(tree.feature[inner], (tree.stop - tree.start)[inner], len(codecs))
-    fits = [not codec.is_category or len(codec.levels) <= MOST_CODES for codec in codecs]
+    fits = [not codec.is_category or len(codec.levels) <= MAX_CODES for codec in codecs]
     return [int(j) for j in np.argsort(-weight, kind="stable") if weight[j] > 0 and fits[j]][
-        :MOST_PREDICTORS
+        :MAX_PREDICTORS
     ]
 
 

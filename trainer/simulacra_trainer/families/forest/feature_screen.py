@@ -15,7 +15,7 @@ from simulacra_trainer.families.forest.kernels import F8, U1, compiled
 
 WIDE_COLUMNS = 40
 """Up to so many earlier columns, all are candidates."""
-MOST_PREDICTORS = 30
+MAX_PREDICTORS = 30
 MIN_NATS = 3.0
 COARSE = 16
 SAMPLED_ROWS = 10_000
@@ -35,7 +35,7 @@ class Screen:
         if len(before) <= WIDE_COLUMNS or self._nats is None:
             return before
         nats = self._nats[column, list(before)]
-        best = np.argsort(-nats, kind="stable")[:MOST_PREDICTORS]
+        best = np.argsort(-nats, kind="stable")[:MAX_PREDICTORS]
         return [before[i] for i in best if nats[i] > MIN_NATS]
 
 

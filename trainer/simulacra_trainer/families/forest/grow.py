@@ -1,4 +1,4 @@
-"""Fits the part tree of one column: which stages it has, and a penalized tree for each.
+"""Fits the sampler tree of one column: which stages it has, and a penalized tree for each.
 
 - Levels, and numbers with few distinct values: one class tree. Levels that fewer than 5 rows carry
   are one class, resolved by the column's residual, so that a rare level is never tied to the
@@ -29,7 +29,7 @@ from simulacra_trainer.families.forest.category_order import order_by_correspond
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.latent import fit_additive
-from simulacra_trainer.families.forest.model_selection import FEWEST_ROWS, is_likelier
+from simulacra_trainer.families.forest.model_selection import MIN_ROWS, is_likelier
 from simulacra_trainer.families.forest.samplers import (
     Booleans,
     Classes,
@@ -39,7 +39,7 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Part,
+    Sampler,
     Pool,
     Switch,
     Tree,
@@ -115,8 +115,8 @@ class ColumnGrower:
         loose = np.sort(self.values[~self.is_atom & ~np.isnan(self.values)])
         self._loose = loose if loose.size else distinct[~np.isnan(distinct)]
 
-    def grow(self, dependency: Dependency | None) -> Part:
-        """Return the column's part."""
+    def grow(self, dependency: Dependency | None) -> Sampler:
+        """Return the column's sampler."""
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None:
             return self._by_scores(rows) if self._is_scored() else self._any(rows)
@@ -138,7 +138,9 @@ class ColumnGrower:
     def _switch(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Switch:
         return Switch(on, keys, tuple(self._any(rows[inverse == k]) for k in range(keys.size)))
 
-    def _monotone(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Part:
+    def _monotone(
+        self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]
+    ) -> Sampler:
         """Draw between the ends that a key allows; columns of repeated values keep to these."""
         low, high = np.full(keys.size, np.inf), np.full(keys.size, -np.inf)
         present = ~np.isnan(self.values)
@@ -168,18 +170,14 @@ class ColumnGrower:
             or self.data.weights is not None
         ):
             return False
-        if (
-            not self.predictors.size
-            or known.size < FEWEST_ROWS
-            or np.unique(known).size <= FEW_VALUES
-        ):
+        if not self.predictors.size or known.size < MIN_ROWS or np.unique(known).size <= FEW_VALUES:
             return False
         context = Context(self.data.codes, self.data.values)
         return self.scored or is_likelier(
             self._by_scores, self._any, context, self.values, seed=self.column
         )
 
-    def _any(self, rows: Ints) -> Part:
+    def _any(self, rows: Ints) -> Sampler:
         values = self.values[rows]
         known = values[~np.isnan(values)]
         distinct = np.unique(known)
@@ -190,7 +188,7 @@ class ColumnGrower:
             return self._grouped(rows, np.where(np.isnan(values), -1, groups), self._exact)
         return self._grouped(rows, self._spikes(values, known), self._numbers)
 
-    def _by_scores(self, rows: Ints) -> Part:
+    def _by_scores(self, rows: Ints) -> Sampler:
         return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
 
     def _spikes(self, values: Floats, known: Floats) -> npt.NDArray[np.int64]:
@@ -203,24 +201,24 @@ class ColumnGrower:
         return labels
 
     def _grouped(
-        self, rows: Ints, labels: npt.NDArray[np.int64], inner: Callable[[Ints], Part]
-    ) -> Part:
+        self, rows: Ints, labels: npt.NDArray[np.int64], inner: Callable[[Ints], Sampler]
+    ) -> Sampler:
         """Draw a group (label -1: missing), then the value inside it by `inner`."""
         present, y = np.unique(labels, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
         meaning = np.full(present.size, np.nan)
-        parts: dict[int, Part] = {}
+        samplers: dict[int, Sampler] = {}
         for klass, label in enumerate(present):
             members = rows[y == klass]
             if label >= 0:
                 meaning[klass] = self.values[members[0]]
                 if np.ptp(self.values[members]) > 0:
-                    parts[klass] = inner(members)
-        if present.size == 1 and parts:
-            return parts[0]
-        return self._classes(rows, y, meaning, parts)
+                    samplers[klass] = inner(members)
+        if present.size == 1 and samplers:
+            return samplers[0]
+        return self._classes(rows, y, meaning, samplers)
 
-    def _exact(self, rows: Ints) -> Part:
+    def _exact(self, rows: Ints) -> Sampler:
         """Draw an exact value; those that are no atoms are one class, drawn from their residual."""
         values = self.values[rows]
         distinct, y, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -247,10 +245,10 @@ class ColumnGrower:
         return Pool(low, high)
 
     def _classes(
-        self, rows: Ints, y: npt.NDArray[np.integer], meaning: Floats, parts: dict[int, Part]
-    ) -> Part:
+        self, rows: Ints, y: npt.NDArray[np.integer], meaning: Floats, samplers: dict[int, Sampler]
+    ) -> Sampler:
         if meaning.size == 1:
-            return parts[0] if parts else Pool(meaning, meaning)
+            return samplers[0] if samplers else Pool(meaning, meaning)
         luts = [
             np.arange(256, dtype=np.uint8)
             if self.data.codecs[f].has_natural_order
@@ -270,7 +268,9 @@ class ColumnGrower:
         if self.data.weights is not None:
             tree, places = repeat_donors(tree, self.data.weights[rows[index[order]]])
             order = order[places]
-        return Classes(tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, parts)
+        return Classes(
+            tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, samplers
+        )
 
     def _variates(self, rows: Ints, y: npt.NDArray[np.integer], classes: int) -> list[Variate]:
         bases = [self.data.functions[f] for f in self.predictors]

@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri
 
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.additive import (
-    MOST_FIT_ROWS,
+    MAX_FIT_ROWS,
     SAME,
     Design,
     design_of,
@@ -26,7 +26,7 @@ from simulacra_trainer.families.forest.additive import (
     tables_of,
 )
 from simulacra_trainer.families.forest.samplers import BELOW_ONE, Booleans, Ints
-from simulacra_trainer.families.forest.traversal import added
+from simulacra_trainer.families.forest.traversal import table_sums
 
 SLOPE_NATS = 40.0
 """The penalty at which a slope pays as much as a split; below, its price falls by the square. A
@@ -67,12 +67,12 @@ def fit_additive(
         rng: where tied rows lie among themselves.
     """
     low, high = _tie_ends(values)
-    step = -(-values.size // MOST_FIT_ROWS)
+    step = -(-values.size // MAX_FIT_ROWS)
     design = design_of(bases, codes, step)
     slopes = _slopes(design, low[::step], high[::step], 0.5 + penalty**2 / SLOPE_NATS)
     columns, table = tables_of(bases, design.mean, slopes)
     rows = np.arange(values.size, dtype=np.int32)
-    expected = added(codes, rows, columns, table)
+    expected = table_sums(codes, rows, columns, table)
     inside = _imputed(expected, ndtri(low), ndtri(high), rng.random(values.size))
     scores = np.where(_is_tied(low, high), inside, ndtri((low + high) / 2.0))
     return Additive(columns, table, scores, expected)

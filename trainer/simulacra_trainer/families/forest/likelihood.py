@@ -1,4 +1,4 @@
-"""Probability that a part gives a row's cell of `families.grid`: the log-likelihood of a forest."""
+"""Probability that a sampler gives a row's cell of `families.grid`: the log-likelihood of a forest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Part,
+    Sampler,
     Pool,
     Switch,
     Tree,
@@ -30,45 +30,45 @@ SLIP = 1e-3
 
 
 def cell_probabilities(
-    part: Part, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+    sampler: Sampler, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
 ) -> Floats:
     """Return the probability of each row's cell, float64 [rows]; above 0 everywhere."""
-    match part:
+    match sampler:
         case Pool(low, high):
             return _smooth(grid.spread(low, high).sum(axis=0)[None], low.size)[0][cells]
         case Numbers(tree, low, high):
             table = _leaf_table(tree, grid.spread(low, high))
             return table[tree.leaves(context, rows), cells]
         case Latent():
-            return _of_scores(part, grid, context, rows, cells)
+            return _of_scores(sampler, grid, context, rows, cells)
         case Classes():
-            return _of_classes(part, grid, context, rows, cells)
+            return _of_classes(sampler, grid, context, rows, cells)
         case Lookup(on, keys, values):
             hit = grid.cells(values[nearest(keys, context.values[on][rows])]) == cells
             return np.where(hit, 1.0 - SLIP, SLIP / grid.size)
         case Monotone():
-            low, high = part.interval(context, rows)
+            low, high = sampler.interval(context, rows)
             inside = grid.spread(low, high)[np.arange(rows.size), cells]
             return (1.0 - SLIP) * inside + SLIP / grid.size
-        case Switch(on, keys, parts):
+        case Switch(on, keys, samplers):
             chosen = nearest(keys, context.values[on][rows])
             out = np.empty(rows.size)
             for key in np.unique(chosen):
                 at = np.flatnonzero(chosen == key)
-                out[at] = cell_probabilities(parts[key], grid, context, rows[at], cells[at])
+                out[at] = cell_probabilities(samplers[key], grid, context, rows[at], cells[at])
             return out
 
 
 def _of_scores(
-    part: Latent, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+    sampler: Latent, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
 ) -> Floats:
     """Return the leaf's mass between the scores of each row's cell, smoothed."""
-    tree, low, high = part.residual.tree, part.residual.low, part.residual.high
+    tree, low, high = sampler.residual.tree, sampler.residual.low, sampler.residual.high
     edges = np.empty(0) if grid.edges is None else grid.edges
-    whole = np.zeros(edges.size, np.int32), np.full(edges.size, part.margin.low.size, np.int32)
-    bounds = ndtri(mass_below(*whole, part.margin.low, part.margin.high, edges))
+    whole = np.zeros(edges.size, np.int32), np.full(edges.size, sampler.margin.low.size, np.int32)
+    bounds = ndtri(mass_below(*whole, sampler.margin.low, sampler.margin.high, edges))
     bounds = np.concatenate([[-np.inf, -np.inf], bounds, [np.inf]])  # of missing: none
-    expected, leaves = part.expected(context, rows), tree.leaves(context, rows)
+    expected, leaves = sampler.expected(context, rows), tree.leaves(context, rows)
     first, last = bounds[cells] - expected, bounds[cells + 1] - expected
 
     def mass(start: Ints, stop: Ints, low: Floats, high: Floats) -> Floats:
@@ -87,17 +87,17 @@ def _of_scores(
 
 
 def _of_classes(
-    part: Classes, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+    sampler: Classes, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
 ) -> Floats:
-    classes = np.zeros((part.donors.size, part.values.size))
-    classes[np.arange(part.donors.size), part.donors] = 1.0
-    table = _leaf_table(part.tree, classes)
-    plain = np.array([k not in part.parts for k in range(part.values.size)])
-    to_cells = np.zeros((part.values.size, grid.size))
-    to_cells[np.flatnonzero(plain), grid.cells(part.values)[plain]] = 1.0
-    leaves = part.tree.leaves(context, rows)
+    classes = np.zeros((sampler.donors.size, sampler.values.size))
+    classes[np.arange(sampler.donors.size), sampler.donors] = 1.0
+    table = _leaf_table(sampler.tree, classes)
+    plain = np.array([k not in sampler.samplers for k in range(sampler.values.size)])
+    to_cells = np.zeros((sampler.values.size, grid.size))
+    to_cells[np.flatnonzero(plain), grid.cells(sampler.values)[plain]] = 1.0
+    leaves = sampler.tree.leaves(context, rows)
     out: Floats = (table @ to_cells)[leaves, cells]
-    for k, inner in part.parts.items():
+    for k, inner in sampler.samplers.items():
         out += table[leaves, k] * cell_probabilities(inner, grid, context, rows, cells)
     return np.maximum(out, np.finfo(np.float64).tiny)
 

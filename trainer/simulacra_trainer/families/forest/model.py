@@ -17,12 +17,19 @@ from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_cod
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.dependencies import Dependencies
-from simulacra_trainer.families.forest.do_response import is_latent, looked_at, under_do
+from simulacra_trainer.families.forest.do_response import follows_scores, columns_used, under_do
 from simulacra_trainer.families.forest.feature_screen import Screen
 from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.samplers import Context, Ints, Lookup, Monotone, Part, Switch
-from simulacra_trainer.families.forest.store import load_parts, save_parts
+from simulacra_trainer.families.forest.samplers import (
+    Context,
+    Ints,
+    Lookup,
+    Monotone,
+    Sampler,
+    Switch,
+)
+from simulacra_trainer.families.forest.store import load_samplers, save_samplers
 from simulacra_trainer.families.grid import level_grid, number_grid
 from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.survey_weights import row_weights
@@ -38,17 +45,17 @@ class ForestModel:
         self,
         data: TrainingRows,
         order: Sequence[int],
-        parts: Mapping[int, Part],
+        samplers: Mapping[int, Sampler],
         structure: Structure | None = None,
     ) -> None:
-        self.data, self.order, self.parts, self._structure = (
+        self.data, self.order, self.samplers, self._structure = (
             data,
             list(order),
-            dict(parts),
+            dict(samplers),
             structure,
         )
         self._position = {codec.name: i for i, codec in enumerate(data.codecs)}
-        self._responses: dict[int, Part] = {}
+        self._responses: dict[int, Sampler] = {}
 
     @property
     def columns(self) -> list[str]:
@@ -81,11 +88,11 @@ class ForestModel:
             elif j in fixed:
                 values = codec.values(fixed[j])
             else:
-                part = self.parts[j]
-                if moved and moved & looked_at(part):
+                sampler = self.samplers[j]
+                if moved and moved & columns_used(sampler):
                     moved.add(j)
-                    part = self._under_do(j)
-                values = codec.tidy(part.draw(context, rows, u))
+                    sampler = self._under_do(j)
+                values = codec.tidy(sampler.draw(context, rows, u))
             context.values[j] = values
             context.codes[j] = codec.encode(values)
         names = [self.data.codecs[j].name for j in drawn]
@@ -109,7 +116,7 @@ class ForestModel:
         for j in self.order:
             if j in held:
                 twin.values[j] = np.full(n, codecs[j].value_of(held[j]))
-            elif moved & looked_at(self.parts[j]):
+            elif moved & columns_used(self.samplers[j]):
                 moved.add(j)
                 twin.values[j] = codecs[j].tidy(self._twin(j, fact, twin, rows, rng))
             twin.codes[j] = codecs[j].encode(twin.values[j])
@@ -120,35 +127,35 @@ class ForestModel:
         self, column: int, fact: Context, twin: Context, rows: Ints, rng: np.random.Generator
     ) -> Floats:
         """Return the column in the twins' world, float64 [rows], drawn from changed causes."""
-        part, codec, seen = self.parts[column], self.data.codecs[column], fact.values[column]
+        sampler, codec, seen = self.samplers[column], self.data.codecs[column], fact.values[column]
         if codec.is_category and not codec.ordered and len(codec.levels) > 2:
             size = len(codec.levels) + 1
-            p, q = (level_shares(part, context, rows, size) for context in (fact, twin))
+            p, q = (level_shares(sampler, context, rows, size) for context in (fact, twin))
             at = gumbel_twins(p, q, np.where(np.isnan(seen), 0, seen + 1).astype(np.int64), rng) - 1
             return np.where(at < 0, np.nan, at)
-        u = abduct(part, fact, rows, seen, rng.random(rows.size))
+        u = abduct(sampler, fact, rows, seen, rng.random(rows.size))
         responding = self._under_do(column)
         before, after = (responding.draw(context, rows, u.copy()) for context in (fact, twin))
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         if codec.is_category:
             return np.where(same, seen, after)
-        # what the drawn value has beyond its draw (the smooth part, values of another order) goes
+        # what the drawn value has beyond its draw (the smooth sampler, values of another order) goes
         # with it
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(seen))
         return np.where(same, seen, np.where(known, seen + (after - before), after))
 
-    def _under_do(self, column: int) -> Part:
+    def _under_do(self, column: int) -> Sampler:
         """Return what draws a column that do() reaches, found when first asked for.
 
         Of a column that follows normal scores it begins with what leaves alone would be: a
         regression on the numbers' own scale takes the place of the one of scores.
         """
         if column not in self._responses:
-            part, before = self.parts[column], self.order[: self.order.index(column)]
+            sampler, before = self.samplers[column], self.order[: self.order.index(column)]
             predictors = self.structure.screen.of(column, before)
             grower = ColumnGrower(self.data, column, predictors, scored=False)
             self._responses[column] = under_do(
-                grower.grow(None) if is_latent(part) else part, grower
+                grower.grow(None) if follows_scores(sampler) else sampler, grower
             )
         return self._responses[column]
 
@@ -159,8 +166,10 @@ class ForestModel:
         before: dict[int, frozenset[int]] = {
             j: frozenset(self.order[:i]) for i, j in enumerate(self.order)
         }
-        kept = {j: self.parts[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]}
-        return grow_parts(self.data, order, kept, self.structure, no_progress, self._scored())
+        kept = {
+            j: self.samplers[j] for i, j in enumerate(order) if frozenset(order[:i]) == before[j]
+        }
+        return grow_samplers(self.data, order, kept, self.structure, no_progress, self._scored())
 
     @property
     def scored(self) -> dict[str, bool]:
@@ -170,9 +179,13 @@ class ForestModel:
     def _scored(self) -> dict[int, bool]:
         mute = {
             self.order[0],
-            *(j for j, part in self.parts.items() if isinstance(part, Lookup | Switch | Monotone)),
+            *(
+                j
+                for j, sampler in self.samplers.items()
+                if isinstance(sampler, Lookup | Switch | Monotone)
+            ),
         }
-        return {j: is_latent(part) for j, part in self.parts.items() if j not in mute}
+        return {j: follows_scores(sampler) for j, sampler in self.samplers.items() if j not in mute}
 
     def with_penalty(self, penalty: float) -> ForestModel:
         """Return a model of the same rows and order that was grown with another penalty.
@@ -184,7 +197,7 @@ class ForestModel:
         if penalty == self.data.penalty:
             return self
         data = replace(self.data, penalty=penalty)
-        return grow_parts(data, self.order, {}, self.structure, no_progress, self._scored())
+        return grow_samplers(data, self.order, {}, self.structure, no_progress, self._scored())
 
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
@@ -200,14 +213,14 @@ class ForestModel:
                 level_grid(codec.levels) if codec.is_category else number_grid(self.data.values[j])
             )
             total += np.log(
-                cell_probabilities(self.parts[j], grid, context, rows, grid.cells(values[j]))
+                cell_probabilities(self.samplers[j], grid, context, rows, grid.cells(values[j]))
             )
         return total
 
     def save(self, directory: Path) -> None:
         """Write the trees and what they were grown with."""
         header = {PENALTY: self.data.penalty, "order": self.order}
-        save_parts(self.parts, header, directory)
+        save_samplers(self.samplers, header, directory)
 
     @property
     def structure(self) -> Structure:
@@ -233,10 +246,10 @@ def find_structure(data: TrainingRows) -> Structure:
     )
 
 
-def grow_parts(
+def grow_samplers(
     data: TrainingRows,
     order: Sequence[int],
-    kept: Mapping[int, Part],
+    kept: Mapping[int, Sampler],
     structure: Structure,
     progress: Progress,
     scored: Mapping[int, bool] | None = None,
@@ -248,21 +261,21 @@ def grow_parts(
     """
     known = scored or {}
 
-    def grow(place: int) -> Part:
+    def grow(place: int) -> Sampler:
         j, before = order[place], order[:place]
         grower = ColumnGrower(data, j, structure.screen.of(j, before), scored=known.get(j))
         return grower.grow(structure.dependencies.of(j, before))
 
     # the later a column, the more predictors: the longest work comes first
     places = [i for i, j in enumerate(order) if j not in kept][::-1]
-    parts = dict(kept)
+    samplers = dict(kept)
     with ThreadPoolExecutor(threads()) as pool:
-        for done, (place, part) in enumerate(
+        for done, (place, sampler) in enumerate(
             zip(places, pool.map(grow, places), strict=True), start=1
         ):
-            parts[order[place]] = part
+            samplers[order[place]] = sampler
             progress(done / len(places))
-    return ForestModel(data, order, parts, structure)
+    return ForestModel(data, order, samplers, structure)
 
 
 def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> TrainingRows:
@@ -299,23 +312,23 @@ class Forest:
         data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
         scored = {position[name]: says for name, says in options.get(SCORED, {}).items()}
-        return grow_parts(
+        return grow_samplers(
             data, [position[name] for name in order], {}, find_structure(data), progress, scored
         )
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        parts, header = load_parts(directory, len(schema.learned()))
+        samplers, header = load_samplers(directory, len(schema.learned()))
         order = header.get("order")
         if (
             not isinstance(order, list)
-            or sorted(order) != sorted(parts)
-            or sorted(parts) != list(range(len(parts)))
+            or sorted(order) != sorted(samplers)
+            or sorted(samplers) != list(range(len(samplers)))
         ):
-            raise ModelFileError("the order of the columns does not fit the parts of the model")
-        if len(parts) != len(schema.learned()):
+            raise ModelFileError("the order of the columns does not fit the samplers of the model")
+        if len(samplers) != len(schema.learned()):
             raise ModelFileError("the model has another number of columns than the schema")
-        return ForestModel(training_rows(table, schema, float(header[PENALTY])), order, parts)
+        return ForestModel(training_rows(table, schema, float(header[PENALTY])), order, samplers)
 
 
 FOREST = Forest()

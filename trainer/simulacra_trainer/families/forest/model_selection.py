@@ -8,16 +8,16 @@ import numpy as np
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.samplers import Context, Ints, Part
+from simulacra_trainer.families.forest.samplers import Context, Ints, Sampler
 from simulacra_trainer.families.grid import number_grid
 
-FOLDS, FEWEST_ROWS, MOST_ROWS = 3, 50, 6_000
+FOLDS, MIN_ROWS, MAX_ROWS = 3, 50, 6_000
 SLIP = 0.01
 """Share of rows that any method may get wrong: one impossible row does not decide."""
 SURE = 3.0
 """Standard errors that end the race between methods early (Maron & Moore, 1994)."""
 TINY = float(np.finfo(np.float64).tiny)
-Way = Callable[[Ints], Part]
+Way = Callable[[Ints], Sampler]
 
 
 def is_likelier(one: Way, other: Way, context: Context, values: Floats, *, seed: int) -> bool:
@@ -25,13 +25,13 @@ def is_likelier(one: Way, other: Way, context: Context, values: Floats, *, seed:
     et al., 1984).
 
     Args:
-        one: grows the column's part from rows; it is the one that is taken in doubt.
+        one: grows the column's sampler from rows; it is the one that is taken in doubt.
         other: as well.
         context: all rows.
         values: of the column in all rows, float64 [n].
         seed: of the folds.
     """
-    rows = np.random.default_rng([seed, 21]).permutation(values.size)[:MOST_ROWS].astype(np.int32)
+    rows = np.random.default_rng([seed, 21]).permutation(values.size)[:MAX_ROWS].astype(np.int32)
     grid, fold = number_grid(values), np.arange(rows.size) % FOLDS
     gains, slip, score = np.empty(0), SLIP / grid.size, 0.0
     for k in range(FOLDS):

@@ -1,7 +1,7 @@
-"""The sampler of one column as a small tree of parts, each saying how the rows that reach it get
+"""The sampler of one column as a small tree of samplers, each saying how the rows that reach it get
 their value.
 
-A row brings one uniform number. Every part uses as much of it as its choice needs and hands the
+A row brings one uniform number. Every sampler uses as much of it as its choice needs and hands the
 remainder on; leaf donors are sorted by value, so two interventions run on the same random numbers
 are coupled by rank.
 """
@@ -16,7 +16,12 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from simulacra_trainer.families.codec import Codes, Floats
-from simulacra_trainer.families.forest.traversal import added, added_codes, pick, walk
+from simulacra_trainer.families.forest.traversal import (
+    table_sums,
+    table_sum_codes,
+    pick_donors,
+    find_leaves,
+)
 
 Ints = npt.NDArray[np.int32]
 Booleans = npt.NDArray[np.bool_]
@@ -26,7 +31,7 @@ BELOW_ONE = 1.0 - 2.0**-53
 @dataclass(frozen=True)
 class Variate:
     """A sum over columns that a tree splits like a column: columns int32 [k] (schema order), tables
-    float64 [k, 256] what each predictor code of a column adds. The whole part of the sum, 0 to 255,
+    float64 [k, 256] what each predictor code of a column adds. The whole sampler of the sum, 0 to 255,
     is its code.
     """
 
@@ -35,7 +40,7 @@ class Variate:
 
     def codes(self, codes: Codes, rows: Ints) -> Codes:
         """Return the code of each row's sum, uint8 [rows]; codes uint8 [columns, n]."""
-        return added_codes(codes, rows, self.columns, self.tables)
+        return table_sum_codes(codes, rows, self.columns, self.tables)
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,14 @@ class Tree:
 
     def donors(self, context: Context, rows: Ints, u: Floats) -> Ints:
         """Pick a donor of each row's leaf, int32 [rows]; u is used up in place."""
-        return pick(self.leaves(context, rows), self.start, self.stop, u)
+        return pick_donors(self.leaves(context, rows), self.start, self.stop, u)
 
     def leaves(self, context: Context, rows: Ints) -> Ints:
         """Return the leaf of each row, int32 [rows]."""
         sums = np.empty((len(self.variates), rows.size), np.uint8)
         for into, variate in zip(sums, self.variates, strict=True):
             into[:] = variate.codes(context.codes, rows)
-        return walk(context.codes, sums, rows, self.feature, self.masks, self.child)
+        return find_leaves(context.codes, sums, rows, self.feature, self.masks, self.child)
 
 
 @dataclass(frozen=True)
@@ -117,36 +122,36 @@ class Numbers:
 @dataclass(frozen=True)
 class Classes:
     """Draw a class from the leaf of a class tree: donors [donors] holds classes, values float64
-    [classes] what each stands for (NaN: missing), and parts what draws the value of a class that
+    [classes] what each stands for (NaN: missing), and samplers what draws the value of a class that
     stands for several.
     """
 
     tree: Tree
     donors: npt.NDArray[np.integer]
     values: Floats
-    parts: dict[int, Part] = field(default_factory=dict)
+    samplers: dict[int, Sampler] = field(default_factory=dict)
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
         """Return values, float64 [rows]."""
         chosen = self.donors[self.tree.donors(context, rows, u)]
         out = self.values[chosen]
-        for klass, part in self.parts.items():
+        for klass, sampler in self.samplers.items():
             at = np.flatnonzero(chosen == klass)
             if at.size:
-                out[at] = part.draw(context, rows[at], u[at])
+                out[at] = sampler.draw(context, rows[at], u[at])
         return out
 
 
 @dataclass(frozen=True)
 class Switch:
-    """A dependency with another column: the value of column `on` decides which part draws (the
+    """A dependency with another column: the value of column `on` decides which sampler draws (the
     nearest key does for a value not seen). keys float64 [k] ascending, NaN last where missing is a
     key.
     """
 
     on: int
     keys: Floats
-    parts: tuple[Part, ...]
+    samplers: tuple[Sampler, ...]
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
         """Return values, float64 [rows]."""
@@ -154,7 +159,7 @@ class Switch:
         out = np.empty(rows.size)
         for key in np.unique(chosen):
             at = np.flatnonzero(chosen == key)
-            out[at] = self.parts[key].draw(context, rows[at], u[at])
+            out[at] = self.samplers[key].draw(context, rows[at], u[at])
         return out
 
 
@@ -214,10 +219,10 @@ class Latent:
 
     def expected(self, context: Context, rows: Ints) -> Floats:
         """Return what the regression says of each row, float64 [rows]."""
-        return added(context.codes, rows, self.columns, self.tables)
+        return table_sums(context.codes, rows, self.columns, self.tables)
 
 
-Part = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
+Sampler = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
 
 
 def nearest(keys: Floats, values: Floats) -> npt.NDArray[np.int64]:

@@ -30,11 +30,11 @@ from simulacra_trainer.families.forest.spline_terms import (
 )
 
 KNOTS, PAIR_KNOTS = 32, 8
-MOST_PAIRS, MOST_EVEN = 3, 3
-MOST_WAVED, FEWEST_ROWS = 3, 500
+MAX_PAIRS, MAX_EVEN = 3, 3
+MAX_WAVED, MIN_ROWS = 3, 500
 """Waves are of at most so many numbers, where there are so many rows."""
 ROUNDS, SETTLED = 20, 0.05
-MOST_FIT_ROWS, BLOCK = 20_000, 8_192
+MAX_FIT_ROWS, BLOCK = 20_000, 8_192
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def fit_smooth(columns: Sequence[Floats], codes: Sequence[int], target: Floats) 
         codes: how many codes a category has, 0 for a number.
         target: float64 [n], none missing.
     """
-    step = -(-target.size // MOST_FIT_ROWS)
+    step = -(-target.size // MAX_FIT_ROWS)
     some, y = [column[::step] for column in columns], target[::step]
     terms = _terms(some, codes)
     if not terms:
@@ -86,7 +86,7 @@ def _terms(columns: Sequence[Floats], codes: Sequence[int]) -> list[Term]:
         for j, size in enumerate(codes)
         if not size and spline_of(columns[j], PAIR_KNOTS) is not None
     ]
-    few = numbers[:MOST_EVEN] if columns[0].size >= FEWEST_ROWS else []
+    few = numbers[:MAX_EVEN] if columns[0].size >= MIN_ROWS else []
     terms += [Line(j, spline) for j in few if (spline := even_spline_of(columns[j])) is not None]
     for knots in (KNOTS, PAIR_KNOTS):
         lines = [
@@ -95,8 +95,8 @@ def _terms(columns: Sequence[Floats], codes: Sequence[int]) -> list[Term]:
         if knots == KNOTS:
             terms += lines
         else:
-            terms += [Pair(a, b) for a, b in itertools.islice(_triangle(lines), MOST_PAIRS)]
-    if 1 < len(few) == len(numbers) <= MOST_WAVED:
+            terms += [Pair(a, b) for a, b in itertools.islice(_triangle(lines), MAX_PAIRS)]
+    if 1 < len(few) == len(numbers) <= MAX_WAVED:
         terms.append(waves_of(columns, numbers))
     return terms
 

@@ -1,4 +1,4 @@
-"""Writes and reads the parts of a forest: ten flat tensors (safetensors) and a JSON outline of
+"""Writes and reads the samplers of a forest: ten flat tensors (safetensors) and a JSON outline of
 offsets into them.
 
 The codecs are not stored: they follow from the training table, which lies beside the model.
@@ -26,7 +26,7 @@ from simulacra_trainer.families.forest.samplers import (
     Lookup,
     Monotone,
     Numbers,
-    Part,
+    Sampler,
     Pool,
     Switch,
     Tree,
@@ -53,16 +53,19 @@ Outline = dict[str, Any]
 Array = npt.NDArray[Any]
 
 
-def save_parts(parts: Mapping[int, Part], header: Outline, directory: Path) -> None:
-    """Write header and parts into the directory."""
+def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: Path) -> None:
+    """Write header and samplers into the directory."""
     writer = _Writer()
-    outline = {**header, "parts": {str(j): writer.part(part) for j, part in parts.items()}}
+    outline = {
+        **header,
+        "parts": {str(j): writer.sampler(sampler) for j, sampler in samplers.items()},
+    }
     save_file(writer.tensors(), directory / TENSORS)
     (directory / OUTLINE).write_text(json.dumps(outline, separators=(",", ":")))
 
 
-def load_parts(directory: Path, columns: int) -> tuple[dict[int, Part], Outline]:
-    """Read what `save_parts` wrote, for a table of so many columns.
+def load_samplers(directory: Path, columns: int) -> tuple[dict[int, Sampler], Outline]:
+    """Read what `save_samplers` wrote, for a table of so many columns.
 
     Raises:
         ModelFileError: if a file is missing, too large, or does not hold a sound forest.
@@ -84,7 +87,7 @@ def load_parts(directory: Path, columns: int) -> tuple[dict[int, Part], Outline]
             if tensors[name].dtype != dtype or tensors[name].shape[1:] != shape:
                 raise ModelFileError(f"tensor {name} has the wrong type or shape")
         reader = _Reader(tensors, columns)
-        return {int(j): reader.part(node) for j, node in outline.pop("parts").items()}, outline
+        return {int(j): reader.sampler(node) for j, node in outline.pop("parts").items()}, outline
     except (
         OSError,
         SafetensorError,
@@ -115,9 +118,9 @@ class _Writer:
             for name, chunks in self._chunks.items()
         }
 
-    def part(self, part: Part) -> Outline:
-        """Add a part; return its outline."""
-        match part:
+    def sampler(self, sampler: Sampler) -> Outline:
+        """Add a sampler; return its outline."""
+        match sampler:
             case Pool(low, high):
                 return {"kind": "pool", "at": self._add(low=low, high=high)}
             case Numbers(tree, low, high):
@@ -126,12 +129,12 @@ class _Writer:
                     "tree": self._tree(tree),
                     "at": self._add(low=low, high=high),
                 }
-            case Classes(tree, donors, values, parts):
-                inner = {str(k): self.part(inner) for k, inner in parts.items()}
+            case Classes(tree, donors, values, samplers):
+                inner = {str(k): self.sampler(inner) for k, inner in samplers.items()}
                 at = {**self._add(donors=donors), **self._add(values=values)}
                 return {"kind": "classes", "tree": self._tree(tree), "at": at, "parts": inner}
             case Switch(on, keys, switched):
-                inner_list = [self.part(inner) for inner in switched]
+                inner_list = [self.sampler(inner) for inner in switched]
                 return {"kind": "switch", "on": on, "at": self._add(keys=keys), "parts": inner_list}
             case Monotone(on, keys, low, high):
                 return {
@@ -140,7 +143,7 @@ class _Writer:
                     "at": self._add(keys=keys) | self._add(low=low, high=high),
                 }
             case Latent(columns, tables, residual, margin):
-                inner = {"residual": self.part(residual), "margin": self.part(margin)}
+                inner = {"residual": self.sampler(residual), "margin": self.sampler(margin)}
                 return {"kind": "latent", **self._added(columns, tables), **inner}
             case Lookup(on, keys, values):
                 return {
@@ -179,9 +182,9 @@ class _Reader:
     def __init__(self, tensors: dict[str, Array], columns: int) -> None:
         self._tensors, self._columns = tensors, columns
 
-    def part(self, node: Outline) -> Part:
-        """Build a part from its outline."""
-        build: dict[str, Callable[[Outline], Part]] = {
+    def sampler(self, node: Outline) -> Sampler:
+        """Build a sampler from its outline."""
+        build: dict[str, Callable[[Outline], Sampler]] = {
             "pool": lambda n: Pool(*self._intervals(n)),
             "numbers": self._numbers,
             "classes": self._classes,
@@ -199,17 +202,17 @@ class _Reader:
     def _classes(self, node: Outline) -> Classes:
         donors, values = self._slice(node, "donors"), self._slice(node, "values")
         _require(donors.size > 0 and donors.min() >= 0 and donors.max() < values.size)
-        parts = {int(k): self.part(inner) for k, inner in node["parts"].items()}
-        _require(all(0 <= k < values.size for k in parts))
+        samplers = {int(k): self.sampler(inner) for k, inner in node["parts"].items()}
+        _require(all(0 <= k < values.size for k in samplers))
         tree = self._tree(node["tree"], donors.size)
-        return Classes(tree, donors.astype(np.min_scalar_type(values.size)), values, parts)
+        return Classes(tree, donors.astype(np.min_scalar_type(values.size)), values, samplers)
 
     def _latent(self, node: Outline) -> Latent:
         columns, tables = self._added(node)
-        residual, margin = self.part(node["residual"]), self.part(node["margin"])
+        residual, margin = self.sampler(node["residual"]), self.sampler(node["margin"])
         if not isinstance(residual, Numbers) or not isinstance(margin, Pool):
             raise ModelFileError(
-                "the model files do not hold a sound forest (a part is of the wrong kind)"
+                "the model files do not hold a sound forest (a sampler is of the wrong kind)"
             )
         return Latent(columns, tables, residual, margin)
 
@@ -218,11 +221,11 @@ class _Reader:
         _require(tables.size == len(columns) * BINS and bool(np.isfinite(tables).all()))
         return np.array(columns, np.int32), tables.reshape(-1, BINS)
 
-    def _switched(self, node: Outline) -> tuple[Array, tuple[Part, ...]]:
+    def _switched(self, node: Outline) -> tuple[Array, tuple[Sampler, ...]]:
         keys = self._slice(node, "keys")
-        parts = tuple(self.part(inner) for inner in node["parts"])
-        _require(0 < keys.size == len(parts))
-        return keys, parts
+        samplers = tuple(self.sampler(inner) for inner in node["parts"])
+        _require(0 < keys.size == len(samplers))
+        return keys, samplers
 
     def _band(self, node: Outline) -> tuple[Array, Array, Array]:
         keys, (low, high) = self._slice(node, "keys"), self._intervals(node)

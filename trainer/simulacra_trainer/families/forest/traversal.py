@@ -1,4 +1,4 @@
-"""Compiled walk of rows through a tree to a leaf donor, and what prepares a tree for it."""
+"""Compiled find_leaves of rows through a tree to a leaf donor, and what prepares a tree for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from simulacra_trainer.families.forest.kernels import BINS, F8, I2, I4, U1, U8, 
 
 FEW_ROWS = 16
 """So many rows go down one by one: sorting them would cost more than it saves."""
-MOST_WAITING = 512
+MAX_WAITING = 512
 """Where so many right sides wait, which takes a tree that deep, rows go down one by one as well."""
 
-ADDED_AT_ONCE = 2048
+BLOCK_ROWS = 2048
 """Rows whose sums stay in the first cache while columns are added to them."""
 
 
@@ -30,7 +30,7 @@ def _descend(
 
 
 @compiled
-def walk(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
+def find_leaves(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
     """Return the leaf of each row: X uint8 [columns, n], rows int32 [m] into n; int32 [m]. Features
     from the number of columns on are rows of sums, uint8 [variates, m].
 
@@ -41,13 +41,13 @@ def walk(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
     """
     leaves = np.zeros(rows.shape[0], np.int32)
     at, right = np.arange(rows.shape[0]).astype(np.int32), np.empty(rows.shape[0], np.int32)
-    waiting = np.empty((MOST_WAITING, 3), np.int64)  # node, begin and end of what went right
+    waiting = np.empty((MAX_WAITING, 3), np.int64)  # node, begin and end of what went right
     waiting[0] = 0, 0, rows.shape[0]
     count = 1
     while count > 0:
         count -= 1
         node, begin, end = waiting[count]
-        while feature[node] >= 0 and end - begin > FEW_ROWS and count < MOST_WAITING:
+        while feature[node] >= 0 and end - begin > FEW_ROWS and count < MAX_WAITING:
             column, mask = feature[node], masks[node]
             split, moved, is_sum = begin, 0, column >= X.shape[0]
             codes = sums[column - X.shape[0]] if is_sum else X[column]
@@ -74,7 +74,7 @@ def walk(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) -> I4:
 
 
 @compiled
-def pick(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
+def pick_donors(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
     """Pick a donor of each row's leaf by u [m], in place; u keeps the uniform remainder."""
     donors = np.empty(leaves.shape[0], np.int32)
     for i in range(leaves.shape[0]):
@@ -88,7 +88,7 @@ def pick(leaves: I4, start: I4, stop: I4, u: F8) -> I4:
 
 
 @compiled
-def added(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
+def table_sums(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
     """Return the sum of each row's table entries, float64 [m]: X uint8 [columns, n], rows int32 [m]
     into n; columns int32 [k] into X, tables float64 [k, 256] by code.
     """
@@ -101,12 +101,12 @@ def added(X: U1, rows: I4, columns: I4, tables: F8) -> F8:
 
 
 @compiled
-def added_codes(X: U1, rows: I4, columns: I4, tables: F8) -> U1:
+def table_sum_codes(X: U1, rows: I4, columns: I4, tables: F8) -> U1:
     """Return the whole part, 0 to 255, of what `added` returns, uint8 [m]."""
     out = np.empty(rows.shape[0], np.uint8)
-    for begin in range(0, rows.shape[0], ADDED_AT_ONCE):
-        some = rows[begin : begin + ADDED_AT_ONCE]
-        sums = added(X, some, columns, tables)
+    for begin in range(0, rows.shape[0], BLOCK_ROWS):
+        some = rows[begin : begin + BLOCK_ROWS]
+        sums = table_sums(X, some, columns, tables)
         for i in range(some.shape[0]):
             out[begin + i] = np.uint8(min(max(sums[i], 0.0), 255.0))
     return out

@@ -19,7 +19,7 @@ from scipy.linalg import cholesky, solve_triangular
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.additive import (
     FEW_FUNCTIONS,
-    MOST_FIT_ROWS,
+    MAX_FIT_ROWS,
     SAME,
     design_of,
     fit_slopes,
@@ -27,14 +27,14 @@ from simulacra_trainer.families.forest.additive import (
 )
 from simulacra_trainer.families.forest.kernels import BINS, F8, I4, I8, U1, compiled
 from simulacra_trainer.families.forest.samplers import Variate
-from simulacra_trainer.families.forest.traversal import added
+from simulacra_trainer.families.forest.traversal import table_sums
 
-MOST_VARIATES = 3
-FEWEST_ROWS, MOST_CLASSES = 1_000, 256
+MAX_VARIATES = 3
+MIN_ROWS, MAX_CLASSES = 1_000, 256
 RIDGE = 0.01
 """Added to each function's variance, so that rare levels do not set class scores."""
 SLOPE_SHARE = 0.5
-"""Part of the penalty that a slope pays: less copies small tables, more loses effects."""
+"""Sampler of the penalty that a slope pays: less copies small tables, more loses effects."""
 CODES, TAIL = 250, 0.001
 """Codes of like width between the quantiles of a variate that so few rows lie beyond."""
 
@@ -44,7 +44,7 @@ def fit_variates(
 ) -> list[Variate]:
     """Return the variates of a class target, the one that tells most first.
 
-    There are none of a single column, of fewer than `FEWEST_ROWS` or of more than `MOST_CLASSES`.
+    There are none of a single column, of fewer than `MIN_ROWS` or of more than `MAX_CLASSES`.
 
     Args:
         codes: of the predictors, uint8 [columns, n].
@@ -53,9 +53,9 @@ def fit_variates(
         classes: number of classes.
         penalty: nats, of the forest.
     """
-    if y.size < FEWEST_ROWS or classes > MOST_CLASSES or len(bases) < 2:
+    if y.size < MIN_ROWS or classes > MAX_CLASSES or len(bases) < 2:
         return []
-    step = -(-y.size // MOST_FIT_ROWS)
+    step = -(-y.size // MAX_FIT_ROWS)
     seen, of = codes[:, ::step], y[::step]
     share = np.bincount(of, minlength=classes) / of.size
     moments, bases = _strongest(seen, bases, of, share)
@@ -75,7 +75,7 @@ def fit_variates(
         )
         columns, tables = tables_of(bases, design.mean, slopes)
         if columns.size > 1:
-            low, high = np.quantile(added(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
+            low, high = np.quantile(table_sums(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))
             if high > low:
                 scale = CODES / (high - low)
                 found.append(Variate(columns, scale * (tables - low / columns.size)))
@@ -137,7 +137,7 @@ def _class_scores(gram: Floats, moments: Floats, share: Floats, n: int) -> list[
     root = cholesky(gram + RIDGE * n * np.eye(len(gram)), lower=True)
     explained = solve_triangular(root, moments, lower=True)
     strengths, vectors = np.linalg.eigh(explained @ explained.T)
-    most = min(MOST_VARIATES, int(np.count_nonzero(share)) - 1)
+    most = min(MAX_VARIATES, int(np.count_nonzero(share)) - 1)
     leading = [k for k in range(len(strengths) - 1, -1, -1) if strengths[k] > SAME * n][:most]
     scale = np.sqrt(np.where(share > 0, share, 1.0))
     return [explained.T @ vectors[:, k] / np.sqrt(strengths[k]) / scale for k in leading]

@@ -17,7 +17,7 @@ from simulacra_trainer.families.forest.samplers import Tree
 from simulacra_trainer.survey_weights import Floats, Ints, replicas
 
 DONORS_A_ROW = 8
-MOST_DONORS = 1_000_000
+MAX_DONORS = 1_000_000
 
 
 def repeat_donors(tree: Tree, weights: Floats) -> tuple[Tree, Ints]:
@@ -50,4 +50,4 @@ def donor_places(leaf: npt.NDArray[np.integer], weights: Floats) -> Ints:
 
 def repeats(weights: Floats) -> Ints:
     """Return how often each donor stands in a segment, int64 [donors]; once or more on average."""
-    return replicas(weights, max(min(DONORS_A_ROW * weights.size, MOST_DONORS), weights.size))
+    return replicas(weights, max(min(DONORS_A_ROW * weights.size, MAX_DONORS), weights.size))

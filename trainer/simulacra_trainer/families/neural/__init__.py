@@ -1,7 +1,8 @@
 """Neural any-order family: one network gives every column's distribution given any set of the
 others.
 
-Needs torch and lightning (the extra `neural`); importing it without them is a ModuleNotFoundError.
+Needs torch and pytorch-lightning (the extra `neural`); importing it without them is a
+ModuleNotFoundError.
 """
 
 import os
@@ -12,9 +13,9 @@ from importlib.util import find_spec
 # ms and 180 ms.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 if (
-    find_spec("lightning") is None
+    find_spec("pytorch_lightning") is None
 ):  # looked for, not imported: only a fit needs it, and it takes seconds
-    raise ModuleNotFoundError("No module named 'lightning'", name="lightning")
+    raise ModuleNotFoundError("No module named 'pytorch_lightning'", name="pytorch_lightning")
 
 from simulacra_trainer.families.neural.model import NEURAL, NeuralModel
 

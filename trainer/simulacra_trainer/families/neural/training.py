@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import lightning.pytorch as pl
+import pytorch_lightning as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
-from lightning.pytorch.strategies import DDPStrategy, Strategy
+from pytorch_lightning.callbacks import Callback, EarlyStopping, EMAWeightAveraging
+from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from simulacra_trainer.cpus import threads
@@ -38,10 +38,10 @@ from simulacra_trainer.families.neural.training_context import (
 from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
 
-LEARNING_RATE, LEAST_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
+LEARNING_RATE, MIN_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
 """Smaller tables get a smaller rate (square root of rows), or they overfit early."""
 WARM_UP_STEPS, CLIP = 100, 2.0
-DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, LEAST_DROPOUT, MOST_DROPOUT = 0.45, 2000, 0.35, 0.2, 0.5
+DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, MIN_DROPOUT, MAX_DROPOUT = 0.45, 2000, 0.35, 0.2, 0.5
 """Dropout share at this many rows; it falls with a power of the rows."""
 DECAY = 0.1
 APART_DECAY, APART_RATE = 0.5, 0.1
@@ -74,9 +74,9 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     intervals = max(round(budget_s / step_s / batches.interval), 2)
     rate = LEARNING_RATE * min((rows / FULL_RATE_ROWS) ** 0.5, 1.0)
     dropout = DROPOUT * (DROPOUT_ROWS / rows) ** DROPOUT_POWER
-    dropped = round(256 * min(max(dropout, LEAST_DROPOUT), MOST_DROPOUT))
+    dropped = round(256 * min(max(dropout, MIN_DROPOUT), MAX_DROPOUT))
     return TrainingPlan(
-        seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, LEAST_RATE), dropped
+        seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, MIN_RATE), dropped
     )
 
 
@@ -246,9 +246,7 @@ class _Told(Callback):
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Keep Lightning's banners, hints and warnings out of our logs."""
-    loggers = [
-        logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")
-    ]
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

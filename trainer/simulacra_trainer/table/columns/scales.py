@@ -49,7 +49,7 @@ no schooling, no formal education, none | preschool |
   master, masters, master's, master's degree, graduate, postgraduate |
   doctorate, phd, doctoral degree
 """
-"""Word scales, one a paragraph line: levels are separated by |, spellings of a level by commas."""
+"""One word scale a line (indented lines continue it): levels by |, spellings by commas."""
 _RANKS: tuple[dict[str, int], ...] = tuple(
     {word.strip(): rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
     for scale in re.split(r"\n(?! )", _SCALES.strip())

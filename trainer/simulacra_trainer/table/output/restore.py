@@ -1,20 +1,25 @@
-"""From generated rows in clean types back to the upload's columns, order and Arrow types."""
+"""Generated rows restored to the columns, order and Arrow types of the upload."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_trainer.table.output.arrow_types import parse_type
 
 IDENTIFIER_RANGE = 1 << 40
-"""Range above the upload's integer identifiers where shards start, without collision."""
+"""Range above the upload's integer identifiers where fresh ones start at random."""
+_DECIMAL = re.compile(r"^decimal(32|64|128|256)\((\d+), (-?\d+)\)$")
+_ZONED = re.compile(r"^timestamp\[(s|ms|us|ns), tz=(.+)\]$")
+_DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01])>$")
+_DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
 
 
 def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -> pa.Table:
-    """Return the table as the upload was laid out.
+    """Return the table in the layout of the upload.
 
     Args:
         table: all learned columns in clean types, n rows, any order.
@@ -22,13 +27,13 @@ def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -
         rng: for fresh identifiers.
 
     Returns:
-        n rows with every column of the upload but weights, in its order and Arrow type: constants
-        filled in, identifiers fresh (none of the upload's), free text and empty columns null.
+        n rows with the columns of the upload except weights, in its order and Arrow types;
+        constants filled in, identifiers fresh, free text and empty columns null.
     """
     rows = table.num_rows
     arrays, fields = [], []
     for column in schema.columns:
-        if column.kind == "weight":  # each generated row stands for as many people as any other
+        if column.kind == "weight":  # all generated rows weigh the same
             continue
         kind = parse_type(column.storage)
         if column.learned:
@@ -43,6 +48,17 @@ def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -
         arrays.append(array)
         fields.append(pa.field(column.name, kind))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def parse_type(storage: str) -> pa.DataType:
+    """Return the Arrow type of a text that str() of a flat type gave, else raise ValueError."""
+    if match := _DECIMAL.match(storage):
+        return _DECIMALS[match[1]](int(match[2]), int(match[3]))
+    if match := _ZONED.match(storage):
+        return pa.timestamp(match[1], tz=match[2])
+    if match := _DICTIONARY.match(storage):
+        return pa.dictionary(parse_type(match[2]), parse_type(match[1]), ordered=match[3] == "1")
+    return pa.type_for_alias(storage)
 
 
 def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
@@ -97,7 +113,7 @@ def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
     if pa.types.is_dictionary(kind):
         return _from_moments(values, column, kind.value_type).dictionary_encode().cast(kind)
     if _is_text(kind):
-        # in whole seconds, or strftime would write the microseconds
+        # Whole seconds, because strftime would write microseconds.
         text = pc.strftime(
             values.cast(pa.timestamp("s"), safe=False), column.text_format or "%Y-%m-%d %H:%M:%S"
         )
@@ -135,13 +151,13 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
 def _identifiers(
     column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.random.Generator
 ) -> pa.Array:
-    """Return identifiers above the upload's, or 128-bit random words; missing as often."""
+    """Return identifiers above the upload's, or random words; missing as often as in the upload."""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if column.maximum is not None:
         low = int(column.maximum) + 1
         high = _bounds(value)[1] if pa.types.is_integer(value) else np.iinfo(np.int64).max
         room = min(high - low - rows + 2, IDENTIFIER_RANGE)
-        if room < 1:  # a narrow type that the upload's identifiers fill
+        if room < 1:  # the identifiers of the upload use up a narrow type
             return pa.nulls(rows, kind)
         fresh = pa.array(low + int(rng.integers(room)) + np.arange(rows, dtype=np.int64))
     elif not _is_text(value):  # numbers beyond int64

@@ -1,8 +1,7 @@
-"""An Arrow IPC file (Feather 2) or stream as a stream of batches; every batch is validated before
-it is used.
+"""Reader of Arrow IPC files (Feather 2) and streams; every batch is validated before its use.
 
-Lengths and offsets inside are the sender's word, and Arrow checks them only where asked to: the
-confined process with its memory limit is what makes this safe.
+Lengths and offsets in the file are untrusted and Arrow does not check all of them, so the memory
+limit of the confined process matters here.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ import pyarrow as pa
 
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_ROW_GROUPS, MAX_ROWS
-from simulacra_trainer.table.readers.arrow_columns import read_column, readable_field
-from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.batches import Batches, read_column, readable_field
 from simulacra_trainer.table.readers.names import check_names, check_row_count
 from simulacra_trainer.table.readers.sniff import ARROW_FILE
 
@@ -27,7 +25,7 @@ def open_batches(source: io.FileIO) -> Batches:
     """Open an Arrow file or stream after its schema was checked.
 
     Raises:
-        InputError: here for the schema, from the batches for what comes later.
+        InputError: here for the schema, later from the batches.
     """
     is_file = source.read(len(ARROW_FILE)) == ARROW_FILE
     source.seek(0)

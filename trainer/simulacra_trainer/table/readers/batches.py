@@ -1,4 +1,4 @@
-"""What a format's reader hands to `parse.py`."""
+"""Batches that every reader returns, and the typed columns of Parquet and Arrow files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_trainer.table.errors import invalid_upload
+from simulacra_trainer.table.limits import MAX_CELL_BYTES, MIB
 
 
 @dataclass(frozen=True)
@@ -16,3 +20,59 @@ class Batches:
     batches: Iterator[pa.RecordBatch]
     delimiter: str = ""
     notes: Sequence[str] = ()
+
+
+def readable_field(field: pa.Field) -> pa.Field:
+    """Return the field with binary as text; refuse types that are not flat."""
+    kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if _is_compound(value):
+        raise invalid_upload(
+            "A column holds lists, structures or raw bytes; only flat values can be read.",
+            f"Column {field.name!r} is {field.type}. Split it into plain columns or remove it.",
+        )
+    if (
+        pa.types.is_binary(value)
+        or pa.types.is_large_binary(value)
+        or pa.types.is_binary_view(value)
+    ):
+        value = pa.string()
+    if pa.types.is_dictionary(kind):
+        value = pa.dictionary(pa.int32(), value, kind.ordered)
+    return pa.field(field.name, value)
+
+
+def read_column(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Return the column in the type of the field; refuse non-text bytes and long cells."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if column.type != field.type:
+        try:
+            column = column.cast(field.type)
+        except pa.ArrowInvalid:
+            raise invalid_upload(
+                "A column holds bytes that are not UTF-8 text.",
+                f"Convert or remove column {field.name!r}.",
+            ) from None
+    values = column.dictionary if pa.types.is_dictionary(column.type) else column
+    is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    if is_text and (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_CELL_BYTES:
+        raise long_cells(field.name)
+    return column
+
+
+def long_cells(column: str) -> Exception:
+    """Return the error for a column with cells above the limit."""
+    return invalid_upload(
+        f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
+        f"Shorten the cells of column {column!r}.",
+    )
+
+
+def _is_compound(value: pa.DataType) -> bool:
+    return (
+        pa.types.is_nested(value)
+        or pa.types.is_run_end_encoded(value)
+        or pa.types.is_fixed_size_binary(value)
+        or pa.types.is_interval(value)
+    )

@@ -1,8 +1,7 @@
-"""A CSV as a stream of string batches: encoding and delimiter told from the bytes, rows checked as
-they pass.
+"""Reader of CSV files: detects encoding and delimiter, yields batches of strings, checks rows.
 
-pyarrow.csv parses; this module gives it a stream of known encoding and turns what it meets into
-refusals.
+pyarrow.csv parses; this module gives it a stream of known encoding and turns its errors into
+messages for the customer.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ HEAD_BYTES = 256 * 1024
 
 
 class _Quotes:
-    """Counts quotation marks and remembers the last line, to tell at the end whether one was left open."""
+    """Counts quotation marks and lines, to find a mark that is never closed."""
 
     def __init__(self) -> None:
         self.marks = 0
@@ -51,12 +50,10 @@ class _Quotes:
 
 
 def open_batches(source: io.FileIO) -> Batches:
-    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252) of which every column is read
-    as text.
+    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252); all columns are text.
 
     Raises:
-        InputError: here for what the beginning or the encoding shows, from the batches for what
-            comes later.
+        InputError: here for errors of the first lines or the encoding, later from the batches.
     """
     compression = compression_of(source.read(4))
     head = b"".join(_blocks(source, compression, HEAD_BYTES))
@@ -92,14 +89,15 @@ def open_batches(source: io.FileIO) -> Batches:
 
 def _stream(source: io.FileIO, compression: str | None) -> pa.NativeFile:
     source.seek(0)
-    # a descriptor of its own, since Arrow closes what it reads from
+    # A separate descriptor, because Arrow closes the file that it reads.
     file = pa.PythonFile(os.fdopen(os.dup(source.fileno()), "rb", buffering=0), mode="r")
     return pa.CompressedInputStream(file, compression) if compression else file
 
 
 def _blocks(source: io.FileIO, compression: str | None, most: int | None = None) -> Iterator[bytes]:
-    """Yield the decompressed file in blocks of a MiB; all of it, or its first bytes."""
-    stream, seen = _stream(source, compression), 0
+    """Yield the decompressed file, or its first bytes, in blocks of 1 MiB."""
+    stream = _stream(source, compression)
+    seen = 0
     while block := stream.read(min(MIB, most - seen) if most else MIB):
         seen += len(block)
         if seen > MAX_DECODED_BYTES:
@@ -112,7 +110,7 @@ def _blocks(source: io.FileIO, compression: str | None, most: int | None = None)
 
 
 def _header(head: bytes, encoding: str) -> tuple[list[str], int, str]:
-    """Return the column names, how many physical lines they take, and the delimiter."""
+    """Return the column names, the number of lines that they take, and the delimiter."""
     sample = head.decode(encoding, errors="ignore").removeprefix("\ufeff")
     whole, newline, _ = sample.replace("\r\n", "\n").replace("\r", "\n").rpartition("\n")
     lines = whole if newline and len(head) == HEAD_BYTES else sample
@@ -132,7 +130,7 @@ def _header(head: bytes, encoding: str) -> tuple[list[str], int, str]:
 
 
 def _refuse_values_as_names(header: list[str]) -> None:
-    """Refuse a first line of nothing but numbers: it is a row, unless the numbers are years."""
+    """Refuse a first line of numbers only: it is a row, unless the numbers are years."""
     try:
         numbers = [float(name.replace(",", ".")) for name in header]
     except ValueError:
@@ -184,7 +182,7 @@ def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
     for field, column in zip(batch.schema, batch.columns, strict=True):
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > MAX_CELL_BYTES and quotes.marks % 2:
-            raise _unterminated(f"It swallows a cell of column {field.name!r}.")
+            raise _unterminated(f"It runs over a cell of column {field.name!r}.")
         if longest > MAX_CELL_BYTES:
             raise invalid_upload(
                 f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
@@ -193,15 +191,13 @@ def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
 
 
 def _refusal(error: pa.ArrowInvalid, ragged: _Ragged, quotes: _Quotes) -> Exception:
-    """Turn pyarrow.csv's error into one for a person; its text quotes the row and never leaves this process."""
+    """Return the error for the customer; that of pyarrow quotes the row, so it stays here."""
     text = str(error)
     if "straddl" in text:
         limit = f"A row may hold {MAX_ROW_BYTES // MIB} MiB at most"
-        return (
-            _unterminated(f"{limit}.")
-            if quotes.marks % 2
-            else invalid_upload(f"{limit}; one of the file is longer.")
-        )
+        if quotes.marks % 2:
+            return _unterminated(f"{limit}.")
+        return invalid_upload(f"{limit}; the file has a longer one.")
     if ragged.detail and quotes.marks % 2:
         return _unterminated(ragged.detail)
     if ragged.detail:

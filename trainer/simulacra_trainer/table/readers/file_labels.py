@@ -1,6 +1,6 @@
-"""What a file declares of a column besides its values: labels, and codes that mean "no value".
+"""Labels and missing codes that a file declares for a column.
 
-A reader puts it on the Arrow field; cleaning (`labels.py`) acts on it.
+A reader stores them on the Arrow field; cleaning (`columns/labels.py`) applies them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ Code = float | str
 
 
 class Declared(BaseModel):
-    """Of one column.
+    """The declaration of one column.
 
     Attributes:
-        label: what the column is, in words.
+        label: description of the column.
         labels: code and word of each value that has one.
-        missing: ranges of codes (first and last) that stand for "no value".
-        scaled: the order of the codes means something.
-        categorical: the values are categories whatever is labeled; None: not said.
+        missing: ranges of codes (first and last) that mean "no value".
+        scaled: the codes are ordered.
+        categorical: the values are categories; None if the file does not say.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
@@ -33,11 +33,11 @@ class Declared(BaseModel):
     categorical: bool | None = None
 
     def on(self, field: pa.Field) -> pa.Field:
-        """Return the field with this on it."""
+        """Return the field with this declaration."""
         return field.with_metadata({KEY: self.model_dump_json()})
 
 
 def declared_of(field: pa.Field) -> Declared:
-    """Return what the field declares; nothing when nothing is said."""
-    said = (field.metadata or {}).get(KEY)
-    return Declared() if said is None else Declared.model_validate_json(said)
+    """Return the declaration of a field; an empty one by default."""
+    content = (field.metadata or {}).get(KEY)
+    return Declared() if content is None else Declared.model_validate_json(content)

@@ -1,4 +1,4 @@
-"""Hold column names and the shape of a table against the limits."""
+"""Checks of column names and of the number of rows and columns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from simulacra_trainer.table.limits import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MIN_
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse names that conditions could not address: none, two alike, empty, too long, control
-    characters.
+    """Refuse missing, duplicate and long names, and names with control characters.
 
     Raises:
         InputError: with the position or the name in its detail.

@@ -1,9 +1,8 @@
-"""A Parquet file as a stream of batches: its footer is held against the limits before a page is
-read.
+"""Reader of Parquet files: checks the footer against the limits, then yields batches.
 
-A footer may lie about sizes (a 558-byte file can hold a dictionary that unpacks to 50 GB), so the
-memory limit of the process is the last word; dictionary-encoded text is read as dictionaries, which
-keeps most of such files small.
+A footer can give wrong sizes (a dictionary of a 558-byte file can unpack to 50 GB), so the memory
+limit of the process has the last word. Dictionary-encoded text stays encoded, which keeps most such
+files small.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ from simulacra_trainer.table.limits import (
     MAX_ROW_GROUPS,
     MIB,
 )
-from simulacra_trainer.table.readers.arrow_columns import read_column, readable_field
-from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.batches import Batches, read_column, readable_field
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
 
 BATCH_ROWS = 65_536

@@ -1,8 +1,6 @@
-"""What runs inside the confined process: tell the format from the bytes, check, and copy batch by
-batch.
+"""Parsing inside the confined process: detect the format and copy batches to an Arrow stream.
 
-Nothing here holds the whole table: batches go from the reader to the Arrow stream, so memory stays
-flat.
+The table is never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -27,22 +25,21 @@ def parse(source: io.FileIO, file_format: str, sink_fd: int, isolated: bool) -> 
     """Copy the table in source (a seekable file) to an Arrow IPC stream on sink_fd.
 
     Raises:
-        InputError: the bytes are no table within the limits.
+        InputError: the bytes are not a table within the limits.
     """
     if os.fstat(source.fileno()).st_size == 0:
         raise invalid_upload("The file is empty.")
     found = format_of(source.read(MAGIC_BYTES)) or "csv"
     source.seek(0)
     if file_format not in ("auto", found):
-        announced = next(name for key, name in NAMES.items() if key == file_format)
+        declared = next(name for key, name in NAMES.items() if key == file_format)
         raise invalid_upload(
-            f"The file was announced as {announced} but holds {NAMES[found]}.",
+            f"The declared format is {declared}, but the file is {NAMES[found]}.",
             f"Upload it with format {found} or auto.",
         )
-    # only the one that is needed: each of the others takes memory and time
-    reader: Batches = import_module(f"simulacra_trainer.table.readers.{found}_reader").open_batches(
-        source
-    )
+    # Import one reader only: each takes memory and time.
+    module = import_module(f"simulacra_trainer.table.readers.{found}_reader")
+    reader: Batches = module.open_batches(source)
     metadata = {ORIGIN: found.encode(), NETWORK: b"isolated" if isolated else b"inherited"}
     if reader.notes:
         metadata[NOTES] = "\n".join(reader.notes).encode()

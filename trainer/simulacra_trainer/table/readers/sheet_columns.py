@@ -1,4 +1,4 @@
-"""A column of a worksheet, whose cells have types of their own: collected in chunks, unified at the end."""
+"""Columns of a worksheet: cells of mixed types collected in chunks and unified at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Cell = Any
 
 
 class SheetColumn:
-    """Numbers, truth values and moments as such where all cells agree; text where they do not."""
+    """A column of numbers, booleans or times if all its cells agree, else of text."""
 
     def __init__(self) -> None:
         self._chunks: list[tuple[str, pa.Array]] = []

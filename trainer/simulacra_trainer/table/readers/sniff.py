@@ -1,4 +1,4 @@
-"""Tell what bytes are: a format by its mark, compressed, no table; and the encoding and delimiter of a CSV."""
+"""Detection of file formats, compression, encoding and delimiter from bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import AnyStr
 
 from simulacra_crds.kinds.dataset import FileFormat
@@ -63,27 +63,27 @@ _UNUSED_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 _HIGH_BYTES = bytes(range(128, 256))
 _LETTERS = string.ascii_letters.encode() + _HIGH_BYTES
 _FOREIGN_SHARE = 0.35
-"""Of the letters of a text in Windows-1252, fewer than these are accented; more means another script."""
+"""Most accented letters of a text in Windows-1252, as a share; more means another script."""
 
 
 def format_of(head: bytes) -> FileFormat | None:
-    """Return the format that the first 8 bytes tell; None: a CSV or nothing that is known."""
+    """Return the format of a file by its first 8 bytes; None for a CSV or an unknown format."""
     return next((name for magic, name in _FORMATS.items() if head.startswith(magic)), None)
 
 
 def compression_of(head: bytes) -> str | None:
-    """Return "gzip" or "zstd" when head starts a stream of that, else None."""
+    """Return "gzip" or "zstd" if head starts such a stream, else None."""
     return next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
 def refuse_other_formats(head: bytes) -> None:
-    """Refuse what is recognisably not a CSV: archives, workbooks, HTML, JSON, binary data.
+    """Refuse content that is not CSV: archives, workbooks, HTML, JSON, binary data.
 
     Args:
         head: the first bytes of the (decompressed) file.
 
     Raises:
-        InputError: naming what the file is and what to do.
+        InputError: the file is not a CSV; the message says what it is and what to do.
     """
     for magic, (what, remedy) in _NOT_TABLES.items():
         if head.startswith(magic):
@@ -113,7 +113,7 @@ def refuse_other_formats(head: bytes) -> None:
 
 
 def encoding_by_nuls(head: bytes) -> str | None:
-    """Return utf-16-le or utf-16-be when every other byte of head is mostly NUL, as in Latin text without a mark."""
+    """Return utf-16-le or -be if every other byte is mostly NUL: Latin text without a mark."""
     even, odd = head[0:4096:2], head[1:4096:2]
     if len(odd) < 8:
         return None
@@ -139,7 +139,8 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
     ) or encoding_by_nuls(head)
     encoding = marked or "utf-8"
     decoder = codecs.getincrementaldecoder(encoding)()
-    line, plain = 1, True
+    line = 1
+    plain = True
     for block in chain(blocks, [b""]):
         if marked is None and block and block.isascii() and not decoder.getstate()[0]:
             _refuse_nul(block, b"\x00", line)
@@ -163,7 +164,7 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
 
 
 def _is_cp1252(blocks: Iterator[bytes], line: int) -> bool:
-    """Return whether what is no UTF-8 can be Windows-1252: no unused byte, and accents are few among the letters."""
+    """Return whether bytes can be Windows-1252: no unused byte and few accented letters."""
     high = letters = unused = 0
     for block in blocks:
         _refuse_nul(block, b"\x00", line)
@@ -184,27 +185,27 @@ def _refuse_nul(text: AnyStr, nul: AnyStr, line: int) -> None:
 
 
 def delimiter_of(sample: str) -> str:
-    """Return the delimiter under which the first rows agree best: same number of fields, then more
-    of them.
+    """Return the delimiter under which the first rows agree best in their number of fields.
+
+    Agreement with the header counts first: decimal commas in every column give more fields than
+    semicolons, but not in the names.
 
     Args:
         sample: whole lines from the beginning of the file.
     """
-    best, best_score = ",", (0.0, 0)
+    best = ","
+    best_score = (False, 0.0, 0)
     for delimiter in DELIMITERS:
-        widths = Counter[int]()
+        rows = filter(None, csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter))
         try:
-            for i, row in enumerate(
-                csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-            ):
-                if i >= SAMPLE_ROWS:
-                    break
-                if row:
-                    widths[len(row)] += 1
+            widths = [len(row) for row in islice(rows, SAMPLE_ROWS)]
         except csv.Error:  # a field beyond the csv module's own limit
             continue
-        width, count = widths.most_common(1)[0] if widths else (1, 0)
-        score = (round(count / max(sum(widths.values()), 1), 1), width) if width > 1 else (0.0, 0)
+        width, count = Counter(widths).most_common(1)[0] if widths else (1, 0)
+        score = (
+            (widths[0] == width, round(count / len(widths), 1), width) if width > 1 else best_score
+        )
         if score > best_score:
-            best, best_score = delimiter, score
+            best = delimiter
+            best_score = score
     return best

@@ -1,9 +1,8 @@
-"""An SPSS system file (.sav, .zsav) as a stream of batches, with its variable labels, value labels
-and missing codes.
+"""Reader of SPSS system files (.sav, .zsav) with variable labels, value labels and missing codes.
 
-ReadStat parses (through pyreadstat); this module first walks the header by itself, because a header
-that announces 100,000 variables keeps the parser busy for ever. Layout:
-https://www.gnu.org/software/pspp/pspp-dev/html_node/ System-File-Format.html.
+ReadStat parses (through pyreadstat). This module checks the header first, because ReadStat does not
+end on a header that declares 100,000 variables. Layout:
+https://www.gnu.org/software/pspp/pspp-dev/html_node/System-File-Format.html
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def open_batches(source: io.FileIO) -> Batches:
     """Open a system file after its header was checked.
 
     Raises:
-        InputError: here for the header, from the batches for what comes later.
+        InputError: here for the header, later from the batches.
     """
     _check_header(source)
     meta = _read(source, metadataonly=True)[1]
@@ -56,7 +55,7 @@ def open_batches(source: io.FileIO) -> Batches:
 
 
 def _check_header(source: io.FileIO) -> None:
-    """Walk the variable records and refuse more than there may be."""
+    """Walk the variable records and refuse too many of them."""
     source.seek(0)
     head = source.read(_HEADER)
     order = "<" if head[64:68] in (b"\x02\0\0\0", b"\x03\0\0\0") else ">"
@@ -72,7 +71,8 @@ def _check_header(source: io.FileIO) -> None:
         kind, width, labeled, missing = struct.unpack(order + "iiii", record[:16])
         if kind != 2:
             break
-        segments, columns = segments + 1, columns + (width >= 0)
+        segments += 1
+        columns += width >= 0
         if segments > MAX_SEGMENTS:
             check_column_count(max(columns, MAX_COLUMNS + 1))
         label = struct.unpack(order + "i", reader.read(4).ljust(4, b"\0"))[0] if labeled == 1 else 0
@@ -96,7 +96,7 @@ def _read(source: io.FileIO, **options: Any) -> tuple[dict[str, npt.NDArray[Any]
         )
     except MemoryError:
         raise
-    except Exception:  # ReadStat's errors and whatever the wrapper meets on damaged metadata
+    except Exception:  # errors of ReadStat, or of pyreadstat on damaged metadata
         what = "dictionary" if options.get("metadataonly") else "data"
         raise invalid_upload(_DAMAGED.format(what)) from None
     finally:
@@ -123,15 +123,16 @@ def _field(name: str, meta: Any) -> pa.Field:
     return declared.on(field) if kind in (pa.float64(), pa.string()) or declared.label else field
 
 
-def _labels(said: Mapping[Any, str], numeric: bool) -> list[tuple[Code, str]]:
+def _labels(words: Mapping[Any, str], numeric: bool) -> list[tuple[Code, str]]:
     pairs = [
-        (float(code) if numeric else str(code), str(word).strip()) for code, word in said.items()
+        (float(code) if numeric else str(code), str(word).strip()) for code, word in words.items()
     ]
     return sorted((pair for pair in pairs if pair[1]), key=lambda pair: pair[0])
 
 
 def _batches(source: io.FileIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    rows, offset = max(BATCH_CELLS // len(schema), 1), 0
+    rows = max(BATCH_CELLS // len(schema), 1)
+    offset = 0
     while True:
         values, _ = _read(source, row_limit=rows, row_offset=offset)
         count = len(values[schema.names[0]])

@@ -1,25 +1,25 @@
-"""An Excel workbook (.xlsx, .xlsm) as one batch: its first visible worksheet, first filled row the
-column names.
+"""Reader of Excel workbooks (.xlsx, .xlsm): the first visible worksheet as one batch.
 
-openpyxl reads, row by row, and never macros, links or formulas (the value that was last computed
-counts). Before it starts, the archive is held against the limits: a megabyte of it can unpack to
-gigabytes, a cell in the last corner of a sheet can stand for seventeen billion, and an entity of
-its XML for as much.
+The first filled row holds the column names. calamine reads values, never macros, links or formulas
+(the last computed value counts). The archive is checked first: a megabyte can unpack to gigabytes,
+an XML entity can expand to as much, and calamine keeps every cell between the first and the last
+filled one, so two cells in opposite corners of a sheet cost seventeen billion.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
-import warnings
+import posixpath
+import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 from xml.parsers import expat
 
-import openpyxl
 import pyarrow as pa
-from openpyxl.cell.cell import ERROR_CODES
+from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from simulacra_trainer.table.errors import InputError, invalid_upload, too_small
 from simulacra_trainer.table.limits import (
@@ -29,16 +29,21 @@ from simulacra_trainer.table.limits import (
     MAX_DECODED_BYTES,
     MAX_ROWS,
 )
-from simulacra_trainer.table.readers.arrow_columns import long_cells
-from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.batches import Batches, long_cells
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
 from simulacra_trainer.table.readers.sheet_columns import SheetColumn
 
 MAX_MEMBERS = 10_000
+MAX_SPAN = 30_000_000
+"""Cells between the first and the last filled one; calamine needs 32 bytes for an empty one."""
 SHEET_ROWS = 1_048_576
 CHUNK_ROWS = 10_000
 _BLOCK_BYTES = 64 * 1024
-_ERRORS = frozenset(ERROR_CODES)
+_PLACE = re.compile(rb"""\br=["']([A-Z]*)([0-9]+)["'][^/>]*>(?!</)""")
+"""Column and row of a cell, or number of a row; not of empty elements such as format-only cells."""
+_LONGEST_PLACE = 100
+_EMPTY = frozenset(("", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"))
+"""What calamine returns for an empty cell, and Excel's error codes stored as text."""
 
 
 def open_batches(source: io.FileIO) -> Batches:
@@ -47,19 +52,25 @@ def open_batches(source: io.FileIO) -> Batches:
     Raises:
         InputError: it is no workbook within the limits.
     """
-    warnings.simplefilter("ignore")  # openpyxl's quote cells
     try:
         with zipfile.ZipFile(source) as archive:
             _check_archive(archive)
-        book = openpyxl.load_workbook(source, read_only=True, data_only=True, keep_links=False)
-        sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        if not sheets:
-            raise too_small("The Excel workbook has no visible worksheet.")
-        sheets[0].reset_dimensions()  # what the file says of its extent is not to be relied on
-        names, columns = _read(sheets[0].iter_rows(values_only=True))
+            source.seek(0)
+            book = CalamineWorkbook.from_filelike(source)
+            sheets = [
+                sheet.name
+                for sheet in book.sheets_metadata
+                if sheet.typ == SheetTypeEnum.WorkSheet
+                and sheet.visible == SheetVisibleEnum.Visible
+            ]
+            if not sheets:
+                raise too_small("The Excel workbook has no visible worksheet.")
+            with archive.open(_member(archive, sheets[0])) as file:
+                _check_span(file)
+        names, columns = _read(_rows(book.get_sheet_by_name(sheets[0])))
     except (InputError, MemoryError):
         raise
-    except Exception:  # whatever openpyxl and expat meet in a damaged workbook
+    except Exception:  # whatever zipfile, expat and calamine meet in a damaged workbook
         raise invalid_upload(
             "The Excel workbook is damaged or incomplete: it cannot be read."
         ) from None
@@ -69,7 +80,7 @@ def open_batches(source: io.FileIO) -> Batches:
 
 
 def _check_archive(archive: zipfile.ZipFile) -> None:
-    """Refuse what is no workbook, unpacks beyond the limit (zipfile holds members to their size), or has entities."""
+    """Refuse archives that are not workbooks, unpack beyond the limit, or hold XML entities."""
     members = archive.infolist()
     names = {member.filename for member in members}
     if "[Content_Types].xml" not in names or "xl/workbook.xml" not in names:
@@ -90,52 +101,110 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
     for (
         member
     ) in members:  # whatever their names: a workbook says itself which of them is a worksheet
-        if not member.is_dir():
-            with archive.open(member) as file:
-                _check_prologue(file)
+        if member.is_dir():
+            continue
+        with archive.open(member) as file:
+            # A document type, where entities come from, stands before the first element.
+            with contextlib.suppress(expat.ExpatError):  # an image, or damaged: calamine's to judge
+                next(_elements(file), None)
+            # To the end: calamine does not hold a member to its size.
+            while file.read(_BLOCK_BYTES):
+                pass
 
 
-def _check_prologue(file: IO[bytes]) -> None:
-    """Refuse a part that declares a document type, where entities come from; it stands before the
-    first element.
-
-    By expat, which reads the parts later, so no encoding hides anything from this that it would
-    show to that.
-    """
-    parser, started = expat.ParserCreate(), False
+def _elements(file: IO[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield name (without prefix) and attributes of each element; refuse a document type."""
+    parser = expat.ParserCreate()
+    found: list[tuple[str, dict[str, str]]] = []
 
     def refuse(*_: object) -> None:
         raise invalid_upload("The Excel workbook declares XML entities, which no workbook needs.")
 
-    def start(*_: object) -> None:
-        nonlocal started
-        started = True
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = lambda name, attributes: found.append(
+        (name.rpartition(":")[2], attributes)
+    )
+    while block := file.read(_BLOCK_BYTES):
+        parser.Parse(block)
+        yield from found
+        found.clear()
 
-    parser.StartDoctypeDeclHandler, parser.StartElementHandler = refuse, start
-    with contextlib.suppress(expat.ExpatError):  # an image, or damaged: openpyxl's to judge
-        while not started and (block := file.read(_BLOCK_BYTES)):
-            parser.Parse(block)
+
+def _member(archive: zipfile.ZipFile, sheet: str) -> str:
+    """Return the name of the archive's member that holds a worksheet."""
+    with archive.open("xl/workbook.xml") as file:
+        found = next(
+            one for name, one in _elements(file) if name == "sheet" and one["name"] == sheet
+        )
+    relation = next(value for key, value in found.items() if key.endswith(":id"))
+    with archive.open("xl/_rels/workbook.xml.rels") as file:
+        target = next(
+            one["Target"]
+            for name, one in _elements(file)
+            if name == "Relationship" and one["Id"] == relation
+        )
+    return posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
 
 
-def _read(rows: Iterator[Sequence[Any]]) -> tuple[list[str], list[SheetColumn]]:
+def _check_span(file: IO[bytes]) -> None:
+    """Refuse a worksheet whose filled cells span too many rows and columns.
+
+    A cell whose place is written in another way than every program does is not seen here; if it is
+    far away, the memory limit of the process stops calamine.
+    """
+    rows, columns, end = {b"0"}, {b""}, b""
+    while block := file.read(_BLOCK_BYTES):
+        for letters, digits in _PLACE.findall(end + block):
+            if letters or len(digits) > len(str(SHEET_ROWS)):
+                rows.add(digits)
+                columns.add(letters)
+        end = block[-_LONGEST_PLACE:]
+    height = max(map(int, rows))
+    width = max(map(_column_number, columns))
+    if height > SHEET_ROWS:
+        raise invalid_upload(
+            f"The Excel workbook is damaged: a worksheet has {SHEET_ROWS:,} rows at most."
+        )
+    if height * width > MAX_SPAN:
+        if width > MAX_COLUMNS:
+            check_column_count(width)
+        raise invalid_upload(
+            f"The worksheet spans more than {MAX_SPAN:,} cells.",
+            f"Cells reach row {height:,} and column {width:,}. Delete those outside the table.",
+        )
+
+
+def _column_number(letters: bytes) -> int:
+    """Return 1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
+
+
+def _rows(sheet: CalamineSheet) -> Iterable[list[Any]]:
+    """Return all rows, from the sheet's first row and column on; empty cells are ""."""
+    if sheet.start is None:
+        return []
+    before = [""] * sheet.start[1]
+    return (before + row for row in sheet.iter_rows()) if before else sheet.iter_rows()
+
+
+def _read(rows: Iterable[list[Any]]) -> tuple[list[str], list[SheetColumn]]:
     names: list[str] = []
     columns: list[SheetColumn] = []
     chunk: list[Sequence[Any]] = []
     count = 0
     for number, row in enumerate(rows, start=1):
-        if number > SHEET_ROWS:  # the gap before a cell far below is walked row by row
-            raise invalid_upload(
-                f"The Excel workbook is damaged: a worksheet has {SHEET_ROWS:,} rows at most."
-            )
         width = len(row)
-        while width and (row[width - 1] is None or row[width - 1] == ""):
+        while width and row[width - 1] == "":
             width -= 1
         if width > MAX_COLUMNS:
             check_column_count(width)
         if not width:
             continue
         if not names:
-            names = ["" if value is None else str(value).strip() for value in row[:width]]
+            names = [_name(cell) for cell in row[:width]]
             check_names(names)
             columns = [SheetColumn() for _ in names]
             continue
@@ -145,7 +214,7 @@ def _read(rows: Iterator[Sequence[Any]]) -> tuple[list[str], list[SheetColumn]]:
                 f"Row {number} has {width} cells where the names are {len(names)}: "
                 "the first filled row must hold all column names.",
             )
-        chunk.append(row[:width])
+        chunk.append(row[: len(names)])
         count += 1
         if count > MAX_ROWS:
             check_row_count(count)
@@ -154,14 +223,22 @@ def _read(rows: Iterator[Sequence[Any]]) -> tuple[list[str], list[SheetColumn]]:
             chunk = []
     if not names:
         raise too_small("The first worksheet is empty.")
-    _take(chunk, names, columns)
+    if chunk:
+        _take(chunk, names, columns)
     return names, columns
 
 
+def _name(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if type(cell) is dt.date:
+        return str(dt.datetime.combine(cell, dt.time()))
+    return str(cell).strip()
+
+
 def _take(chunk: list[Sequence[Any]], names: list[str], columns: list[SheetColumn]) -> None:
-    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
-        cells = [row[place] if place < len(row) else None for row in chunk]
-        cells = [None if isinstance(cell, str) and cell in _ERRORS else cell for cell in cells]
-        if any(isinstance(cell, str) and len(cell) > MAX_CELL_BYTES for cell in cells):
+    for name, column, cells in zip(names, columns, zip(*chunk, strict=True), strict=True):
+        values = [None if isinstance(cell, str) and cell in _EMPTY else cell for cell in cells]
+        if any(isinstance(cell, str) and len(cell) > MAX_CELL_BYTES for cell in values):
             raise long_cells(name)
-        column.add(cells)
+        column.add(values)

@@ -8,7 +8,6 @@ then nothing, or one JSON object {reason, message, detail, pointer} with exit st
 from __future__ import annotations
 
 import json
-import mimetypes
 import os
 import sys
 
@@ -27,10 +26,6 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     from simulacra_trainer.table.readers.parse import parse
 
     pa.set_cpu_count(1)
-    # Workbooks that declare entities are refused before openpyxl sees them; defusedxml's parser is
-    # Python, not C.
-    os.environ["OPENPYXL_DEFUSEDXML"] = "False"
-    mimetypes.knownfiles.clear()  # openpyxl's import would read them, which this process may not
     out = sys.stdout.buffer
     out.write(READY)
     out.flush()

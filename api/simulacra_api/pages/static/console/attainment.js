@@ -1,4 +1,4 @@
-// Asked against attained, condition by condition: a bar for what was attained, a mark for what was asked.
+// Requested and attained share of each condition: a bar for the attained share, a mark for the requested one.
 import { number, percent } from "../ui.js";
 import { html } from "../vendor/preact.js";
 
@@ -12,8 +12,8 @@ function name(condition) {
 }
 
 export function Attainment({ of }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Asked and attained"><table class="attainment"><caption>Asked and attained, as shares of the rows</caption>
-    <thead><tr><th scope="col">Condition</th><th scope="col"><span class="unseen">Picture</span></th><th scope="col">Asked</th><th scope="col">Attained</th></tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Requested and attained"><table class="attainment"><caption>Requested and attained, as shares of the rows</caption>
+    <thead><tr><th scope="col">Condition</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Requested</th><th scope="col">Attained</th></tr></thead>
     <tbody>${of.conditions.map((one) => html`<tr><th scope="row">${name(one)}</th><td><svg viewBox=${`0 0 ${WIDTH} 14`} width=${WIDTH} height="14" aria-hidden="true"><rect class="track" width=${WIDTH} height="8" y="3" rx="4" />
       <rect class=${one.met ? "met" : "missed"} width=${WIDTH * one.attained} height="8" y="3" rx="4" /><rect class="asked" x=${Math.max(0, WIDTH * one.asked - 2)} width="2.5" height="14" /></svg></td>
       <td>${percent(one.asked, 2)}</td><td>${percent(one.attained, 2)} ${!one.met && html`<span class="wrong">not met</span>`}</td></tr>`)}</tbody></table></div>`;

@@ -1,9 +1,9 @@
-// Who touched the tenant's data, and the certificates of what was erased.
+// Audit records of the tenant's data, and certificates of erased resources.
 import { Failure, number, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { Certificate, useLoad } from "./parts.js";
 
-const WHO = { "/simulacra/api": "API", "/simulacra/operator": "Operator" };
+const SOURCES = { "/simulacra/api": "API", "/simulacra/operator": "Operator" };
 
 function counts(event) {
   return Object.entries(event.counts ?? {}).filter(([, value]) => value != null).map(([name, value]) => `${number(value)} ${name}`).join(", ");
@@ -21,9 +21,9 @@ function Events({ session }) {
   const [loaded, problem] = useLoad(() => page(null), [session]);
   const [more, busy, trouble] = useAction(() => page(cursor));
   if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!loaded) return html`<p role="status">Reading</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Audit records"><table class="audit"><thead><tr>${["When", "What", "Of", "By", "Client", "How it ended", "How much"].map((text) => html`<th scope="col">${text}</th>`)}</tr></thead>
-    <tbody>${events.map((event) => html`<tr key=${event.id}><td>${when(event.time)}</td><td><code>${event.type.replace("dev.simulacra.", "")}</code></td><td>${event.kind ?? ""}</td><td>${WHO[event.source] ?? event.source}</td><td>${event.client ?? ""}</td><td>${event.outcome}</td><td>${counts(event)}</td></tr>`)}</tbody></table></div>
+  if (!loaded) return html`<p role="status">Loading</p>`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Audit records"><table class="audit"><thead><tr>${["Time", "Event", "Kind", "Source", "Client", "Outcome", "Counts"].map((text) => html`<th scope="col">${text}</th>`)}</tr></thead>
+    <tbody>${events.map((event) => html`<tr key=${event.id}><td>${when(event.time)}</td><td><code>${event.type.replace("dev.simulacra.", "")}</code></td><td>${event.kind ?? ""}</td><td>${SOURCES[event.source] ?? event.source}</td><td>${event.client ?? ""}</td><td>${event.outcome}</td><td>${counts(event)}</td></tr>`)}</tbody></table></div>
     ${cursor && html`<button disabled=${busy} onClick=${more}>Earlier records</button>`}<${Failure} problem=${trouble} />`;
 }
 
@@ -32,7 +32,7 @@ function Erased({ session }) {
   const [shown, setShown] = useState(null);
   const [open, , trouble] = useAction(async (id) => setShown(await session.get(`/v1/erasure-certificates/${id}`)));
   if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!items) return html`<p role="status">Reading</p>`;
+  if (!items) return html`<p role="status">Loading</p>`;
   if (!items.length) return html`<p class="empty">Nothing has been erased yet.</p>`;
   return html`<ul class="items">${items.map((one) => html`<li key=${one.uid}><div class="item certified"><span class="name">${one.resource_id}</span><span class="quiet">${when(one.issued_at)}</span>
     <button class="plain" aria-label=${`Show the certificate of ${one.resource_id}`} onClick=${() => open(one.uid)}>Show</button></div></li>`)}</ul><${Failure} problem=${trouble} />

@@ -3,13 +3,13 @@ import { number, percent } from "../ui.js";
 import { html } from "../vendor/preact.js";
 
 const numeric = (column) => column.kind === "integer" || column.kind === "numeric";
-/** True where shares of levels can be asked for; few-valued numbers are easier so. */
+/** Whether to show a slider per level: for categories, and for numbers with few values. */
 export const hasShares = (column) => column.levels.length > 0 && (!numeric(column) || column.levels.length <= 8);
-/** True for columns that a condition or an intervention can name. */
+/** Whether a condition or an intervention can name the column. */
 export const settable = (column) => column.learned && column.kind !== "datetime" && (numeric(column) || column.levels.length > 0);
 const stepOf = (column) => column.kind === "integer" ? 1 : Math.max(10 ** -(column.decimals ?? 4), (column.maximum - column.minimum) / 1000);
 
-/** Shares of levels: what isn't asked for keeps its natural mix. `value` maps levels to shares. */
+/** Shares of levels; the other levels keep their learned proportions. `value` maps levels to shares. */
 function Shares({ column, value, onChange }) {
   const asked = Object.values(value).reduce((sum, share) => sum + share, 0);
   const set = (level, share) => onChange({ ...value, [level]: Math.round(share * 1000) / 1000 });
@@ -24,7 +24,7 @@ function Shares({ column, value, onChange }) {
     return html`<div class=${`share ${on ? "on" : ""}`} key=${level.value}><label for=${id}>${level.label ?? level.value}</label>
       <input id=${id} type="range" min="0" max="100" step="0.5" value=${shown * 100} aria-valuetext=${`${percent(shown)}${on ? "" : `, ${how}`}`} onInput=${(event) => set(level.value, event.target.value / 100)} />
       <span class="value">${percent(shown)}</span>${on ? html`<button class="plain small" onClick=${() => free(level.value)} aria-label=${`Leave ${level.value} as learned`}>Free</button>` : html`<span class="quiet small">${how}</span>`}</div>`;
-  })}<p class=${asked > 1.0001 ? "wrong" : "quiet"} role="status">${asked > 1.0001 ? `The shares sum to ${percent(asked)}; lower one of them.` : Object.keys(value).length ? `${percent(asked)} asked for; the rest keeps its natural mix.` : "Move a slider to ask for a share."}</p></div>`;
+  })}<p class=${asked > 1.0001 ? "wrong" : "quiet"} role="status">${asked > 1.0001 ? `The shares sum to ${percent(asked)}. Lower one of them.` : Object.keys(value).length ? `${percent(asked)} requested; the other levels keep their learned proportions.` : "Move a slider to set a share."}</p></div>`;
 }
 
 /** A closed range; `value` is {min, max}. */
@@ -43,15 +43,15 @@ function Range({ column, value, onChange }) {
     <p class="quiet">${value.min === value.max ? `Every row has ${number(value.min, 6)}.` : `Every row lies between ${number(value.min, 6)} and ${number(value.max, 6)}.`}</p></div>`;
 }
 
-/** One condition: its column, its sliders, and a way to take it back. */
+/** One condition: its column, its sliders, and a button to remove it. */
 export function Condition({ column, value, onChange, onRemove }) {
   return html`<fieldset class="card"><legend>${column.name}</legend><button class="plain remove" onClick=${onRemove} aria-label=${`Remove the condition on ${column.name}`}>Remove</button>
     ${hasShares(column) ? html`<${Shares} column=${column} value=${value} onChange=${onChange} />` : html`<${Range} column=${column} value=${value} onChange=${onChange} />`}</fieldset>`;
 }
 
-/** What a condition begins with: nothing asked for, or the whole range. */
+/** First value of a condition: no share, or the whole range. */
 export const initial = (column) => hasShares(column) ? {} : { min: column.minimum, max: column.maximum };
-/** What a value field begins with: the middle of the range, or the most common level. */
+/** First value of an intervention: the middle of the range, or the most common level. */
 export const typical = (column) => numeric(column)
   ? (column.kind === "integer" ? Math.round((column.minimum + column.maximum) / 2) : (column.minimum + column.maximum) / 2)
   : column.levels.reduce((best, level) => level.share > best.share ? level : best).value;
@@ -63,13 +63,13 @@ export function Value({ id, label, column, value, onChange }) {
     : html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>${column.levels.map((level) => html`<option value=${level.value}>${level.label ?? level.value}</option>`)}</select>`}</div>`;
 }
 
-/** Pick a column out of several. */
+/** Chooses a column. */
 export function ColumnSelect({ id, label, columns, value, onChange, none }) {
   return html`<div class="field"><label for=${id}>${label}</label><select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>
     ${none !== undefined && html`<option value="">${none}</option>`}${columns.map((column) => html`<option value=${column.name}>${column.name}</option>`)}</select></div>`;
 }
 
-/** The body's `conditions`: shares and ranges that ask for something. */
+/** The body's `conditions`: the shares and ranges that are set. */
 export function conditionsOf(chosen, columns) {
   const found = { categorical: {}, numeric: {} };
   for (const [name, value] of Object.entries(chosen)) {

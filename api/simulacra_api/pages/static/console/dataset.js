@@ -1,10 +1,10 @@
-// One dataset: its state and clock, and a tab for each thing that its model is asked.
+// One dataset: status, retention clock, and tabs for schema, generation, effects, graph and quality.
 import { Failure, Status, bytes, number, percent } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
-import { Mend } from "./knowledge.js";
+import { FitAgain } from "./knowledge.js";
 import { Erase, Progress, Retention, SaveReport, useLoad } from "./parts.js";
 import { Schema } from "./schema.js";
 
@@ -12,11 +12,11 @@ const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], 
 const TAB = { "": Schema, generate: Generate, effects: Effects, graph: Graph, quality: Quality };
 
 const FIGURES = [
-  ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Distance of single columns from rows that the model has not seen; sampling alone costs ${number(f.univariate_floor_percent, 2)} %.`],
-  ["bivariate_error_percent", "Pairs of columns", (f) => `${number(f.bivariate_error_percent, 2)} %`, (f) => `The same for pairs; sampling alone costs ${number(f.bivariate_floor_percent, 2)} %.`],
-  ["c2st_auc", "Told apart", (f) => number(f.c2st_auc, 3), () => "How well a classifier tells synthetic from real rows: 0.5 is not at all, 1 is always."],
-  ["dcr_share", "Closer to training rows", (f) => percent(f.dcr_share), () => "Synthetic rows that lie closer to a training row than to an unseen one; 50 % means that nothing was memorised."],
-  ["exact_copies", "Exact copies", (f) => percent(f.exact_copies, 2), (f) => `Synthetic rows that equal a real one; among real rows themselves it is ${percent(f.exact_base, 2)}.`],
+  ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Error of single columns, against held-out real rows. Sampling alone gives ${number(f.univariate_floor_percent, 2)} %.`],
+  ["bivariate_error_percent", "Pairs of columns", (f) => `${number(f.bivariate_error_percent, 2)} %`, (f) => `The same for pairs. Sampling alone gives ${number(f.bivariate_floor_percent, 2)} %.`],
+  ["c2st_auc", "Distinguishability", (f) => number(f.c2st_auc, 3), () => "How well a classifier distinguishes synthetic from real rows (AUC): 0.5 is not at all, 1 is always."],
+  ["dcr_share", "Closer to training rows", (f) => percent(f.dcr_share), () => "Synthetic rows that are closer to a training row than to a holdout row; 50 % means no memorization."],
+  ["exact_copies", "Exact copies", (f) => percent(f.exact_copies, 2), (f) => `Synthetic rows that equal a real row. Among real rows it is ${percent(f.exact_base, 2)}.`],
 ];
 
 function Quality({ session, dataset }) {
@@ -24,7 +24,7 @@ function Quality({ session, dataset }) {
   const shown = FIGURES.filter(([name]) => figures[name] != null);
   return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Fidelity and privacy</h2>
     ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
-      : html`<p class="empty">There are too few rows to judge the model by.</p>`}
+      : html`<p class="empty">The dataset has too few rows to measure the model.</p>`}
     <${SaveReport} session=${session} path=${`/v1/datasets/${dataset.dataset_id}/report`} id=${dataset.dataset_id} /></section>`;
 }
 
@@ -33,7 +33,7 @@ export function Dataset({ session, id, tab }) {
   const [dataset, problem, again] = useLoad(() => session.get(path), [session, id]);
   const [job] = useLoad(async () => dataset?.status === "failed" ? session.get(`/v1/jobs/${dataset.job_id}`) : null, [dataset?.status]);
   if (problem) return html`<h1>Dataset</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
-  if (!dataset) return html`<p role="status">Looking</p>`;
+  if (!dataset) return html`<p role="status">Loading</p>`;
   const Tab = TAB[tab] ?? Schema;
   const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
   return html`<p class="crumb"><a href="#/">Datasets</a></p>
@@ -42,6 +42,6 @@ export function Dataset({ session, id, tab }) {
       <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
     <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
     ${job?.error && html`<div class="notice bad" role="alert"><p>${job.error.detail}</p></div>`}
-    ${dataset.status === "failed" && dataset.rows != null && html`<${Mend} session=${session} dataset=${dataset} onFit=${again} />`}
+    ${dataset.status === "failed" && dataset.rows != null && html`<${FitAgain} session=${session} dataset=${dataset} onFit=${again} />`}
     ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} onFit=${again} />`}`;
 }

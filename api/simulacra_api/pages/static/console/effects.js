@@ -1,4 +1,4 @@
-// Causal effects: ask ACE(value, baseline) on an outcome, by segment where wanted; see intervals and support.
+// Causal effects: request an estimate, optionally by segment; show intervals and support.
 import { Failure, Status, number, percent, useAction } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ColumnSelect, Value, settable, typical } from "./controls.js";
@@ -25,13 +25,13 @@ function Ask({ session, dataset, schema, onMade }) {
   })));
   if (usable.length < 2) return html`<p class="empty">An effect needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
-    <${ColumnSelect} id="treatment" label="What is changed" columns=${usable} value=${treatment} onChange=${(name) => { setTreatment(name); setValues({}); }} />
-    <${Value} id="value" label="to" column=${treated} value=${value} onChange=${(next) => setValues({ ...values, value: next })} />
-    <${Value} id="baseline" label="instead of" column=${treated} value=${baseline} onChange=${(next) => setValues({ ...values, baseline: next })} />
-    <${ColumnSelect} id="outcome" label="What it does to" columns=${usable.filter((one) => one.name !== treatment)} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); }} />
-    ${counts && html`<${Value} id="level" label="the share of" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
-    <${ColumnSelect} id="segment" label="by segment" columns=${usable.filter((one) => one.name !== treatment && one.name !== outcome)} value=${segment} none="All rows together" onChange=${setSegment} />
-    <div><button class="primary" disabled=${busy}>${busy ? "Asking" : "Estimate"}</button></div><${Failure} problem=${problem} /></form>`;
+    <${ColumnSelect} id="treatment" label="Treatment" columns=${usable} value=${treatment} onChange=${(name) => { setTreatment(name); setValues({}); }} />
+    <${Value} id="value" label="Value" column=${treated} value=${value} onChange=${(next) => setValues({ ...values, value: next })} />
+    <${Value} id="baseline" label="Baseline" column=${treated} value=${baseline} onChange=${(next) => setValues({ ...values, baseline: next })} />
+    <${ColumnSelect} id="outcome" label="Outcome" columns=${usable.filter((one) => one.name !== treatment)} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); }} />
+    ${counts && html`<${Value} id="level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
+    <${ColumnSelect} id="segment" label="Segment" columns=${usable.filter((one) => one.name !== treatment && one.name !== outcome)} value=${segment} none="All rows together" onChange=${setSegment} />
+    <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Estimate"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
 function Interval({ of, low, high }) {
@@ -44,9 +44,9 @@ function Figures({ found }) {
   const low = Math.min(0, ...rows.map((row) => row.low));
   const high = Math.max(0, ...rows.map((row) => row.high));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Effect"><table class="effects"><caption class="unseen">Effect with 95 % interval, rows and support</caption>
-    <thead><tr><th scope="col">${found.segment ?? "Rows"}</th><th scope="col"><span class="unseen">Picture</span></th><th scope="col">Effect</th><th scope="col">95 % interval</th><th scope="col">Rows</th><th scope="col">Support</th></tr></thead>
+    <thead><tr><th scope="col">${found.segment ?? "Rows"}</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Effect</th><th scope="col">95 % interval</th><th scope="col">Rows</th><th scope="col">Support</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr><th scope="row">${row.level}</th><td><${Interval} of=${row} low=${low} high=${high} /></td><td>${number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${number(row.rows)}</td><td>${percent(row.support, 0)}</td></tr>`)}</tbody></table></div>
-    <p class="quiet">${found.identified ? "The causal graph settles this effect" : "The causal graph leaves this effect open: the interval spans every graph that fits"}${found.adjustment?.length ? `, adjusted for ${found.adjustment.join(", ")}` : ""}. Without that, the plain difference would be ${number(found.naive, 3)}.</p>
+    <p class="quiet">${found.identified ? "The causal graph determines this effect" : "The causal graph does not determine this effect: the interval covers every graph that fits the data"}${found.adjustment?.length ? `, adjusted for ${found.adjustment.join(", ")}` : ""}. The plain difference of averages is ${number(found.naive, 3)}.</p>
     ${(found.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}`;
 }
 
@@ -54,7 +54,7 @@ function Effect({ session, id, onGone }) {
   const path = `/v1/effects/${id}`;
   const [found, problem, again] = useLoad(() => session.get(path), [session, id]);
   if (problem?.status === 404) return null;
-  if (!found) return html`<li class="card"><${Failure} problem=${problem} />${!problem && html`<p role="status">Looking</p>`}</li>`;
+  if (!found) return html`<li class="card"><${Failure} problem=${problem} />${!problem && html`<p role="status">Loading</p>`}</li>`;
   return html`<li class="card effect"><div class="head"><h3>${found.treatment}: ${found.value} instead of ${found.baseline}, on ${found.outcome}</h3>${found.status !== "ready" && html`<${Status} of=${found.status} />`}</div>
     <${Progress} session=${session} jobId=${found.job_id} status=${found.status} onEnd=${again} />
     ${found.error && html`<div class="notice bad" role="alert"><p>${found.error.detail}</p></div>`}${found.ace && html`<${Figures} found=${found} />`}
@@ -64,7 +64,7 @@ function Effect({ session, id, onGone }) {
 export function Effects({ session, dataset }) {
   const [schema, problem] = useSchema(session, dataset);
   const [effects, trouble, again] = useLoad(() => session.list(`/v1/effects?limit=100&dataset_id=${dataset.dataset_id}`), [session, dataset.dataset_id]);
-  return html`<section aria-labelledby="effects-title"><h2 id="effects-title">Causal effects</h2><p class="quiet lead">The average of the outcome if everyone had one value, less the average if everyone had the other.</p><${Failure} problem=${problem ?? trouble} />
+  return html`<section aria-labelledby="effects-title"><h2 id="effects-title">Causal effects</h2><p class="quiet lead">The average outcome if every row had the value, minus the average if every row had the baseline.</p><${Failure} problem=${problem ?? trouble} />
     ${schema && html`<${Ask} session=${session} dataset=${dataset} schema=${schema} onMade=${again} />`}
-    ${effects && (effects.length ? html`<ul class="stack">${effects.map((one) => html`<${Effect} key=${one.effect_id} session=${session} id=${one.effect_id} />`)}</ul>` : html`<p class="empty">No effect was asked for yet.</p>`)}</section>`;
+    ${effects && (effects.length ? html`<ul class="stack">${effects.map((one) => html`<${Effect} key=${one.effect_id} session=${session} id=${one.effect_id} />`)}</ul>` : html`<p class="empty">No effect estimates yet.</p>`)}</section>`;
 }

@@ -1,4 +1,4 @@
-// Ask for rows: conditions by sliders, do(), a sample at once, then the big job; below, what was generated already.
+// Request rows: conditions as sliders, do(), a sample at once, then the generation; below, earlier generations.
 import { Clock, Failure, Status, number, unfinished, useAction } from "../ui.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
@@ -8,9 +8,9 @@ import { useSchema } from "./schema.js";
 
 const PROBE_ROWS = 8;
 const QUIET_MS = 700;
-const WELL_BACKED = 300;
+const ENOUGH_ROWS = 300; // effective real rows below which a sample is called thin
 
-/** Sample a few rows whenever the question has been still for a moment; one sample at a time. */
+/** Sample a few rows when the request has not changed for a moment; one sample at a time. */
 function useProbe(session, datasetId, question) {
   const [sample, setSample] = useState(null);
   const [run, busy, problem] = useAction(async (asked) => setSample(await session.post(`/v1/datasets/${datasetId}/probe`, { row_count: PROBE_ROWS, ...asked })));
@@ -26,16 +26,16 @@ function useProbe(session, datasetId, question) {
 
 function Feasibility({ sample }) {
   const found = sample.attainment;
-  if (!found) return html`<p class="notice">No conditions: rows are drawn as the model learned them.</p>`;
-  const thin = found.backing != null && found.backing < WELL_BACKED;
-  return html`<div class=${`notice ${sample.feasibility.status === "exact" && !thin ? "good" : "warn"}`}><p><b>${sample.feasibility.status === "exact" ? "These conditions can be met to the row." : "These conditions can only be met in part."}</b>
-    ${found.backing != null && ` They rest on an effective ${number(found.backing)} of your real rows${thin ? ", which is thin" : ""}.`}
-    ${found.kl_nats != null && ` The asked-for mix is ${number(found.kl_nats, 2)} nats away from the learned one.`}</p></div>`;
+  if (!found) return html`<p class="notice">No conditions: rows follow the learned distribution.</p>`;
+  const thin = found.backing != null && found.backing < ENOUGH_ROWS;
+  return html`<div class=${`notice ${sample.feasibility.status === "exact" && !thin ? "good" : "warn"}`}><p><b>${sample.feasibility.status === "exact" ? "These conditions can be met exactly." : "These conditions can only be met in part."}</b>
+    ${found.backing != null && ` Effective number of your real rows behind them: ${number(found.backing)}${thin ? ", which is low" : ""}.`}
+    ${found.kl_nats != null && ` The requested distribution is ${number(found.kl_nats, 2)} nats away from the learned one.`}</p></div>`;
 }
 
 function Sample({ sample, busy, problem }) {
   const columns = sample?.rows.length ? Object.keys(sample.rows[0]) : [];
-  return html`<section class="card sample" aria-labelledby="sample-title" aria-busy=${busy ? "true" : "false"}><div class="head"><h3 id="sample-title">A sample</h3><span class="quiet" role="status">${busy ? "Drawing" : sample ? `${sample.row_count} rows in ${number(sample.seconds, 1)} s, not kept` : ""}</span></div>
+  return html`<section class="card sample" aria-labelledby="sample-title" aria-busy=${busy ? "true" : "false"}><div class="head"><h3 id="sample-title">A sample</h3><span class="quiet" role="status">${busy ? "Drawing" : sample ? `${sample.row_count} rows in ${number(sample.seconds, 1)} s, not stored` : ""}</span></div>
     <${Failure} problem=${problem} />
     ${sample && html`<${Feasibility} sample=${sample} /><div class="scroll" tabindex="0" role="region" aria-label="Sampled rows"><table><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
       <tbody>${sample.rows.map((row) => html`<tr>${columns.map((name) => html`<td>${row[name] ?? html`<span class="quiet">missing</span>`}</td>`)}</tr>`)}</tbody></table></div>`}</section>`;
@@ -58,17 +58,17 @@ function Form({ session, dataset, schema, onMade }) {
     ${Object.entries(conditions).map(([name, value]) => html`<${Condition} key=${name} column=${columns.get(name)} value=${value}
       onChange=${(next) => setConditions({ ...conditions, [name]: next })} onRemove=${() => setConditions(without(conditions, name))} />`)}
     <${ColumnSelect} id="add-condition" label="Add a condition on" columns=${rest} value="" none="Choose a column" onChange=${begin(setConditions, initial)} />
-    <h2>Interventions</h2><p class="quiet">do(column = value) sets a column and lets its causes go; what depends on it follows.</p>
+    <h2>Interventions</h2><p class="quiet">do(column = value) fixes the column for everyone and recomputes the columns it affects.</p>
     ${Object.entries(interventions).map(([name, value]) => html`<div class="row do" key=${name}><${Value} id=${`do-${name}`} label=${`do(${name})`} column=${columns.get(name)} value=${value} onChange=${(next) => setInterventions({ ...interventions, [name]: next })} />
       <button type="button" class="plain" aria-label=${`Remove do(${name})`} onClick=${() => setInterventions(without(interventions, name))}>Remove</button></div>`)}
     <${ColumnSelect} id="add-do" label="Set a column" columns=${rest} value="" none="Choose a column" onChange=${begin(setInterventions, typical)} />
     <div class="row go"><div class="field"><label for="rows">Rows</label><input id="rows" type="number" min="1" required value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></div>
-      <button class="primary" disabled=${busy}>${busy ? "Asking" : "Generate"}</button></div><${Failure} problem=${problem} /></form>
+      <button class="primary" disabled=${busy}>${busy ? "Sending" : "Generate"}</button></div><${Failure} problem=${problem} /></form>
     <div><${Sample} sample=${sample} busy=${drawing} problem=${refused} />${sample?.attainment && html`<${Attainment} of=${sample.attainment} />`}</div></div>`;
 }
 
 function Made({ generations }) {
-  if (!generations?.length) return html`<p class="empty">Nothing was generated from this dataset, or it has been erased.</p>`;
+  if (!generations?.length) return html`<p class="empty">No generated tables yet.</p>`;
   return html`<ul class="items">${generations.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span class="name">${one.generation_id}</span><${Status} of=${one.status} />
     <span class="quiet">${number(one.rows ?? one.row_count)} rows</span><${Clock} until=${one.expires_at} from=${one.created_at} /></a></li>`)}</ul>`;
 }

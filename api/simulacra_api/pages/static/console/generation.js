@@ -1,4 +1,4 @@
-// One generation: progress, what was asked and attained, the download, its own clock.
+// One generation: progress, requested and attained conditions, download, retention clock.
 import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
@@ -8,7 +8,7 @@ const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"]];
 
 const LARGE_ROWS = 200_000;
 
-/** Where a large file is to go, in browsers that can write to it as it arrives; null: as an ordinary download. */
+/** Ask where to save a large file, in browsers that can stream to disk; null for an ordinary download. */
 async function chosenFile(name, rows) {
   if (rows < LARGE_ROWS || !window.showSaveFilePicker) return null;
   return window.showSaveFilePicker({ suggestedName: name });
@@ -30,21 +30,21 @@ function Downloads({ session, id, rows }) {
     await session.save(link.href, name, handle);
   });
   return html`<section class="card" aria-labelledby="download-title"><h2 id="download-title">Download</h2><div class="row">${FORMATS.map(([format, label]) => html`<button class=${format === "csv" ? "primary" : ""} disabled=${busy} onClick=${() => save(format)}>${label}</button>`)}
-    <span class="quiet" role="status">${busy ? "Decrypting and sending" : "A fresh link each time, good for 15 minutes with your token."}</span></div><${Failure} problem=${problem} /></section>`;
+    <span class="quiet" role="status">${busy ? "Decrypting and sending" : "Each download uses a new link, valid for 15 minutes with your token."}</span></div><${Failure} problem=${problem} /></section>`;
 }
 
 /** How the rows compare with the real ones, and the whole report as a file. */
 function Report({ session, id }) {
   const path = `/v1/generations/${id}/report`;
   const [report, problem] = useLoad(() => session.get(path), [session, id]);
-  if (problem?.status === 404) return null; // made before reports were written
+  if (problem?.status === 404) return null; // older generations have no report
   if (!report) return html`<${Failure} problem=${problem} />`;
   const { fidelity, privacy } = report;
   const figure = (title, value, text) => html`<div><dt>${title}</dt><dd><strong>${value}</strong><span>${text}</span></dd></div>`;
   return html`<section aria-labelledby="report-title"><h2 id="report-title">Report</h2><dl class="figures">
-    ${fidelity && figure("Single columns", `${number(fidelity.univariate.error, 2)} %`, `Distance of the columns that nothing was asked of from half of the real rows; for the other half it is ${number(fidelity.univariate.floor, 2)} %, which is sampling alone.`)}
-    ${fidelity?.bivariate.pairs > 0 && figure("Pairs of columns", `${number(fidelity.bivariate.error, 2)} %`, `The same for pairs; sampling alone costs ${number(fidelity.bivariate.floor, 2)} %.`)}
-    ${figure("Exact copies", percent(privacy.exact_copies, 2), "Of these rows, those that equal a real row that the model was fit on.")}</dl>
+    ${fidelity && figure("Single columns", `${number(fidelity.univariate.error, 2)} %`, `Error of the columns without conditions, against held-out real rows. Sampling alone gives ${number(fidelity.univariate.floor, 2)} %.`)}
+    ${fidelity?.bivariate.pairs > 0 && figure("Pairs of columns", `${number(fidelity.bivariate.error, 2)} %`, `The same for pairs. Sampling alone gives ${number(fidelity.bivariate.floor, 2)} %.`)}
+    ${figure("Exact copies", percent(privacy.exact_copies, 2), "Generated rows that equal a row of the training table.")}</dl>
     <${SaveReport} session=${session} path=${path} id=${id} /></section>`;
 }
 
@@ -52,7 +52,7 @@ export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
   if (problem) return html`<h1>Generation</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
-  if (!one) return html`<p role="status">Looking</p>`;
+  if (!one) return html`<p role="status">Loading</p>`;
   const dos = Object.entries(one.interventions);
   const back = `#/datasets/${one.dataset_id}/generate`;
   return html`<p class="crumb"><a href="#/">Datasets</a> <span aria-hidden="true">/</span> <a href=${back}>${one.dataset_id}</a></p>

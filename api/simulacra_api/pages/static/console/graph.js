@@ -1,4 +1,4 @@
-// The learned causal graph: causes above what they act on, strength as width, undecided directions shown so.
+// The learned causal graph: causes above effects, strength as width, undecided edges without a head.
 import { Failure, number, percent } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ModelKnowledge } from "./knowledge.js";
@@ -6,8 +6,8 @@ import { layered } from "./layers.js";
 import { useLoad } from "./parts.js";
 
 const SHOWN = 21;
-const LEAST_SCALE = 0.8; // below it the names can't be read; then the drawing scrolls
-const STATES = { directed: "cause to effect", undecided: "direction not settled by the data", weak: "seen in few resamples" };
+const LEAST_SCALE = 0.8; // names are not readable below it, so the drawing scrolls
+const STATES = { directed: "cause to effect", undecided: "direction not determined by the data", weak: "seen in few resamples" };
 
 function Edge({ edge, path, dim }) {
   const link = edge.state === "undecided" ? "–" : "→";
@@ -19,12 +19,12 @@ function Node({ name, at, size, chosen, dim, onClick }) {
     <text x=${at.x} y=${at.y + 4.5}>${name.length > SHOWN ? `${name.slice(0, SHOWN - 1)}…` : name}</text></g>`;
 }
 
-/** The graph as a picture and, saying the same, as a table; what touches a chosen column stands out. */
+/** The graph as a drawing and as a table; edges of the chosen column are highlighted. */
 function Edges({ graph, drawn, chosen, onChoose }) {
   const touches = (edge) => !chosen || edge.source === chosen || edge.target === chosen;
   const near = new Set(chosen ? graph.edges.filter(touches).flatMap((edge) => [edge.source, edge.target]) : graph.order);
   return html`<ul class="legend">${Object.entries(STATES).map(([state, text]) => html`<li><svg viewBox="0 0 44 12" width="44" height="12" aria-hidden="true"><path class=${`edge ${state}`} d="M1 6H36" stroke-width="2.5" marker-end=${state === "undecided" ? null : "url(#head)"} /></svg>${text}</li>`)}</ul>
-    <div class="scroll card graph" tabindex="0" role="region" aria-label="Drawing of the causal graph; the table below says the same"><svg viewBox=${`0 0 ${drawn.width} ${drawn.height}`} width=${drawn.width} style=${{ minWidth: `${drawn.width * LEAST_SCALE}px` }} role="img" aria-label="Causal graph">
+    <div class="scroll card graph" tabindex="0" role="region" aria-label="Drawing of the causal graph; the table below has the same edges"><svg viewBox=${`0 0 ${drawn.width} ${drawn.height}`} width=${drawn.width} style=${{ minWidth: `${drawn.width * LEAST_SCALE}px` }} role="img" aria-label="Causal graph">
       <defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z" /></marker></defs>
       ${drawn.lines.map(({ edge, path }) => html`<${Edge} edge=${edge} path=${path} dim=${!touches(edge)} />`)}
       ${Object.entries(drawn.boxes).map(([name, at]) => html`<${Node} name=${name} at=${at} size=${drawn.size} chosen=${name === chosen} dim=${!near.has(name)} onClick=${() => onChoose(name === chosen ? "" : name)} />`)}</svg></div>
@@ -38,10 +38,10 @@ export function Graph({ session, dataset, onFit }) {
   const [chosen, setChosen] = useState("");
   const drawn = useMemo(() => graph?.edges.length ? layered(graph) : null, [graph]);
   if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!graph) return html`<p role="status">Reading the graph</p>`;
+  if (!graph) return html`<p role="status">Loading the graph</p>`;
   return html`<section aria-labelledby="graph-title"><div class="head"><h2 id="graph-title">Causal graph</h2>
     ${drawn && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
-    <p class="quiet lead">Learned from ${number(dataset.rows)} rows. The wider an edge, the more of ${graph.bootstraps} resamples agree on it. Data alone cannot settle every direction: those edges have no head.</p>
+    <p class="quiet lead">Learned from ${number(dataset.rows)} rows. The wider an edge, the more of ${graph.bootstraps} resamples agree on it. Edges without a head have a direction that the data do not determine.</p>
     ${drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
     <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} onFit=${onFit} />`;
 }

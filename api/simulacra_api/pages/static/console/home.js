@@ -1,7 +1,7 @@
-// The list of datasets, and the way in for a new one.
+// The list of datasets, and the upload of a new one.
 import { Clock, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { Editor, columnsOf, nothingKnown, saysNothing, stated } from "./knowledge.js";
+import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js";
 import { RetentionSelect, useLoad } from "./parts.js";
 
 const REFRESH_SECONDS = 5;
@@ -18,7 +18,7 @@ function Upload({ session }) {
   const [send, busy, problem] = useAction(async (file) => {
     setShare(0);
     try {
-      const fields = { retention_seconds: retention, ...(knowing && !saysNothing(known) && { knowledge: stated(known) }) };
+      const fields = { retention_seconds: retention, ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
       const made = await session.upload(file, fields, setShare);
       location.hash = `#/datasets/${made.dataset_id}`;
     } finally {
@@ -38,12 +38,12 @@ function Upload({ session }) {
   return html`<section class=${`drop ${over ? "over" : ""}`} aria-labelledby="upload-title" onDrop=${drop}
       onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)}>
     <h2 id="upload-title">Upload a table</h2>
-    <p class="quiet">Drop a file here, or choose one. It is encrypted on its way in, cleaned, and a causal model is fit on it.</p>
+    <p class="quiet">Drop a file here, or choose one. It is encrypted as it arrives, cleaned, and a causal model is fit on it.</p>
     <input ref=${input} id="file" class="unseen" type="file" tabindex="-1" aria-label="Table to upload" accept=${ACCEPTED} onChange=${(event) => { take(event.target.files[0]); event.target.value = ""; }} />
     <div class="row"><button class=${knowing && chosen ? "" : "primary"} disabled=${busy} onClick=${() => input.current.click()}>Choose a file</button>
       <${RetentionSelect} id="keep" label="Keep for" value=${retention} onChange=${setRetention} />
-      <div class="field inline"><input id="knowing" type="checkbox" checked=${knowing} onChange=${(event) => { setKnowing(event.target.checked); setChosen(null); }} /><label for="knowing">State what is known of causes first</label></div></div>
-    ${knowing && !chosen && html`<p class="quiet">Choose the file: its columns are read here, and nothing is sent before you say so.</p>`}
+      <div class="field inline"><input id="knowing" type="checkbox" checked=${knowing} onChange=${(event) => { setKnowing(event.target.checked); setChosen(null); }} /><label for="knowing">State known causes first</label></div></div>
+    ${knowing && !chosen && html`<p class="quiet">Choose the file. Its columns are read in this page; nothing is sent until you press Upload.</p>`}
     ${knowing && chosen && html`<${Editor} id="upload-known" columns=${chosen.columns} value=${known} onChange=${setKnown} />
       <div class="row"><button class="primary" disabled=${busy} onClick=${() => send(chosen.file)}>Upload ${chosen.file.name}</button></div>`}
     ${share !== null && html`<div class="progress"><${Meter} value=${Math.round(share * 100)} label="Upload" /><span class="quiet" role="status">${chosen?.file.name}: ${Math.round(share * 100)} % sent</span></div>`}
@@ -67,6 +67,6 @@ export function Home({ session }) {
   return html`<h1>Datasets</h1><${Upload} session=${session} /><${Failure} problem=${problem} />
     ${datasets && (datasets.length
       ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} dataset=${one} />`)}</ul>`
-      : html`<p class="empty">Nothing is kept: no dataset, no model, no generated rows.</p>`)}
-    ${!datasets && !problem && html`<p role="status">Looking</p>`}`;
+      : html`<p class="empty">Nothing is stored: no dataset, no model, no generated rows.</p>`)}
+    ${!datasets && !problem && html`<p role="status">Loading</p>`}`;
 }

@@ -1,19 +1,19 @@
-// What is known of causes: tiers, required and forbidden edges, edited for an upload or for a model that is there.
+// Known causes: an editor of tiers, required and forbidden edges, for an upload or for an existing model.
 import { Failure, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { useLoad } from "./parts.js";
 
 const HEAD_BYTES = 65_536;
 const TEXT = /\.(csv|tsv|txt)$/i;
-const EDGES = [["required", "Required", "From a cause to its effect: an edge that must be there."], ["forbidden", "Forbidden", "From one column to another: an edge that must not be there."]];
+const EDGES = [["required", "Required", "Edges from a cause to its effect that the graph must have."], ["forbidden", "Forbidden", "Edges that the graph must not have."]];
 const RETRY_MS = 1000;
 
 export const nothingKnown = { tiers: [], required: [], forbidden: [] };
-/** What of the knowledge says something: a tier without a column does not. */
+/** The knowledge without empty tiers. */
 export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length) });
-export const saysNothing = (known) => !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
+export const isEmpty = (known) => !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
 
-/** The column names in the first line of a delimited text file; null where they cannot be read here. */
+/** The column names in the first line of a delimited text file; null for another format. */
 export async function columnsOf(file) {
   if (!TEXT.test(file.name)) return null;
   const line = (await file.slice(0, HEAD_BYTES).text()).replace(/^\ufeff/, "").split(/\r?\n/, 1)[0];
@@ -22,7 +22,7 @@ export async function columnsOf(file) {
   return cells.map((cell) => cell.trim().replace(/^"(.*)"$/s, "$1").replaceAll('""', '"')).filter(Boolean);
 }
 
-/** Names a column: out of a list, or typed where the list is not known. */
+/** Chooses a column from a list, or by name if the list is unknown. */
 function Name({ id, label, columns, value, none, onChange }) {
   return html`<div class="field"><label for=${id}>${label}</label>${columns
     ? html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}><option value="">${none}</option>${columns.map((name) => html`<option value=${name}>${name}</option>`)}</select>`
@@ -30,13 +30,13 @@ function Name({ id, label, columns, value, none, onChange }) {
 }
 
 function Chip({ text, onRemove }) {
-  return html`<li class="chip"><span>${text}</span><button type="button" class="plain small" aria-label=${`Take ${text} out`} onClick=${onRemove}>×</button></li>`;
+  return html`<li class="chip"><span>${text}</span><button type="button" class="plain small" aria-label=${`Remove ${text}`} onClick=${onRemove}>×</button></li>`;
 }
 
 function Tiers({ id, columns, tiers, onChange }) {
   const free = columns?.filter((name) => !tiers.flat().includes(name));
   const set = (at, tier) => onChange(tiers.map((one, index) => index === at ? tier : one));
-  return html`<section aria-label="Tiers"><h3>Tiers</h3><p class="quiet">No column is caused by one of a later tier: what came first in time goes first.</p>
+  return html`<section aria-label="Tiers"><h3>Tiers</h3><p class="quiet">A column of a later tier cannot cause one of an earlier tier. Put first what came first in time.</p>
     ${tiers.map((tier, at) => html`<fieldset class="tier" key=${at}><legend>Tier ${at + 1}</legend><button type="button" class="plain remove" aria-label=${`Remove tier ${at + 1}`} onClick=${() => onChange(tiers.filter((_, index) => index !== at))}>Remove</button>
       <ul class="chips">${tier.map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => set(at, tier.filter((one) => one !== name))} />`)}</ul>
       <${Name} key=${tier.length} id=${`${id}-tier-${at}`} label=${`Add to tier ${at + 1}`} columns=${free} value="" none="Choose a column" onChange=${(name) => name && !tiers.flat().includes(name) && set(at, [...tier, name])} /></fieldset>`)}
@@ -55,13 +55,13 @@ function Edges({ id, title, text, columns, edges, onChange }) {
       <button type="button" disabled=${!source || !target || known} aria-label=${`Add to ${title.toLowerCase()}`} onClick=${add}>Add</button></div></section>`;
 }
 
-/** Edges whose direction the data left open, each to be settled by a click. */
+/** Edges whose direction the data do not determine; a click states it. */
 function Open({ edges, known, onChange }) {
-  const says = ({ source, target }) => [...known.required, ...known.forbidden].some((edge) => [source, target].includes(edge.source) && [source, target].includes(edge.target));
-  const open = edges.filter((edge) => edge.state === "undecided" && !says(edge));
+  const stands = ({ source, target }) => [...known.required, ...known.forbidden].some((edge) => [source, target].includes(edge.source) && [source, target].includes(edge.target));
+  const open = edges.filter((edge) => edge.state === "undecided" && !stands(edge));
   if (!open.length) return null;
   const require = (source, target) => () => onChange({ ...known, required: [...known.required, { source, target }] });
-  return html`<section class="wide" aria-label="Left open by the data"><h3>Left open by the data</h3><p class="quiet">Say which way an edge goes, where you know it.</p><ul class="open-edges">${open.map(({ source, target }) => html`<li key=${`${source} ${target}`}><span>${source}</span>
+  return html`<section class="wide" aria-label="Undecided"><h3>Undecided</h3><p class="quiet">The data do not determine the direction of these edges. State it where you know it.</p><ul class="open-edges">${open.map(({ source, target }) => html`<li key=${`${source} ${target}`}><span>${source}</span>
     <button type="button" aria-label=${`${source} causes ${target}`} onClick=${require(source, target)}>→</button><button type="button" aria-label=${`${target} causes ${source}`} onClick=${require(target, source)}>←</button><span>${target}</span></li>`)}</ul></section>`;
 }
 
@@ -71,7 +71,7 @@ export function Editor({ id, columns, value, onChange, edges = [] }) {
     ${EDGES.map(([field, title, text]) => html`<${Edges} key=${field} id=${`${id}-${field}`} title=${title} text=${text} columns=${columns} edges=${value[field]} onChange=${(next) => onChange({ ...value, [field]: next })} />`)}</div>`;
 }
 
-/** Ask for another model; while the one before is being erased the service says so, and is asked again. */
+/** Request a new fit; retry while the previous model is being erased. */
 async function fitWith(session, datasetId, knowledge) {
   for (;;) {
     try {
@@ -83,10 +83,10 @@ async function fitWith(session, datasetId, knowledge) {
   }
 }
 
-/** The knowledge of a model that is there, and a way to fit another one with more of it; `failed` where it could not be fit. */
+/** The knowledge of a model, and a way to change it and fit again; `failed`: the last fit failed. */
 export function ModelKnowledge({ session, dataset, columns, edges, failed = false, onFit }) {
   const [before, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/knowledge`).catch((found) => {
-    if (failed && found.status === 409) return nothingKnown; // its model was deleted
+    if (failed && found.status === 409) return nothingKnown; // the model was deleted
     throw found;
   }), [session, dataset.dataset_id]);
   const [draft, setDraft] = useState(null);
@@ -98,19 +98,19 @@ export function ModelKnowledge({ session, dataset, columns, edges, failed = fals
   if (!before) return null;
   const known = draft ?? before;
   const changed = draft && JSON.stringify(stated(draft)) !== JSON.stringify(before);
-  const now = failed ? "No model could be fit with what stands below." : saysNothing(before) ? "The model was told nothing: the graph is learned from the data alone." : "The model was fit with what stands below; the graph obeys it.";
-  return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">What is known of causes</h2>
-    <p class="quiet lead">${now} What you state is binding, and needs another fit.</p>
+  const now = failed ? "No model could be fit with the knowledge below." : isEmpty(before) ? "Nothing is stated: the graph is learned from the data alone." : "The model was fit with the knowledge below, and the graph follows it.";
+  return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">Known causes</h2>
+    <p class="quiet lead">${now} A change needs a new fit.</p>
     <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} onChange=${(next) => { setDraft(next); setAsking(false); }} />
     <${Failure} problem=${refused} />
-    ${asking ? html`<div class="notice warn ask" role="group" aria-label="Confirm"><p>Another model takes the place of this one. Everything generated and estimated from this one is erased with it.</p><div class="row">
-        <button class="primary" ref=${sure} disabled=${busy} onClick=${fit}>${busy ? "Erasing the model before" : "Fit again"}</button><button disabled=${busy} onClick=${() => setAsking(false)}>Keep this model</button></div></div>`
+    ${asking ? html`<div class="notice warn ask" role="group" aria-label="Confirm"><p>A new model replaces this one. Everything generated and estimated from this model is erased with it.</p><div class="row">
+        <button class="primary" ref=${sure} disabled=${busy} onClick=${fit}>${busy ? "Erasing the previous model" : "Fit again"}</button><button disabled=${busy} onClick=${() => setAsking(false)}>Keep this model</button></div></div>`
       : html`<div class="row"><button class="primary" disabled=${busy || !(changed || failed)} onClick=${failed ? fit : () => setAsking(true)}>Fit with this</button>
-        ${changed && html`<button class="plain" onClick=${() => setDraft(null)}>Take the changes back</button>`}</div>`}</section>`;
+        ${changed && html`<button class="plain" onClick=${() => setDraft(null)}>Discard changes</button>`}</div>`}</section>`;
 }
 
-/** A way on for a dataset that was cleaned but has no model: other knowledge, or another try. */
-export function Mend({ session, dataset, onFit }) {
+/** For a cleaned dataset without a model: change the knowledge, or fit again. */
+export function FitAgain({ session, dataset, onFit }) {
   const [schema] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/schema`), [session, dataset.dataset_id]);
   if (!schema) return null;
   const learned = schema.columns.filter((column) => column.learned).map((column) => column.name);

@@ -1,5 +1,5 @@
-// Places a graph in layers from top to bottom (Sugiyama's method): causes above what they act on, edges that span
-// several layers routed between the boxes through places of their own, order by barycenters.
+// Layered layout of a graph (Sugiyama's method): causes above effects, long edges routed between the boxes through
+// a stop in each layer, order within a layer by barycenters.
 
 const BOX = { width: 168, height: 34 };
 const GAP = { box: 22, route: 14, down: 84 };

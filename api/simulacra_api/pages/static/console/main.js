@@ -1,4 +1,4 @@
-// The console: signing in, the frame around the views, and which view the address asks for.
+// The console: sign-in, frame, and the view of the current URL.
 import { SignIn, number, bytes } from "../ui.js";
 import { html, render, useEffect, useState } from "../vendor/preact.js";
 import { Audit } from "./audit.js";
@@ -6,7 +6,7 @@ import { Dataset } from "./dataset.js";
 import { Generation } from "./generation.js";
 import { Home } from "./home.js";
 
-/** The address after `#/`, as decoded parts; follows the browser's history. */
+/** The URL after `#/`, as decoded parts; follows the browser's history. */
 function useRoute() {
   const read = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
   const [route, setRoute] = useState(read);
@@ -30,7 +30,7 @@ function Usage({ session, route }) {
   const [usage, setUsage] = useState(null);
   useEffect(() => { session.get("/v1/usage").then(setUsage, () => setUsage(null)); }, [session, route.join("/")]);
   if (!usage) return null;
-  return html`<p class="usage quiet">${bytes(usage.stored_bytes.used)} kept, ${number(usage.rows.used)} rows today, ${usage.running_jobs.used} of ${usage.running_jobs.limit} jobs running</p>`;
+  return html`<p class="usage quiet">${bytes(usage.stored_bytes.used)} stored, ${number(usage.rows.used)} rows today, ${usage.running_jobs.used} of ${usage.running_jobs.limit} jobs running</p>`;
 }
 
 function Console() {
@@ -38,14 +38,14 @@ function Console() {
   const [notice, setNotice] = useState("");
   const route = useRoute();
   const enter = (one) => {
-    one.onEnd = () => { setSession(null); setNotice("Your token has ended; sign in again."); };
+    one.onEnd = () => { setSession(null); setNotice("Your token has expired. Sign in again."); };
     setNotice("");
     setSession(one);
   };
   if (!session) {
-    return html`<section class="entry"><h1>Console</h1><p class="lede">Upload a table, generate rows under conditions, ask for effects, and see what is kept.</p>
+    return html`<section class="entry"><h1>Console</h1><p class="lede">Upload a table, generate rows under conditions, estimate effects, and see what is stored.</p>
       <${SignIn} onSession=${enter} notice=${notice} />
-      <p class="quiet">No credentials yet? Ask for access with <code>POST /v1/signup</code>; on one machine, <code>simulacra up</code> writes them to <code>connection.json</code>.</p></section>`;
+      <p class="quiet">No credentials yet? Request access with <code>POST /v1/signup</code>; on one machine, <code>simulacra up</code> writes them to <code>connection.json</code>.</p></section>`;
   }
   const here = route[0] === "audit" ? "audit" : "";
   const link = (path, label) => html`<a href=${`#/${path}`} aria-current=${here === path ? "page" : null}>${label}</a>`;

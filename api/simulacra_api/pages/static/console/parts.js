@@ -1,4 +1,4 @@
-// What the console's views share: loading, following a job, extending, erasing.
+// Components shared by the console's views: loading, job progress, retention, erasure.
 import { Clock, Failure, Meter, number, unfinished, useAction, when } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 
@@ -22,7 +22,7 @@ export function useJob(session, jobId, active, onEnd) {
   return job;
 }
 
-/** Progress of a job with a way to give it up. */
+/** Progress of a job, with a button to cancel it. */
 export function Progress({ session, jobId, status, percent, onEnd }) {
   const active = unfinished(status) && status !== "deleting" && status !== "uploading";
   const job = useJob(session, jobId, active, onEnd);
@@ -43,7 +43,7 @@ export function RetentionSelect({ id, value, onChange, label }) {
     ${CHOICES.map(([seconds, text]) => html`<option value=${seconds}>${text}</option>`)}</select></div>`;
 }
 
-/** The retention clock with a way to change it, counted from the upload. */
+/** The retention clock, with a choice of the retention, which counts from the upload. */
 export function Retention({ session, dataset, onChange }) {
   const [change, , problem] = useAction(async (seconds) =>
     onChange(await session.json(`/v1/datasets/${dataset.dataset_id}`, { method: "PATCH", json: { retention_seconds: seconds } })));
@@ -51,7 +51,7 @@ export function Retention({ session, dataset, onChange }) {
     <${RetentionSelect} id="retention" label="Keep for" value=${dataset.retention_seconds} onChange=${change} /><${Failure} problem=${problem} /></div>`;
 }
 
-/** Asks once more, erases, and shows the certificate. */
+/** Asks for confirmation, erases, and shows the certificate. */
 export function Erase({ session, path, id, what, back }) {
   const [asking, setAsking] = useState(false);
   const [certificate, setCertificate] = useState(null);
@@ -68,7 +68,7 @@ export function Erase({ session, path, id, what, back }) {
     <button disabled=${busy} onClick=${() => setAsking(false)}>Keep</button></div><${Failure} problem=${problem} /></div>`;
 }
 
-/** Save what is in memory as a file. */
+/** Save content as a file. */
 function saveAs(content, type, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type }));
@@ -82,13 +82,13 @@ export function SaveReport({ session, path, id }) {
   const [save, busy, problem] = useAction(async (type, suffix) => saveAs(await session.text(path, type), type, `report-${id}.${suffix}`));
   return html`<div class="row"><button disabled=${busy} onClick=${() => save("text/html", "html")}>Save the full report</button>
     <button class="plain" disabled=${busy} onClick=${() => save("application/json", "json")}>as JSON</button>
-    <span class="quiet">One HTML file, to read, print and hand on.</span></div><${Failure} problem=${problem} />`;
+    <span class="quiet">One HTML file to read, print and share.</span></div><${Failure} problem=${problem} />`;
 }
 
 export function Certificate({ of, id, back }) {
-  const said = of.statement;
+  const statement = of.statement;
   const save = () => saveAs(JSON.stringify(of, null, 2), "application/json", `erasure-${id}.json`);
-  return html`<div class="notice good certificate" role="status"><p><b>Erased and verified absent.</b> ${said
-    ? `${number(said.objects)} stored objects of ${id}; key destroyed ${said.key_shredded_at ? when(said.key_shredded_at) : "(it had none)"}; found empty ${when(said.verified_absent_at)}.`
-    : `${id} is gone.`}</p><div class="row">${said && html`<button onClick=${save}>Save the signed certificate</button>`}<a class="button" href=${back}>Back</a></div></div>`;
+  return html`<div class="notice good certificate" role="status"><p><b>Erased and verified absent.</b> ${statement
+    ? `${number(statement.objects)} stored objects of ${id}; key destroyed ${statement.key_shredded_at ? when(statement.key_shredded_at) : "(there was none)"}; verified absent ${when(statement.verified_absent_at)}.`
+    : `${id} is erased.`}</p><div class="row">${statement && html`<button onClick=${save}>Save the signed certificate</button>`}<a class="button" href=${back}>Back</a></div></div>`;
 }

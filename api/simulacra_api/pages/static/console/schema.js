@@ -1,4 +1,4 @@
-// The cleaned schema, column by column: what conditions are written against, and what cleaning did.
+// The cleaned schema, column by column, with the changes of the cleaning.
 import { Failure, number, percent, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { useLoad } from "./parts.js";
@@ -35,7 +35,7 @@ export function Schema({ session, dataset }) {
   const [schema, problem] = useSchema(session, dataset);
   const [sought, setSought] = useState("");
   if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!schema) return html`<p role="status">Reading the schema</p>`;
+  if (!schema) return html`<p role="status">Loading the schema</p>`;
   const found = schema.columns.filter((column) => column.name.toLowerCase().includes(sought.toLowerCase()));
   const about = schema.cleaning.filter((note) => note.column == null);
   return html`<section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>

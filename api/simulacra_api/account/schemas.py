@@ -1,0 +1,68 @@
+"""Bodies of a tenant's quotas and audit events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from simulacra_api.http.pagination import ListQuery, Page
+from simulacra_custody.audit.event import EventType
+
+
+class Gauge(BaseModel):
+    """One quota."""
+
+    used: int
+    limit: int
+    window_seconds: int | None = Field(
+        default=None, description="Absent for a quota of what exists now."
+    )
+
+
+class UsageBody(BaseModel):
+    """The tenant's quotas and their use."""
+
+    requests: Gauge
+    rows: Gauge = Field(description="Rows requested, with those of deleted generations.")
+    stored_bytes: Gauge
+    running_jobs: Gauge
+    unfinished_jobs: Gauge = Field(description="Running and waiting.")
+    datasets: int
+    generations: int
+    effects: int
+
+
+class AuditQuery(ListQuery):
+    """Filters of the list of audit events."""
+
+    type: EventType | None = Field(default=None, description="Only events of this type.")
+
+
+class AuditEventBody(BaseModel):
+    """One record: who did what to which resource, with what outcome.
+
+    `uid` stays the same for the life of a resource; its id can be used again.
+    """
+
+    id: str
+    time: datetime
+    type: EventType
+    source: str
+    outcome: str
+    client: str | None = None
+    request_id: str | None = None
+    kind: str | None = None
+    uid: str | None = None
+    artefact: str | None = None
+    sha256: str | None = None
+    counts: dict[str, int] | None = None
+
+
+class AuditEventList(Page):
+    """A page of audit events, newest first.
+
+    It may have fewer items than `limit`, or none, and still have a next page.
+    """
+
+    items: list[AuditEventBody]

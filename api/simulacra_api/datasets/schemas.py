@@ -1,0 +1,73 @@
+"""Bodies of datasets: resource, list, filters and changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulacra_api.http.etags import entity_tag
+from simulacra_api.http.field_types import Retention, Status
+from simulacra_api.http.pagination import ListQuery, Page
+from simulacra_api.jobs.schemas import JobError
+from simulacra_crds.kinds.model import FamilyName
+
+DatasetStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]
+
+
+class ModelBody(BaseModel):
+    """The model that is fit on a dataset; `figures` are fidelity and privacy."""
+
+    status: Status
+    family: FamilyName | None = None
+    figures: dict[str, float] = Field(default_factory=dict)
+
+
+class DatasetBody(BaseModel):
+    """A dataset."""
+
+    dataset_id: str
+    job_id: str
+    status: DatasetStatus
+    rows: int | None = None
+    columns: int | None = None
+    bytes: int | None = Field(default=None, description="Size of the upload.")
+    sha256: str | None = Field(default=None, description="Digest of the upload.")
+    retention_seconds: int
+    created_at: datetime
+    expires_at: datetime
+    model: ModelBody | None = None
+
+    def etag(self) -> str:
+        """Return the entity tag of this representation."""
+        return entity_tag(self.model_dump_json())
+
+
+class DatasetQuery(ListQuery):
+    """Filters of the list of datasets."""
+
+    status: DatasetStatus | None = None
+
+
+class DatasetList(Page):
+    """The tenant's datasets, newest first."""
+
+    items: list[DatasetBody]
+
+
+class RetentionChange(BaseModel):
+    """A new retention, counted from the dataset's creation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retention_seconds: Retention
+
+
+class FitAccepted(BaseModel):
+    """Answer to a change of knowledge; the job follows the fit."""
+
+    dataset_id: str
+    job_id: str
+    status: Status
+    error: JobError | None = None

@@ -1,0 +1,100 @@
+"""Routes of health, metrics, the error catalog and the documentation; none needs a token."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from simulacra_api.dependencies import problems
+from simulacra_api.docs import llms_txt
+from simulacra_api.docs.operations import INTRODUCTION, RULES, STEPS, operations
+from simulacra_api.html import render
+from simulacra_api.http.error_codes import CATALOG, ErrorCode
+from simulacra_api.http.problems import Problem
+from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
+from simulacra_api.services import ServicesDep
+
+router = APIRouter(tags=["meta"])
+_VARY = {"Vary": "Accept"}
+
+
+def _wants_html(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _catalog(request: Request, title: str, entries: list[ErrorCode], content: Any) -> Response:
+    if not _wants_html(request):
+        return JSONResponse(content, headers=_VARY)
+    return HTMLResponse(render("errors.html.j2", title=title, entries=entries), headers=_VARY)
+
+
+@router.get("/healthz", operation_id="getHealth", summary="Check that the process is up")
+async def health() -> dict[str, str]:
+    """200 as long as the process can answer."""
+    return {"status": "ok"}
+
+
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Check that the process can serve requests",
+    responses=problems(),
+)
+async def readiness(services: ServicesDep) -> dict[str, str]:
+    """503 when the control plane cannot be reached."""
+    await services.signing.current(max_age=0.0)
+    return {"status": "ready"}
+
+
+@router.get(
+    "/errors", operation_id="listErrors", summary="List error codes", response_class=JSONResponse
+)
+async def errors(request: Request) -> Response:
+    """Every code, as JSON, or as HTML when the request accepts text/html."""
+    entries = list(CATALOG.values())
+    return _catalog(request, "Errors", entries, {"items": [asdict(entry) for entry in entries]})
+
+
+@router.get(
+    "/errors/{code}",
+    operation_id="getError",
+    summary="Get an error code",
+    response_class=JSONResponse,
+    responses=problems(404),
+)
+async def error(code: str, request: Request) -> Response:
+    """Meaning and remedy of a code."""
+    entry = CATALOG.get(code)
+    if entry is None:
+        raise Problem("simio_error_code_not_found")
+    return _catalog(request, entry.code, [entry], asdict(entry))
+
+
+@router.get("/__docs__/", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Return the documentation on one page, which loads nothing from another host."""
+    found = list(operations(request.app.openapi()))
+    context = {"introduction": INTRODUCTION, "steps": STEPS, "rules": RULES, "operations": found}
+    return HTMLResponse(render("docs.html.j2", **context))
+
+
+@router.get("/llms.txt", include_in_schema=False)
+async def llms(request: Request, services: ServicesDep) -> Response:
+    """Return the index of the documentation as Markdown."""
+    text = llms_txt.index(request.app.openapi(), services.settings.public_url)
+    return Response(text, media_type=llms_txt.MEDIA_TYPE)
+
+
+@router.get("/llms-full.txt", include_in_schema=False)
+async def llms_full(request: Request) -> Response:
+    """Return the whole documentation as Markdown."""
+    return Response(llms_txt.full(request.app.openapi()), media_type=llms_txt.MEDIA_TYPE)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Return Prometheus metrics; an ingress should not route them."""
+    return Response(request.app.state.metrics.render(), media_type=METRICS_TYPE)

@@ -1,0 +1,59 @@
+"""Bodies of jobs: one job, the list and its filters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from simulacra_api.http.field_types import Status
+from simulacra_api.http.pagination import Page, ResourceQuery
+
+Kind = Literal["dataset", "generation", "effect"]
+TERMINAL = frozenset({"ready", "partial", "failed"})
+"""Statuses that do not change any more."""
+
+
+class JobError(BaseModel):
+    """Why a job failed, in terms of what the customer sent."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+
+
+class JobBody(BaseModel):
+    """A job."""
+
+    job_id: str
+    kind: Kind
+    status: Status
+    progress_percent: int = Field(ge=0, le=100)
+    eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
+    dataset_id: str | None = None
+    generation_id: str | None = None
+    effect_id: str | None = None
+    error: JobError | None = None
+
+
+class JobItem(BaseModel):
+    """A job in a list; GET it for progress and errors."""
+
+    job_id: str
+    kind: Kind
+    status: Status
+    dataset_id: str
+    created_at: datetime | None
+
+
+class JobQuery(ResourceQuery):
+    """Filters of the list of jobs."""
+
+    kind: Kind | None = None
+
+
+class JobList(Page):
+    """The tenant's jobs, newest first."""
+
+    items: list[JobItem]

@@ -1,0 +1,211 @@
+"""An effect request checked against the schema: two arms and an outcome over the known rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_trainer.effects.features import (
+    LEVEL_KINDS,
+    Floats,
+    level_positions,
+    levels_of,
+    numbers,
+)
+from simulacra_trainer.survey_weights import row_weights
+from simulacra_trainer.table.errors import InputError
+
+MIN_EXACT = 50
+EXACT_SHARE = 0.05
+"""Minimum rows, and share of all rows, with exactly the number of an arm; else it has a window."""
+WINDOW_SHARE = 0.1
+MIN_WINDOW = 100
+"""Minimum rows in a window around a number."""
+Flags = npt.NDArray[np.bool_]
+Design = Literal["levels", "window"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of the contrast.
+
+    Attributes:
+        rows: bool [n], rows with the arm's value, or in a window around it.
+        distance: float64 [n], treatment minus the arm's value in standard deviations; None if the
+            rows have exactly that value.
+        in_range: whether the value lies within the observed range.
+    """
+
+    rows: Flags
+    distance: Floats | None
+    in_range: bool = True
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two arms and an outcome, over the rows with known treatment and outcome.
+
+    Attributes:
+        rows: int64 [n], positions in the table.
+        value: the arm of the treatment value.
+        baseline: the other arm.
+        outcome: float64 [n].
+        outcome_column: its name.
+        outcome_level: the level whose share is the outcome; None for a number.
+        design: levels: rows with exactly the values; window: rows around them.
+        weights: survey weights, float64 [n]; None if there are none.
+    """
+
+    rows: npt.NDArray[np.int64]
+    value: Arm
+    baseline: Arm
+    outcome: Floats
+    outcome_column: str
+    outcome_level: str | None
+    design: Design
+    weights: Floats | None = None
+
+    def mean(self, values: Floats, rows: Flags | None = None) -> float:
+        """Return the mean over all or some rows, by survey weight if there are weights."""
+        chosen = slice(None) if rows is None else rows
+        weights = None if self.weights is None else self.weights[chosen]
+        return float(np.average(values[chosen], weights=weights))
+
+
+def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest) -> Contrast:
+    """Return the contrast of a request.
+
+    The outcome is a number or boolean column, or COL=LEVEL for the share of a level.
+
+    Raises:
+        InputError: an unknown or unlearned column or level, an outcome that is not a number, or
+            equal value and baseline; the pointer names the field of the request.
+    """
+    treatment = _learned(schema, request.treatment, "/treatment")
+    column, level = _read_outcome(schema, request.outcome)
+    name = column.name
+    if name == treatment.name:
+        raise _invalid("/outcome", "The outcome is the treatment column.", "Name another column.")
+    outcome = _outcome(table, name, level)
+    if _is_level_kind(treatment):
+        positions = level_positions(table, treatment.name)
+        known = positions >= 0
+    else:
+        values = numbers(table, treatment.name)
+        known = ~np.isnan(values)
+    rows = np.flatnonzero(known & ~np.isnan(outcome))
+    if _is_level_kind(treatment):
+        levels = levels_of(table, treatment.name)
+        value: float = _level(levels, request.value, "/value")
+        baseline: float = _level(levels, request.baseline, "/baseline")
+        arms = [Arm(positions[rows] == at, None) for at in (value, baseline)]
+        design: Design = "levels"
+    else:
+        value, baseline = _number(request.value, "/value"), _number(request.baseline, "/baseline")
+        design, arms = _number_arms(values[rows], value, baseline)
+    if value == baseline:
+        message = "The baseline must differ from the treatment value."
+        raise _invalid("/baseline", message, "Name two values.")
+    weights = row_weights(table, schema)
+    own = None if weights is None else weights[rows]
+    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own)
+
+
+def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
+    """Return exact arms if enough rows have both numbers, else windows of the nearest rows."""
+    exact = [values == value, values == baseline]
+    if min(int(rows.sum()) for rows in exact) >= max(MIN_EXACT, EXACT_SHARE * values.size):
+        return "levels", [Arm(rows, None) for rows in exact]
+    spread = max(float(values.std()), 1e-300) if values.size else 1.0
+    arms = []
+    for own, other in ((value, baseline), (baseline, value)):
+        distance = (values - own) / spread
+        size = min(max(int(WINDOW_SHARE * values.size), MIN_WINDOW), values.size)
+        reach = np.sort(np.abs(distance))[size - 1] if size else 0.0
+        rows = (np.abs(distance) <= reach) & (np.abs(values - own) < np.abs(values - other))
+        in_range = bool(values.size) and bool(values.min() <= own <= values.max())
+        arms.append(Arm(rows, distance, in_range))
+    return "window", arms
+
+
+def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
+    """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL."""
+    name, level = text, None
+    if schema.find(text) is None:
+        cuts = [i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i])]
+        if cuts:
+            name, level = text[: cuts[-1]], text[cuts[-1] + 1 :]
+    column = _learned(schema, name, "/outcome")
+    if not _is_level_kind(column):
+        if column.kind == "datetime":
+            what = "Name a number, a boolean, or COL=LEVEL."
+            raise _invalid("/outcome", "The outcome is a date.", what)
+        if level is not None:
+            message = "The outcome names a level of a numeric column."
+            raise _invalid("/outcome", message, "Name the column alone.")
+        return column, None
+    if level is None and column.kind != "boolean":
+        what = "Write COL=LEVEL to name the level whose share is the outcome."
+        raise _invalid("/outcome", "The outcome is a category.", what)
+    return column, "true" if level is None else level
+
+
+def _outcome(table: pa.Table, name: str, level: str | None) -> Floats:
+    if level is None:
+        return numbers(table, name)
+    positions = level_positions(table, name)
+    at = _level(levels_of(table, name), level, "/outcome")
+    return np.where(positions < 0, np.nan, (positions == at).astype(np.float64))
+
+
+def _is_level_kind(column: ColumnSchema) -> bool:
+    return column.kind in LEVEL_KINDS
+
+
+def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
+    column = schema.find(name)
+    if column is None:
+        message = "The table has no column of this name."
+        raise _invalid(pointer, message, f"Unknown column: {name!r}.")
+    if not column.learned:
+        message = "The model does not contain this column."
+        raise _invalid(pointer, message, f"Column not learned: {name!r} ({column.kind}).")
+    return column
+
+
+def _level(levels: list[str], given: float | str, pointer: str) -> int:
+    """Return the position of a level; a number matches the level with the same numeric value."""
+    if isinstance(given, str):
+        matches = [i for i, level in enumerate(levels) if level == given]
+    else:
+        matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
+    if len(matches) != 1:
+        message = "The column has no such level."
+        raise _invalid(pointer, message, f"Unknown level: {given!r}.")
+    return matches[0]
+
+
+def _reads_as(level: str) -> float | None:
+    try:
+        return float(level)
+    except ValueError:
+        return None
+
+
+def _number(given: float | str, pointer: str) -> float:
+    number = _reads_as(given) if isinstance(given, str) else float(given)
+    if number is None or not np.isfinite(number):
+        message = "The treatment is numeric, so the value must be a number."
+        raise _invalid(pointer, message, f"Not a number: {given!r}.")
+    return number
+
+
+def _invalid(pointer: str, message: str, what: str) -> InputError:
+    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}", pointer)

@@ -1,0 +1,134 @@
+"""A fitted model with its training data and reports, and the directory that stores it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import REPORT_PAGE
+from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
+from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.report import render_html
+from simulacra_trainer.table.errors import InputError
+
+FORMAT_VERSION = 1
+MODEL = "model.json"
+SCHEMA = "schema.json"
+GRAPH = "graph.json"
+REPORT = "report.json"
+TRAIN = "train.parquet"
+MAX_JSON_BYTES = 64 << 20
+NEURAL_EXTRA = ("torch", "pytorch_lightning")
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted model with everything that generation and estimation need.
+
+    figures: fidelity and privacy without names, for a status; report: for the customer.
+    """
+
+    model: FittedModel
+    family: str
+    table: pa.Table
+    schema: TableSchema
+    graph: CausalGraph
+    figures: dict[str, float]
+    report: dict[str, Any]
+
+
+class ModelHeader(BaseModel):
+    """Content of model.json: format version, family and figures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)
+    family: str = Field(pattern=r"^(forest|neural)$")
+    figures: dict[str, float] = Field(default_factory=dict, max_length=32)
+
+
+def is_neural(family: str, gpu: int) -> bool:
+    """Return whether a fit is neural: auto is neural if GPUs are requested."""
+    return family == "neural" or (family == "auto" and gpu > 0)
+
+
+def load_family(name: str, gpu: int = 0) -> Family:
+    """Return the family of this name; auto is neural if GPUs are requested, else the forest.
+
+    Raises:
+        InputError: the neural family is requested, but torch or lightning is not installed.
+    """
+    if not is_neural(name, gpu):
+        return FOREST
+    try:
+        family: Family = importlib.import_module("simulacra_trainer.families.neural").NEURAL
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEURAL_EXTRA:
+            raise
+        message = "The neural family is not installed. Run: pip install 'simulacra[neural]'"
+        raise InputError(Reason.REQUEST_INVALID, message, message) from None
+    return family
+
+
+def save_model(trained: TrainedModel, directory: Path) -> None:
+    """Write a fitted model into a directory, which is created if missing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    trained.model.save(directory)
+    write_clean(trained.table, directory / TRAIN)
+    (directory / SCHEMA).write_text(trained.schema.model_dump_json(by_alias=True))
+    (directory / GRAPH).write_text(trained.graph.to_json())
+    (directory / REPORT).write_text(json.dumps(trained.report))
+    (directory / REPORT_PAGE).write_text(render_html(trained.report))
+    header = ModelHeader(version=FORMAT_VERSION, family=trained.family, figures=trained.figures)
+    (directory / MODEL).write_text(header.model_dump_json())
+
+
+def load_model(directory: Path) -> TrainedModel:
+    """Load what `save_model` wrote.
+
+    Raises:
+        ModelFileError: if a file is missing, too large or inconsistent.
+    """
+    try:
+        header = read_header(directory)
+        schema = TableSchema.model_validate_json(_small(directory / SCHEMA))
+        table = read_clean(directory / TRAIN, schema)
+        graph = CausalGraph.from_json(_small(directory / GRAPH))
+        report = json.loads(_small(directory / REPORT))
+    except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
+        message = f"the model directory cannot be read ({type(error).__name__})"
+        raise ModelFileError(message) from None
+    model = load_family(header.family).load(directory, table, schema)
+    return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
+
+
+def read_header(directory: Path) -> ModelHeader:
+    """Return the content of model.json in a directory."""
+    return ModelHeader.model_validate_json(_small(directory / MODEL))
+
+
+def write_clean(table: pa.Table, path: Path) -> None:
+    """Write a clean table as Parquet; the Arrow schema keeps the levels' positions."""
+    pq.write_table(table, path, compression="zstd", store_schema=True)
+
+
+def read_clean(path: Path, schema: TableSchema) -> pa.Table:
+    """Read a clean table: learned columns and weights in schema order, one chunk each."""
+    kept = [column.name for column in schema.columns if column.learned or column.kind == "weight"]
+    return pq.read_table(path, columns=kept).combine_chunks()
+
+
+def _small(path: Path) -> bytes:
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ModelFileError(f"{path.name} exceeds {MAX_JSON_BYTES >> 20} MiB")
+    return path.read_bytes()

@@ -1,0 +1,53 @@
+"""The context of a task: specification, custody, working directory, progress, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulacra_crds.contract.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
+from simulacra_custody.service import Custody
+from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model
+from simulacra_trainer.progress import Sink
+from simulacra_trainer.tasks.artifacts import Artifacts
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """Inputs of a task; the directory is private and removed at the end."""
+
+    spec: TaskSpec
+    custody: Custody
+    directory: Path
+    report_progress: Sink
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def shard(self) -> int:
+        """Number of the shard or worker: the completion index of an Indexed Job, else 0."""
+        return int(self.env.get(SHARD_ENV) or 0)
+
+    @property
+    def own(self) -> Artifacts:
+        """Artifacts of the resource that the task works for."""
+        return self._of(self.spec.resource)
+
+    @property
+    def dataset(self) -> Artifacts:
+        """Artifacts of the dataset."""
+        return self._of(self.spec.dataset)
+
+    def load_model(self) -> TrainedModel:
+        """Download the model and load it."""
+        artifacts = self._of(self.spec.model)
+        directory = self.directory / "model"
+        directory.mkdir()
+        for name in artifacts.names(MODEL_PREFIX):
+            artifacts.download(name, directory / name.removeprefix(MODEL_PREFIX))
+        return load_model(directory)
+
+    def _of(self, resource: KeyedRef | None) -> Artifacts:
+        if resource is None:
+            raise ValueError("the task specification lacks the resource")
+        return Artifacts(self.custody, self.spec.tenant, resource)

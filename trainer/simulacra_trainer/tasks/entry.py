@@ -1,0 +1,160 @@
+"""Entry point of a Job's pod: from a TaskSpec in the environment to an exit code and a TaskResult.
+
+The TaskResult goes into the termination message, everything else into artifacts. Logs and results
+hold no customer data: of an unexpected error only the type and the location are logged, under a
+support id, because its text may quote data.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import (
+    FAILURE,
+    PROGRESS,
+    TASK_ENV,
+    TERMINATION_LIMIT,
+    TERMINATION_PATH_ENV,
+    ExitCode,
+    Failure,
+    ProgressReport,
+    TaskResult,
+    TaskSpec,
+)
+from simulacra_custody.errors import CustodyError
+from simulacra_custody.wiring import open_custody
+from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.tasks.artifacts import Artifacts
+from simulacra_trainer.tasks.context import TaskContext
+from simulacra_trainer.tasks.fit import fit
+from simulacra_trainer.tasks.object_source import SourceUnavailable
+from simulacra_trainer.tasks.prepare import prepare
+from simulacra_trainer.tasks.use_model import estimate, generate
+from simulacra_trainer.workers import PeerLost
+
+TASKS: dict[str, Callable[[TaskContext], TaskResult | None]] = {
+    "prepare": prepare,
+    "fit": fit,
+    "generate": generate,
+    "estimate": estimate,
+}
+TERMINATION_LOG = "/dev/termination-log"
+TERMINATED = 128 + signal.SIGTERM
+UNREADABLE_MODEL = (
+    "The model is damaged or from a newer release. Upgrade, or upload the table again."
+)
+log = logging.getLogger(__name__)
+
+
+def run_task(env: Mapping[str, str] = os.environ) -> int:
+    """Run the task in the environment; return its `ExitCode`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    os.umask(0o077)
+    directory = Path(tempfile.mkdtemp(prefix="simulacra-"))
+    signal.signal(signal.SIGTERM, lambda *_: _terminate(directory))
+    try:
+        code, result = _attempt(env, directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if result is None:
+        log.info("follower finished exit_code=%d", code)
+        return code
+    _write_result(env, result)
+    log.info("task finished outcome=%s reason=%s exit_code=%d", result.outcome, result.reason, code)
+    return code
+
+
+def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskResult | None]:
+    try:
+        spec = TaskSpec.model_validate_json(env.get(TASK_ENV, ""))
+    except ValidationError as error:
+        log.error("task rejected variable=%s errors=%d", TASK_ENV, error.error_count())
+        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, f"{TASK_ENV} holds no valid task.")
+    log.info(
+        "task started task=%s kind=%s uid=%s", spec.task, spec.resource.kind, spec.resource.uid
+    )
+    try:
+        custody = open_custody(env)
+        own = Artifacts(custody, spec.tenant, spec.resource)
+        context = TaskContext(
+            spec, custody, directory, lambda report: _store_progress(own, report), env
+        )
+        try:
+            return ExitCode.OK, TASKS[spec.task](context)
+        except InputError as error:
+            failure = Failure(reason=error.reason, detail=error.detail, pointer=error.pointer)
+            own.store_model(FAILURE, failure)
+            return ExitCode.USER_ERROR, _failed(error.reason, error.message)
+    except SourceUnavailable as error:
+        log.error("source unavailable")
+        return ExitCode.CUSTODY, _failed(Reason.SOURCE_UNREADABLE, str(error))
+    except CustodyError as error:
+        log.error("custody failed error=%s", type(error).__name__)
+        message = f"Custody failed: {type(error).__name__}."
+        return ExitCode.CUSTODY, _failed(Reason.CUSTODY_UNAVAILABLE, message)
+    except PeerLost as error:
+        log.error("worker lost error=%s", error)
+        message = "Another worker of this fit stopped early."
+        return ExitCode.PEER, _failed(Reason.INTERNAL, message)
+    except ModelFileError as error:
+        log.error("model unreadable location=%s", _location(error))
+        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, UNREADABLE_MODEL)
+    except MemoryError:
+        message = "The task needs more memory than its pod has."
+        return ExitCode.INTERNAL, _failed(Reason.OUT_OF_MEMORY, message)
+    except Exception as error:  # its text must not leave the pod
+        support_id = uuid.uuid4().hex[:12]
+        log.error(
+            "task failed support_id=%s error=%s location=%s",
+            support_id,
+            type(error).__name__,
+            _location(error),
+        )
+        message = f"Internal error, support id {support_id}."
+        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, message)
+
+
+def _failed(reason: Reason, message: str) -> TaskResult:
+    return TaskResult(outcome="Failed", reason=reason, message=message[:1024])
+
+
+def _store_progress(own: Artifacts, report: ProgressReport) -> None:
+    try:
+        own.store_model(PROGRESS, report)
+    except CustodyError as error:  # a task can finish without progress reports
+        log.warning("progress not stored error=%s", type(error).__name__)
+
+
+def _write_result(env: Mapping[str, str], result: TaskResult) -> None:
+    content = result.model_dump_json(by_alias=True, exclude_none=True).encode()
+    path = Path(env.get(TERMINATION_PATH_ENV) or TERMINATION_LOG)
+    if len(content) > TERMINATION_LIMIT:
+        log.error("result truncated bytes=%d limit=%d", len(content), TERMINATION_LIMIT)
+    try:
+        path.write_bytes(content[:TERMINATION_LIMIT])
+    except OSError as error:
+        log.error("result not written error=%s", type(error).__name__)
+
+
+def _location(error: Exception) -> str:
+    """Return the frames that raised the error, innermost last, as module:line."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    return " > ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+
+
+def _terminate(directory: Path) -> None:
+    """Exit at once: run no exception handlers and wait for no threads."""
+    shutil.rmtree(directory, ignore_errors=True)
+    os._exit(TERMINATED)

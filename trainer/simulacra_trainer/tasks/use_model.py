@@ -1,0 +1,104 @@
+"""The tasks that use a fitted model: generate and estimate."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pyarrow as pa
+
+from simulacra_crds.contract.tasks import (
+    ATTAINMENT,
+    ESTIMATE,
+    IDENTIFICATION,
+    REPORT,
+    REPORT_PAGE,
+    REQUEST,
+    EstimateRequest,
+    GenerateRequest,
+    TaskResult,
+    part_name,
+)
+from simulacra_crds.kinds.base import Artifact
+from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.pipeline.generation_report import report_generation
+from simulacra_trainer.pipeline.identification import Identification
+from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.report import render_html
+from simulacra_trainer.tasks.context import TaskContext
+
+STEPS = {"loading": 1.0, "planning": 2.0, "generating": 7.0}
+
+
+def generate(context: TaskContext) -> TaskResult:
+    """Generate the rows of this shard as one Parquet part, unless it is stored already.
+
+    All shards make the same plan; shard 0 stores what belongs to the whole: attainment,
+    identification, report and progress.
+    """
+    own = context.own
+    request = own.load(REQUEST, GenerateRequest)
+    name = part_name(context.shard)
+    shards = context.spec.shards
+    start, stop = shard_range(request.row_count, context.shard, shards)
+    # A part under a customer's key cannot be read, so it is written again.
+    if own.exists(name) and context.spec.customer_key is None:
+        detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
+        found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
+        return _generated(own.describe(name, stop - start), detail, found)
+    is_first = context.shard == 0
+    meter = ProgressMeter(STEPS, context.report_progress if is_first else lambda _: None)
+    meter.step("loading")
+    trained = context.load_model()
+    meter.step("planning")
+    plan = plan_generation(trained, request)
+    if plan.attainment is not None and is_first:
+        own.store_model(ATTAINMENT, plan.attainment)
+    if plan.identification is not None and is_first:
+        own.store_model(IDENTIFICATION, plan.identification)
+    progress = meter.step("generating")
+    drawn: list[pa.Table] = []
+    tables = generate_rows(trained, plan, context.shard, shards, drawn.append)
+    first = next(tables)
+    if is_first:
+        report = report_generation(trained, request, plan.attainment, drawn[0])
+        own.store(REPORT, json.dumps(report).encode())
+        own.store(REPORT_PAGE, render_html(report).encode())
+    chunks = max(-(-(stop - start) // first.num_rows), 1)
+    done = itertools.count(1)
+
+    def counted(table: object) -> bool:
+        progress(min(next(done) / chunks, 1.0))
+        return table is not None
+
+    rows = filter(counted, itertools.chain([first], tables))
+    part = own.store_table(name, rows, first.schema, context.spec.customer_key)
+    return _generated(part, plan.attainment, plan.identification)
+
+
+def estimate(context: TaskContext) -> TaskResult:
+    """Estimate an effect and store it."""
+    request = context.own.load(REQUEST, EstimateRequest)
+    trained = context.load_model()
+    result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=0)
+    stored = context.own.store(ESTIMATE, result.to_json().encode())
+    return TaskResult(
+        outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary
+    )
+
+
+def _generated(
+    part: Artifact, detail: AttainmentDetail | None, identification: Identification | None
+) -> TaskResult:
+    attainment = None if detail is None else detail.summary()
+    is_partial = attainment is not None and attainment.status == "partial"
+    return TaskResult(
+        outcome="Succeeded",
+        reason="GeneratedPartially" if is_partial else "Generated",
+        artefacts=[part],
+        rows=part.rows,
+        attainment=attainment,
+        identified=None if identification is None else identification.identified,
+    )
