@@ -25,6 +25,7 @@ TOOLS = (
     "pytest",
     "pytest-asyncio",
     "pytest-timeout",
+    "pytest-xdist",
     "standardwebhooks",
 )
 MARKS = "not slow and not e2e and not node and not controlplane and not browser and not reliability"
@@ -47,7 +48,7 @@ class Set:
     tests: tuple[str, ...] = ()
 
 
-SERVER = ("embedded", "s3", "vault", "aws", "frames")
+SERVER = ("embedded", "s3", "vault", "aws", "frames", "private")
 SETS = {
     "client": Set((), ("simulacra",), lacks=("mcp", "pyarrow")),
     "agent": Set(("mcp", "frames"), ("simulacra",), tests=("tests/client",)),
@@ -61,6 +62,7 @@ SETS = {
             "tests/custody/test_custody_export_certificates.py",
             "tests/api/test_api_docs.py",
             "tests/api/test_api_multipart.py",
+            "tests/trainer/test_differential_privacy.py",
             "tests/trainer/test_report_build.py",
         ),
     ),
