@@ -66,7 +66,7 @@ SETS = {
             "tests/trainer/test_report_build.py",
         ),
     ),
-    "neural": Set(("neural",), ("simulacra_trainer",), lacks=("boto3", "hvac")),
+    "neural": Set(("neural",), ("simulacra_trainer",), lacks=("boto3", "hvac", "opendp")),
 }
 DEFAULT = ("client", "agent", "server")
 IMPORT_ALL = """
