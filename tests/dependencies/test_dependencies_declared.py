@@ -21,7 +21,7 @@ EXTRAS = {
     "simulacra_controlplane": {"embedded"},
     "simulacra_crds": {"kubernetes"},
     "simulacra_custody": {"custody", "s3", "vault", "aws"},
-    "simulacra_trainer": {"trainer", "neural", "s3", "aws"},
+    "simulacra_trainer": {"trainer", "private", "neural", "s3", "aws"},
 }
 BY_MODULE = packages_distributions()
 
