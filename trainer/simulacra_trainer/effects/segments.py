@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +22,7 @@ def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[Segm
     """Yield the effect of each segment with at least MIN_SEGMENT_ROWS rows."""
     for level, rows in _segment_rows(table, name):
         if rows.sum() >= MIN_SEGMENT_ROWS:
-            i = summarize(scores, rows)
-            yield SegmentEffect(
-                level=level, effect=i.effect, low=i.low, high=i.high, rows=i.rows, support=i.support
-            )
+            yield SegmentEffect(level=level, **asdict(summarize(scores, rows)))
 
 
 def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

@@ -59,11 +59,10 @@ def abduct(sampler: Sampler, context: Context, rows: Ints, values: Floats, v: Fl
             return v
         case Latent():
             return _of_latent(sampler, context, rows, values, v)
-        case Switch(on, keys, samplers):
-            chosen, out = nearest(keys, context.values[on][rows]), np.empty(rows.size)
-            for key in np.unique(chosen):
-                at = np.flatnonzero(chosen == key)
-                out[at] = abduct(samplers[key], context, rows[at], values[at], v[at])
+        case Switch():
+            out = np.empty(rows.size)
+            for inner, at in sampler.selected(context, rows):
+                out[at] = abduct(inner, context, rows[at], values[at], v[at])
             return out
 
 
@@ -77,18 +76,16 @@ def level_shares(sampler: Sampler, context: Context, rows: Ints, size: int) -> F
                     _pool_shares(samplers[klass], size) if klass in samplers else _one(value, size)
                 )
             return _leaf_shares(tree, donors, means)[tree.leaves(context, rows)]
-        case Switch(on, keys, inner):
-            chosen, out = nearest(keys, context.values[on][rows]), np.empty((rows.size, size))
-            for key in np.unique(chosen):
-                at = np.flatnonzero(chosen == key)
-                out[at] = level_shares(inner[key], context, rows[at], size)
+        case Switch():
+            out = np.empty((rows.size, size))
+            for inner, at in sampler.selected(context, rows):
+                out[at] = level_shares(inner, context, rows[at], size)
             return out
         case Lookup():
             out = np.zeros((rows.size, size))
             drawn = sampler.draw(context, rows, np.zeros(rows.size))
-            out[np.arange(rows.size), np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)] = (
-                1.0
-            )
+            level = np.where(np.isnan(drawn), 0, drawn + 1).astype(np.int64)
+            out[np.arange(rows.size), level] = 1.0
             return out
         case _:
             return np.tile(_pool_shares(sampler, size), (rows.size, 1))

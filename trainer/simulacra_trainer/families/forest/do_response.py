@@ -109,8 +109,7 @@ def _respond(sampler: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
 
 def _chance_share(left: Numbers) -> Floats:
     """Return how much of its leaf's mean to remove from each donor, float64 [donors]."""
-    leaves = np.flatnonzero(left.tree.feature < 0)
-    leaves = leaves[np.argsort(left.tree.start[leaves], kind="stable")]
+    leaves = left.tree.leaves_in_order
     size, value = (left.tree.stop - left.tree.start)[leaves], (left.low + left.high) / 2.0
     mean = np.add.reduceat(value, left.tree.start[leaves]) / size
     noise = np.sum((value - np.repeat(mean, size)) ** 2) / max(value.size - leaves.size, 1)

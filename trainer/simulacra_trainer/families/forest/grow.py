@@ -328,9 +328,8 @@ class ColumnGrower:
         """Return the predictors as bin positions, uint8 [predictors, rows]."""
         Z = np.empty((len(luts), rows.size), np.uint8)
         for i, f in enumerate(self.predictors):
-            codes = (
-                self.data.codes[f] if rows.size == self.values.size else self.data.codes[f][rows]
-            )
+            codes = self.data.codes[f]
+            codes = codes if rows.size == self.values.size else codes[rows]
             Z[i] = codes if self.data.codecs[f].has_natural_order else relabel(codes, luts[i])
         return Z
 
@@ -387,8 +386,7 @@ def _positions(scores: Floats) -> Codes:
 
 def _leaf_of(tree: Tree) -> Ints:
     """Return the rank of the leaf of each donor position, ascending, int32 [donors]."""
-    leaves = np.flatnonzero(tree.feature < 0)
-    leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
+    leaves = tree.leaves_in_order
     return np.repeat(np.arange(leaves.size), tree.stop[leaves] - tree.start[leaves]).astype(
         np.int32
     )

@@ -60,12 +60,10 @@ def cell_probabilities(
             low, high = sampler.interval(context, rows)
             inside = grid.spread(low, high)[np.arange(rows.size), cells]
             return (1.0 - SLIP) * inside + SLIP / grid.size
-        case Switch(on, keys, samplers):
-            chosen = nearest(keys, context.values[on][rows])
+        case Switch():
             out = np.empty(rows.size)
-            for key in np.unique(chosen):
-                at = np.flatnonzero(chosen == key)
-                out[at] = cell_probabilities(samplers[key], grid, context, rows[at], cells[at])
+            for inner, at in sampler.selected(context, rows):
+                out[at] = cell_probabilities(inner, grid, context, rows[at], cells[at])
             return out
 
 
@@ -154,8 +152,7 @@ def _of_classes(
 
 def _leaf_table(tree: Tree, donors: Floats) -> Floats:
     """Return the smoothed mean of each leaf's donors, float64 [nodes, width]; 0 in inner nodes."""
-    leaves = np.flatnonzero(tree.feature < 0)
-    leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
+    leaves = tree.leaves_in_order
     sums = np.add.reduceat(donors, tree.start[leaves], axis=0)
     out = np.zeros((tree.feature.size, donors.shape[1]))
     root = _smooth(donors.sum(axis=0)[None], donors.shape[0])

@@ -9,6 +9,7 @@ of the same rank under two interventions.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ from simulacra_trainer.families.forest.traversal import (
 )
 
 Ints = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 BELOW_ONE = 1.0 - 2.0**-53
 
@@ -72,6 +74,12 @@ class Tree:
         # Every variate is split on, and variates have the highest numbers.
         plain = split[: split.size - len(self.variates)]
         return frozenset(map(int, np.concatenate([plain, *(v.columns for v in self.variates)])))
+
+    @property
+    def leaves_in_order(self) -> Indices:
+        """Leaves in the order of their donors."""
+        leaves = np.flatnonzero(self.feature < 0)
+        return leaves[np.argsort(self.start[leaves], kind="stable")]
 
     def donors(self, context: Context, rows: Ints, u: Floats) -> Ints:
         """Return a donor from each row's leaf, int32 [rows]; u keeps the remainder, in place."""
@@ -163,12 +171,16 @@ class Switch:
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
         """See `Pool.draw`."""
-        chosen = nearest(self.keys, context.values[self.on][rows])
         out = np.empty(rows.size)
-        for key in np.unique(chosen):
-            at = np.flatnonzero(chosen == key)
-            out[at] = self.samplers[key].draw(context, rows[at], u[at])
+        for sampler, at in self.selected(context, rows):
+            out[at] = sampler.draw(context, rows[at], u[at])
         return out
+
+    def selected(self, context: Context, rows: Ints) -> Iterator[tuple[Sampler, Indices]]:
+        """Yield each sampler that some rows use, and the positions of these rows."""
+        chosen = nearest(self.keys, context.values[self.on][rows])
+        for key in np.unique(chosen):
+            yield self.samplers[key], np.flatnonzero(chosen == key)
 
 
 @dataclass(frozen=True)
@@ -237,7 +249,7 @@ class Latent:
 Sampler = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
 
 
-def nearest(keys: Floats, values: Floats) -> npt.NDArray[np.int64]:
+def nearest(keys: Floats, values: Floats) -> Indices:
     """Return the index of the nearest key; a missing value takes the NaN key, else the first."""
     has_missing = bool(keys.size) and bool(np.isnan(keys[-1]))
     known = keys[:-1] if has_missing else keys

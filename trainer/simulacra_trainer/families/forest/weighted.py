@@ -26,8 +26,7 @@ def repeat_donors(tree: Tree, weights: Floats) -> tuple[Tree, Ints]:
         tree: the donors of each leaf are contiguous.
         weights: of the donors in that order, float64 [donors].
     """
-    leaves = np.flatnonzero(tree.feature < 0)
-    leaves = leaves[np.argsort(tree.start[leaves], kind="stable")]
+    leaves = tree.leaves_in_order
     places = donor_places(np.repeat(leaves, tree.stop[leaves] - tree.start[leaves]), weights)
     begin = np.append(0, np.cumsum(np.bincount(places, minlength=weights.size))).astype(np.int32)
     return replace(tree, start=begin[tree.start], stop=begin[tree.stop]), places
