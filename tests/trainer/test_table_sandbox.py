@@ -1,6 +1,4 @@
-"""The confined process: limits hold, whatever ends it becomes a sentence, and nothing of ours is
-left behind.
-"""
+"""The confined parsing process: limits, errors and clean exits."""
 
 from __future__ import annotations
 

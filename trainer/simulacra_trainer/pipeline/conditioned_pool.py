@@ -32,7 +32,7 @@ MAX_DRAWS = 6
 WINDOW_SHARE = 0.025
 """Width of the window around a range, as a share of the training rows."""
 ATOM_ROWS = 5
-"""A value with so many training rows is drawn exactly."""
+"""A value with at least this many training rows is drawn exactly."""
 MAX_POOL_CELLS = 40_000_000
 
 

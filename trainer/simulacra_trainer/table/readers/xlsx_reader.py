@@ -43,14 +43,14 @@ _PLACE = re.compile(rb"""\br=["']([A-Z]*)([0-9]+)["'][^/>]*>(?!</)""")
 """Column and row of a cell, or number of a row; not of empty elements such as format-only cells."""
 _LONGEST_PLACE = 100
 _EMPTY = frozenset(("", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"))
-"""What calamine returns for an empty cell, and Excel's error codes stored as text."""
+"""Values of calamine for empty cells, and error codes of Excel as text."""
 
 
 def open_batches(source: io.FileIO) -> Batches:
-    """Read the workbook's first visible worksheet; types are told from the cells.
+    """Read the first visible worksheet of a workbook; the cells decide the types.
 
     Raises:
-        InputError: it is no workbook within the limits.
+        InputError: the file is not a workbook within the limits.
     """
     try:
         with zipfile.ZipFile(source) as archive:
