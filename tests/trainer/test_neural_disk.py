@@ -43,7 +43,7 @@ def neural() -> TrainedModel:
     return fit_model(TABLE, SCHEMA, FitRequest(family="neural", seed=0), quiet())
 
 
-def test_conditions_are_met_to_the_row(neural: TrainedModel) -> None:
+def test_conditions_are_met_exactly(neural: TrainedModel) -> None:
     conditions = ConditionSet.model_validate(
         {"categorical": {"segment": {"switcher": 0.3}}, "numeric": {"price": {"min": 5, "max": 6}}}
     )
@@ -54,13 +54,13 @@ def test_conditions_are_met_to_the_row(neural: TrainedModel) -> None:
     assert ((prices >= 5) & (prices <= 6)).all()
 
 
-def test_an_intervention_keeps_what_it_cannot_change(neural: TrainedModel) -> None:
+def test_intervention_sets_its_column_in_every_row(neural: TrainedModel) -> None:
     request = GenerateRequest(row_count=2000, interventions={"price": 6.0}, seed=1)
     rows = pa.concat_tables(generate_rows(neural, plan_generation(neural, request)))
     assert set(rows.column("price").to_pylist()) == {6.0}
 
 
-def test_a_model_directory_gives_back_the_same_model(neural: TrainedModel, tmp_path: Path) -> None:
+def test_saved_model_loads_with_the_same_draws(neural: TrainedModel, tmp_path: Path) -> None:
     save_model(neural, tmp_path)
     loaded = load_model(tmp_path)
     assert loaded.family == "neural"
@@ -89,7 +89,7 @@ def not_finite(tensors: dict) -> None:
 
 
 @pytest.mark.parametrize("damage", [shape, kind, names, missing, not_finite])
-def test_damaged_tensors_are_refused(neural: TrainedModel, tmp_path: Path, damage) -> None:
+def test_damaged_tensors_are_rejected(neural: TrainedModel, tmp_path: Path, damage) -> None:
     neural.model.save(tmp_path)
     tensors = dict(load_file(tmp_path / "model.safetensors"))
     damage(tensors)
@@ -98,7 +98,7 @@ def test_damaged_tensors_are_refused(neural: TrainedModel, tmp_path: Path, damag
         family.load(tmp_path, TABLE, SCHEMA)
 
 
-def test_damaged_files_are_refused(neural: TrainedModel, tmp_path: Path) -> None:
+def test_damaged_files_are_rejected(neural: TrainedModel, tmp_path: Path) -> None:
     neural.model.save(tmp_path)
     path, tensors = tmp_path / "neural.json", tmp_path / "model.safetensors"
     whole, weights = path.read_text(), tensors.read_bytes()
@@ -141,7 +141,7 @@ def cut_short_after(steps: int) -> Progress:
     return progress
 
 
-def test_a_training_that_was_cut_short_continues_to_the_same_model(tmp_path: Path) -> None:
+def test_interrupted_training_resumes_to_the_same_model(tmp_path: Path) -> None:
     every, later, again = list[float](), list[float](), list[float]()
     whole = fit(checkpoints=tmp_path / "whole", progress=every.append)
     with pytest.raises(Killed):
@@ -156,7 +156,7 @@ def test_a_training_that_was_cut_short_continues_to_the_same_model(tmp_path: Pat
     assert again == [1.0]  # a training that ended is not run again
 
 
-def test_checkpoints_of_another_training_or_cut_off_ones_are_not_used(tmp_path: Path) -> None:
+def test_foreign_and_truncated_checkpoints_are_ignored(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         fit(checkpoints=tmp_path, progress=cut_short_after(50))
     told = list[float]()
@@ -177,7 +177,7 @@ def test_checkpoints_of_another_training_or_cut_off_ones_are_not_used(tmp_path: 
     assert begins_with() == one_step
 
 
-def test_a_fit_writes_nothing_and_says_nothing(
+def test_fit_leaves_no_files_and_no_output(
     tmp_path: Path, monkeypatch, capfd, caplog, recwarn
 ) -> None:
     monkeypatch.chdir(tmp_path)

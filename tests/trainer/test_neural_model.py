@@ -43,7 +43,7 @@ def model(table_and_schema: tuple[pa.Table, TableSchema]) -> NeuralModel:
     return fit(*table_and_schema)
 
 
-def test_types_levels_decimals_and_ranges_are_those_of_the_clean_table(
+def test_drawn_table_has_types_levels_and_ranges_of_the_clean_table(
     model, table_and_schema
 ) -> None:
     table, _ = table_and_schema
@@ -57,7 +57,7 @@ def test_types_levels_decimals_and_ranges_are_those_of_the_clean_table(
         assert floats(drawn, name).max() <= floats(table, name).max()
 
 
-def test_marginals_atoms_missing_and_dependence_are_kept(model, table_and_schema) -> None:
+def test_marginals_atoms_missing_and_dependence_are_preserved(model, table_and_schema) -> None:
     table, _ = table_and_schema
     drawn = draw(model, 20_000)
     for level in ("ada", "ell", "fay"):
@@ -77,7 +77,7 @@ def test_marginals_atoms_missing_and_dependence_are_kept(model, table_and_schema
     assert set(city) == {"ada", "bor", "cel", "dun", "ell", "fay"}
 
 
-def test_numbers_outside_the_atoms_are_drawn_between_rows_not_from_them() -> None:
+def test_numbers_outside_atoms_are_interpolated_between_rows() -> None:
     rng = np.random.default_rng(0)
     values = np.where(rng.random(800) < 0.2, 0.0, rng.lognormal(3, 1, 800))
     table, schema = clean(
@@ -88,7 +88,7 @@ def test_numbers_outside_the_atoms_are_drawn_between_rows_not_from_them() -> Non
     assert abs(np.mean(drawn == 0) - np.mean(values == 0)) < 0.04
 
 
-def test_first_is_another_order_of_the_same_weights(model: NeuralModel) -> None:
+def test_first_reorders_columns_with_the_same_weights(model: NeuralModel) -> None:
     again = model.first(["spend", "segment"])
     assert again.columns[:2] == ["spend", "segment"]
     assert again.columns[2:] == [c for c in model.columns if c not in ("spend", "segment")]
@@ -102,7 +102,7 @@ def test_first_is_another_order_of_the_same_weights(model: NeuralModel) -> None:
     assert again.first(model.columns).sample(50, np.random.default_rng(0)).equals(draw(model, 50))
 
 
-def test_do_keeps_the_mechanisms_and_differs_from_conditioning(model: NeuralModel) -> None:
+def test_do_keeps_other_mechanisms_and_differs_from_conditioning(model: NeuralModel) -> None:
     """Switchers are young and the young spend more: conditioning on switchers moves spend,
     do(switcher) does not.
     """
@@ -125,7 +125,7 @@ def test_do_of_a_cause_moves_its_effect_by_the_mechanism(model: NeuralModel) -> 
     assert -50 < spends[1] - spends[0] < -15  # the mechanism says -12 a unit, floored at zero
 
 
-def test_a_seed_decides_the_rows_whatever_the_number_of_threads(
+def test_same_seed_gives_the_same_rows_with_any_number_of_threads(
     model: NeuralModel, monkeypatch
 ) -> None:
     drawn = []
@@ -136,7 +136,7 @@ def test_a_seed_decides_the_rows_whatever_the_number_of_threads(
     assert not draw(model, 20_000, seed=10).equals(drawn[0])
 
 
-def test_likelihood_prefers_the_truth_and_is_on_the_grid_of_all_families(
+def test_likelihood_prefers_true_rows_and_uses_the_shared_grid(
     model: NeuralModel, table_and_schema
 ) -> None:
     table, schema = table_and_schema
@@ -150,7 +150,7 @@ def test_likelihood_prefers_the_truth_and_is_on_the_grid_of_all_families(
     assert abs(real - forest.log_likelihood(unseen).mean()) < 1.0
 
 
-def test_a_likelihood_sums_to_one_over_the_grid() -> None:
+def test_likelihood_sums_to_one_over_the_grid() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(0, 1, 400)
     table, schema = clean(
@@ -166,7 +166,7 @@ def test_a_likelihood_sums_to_one_over_the_grid() -> None:
     assert 0.99 < total < 1.001
 
 
-def test_odd_columns_are_learned() -> None:
+def test_degenerate_columns_are_learned() -> None:
     """A constant, a level of one row, a datetime, many levels, a column that is mostly missing,
     thirty rows.
     """
@@ -205,7 +205,7 @@ def test_odd_columns_are_learned() -> None:
     assert small.num_rows == 10
 
 
-def test_without_torch_the_family_is_a_clear_error_and_the_rest_works(tmp_path) -> None:
+def test_without_torch_only_the_neural_family_fails_with_a_clear_error(tmp_path) -> None:
     blocker = (
         "import sys\n"
         "class Block:\n"

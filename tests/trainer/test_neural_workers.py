@@ -30,7 +30,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def test_the_workers_batches_are_the_batch_of_one() -> None:
+def test_workers_together_see_the_batch_of_a_single_process() -> None:
     from simulacra_trainer.families.neural.batches import TableBatches, code_table
     from simulacra_trainer.families.neural.coding import fit_coding
 
@@ -55,7 +55,7 @@ def test_the_workers_batches_are_the_batch_of_one() -> None:
             assert np.array_equal(together, whole.batch(step).sees.numpy())
 
 
-def test_the_workers_drop_what_one_would() -> None:
+def test_workers_together_drop_the_same_units_as_one() -> None:
     import torch
 
     from simulacra_trainer.families.neural.network import Batch
@@ -79,7 +79,7 @@ def test_the_workers_drop_what_one_would() -> None:
     assert 0.3 < np.mean(whole[0] == 0) < 0.5
 
 
-def test_workers_agree_share_and_part_together() -> None:
+def test_workers_compare_share_and_finish_together() -> None:
     import torch.distributed as dist
 
     from simulacra_trainer.families.neural.worker_group import WorkerGroup
@@ -93,7 +93,7 @@ def test_workers_agree_share_and_part_together() -> None:
             group = WorkerGroup(Workers(rank, 3, "127.0.0.1", port), store)
             said = [group.agrees("same"), group.agrees(f"mine is {min(rank, 1)}")]
             heard[rank] = (said, group.share(b"order" if master else None))
-            group.part_ways()
+            group.finish()
         except BaseException as error:
             errors.append(error)
 
@@ -106,7 +106,7 @@ def test_workers_agree_share_and_part_together() -> None:
     assert heard == dict.fromkeys(range(3), ([True, False], b"order"))
 
 
-def test_a_leader_that_goes_is_noticed() -> None:
+def test_lost_connection_raises_peer_lost() -> None:
     import torch.distributed as dist
 
     from simulacra_trainer.families.neural.worker_group import joined
@@ -125,7 +125,7 @@ def started(pod: Pod, size: int) -> list:
 
 
 @pytest.mark.reliability
-def test_two_workers_fit_the_model_that_one_fits(tmp_path: Path) -> None:
+def test_two_workers_fit_the_same_model_as_one(tmp_path: Path) -> None:
     pods = []
     for size in (1, 2):
         pod = Pod(tmp_path / str(size))
@@ -154,9 +154,7 @@ def test_two_workers_fit_the_model_that_one_fits(tmp_path: Path) -> None:
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("victim", [0, 1])
-def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_tried_again(
-    tmp_path: Path, victim: int
-) -> None:
+def test_after_one_worker_is_killed_the_fit_resumes_with_both(tmp_path: Path, victim: int) -> None:
     from installation import eventually
 
     pod = Pod(tmp_path)
@@ -174,7 +172,7 @@ def test_when_one_worker_is_killed_the_other_says_that_it_lost_it_and_both_are_t
 
 
 @pytest.mark.parametrize("columns", [["city", "segment"], ["age", "city"]])
-def test_a_group_of_one_fits_what_a_process_alone_does(columns: list[str]) -> None:
+def test_group_of_one_fits_the_same_model_as_no_group(columns: list[str]) -> None:
     """Columns without numbers leave the weights of numbers unused, which torch must be told."""
     from simulacra_trainer.families.neural.worker_group import joined
 

@@ -1,4 +1,4 @@
-"""The coded table in batches of rows and column orders; seed and step decide a batch."""
+"""Training batches of the coded table: rows and column orders, fixed by seed and step."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ from simulacra_trainer.families.neural.network import Batch
 from simulacra_trainer.survey_weights import draw_in_proportion
 
 GROUPS = 8
-"""Masks in a batch; half are the fixed order of the columns, half are random orders."""
+"""Column orders in a batch: one half is the causal order, the other half random."""
 VALIDATION_SHARE, VALIDATION_ROWS, MAX_VALIDATION_SHARE, MAX_VALIDATION_ROWS = 0.05, 200, 0.2, 4096
 BIG_TABLE = 15_000
 
 
 @dataclass(frozen=True)
 class CodedTable:
-    """Rows in the network's order of the columns, as compact as they can be kept.
+    """Coded rows in compact types, columns in the network's order.
 
-    codes int16 and cells int8 [n, columns]; inputs float16 [n, columns, INPUTS]; order: the causal
-    order as positions in the network's order.
+    Attributes:
+        codes: int16 [n, columns].
+        cells: int8 [n, columns].
+        inputs: float16 [n, columns, INPUTS].
+        order: the causal order, as positions in the network's order.
     """
 
     codes: Tensor
@@ -42,7 +45,7 @@ def code_table(
     layout: Sequence[int],
     order: Sequence[int],
 ) -> CodedTable:
-    """Code all rows; layout is the network's column order, order the causal one."""
+    """Return all rows coded; layout is the network's column order, order the causal one."""
     n, c = values[0].size, len(codings)
     codes, cells = np.empty((n, c), np.int16), np.empty((n, c), np.int8)
     inputs = np.empty((n, c, INPUTS), np.float16)
@@ -68,33 +71,32 @@ class TableBatches(pl.LightningDataModule):
         interval: int | None = None,
         part: Callable[[int], slice] | None = None,
     ) -> None:
-        """Part: which of so many groups of a batch are this worker's; None: all of them."""
+        """Part: returns this worker's slice of the groups of a batch; None for all groups."""
         super().__init__()
         n = len(table.codes)
         held = int(max(VALIDATION_SHARE * n, min(VALIDATION_ROWS, MAX_VALIDATION_SHARE * n), 1))
         shuffled = np.random.default_rng([seed, 31]).permutation(n)
-        self.table, self.seed, self._weights = table, seed, weights
+        self.table = table
+        self.seed = seed
+        self._weights = weights
         self._part = slice(0, GROUPS) if part is None else part(GROUPS)
-        self.held, self.rows = (
-            np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)]),
-            np.sort(shuffled[held:]),
-        )
+        self.held = np.sort(shuffled[: min(held, MAX_VALIDATION_ROWS)])
+        self.rows = np.sort(shuffled[held:])
         self.each = int(np.clip(self.rows.size // (4 * GROUPS), 1, 32 if n < BIG_TABLE else 64))
-        """Rows under each mask."""
+        """Rows per column order."""
         self.interval = interval or int(np.clip(self.rows.size // self.batch_rows, 40, 150))
-        """Steps between two looks at the validation rows."""
+        """Steps between two validations."""
 
     @property
     def batch_rows(self) -> int:
-        """Rows in a batch, of all workers together."""
+        """Rows in a batch of all workers together."""
         return self.each * GROUPS
 
     def train_dataloader(self) -> DataLoader:
         """Return the batches of the trainer's next interval."""
         assert self.trainer is not None
-        return DataLoader(
-            _Interval(self, self.trainer.current_epoch * self.interval), batch_size=None
-        )
+        begin = self.trainer.current_epoch * self.interval
+        return DataLoader(_Interval(self, begin), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
         """Return the held-out rows under the fixed order, then under random ones."""
@@ -107,13 +109,11 @@ class TableBatches(pl.LightningDataModule):
         return DataLoader([*fixed, *mixed], batch_size=None)
 
     def batch(self, step: int) -> Batch:
-        """Return the batch of a step of training, this worker's groups of it."""
+        """Return this worker's groups of the batch of a training step."""
         size = self.batch_rows
-        epochs, parts = (
-            range(step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size + 1),
-            [],
-        )
-        for epoch in epochs:
+        first, last = step * size // self.rows.size, ((step + 1) * size - 1) // self.rows.size
+        parts = []
+        for epoch in range(first, last + 1):
             begin = epoch * self.rows.size
             rng = np.random.default_rng([self.seed, 33, epoch])
             rows = self.rows if self._weights is None else self._in_proportion(self.rows, rng)
@@ -125,7 +125,7 @@ class TableBatches(pl.LightningDataModule):
         return self._batch(rows.ravel(), orders[self._part])
 
     def _in_proportion(self, rows: Ints, rng: np.random.Generator) -> Ints:
-        """Return as many rows, resampled by survey weight: another draw each epoch."""
+        """Return as many rows, resampled in proportion to their survey weights."""
         assert self._weights is not None
         return rows[draw_in_proportion(self._weights[rows], rows.size, rng)]
 
@@ -143,7 +143,7 @@ class TableBatches(pl.LightningDataModule):
 
 
 class _Interval(Dataset):
-    """The batches from a step on."""
+    """The batches of one interval, from step `begin`."""
 
     def __init__(self, batches: TableBatches, begin: int) -> None:
         self._batches, self._begin = batches, begin
@@ -156,6 +156,6 @@ class _Interval(Dataset):
 
 
 def mask_of(order: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Return which columns each column sees in the order, float32 [columns, columns]."""
+    """Return 1 where column a comes after b in the order, float32 [a, b]."""
     place = np.argsort(order)
     return (place[:, None] > place[None, :]).astype(np.float32)

@@ -1,11 +1,10 @@
-"""Columns as what the network reads and predicts: codes, cells inside a code, and intervals inside
-a cell.
+"""Columns as the network reads and predicts them: codes, cells of a code, intervals of a cell.
 
 A code is missing (0), a level, a frequent number (an atom), or a quantile bin of the other numbers.
-A bin has up to 8 quantile cells, a cell some intervals of at least 6 rows; a value is drawn
-uniformly from an interval and rounded to what the data carry, so no value outside the atoms is a
-training value by more than chance. Levels beyond the 256 most frequent ones share a code, inside
-which they are drawn by frequency.
+A bin has up to 8 quantile cells; a cell has intervals of at least 6 rows. A value is drawn
+uniformly from an interval and rounded to the data's precision, so outside the atoms a drawn value
+equals a training value only by chance. Levels beyond the 256 most frequent ones share a code and
+are drawn by frequency inside it.
 """
 
 from __future__ import annotations
@@ -23,20 +22,20 @@ from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 INPUTS = 5
-"""Beside the code: position in the bin -1..1, then clipped z, rank, arcsinh and tanh."""
+"""Inputs besides the code: position in the bin -1..1, clipped z, rank, arcsinh and tanh."""
 CELLS = 8
 BINS = 32
 INTERVALS_A_CELL = 8
 ROWS_AN_INTERVAL = 6
 FLAT_VALUES, FLAT_ROWS = 130, 8
-"""With so few distinct values, and so many rows for each on average, every value is a code."""
+"""With at most FLAT_VALUES distinct values of FLAT_ROWS rows on average, every value is a code."""
 ATOM_ROWS, ATOM_SHARE = 20, 0.004
 LEVEL_CODES = 256
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A column's rows: codes and cells int64 [n], inputs float32 [n, INPUTS]."""
+    """Coded values of a column: codes and cells int64 [n], inputs float32 [n, INPUTS]."""
 
     codes: Ints
     cells: Ints
@@ -45,17 +44,18 @@ class Encoded:
 
 @dataclass(frozen=True)
 class ColumnCoding:
-    """How one column is coded. Interval 0 is missing; intervals of a code are neighbors, in the
-    order of the codes.
+    """How one column is coded. Interval 0 is missing; intervals are sorted by code.
 
     Attributes:
-        codec: the column's values as float64, and back.
-        grid: where likelihoods are stated. low, high: ends of the intervals, float64 [intervals];
-        equal for levels and atoms. below: rows in the intervals before each one, float64 [intervals
-        + 1]. code, cell: of each interval, int64 [intervals]. edges: of numbers: between the
-        intervals of known values, ascending, float64 [intervals - 2]. place: of levels: interval of
-        each position, int64 [levels]. scales: of numbers: mean, deviation, median size, mean and
-        deviation of the arcsinh; float64 [5].
+        codec: converts the column's values to float64 and back.
+        grid: cells for likelihoods.
+        low, high: ends of the intervals, float64 [intervals]; equal for levels and atoms.
+        below: rows in the intervals before each one, float64 [intervals + 1].
+        code, cell: of each interval, int64 [intervals].
+        edges: between the intervals of a number's values, ascending, float64 [intervals - 2].
+        place: interval of each level, int64 [levels].
+        scales: of a number, float64 [5]: mean, deviation, median absolute value, and mean and
+            deviation of the arcsinh.
     """
 
     codec: ColumnCodec
@@ -71,17 +71,17 @@ class ColumnCoding:
 
     @property
     def codes(self) -> int:
-        """How many codes there are, missing included."""
+        """Return the number of codes, missing included."""
         return int(self.code[-1]) + 1
 
     @property
     def has_cells(self) -> bool:
-        """Whether some code has more than one cell."""
+        """Return whether some code has more than one cell."""
         return bool(self.cell.any())
 
     @property
     def is_ordered(self) -> bool:
-        """Whether neighboring codes are alike."""
+        """Return whether neighboring codes stand for similar values."""
         return not self.codec.is_category or (
             self.codec.ordered and len(self.codec.levels) <= LEVEL_CODES
         )
@@ -92,20 +92,18 @@ class ColumnCoding:
 
     def cell_rows(self) -> Floats:
         """Return the training rows of each cell, float64 [codes, CELLS]."""
-        rows = np.bincount(
-            self.code * CELLS + self.cell, np.diff(self.below), self.codes * CELLS
-        ).astype(np.float64)
-        return rows.reshape(self.codes, CELLS)
+        cells = self.code * CELLS + self.cell
+        rows = np.bincount(cells, np.diff(self.below), self.codes * CELLS)
+        return rows.astype(np.float64).reshape(self.codes, CELLS)
 
     def encode(self, values: Floats) -> Encoded:
-        """Code values (float64 [n] as the codec gives them; NaN is missing)."""
+        """Return coded values; values float64 [n] from the codec, NaN is missing."""
         missing = np.isnan(values)
         known = np.where(missing, 0.0, values)
         if self.codec.is_category:
             at = np.where(missing, 0, self.place[known.astype(np.int64)])
-            return Encoded(
-                self.code[at], self.cell[at], np.zeros((values.size, INPUTS), np.float32)
-            )
+            inputs = np.zeros((values.size, INPUTS), np.float32)
+            return Encoded(self.code[at], self.cell[at], inputs)
         at = np.where(missing, 0, 1 + np.searchsorted(self.edges, known, side="right"))
         width = np.where(self.high > self.low, self.high - self.low, 1.0)
         share = np.where(
@@ -117,13 +115,11 @@ class ColumnCoding:
         return Encoded(self.code[at], self.cell[at], inputs)
 
     def decode(self, codes: Ints, cells: Ints, u: Floats) -> Floats:
-        """Draw a value of each code and cell by u, [n]; float64 [n] with the data's decimals."""
+        """Return a value of each code and cell, float64 [n], drawn by u, uniform [n]."""
         key = self.code * CELLS + self.cell
         wanted = codes * CELLS + cells
-        first, stop = (
-            np.searchsorted(key, wanted, side="left"),
-            np.searchsorted(key, wanted, side="right"),
-        )
+        first = np.searchsorted(key, wanted, side="left")
+        stop = np.searchsorted(key, wanted, side="right")
         rows = self.below[first] + u * (self.below[stop] - self.below[first])
         at = np.clip(
             np.searchsorted(self.below, rows, side="right") - 1, first, np.maximum(stop - 1, first)
@@ -133,7 +129,7 @@ class ColumnCoding:
         return self.codec.tidy(self.low[at] + share * (self.high[at] - self.low[at]))
 
     def grid_shares(self) -> Floats:
-        """Return how a draw from each cell falls on the grid, float64 [codes, CELLS, grid.size]."""
+        """Return the grid distribution of each cell, float64 [codes, CELLS, grid.size]."""
         rows = np.diff(self.below)[:, None] * self.grid.spread(self.low, self.high)
         out = np.zeros((self.codes * CELLS, self.grid.size))
         np.add.at(out, self.code * CELLS + self.cell, rows)
@@ -146,13 +142,8 @@ class ColumnCoding:
         held = np.maximum(self.code_rows()[1:], 1e-9)
         middle = np.bincount(self.code[1:] - 1, rows * (self.low + self.high)[1:] / 2.0) / held
         rank = (np.cumsum(held) - held / 2.0) / held.sum()
-        deviation = (
-            float(
-                np.sqrt(np.average((middle - np.average(middle, weights=held)) ** 2, weights=held))
-            )
-            or 1.0
-        )
-        z = (middle - np.average(middle, weights=held)) / deviation
+        apart = middle - np.average(middle, weights=held)
+        z = apart / (float(np.sqrt(np.average(apart**2, weights=held))) or 1.0)
         return np.column_stack([np.clip(z, -4.0, 4.0), (rank - 0.5) * np.sqrt(12.0)])
 
     def _inputs(self, values: Floats, codes: Ints, rows: Floats) -> npt.NDArray[np.float32]:
@@ -173,7 +164,7 @@ class ColumnCoding:
 def fit_coding(
     column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | None = None
 ) -> ColumnCoding:
-    """Learn the coding of a clean column; survey weights (mean 1) count inside codes."""
+    """Return the coding learned from a clean column; survey weights (mean 1) count inside codes."""
     codec = fit_codec(column, schema)
     values = codec.values(column)
     present = ~np.isnan(values)
@@ -213,19 +204,13 @@ def _code_numbers(
     first = np.flatnonzero(np.diff(interval, prepend=-1))
     last = np.append(first[1:], distinct.size) - 1
     edges = (distinct[last[:-1]] + distinct[first[1:]]) / 2.0
-    step = (
-        float(codec.unit)
-        if codec.unit > 1
-        else 0.0
-        if codec.decimals is None
-        else 10.0**-codec.decimals
-    )
+    step = float(codec.unit)
+    if codec.unit == 1:
+        step = 0.0 if codec.decimals is None else 10.0**-codec.decimals
     low = np.concatenate([distinct[:1] - step / 2.0, edges])
     high = np.concatenate([edges, distinct[-1:] + step / 2.0])
-    low, high = (
-        np.where(is_atom[first], distinct[first], low),
-        np.where(is_atom[first], distinct[first], high),
-    )
+    low = np.where(is_atom[first], distinct[first], low)
+    high = np.where(is_atom[first], distinct[first], high)
     rows = np.add.reduceat(np.bincount(inverse.reshape(-1), counted, distinct.size), first)
     return ColumnCoding(
         codec=codec,
@@ -242,7 +227,7 @@ def _code_numbers(
 
 
 def _partition(counts: Ints, is_atom: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """Return code, cell and interval of each ascending distinct value, int64 [distinct]."""
+    """Return the code, cell and interval of each distinct value (ascending), int64 [distinct]."""
     others = np.where(is_atom, 0, counts)
     total = max(int(others.sum()), 1)
     share = (np.cumsum(others) - others / 2.0) / total
@@ -250,7 +235,7 @@ def _partition(counts: Ints, is_atom: npt.NDArray[np.bool_]) -> tuple[Ints, Ints
     cells = min(intervals, BINS * CELLS)
     bins = max(min(cells // 4, BINS), 1)
     finest = min(intervals, cells * INTERVALS_A_CELL)
-    run = np.cumsum(is_atom) * 2 + is_atom  # an atom is a run of its own and cuts a bin in two
+    run = np.cumsum(is_atom) * 2 + is_atom  # an atom is its own run and splits a bin
     bin_id, cell_id, interval_id = (
         np.where(is_atom, -1, (share * k).astype(np.int64)) for k in (bins, cells, finest)
     )

@@ -1,9 +1,9 @@
-"""Conditional distributions of the columns, in sequence, for drawing and judging rows."""
+"""Conditional distributions of the columns, for sampling and likelihoods."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -16,21 +16,19 @@ from simulacra_trainer.families.neural.network import WIDTH
 from simulacra_trainer.families.neural.weights import Weights
 
 SMALLEST_U = 2.0**-24
-"""Above 0, so that a code of probability 0 is never drawn."""
+"""Lower bound of uniforms, so that a code of probability 0 is never drawn."""
 
 
 class Mechanism:
-    """p(column | sum of the vectors of what it sees), and the vector of the column's own values."""
+    """p(column | sum of the visible columns' vectors), and the vectors of the column's values."""
 
     def __init__(
         self, weights: Weights, coding: ColumnCoding, j: int, codes: slice, f: int, fine: slice
     ) -> None:
         self.coding = coding
-        self._embed, self._slope, self._wide = (
-            weights["embed"][codes],
-            weights["slope"][codes],
-            weights["wide"][j],
-        )
+        self._embed = weights["embed"][codes]
+        self._slope = weights["slope"][codes]
+        self._wide = weights["wide"][j]
         self._layers = [(weights["w1"][j], weights["b1"][j]), (weights["w2"][j], weights["b2"][j])]
         self._head, self._bias = weights["head"][codes].T.contiguous(), weights["bias"][codes]
         self._cells = None
@@ -73,13 +71,13 @@ class Mechanism:
         return self.coding.decode(codes.numpy(), cells.numpy(), u[2])
 
     def twin(self, seen: tuple[Tensor, Tensor], values: Floats, rng: np.random.Generator) -> Floats:
-        """Return what values drawn in one world would have been in another, float64 [n]
-        (`families.coupling`).
+        """Return the counterfactual values, float64 [n] (see `families.gumbel`).
 
         Args:
-            seen: sums of the vectors of the columns before, in either world, [n, WIDTH] each.
-            values: as drawn in the first.
-            rng: what they leave open of their noise.
+            seen: sums of the earlier columns' vectors in the factual and counterfactual world,
+                [n, WIDTH] each.
+            values: factual values, float64 [n].
+            rng: draws the noise that the values do not determine.
         """
         coded, hidden = self.coding.encode(values), [self.hidden(one) for one in seen]
         shares = [self.code_shares(h) for h in hidden]
@@ -98,12 +96,9 @@ class Mechanism:
         before, after = (self.draw(h, u) for h in hidden)
         same = (before == after) | (np.isnan(before) & np.isnan(after))
         known = ~(np.isnan(before) | np.isnan(after) | np.isnan(values))
-        moved = (
-            after
-            if self.coding.codec.is_category
-            else np.where(known, values + (after - before), after)
-        )
-        return np.where(same, values, self.coding.codec.tidy(moved))
+        codec = self.coding.codec
+        moved = after if codec.is_category else np.where(known, values + (after - before), after)
+        return np.where(same, values, codec.tidy(moved))
 
     def grid_shares(self, h: Tensor, shares: Tensor, cells: Ints) -> Tensor:
         """Return the probability of each row's grid cell, [n], by `coding.grid_shares()`."""
@@ -119,19 +114,12 @@ class Mechanism:
 def mechanisms(weights: Weights, codings: Sequence[ColumnCoding]) -> list[Mechanism]:
     """Return the mechanism of each column."""
     starts = list(accumulate((coding.codes for coding in codings), initial=0))
-    fine_starts = list(
-        accumulate((coding.codes * coding.has_cells for coding in codings), initial=0)
-    )
+    fine_starts = list(accumulate((c.codes * c.has_cells for c in codings), initial=0))
     places = list(accumulate((int(coding.has_cells) for coding in codings), initial=0))
+    codes = [slice(*pair) for pair in pairwise(starts)]
+    fine = [slice(*pair) for pair in pairwise(fine_starts)]
     return [
-        Mechanism(
-            weights,
-            coding,
-            j,
-            slice(starts[j], starts[j + 1]),
-            places[j],
-            slice(fine_starts[j], fine_starts[j + 1]),
-        )
+        Mechanism(weights, coding, j, codes[j], places[j], fine[j])
         for j, coding in enumerate(codings)
     ]
 
@@ -142,7 +130,7 @@ def nothing_seen(n: int) -> Tensor:
 
 
 def _abduct(shares: Tensor, chosen: Ints, rng: np.random.Generator) -> Floats:
-    """Return uniforms from which `_pick` chooses these, float64 [n], inside rounding."""
+    """Return uniforms from which `_pick` draws the given choices, float64 [n]."""
     up_to = torch.cumsum(shares, 1).double().numpy()
     at = np.arange(chosen.size)
     low = np.where(chosen > 0, up_to[at, np.maximum(chosen - 1, 0)], 0.0)
@@ -152,7 +140,7 @@ def _abduct(shares: Tensor, chosen: Ints, rng: np.random.Generator) -> Floats:
 
 
 def _pick(shares: Tensor, u: Floats) -> Tensor:
-    """Draw from each row of probabilities by inversion, int64 [n]."""
+    """Return a draw from each row of probabilities by inversion, int64 [n]."""
     up_to = torch.cumsum(shares, 1)
     level = torch.from_numpy(np.maximum(u, SMALLEST_U).astype(np.float32))[:, None] * up_to[:, -1:]
     return torch.searchsorted(up_to, level)[:, 0].clamp_(max=shares.shape[1] - 1)

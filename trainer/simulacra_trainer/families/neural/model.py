@@ -1,4 +1,4 @@
-"""The neural family: fit, draw, reorder, judge, save and load."""
+"""The neural family: fit, sample, reorder, score, save and load."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ from simulacra_trainer.families.neural.weights import Weights, fold, load_weight
 from simulacra_trainer.survey_weights import row_weights
 
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
-CHUNK_ROWS, JUDGED_ROWS = 4096, 512
+CHUNK_ROWS = 4096
+LIKELIHOOD_ROWS = 512
 SLIP = 1e-4
-"""Uniform share of the likelihood, so that values unseen in training have some."""
+"""Share of a uniform distribution in the likelihood, so that unseen values are possible."""
 
 
 class NeuralModel:
-    """The network in one order of the columns; other orders are views of the same weights."""
+    """The network in one column order; models of other orders share the same weights."""
 
     def __init__(
         self, weights: Weights, codings: Sequence[ColumnCoding], order: Sequence[int]
     ) -> None:
-        self.weights, self.codings, self.order = weights, list(codings), list(order)
+        self.weights = weights
+        self.codings = list(codings)
+        self.order = list(order)
         self._mechanisms = mechanisms(weights, codings)
         self._position = {coding.codec.name: j for j, coding in enumerate(codings)}
 
@@ -50,7 +53,7 @@ class NeuralModel:
         do: Mapping[str, float | str] | None = None,
         only: int | None = None,
     ) -> pa.Table:
-        """Draw n rows (`families.base.FittedModel.sample`); chunks have their own streams."""
+        """Draw n rows; see `families.base.FittedModel.sample`. Each chunk has its own seed."""
         held = {self._position[name]: value for name, value in (do or {}).items()}
         known = {}
         for j in self.order[:only]:
@@ -64,18 +67,19 @@ class NeuralModel:
         def draw(chunk: int) -> list[Floats]:
             begin, stop = chunk * CHUNK_ROWS, min((chunk + 1) * CHUNK_ROWS, n)
             part = {j: values[begin:stop] for j, values in known.items()}
-            return self._draw(
-                stop - begin, np.random.default_rng(seeds[chunk]), part, self.order[:only]
-            )
+            rng = np.random.default_rng(seeds[chunk])
+            return self._draw(stop - begin, rng, part, self.order[:only])
 
-        chunks = _in_parallel(draw, len(seeds))
-        drawn = [self.codings[j].codec for j in self.order[:only]]
-        columns = [
-            np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)])
-            for i in range(len(drawn))
-        ]
-        arrays = [codec.to_arrow(values) for codec, values in zip(drawn, columns, strict=True)]
-        return pa.table(arrays, names=[codec.name for codec in drawn])
+        return self._table(_in_parallel(draw, len(seeds)), self.order[:only])
+
+    def _table(self, chunks: Sequence[Sequence[Floats]], order: Sequence[int]) -> pa.Table:
+        """Return chunks of column values as one clean table, columns in the given order."""
+        table = {}
+        for i, j in enumerate(order):
+            codec = self.codings[j].codec
+            values = np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)])
+            table[codec.name] = codec.to_arrow(values)
+        return pa.table(table)
 
     def _draw(
         self, n: int, rng: np.random.Generator, known: Mapping[int, Floats], order: Sequence[int]
@@ -83,11 +87,10 @@ class NeuralModel:
         seen, out = nothing_seen(n), []
         for j in order:
             mechanism = self._mechanisms[j]
-            values = (
-                known[j]
-                if j in known
-                else mechanism.draw(mechanism.hidden(seen), rng.random((3, n)))
-            )
+            if j in known:
+                values = known[j]
+            else:
+                values = mechanism.draw(mechanism.hidden(seen), rng.random((3, n)))
             seen += mechanism.vector(self.codings[j].encode(values))
             out.append(values)
         return out
@@ -98,33 +101,28 @@ class NeuralModel:
         """Return each row's twin under do(); see `families.base.FittedModel.counterfactual`."""
         n = facts.num_rows
         held = {self._position[name]: value for name, value in do.items()}
-        values = [coding.codec.values(facts.column(coding.codec.name)) for coding in self.codings]
+        values = _values_of(self.codings, facts)
         seeds = rng.integers(0, 2**63, -(-n // CHUNK_ROWS))
 
         def twins(chunk: int) -> list[Floats]:
             part = [v[chunk * CHUNK_ROWS : (chunk + 1) * CHUNK_ROWS] for v in values]
             return self._twins(part, held, np.random.default_rng(seeds[chunk]))
 
-        chunks = _in_parallel(twins, len(seeds))
-        codecs = [self.codings[j].codec for j in self.order]
-        columns = [
-            np.concatenate([np.empty(0), *(chunk[i] for chunk in chunks)])
-            for i in range(len(codecs))
-        ]
-        arrays = [codec.to_arrow(values) for codec, values in zip(codecs, columns, strict=True)]
-        return pa.table(arrays, names=[codec.name for codec in codecs])
+        return self._table(_in_parallel(twins, len(seeds)), self.order)
 
     def _twins(
         self, facts: Sequence[Floats], held: Mapping[int, float | str], rng: np.random.Generator
     ) -> list[Floats]:
         n = facts[0].size
-        fact, twin, out, moved = nothing_seen(n), nothing_seen(n), list[Floats](), False
+        fact, twin = nothing_seen(n), nothing_seen(n)
+        out = list[Floats]()
+        moved = False
         for j in self.order:
             mechanism, values = self._mechanisms[j], facts[j]
             if j in held:
                 values, moved = np.full(n, self.codings[j].codec.value_of(held[j])), True
             elif moved:
-                same = (fact == twin).all(1).numpy()  # nothing that this column sees differs
+                same = (fact == twin).all(1).numpy()  # rows whose visible columns do not differ
                 values = np.where(same, values, mechanism.twin((fact, twin), values, rng))
             fact += mechanism.vector(self.codings[j].encode(facts[j]))
             twin += mechanism.vector(self.codings[j].encode(values))
@@ -132,7 +130,7 @@ class NeuralModel:
         return out
 
     def first(self, columns: Sequence[str]) -> NeuralModel:
-        """Return the same weights with these columns first; nothing is fit again."""
+        """Return a model with these columns first and the same weights."""
         front = [self._position[name] for name in columns]
         return NeuralModel(
             self.weights, self.codings, [*front, *(j for j in self.order if j not in set(front))]
@@ -140,41 +138,38 @@ class NeuralModel:
 
     def log_likelihood(self, table: pa.Table) -> Floats:
         """Return nats per row on the grid of `families.grid`, float64 [n]."""
-        values = [coding.codec.values(table.column(coding.codec.name)) for coding in self.codings]
-        shares = [
-            torch.from_numpy(coding.grid_shares().astype(np.float32)) for coding in self.codings
-        ]
+        values = _values_of(self.codings, table)
+        shares = [torch.from_numpy(c.grid_shares().astype(np.float32)) for c in self.codings]
 
-        def judge(chunk: int) -> Floats:
-            rows = slice(chunk * JUDGED_ROWS, (chunk + 1) * JUDGED_ROWS)
+        def score(chunk: int) -> Floats:
+            rows = slice(chunk * LIKELIHOOD_ROWS, (chunk + 1) * LIKELIHOOD_ROWS)
             part = [v[rows] for v in values]
             seen, total = nothing_seen(part[0].size), np.zeros(part[0].size)
             for j in self.order:
                 mechanism, coding = self._mechanisms[j], self.codings[j]
-                p = mechanism.grid_shares(
-                    mechanism.hidden(seen), shares[j], coding.grid.cells(part[j])
-                ).numpy()
+                cells = coding.grid.cells(part[j])
+                p = mechanism.grid_shares(mechanism.hidden(seen), shares[j], cells).numpy()
                 total += np.log((1.0 - SLIP) * p + SLIP / coding.grid.size)
                 seen += mechanism.vector(coding.encode(part[j]))
             return total
 
-        return np.concatenate(
-            [np.empty(0), *_in_parallel(judge, -(-table.num_rows // JUDGED_ROWS))]
-        )
+        chunks = -(-table.num_rows // LIKELIHOOD_ROWS)
+        return np.concatenate([np.empty(0), *_in_parallel(score, chunks)])
 
     def save(self, directory: Path) -> None:
-        """Write weights and config."""
+        """Write the weights and the column order into the directory."""
         save_weights(self.weights, {"order": self.order}, directory)
 
 
 class Neural:
     """The family (see `families.base.Family`).
 
-    Options: gpu, train on a GPU if above 0 and there is one; checkpoints, a directory (Path) in
-    which a training leaves what the next one of the same table, order and seed continues from, for
-    the caller to remove; kept, called (without arguments) after something was written or removed
-    there; group, the `WorkerGroup` of workers to train with: only in the leader is the model that is
-    returned of use.
+    Options:
+        gpu: train on a GPU if above 0 and one is available.
+        checkpoints: directory (Path) from which an interrupted training of the same table, order
+            and seed continues; the caller removes it.
+        kept: called without arguments after a file there was written or removed.
+        group: `WorkerGroup` of the workers that train together; only the leader's model is usable.
     """
 
     name = "neural"
@@ -193,13 +188,14 @@ class Neural:
         from simulacra_trainer.families.neural.batches import TableBatches, code_table
         from simulacra_trainer.families.neural.network import Network
         from simulacra_trainer.families.neural.training import plan_training, train
-        from simulacra_trainer.families.neural.training_context import TrainingContext, scratch
+        from simulacra_trainer.families.neural.training_context import (
+            TrainingContext,
+            checkpoint_directory,
+        )
 
         weights = row_weights(table, schema)
-        codings = [
-            fit_coding(table.column(column.name), column, weights) for column in schema.learned()
-        ]
-        values = [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
+        codings = [fit_coding(table.column(c.name), c, weights) for c in schema.learned()]
+        values = _values_of(codings, table)
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
         places = [position[name] for name in order]
         network = Network(codings, torch.Generator().manual_seed(seed))
@@ -209,31 +205,31 @@ class Neural:
         batches = TableBatches(coded, seed=seed, weights=weights, part=part)
         seen = values if weights is None else [*values, weights]
         plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
-        with scratch(
-            options.get(CHECKPOINTS), _fingerprint(seen, repr((places, plan)))
-        ) as directory:
-            kept = options.get(KEPT) or (lambda: None)
-            train(network, batches, plan, TrainingContext(directory, kept, group), progress)
+        name = _fingerprint(seen, repr((places, plan)))
+        with checkpoint_directory(options.get(CHECKPOINTS), name) as directory:
+            on_change = options.get(KEPT) or (lambda: None)
+            train(network, batches, plan, TrainingContext(directory, on_change, group), progress)
         progress(1.0)
         return NeuralModel(fold(network, codings), codings, places)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
         weights = row_weights(table, schema)
-        codings = [
-            fit_coding(table.column(column.name), column, weights) for column in schema.learned()
-        ]
+        codings = [fit_coding(table.column(c.name), c, weights) for c in schema.learned()]
         tensors, config = load_weights(directory, codings)
         order = config.get("order")
-        if not isinstance(order, list) or sorted(map(str, order)) != sorted(
-            map(str, range(len(codings)))
-        ):
-            raise ModelFileError("the order of the columns does not fit the schema")
+        places = sorted(map(str, range(len(codings))))
+        if not isinstance(order, list) or sorted(map(str, order)) != places:
+            raise ModelFileError("the column order in neural.json does not match the schema")
         return NeuralModel(tensors, codings, [int(j) for j in order])
 
 
+def _values_of(codings: Sequence[ColumnCoding], table: pa.Table) -> list[Floats]:
+    return [coding.codec.values(table.column(coding.codec.name)) for coding in codings]
+
+
 def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
-    """Return work(0), work(1), ...; a chunk has one thread, so results do not depend on them."""
+    """Return work(0), work(1), ...; one thread per chunk, so threads do not change results."""
 
     def alone(chunk: int) -> Any:
         with torch.inference_mode():
@@ -244,7 +240,7 @@ def _in_parallel(work: Callable[[int], Any], chunks: int) -> list[Any]:
 
 
 def _fingerprint(values: Sequence[Floats], plan: str) -> str:
-    """Return an opaque name of a training: the same for the same table and plan."""
+    """Return an opaque name that is the same for the same table and plan."""
     digest = hashlib.sha256(plan.encode())
     for column in values:
         digest.update(column.tobytes())

@@ -1,9 +1,10 @@
-"""The network: one conditional distribution for every column given any set of the others.
+"""The network: the distribution of every column given any set of the others.
 
-Each value is a vector; the input of a target column is the sum of the vectors of the columns that
-it may see (a row of a binary matrix); a small MLP with weights of its own follows; then a softmax
-over the column's codes and, for numbers, one over the cells of the code. All columns are computed
-together, as batched products. After NADE (Uria et al. 2016) and TabularARGN (Tiwald et al. 2025).
+Each value is embedded as a vector. The input of a target column is the sum of the vectors of the
+columns that it may see (a row of a binary matrix). A small MLP with the target's own weights
+follows, then a softmax over the column's codes and, for numbers, one over the cells of the code.
+All columns are computed together as batched products. After NADE (Uria et al., 2016) and
+TabularARGN (Tiwald et al., 2025).
 """
 
 from __future__ import annotations
@@ -18,21 +19,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simulacra_trainer.families.neural.basis import code_basis
-from simulacra_trainer.families.neural.coding import CELLS, INPUTS, ColumnCoding
+from simulacra_trainer.families.neural.coding import CELLS, INPUTS, ColumnCoding, Floats
 
 WIDTH = 128
 FINE_WIDTH = 64
+HAT_WIDTHS = (4, 16)
 NEVER = -1e4
-"""Logit of a code or cell without training rows; finite, so that half precision holds it."""
+"""Logit of a code or cell without training rows; half precision can represent it."""
 SIZES = (2, 4, 8, 16, 32, 48, 64, 80, 100, 128, 160, 192, 256, 320, 448, 640)
 
 
 class Batch(NamedTuple):
     """Rows in groups that share a mask; columns in the network's order.
 
-    codes, cells int64 [columns, groups * rows]; inputs float32 [columns, groups * rows, INPUTS];
-    sees float32 [groups, columns, columns], 1 where the row's column may see the other.
+    Attributes:
+        codes, cells: int64 [columns, groups * rows].
+        inputs: float32 [columns, groups * rows, INPUTS].
+        sees: float32 [groups, columns, columns]; [g, a, b] is 1 where column a may see b.
     """
 
     codes: Tensor
@@ -42,7 +45,7 @@ class Batch(NamedTuple):
 
 
 class CodeTables(nn.Module):
-    """Vectors and output weights of columns of similar size, padded to one size."""
+    """Embeddings and output weights of columns of similar size, padded to one size."""
 
     def __init__(
         self, codings: Sequence[ColumnCoding], total: int, generator: torch.Generator
@@ -62,15 +65,13 @@ class CodeTables(nn.Module):
                 basis[i, : b.shape[0], : b.shape[1]] = b
             self.register_buffer("basis", torch.from_numpy(basis), persistent=False)
             shape = (c, basis.shape[2], WIDTH)
-            self.embed_shared, self.head_shared = (
-                _normal(shape, scale, generator),
-                _normal(shape, 0.02, generator),
-            )
+            self.embed_shared = _normal(shape, scale, generator)
+            self.head_shared = _normal(shape, 0.02, generator)
             self.slope = nn.Parameter(torch.zeros(c, k, WIDTH))
             self.slope_shared = nn.Parameter(torch.zeros(shape))
 
     def vectors(self) -> tuple[Tensor, Tensor | None]:
-        """Return vector and slope [columns, codes, WIDTH]; slope None without positions."""
+        """Return embeddings and slopes [columns, codes, WIDTH]; slopes None for categories."""
         if not self.is_ordered:
             return self.embed, None
         tied = torch.bmm(self.basis, torch.cat([self.embed_shared, self.slope_shared], 2))
@@ -82,7 +83,7 @@ class CodeTables(nn.Module):
 
 
 class CellTables(nn.Module):
-    """The second output of columns that have cells, given the code."""
+    """The output layer for cells given the code, of columns that have cells."""
 
     def __init__(self, codings: Sequence[ColumnCoding], generator: torch.Generator) -> None:
         super().__init__()
@@ -101,43 +102,33 @@ class CellTables(nn.Module):
         )
 
     def nll(self, h: Tensor, codes: Tensor, cells: Tensor) -> Tensor:
-        """Return nats [columns]; codes, cells [columns, rows], h [columns, rows, WIDTH]."""
+        """Return mean nats [columns]; codes, cells [columns, rows]; h [columns, rows, WIDTH]."""
         at = codes + self.k * torch.arange(codes.shape[0], device=codes.device)[:, None]
         gate, shift, bias = (
             functional.embedding(at, table.flatten(0, 1))
             for table in (self.gate, self.shift, self.bias)
         )
         f = functional.silu(torch.bmm(h, self.inner) * gate + shift)
-        logits = (torch.bmm(f, self.outer) + bias).float()
-        return (
-            functional.cross_entropy(logits.flatten(0, 1), cells.flatten(), reduction="none")
-            .view_as(cells)
-            .mean(1)
-        )
+        logits = torch.bmm(f, self.outer) + bias
+        return _nats(logits, cells)
 
 
 class Network(nn.Module):
-    """See the module.
+    """The whole network (see the module).
 
     Attributes:
-        order: position of each column in the codings, in the network's own order: columns of like
-            size together.
-        sizes: how many columns each of `tables` has.
-        fine: places in the network's order of the columns that have cells.
+        order: positions in the codings, in the network's own order, which groups columns with
+            similar numbers of codes.
+        sizes: number of columns of each entry of `tables`.
+        fine: positions in the network's order of the columns that have cells.
     """
 
     def __init__(self, codings: Sequence[ColumnCoding], generator: torch.Generator) -> None:
         super().__init__()
-        kinds = [(coding.is_ordered, padded(coding.codes)) for coding in codings]
-        self.order = sorted(range(len(codings)), key=lambda j: (kinds[j], j))
+        self.order = sorted(range(len(codings)), key=lambda j: (_kind(codings[j]), j))
         ordered = [codings[j] for j in self.order]
         c = len(codings)
-        alike = [
-            list(group)
-            for _, group in groupby(
-                ordered, lambda coding: (coding.is_ordered, padded(coding.codes))
-            )
-        ]
+        alike = [list(group) for _, group in groupby(ordered, _kind)]
         self.sizes = [len(group) for group in alike]
         self.tables = nn.ModuleList(CodeTables(group, c, generator) for group in alike)
         self.fine = [i for i, coding in enumerate(ordered) if coding.has_cells]
@@ -145,10 +136,8 @@ class Network(nn.Module):
         self.wide = _normal((c, INPUTS - 1, WIDTH), 0.25 / math.sqrt(c), generator)
         self.w1 = _normal((c, WIDTH, WIDTH), WIDTH**-0.5, generator)
         self.w2 = _normal((c, WIDTH, WIDTH), WIDTH**-0.5, generator)
-        self.b1, self.b2 = (
-            nn.Parameter(torch.zeros(c, 1, WIDTH)),
-            nn.Parameter(torch.zeros(c, 1, WIDTH)),
-        )
+        self.b1 = nn.Parameter(torch.zeros(c, 1, WIDTH))
+        self.b2 = nn.Parameter(torch.zeros(c, 1, WIDTH))
 
     def nll(self, batch: Batch, keep: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Return mean nats [columns]; keep: dropout factors [columns, rows, WIDTH]."""
@@ -161,10 +150,7 @@ class Network(nn.Module):
             h.split(self.sizes), batch.codes.split(self.sizes), self.tables, strict=True
         ):
             logits = torch.baddbmm(table.bias[:, None], hidden, table.outputs().transpose(1, 2))
-            nats = functional.cross_entropy(
-                logits.float().flatten(0, 1), codes.flatten(), reduction="none"
-            )
-            parts.append(nats.view_as(codes).mean(1))
+            parts.append(_nats(logits, codes))
         total = torch.cat(parts)
         if self.cells is not None:
             at = torch.tensor(self.fine, device=total.device)
@@ -172,7 +158,7 @@ class Network(nn.Module):
         return total
 
     def mixed(self, batch: Batch) -> Tensor:
-        """Return for each target the sum of the vectors that it sees, [columns, rows, WIDTH]."""
+        """Return each target's sum of visible vectors, [columns, rows, WIDTH]."""
         vectors = []
         columns = (tensor.split(self.sizes) for tensor in (batch.codes, batch.inputs, self.wide))
         for codes, inputs, wide, table in zip(*columns, self.tables, strict=True):
@@ -186,14 +172,42 @@ class Network(nn.Module):
             vectors.append(vector)
         g, c, _ = batch.sees.shape
         each = torch.cat(vectors).view(c, g, -1).transpose(0, 1)
-        return (
-            torch.bmm(batch.sees, each).view(g, c, -1, WIDTH).transpose(0, 1).reshape(c, -1, WIDTH)
-        )
+        sums = torch.bmm(batch.sees, each).view(g, c, -1, WIDTH)
+        return sums.transpose(0, 1).reshape(c, -1, WIDTH)
+
+
+def code_basis(coding: ColumnCoding) -> Floats:
+    """Return smooth functions of an ordered column's codes, float64 [codes, functions].
+
+    They tie the weights of neighboring bins: hat functions of two widths (in codes), and value and
+    rank with their halved squares, so that a softmax over the codes can express a discretized
+    normal distribution. Missing has zeros.
+    """
+    places = np.arange(coding.codes - 1)
+    hats = []
+    for width in HAT_WIDTHS:
+        apart = np.abs(places[:, None] - np.arange(0, coding.codes + width - 1, width))
+        hats.append(np.clip(1.0 - apart / width, 0.0, None))
+    middles = coding.middles()
+    known = np.concatenate([*hats, middles, middles**2 / 2.0], axis=1)
+    return np.concatenate([np.zeros((1, known.shape[1])), known])
 
 
 def padded(codes: int) -> int:
-    """Return the number of codes to which a column's tables are padded."""
+    """Return the padded size of the tables of a column with this many codes."""
     return next(size for size in SIZES if size >= codes)
+
+
+def _kind(coding: ColumnCoding) -> tuple[bool, int]:
+    return coding.is_ordered, padded(coding.codes)
+
+
+def _nats(logits: Tensor, chosen: Tensor) -> Tensor:
+    """Return mean nats [columns]; logits [columns, rows, choices], chosen [columns, rows]."""
+    nats = functional.cross_entropy(
+        logits.float().flatten(0, 1), chosen.flatten(), reduction="none"
+    )
+    return nats.view_as(chosen).mean(1)
 
 
 def _normal(shape: tuple[int, ...], scale: float, generator: torch.Generator) -> nn.Parameter:

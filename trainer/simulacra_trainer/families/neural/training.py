@@ -1,12 +1,11 @@
-"""Training: AdamW on the mean of the fixed and of random orders, averaged weights, early stopping,
-checkpoints.
+"""Training: AdamW, half fixed and half random column orders, averaged weights, early stopping.
 
-Several workers share each batch: they fit the model that one would, but for the rounding of sums.
-The budget is work, not time: the number of steps follows from the shape of the table, so a busy
-machine fits the same model as an idle one, later. Averaged weights are judged on held-out rows
-after every interval of steps; training ends when they stop improving, and the best ones are kept.
-Products are in bfloat16 on GPUs only: at these sizes it is slower on a CPU that has it (60 ms a
-step against 34 ms).
+Several workers share each batch and fit the model that one worker would, up to the rounding of
+sums. The budget is work, not time: the number of steps follows from the shape of the table, so a
+busy machine fits the same model as an idle one, later. After every interval of steps the averaged
+weights are scored on held-out rows; training ends when they stop improving, and the best ones are
+used. bfloat16 is for GPUs only: at these sizes it is slower on a CPU that supports it (60 ms a step
+against 34 ms).
 """
 
 from __future__ import annotations
@@ -32,31 +31,37 @@ from simulacra_trainer.families.neural.training_context import (
     BEST,
     LAST,
     TRAINED,
-    Keeper,
+    CheckpointWriter,
     TrainingContext,
 )
 from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
 
 LEARNING_RATE, MIN_RATE, FULL_RATE_ROWS = 3e-3, 1e-3, 5000
-"""Smaller tables get a smaller rate (square root of rows), or they overfit early."""
+"""The rate of smaller tables falls with the square root of the rows, or they overfit early."""
 WARM_UP_STEPS, CLIP = 100, 2.0
 DROPOUT, DROPOUT_ROWS, DROPOUT_POWER, MIN_DROPOUT, MAX_DROPOUT = 0.45, 2000, 0.35, 0.2, 0.5
-"""Dropout share at this many rows; it falls with a power of the rows."""
+"""Dropout share at DROPOUT_ROWS rows; it falls with a power of the rows."""
 DECAY = 0.1
 APART_DECAY, APART_RATE = 0.5, 0.1
-"""A bin's own weights decay faster and learn at a tenth of the rate."""
+"""Weights of single bins decay faster and learn at a tenth of the rate."""
 AVERAGE = 0.99
 PATIENCE = 2
 BUDGET_S, BUDGET_CELLS, BUDGET_POWER, MIN_BUDGET_S = 30.0, 100_000, 0.25, 5.0
 STEP_S, CELL_S = 0.004, 4.0e-6
-"""Seconds of a step on two cores, fixed and per value of the batch: seconds to steps."""
+"""Seconds of a step on two cores, fixed and per value of the batch; convert seconds to steps."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What decides a training besides the table: seed, use of a GPU, how many intervals at most,
-    learning rate, and how many of 256 activations are dropped.
+    """Settings that determine a training together with the table.
+
+    Attributes:
+        seed: of batches and dropout.
+        on_gpu: whether to use a GPU.
+        intervals: maximum number of intervals between two validations.
+        rate: learning rate.
+        dropped: how many of 256 activations are dropped.
     """
 
     seed: int
@@ -67,7 +72,7 @@ class TrainingPlan:
 
 
 def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPlan:
-    """Decide how long to train on a table of that shape."""
+    """Return the plan for a table of this shape."""
     rows, columns = batches.table.codes.shape
     budget_s = max(BUDGET_S * (rows * columns / BUDGET_CELLS) ** BUDGET_POWER, MIN_BUDGET_S)
     step_s = STEP_S + CELL_S * batches.batch_rows * columns
@@ -75,9 +80,8 @@ def plan_training(batches: TableBatches, *, seed: int, gpus: int) -> TrainingPla
     rate = LEARNING_RATE * min((rows / FULL_RATE_ROWS) ** 0.5, 1.0)
     dropout = DROPOUT * (DROPOUT_ROWS / rows) ** DROPOUT_POWER
     dropped = round(256 * min(max(dropout, MIN_DROPOUT), MAX_DROPOUT))
-    return TrainingPlan(
-        seed, gpus > 0 and torch.cuda.is_available(), intervals, max(rate, MIN_RATE), dropped
-    )
+    on_gpu = gpus > 0 and torch.cuda.is_available()
+    return TrainingPlan(seed, on_gpu, intervals, max(rate, MIN_RATE), dropped)
 
 
 def train(
@@ -85,16 +89,16 @@ def train(
     batches: TableBatches,
     plan: TrainingPlan,
     context: TrainingContext,
-    told: Progress,
+    progress: Progress,
 ) -> None:
     """Train the network in place.
 
     Args:
-        network: fresh; in the process that leads it ends with the best averaged weights.
+        network: untrained; in the leader it ends with the best averaged weights.
         batches: the coded table.
         plan: from `plan_training`.
-        context: where checkpoints lie, and the other workers.
-        told: told of the share that is done after every step.
+        context: checkpoint directory and worker group.
+        progress: called with the share done after every step.
     """
     torch.set_num_threads(threads())
     context.directory.mkdir(parents=True, exist_ok=True)
@@ -103,14 +107,14 @@ def train(
             network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
             return
         module = TrainedNetwork(network, plan, context.workers)
-        trainer = _trainer(module, batches, plan, context, told)
+        trainer = _trainer(module, batches, plan, context, progress)
         trainer.fit(module, datamodule=batches, ckpt_path=context.found(LAST), weights_only=True)
         if context.leads:
             best = torch.load(
                 context.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True
             )
             module.cpu().load_state_dict(best["state_dict"])
-            _note_trained(network, context)
+            _store_trained(network, context)
 
 
 def _trainer(
@@ -118,18 +122,17 @@ def _trainer(
     batches: TableBatches,
     plan: TrainingPlan,
     context: TrainingContext,
-    told: Progress,
+    progress: Progress,
 ) -> pl.Trainer:
     averaging = EMAWeightAveraging(decay=AVERAGE, use_buffers=False)
     stopping = EarlyStopping("nll", patience=PATIENCE, check_on_train_epoch_end=False)
-    keeper = Keeper(context)
+    writer = CheckpointWriter(context)
     group = context.group
     strategy: Strategy | str = "auto"
     if group is not None:
-        # a table without numbers leaves their weights unused
-        strategy = DDPStrategy(
-            find_unused_parameters=not any(one.is_ordered for one in module.network.tables)
-        )
+        # DDP must know that a table without numbers leaves the weights of numbers unused.
+        has_numbers = any(table.is_ordered for table in module.network.tables)
+        strategy = DDPStrategy(find_unused_parameters=not has_numbers)
     return pl.Trainer(
         accelerator="cuda" if plan.on_gpu else "cpu",
         devices=1,
@@ -145,19 +148,24 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=context.directory,
-        callbacks=[averaging, stopping, keeper, _Told(told, plan.intervals * batches.interval)],
+        callbacks=[
+            averaging,
+            stopping,
+            writer,
+            _ReportProgress(progress, plan.intervals * batches.interval),
+        ],
     )
 
 
-def _note_trained(network: Network, context: TrainingContext) -> None:
-    """Keep the weights that a training ended with, in the place of its checkpoints."""
+def _store_trained(network: Network, context: TrainingContext) -> None:
+    """Replace the checkpoints by the final weights."""
     whole = context.directory / f"{TRAINED}.ckpt"
     part = whole.with_suffix(".part")
     torch.save(network.state_dict(), part)
     part.replace(whole)
     for name in (LAST, BEST):
         (context.directory / f"{name}.ckpt").unlink(missing_ok=True)
-    context.kept()
+    context.on_change()
 
 
 class TrainedNetwork(pl.LightningModule):
@@ -167,40 +175,33 @@ class TrainedNetwork(pl.LightningModule):
         self, network: Network, plan: TrainingPlan, workers: Workers | None = None
     ) -> None:
         super().__init__()
-        self.network, self.seed, self.rate, self.dropped = (
-            network,
-            plan.seed,
-            plan.rate,
-            plan.dropped,
-        )
+        self.network = network
+        self.plan = plan
         self.workers = workers
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss of a batch, scaled so that one rate suits any number of columns."""
         c, n = batch.codes.shape
         workers = 1 if self.workers is None else self.workers.size
-        generator = torch.Generator(batch.codes.device).manual_seed(
-            self.seed * 1_000_003 + self.global_step
-        )
-        # every worker draws for the whole batch and takes its own rows: together they drop what one
-        # would
+        generator = torch.Generator(batch.codes.device)
+        generator.manual_seed(self.plan.seed * 1_000_003 + self.global_step)
+        # Every worker draws for the whole batch and takes its rows, so all drop what one would.
         rows = slice(0, n) if self.workers is None else self.workers.part(n * workers)
         shape = (c, n * workers, WIDTH)
-        keep = (self._kept(shape, generator)[:, rows], self._kept(shape, generator)[:, rows])
+        keep = (self._dropout(shape, generator)[:, rows], self._dropout(shape, generator)[:, rows])
         return self.network.nll(batch, keep).sum() / c**0.5
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        """Log nats a row."""
-        self.log(
-            "nll", self.network.nll(batch).sum(), on_epoch=True, batch_size=batch.codes.shape[1]
-        )
+        """Log nats per row."""
+        nats = self.network.nll(batch).sum()
+        self.log("nll", nats, on_epoch=True, batch_size=batch.codes.shape[1])
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip by norm; Lightning refuses to with a fused optimizer (scaled gradients)."""
+        """Clip by norm; Lightning does not allow this with a fused optimizer."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW; biases and gates do not decay; the learning rate warms up, then stays."""
+        """Return AdamW without decay of biases and gates; the rate warms up, then stays."""
         plain, matrices, apart = list[Tensor](), list[Tensor](), list[Tensor]()
         free = {
             id(p)
@@ -214,38 +215,38 @@ class TrainedNetwork(pl.LightningModule):
         groups = [
             {"params": plain, "weight_decay": 0.0},
             {"params": matrices, "weight_decay": DECAY},
-            {"params": apart, "weight_decay": APART_DECAY, "lr": self.rate * APART_RATE},
+            {"params": apart, "weight_decay": APART_DECAY, "lr": self.plan.rate * APART_RATE},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99), fused=True)
+        optimizer = torch.optim.AdamW(groups, lr=self.plan.rate, betas=(0.9, 0.99), fused=True)
         warm_up = torch.optim.lr_scheduler.LinearLR(
             optimizer, 1 / WARM_UP_STEPS, total_iters=WARM_UP_STEPS
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warm_up, "interval": "step"}}
 
-    def _kept(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Return dropout factors, cheaply: eight from each draw of 64 bits."""
+    def _dropout(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Return dropout factors; each draw of 64 bits gives eight, which is cheap."""
         size = shape[0] * shape[1] * shape[2]
         bits = torch.empty(-(-size // 8), dtype=torch.int64, device=generator.device)
-        drawn = (
-            bits.random_(-(2**63), None, generator=generator).view(torch.uint8)[:size].view(shape)
-        )
-        return (drawn >= self.dropped).to(torch.float32) * (256.0 / (256 - self.dropped))
+        bits.random_(-(2**63), None, generator=generator)
+        drawn = bits.view(torch.uint8)[:size].view(shape)
+        dropped = self.plan.dropped
+        return (drawn >= dropped).to(torch.float32) * (256.0 / (256 - dropped))
 
 
-class _Told(Callback):
-    """Tells how much of the work is done."""
+class _ReportProgress(Callback):
+    """Reports the share of steps done."""
 
     def __init__(self, progress: Progress, steps: int) -> None:
         self._progress, self._steps = progress, steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Tell."""
+        """Report after each step."""
         self._progress(min(trainer.global_step / self._steps, 1.0))
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep Lightning's banners, hints and warnings out of our logs."""
+    """Suppress Lightning's banners, hints and warnings."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

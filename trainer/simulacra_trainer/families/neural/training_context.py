@@ -1,4 +1,4 @@
-"""Where a training runs: checkpoint directory, its keeper, and the other workers."""
+"""Context of a training: checkpoint directory, checkpoint writer, and worker group."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ from simulacra_trainer.families.neural.worker_group import WorkerGroup
 from simulacra_trainer.workers import Workers
 
 BEST, LAST, TRAINED = "best", "last", "trained"
-"""Checkpoints of a training under way, and the weights that it ended with."""
+"""Names of the checkpoints of a running training, and of its final weights."""
 
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where a training runs.
+    """Checkpoint directory and worker group of a training.
 
     Attributes:
-        directory: where checkpoints lie. One that is there of a training that was cut short, of the
-            same table and plan, is continued with the same result; one that ended is not run again.
-        kept: told after checkpoints were written or removed.
-        group: the workers that train together; None: this process alone.
+        directory: of the checkpoints. An interrupted training of the same table and plan continues
+            from here with the same result; a finished one is not run again.
+        on_change: called after a checkpoint was written or removed.
+        group: the workers that train together; None for a single process.
     """
 
     directory: Path
-    kept: Callable[[], None] = lambda: None
+    on_change: Callable[[], None] = lambda: None
     group: WorkerGroup | None = None
 
     @property
     def workers(self) -> Workers | None:
-        """The place of this process among the workers; None: it is alone."""
+        """Rank and size of the worker group, None for a single process."""
         return None if self.group is None else self.group.workers
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the checkpoints."""
+        """Return whether this process writes the checkpoints."""
         return self.workers is None or self.workers.leads
 
     def found(self, name: str) -> Path | None:
-        """Return a whole checkpoint of that name, if every worker has the same."""
+        """Return the path of a complete checkpoint that all workers share, else None."""
         path = self.directory / f"{name}.ckpt"
-        whole = _is_whole(path)
+        complete = _is_complete(path)
         if self.group is None:
-            return path if whole else None
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if whole else ""
-        return path if self.group.agrees(digest) and whole else None
+            return path if complete else None
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if complete else ""
+        return path if self.group.agrees(digest) and complete else None
 
 
-class Keeper(ModelCheckpoint):
-    """Keeps the best weights and the last state after every interval; may be moved."""
+class CheckpointWriter(ModelCheckpoint):
+    """Saves the best weights and the last state after every interval; files may be moved."""
 
     def __init__(self, context: TrainingContext) -> None:
         super().__init__(
@@ -72,21 +72,15 @@ class Keeper(ModelCheckpoint):
         self._context = context
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save, and tell."""
+        """Save, then call `on_change` in the leader."""
         super().on_train_epoch_end(trainer, pl_module)
         if self._context.leads:
-            self._context.kept()
+            self._context.on_change()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what an earlier process noted, with its files where they are now."""
-        here = {
-            "dirpath": self.dirpath,
-            "best_model_path": self._here(state_dict["best_model_path"]),
-        }
-        here |= {
-            name: self._here(state_dict[name])
-            for name in ("kth_best_model_path", "last_model_path")
-        }
+        """Restore the state, with file paths in the present directory."""
+        names = ("best_model_path", "kth_best_model_path", "last_model_path")
+        here = {"dirpath": self.dirpath} | {name: self._here(state_dict[name]) for name in names}
         best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **here, "best_k_models": best})
 
@@ -95,8 +89,8 @@ class Keeper(ModelCheckpoint):
 
 
 @contextlib.contextmanager
-def scratch(directory: Path | None, name: str) -> Iterator[Path]:
-    """Yield the checkpoint directory: a named one whose owner removes it, or a temporary."""
+def checkpoint_directory(directory: Path | None, name: str) -> Iterator[Path]:
+    """Yield directory/name, which the caller removes, or a temporary directory."""
     if directory is not None:
         yield directory / name
         return
@@ -104,8 +98,8 @@ def scratch(directory: Path | None, name: str) -> Iterator[Path]:
         yield Path(fresh)
 
 
-def _is_whole(checkpoint: Path) -> bool:
-    """Whether the file is a checkpoint that was written to its end; another one is of no use."""
+def _is_complete(checkpoint: Path) -> bool:
+    """Return whether the file is a checkpoint that was written completely."""
     try:
         torch.load(checkpoint, map_location="meta", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):

@@ -1,4 +1,4 @@
-"""The trained network as plain tables, one set a column: what is drawn from, saved and loaded."""
+"""The trained network as plain tensors stacked by column: sampled from, saved and loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Weights = dict[str, Tensor]
 
 
 def shapes_of(codings: Sequence[ColumnCoding]) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of every tensor of a model; code tables are stacked by column."""
+    """Return the shape of every tensor of a model by name; code tables are stacked by column."""
     c, k = len(codings), sum(coding.codes for coding in codings)
     celled = [coding.codes for coding in codings if coding.has_cells]
     f, kf = len(celled), sum(celled)
@@ -48,19 +48,15 @@ def shapes_of(codings: Sequence[ColumnCoding]) -> dict[str, tuple[int, ...]]:
 
 @torch.no_grad()
 def fold(network: Network, codings: Sequence[ColumnCoding]) -> Weights:
-    """Return the weights in the codings' order, tied weights summed, padding removed."""
+    """Return the weights in the codings' order, with tied weights summed and padding removed."""
     by_column: dict[str, list[Tensor]] = {name: [] for name in shapes_of(codings)}
     place = {j: i for i, j in enumerate(network.order)}
     fine = {i: f for f, i in enumerate(network.fine)}
     tables: list[dict[str, Tensor]] = []
     for table in network.tables:
         embed, slope = table.vectors()
-        each = (
-            embed,
-            torch.zeros_like(embed) if slope is None else slope,
-            table.outputs(),
-            table.bias,
-        )
+        slope = torch.zeros_like(embed) if slope is None else slope
+        each = (embed, slope, table.outputs(), table.bias)
         tables += [
             dict(zip(("embed", "slope", "head", "bias"), column, strict=True))
             for column in zip(*each, strict=True)
@@ -70,19 +66,16 @@ def fold(network: Network, codings: Sequence[ColumnCoding]) -> Weights:
         for name, padded in tables[i].items():
             by_column[name].append(padded[: coding.codes])
         for name in ("wide", "w1", "b1", "w2", "b2"):
-            by_column[name].append(
-                getattr(network, name)[i : i + 1].reshape(shapes_of([coding])[name])
-            )
+            own = getattr(network, name)[i : i + 1]
+            by_column[name].append(own.reshape(shapes_of([coding])[name]))
         if network.cells is not None and i in fine:
             cells, at = network.cells, fine[i]
             by_column["inner"].append(cells.inner[at : at + 1])
             by_column["outer"].append(cells.outer[at : at + 1])
-            for name, source in (
-                ("gate", cells.gate),
-                ("shift", cells.shift),
-                ("cell_bias", cells.bias),
+            for name, table in zip(
+                ("gate", "shift", "cell_bias"), (cells.gate, cells.shift, cells.bias), strict=True
             ):
-                by_column[name].append(source[at, : coding.codes])
+                by_column[name].append(table[at, : coding.codes])
     shapes = shapes_of(codings)
     return {
         name: torch.cat(parts).float().contiguous() if parts else torch.zeros(shapes[name])
@@ -109,11 +102,10 @@ def load_weights(
     try:
         path = directory / TENSORS
         size = sum(4 * int(np.prod(shape)) for shape in shapes.values())
-        if (
-            path.stat().st_size > size + MAX_HEADER_BYTES
-            or (directory / CONFIG).stat().st_size > MAX_CONFIG_BYTES
-        ):
-            raise ModelFileError("a model file exceeds the size that its table allows")
+        limits = {TENSORS: size + MAX_HEADER_BYTES, CONFIG: MAX_CONFIG_BYTES}
+        for name, limit in limits.items():
+            if (directory / name).stat().st_size > limit:
+                raise ModelFileError(f"{name} is larger than a model of this table can be")
         config = json.loads((directory / CONFIG).read_bytes())
         if not isinstance(config, dict) or config.get("version") != VERSION:
             raise ModelFileError(f"{CONFIG} is not of version {VERSION}")
@@ -126,9 +118,8 @@ def load_weights(
                     raise ModelFileError(f"tensor {name} has the wrong type or shape")
             weights = {name: file.get_tensor(name) for name in shapes}
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(
-            f"the model files do not hold a neural model ({type(error).__name__})"
-        ) from None
+        why = type(error).__name__
+        raise ModelFileError(f"{TENSORS} and {CONFIG} do not hold a neural model: {why}") from None
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         raise ModelFileError(f"{TENSORS} holds a number that is not finite")
     return weights, config

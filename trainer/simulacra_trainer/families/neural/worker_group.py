@@ -1,7 +1,7 @@
-"""The workers of one fit, joined by torch.distributed: gloo between CPUs, NCCL between GPUs.
+"""The workers of one fit, joined by torch.distributed: gloo on CPUs, NCCL on GPUs.
 
 What the workers must agree on goes through the leader's key-value store as plain bytes; gradients
-go from each to each.
+are exchanged directly.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from pytorch_lightning.plugins.environments import ClusterEnvironment
 
 from simulacra_trainer.workers import PeerLost, Workers
 
-PATIENCE = timedelta(minutes=30)
-"""Time a worker waits for another: scheduling, and the leader's work in between."""
-FAREWELL = timedelta(seconds=30)
-_TELLTALES = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
+TIMEOUT = timedelta(minutes=30)
+"""How long a worker waits for another: pod scheduling, or the leader's work in between."""
+EXIT_TIMEOUT = timedelta(seconds=30)
+"""How long the leader waits at the end for the followers to leave."""
+_CONNECTION_ERRORS = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer")
 
 
 class WorkerGroup:
-    """The workers of a fit, seen from one of them. Make it with `joined`."""
+    """The workers of a fit as seen by one of them; create it with `joined`."""
 
     def __init__(self, workers: Workers, store: dist.Store) -> None:
-        self.workers, self._store, self._turns = workers, store, 0
+        self.workers = workers
+        self._store = store
+        self._calls = 0
 
     def share(self, content: bytes | None = None) -> bytes:
-        """Return what the leader passes. Every worker must call, in the same order."""
+        """Return the leader's content. All workers must call in the same order."""
         key = self._key("shared")
         if content is not None:
             self._store.set(key, content)
@@ -39,31 +42,31 @@ class WorkerGroup:
         return bytes(self._store.get(key))
 
     def agrees(self, text: str) -> bool:
-        """Whether all workers say the same. Every worker must call, in the same order."""
-        key = self._key("said")
+        """Return whether all workers pass the same text. All must call in the same order."""
+        key = self._key("agree")
         self._store.set(f"{key}/{self.workers.rank}", text)
-        said = {bytes(self._store.get(f"{key}/{rank}")) for rank in range(self.workers.size)}
-        return len(said) == 1
+        texts = {bytes(self._store.get(f"{key}/{rank}")) for rank in range(self.workers.size)}
+        return len(texts) == 1
 
-    def part_ways(self) -> None:
-        """End together: nobody leaves before the leader has done everything, and it leaves last."""
+    def finish(self) -> None:
+        """Wait until the leader is done; the leader then waits for the followers to leave."""
         if not self.workers.leads:
             self._store.wait(["done"])
             self._store.set(f"gone/{self.workers.rank}", b"")
             return
         self._store.set("done", b"")
-        with contextlib.suppress(
-            dist.DistError
-        ):  # all is done: who is not heard of may go as it likes
-            self._store.wait([f"gone/{rank}" for rank in range(1, self.workers.size)], FAREWELL)
+        gone = [f"gone/{rank}" for rank in range(1, self.workers.size)]
+        # The fit is complete, so a follower that does not answer is no error.
+        with contextlib.suppress(dist.DistError):
+            self._store.wait(gone, EXIT_TIMEOUT)
 
     def _key(self, name: str) -> str:
-        self._turns += 1
-        return f"{name}/{self._turns}"
+        self._calls += 1
+        return f"{name}/{self._calls}"
 
 
 class GroupEnvironment(ClusterEnvironment):
-    """Tells Lightning that every worker was started by somebody else, each as a node of its own."""
+    """Tells Lightning that all workers are already running, one per node."""
 
     def __init__(self, workers: Workers) -> None:
         super().__init__()
@@ -71,53 +74,53 @@ class GroupEnvironment(ClusterEnvironment):
 
     @property
     def creates_processes_externally(self) -> bool:
-        """Yes."""
+        """Return True: pods start the workers, not Lightning."""
         return True
 
     @property
     def main_address(self) -> str:
-        """The leader's."""
+        """Return the leader's address."""
         return self._workers.address
 
     @property
     def main_port(self) -> int:
-        """The leader's."""
+        """Return the leader's port."""
         return self._workers.port
 
     @staticmethod
     def detect() -> bool:
-        """It is given, never looked for."""
+        """Return False: the environment is passed explicitly."""
         return False
 
     def world_size(self) -> int:
-        """Workers."""
+        """Return the number of workers."""
         return self._workers.size
 
     def set_world_size(self, size: int) -> None:
-        """It is known."""
+        """Ignore: the value is fixed."""
 
     def global_rank(self) -> int:
-        """Which worker this is."""
+        """Return the rank of this worker."""
         return self._workers.rank
 
     def set_global_rank(self, rank: int) -> None:
-        """It is known."""
+        """Ignore: the value is fixed."""
 
     def local_rank(self) -> int:
-        """Each worker has its machine to itself."""
+        """Return 0: one worker per machine."""
         return 0
 
     def node_rank(self) -> int:
-        """Which worker this is."""
+        """Return the rank of this worker."""
         return self._workers.rank
 
 
 @contextlib.contextmanager
 def joined(workers: Workers, *, on_gpu: bool) -> Iterator[WorkerGroup]:
-    """Meet the other workers; leave them at the end.
+    """Join the other workers of a fit; leave the group at the end.
 
     Raises:
-        PeerLost: if one of them does not come or goes before the end.
+        PeerLost: another worker did not join in time or stopped early.
     """
     try:
         store = _store(workers)
@@ -126,25 +129,27 @@ def joined(workers: Workers, *, on_gpu: bool) -> Iterator[WorkerGroup]:
             store=dist.PrefixStore("torch", store),
             rank=workers.rank,
             world_size=workers.size,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
         try:
             group = WorkerGroup(workers, dist.PrefixStore("fit", store))
             yield group
-            group.part_ways()
+            group.finish()
         finally:
             dist.destroy_process_group()
     except RuntimeError as error:
-        if isinstance(error, dist.DistError) or any(word in str(error) for word in _TELLTALES):
+        if isinstance(error, dist.DistError) or any(
+            word in str(error) for word in _CONNECTION_ERRORS
+        ):
             raise PeerLost(type(error).__name__) from error
         raise
 
 
 def _store(workers: Workers) -> dist.TCPStore:
-    """Return the key-value store; the leader serves it, on loopback where that suffices."""
+    """Return the key-value store; the leader serves it, on loopback if its address is local."""
     if not workers.leads:
         return dist.TCPStore(
-            workers.address, workers.port, workers.size, is_master=False, timeout=PATIENCE
+            workers.address, workers.port, workers.size, is_master=False, timeout=TIMEOUT
         )
     if _is_loopback(workers.address):
         listener = socket.create_server(("127.0.0.1", workers.port))
@@ -159,7 +164,7 @@ def _store(workers: Workers) -> dist.TCPStore:
         workers.port,
         workers.size,
         is_master=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         wait_for_workers=False,
         master_listen_fd=listener.detach(),
     )
