@@ -13,6 +13,7 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.forest import FOREST, ForestModel, additive, likelihood
+from simulacra_trainer.families.forest.abduct import abduct
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.do_response import columns_used, follows_scores
 from simulacra_trainer.families.forest.latent import fit_additive
@@ -288,3 +289,20 @@ def test_weighted_rows_use_trees_instead_of_normal_scores(table_and_schema) -> N
         table, schema, [f"n{j}" for j in range(8)], seed=0, options={}, progress=no_progress
     )
     assert not any(follows_scores(sampler) for sampler in model.samplers.values())
+
+
+def test_noise_of_a_partly_missing_score_reproduces_its_row(table_and_schema) -> None:
+    model = fit(*table_and_schema)
+    facts = model.sample(800, np.random.default_rng(1))
+    codecs = model.data.codecs
+    drawn = [codec.values(facts.column(codec.name)) for codec in codecs]
+    context = Context(np.stack([c.encode(v) for c, v in zip(codecs, drawn, strict=True)]), drawn)
+    rows = np.arange(facts.num_rows, dtype=np.int32)
+    sampler = model.samplers[7]
+    assert follows_scores(sampler)
+    assert np.isnan(drawn[7]).any()
+    u = abduct(sampler, context, rows, drawn[7], np.random.default_rng(2).random(rows.size))
+    again = codecs[7].tidy(sampler.draw(context, rows, u))
+    assert np.array_equal(np.isnan(again), np.isnan(drawn[7]))
+    # Where no residual of the tree leads to the value, the nearest one is drawn.
+    assert np.isclose(again, drawn[7], atol=1e-9, equal_nan=True).mean() > 0.99

@@ -176,8 +176,10 @@ def _span(sampler: Sampler) -> tuple[float, float]:
             return float(np.nanmin(known)), float(np.nanmax(known))
         case Pool(low, high) | Numbers(_, low, high):
             return float(low.min()), float(high.max())
+        case Latent(margin=margin):
+            return _span(margin)
         case _:
-            raise TypeError("a class is drawn by a pool, a class tree or a number tree")
+            raise TypeError("a class is drawn by a pool, a score, a class tree or a number tree")
 
 
 @compiled
