@@ -11,7 +11,7 @@ UPGRADE ?=
 UV := build/uv/bin/uv
 # Test processes beside each other; tests/conftest.py says which tests share one.
 WORKERS ?= auto
-PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 LOCAL := not controlplane and not node and not reliability
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
