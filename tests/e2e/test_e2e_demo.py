@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from installation import own_environment
+
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 
@@ -15,7 +17,9 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 @pytest.mark.parametrize("family", ["forest", pytest.param("neural", marks=pytest.mark.neural)])
 def test_demo_passes_for_both_families(family: str, tmp_path: Path) -> None:
     command = [sys.executable, str(DEMO), "--family", family, "--output", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=840)
+    done = subprocess.run(
+        command, env=own_environment(), capture_output=True, text=True, timeout=840
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "resources left: 0; objects left in the store: 0" in done.stdout
     assert "missed" not in done.stdout

@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from installation import own_environment
 from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
 
@@ -32,7 +33,10 @@ class Up:
         self.path = path
         with (path.parent / "up.err").open("ab") as err:
             self.process = subprocess.Popen(
-                [*COMMAND, str(path)], stdout=subprocess.PIPE, stderr=err
+                [*COMMAND, str(path)],
+                env=own_environment(),
+                stdout=subprocess.PIPE,
+                stderr=err,
             )
         assert self.process.stdout
         line = self.process.stdout.readline()

@@ -20,6 +20,14 @@ SURVEY = Path(__file__).parents[2] / "examples" / "gss_survey.csv"
 READY_SECONDS = 90
 
 
+def own_environment() -> dict[str, str]:
+    """Return the environment without the variables that fixtures of other folders set.
+
+    One store belongs to one installation.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")}
+
+
 def descendants(pid: int) -> list[int]:
     """Return the pids of all processes below a process."""
     table = subprocess.run(
@@ -52,12 +60,8 @@ class Installation:
             "--data-dir",
             str(self.data_dir),
         ]
-        # Drop variables from fixtures of other folders: one store belongs to one installation.
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("SIMULACRA_")
-        }
         self.process = subprocess.Popen(
-            command, env=inherited | self._env, stdout=subprocess.PIPE, text=True
+            command, env=own_environment() | self._env, stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout
         self.ready = json.loads(self.process.stdout.readline())
