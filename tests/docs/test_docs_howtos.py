@@ -124,7 +124,7 @@ def test_self_host_and_customer_key_howtos_run(workspace: Any) -> None:
 @pytest.mark.e2e
 def test_migration_from_the_hosted_api_runs(workspace: Any) -> None:
     output = workspace.bash("".join(code_blocks("howto/migrate-hosted.md", "bash")))
-    assert output.split() == ["ready", "21", "true"]
+    assert output.split() == ["ready", "21", "ready", "true"]
     assert (workspace.folder / "rows.parquet").read_bytes()[:4] == b"PAR1"
 
 
