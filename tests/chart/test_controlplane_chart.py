@@ -72,7 +72,7 @@ def test_api_server_accepts_every_object(cluster: RealCluster, variant: str) -> 
 def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path: Path) -> None:
     quick = ("--set", "check.enabled=false")
     notes = helm(cluster, "install", "simulacra", str(CHART), *quick)
-    assert "FOR TRYING OUT ONLY" in notes
+    assert "FOR TRIALS ONLY" in notes
     get = ("get", "secret", "simulacra-credentials", "-n", SYSTEM, "-o", "jsonpath={.data}")
     before = cluster.kubectl(*get)
     assert len(json.loads(before)) == 3

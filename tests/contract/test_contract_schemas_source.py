@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STORED = ROOT / "embedded" / "simulacra_embedded" / "controlplane" / "builtins.json"
+STORED = ROOT / "controlplane" / "simulacra_controlplane" / "builtins.json"
 RELEASE = "36"
 
 
