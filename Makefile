@@ -41,7 +41,7 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 	$(PY) -m pytest -n 4 --dist worksteal -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8
+	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=8
 
 coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html
