@@ -2,11 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.forest.do_response import Response, columns_used
+from simulacra_trainer.families.forest.samplers import Classes, Numbers, Switch, Tree
 from simulacra_trainer.families.forest.smooth import fit_smooth
 from simulacra_trainer.table.clean import clean_table
 
@@ -78,6 +80,32 @@ def test_columns_not_affected_by_do_are_unchanged() -> None:
     done = model.sample(1_000, np.random.default_rng(1), do={"t": 0.0})
     assert done.select(["z", "other"]).equals(plain.select(["z", "other"]))
     assert isinstance(model._responses[2], Response)
+
+
+def test_columns_used_reach_through_inner_samplers() -> None:
+    leaf = np.zeros(1, np.int32)
+    on_0, on_1 = (
+        Tree(*(np.array(part, np.int32) for part in ([k, -1, -1], [0] * 3, [1] * 3, leaf, leaf)))
+        for k in (0, 1)
+    )
+    number = Numbers(on_1, np.zeros(1), np.zeros(1))
+    classes = Classes(on_0, leaf, np.zeros(1), {0: number})
+    assert columns_used(classes) == {0, 1}
+    assert columns_used(Switch(2, np.zeros(1), (classes,))) == {0, 1, 2}
+
+
+def test_effect_on_a_number_with_missing_values_reaches_rows_and_twins() -> None:
+    """Whether y is missing depends on nothing, so only the number inside the class reads t."""
+    rng = np.random.default_rng(11)
+    t, missing = rng.normal(size=ROWS), rng.random(ROWS) < 0.1
+    model = _fit({"t": t, "y": np.where(missing, np.nan, 2 * t + rng.normal(size=ROWS))}, 12.0)
+    assert isinstance(model.samplers[1], Classes)
+    assert _mean(model, t=1.0) - _mean(model, t=-1.0) == pytest.approx(4.0, abs=0.15)
+    rows = model.sample(2_000, np.random.default_rng(2))
+    twins = model.counterfactual(rows, {"t": 2.0}, np.random.default_rng(3))
+    moved = pc.subtract(twins.column("y"), rows.column("y"))
+    expected = 2 * (2.0 - rows.column("t").to_numpy())
+    assert np.nanmean(np.abs(moved.to_numpy() - expected)) < 0.3
 
 
 def test_column_without_predictors_keeps_its_sampler() -> None:

@@ -21,9 +21,12 @@ from simulacra_trainer.families.forest.samplers import (
     Context,
     Ints,
     Latent,
+    Lookup,
+    Monotone,
     Numbers,
     Pool,
     Sampler,
+    Switch,
 )
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
 
@@ -74,17 +77,22 @@ def follows_scores(sampler: Sampler) -> bool:
 
 
 def columns_used(sampler: Sampler) -> set[int]:
-    """Return the columns (schema order) that the sampler reads."""
-    if isinstance(sampler, Pool):
-        return set()
-    if isinstance(sampler, Latent):
-        return {*map(int, sampler.columns), *columns_used(sampler.residual)}
-    if isinstance(sampler, Response):
-        return {*sampler.columns, *sampler.tree.columns}
-    own = set(sampler.tree.columns) if isinstance(sampler, Numbers | Classes) else {sampler.on}
-    samplers = getattr(sampler, "parts", ())
-    inner = samplers.values() if isinstance(samplers, dict) else samplers
-    return own.union(*(columns_used(of) for of in inner))
+    """Return the columns (schema order) that the sampler reads, also through inner samplers."""
+    match sampler:
+        case Pool():
+            return set()
+        case Latent(columns=columns, residual=residual):
+            return {*map(int, columns), *columns_used(residual)}
+        case Response(columns=columns, tree=tree):  # before Numbers, its base class
+            return {*columns, *tree.columns}
+        case Numbers(tree=tree):
+            return set(tree.columns)
+        case Classes(tree=tree, samplers=samplers):
+            return set(tree.columns).union(*map(columns_used, samplers.values()))
+        case Switch(on=on, samplers=samplers):
+            return {on}.union(*map(columns_used, samplers))
+        case Lookup(on=on) | Monotone(on=on):
+            return {on}
 
 
 def _respond(sampler: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
