@@ -34,10 +34,11 @@ async def job_events(repository: TenantRepository, job: JobBody) -> AsyncIterato
     """Yield `progress` events of a job, then `end` (or `gone` when it was deleted)."""
     last = ""
     sent = time.monotonic()
+    known = [job]
     yield b"retry: 2000\n\n"
 
     async def read() -> JobBody:
-        return await find_job(repository, job.job_id)
+        return known.pop() if known else await find_job(repository, job.job_id)
 
     try:
         async for found in poll(read, STREAM_SECONDS, first=POLL_SECONDS, most=POLL_SECONDS):

@@ -38,10 +38,15 @@ async def custody() -> Response:
     return HTMLResponse(_custody(), headers=_HEADERS)
 
 
+@cache
+def _console() -> str:
+    return render("console.html.j2")
+
+
 @router.get("/console")
 async def console() -> Response:
     """Return the console, a client of the public API."""
-    return HTMLResponse(render("console.html.j2"), headers=_HEADERS)
+    return HTMLResponse(_console(), headers=_HEADERS)
 
 
 @router.get(PATH + "/{name:path}")
