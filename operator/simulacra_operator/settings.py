@@ -58,7 +58,7 @@ class Settings:
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read all settings; docs/settings.md lists the variables.
+    """Read all settings; docs/reference/settings.md lists the variables.
 
     Raises:
         OperatorSettingsError: a variable is malformed; the message names it.
