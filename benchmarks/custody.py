@@ -131,7 +131,7 @@ def available(folder: Path) -> list[Tool]:
     tools.append(
         Tool(
             "dd (a copy)",
-            "nothing; fsync in place of encryption",
+            "nothing; fsync instead of encryption",
             lambda at, plain: [*plain_copy, "conv=fsync", f"if={plain}", f"of={at / 'dd'}"],
             lambda at, out: [*plain_copy, f"if={at / 'dd'}", f"of={out}"],
         )

@@ -8,7 +8,8 @@ difference is a bug here.
 How a request goes: `app` (token, error bodies) -> `requests` (path, query, body) -> `handlers` (one
 function a verb) -> `reads` and `watch`, or `admission` (prune, default, validate, CEL),
 `patch`/`strategic`/`apply` and `writes` -> `store` (SQLite, one transaction a write). `controllers`
-runs the `garbage_collector`, the `namespace_deletion` of namespaces and CRDs, and the expiry of events.
+runs the `garbage_collector`, the `namespace_deletion` of namespaces and CRDs, and the expiry of
+events.
 
 Not served, answered 501, 415 or 404: authorization (the token may do everything) and admission
 plugins, protobuf and CBOR bodies (so imperative `kubectl create secret|namespace|job` and `kubectl

@@ -129,7 +129,7 @@ def _choose_finalizers(resource: Resource, metadata: dict[str, Any], policy: str
         and resource.storage == "jobs.batch"
         and not {FOREGROUND, ORPHAN} & set(finalizers)
     ):
-        policy = "Orphan"  # batch/v1 keeps the pods of a Job unless told otherwise
+        policy = "Orphan"  # batch/v1 keeps the pods of a Job by default
     if policy is None:
         return
     finalizers = [name for name in finalizers if name not in (FOREGROUND, ORPHAN)]

@@ -116,7 +116,7 @@ _MESSAGES = {
     "model_type": _OBJECT,
     "model_attributes_type": _OBJECT,
 }
-"""Messages in place of pydantic's that speak of its models."""
+"""Messages instead of pydantic's, which name its models."""
 
 
 def field_errors(error: ValidationError | RequestValidationError) -> list[FieldError]:

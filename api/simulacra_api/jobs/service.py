@@ -28,7 +28,7 @@ Result = GenerationJob | EffectEstimate
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing counts for; fitting is the rest."""
 REFIT = f"{GROUP}/refit"
-"""Annotation of a Dataset: when a new model was last requested in place of its model (RFC 3339)."""
+"""Annotation of a Dataset: when a replacement of its model was last requested (RFC 3339)."""
 FIT = f"{GROUP}/fit"
 """Annotation of a Dataset: the requested fit (JSON of a Model's spec), without knowledge, which
 names columns. It keeps differential privacy when the model is erased and fit again."""

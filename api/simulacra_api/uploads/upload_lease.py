@@ -31,7 +31,7 @@ ANNOTATION = ANNOTATION_UPLOAD_LEASE
 STARTED = ANNOTATION_UPLOAD_STARTED
 """Annotation: start of the upload, ISO 8601; the operator abandons stale, incomplete uploads."""
 RESTING = "-"
-"""In place of the owner's nonce: an upload between two pieces, free to be taken."""
+"""Instead of the owner's nonce: an upload between two pieces, free to be taken."""
 _POINTER = "/metadata/annotations/" + ANNOTATION.replace("/", "~1")
 _RENEWALS_PER_LEASE = 4
 

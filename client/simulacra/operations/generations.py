@@ -101,9 +101,10 @@ def download(
 ) -> Steps[int]:
     """Download a generation's rows to a file, complete or not at all; return its bytes.
 
-    The received part of a stored file (Parquet in one part) is kept beside it as `PATH.ETAG.part`.
-    The next call, in this process or another, requests the rest. The digest of the service is
-    checked. If the service goes away during the download, the client waits for two minutes.
+    The received part of a stored file (Parquet in one part) is kept in the same folder as
+    `PATH.ETAG.part`. The next call, in this process or another, requests the rest. The digest of
+    the service is checked. If the service goes away during the download, the client waits for two
+    minutes.
 
     Args:
         generation_id: whose rows.

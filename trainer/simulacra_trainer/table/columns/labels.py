@@ -21,7 +21,7 @@ MAX_CODED = 2_000
 
 @dataclass(frozen=True)
 class Decoded:
-    """A column with labels in place of codes.
+    """A column with labels instead of codes.
 
     Attributes:
         values: numbers or text as before, or a dictionary of words.
