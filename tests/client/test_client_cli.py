@@ -39,7 +39,8 @@ def test_missing_connection_names_the_variables_to_set(monkeypatch: pytest.Monke
 
 
 def test_missing_field_of_a_connection_file_is_named(connection: Path) -> None:
-    connection.write_text(json.dumps({**FIELDS, "client_secret": ""}))
+    present = {name: value for name, value in FIELDS.items() if name != "client_secret"}
+    connection.write_text(json.dumps(present))
     done = run("datasets", "-c", connection)
     assert done.exit_code == 2
     assert "client_secret" in done.stderr

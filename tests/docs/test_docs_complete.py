@@ -25,7 +25,7 @@ PROGRAMS = (
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
-PACKAGES = ("api", "client", "crds", "custody", "embedded", "operator", "trainer")
+PACKAGES = ("api", "client", "controlplane", "crds", "custody", "embedded", "operator", "trainer")
 
 
 @pytest.fixture(scope="module")

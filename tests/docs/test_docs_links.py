@@ -19,6 +19,10 @@ GENERATED = {
 }
 
 
+def test_pages_are_found() -> None:
+    assert {page.parent.name for page in PAGES} >= {"adr", "howto", "explanation", "results"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_of_a_page_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", page.read_text())

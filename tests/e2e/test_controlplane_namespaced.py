@@ -192,7 +192,9 @@ def test_namespaced_kinds_are_requested_in_listed_namespaces_only(
     outcome: Outcome, component: str
 ) -> None:
     ours = {SYSTEM, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
-    for entry in outcome.cluster.requests_of(f"simulacra-{component}"):
+    requests = list(outcome.cluster.requests_of(f"simulacra-{component}"))
+    assert requests
+    for entry in requests:
         ref = entry.get("objectRef", {})
         cluster_wide = ref.get("resource") in (
             "tenants",

@@ -60,6 +60,9 @@ def test_no_deletion_handler_gives_up() -> None:
     modules = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
     calls = [call for text in modules.values() for call in deletion_handlers(ast.parse(text))]
     assert len(calls) == 1, "one loop registers the handlers of all kinds"
+    (setup,) = [text for text in modules.values() if list(deletion_handlers(ast.parse(text)))]
+    ((name, _),) = deletion_handlers(ast.parse(setup))
+    assert f"async def {name}(" in setup, "faults() reads the handler where it is registered"
     assert {path: wrong for path, text in modules.items() if (wrong := faults(text))} == {}
 
 

@@ -92,11 +92,32 @@ def shop(n: int = 4000, seed: int = 0) -> tuple[pa.Table, TableSchema]:
 
 def test_sanitize_spends_exactly_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     spent: list[float] = []
-    monkeypatch.setattr(Budget, "spend", lambda self, rho: spent.append(rho / self.rho))
+    shares: list[float] = []
+    costs: list[float] = []
+    module = sys.modules[sanitize.__module__]
+    counts, argmax = module.noisy_counts, module.noisy_argmax
+
+    def spend(budget: Budget, rho: float) -> None:
+        spent.append(rho)
+        shares.append(rho / budget.rho)
+
+    # A replaced row changes two counts by one, and a score by 2 at most.
+    def costed_counts(exact: np.ndarray, deviation: float) -> np.ndarray:
+        costs.append(gaussian_mechanism(deviation).map(math.sqrt(2)))
+        return counts(exact, deviation)
+
+    def costed_argmax(scores: np.ndarray, scale: float) -> int:
+        costs.append(choice_mechanism(scale).map(2.0))
+        return argmax(scores, scale)
+
+    monkeypatch.setattr(Budget, "spend", spend)
+    monkeypatch.setattr(module, "noisy_counts", costed_counts)
+    monkeypatch.setattr(module, "noisy_argmax", costed_argmax)
     table, schema = shop(500)
     sanitize(table, schema, DifferentialPrivacy(epsilon=1.0))
     assert len(spent) == 4 + 3 + 3  # columns, choices, pairs
-    assert sum(spent) == pytest.approx(1.0)
+    assert sum(shares) == pytest.approx(1.0)
+    assert costs == pytest.approx(spent)
 
 
 @pytest.mark.parametrize("rho", [0.01, 1.0])
