@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from installation import Installation
+from installation import SURVEY, Installation
+from simulacra import Client
 
 
 @pytest.fixture
@@ -25,3 +26,18 @@ def shared_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
     one.start()
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="module")
+def client(shared_installation: Installation) -> Iterator[Client]:
+    """A client of the module's installation."""
+    with shared_installation.client() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def dataset(client: Client) -> str:
+    """The survey's dataset, ready."""
+    uploaded = client.upload(SURVEY)
+    client.wait(uploaded["job_id"], timeout=240)
+    return str(uploaded["dataset_id"])

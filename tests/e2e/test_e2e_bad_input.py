@@ -1,12 +1,11 @@
 """Bad input over HTTP: rejected with code, field and sentence; nothing half-written stays."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installation import SURVEY, Installation, eventually
+from installation import Installation, eventually
 from simulacra import ApiError, Client, JobFailed
 
 pytestmark = pytest.mark.e2e
@@ -25,19 +24,6 @@ REJECTED_BY_PREPARE = {
     "binary": bytes(range(1, 256)) * 40,
     "unterminated quote": "\n".join(["alpha,beta,gamma", '"1,2,x', *ROWS]).encode(),
 }
-
-
-@pytest.fixture(scope="module")
-def client(shared_installation: Installation) -> Iterator[Client]:
-    with shared_installation.client() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def dataset(client: Client) -> str:
-    uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=240)
-    return str(uploaded["dataset_id"])
 
 
 @pytest.mark.parametrize("name", REJECTED_AT_ONCE)

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def client(shared_installation: Installation) -> Client:
-    return shared_installation.client()
-
-
-@pytest.fixture(scope="module")
 def dataset(client: Client) -> str:
     """A ready dataset with one finished generation under conditions."""
     uploaded = client.upload(SURVEY)

@@ -33,11 +33,6 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def client(shared_installation: Installation) -> Client:
-    return shared_installation.client()
-
-
-@pytest.fixture(scope="module")
 def erased(
     shared_installation: Installation, client: Client, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:

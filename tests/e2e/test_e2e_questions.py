@@ -3,30 +3,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from installation import SURVEY, Installation, eventually
+from installation import Installation, eventually
 from simulacra import ApiError, Client, JobFailed
 
 pytestmark = pytest.mark.e2e
 HAPPY = {"categorical": {"happiness": {"very happy": 1.0}}}
-
-
-@pytest.fixture(scope="module")
-def client(shared_installation: Installation) -> Iterator[Client]:
-    with shared_installation.client() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def dataset(client: Client) -> str:
-    uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=240)
-    return str(uploaded["dataset_id"])
 
 
 def _command(installation: Installation, *arguments: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from installation import own_environment
+from installation import eventually, own_environment
 from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
 
@@ -70,13 +69,6 @@ class Up:
 def lives(pid: int) -> bool:
     stat_file = Path(f"/proc/{pid}/stat")
     return stat_file.exists() and stat_file.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def eventually(check: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @pytest.fixture
