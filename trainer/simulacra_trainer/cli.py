@@ -6,7 +6,6 @@ Exit codes: 0 success, 2 wrong command line or request, 42 unusable data.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import shutil
 import sys
@@ -94,7 +93,7 @@ def fit(args: argparse.Namespace) -> int:
 
 def generate(args: argparse.Namespace) -> int:
     """Generate rows into one file; print how well conditions are met as JSON."""
-    from simulacra_trainer.pipeline.generate import CHUNK_ROWS, generate_rows, plan_generation
+    from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, reporting
     from simulacra_trainer.pipeline.trained_model import load_model
     from simulacra_trainer.progress import ProgressMeter
 
@@ -118,15 +117,9 @@ def generate(args: argparse.Namespace) -> int:
         for text in filter(None, [plan.identification.assumption, *plan.identification.warnings]):
             _note(text)
     progress = meter.step("generating")
-    done = itertools.count(1)
-    chunks = max(-(-plan.rows // CHUNK_ROWS), 1)
     drawn: list[pa.Table] = []
-
-    def counted(table: object) -> bool:
-        progress(min(next(done) / chunks, 1.0))
-        return table is not None
-
-    write_tables(filter(counted, generate_rows(trained, plan, on_first=drawn.append)), args.out)
+    tables = generate_rows(trained, plan, on_first=drawn.append)
+    write_tables(reporting(tables, plan.rows, progress), args.out)
     if args.report is not None:
         from simulacra_trainer.pipeline.generation_report import report_generation
 

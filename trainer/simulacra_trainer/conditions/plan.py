@@ -87,10 +87,11 @@ def plan_rows(
     shares = [
         _share_condition(name, levels, pool) for name, levels in conditions.categorical.items()
     ]
-    kept = _kept_rows(pool, conditions, shares, drawn_inside)
+    classes = [s.classify(pool) for s in shares]
+    kept = _kept_rows(pool, conditions, shares, classes, drawn_inside)
     real, counts = _kept_reference(reference, conditions, weights)
     cells = find_cells(
-        [s.classify(pool)[kept] for s in shares],
+        [of[kept] for of in classes],
         [s.classify(real) if real is not None else np.zeros(0, dtype=np.int64) for s in shares],
         [len(s.levels) + 1 for s in shares],
         len(kept),
@@ -129,13 +130,18 @@ def _share_condition(name: str, levels: dict[str, float], pool: pa.Table) -> Sha
 
 
 def _kept_rows(
-    pool: pa.Table, conditions: ConditionSet, shares: list[ShareCondition], drawn_inside: str | None
+    pool: pa.Table,
+    conditions: ConditionSet,
+    shares: list[ShareCondition],
+    classes: list[IntArray],
+    drawn_inside: str | None,
 ) -> IntArray:
     hard = [
         support.hard_range(name, bounds, pool, is_drawn=name == drawn_inside)
         for name, bounds in conditions.numeric.items()
     ]
-    hard += [h for s in shares if (h := support.hard_shares(s, s.classify(pool))) is not None]
+    of_shares = map(support.hard_shares, shares, classes)
+    hard += [one for one in of_shares if one is not None]
     return support.rows_that_meet(hard, pool.num_rows)
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simulacra_crds.contract.generation_conditions import pointer
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.conditions.support import as_floats
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
@@ -124,7 +124,7 @@ def _keep_inside(
         mask = np.ones(table.num_rows, np.bool_)
         close = mask.copy()
         for name, inside in ranges.items():
-            values = _floats(table.column(name))
+            values = as_floats(table, name)
             mask &= inside.holds(values)
             close &= inside.is_near(values)
         kept.append(table.filter(pa.array(mask)))
@@ -146,7 +146,7 @@ def _move_in(
     table: pa.Table, ranges: Mapping[str, ValuesInside], rng: np.random.Generator
 ) -> pa.Table:
     for name, inside in ranges.items():
-        values = _floats(table.column(name))
+        values = as_floats(table, name)
         values = np.where(inside.holds(values), values, inside.draw(table.num_rows, rng))
         position = table.column_names.index(name)
         table = table.set_column(position, name, _column(values, inside.column))
@@ -212,7 +212,7 @@ class ValuesInside:
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
     """Return a column's training marginal in a range. InputError if the range has no values."""
     column = next(c for c in trained.schema.columns if c.name == name)
-    values = _floats(trained.table.column(name))
+    values = as_floats(trained.table, name)
     order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
     known = values[order]
     counts = row_weights(trained.table, trained.schema)
@@ -231,11 +231,6 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
     share = float(np.average((values >= low) & (values <= high), weights=counts))
     weights = None if counts is None else counts[order]
     return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size))
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    array: Floats = pc.cast(column, pa.float64(), safe=False).to_numpy().astype(np.float64)
-    return array
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -192,6 +192,16 @@ def generate_rows(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def reporting(
+    tables: Iterable[pa.Table], rows: int, progress: Callable[[float], None]
+) -> Iterator[pa.Table]:
+    """Yield the tables of `generate_rows`; report the share of the chunks of all rows so far."""
+    chunks = max(-(-rows // CHUNK_ROWS), 1)
+    for done, table in enumerate(tables, 1):
+        progress(min(done / chunks, 1.0))
+        yield table
 
 
 def _with_twins(

@@ -22,7 +22,12 @@ from simulacra_crds.contract.tasks import (
 from simulacra_crds.kinds.base import Artifact
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
-from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
+from simulacra_trainer.pipeline.generate import (
+    generate_rows,
+    plan_generation,
+    reporting,
+    shard_range,
+)
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.progress import ProgressMeter
@@ -66,14 +71,7 @@ def generate(context: TaskContext) -> TaskResult:
         report = report_generation(trained, request, plan.attainment, drawn[0])
         own.store(REPORT, json.dumps(report).encode())
         own.store(REPORT_PAGE, render_html(report).encode())
-    chunks = max(-(-(stop - start) // first.num_rows), 1)
-    done = itertools.count(1)
-
-    def counted(table: object) -> bool:
-        progress(min(next(done) / chunks, 1.0))
-        return table is not None
-
-    rows = filter(counted, itertools.chain([first], tables))
+    rows = reporting(itertools.chain([first], tables), stop - start, progress)
     part = own.store_table(name, rows, first.schema, context.spec.customer_key)
     return _generated(part, plan.attainment, plan.identification)
 

@@ -71,7 +71,7 @@ class TableBatches(pl.LightningDataModule):
         interval: int | None = None,
         part: Callable[[int], slice] | None = None,
     ) -> None:
-        """Part: returns this worker's slice of the groups of a batch; None for all groups."""
+        """Make the batches; `part` returns this worker's slice of their groups, None for all."""
         super().__init__()
         n = len(table.codes)
         held = int(max(VALIDATION_SHARE * n, min(VALIDATION_ROWS, MAX_VALIDATION_SHARE * n), 1))

@@ -39,10 +39,11 @@ def integer_column(
     name: str, values: pa.Array, storage: str, text_format: str | None = None
 ) -> CleanColumn:
     """Return a column of integers; up to MAX_INTEGER_LEVELS distinct values become levels."""
-    if pc.count_distinct(values).as_py() == 1 and not values.null_count:
+    distinct = pc.count_distinct(values).as_py()
+    if distinct == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
     levels: list[LevelSchema] = []
-    if pc.count_distinct(values).as_py() <= MAX_INTEGER_LEVELS:
+    if distinct <= MAX_INTEGER_LEVELS:
         table = pc.value_counts(values.drop_null())
         pairs = sorted(
             zip(table.field("values").to_pylist(), table.field("counts").to_pylist(), strict=True)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.survey_weights import effective_rows
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MIN_ROWS
@@ -46,7 +47,7 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
     if not values.any():
         raise _unusable("All weights are 0.", f"Every row of {name!r} is 0.")
     scaled = values / values.max()
-    effective = float(scaled.sum() ** 2 / np.sum(scaled**2))
+    effective = effective_rows(scaled)
     if effective < MIN_ROWS:
         raise _unusable(
             f"The weights leave fewer than {MIN_ROWS} effective rows.",

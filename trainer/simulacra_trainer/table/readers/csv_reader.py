@@ -24,7 +24,7 @@ from simulacra_trainer.table.limits import (
     MAX_ROW_BYTES,
     MIB,
 )
-from simulacra_trainer.table.readers.batches import Batches
+from simulacra_trainer.table.readers.batches import Batches, long_cells
 from simulacra_trainer.table.readers.names import check_column_count, check_names
 from simulacra_trainer.table.readers.sniff import (
     compression_of,
@@ -184,10 +184,7 @@ def _refuse_long_cells(batch: pa.RecordBatch, quotes: _Quotes) -> None:
         if longest > MAX_CELL_BYTES and quotes.marks % 2:
             raise _unterminated(f"It runs over a cell of column {field.name!r}.")
         if longest > MAX_CELL_BYTES:
-            raise invalid_upload(
-                f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
-                f"Shorten the cells of column {field.name!r}.",
-            )
+            raise long_cells(field.name)
 
 
 def _refusal(error: pa.ArrowInvalid, ragged: _Ragged, quotes: _Quotes) -> Exception:

@@ -98,9 +98,8 @@ def _check_archive(archive: zipfile.ZipFile) -> None:
         raise invalid_upload(
             f"The Excel workbook unpacks to more than {MAX_DECODED_BYTES // GIB} GiB."
         )
-    for (
-        member
-    ) in members:  # whatever their names: a workbook says itself which of them is a worksheet
+    # Whatever their names: a workbook says itself which of them is a worksheet.
+    for member in members:
         if member.is_dir():
             continue
         with archive.open(member) as file:
