@@ -24,6 +24,8 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 Change = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 REQUEST_SECONDS = 30.0
 """An answer that takes longer counts as no answer."""
+PAGE_SIZE = 500
+"""Objects that one answer of a list holds at most."""
 WATCH_SECONDS = 300
 """Requested duration of a watch, so that no client relies on one connection for long."""
 WATCH_PAUSE_SECONDS = (0.2, 5.0)
@@ -237,13 +239,11 @@ class Cluster:
         *,
         labels: str | None = None,
         fields: str | None = None,
-        page: int = 500,
     ) -> AsyncIterator[Object]:
         """Yield every object, page by page; kind and apiVersion are filled in."""
-        query = _selectors(labels, fields)
-        async for answer in self._pages(resource, namespace, query, page):
+        async for answer in self._pages(resource, namespace, _selectors(labels, fields)):
             for item in answer["items"]:
-                yield {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+                yield item
 
     async def watch(
         self,
@@ -286,20 +286,20 @@ class Cluster:
     ) -> tuple[str, dict[str, Object]]:
         items: dict[str, Object] = {}
         version = ""
-        async for answer in self._pages(resource, namespace, query, 500):
+        async for answer in self._pages(resource, namespace, query):
             version = answer["metadata"]["resourceVersion"]
-            for item in answer["items"]:
-                typed = {"apiVersion": resource.api_version, "kind": resource.kind, **item}
-                items[item["metadata"]["uid"]] = typed
+            items |= {item["metadata"]["uid"]: item for item in answer["items"]}
         return version, items
 
     async def _pages(
-        self, resource: ApiResource, namespace: str | None, query: dict[str, str], size: int
+        self, resource: ApiResource, namespace: str | None, query: dict[str, str]
     ) -> AsyncIterator[Object]:
-        params = dict(query, limit=str(size))
+        """Yield the answers of a list; a server leaves kind and apiVersion out of its items."""
+        params = dict(query, limit=str(PAGE_SIZE))
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
         while True:
             answer = await self.request("GET", resource.path(namespace), params=params)
-            yield answer
+            yield answer | {"items": [{**kind, **item} for item in answer["items"]]}
             token = answer["metadata"].get("continue")
             if not token:
                 return

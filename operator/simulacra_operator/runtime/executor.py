@@ -248,10 +248,8 @@ class Executor:
         await self._custody.record(event, tenant, event_id=event_id)
 
     async def _check_key(self, tenant: str, encryption: Encryption) -> None:
-        step, uid = (
-            await self._custody.check_tenant_key(tenant, encryption),
-            self._resource.meta.uid,
-        )
+        uid = self._resource.meta.uid
+        step = await self._custody.check_tenant_key(tenant, encryption)
         before = self._state.checks.get(uid)
         self._state.checks[uid] = KeyCheck(self._state.now(), step, encryption)
         if before is not None and (before.failed_step is None) != (step is None):

@@ -36,11 +36,10 @@ class MeteredCluster(Cluster):
         *,
         labels: str | None = None,
         fields: str | None = None,
-        page: int = 500,
     ) -> AsyncIterator[Object]:
         """Yield every served object; see `Cluster.list`."""
         for one in (namespace,) if namespace or not resource.namespaced else self.scope.each():
-            async for body in super().list(resource, one, labels=labels, fields=fields, page=page):
+            async for body in super().list(resource, one, labels=labels, fields=fields):
                 yield body
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import TaskResult
-from simulacra_crds.kinds.base import LABEL_UID
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work import outcome
 from simulacra_operator.work.actions import (
@@ -41,7 +40,7 @@ def reconcile(
     if not seen.resource.guarded:
         return []  # another finalizer keeps it; our part is done
     waiting = list(_dependants(seen))
-    job = _own_job(seen)
+    job = seen.own_job
     drained = not waiting and job is None and not seen.pods
     patch = deletion_status(seen, _finding(seen, len(waiting), drained))
     actions: list[Action] = [PatchStatus(patch)] if patch else []
@@ -80,13 +79,6 @@ def _dependants(seen: Observed) -> Iterator[CustomResource]:
     for one in seen.dependants:
         if one.kind == "Model" or one.deleting or not (spare_finished and one.finished):
             yield one
-
-
-def _own_job(seen: Observed) -> Object | None:
-    job = seen.job
-    if job is None or job["metadata"].get("labels", {}).get(LABEL_UID) != seen.resource.meta.uid:
-        return None
-    return job
 
 
 def _results(seen: Observed, job: Object) -> Sequence[TaskResult]:

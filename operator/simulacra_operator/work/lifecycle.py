@@ -7,7 +7,7 @@ state, so missed events and an interrupted earlier pass make no difference.
 from __future__ import annotations
 
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.base import LABEL_UID, LastFailure, Phase
+from simulacra_crds.kinds.base import LastFailure, Phase
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work import erasure, jobs, outcome
 from simulacra_operator.work.actions import (
@@ -122,10 +122,10 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
 
 def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
     gate = Finding("True", kind.gate_passed)
-    labels = job["metadata"].get("labels", {})
-    if labels.get(LABEL_UID) != seen.resource.meta.uid:
+    if seen.own_job is None:
         return _waiting(gate, Finding("False", Reason.INTERNAL, _FOREIGN_JOB))
     # the first of a fit's workers has the result of all
+    labels = job["metadata"].get("labels", {})
     shards = 1 if LABEL_WORKERS in labels else int(job["spec"].get("completions") or 1)
     state = outcome.judge(job, seen.pods, shards, seen.now.replace(microsecond=0))
     if isinstance(state, outcome.Running):
@@ -241,9 +241,7 @@ def _queued(queue: str) -> Finding:
 
 def _delete_job(seen: Observed) -> tuple[Action, ...]:
     """Return the deletion of our Job, its pods and their logs once nothing reads them."""
-    meta = seen.job["metadata"] if seen.job is not None else {}
-    if not meta or meta.get("deletionTimestamp") is not None:
+    job = seen.own_job
+    if job is None or job["metadata"].get("deletionTimestamp") is not None:
         return ()
-    if meta.get("labels", {}).get(LABEL_UID) != seen.resource.meta.uid:
-        return ()
-    return (DeleteJob(seen.job_name, meta["uid"], wait=False),)
+    return (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=False),)

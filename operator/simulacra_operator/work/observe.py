@@ -112,6 +112,12 @@ class Observed:
         return child_name(meta.name, meta.uid, TASKS[self.resource.kind])
 
     @property
+    def own_job(self) -> Object | None:
+        """Its Job; None when that belongs to another resource."""
+        labels = self.job["metadata"].get("labels", {}) if self.job else {}
+        return self.job if labels.get(LABEL_UID) == self.resource.meta.uid else None
+
+    @property
     def suspended(self) -> bool:
         """Whether the resource or its tenant is suspended."""
         spec = self.resource.spec
