@@ -18,6 +18,7 @@ from simulacra_api.services import get_services
 from simulacra_api.tenancy.caller import authenticated
 from simulacra_api.tenancy.idempotency import idempotency_key
 from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
 
 
 class _CurrentTenant(SecurityBase):
@@ -76,6 +77,16 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}}}
     documented = sorted({401, 403, 429, 500, 503, *statuses})
     return {status: {"description": "Problem", "content": content} for status in documented}
+
+
+def documented(media_type: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of a route that answers with a stored document."""
+    return problems(404, 409) | NOT_CHANGED | {200: {"content": {media_type: {"schema": schema}}}}
+
+
+def report_form(accept: str) -> tuple[str, str]:
+    """Return media type and artifact of a report: a page for people, or JSON."""
+    return (HTML, REPORT_PAGE) if "text/html" in accept else (JSON, REPORT)
 
 
 def poll_headers(status: str) -> dict[str, str]:

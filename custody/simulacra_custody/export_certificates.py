@@ -6,12 +6,10 @@ each a file for ``simulacra verify-certificate``. Exits with 1 when there is no 
 """
 
 import argparse
-import base64
 import json
 import sys
-from typing import Any
 
-from simulacra_custody.audit.certificates import RETENTION_S
+from simulacra_custody.audit.certificates import RETENTION_S, statement_of
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.wiring import open_certificates
 
@@ -29,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     count = 0
     try:
         for signed in open_certificates().read_all():
-            statement = _statement(signed)
+            statement = statement_of(signed)
             if tenant in (statement["tenant"], statement["tenant_uid"]):
                 sys.stdout.write(json.dumps({"statement": statement, "signature": signed}) + "\n")
                 count += 1
@@ -39,11 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
         days = int(RETENTION_S) // 86_400
         sys.stderr.write(f"no certificate of tenant {tenant!r}; they are kept for {days} days\n")
     return 0 if count else 1
-
-
-def _statement(signed: str) -> dict[str, Any]:
-    payload = signed.split(".")[1]
-    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
 
 if __name__ == "__main__":

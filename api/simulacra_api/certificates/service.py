@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
-from simulacra_custody.audit.certificates import CertificateEntry
+from simulacra_custody.audit.certificates import CertificateEntry, statement_of
 
 
 async def certificate_page(repository: TenantRepository, query: ListQuery) -> CertificateList:
@@ -37,9 +36,7 @@ async def certificate_of(repository: TenantRepository, name: str) -> Certificate
     if entry is None:
         raise Problem("simio_certificate_not_found")
     signed = await asyncio.to_thread(certificates.read, tenant_uid, entry)
-    payload = signed.split(".")[1]
-    statement = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return CertificateBody(**_shown(entry), statement=statement, signature=signed)
+    return CertificateBody(**_shown(entry), statement=statement_of(signed), signature=signed)
 
 
 async def published_keys(cluster: Cluster) -> dict[str, Any]:

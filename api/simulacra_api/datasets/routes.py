@@ -21,8 +21,10 @@ from simulacra_api.dependencies import (
     NOT_CHANGED,
     CurrentTenant,
     DirectRoute,
+    documented,
     poll_headers,
     problems,
+    report_form,
     small_document,
 )
 from simulacra_api.http.etags import IfMatch, IfNoneMatch, entity_tag, represent
@@ -31,14 +33,10 @@ from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.jobs.service import find_job
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.tasks import GRAPH, REPORT, REPORT_PAGE
+from simulacra_crds.contract.tasks import GRAPH
 from simulacra_crds.kinds.model import Knowledge
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=DirectRoute)
-
-
-def _documented(media_type: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return problems(404, 409) | NOT_CHANGED | {200: {"content": {media_type: {"schema": schema}}}}
 
 
 @router.get(
@@ -73,7 +71,7 @@ async def get_dataset(
     "/datasets/{dataset_id}/schema",
     operation_id="getDatasetSchema",
     summary="Get the cleaned schema",
-    responses=_documented(JSON, {"$ref": "#/components/schemas/TableSchema"}),
+    responses=documented(JSON, {"$ref": "#/components/schemas/TableSchema"}),
 )
 async def get_schema(
     dataset_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
@@ -87,7 +85,7 @@ async def get_schema(
     "/datasets/{dataset_id}/report",
     operation_id="getDatasetReport",
     summary="Get fidelity and privacy of the model",
-    responses=_documented(HTML, {"type": "string"}),
+    responses=documented(HTML, {"type": "string"}),
 )
 async def get_report(
     dataset_id: str,
@@ -96,7 +94,7 @@ async def get_report(
     if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """The report of the fit: JSON, or a page for people when the request accepts text/html."""
-    media_type, name = (HTML, REPORT_PAGE) if "text/html" in accept else (JSON, REPORT)
+    media_type, name = report_form(accept)
     content = await repository.read_of_model(await repository.dataset(dataset_id), name)
     return small_document(content, media_type, if_none_match)
 

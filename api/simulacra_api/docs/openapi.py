@@ -149,23 +149,15 @@ def _illustrate(operation: Json, example: Example, path: str, base_url: str) -> 
         for media_type, content in response.get("content", {}).items():
             if media_type == problems.MEDIA_TYPE:
                 content["examples"] = {
-                    entry.code: {"value": _problem(entry, base_url)}
+                    entry.code: {"value": _problem(entry.code, base_url)}
                     for entry in codes_of(operation["operationId"], path, int(status))
                 }
             elif int(status) in example.answers and media_type != "text/html; charset=utf-8":
                 content["example"] = example.answers[int(status)]
 
 
-def _problem(entry: ErrorCode, base_url: str) -> Json:
-    body = problems.ProblemBody(
-        type=f"{base_url}/errors/{entry.code}",
-        title=entry.title,
-        status=entry.status,
-        detail=f"{entry.title}. {entry.remedy}",
-        code=entry.code,
-        request_id=REQUEST_ID,
-    )
-    return body.model_dump(mode="json")
+def _problem(code: str, base_url: str) -> Json:
+    return problems.problem_body(problems.Problem(code), base_url, REQUEST_ID)
 
 
 def _link(operation: Json, example: Example) -> None:

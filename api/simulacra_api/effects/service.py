@@ -20,7 +20,7 @@ from simulacra_api.tenancy.create import (
     usable_model,
 )
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import TenantRepository, is_deleting
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_interventions
 from simulacra_crds.contract.names import effect_name, job_id
 from simulacra_crds.contract.schema import TableSchema
@@ -140,7 +140,7 @@ async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> E
     """Return what a customer sees of an effect estimate."""
     job = await result_job(repository, effect)
     spec = effect.spec
-    status = "deleting" if is_deleting(effect) else job.status
+    status = result_status(effect)
     figures = await _figures(repository, effect) if status == "ready" else {}
     return EffectBody(
         effect_id=effect.metadata.name,

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 
 from simulacra_api.dependencies import (
     HTML,
-    JSON,
     NOT_CHANGED,
     CurrentTenant,
     DirectRoute,
     IdempotencyKey,
+    documented,
     poll_headers,
     problems,
+    report_form,
     small_document,
 )
 from simulacra_api.generations.downloads import Download, check_finished, check_link
@@ -37,7 +38,6 @@ from simulacra_api.http.pagination import ResourceQuery, link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=DirectRoute)
 FormatQuery = Annotated[
@@ -112,9 +112,7 @@ async def get_generation(
     "/generations/{generation_id}/report",
     operation_id="getGenerationReport",
     summary="Get the report: request, attained values, fidelity and privacy",
-    responses=problems(404, 409)
-    | NOT_CHANGED
-    | {200: {"content": {HTML: {"schema": {"type": "string"}}}}},
+    responses=documented(HTML, {"type": "string"}),
 )
 async def get_generation_report(
     generation_id: str,
@@ -123,7 +121,7 @@ async def get_generation_report(
     if_none_match: IfNoneMatch = None,
 ) -> dict[str, Any]:
     """The report of the rows: JSON, or a page for people when the request accepts text/html."""
-    media_type, name = (HTML, REPORT_PAGE) if "text/html" in accept else (JSON, REPORT)
+    media_type, name = report_form(accept)
     content = await report_of(repository, await repository.generation(generation_id), name)
     return small_document(content, media_type, if_none_match)
 

@@ -21,7 +21,7 @@ from simulacra_api.jobs.service import (
 )
 from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_api.tenancy.repository import TenantRepository, is_deleting
+from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name, job_id
 from simulacra_crds.contract.schema import TableSchema
@@ -160,7 +160,7 @@ async def generation_body(
         generation_id=generation.metadata.name,
         dataset_id=dataset_of(generation),
         job_id=job.job_id,
-        status="deleting" if is_deleting(generation) else job.status,
+        status=result_status(generation),
         progress_percent=job.progress_percent,
         eta_seconds=job.eta_seconds,
         row_count=spec.row_count,

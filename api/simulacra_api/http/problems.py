@@ -91,8 +91,8 @@ def invalid_fields(errors: Sequence[FieldError], where: str) -> Problem:
     return Problem("simio_invalid_field", detail, errors=errors)
 
 
-def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONResponse:
-    """Render a problem."""
+def problem_body(problem: Problem, base_url: str, request_id: str) -> dict[str, Any]:
+    """Return the JSON body of a problem."""
     entry = problem.entry
     body = ProblemBody(
         type=f"{base_url}/errors/{entry.code}",
@@ -104,9 +104,13 @@ def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONRe
         errors=problem.errors,
         **problem.extra,
     )
-    return JSONResponse(
-        body.model_dump(mode="json"), entry.status, problem.headers, media_type=MEDIA_TYPE
-    )
+    return body.model_dump(mode="json")
+
+
+def problem_response(problem: Problem, base_url: str, request_id: str) -> JSONResponse:
+    """Render a problem."""
+    body = problem_body(problem, base_url, request_id)
+    return JSONResponse(body, problem.entry.status, problem.headers, media_type=MEDIA_TYPE)
 
 
 _OBJECT = "Must be an object {...}. See /openapi.json for its fields."

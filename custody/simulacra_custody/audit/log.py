@@ -12,7 +12,6 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterator
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
@@ -38,13 +37,6 @@ class AuditPosition(BaseModel):
 
     index: NonNegativeInt
     root: Sha256
-
-
-class AuditLog(Protocol):
-    """Destination of audit records."""
-
-    def append(self, event: AuditEvent) -> AuditPosition:
-        """Record durably. Raises `AuditUnavailable`: the caller must stop a destructive action."""
 
 
 class SegmentHeader(BaseModel):
@@ -82,14 +74,18 @@ class Head(BaseModel):
 
 
 class SegmentedAuditLog:
-    """`AuditLog` over an object store, safe for several threads and processes."""
+    """The audit log over an object store, safe for several threads and processes."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self._head = Head()
 
     def append(self, event: AuditEvent) -> AuditPosition:
-        """Append one event as a segment of its own."""
+        """Append one event, durably, as a segment of its own.
+
+        Raises:
+            AuditUnavailable: it was not written; the caller must stop a destructive action.
+        """
         line = event.line()
         try:
             head = self._head

@@ -18,7 +18,6 @@ Work = Callable[[Cluster], Coroutine[Any, Any, None]]
 def run_until_signal(work: Work, logger: str) -> None:
     """Run the work on the cluster of KUBECONFIG until SIGINT or SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
     asyncio.run(_run(work, logger))
 
 
