@@ -54,7 +54,7 @@ def test_only_columns_that_half_models_disagree_on_are_tested_again(
     tested: list[int] = []
     answers = {3: [True, False], 4: [False, False]}  # other columns: scores
 
-    def is_likelier(*_: object, seed: int) -> bool:
+    def is_likelier(*_: object, seed: int, persons: object) -> bool:
         tested.append(seed)
         return answers.get(seed, [True, True])[tested.count(seed) - 1]
 
@@ -88,7 +88,7 @@ def _tune(
         measured.append(len(tested))
         return (0.5 if tested else share), 0.005
 
-    def is_likelier(*_: object, seed: int) -> bool:
+    def is_likelier(*_: object, seed: int, persons: object) -> bool:
         tested.append(seed)
         return True
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import parse_type, restore
 from simulacra_trainer.table.read import read_table
 
@@ -132,7 +133,13 @@ def test_shards_draw_different_identifiers() -> None:
     table = pa.table({"id": range(N), "a": ["p", "q", "r"] * 20, "b": [1.5, 2.5] * 30})
     cleaned = clean_table(table)
     parts = [
-        restore(cleaned.table, cleaned.schema, rng=np.random.default_rng(seed)) for seed in (1, 2)
+        restore(
+            cleaned.table,
+            cleaned.schema,
+            rng=np.random.default_rng(first),
+            span=RowSpan(first, 120),
+        )
+        for first in (0, N)
     ]
     assert not set(parts[0]["id"].to_pylist()) & set(parts[1]["id"].to_pylist())
 

@@ -16,6 +16,11 @@ ColumnKind = Literal[
     "categorical", "ordinal", "boolean", "integer", "numeric", "datetime",
     "constant", "identifier", "text", "weight",
 ]  # fmt: skip
+ColumnRole = Literal["key", "subject", "foreign_key", "personal_data", "coordinate"]
+PersonalData = Literal[
+    "name", "first_name", "last_name", "email", "phone", "street", "url", "ip", "mac", "iban",
+    "card", "national_id",
+]  # fmt: skip
 SCHEMA_VERSION = 1
 
 
@@ -26,6 +31,17 @@ class LevelSchema(KubeModel):
     share: float
     label: str | None = Field(default=None, description="The upload's label of a number (SPSS).")
     code: str | None = Field(default=None, description="The upload's code of this word (SPSS).")
+
+
+class MaskSchema(KubeModel):
+    """A form that invented codes have, and its share (0..1) of the codes in the upload.
+
+    In `form`, # is a digit, A and a are letters, [xyz] is one of these characters, and a backslash
+    stands before a character that is itself.
+    """
+
+    form: str
+    share: float
 
 
 class ColumnSchema(KubeModel):
@@ -55,6 +71,19 @@ class ColumnSchema(KubeModel):
     decimals: int | None = Field(default=None, description="Digits after the decimal point.")
     missing_share: float = 0.0
     constant: str | None = None
+    role: ColumnRole | None = Field(
+        default=None,
+        description="What the column is for: key of the rows, subject (the person that several "
+        "rows belong to), key of something else, personal data, coordinate of a person.",
+    )
+    personal_data: PersonalData | None = Field(
+        default=None, description="Personal data: never learned; generated rows have invented ones."
+    )
+    evidence: list[str] = Field(default_factory=list, description="Why the column has its role.")
+    masks: list[MaskSchema] = Field(
+        default_factory=list, description="Forms of the codes, for invented ones."
+    )
+    locale: str | None = Field(default=None, description="Locale of invented names and streets.")
     label: str | None = None
     missing_codes: list[str] = Field(
         default_factory=list,
@@ -95,6 +124,10 @@ class TableSchema(KubeModel):
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of a name, or None."""
         return next((c for c in self.columns if c.name == name), None)
+
+    def subject(self) -> ColumnSchema | None:
+        """Return the column of the persons that several rows belong to, or None."""
+        return next((c for c in self.columns if c.role == "subject"), None)
 
     def weight(self) -> ColumnSchema | None:
         """Return the column of survey weights, or None."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from simulacra_trainer.effects.contrast import Arm, Contrast
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.persons import Ints
 
 FOLDS = 5
 CLIP = 0.02
@@ -33,11 +34,13 @@ class Scores:
         value: float64 [n].
         is_supported: bool [n], whether both propensities exceed the clip.
         weights: survey weights, float64 [n]; None if there are none.
+        persons: of each row, int64 [n]; None where each row is its own person.
     """
 
     value: Floats
     is_supported: npt.NDArray[np.bool_]
     weights: Floats | None = None
+    persons: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -85,27 +88,34 @@ def aipw_scores(contrast: Contrast, features: Features, seed: int) -> Scores:
             weight = arm.rows[held] / np.clip(propensity, least, 1.0)
             score[held] += sign * (mu + weight * (contrast.outcome[held] - at_row))
             supported[held] &= propensity >= least
-    return Scores(score, supported, contrast.weights)
+    return Scores(score, supported, contrast.weights, contrast.persons)
 
 
 def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
     """Return the mean score over all rows, or over some (bool [n]), with its interval.
 
     With survey weights: the weighted mean, and the linearized variance of a ratio (Binder, 1983).
+    With several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986).
     """
     chosen = slice(None) if rows is None else rows
     value, supported = scores.value[chosen], scores.is_supported[chosen]
     weights = np.ones(value.size) if scores.weights is None else scores.weights[chosen]
     weights = weights if weights.any() else np.ones(value.size)
     effect = float(np.average(value, weights=weights))
-    spread = np.sum((weights * (value - effect)) ** 2) * value.size / max(value.size - 1, 1)
+    shares: Floats = weights * (value - effect)
+    if scores.persons is not None:
+        persons = scores.persons[chosen]
+        shares = np.bincount(persons, weights=shares)[np.unique(persons)].astype(np.float64)
+    spread = np.sum(shares**2) * shares.size / max(shares.size - 1, 1)
     half = Z95 * float(np.sqrt(spread) / weights.sum())
     support = float(np.average(supported, weights=weights))
     return Interval(effect, effect - half, effect + half, value.size, support)
 
 
 def _folds(contrast: Contrast, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return the fold of each row, int64 [n], stratified by arm."""
+    """Return the fold of each row, int64 [n], stratified by arm; a person's rows stay together."""
+    if contrast.persons is not None:
+        return (rng.permutation(int(contrast.persons.max()) + 1) % FOLDS)[contrast.persons]
     fold = np.empty(contrast.outcome.size, np.int64)
     stratum = contrast.value.rows + 2 * contrast.baseline.rows
     for s in range(4):

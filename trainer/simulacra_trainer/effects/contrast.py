@@ -19,6 +19,7 @@ from simulacra_trainer.effects.features import (
     levels_of,
     numbers,
 )
+from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
 
@@ -61,6 +62,7 @@ class Contrast:
         outcome_level: the level whose share is the outcome; None for a number.
         design: levels: rows with exactly the values; window: rows around them.
         weights: survey weights, float64 [n]; None if there are none.
+        persons: of each row, int64 [n]; None where each row is its own person.
     """
 
     rows: npt.NDArray[np.int64]
@@ -71,6 +73,7 @@ class Contrast:
     outcome_level: str | None
     design: Design
     weights: Floats | None = None
+    persons: Ints | None = None
 
     def mean(self, values: Floats, rows: Flags | None = None) -> float:
         """Return the mean over all or some rows, by survey weight if there are weights."""
@@ -115,7 +118,8 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
         raise _invalid("/baseline", message, "Name two values.")
     weights = row_weights(table, schema)
     own = None if weights is None else weights[rows]
-    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own)
+    persons = persons_in(table.take(rows), schema)
+    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own, persons)
 
 
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:

@@ -12,6 +12,7 @@ from simulacra_trainer.effects.aipw import Z95, Interval
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.persons import Ints
 
 BOOTSTRAPS = 30
 
@@ -34,12 +35,23 @@ def g_computation(contrast: Contrast, features: Features, seed: int) -> Interval
     effect = contrast.mean(_difference(features, own, contrast.outcome, treatments, rng))
     resampled = []
     for _ in range(BOOTSTRAPS):
-        rows = rng.integers(n, size=n)
+        rows = _resample(contrast.persons, n, rng)
         drawn = _difference(features.rows(rows), own[rows], contrast.outcome[rows], treatments, rng)
         weights = None if contrast.weights is None else contrast.weights[rows]
         resampled.append(float(np.average(drawn, weights=weights)))
     half = Z95 * float(np.std(resampled, ddof=1))
     return Interval(effect, effect - half, effect + half, n, 0.0)
+
+
+def _resample(persons: Ints | None, n: int, rng: np.random.Generator) -> Ints:
+    """Draw n rows with replacement; with persons, as many persons as there are, all their rows."""
+    if persons is None:
+        return rng.integers(n, size=n)
+    order = np.argsort(persons, kind="stable")
+    counts = np.bincount(persons)
+    drawn = rng.integers(counts.size, size=counts.size)
+    starts = np.cumsum(counts) - counts
+    return np.concatenate([order[starts[p] : starts[p] + counts[p]] for p in drawn])
 
 
 def _treatments(contrast: Contrast) -> tuple[Floats, Floats]:

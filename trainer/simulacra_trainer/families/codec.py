@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.grid import bin_edges, find_bins
+from simulacra_trainer.table.columns.dates import coarsest_unit
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 NUMBER_BINS = 250
 LEVEL_CODES = 254
 CATEGORY_KINDS = ("categorical", "ordinal", "boolean")
-_UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
     values = codec.values(column)
     seen = values[~np.isnan(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-    unit = _unit(seen) if kind == "datetime" else 1
+    unit = coarsest_unit(seen) if kind == "datetime" else 1
     return replace(codec, edges=bin_edges(seen, NUMBER_BINS), unit=unit, low=low, high=high)
 
 
@@ -147,8 +147,3 @@ def _level_codes(seen: Floats, levels: int) -> Codes:
     codes = np.full(levels, LEVEL_CODES + 1, np.uint8)
     codes[np.sort(frequent)] = np.arange(1, LEVEL_CODES + 1, dtype=np.uint8)
     return codes
-
-
-def _unit(seen: Floats) -> int:
-    """Return the coarsest calendar unit (microseconds) that all datetimes are multiples of."""
-    return next((unit for unit in _UNITS_US if not np.any(seen % unit)), 1)

@@ -22,6 +22,7 @@ from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.conditions.support import as_floats
 from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
 from simulacra_trainer.table.errors import InputError
@@ -31,7 +32,6 @@ MIN_ROWS_KEPT = 2_000
 MAX_DRAWS = 6
 WINDOW_SHARE = 0.025
 """Width of the window around a range, as a share of the training rows."""
-ATOM_ROWS = 5
 """A value with at least this many training rows is drawn exactly."""
 MAX_POOL_CELLS = 40_000_000
 
@@ -163,6 +163,7 @@ class ValuesInside:
         weights: survey weights of these values; None without weights.
         low, high: the range, on the grid of the column's decimals.
         share: of the training rows inside.
+        persons: of each known value; None where each row is its own person.
     """
 
     column: ColumnSchema
@@ -171,6 +172,7 @@ class ValuesInside:
     low: float
     high: float
     share: float
+    persons: Ints | None = None
 
     def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Return whether each value lies inside, bool [n]; missing ones do not."""
@@ -195,8 +197,10 @@ class ValuesInside:
             middle = (inside[1:] + inside[:-1]) / 2
             low = np.append(inside[0], middle)
             high = np.append(middle, inside[-1])
-            _, inverse, counts = np.unique(inside, return_inverse=True, return_counts=True)
-            is_atom = (counts >= ATOM_ROWS)[inverse.reshape(-1)]
+            distinct, inverse = np.unique(inside, return_inverse=True)
+            inverse = inverse.reshape(-1)
+            persons = None if self.persons is None else self.persons[first:stop]
+            is_atom = (persons_a_group(inverse, persons, distinct.size) >= MIN_PERSONS)[inverse]
             low = np.where(is_atom, inside, low)
             high = np.where(is_atom, inside, high)
             chosen = rng.integers(0, inside.size, n)
@@ -230,7 +234,9 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
             )
     share = float(np.average((values >= low) & (values <= high), weights=counts))
     weights = None if counts is None else counts[order]
-    return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size))
+    persons = persons_in(trained.table, trained.schema)
+    who = None if persons is None else persons[order]
+    return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size), who)
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:

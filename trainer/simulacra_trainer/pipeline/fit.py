@@ -21,6 +21,7 @@ from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.families.base import Family, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
+from simulacra_trainer.persons import one_row_a_person, persons_in
 from simulacra_trainer.pipeline.holdout import (
     HalfModelRows,
     draw_half_model,
@@ -117,7 +118,8 @@ def fit_model(
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
-        population = as_population(table, schema, np.random.default_rng([request.seed, 12]))
+        rng = np.random.default_rng([request.seed, 12])
+        population = as_population(one_row_a_person(table, schema, rng), schema, rng)
         graph = _graph(population, schema, request, context)
     progress(1.0)
     progress = meter.step(PRIVACY)
@@ -156,7 +158,8 @@ def fit_as_follower(
     order = json.loads(context.group.share())
     table = _within_limit(table, request.seed)
     family = load_family(request.family, request.gpu)
-    for rows in (split_halves(table, seed=request.seed).seen, table):
+    halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))
+    for rows in (halves.seen, table):
         options = _options(request, context)
         family.fit(rows, schema, order, seed=request.seed, options=options, progress=no_progress)
 
@@ -207,6 +210,12 @@ def _private(table: pa.Table, schema: TableSchema, privacy: DifferentialPrivacy)
     if schema.weight() is not None:
         message = "Differential privacy does not support survey weights. Use one of the two."
         raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
+    if schema.subject() is not None:
+        message = (
+            "Differential privacy bounds what a row tells, and here a person has several rows. Fit "
+            "without epsilon, or upload one row a person."
+        )
+        raise InputError(Reason.REQUEST_INVALID, message, message, "/epsilon")
     try:  # an extra, and slow to import
         from simulacra_trainer.differential_privacy import sanitize
     except ModuleNotFoundError as error:
@@ -248,7 +257,7 @@ def _fit_half(
         return _fit_half_privately(family, table, schema, order, request, options)
     if family.name == FOREST.name:
         return _tune_half(table, schema, order, request, progress)
-    halves = split_halves(table, seed=request.seed)
+    halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))
     rows = draw_half_model(
         family, halves, schema, order, seed=request.seed, options=options, progress=progress
     )
@@ -278,7 +287,7 @@ def _fit_half_privately(
 ) -> _HalfModel:
     """Fit one half with differential privacy; the report compares its rows with real ones."""
     assert request.privacy is not None
-    halves = split_halves(real, seed=request.seed)
+    halves = split_halves(real, seed=request.seed, persons=persons_in(real, schema))
     seen = _private(halves.seen, schema, request.privacy)
     model = family.fit(
         seen, schema, order, seed=request.seed, options=options, progress=no_progress

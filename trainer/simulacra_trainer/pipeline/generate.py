@@ -26,7 +26,6 @@ import pyarrow as pa
 
 from simulacra_crds.contract.generation_conditions import FieldError, check_request
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.cpus import threads
@@ -36,6 +35,7 @@ from simulacra_trainer.pipeline.identification import Identification, identify
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
 
 CHUNK_ROWS = 65_536
@@ -177,9 +177,9 @@ def generate_rows(
         if chunk == 0:
             on_first(drawn)
         if plan.twins is None:
-            table = restore(drawn, trained.schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk))
+            table = _restored(trained, plan, chunk, drawn)
         else:
-            table = _with_twins(plan, plan.twins, trained.schema, chunk, drawn)
+            table = _with_twins(trained, plan, plan.twins, chunk, drawn)
         begin = max(start - first, 0)
         return table.slice(begin, min(stop - first, size) - begin)
 
@@ -204,16 +204,22 @@ def reporting(
         yield table
 
 
+def _restored(trained: TrainedModel, plan: GenerationPlan, chunk: int, rows: pa.Table) -> pa.Table:
+    """Return the rows of a chunk in the layout of the upload."""
+    pairs = 1 if plan.twins is None else 2
+    span = RowSpan(chunk * CHUNK_ROWS // pairs, plan.rows // pairs, plan.seed)
+    rng = _stream(plan.seed, OUTPUT_STREAM, chunk)
+    return restore(rows, trained.schema, rng=rng, span=span, real=trained.real_values)
+
+
 def _with_twins(
-    plan: GenerationPlan, model: FittedModel, schema: TableSchema, chunk: int, facts: pa.Table
+    trained: TrainedModel, plan: GenerationPlan, model: FittedModel, chunk: int, facts: pa.Table
 ) -> pa.Table:
     """Return each row followed by its twin: pair number, world, then the upload's columns."""
     pairs = facts.num_rows
     twins = model.counterfactual(facts, plan.do or {}, _stream(plan.seed, TWIN_STREAM, chunk))
-    # The same stream for both: a row and its twin have the same fresh identifier.
-    both = [
-        restore(t, schema, rng=_stream(plan.seed, OUTPUT_STREAM, chunk)) for t in (facts, twins)
-    ]
+    # The same stream for both: a row and its twin have the same invented values.
+    both = [_restored(trained, plan, chunk, rows) for rows in (facts, twins)]
     alternating = np.arange(2 * pairs).reshape(2, pairs).T.reshape(-1)
     table = pa.concat_tables(both).take(pa.array(alternating))
     number = pa.array(np.repeat(chunk * CHUNK_ROWS // 2 + np.arange(pairs), 2))

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Family, FittedModel, Options, Progress
+from simulacra_trainer.persons import Ints, split_persons
 
 MAX_HALF_ROWS = 10_000
 MAX_HALF_CELLS = 400_000
@@ -45,14 +46,17 @@ class HalfModelRows:
     synthetic: pa.Table
 
 
-def split_halves(table: pa.Table, *, seed: int) -> Halves:
-    """Split a clean table, or a sample of a big one, into halves."""
-    return next(_splits(table, seed))
+def split_halves(table: pa.Table, *, seed: int, persons: Ints | None = None) -> Halves:
+    """Split a clean table, or a sample of a big one, into halves; see `exchanged_halves`."""
+    return next(_splits(table, persons, seed))
 
 
-def exchanged_halves(table: pa.Table, *, seed: int) -> list[Halves]:
-    """Return the halves that the copying test averages over; the first is `split_halves`."""
-    splits = _splits(table, seed)
+def exchanged_halves(table: pa.Table, *, seed: int, persons: Ints | None = None) -> list[Halves]:
+    """Return the halves that the copying test averages over; the first is `split_halves`.
+
+    persons: of each row, int64 [n]; all rows of a person are in the same half.
+    """
+    splits = _splits(table, persons, seed)
     halves = next(splits)
     if halves.seen.num_rows >= EXCHANGE_BELOW:
         return [halves]
@@ -60,12 +64,19 @@ def exchanged_halves(table: pa.Table, *, seed: int) -> list[Halves]:
     return [each for one in chosen for each in (one, Halves(one.unseen, one.seen))]
 
 
-def _splits(table: pa.Table, seed: int) -> Iterator[Halves]:
+def _splits(table: pa.Table, persons: Ints | None, seed: int) -> Iterator[Halves]:
     half = min(table.num_rows // 2, MAX_HALF_ROWS, max(MAX_HALF_CELLS // table.num_columns, 1000))
     rng = np.random.default_rng([seed, 17])
     while True:
-        rows = rng.permutation(table.num_rows)[: 2 * half]
-        yield Halves(table.take(np.sort(rows[:half])), table.take(np.sort(rows[half:])))
+        rows = split_persons(persons, table.num_rows, rng)[: 2 * half]
+        cut = half if persons is None else _end_of_person(persons[rows], half)
+        yield Halves(table.take(np.sort(rows[:cut])), table.take(np.sort(rows[cut:])))
+
+
+def _end_of_person(persons: Ints, near: int) -> int:
+    """Return the place nearest to `near` where one person's rows end; persons: grouped."""
+    ends = np.flatnonzero(np.diff(persons)) + 1
+    return int(ends[np.argmin(np.abs(ends - near))]) if ends.size else near
 
 
 def draw_half_model(

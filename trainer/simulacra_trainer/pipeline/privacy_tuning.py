@@ -16,6 +16,7 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows, exchanged_halves
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
 
@@ -74,7 +75,7 @@ def tune_privacy(
     regression, and a discriminator tells their rows less well from real ones. Otherwise a test per
     column decides which numbers follow normal scores.
     """
-    pairs = exchanged_halves(table, seed=seed)
+    pairs = exchanged_halves(table, seed=seed, persons=persons_in(table, schema))
     if len(pairs) == 1:
         leaves_only = dict.fromkeys(order, False)
         low = PENALTIES[: START + 1]

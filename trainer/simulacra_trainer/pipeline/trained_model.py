@@ -20,6 +20,7 @@ from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.persons.real_values import METADATA, RealValues
 
 FORMAT_VERSION = 1
 MODEL = "model.json"
@@ -45,6 +46,12 @@ class TrainedModel:
     graph: CausalGraph
     figures: dict[str, float]
     report: dict[str, Any]
+
+    @property
+    def real_values(self) -> RealValues | None:
+        """Digests of the upload's identifiers and personal data, which no row may hold."""
+        stored = (self.table.schema.metadata or {}).get(METADATA)
+        return None if stored is None else RealValues.from_bytes(stored)
 
 
 class ModelHeader(BaseModel):
@@ -123,8 +130,12 @@ def write_clean(table: pa.Table, path: Path) -> None:
 
 
 def read_clean(path: Path, schema: TableSchema) -> pa.Table:
-    """Read a clean table: learned columns and weights in schema order, one chunk each."""
-    kept = [column.name for column in schema.columns if column.learned or column.kind == "weight"]
+    """Read a clean table: learned columns, weights and persons in schema order, one chunk each."""
+    kept = [
+        column.name
+        for column in schema.columns
+        if column.learned or column.kind == "weight" or column.role == "subject"
+    ]
     return pq.read_table(path, columns=kept).combine_chunks()
 
 

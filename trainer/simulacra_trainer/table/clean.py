@@ -35,6 +35,8 @@ from simulacra_trainer.table.columns.text import (
 from simulacra_trainer.table.columns.weights import unknown_column, weight_column
 from simulacra_trainer.table.errors import too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
+from simulacra_trainer.table.persons.protect import protect_persons
+from simulacra_trainer.table.persons.real_values import METADATA
 from simulacra_trainer.table.read import DELIMITER, NOTES, ORIGIN
 from simulacra_trainer.table.readers.file_labels import declared_of
 from simulacra_trainer.table.readers.names import check_names, check_row_count
@@ -44,7 +46,11 @@ MAX_YEAR = 9999
 
 @dataclass(frozen=True)
 class CleanTable:
-    """Learned columns and weights in clean types, one chunk each, null for missing; the schema."""
+    """A cleaned table and its schema.
+
+    table: learned columns, weights and the person of each row (`persons`), one chunk each, null for
+    missing; its metadata has the digests of real values (`table.persons.real_values`).
+    """
 
     table: pa.Table
     schema: TableSchema
@@ -80,6 +86,8 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
     ]
     if weights is not None:
         columns = _with_weights(columns, weights, raw.num_rows)
+    protected = protect_persons(raw, columns)
+    columns = protected.columns
     learned = [c for c in columns if c.schema.learned]
     if len(learned) < MIN_COLUMNS:
         raise too_small(
@@ -95,6 +103,8 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
         ],
     )
     table = pa.table({c.schema.name: c.values for c in columns if c.values is not None})
+    if protected.real is not None:
+        table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
     return CleanTable(table, schema)
 
 

@@ -1,8 +1,9 @@
 """Exact dependencies between columns: they are detected, and generated rows keep them.
 
 Y depends on X if equal values of X always come with equal values of Y. To rule out chance, X must
-repeat (on average 5 rows per value), and if Y were independent of X, 20 violations or more would
-have been expected.
+repeat (on average 5 persons per value), and if Y were independent of X, 20 violations or more would
+have been expected. The rows of one person count once: what a person's own rows have in common is no
+rule, and a rule about one person would give that person away.
 
 Numbers that hardly repeat may still be the same quantity twice: a logarithm, a square, a rounded
 conversion. Two numeric columns with at least 10 distinct values each count as such if they rank all
@@ -20,8 +21,9 @@ import numpy as np
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.kernels import F8, I4, compiled
+from simulacra_trainer.persons import Ints, persons_a_group
 
-ROWS_PER_VALUE = 5
+PERSONS_PER_VALUE = 5
 EXPECTED_VIOLATIONS = 20.0
 MAX_SWITCH_KEYS = 250
 MIN_RANKS = 10
@@ -85,7 +87,9 @@ def _rank_alike(a: Floats, b: Floats) -> bool:
 class Dependencies:
     """Functional and monotone dependencies between columns (schema order)."""
 
-    def __init__(self, values: Sequence[Floats], is_number: Sequence[bool]) -> None:
+    def __init__(
+        self, values: Sequence[Floats], is_number: Sequence[bool], persons: Ints | None = None
+    ) -> None:
         n = values[0].size if values else 0
         coded, self._distinct, unlike = [], [], []
         for column in values:
@@ -95,8 +99,9 @@ class Dependencies:
             unlike.append(1.0 - float(np.sum((counts / max(n, 1)) ** 2)))
         self._decides: set[tuple[int, int]] = set()
         for i, x in enumerate(coded):
-            checks = n - self._distinct[i]
-            if self._distinct[i] * ROWS_PER_VALUE > n or self._distinct[i] < 2:
+            once = int(persons_a_group(x, persons, self._distinct[i]).sum())
+            checks = once - self._distinct[i]
+            if self._distinct[i] * PERSONS_PER_VALUE > once or self._distinct[i] < 2:
                 continue
             first = np.empty(self._distinct[i], np.int32)
             for j, y in enumerate(coded):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -49,9 +50,11 @@ from simulacra_trainer.families.forest.traversal import relabel, split_masks
 from simulacra_trainer.families.forest.variates import fit_variates
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
 from simulacra_trainer.families.grid import bin_edges
+from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, rows_a_person
+from simulacra_trainer.persons import Ints as Persons
 
-ATOM = 5
-"""A value that at least this many rows share identifies nobody and is drawn exactly."""
+ATOM = MIN_PERSONS
+"""A value that at least this many persons share identifies nobody and is drawn exactly."""
 FEW_VALUES = 8
 COARSE_GROUPS = 16
 MOSTLY_REPEATED = 0.9
@@ -89,6 +92,7 @@ class TrainingRows:
         functions: of each column's codes, for regressions (`additive.functions_of`).
         penalty: nats that a split must gain beyond its parameters.
         weights: survey weights, float64 [n], None without (`weighted`).
+        persons: of each row, int64 [n]; None where each row is its own person.
     """
 
     codes: Codes
@@ -97,6 +101,21 @@ class TrainingRows:
     functions: list[Floats]
     penalty: float
     weights: Floats | None = None
+    persons: Persons | None = None
+
+    @cached_property
+    def rows_a_person(self) -> float:
+        """Rows that count as one in every price, because they come from the same person."""
+        return rows_a_person(self.persons)
+
+    def prices(self, most: int) -> Floats:
+        """Return `split_prices` in nats of this table's rows, float64 [most + 1]."""
+        return split_prices(self.penalty, most) * self.rows_a_person
+
+    def persons_a_group(self, rows: Ints, groups: npt.NDArray[np.integer], size: int) -> Persons:
+        """Return how many persons each group of rows has, int64 [size]."""
+        persons = None if self.persons is None else self.persons[rows]
+        return persons_a_group(groups, persons, size)
 
 
 class ColumnGrower:
@@ -116,9 +135,14 @@ class ColumnGrower:
         self.data, self.column, self.scored = data, column, scored
         self.predictors = np.array(sorted(predictors), np.int32)
         self.values = data.values[column]
-        distinct, inverse, counts = np.unique(self.values, return_inverse=True, return_counts=True)
-        self.is_atom = counts[inverse.reshape(-1)] >= ATOM
+        distinct, inverse = np.unique(self.values, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        everyone = np.arange(self.values.size, dtype=np.int32)
+        shared = data.persons_a_group(everyone, inverse, distinct.size) >= ATOM
+        self.is_atom = shared[inverse]
         loose = np.sort(self.values[~self.is_atom & ~np.isnan(self.values)])
+        if data.persons is not None:
+            loose = np.unique(loose)
         self._loose = loose if loose.size else distinct[~np.isnan(distinct)]
 
     def grow(self, dependency: Dependency | None) -> Sampler:
@@ -154,7 +178,8 @@ class ColumnGrower:
         np.maximum.at(high, inverse[present], self.values[present])
         known = ~np.isnan(keys)
         decided = np.array_equal(low[known], high[known])
-        keys_repeat = keys.size * ATOM <= rows.size
+        pairs = self.data.persons_a_group(rows, inverse, keys.size)
+        keys_repeat = keys.size * ATOM <= pairs.sum()
         if self.is_atom.mean() < MOSTLY_REPEATED or (decided and not keys_repeat):
             return Monotone(on, keys[known], low[known], high[known])
         if decided:
@@ -174,7 +199,10 @@ class ColumnGrower:
         if self.scored:
             return True
         context = Context(self.data.codes, self.data.values)
-        return is_likelier(self._by_scores, self._any, context, self.values, seed=self.column)
+        values, persons = self.values, self.data.persons
+        return is_likelier(
+            self._by_scores, self._any, context, values, seed=self.column, persons=persons
+        )
 
     def _any(self, rows: Ints) -> Sampler:
         values = self.values[rows]
@@ -185,14 +213,16 @@ class ColumnGrower:
         if np.mean(self.is_atom[rows]) >= MOSTLY_REPEATED:
             groups = np.searchsorted(bin_edges(known, COARSE_GROUPS), values, side="right")
             return self._grouped(rows, np.where(np.isnan(values), -1, groups), self._exact)
-        return self._grouped(rows, self._spikes(values, known), self._numbers)
+        return self._grouped(rows, self._spikes(rows, known), self._numbers)
 
     def _by_scores(self, rows: Ints) -> Sampler:
         return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
 
-    def _spikes(self, values: Floats, known: Floats) -> npt.NDArray[np.int64]:
+    def _spikes(self, rows: Ints, known: Floats) -> npt.NDArray[np.int64]:
         """Return a label per row: -1 for missing, 0 for the bulk, 1, 2, ... for the spikes."""
-        distinct, counts = np.unique(known, return_counts=True)
+        values = self.values[rows]
+        shared = known if self.data.persons is None else values[self.is_atom[rows]]
+        distinct, counts = np.unique(shared[~np.isnan(shared)], return_counts=True)
         spikes = distinct[counts >= SPIKE_SHARE * values.size]
         labels = np.where(np.isnan(values), -1, 0)
         for label, spike in enumerate(spikes, start=1):
@@ -218,10 +248,11 @@ class ColumnGrower:
         return self._classes(rows, y, meaning, samplers)
 
     def _exact(self, rows: Ints) -> Sampler:
-        """Return a class tree over exact values; values below ATOM rows share one class."""
+        """Return a class tree over exact values; values below ATOM persons share one class."""
         values = self.values[rows]
-        distinct, y, counts = np.unique(values, return_inverse=True, return_counts=True)
+        distinct, y = np.unique(values, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
+        counts = self.data.persons_a_group(rows, y, distinct.size)
         rare = (counts < ATOM) & ~np.isnan(distinct)
         if rare.sum() < 2:
             return self._classes(rows, y, distinct, {})
@@ -253,7 +284,7 @@ class ColumnGrower:
         Z = np.concatenate(
             [self._bins(rows, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)]
         )
-        prices = split_prices(self.data.penalty, meaning.size)
+        prices = self.data.prices(meaning.size)
         *grown, index = grow_classes(Z, y, meaning.size, prices)
         tree = self._tree(grown, luts, variates)
         donors = y[index]
@@ -267,9 +298,8 @@ class ColumnGrower:
 
     def _variates(self, rows: Ints, y: npt.NDArray[np.integer], classes: int) -> list[Variate]:
         bases = [self.data.functions[f] for f in self.predictors]
-        found = fit_variates(
-            self.data.codes[np.ix_(self.predictors, rows)], bases, y, classes, self.data.penalty
-        )
+        codes, apart = self.data.codes[np.ix_(self.predictors, rows)], self.data.rows_a_person
+        found = fit_variates(codes, bases, y, classes, self.data.penalty, apart)
         return [replace(variate, columns=self.predictors[variate.columns]) for variate in found]
 
     def _numbers(self, rows: Ints) -> Numbers:
@@ -280,7 +310,7 @@ class ColumnGrower:
         values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
         bases = [self.data.functions[f] for f in self.predictors]
         rng = np.random.default_rng([self.column, 19])
-        fit = fit_additive(codes, bases, values, self.data.penalty, rng)
+        fit = fit_additive(codes, bases, values, self.data.penalty, rng, self.data.rows_a_person)
         residual = self.residual_tree(rows, fit.scores - fit.expected)
         order = np.argsort(values, kind="stable")
         return Latent(self.predictors[fit.columns], fit.tables, residual, self._margin(rows[order]))
@@ -296,6 +326,8 @@ class ColumnGrower:
         low, high = self._intervals(
             values, self.is_atom[rows], np.zeros(rows.size, np.int32), self._loose
         )
+        if self.data.persons is not None:
+            return Pool(*_share_ties(values, low, high))
         low[1:], high[:-1] = np.maximum(low[1:], values[:-1]), np.minimum(high[:-1], values[1:])
         return Pool(low, high)
 
@@ -304,7 +336,7 @@ class ColumnGrower:
     ) -> Numbers:
         """Return a tree grown on y, float64 [rows], whose leaves draw from values [rows]."""
         luts = self._luts(rows, lambda x: order_by_mean(x, y))
-        price = split_prices(self.data.penalty, NUMBER_PARAMETERS)[-1]
+        price = self.data.prices(NUMBER_PARAMETERS)[-1]
         *grown, index = grow_numbers(self._bins(rows, luts), y, price)
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
@@ -357,6 +389,19 @@ class ColumnGrower:
             leaf: rank of each donor's leaf, int32 [donors].
             everywhere: all values of the column that are not atoms, ascending.
         """
+        if self.data.persons is not None and values.size:
+            # The rows of one person often share a value, which must not become an exact one.
+            is_new = np.append(True, (np.diff(values) != 0) | (np.diff(leaf) != 0))
+            group = np.cumsum(is_new) - 1
+            ends = self._reach(values[is_new], is_atom[is_new], leaf[is_new], everywhere)
+            return ends[0][group], ends[1][group]
+        return self._reach(values, is_atom, leaf, everywhere)
+
+    @staticmethod
+    def _reach(
+        values: Floats, is_atom: Booleans, leaf: Ints, everywhere: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the intervals of `_intervals`, one for each given value."""
         low, high = values.copy(), values.copy()
         loose = np.flatnonzero(~is_atom)
         if not loose.size:
@@ -374,6 +419,18 @@ class ColumnGrower:
         low[loose] = np.minimum(np.fmax(v - down, floor), v)
         high[loose] = np.maximum(np.fmin(v + up, ceiling), v)
         return low, high
+
+
+def _share_ties(values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return the intervals of equal values, ascending, cut into one part for each of them."""
+    first = np.flatnonzero(np.append(True, np.diff(values) != 0))
+    distinct, low, high = values[first], low[first], high[first]
+    low[1:], high[:-1] = np.maximum(low[1:], distinct[:-1]), np.minimum(high[:-1], distinct[1:])
+    sizes = np.diff(np.append(first, values.size))
+    step = np.repeat((high - low) / sizes, sizes)
+    place = np.arange(values.size) - np.repeat(first, sizes)
+    start = np.repeat(low, sizes)
+    return start + place * step, start + (place + 1) * step
 
 
 def _positions(scores: Floats) -> Codes:

@@ -57,7 +57,12 @@ class Additive:
 
 
 def fit_additive(
-    codes: Codes, bases: Sequence[Floats], values: Floats, penalty: float, rng: np.random.Generator
+    codes: Codes,
+    bases: Sequence[Floats],
+    values: Floats,
+    penalty: float,
+    rng: np.random.Generator,
+    rows_a_person: float = 1.0,
 ) -> Additive:
     """Fit the regression.
 
@@ -67,11 +72,13 @@ def fit_additive(
         values: the numbers, float64 [n], none missing.
         penalty: nats, of the forest.
         rng: places tied rows inside their interval.
+        rows_a_person: rows that count as one.
     """
     low, high = _tie_ends(values)
     step = -(-values.size // MAX_FIT_ROWS)
     design = design_of(bases, codes, step)
-    slopes = _slopes(design, low[::step], high[::step], 0.5 + penalty**2 / SLOPE_NATS)
+    price = (0.5 + penalty**2 / SLOPE_NATS) * rows_a_person
+    slopes = _slopes(design, low[::step], high[::step], price)
     columns, table = tables_of(bases, design.mean, slopes)
     rows = np.arange(values.size, dtype=np.int32)
     expected = table_sums(codes, rows, columns, table)

@@ -24,6 +24,7 @@ from simulacra_trainer.families.forest.samplers import (
 )
 from simulacra_trainer.families.forest.traversal import mass_below
 from simulacra_trainer.families.grid import Cells, ColumnGrid, number_grid
+from simulacra_trainer.persons import Ints as Persons
 
 PRIOR_ROWS = 1.0
 """Weight, in rows, of the root distribution in a leaf, and of the uniform one in the root."""
@@ -74,6 +75,7 @@ def is_likelier(
     values: Floats,
     *,
     seed: int,
+    persons: Persons | None = None,
 ) -> bool:
     """Return whether held-out rows do not favor the other method by more than a standard error.
 
@@ -85,10 +87,12 @@ def is_likelier(
         context: all rows.
         values: of the column, float64 [n].
         seed: of the folds.
+        persons: of each row, int64 [n]; a person's rows are in one fold.
     """
-    rows = np.random.default_rng([seed, 21]).permutation(values.size)[:MAX_ROWS].astype(np.int32)
+    rng = np.random.default_rng([seed, 21])
+    rows = rng.permutation(values.size)[:MAX_ROWS].astype(np.int32)
     grid = number_grid(values)
-    fold = np.arange(rows.size) % FOLDS
+    fold = np.arange(rows.size) % FOLDS if persons is None else persons[rows] % FOLDS
     gains = np.empty(0)
     slip = SELECTION_SLIP / grid.size
     score = 0.0

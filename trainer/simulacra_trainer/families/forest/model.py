@@ -32,6 +32,7 @@ from simulacra_trainer.families.forest.samplers import (
 from simulacra_trainer.families.forest.store import load_samplers, save_samplers
 from simulacra_trainer.families.grid import level_grid, number_grid
 from simulacra_trainer.families.gumbel import gumbel_twins
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.survey_weights import row_weights
 
 PENALTY, SCORED = "penalty", "scored"
@@ -220,7 +221,7 @@ class Structure:
 def find_structure(data: TrainingRows) -> Structure:
     """Return the dependencies and, in wide tables, the pairwise information of the columns."""
     return Structure(
-        Dependencies(data.values, [not codec.is_category for codec in data.codecs]),
+        Dependencies(data.values, [not codec.is_category for codec in data.codecs], data.persons),
         Screen(data.codes),
     )
 
@@ -274,7 +275,8 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
     for j, codec in enumerate(codecs):
         codes[j] = codec.encode(values[j])
     functions = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
-    return TrainingRows(codes, values, codecs, functions, penalty, row_weights(table, schema))
+    weights, persons = row_weights(table, schema), persons_in(table, schema)
+    return TrainingRows(codes, values, codecs, functions, penalty, weights, persons)
 
 
 class Forest:

@@ -40,7 +40,12 @@ CODES, TAIL = 250, 0.001
 
 
 def fit_variates(
-    codes: Codes, bases: Sequence[Floats], y: npt.NDArray[np.integer], classes: int, penalty: float
+    codes: Codes,
+    bases: Sequence[Floats],
+    y: npt.NDArray[np.integer],
+    classes: int,
+    penalty: float,
+    rows_a_person: float = 1.0,
 ) -> list[Variate]:
     """Return the variates of a class target, most informative first.
 
@@ -52,6 +57,7 @@ def fit_variates(
         y: int32 [n], classes 0..classes-1.
         classes: number of classes.
         penalty: nats, of the forest.
+        rows_a_person: rows that count as one.
     """
     if y.size < MIN_ROWS or classes > MAX_CLASSES or len(bases) < 2:
         return []
@@ -70,9 +76,8 @@ def fit_variates(
         square = float(target @ target)
         if square <= SAME * of.size:
             continue
-        slopes = fit_slopes(
-            design, design.centered @ target, square, of.size, 0.5 + SLOPE_SHARE * penalty
-        )
+        price = (0.5 + SLOPE_SHARE * penalty) * rows_a_person
+        slopes = fit_slopes(design, design.centered @ target, square, of.size, price)
         columns, tables = tables_of(bases, design.mean, slopes)
         if columns.size > 1:
             low, high = np.quantile(table_sums(codes, rows, columns, tables), (TAIL, 1.0 - TAIL))

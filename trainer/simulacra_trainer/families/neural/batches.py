@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
+from simulacra_trainer.persons import split_persons
 from simulacra_trainer.survey_weights import draw_in_proportion
 
 GROUPS = 8
@@ -68,14 +69,18 @@ class TableBatches(pl.LightningDataModule):
         *,
         seed: int,
         weights: Floats | None = None,
+        persons: Ints | None = None,
         interval: int | None = None,
         part: Callable[[int], slice] | None = None,
     ) -> None:
-        """Make the batches; `part` returns this worker's slice of their groups, None for all."""
+        """Make the batches; `part` returns this worker's slice of their groups, None for all.
+
+        persons: of each row, int64 [n]; whole persons are held out for validation.
+        """
         super().__init__()
         n = len(table.codes)
         held = int(max(VALIDATION_SHARE * n, min(VALIDATION_ROWS, MAX_VALIDATION_SHARE * n), 1))
-        shuffled = np.random.default_rng([seed, 31]).permutation(n)
+        shuffled = split_persons(persons, n, np.random.default_rng([seed, 31]))
         self.table = table
         self.seed = seed
         self._weights = weights

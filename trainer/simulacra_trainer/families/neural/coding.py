@@ -18,6 +18,7 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
+from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -162,16 +163,24 @@ class ColumnCoding:
 
 
 def fit_coding(
-    column: pa.ChunkedArray, schema: ColumnSchema, weights: Floats | None = None
+    column: pa.ChunkedArray,
+    schema: ColumnSchema,
+    weights: Floats | None = None,
+    persons: Ints | None = None,
 ) -> ColumnCoding:
-    """Return the coding learned from a clean column; survey weights (mean 1) count inside codes."""
+    """Return the coding learned from a clean column.
+
+    Survey weights (mean 1) count inside codes; a value that few persons share is no atom.
+    """
     codec = fit_codec(column, schema)
     values = codec.values(column)
     present = ~np.isnan(values)
     counted = np.ones(values.size) if weights is None else weights
     missing = float(counted[~present].sum())
-    code = _code_levels if codec.is_category else _code_numbers
-    return code(codec, values[present], counted[present], missing)
+    if codec.is_category:
+        return _code_levels(codec, values[present], counted[present], missing)
+    who = None if persons is None else persons[present]
+    return _code_numbers(codec, values[present], counted[present], missing, who)
 
 
 def _code_levels(
@@ -193,13 +202,15 @@ def _code_levels(
 
 
 def _code_numbers(
-    codec: ColumnCodec, known: Floats, counted: Floats, missing: float
+    codec: ColumnCodec, known: Floats, counted: Floats, missing: float, persons: Ints | None
 ) -> ColumnCoding:
     distinct, inverse, counts = np.unique(known, return_inverse=True, return_counts=True)
     if distinct.size <= FLAT_VALUES and known.size >= FLAT_ROWS * distinct.size:
         is_atom = np.ones(distinct.size, np.bool_)
     else:
         is_atom = counts >= max(ATOM_ROWS, ATOM_SHARE * known.size)
+    if persons is not None:
+        is_atom &= persons_a_group(inverse.reshape(-1), persons, distinct.size) >= MIN_PERSONS
     code, cell, interval = _partition(counts, is_atom)
     first = np.flatnonzero(np.diff(interval, prepend=-1))
     last = np.append(first[1:], distinct.size) - 1

@@ -18,6 +18,7 @@ from simulacra_trainer.families.base import ModelFileError, Options, Progress
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.survey_weights import row_weights
 
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
@@ -193,8 +194,8 @@ class Neural:
             checkpoint_directory,
         )
 
-        weights = row_weights(table, schema)
-        codings = [fit_coding(table.column(c.name), c, weights) for c in schema.learned()]
+        weights, persons = row_weights(table, schema), persons_in(table, schema)
+        codings = [fit_coding(table.column(c.name), c, weights, persons) for c in schema.learned()]
         values = _values_of(codings, table)
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
         places = [position[name] for name in order]
@@ -202,7 +203,7 @@ class Neural:
         group = options.get(GROUP)
         part = None if group is None else group.workers.part
         coded = code_table(codings, values, network.order, places)
-        batches = TableBatches(coded, seed=seed, weights=weights, part=part)
+        batches = TableBatches(coded, seed=seed, weights=weights, persons=persons, part=part)
         seen = values if weights is None else [*values, weights]
         plan = plan_training(batches, seed=seed, gpus=int(options.get(GPUS, 0)))
         name = _fingerprint(seen, repr((places, plan)))
@@ -214,8 +215,8 @@ class Neural:
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        weights = row_weights(table, schema)
-        codings = [fit_coding(table.column(c.name), c, weights) for c in schema.learned()]
+        weights, persons = row_weights(table, schema), persons_in(table, schema)
+        codings = [fit_coding(table.column(c.name), c, weights, persons) for c in schema.learned()]
         tensors, config = load_weights(directory, codings)
         order = config.get("order")
         places = sorted(map(str, range(len(codings))))

@@ -31,6 +31,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}" + _TIME, ("%d-%b-%Y",)),
     (r"^[A-Za-z]{3,9} [0-9]{1,2}, [0-9]{4}" + _TIME, ("%b %d, %Y",)),
 )
+_UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
 _MONTH = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
 
 
@@ -145,3 +146,8 @@ def seconds(values: pa.Array) -> npt.NDArray[np.float64]:
     micros = values.drop_null().cast(pa.int64()).to_numpy(zero_copy_only=False)
     result: npt.NDArray[np.float64] = micros / 1e6
     return result
+
+
+def coarsest_unit(microseconds: npt.NDArray[np.number]) -> int:
+    """Return the coarsest calendar unit, in microseconds, that all moments are multiples of."""
+    return next((unit for unit in _UNITS_US if not np.any(microseconds % unit)), 1)

@@ -9,40 +9,58 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
+from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
+from simulacra_trainer.table.persons.masks import count_out
+from simulacra_trainer.table.persons.real_values import RealValues
 
-IDENTIFIER_RANGE = 1 << 40
-"""Range above the upload's integer identifiers where fresh ones start at random."""
+SPREAD = 10
+"""Possible fresh numbers for each row of the table."""
+COORDINATE_DECIMALS = 5
 _DECIMAL = re.compile(r"^decimal(32|64|128|256)\((\d+), (-?\d+)\)$")
 _ZONED = re.compile(r"^timestamp\[(s|ms|us|ns), tz=(.+)\]$")
 _DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01])>$")
 _DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
 
 
-def restore(table: pa.Table, schema: TableSchema, *, rng: np.random.Generator) -> pa.Table:
+def restore(
+    table: pa.Table,
+    schema: TableSchema,
+    *,
+    rng: np.random.Generator,
+    span: RowSpan = WHOLE,
+    real: RealValues | None = None,
+) -> pa.Table:
     """Return the table in the layout of the upload.
 
     Args:
         table: all learned columns in clean types, n rows, any order.
         schema: of the upload.
-        rng: for fresh identifiers.
+        rng: for invented values.
+        span: which rows of a whole table these are.
+        real: values of the upload that no invented value may equal.
 
     Returns:
         n rows with the columns of the upload except weights, in its order and Arrow types;
-        constants filled in, identifiers fresh, free text and empty columns null.
+        constants filled in, identifiers and personal data invented, text and empty columns null.
     """
     rows = table.num_rows
     arrays, fields = [], []
-    for column in schema.columns:
+    inventor = Inventor(schema, rows, span, rng, real)
+    for number, column in enumerate(schema.columns):
         if column.kind == "weight":  # all generated rows weigh the same
             continue
         kind = parse_type(column.storage)
         if column.learned:
             values = table.column(column.name).combine_chunks()
+            if column.role == "coordinate":
+                values = _within_cells(values, rng)
+                column = column.model_copy(update={"decimals": COORDINATE_DECIMALS})
             array = _learned(values, column, kind)
         elif column.kind == "constant":
             array = _constant(column, kind, rows)
         elif column.kind == "identifier":
-            array = _identifiers(column, kind, rows, rng)
+            array = _identifiers(column, kind, number, inventor)
         else:
             array = pa.nulls(rows, kind)
         arrays.append(array)
@@ -149,26 +167,52 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
 
 
 def _identifiers(
-    column: ColumnSchema, kind: pa.DataType, rows: int, rng: np.random.Generator
+    column: ColumnSchema, kind: pa.DataType, number: int, inventor: Inventor
 ) -> pa.Array:
-    """Return identifiers above the upload's, or random words; missing as often as in the upload."""
+    """Return numbers above the upload's, or invented words; missing as often as in the upload."""
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    rows, rng = inventor.rows, inventor.rng
     if column.maximum is not None:
-        low = int(column.maximum) + 1
-        high = _bounds(value)[1] if pa.types.is_integer(value) else np.iinfo(np.int64).max
-        room = min(high - low - rows + 2, IDENTIFIER_RANGE)
-        if room < 1:  # the identifiers of the upload use up a narrow type
-            return pa.nulls(rows, kind)
-        fresh = pa.array(low + int(rng.integers(room)) + np.arange(rows, dtype=np.int64))
-    elif not _is_text(value):  # numbers beyond int64
+        fresh = _fresh_numbers(column, value, number, inventor)
+    elif _is_text(value):
+        fresh = pa.array(inventor.words(column, number), pa.string())
+    elif column.masks:
+        fresh = _fitting(pa.array(inventor.words(column, number), pa.string()), value)
+    else:  # numbers beyond int64
         fresh = pa.array(rng.integers(1 << 62, size=rows))
-    else:
-        fresh = pa.array(
-            [f"synthetic-{word.hex()}" for word in (rng.bytes(16) for _ in range(rows))],
-            pa.string(),
-        )
     fresh = pc.if_else(pa.array(rng.random(rows) >= column.missing_share), fresh.cast(value), None)
     return fresh.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else fresh
+
+
+def _fresh_numbers(
+    column: ColumnSchema, value: pa.DataType, number: int, inventor: Inventor
+) -> pa.Array:
+    """Return numbers above the upload's in a random order, each once in the whole table."""
+    span, rows = inventor.span, inventor.rows
+    low = int(column.maximum or 0) + 1
+    high = _bounds(value)[1] if pa.types.is_integer(value) else 2**53
+    room = min(high - low + 1, SPREAD * max(span.total, span.first + rows, 1000))
+    if room < span.first + rows:  # the identifiers of the upload use up a narrow type
+        return pa.nulls(rows, value)
+    step, start = count_out(room, np.random.default_rng([span.seed, number]))
+    return pa.array([low + (step * (span.first + i) + start) % room for i in range(rows)])
+
+
+def _fitting(words: pa.Array, value: pa.DataType) -> pa.Array:
+    """Return codes as numbers, null where they exceed the type."""
+    numbers = words.cast(pa.int64())
+    if not pa.types.is_integer(value):
+        return numbers.cast(pa.float64(), safe=False)
+    low, high = _bounds(value)
+    fits = pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+    return pc.if_else(fits, numbers, None)
+
+
+def _within_cells(values: pa.Array, rng: np.random.Generator) -> pa.Array:
+    """Return coordinates anywhere in the cells whose centers are given."""
+    centers = values.to_numpy(zero_copy_only=False)
+    moved = centers + rng.uniform(-CELL_DEGREES / 2, CELL_DEGREES / 2, centers.size)
+    return pa.array(moved, mask=np.isnan(moved))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -1,0 +1,230 @@
+"""Keys, personal data and the persons of a table are found; look-alikes are left alone."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.persons.patterns import find_personal_data
+from simulacra_trainer.table.persons.vocabulary import PERSON, says
+
+ROWS = 240
+FIRST = ["Ada", "Bruno", "Carla", "Dario", "Elif", "Farid", "Greta", "Henk", "Ida", "Jan", "Kaya"]
+LAST = ["Albers", "Brandt", "Costa", "Dupont", "Eriksen", "Fischer", "García", "Hansen", "Ito"]
+
+
+def people(count: int) -> list[str]:
+    return [f"{FIRST[i % 11]} {LAST[(i // 11) % 9]}" for i in range(count)]
+
+
+def schema_of(**columns: list[object]) -> TableSchema:
+    rng = random.Random(1)
+    rows = len(next(iter(columns.values())))
+    plain = {
+        "answer": [rng.choice(["yes", "no", "maybe"]) for _ in range(rows)],
+        "amount": [rng.random() for _ in range(rows)],
+    }
+    return clean_table(pa.table({**columns, **plain})).schema
+
+
+def column_of(name: str, values: list[object]) -> ColumnSchema:
+    found = schema_of(**{name: values}).find(name)
+    assert found is not None
+    return found
+
+
+def dutch_service_number(i: int) -> str:
+    """Return a number whose weighted sum is a multiple of eleven (elfproef)."""
+    start = [int(digit) for digit in f"{11_122_200 + i:08d}"]
+    rest = sum(weight * digit for weight, digit in zip(range(9, 1, -1), start, strict=True)) % 11
+    return "".join(map(str, start)) + str(rest) if rest < 10 else dutch_service_number(i + 5_000)
+
+
+PERSONAL: dict[str, tuple[str, Callable[[int], str]]] = {
+    "email": ("reply_to", lambda i: f"p{i}.x@mail.example.de"),
+    "url": ("page", lambda i: f"https://shop.example/u/{i}"),
+    "ip": ("source", lambda i: f"10.{i % 7}.{i % 200}.{i % 90}"),
+    "mac": ("device", lambda i: f"02:00:5e:10:{i % 256:02x}:{i // 256:02x}"),
+    "phone": ("Telefonnummer", lambda i: f"0171 {1000000 + i * 7}"),
+    "name": ("Ansprechpartner", lambda i: f"{FIRST[i % 11]} {LAST[i // 11 % 9]} {LAST[i // 99]}"),
+    "last_name": ("Nachname", lambda i: f"{LAST[i % 9]}{'abcdefghijklm'[i // 9 % 13]}"),
+    "street": ("Anschrift", lambda i: f"{LAST[i % 9]}straße {i}"),
+    "national_id": ("reference", dutch_service_number),
+    "iban": ("refund", lambda i: f"DE{98 - iban_remainder(i):02d}37040044{532013000 + i:010d}"),
+}
+
+
+def iban_remainder(i: int) -> int:
+    return int(f"37040044{532013000 + i:010d}131400") % 97
+
+
+@pytest.mark.parametrize("kind", PERSONAL)
+def test_personal_data_is_found_and_not_learned(kind: str) -> None:
+    name, make = PERSONAL[kind]
+    found = column_of(name, [make(i) for i in range(ROWS)])
+    assert (found.role, found.personal_data, found.learned) == ("personal_data", kind, False)
+
+
+@pytest.mark.parametrize("kind", PERSONAL)
+def test_personal_data_that_repeats_is_not_learned_either(kind: str) -> None:
+    name, make = PERSONAL[kind]
+    found = column_of(name, [make(i % 40) for i in range(ROWS)])
+    assert found.personal_data == kind
+    assert not found.learned
+    assert not found.levels
+
+
+def test_phone_numbers_that_arrive_as_integers_are_personal_data() -> None:
+    found = column_of("mobile", [491_700_000_000 + 977 * i for i in range(ROWS)])
+    assert found.personal_data == "phone"
+
+
+LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
+    "product": lambda r: f"{r.choice(LAST)} Soap",
+    "sku": lambda r: f"A-{r.randint(100, 160)}",
+    "store_id": lambda r: r.randint(100, 140),
+    "version": lambda r: f"{r.randint(1, 3)}.{r.randint(0, 5)}.{r.randint(0, 2)}",
+    "city": lambda r: r.choice(["New York", "Los Angeles", "San Jose", "Fort Worth", "El Paso"]),
+    "quarter": lambda r: f"Q{r.randint(1, 4)}/{r.randint(2012, 2024)}",
+    "week": lambda r: f"2024-W{r.randint(1, 52):02d}",
+    "personal_income": lambda r: r.randint(10, 90) * 100,
+    "household_size": lambda r: r.randint(1, 40),
+    "number_of_visits": lambda r: r.randint(1, 60),
+    "score": lambda r: r.randint(100_000, 100_060),
+    "brand": lambda r: r.choice(["Delta & Co", "Ben Sons", "Rossi", "Blue Line"]),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS_LIKE)
+def test_look_alikes_are_neither_persons_nor_personal_data(name: str) -> None:
+    rng = random.Random(name)
+    schema = schema_of(**{name: [LOOKS_LIKE[name](rng) for _ in range(ROWS)]})
+    found = schema.find(name)
+    assert found is not None
+    assert (found.role, found.personal_data, found.learned) == (None, None, True)
+    assert schema.subject() is None
+
+
+SUBJECTS: dict[str, Callable[[int], object]] = {
+    "customer_id": lambda p: f"C{p:04d}",
+    "Teilnehmer": lambda p: f"{FIRST[p % 11]} {LAST[p // 11 % 9]}",
+    "pid": lambda p: 680_001 + 7 * p,
+    "user": lambda p: f"u{5_220_000 + p * 31}",
+    "Kundennummer": lambda p: 40_000 + 3 * p,
+    "contact_email": lambda p: f"p{p}@mail.example.org",
+    "case_id": lambda p: str(uuid.UUID(int=p * 7919)),
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_column_of_persons_with_several_rows_is_the_subject(name: str) -> None:
+    schema = schema_of(**{name: [SUBJECTS[name](i // 4) for i in range(ROWS)]})
+    subject = schema.subject()
+    assert subject is not None
+    assert (subject.name, subject.learned) == (name, False)
+    assert subject.evidence
+
+
+def test_column_that_decides_most_is_the_subject_and_others_are_keys() -> None:
+    person = [i // 3 for i in range(ROWS)]
+    schema = schema_of(
+        household_id=[f"H{p // 2:03d}" for p in person],
+        person_id=[f"P{p:03d}" for p in person],
+        born=[f"19{40 + p % 60}-0{1 + p % 9}-1{p % 10}" for p in person],
+    )
+    household = schema.find("household_id")
+    assert household is not None
+    assert schema.subject() == schema.find("person_id")
+    assert (household.role, household.learned) == ("foreign_key", False)
+
+
+def test_code_that_decides_personal_data_is_the_subject_whatever_its_name() -> None:
+    person = [i // 4 for i in range(ROWS)]
+    schema = schema_of(
+        zz=[f"k{p}x7" for p in person], email=[f"a{p}@mail.example.org" for p in person]
+    )
+    subject = schema.subject()
+    assert subject is not None
+    assert subject.name == "zz"
+
+
+def test_first_names_of_a_contact_list_are_no_subject() -> None:
+    schema = schema_of(first_name=[FIRST[i % 11] + "aeio"[i % 4] for i in range(ROWS)])
+    assert schema.subject() is None
+
+
+def test_one_row_a_person_has_a_key_and_no_subject() -> None:
+    schema = schema_of(customer_id=[f"C{i:04d}" for i in range(ROWS)])
+    found = schema.find("customer_id")
+    assert found is not None
+    assert (found.role, schema.subject()) == ("key", None)
+
+
+def test_email_among_other_words_is_removed() -> None:
+    words = ["phone", "mail", "post"] * 80
+    words[17] = "jo.real@mail.example.org"
+    found = column_of("reached by", words)
+    assert "jo.real@mail.example.org" not in found.level_values()
+    assert found.missing_share == pytest.approx(1 / 240, abs=0.005)
+
+
+def test_exact_coordinates_are_learned_on_a_grid() -> None:
+    clean = clean_table(
+        pa.table(
+            {
+                "lat": [48.12345 + i / 377 for i in range(ROWS)],
+                "lon": [11.54321 + i / 391 for i in range(ROWS)],
+                "answer": ["yes", "no", "no", "yes"] * 60,
+            }
+        )
+    )
+    latitude = clean.schema.find("lat")
+    assert latitude is not None
+    assert latitude.role == "coordinate"
+    learned = set(clean.table.column("lat").to_pylist())
+    assert learned == {round(v, 2) for v in learned}
+    assert len(learned) < 12
+
+
+def test_schema_of_an_identifier_shows_no_real_value() -> None:
+    found = column_of("customer_id", [700_001 + 13 * i for i in range(ROWS)])
+    assert found.minimum is None
+    assert found.maximum == 999_999
+    assert not found.levels
+
+
+def test_notes_name_every_protected_column() -> None:
+    schema = schema_of(
+        customer_id=[f"C{i // 4:04d}" for i in range(ROWS)],
+        email=[f"a{i // 4}@mail.example.org" for i in range(ROWS)],
+    )
+    noted = {note.column for note in schema.cleaning}
+    assert {"customer_id", "email"} <= noted
+
+
+@pytest.mark.parametrize(
+    ("name", "is_person"),
+    [
+        ("Kundennummer", True),
+        ("respondentId", True),
+        ("consumer_confidence", False),
+        ("Håndværker", False),
+        ("Użytkownik", True),
+    ],
+)
+def test_names_are_read_by_parts_and_compounds(name: str, is_person: bool) -> None:
+    assert says(name, PERSON) is is_person
+
+
+def surrogates() -> Iterator[str]:
+    yield from ("", " ", "\ud800", "@", "+", "1" * 5000, "a@b", "::", "." * 300)
+
+
+def test_strange_words_are_no_personal_data() -> None:
+    assert find_personal_data("phone", list(surrogates()) * 5) is None

@@ -1,0 +1,85 @@
+"""Persons: which rows of a table belong to the same person.
+
+A table with a subject has its persons' numbers in the clean table beside the learned columns, so
+every split and sample of rows keeps them. All that protects people then counts persons, not rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import TableSchema
+
+Ints = npt.NDArray[np.int64]
+MIN_PERSONS = 5
+"""A value that at least this many persons share identifies nobody."""
+
+
+def persons_in(table: pa.Table, schema: TableSchema) -> Ints | None:
+    """Return the person of each row from 0 on, int64 [n]; None where each row is its own person."""
+    column = schema.subject()
+    if column is None or column.name not in table.column_names:
+        return None
+    numbers = table.column(column.name).to_numpy()
+    return np.unique(numbers, return_inverse=True)[1].reshape(-1)
+
+
+def persons_a_group(groups: npt.NDArray[np.integer], persons: Ints | None, size: int) -> Ints:
+    """Return how many persons (rows, if None) each group has, int64 [size].
+
+    groups: of each row, 0 <= group < size.
+    """
+    if persons is None:
+        return np.bincount(groups, minlength=size)
+    pairs = np.unique(groups.astype(np.int64) * (int(persons.max(initial=0)) + 1) + persons)
+    return np.bincount(pairs // (int(persons.max(initial=0)) + 1), minlength=size)
+
+
+def rows_a_person(persons: Ints | None) -> float:
+    """Return the rows that the person of an average row has; 1 where each row is its own person.
+
+    The design effect of clusters whose rows are all alike (Kish, 1965).
+    """
+    if persons is None or not persons.size:
+        return 1.0
+    counts = np.bincount(persons)
+    return float(np.sum(counts.astype(np.float64) ** 2) / counts.sum())
+
+
+def split_persons(persons: Ints | None, rows: int, rng: np.random.Generator) -> Ints:
+    """Return all rows in random order, the rows of a person together, int64 [rows]."""
+    if persons is None:
+        return rng.permutation(rows)
+    rank = rng.permutation(int(persons.max(initial=0)) + 1)
+    return np.argsort(rank[persons], kind="stable")
+
+
+def one_row_a_person(table: pa.Table, schema: TableSchema, rng: np.random.Generator) -> pa.Table:
+    """Return one random row of each person, so that tests see independent rows."""
+    persons = persons_in(table, schema)
+    if persons is None:
+        return table
+    order = rng.permutation(persons.size)
+    first = np.unique(persons[order], return_index=True)[1]
+    return table.take(pa.array(np.sort(order[first])))
+
+
+def limits_of_persons(
+    values: npt.NDArray[np.float64], persons: Ints, place: int
+) -> tuple[float, float]:
+    """Return the values of the persons at this place from both ends.
+
+    Args:
+        values: float64 [n], none missing.
+        persons: of each value, int64 [n].
+        place: 1 for the most extreme person; with fewer persons, the least extreme one.
+    """
+    order = np.argsort(values, kind="stable")
+
+    def value_of(order: npt.NDArray[np.intp]) -> float:
+        _, first = np.unique(persons[order], return_index=True)
+        return float(values[order[np.sort(first)[:place][-1]]])
+
+    return value_of(order), value_of(order[::-1])

@@ -1,0 +1,122 @@
+"""Columns as the search for persons sees them: distinct words and their position in each row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_trainer.table.columns.build import CleanColumn
+from simulacra_trainer.table.columns.distinct_values import split_words
+
+Ints = npt.NDArray[np.int64]
+SMALLEST_NUMBER = 10_000_000
+"""Whole numbers up to here are no phone, bank or national number."""
+_CODE = re.compile(r"[A-Za-z0-9_\-:.@/+#]*\d[A-Za-z0-9_\-:.@/+#]*")
+_PERIOD = re.compile(
+    r"\d{1,4}[./-]\d{1,4}(?:[./-]\d{1,4})?|(?:19|20)\d{2}[./ -]?[QWKHM]\w{0,2}"
+    r"|[QWKHM]\w{0,2}\d{1,2}[./ -]\d{2,4}|\d{1,2}:\d{2}.*|0*\d{1,6}",
+    re.I,
+)
+"""Words that are dates, periods, times or short numbers, not codes of persons."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One column of the upload.
+
+    Attributes:
+        column: as it was cleaned.
+        words: distinct values as text, in any order.
+        codes: index into words of each row, -1 where missing, int64 [rows].
+        is_text: whether the upload has text here, not numbers.
+    """
+
+    column: CleanColumn
+    words: list[str]
+    codes: Ints
+    is_text: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+        return self.column.schema.name
+
+    @cached_property
+    def present(self) -> int:
+        """Rows that are not missing."""
+        return int((self.codes >= 0).sum())
+
+    @property
+    def rows_a_value(self) -> float:
+        """Rows of an average value."""
+        return self.present / max(len(self.words), 1)
+
+    @cached_property
+    def is_coded(self) -> bool:
+        """Return whether most words are codes: one word with a digit, no date or number."""
+        some = self.words[:: max(len(self.words) // 1000, 1)]
+        coded = sum(
+            _CODE.fullmatch(word) is not None and _PERIOD.fullmatch(word) is None for word in some
+        )
+        return self.is_text and coded >= 0.9 * len(some)
+
+    def decides(self, codes: Ints) -> bool:
+        """Return whether equal values here always come with equal codes there, int64 [rows]."""
+        known = self.codes >= 0
+        first = np.full(len(self.words), -2)
+        first[self.codes[known][::-1]] = codes[known][::-1]
+        return bool((first[self.codes[known]] == codes[known]).all())
+
+
+def cells_of(raw: pa.ChunkedArray, column: CleanColumn) -> Cells | None:
+    """Return the cells of a column, None where it can hold neither persons nor their data."""
+    kind = raw.type.value_type if pa.types.is_dictionary(raw.type) else raw.type
+    if _is_text(kind):
+        if column.schema.kind in ("constant", "boolean", "ordinal", "datetime"):
+            return None
+        words = split_words(raw)
+        return Cells(column, words.levels.to_pylist(), words.codes, is_text=True)
+    whole = pa.types.is_integer(kind) or (
+        column.schema.decimals == 0 and pa.types.is_floating(kind)
+    )
+    if not whole or column.schema.kind not in ("integer", "numeric", "identifier"):
+        return None
+    encoded = pc.dictionary_encode(_one(raw).cast(pa.int64(), safe=False))
+    codes = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    return Cells(column, encoded.dictionary.cast(pa.string()).to_pylist(), codes, is_text=False)
+
+
+def codes_of(values: pa.Array | None, cells: Cells | None, rows: int) -> Ints:
+    """Return which rows of a column are alike, int64 [rows]."""
+    if cells is not None:
+        return cells.codes
+    if values is None:
+        return np.zeros(rows, np.int64)
+    encoded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
+    indices: Ints = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    return indices
+
+
+def large_numbers(words: Sequence[str]) -> list[str]:
+    """Return the words unless they are numbers too small to be those of persons."""
+    some = words[:: max(len(words) // 100, 1)]
+    large = sum(len(word) >= len(str(SMALLEST_NUMBER)) for word in some)
+    return list(words) if large >= 0.9 * len(some) else []
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )

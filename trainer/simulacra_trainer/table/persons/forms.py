@@ -1,0 +1,85 @@
+"""Form of names and streets in a column, so that invented ones look alike."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from simulacra_crds.contract.schema import PersonalData
+
+LOCALES = (
+    "en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "pt_PT", "pt_BR", "nl_NL", "sv_SE",
+    "da_DK", "no_NO", "fi_FI", "pl_PL", "cs_CZ", "tr_TR", "hu_HU", "ro_RO",
+)  # fmt: skip
+"""Locales of Faker whose names are tried; the first wins a tie."""
+FEWEST_KNOWN = 0.2
+"""Share of the words that a locale must know, else the names are English."""
+LAST_FIRST, FIRST_LAST = "{last}, {first}", "{first} {last}"
+NUMBER_FIRST, NUMBER_LAST = "{number} {street}", "{street} {number}"
+WORDS = 500
+UNKNOWN_NATS = math.log(1e-5)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How invented words are composed, and the locale of their names."""
+
+    text_format: str
+    locale: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of one locale that are single words."""
+
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+
+
+def form_of_people(kind: PersonalData | None, words: Sequence[str]) -> Form | None:
+    """Return the form of invented words of a kind; None where they follow masks."""
+    some = words[:: max(len(words) // WORDS, 1)]
+    if kind == "name":
+        swapped = sum("," in word for word in some) > len(some) / 2
+        return Form(LAST_FIRST if swapped else FIRST_LAST, _locale(some))
+    if kind == "first_name":
+        return Form("{first}", _locale(some))
+    if kind == "last_name":
+        return Form("{last}", _locale(some))
+    if kind == "street":
+        leading = sum(word[:1].isdigit() for word in some) > len(some) / 2
+        return Form(NUMBER_FIRST if leading else NUMBER_LAST, _locale(some))
+    if kind in ("email", "url", "ip", "mac"):
+        return Form("", _locale(some))
+    return None
+
+
+@cache
+def names_of(locale: str) -> Names:
+    """Return Faker's names of a locale."""
+    provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
+    last = getattr(provider, "unisex_last_names", None) or provider.last_names
+    return Names(_single(provider.first_names), _single(last))
+
+
+def _single(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({name for name in names if name.isalpha()}))
+
+
+def _locale(words: Sequence[str]) -> str:
+    """Return the locale under which the words are likeliest, if it knows enough of them."""
+    parts = {part for word in words for part in word.replace(",", " ").split() if part.isalpha()}
+    if not parts:
+        return LOCALES[0]
+    pools = {locale: {*names_of(locale).first, *names_of(locale).last} for locale in LOCALES}
+
+    def likelihood(locale: str) -> float:
+        pool = pools[locale]
+        known = len(parts & pool)
+        return -known * math.log(len(pool)) + (len(parts) - known) * UNKNOWN_NATS
+
+    best = max(LOCALES, key=likelihood)
+    return best if len(parts & pools[best]) >= FEWEST_KNOWN * len(parts) else LOCALES[0]

@@ -1,0 +1,194 @@
+"""Personal data by content: e-mails, phones, addresses of machines, national and bank numbers.
+
+A kind is found if at least `MOST` of the distinct words have its form and, where the form has one,
+its checksum. National numbers and checksums are those of python-stdnum, phone numbers those of
+libphonenumber.
+"""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import phonenumbers
+
+from simulacra_crds.contract.schema import PersonalData
+from simulacra_trainer.table.persons import vocabulary
+
+MOST = 0.9
+MANY_WORDS = 20
+"""Distinct words from which on a form that chance can produce, or a list of names, counts."""
+MAX_WORDS = 1_000
+"""Distinct words that are looked at, spread over the column."""
+
+_EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[A-Za-z]{2,}")
+_URL = re.compile(r"(?:https?|ftp)://\S+|www\.\S+\.\S+", re.I)
+_MAC = re.compile(r"(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}", re.I)
+_IBAN = re.compile(r"[A-Z]{2}\d{2} ?[A-Z0-9 ]{10,32}")
+_CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
+_DIALED = re.compile(r"\+?[\d\s()./\-]{6,24}(?:\s*(?:x|ext\.?)\s*\d{1,5})?", re.I)
+_NINO = re.compile(r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]")
+_LETTERS = r"[^\W\d_]"
+_NAME_PART = rf"{_LETTERS}(?:{_LETTERS}|['’.\-])*"
+_FULL_NAME = re.compile(rf"{_NAME_PART}(?:,? {_NAME_PART}){{1,4}}")
+_ONE_NAME = re.compile(rf"{_NAME_PART}(?: {_NAME_PART})?")
+_STREET = re.compile(rf"\d+\S* .*{_LETTERS}.*|.*{_LETTERS}{{3}}.* \d+\S*.*")
+
+CHECKED_IDS = (
+    "be.nn", "bg.egn", "br.cpf", "ca.sin", "ch.ssn", "cl.rut", "cz.rc", "de.idnr", "dk.cpr",
+    "ee.ik", "es.dni", "es.nie", "fi.hetu", "fr.nir", "gr.amka", "hr.oib", "il.idnr", "in_.aadhaar",
+    "it.codicefiscale", "kr.rrn", "lt.asmens", "mx.curp", "nl.bsn", "no.fodselsnummer", "pl.pesel",
+    "ro.cnp", "se.personnummer", "tr.tckimlik", "za.idnr",
+)  # fmt: skip
+"""Modules of python-stdnum whose numbers have a checksum, or are dates with a serial."""
+NAMED_IDS = ("us.ssn", "us.itin", "gb.utr", "au.tfn", "pt.nif", "at.vnr")
+"""Modules whose form alone proves little: the column must be named so."""
+
+
+def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
+    """Return the kind of personal data in a column, or None.
+
+    Args:
+        name: of the column.
+        words: its distinct words.
+    """
+    if not words:
+        return None
+    some = words[:: max(len(words) // MAX_WORDS, 1)]
+    for kind, is_one in _BY_FORM:
+        if _most(some, is_one):
+            return kind
+    if len(some) < MANY_WORDS:
+        return None
+    if _is_national_id(name, some):
+        return "national_id"
+    if _most(some, _is_card):
+        return "card"
+    if _is_phone(name, some):
+        return "phone"
+    return _by_name(name, some)
+
+
+def has_email(word: str) -> bool:
+    """Return whether a word is an e-mail address."""
+    return "@" in word and _EMAIL.fullmatch(word) is not None
+
+
+def is_full_names(words: Sequence[str]) -> bool:
+    """Return whether most words look like the full names of persons."""
+    return _most(words[:: max(len(words) // MAX_WORDS, 1)], _is_full_name)
+
+
+def has_valid_checksum(kind: PersonalData, word: str) -> bool:
+    """Return whether an invented number could be a real one of its kind."""
+    if kind == "national_id":
+        return any(_stdnum(module).is_valid(word) for module in CHECKED_IDS)
+    if kind == "iban":
+        return _is_iban(word)
+    return kind == "card" and _is_card(word)
+
+
+def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
+    """Return the kind that both the column's name and the form of its words say."""
+    if vocabulary.says(name, vocabulary.STREET) and _most(words, _has_street_form):
+        return "street"
+    if vocabulary.says(name, vocabulary.THING):
+        return None
+    named = vocabulary.FULL_NAME | vocabulary.PERSON
+    if vocabulary.says(name, named) and _most(words, _is_full_name):
+        return "name"
+    if vocabulary.says(name, vocabulary.FIRST_NAME) and _most(words, _is_one_name):
+        return "first_name"
+    if vocabulary.says(name, vocabulary.LAST_NAME) and _most(words, _is_one_name):
+        return "last_name"
+    return None
+
+
+def _most(words: Sequence[str], is_one: Callable[[str], bool]) -> bool:
+    allowed = len(words) - MOST * len(words)
+    missed = 0
+    for word in words:
+        missed += not is_one(word)
+        if missed > allowed:
+            return False
+    return True
+
+
+def _is_ip(word: str) -> bool:
+    if word.count(".") != 3 and ":" not in word:
+        return False
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_iban(word: str) -> bool:
+    return _IBAN.fullmatch(word) is not None and bool(_stdnum("iban").is_valid(word))
+
+
+def _is_card(word: str) -> bool:
+    return _CARD.fullmatch(word) is not None and bool(_stdnum("luhn").is_valid(_digits(word)))
+
+
+def _is_national_id(name: str, words: Sequence[str]) -> bool:
+    if not 6 <= len(words[0]) <= 24:
+        return False
+    named = vocabulary.says(name, vocabulary.NATIONAL_ID)
+    modules = CHECKED_IDS + NAMED_IDS if named else CHECKED_IDS
+    if named and _most(words, lambda word: _NINO.fullmatch(word) is not None):
+        return True
+    return any(_most(words, _stdnum(module).is_valid) for module in modules)
+
+
+def _is_phone(name: str, words: Sequence[str]) -> bool:
+    named = vocabulary.says(name, vocabulary.PHONE)
+    if named and _most(words, lambda w: bool(_DIALED.fullmatch(w)) and len(_digits(w)) >= 6):
+        return True
+    return _most(words, _is_international)
+
+
+def _is_international(word: str) -> bool:
+    if not word.startswith(("+", "00")) or _DIALED.fullmatch(word) is None:
+        return False
+    try:
+        number = phonenumbers.parse("+" + _digits(word).lstrip("0"), None)
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.is_possible_number(number))
+
+
+def _is_full_name(word: str) -> bool:
+    capitals = sum(part[0].isupper() for part in word.replace(",", " ").split())
+    return capitals >= 2 and _FULL_NAME.fullmatch(word) is not None
+
+
+def _is_one_name(word: str) -> bool:
+    return _ONE_NAME.fullmatch(word) is not None and word[0].isupper()
+
+
+def _has_street_form(word: str) -> bool:
+    return _STREET.fullmatch(word) is not None
+
+
+def _digits(word: str) -> str:
+    return "".join(letter for letter in word if letter.isdigit())
+
+
+@cache
+def _stdnum(module: str) -> Any:
+    return importlib.import_module(f"stdnum.{module}")
+
+
+_BY_FORM: tuple[tuple[PersonalData, Callable[[str], bool]], ...] = (
+    ("email", has_email),
+    ("url", lambda word: _URL.fullmatch(word) is not None),
+    ("ip", _is_ip),
+    ("mac", lambda word: _MAC.fullmatch(word) is not None),
+    ("iban", _is_iban),
+)

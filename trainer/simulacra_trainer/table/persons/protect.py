@@ -1,0 +1,179 @@
+"""What protects persons in a cleaned table: keys and personal data are not learned, and a value of
+few persons is not emitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnRole, PersonalData
+from simulacra_trainer.table.columns.build import CleanColumn
+from simulacra_trainer.table.columns.identifiers import is_named_id
+from simulacra_trainer.table.persons.cells import (
+    Cells,
+    Ints,
+    cells_of,
+    codes_of,
+    large_numbers,
+)
+from simulacra_trainer.table.persons.coordinates import coarsened, is_coordinate
+from simulacra_trainer.table.persons.forms import form_of_people
+from simulacra_trainer.table.persons.masks import learn_masks
+from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
+from simulacra_trainer.table.persons.rare_values import without_rare_values
+from simulacra_trainer.table.persons.real_values import RealValues, remember
+from simulacra_trainer.table.persons.subject import Subject, find_subject
+
+KEY_SHARE = 0.99
+NOTES: dict[ColumnRole, str] = {
+    "key": "the column identifies rows and is not learned; generated rows get fresh ones",
+    "subject": "the column says which person a row belongs to; persons are counted, not rows, and "
+    "generated rows get fresh ones",
+    "foreign_key": "the column is a key of something else and is not learned; generated rows get "
+    "fresh ones",
+    "personal_data": "the column holds personal data ({kind}) and is not learned; generated rows "
+    "get invented ones of the same form",
+}
+
+
+@dataclass(frozen=True)
+class ProtectedColumns:
+    """The columns of a table after protection, and digests of what must not be emitted."""
+
+    columns: list[CleanColumn]
+    real: RealValues | None
+
+
+def protect_persons(raw: pa.Table, columns: Sequence[CleanColumn]) -> ProtectedColumns:
+    """Find keys, personal data and the subject, and keep them out of what is learned.
+
+    Args:
+        raw: the table as read.
+        columns: its cleaned columns, in the same order.
+    """
+    found = [cells_of(raw.column(i), column) for i, column in enumerate(columns)]
+    cells = [each for each in found if each is not None]
+    data = {each.name: kind for each in cells if (kind := _personal_data(each)) is not None}
+    codes = [
+        codes_of(column.values, each, raw.num_rows)
+        for column, each in zip(columns, found, strict=True)
+    ]
+    subject = find_subject(cells, data, codes)
+    persons = next((c.codes for c in cells if subject and c.name == subject.name), None)
+    result = [
+        _protected(column, each, _role(each, data, subject), data, persons)
+        for column, each in zip(columns, found, strict=True)
+    ]
+    if subject is not None:
+        _note_subject(result, subject)
+    kept = [
+        word
+        for column, each in zip(result, found, strict=True)
+        if each is not None and column.schema.role is not None
+        for word in each.words
+    ]
+    return ProtectedColumns(result, remember(kept) if kept else None)
+
+
+def _personal_data(cells: Cells) -> PersonalData | None:
+    words = cells.words if cells.is_text else large_numbers(cells.words)
+    return find_personal_data(cells.name, words)
+
+
+def _role(
+    cells: Cells | None, data: Mapping[str, PersonalData], subject: Subject | None
+) -> ColumnRole | None:
+    if cells is None:
+        return None
+    if subject is not None and cells.name == subject.name:
+        return "subject"
+    if cells.name in data:
+        return "personal_data"
+    if subject is not None and cells.name in subject.foreign_keys:
+        return "foreign_key"
+    if cells.column.schema.kind == "identifier":
+        return "key"
+    unique = len(cells.words) >= KEY_SHARE * cells.present and cells.present == cells.codes.size
+    if unique and (cells.is_coded or (not cells.is_text and is_named_id(cells.name))):
+        return "key"
+    return None
+
+
+def _protected(
+    column: CleanColumn,
+    cells: Cells | None,
+    role: ColumnRole | None,
+    data: Mapping[str, PersonalData],
+    persons: Ints | None,
+) -> CleanColumn:
+    if column.schema.kind in ("constant", "weight"):
+        return column
+    if role is not None and cells is not None:
+        return _unlearned(column, cells, role, data.get(cells.name))
+    if is_coordinate(column):
+        column = coarsened(column)
+    if cells is not None and cells.is_text:
+        column = _without_emails(column)
+    return column if persons is None else without_rare_values(column, persons)
+
+
+def _unlearned(
+    column: CleanColumn, cells: Cells, role: ColumnRole, kind: PersonalData | None
+) -> CleanColumn:
+    numbers = [] if cells.is_text else [int(word) for word in cells.words]
+    above = 10 ** len(str(max(numbers))) - 1 if numbers and kind is None else None
+    form = form_of_people(kind, cells.words)
+    schema = column.schema.model_copy(
+        update={
+            "kind": "identifier",
+            "learned": False,
+            "levels": [],
+            "ordered": False,
+            "minimum": None,
+            "maximum": above,
+            "role": role,
+            "personal_data": kind,
+            "masks": learn_masks(cells.words) if form is None and above is None else [],
+            "text_format": form.text_format if form else column.schema.text_format,
+            "locale": form.locale if form else None,
+        }
+    )
+    values = pa.array(cells.codes) if role == "subject" else None
+    result = CleanColumn(schema, values)
+    result.note(NOTES[role].format(kind=(kind or "").replace("_", " ")))
+    return result
+
+
+def _without_emails(column: CleanColumn) -> CleanColumn:
+    """Set levels that are e-mail addresses, among other words, to missing."""
+    values = column.values
+    if values is None or not pa.types.is_dictionary(values.type):
+        return column
+    personal = np.array([has_email(level) for level in column.schema.level_values()])
+    if not personal.any():
+        return column
+    codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    lost = np.append(personal, False)[codes]
+    kept = np.cumsum(~personal) - 1
+    codes = np.where(lost | (codes < 0), -1, kept[codes])
+    schema = column.schema
+    levels = [level for level, drop in zip(schema.levels, personal, strict=True) if not drop]
+    result = CleanColumn(
+        schema.model_copy(update={"levels": levels}),
+        pa.DictionaryArray.from_arrays(
+            pa.array(codes.astype(np.int32), mask=codes < 0),
+            pa.array([level.value for level in levels], pa.string()),
+        ),
+        column.notes,
+    )
+    result.note("e-mail addresses among other words were set to missing", int(lost.sum()))
+    return result
+
+
+def _note_subject(columns: Sequence[CleanColumn], subject: Subject) -> None:
+    column = next(c for c in columns if c.schema.name == subject.name)
+    column.schema = column.schema.model_copy(update={"evidence": [subject.evidence]})

@@ -1,0 +1,55 @@
+"""Words in column names that say what a column holds, in twelve languages.
+
+A word matches a whole part of a name ("tel" in "tel_home"), and from five letters on also the
+inside of a compound ("telefon" in "Telefonnummer").
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+COMPOUND_LETTERS = 5
+_NO_ACCENT = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae"})
+_SQUASHED = re.compile(r"[^a-z0-9]+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORDS = {
+    key: frozenset(words.split())
+    for key, words in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
+}
+FULL_NAME = _WORDS["full_name"]
+FIRST_NAME = _WORDS["first_name"]
+LAST_NAME = _WORDS["last_name"]
+STREET = _WORDS["street"]
+PHONE = _WORDS["phone"]
+NATIONAL_ID = _WORDS["national_id"]
+LATITUDE = _WORDS["latitude"]
+LONGITUDE = _WORDS["longitude"]
+PERSON = _WORDS["person"]
+THING = _WORDS["thing"]
+IDENTIFIER = _WORDS["identifier"]
+STRICT_IDENTIFIER = _WORDS["strict_identifier"]
+
+
+def name_parts(name: str) -> tuple[str, ...]:
+    """Return the parts of a column name: lower case, without accents, then all of it in one."""
+    split = unicodedata.normalize("NFKD", _CAMEL.sub(" ", name).lower().translate(_NO_ACCENT))
+    plain = "".join(letter for letter in split if not unicodedata.combining(letter))
+    parts = [part for part in _SQUASHED.split(plain) if part]
+    return (*parts, "".join(parts))
+
+
+def is_one_of(name: str, words: Collection[str]) -> bool:
+    """Return whether a column name as a whole is one of the words."""
+    return name_parts(name)[-1] in words
+
+
+def says(name: str, words: Iterable[str]) -> bool:
+    """Return whether a column name has one of the words."""
+    parts = name_parts(name)
+    return any(
+        word in parts or (len(word) >= COMPOUND_LETTERS and word in parts[-1]) for word in words
+    )
