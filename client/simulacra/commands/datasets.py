@@ -19,7 +19,8 @@ from simulacra.commands.options import (
     filters,
     load,
 )
-from simulacra.commands.output import byte_bar, print_result, wait_with_progress
+from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
+from simulacra.commands.reading import reading
 from simulacra.commands.session import connected, continue_with
 
 app = typer.Typer()
@@ -69,6 +70,8 @@ def upload(
             )
         if wait:
             answer["status"] = wait_with_progress(client, answer["job_id"], as_json)["status"]
+            for line in reading(client.schema(answer["dataset_id"])):
+                note(line)
         print_result(answer, as_json)
 
 

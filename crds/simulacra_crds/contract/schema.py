@@ -118,6 +118,9 @@ class TableSchema(KubeModel):
 
     version: int = SCHEMA_VERSION
     rows: int
+    persons: int | None = Field(
+        default=None, description="How many persons the rows belong to, where there is a subject."
+    )
     columns: list[ColumnSchema]
     cleaning: list[CleaningNote] = Field(default_factory=list)
 

@@ -69,6 +69,7 @@ def build_report(
         },
         "columns": len(schema.learned()),
         "weights": _weights(train, schema),
+        "persons": _persons(schema),
         "differential_privacy": _guarantee(guarantee),
         "fidelity": None,
         "privacy": None,
@@ -132,6 +133,18 @@ def _guarantee(guarantee: DifferentialPrivacy | None) -> dict[str, Any] | None:
     }
 
 
+def _persons(schema: TableSchema) -> dict[str, Any] | None:
+    """Return the column of the persons, their number and their rows; None without a subject."""
+    column = schema.subject()
+    if column is None or not schema.persons:
+        return None
+    return {
+        "column": column.name,
+        "persons": schema.persons,
+        "rows_a_person": schema.rows / schema.persons,
+    }
+
+
 def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
     """Return the effective number of rows and the largest weight relative to the mean."""
     weights = row_weights(train, schema)
@@ -147,6 +160,8 @@ def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
 def figures(report: Mapping[str, Any]) -> dict[str, float]:
     """Return the report's figures without names, for a status."""
     found: dict[str, float] = {}
+    if report["persons"] is not None:
+        found["persons"] = float(report["persons"]["persons"])
     if report["weights"] is not None:
         weights = report["weights"]
         found["effective_rows_share"] = weights["effective_rows"] / weights["rows"]

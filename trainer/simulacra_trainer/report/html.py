@@ -29,7 +29,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "edges": edges,
         "drawing": draw_graph(graph.get("order", []), edges),
     }
-    return _template().render({"asked": None, "cleaning": [], **report, **derived})
+    return _template().render({"asked": None, "cleaning": [], "persons": None, **report, **derived})
 
 
 @cache

@@ -96,6 +96,7 @@ def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
         )
     schema = TableSchema(
         rows=raw.num_rows,
+        persons=protected.persons,
         columns=[c.schema for c in columns],
         cleaning=[
             *(CleaningNote(action=line) for line in metadata.get(NOTES, b"").decode().splitlines()),

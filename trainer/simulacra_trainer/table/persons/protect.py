@@ -42,10 +42,14 @@ NOTES: dict[ColumnRole, str] = {
 
 @dataclass(frozen=True)
 class ProtectedColumns:
-    """The columns of a table after protection, and digests of what must not be emitted."""
+    """The columns of a table after protection.
+
+    real: digests of what must not be emitted; persons: how many there are, with a subject.
+    """
 
     columns: list[CleanColumn]
     real: RealValues | None
+    persons: int | None
 
 
 def protect_persons(raw: pa.Table, columns: Sequence[CleanColumn]) -> ProtectedColumns:
@@ -76,7 +80,8 @@ def protect_persons(raw: pa.Table, columns: Sequence[CleanColumn]) -> ProtectedC
         if each is not None and column.schema.role is not None
         for word in each.words
     ]
-    return ProtectedColumns(result, remember(kept) if kept else None)
+    count = None if persons is None else len(np.unique(persons))
+    return ProtectedColumns(result, remember(kept) if kept else None, count)
 
 
 def _personal_data(cells: Cells) -> PersonalData | None:

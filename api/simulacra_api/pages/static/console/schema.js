@@ -4,6 +4,7 @@ import { html, useState } from "../vendor/preact.js";
 import { useLoad } from "./parts.js";
 
 const SHOWN_LEVELS = 8;
+const ROLES = { key: "key", subject: "persons", foreign_key: "foreign key", personal_data: "personal data", coordinate: "coordinate" };
 const DAY_KINDS = new Set(["datetime"]);
 
 /** Load a dataset's schema. */
@@ -26,7 +27,7 @@ function Levels({ column }) {
 }
 
 function Column({ column, notes }) {
-  return html`<li class="card column"><h3>${column.name}</h3><p class="quiet">${[column.kind, !column.learned && "not learned", span(column), column.missing_share > 0 && `${percent(column.missing_share)} missing`].filter(Boolean).join(", ")}</p>
+  return html`<li class="card column"><h3>${column.name}</h3><p class="quiet">${[column.kind, ROLES[column.role], column.personal_data?.replace("_", " "), !column.learned && "not learned", span(column), column.missing_share > 0 && `${percent(column.missing_share)} missing`].filter(Boolean).join(", ")}</p>
     ${column.label && html`<p>${column.label}</p>`}<${Levels} column=${column} />
     ${notes.length > 0 && html`<details><summary>Cleaned</summary><ul>${notes.map((note) => html`<li>${note.action}${note.count ? ` (${number(note.count)})` : ""}</li>`)}</ul></details>`}</li>`;
 }
@@ -40,6 +41,7 @@ export function Schema({ session, dataset }) {
   const about = schema.cleaning.filter((note) => note.column == null);
   return html`<section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
     <div class="field inline"><label for="sought">Find a column</label><input id="sought" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div></div>
+    ${schema.persons && html`<p>${number(schema.rows)} rows of ${number(schema.persons)} persons.</p>`}
     ${about.length > 0 && html`<ul class="quiet">${about.map((note) => html`<li>${note.action}</li>`)}</ul>`}
     ${found.length ? html`<ul class="cards">${found.map((column) => html`<${Column} key=${column.name} column=${column} notes=${schema.cleaning.filter((note) => note.column === column.name)} />`)}</ul>`
       : html`<p class="empty">No column has “${sought}” in its name.</p>`}</section>`;
