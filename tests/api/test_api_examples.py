@@ -200,12 +200,12 @@ async def _names(world: Any) -> AsyncIterator[str]:
 async def test_every_documented_request_gets_its_documented_answer(
     world: Any, caller: Caller, acme: Any, monkeypatch: Any
 ) -> None:
-    secret = await world.cluster.find(SECRETS, "client-client.acme", "simulacra-system")
+    secret = await world.cluster.find(SECRETS, "client-client.acme", "simulacra-system-clients")
     try:
         await _access(world, caller, monkeypatch)
     finally:  # other tests use the first secret
         await world.cluster.patch(
-            SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system"
+            SECRETS, "client-client.acme", {"data": secret["data"]}, "simulacra-system-clients"
         )
     dataset = await _model(caller, acme)
     read = (

@@ -17,7 +17,7 @@ from simulacra_api.auth.signing import PERIOD_SECONDS, RETIRED_SECONDS, SigningK
 from simulacra_api.auth.verifier import TokenVerifier
 from simulacra_crds.kube.client import SECRETS
 
-SYSTEM = "simulacra-system"
+CLIENTS = "simulacra-system-clients"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -30,12 +30,12 @@ async def secret(world: Any, monkeypatch: pytest.MonkeyPatch) -> str:
 
 async def _age(world: Any, name: str, seconds: float) -> None:
     """Let time pass: move the times of all keys into the past."""
-    found = await world.cluster.get(SECRETS, name, SYSTEM)
+    found = await world.cluster.get(SECRETS, name, CLIENTS)
     keys = json.loads(base64.b64decode(found["data"]["keys.json"]))
     for key in keys:
         key["since"] -= int(seconds)
     data = {"keys.json": base64.b64encode(json.dumps(keys).encode()).decode()}
-    await world.cluster.patch(SECRETS, name, {"data": data}, SYSTEM)
+    await world.cluster.patch(SECRETS, name, {"data": data}, CLIENTS)
 
 
 async def _kids(store: SigningKeyStore) -> tuple[str, list[str]]:
@@ -106,5 +106,5 @@ async def test_keys_of_version_0_1_without_times_are_read(world: Any, secret: st
     }
     encoded = {name: base64.b64encode(value.encode()).decode() for name, value in data.items()}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "data": encoded}
-    await world.cluster.create(SECRETS, body, SYSTEM)
+    await world.cluster.create(SECRETS, body, CLIENTS)
     assert await _kids(SigningKeyStore(world.cluster)) == (pair[0].kid, [pair[0].kid, pair[1].kid])

@@ -27,7 +27,7 @@ from simulacra_crds.contract.names import access_request_name
 from simulacra_crds.kube.client import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
 from simulacra_custody.errors import AuditUnavailable
 
-SYSTEM = "simulacra-system"
+CLIENTS = "simulacra-system-clients"
 ASKED = {"company": "Initech GmbH", "contact": "ada@initech.example"}
 _addresses = itertools.count(1)
 
@@ -108,7 +108,7 @@ def _credentials(cluster: Any) -> Credentials:
 
 
 async def _owners(world: Any, client: str) -> list[tuple[str, str]]:
-    found = await world.cluster.find(SECRETS, f"client-{client}", SYSTEM)
+    found = await world.cluster.find(SECRETS, f"client-{client}", CLIENTS)
     assert found is not None
     return [(one["kind"], one["name"]) for one in found["metadata"].get("ownerReferences") or []]
 
@@ -120,7 +120,7 @@ async def _bearer(world: Any, client: str, secret: str) -> dict[str, str]:
 
 
 async def _stored(world: Any, client: str) -> tuple[str, list[Any]]:
-    data = (await world.cluster.get(SECRETS, f"client-{client}", SYSTEM))["data"]
+    data = (await world.cluster.get(SECRETS, f"client-{client}", CLIENTS))["data"]
     texts = {name: base64.b64decode(value).decode() for name, value in data.items()}
     return "".join(texts.values()), json.loads(texts["hashes"])
 
@@ -164,7 +164,7 @@ async def test_client_secret_is_deleted_with_its_tenant_for_good(
     assert await _owners(world, client) == [("Tenant", client)]
     await world.cluster.delete(TENANTS, client)
     for _ in range(1200):  # the real collector sees a new kind within half a minute
-        if await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None:
+        if await world.cluster.find(SECRETS, f"client-{client}", CLIENTS) is None:
             break
         await asyncio.sleep(0.1)
     name = access_request_name(request_id)
@@ -173,7 +173,7 @@ async def test_client_secret_is_deleted_with_its_tenant_for_good(
     patch = {"status": {"conditions": [*found, gone]}}
     await world.cluster.patch(ACCESS_REQUESTS, name, patch, subresource="status")
     assert (await _look(world, request_id))["status"] == "expired"
-    assert await world.cluster.find(SECRETS, f"client-{client}", SYSTEM) is None
+    assert await world.cluster.find(SECRETS, f"client-{client}", CLIENTS) is None
 
 
 async def test_write_adds_the_tenant_to_existing_owners(
@@ -183,7 +183,7 @@ async def test_write_adds_the_tenant_to_existing_owners(
     other = {"apiVersion": "v1", "kind": "Namespace", "name": "kube-system"}
     other["uid"] = (await world.cluster.get(NAMESPACES, "kube-system"))["metadata"]["uid"]
     patch = {"metadata": {"ownerReferences": [other]}}
-    await world.cluster.patch(SECRETS, f"client-{client}", patch, SYSTEM)
+    await world.cluster.patch(SECRETS, f"client-{client}", patch, CLIENTS)
     own = _credentials(world.cluster)
     await own.write(await own.read(client))
     assert await _owners(world, client) == [("Namespace", "kube-system"), ("Tenant", client)]
@@ -209,7 +209,7 @@ class _Strict:
 async def test_claim_is_stored_when_owners_may_not_be_changed(world: Any) -> None:
     client, _ = await _customer(world)
     await world.cluster.patch(
-        SECRETS, f"client-{client}", {"metadata": {"ownerReferences": []}}, SYSTEM
+        SECRETS, f"client-{client}", {"metadata": {"ownerReferences": []}}, CLIENTS
     )
     own = _credentials(_Strict(world.cluster))
     claim = await own.issue(client, "rot-1", "rotation", overlap=0, knowledge="")

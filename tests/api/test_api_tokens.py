@@ -210,7 +210,7 @@ async def test_next_key_is_published_and_verifies(world: Any) -> None:
 
 
 async def test_processes_starting_together_agree_on_the_keys(world: Any) -> None:
-    await world.cluster.delete(SECRETS, "oauth-signing-keys", "simulacra-system")
+    await world.cluster.delete(SECRETS, "oauth-signing-keys", "simulacra-system-clients")
     stores = [SigningKeyStore(world.cluster) for _ in range(4)]
     keys = await asyncio.gather(*(store.current() for store in stores))
     assert len({key.active.kid for key in keys}) == 1

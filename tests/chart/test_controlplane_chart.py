@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 
 import yaml
 from helm_chart import CHART, FOREIGN, OWN, SYSTEM, TOOL, VARIANTS, render, require_program
-from real_cluster import RealCluster
+from installation import eventually
+from real_cluster import CLIENTS, RealCluster
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
@@ -25,6 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     with found.running():
         for name in (
             SYSTEM,
+            CLIENTS,
             f"{SYSTEM}-keys",
             "tenant-acme",
             "tenant-globex",
@@ -70,6 +74,7 @@ def test_api_server_accepts_every_object(cluster: RealCluster, variant: str) -> 
 
 
 def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path: Path) -> None:
+    cluster.kubectl("delete", "namespace", CLIENTS)
     quick = ("--set", "check.enabled=false")
     notes = helm(cluster, "install", "simulacra", str(CHART), *quick)
     assert "FOR TRIALS ONLY" in notes
@@ -96,6 +101,27 @@ def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path:
         "get", everything, "-n", SYSTEM, "-l", "app.kubernetes.io/part-of=simulacra", "-o", "name"
     )
     assert named == ""
+    assert cluster.kubectl("get", "namespace", CLIENTS, "-o", "name"), "clients' Secrets are kept"
     # The second install adopts the kept CRDs.
     helm(cluster, "install", "simulacra", str(CHART), *quick)
     helm(cluster, "uninstall", "simulacra")
+
+
+def test_upgrade_copies_client_secrets_with_the_rights_of_its_hook(cluster: RealCluster) -> None:
+    hook = [one for one in render(only=("clients/copy.yaml",)) if one["kind"] != "Job"]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(hook))
+    former = {"metadata": {"name": "client-former"}, "stringData": {"hashes": "[]"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", **former}
+    cluster.kubectl("create", "-n", SYSTEM, "-f", "-", stdin=json.dumps(secret))
+    who = f"system:serviceaccount:{SYSTEM}:simulacra-copy-clients"
+    patch = ("auth", "can-i", "patch", "secrets", "-n", CLIENTS, "--as", who)
+    eventually(lambda: "yes" in cluster.kubectl(*patch, ok=None), 20)
+    done = subprocess.run(
+        [sys.executable, "-m", "simulacra_api.auth.former_secrets"],
+        env=os.environ | {"KUBECONFIG": str(cluster.login("simulacra-copy-clients"))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == f"copied 1 Secrets to {CLIENTS}\n", done.stderr
+    assert cluster.kubectl("get", "secret", "client-former", "-n", CLIENTS, "-o", "name")

@@ -56,4 +56,5 @@ def test_system_namespace_is_read_on_use(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("SIMULACRA_NAMESPACE", raising=False)
     assert names.system_namespace() == "simulacra-system"
     monkeypatch.setenv("SIMULACRA_NAMESPACE", "own")
-    assert (names.system_namespace(), names.keys_namespace()) == ("own", "own-keys")
+    assert names.system_namespace() == "own"
+    assert (names.keys_namespace(), names.clients_namespace()) == ("own-keys", "own-clients")

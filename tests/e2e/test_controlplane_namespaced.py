@@ -19,7 +19,7 @@ import pytest
 import yaml
 from helm_chart import OWN
 from installation import SURVEY, eventually
-from real_cluster import SYSTEM, TOOL, Permission, Product, RealCluster, granted
+from real_cluster import CLIENTS, SYSTEM, TOOL, Permission, Product, RealCluster, granted
 from simulacra import Client, Connection
 from simulacra_api.auth.clients import hash_secret
 
@@ -64,7 +64,7 @@ def create_tenant(outcome: Outcome, name: str) -> tuple[str, str]:
     tenant = {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": name}}
     meta = {
         "name": f"client-{client}",
-        "namespace": SYSTEM,
+        "namespace": CLIENTS,
         "labels": {"simulacra.dev/kind": "client"},
     }
     credential = {
@@ -191,7 +191,7 @@ def test_permissions_of_listed_namespaces_alone_are_used(outcome: Outcome) -> No
 def test_namespaced_kinds_are_requested_in_listed_namespaces_only(
     outcome: Outcome, component: str
 ) -> None:
-    ours = {SYSTEM, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
+    ours = {SYSTEM, CLIENTS, f"{SYSTEM}-keys", "default", f"tenant-{SERVED}"}
     requests = list(outcome.cluster.requests_of(f"simulacra-{component}"))
     assert requests
     for entry in requests:

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from installation import eventually, own_environment
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace, system_namespace
 from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
@@ -94,7 +94,9 @@ async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
     cluster = await Cluster.connect(one.ready["kubeconfig"])
     assert len([crd async for crd in cluster.list(CRDS)]) == 6
     secret = one.connection["client_secret"]
-    stored = await cluster.get(SECRETS, f"client-{one.connection['client_id']}", system_namespace())
+    stored = await cluster.get(
+        SECRETS, f"client-{one.connection['client_id']}", clients_namespace()
+    )
     assert [one["name"] for one in stored["metadata"]["ownerReferences"]] == ["default"]
     (entry,) = json.loads(base64.b64decode(stored["data"]["hashes"]))
     assert entry["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -161,6 +163,21 @@ async def test_lost_credentials_are_replaced(up: Callable[[], Up]) -> None:
     tenant = await cluster.get(TENANTS, "default")
     assert tenant["spec"]["clients"] == [first, two.connection["client_id"]]
     assert await crd_versions(cluster) == versions  # unchanged CRDs are not written
+
+
+async def test_client_of_the_former_release_keeps_its_secret(up: Callable[[], Up]) -> None:
+    one = up()
+    name = f"client-{one.connection['client_id']}"
+    cluster = await Cluster.connect(one.ready["kubeconfig"])
+    for kept in (name, "oauth-signing-keys"):  # until 0.2.0 they were in the system namespace
+        body = await cluster.get(SECRETS, kept, clients_namespace())
+        head = {"metadata": {"name": kept}, "data": body["data"], "type": body["type"]}
+        await cluster.create(SECRETS, head, system_namespace())
+        await cluster.delete(SECRETS, kept, clients_namespace())
+    assert one.end(signal.SIGTERM) == 0
+    again = up()
+    assert again.token()
+    assert again.end(signal.SIGTERM) == 0
 
 
 def test_invalid_port_is_refused(tmp_path: Path) -> None:

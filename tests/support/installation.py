@@ -151,7 +151,7 @@ class Installation:
             "kind": "Secret",
             "metadata": {
                 "name": f"client-{client_id}",
-                "namespace": "simulacra-system",
+                "namespace": "simulacra-system-clients",
                 "labels": {"simulacra.dev/kind": "client"},
             },
             "stringData": {"hashes": hashes},

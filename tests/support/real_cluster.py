@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
+CLIENTS = f"{SYSTEM}-clients"
+SHARED = ("clients/namespace.yaml", "admission.yaml")
+"""What the chart installs for API and operator together."""
 
 
 class Permission(NamedTuple):
@@ -84,11 +87,13 @@ class RealCluster:
         return done.stdout + done.stderr if ok is False else done.stdout
 
     def install(self, *arguments: str) -> None:
-        """Apply the CRDs, the system namespace, and both roles with their ServiceAccounts."""
+        """Apply the CRDs, namespaces, admission policy, and both roles with ServiceAccounts."""
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
             self.kubectl("apply", "--server-side", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
+        shared = helm_chart.render(*arguments, only=SHARED)
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(shared))
         for component in ("operator", "api"):
             self.kubectl(
                 "apply",
@@ -104,6 +109,19 @@ class RealCluster:
                 ),
                 20,
             )
+        self._wait_for_policy()
+
+    def _wait_for_policy(self) -> None:
+        """Wait until the API server enforces the policy, of which it learns by a watch as well."""
+        who = f"system:serviceaccount:{SYSTEM}:simulacra-operator"
+        probe = ("create", "configmap", "probe", "-n", SYSTEM, "--dry-run=server", "--as", who)
+
+        def enforced() -> bool:
+            with suppress(AssertionError):
+                return "ValidatingAdmissionPolicy" in self.kubectl(*probe, ok=False)
+            return False
+
+        eventually(enforced, 20)
 
     def login(self, account: str) -> Path:
         """Return a kubeconfig with a ServiceAccount's token from TokenRequest."""

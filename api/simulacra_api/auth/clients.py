@@ -1,8 +1,8 @@
 """Clients of the built-in issuer and their secrets, stored only as argon2id hashes.
 
-Secret `client-<client_id>` holds the hashes. A client secret is 256 random bits. Parameters are
-OWASP's second profile (19 MiB, t=2, p=1): 17 ms a check. Argon2's defaults cost 230 ms, a lever
-against the service for anyone who can call the token endpoint.
+Secret `client-<client_id>` in the clients' namespace holds the hashes. A client secret is 256
+random bits. Parameters are OWASP's second profile (19 MiB, t=2, p=1): 17 ms a check. Argon2's
+defaults cost 230 ms, a lever against the service for anyone who can call the token endpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster, Object
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
@@ -89,7 +89,7 @@ class Clients:
             return await asyncio.to_thread(verify_secret, secret, hashes)
 
     async def _hashes(self, client_id: str) -> list[str]:
-        stored = await self._cluster.find(SECRETS, secret_name(client_id), system_namespace())
+        stored = await self._cluster.find(SECRETS, secret_name(client_id), clients_namespace())
         if stored is None:
             return []
         now = time.time()

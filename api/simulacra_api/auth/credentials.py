@@ -1,6 +1,6 @@
 """Credentials of clients and the one-time claims that lead to them: one Secret per client.
 
-Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most)
+Secret `client-<client_id>` in the clients' namespace holds `hashes` (argon2id, two active at most)
 and `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was
 used). Both are in one object so that a claim is one conditional write: of two callers with the same
 token exactly one gets the secret, and no crash can use a token up without storing its hash.
@@ -32,7 +32,7 @@ from simulacra_api.auth.clients import (
 )
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.kube.client import (
@@ -120,7 +120,7 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, _record_name(client_id), system_namespace())
+        found = await self._cluster.find(SECRETS, _record_name(client_id), clients_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data, metadata = found.get("data"), found["metadata"]
@@ -158,13 +158,13 @@ class Credentials:
         metadata = {"name": name, "labels": {LABEL_KIND: "client"}, "ownerReferences": owners}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
         try:
-            await self._cluster.create(SECRETS, body, system_namespace())
+            await self._cluster.create(SECRETS, body, clients_namespace())
         except AlreadyExists as error:
             raise Conflict(error.status, error.reason, "another process was first") from None
 
     async def _patch(self, name: str, metadata: Object, data: Object) -> None:
         patch = {"metadata": metadata, "data": data}
-        await self._cluster.patch(SECRETS, name, patch, system_namespace())
+        await self._cluster.patch(SECRETS, name, patch, clients_namespace())
 
     async def _owners(self, record: ClientRecord) -> list[Object]:
         """Return the wanted ownerReferences; the present ones when no Tenant lists the client."""

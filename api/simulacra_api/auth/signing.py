@@ -21,7 +21,7 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict, Object
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
@@ -83,13 +83,13 @@ class SigningKeyStore:
         return self._keys
 
     async def _read_or_create(self) -> Object:
-        secret = await self._cluster.find(SECRETS, SECRET_NAME, system_namespace())
+        secret = await self._cluster.find(SECRETS, SECRET_NAME, clients_namespace())
         if secret is not None:
             return secret
         try:
-            return await self._cluster.create(SECRETS, _new_secret(), system_namespace())
+            return await self._cluster.create(SECRETS, _new_secret(), clients_namespace())
         except AlreadyExists:  # by another process: its keys count
-            return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
+            return await self._cluster.get(SECRETS, SECRET_NAME, clients_namespace())
 
     async def _rotated(self, secret: Object) -> Object:
         """Return the Secret with a next key and without expired ones."""
@@ -100,9 +100,9 @@ class SigningKeyStore:
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         patch = {"metadata": version, "data": {"keys.json": _encode(_dump(wanted))}}
         try:
-            return await self._cluster.patch(SECRETS, SECRET_NAME, patch, system_namespace())
+            return await self._cluster.patch(SECRETS, SECRET_NAME, patch, clients_namespace())
         except Conflict:  # another process was first: its next key counts
-            return await self._cluster.get(SECRETS, SECRET_NAME, system_namespace())
+            return await self._cluster.get(SECRETS, SECRET_NAME, clients_namespace())
 
 
 def _split(timed: list[_TimedKey]) -> tuple[_TimedKey, list[_TimedKey]]:

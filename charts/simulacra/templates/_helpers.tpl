@@ -25,6 +25,11 @@ app.kubernetes.io/component: {{ index . 1 }}
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 {{- end }}
 
+{{/* Namespace of the Secrets that the API writes: no ServiceAccount there has rights. */}}
+{{- define "simulacra.clientsNamespace" -}}
+{{ .Release.Namespace }}-clients
+{{- end }}
+
 {{/* The image of a role: (list $ "api" suffix) */}}
 {{- define "simulacra.image" -}}
 {{- $root := index . 0 }}

@@ -11,13 +11,18 @@ and the ConfigMap (in `system_namespace`) with their public parts."""
 
 
 def system_namespace() -> str:
-    """Return the namespace of the installation's pods, Secrets and ConfigMaps."""
+    """Return the namespace of the installation's pods and ConfigMaps."""
     return os.environ.get("SIMULACRA_NAMESPACE") or "simulacra-system"
 
 
 def keys_namespace() -> str:
     """Return the namespace of the Secrets that the API must not read."""
     return f"{system_namespace()}-keys"
+
+
+def clients_namespace() -> str:
+    """Return the namespace of the API's Secrets, where no ServiceAccount has rights."""
+    return f"{system_namespace()}-clients"
 
 
 def tenant_namespace(tenant: str) -> str:

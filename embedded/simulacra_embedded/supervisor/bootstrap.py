@@ -12,8 +12,9 @@ from typing import Any
 
 from simulacra_api.auth.clients import hash_secret, new_secret, secret_name
 from simulacra_api.auth.credentials import owner_of
+from simulacra_api.auth.former_secrets import copy_former_secrets
 from simulacra_api.settings import DEFAULT_AUDIENCE
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace, system_namespace
 from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import LABEL_KIND, utcnow
@@ -36,12 +37,13 @@ TENANT_SECONDS = 30.0
 
 
 async def prepare(cluster: Cluster, data: DataDir, api_url: str) -> None:
-    """Apply CRDs, namespace, default tenant and its client, and write connection.json."""
+    """Apply CRDs, namespaces, default tenant and its client, and write connection.json."""
     await asyncio.gather(*(_apply(cluster, crd(kind)) for kind in KINDS))
-    with suppress(AlreadyExists):
-        metadata = {"name": system_namespace()}
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-        await cluster.create(NAMESPACES, namespace)
+    for name in (system_namespace(), clients_namespace()):
+        with suppress(AlreadyExists):
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            await cluster.create(NAMESPACES, namespace)
+    await copy_former_secrets(cluster)
     connection = write_connection(data, api_url)
     tenant = await _ensure_tenant(cluster, connection["client_id"])
     await _ensure_client(cluster, connection["client_id"], connection["client_secret"], tenant)
@@ -115,7 +117,7 @@ async def _apply(cluster: Cluster, definition: Object) -> None:
 
 
 async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: Object) -> None:
-    if await cluster.find(SECRETS, secret_name(client_id), system_namespace()):
+    if await cluster.find(SECRETS, secret_name(client_id), clients_namespace()):
         return
     hashes = [{"hash": hash_secret(secret), "created": utcnow().isoformat(timespec="seconds")}]
     body = {
@@ -128,7 +130,7 @@ async def _ensure_client(cluster: Cluster, client_id: str, secret: str, tenant: 
         },
         "stringData": {"hashes": json.dumps(hashes)},
     }
-    await cluster.create(SECRETS, body, system_namespace())
+    await cluster.create(SECRETS, body, clients_namespace())
 
 
 async def _ensure_tenant(cluster: Cluster, client_id: str) -> Object:
