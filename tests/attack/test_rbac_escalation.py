@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 Object = dict[str, Any]
 KEYS = f"{SYSTEM}-keys"
 ACCOUNTS = ("simulacra-api", "simulacra-operator")
-TENANT, FOREIGN = "tenant-acme", "tenant-legacy"
+TENANT, LOOSE, FOREIGN = "tenant-acme", "tenant-loose", "tenant-legacy"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 OURS = {"simulacra.dev/tenant": "acme", "simulacra.dev/uid": "1", **RESTRICTED}
 
@@ -175,6 +175,9 @@ def everyones_moves() -> Iterator[Move]:
     # Inside a tenant's namespace: with the rights of another account, or as another service.
     yield Move("POST", group("batch/v1", TENANT, "jobs"), job("deployer"))
     yield Move("POST", group("batch/v1", TENANT, "jobs"), job(""))
+    yield Move("POST", group("batch/v1", LOOSE, "jobs"), job("simulacra-trainer"))
+    for place in (TENANT, KEYS):
+        yield Move("POST", core(place, "secrets"), named("v1", "Secret", "other"))
     for spec in ({"ports": [{"port": 443}]}, {"type": "ExternalName", "externalName": "x.example"}):
         service = named("v1", "Service", "x", spec=spec)
         yield Move("POST", core(TENANT, "services"), service)
@@ -288,7 +291,10 @@ def cluster(scope: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
         pytest.skip("no real kube-apiserver: ../shared/bin/cluster is not there")
     found = RealCluster(tmp_path_factory.mktemp("escalation") / "cluster")
     with found.running():
-        namespaces = [namespace(KEYS, {}), namespace(TENANT, OURS), namespace(FOREIGN, {})]
+        # Somebody has lifted Pod Security from a tenant's namespace.
+        loose = {"simulacra.dev/tenant": "loose", "simulacra.dev/uid": "2"}
+        labels = {KEYS: {}, TENANT: OURS, LOOSE: loose, FOREIGN: {}}
+        namespaces = [namespace(name, one) for name, one in labels.items()]
         found.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(namespaces))
         found.install(*(("--set", f"namespaces={{{TENANT}}}") if scope == "listed" else ()))
         prepare(found)
