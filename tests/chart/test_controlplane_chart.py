@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +17,11 @@ from pathlib import Path
 import pytest
 
 import yaml
-from helm_chart import CHART, FOREIGN, OWN, SYSTEM, TOOL, VARIANTS, render, require_program
+from helm_chart import CHART, FOREIGN, OWN, ROOT, SYSTEM, TOOL, VARIANTS, render, require_program
 from real_cluster import CLIENTS, RealCluster
 
 HOOK = "simulacra-copy-clients"
+FLAGS = re.MULTILINE | re.DOTALL
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
 
@@ -148,3 +151,19 @@ def test_upgrade_copies_former_client_secrets(cluster: RealCluster) -> None:
     assert "simulacra-api" in accounts
     assert HOOK not in accounts, "its rights end with the upgrade"
     helm(cluster, "uninstall", "simulacra")
+
+
+def test_documented_command_copies_client_secrets_back(cluster: RealCluster) -> None:
+    require_program("jq")
+    page = (ROOT / "docs" / "howto" / "operations.md").read_text()
+    block = re.search(r"^kubectl get secrets -n simulacra-system-clients.+?-f -$", page, FLAGS)
+    assert block is not None
+    for namespace, hashes in ((SYSTEM, "former"), (CLIENTS, "present")):
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client-back"}}
+        secret = json.dumps(body | {"stringData": {"hashes": hashes}})
+        cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=secret)
+    folder = Path(sys.executable).parent
+    env = {"KUBECONFIG": str(cluster.kubeconfig), "PATH": f"{folder}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-ec", block[0]], env=os.environ | env, check=True, timeout=60)
+    data = ("get", "secret", "client-back", "-n", SYSTEM, "-o", "jsonpath={.data.hashes}")
+    assert base64.b64decode(cluster.kubectl(*data)) == b"present"

@@ -34,6 +34,10 @@ RUN_ELSEWHERE = {
         "kubectl create namespace simulacra-system-keys",
     ): "tests/e2e/test_controlplane_namespaced.py",
     ("howto/operations.md", "kubectl delete tenants --all"): "scripts/e2e.py",
+    (
+        "howto/operations.md",
+        "kubectl get secrets -n simulacra-system-clients",
+    ): "tests/chart/test_controlplane_chart.py",
     ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
     (

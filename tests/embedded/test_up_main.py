@@ -168,6 +168,7 @@ async def test_lost_credentials_are_replaced(up: Callable[[], Up]) -> None:
 async def test_client_of_the_former_release_keeps_its_secret(up: Callable[[], Up]) -> None:
     one = up()
     name = f"client-{one.connection['client_id']}"
+    token = one.token()
     cluster = await Cluster.connect(one.ready["kubeconfig"])
     for kept in (name, "oauth-signing-keys"):  # until 0.2.0 they were in the system namespace
         body = await cluster.get(SECRETS, kept, clients_namespace())
@@ -175,8 +176,11 @@ async def test_client_of_the_former_release_keeps_its_secret(up: Callable[[], Up
         await cluster.create(SECRETS, head, system_namespace())
         await cluster.delete(SECRETS, kept, clients_namespace())
     assert one.end(signal.SIGTERM) == 0
+    await cluster.close()
     again = up()
     assert again.token()
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert httpx2.get(f"{again.ready['api_url']}/v1/usage", headers=bearer).status_code == 200
     assert again.end(signal.SIGTERM) == 0
 
 
