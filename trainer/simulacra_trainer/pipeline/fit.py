@@ -32,6 +32,7 @@ from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
 from simulacra_trainer.pipeline.trained_model import TrainedModel, is_neural, load_family
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import build_report, figures
+from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.survey_weights import as_population
 from simulacra_trainer.table.errors import InputError, too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS, MIN_ROWS
@@ -143,6 +144,7 @@ def fit_model(
     )
     if report["privacy"] is not None:
         report["privacy"] |= half.copying
+    report["singling_out"] = singling_out(real, schema)
     progress(1.0)
     return TrainedModel(
         model, family.name, table, schema, graph, {**figures(report), **half.figures}, report

@@ -29,7 +29,8 @@ def render_html(report: Mapping[str, Any]) -> str:
         "edges": edges,
         "drawing": draw_graph(graph.get("order", []), edges),
     }
-    return _template().render({"asked": None, "cleaning": [], "persons": None, **report, **derived})
+    absent = {"asked": None, "cleaning": [], "persons": None, "singling_out": None}
+    return _template().render({**absent, **report, **derived})
 
 
 @cache

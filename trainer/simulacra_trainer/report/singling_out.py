@@ -1,0 +1,80 @@
+"""Attributes that others know of a person, and how many persons they single out together.
+
+Such attributes (birth date, sex, postcode) are called quasi-identifiers (Sweeney, 2002).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.table.persons import vocabulary
+
+REPORTED_SHARE = 0.2
+"""Share of persons singled out above which the attributes are named."""
+MAX_COLUMNS = 6
+COARSER = {
+    "birth": "bands of five or ten years",
+    "age": "bands of five or ten years",
+    "area": "a larger area, such as the first two digits of a postcode",
+    "job": "groups of occupations",
+}
+
+
+def singling_out(table: pa.Table, schema: TableSchema) -> dict[str, Any] | None:
+    """Return the known attributes, the share of persons that they single out, and coarser forms.
+
+    None if fewer than two such columns are learned, or if they single out few persons.
+
+    Args:
+        table: clean training table.
+        schema: its schema.
+    """
+    known = [(c, kind) for c in schema.learned() if (kind := _kind(c)) is not None][:MAX_COLUMNS]
+    if len(known) < 2:
+        return None
+    combined = np.zeros(table.num_rows, np.int64)
+    for column, _ in known:
+        codes = _codes(table.column(column.name))
+        combined = np.unique(combined * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
+    share = _share_alone(combined.reshape(-1), persons_in(table, schema))
+    if share <= REPORTED_SHARE:
+        return None
+    return {
+        "columns": [column.name for column, _ in known],
+        "share": share,
+        "coarser": {c.name: _coarser(c, kind) for c, kind in known if kind in COARSER},
+    }
+
+
+def _kind(column: ColumnSchema) -> str | None:
+    found = (
+        kind
+        for kind, words in vocabulary.KNOWN_TO_OTHERS.items()
+        if any(word in words for word in vocabulary.name_parts(column.name))
+    )
+    return next(found, None)
+
+
+def _coarser(column: ColumnSchema, kind: str) -> str:
+    return "the year alone" if column.kind == "datetime" else COARSER[kind]
+
+
+def _codes(column: pa.ChunkedArray) -> Ints:
+    values = column.combine_chunks()
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    codes: Ints = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    return codes + 1
+
+
+def _share_alone(groups: Ints, persons: Ints | None) -> float:
+    """Return the share of persons whose combination nobody else has."""
+    who = np.arange(groups.size) if persons is None else persons
+    pairs = np.unique(np.stack([groups, who]), axis=1)
+    sizes = np.bincount(pairs[0])
+    alone = np.unique(pairs[1][sizes[pairs[0]] == 1])
+    return float(alone.size / np.unique(who).size)
