@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from simulacra_crds.contract.names import model_name
+from simulacra_crds.kinds.base import ANNOTATION_DELETED
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 
@@ -89,6 +90,18 @@ async def test_delete_is_202_until_erased_then_204(
     assert (await again).status_code == 204
     assert (await http.get(url)).status_code == 404
     assert (await http.delete(url)).status_code == 404
+
+
+async def test_deletion_is_marked_as_requested_even_during_an_expiry(
+    world: Any, http: httpx2.AsyncClient, uploaded: str
+) -> None:
+    await world.cluster.delete(DATASETS, uploaded, "tenant-acme")  # as the expiry does
+    for _ in range(2):
+        assert (await http.delete(f"/v1/datasets/{uploaded}")).status_code == 202
+    found = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]
+    assert datetime.fromisoformat(found["annotations"][ANNOTATION_DELETED])
+    lines = [line for line in world.audit_text().splitlines() if found["uid"] in line]
+    assert sum("resource.deleted" in line for line in lines) == 1
 
 
 async def test_key_of_a_dataset_being_erased_is_409(

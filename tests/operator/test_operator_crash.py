@@ -45,6 +45,8 @@ LIVES = [
     pytest.param(life.full, both_sides, marks=EACH, id="success"),
     pytest.param(life.failing, both_sides, marks=EACH, id="failure"),
     pytest.param(life.expiring, after, marks=EACH, id="expiry"),
+    pytest.param(life.outliving, some, marks=pytest.mark.slow, id="some points of results"),
+    pytest.param(life.outliving, both_sides, marks=EACH, id="results"),
     pytest.param(life.tenant, both_sides, marks=EACH, id="tenant"),
 ]
 

@@ -6,8 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from operator_facts import CREATED, NOW, ended, iso, observed, resource
-from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_LEASE, ANNOTATION_UPLOAD_STARTED
+from operator_facts import CREATED, LABELS, MODEL_OWNER, NOW, ended, iso, job, observed, resource
+from simulacra_crds.kinds.base import (
+    ANNOTATION_DELETED,
+    ANNOTATION_UPLOAD_LEASE,
+    ANNOTATION_UPLOAD_STARTED,
+)
+from simulacra_operator.runtime.controller import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure
 from simulacra_operator.work.custom_resource import parse
@@ -69,6 +74,46 @@ def test_results_outlive_an_expired_dataset_but_not_a_deleted_one() -> None:
         "gen-2",
     ]
     assert [one.key.name for one in expired if isinstance(one, act.DeleteResource)] == ["gen-2"]
+    body["metadata"]["annotations"] = {ANNOTATION_DELETED: late}
+    assert erasure.reconcile(observed(body, dependants=results)) == explicit
+
+
+def test_unfinished_results_of_an_expired_model_end_before_its_erasure() -> None:
+    late = iso(CREATED + timedelta(seconds=61))
+    spec = {"datasetRef": {"name": "ds-1"}, "retentionSeconds": 60}
+    body = resource("Model", "mdl-1", spec, {}, deletionTimestamp=late)
+    running = parse(resource("GenerationJob", "gen-1"))
+    (waits,) = erasure.reconcile(observed(body, dependants=(running,)))
+    assert isinstance(waits, act.PatchStatus)
+    work = resource("GenerationJob", "gen-1", labels=LABELS)
+    ends = RECONCILERS["GenerationJob"](observed(work, model=parse(body), job=job("", "j")))
+    assert [type(one) for one in ends] == [act.PatchStatus, act.DeleteJob]
+    assert "finishedAt" not in ends[0].patch
+
+
+def test_a_model_waits_for_results_that_the_garbage_collector_would_take() -> None:
+    late = iso(CREATED + timedelta(days=2))
+    body = resource("Model", "mdl-1", None, {}, deletionTimestamp=late)
+    tied = ended("GenerationJob", "gen-1", ownerReferences=MODEL_OWNER)
+    (waits,) = erasure.reconcile(observed(body, dependants=(tied,)))
+    assert isinstance(waits, act.PatchStatus)
+
+
+def test_a_request_for_the_dataset_counts_for_a_model_that_expired() -> None:
+    late = iso(CREATED + timedelta(days=2))
+    body = resource("Model", "mdl-1", None, {}, deletionTimestamp=late)
+    noted = {ANNOTATION_DELETED: late}
+    dataset = parse(resource("Dataset", "ds-1", deletionTimestamp=late, annotations=noted))
+    assert erasure.by_expiry(observed(body))
+    assert not erasure.by_expiry(observed(body, dataset=dataset))
+
+
+def test_owners_that_are_no_model_of_ours_are_kept() -> None:
+    others = [{**MODEL_OWNER[0], "apiVersion": "other.dev/v1"}, {"kind": "ConfigMap"}]
+    result = ended("EffectEstimate", "eff-1", ownerReferences=[*MODEL_OWNER, *others])
+    assert result.collected
+    assert result.kept_owners == others
+    assert not ended("Model", "mdl-1", ownerReferences=MODEL_OWNER).collected
 
 
 def test_a_model_of_an_expired_dataset_spares_finished_results() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -15,8 +14,6 @@ import httpx2
 import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
-from simulacra.certificates import verify_certificate
-from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.contract.storage_usage import stored_bytes
 from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
 from simulacra_crds.kube import client as kube
@@ -124,7 +121,7 @@ async def test_an_upload_is_erased_just_before_its_dataset_fails(
     await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
     await world.gone(kube.DATASETS, "ds-1")
     tenant = await world.cluster.get(kube.TENANTS, world.tenant)
-    signed = await _certificate(world, tenant["metadata"]["uid"], made["metadata"]["uid"])
+    signed = await world.certificate(tenant["metadata"]["uid"], made["metadata"]["uid"])
     assert signed["artefacts"] == [
         {"name": UPLOAD, "bytes": source["bytes"], "sha256": source["sha256"]}
     ]
@@ -451,23 +448,12 @@ async def _is_certified(world: World, tenant: Object) -> None:
     """Check the certificate of a tenant, which follows those of its resources."""
     kept, uid = open_certificates(world.operator.env), tenant["metadata"]["uid"]
     assert kept.find(uid, uid) == kept.entries(uid)[0], "it is the last one"
-    stated = await _certificate(world, uid, uid)
+    stated = await world.certificate(uid, uid)
     assert (stated["kind"], stated["id"], stated["cause"]) == ("tenants", world.tenant, "deleted")
     assert stated["artefacts"] == []
     steps = ("created_at", "deletion_requested_at", "key_shredded_at", "verified_absent_at")
     times = [datetime.fromisoformat(stated[step]) for step in steps]
     assert times == sorted(times)
-
-
-async def _certificate(world: World, tenant_uid: str, uid: str) -> Object:
-    """Return the statement of a resource's certificate after checking its signature."""
-    kept = open_certificates(world.operator.env)
-    entry = kept.find(tenant_uid, uid)
-    assert entry is not None
-    published = await world.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
-    return verify_certificate(
-        {"signature": kept.read(tenant_uid, entry)}, json.loads(published["data"]["keys.json"])
-    )
 
 
 async def _has_record(world: World, kind: str) -> bool:

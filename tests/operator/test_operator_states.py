@@ -12,6 +12,7 @@ import pytest
 from operator_facts import (
     CREATED,
     LABELS,
+    MODEL_OWNER,
     NOW,
     SECRET,
     UID,
@@ -29,7 +30,8 @@ from operator_facts import (
 )
 from simulacra_operator.runtime.controller import RECONCILERS
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work import erasure
+from simulacra_operator.work.custom_resource import CustomResource, parse
 from simulacra_operator.work.observe import Fault, Observed
 
 STEPS = 6
@@ -78,6 +80,7 @@ def _upstream(kind: str) -> list[dict[str, Any]]:
         {field: of},
         {field: failed},
         {field: renamed(of, deletion_timestamp=NOW)},
+        {field: renamed(of, deletion_timestamp=CREATED + timedelta(days=1))},
     ]
 
 
@@ -94,7 +97,7 @@ def _living(kind: str) -> Iterator[SmallWorld]:
     )
     for status, key, work, upstream, owner, fault, slot in product:
         status = {**status, **({"wrappedKey": key} if key else {})}
-        body = resource(kind, NAMES[kind], None, status)
+        body = resource(kind, NAMES[kind], None, status, ownerReferences=MODEL_OWNER)
         yield SmallWorld(
             body, **{**work, **upstream, "tenant": owner, "fault": fault, "slot": slot}
         )
@@ -102,10 +105,11 @@ def _living(kind: str) -> Iterator[SmallWorld]:
 
 def _dying(kind: str) -> Iterator[SmallWorld]:
     finished = ended("GenerationJob", "gen-2", labels=LABELS)
+    tied = renamed(finished, owner_references=MODEL_OWNER)
     running = parse(resource("GenerationJob", "gen-3", None, STATUS["running"], uid="uid-gen-3"))
     going = renamed(finished, deletion_timestamp=NOW)
     dependants = (
-        [(), (finished,), (going,), (ended("Model", "mdl-2"), running)]
+        [(), (finished,), (going,), (ended("Model", "mdl-2"), running), (tied,)]
         if kind in ("Dataset", "Model")
         else [()]
     )
@@ -155,7 +159,8 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
             assert not own
             assert not seen.pods
             assert not any(
-                one.kind == "Model" or not one.finished or one.deleting for one in seen.dependants
+                one.kind == "Model" or not one.finished or one.deleting or one.collected
+                for one in seen.dependants
             )
             assert (
                 seen.resource.status.wrapped_key is None
@@ -167,6 +172,9 @@ def _check(seen: Observed, actions: list[act.Action]) -> None:
             action, act.CreateKey | act.WriteRequest | act.ShredKey | act.DiscardArtifacts
         ):
             assert seen.resource.guarded
+    if any(isinstance(one, act.PatchStatus) and one.patch.get("finishedAt") for one in actions):
+        # no crash may leave a finished result to the garbage collector
+        assert not seen.resource.collected or act.PatchMeta in kinds[: kinds.index(act.PatchStatus)]
     if seen.resource.kind == "Dataset" and seen.resource.status.wrapped_key is not None:
         # a retry needs the upload; a final failure is stated after the upload is erased
         final = [
@@ -215,9 +223,17 @@ def test_every_state_in_deletion_is_released_or_waits(kind: str) -> None:
         waits_for_job = (
             seen.job is not None and seen.job["metadata"].get("deletionTimestamp") is not None
         )
-        waits = waits_for_job or bool(seen.pods) or any(one.deleting for one in seen.dependants)
+        waits = waits_for_job or bool(seen.pods)
+        # on expiry, results end by themselves, and lose their owner reference by themselves
+        waits |= any(one.deleting or _ends_itself(seen, one) for one in seen.dependants)
         assert world.released or waits
         assert not world.released or seen.resource.status.wrapped_key is None
+
+
+def _ends_itself(seen: Observed, one: CustomResource) -> bool:
+    if not erasure.by_expiry(seen):
+        return False
+    return one.collected or (seen.resource.kind == "Model" and not one.finished)
 
 
 @pytest.mark.parametrize("kind", RECONCILERS)

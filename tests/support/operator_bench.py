@@ -18,14 +18,15 @@ from typing import Any
 
 import helm_chart
 import yaml
-from simulacra_crds.contract.names import system_namespace, tenant_namespace
+from simulacra.certificates import verify_certificate
+from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace, tenant_namespace
 from simulacra_crds.contract.tasks import TASK_ENV, UPLOAD, TaskSpec
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, ClusterError, Object
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
-from simulacra_custody.wiring import open_custody
+from simulacra_custody.wiring import open_certificates, open_custody
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "bin" / "cluster"
@@ -288,7 +289,20 @@ class World:
 
     async def generation(self, name: str, model: str, dataset: str, **spec: Any) -> Object:
         spec = {"modelRef": {"name": model}, "rowCount": 20, **spec}
-        return await self.create("GenerationJob", name, spec, labels={LABEL_DATASET: dataset})
+        return await self.create("GenerationJob", name, spec, **await self._made(model, dataset))
+
+    async def effect(self, name: str, model: str, dataset: str, **spec: Any) -> Object:
+        asked = {"treatment": "a", "value": {"number": 1}, "baseline": {"number": 0}}
+        spec = {"modelRef": {"name": model}, **asked, "outcome": "b", **spec}
+        return await self.create("EffectEstimate", name, spec, **await self._made(model, dataset))
+
+    async def _made(self, model: str, dataset: str) -> Object:
+        """Return the metadata that the API gives to what is made with a Model."""
+        found = await self.cluster.find(kube.MODELS, model, self.namespace)
+        owner = {"apiVersion": kube.MODELS.api_version, "kind": "Model", "name": model}
+        owner |= {"controller": True, "blockOwnerDeletion": True}
+        owners = [{**owner, "uid": found["metadata"]["uid"]}] if found else []
+        return {"labels": {LABEL_DATASET: dataset}, "ownerReferences": owners}
 
     async def reaches(
         self,
@@ -371,6 +385,16 @@ class World:
             for line in b"".join(store.open_range(info.key)).splitlines()
         )
         return [record for record in map(json.loads, lines) if "type" in record]
+
+    async def certificate(self, tenant_uid: str, resource: str) -> Object:
+        """Return the statement of a certificate, by id or uid, after checking its signature."""
+        kept = open_certificates(self.operator.env)
+        entry = kept.find(tenant_uid, resource)
+        assert entry is not None, f"{resource} has no certificate"
+        published = await self.cluster.get(kube.CONFIGMAPS, INSTALLATION_KEYS, system_namespace())
+        return verify_certificate(
+            {"signature": kept.read(tenant_uid, entry)}, json.loads(published["data"]["keys.json"])
+        )
 
 
 def ready(body: Object) -> bool:

@@ -205,3 +205,6 @@ def renamed(one: CustomResource, **meta: Any) -> CustomResource:
 
 
 LABELS = {LABEL_DATASET: "ds-1"}
+MODEL_OWNER = [
+    {"apiVersion": "simulacra.dev/v1alpha1", "kind": "Model", "name": "mdl-1", "uid": "uid-mdl-1"}
+]

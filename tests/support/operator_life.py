@@ -6,6 +6,7 @@ from operator_bench import World, fail, hold, ready, reason
 from operator_proxy import KillingProxy
 from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kube import client as kube
+from simulacra_custody.refs import ResourceRef
 
 
 async def full(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
@@ -68,6 +69,42 @@ async def expiring(world: World, proxy: KillingProxy, number: int, *, seconds: f
         if record["type"].endswith("resource.expired")
     ]
     assert uids[0] in expired
+    return proxy.writes - start
+
+
+async def outliving(world: World, proxy: KillingProxy, number: int, *, seconds: float = 90) -> int:
+    """Let Dataset and Model expire; their results stay readable until their own expiry."""
+    start, model = proxy.writes, f"mdl-{number}"
+    dataset, results = f"ds-{number}", {f"gen-{number}": kube.GENERATION_JOBS}
+    results[f"eff-{number}"] = kube.EFFECT_ESTIMATES
+    uids = [(await world.upload(dataset))["metadata"]["uid"]]
+    uids.append((await world.model(model, dataset))["metadata"]["uid"])
+    uids.append((await world.generation(f"gen-{number}", model, dataset))["metadata"]["uid"])
+    uids.append((await world.effect(f"eff-{number}", model, dataset))["metadata"]["uid"])
+    done = {
+        name: await world.reaches(api, name, ready, seconds=seconds)
+        for name, api in results.items()
+    }
+    short: kube.Object = {"spec": {"retentionSeconds": 10}}  # over by now, or in a moment
+    await world.cluster.patch(kube.DATASETS, dataset, short, world.namespace)
+    await world.gone(kube.MODELS, model, seconds=seconds)
+    await world.gone(kube.DATASETS, dataset, seconds=seconds)
+    for name, api in results.items():
+        found = await world.cluster.get(api, name, world.namespace)
+        kept = ("phase", "artefacts", "wrappedKey", "finishedAt")
+        assert {one: found["status"][one] for one in kept} == {
+            one: done[name]["status"][one] for one in kept
+        }
+        ref = ResourceRef(world.tenant, api.plural, found["metadata"]["uid"])
+        artifact = ref.artifact(found["status"]["artefacts"][0]["name"])
+        assert world.custody.read_bytes(artifact, found["status"]["wrappedKey"], limit=9) == b"work"
+        await world.cluster.patch(api, name, short, world.namespace)
+    await world.gone(kube.EFFECT_ESTIMATES, f"eff-{number}", seconds=seconds)
+    await _ends(world, proxy, number, uids, seconds)
+    expired = {
+        one["data"]["uid"] for one in world.audit() if one["type"].endswith("resource.expired")
+    }
+    assert {uids[0], *uids[2:]} <= expired
     return proxy.writes - start
 
 

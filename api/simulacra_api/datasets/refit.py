@@ -13,6 +13,7 @@ import json
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import FIT, REFIT
 from simulacra_api.tenancy.create import create_recorded, manifest
+from simulacra_api.tenancy.delete import request_deletion
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.knowledge import check_knowledge
@@ -21,7 +22,6 @@ from simulacra_crds.kinds.base import API_VERSION, MIN_RETENTION_SECONDS, expire
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Knowledge, Model
 from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, Object
-from simulacra_custody.audit.event import EventType
 
 
 async def knowledge_of(repository: TenantRepository, dataset: Dataset) -> Knowledge:
@@ -64,13 +64,11 @@ async def refit(
 
 
 async def _erase(repository: TenantRepository, dataset: Dataset, model: Model) -> None:
-    """Delete a model and everything made from it. The audit record comes first."""
-    name, uid, namespace = model.metadata.name, model.metadata.uid, repository.namespace
-    await repository.record(EventType.RESOURCE_DELETED, kind=MODELS.plural, uid=uid)
+    """Delete a model and everything made from it."""
     notes = {REFIT: utcnow().isoformat(), FIT: json.dumps(_fit(model))}
     patch: Object = {"metadata": {"annotations": notes}}
-    await repository.cluster.patch(DATASETS, dataset.metadata.name, patch, namespace)
-    await repository.cluster.delete(MODELS, name, namespace, uid=uid)
+    await repository.cluster.patch(DATASETS, dataset.metadata.name, patch, repository.namespace)
+    await request_deletion(repository, MODELS, model)
 
 
 def _fit(model: Model) -> Object:

@@ -49,6 +49,7 @@ _CODES: dict[str, str] = {
     Reason.SOURCE_TOO_LARGE: "simio_upload_invalid",
     Reason.SOURCE_MISMATCH: "simio_upload_invalid",
     Reason.SOURCE_SECRET_MISSING: "simio_upload_invalid",
+    Reason.EXPIRED: "simio_dataset_not_found",
     Reason.CONDITIONS_INFEASIBLE: "simio_conditions_infeasible",
     Reason.REQUEST_INVALID: "simio_invalid_field",
 }

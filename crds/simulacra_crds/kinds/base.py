@@ -34,6 +34,8 @@ LABEL_UID = f"{GROUP}/uid"
 
 ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
 """Set by the API on cancelled work; the operator reports it."""
+ANNOTATION_DELETED = f"{GROUP}/deleted"
+"""Set by the API before it deletes: a requested deletion never counts as an expiry."""
 ANNOTATION_UPLOAD_STARTED = f"{GROUP}/upload-started"
 ANNOTATION_UPLOAD_LEASE = f"{GROUP}/upload-lease"
 """Renewed by the API while an upload streams; the operator finds abandoned uploads by them."""

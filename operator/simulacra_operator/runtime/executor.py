@@ -85,6 +85,9 @@ class Executor:
             case act.LeaveTombstone(manifest):
                 await tombstones.leave(self._cluster, manifest)
             case act.ReleaseFinalizer():
+                if self._resource.kind == "Dataset":
+                    # a deletion requested since its expiry takes the results, too
+                    await self._confirm_unchanged()
                 self._state.release(self._resource.meta.uid)
             case act.LogFailure(reason, message, support, code):
                 fields = {"uid": self._resource.meta.uid, "reason": reason, "detail": message}

@@ -45,7 +45,8 @@ class ResourceSnapshot:
         guarded: whether it has our finalizer.
         limited: whether the tenant's maximum retention, not its own, determines `due`.
         finished: whether its work ended.
-        stale: whether status shows an expiry that is no longer true.
+        stale: whether its work ended and status shows an expiry that is no longer true, or the
+            garbage collector would delete it with its Model.
         progress: set while one pod works for it.
     """
 
@@ -79,7 +80,8 @@ class ResourceSnapshot:
             guarded=resource.guarded,
             limited=ends != due(resource, DEFAULT_LIMIT_S),
             finished=resource.finished,
-            stale=resource.finished and resource.status.expires_at != expires,
+            stale=resource.finished
+            and (resource.status.expires_at != expires or resource.collected),
             progress=_progress(resource),
         )
 

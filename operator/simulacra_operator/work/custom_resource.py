@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from simulacra_crds.kinds import KINDS
-from simulacra_crds.kinds.base import FINALIZER, ObjectMeta, Resource, WorkStatus
+from simulacra_crds.kinds.base import FINALIZER, GROUP, ObjectMeta, Resource, WorkStatus
 from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS, Object
 
 BY_KIND: dict[str, type[Resource]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
 WORK_RESOURCES = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
 """The kinds whose work is one Job."""
+RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
+"""The kinds that outlive their Model once their work has ended."""
 NAMESPACE_PREFIX = "tenant-"
 
 
@@ -80,6 +82,19 @@ class CustomResource:
         return FINALIZER in self.meta.finalizers
 
     @property
+    def kept_owners(self) -> list[Object]:
+        """Its owner references; of a result without those to its Model or Dataset."""
+        owners = self.meta.owner_references
+        if self.kind not in (api.kind for api in RESULTS):
+            return owners
+        return [one for one in owners if not _is_ancestor(one)]
+
+    @property
+    def collected(self) -> bool:
+        """Whether it is a result that the garbage collector deletes with its Model."""
+        return self.kept_owners != self.meta.owner_references
+
+    @property
     def created(self) -> datetime:
         """When the API server accepted it."""
         if self.meta.creation_timestamp is None:
@@ -111,6 +126,11 @@ def parse(body: Object) -> CustomResource:
         spec=_lenient(fields["spec"].annotation, body.get("spec") or {}),
         status=_lenient(status, body.get("status") or {}) or status(),
     )
+
+
+def _is_ancestor(owner: Object) -> bool:
+    group = str(owner.get("apiVersion")).partition("/")[0]
+    return group == GROUP and owner.get("kind") in (DATASETS.kind, MODELS.kind)
 
 
 def _lenient(model: Any, value: Object) -> Any:

@@ -10,7 +10,13 @@ from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.work.expiry import ended_by_expiry
 from simulacra_operator.work.observe import TASKS, Observed
+
+_EXPIRED = (
+    "The dataset expired before this work ended. Upload it again, with a longer retention if "
+    "the work needs it."
+)
 
 
 def keyed(resource: CustomResource | None) -> KeyedRef | None:
@@ -45,6 +51,9 @@ def dataset_gate(seen: Observed) -> Finding:
 def model_gate(seen: Observed) -> Finding:
     """Return whether a generation or an effect estimate can use its Model."""
     model = seen.model
+    limit = seen.tenant_spec.max_retention_seconds
+    if model is not None and ended_by_expiry(model, seen.dataset, limit):
+        return Finding("False", Reason.EXPIRED, _EXPIRED)
     if model is None or model.deleting:
         message = "spec.modelRef names no Model in this namespace."
         return Finding("False", Reason.AWAITING_MODEL, message)

@@ -1,5 +1,8 @@
 """Deletion of a resource: drain dependants, shred the key, erase the bytes, release the finalizer.
 
+A deletion that somebody requested takes the results of a Dataset or Model with it. An expiry takes
+none: finished results live on, and the work of the others ends first.
+
 The order makes it safe. No pod can write once the erasure begins, and the finalizer stays until the
 bytes are verified absent and that is on record. The spec is not used, so an invalid one is no
 obstacle.
@@ -7,7 +10,7 @@ obstacle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import TaskResult
@@ -24,7 +27,7 @@ from simulacra_operator.work.actions import (
 )
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.custom_resource import CustomResource
-from simulacra_operator.work.expiry import deleted_by_expiry
+from simulacra_operator.work.expiry import ended_by_expiry
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.status import deletion_status
 from simulacra_operator.work.tombstones import tombstone
@@ -39,13 +42,13 @@ def reconcile(
     """Return the next steps of a deletion; `record` returns audit records of interrupted work."""
     if not seen.resource.guarded:
         return []  # another finalizer keeps it; our part is done
-    waiting = list(_dependants(seen))
+    waiting = [one for one in seen.dependants if not _outlives(seen, one)]
     job = seen.own_job
     drained = not waiting and job is None and not seen.pods
     patch = deletion_status(seen, _finding(seen, len(waiting), drained))
     actions: list[Action] = [PatchStatus(patch)] if patch else []
     if not drained:
-        actions += [DeleteResource(one.key, one.meta.uid) for one in waiting if not one.deleting]
+        actions += [DeleteResource(one.key, one.meta.uid) for one in _to_delete(seen, waiting)]
         if job is not None and job["metadata"].get("deletionTimestamp") is None:
             if not seen.resource.finished:
                 actions += record(_results(seen, job))
@@ -62,23 +65,33 @@ def reconcile(
 
 def by_expiry(seen: Observed) -> bool:
     """Return whether the retention of the resource, or of a Model's Dataset, ended."""
-    limit = seen.tenant_spec.max_retention_seconds
     dataset = seen.dataset if seen.resource.kind == "Model" else None
-    return deleted_by_expiry(seen.resource, limit) or (
-        dataset is not None and deleted_by_expiry(dataset, limit)
-    )
+    return ended_by_expiry(seen.resource, dataset, seen.tenant_spec.max_retention_seconds)
 
 
-def _dependants(seen: Observed) -> Iterator[CustomResource]:
-    """Yield the dependants to delete first.
+def _outlives(seen: Observed, one: CustomResource) -> bool:
+    """Return whether a dependant stays: a finished result, when its ancestor expired.
 
-    Models are deleted with their Dataset. Finished results have their own expiry: they are deleted
-    when a person deletes their ancestor, and stay when it only expired.
+    One that the garbage collector would still delete with its Model does not count yet: its own
+    pass removes the owner reference.
     """
-    spare_finished = by_expiry(seen)
-    for one in seen.dependants:
-        if one.kind == "Model" or one.deleting or not (spare_finished and one.finished):
-            yield one
+    kept = one.kind != "Model" and one.finished and not one.deleting and not one.collected
+    return kept and by_expiry(seen)
+
+
+def _to_delete(seen: Observed, waiting: Sequence[CustomResource]) -> list[CustomResource]:
+    """Return the dependants to delete now.
+
+    On expiry, a Model's results are waited for: they end by themselves. A result that is left when
+    a Dataset has no Model any more would not.
+    """
+    alive = [one for one in waiting if not one.deleting]
+    if not by_expiry(seen):
+        return alive
+    models = [one for one in waiting if one.kind == "Model"]
+    if models or seen.resource.kind == "Model":
+        return [one for one in alive if one.kind == "Model"]
+    return [one for one in alive if not one.finished]
 
 
 def _results(seen: Observed, job: Object) -> Sequence[TaskResult]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.storage_usage import UPLOAD_TIMEOUT
 from simulacra_crds.kinds.base import (
+    ANNOTATION_DELETED,
     ANNOTATION_UPLOAD_LEASE,
     ANNOTATION_UPLOAD_STARTED,
     DEFAULT_RETENTION_SECONDS,
@@ -54,17 +55,31 @@ def deleted_by_expiry(resource: CustomResource, max_retention_s: int) -> bool:
     """Return whether a resource had expired when its deletion was requested.
 
     The expiry in status counts as well: extending the retention during a deletion has no effect.
-    A manual deletion in the last seconds counts as the expiry, which spares finished results:
-    these have their own expiry.
+    A deletion through the API never counts as the expiry. With kubectl, one in the last seconds
+    does: it spares finished results, which have their own expiry.
     """
     requested = resource.meta.deletion_timestamp
-    if requested is None:
+    if requested is None or ANNOTATION_DELETED in resource.meta.annotations:
         return False
     stated: WorkStatus = resource.status
     last = requested + TOLERANCE
     return expiry(resource, max_retention_s) <= last or (
         stated.expires_at is not None and stated.expires_at <= last
     )
+
+
+def ended_by_expiry(
+    resource: CustomResource, dataset: CustomResource | None, max_retention_s: int
+) -> bool:
+    """Return whether the retention of a resource, or of a Model's Dataset, ended.
+
+    A request to delete the Dataset counts for its Model, even if the Model expired before.
+    """
+    if dataset is None:
+        return deleted_by_expiry(resource, max_retention_s)
+    if ANNOTATION_DELETED in dataset.meta.annotations:
+        return False
+    return any(deleted_by_expiry(one, max_retention_s) for one in (resource, dataset))
 
 
 def _upload_active(resource: CustomResource) -> datetime:

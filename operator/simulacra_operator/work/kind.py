@@ -50,6 +50,7 @@ class WorkKind:
 FINAL = frozenset(
     {
         Reason.DATASET_FAILED,
+        Reason.EXPIRED,
         Reason.MODEL_FAILED,
         Reason.REQUEST_INVALID,
         Reason.SOURCE_NOT_ALLOWED,

@@ -48,14 +48,26 @@ def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
         return []  # kopf adds the finalizer, and the event of that starts another pass
     if seen.resource.finished:
         patch = settled_status(seen)
-        return [*([PatchStatus(patch)] if patch else []), *_delete_job(seen)]
+        status = [PatchStatus(patch)] if patch else []
+        return [*_keep(seen), *status, *_delete_job(seen)]
     if adoption := kind.adoption(seen):
         return [PatchMeta(adoption)]
     stage = _stage(kind, seen)
     patch = work_status(kind, seen, stage)
     if stage.needs_key:
         return [CreateKey(patch)]
-    return [*stage.before, *([PatchStatus(patch)] if patch else []), *stage.after]
+    before = (*(_keep(seen) if stage.ended else ()), *stage.before)
+    return [*before, *([PatchStatus(patch)] if patch else []), *stage.after]
+
+
+def _keep(seen: Observed) -> tuple[Action, ...]:
+    """Return the patch after which a result outlives its Model.
+
+    While the work runs, the garbage collector may delete a result whose Model is gone.
+    """
+    if not seen.resource.collected:
+        return ()
+    return (PatchMeta({"ownerReferences": seen.resource.kept_owners or None}),)
 
 
 def _stage(kind: WorkKind, seen: Observed) -> Stage:
@@ -121,17 +133,21 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
 
 
 def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
-    gate = Finding("True", kind.gate_passed)
+    gate, expired = Finding("True", kind.gate_passed), _expired(kind, seen)
     if seen.own_job is None:
+        if expired is not None:
+            return _refused(kind, seen, expired)
         return _waiting(gate, Finding("False", Reason.INTERNAL, _FOREIGN_JOB))
     # the first of a fit's workers has the result of all
     labels = job["metadata"].get("labels", {})
     shards = 1 if LABEL_WORKERS in labels else int(job["spec"].get("completions") or 1)
     state = outcome.judge(job, seen.pods, shards, seen.now.replace(microsecond=0))
-    if isinstance(state, outcome.Running):
-        return _running(kind, seen, gate, job, state, shards)
     if isinstance(state, outcome.Succeeded):
         return _succeeded(kind, seen, gate, state)
+    if expired is not None and not isinstance(state, outcome.Failed):
+        return _stopping(seen, expired, job)
+    if isinstance(state, outcome.Running):
+        return _running(kind, seen, gate, job, state, shards)
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
         return Stage(gate, work, Phase.RUNNING, after=_delete_job(seen), failure=state.failure)
@@ -208,6 +224,20 @@ def _running(
         after = (*_service(seen, job), *_suspend(seen, job))
     percent = state.succeeded * 100 // shards if shards > 1 else 0
     return Stage(gate, work, phase, after=after, failure=failure, percent=percent)
+
+
+def _expired(kind: WorkKind, seen: Observed) -> Finding | None:
+    """Return the finding that ends running work, because the Model that it uses has expired."""
+    gate = kind.gate(seen)
+    return gate if gate.reason == Reason.EXPIRED else None
+
+
+def _stopping(seen: Observed, expired: Finding, job: Object) -> Stage:
+    """Delete the Job first: the Model's erasure waits until no pod can use the Model."""
+    after: tuple[Action, ...] = ()
+    if job["metadata"].get("deletionTimestamp") is None:
+        after = (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),)
+    return Stage(expired, expired, Phase.RUNNING, after=after)
 
 
 def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:

@@ -16,8 +16,6 @@ from simulacra_crds.contract.storage_usage import stored_bytes
 from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
 from simulacra_crds.kinds.tenant import TenantSpec
 from simulacra_crds.kube.client import (
-    EFFECT_ESTIMATES,
-    GENERATION_JOBS,
     JOBS,
     MODELS,
     PODS,
@@ -27,6 +25,7 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.custom_resource import (
+    RESULTS,
     WORK_RESOURCES,
     CustomResource,
     Key,
@@ -36,7 +35,6 @@ from simulacra_operator.work.custom_resource import (
 from simulacra_operator.work.placement import LABEL_WORKERS
 from simulacra_operator.work.read_cache import ReadCache
 
-RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES)
 TASKS = {
     "Dataset": "prepare",
     "Model": "fit",
@@ -69,7 +67,7 @@ class Observed:
         resource: the resource.
         settings: the operator's settings.
         tenant: the Tenant that owns the namespace, if there is one.
-        dataset: the Dataset of a Model.
+        dataset: the Dataset of a Model; of a result, that of its Model in deletion.
         model: the Model of a generation or an effect estimate.
         job: its Job.
         pods: the pods of its Job, including those that outlived it.
@@ -170,15 +168,22 @@ class WorkObserver:
     async def _ancestors(
         self, resource: CustomResource
     ) -> tuple[CustomResource | None, CustomResource | None]:
-        """Return the Dataset of a Model, or the Model of a generation or an effect estimate."""
+        """Return the Dataset of a Model, or the Model of a result.
+
+        A Model in deletion comes with its Dataset, which says whether that is an expiry.
+        """
         spec, namespace, fresh = resource.spec, resource.meta.namespace, resource.deleting
         if spec is None or resource.kind == "Dataset" or (resource.finished and not fresh):
             return None, None
         if resource.kind == "Model":
             dataset = Key("Dataset", namespace, spec.dataset_ref.name)
             return await self._find(dataset, fresh=fresh), None
-        model = Key("Model", namespace, spec.model_ref.name)
-        return None, await self._find(model, fresh=fresh)
+        model = await self._find(Key("Model", namespace, spec.model_ref.name), fresh=fresh)
+        if model is None or not model.deleting or model.spec is None:
+            return None, model
+        return await self._find(
+            Key("Dataset", namespace, model.spec.dataset_ref.name), fresh=fresh
+        ), model
 
     async def _pods(self, resource: CustomResource, job: Object | None) -> tuple[Object, ...]:
         if job is None and not resource.deleting:
