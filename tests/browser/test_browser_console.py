@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from browser import Tab, assert_accessible, take_screenshot
-from installation import SURVEY, Installation
+from installation import SURVEY, Installation, eventually
 from simulacra import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -233,6 +233,40 @@ def test_effect_graph_and_quality_report(
         page.get_by_role("button", name="Save the full report").click()
     saved.value.save_as(tmp_path / "report.html")
     assert "<h1>Quality report</h1>" in (tmp_path / "report.html").read_text()
+
+
+def test_results_of_an_expired_dataset_are_found(
+    enter: Callable[[str], Tab],
+    open_tab: Open,
+    installation: Installation,
+    client: Client,
+    tmp_path: Path,
+) -> None:
+    small = tmp_path / "small.csv"
+    small.write_text("\n".join(SURVEY.read_text().splitlines()[:301]) + "\n")
+    made = client.upload(small)
+    client.wait(made.job_id, timeout=120)
+    rows = client.generate(made.dataset_id, 40)
+    asked = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
+    effect = client.estimate(made.dataset_id, **asked)
+    for one in (rows, effect):
+        client.wait(one.job_id, timeout=120)
+    client.extend(made.dataset_id, 10)  # older than that
+    eventually(lambda: made.dataset_id not in {one.dataset_id for one in client.datasets()}, 60)
+    tab = enter("")
+    left = tab.page.get_by_role("region", name="From expired datasets")
+    expect(left).to_contain_text("education_years: 16 instead of 12, on tv_hours")
+    assert_accessible(tab, "expired-datasets")
+    left.get_by_role("link", name=rows.generation_id).click()
+    expect(tab.page.get_by_role("heading", name="Download")).to_be_visible()
+    shown = open_tab("/custody")
+    known = installation.connection
+    shown.sign_in(known["client_id"], known["client_secret"])
+    kept = shown.page.get_by_role("article").filter(has_text=made.dataset_id)
+    expect(kept).to_contain_text("Expired")
+    expect(kept).to_contain_text("40 rows")
+    client.delete(rows.generation_id)
+    client.delete(effect.effect_id)
 
 
 def test_errors_are_shown_as_sentences(

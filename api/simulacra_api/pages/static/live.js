@@ -13,17 +13,21 @@ function stagesOf(dataset, generations) {
     { name: "Cleaned table and schema", text: cleaned ? `${number(dataset.rows)} rows, ${dataset.columns} columns` : "Not stored yet", clock: cleaned && clock, gone: !cleaned },
     { name: "Model, graph, report", text: ready ? `Fitted (${dataset.model?.family ?? "model"})` : dataset.status === "failed" ? "None: the job failed" : "Being fitted", clock: ready && clock, gone: !ready },
   ];
-  return items.concat(generations.map((one) => ({
+  return items.concat(rowsOf(generations));
+}
+
+function rowsOf(generations) {
+  return generations.map((one) => ({
     name: "Generated rows",
     text: one.rows == null ? `${number(one.row_count)} rows requested` : `${number(one.rows)} rows`,
     clock: html`<${Clock} until=${one.expires_at} from=${one.created_at} />`,
     status: one.status,
-  })));
+  }));
 }
 
-function Kept({ dataset, generations }) {
-  return html`<article class="kept-now"><header><h3>${dataset.dataset_id}</h3><${Status} of=${dataset.status} /></header>
-    <ul>${stagesOf(dataset, generations).map((item) => html`<li class=${item.gone ? "gone" : ""}><b>${item.name}</b>
+function Kept({ id, status, items }) {
+  return html`<article class="kept-now"><header><h3>${id}</h3><${Status} of=${status} /></header>
+    <ul>${items.map((item) => html`<li class=${item.gone ? "gone" : ""}><b>${item.name}</b>
       <span>${item.text}</span>${item.status && item.status !== "ready" && html`<${Status} of=${item.status} />`}${item.clock || null}</li>`)}</ul></article>`;
 }
 
@@ -57,9 +61,14 @@ function Live() {
   if (!session) return html`<p class="lede">Sign in to see what is stored of your data and when it is erased.</p><${SignIn} onSession=${setSession} notice=${notice} />`;
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!state) return html`<p role="status">Loading</p>`;
-  if (!state.datasets.length) return html`<p class="notice">Nothing is stored: no dataset, no model, no generated rows.</p>`;
-  return html`<div class="kept-list">${state.datasets.map((one) => html`<${Kept} key=${one.dataset_id} dataset=${one}
-    generations=${state.generations.filter((generation) => generation.dataset_id === one.dataset_id)} />`)}</div>`;
+  const ids = new Set([...state.datasets, ...state.generations].map((one) => one.dataset_id));
+  if (!ids.size) return html`<p class="notice">Nothing is stored: no dataset, no model, no generated rows.</p>`;
+  return html`<div class="kept-list">${[...ids].map((id) => {
+    const dataset = state.datasets.find((one) => one.dataset_id === id);
+    const generations = state.generations.filter((one) => one.dataset_id === id);
+    // rows outlive a dataset that expired
+    return html`<${Kept} key=${id} id=${id} status=${dataset?.status ?? "expired"} items=${dataset ? stagesOf(dataset, generations) : rowsOf(generations)} />`;
+  })}</div>`;
 }
 
 export const mountLive = (root) => render(html`<${Live} />`, root);

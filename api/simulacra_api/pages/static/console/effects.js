@@ -50,7 +50,7 @@ function Figures({ found }) {
     ${(found.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}`;
 }
 
-function Effect({ session, id, onGone }) {
+export function Effect({ session, id, back }) {
   const path = `/v1/effects/${id}`;
   const [found, problem, again] = useLoad(() => session.get(path), [session, id]);
   if (problem?.status === 404) return null;
@@ -58,7 +58,7 @@ function Effect({ session, id, onGone }) {
   return html`<li class="card effect"><div class="head"><h3>${found.treatment}: ${found.value} instead of ${found.baseline}, on ${found.outcome}</h3>${found.status !== "ready" && html`<${Status} of=${found.status} />`}</div>
     <${Progress} session=${session} jobId=${found.job_id} status=${found.status} onEnd=${again} />
     ${found.error && html`<div class="notice bad" role="alert"><p>${found.error.detail}</p></div>`}${found.ace && html`<${Figures} found=${found} />`}
-    <${Erase} session=${session} path=${path} id=${id} back=${`#/datasets/${found.dataset_id}/effects`} what="This estimate will be erased." /></li>`;
+    <${Erase} session=${session} path=${path} id=${id} back=${back ?? `#/datasets/${found.dataset_id}/effects`} what="This estimate will be erased." /></li>`;
 }
 
 export function Effects({ session, dataset }) {

@@ -67,7 +67,7 @@ function Form({ session, dataset, schema, onMade }) {
     <div><${Sample} sample=${sample} busy=${drawing} problem=${refused} />${sample?.attainment && html`<${Attainment} of=${sample.attainment} />`}</div></div>`;
 }
 
-function Made({ generations }) {
+export function Made({ generations }) {
   if (!generations?.length) return html`<p class="empty">No generated tables yet.</p>`;
   return html`<ul class="items">${generations.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span class="name">${one.generation_id}</span><${Status} of=${one.status} />
     <span class="quiet">${number(one.rows ?? one.row_count)} rows</span><${Clock} until=${one.expires_at} from=${one.created_at} /></a></li>`)}</ul>`;

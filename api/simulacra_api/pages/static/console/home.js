@@ -1,10 +1,13 @@
-// The list of datasets, and the upload of a new one.
+// The list of datasets and of results that outlived theirs, and the upload of a new dataset.
 import { Clock, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { Effect } from "./effects.js";
+import { Made } from "./generate.js";
 import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js";
 import { RetentionSelect, useLoad } from "./parts.js";
 
 const REFRESH_SECONDS = 5;
+const MOST = 200; // items of a list that is shown
 const ACCEPTED = ".csv,.tsv,.txt,.gz,.zst,.parquet,.arrow,.feather,.xlsx,.sav";
 
 function Upload({ session }) {
@@ -56,8 +59,27 @@ function Row({ dataset }) {
     <span class="quiet">${size}</span><${Clock} until=${dataset.expires_at} from=${dataset.created_at} /></a></li>`;
 }
 
+/** Rows and estimates whose dataset has expired; they live until their own expiry. */
+function Outliving({ session, generations, effects }) {
+  return html`<section aria-labelledby="outliving-title"><h2 id="outliving-title">From expired datasets</h2>
+    ${generations.length > 0 && html`<${Made} generations=${generations} />`}
+    ${effects.length > 0 && html`<ul class="stack">${effects.map((one) => html`<${Effect} key=${one.effect_id} session=${session} id=${one.effect_id} back="#/" />`)}</ul>`}</section>`;
+}
+
+/** What is stored: datasets, and the generations and estimates that outlived theirs. */
+async function stored(session) {
+  const paths = ["/v1/datasets?limit=100", "/v1/generations?limit=100", "/v1/effects?limit=100"];
+  const [datasets, generations, effects] = await Promise.all(paths.map((path) => session.list(path, MOST)));
+  const known = new Set(datasets.map((one) => one.dataset_id));
+  // a list that is cut off does not say which datasets are gone
+  const outliving = (items) => items.filter((one) => datasets.length < MOST && !known.has(one.dataset_id));
+  return { datasets, generations: outliving(generations), effects: outliving(effects) };
+}
+
 export function Home({ session }) {
-  const [datasets, problem, again] = useLoad(() => session.list("/v1/datasets?limit=100"), [session]);
+  const [found, problem, again] = useLoad(() => stored(session), [session]);
+  const datasets = found?.datasets;
+  const outliving = found?.generations.length > 0 || found?.effects.length > 0;
   const working = datasets?.some((one) => unfinished(one.status));
   useEffect(() => {
     if (!working) return undefined;
@@ -65,8 +87,9 @@ export function Home({ session }) {
     return () => clearInterval(timer);
   }, [working]);
   return html`<h1>Datasets</h1><${Upload} session=${session} /><${Failure} problem=${problem} />
-    ${datasets && (datasets.length
+    ${datasets && (datasets.length || outliving
       ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} dataset=${one} />`)}</ul>`
       : html`<p class="empty">Nothing is stored: no dataset, no model, no generated rows.</p>`)}
+    ${outliving && html`<${Outliving} session=${session} generations=${found.generations} effects=${found.effects} />`}
     ${!datasets && !problem && html`<p role="status">Loading</p>`}`;
 }
