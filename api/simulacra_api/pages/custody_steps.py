@@ -310,7 +310,8 @@ STEPS = (
         call="DELETE /v1/datasets/{id}, or the end of the retention",
         summary="The key is destroyed and every object is erased before the resource is removed.",
         does=(
-            "Generations and estimates are erased first, then the model, then the dataset.",
+            "A deletion erases generations and estimates first, then the model, then the dataset.",
+            "An expiry of the dataset leaves finished ones until their own retention ends.",
             "The only copy of the wrapped key is deleted.",
             "Every object of the resource is erased, and the store is listed until it is empty.",
             "The erasure is recorded before the resource is removed. Without a record it stays.",
