@@ -14,8 +14,8 @@ from simulacra_operator.work.expiry import ended_by_expiry
 from simulacra_operator.work.observe import TASKS, Observed
 
 _EXPIRED = (
-    "The dataset expired before this work ended. Upload it again, with a longer retention if "
-    "the work needs it."
+    "The dataset or its model expired before this work ended. Upload again, with a longer "
+    "retention if the work needs it."
 )
 
 

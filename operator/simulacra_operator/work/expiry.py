@@ -51,35 +51,33 @@ def due(resource: CustomResource, max_retention_s: int) -> Due:
     return min(end, abandoned, key=lambda one: one.at)
 
 
-def deleted_by_expiry(resource: CustomResource, max_retention_s: int) -> bool:
+def ended_by_expiry(
+    resource: CustomResource, dataset: CustomResource | None, max_retention_s: int
+) -> bool:
+    """Return whether a resource was deleted because it, or a Model's Dataset, had expired.
+
+    A deletion through the API never counts as an expiry. With kubectl, one in the last seconds
+    does: it spares finished results, which have their own expiry.
+    """
+    ones = [one for one in (resource, dataset) if one is not None]
+    if any(ANNOTATION_DELETED in one.meta.annotations for one in ones):
+        return False
+    return any(_expired(one, max_retention_s) for one in ones)
+
+
+def _expired(resource: CustomResource, max_retention_s: int) -> bool:
     """Return whether a resource had expired when its deletion was requested.
 
     The expiry in status counts as well: extending the retention during a deletion has no effect.
-    A deletion through the API never counts as the expiry. With kubectl, one in the last seconds
-    does: it spares finished results, which have their own expiry.
     """
     requested = resource.meta.deletion_timestamp
-    if requested is None or ANNOTATION_DELETED in resource.meta.annotations:
+    if requested is None:
         return False
     stated: WorkStatus = resource.status
     last = requested + TOLERANCE
     return expiry(resource, max_retention_s) <= last or (
         stated.expires_at is not None and stated.expires_at <= last
     )
-
-
-def ended_by_expiry(
-    resource: CustomResource, dataset: CustomResource | None, max_retention_s: int
-) -> bool:
-    """Return whether the retention of a resource, or of a Model's Dataset, ended.
-
-    A request to delete the Dataset counts for its Model, even if the Model expired before.
-    """
-    if dataset is None:
-        return deleted_by_expiry(resource, max_retention_s)
-    if ANNOTATION_DELETED in dataset.meta.annotations:
-        return False
-    return any(deleted_by_expiry(one, max_retention_s) for one in (resource, dataset))
 
 
 def _upload_active(resource: CustomResource) -> datetime:

@@ -176,14 +176,13 @@ class WorkObserver:
         if spec is None or resource.kind == "Dataset" or (resource.finished and not fresh):
             return None, None
         if resource.kind == "Model":
-            dataset = Key("Dataset", namespace, spec.dataset_ref.name)
-            return await self._find(dataset, fresh=fresh), None
+            own = Key("Dataset", namespace, spec.dataset_ref.name)
+            return await self._find(own, fresh=fresh), None
         model = await self._find(Key("Model", namespace, spec.model_ref.name), fresh=fresh)
         if model is None or not model.deleting or model.spec is None:
             return None, model
-        return await self._find(
-            Key("Dataset", namespace, model.spec.dataset_ref.name), fresh=fresh
-        ), model
+        dataset = Key("Dataset", namespace, model.spec.dataset_ref.name)
+        return await self._find(dataset, fresh=fresh), model
 
     async def _pods(self, resource: CustomResource, job: Object | None) -> tuple[Object, ...]:
         if job is None and not resource.deleting:
