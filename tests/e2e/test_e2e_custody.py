@@ -153,6 +153,9 @@ def test_kubectl_delete_erases_everything(
 ) -> None:
     uploaded = client.upload(SURVEY)
     client.wait(uploaded["job_id"], timeout=240)
+    rows = client.generate(uploaded["dataset_id"], 50)
+    client.wait(rows["job_id"], timeout=120)
+    assert f"generationjob.simulacra.dev/{rows['generation_id']}" in shared_installation.resources()
     uid = shared_installation.kubectl(
         "get",
         "dataset",
@@ -166,4 +169,5 @@ def test_kubectl_delete_erases_everything(
     shared_installation.kubectl(
         "delete", "dataset", uploaded["dataset_id"], "-n", "tenant-default", "--timeout=60s"
     )
+    assert not any(rows["generation_id"] in one for one in shared_installation.resources())
     assert not any(uid in name for name in shared_installation.objects())
