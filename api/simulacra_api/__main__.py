@@ -19,6 +19,7 @@ from simulacra_api import log
 from simulacra_api.app import create_app
 from simulacra_api.services import Stores
 from simulacra_api.settings import Settings
+from simulacra_custody.core_dumps import forbid_core_dumps
 from simulacra_custody.errors import SettingsError
 
 
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True, help=port)
     args = parser.parse_args(argv)
     log.to_stderr()
+    forbid_core_dumps()
     listener = listen(args.host, args.port)
     try:
         settings = Settings.from_env(f"http://{args.host}:{listener.getsockname()[1]}", os.environ)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from simulacra_custody.core_dumps import forbid_core_dumps
 from simulacra_custody.errors import SettingsError, StoreForeign
 from simulacra_custody.wiring import open_audit, open_certificates, open_custody
 from simulacra_operator import health, logs
@@ -120,6 +121,7 @@ def main() -> int:
     os.environ.setdefault("LOGNAME", "simulacra")
     logs.configure()
     _limit_arenas()
+    forbid_core_dumps()
     try:
         settings = read_settings(os.environ)
         custody = CustodyClient(open_custody(), open_audit(), open_certificates())
