@@ -10,7 +10,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.read import DELIMITER, ORIGIN
+from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
 
 N = 60
 OTHER = pa.array(["p", "q", "r"] * (N // 3))

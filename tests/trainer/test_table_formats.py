@@ -17,7 +17,8 @@ import hostile_formats as formats
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.read import NOTES, ORIGIN, read_table
+from simulacra_trainer.table.raw_table import NOTES, ORIGIN
+from simulacra_trainer.table.read import read_table
 
 DATA = Path(__file__).parent / "data"
 """SPSS files as ReadStat writes them, in its two compressions."""

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.read import DELIMITER, ORIGIN, read_table
+from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
+from simulacra_trainer.table.read import read_table
 
 ROWS = [(str(i), "Zoë" if i % 2 else "Jörg", f"{i / 4:.2f}") for i in range(40)]
 EXPECTED = {"id": [r[0] for r in ROWS], "who": [r[1] for r in ROWS], "x": [r[2] for r in ROWS]}

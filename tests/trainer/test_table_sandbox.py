@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from simulacra_trainer.scratch import temporary_file
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import GIB, MIB, SandboxLimits
-from simulacra_trainer.table.read import NETWORK, read_table
+from simulacra_trainer.table.raw_table import NETWORK
+from simulacra_trainer.table.read import read_table
 from simulacra_trainer.table.sandbox.child_process import run_confined
 
 PROBE = """
@@ -86,7 +88,7 @@ def test_a_child_that_cannot_start_is_not_blamed_on_the_upload(tmp_path: Path) -
     path.write_text("a,b\n" + "1,2\n" * 30)
     with (
         path.open("rb") as source,
-        (tmp_path / "sink").open("wb") as sink,
+        temporary_file() as sink,
         pytest.raises(RuntimeError),
     ):
         run_confined("simulacra_trainer.table.no_such_worker", "csv", source, sink, SandboxLimits())

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def fit(args: argparse.Namespace) -> int:
     """Clean a table and fit a model; a neural fit that was interrupted resumes."""
     from simulacra_trainer.table.clean import clean_table
-    from simulacra_trainer.table.read import read_table
+    from simulacra_trainer.table.read import open_table
 
     if not args.data.is_file():
         raise UsageError(f"--data: {args.data} is not a file")
@@ -77,7 +77,7 @@ def fit(args: argparse.Namespace) -> int:
     )
     with ThreadPoolExecutor(1) as reader:
         # A child process reads the table while the imports below, which take as long, run.
-        table = reader.submit(read_table, args.data)
+        table = reader.submit(open_table, args.data)
         from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
         from simulacra_trainer.pipeline.trained_model import save_model
         from simulacra_trainer.progress import ProgressMeter
@@ -162,8 +162,10 @@ def report(args: argparse.Namespace) -> int:
 def run(_args: argparse.Namespace) -> int:
     """Run the task in the environment variable SIMULACRA_TASK, as the pod of a Job does."""
     link_shipped()  # before numba is imported
+    from simulacra_custody.core_dumps import forbid_core_dumps
     from simulacra_trainer.tasks.entry import run_task
 
+    forbid_core_dumps()
     return run_task()
 
 

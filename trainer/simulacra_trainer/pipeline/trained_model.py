@@ -126,7 +126,8 @@ def read_header(directory: Path) -> ModelHeader:
 
 def write_clean(table: pa.Table, path: Path) -> None:
     """Write a clean table as Parquet; the Arrow schema keeps the levels' positions."""
-    pq.write_table(table, path, compression="zstd", store_schema=True)
+    with path.open("wb") as file:
+        pq.write_table(table, file, compression="zstd", store_schema=True)
 
 
 def read_clean(path: Path, schema: TableSchema) -> pa.Table:
@@ -136,7 +137,8 @@ def read_clean(path: Path, schema: TableSchema) -> pa.Table:
         for column in schema.columns
         if column.learned or column.kind == "weight" or column.role == "subject"
     ]
-    return pq.read_table(path, columns=kept).combine_chunks()
+    with path.open("rb") as file:
+        return pq.read_table(file, columns=kept).combine_chunks()
 
 
 def _small(path: Path) -> bytes:

@@ -37,7 +37,7 @@ from simulacra_trainer.table.errors import too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
-from simulacra_trainer.table.read import DELIMITER, NOTES, ORIGIN
+from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
 from simulacra_trainer.table.readers.file_labels import declared_of
 from simulacra_trainer.table.readers.names import check_names, check_row_count
 
@@ -56,11 +56,11 @@ class CleanTable:
     schema: TableSchema
 
 
-def clean_table(raw: pa.Table, *, weights: str | None = None) -> CleanTable:
+def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> CleanTable:
     """Clean an uploaded table.
 
     Args:
-        raw: a table from `read_table`, or any flat Arrow table, whose strings stay strings.
+        raw: a table from `open_table`, or any flat Arrow table, whose strings stay strings.
         weights: the column of survey weights; it is float64 in the table and not learned.
 
     Returns:

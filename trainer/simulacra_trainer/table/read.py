@@ -1,37 +1,36 @@
 """Reading of an untrusted upload into an Arrow table.
 
 A confined child process parses (`sandbox/`); this side starts it, turns its end into an error text,
-and maps the Arrow stream that it wrote.
+and reads what it wrote.
 """
 
 from __future__ import annotations
 
 import json
-import mmap
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 
 from simulacra_crds.contract.reasons import Reason
+from simulacra_trainer.scratch import temporary_file
 from simulacra_trainer.table.errors import InputError, invalid_upload
 from simulacra_trainer.table.limits import SandboxLimits
+from simulacra_trainer.table.raw_table import RawTable
 from simulacra_trainer.table.sandbox.child_process import SandboxStopped, run_confined
 
 WORKER = "simulacra_trainer.table.sandbox.worker"
-ORIGIN = b"simulacra.origin"
-"""Schema metadata key: csv, parquet, arrow, xlsx or spss. CSV cells are untyped text."""
-DELIMITER = b"simulacra.delimiter"
-"""Schema metadata key of a CSV: its delimiter. A semicolon suggests decimal commas."""
-NOTES = b"simulacra.notes"
-"""Schema metadata key: notes on omitted content, one per line."""
-NETWORK = b"simulacra.network"
-"""Schema metadata key: "isolated" if the parser had no network, else "inherited"."""
 
 
 def read_table(
     path: Path, file_format: str = "auto", limits: SandboxLimits | None = None
 ) -> pa.Table:
+    """Read an upload as `open_table` does, whole into memory."""
+    return open_table(path, file_format, limits).read_all()
+
+
+def open_table(
+    path: Path, file_format: str = "auto", limits: SandboxLimits | None = None
+) -> RawTable:
     """Read an upload: CSV (plain, gzip or zstd), Parquet, Arrow, an Excel workbook or an SPSS file.
 
     Args:
@@ -49,7 +48,7 @@ def read_table(
         InputError: the bytes are not a table within the limits.
     """
     limits = limits or SandboxLimits()
-    with path.open("rb") as source, tempfile.TemporaryFile() as sink:
+    with path.open("rb") as source, temporary_file() as sink:
         try:
             answer = run_confined(WORKER, file_format, source, sink, limits)
         except SandboxStopped as stopped:
@@ -62,7 +61,4 @@ def read_table(
                 refusal["detail"],
                 pointer=refusal["pointer"],
             )
-        mapped = mmap.mmap(sink.fileno(), 0, access=mmap.ACCESS_READ)
-    table = pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
-    table.validate(full=True)
-    return table
+        return RawTable(sink.reopen())

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from simulacra_crds.contract.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
 from simulacra_custody.service import Custody
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model
 from simulacra_trainer.progress import Sink
+from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.tasks.artifacts import Artifacts
 
 
 @dataclass(frozen=True)
 class TaskContext:
-    """Inputs of a task; the directory is private and removed at the end."""
+    """Inputs of a task; files of the directory are encrypted, and removed at the end."""
 
     spec: TaskSpec
     custody: Custody
-    directory: Path
+    directory: EncryptedPath
     report_progress: Sink
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -35,6 +35,7 @@ from simulacra_crds.contract.tasks import (
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.wiring import open_custody
 from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.tasks.artifacts import Artifacts
 from simulacra_trainer.tasks.context import TaskContext
@@ -62,7 +63,7 @@ def run_task(env: Mapping[str, str] = os.environ) -> int:
     """Run the task in the environment; return its `ExitCode`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     os.umask(0o077)
-    directory = Path(tempfile.mkdtemp(prefix="simulacra-"))
+    directory = EncryptedPath(tempfile.mkdtemp(prefix="simulacra-"))
     signal.signal(signal.SIGTERM, lambda *_: _terminate(directory))
     try:
         code, result = _attempt(env, directory)
@@ -76,7 +77,9 @@ def run_task(env: Mapping[str, str] = os.environ) -> int:
     return code
 
 
-def _attempt(env: Mapping[str, str], directory: Path) -> tuple[ExitCode, TaskResult | None]:
+def _attempt(
+    env: Mapping[str, str], directory: EncryptedPath
+) -> tuple[ExitCode, TaskResult | None]:
     try:
         spec = TaskSpec.model_validate_json(env.get(TASK_ENV, ""))
     except ValidationError as error:

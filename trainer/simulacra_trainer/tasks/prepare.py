@@ -16,10 +16,9 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
 )
 from simulacra_crds.kinds.dataset import ReadSource
-from simulacra_trainer.pipeline.trained_model import write_clean
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.read import read_table
+from simulacra_trainer.table.read import open_table
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.object_source import fetch
 
@@ -36,14 +35,13 @@ def prepare(context: TaskContext) -> TaskResult:
         request = own.load(REQUEST, PrepareRequest)
         meter = ProgressMeter(STEPS, context.report_progress)
         meter.step("reading")
-        raw = read_table(_receive(context, request), request.format)
+        raw = open_table(_receive(context, request), request.format)
         meter.step("cleaning")
         clean = clean_table(raw, weights=request.weights)
         schema = clean.schema
         storing = meter.step("storing")
-        path = context.directory / DATASET
-        write_clean(clean.table, path)
-        stored = [own.upload(DATASET, path, schema.rows), own.store_model(SCHEMA, schema)]
+        table = own.store_table(DATASET, iter([clean.table]), clean.table.schema)
+        stored = [table, own.store_model(SCHEMA, schema)]
         storing(1.0)
     for name in (UPLOAD, *own.names(UPLOAD_PIECES)):
         own.erase(name)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.families.forest.kernels import BINS
@@ -58,7 +58,7 @@ def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: P
         **header,
         "parts": {str(j): writer.sampler(sampler) for j, sampler in samplers.items()},
     }
-    save_file(writer.tensors(), directory / TENSORS)
+    (directory / TENSORS).write_bytes(save(writer.tensors()))
     (directory / OUTLINE).write_text(json.dumps(outline, separators=(",", ":")))
 
 
@@ -73,10 +73,9 @@ def load_samplers(directory: Path, columns: int) -> tuple[dict[int, Sampler], Ou
             if (directory / file_name).stat().st_size > most:
                 raise ModelFileError(f"{file_name} exceeds its size limit of {most >> 20} MiB")
         outline = json.loads((directory / OUTLINE).read_bytes())
-        with safe_open(directory / TENSORS, framework="numpy") as file:
-            if set(file.keys()) != set(_TYPES):
-                raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a forest")
-            tensors = {name: file.get_tensor(name) for name in _TYPES}
+        tensors = load((directory / TENSORS).read_bytes())
+        if set(tensors) != set(_TYPES):
+            raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a forest")
         for name, dtype in _TYPES.items():
             shape = (4,) if name == "masks" else ()
             if tensors[name].dtype != dtype or tensors[name].shape[1:] != shape:

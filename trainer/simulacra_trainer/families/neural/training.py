@@ -31,8 +31,11 @@ from simulacra_trainer.families.neural.training_context import (
     BEST,
     LAST,
     TRAINED,
+    CheckpointFiles,
     CheckpointWriter,
     TrainingContext,
+    load,
+    save,
 )
 from simulacra_trainer.families.neural.worker_group import GroupEnvironment
 from simulacra_trainer.workers import Workers
@@ -104,15 +107,13 @@ def train(
     context.directory.mkdir(parents=True, exist_ok=True)
     with _silence():
         if (ended := context.found(TRAINED)) is not None:
-            network.load_state_dict(torch.load(ended, map_location="cpu", weights_only=True))
+            network.load_state_dict(load(ended))
             return
         module = TrainedNetwork(network, plan, context.workers)
         trainer = _trainer(module, batches, plan, context, progress)
         trainer.fit(module, datamodule=batches, ckpt_path=context.found(LAST), weights_only=True)
         if context.leads:
-            best = torch.load(
-                context.directory / f"{BEST}.ckpt", map_location="cpu", weights_only=True
-            )
+            best = load(context.directory / f"{BEST}.ckpt")
             module.cpu().load_state_dict(best["state_dict"])
             _store_trained(network, context)
 
@@ -138,7 +139,10 @@ def _trainer(
         devices=1,
         num_nodes=1 if group is None else group.workers.size,
         strategy=strategy,
-        plugins=None if group is None else [GroupEnvironment(group.workers)],
+        plugins=[
+            CheckpointFiles(context.directory),
+            *([] if group is None else [GroupEnvironment(group.workers)]),
+        ],
         use_distributed_sampler=False,
         precision="bf16-mixed" if plan.on_gpu and torch.cuda.is_bf16_supported() else "32-true",
         max_epochs=plan.intervals,
@@ -161,7 +165,7 @@ def _store_trained(network: Network, context: TrainingContext) -> None:
     """Replace the checkpoints by the final weights."""
     whole = context.directory / f"{TRAINED}.ckpt"
     part = whole.with_suffix(".part")
-    torch.save(network.state_dict(), part)
+    save(network.state_dict(), part)
     part.replace(whole)
     for name in (LAST, BEST):
         (context.directory / f"{name}.ckpt").unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import CheckpointIO
 
 from simulacra_trainer.families.neural.worker_group import WorkerGroup
 from simulacra_trainer.workers import Workers
@@ -57,6 +58,30 @@ class TrainingContext:
         return path if self.group.agrees(digest) and complete else None
 
 
+class CheckpointFiles(CheckpointIO):
+    """Opens checkpoints through the class of their directory, which may encrypt them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = type(directory)
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint; one that is cut off is not complete (`_is_complete`)."""
+        save(checkpoint, self._path(path))
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU."""
+        content: dict[str, Any] = load(self._path(path))
+        return content
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint."""
+        self._path(path).unlink(missing_ok=True)
+
+
 class CheckpointWriter(ModelCheckpoint):
     """Saves the best weights and the last state after every interval; files may be moved."""
 
@@ -98,10 +123,22 @@ def checkpoint_directory(directory: Path | None, name: str) -> Iterator[Path]:
         yield Path(fresh)
 
 
+def save(content: Any, path: Path) -> None:
+    """Write tensors with their structure."""
+    with path.open("wb") as file:
+        torch.save(content, file)
+
+
+def load(path: Path, device: str = "cpu") -> Any:
+    """Read what `save` wrote."""
+    with path.open("rb") as file:
+        return torch.load(file, map_location=device, weights_only=True)
+
+
 def _is_complete(checkpoint: Path) -> bool:
     """Return whether the file is a checkpoint that was written completely."""
     try:
-        torch.load(checkpoint, map_location="meta", weights_only=True)
+        load(checkpoint, "meta")
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
         return False
     return True

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from simulacra_trainer.families.base import ModelFileError
@@ -85,7 +85,7 @@ def fold(network: Network, codings: Sequence[ColumnCoding]) -> Weights:
 
 def save_weights(weights: Weights, config: dict[str, Any], directory: Path) -> None:
     """Write tensors and config into the directory."""
-    save_file(weights, directory / TENSORS)
+    (directory / TENSORS).write_bytes(save(weights))
     (directory / CONFIG).write_text(json.dumps({"version": VERSION, **config}))
 
 
@@ -100,7 +100,6 @@ def load_weights(
     """
     shapes = shapes_of(codings)
     try:
-        path = directory / TENSORS
         size = sum(4 * int(np.prod(shape)) for shape in shapes.values())
         limits = {TENSORS: size + MAX_HEADER_BYTES, CONFIG: MAX_CONFIG_BYTES}
         for name, limit in limits.items():
@@ -109,14 +108,13 @@ def load_weights(
         config = json.loads((directory / CONFIG).read_bytes())
         if not isinstance(config, dict) or config.get("version") != VERSION:
             raise ModelFileError(f"{CONFIG} is not of version {VERSION}")
-        with safe_open(path, framework="pt") as file:
-            if set(file.keys()) != set(shapes):
-                raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a neural model")
-            for name, shape in shapes.items():
-                view = file.get_slice(name)
-                if tuple(view.get_shape()) != shape or view.get_dtype() != "F32":
-                    raise ModelFileError(f"tensor {name} has the wrong type or shape")
-            weights = {name: file.get_tensor(name) for name in shapes}
+        weights = load((directory / TENSORS).read_bytes())
+        if set(weights) != set(shapes):
+            raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a neural model")
+        for name, shape in shapes.items():
+            tensor = weights[name]
+            if tuple(tensor.shape) != shape or tensor.dtype != torch.float32:
+                raise ModelFileError(f"tensor {name} has the wrong type or shape")
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         why = type(error).__name__
         raise ModelFileError(f"{TENSORS} and {CONFIG} do not hold a neural model: {why}") from None

@@ -27,6 +27,7 @@ from simulacra_trainer.table.persons.patterns import find_personal_data, has_ema
 from simulacra_trainer.table.persons.rare_values import without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
 from simulacra_trainer.table.persons.subject import Subject, find_subject
+from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
 NOTES: dict[ColumnRole, str] = {
@@ -52,7 +53,7 @@ class ProtectedColumns:
     persons: int | None
 
 
-def protect_persons(raw: pa.Table, columns: Sequence[CleanColumn]) -> ProtectedColumns:
+def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) -> ProtectedColumns:
     """Find keys, personal data and the subject, and keep them out of what is learned.
 
     Args:

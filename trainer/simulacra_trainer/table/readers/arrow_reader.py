@@ -21,7 +21,7 @@ _DAMAGED = "The Arrow file is damaged or incomplete: {} cannot be read."
 _OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
 
 
-def open_batches(source: io.FileIO) -> Batches:
+def open_batches(source: io.RawIOBase) -> Batches:
     """Open an Arrow file or stream after its schema was checked.
 
     Raises:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.errors import invalid_upload, too_small
 from simulacra_trainer.table.limits import (
     GIB,
@@ -49,13 +50,13 @@ class _Quotes:
         return block
 
 
-def open_batches(source: io.FileIO) -> Batches:
+def open_batches(source: io.RawIOBase) -> Batches:
     """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252); all columns are text.
 
     Raises:
         InputError: here for errors of the first lines or the encoding, later from the batches.
     """
-    compression = compression_of(source.read(4))
+    compression = compression_of(source.read(4) or b"")
     head = b"".join(_blocks(source, compression, HEAD_BYTES))
     refuse_other_formats(head)
     quotes = _Quotes()
@@ -87,14 +88,22 @@ def open_batches(source: io.FileIO) -> Batches:
     return Batches(reader.schema, _checked(reader, ragged, quotes), delimiter)
 
 
-def _stream(source: io.FileIO, compression: str | None) -> pa.NativeFile:
-    source.seek(0)
+def _stream(source: io.RawIOBase, compression: str | None) -> pa.NativeFile:
     # A separate descriptor, because Arrow closes the file that it reads.
-    file = pa.PythonFile(os.fdopen(os.dup(source.fileno()), "rb", buffering=0), mode="r")
+    file = pa.PythonFile(_reopened(source), mode="r")
     return pa.CompressedInputStream(file, compression) if compression else file
 
 
-def _blocks(source: io.FileIO, compression: str | None, most: int | None = None) -> Iterator[bytes]:
+def _reopened(source: io.RawIOBase) -> io.RawIOBase:
+    if isinstance(source, EncryptedFile):
+        return source.reopen()
+    source.seek(0)
+    return os.fdopen(os.dup(source.fileno()), "rb", buffering=0)
+
+
+def _blocks(
+    source: io.RawIOBase, compression: str | None, most: int | None = None
+) -> Iterator[bytes]:
     """Yield the decompressed file, or its first bytes, in blocks of 1 MiB."""
     stream = _stream(source, compression)
     seen = 0

@@ -8,7 +8,6 @@ files small.
 from __future__ import annotations
 
 import io
-import os
 import struct
 from collections.abc import Iterator
 
@@ -30,7 +29,7 @@ BATCH_ROWS = 65_536
 BATCH_CELLS = 4_000_000
 
 
-def open_batches(source: io.FileIO) -> Batches:
+def open_batches(source: io.RawIOBase) -> Batches:
     """Open a Parquet file after its footer was checked.
 
     Raises:
@@ -55,10 +54,10 @@ def open_batches(source: io.FileIO) -> Batches:
     return Batches(readable, _batches(file, readable))
 
 
-def _check_footer_length(source: io.FileIO) -> None:
-    size = os.fstat(source.fileno()).st_size
+def _check_footer_length(source: io.RawIOBase) -> None:
+    size = source.seek(0, io.SEEK_END)
     source.seek(max(size - 8, 0))
-    tail = source.read(8)
+    tail = source.read(8) or b""
     source.seek(0)
     if len(tail) < 8 or tail[4:] != b"PAR1":
         raise invalid_upload(

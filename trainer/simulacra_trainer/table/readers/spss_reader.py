@@ -35,7 +35,7 @@ _DATES = ("DATE", "ADATE", "EDATE", "JDATE", "SDATE", "QYR", "MOYR", "WKYR")
 _MOMENTS = ("DATETIME", "YMDHMS")
 
 
-def open_batches(source: io.FileIO) -> Batches:
+def open_batches(source: io.RawIOBase) -> Batches:
     """Open a system file after its header was checked.
 
     Raises:
@@ -54,10 +54,10 @@ def open_batches(source: io.FileIO) -> Batches:
     return Batches(schema, _batches(source, schema))
 
 
-def _check_header(source: io.FileIO) -> None:
+def _check_header(source: io.RawIOBase) -> None:
     """Walk the variable records and refuse too many of them."""
     source.seek(0)
-    head = source.read(_HEADER)
+    head = source.read(_HEADER) or b""
     order = "<" if head[64:68] in (b"\x02\0\0\0", b"\x03\0\0\0") else ">"
     if len(head) < _HEADER or struct.unpack(order + "i", head[64:68])[0] not in (2, 3):
         raise invalid_upload(_DAMAGED.format("header"))
@@ -83,7 +83,7 @@ def _check_header(source: io.FileIO) -> None:
     check_column_count(columns)
 
 
-def _read(source: io.FileIO, **options: Any) -> tuple[dict[str, npt.NDArray[Any]], Any]:
+def _read(source: io.RawIOBase, **options: Any) -> tuple[dict[str, npt.NDArray[Any]], Any]:
     source.seek(0)
     buffered = io.BufferedReader(source, MIB)
     try:
@@ -130,7 +130,7 @@ def _labels(words: Mapping[Any, str], numeric: bool) -> list[tuple[Code, str]]:
     return sorted((pair for pair in pairs if pair[1]), key=lambda pair: pair[0])
 
 
-def _batches(source: io.FileIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(source: io.RawIOBase, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     rows = max(BATCH_CELLS // len(schema), 1)
     offset = 0
     while True:

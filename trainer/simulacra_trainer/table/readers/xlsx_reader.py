@@ -46,7 +46,7 @@ _EMPTY = frozenset(("", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM
 """Values of calamine for empty cells, and error codes of Excel as text."""
 
 
-def open_batches(source: io.FileIO) -> Batches:
+def open_batches(source: io.RawIOBase) -> Batches:
     """Read the first visible worksheet of a workbook; the cells decide the types.
 
     Raises:

@@ -1,11 +1,11 @@
 """Confined child process that parses untrusted bytes.
 
-The child gets the upload as an open descriptor (stdin) and an anonymous file for its result, so it
-needs no paths and leaves nothing on disk. It confines itself before it reads a byte: rlimits on
-address space, CPU, output size and descriptors, no core dump, no new privileges, death with its
-parent. If the kernel grants them without root, it also has its own network namespace, only the
-system calls of a parser and only the files of Python. Its stderr is discarded, because it could
-quote the upload.
+The child gets the upload as an open descriptor (stdin) and an encrypted file without a name for its
+result, so it needs no paths. The keys of both files come through a pipe. It confines itself before
+it reads a byte: rlimits on address space, CPU, output size and descriptors, no core dump, no new
+privileges, death with its parent. If the kernel grants them without root, it also has its own
+network namespace, only the system calls of a parser and only the files of Python. Its stderr is
+discarded, because it could quote the upload.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
+from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.limits import GIB, KIB, SandboxLimits
 from simulacra_trainer.table.sandbox import os_sandbox
 
@@ -30,7 +30,9 @@ REFUSED = 3
 """Exit status of a child that wrote an error for the customer."""
 
 _MAX_ANSWER = 64 * KIB
+"""What a pipe holds without a reader; a child that writes more waits until its time is over."""
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -92,6 +94,7 @@ def confine(limits: SandboxLimits) -> Granted:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     namespace: bool = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
@@ -104,30 +107,41 @@ def confine(limits: SandboxLimits) -> Granted:
 
 
 def run_confined(
-    module: str, argument: str, source: BinaryIO, sink: BinaryIO, limits: SandboxLimits
+    module: str, argument: str, source: BinaryIO, sink: EncryptedFile, limits: SandboxLimits
 ) -> Answer:
     """Run `python -m module` with source as its stdin and sink inherited; wait for its answer.
 
-    Arguments of the child: argument, the descriptor of sink, and the limits as JSON (`worker.py`).
+    Arguments of the child: argument, the descriptors of sink and of a pipe with the keys, and the
+    limits as JSON (`worker.py`).
+
+    Args:
+        module: the child's program.
+        argument: its first argument.
+        source: a file, or a `BufferedReader` of an `EncryptedFile`.
+        sink: receives the result.
+        limits: of the child.
 
     Raises:
         SandboxStopped: a limit, a crash or the wall clock ended the child.
         RuntimeError: the child did not start, which the upload does not cause.
     """
-    arguments = [argument, str(sink.fileno()), json.dumps(asdict(limits))]
+    raw = getattr(source, "raw", None)
+    keys_fd = _pipe_with(sink.key + (raw.key if isinstance(raw, EncryptedFile) else b""))
+    arguments = [argument, str(sink.fileno()), str(keys_fd), json.dumps(asdict(limits))]
     inherited = {"PATH", "LD_LIBRARY_PATH"} & os.environ.keys()
-    with (
-        tempfile.TemporaryFile() as output,
-        subprocess.Popen(
+    try:
+        child = subprocess.Popen(
             [sys.executable, "-I", "-m", module, *arguments],
             stdin=source,
-            stdout=output,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            pass_fds=[sink.fileno()],
+            pass_fds=[sink.fileno(), keys_fd],
             env=_ENVIRONMENT | {name: os.environ[name] for name in inherited},
             start_new_session=True,
-        ) as child,
-    ):
+        )
+    finally:
+        os.close(keys_fd)
+    with child:
         try:
             child.wait(timeout=limits.wall_s)
         except subprocess.TimeoutExpired:
@@ -136,13 +150,21 @@ def run_confined(
         except BaseException:
             child.kill()
             raise
-        output.seek(0)
-        answer = output.read(_MAX_ANSWER)
+        assert child.stdout is not None
+        answer = child.stdout.read(_MAX_ANSWER)
     if not answer.startswith(READY):
         raise RuntimeError(f"the parsing process did not start (exit status {child.returncode})")
     if child.returncode in (0, REFUSED):
         return Answer(refused=child.returncode == REFUSED, text=answer[len(READY) :])
     raise SandboxStopped(_why(child.returncode, limits))
+
+
+def _pipe_with(content: bytes) -> int:
+    """Return the reading end of a pipe that holds a few bytes."""
+    reader, writer = os.pipe()
+    os.write(writer, content)
+    os.close(writer)
+    return reader
 
 
 def _why(status: int, limits: SandboxLimits) -> str:

@@ -1,21 +1,24 @@
 """Entry point of the parsing process, which `child_process.py` starts.
 
-Arguments: FORMAT SINK_FD LIMITS. Reads the upload from stdin, writes an Arrow IPC stream to
-SINK_FD, and answers on stdout: READY, then nothing, or one JSON object {reason, message, detail,
-pointer} with exit status REFUSED.
+Arguments: FORMAT SINK_FD KEYS_FD LIMITS. Reads the upload from stdin, writes the table to SINK_FD
+(`raw_table.py`), and answers on stdout: READY, then nothing, or one JSON object {reason, message,
+detail, pointer} with exit status REFUSED. KEYS_FD has the key of SINK_FD, and that of stdin if the
+upload is an `EncryptedFile`.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 
+from simulacra_trainer.scratch import KEY_BYTES, EncryptedFile, buffered_writer
 from simulacra_trainer.table.limits import GIB, SandboxLimits
 from simulacra_trainer.table.sandbox.child_process import READY, REFUSED, confine
 
 
-def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
+def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits) -> int:
     """Parse stdin into sink_fd; return the exit status."""
     granted = confine(limits)
     # A new user namespace needs a process without threads, so Arrow is imported after it.
@@ -29,8 +32,12 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     out.write(READY)
     out.flush()
     try:
-        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
-            parse(source, file_format, sink_fd, granted.isolated)
+        keys = os.read(keys_fd, 2 * KEY_BYTES)
+        with (
+            _open_source(keys[KEY_BYTES:]) as source,
+            buffered_writer(EncryptedFile(sink_fd, keys[:KEY_BYTES], writable=True)) as sink,
+        ):
+            parse(source, file_format, sink, granted.isolated)
         return 0
     except InputError as refusal:
         error = refusal
@@ -57,7 +64,15 @@ def main(file_format: str, sink_fd: int, limits: SandboxLimits) -> int:
     return REFUSED
 
 
+def _open_source(key: bytes) -> io.RawIOBase:
+    """Open stdin; with a key, decrypt it."""
+    descriptor = sys.stdin.fileno()
+    return EncryptedFile(descriptor, key) if key else io.FileIO(descriptor, closefd=False)
+
+
 if __name__ == "__main__":
-    status = main(sys.argv[1], int(sys.argv[2]), SandboxLimits(**json.loads(sys.argv[3])))
+    status = main(
+        sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), SandboxLimits(**json.loads(sys.argv[4]))
+    )
     # Skips the shutdown of the interpreter, in which waiting Arrow threads abort the process.
     os._exit(status)
