@@ -17,6 +17,7 @@ from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.supervisor import bootstrap
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
 from simulacra_embedded.supervisor.supervised_process import Probe, SupervisedProcess
+from simulacra_embedded.supervisor.swap import unencrypted_swap
 
 CLIENT_STOP_SECONDS = 7.0
 """For each client of the control plane: kopf takes 5 s, the node agent gives a pod 3 s."""
@@ -35,6 +36,11 @@ class Supervisor:
         self._data = data
         if killed := data.kill_survivors():
             say(f"killed {killed} processes of an earlier run")
+        if swap := unencrypted_swap():
+            say(
+                f"warning: swap on {', '.join(swap)} is not encrypted, and may keep rows and keys. "
+                "Turn it off (swapoff -a) or encrypt it."
+            )
         ports = data.ports(port)
         self.api_url = f"http://{HOST}:{ports['api']}"
         listen = f"{HOST}:{ports['operator']}"
