@@ -11,12 +11,13 @@ label.
 
 What must not outlive its object (a wrapped data key, a Secret) leaves the disk with it: freed pages
 are overwritten (`secure_delete`) and the write-ahead log, which still holds the old page, is
-emptied at once.
+overwritten and emptied at once.
 """
 
 from __future__ import annotations
 
 import heapq
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -113,6 +114,7 @@ class Store:
 
     def __init__(self, path: Path | str, window: int = 10_000) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._log = Path(f"{path}-wal")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("PRAGMA secure_delete=ON")
@@ -125,7 +127,8 @@ class Store:
         self._changes: deque[Change] = deque()
 
     def close(self) -> None:
-        """Close the file (checkpoints the log)."""
+        """Close the file, whose log is emptied."""
+        self._empty_log()
         self._db.close()
 
     def get(self, key: Key) -> Object | None:
@@ -315,6 +318,16 @@ class Store:
             self._db.execute(f"PRAGMA user_version={_LAYOUT}")
 
     def _empty_log(self) -> None:
+        """Move the log into the file, then overwrite and truncate it.
+
+        The blocks that a truncated file frees keep their content. After RESTART nobody reads the
+        log, unless it says busy: another process reads the database, a backup for instance.
+        """
+        busy, *_ = self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        if not busy and self._log.exists():
+            with self._log.open("r+b") as log:
+                log.write(bytes(self._log.stat().st_size))
+                os.fsync(log.fileno())
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _publish(self, change: Change) -> None:
