@@ -16,6 +16,7 @@ from simulacra_trainer.families.base import FittedModel, ModelFileError, Progres
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import load_model, save_model
+from simulacra_trainer.scratch import EncryptedPath
 from trainer_tables import quiet, survey
 
 pytestmark = pytest.mark.neural
@@ -154,6 +155,30 @@ def test_interrupted_training_resumes_to_the_same_model(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*.ckpt")] == ["trained.ckpt"] * 2
     assert draw(fit(checkpoints=tmp_path / "second", progress=again.append)).equals(draw(whole))
     assert again == [1.0]  # a training that ended is not run again
+
+
+def test_checkpoints_in_an_encrypted_directory_are_ciphertext(tmp_path: Path) -> None:
+    folder = EncryptedPath(tmp_path)
+    with pytest.raises(Killed):
+        fit(checkpoints=folder, progress=cut_short_after(100))
+    stored = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(stored) == 2
+    readable = b"/data.pkl"  # in each file of torch
+    assert not any(readable in content for content in stored)
+    assert all(readable in path.read_bytes() for path in folder.rglob("*.ckpt"))
+    first = list[float]()
+    for directory in (folder, EncryptedPath(tmp_path / "new")):
+        with pytest.raises(Killed):
+            fit(checkpoints=directory, progress=stop_after_the_first(first))
+    assert first[0] > 30 * first[1], "it resumed"
+
+
+def stop_after_the_first(told: list[float]) -> Progress:
+    def progress(done: float) -> None:
+        told.append(done)
+        raise Killed
+
+    return progress
 
 
 def test_foreign_and_truncated_checkpoints_are_ignored(tmp_path: Path) -> None:
