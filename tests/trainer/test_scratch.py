@@ -10,9 +10,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+import pyreadstat
 import pytest
 
 from simulacra_trainer.scratch import (
@@ -154,19 +156,28 @@ def test_a_column_that_lacks_rows_is_refused() -> None:
 
 
 @pytest.mark.parametrize("encrypted", [False, True])
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.arrow"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.arrow", "t.xlsx", "t.sav"])
 def test_an_upload_is_read_from_an_encrypted_file_as_from_a_plain_one(
     tmp_path: Path, name: str, encrypted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    numbers = np.random.default_rng(1).integers(0, 2**62, 200_000)  # pages above any buffer
-    table = pa.table({"a": [f"level {i % 3}" for i in range(200_000)], "b": numbers})
+    is_binary = name.endswith(("parquet", "arrow"))
+    rows = 200_000 if is_binary else 5000  # pages above any buffer
+    numbers = np.random.default_rng(1).integers(0, 2**50, rows)
+    table = pa.table({"a": [f"level {i % 3}" for i in range(rows)], "b": numbers})
     plain = tmp_path / name
     if name.endswith("parquet"):
         pq.write_table(table, plain, compression="none", data_page_size=1 << 24)
     elif name.endswith("arrow"):
         with pa.ipc.new_file(plain, table.schema) as writer:
             writer.write_table(table)
+    elif name.endswith("xlsx"):
+        book = openpyxl.Workbook()
+        for row in [table.column_names, *zip(*table.to_pydict().values(), strict=True)]:
+            book.active.append(row)
+        book.save(plain)
+    elif name.endswith("sav"):
+        pyreadstat.write_sav(table.to_pandas(), plain)
     else:
         with pa.output_stream(plain) as stream:
             pa.csv.write_csv(table, stream)
