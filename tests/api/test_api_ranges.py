@@ -23,6 +23,10 @@ from simulacra_api.http.ranges import cut, parse_range
         ("bytes=5-2", None),
         ("bytes=0-1,3-4", None),
         ("rows=0-1", None),
+        ("bytes=0-" + "9" * 5000, (0, 10)),
+        ("bytes=-" + "9" * 5000, (0, 10)),
+        ("bytes=" + "0" * 5000 + "3-4", (3, 5)),
+        ("bytes=" + "9" * 5000 + "-1", None),
     ],
 )
 def test_header_gives_one_range_or_the_whole(
@@ -31,7 +35,7 @@ def test_header_gives_one_range_or_the_whole(
     assert parse_range(header, 10) == expected
 
 
-@pytest.mark.parametrize("header", ["bytes=10-", "bytes=11-12", "bytes=-0"])
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=11-12", "bytes=-0", f"bytes={'9' * 5000}-"])
 def test_range_outside_the_artifact_is_416(header: str) -> None:
     with pytest.raises(Problem) as refused:
         parse_range(header, 10)

@@ -51,10 +51,11 @@ def verify_secret(secret: str, hashes: Iterable[str]) -> bool:
     """
     if len(secret) > MAX_SECRET_LENGTH:
         secret, hashes = "", ()
+    given = secret.encode("utf-8", "surrogatepass")  # JSON can hold a lone surrogate
     found = False
     for hashed in list(hashes) or [_UNKNOWN]:
         try:
-            found = _HASHER.verify(hashed, secret) or found
+            found = _HASHER.verify(hashed, given) or found
         except (VerificationError, InvalidHashError):
             continue
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Collection
@@ -13,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from simulacra_api.auth.signing import SigningKeys
+from simulacra_api.http.field_types import is_finite
 from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["ES256"]
@@ -51,7 +53,7 @@ def peek(token: str) -> tuple[str, str]:
             raise ValueError
         parsed = jws.extract_compact(token.encode())
         return str(json.loads(parsed.payload)["iss"]), str(parsed.headers().get("kid", ""))
-    except (JoseError, ValueError, KeyError, TypeError):
+    except (JoseError, ValueError, KeyError, TypeError, RecursionError):
         raise unauthenticated("the token is not a JWT with an issuer") from None
 
 
@@ -71,7 +73,7 @@ def verify(
     """
     try:
         decoded = jwt.decode(token, keys, algorithms=algorithms)
-    except (JoseError, ValueError, TypeError):
+    except (JoseError, ValueError, TypeError, RecursionError):
         raise unauthenticated("the token's signature is not valid") from None
     header, claims = decoded.header, decoded.claims
     if str(header.get("typ", "")).lower().removeprefix("application/") not in types:
@@ -87,8 +89,19 @@ def check_claims(claims: Claims, issuer: str, audience: str) -> None:
     audiences = claims.get("aud")
     if audience not in (audiences if isinstance(audiences, list) else [audiences]):
         raise unauthenticated("the token is for another audience")
-    now, exp, nbf = time.time(), claims.get("exp"), claims.get("nbf", 0)
-    if isinstance(exp, bool) or not isinstance(exp, int | float) or now > exp + LEEWAY_SECONDS:
+    now = time.time()
+    if now > _time_of(claims, "exp", missing=-math.inf) + LEEWAY_SECONDS:
         raise unauthenticated("the token has expired")
-    if isinstance(nbf, bool) or not isinstance(nbf, int | float) or now < nbf - LEEWAY_SECONDS:
+    if now < max(_time_of(claims, "nbf"), _time_of(claims, "iat")) - LEEWAY_SECONDS:
         raise unauthenticated("the token is not valid yet")
+
+
+def _time_of(claims: Claims, name: str, missing: float = 0.0) -> float:
+    """Return a time claim in seconds since the epoch; 401 unless it is a finite number."""
+    if name not in claims:
+        return missing
+    value = claims[name]
+    # NaN is less than nothing and more than nothing: a token with it would never expire.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
+        raise unauthenticated(f"the token's {name} is not a time")
+    return value

@@ -20,12 +20,13 @@ def _set_value(value: Any) -> int | float | str:
     """Accept a finite number or a level; one message, where a union of types gives three."""
     if isinstance(value, str):
         value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise ValueError("Must be a finite number or a level.")
     return cast(int | float | str, value)
 
 
-def _is_finite(value: float) -> bool:
+def is_finite(value: float) -> bool:
+    """Return whether a number is neither NaN nor above the range of a double."""
     return abs(value) <= sys.float_info.max  # math.isfinite fails on huge integers
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from simulacra_api.http.problems import Problem
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_MAX_DIGITS = 18
+"""No artifact is that large; Python refuses to convert thousands of digits."""
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
@@ -23,14 +25,19 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
         return None
     first, last = match.groups()
     if not first:
-        start, end = max(size - int(last), 0), size
+        start, end = max(size - _position(last), 0), size
     else:
-        start, end = int(first), min(int(last) + 1 if last else size, size)
-    if first and last and int(last) < int(first):
+        start, end = _position(first), min(_position(last) + 1 if last else size, size)
+    if first and last and _position(last) < start:
         return None
     if start >= end:
         raise Problem("simio_range_not_satisfiable", headers={"Content-Range": f"bytes */{size}"})
     return start, end
+
+
+def _position(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
 def cut(chunks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:

@@ -1,0 +1,476 @@
+"""A served API on a control plane with several tenants, and a stand-in for operator and trainer.
+
+No operator runs here: `StandIn` sets the statuses and writes the artifacts. The control plane is
+the embedded one and, under the marker `controlplane`, the real one, where the API has only the
+rights of the chart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import pytest_asyncio
+import uvicorn
+
+import helm_chart
+import yaml
+from simulacra_api.__main__ import listen
+from simulacra_api.app import create_app
+from simulacra_api.auth.clients import hash_secret
+from simulacra_api.settings import Settings
+from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.tasks import (
+    ATTAINMENT,
+    ESTIMATE,
+    FAILURE,
+    GRAPH,
+    PROGRESS,
+    REPORT,
+    REPORT_PAGE,
+    SCHEMA,
+    part_name,
+)
+from simulacra_crds.crd_yaml import crd
+from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.base import API_VERSION, FINALIZER
+from simulacra_crds.kube.client import (
+    CRDS,
+    CUSTOM,
+    DATASETS,
+    EFFECT_ESTIMATES,
+    GENERATION_JOBS,
+    MODELS,
+    NAMESPACES,
+    SECRETS,
+    TENANTS,
+    AlreadyExists,
+    ApiResource,
+    Cluster,
+    ClusterError,
+)
+from simulacra_custody.refs import ResourceRef
+from simulacra_custody.service import Custody
+from simulacra_custody.wiring import open_custody
+
+Object = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+REAL = ROOT.parent / "shared" / "bin" / "cluster"
+SYSTEM = "simulacra-system"
+SECRET = "sim_secret_of_the_tests"
+SMALL_LIMIT = 3 << 20
+TABLE = TableSchema(
+    rows=100,
+    columns=[
+        ColumnSchema(
+            name="segment",
+            kind="categorical",
+            storage="string",
+            levels=[
+                LevelSchema(value="genz_switcher", share=0.2),
+                LevelSchema(value="loyal", share=0.8),
+            ],
+        ),
+        ColumnSchema(name="price", kind="numeric", storage="double", minimum=1.0, maximum=9.0),
+        ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
+    ],
+)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param("embedded", marks=pytest.mark.embedded),
+        pytest.param("real", marks=pytest.mark.controlplane),
+    ],
+)
+def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The administrator's kubeconfig of a running control plane."""
+    folder = tmp_path_factory.mktemp("plane")
+    if request.param == "real":
+        if not REAL.exists():
+            pytest.skip("no real control plane on this machine")
+        subprocess.run(
+            [str(REAL), "up", str(folder), "--port", "24100"],
+            check=True,
+            timeout=120,
+            capture_output=True,
+        )
+        yield folder / "kubeconfig"
+        subprocess.run(
+            [str(REAL), "down", str(folder)], check=True, timeout=60, capture_output=True
+        )
+        return
+    with embedded_plane(folder) as kubeconfig:
+        yield kubeconfig
+
+
+@contextmanager
+def embedded_plane(folder: Path) -> Iterator[Path]:
+    """Run the embedded control plane; yield the administrator's kubeconfig."""
+    command = [sys.executable, "-m", "simulacra_controlplane", "--data-dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["server"]
+        yield folder / "kubeconfig"
+        process.terminate()
+
+
+async def _make(
+    cluster: Cluster, resource: ApiResource, body: Object, namespace: str | None = None
+) -> None:
+    with suppress(AlreadyExists):
+        await cluster.create(resource, body, namespace)
+
+
+async def _install(cluster: Cluster) -> None:
+    """Create CRDs, namespaces, tenants and clients, as operator and supervisor do."""
+    for kind in KINDS:
+        await _make(cluster, CRDS, crd(kind))
+    for name in (SYSTEM, "tenant-acme", "tenant-globex", "tenant-tiny"):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await _make(cluster, NAMESPACES, namespace)
+    for resource in CUSTOM.values():  # served a moment after the definition is accepted
+        await _until_served(cluster, resource)
+    hashes = json.dumps([{"hash": hash_secret(SECRET), "created": datetime.now(UTC).isoformat()}])
+    for tenant in ("acme", "globex", "tiny", "asleep", "early"):  # the last has no namespace yet
+        # No job ends without an operator: the common tenants have room for those of all tests.
+        quotas = {"concurrentJobs": 1000}
+        if tenant == "tiny":
+            quotas = {"maxUploadBytes": SMALL_LIMIT, "maxRowsPerGeneration": 5000}
+        clients, suspend = [f"client.{tenant}"], tenant == "asleep"
+        spec = {"clients": clients, "quotas": quotas, "suspend": suspend}
+        body = {"apiVersion": API_VERSION, "kind": "Tenant", "metadata": {"name": tenant}}
+        await _until_established(cluster, body | {"spec": spec})
+    for client in ("acme", "globex", "tiny", "asleep", "early", "nobody"):
+        metadata = {"name": f"client-client.{client}"}
+        data = {"hashes": base64.b64encode(hashes.encode()).decode()}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+        await _make(cluster, SECRETS, secret, SYSTEM)
+
+
+async def _until_served(cluster: Cluster, resource: ApiResource) -> None:
+    for attempt in range(50):
+        try:
+            await cluster.request("GET", resource.path())
+            return
+        except ClusterError:
+            if attempt == 49:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def _until_established(cluster: Cluster, tenant: Object) -> None:
+    for attempt in range(50):
+        try:
+            return await _make(cluster, TENANTS, tenant)
+        except Exception:
+            if attempt == 49:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
+    """Return a kubeconfig with exactly the chart's rights for the API (real control plane only)."""
+    roles = ApiResource(
+        "rbac.authorization.k8s.io/v1", "clusterroles", "ClusterRole", namespaced=False
+    )
+    bindings = ApiResource(
+        roles.api_version, "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+    )
+    kinds = {
+        "ClusterRole": (roles, None),
+        "ClusterRoleBinding": (bindings, None),
+        "Role": (ApiResource(roles.api_version, "roles", "Role"), SYSTEM),
+        "RoleBinding": (ApiResource(roles.api_version, "rolebindings", "RoleBinding"), SYSTEM),
+        "ServiceAccount": (ApiResource("v1", "serviceaccounts", "ServiceAccount"), SYSTEM),
+    }
+    for document in helm_chart.rbac_objects("api"):
+        resource, namespace = kinds[document["kind"]]
+        await _make(cluster, resource, document, namespace)
+    path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/simulacra-api/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = (await cluster.request("POST", path, json=body))["status"]["token"]
+    config = yaml.safe_load(admin.read_text())
+    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
+    restricted = folder / "restricted"
+    restricted.write_text(yaml.safe_dump(config))
+    return restricted
+
+
+@dataclass
+class StandIn:
+    """Does the work of operator and trainer, at once."""
+
+    cluster: Cluster
+    custody: Custody
+    tenant: str = "acme"
+    keys: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def namespace(self) -> str:
+        return f"tenant-{self.tenant}"
+
+    async def status(self, resource: ApiResource, name: str, **status: Any) -> Object:
+        return await self.cluster.patch(
+            resource, name, {"status": status}, self.namespace, subresource="status"
+        )
+
+    async def write(
+        self, resource: ApiResource, name: str, artefact: str, content: bytes
+    ) -> Object:
+        """Store an artifact under the resource's key; return its entry for `status.artefacts`."""
+        found = await self.cluster.get(resource, name, self.namespace)
+        ref = ResourceRef(self.tenant, resource.plural, found["metadata"]["uid"])
+        key = found.get("status", {}).get("wrappedKey")
+        if key is None:
+            key = self.custody.new_resource_key(ref)
+            await self.status(resource, name, wrappedKey=key)
+        stored = self.custody.write(ref.artifact(artefact), key, [content])
+        return {"name": stored.name, "bytes": stored.bytes, "sha256": stored.sha256}
+
+    async def prepare(self, dataset: str) -> None:
+        await self.write(DATASETS, dataset, SCHEMA, TABLE.model_dump_json(by_alias=True).encode())
+        await self.status(DATASETS, dataset, phase="Ready", rows=100, columns=3)
+
+    async def fit(self, dataset: str) -> None:
+        model = model_name(dataset)
+        await self.write(MODELS, model, REPORT, b'{"fidelity": {"score": 0.9}}')
+        await self.write(
+            MODELS, model, REPORT_PAGE, b"<!DOCTYPE html><title>Quality report</title>"
+        )
+        await self.write(MODELS, model, GRAPH, b'{"edges": []}')
+        await self.status(MODELS, model, phase="Ready", family="forest", figures={"fidelity": 0.9})
+
+    async def generate(self, name: str, parts: list[pa.Table], phase: str = "Ready") -> list[bytes]:
+        """Store the parts; return their bytes."""
+        files, entries = [], []
+        for shard, table in enumerate(parts):
+            sink = io.BytesIO()
+            pq.write_table(table, sink)
+            files.append(sink.getvalue())
+            entry = await self.write(GENERATION_JOBS, name, part_name(shard), files[-1])
+            entries.append(entry | {"rows": table.num_rows})
+        attained = {
+            "status": "exact",
+            "effectiveSampleSize": 90.0,
+            "conditions": [{"asked": 0.3, "attained": 0.3}],
+        }
+        await self.write(GENERATION_JOBS, name, ATTAINMENT, json.dumps(attained).encode())
+        await self.write(
+            GENERATION_JOBS, name, REPORT, json.dumps({"rows": {"synthetic": 2000}}).encode()
+        )
+        await self.write(
+            GENERATION_JOBS, name, REPORT_PAGE, b"<!DOCTYPE html><title>Report</title>"
+        )
+        rows = sum(table.num_rows for table in parts)
+        await self.status(GENERATION_JOBS, name, phase=phase, rows=rows, artefacts=entries)
+        return files
+
+    async def estimate(self, name: str) -> None:
+        """Store an estimate as the trainer's `estimate` does."""
+        figures = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
+        segments = [figures | {"level": "loyal"}]
+        found = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment=loyal"}
+        estimate = figures | {"identified": True}
+        found |= {"estimate": estimate, "naive": -0.5, "method": "aipw", "adjustment": []}
+        found |= {"alternatives": [], "segment": "segment", "segments": segments}
+        found |= {"warnings": ["few rows"]}
+        await self.write(EFFECT_ESTIMATES, name, ESTIMATE, json.dumps(found).encode())
+        await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=estimate)
+
+    async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
+        report = {"percent": percent, "etaSeconds": eta, "step": "fit"}
+        await self.write(resource, name, PROGRESS, json.dumps(report).encode())
+        await self.status(resource, name, phase="Running")
+
+    async def fail(
+        self, resource: ApiResource, name: str, reason: str, detail: str, at: str | None = None
+    ) -> None:
+        failure = {"reason": reason, "detail": detail, "pointer": at}
+        await self.write(resource, name, FAILURE, json.dumps(failure).encode())
+        last = {"reason": reason, "message": "without data", "time": datetime.now(UTC).isoformat()}
+        await self.status(resource, name, phase="Failed", lastFailure=last)
+
+    async def erase(self, resource: ApiResource, name: str) -> None:
+        """Wait for the deletion of a resource, erase its artifacts and remove its finalizer."""
+        while not (found := await self.cluster.get(resource, name, self.namespace))["metadata"].get(
+            "deletionTimestamp"
+        ):
+            await asyncio.sleep(0.02)
+        kept = [entry for entry in found["metadata"]["finalizers"] if entry != FINALIZER]
+        self.custody.erase(ResourceRef(self.tenant, resource.plural, found["metadata"]["uid"]))
+        await self.cluster.patch(resource, name, {"metadata": {"finalizers": kept}}, self.namespace)
+
+
+@dataclass
+class World:
+    """A served API and its services."""
+
+    url: str
+    settings: Settings
+    cluster: Cluster
+    custody: Custody
+    folder: Path
+    kubeconfig: Path
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def stand_in(self, tenant: str = "acme") -> StandIn:
+        return StandIn(self.cluster, self.custody, tenant)
+
+    async def token(self, client: str) -> str:
+        if client not in self.tokens:
+            body = {
+                "grant_type": "client_credentials",
+                "client_id": f"client.{client}",
+                "client_secret": SECRET,
+            }
+            async with httpx2.AsyncClient() as http:
+                answer = await http.post(f"{self.url}/oauth/token", json=body)
+            assert answer.status_code == 200, answer.text
+            self.tokens[client] = answer.json()["access_token"]
+        return self.tokens[client]
+
+    @asynccontextmanager
+    async def client(self, tenant: str = "acme") -> AsyncIterator[httpx2.AsyncClient]:
+        headers = {"Authorization": f"Bearer {await self.token(tenant)}"}
+        async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60) as http:
+            yield http
+
+    def serve(
+        self, settings: Settings, listener: socket.socket
+    ) -> AbstractAsyncContextManager[None]:
+        """Serve one more API in this loop."""
+        return serve(settings, listener)
+
+    def stored(self) -> list[str]:
+        """Return the keys of all objects and unfinished puts."""
+        store = self.custody.store
+        return [
+            info.key
+            for listed in (store.list("tenants/"), store.list_incomplete("tenants/"))
+            for info in listed
+        ]
+
+    def audit_text(self) -> str:
+        return "".join(
+            path.read_text() for path in sorted((self.folder / "audit").rglob("*.jsonl"))
+        )
+
+
+@asynccontextmanager
+async def serve(settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve the API in this loop over real TCP."""
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        assert not task.done(), task.exception()
+        await asyncio.sleep(0.01)
+    yield
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture(scope="session")
+def serve_api() -> Any:
+    """Serve another API, with its own state, beside the one of the session."""
+    return serve
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Set the three custody variables to a folder of their own."""
+    folder = tmp_path_factory.mktemp("custody")
+    values = {
+        "SIMULACRA_STORE": f"file://{folder}/store",
+        "SIMULACRA_KEYS": f"local://{folder}/keyring.json",
+        "SIMULACRA_AUDIT": f"file://{folder}/audit",
+    }
+    os.environ.update(values)
+    yield folder
+    for name in values:
+        del os.environ[name]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(
+    plane: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    cluster = await Cluster.connect(str(plane))
+    await _install(cluster)
+    custody = open_custody()
+    for tenant in ("acme", "globex", "tiny"):
+        custody.keys.create_tenant_key(tenant)
+    kubeconfig = plane
+    if await _has_rbac(cluster):
+        kubeconfig = await _restricted(cluster, plane, tmp_path_factory.mktemp("restricted"))
+    listener = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    settings = Settings(
+        public_url=url, kubeconfig=str(kubeconfig), delete_wait_seconds=1.0, cache_seconds=0.0
+    )
+    async with serve(settings, listener):
+        yield World(url, settings, cluster, custody, environment, kubeconfig)
+    await cluster.close()
+
+
+async def _has_rbac(cluster: Cluster) -> bool:
+    groups = await cluster.request("GET", "/apis")
+    return "rbac.authorization.k8s.io" in {group["name"] for group in groups["groups"]}
+
+
+@pytest.fixture
+def acme(world: World) -> StandIn:
+    return world.stand_in()
+
+
+@pytest.fixture
+def key() -> str:
+    return uuid.uuid4().hex
+
+
+CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
+    async with world.client() as client:
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def uploaded(http: httpx2.AsyncClient, key: str) -> str:
+    """A dataset whose upload is complete and which is not prepared yet."""
+    answer = await http.post(
+        "/v1/datasets", files={"file": ("t.csv", CSV)}, headers={"Idempotency-Key": key}
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["dataset_id"])
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ready(uploaded: str, acme: StandIn) -> str:
+    """A dataset that is prepared and whose model is fit."""
+    await acme.prepare(uploaded)
+    await acme.fit(uploaded)
+    return uploaded
