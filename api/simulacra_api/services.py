@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from simulacra_api.auth.clients import Clients
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.oidc import OidcKeys
+from simulacra_api.auth.revocation import Revocations
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.auth.verifier import TokenVerifier
@@ -116,7 +117,7 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             rates=rates,
             quota_ledger=QuotaLedger(cluster),
             tenants=tenants,
-            verifier=TokenVerifier(settings, signing, external),
+            verifier=TokenVerifier(settings, signing, external, Revocations(cluster)),
         )
     finally:
         sharing_rates.cancel()

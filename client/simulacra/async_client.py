@@ -19,6 +19,7 @@ from simulacra.auth import ClientCredentials
 from simulacra.client import download_options, multipart, request_options
 from simulacra.connection import Connection
 from simulacra.core import LocalWork, Pause, Request, Step, Steps, copy_signature
+from simulacra.models import Document
 from simulacra.upload_io import ReadInThread, on_event_loop
 
 P = ParamSpec("P")
@@ -42,6 +43,7 @@ class AsyncClient:
     """A tenant's view of the service. Use it with `async with`, or await close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
+        self._connection = connection
         auth = ClientCredentials(connection)
         self._http = httpx2.AsyncClient(base_url=connection.api_url, auth=auth, timeout=timeout)
 
@@ -105,7 +107,14 @@ class AsyncClient:
     webhooks = _awaited(operations.account.webhooks)
     create_webhook = _awaited(operations.account.create_webhook)
     delete_webhook = _awaited(operations.account.delete_webhook)
-    rotate_credentials = _awaited(operations.account.rotate_credentials)
+
+    async def rotate_credentials(self, overlap_seconds: int | None = None) -> Document:
+        """Make a new client secret and return it, once; the old one stays valid for the overlap.
+
+        An overlap of 0, after a leak, ends the old secret and every token issued before.
+        """
+        secret = self._connection.client_secret
+        return await self._run(operations.account.rotate_credentials(secret, overlap_seconds))
 
     async def _run(self, steps: Steps[T]) -> T:
         """Carry out the steps of an operation, as `client.run` does."""

@@ -18,6 +18,7 @@ from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.connection import Connection
 from simulacra.core import Download, LocalWork, Pause, Request, Step, Steps, copy_signature
+from simulacra.models import Document
 from simulacra.upload_io import CountedFile
 
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ class Client:
     """A tenant's view of the service. Use it as a context manager, or call close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
+        self._connection = connection
         auth = ClientCredentials(connection)
         self._http = httpx2.Client(base_url=connection.api_url, auth=auth, timeout=timeout)
 
@@ -102,7 +104,14 @@ class Client:
     webhooks = _blocking(operations.account.webhooks)
     create_webhook = _blocking(operations.account.create_webhook)
     delete_webhook = _blocking(operations.account.delete_webhook)
-    rotate_credentials = _blocking(operations.account.rotate_credentials)
+
+    def rotate_credentials(self, overlap_seconds: int | None = None) -> Document:
+        """Make a new client secret and return it, once; the old one stays valid for the overlap.
+
+        An overlap of 0, after a leak, ends the old secret and every token issued before.
+        """
+        secret = self._connection.client_secret
+        return run(self._http, operations.account.rotate_credentials(secret, overlap_seconds))
 
 
 def run(http: httpx2.Client, steps: Steps[T]) -> T:

@@ -105,6 +105,20 @@ class Auth0:
         made = await self._call("POST", f"/api/v2/clients/{client_id}/rotate-secret")
         return str(made["client_secret"])
 
+    async def accepts(self, client_id: str, secret: str) -> bool:
+        """Return whether this is the client's secret: whether it gets a token of the API."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": secret,
+            "audience": self.settings.audience,
+        }
+        answer = await self._send("POST", "/oauth/token", form, {})
+        if answer.status_code in (400, 401, 403):
+            return False
+        _json(answer, "/oauth/token")
+        return True
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()

@@ -75,12 +75,18 @@ async def test_claim_stays_open_while_auth0_is_unreachable(services: Any) -> Non
 async def test_rotation_with_auth0_has_no_overlap(services: Any) -> None:
     client_id, token = await _token(services)
     await rotation.claim_credential(services, token, "request-1")
-    caller: Any = SimpleNamespace(
-        client_id=client_id, audit_data=lambda: rotation.AuditData(client=client_id)
-    )
-    opened = await rotation.request_rotation(services, caller, RotationRequest())
-    assert opened.overlap_seconds == 0
     first = services.edge.clients[0]["secret"]
+    caller: Any = SimpleNamespace(
+        client_id=client_id,
+        tenant=SimpleNamespace(metadata=SimpleNamespace(annotations={})),
+        audit_data=lambda **fields: rotation.AuditData(client=client_id, **fields),
+    )
+    for secret in (None, "wrong"):  # Auth0 would end the present secret at once
+        with pytest.raises(Problem) as refused:
+            await rotation.request_rotation(services, caller, RotationRequest(client_secret=secret))
+        assert refused.value.errors[0].pointer == "/client_secret"
+    opened = await rotation.request_rotation(services, caller, RotationRequest(client_secret=first))
+    assert opened.overlap_seconds == 0
     assert opened.credential_claim_token is not None
     assert (
         await rotation.claim_credential(services, opened.credential_claim_token, "request-2")

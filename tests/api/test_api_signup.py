@@ -379,7 +379,8 @@ async def test_rotation_overlaps_and_retires_the_oldest_secret(world: Any) -> No
         )
         for secret in (old, new):
             assert (await _token(world, client, secret)).status_code == 200
-        leaked = await http.post("/v1/credential-rotations", json={"overlap_seconds": 0})
+        emergency = {"overlap_seconds": 0, "client_secret": old}
+        leaked = await http.post("/v1/credential-rotations", json=emergency)
         newest = (await _claim(world, leaked.json()["credential_claim_token"])).json()[
             "client_secret"
         ]
@@ -392,7 +393,8 @@ async def test_previous_secret_expires_with_the_overlap(world: Any) -> None:
     async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, old)
     ) as http:
-        opened = await http.post("/v1/credential-rotations", json={"overlap_seconds": 2})
+        proof = {"overlap_seconds": 2, "client_secret": old}
+        opened = await http.post("/v1/credential-rotations", json=proof)
     new = (await _claim(world, opened.json()["credential_claim_token"])).json()["client_secret"]
     assert (await _token(world, client, old)).status_code == 200
     await asyncio.sleep(2.1)
@@ -427,7 +429,7 @@ async def test_rotations_are_limited_and_private_to_their_client(world: Any) -> 
 
 async def test_client_of_an_external_issuer_cannot_rotate_here(world: Any) -> None:
     services = SimpleNamespace(credentials=_credentials(world.cluster), auth0=None)
-    caller = SimpleNamespace(client_id="auth0-client")
+    caller: Any = SimpleNamespace(client_id="auth0-client")
     with pytest.raises(rotation.Problem) as refused:
         await rotation.request_rotation(services, caller, RotationRequest())
     answer = problems.problem_response(refused.value, world.url, "req-1")

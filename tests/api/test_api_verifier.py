@@ -9,6 +9,7 @@ import pytest
 from joserfc.jwk import ECKey, KeySet
 
 from simulacra_api.auth import tokens, verifier
+from simulacra_api.auth.revocation import Revocations
 from simulacra_api.auth.signing import SigningKeys, SigningKeyStore
 from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
@@ -28,6 +29,15 @@ class Store:
 
     async def current(self, *, max_age: float = 60) -> SigningKeys:
         return self.keys
+
+
+class Watermark:
+    """Revocations whose watermark a test can set."""
+
+    at = 0
+
+    async def before(self, client_id: str) -> int:
+        return self.at
 
 
 @pytest.fixture
@@ -50,12 +60,18 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def made(store: Store, audience: str = AUDIENCE) -> verifier.TokenVerifier:
-    return verifier.TokenVerifier(Settings(URL, audience), cast(SigningKeyStore, store), None)
+    settings, signing = Settings(URL, audience), cast(SigningKeyStore, store)
+    return verifier.TokenVerifier(settings, signing, None, cast(Revocations, Watermark()))
 
 
 def issued(store: Store, seconds: int = 3600) -> str:
     return tokens.issue(
-        store.keys, issuer=URL, audience=AUDIENCE, client_id="sim-a", seconds=seconds
+        store.keys,
+        issuer=URL,
+        audience=AUDIENCE,
+        client_id="sim-a",
+        issued=int(time.time()),
+        seconds=seconds,
     )
 
 
@@ -85,6 +101,17 @@ async def test_cached_token_is_dropped_with_its_key(store: Store) -> None:
     store.rotate()
     with pytest.raises(Problem):
         await one.client_of(token)
+
+
+async def test_cached_token_is_dropped_once_it_is_revoked(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, token = made(store), issued(store)
+    await one.client_of(token)
+    monkeypatch.setattr(Watermark, "at", time.time() + 1)
+    with pytest.raises(Problem) as refused:
+        await one.client_of(token)
+    assert refused.value.entry.status == 401
 
 
 async def test_changed_byte_makes_another_token(store: Store) -> None:

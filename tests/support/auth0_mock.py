@@ -32,6 +32,10 @@ class Auth0Mock(httpx2.AsyncBaseTransport):
             if path.startswith(prefix):
                 return httpx2.Response(status, text="<html>a fault</html>")
         body = json.loads(request.content or b"null")
+        if path == "/oauth/token" and body["client_id"] != "management":
+            pair = (body["client_id"], body["client_secret"])
+            known = pair in [(one["client_id"], one.get("secret")) for one in self.clients]
+            return httpx2.Response(200 if known else 401, json={})
         if path == "/oauth/token":
             wanted = {"client_id": "management", "client_secret": "management-secret"}
             assert wanted.items() <= body.items()

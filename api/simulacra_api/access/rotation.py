@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from simulacra_api.access.proof import ROTATIONS, check_gentle, is_proven
 from simulacra_api.access.schemas import CredentialBody, RotationBody, RotationRequest
 from simulacra_api.auth.clients import expiry_of
 from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed
@@ -32,22 +33,30 @@ async def request_rotation(
     Auth0 has no overlap: there the previous secret ends with the claim.
 
     Raises:
-        Problem: 409 for a client of an external issuer, 429 above five a day.
+        Problem: 400 for a wrong secret, and without one where a secret would end early; 409 for a
+            client of an external issuer; 429 above five a day.
     """
     overlap = 0 if services.auth0 else request.overlap_seconds
+    proven: bool | None = None
     for _ in range(ATTEMPTS):
         known = await services.credentials.read(caller.client_id)
         if known.version is None:
             raise Problem("simio_credentials_external")
-        _check_rate(known)
+        if proven is None:
+            proven = await is_proven(services, caller, request.client_secret)
+        _check_rate(known, proven)
+        if not proven:
+            check_gentle(services, known, overlap)
         claim = await services.credentials.issue(
             caller.client_id,
             f"rot-{secrets.token_hex(12)}",
             "rotation",
             overlap=overlap,
             knowledge="",
+            proven=proven,
         )
-        await services.record(EventType.CREDENTIAL_OFFERED, caller.audit_data())
+        data = caller.audit_data(kind=ROTATIONS, uid=claim.id)
+        await services.record(EventType.CREDENTIAL_OFFERED, data)
         try:
             await services.credentials.write(known.with_claim(claim))
         except Conflict:
@@ -77,6 +86,8 @@ async def claim_credential(services: Services, token: str, request_id: str) -> C
     client_id = redeemed.after.client_id
     tenant = await _tenant_of(services, client_id)
     data = AuditData(client=client_id, request=request_id, tenant=tenant)
+    if redeemed.claim.purpose == "rotation":
+        data = data.model_copy(update={"kind": ROTATIONS, "uid": redeemed.claim.id})
     if redeemed.secret is None:
         refused = data.model_copy(update={"outcome": Outcome.REFUSED})
         await services.record(EventType.CREDENTIAL_REFUSED, refused)
@@ -126,9 +137,11 @@ async def _take_back(services: Services, redeemed: Redeemed) -> None:
         _LOG.error("undoing an unrecorded claim failed cause=%s", type(error).__name__)
 
 
-def _check_rate(known: ClientRecord) -> None:
+def _check_rate(known: ClientRecord, proven: bool) -> None:
+    """Refuse (429) a rotation above the limit. A stolen token does not use up the owner's."""
     now = int(time.time())
-    claims = [claim for claim in known.claims if claim.purpose == "rotation"]
+    rotations = [claim for claim in known.claims if claim.purpose == "rotation"]
+    claims = [claim for claim in rotations if claim.proven == proven]
     issued = sorted(claim.issued for claim in claims if claim.issued > now - DAY)
     if len(issued) >= ROTATIONS_PER_DAY:
         wait = issued[-ROTATIONS_PER_DAY] + DAY - now

@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, StringConstraints
 
+from simulacra_api.auth.clients import MAX_SECRET_LENGTH
 from simulacra_api.http.field_types import Overlap
 
 OVERLAP_SECONDS = 86_400
 _CLAIM_HELP = "Exchange it at /v1/credential-claims, once."
 _OVERLAP_HELP = (
-    "How long the present secret stays valid once the new one is claimed; 0 when it has leaked."
+    "How long the present secret stays valid once the new one is claimed; 0 when it has leaked: "
+    "then the tokens issued before end as well. Below 3600 it needs client_secret."
+)
+_PROOF_HELP = (
+    "The present secret. Without it a rotation ends no secret early: the overlap is an hour or "
+    "more, and no other overlap runs."
 )
 _SIGNUP_EXAMPLE: JsonValue = {"company": "Acme Research", "contact": "ada@acme.example"}
 _Company = StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$", max_length=128)
@@ -42,10 +48,15 @@ class RotationRequest(BaseModel):
     """How to rotate the secret."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"overlap_seconds": OVERLAP_SECONDS}]}
+        extra="forbid",
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{"overlap_seconds": OVERLAP_SECONDS}]},
     )
 
     overlap_seconds: Overlap = Field(default=OVERLAP_SECONDS, description=_OVERLAP_HELP)
+    client_secret: SecretStr | None = Field(
+        default=None, min_length=1, max_length=MAX_SECRET_LENGTH, description=_PROOF_HELP
+    )
 
 
 class RotationBody(BaseModel):

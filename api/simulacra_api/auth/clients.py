@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import re
@@ -27,6 +28,8 @@ CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
 """Form of a client id: it is part of a Secret's name."""
 SECRET_PREFIX = "sim_secret_"  # noqa: S105 - what secret scanners look for, not a secret
 MAX_SECRET_LENGTH = 256
+WATERMARK = "revoked-before"
+"""Key of a client's Secret: tokens issued before this time are refused."""
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
@@ -66,6 +69,14 @@ def secret_name(client_id: str) -> str:
     return f"client-{client_id}"
 
 
+def record_name(client_id: str) -> str:
+    """Return the name of a client's Secret; an id that is no valid name is digested."""
+    if CLIENT_ID.fullmatch(client_id):
+        return secret_name(client_id)
+    digest = hashlib.sha256(client_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return secret_name(f"x-{digest[:40]}")
+
+
 def stored_list(data: Object | None, name: str) -> list[Any]:
     """Return a JSON list in a Secret's data, an empty one when it is absent."""
     return list(json.loads(base64.b64decode((data or {}).get(name, "") or b"W10=")))
@@ -76,6 +87,22 @@ def expiry_of(entry: Mapping[str, Any]) -> float:
     return float(entry.get("expires", "inf"))
 
 
+def valid_entries(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the stored hashes that have not expired."""
+    now = time.time()
+    return [entry for entry in entries if expiry_of(entry) > now]
+
+
+def trusted_entries(valid: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the valid hashes whose secret proves who the owner is: all if it is one."""
+    return valid if len(valid) == 1 else [one for one in valid if not one.get("unproven")]
+
+
+def watermark_of(data: Object | None) -> int:
+    """Return before which time (seconds since the epoch) a client's tokens are revoked, or 0."""
+    return int(base64.b64decode((data or {}).get(WATERMARK, "")) or b"0")
+
+
 class Clients:
     """Checks client secrets, at most one per core at a time: each takes 19 MiB and 17 ms."""
 
@@ -83,16 +110,30 @@ class Clients:
         self._cluster = cluster
         self._slots = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def authenticate(self, client_id: str, secret: str) -> bool:
-        """Return whether this client has this secret; an unknown client takes as long."""
-        hashes = await self._hashes(client_id) if CLIENT_ID.fullmatch(client_id) else []
+    async def authenticate(self, client_id: str, secret: str) -> int | None:
+        """Return the `iat` of a new token, None for a wrong secret or an unknown client.
+
+        The time is that of the read: a secret that is revoked while it is checked gives a token
+        that is revoked as well.
+        """
+        now = int(time.time())
+        data = await self._data(client_id)
+        found = await self._matches(secret, valid_entries(stored_list(data, "hashes")))
+        return max(now, watermark_of(data)) if found else None
+
+    async def is_owner(self, client_id: str, secret: str) -> bool:
+        """Return whether this secret proves who the owner of the client is."""
+        data = await self._data(client_id)
+        trusted = trusted_entries(valid_entries(stored_list(data, "hashes")))
+        return await self._matches(secret, trusted)
+
+    async def _matches(self, secret: str, entries: list[dict[str, Any]]) -> bool:
         async with self._slots:
+            hashes = [str(entry["hash"]) for entry in entries]
             return await asyncio.to_thread(verify_secret, secret, hashes)
 
-    async def _hashes(self, client_id: str) -> list[str]:
-        stored = await self._cluster.find(SECRETS, secret_name(client_id), clients_namespace())
-        if stored is None:
-            return []
-        now = time.time()
-        entries = stored_list(stored.get("data"), "hashes")
-        return [str(entry["hash"]) for entry in entries if expiry_of(entry) > now]
+    async def _data(self, client_id: str) -> Object | None:
+        if not CLIENT_ID.fullmatch(client_id):
+            return None
+        stored = await self._cluster.find(SECRETS, secret_name(client_id), system_namespace())
+        return stored and stored.get("data")

@@ -1,9 +1,10 @@
 """Credentials of clients and the one-time claims that lead to them: one Secret per client.
 
-Secret `client-<client_id>` in the clients' namespace holds `hashes` (argon2id, two active at most)
-and `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was
-used). Both are in one object so that a claim is one conditional write: of two callers with the same
-token exactly one gets the secret, and no crash can use a token up without storing its hash.
+Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most),
+`claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was used)
+and `revoked-before` (tokens issued before it are refused). All are in one object so that a claim is
+one conditional write: of two callers with the same token exactly one gets the secret, and no crash
+can use a token up without storing its hash.
 Claim tokens are derived, not stored; see ADR 0007.
 
 The Secret is owned by the Tenants that list the client: when the last of them is deleted, the
@@ -23,12 +24,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from simulacra_api.auth.clients import (
-    CLIENT_ID,
+    WATERMARK,
     expiry_of,
     hash_secret,
     new_secret,
-    secret_name,
+    record_name,
     stored_list,
+    trusted_entries,
+    valid_entries,
+    watermark_of,
 )
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
@@ -66,8 +70,9 @@ class Claim:
         sha256: digest (hex) of the token.
         issued: when it was issued.
         expires: when it expires.
-        overlap: seconds that the earlier secrets stay valid once it is used.
+        overlap: seconds that the earlier secret stays valid once it is used.
         used: when it was used, None before.
+        proven: whether who asked for it knew the present secret, or the operator approved.
     """
 
     id: str
@@ -77,6 +82,7 @@ class Claim:
     expires: int
     overlap: int = 0
     used: int | None = None
+    proven: bool = False
 
     @property
     def open(self) -> bool:
@@ -94,6 +100,7 @@ class ClientRecord:
         hashes: hashes of active secrets, with creation and expiry.
         claims: the newest claims.
         owners: the Secret's ownerReferences.
+        revoked_before: tokens issued before this time (seconds since the epoch) are refused.
     """
 
     client_id: str
@@ -101,6 +108,12 @@ class ClientRecord:
     hashes: list[dict[str, Any]]
     claims: list[Claim]
     owners: list[Object] = field(default_factory=list)
+    revoked_before: int = 0
+
+    @property
+    def valid(self) -> list[dict[str, Any]]:
+        """The hashes that have not expired, the oldest first; two at most."""
+        return valid_entries(self.hashes)
 
     def claim(self, claim_id: str) -> Claim | None:
         """Return a claim by its id."""
@@ -111,6 +124,37 @@ class ClientRecord:
         others = [one for one in self.claims if one.id != claim.id]
         return replace(self, claims=[*others, claim][-KEPT_CLAIMS:])
 
+    def permits(self, claim: Claim) -> bool:
+        """Return whether a claim may be used: one without proof ends no secret early."""
+        gentle = claim.overlap > 0 and len(self.valid) < 2
+        return claim.purpose == "signup" or claim.proven or gentle
+
+    def after_use(self, claim: Claim, now: int) -> ClientRecord:
+        """Return the record with this claim used; other open rotations end with it."""
+        claims = [
+            replace(one, expires=now) if one.purpose == "rotation" and one.open else one
+            for one in self.claims
+        ]
+        revoked = now + 1 if claim.purpose == "rotation" and not claim.overlap else 0
+        watermark = max(self.revoked_before, revoked)
+        closed = replace(self, claims=claims, revoked_before=watermark)
+        return closed.with_claim(replace(claim, used=now))
+
+    def with_secret(self, hashed: str, claim: Claim, now: int) -> ClientRecord:
+        """Return the record with a new secret; one earlier secret stays for the overlap.
+
+        A rotation that proved nothing marks its secret: while the earlier one is valid, the new one
+        proves nothing either. Else a stolen token would lead to a secret, and the secret to the end
+        of the owner's.
+        """
+        trusted = trusted_entries(self.valid)
+        retiring = trusted[-1:] if claim.overlap else []
+        kept = [one | {"expires": min(expiry_of(one), now + claim.overlap)} for one in retiring]
+        entry: dict[str, Any] = {"hash": hashed, "created": now}
+        if claim.purpose == "rotation" and not claim.proven:
+            entry["unproven"] = True
+        return replace(self, hashes=[*kept, entry])
+
 
 class Credentials:
     """Reads and writes the clients' Secrets. Raises ClusterError."""
@@ -120,7 +164,7 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, _record_name(client_id), clients_namespace())
+        found = await self._cluster.find(SECRETS, record_name(client_id), system_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data, metadata = found.get("data"), found["metadata"]
@@ -130,13 +174,17 @@ class Credentials:
             hashes=stored_list(data, "hashes"),
             claims=[Claim(**claim) for claim in stored_list(data, "claims")],
             owners=metadata.get("ownerReferences") or [],
+            revoked_before=watermark_of(data),
         )
 
     async def write(self, record: ClientRecord) -> None:
         """Store a record if it is still as it was read; Conflict otherwise."""
-        lists = {"hashes": record.hashes, "claims": [asdict(one) for one in record.claims]}
-        data = {name: _encode(json.dumps(value).encode()) for name, value in lists.items()}
-        name, owners = _record_name(record.client_id), await self._owners(record)
+        claims = [asdict(one) for one in record.claims]
+        # Without what is false, a process of the version before reads the claim, too.
+        kept = [{key: value for key, value in one.items() if value} for one in claims]
+        values = {"hashes": record.hashes, "claims": kept, WATERMARK: record.revoked_before}
+        data = {name: _encode(json.dumps(value).encode()) for name, value in values.items()}
+        name, owners = record_name(record.client_id), await self._owners(record)
         if record.version is None:
             await self._create(name, data, owners)
             return
@@ -181,11 +229,19 @@ class Credentials:
         return f"{TOKEN_PREFIX}{client_id}_{bearer}"
 
     async def issue(
-        self, client_id: str, claim_id: str, purpose: Purpose, *, overlap: int, knowledge: str
+        self,
+        client_id: str,
+        claim_id: str,
+        purpose: Purpose,
+        *,
+        overlap: int,
+        knowledge: str,
+        proven: bool = False,
     ) -> Claim:
         """Return a new claim, valid from now on; the caller stores it."""
         now = int(time.time())
-        draft = Claim(claim_id, purpose, "", now, now + CLAIM_SECONDS, overlap)
+        end = now + CLAIM_SECONDS
+        draft = Claim(claim_id, purpose, "", now, end, overlap, proven=proven)
         return replace(draft, sha256=digest_of(await self.token_of(client_id, draft, knowledge)))
 
     async def redeem(self, token: str, *, keep: bool = True) -> Redeemed | None:
@@ -207,21 +263,18 @@ class Credentials:
             claim = next(matching, None)
             if claim is None:
                 return None
-            if not claim.open:
+            if not claim.open or not before.permits(claim):
                 return Redeemed(before, before, claim, None)
             hashed = hashed or await asyncio.to_thread(hash_secret, secret)
             now = int(time.time())
-            used = replace(claim, used=now)
-            after = before.with_claim(used)
+            after = before.after_use(claim, now)
             if keep:
-                retiring = _retiring(before.hashes, now, claim.overlap)
-                entry = {"hash": hashed, "created": now}
-                after = replace(after, hashes=[*retiring, entry])
+                after = after.with_secret(hashed, claim, now)
             try:
                 await self.write(after)
             except Conflict:
                 continue
-            return Redeemed(before, after, used, secret)
+            return Redeemed(before, after, replace(claim, used=now), secret)
         raise Conflict(409, "Conflict", "the client's record keeps changing")
 
 
@@ -255,21 +308,6 @@ def client_of_token(token: str) -> str | None:
     client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
     valid = body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id)
     return client_id if valid else None
-
-
-def _record_name(client_id: str) -> str:
-    """Return the name of a client's Secret; an id that is no valid name is digested."""
-    if CLIENT_ID.fullmatch(client_id):
-        return secret_name(client_id)
-    return secret_name(f"x-{hashlib.sha256(client_id.encode()).hexdigest()[:40]}")
-
-
-def _retiring(hashes: list[dict[str, Any]], now: int, overlap: int) -> list[dict[str, Any]]:
-    """Return the hashes to keep: the newest valid one, until the overlap ends."""
-    valid = [entry for entry in hashes if expiry_of(entry) > now]
-    if not valid or not overlap:
-        return []
-    return [valid[-1] | {"expires": min(expiry_of(valid[-1]), now + overlap)}]
 
 
 def _encode(value: bytes) -> str:

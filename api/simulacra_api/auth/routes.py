@@ -75,7 +75,8 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
     audience = services.settings.audience
     if fields.get("audience", audience) != audience:
         raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}.")
-    if not await services.clients.authenticate(client_id, secret):
+    issued = await services.clients.authenticate(client_id, secret)
+    if issued is None:
         raise _invalid_client("Unknown client_id or wrong client_secret.")
     await _check_tenant(request, services, client_id)
     token = tokens.issue(
@@ -83,6 +84,7 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
         issuer=services.settings.public_url,
         audience=audience,
         client_id=client_id,
+        issued=issued,
         seconds=services.settings.token_seconds,
     )
     return TokenBody(access_token=token, expires_in=services.settings.token_seconds)

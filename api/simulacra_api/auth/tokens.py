@@ -30,16 +30,17 @@ def unauthenticated(reason: str) -> Problem:
     return Problem("simio_unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
-def issue(keys: SigningKeys, *, issuer: str, audience: str, client_id: str, seconds: int) -> str:
-    """Return a signed access token of this client."""
-    now = int(time.time())
+def issue(
+    keys: SigningKeys, *, issuer: str, audience: str, client_id: str, issued: int, seconds: int
+) -> str:
+    """Return a signed access token of this client, valid for `seconds` after it was `issued`."""
     claims = {
         "iss": issuer,
         "sub": client_id,
         "aud": audience,
         "client_id": client_id,
-        "iat": now,
-        "exp": now + seconds,
+        "iat": issued,
+        "exp": issued + seconds,
         "jti": uuid.uuid4().hex,
     }
     header = {"alg": "ES256", "typ": "at+jwt", "kid": keys.active.kid}

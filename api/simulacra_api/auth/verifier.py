@@ -2,7 +2,7 @@
 
 A client sends one token for an hour, so verified tokens are cached by their digest, with the key
 set that verified the signature. The signature is verified again once the keys have been read again,
-whether or not they changed; issuer, audience and times are checked at every request.
+whether or not they changed; issuer, audience, times and revocation are checked at every request.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 
 from simulacra_api.auth import oidc, tokens
 from simulacra_api.auth.oidc import OidcKeys
+from simulacra_api.auth.revocation import Revocations
 from simulacra_api.auth.signing import MISS_SECONDS, SigningKeyStore
 from simulacra_api.settings import Settings
 
@@ -38,11 +39,16 @@ class TokenVerifier:
     """Checks access tokens of the built-in issuer and of the external one, when there is one."""
 
     def __init__(
-        self, settings: Settings, signing: SigningKeyStore, external: OidcKeys | None
+        self,
+        settings: Settings,
+        signing: SigningKeyStore,
+        external: OidcKeys | None,
+        revocations: Revocations,
     ) -> None:
         self._settings = settings
         self._signing = signing
         self._external = external
+        self._revocations = revocations
         self._verified: dict[bytes, _Verified] = {}
 
     async def client_of(self, token: str) -> str:
@@ -51,6 +57,7 @@ class TokenVerifier:
         known = self._verified.get(digest)
         if known is not None and known.keys is await self._keys(known.issuer, known.kid):
             tokens.check_claims(known.claims, known.issuer, self._settings.audience)
+            await self._check_revoked(known)
             return known.client
         issuer, kid = tokens.peek(token)
         keys = await self._keys(issuer, kid)
@@ -63,12 +70,17 @@ class TokenVerifier:
             algorithms=tokens.ALGORITHMS if own else oidc.ALGORITHMS,
             types={"at+jwt"} if own else oidc.TYPES,
         )
-        client = str(claims["client_id"]) if own else _external_client(claims)
+        client = str(claims.get("client_id")) if own else _external_client(claims)
         self._verified.pop(digest, None)
-        self._verified[digest] = _Verified(issuer, kid, keys, claims, client)
+        self._verified[digest] = found = _Verified(issuer, kid, keys, claims, client)
         if len(self._verified) > CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
+        await self._check_revoked(found)
         return client
+
+    async def _check_revoked(self, found: _Verified) -> None:
+        if found.claims.get("iat", 0) < await self._revocations.before(found.client):
+            raise tokens.unauthenticated("the token was revoked with the client's former secret")
 
     async def _keys(self, issuer: str, kid: str) -> KeySet:
         """Return the keys of an issuer, read again when they lack this key id."""

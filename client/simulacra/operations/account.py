@@ -39,9 +39,11 @@ def delete_webhook(webhook_id: str) -> Steps[None]:
     yield from send(Request("DELETE", f"/v1/webhooks/{webhook_id}"))
 
 
-def rotate_credentials(overlap_seconds: int | None = None) -> Steps[Document]:
-    """Make a new client secret and return it, once; the old one stays valid for the overlap."""
-    body = {} if overlap_seconds is None else {"overlap_seconds": overlap_seconds}
+def rotate_credentials(client_secret: str, overlap_seconds: int | None = None) -> Steps[Document]:
+    """Make a new client secret and return it; the present one proves that it may end early."""
+    body: Json = {"client_secret": client_secret}
+    if overlap_seconds is not None:
+        body["overlap_seconds"] = overlap_seconds
     rotation = yield from _post_once("/v1/credential-rotations", body)
     claim = {"credential_claim_token": rotation["credential_claim_token"]}
     return (yield from _post_once("/v1/credential-claims", claim))

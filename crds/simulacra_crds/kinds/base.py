@@ -32,6 +32,8 @@ LABEL_KIND = f"{GROUP}/kind"
 LABEL_UID = f"{GROUP}/uid"
 """On Jobs and Pods: kind and uid of their custom resource."""
 
+ANNOTATION_ROTATION_APPROVED = f"{GROUP}/rotation-approved-until"
+"""Of a Tenant: until then (RFC 3339) its clients may rotate secrets without the present one."""
 ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
 """Set by the API on cancelled work; the operator reports it."""
 ANNOTATION_DELETED = f"{GROUP}/deleted"

@@ -1,0 +1,48 @@
+"""Watermarks of clients: which of their tokens an emergency rotation has revoked.
+
+A watermark is in the client's Secret. It is read at most every few seconds, one read for all
+concurrent requests of a client, so a revocation holds in every process that much later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from simulacra_api.auth.clients import record_name, watermark_of
+from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.kube.client import SECRETS, Cluster
+
+CACHE_SECONDS = 3.0
+"""Maximum age of a watermark, and so the delay of a revocation."""
+CACHED_CLIENTS = 4096
+"""Size of the cache; the client read first is dropped first."""
+
+
+class Revocations:
+    """Reads the watermarks of clients."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._reads: dict[str, tuple[float, asyncio.Task[int]]] = {}
+
+    async def before(self, client_id: str) -> int:
+        """Return before which time (seconds since the epoch) a client's tokens are revoked, or 0.
+
+        Raises:
+            ClusterError: the control plane cannot be read.
+        """
+        now = time.monotonic()
+        began, task = self._reads.get(client_id, (0.0, None))
+        failed = task is not None and task.done() and (task.cancelled() or task.exception())
+        if task is None or failed or now - began > CACHE_SECONDS:
+            task = asyncio.create_task(self._read(client_id))
+            self._reads.pop(client_id, None)
+            self._reads[client_id] = now, task
+            if len(self._reads) > CACHED_CLIENTS:
+                del self._reads[next(iter(self._reads))]
+        return await asyncio.shield(task)  # a caller that hangs up must not end a shared read
+
+    async def _read(self, client_id: str) -> int:
+        found = await self._cluster.find(SECRETS, record_name(client_id), system_namespace())
+        return watermark_of(found and found.get("data"))

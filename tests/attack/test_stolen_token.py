@@ -1,0 +1,178 @@
+"""A thief of a bearer token, or of a client's secret, against the rotation of credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from api_world import SYSTEM, World
+from simulacra_api.access.rotation import ROTATIONS_PER_DAY
+from simulacra_api.auth.clients import hash_secret
+from simulacra_api.auth.revocation import CACHE_SECONDS
+from simulacra_crds.kinds.base import ANNOTATION_ROTATION_APPROVED, API_VERSION
+from simulacra_crds.kube.client import SECRETS, TENANTS
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+SECRET = "sim_secret_of_the_owner"
+ROTATIONS = "/v1/credential-rotations"
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def owner(world: World) -> str:
+    """A client of its own tenant, whose secret is SECRET."""
+    client = f"owner-{next(_numbers)}"
+    tenant = {"apiVersion": API_VERSION, "kind": "Tenant", "metadata": {"name": client}}
+    await world.cluster.create(TENANTS, tenant | {"spec": {"clients": [client]}})
+    hashes = json.dumps([{"hash": hash_secret(SECRET), "created": 0}]).encode()
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-{client}"}}
+    data = {"hashes": base64.b64encode(hashes).decode()}
+    await world.cluster.create(SECRETS, body | {"data": data}, SYSTEM)
+    return client
+
+
+async def _token(world: World, client: str, secret: str) -> str | None:
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
+    async with httpx2.AsyncClient(base_url=world.url) as http:
+        answer = await http.post("/oauth/token", data=form)
+    return answer.json().get("access_token")  # type: ignore[no-any-return]
+
+
+def _as(world: World, token: str | None) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=world.url, headers={"Authorization": f"Bearer {token}"})
+
+
+async def _claim(world: World, opened: httpx2.Response) -> httpx2.Response:
+    claim = {"credential_claim_token": opened.json()["credential_claim_token"]}
+    async with httpx2.AsyncClient(base_url=world.url) as http:
+        return await http.post("/v1/credential-claims", json=claim)
+
+
+def _pointer(answer: httpx2.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["errors"][0]["pointer"]
+
+
+async def test_stolen_token_never_ends_the_owners_secret_within_its_life(
+    world: World, owner: str
+) -> None:
+    stolen = await _token(world, owner, SECRET)
+    async with _as(world, stolen) as thief:
+        for overlap in (0, world.settings.token_seconds - 1):
+            short = await thief.post(ROTATIONS, json={"overlap_seconds": overlap})
+            assert _pointer(short) == (400, "/overlap_seconds")
+        opened = [await thief.post(ROTATIONS) for _ in range(2)]
+        first = await _claim(world, opened[0])
+        second = await _claim(world, opened[1])
+        assert (first.status_code, second.status_code) == (201, 404)
+        assert _pointer(await thief.post(ROTATIONS)) == (400, "/client_secret")
+        # The secret that the token led to proves nothing while the owner's is valid.
+        known = first.json()["client_secret"]
+        escalated = {"client_secret": known, "overlap_seconds": 0}
+        assert _pointer(await thief.post(ROTATIONS, json=escalated)) == (400, "/client_secret")
+    lost = datetime.fromisoformat(first.json()["previous_secret_expires_at"])
+    assert lost > datetime.now(UTC) + timedelta(seconds=world.settings.token_seconds)
+    assert await _token(world, owner, SECRET)
+
+
+async def test_owner_takes_the_client_back_and_ends_the_thiefs_tokens(
+    world: World, owner: str
+) -> None:
+    stolen = await _token(world, owner, SECRET)
+    async with _as(world, stolen) as thief:
+        for _ in range(ROTATIONS_PER_DAY):
+            opened = await thief.post(ROTATIONS)
+        assert (await thief.post(ROTATIONS)).status_code == 429
+        gained = (await _claim(world, opened)).json()["client_secret"]
+    thiefs = await _token(world, owner, gained)
+    assert thiefs
+    async with _as(world, await _token(world, owner, SECRET)) as http:
+        emergency = {"overlap_seconds": 0, "client_secret": SECRET}
+        answer = await http.post(ROTATIONS, json=emergency)
+        assert answer.status_code == 201, answer.text  # the thief's rotations used up none of these
+        new = (await _claim(world, answer)).json()["client_secret"]
+    fresh = await _token(world, owner, new)
+    assert [await _token(world, owner, one) for one in (SECRET, gained)] == [None, None]
+    deadline = time.monotonic() + CACHE_SECONDS + 10
+    for token in (stolen, thiefs):
+        async with _as(world, token) as http:
+            while (await http.get("/v1/usage")).status_code != 401:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.2)
+    async with _as(world, fresh) as http:
+        assert (await http.get("/v1/usage")).status_code == 200
+        types = {"credential.offered", "credential.claimed"}
+        seen = (await http.get("/v1/audit-events", params={"limit": 100})).json()["items"]
+    told = {one["type"].removeprefix("dev.simulacra.") for one in seen if one.get("uid")}
+    assert types <= told
+    assert gained not in world.audit_text()
+
+
+async def test_wrong_proof_is_refused_and_on_record(world: World, owner: str) -> None:
+    async with _as(world, await _token(world, owner, SECRET)) as http:
+        answer = await http.post(ROTATIONS, json={"client_secret": "sim_secret_wrong"})
+        assert _pointer(answer) == (400, "/client_secret")
+        assert "sim_secret_wrong" not in answer.text
+        kind = {"type": "dev.simulacra.credential.refused"}
+        seen = (await http.get("/v1/audit-events", params=kind)).json()["items"]
+    assert [one["outcome"] for one in seen] == ["refused"]
+    assert "sim_secret_wrong" not in world.audit_text()
+
+
+@pytest.mark.parametrize(
+    ("until", "status"),
+    [(timedelta(hours=1), 201), (timedelta(seconds=-1), 400), (None, 400)],
+    ids=["approved", "over", "malformed"],
+)
+async def test_operator_approves_a_rotation_without_the_secret(
+    world: World, owner: str, until: timedelta | None, status: int
+) -> None:
+    value = "tomorrow" if until is None else (datetime.now(UTC) + until).isoformat()
+    note = {"metadata": {"annotations": {ANNOTATION_ROTATION_APPROVED: value}}}
+    await world.cluster.patch(TENANTS, owner, note)
+    async with _as(world, await _token(world, owner, SECRET)) as http:
+        deadline = time.monotonic() + 10
+        while True:  # the list of Tenants is a few seconds old
+            answer = await http.post(ROTATIONS, json={"overlap_seconds": 0})
+            if answer.status_code == status or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.5)
+    assert answer.status_code == status
+
+
+async def test_token_of_a_check_that_was_overtaken_is_revoked(
+    world: World, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leaked secret that waits for its check while it is revoked leads to no lasting token."""
+    from simulacra_api.auth import clients
+
+    held = asyncio.Event()
+    real = clients.Clients._matches
+
+    async def slow(self: Any, *args: Any) -> bool:
+        found = await real(self, *args)
+        await held.wait()
+        return found
+
+    proof = {"overlap_seconds": 0, "client_secret": SECRET}
+    async with _as(world, await _token(world, owner, SECRET)) as http:
+        opened = await http.post(ROTATIONS, json=proof)
+    with monkeypatch.context() as patch:
+        patch.setattr(clients.Clients, "_matches", slow)
+        late = asyncio.create_task(_token(world, owner, SECRET))
+        await asyncio.sleep(1.1)
+        assert (await _claim(world, opened)).status_code == 201
+        held.set()
+        token = await late
+    assert token
+    await asyncio.sleep(CACHE_SECONDS)
+    async with _as(world, token) as http:
+        assert (await http.get("/v1/usage")).status_code == 401
