@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import io
 from collections.abc import Iterator
 from importlib import import_module
@@ -178,9 +179,9 @@ def sdk() -> str:
     )
     parts = ["# Python SDK", intro]
     for name, member in vars(Client).items():
-        if inspect.isfunction(member) and hasattr(member, "__wrapped__"):
+        if inspect.isfunction(member) and not name.startswith("_") and name != "close":
             signature = str(inspect.signature(member)).replace("'", "")
-            code = name + signature.replace("self, /, ", "").replace("self, /", "")
+            code = name + re.sub(r"self(, /)?(, )?", "", signature, count=1)
             parts.append(f"## {name}\n\n```python\n{code}\n```\n\n{inspect.getdoc(member)}")
     return "\n\n".join(parts) + "\n"
 
