@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import re
 import io
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path

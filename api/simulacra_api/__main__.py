@@ -12,15 +12,23 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from simulacra_api import log
 from simulacra_api.app import create_app
+from simulacra_api.http.connection import TimedProtocol
+from simulacra_api.metrics import Metrics, metrics_app
 from simulacra_api.services import Stores
 from simulacra_api.settings import Settings
 from simulacra_custody.core_dumps import forbid_core_dumps
 from simulacra_custody.errors import SettingsError
+
+METRICS_CONNECTIONS = 32
+"""Connections of the metrics' own port; more get 503."""
 
 
 class _Server(uvicorn.Server):
@@ -35,6 +43,14 @@ class _Server(uvicorn.Server):
             host, port = sockets[0].getsockname()[:2]
             sys.stdout.write(json.dumps({"url": f"http://{host}:{port}"}) + "\n")
             sys.stdout.flush()
+
+
+class _SideServer(uvicorn.Server):
+    """Leaves the signals to the API's server."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -63,16 +79,41 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    config = uvicorn.Config(
-        create_app(settings, lambda: stores),
+    app = create_app(settings, lambda: stores)
+    server = _Server(server_config(app, os.environ))
+    asyncio.run(_serve(server, listener, app.state.metrics, settings))
+    return 0 if server.started else 1
+
+
+def server_config(app: ASGIApp, env: Mapping[str, str]) -> uvicorn.Config:
+    """Return how to serve: forwarded addresses count only from the proxies that are named."""
+    proxies = env.get("FORWARDED_ALLOW_IPS", "")
+    return uvicorn.Config(
+        app,
+        http=TimedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config)
-    asyncio.run(server.serve(sockets=[listener]))
-    return 0 if server.started else 1
+
+
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, metrics: Metrics, settings: Settings
+) -> None:
+    if settings.metrics_listen is None:
+        await server.serve(sockets=[listener])
+        return
+    config = server_config(metrics_app(metrics), {})
+    config.lifespan, config.limit_concurrency = "off", METRICS_CONNECTIONS
+    side = _SideServer(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(side.serve(sockets=[listen(*settings.metrics_listen)]))
+        await server.serve(sockets=[listener])
+        side.should_exit = True
 
 
 if __name__ == "__main__":

@@ -58,7 +58,12 @@ def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -
         app.include_router(module.router)
     problems.install(app, settings.public_url)
     app.state.metrics = Metrics()
-    app.add_middleware(RequestMiddleware, base_url=settings.public_url, metrics=app.state.metrics)
+    app.add_middleware(
+        RequestMiddleware,
+        base_url=settings.public_url,
+        metrics=app.state.metrics,
+        hosts=settings.host_names(),
+    )
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

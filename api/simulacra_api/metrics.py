@@ -1,6 +1,11 @@
-"""Prometheus metrics of requests by route template, without ids or customer data."""
+"""Prometheus metrics of requests by route template, without ids or customer data.
+
+The series are bounded: routes are templates, unknown paths and methods are one value each.
+"""
 
 from __future__ import annotations
+
+import ipaddress
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,6 +15,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -46,3 +53,22 @@ class Metrics:
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+def metrics_app(metrics: Metrics) -> ASGIApp:
+    """Return the application of the metrics' own port: `/metrics` and nothing else."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        found = scope["type"] == "http" and scope["path"] == "/metrics"
+        answer = Response(metrics.render(), media_type=MEDIA_TYPE) if found else Response(None, 404)
+        await answer(scope, receive, send)
+
+    return app
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is of this machine only."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

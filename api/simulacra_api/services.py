@@ -11,6 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from simulacra_api.auth.attempts import Attempts
 from simulacra_api.auth.clients import Clients
 from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.oidc import OidcKeys
@@ -59,6 +60,7 @@ class Services:
     audit_reader: AuditReader
     signing: SigningKeyStore
     clients: Clients
+    attempts: Attempts
     credentials: Credentials
     auth0: Auth0 | None
     signup_lock: CountingLock
@@ -111,6 +113,7 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             audit_reader=AuditReader(stores.audit),
             signing=signing,
             clients=Clients(cluster),
+            attempts=Attempts(),
             credentials=Credentials(cluster, signing, tenants),
             auth0=auth0,
             signup_lock=CountingLock(),

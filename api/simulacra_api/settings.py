@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from simulacra_api.http.hosts import LOOPBACK, name_in_url
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
 from simulacra_crds.contract.webhook import allows_private
@@ -35,6 +36,9 @@ class Settings:
         cache_seconds: maximum age of a resource that is shown; a change takes this much longer.
         oidc_issuer: an OpenID Connect issuer, trusted beside the built-in one.
         webhooks_allow_private: whether webhooks may use http and addresses that are not public.
+        hosts: names under which the API answers, beside that of the public URL and loopback ones;
+            `*.example.com` for all below a name, `*` for all.
+        metrics_listen: host and port of the metrics; None: on the API's port, for loopback callers.
         auth0: where clients of approved signups and their secrets are made; None: in the built-in
             issuer.
     """
@@ -48,14 +52,20 @@ class Settings:
     cache_seconds: float = 0.25
     oidc_issuer: str | None = None
     webhooks_allow_private: bool = False
+    hosts: tuple[str, ...] = ()
+    metrics_listen: tuple[str, int] | None = None
     auth0: Auth0Settings | None = None
+
+    def host_names(self) -> set[str]:
+        """Return every name under which the API answers."""
+        return {*LOOPBACK, name_in_url(self.public_url), *self.hosts}
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
         """Read SIMULACRA_PUBLIC_URL (default: the URL given) and the other settings.
 
         These are SIMULACRA_AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER, _WEBHOOK_ALLOW_PRIVATE,
-        _AUTH0_* (see `simulacra_crds.auth0`), and KUBECONFIG.
+        _HOSTS, _METRICS_LISTEN, _AUTH0_* (see `simulacra_crds.auth0`), and KUBECONFIG.
 
         Raises:
             ValueError: naming the variable and the form it must have.
@@ -77,6 +87,17 @@ class Settings:
             kubeconfig=env.get("KUBECONFIG") or None,
             max_upload_bytes=int(limit),
             oidc_issuer=issuer or (auth0.issuer if auth0 else None),
+            hosts=tuple(env.get("SIMULACRA_HOSTS", "").replace(",", " ").split()),
+            metrics_listen=_host_and_port(env.get("SIMULACRA_METRICS_LISTEN", "")),
             auth0=auth0,
             webhooks_allow_private=allows_private(env),
         )
+
+
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    host, _, port = text.rpartition(":")
+    if not text:
+        return None
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("SIMULACRA_METRICS_LISTEN must be host:port, 0.0.0.0:8082 for example")
+    return host.strip("[]"), int(port)

@@ -275,7 +275,7 @@ def serving(status: int, body: bytes) -> Iterator[dict[str, str]]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        yield {"CHECK_API": url, "CHECK_OPERATOR": url}
+        yield {"CHECK_API": url, "CHECK_API_METRICS": url, "CHECK_OPERATOR": url}
         server.shutdown()
 
 

@@ -56,7 +56,7 @@ def test_prometheus_scrapes_every_pod_and_promtool_accepts_the_metrics(
     release: Node, prometheus: Prometheus
 ) -> None:
     eventually(lambda: prometheus.up() == {"simulacra-api": 2, "simulacra-operator": 1}, 60)
-    for service, port in (("simulacra-api", 80), ("simulacra-operator", 8081)):
+    for service, port in (("simulacra-api", 8082), ("simulacra-operator", 8081)):
         local = free_port()
         with release.forwarded(service, port, local):
             text = httpx2.get(f"http://127.0.0.1:{local}/metrics").raise_for_status().text

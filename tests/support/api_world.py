@@ -32,7 +32,7 @@ import uvicorn
 
 import helm_chart
 import yaml
-from simulacra_api.__main__ import listen
+from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.settings import Settings
@@ -381,7 +381,8 @@ class World:
 @asynccontextmanager
 async def serve(settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
     """Serve the API in this loop over real TCP."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
+    proxies = {"FORWARDED_ALLOW_IPS": "127.0.0.1"}
+    server = uvicorn.Server(server_config(create_app(settings), proxies))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         assert not task.done(), task.exception()

@@ -16,18 +16,21 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from simulacra_crds.contract.names import clients_namespace
+from simulacra_api.http.problems import Problem
+from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster, Object
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
 """Form of a client id: it is part of a Secret's name."""
 SECRET_PREFIX = "sim_secret_"  # noqa: S105 - what secret scanners look for, not a secret
 MAX_SECRET_LENGTH = 256
+MAX_WAITING = 64
+"""Checks of this process that run or wait; one more is refused."""
 WATERMARK = "revoked-before"
 """Key of a client's Secret: tokens issued before this time are refused."""
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -103,23 +106,31 @@ def watermark_of(data: Object | None) -> int:
     return int(base64.b64decode((data or {}).get(WATERMARK, "")) or b"0")
 
 
+class Checked(NamedTuple):
+    """Result of a check: whether the client exists, and the `iat` of its token, if it gets one."""
+
+    known: bool
+    issued: int | None
+
+
 class Clients:
     """Checks client secrets, at most one per core at a time: each takes 19 MiB and 17 ms."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._slots = asyncio.Semaphore(os.cpu_count() or 1)
+        self._waiting = 0
 
-    async def authenticate(self, client_id: str, secret: str) -> int | None:
-        """Return the `iat` of a new token, None for a wrong secret or an unknown client.
+    async def authenticate(self, client_id: str, secret: str) -> Checked:
+        """Check a secret; an unknown client takes as long as a wrong secret.
 
-        The time is that of the read: a secret that is revoked while it is checked gives a token
-        that is revoked as well.
+        The `iat` is the time of the read: a secret that is revoked while it is checked gives a
+        token that is revoked as well.
         """
         now = int(time.time())
         data = await self._data(client_id)
         found = await self._matches(secret, valid_entries(stored_list(data, "hashes")))
-        return max(now, watermark_of(data)) if found else None
+        return Checked(data is not None, max(now, watermark_of(data)) if found else None)
 
     async def is_owner(self, client_id: str, secret: str) -> bool:
         """Return whether this secret proves who the owner of the client is."""
@@ -128,9 +139,16 @@ class Clients:
         return await self._matches(secret, trusted)
 
     async def _matches(self, secret: str, entries: list[dict[str, Any]]) -> bool:
-        async with self._slots:
-            hashes = [str(entry["hash"]) for entry in entries]
-            return await asyncio.to_thread(verify_secret, secret, hashes)
+        if self._waiting >= MAX_WAITING:
+            detail = "Too many secrets are being checked. Try again as Retry-After says."
+            raise Problem("simio_unavailable", detail)
+        hashes = [str(entry["hash"]) for entry in entries]
+        self._waiting += 1
+        try:
+            async with self._slots:
+                return await asyncio.to_thread(verify_secret, secret, hashes)
+        finally:
+            self._waiting -= 1
 
     async def _data(self, client_id: str) -> Object | None:
         if not CLIENT_ID.fullmatch(client_id):

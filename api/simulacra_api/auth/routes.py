@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
+import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -19,6 +21,8 @@ from simulacra_api.services import ServicesDep
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
 
 router = APIRouter(tags=["oauth"])
+REFUSAL_SECONDS = 0.25
+"""Earliest answer to a wrong secret: longer than its check and its record take."""
 
 
 class TokenBody(BaseModel):
@@ -75,9 +79,7 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
     audience = services.settings.audience
     if fields.get("audience", audience) != audience:
         raise _refuse("simio_invalid_field", "invalid_target", f"audience must be {audience}.")
-    issued = await services.clients.authenticate(client_id, secret)
-    if issued is None:
-        raise _invalid_client("Unknown client_id or wrong client_secret.")
+    issued = await _issued_at(request, services, client_id, secret)
     await _check_tenant(request, services, client_id)
     token = tokens.issue(
         await services.signing.current(),
@@ -90,11 +92,39 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
     return TokenBody(access_token=token, expires_in=services.settings.token_seconds)
 
 
-async def _check_tenant(request: Request, services: ServicesDep, client_id: str) -> None:
-    """Refuse a client without an active tenant; record both outcomes.
+async def _issued_at(request: Request, services: ServicesDep, client_id: str, secret: str) -> int:
+    """Return the `iat` of the client's token, or refuse the secret.
 
-    Unknown clients never get here, so they cannot flood the audit log.
+    The refusal is the same for a wrong secret and an unknown client, also in time. Only the former
+    is on record, so unknown clients cannot flood the audit log.
     """
+    earliest = time.monotonic() + REFUSAL_SECONDS
+    address = request.client.host if request.client else ""
+    attempt = services.attempts.begin(client_id, address)
+    known, issued = await services.clients.authenticate(client_id, secret)
+    if issued is not None:
+        services.attempts.succeeded(attempt)
+        return issued
+    if known:
+        await _record_refusal(request, services, client_id)
+    await asyncio.sleep(max(0.0, earliest - time.monotonic()))
+    raise _invalid_client("Unknown client_id or wrong client_secret.")
+
+
+async def _record_refusal(request: Request, services: ServicesDep, client_id: str) -> None:
+    tenants = await services.tenants.listing(client_id)
+    tenant = tenants[0].metadata.name if len(tenants) == 1 else None
+    data = AuditData(
+        client=client_id,
+        request=request.state.request_id,
+        tenant=tenant,
+        outcome=Outcome.REFUSED,
+    )
+    await services.record(EventType.TOKEN_REFUSED, data)
+
+
+async def _check_tenant(request: Request, services: ServicesDep, client_id: str) -> None:
+    """Refuse a client without an active tenant; record both outcomes."""
     data = AuditData(client=client_id, request=request.state.request_id)
     request.state.client = client_id
     try:

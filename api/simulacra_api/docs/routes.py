@@ -15,6 +15,7 @@ from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.http.problems import Problem
 from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
+from simulacra_api.metrics import is_loopback
 from simulacra_api.services import ServicesDep
 
 router = APIRouter(tags=["meta"])
@@ -95,6 +96,9 @@ async def llms_full(request: Request) -> Response:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(request: Request) -> Response:
-    """Return Prometheus metrics; an ingress should not route them."""
+async def metrics(request: Request, services: ServicesDep) -> Response:
+    """Return Prometheus metrics to this machine, unless they have a port of their own."""
+    address = request.client.host if request.client else ""
+    if services.settings.metrics_listen or not is_loopback(address):
+        raise Problem("simio_not_found")
     return Response(request.app.state.metrics.render(), media_type=METRICS_TYPE)

@@ -7,24 +7,28 @@ template.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simulacra_api.http.problems import Problem, problem_response
+from simulacra_api.http.hosts import ANY_HOST_PATHS, HostList
+from simulacra_api.http.problems import Problem, invalid_field, problem_response
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import MAX_JSON_BYTES
 
 UPLOAD_PATH = "/v1/datasets"
 PIECES_PATH = "/v1/uploads/"
+BODY_SECONDS = 30.0
+"""From the head of a request to the end of its body, 1 MiB at most."""
 _ACCESS = logging.getLogger("simulacra_api.access")
 _LOG = logging.getLogger("simulacra_api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
@@ -44,8 +48,9 @@ _SECURITY_HEADERS: Headers = [
 class RequestMiddleware:
     """ASGI middleware around every request."""
 
-    def __init__(self, app: ASGIApp, base_url: str, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, base_url: str, metrics: Metrics, hosts: Iterable[str]) -> None:
         self._app = app
+        self._hosts = HostList(hosts)
         self._metrics = metrics
         self._base_url = base_url
 
@@ -70,7 +75,7 @@ class RequestMiddleware:
 
         try:
             with self._metrics.in_progress.track_inprogress():
-                await self._app(scope, _limited(scope, receive), send_with_headers)
+                await self._inner(scope)(scope, _limited(scope, receive), send_with_headers)
         except ClientDisconnect:  # nobody to answer
             state["code"] = "client_disconnected"
         except Exception as error:
@@ -84,22 +89,42 @@ class RequestMiddleware:
             self._metrics.answered(scope["method"], route, status, seconds)
             _log_access(scope, route, status, seconds)
 
+    def _inner(self, scope: Scope) -> ASGIApp:
+        """Return the application, or a refusal for a host that is not this one."""
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        if scope["path"] in ANY_HOST_PATHS or self._hosts.allows(host):
+            return self._app
+        problem = invalid_field("Host", "Not a name of this API. Use its URL; see SIMULACRA_HOSTS.")
+        scope["state"]["code"] = problem.entry.code
+        return problem_response(problem, self._base_url, scope["state"]["request_id"])
+
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Limit the body, which FastAPI reads into memory; uploads stream and have their own limit."""
+    """Limit size and time of a body that FastAPI reads into memory.
+
+    Uploads stream, of callers who are known, and have their own limits.
+    """
     method = scope["method"]
     path = scope["path"]
     is_piece = method == "PATCH" and path.startswith(PIECES_PATH)
     if is_piece or (method == "POST" and path == UPLOAD_PATH):
         return receive
     taken = 0
+    deadline: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def receive_limited() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, deadline
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            detail = f"The body took more than {BODY_SECONDS:.0f} seconds."
+            raise HTTPException(408, detail) from None
         taken += len(message.get("body", b""))
         if taken > MAX_JSON_BYTES:
             raise HTTPException(413)
+        if not message.get("more_body"):  # what follows is the news that the client has left
+            deadline = None
         return message
 
     return receive_limited

@@ -25,7 +25,12 @@ from simulacra_custody.errors import (
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 _LOG = logging.getLogger("simulacra_api")
-_OF_STATUS = {404: "simio_not_found", 405: "simio_method_not_allowed", 413: "simio_file_too_large"}
+_OF_STATUS = {
+    404: "simio_not_found",
+    405: "simio_method_not_allowed",
+    408: "simio_upload_timeout",
+    413: "simio_file_too_large",
+}
 
 
 class ProblemBody(BaseModel):
@@ -185,7 +190,8 @@ def install(app: FastAPI, base_url: str) -> None:
             headers["Allow"] = _allowed(app, request, headers.get("Allow", ""))
         other = "simio_invalid_field" if error.status_code < 500 else "simio_internal"
         code = _OF_STATUS.get(error.status_code, other)
-        return answer(request, Problem(code, headers=headers))
+        detail = f"{error.detail} Send it again." if error.status_code == 408 else ""
+        return answer(request, Problem(code, detail, headers=headers))
 
     for kind in (Problem, CustodyError, ClusterError):
         app.add_exception_handler(kind, on_error)

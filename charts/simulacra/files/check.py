@@ -53,12 +53,13 @@ def store(variable: str, *, write: bool) -> None:
 
 
 api, operator = os.environ["CHECK_API"], os.environ["CHECK_OPERATOR"]
+api_metrics = os.environ["CHECK_API_METRICS"]
 get(f"{operator}/readyz")
 get(f"{api}/readyz")
 if "paths" not in json.loads(get(f"{api}/openapi.json")):
     sys.exit("FAILED: the API does not describe itself")
 for url, metric in (
-    (api, b"simulacra_api_requests_total"),
+    (api_metrics, b"simulacra_api_requests_total"),
     (operator, b"simulacra_sweep_age_seconds"),
 ):
     if metric not in get(f"{url}/metrics"):

@@ -112,6 +112,20 @@ vault+http://{{ include "simulacra.tryoutHost" . }}:8200/transit?auth=token
 {{- .Values.api.publicUrl | default $found | trimSuffix "/" }}
 {{- end }}
 
+{{/* Names under which the API answers, beside that of its public URL. */}}
+{{- define "simulacra.hosts" -}}
+{{- $service := "simulacra-api" }}
+{{- $inside := printf "%s.%s" $service .Release.Namespace }}
+{{- $names := list $service $inside (printf "%s.svc" $inside) (printf "%s.svc.cluster.local" $inside) }}
+{{- if .Values.api.ingress.enabled }}
+{{- $names = append $names .Values.api.ingress.host }}
+{{- end }}
+{{- if .Values.api.gateway.enabled }}
+{{- $names = concat $names .Values.api.gateway.hostnames }}
+{{- end }}
+{{- concat $names .Values.api.hosts | compact | uniq | join "," }}
+{{- end }}
+
 {{/* Environment of every process: namespace, store, keys, audit log. */}}
 {{- define "simulacra.env" -}}
 - name: SIMULACRA_NAMESPACE
