@@ -19,6 +19,7 @@ from simulacra_api.docs.openapi import document
 from simulacra_api.effects import routes as effects
 from simulacra_api.generations import routes as generations
 from simulacra_api.http import problems
+from simulacra_api.http.hosts import LOOPBACK, name_in_url
 from simulacra_api.http.middleware import RequestMiddleware
 from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
@@ -62,7 +63,7 @@ def create_app(settings: Settings, stores: Callable[[], Stores] = Stores.open) -
         RequestMiddleware,
         base_url=settings.public_url,
         metrics=app.state.metrics,
-        hosts=settings.host_names(),
+        hosts={*LOOPBACK, name_in_url(settings.public_url), *settings.hosts},
     )
 
     def openapi() -> dict[str, Any]:

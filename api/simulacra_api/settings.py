@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulacra_api.http.hosts import LOOPBACK, name_in_url
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
 from simulacra_crds.contract.webhook import allows_private
@@ -55,10 +54,6 @@ class Settings:
     hosts: tuple[str, ...] = ()
     metrics_listen: tuple[str, int] | None = None
     auth0: Auth0Settings | None = None
-
-    def host_names(self) -> set[str]:
-        """Return every name under which the API answers."""
-        return {*LOOPBACK, name_in_url(self.public_url), *self.hosts}
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import io
 import time
@@ -200,3 +201,33 @@ async def test_download_is_audited(
     lines = [line for line in world.audit_text().splitlines() if uid in line]
     assert ["resource.created" in lines[0], "artefact.read" in lines[-1]] == [True, True]
     assert "genz" not in world.audit_text()
+
+
+FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\tx", "\rx", "\n=1", "=", "-"]
+HARMLESS = ["a=1", "-5", "+3.5", "-1e9", "'=1", "", "x-1", " =1"]
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+async def test_safe_csv_quotes_formulas_and_leaves_numbers(
+    http: httpx2.AsyncClient, generation: str, acme: Any, encoded: bool
+) -> None:
+    texts = pa.array([*FORMULAS, *HARMLESS, None])
+    numbers = [-1.5] * len(texts)
+    table = pa.table({"=text": texts.dictionary_encode() if encoded else texts, "n": numbers})
+    await acme.generate(generation, [table] * 2)
+    url = _as(await _link(http, generation), "csv")
+    safe = (await http.get(f"{url}&safe=true")).text
+    rows = list(csv.reader(io.StringIO(safe, newline="")))
+    assert rows[0] == ["'=text", "n"]
+    assert [row[0] for row in rows[1:]] == 2 * [*(f"'{one}" for one in FORMULAS), *HARMLESS, ""]
+    assert {row[1] for row in rows[1:]} == {"-1.5"}
+    plain = list(csv.reader(io.StringIO((await http.get(url)).text, newline="")))
+    assert [row[0] for row in plain[1:]] == 2 * [*FORMULAS, *HARMLESS, ""]
+
+
+async def test_safe_changes_no_other_format(
+    http: httpx2.AsyncClient, generation: str, acme: Any
+) -> None:
+    await acme.generate(generation, [ROWS] * 2)
+    url = _as(await _link(http, generation), "arrow")
+    assert (await http.get(f"{url}&safe=true")).content == (await http.get(url)).content

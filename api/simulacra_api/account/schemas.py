@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from simulacra_api.account.audit_cursor import AuditCursor
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_custody.audit.event import EventType
 
@@ -36,6 +37,9 @@ class UsageBody(BaseModel):
 class AuditQuery(ListQuery):
     """Filters of the list of audit events."""
 
+    cursor: AuditCursor | None = Field(
+        default=None, description="`next_cursor` of the page before; opaque, of the same tenant."
+    )
     type: EventType | None = Field(default=None, description="Only events of this type.")
 
 

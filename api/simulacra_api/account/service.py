@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from simulacra_api.account.audit_cursor import seal, unseal
 from simulacra_api.account.schemas import (
     AuditEventBody,
     AuditEventList,
@@ -11,7 +12,6 @@ from simulacra_api.account.schemas import (
     Gauge,
     UsageBody,
 )
-from simulacra_api.http.pagination import cursor_of
 from simulacra_api.quotas.quota_usage import QUEUED_JOBS
 from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository
@@ -45,15 +45,17 @@ async def usage_of(repository: TenantRepository) -> UsageBody:
 
 
 async def audit_page(repository: TenantRepository, query: AuditQuery) -> AuditEventList:
-    """Return a page of the tenant's audit events."""
+    """Return a page of the tenant's audit events; 400 for another tenant's cursor."""
+    key = (await repository.services.signing.current()).link_key
+    tenant_uid = repository.caller.tenant.metadata.uid
     page = await asyncio.to_thread(
         repository.services.audit_reader.page,
         repository.caller.tenant_name,
-        before=None if query.after is None else query.after[0],
+        before=None if query.cursor is None else unseal(key, tenant_uid, query.cursor),
         limit=query.limit,
         types=() if query.type is None else (query.type,),
     )
-    cursor = None if page.before is None else cursor_of((page.before, "", ""))
+    cursor = None if page.before is None else seal(key, tenant_uid, page.before)
     return AuditEventList(items=[_body(event) for event in page.events], next_cursor=cursor)
 
 

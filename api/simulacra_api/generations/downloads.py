@@ -75,11 +75,17 @@ class Download:
     """One generation's rows in one format."""
 
     def __init__(
-        self, repository: TenantRepository, generation: GenerationJob, file_format: Format
+        self,
+        repository: TenantRepository,
+        generation: GenerationJob,
+        file_format: Format,
+        *,
+        safe: bool = False,
     ) -> None:
         self._repository = repository
         self._generation = generation
         self._format = file_format
+        self._safe = safe
         artifacts = generation.status.artefacts
         parts = [artifact for artifact in artifacts if artifact.name.startswith(PART_PREFIX)]
         self._parts = sorted(parts, key=lambda part: part.name)
@@ -125,7 +131,8 @@ class Download:
         headers = self.headers()
         media_type = MEDIA_TYPES[self._format]
         if self.stored is None:
-            rows = render((b"".join(self._read(part)) for part in self._parts), self._format)
+            parts = (b"".join(self._read(part)) for part in self._parts)
+            rows = render(parts, self._format, safe=self._safe)
             first = await asyncio.to_thread(next, rows, b"")
             content = itertools.chain((first,), rows)
             return StreamingResponse(content, headers=headers, media_type=media_type)

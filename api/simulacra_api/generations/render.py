@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from simulacra_api.generations.safe_cells import safe_batch
+
 BATCH_ROWS = 65_536
 Format = Literal["parquet", "csv", "arrow"]
 
@@ -39,30 +41,38 @@ class _Sink:
         return b"".join(chunks)
 
 
-def render(parts: Iterable[bytes], file_format: Format) -> Iterator[bytes]:
+def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -> Iterator[bytes]:
     """Yield the file of all rows, in the order of the parts.
 
     Args:
         parts: Parquet files with one schema, read one after the other.
         file_format: csv (RFC 4180, header line, missing values empty), arrow (IPC file,
             dictionaries written out) or parquet (zstd).
+        safe: put a single quote before texts of a CSV that a spreadsheet would run.
 
     Raises:
         pyarrow.ArrowInvalid: for a part that is not Parquet or has another schema.
     """
+    quoted = safe and file_format == "csv"
     sink, writer, schema = _Sink(), None, None
     for part in parts:
         source = pyarrow.parquet.ParquetFile(pa.BufferReader(part))
         if writer is None:
             schema = _written_schema(source.schema_arrow, file_format)
-            writer = _open_writer(sink, schema, file_format)
+            header = safe_batch(_empty(schema)).schema if quoted else schema
+            writer = _open_writer(sink, header, file_format)
         for batch in source.iter_batches(BATCH_ROWS):
-            writer.write_batch(batch.cast(schema))
+            cast = batch.cast(schema)
+            writer.write_batch(safe_batch(cast) if quoted else cast)
             if data := sink.take():
                 yield data
     if writer is not None:
         writer.close()
         yield sink.take()
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], one.type) for one in schema], schema=schema)
 
 
 def _written_schema(schema: pa.Schema, file_format: Format) -> pa.Schema:

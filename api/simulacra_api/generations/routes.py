@@ -40,9 +40,14 @@ from simulacra_api.tenancy.delete import delete
 from simulacra_crds.contract.names import job_id
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=DirectRoute)
+_SAFE_HELP = (
+    "CSV only: a single quote before texts that a spreadsheet would run as a formula, those that "
+    "begin with =, +, -, @, tab or a line break and are no numbers."
+)
 FormatQuery = Annotated[
     Format, Query(alias="format", description="Any of them, whatever was requested.")
 ]
+SafeQuery = Annotated[bool, Query(description=_SAFE_HELP)]
 Expires = Annotated[int, Query(description="From artifact_url.")]
 Signature = Annotated[str, Query(description="From artifact_url.", max_length=64)]
 
@@ -132,13 +137,14 @@ async def _download(
     expires: Expires,
     signature: Signature,
     file_format: FormatQuery = "parquet",
+    safe: SafeQuery = False,
 ) -> Download:
     generation = await repository.generation(generation_id)
     keys = await repository.services.signing.current()
     tenant, uid = repository.caller.tenant_name, generation.metadata.uid
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
     check_finished(generation)
-    return Download(repository, generation, file_format)
+    return Download(repository, generation, file_format, safe=safe)
 
 
 CheckedDownload = Annotated[Download, Depends(_download)]

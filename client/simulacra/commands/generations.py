@@ -27,6 +27,12 @@ from simulacra.commands.output import byte_bar, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
 
 app = typer.Typer()
+Safe = Annotated[
+    bool,
+    typer.Option(
+        "--safe", help="CSV: a single quote before texts that a spreadsheet runs as a formula."
+    ),
+]
 
 
 @app.command()
@@ -40,6 +46,7 @@ def generate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")
     ] = None,
+    safe: Safe = False,
     wait: Annotated[bool, typer.Option(help="Wait until the rows are ready.")] = True,
     key: Key = None,
     connection: Connect = None,
@@ -62,7 +69,9 @@ def generate(
             wait_with_progress(client, started.job_id, as_json)
         if output and file_format:
             with byte_bar("downloading", as_json) as on_bytes:
-                client.download(started.generation_id, output, file_format, on_bytes=on_bytes)
+                client.download(
+                    started.generation_id, output, file_format, safe=safe, on_bytes=on_bytes
+                )
         print_result(client.generation(started.generation_id), as_json)
 
 
@@ -82,6 +91,7 @@ def generations(
 def download(
     generation_id: Annotated[str, typer.Argument(help="As `generate` printed it.")],
     output: Annotated[Path, typer.Argument(help="A .parquet, .csv or .arrow file.")],
+    safe: Safe = False,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +99,7 @@ def download(
     with connected(connection, "run it again to continue") as client:
         file_format = format_of(output)
         with byte_bar("downloading", as_json) as on_bytes:
-            size = client.download(generation_id, output, file_format, on_bytes=on_bytes)
+            size = client.download(generation_id, output, file_format, safe=safe, on_bytes=on_bytes)
         print_result({"bytes": size}, as_json)
 
 

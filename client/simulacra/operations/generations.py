@@ -97,6 +97,7 @@ def download(
     path: str | Path,
     file_format: Format = "parquet",
     *,
+    safe: bool = False,
     on_bytes: OnBytes | None = None,
 ) -> Steps[int]:
     """Download a generation's rows to a file, complete or not at all; return its bytes.
@@ -110,12 +111,14 @@ def download(
         generation_id: whose rows.
         path: the file; an existing one is replaced.
         file_format: parquet, csv or arrow.
+        safe: CSV only: put a single quote before texts that a spreadsheet would run as a formula.
         on_bytes: called with the received bytes and, if the service states it, their total.
 
     Raises:
         DownloadCorrupt: the digest differs.
     """
     partial = Partial(Path(path), on_bytes)
+    query = {"format": file_format} | ({"safe": "true"} if safe else {})
     failures = 0
     away = 0.0
     try:
@@ -124,9 +127,7 @@ def download(
             # A fresh link for each try: links live for 15 minutes.
             link = yield from _link(generation_id, away)
             away = AWAY_SECONDS
-            outcome = yield from send_once(
-                Download(link, {"format": file_format}, partial.headers(), partial)
-            )
+            outcome = yield from send_once(Download(link, query, partial.headers(), partial))
             if isinstance(outcome, httpx2.Response) and outcome.is_success:
                 size: int = yield LocalWork(partial.finish)
                 return size
