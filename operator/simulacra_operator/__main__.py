@@ -62,6 +62,7 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
     private = settings.webhooks_allow_private
     orphans = partial(cleanup.erase_orphans, cluster, custody, scope)
     tombstones = partial(cleanup.delete_tombstones, cluster, controller.now)
+    notices = partial(cleanup.delete_notices, cluster, controller.now)
     checkpoint = partial(checkpoints.sign, controller)
     certificates = partial(checkpoints.sweep_certificates, controller)
     requests = partial(watchers.poll_access_requests, controller)
@@ -73,6 +74,7 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
         Periodic("access request poll", 300.0, requests).run(),
         Periodic("orphan cleanup", 600.0, orphans).run(),
         Periodic("tombstone cleanup", 600.0, tombstones).run(),
+        Periodic("notice cleanup", 3600.0, notices).run(),
         Periodic("certificate cleanup", 3600.0, certificates).run(),
     ]
     if not scope.everywhere:

@@ -14,6 +14,7 @@ from api_world import (  # noqa: F401 - fixtures
     environment,
     http,
     key,
+    own_environment,
     plane,
     ready,
     serve_api,
@@ -24,6 +25,11 @@ from simulacra_api.http import middleware, problems
 from simulacra_api.http.error_codes import CATALOG
 
 ENVELOPE = {"type", "title", "status", "detail", "code", "request_id", "errors"}
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(own_environment: None) -> None:  # noqa: F811 - a fixture
+    """Use the custody variables of this folder's world."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet, RSAKey
 
 from simulacra_api.auth import oidc
 from simulacra_api.auth.oidc import OidcKeys
+from simulacra_api.auth.revocation import Revocations
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.verifier import TokenVerifier
 from simulacra_api.http.problems import Problem
@@ -74,7 +75,8 @@ async def issuer() -> Issuer:
 
 def _verifier(world: Any, keys: OidcKeys) -> TokenVerifier:
     settings = replace(world.settings, oidc_issuer=keys.issuer)
-    return TokenVerifier(settings, SigningKeyStore(world.cluster), keys)
+    signing, revocations = SigningKeyStore(world.cluster), Revocations(world.cluster)
+    return TokenVerifier(settings, signing, keys, revocations)
 
 
 async def test_issuer_token_gives_the_client(world: Any, issuer: Issuer) -> None:

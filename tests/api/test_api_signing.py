@@ -13,6 +13,7 @@ import pytest_asyncio
 from joserfc.jwk import ECKey
 
 from simulacra_api.auth import signing, tokens
+from simulacra_api.auth.revocation import Revocations
 from simulacra_api.auth.signing import PERIOD_SECONDS, RETIRED_SECONDS, SigningKeyStore
 from simulacra_api.auth.verifier import TokenVerifier
 from simulacra_crds.kube.client import SECRETS
@@ -65,10 +66,15 @@ async def test_next_key_becomes_active_in_time_and_another_is_added(
 
 async def test_tokens_of_a_retired_key_verify_until_they_expire(world: Any, secret: str) -> None:
     store = SigningKeyStore(world.cluster)
-    verifier = TokenVerifier(world.settings, store, None)
+    verifier = TokenVerifier(world.settings, store, None, Revocations(world.cluster))
     url, audience = world.settings.public_url, world.settings.audience
     token = tokens.issue(
-        await store.current(), issuer=url, audience=audience, client_id="client.acme", seconds=3600
+        await store.current(),
+        issuer=url,
+        audience=audience,
+        client_id="client.acme",
+        issued=int(time.time()),
+        seconds=3600,
     )
     await _age(world, secret, PERIOD_SECONDS + 1)
     assert (await _kids(store))[0] != (await _kids(store))[1][2]

@@ -11,7 +11,14 @@ import pyarrow as pa
 import pytest
 import pytest_asyncio
 
-from api_world import CSV, World, embedded_plane, environment, world  # noqa: F401 - fixtures
+from api_world import (  # noqa: F401 - fixtures
+    CSV,
+    World,
+    embedded_plane,
+    environment,
+    own_environment,
+    world,
+)
 from simulacra_crds.kube.client import TENANTS
 
 EFFECT = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment"}

@@ -11,7 +11,11 @@ import pytest
 from api_world import World
 from attack_requests import BODIES, ROUTES
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.embedded,
+    pytest.mark.usefixtures("own_environment"),
+]
 PUBLIC = {"code", "request_id"}
 """Parameters that name nothing of a tenant, or carry their own proof."""
 WITH_IDS = [

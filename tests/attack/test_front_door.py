@@ -24,7 +24,11 @@ from attack_requests import BODIES, ROUTES
 from simulacra_api.__main__ import listen
 from simulacra_api.settings import Settings
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.embedded,
+    pytest.mark.usefixtures("own_environment"),
+]
 NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 5000, "-1", "0", "1.5", "-0.0"]
 RAW_JSON = [
     *NUMBERS,

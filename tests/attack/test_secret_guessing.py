@@ -19,7 +19,11 @@ from simulacra_api.auth import attempts, clients, routes
 from simulacra_api.auth.attempts import Attempts, network_of
 from simulacra_api.http.problems import Problem
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.embedded,
+    pytest.mark.usefixtures("own_environment"),
+]
 WRONG = "sim_secret_that_is_wrong"
 LIMIT = 4
 

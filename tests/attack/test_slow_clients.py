@@ -16,7 +16,11 @@ from api_world import World
 from simulacra_api.__main__ import listen
 from simulacra_api.http import connection, middleware
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.embedded,
+    pytest.mark.usefixtures("own_environment"),
+]
 CLIENTS = 200
 LIMIT = 1.0
 PATIENCE = 20.0

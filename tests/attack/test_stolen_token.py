@@ -18,10 +18,15 @@ from api_world import SYSTEM, World
 from simulacra_api.access.rotation import ROTATIONS_PER_DAY
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.auth.revocation import CACHE_SECONDS
+from simulacra_crds.contract import rotation_notice
 from simulacra_crds.kinds.base import ANNOTATION_ROTATION_APPROVED, API_VERSION
-from simulacra_crds.kube.client import SECRETS, TENANTS
+from simulacra_crds.kube.client import CONFIGMAPS, NAMESPACES, SECRETS, TENANTS
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.embedded,
+    pytest.mark.usefixtures("own_environment"),
+]
 SECRET = "sim_secret_of_the_owner"
 ROTATIONS = "/v1/credential-rotations"
 _numbers = itertools.count(1)
@@ -37,6 +42,8 @@ async def owner(world: World) -> str:
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-{client}"}}
     data = {"hashes": base64.b64encode(hashes).decode()}
     await world.cluster.create(SECRETS, body | {"data": data}, SYSTEM)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"tenant-{client}"}}
+    await world.cluster.create(NAMESPACES, namespace)
     return client
 
 
@@ -111,6 +118,10 @@ async def test_owner_takes_the_client_back_and_ends_the_thiefs_tokens(
         assert (await http.get("/v1/usage")).status_code == 200
         types = {"credential.offered", "credential.claimed"}
         seen = (await http.get("/v1/audit-events", params={"limit": 100})).json()["items"]
+    labels = rotation_notice.SELECTOR
+    listed = world.cluster.list(CONFIGMAPS, f"tenant-{owner}", labels=labels)
+    notices = [rotation_notice.content_of(one)["client_id"] async for one in listed]
+    assert notices == [owner, owner]  # of the thief's rotation and of the owner's
     told = {one["type"].removeprefix("dev.simulacra.") for one in seen if one.get("uid")}
     assert types <= told
     assert gained not in world.audit_text()

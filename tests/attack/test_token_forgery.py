@@ -15,7 +15,11 @@ from api_world import SECRET
 from simulacra_api.auth import tokens
 from simulacra_api.auth.signing import SigningKeyStore
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.embedded]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.embedded,
+    pytest.mark.usefixtures("own_environment"),
+]
 FORM = {"grant_type": "client_credentials", "client_id": "client.acme", "client_secret": SECRET}
 DEEP = 5_500
 """Characters: in base64 still below the limit of a token's length."""

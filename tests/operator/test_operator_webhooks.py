@@ -18,10 +18,12 @@ from standardwebhooks import Webhook
 
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
+from simulacra_crds.contract import rotation_notice
 from simulacra_crds.contract.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
     NOTIFIED,
+    SELECTOR,
     WebhookTarget,
     check_url,
     id_of,
@@ -29,7 +31,7 @@ from simulacra_crds.contract.webhook import (
     manifest,
     sealing_purpose,
 )
-from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, LABEL_TENANT
+from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, LABEL_TENANT, utcnow
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
     DATASETS,
@@ -39,6 +41,7 @@ from simulacra_crds.kube.client import (
     Object,
 )
 from simulacra_custody.keys.sealed_secrets import seal
+from simulacra_operator.tasks.cleanup import delete_notices
 from simulacra_operator.tasks.webhooks import delivery
 from simulacra_operator.tasks.webhooks.pending import Message, job_ends, pending
 from simulacra_operator.tasks.webhooks.send import Forbidden, send
@@ -319,6 +322,31 @@ async def test_messages_survive_failures_and_a_killed_operator(
 
 
 @pytest.mark.timeout(180)
+async def test_a_rotated_secret_is_told_once_and_its_notice_is_deleted(
+    private: None, world: World, receiver: Receiver
+) -> None:
+    await world.create_tenant()
+    name = await _register(world, receiver.url, "credential.rotated")
+    body = rotation_notice.notice(world.tenant, "client.acme", "rot-1")
+    made = await world.cluster.create(CONFIGMAPS, body, world.namespace)
+    notice = made["metadata"]["name"]
+
+    async def noted() -> bool:
+        found = await world.cluster.get(CONFIGMAPS, notice, world.namespace)
+        return name in (found["metadata"].get("annotations") or {}).get(NOTIFIED, "")
+
+    await world.until(noted, 20, lambda: "nothing was noted")
+    ((_, message),) = receiver.got
+    assert message["type"] == "credential.rotated"
+    assert message["data"] == {"client_id": "client.acme", "rotation_id": "rot-1"}
+    for late in (timedelta(), rotation_notice.LIFETIME + timedelta(minutes=1)):
+        assert await world.cluster.find(CONFIGMAPS, notice, world.namespace) is not None
+        await delete_notices(world.cluster, lambda late=late: utcnow() + late)  # type: ignore[misc]
+    assert await world.cluster.find(CONFIGMAPS, notice, world.namespace) is None
+    assert len(receiver.got) == 1
+
+
+@pytest.mark.timeout(180)
 async def test_a_webhook_that_answers_410_is_disabled(
     private: None, world: World, receiver: Receiver
 ) -> None:
@@ -367,9 +395,9 @@ async def test_an_invalid_webhook_config_map_does_not_block_others(data: Object 
 
     class Server:
         async def list(
-            self, what: ApiResource, namespace: str | None = None, **_: object
+            self, what: ApiResource, namespace: str | None = None, labels: str = ""
         ) -> AsyncIterator[Object]:
-            if what == CONFIGMAPS:
+            if what == CONFIGMAPS and labels == SELECTOR:
                 for one in (strange, near, webhook()):
                     yield one
             elif what == GENERATION_JOBS:
@@ -379,9 +407,7 @@ async def test_an_invalid_webhook_config_map_does_not_block_others(data: Object 
     delivered: list[tuple[str, str]] = []
 
     async def deliver(found: list[Message]) -> None:
-        delivered.extend(
-            (id_of(one.webhook), one.end.resource.meta.namespace or "") for one in found
-        )
+        delivered.extend((id_of(one.webhook), one.end.object.namespace or "") for one in found)
 
     working = delivery.WebhookDelivery(Server(), None, allow_private=False)  # type: ignore[arg-type]
     working._deliver_all = deliver  # type: ignore[method-assign]

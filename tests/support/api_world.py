@@ -398,19 +398,29 @@ def serve_api() -> Any:
     return serve
 
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Set the three custody variables to a folder of their own."""
-    folder = tmp_path_factory.mktemp("custody")
-    values = {
+def _variables(folder: Path) -> dict[str, str]:
+    return {
         "SIMULACRA_STORE": f"file://{folder}/store",
         "SIMULACRA_KEYS": f"local://{folder}/keyring.json",
         "SIMULACRA_AUDIT": f"file://{folder}/audit",
     }
-    os.environ.update(values)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Set the three custody variables to a folder of their own."""
+    folder = tmp_path_factory.mktemp("custody")
+    os.environ.update(_variables(folder))
     yield folder
-    for name in values:
-        del os.environ[name]
+    for name in _variables(folder):
+        os.environ.pop(name, None)
+
+
+@pytest.fixture
+def own_environment(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set them again for one test: another folder's world may live in the same session."""
+    for name, value in _variables(environment).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

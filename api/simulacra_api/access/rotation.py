@@ -16,7 +16,9 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.tenancy.caller import Caller
 from simulacra_crds.auth0 import Auth0Error
-from simulacra_crds.kube.client import ClusterError, Conflict
+from simulacra_crds.contract.names import tenant_namespace
+from simulacra_crds.contract.rotation_notice import notice
+from simulacra_crds.kube.client import CONFIGMAPS, ClusterError, Conflict
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
 from simulacra_custody.errors import CustodyError
 
@@ -108,6 +110,8 @@ async def claim_credential(services: Services, token: str, request_id: str) -> C
         await _take_back(services, redeemed)
         _LOG.error("requesting a secret from Auth0 failed: %s", error)
         raise Problem("simio_unavailable") from None
+    if redeemed.claim.purpose == "rotation":
+        await _notify(services, tenant, client_id, redeemed.claim.id)
     retiring = [expiry_of(entry) for entry in redeemed.after.hashes[:-1]]
     return CredentialBody(
         client_id=client_id,
@@ -124,6 +128,17 @@ async def _tenant_of(services: Services, client_id: str) -> str | None:
         return (await services.tenants.of_client(client_id)).metadata.name
     except Problem:
         return None
+
+
+async def _notify(services: Services, tenant: str | None, client_id: str, rotation_id: str) -> None:
+    """Tell the tenant's webhooks of a new secret. It exists already: a fault is logged only."""
+    if tenant is None:
+        return
+    body = notice(tenant, client_id, rotation_id)
+    try:
+        await services.cluster.create(CONFIGMAPS, body, tenant_namespace(tenant))
+    except ClusterError as error:
+        _LOG.error("notice of a rotation not written cause=%s", type(error).__name__)
 
 
 async def _take_back(services: Services, redeemed: Redeemed) -> None:

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
     "",
     status_code=201,
     operation_id="createWebhook",
-    summary="Get a message when a job ends",
+    summary="Get a message when a job ends or a secret is rotated",
     responses=problems(400, 402, 413, 415),
 )
 async def post_webhook(

@@ -1,4 +1,4 @@
-"""Webhooks: addresses of a tenant that are called when a job ends.
+"""Webhooks: addresses of a tenant that are called when a job ends or a secret is rotated.
 
 A webhook is a ConfigMap in the tenant's namespace. Its address and signing secret are sealed under
 the tenant's key (`simulacra_custody.keys.sealed_secrets`); its event types and creation time are in
@@ -21,7 +21,7 @@ from simulacra_crds.kinds.base import GROUP, LABEL_KIND
 KIND = "webhook"
 SELECTOR = f"{LABEL_KIND}={KIND}"
 PREFIX = "webhook-"
-EventName = Literal["job.ready", "job.partial", "job.failed"]
+EventName = Literal["job.ready", "job.partial", "job.failed", "credential.rotated"]
 EVENTS: tuple[EventName, ...] = get_args(EventName)
 NOTIFIED = f"{GROUP}/webhooks-notified"
 """Annotation of a resource: ids of the webhooks without a pending delivery of its end."""

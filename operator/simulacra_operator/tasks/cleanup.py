@@ -1,4 +1,4 @@
-"""Cleanup of stored objects without a resource, and of expired tombstones."""
+"""Cleanup of stored objects without a resource, of expired tombstones and of old notices."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from simulacra_crds.contract import rotation_notice
 from simulacra_crds.contract.tombstone import SELECTOR, read_tombstone
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
 from simulacra_custody.audit.event import Counts, EventType
@@ -39,6 +40,15 @@ async def erase_orphans(cluster: Cluster, custody: CustodyClient, scope: Scope) 
         log.warning("orphaned objects erased", extra={"objects": report.erased.objects})
         counts = Counts(objects=report.erased.objects, bytes=report.erased.bytes)
         await custody.record(EventType.ORPHANS_SWEPT, counts=counts)
+
+
+async def delete_notices(cluster: Cluster, now: Callable[[], datetime]) -> None:
+    """Delete the notices of rotations whose messages were delivered or given up long ago."""
+    before = now() - rotation_notice.LIFETIME
+    async for found in cluster.list(CONFIGMAPS, labels=rotation_notice.SELECTOR):
+        meta = found["metadata"]
+        if datetime.fromisoformat(meta["creationTimestamp"]) < before:
+            await cluster.delete(CONFIGMAPS, meta["name"], meta["namespace"], uid=meta["uid"])
 
 
 async def delete_tombstones(cluster: Cluster, now: Callable[[], datetime]) -> None:

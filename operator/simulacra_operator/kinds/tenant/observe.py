@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from simulacra_crds.contract import tombstone, webhook
+from simulacra_crds.contract import rotation_notice, tombstone, webhook
 from simulacra_crds.contract.names import system_namespace, tenant_namespace
 from simulacra_crds.kinds.base import LABEL_KIND, LABEL_TENANT
 from simulacra_crds.kinds.tenant import POD_SECRET, TENANT_PATTERN, Encryption
@@ -25,7 +25,7 @@ from simulacra_operator.work.custom_resource import WORK_RESOURCES, CustomResour
 from simulacra_operator.work.observe import Fault
 from simulacra_operator.work.pod_access import PodAccess
 
-_CONFIG = f"{LABEL_KIND} in ({webhook.KIND},{tombstone.KIND})"
+_CONFIG = f"{LABEL_KIND} in ({webhook.KIND},{tombstone.KIND},{rotation_notice.KIND})"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from simulacra_crds.contract import rotation_notice
 from simulacra_crds.contract.webhook import (
     DISABLED,
     NOTIFIED,
@@ -25,12 +26,12 @@ from simulacra_crds.contract.webhook import (
     sealing_purpose,
 )
 from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import CONFIGMAPS, CUSTOM, Cluster, NotFound, Object
+from simulacra_crds.kube.client import CONFIGMAPS, Cluster, NotFound, Object
 from simulacra_custody.keys.sealed_secrets import unseal
 from simulacra_operator import metrics
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.tasks.periodic import EXPECTED, Periodic, logged
-from simulacra_operator.tasks.webhooks.pending import Message, job_ends, pending
+from simulacra_operator.tasks.webhooks.pending import Message, SecretRotated, job_ends, pending
 from simulacra_operator.tasks.webhooks.send import Forbidden, send
 from simulacra_operator.work.custom_resource import WORK_RESOURCES, parse, tenant_of
 
@@ -72,13 +73,16 @@ class WebhookDelivery:
     async def poll(self) -> None:
         """Find pending messages and start their delivery, one task per webhook."""
         messages: dict[str, list[Message]] = defaultdict(list)
+        notices: dict[str, list[SecretRotated]] = defaultdict(list)
+        async for notice in self._cluster.list(CONFIGMAPS, labels=rotation_notice.SELECTOR):
+            notices[notice["metadata"]["namespace"]].append(SecretRotated(notice))
         for namespace, webhooks in (await self._webhooks()).items():
             resources = [
                 parse(body)
                 for api in WORK_RESOURCES
                 async for body in self._cluster.list(api, namespace)
             ]
-            for message in pending(job_ends(resources), webhooks):
+            for message in pending([*job_ends(resources), *notices[namespace]], webhooks):
                 messages[id_of(message.webhook)].append(message)
         ids = {message.id for found in messages.values() for message in found}
         self._attempts = {name: one for name, one in self._attempts.items() if name in ids}
@@ -143,18 +147,18 @@ class WebhookDelivery:
             return 0
 
     async def _mark_notified(self, message: Message) -> None:
-        """Add the webhook to the resource's annotation."""
-        resource = message.end.resource
-        api, key = CUSTOM[resource.kind], resource.key
+        """Add the webhook to the annotation of the resource or notice."""
+        noted = message.end.object
         with suppress(NotFound):
-            found = await self._cluster.get(api, key.name, key.namespace)
+            found = await self._cluster.get(noted.api, noted.name, noted.namespace)
             notified = (found["metadata"].get("annotations") or {}).get(NOTIFIED, "").split()
             metadata = {
                 "resourceVersion": found["metadata"]["resourceVersion"],
                 "annotations": {NOTIFIED: " ".join(sorted({*notified, id_of(message.webhook)}))},
             }
-            if found["metadata"]["uid"] == resource.meta.uid:
-                await self._cluster.patch(api, key.name, {"metadata": metadata}, key.namespace)
+            if found["metadata"]["uid"] == noted.uid:
+                patch = {"metadata": metadata}
+                await self._cluster.patch(noted.api, noted.name, patch, noted.namespace)
 
     async def _disable(self, webhook: Object) -> None:
         meta, now = webhook["metadata"], utcnow().isoformat(timespec="seconds")

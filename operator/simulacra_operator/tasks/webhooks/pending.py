@@ -1,7 +1,8 @@
 """Messages that webhooks still have to get, computed from resources alone.
 
-A job is a Dataset with its Model, a GenerationJob or an EffectEstimate. An annotation of the
-resource lists the notified webhooks, so restarts and missed events make no difference.
+A job is a Dataset with its Model, a GenerationJob or an EffectEstimate. A rotated secret has a
+notice. An annotation of the resource or notice lists the notified webhooks, so restarts and missed
+events make no difference.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from simulacra_crds.contract import rotation_notice
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.contract.webhook import DISABLED, NOTIFIED, EventName, created_of, id_of
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, Phase
-from simulacra_crds.kube.client import Object
+from simulacra_crds.kube.client import CONFIGMAPS, CUSTOM, ApiResource, Object
 from simulacra_operator.work.custom_resource import CustomResource
 
 _EVENTS: dict[str | None, EventName] = {
@@ -27,6 +29,17 @@ _IDS = {"GenerationJob": "generation_id", "EffectEstimate": "effect_id"}
 
 
 @dataclass(frozen=True)
+class NotedObject:
+    """The object whose annotation `noted` lists the notified webhooks."""
+
+    api: ApiResource
+    name: str
+    namespace: str | None
+    uid: str
+    noted: str
+
+
+@dataclass(frozen=True)
 class JobEnd:
     """End of a job: its resource, the event, and when it ended."""
 
@@ -35,34 +48,64 @@ class JobEnd:
     at: datetime
 
     @property
-    def notified(self) -> list[str]:
-        """Ids of the notified webhooks."""
-        return self.resource.meta.annotations.get(NOTIFIED, "").split()
+    def object(self) -> NotedObject:
+        """The resource."""
+        key, uid = self.resource.key, self.resource.meta.uid
+        noted = self.resource.meta.annotations.get(NOTIFIED, "")
+        return NotedObject(CUSTOM[self.resource.kind], key.name, key.namespace, uid, noted)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The ids and the status of the job."""
+        name, field = self.resource.meta.name, _IDS.get(self.resource.kind)
+        data = {"job_id": job_id(name), "status": self.event.removeprefix("job.")}
+        data["dataset_id"] = self.resource.meta.labels.get(LABEL_DATASET, "") if field else name
+        return data | ({field: name} if field else {})
+
+
+@dataclass(frozen=True)
+class SecretRotated:
+    """A claim gave a client a new secret; `notice` is the API's ConfigMap."""
+
+    notice: Object
+    event: EventName = rotation_notice.EVENT
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        return created_of(self.notice)
+
+    @property
+    def object(self) -> NotedObject:
+        """The notice."""
+        meta = self.notice["metadata"]
+        noted = (meta.get("annotations") or {}).get(NOTIFIED, "")
+        return NotedObject(CONFIGMAPS, meta["name"], meta["namespace"], meta["uid"], noted)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The ids of client and rotation."""
+        return rotation_notice.content_of(self.notice)
 
 
 @dataclass(frozen=True)
 class Message:
     """One message to one webhook; `id` is the same in each attempt, for receivers."""
 
-    end: JobEnd
+    end: JobEnd | SecretRotated
     webhook: Object
 
     @property
     def id(self) -> str:
         """The message's id."""
-        text = f"{id_of(self.webhook)}\x1f{self.end.resource.meta.uid}\x1f{self.end.event}"
+        text = f"{id_of(self.webhook)}\x1f{self.end.object.uid}\x1f{self.end.event}"
         return f"msg_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
     @property
     def body(self) -> bytes:
         """The message: ids and a status, never data."""
-        resource, event = self.end.resource, self.end.event
-        name, field = resource.meta.name, _IDS.get(resource.kind)
-        data = {"job_id": job_id(name), "status": event.removeprefix("job.")}
-        data["dataset_id"] = resource.meta.labels.get(LABEL_DATASET, "") if field else name
-        if field:
-            data[field] = name
-        message = {"type": event, "timestamp": self.end.at.isoformat(), "data": data}
+        end = self.end
+        message = {"type": end.event, "timestamp": end.at.isoformat(), "data": end.data}
         return json.dumps(message, separators=(",", ":")).encode()
 
 
@@ -87,13 +130,15 @@ def job_ends(resources: Iterable[CustomResource]) -> Iterator[JobEnd]:
             yield JobEnd(one, event, at)
 
 
-def pending(ends: Iterable[JobEnd], webhooks: Iterable[Object]) -> Iterator[Message]:
+def pending(
+    ends: Iterable[JobEnd | SecretRotated], webhooks: Iterable[Object]
+) -> Iterator[Message]:
     """Yield the messages to webhooks that subscribed before the end and were not notified."""
     active = [one for one in webhooks if not _is_disabled(one)]
     subscribed = [(one, json.loads(one["data"]["events"])) for one in active]
     for end in ends:
         for webhook, events in subscribed:
-            notified = id_of(webhook) in end.notified
+            notified = id_of(webhook) in end.object.noted.split()
             if not notified and end.event in events and end.at >= created_of(webhook):
                 yield Message(end, webhook)
 
