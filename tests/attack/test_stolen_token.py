@@ -16,7 +16,8 @@ import pytest_asyncio
 
 from api_world import SYSTEM, World
 from simulacra_api.access.rotation import ROTATIONS_PER_DAY
-from simulacra_api.auth.clients import hash_secret
+from simulacra_api.auth.client_record import Claim, ClientRecord
+from simulacra_api.auth.clients import hash_secret, trusted_entries
 from simulacra_api.auth.revocation import CACHE_SECONDS
 from simulacra_crds.contract import rotation_notice
 from simulacra_crds.kinds.base import ANNOTATION_ROTATION_APPROVED, API_VERSION
@@ -187,3 +188,14 @@ async def test_token_of_a_check_that_was_overtaken_is_revoked(
     await asyncio.sleep(CACHE_SECONDS)
     async with _as(world, token) as http:
         assert (await http.get("/v1/usage")).status_code == 401
+
+
+async def test_kept_secret_proves_who_the_owner_is_even_if_a_token_led_to_it() -> None:
+    now = int(time.time())
+    alone = ClientRecord("c", "1", [{"hash": "first", "created": 0, "unproven": True}], [])
+    claim = Claim("rot-1", "rotation", "", now, now + 60, overlap=7200)
+    assert alone.permits(claim)
+    after = alone.with_secret("second", claim, now)
+    assert [one["hash"] for one in after.valid] == ["first", "second"]
+    assert [one["hash"] for one in trusted_entries(after.valid)] == ["first"]
+    assert not after.permits(claim)

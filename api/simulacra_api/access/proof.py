@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
+from simulacra_api.auth.client_record import ClientRecord
 from simulacra_api.auth.clients import expiry_of
-from simulacra_api.auth.credentials import ClientRecord
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.services import Services
 from simulacra_api.tenancy.caller import Caller

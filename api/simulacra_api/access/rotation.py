@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 from simulacra_api.access.proof import ROTATIONS, check_gentle, is_proven
 from simulacra_api.access.schemas import CredentialBody, RotationBody, RotationRequest
+from simulacra_api.auth.client_record import Claim, ClientRecord
 from simulacra_api.auth.clients import expiry_of
-from simulacra_api.auth.credentials import ATTEMPTS, Claim, ClientRecord, Redeemed
+from simulacra_api.auth.credentials import ATTEMPTS, Redeemed
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.tenancy.caller import Caller

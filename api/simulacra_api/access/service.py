@@ -17,7 +17,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from simulacra_api.access.schemas import SignupBody, SignupRequest
-from simulacra_api.auth.credentials import ATTEMPTS, ClientRecord, digest_of
+from simulacra_api.auth.client_record import ClientRecord
+from simulacra_api.auth.credentials import ATTEMPTS, digest_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_crds.contract.names import access_request_name
