@@ -119,6 +119,7 @@ QUERY += ["safe", "x"]
 FORM_FIELDS = ["family", "knowledge", "retention_seconds", "weights", "epsilon", "x", "\x00", ""]
 MARK = "@@"
 BOUNDARY = "a-boundary"
+NOT_ASCII = {"Authorization": "Basic \xff"}
 DEEP_TOKEN = "e30." + base64.urlsafe_b64encode(b"[" * 5500).decode() + ".AAAA"
 
 
