@@ -14,7 +14,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from api_world import SYSTEM, World
+from api_world import CLIENTS, World
 from simulacra_api.access.rotation import ROTATIONS_PER_DAY
 from simulacra_api.auth.client_record import Claim, ClientRecord
 from simulacra_api.auth.clients import hash_secret, trusted_entries
@@ -42,7 +42,7 @@ async def owner(world: World) -> str:
     hashes = json.dumps([{"hash": hash_secret(SECRET), "created": 0}]).encode()
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-{client}"}}
     data = {"hashes": base64.b64encode(hashes).decode()}
-    await world.cluster.create(SECRETS, body | {"data": data}, SYSTEM)
+    await world.cluster.create(SECRETS, body | {"data": data}, CLIENTS)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"tenant-{client}"}}
     await world.cluster.create(NAMESPACES, namespace)
     return client

@@ -74,7 +74,7 @@ from simulacra_custody.wiring import open_custody
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "bin" / "cluster"
-SYSTEM = "simulacra-system"
+SYSTEM, CLIENTS = "simulacra-system", "simulacra-system-clients"
 SECRET = "sim_secret_of_the_tests"
 SMALL_LIMIT = 3 << 20
 TABLE = TableSchema(
@@ -147,7 +147,7 @@ async def _install(cluster: Cluster) -> None:
     """Create CRDs, namespaces, tenants and clients, as operator and supervisor do."""
     for kind in KINDS:
         await _make(cluster, CRDS, crd(kind))
-    for name in (SYSTEM, "tenant-acme", "tenant-globex", "tenant-tiny"):
+    for name in (SYSTEM, CLIENTS, "tenant-acme", "tenant-globex", "tenant-tiny"):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await _make(cluster, NAMESPACES, namespace)
     for resource in CUSTOM.values():  # served a moment after the definition is accepted
@@ -166,7 +166,7 @@ async def _install(cluster: Cluster) -> None:
         metadata = {"name": f"client-client.{client}"}
         data = {"hashes": base64.b64encode(hashes.encode()).decode()}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-        await _make(cluster, SECRETS, secret, SYSTEM)
+        await _make(cluster, SECRETS, secret, CLIENTS)
 
 
 async def _until_served(cluster: Cluster, resource: ApiResource) -> None:
@@ -199,15 +199,15 @@ async def _restricted(cluster: Cluster, admin: Path, folder: Path) -> Path:
         roles.api_version, "clusterrolebindings", "ClusterRoleBinding", namespaced=False
     )
     kinds = {
-        "ClusterRole": (roles, None),
-        "ClusterRoleBinding": (bindings, None),
-        "Role": (ApiResource(roles.api_version, "roles", "Role"), SYSTEM),
-        "RoleBinding": (ApiResource(roles.api_version, "rolebindings", "RoleBinding"), SYSTEM),
-        "ServiceAccount": (ApiResource("v1", "serviceaccounts", "ServiceAccount"), SYSTEM),
+        "ClusterRole": roles,
+        "ClusterRoleBinding": bindings,
+        "Role": ApiResource(roles.api_version, "roles", "Role"),
+        "RoleBinding": ApiResource(roles.api_version, "rolebindings", "RoleBinding"),
+        "ServiceAccount": ApiResource("v1", "serviceaccounts", "ServiceAccount"),
     }
     for document in helm_chart.rbac_objects("api"):
-        resource, namespace = kinds[document["kind"]]
-        await _make(cluster, resource, document, namespace)
+        namespace = document["metadata"].get("namespace")
+        await _make(cluster, kinds[document["kind"]], document, namespace)
     path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/simulacra-api/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = (await cluster.request("POST", path, json=body))["status"]["token"]

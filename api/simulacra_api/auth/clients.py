@@ -22,7 +22,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from simulacra_api.http.problems import Problem
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster, Object
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
@@ -153,5 +153,5 @@ class Clients:
     async def _data(self, client_id: str) -> Object | None:
         if not CLIENT_ID.fullmatch(client_id):
             return None
-        stored = await self._cluster.find(SECRETS, secret_name(client_id), system_namespace())
+        stored = await self._cluster.find(SECRETS, secret_name(client_id), clients_namespace())
         return stored and stored.get("data")

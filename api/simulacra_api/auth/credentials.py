@@ -1,6 +1,6 @@
 """Credentials of clients and the one-time claims that lead to them: one Secret per client.
 
-Secret `client-<client_id>` in the system namespace holds `hashes` (argon2id, two active at most),
+Secret `client-<client_id>` in the clients' namespace holds `hashes` (argon2id, two active at most),
 `claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was used)
 and `revoked-before` (tokens issued before it are refused). All are in one object so that a claim is
 one conditional write: of two callers with the same token exactly one gets the secret, and no crash
@@ -63,7 +63,7 @@ class Credentials:
 
     async def read(self, client_id: str) -> ClientRecord:
         """Return a client's record, an empty one when it has no Secret."""
-        found = await self._cluster.find(SECRETS, record_name(client_id), system_namespace())
+        found = await self._cluster.find(SECRETS, record_name(client_id), clients_namespace())
         if found is None:
             return ClientRecord(client_id, None, [], [])
         data, metadata = found.get("data"), found["metadata"]

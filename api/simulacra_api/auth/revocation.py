@@ -10,7 +10,7 @@ import asyncio
 import time
 
 from simulacra_api.auth.clients import record_name, watermark_of
-from simulacra_crds.contract.names import system_namespace
+from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster
 
 CACHE_SECONDS = 3.0
@@ -44,5 +44,5 @@ class Revocations:
         return await asyncio.shield(task)  # a caller that hangs up must not end a shared read
 
     async def _read(self, client_id: str) -> int:
-        found = await self._cluster.find(SECRETS, record_name(client_id), system_namespace())
+        found = await self._cluster.find(SECRETS, record_name(client_id), clients_namespace())
         return watermark_of(found and found.get("data"))
