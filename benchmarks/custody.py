@@ -188,9 +188,7 @@ def parts() -> str:
     """Return a table of custody's parts in memory: MB per CPU second, best of eight 64 MiB."""
     start = cpu_seconds(lambda: importlib.import_module("simulacra_custody.envelope"))
     # Import only after the tools ran: their peak memory counts this process's pages.
-    from simulacra_custody import (
-        envelope,
-    )
+    from simulacra_custody import decryption, envelope
 
     block, blocks, context = os.urandom(1 << 18), 256, {"tenant": "acme"}
     key, digest = envelope.data_keyring(os.urandom(32)), hashlib.sha256()
@@ -199,8 +197,9 @@ def parts() -> str:
         encryptor = envelope.Encryptor(key, context)
         took["encrypt"].append(cpu_seconds(lambda: encrypt_and_drop(encryptor, block, blocks)))  # noqa: B023
         message = encrypted(envelope.Encryptor(key, context), block, blocks)
-        plain = envelope.decrypt("benchmark", key, context, iter(message), len(block))
-        took["decrypt"].append(cpu_seconds(lambda: deque(plain, maxlen=0)))  # noqa: B023
+        source = decryption.ChunkReader(iter(message))
+        opened = decryption.Message("benchmark", key, context, source)
+        took["decrypt"].append(cpu_seconds(lambda: deque(opened.whole(source), maxlen=0)))  # noqa: B023
         took["SHA-256"].append(cpu_seconds(lambda: [digest.update(block) for _ in range(blocks)]))
     size = blocks * len(block) / 1e6
     rows = [f"| {name} | {size / min(each):.0f} |" for name, each in took.items()]

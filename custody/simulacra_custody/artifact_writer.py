@@ -15,12 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredArtifact:
-    """A stored artifact: plaintext bytes and their SHA-256 (hex), and the bytes of ciphertext."""
+    """A stored artifact.
+
+    Attributes:
+        name: its name.
+        bytes: bytes of plaintext.
+        stored_bytes: bytes of ciphertext.
+        sha256: SHA-256 of the plaintext, hex.
+        message_id: id of its message, hex; None when it is not known.
+    """
 
     name: str
     bytes: int
     stored_bytes: int
     sha256: str
+    message_id: str | None = None
 
 
 class ArtifactWriter:
@@ -58,7 +67,8 @@ class ArtifactWriter:
         for chunk in self._encryptor.finalize():
             self._upload.write(chunk)
         info = self._upload.commit()
-        return StoredArtifact(self._name, self._bytes, info.size, self._digest.hexdigest())
+        digest, message_id = self._digest.hexdigest(), self._encryptor.message_id
+        return StoredArtifact(self._name, self._bytes, info.size, digest, message_id)
 
     def _check_open(self) -> None:
         if self.closed:

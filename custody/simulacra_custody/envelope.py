@@ -1,4 +1,4 @@
-"""AWS Encryption SDK messages, streamed both ways in constant memory.
+"""AWS Encryption SDK messages: keyrings, and encryption in constant memory.
 
 An artifact is one message in the suite AES_256_GCM_HKDF_SHA512_COMMIT_KEY, with key commitment.
 Its message key is wrapped by a raw AES keyring with the resource's data key, or by a customer's
@@ -21,8 +21,6 @@ from aws_cryptographic_material_providers.mpl.models import (
 )
 from aws_encryption_sdk.identifiers import Algorithm, CommitmentPolicy
 
-from simulacra_custody.errors import ArtifactCorrupt, CustodyError
-
 FRAME_BYTES = 256 * 1024
 """Plaintext bytes of a frame: the fastest of 64 KiB, 256 KiB and 1 MiB."""
 
@@ -35,13 +33,13 @@ KEY_NAME = "resource-data-key"
 # The SDK logs tracebacks of errors that it raises anyway.
 logging.getLogger("aws_encryption_sdk").setLevel(logging.CRITICAL + 1)
 
-_CLIENT = aws_encryption_sdk.EncryptionSDKClient(
+CLIENT = aws_encryption_sdk.EncryptionSDKClient(
     commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT, max_encrypted_data_keys=1
 )
 _PROVIDERS = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig())
 
 
-class _Buffer:
+class Buffer:
     """Bytes that were fed and not yet read, as the SDK's source stream."""
 
     def __init__(self) -> None:
@@ -49,11 +47,13 @@ class _Buffer:
         self.size = 0
 
     def feed(self, data: bytes) -> None:
+        """Append bytes."""
         # Copy a mutable buffer: the caller may reuse it before it is read.
         self._chunks.append(memoryview(data if isinstance(data, bytes) else bytes(data)))
         self.size += len(self._chunks[-1])
 
     def read(self, size: int) -> bytes:
+        """Return the next bytes, fewer at the end."""
         parts = []
         while size > 0 and self._chunks:
             chunk = self._chunks.popleft()
@@ -74,8 +74,8 @@ class Encryptor:
     """
 
     def __init__(self, keyring: Any, context: dict[str, str]) -> None:
-        self._source = _Buffer()
-        self._stream: Any = _CLIENT.stream(
+        self._source = Buffer()
+        self._stream: Any = CLIENT.stream(
             mode="encrypt",
             source=self._source,
             keyring=keyring,
@@ -86,7 +86,12 @@ class Encryptor:
 
     def start(self) -> None:
         """Get the message key now, not with the first frame. Raises what the keyring raises."""
-        _ = self._stream.header
+        _ = self.message_id
+
+    @property
+    def message_id(self) -> str:
+        """The message id, hex."""
+        return str(self._stream.header.message_id.hex())
 
     def update(self, data: bytes) -> Iterator[bytes]:
         """Feed plaintext; yield the ciphertext of each full frame."""
@@ -98,61 +103,6 @@ class Encryptor:
         """Yield the rest of the message. Feed nothing afterwards."""
         while chunk := self._stream.read(FRAME_BYTES):
             yield chunk
-
-
-class _Source:
-    """An iterator of chunks as the SDK's source stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._buffer = _Buffer()
-
-    def read(self, size: int) -> bytes:
-        while self._buffer.size < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            self._buffer.feed(chunk)
-        return self._buffer.read(size)
-
-
-def decrypt(
-    name: str, keyring: Any, context: dict[str, str], chunks: Iterator[bytes], size: int
-) -> Iterator[bytes]:
-    """Yield a message's plaintext in chunks of ``size`` bytes, each authenticated before.
-
-    Args:
-        name: the object's key, for error messages.
-        keyring: of `data_keyring` or `kms_keyring`.
-        context: the exact encryption context of the message.
-        chunks: the message.
-        size: bytes of a plaintext chunk; the last one may be shorter.
-
-    Raises:
-        ArtifactCorrupt: the SDK rejects the message (with exceptions of its own, the material
-            providers, cryptography and the Dafny runtime, ValueError or struct.error), its context
-            differs, or bytes follow its end. Errors of the source pass through.
-    """
-    source = _Source(chunks)
-    try:
-        stream: Any = _CLIENT.stream(
-            mode="decrypt",
-            source=source,
-            keyring=keyring,
-            encryption_context=context,
-            max_body_length=FRAME_BYTES,
-        )
-        # The SDK accepts a message with more context than the caller states.
-        if stream.header.encryption_context != context:
-            raise ArtifactCorrupt(f"{name} is bound to another encryption context")
-        while chunk := stream.read(size):
-            yield chunk
-        if source.read(1):
-            raise ArtifactCorrupt(f"{name} has bytes after the end of its message")
-    except CustodyError:
-        raise
-    except Exception as error:
-        raise ArtifactCorrupt(f"{name} does not authenticate ({type(error).__name__})") from None
 
 
 def data_keyring(data_key: bytes) -> Any:

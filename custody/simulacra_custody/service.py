@@ -15,8 +15,8 @@ from simulacra_custody.refs import ArtifactRef, ResourceRef, check_part
 from simulacra_custody.stores.base import ObjectInfo, ObjectStore
 from simulacra_custody.stores.owner import StoreOwner
 
-READ_CHUNK = 256 * 1024
-"""One frame: twice as fast as larger chunks, for which the allocator calls the kernel each time."""
+HELD_BYTES = 4 << 20
+"""Plaintext of a verified read that stays in memory between the check and the answer."""
 
 UPLOAD_GRACE_S = 3600.0
 """The API streams an upload before it creates its resource; the sweep waits this long for it."""
@@ -95,10 +95,8 @@ class Custody:
         with open_artifact(self.store, ref, encryptor) as writer:
             yield writer
 
-    def read(
-        self, ref: ArtifactRef, wrapped_key: str, *, chunk_size: int = READ_CHUNK
-    ) -> Iterator[bytes]:
-        """Decrypt an artifact in chunks of ``chunk_size`` bytes.
+    def read(self, ref: ArtifactRef, wrapped_key: str) -> Iterator[bytes]:
+        """Decrypt an artifact in chunks of a frame.
 
         The first chunk is authenticated before this returns, each other one before it is yielded.
         Truncation shows only at the end: keep nothing unless the iterator ends without an error.
@@ -107,13 +105,40 @@ class Custody:
             ArtifactMissing, KeyUnavailable, StoreUnavailable: at the call.
             ArtifactCorrupt: at the call or while iterating.
         """
-        from simulacra_custody.envelope import data_keyring, decrypt
+        from simulacra_custody.envelope import data_keyring
+        from simulacra_custody.verified import open_message
 
         keyring = data_keyring(self._unwrap(ref, wrapped_key))
-        chunks = self.store.open_range(ref.key)
-        plaintext = decrypt(ref.key, keyring, ref.encryption_context, chunks, chunk_size)
+        message, source = open_message(self.store, ref, keyring)
+        plaintext = message.whole(source)
         first = next(plaintext, None)
         return plaintext if first is None else itertools.chain((first,), plaintext)
+
+    def read_verified(
+        self,
+        ref: ArtifactRef,
+        wrapped_key: str,
+        stated: StoredArtifact,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        held_bytes: int = HELD_BYTES,
+    ) -> Iterator[bytes]:
+        """Authenticate a byte range of the stated artifact, then return an iterator over it.
+
+        Up to ``held_bytes`` stay in memory, more is read a second time; see `verified`.
+
+        Raises:
+            KeyUnavailable: at the call.
+            ArtifactMissing, ArtifactCorrupt, StoreUnavailable: at the call; while iterating, if the
+                object changed meanwhile or the store failed.
+        """
+        from simulacra_custody.envelope import data_keyring
+        from simulacra_custody.verified import verified
+
+        keyring = data_keyring(self._unwrap(ref, wrapped_key))
+        end = stated.bytes if end is None else end
+        return verified(self.store, ref, keyring, stated, start, end, held_bytes)
 
     def read_bytes(self, ref: ArtifactRef, wrapped_key: str, *, limit: int) -> bytes:
         """Return a small artifact. Raises `ArtifactTooLarge` above ``limit`` bytes."""

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.http.ranges import cut, parse_range
+from simulacra_api.http.ranges import parse_range
+from simulacra_custody.decryption import cut
 
 
 @pytest.mark.parametrize(

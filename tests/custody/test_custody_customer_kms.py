@@ -31,6 +31,7 @@ from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.base import ObjectStore
 from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.verified import open_message
 from simulacra_custody.wiring import open_store
 
 
@@ -62,8 +63,8 @@ def write(store: ObjectStore, ref: ArtifactRef, key: CustomerKey, data: bytes) -
 
 def read_as_the_service(store: ObjectStore, ref: ArtifactRef, key: CustomerKey) -> bytes:
     keyring = envelope.kms_keyring(key.key_arn, key.access.client())
-    chunks = store.open_range(ref.key)
-    return b"".join(envelope.decrypt(ref.key, keyring, ref.encryption_context, chunks, 1 << 20))
+    message, source = open_message(store, ref, keyring)
+    return b"".join(message.whole(source))
 
 
 Decrypt = Callable[[str, dict[str, str]], "subprocess.CompletedProcess[str]"]

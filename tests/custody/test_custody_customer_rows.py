@@ -12,12 +12,14 @@ import pytest
 from custody_aws import CustomerAccount
 from custody_servers import REGION, Server
 from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
-from simulacra_custody.envelope import decrypt, kms_keyring
+from simulacra_custody.artifact_writer import StoredArtifact
+from simulacra_custody.envelope import kms_keyring
 from simulacra_custody.errors import ArtifactCorrupt, KeyUnavailable
 from simulacra_custody.keys.customer_kms import CustomerKey
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.stores.local import LocalStore
+from simulacra_custody.verified import open_message
 from simulacra_trainer.tasks.artifacts import Artifacts
 
 ROWS = pa.table({"n": list(range(1000))})
@@ -51,9 +53,7 @@ def test_rows_open_with_the_customers_key_only(
         custody.read_bytes(ref, wrapped, limit=1 << 20)
     service = kms_keyring(account.key_arn, CustomerKey(account.key_arn).access.client())
     with pytest.raises(ArtifactCorrupt):
-        b"".join(
-            decrypt(ref.key, service, ref.encryption_context, store.open_range(ref.key), 1 << 20)
-        )
+        open_message(store, ref, service)
     customer = boto3.Session().client(
         "kms",
         endpoint_url=account.server.url,
@@ -62,9 +62,8 @@ def test_rows_open_with_the_customers_key_only(
         aws_secret_access_key=account.customer["AWS_SECRET_ACCESS_KEY"],
     )
     keyring = kms_keyring(account.key_arn, customer)
-    content = b"".join(
-        decrypt(ref.key, keyring, ref.encryption_context, store.open_range(ref.key), 1 << 20)
-    )
+    message, source = open_message(store, ref, keyring)
+    content = b"".join(message.whole(source))
     assert len(content) == part.bytes
     (tmp_path / "t.parquet").write_bytes(content)
     assert pq.read_table(tmp_path / "t.parquet").equals(ROWS)
@@ -86,4 +85,7 @@ def test_managed_rows_open_with_the_resources_key(custody: Custody) -> None:
     part = own.store_table("parts/00000.parquet", iter([ROWS]), ROWS.schema)
     assert part.key_arn is None
     ref = ResourceRef("acme", "generationjobs", "g1").artifact(part.name)
-    assert len(custody.read_bytes(ref, wrapped, limit=1 << 20)) == part.bytes
+    content = custody.read_bytes(ref, wrapped, limit=1 << 20)
+    assert len(content) == part.bytes
+    stated = StoredArtifact(part.name, part.bytes, 0, "0" * 64, part.message_id)
+    assert b"".join(custody.read_verified(ref, wrapped, stated)) == content

@@ -28,8 +28,8 @@ def stored(custody: Custody, ref: ArtifactRef) -> bytes:
     return b"".join(custody.store.open_range(ref.key))
 
 
-def drain(custody: Custody, ref: ArtifactRef, wrapped: str, chunk_size: int = 1 << 20) -> bytes:
-    return b"".join(custody.read(ref, wrapped, chunk_size=chunk_size))
+def drain(custody: Custody, ref: ArtifactRef, wrapped: str) -> bytes:
+    return b"".join(custody.read(ref, wrapped))
 
 
 @pytest.fixture
@@ -51,7 +51,6 @@ def test_artifact_of_every_size_reads_back(
     data = os.urandom(size)
     custody.write(ref, wrapped, (data[start : start + 70_001] for start in range(0, size, 70_001)))
     assert drain(custody, ref, wrapped) == data
-    assert drain(custody, ref, wrapped, chunk_size=1000) == data
     assert custody.read_bytes(ref, wrapped, limit=size) == data
 
 
@@ -63,13 +62,12 @@ def test_result_reports_size_and_digest(custody: Custody, ref: ArtifactRef, wrap
     assert result.stored_bytes == len(stored(custody, ref))
 
 
-def test_chunks_have_the_requested_size(
+def test_each_chunk_is_a_frame(
     custody: Custody, ref: ArtifactRef, wrapped: str, plaintext: bytes
 ) -> None:
     custody.write(ref, wrapped, [plaintext])
-    sizes = [len(chunk) for chunk in custody.read(ref, wrapped, chunk_size=100_000)]
-    assert set(sizes[:-1]) == {100_000}
-    assert sum(sizes) == len(plaintext)
+    sizes = [len(chunk) for chunk in custody.read(ref, wrapped)]
+    assert sizes == [FRAME_BYTES] * 3 + [len(plaintext) - 3 * FRAME_BYTES]
 
 
 def test_plaintext_is_not_in_the_store(custody: Custody, ref: ArtifactRef, wrapped: str) -> None:
@@ -138,7 +136,7 @@ def test_flipped_bit_in_a_frame_yields_only_earlier_frames(
     custody.store.put(ref.key, [flipped(message, frame * (FRAME_BYTES + 32) + 800)])
     given = bytearray()
     with pytest.raises(ArtifactCorrupt):  # noqa: PT012 - the loop must raise
-        for chunk in custody.read(ref, wrapped, chunk_size=FRAME_BYTES):
+        for chunk in custody.read(ref, wrapped):
             given += chunk
     assert bytes(given) == plaintext[: frame * FRAME_BYTES]
 

@@ -247,7 +247,8 @@ class StandIn:
             key = self.custody.new_resource_key(ref)
             await self.status(resource, name, wrappedKey=key)
         stored = self.custody.write(ref.artifact(artefact), key, [content])
-        return {"name": stored.name, "bytes": stored.bytes, "sha256": stored.sha256}
+        known = {"bytes": stored.bytes, "sha256": stored.sha256, "messageId": stored.message_id}
+        return {"name": stored.name, **known}
 
     async def prepare(self, dataset: str) -> None:
         await self.write(DATASETS, dataset, SCHEMA, TABLE.model_dump_json(by_alias=True).encode())

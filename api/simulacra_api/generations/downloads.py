@@ -1,8 +1,9 @@
 """Downloads of a generation's rows: links, files as stored or rendered, rows under a customer key.
 
 A link is signed for one tenant and one generation, expires after 15 minutes, and needs a bearer
-token as well. The response starts only after the first bytes were decrypted and authenticated, so a
-tampered artifact gives a clean error. A fault later in the file cuts the connection.
+token as well. The response starts only after every byte of it was authenticated, so a tampered
+artifact gives a clean error. If the object is changed or the store fails after that, the connection
+is cut.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fastapi.responses import StreamingResponse
 from simulacra_api.generations.render import Format, render
 from simulacra_api.generations.schemas import CustomerArtifact, Decryption
 from simulacra_api.http.problems import Problem
-from simulacra_api.http.ranges import cut, parse_range
+from simulacra_api.http.ranges import parse_range
 from simulacra_api.settings import LINK_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, status_of
 from simulacra_crds.contract.tasks import PART_PREFIX
@@ -31,6 +32,7 @@ from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.errors import ArtifactMissing
+from simulacra_custody.service import HELD_BYTES
 
 MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
@@ -131,25 +133,33 @@ class Download:
         headers = self.headers()
         media_type = MEDIA_TYPES[self._format]
         if self.stored is None:
-            parts = (b"".join(self._read(part)) for part in self._parts)
-            rows = render(parts, self._format, safe=self._safe)
-            first = await asyncio.to_thread(next, rows, b"")
-            content = itertools.chain((first,), rows)
+            content = await asyncio.to_thread(self._render)
             return StreamingResponse(content, headers=headers, media_type=media_type)
         size = self.stored.bytes
         bounds = parse_range(range_header, size) if if_range in (None, headers["ETag"]) else None
         start, end = bounds or (0, size)
-        chunks = await asyncio.to_thread(self._read, self.stored)
+        chunks = await asyncio.to_thread(self._verified, self.stored, start, end)
         headers["Content-Length"] = str(end - start)
         if bounds:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-            chunks = cut(chunks, start, end)
         status = 206 if bounds else 200
         return StreamingResponse(chunks, status, headers=headers, media_type=media_type)
 
-    def _read(self, part: Artifact) -> Iterator[bytes]:
-        ref = self._repository.ref(self._generation).artifact(part.name)
-        return self._repository.services.custody.read(ref, self._wrapped_key)
+    def _render(self) -> Iterator[bytes]:
+        """Authenticate all parts, then return the rendered file of their rows."""
+        parts = [self._verified(part, 0, part.bytes) for part in self._parts]
+        rows = render(map(b"".join, parts), self._format, safe=self._safe)
+        return itertools.chain((next(rows, b""),), rows)
+
+    def _verified(self, part: Artifact, start: int, end: int) -> Iterator[bytes]:
+        return self._repository.services.custody.read_verified(
+            self._repository.ref(self._generation).artifact(part.name),
+            self._wrapped_key,
+            _stored(part),
+            start=start,
+            end=end,
+            held_bytes=HELD_BYTES // len(self._parts),
+        )
 
 
 async def customer_artifacts(
@@ -165,6 +175,10 @@ async def customer_artifacts(
     )
 
 
+def _stored(part: Artifact) -> StoredArtifact:
+    return StoredArtifact(part.name, part.bytes, 0, part.sha256, part.message_id)
+
+
 def _customer_artifact(
     repository: TenantRepository, generation: GenerationJob, part: Artifact
 ) -> CustomerArtifact:
@@ -172,8 +186,7 @@ def _customer_artifact(
     from simulacra_custody.keys.customer_kms import decrypt_metadata, presigned_url
 
     ref = repository.ref(generation).artifact(part.name)
-    stored = StoredArtifact(part.name, part.bytes, 0, part.sha256)
-    known = decrypt_metadata(ref, part.key_arn or "", stored)
+    known = decrypt_metadata(ref, part.key_arn or "", _stored(part))
     url = presigned_url(repository.services.custody.store, ref)
     expires = utcnow().replace(microsecond=0) + timedelta(seconds=LINK_SECONDS)
     return CustomerArtifact(

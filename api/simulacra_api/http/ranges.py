@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from simulacra_api.http.problems import Problem
 
@@ -38,15 +37,3 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 def _position(digits: str) -> int:
     digits = digits.lstrip("0") or "0"
     return int(digits) if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
-
-
-def cut(chunks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:
-    """Yield bytes `start` to `end` (exclusive) of a stream, then stop reading."""
-    at = 0
-    for chunk in chunks:
-        piece = chunk[max(start - at, 0) : end - at]
-        at += len(chunk)
-        if piece:
-            yield piece
-        if at >= end:
-            return

@@ -150,6 +150,9 @@ class Artifact(KubeModel):
     bytes: int = Field(ge=0, description="Size in bytes before encryption.")
     sha256: Sha256 = Field(description="SHA-256 before encryption, in hex.")
     rows: int | None = Field(default=None, ge=0, description="Rows of a table.")
+    message_id: Sha256 | None = Field(
+        default=None, description="Id of the stored message of a table, in hex."
+    )
     key_arn: str | None = Field(
         default=None,
         max_length=256,

@@ -81,8 +81,9 @@ class Artifacts:
                 for table in tables:
                     writer.write_table(table)
                     rows += table.num_rows
-            stored = _describe(sink.commit(), rows)
-        return stored if key is None else stored.model_copy(update={"key_arn": key.key_arn})
+            stored = sink.commit()
+        known = {"message_id": stored.message_id, "key_arn": key.key_arn if key else None}
+        return _describe(stored, rows).model_copy(update=known)
 
     def _writer(
         self, name: str, key: CustomerKeyRef | None
