@@ -1,8 +1,8 @@
 """Verified reads: every requested byte of an artifact is authenticated before the first is given.
 
 A resource's status names each artifact by its SHA-256 and, for tables, by its message id. An older
-version authenticates under the same key, but has another message id. Where the id differs (a retried
-pod wrote the same rows again) or was not recorded, the SHA-256 of the plaintext decides.
+version authenticates under the same key, but has another message id. Where the id differs (a
+retried pod wrote the same rows again) or was not recorded, the SHA-256 of the plaintext decides.
 
 A small artifact stays in memory between the check and the answer. A larger one is read twice. What
 changes in between does not authenticate: the second read keeps the message of the first.

@@ -17,13 +17,14 @@ from simulacra_custody.errors import SettingsError, StoreForeign
 from simulacra_custody.wiring import open_audit, open_certificates, open_custody
 from simulacra_operator import health, logs
 from simulacra_operator.runtime import kopf_setup
+from simulacra_operator.runtime.audit_guard import AuditGuard
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.leadership import Leadership, LeadershipLost
 from simulacra_operator.runtime.metered_client import MeteredCluster
 from simulacra_operator.runtime.store_claim import StoreClaim
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
-from simulacra_operator.tasks import checkpoints, cleanup, watchers
+from simulacra_operator.tasks import cleanup, watchers
 from simulacra_operator.tasks.periodic import Periodic
 from simulacra_operator.tasks.rotation import Rotation
 from simulacra_operator.tasks.sweep import Sweep
@@ -63,14 +64,15 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
     orphans = partial(cleanup.erase_orphans, cluster, custody, scope)
     tombstones = partial(cleanup.delete_tombstones, cluster, controller.now)
     notices = partial(cleanup.delete_notices, cluster, controller.now)
-    checkpoint = partial(checkpoints.sign, controller)
-    certificates = partial(checkpoints.sweep_certificates, controller)
+    guard = AuditGuard(cluster, custody, controller.signing_keys)
+    certificates = partial(cleanup.sweep_certificates, custody)
     requests = partial(watchers.poll_access_requests, controller)
     tenants = partial(watchers.watch_tenants, controller)
     tasks = [
         Rotation(controller).run(),
         WebhookDelivery(cluster, custody, allow_private=private).run(),
-        Periodic("checkpoint", 5.0, checkpoint).run(),
+        Periodic("checkpoint", 5.0, guard.sign).run(),
+        Periodic("audit check", 1.0, guard.check).run(),
         Periodic("access request poll", 300.0, requests).run(),
         Periodic("orphan cleanup", 600.0, orphans).run(),
         Periodic("tombstone cleanup", 600.0, tombstones).run(),

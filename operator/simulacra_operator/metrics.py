@@ -37,7 +37,10 @@ AUDIT_SIGNED = Gauge(
     "simulacra_audit_signed_events", "Audit events covered by the newest checkpoint."
 )
 AUDIT_CORRUPT = Gauge(
-    "simulacra_audit_corrupt", "1 when the audit log does not continue its last checkpoint."
+    "simulacra_audit_corrupt", "1 since the audit log was found changed, until it is accepted."
+)
+AUDIT_CHECKED = Counter(
+    "simulacra_audit_checked_segments_total", "Segments that the check of the audit log verified."
 )
 LEADER = Gauge("simulacra_operator_leader", "1 in the leader, 0 in a standby.")
 SWEEP_AGE = Gauge("simulacra_sweep_age_seconds", "Seconds since the last completed sweep.")

@@ -14,16 +14,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from proofs import KEYS
 from simulacra_api.http.problems import Problem
 from simulacra_api.quotas import quota_usage, rate_limit
 from simulacra_api.quotas.quota_usage import Consumption
 from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.uploads import upload_lease
-from simulacra_crds.contract.names import dataset_name
+from simulacra_crds.contract.names import AUDIT_CHECK, dataset_name, system_namespace
 from simulacra_crds.contract.tombstone import Tombstone, manifest
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.tenant import Quotas
 from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
+from simulacra_custody.audit.check import CheckState
 
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
 TABLE_BYTES = len(CSV)
@@ -316,6 +318,35 @@ async def test_audit_events_of_a_tenant_are_paged_newest_first(
     assert only
     assert {one["type"] for one in only} == {"dev.simulacra.artefact.written"}
     assert {"kind", "uid", "client", "sha256", "request_id"} <= set(only[0])
+
+
+async def test_audit_events_say_whether_the_log_is_intact(
+    world: Any, http: httpx2.AsyncClient
+) -> None:
+    async def integrity() -> dict[str, Any]:
+        answer = await http.get("/v1/audit-events?limit=1")
+        assert answer.status_code == 200
+        return dict(answer.json()["integrity"])
+
+    nothing = {"status": "unchecked", "checked_events": None, "checked_at": None}
+    assert await integrity() == nothing
+    checked = CheckState(events=7, ended=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    known = {"checked_events": 7, "checked_at": "2026-03-01T12:00:00Z"}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AUDIT_CHECK}}
+    system = system_namespace()
+    await world.cluster.create(CONFIGMAPS, body, system)
+    try:
+        for state, status in (
+            (checked, "intact"),
+            (checked.model_copy(update={"corrupt": "segment 3 is missing"}), "corrupt"),
+        ):
+            data = {"check": state.seal(KEYS.log_name, KEYS.checkpoint)}
+            await world.cluster.patch(CONFIGMAPS, AUDIT_CHECK, {"data": data}, system)
+            assert await integrity() == known | {"status": status}
+        await world.cluster.patch(CONFIGMAPS, AUDIT_CHECK, {"data": {"check": "x"}}, system)
+        assert await integrity() == nothing
+    finally:
+        await world.cluster.delete(CONFIGMAPS, AUDIT_CHECK, system)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from operator_bench import (
     operator_kubeconfig,
 )
 from operator_proxy import KillingProxy
-from simulacra_crds.kube.client import TENANTS, Cluster, ClusterError
+from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
+from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, Cluster, ClusterError
 
 _tenants = itertools.count(1)
 PLANES = [
@@ -103,3 +104,4 @@ async def _clear(cluster: Cluster) -> None:
             with suppress(ClusterError):
                 await cluster.patch(resource, name, {"metadata": {"finalizers": None}}, namespace)
             await cluster.delete(resource, name, namespace)
+    await cluster.delete(CONFIGMAPS, AUDIT_CHECK, system_namespace())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -63,6 +64,19 @@ class AuditEventBody(BaseModel):
     counts: dict[str, int] | None = None
 
 
+class AuditIntegrity(BaseModel):
+    """What the operator's check of the whole audit log found."""
+
+    status: Literal["intact", "unchecked", "corrupt"] = Field(
+        description="corrupt: the log was changed. What is listed may be false, and no checkpoint "
+        "is signed. unchecked: no whole check has ended yet."
+    )
+    checked_events: int | None = Field(
+        default=None, description="Events that the last whole check covered, of all tenants."
+    )
+    checked_at: datetime | None = Field(default=None, description="When it ended.")
+
+
 class AuditEventList(Page):
     """A page of audit events, newest first.
 
@@ -70,3 +84,4 @@ class AuditEventList(Page):
     """
 
     items: list[AuditEventBody]
+    integrity: AuditIntegrity

@@ -8,6 +8,7 @@ from simulacra_api.account.audit_cursor import seal, unseal
 from simulacra_api.account.schemas import (
     AuditEventBody,
     AuditEventList,
+    AuditIntegrity,
     AuditQuery,
     Gauge,
     UsageBody,
@@ -15,7 +16,10 @@ from simulacra_api.account.schemas import (
 from simulacra_api.quotas.quota_usage import QUEUED_JOBS
 from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
 from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, Cluster
+from simulacra_custody.audit.check import CheckState
 from simulacra_custody.audit.event import AuditEvent
 
 _DAY = 86_400
@@ -56,7 +60,27 @@ async def audit_page(repository: TenantRepository, query: AuditQuery) -> AuditEv
         types=() if query.type is None else (query.type,),
     )
     cursor = None if page.before is None else seal(key, tenant_uid, page.before)
-    return AuditEventList(items=[_body(event) for event in page.events], next_cursor=cursor)
+    return AuditEventList(
+        items=[_body(event) for event in page.events],
+        next_cursor=cursor,
+        integrity=await _integrity(repository.services.cluster),
+    )
+
+
+async def _integrity(cluster: Cluster) -> AuditIntegrity:
+    """Return what the operator's check of the log has found."""
+    found = await cluster.find(CONFIGMAPS, AUDIT_CHECK, system_namespace())
+    try:
+        note = (found or {}).get("data", {}).get("check", "")
+        state = CheckState.open(note, None)
+    except ValueError:
+        state = CheckState()
+    intact = "unchecked" if state.events is None else "intact"
+    return AuditIntegrity(
+        status=intact if state.corrupt is None else "corrupt",
+        checked_events=state.events,
+        checked_at=state.ended,
+    )
 
 
 def _body(event: AuditEvent) -> AuditEventBody:

@@ -57,8 +57,8 @@ def _ok(body: Any) -> Example:
     return Example(answers={200: body})
 
 
-def _page(item: Json) -> Example:
-    return _ok({"items": [item], "next_cursor": None})
+def _page(item: Json, **more: Json) -> Example:
+    return _ok({"items": [item], "next_cursor": None, **more})
 
 
 def _fields(body: Json, *names: str) -> Json:
@@ -135,7 +135,8 @@ EXAMPLES: dict[str, Example] = {
             "source": "/simulacra/api",
             "outcome": "success",
             "client": "sim-5f0c8a1e",
-        }
+        },
+        integrity={"status": "intact", "checked_events": 4711, "checked_at": CREATED},
     ),
     "uploadDataset": Example(
         {"retention_seconds": 86_400, "knowledge": json.dumps(KNOWLEDGE), "file": "@survey.csv"},

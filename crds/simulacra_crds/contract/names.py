@@ -8,6 +8,8 @@ import os
 INSTALLATION_KEYS = "installation-keys"
 """The Secret (in `keys_namespace`) with the keys that sign erasure certificates and checkpoints,
 and the ConfigMap (in `system_namespace`) with their public parts."""
+AUDIT_CHECK = "audit-check"
+"""The ConfigMap (in `system_namespace`) with progress and verdict of the audit log's check."""
 
 
 def system_namespace() -> str:

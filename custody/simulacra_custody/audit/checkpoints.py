@@ -20,7 +20,13 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from simulacra_custody.audit.log import Head, follow_log, read_segment, verify_segments
-from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
+from simulacra_custody.audit.signed_note import (
+    VerifierKey,
+    note_text,
+    open_note,
+    sign_note,
+    verifier_key,
+)
 from simulacra_custody.errors import ArtifactMissing, AuditCorrupt, ObjectExists
 from simulacra_custody.stores.base import ObjectStore, last_present, read_object
 
@@ -85,14 +91,24 @@ class CheckpointSigner:
         self._signed_at = float("-inf")
         self._head = Head()
 
-    def step(self) -> Checkpoint | None:
+    @property
+    def number(self) -> int:
+        """The number of the newest checkpoint."""
+        return self._number
+
+    def step(self, seen: int = 0) -> Checkpoint | None:
         """Verify the new events; if a checkpoint is due, sign, store and return it.
+
+        Args:
+            seen: number of a checkpoint that was seen before and must still be there.
 
         Raises:
             AuditCorrupt: the log does not continue its last checkpoint; sign nothing more.
             StoreUnavailable: retry.
         """
         self._catch_up()
+        if self._number < seen:
+            raise AuditCorrupt(f"checkpoint {self._number + 1} is missing")
         for head in follow_log(self._store, self._head):
             self._head = head
         new = self._head.size - self._signed_size
@@ -114,7 +130,7 @@ class CheckpointSigner:
         if not further:
             return
         number = self._number + further
-        checkpoint = _read(self._store, number, None)
+        checkpoint = read_checkpoint(self._store, number, verifier_key(self._origin, self._key))
         segment = f"segment {checkpoint.segment} of checkpoint {number}"
         head = self._head
         if head.size != checkpoint.size:
@@ -188,15 +204,18 @@ def _stored(store: ObjectStore, key: VerifierKey | None) -> list[tuple[str, Chec
     for number, info in enumerate(store.list("checkpoints/"), start=1):
         if info.key != checkpoint_key(number):
             raise AuditCorrupt(f"checkpoint {number} is missing: {info.key} is in its place")
-        one = _read(store, number, key)
+        one = read_checkpoint(store, number, key)
         if found and (one.size <= found[-1][1].size or one.origin != found[-1][1].origin):
             raise AuditCorrupt(f"checkpoint {number} does not continue checkpoint {number - 1}")
         found.append((f"checkpoint {number}", one))
     return found
 
 
-def _read(store: ObjectStore, number: int, key: VerifierKey | None) -> Checkpoint:
+def read_checkpoint(store: ObjectStore, number: int, key: VerifierKey | None) -> Checkpoint:
+    """Return a stored checkpoint, its signature unchecked if key is None. Raises `AuditCorrupt`."""
     try:
         return Checkpoint.open(read_object(store, checkpoint_key(number)), key)
+    except ArtifactMissing:
+        raise AuditCorrupt(f"checkpoint {number} is missing") from None
     except ValueError as error:
         raise AuditCorrupt(f"checkpoint {number} is invalid: {error}") from None

@@ -26,6 +26,7 @@ from simulacra_custody.errors import (
 )
 from simulacra_custody.stores.base import ObjectStore, last_present, read_object
 
+FOLDER_SEGMENTS = 1000
 # Each conflict means that another writer succeeded.
 _CONFLICTS = 1000
 
@@ -109,9 +110,14 @@ class SegmentedAuditLog:
         return read_segment(self.store, head.segment + further)
 
 
+def segment_folder(number: int) -> str:
+    """Return the prefix of the folder of a segment: a thousand segments each."""
+    return f"segments/{number // FOLDER_SEGMENTS:09d}/"
+
+
 def segment_key(number: int) -> str:
-    """Return the object key of a segment: sorted by number, a thousand in a folder."""
-    return f"segments/{number // 1000:09d}/{number:012d}.jsonl"
+    """Return the object key of a segment, sorted by number."""
+    return f"{segment_folder(number)}{number:012d}.jsonl"
 
 
 def read_segment(store: ObjectStore, number: int) -> Head:

@@ -15,7 +15,6 @@ from typing import ParamSpec, TypeVar
 from simulacra_crds.contract.tasks import FAILURE, PROGRESS, UPLOAD, ProgressReport
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_custody.audit.certificates import Certificates
-from simulacra_custody.audit.checkpoints import Checkpoint, CheckpointSigner
 from simulacra_custody.audit.event import (
     AuditData,
     AuditEvent,
@@ -24,13 +23,12 @@ from simulacra_custody.audit.event import (
     EventType,
     Outcome,
 )
-from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
 from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
 from simulacra_custody.keys.tenant_keys import TenantKeys
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody, ErasureReport
-from simulacra_custody.stores.base import Presigning
+from simulacra_custody.stores.base import ObjectStore, Presigning
 from simulacra_custody.stores.owner import StoreOwner
 from simulacra_operator import metrics
 
@@ -57,7 +55,6 @@ class CustodyClient:
         self.certificates = certificates
         self._audit = audit
         self._owner: StoreOwner | None = None
-        self._signer: CheckpointSigner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
 
     async def run(
@@ -74,6 +71,11 @@ class CustodyClient:
             metrics.CUSTODY_ERRORS.labels(verb).count_exceptions(),
         ):
             return await loop.run_in_executor(self._pool, partial(call, *args, **kwargs))
+
+    @property
+    def audit_store(self) -> ObjectStore:
+        """The store of the audit log."""
+        return self._audit.store
 
     async def claim_store(self, installation: str, take_over: str | None) -> None:
         """Claim the store for an installation. Raises `StoreForeign` if another one owns it."""
@@ -129,12 +131,6 @@ class CustodyClient:
 
         counted = await self.run("count", sizes)
         return Counts(objects=len(counted), bytes=sum(counted))
-
-    async def sign_checkpoint(self, keys: InstallationKeys) -> Checkpoint | None:
-        """Verify new audit records; sign a checkpoint if one is due. Raises `AuditCorrupt`."""
-        if self._signer is None:
-            self._signer = CheckpointSigner(self._audit.store, keys.log_name, keys.checkpoint)
-        return await self.run("checkpoint", self._signer.step)
 
     async def create_tenant_key(self, tenant: str, provider: str | None) -> None:
         """Create a tenant's key unless any provider has one; provider None: the first."""

@@ -1,1 +1,1 @@
-"""Periodic tasks: sweep, watchers, cleanup, checkpoints, key rotation, webhooks."""
+"""Periodic tasks: sweep, watchers, cleanup, key rotation, webhooks."""

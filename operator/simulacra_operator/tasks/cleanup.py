@@ -62,3 +62,8 @@ async def delete_tombstones(cluster: Cluster, now: Callable[[], datetime]) -> No
         if expired:
             meta = found["metadata"]
             await cluster.delete(CONFIGMAPS, meta["name"], meta["namespace"], uid=meta["uid"])
+
+
+async def sweep_certificates(custody: CustodyClient) -> None:
+    """Erase the erasure certificates whose retention ended."""
+    await custody.run("sweepCertificates", custody.certificates.sweep)
