@@ -185,7 +185,9 @@ def test_a_stored_part_is_not_generated_again(fitted: Pod, monkeypatch: pytest.M
     monkeypatch.setattr(context, "load_model", lambda _: pytest.fail("the model was loaded"))
     code, again = fitted.run("generate", "generationjobs")
     assert code == ExitCode.OK
-    assert again.artefacts == first.artefacts
+    # A part that was only read again is known by its digest, not by its message id.
+    known = [one.model_copy(update={"message_id": None}) for one in first.artefacts]
+    assert again.artefacts == known
     assert again.rows == 50
 
 
