@@ -195,8 +195,12 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "1,048,576 rows",
     ),
     "xlsx, cells beyond the names": (
-        lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="C2"><v>1</v></c></row>'),
-        "Row 2",
+        lambda: sheet(
+            HEADER_ROW
+            + "".join(f'<row r="{i}"><c r="A{i}"><v>1</v></c></row>' for i in range(2, 400))
+            + '<row r="400"><c r="C400"><v>1</v></c></row>'
+        ),
+        "Row 400",
     ),
     "xlsx, a shared string that is none": (
         lambda: sheet(f'{HEADER_ROW}<row r="2"><c r="A2" t="s"><v>99999</v></c></row>'),

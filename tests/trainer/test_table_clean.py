@@ -105,7 +105,6 @@ def test_integers_with_many_values_have_limits_instead_of_levels() -> None:
 @pytest.mark.parametrize(
     ("values", "decimals"),
     [
-        ([1.0, 2.0, None] * 20, 0),
         ([0.5, 1.25, 3.0] * 20, 2),
         ([0.009459459, 0.2, 180.6666667] * 20, 9),
         (list(np.random.default_rng(0).normal(size=N)), None),
@@ -114,6 +113,12 @@ def test_integers_with_many_values_have_limits_instead_of_levels() -> None:
 def test_decimals_are_counted(values: list[float], decimals: int | None) -> None:
     found = column(values)
     assert (found.kind, found.storage, found.decimals) == ("numeric", "double", decimals)
+
+
+def test_doubles_that_are_all_whole_are_integers_in_their_storage() -> None:
+    found = column([1.0, 2.0, None] * 20)
+    assert (found.kind, found.storage, found.level_values()) == ("integer", "double", ["1", "2"])
+    assert column([1.0, 2.0, float("inf")] * 20).kind == "numeric"
 
 
 def test_single_precision_counts_its_own_digits() -> None:
@@ -217,9 +222,11 @@ def test_numbers_in_text_are_read(cells: list[str], expected: list[float]) -> No
 
 
 def test_the_delimiter_decides_an_ambiguous_comma() -> None:
-    cells = ["1,234", "5,678", "9,012"] * 20
-    assert clean_one(cells, csv=True).table["c"][0].as_py() == 1234
-    assert clean_one(cells, csv=True, delimiter=b";").table["c"][0].as_py() == 1.234
+    cells = {"c": ["1,234", "5,678", "9,012"] * 20, "o": ["1", "2", "3"] * 20}
+    table = pa.table(cells).replace_schema_metadata({ORIGIN: b"csv", DELIMITER: b","})
+    assert clean_table(table).table["c"][0].as_py() == 1234
+    table = table.replace_schema_metadata({ORIGIN: b"csv", DELIMITER: b";"})
+    assert clean_table(table).table["c"][0].as_py() == 1.234
 
 
 def test_few_words_among_numbers_become_missing_and_many_keep_text() -> None:
@@ -381,7 +388,7 @@ def test_unsigned_numbers_above_int64_become_levels() -> None:
 def test_identifiers_with_gaps_are_found_among_doubles() -> None:
     scattered = [float(i) for i in np.random.default_rng(2).permutation(10**6)[: N - 1]]
     assert column([None, *scattered], name="user_id").kind == "identifier"
-    assert column([None, *scattered], name="salary").kind == "numeric"
+    assert column([None, *scattered], name="salary").kind == "integer"
 
 
 def test_long_levels_do_not_slow_the_search_for_scales() -> None:

@@ -86,7 +86,7 @@ def test_a_workbooks_cells_become_typed_columns(tmp_path: Path) -> None:
         "mixed": ("integer", "int64"),
     }
     assert schema.rows == 40
-    assert schema.cleaning[0].action == "only the first of 2 worksheets was read"
+    assert schema.cleaning[0].action == "the largest worksheet 'Sheet' was read; left out: 'more 0'"
     mixed = schema.find("mixed")
     assert mixed is not None
     assert mixed.missing_share == 0.5
@@ -145,7 +145,8 @@ def test_the_first_visible_worksheet_is_read_after_a_chart_sheet(
     book.save(path)
     table = read_table(path)
     assert (table.column_names, table.num_rows) == (["x", "y"], 29)
-    assert table.schema.metadata[NOTES] == b"only the first of 2 worksheets was read"
+    notes = table.schema.metadata[NOTES].decode()
+    assert notes == "the largest worksheet 'A & B <ü>' was read; left out: 'later'"
 
 
 @pytest.mark.parametrize("name", ["survey.sav", "survey.zsav"])

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from simulacra_api.generations.safe_cells import safe_batch
+from simulacra_crds.contract.cell_text import csv_batch
 
 BATCH_ROWS = 65_536
 Format = Literal["parquet", "csv", "arrow"]
@@ -46,24 +47,21 @@ def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -
 
     Args:
         parts: Parquet files with one schema, read one after the other.
-        file_format: csv (RFC 4180, header line, missing values empty), arrow (IPC file,
-            dictionaries written out) or parquet (zstd).
+        file_format: csv (RFC 4180, header line, missing values empty, cells in the form of the
+            upload), arrow (IPC file, dictionaries written out) or parquet (zstd).
         safe: put a single quote before texts of a CSV that a spreadsheet would run.
 
     Raises:
         pyarrow.ArrowInvalid: for a part that is not Parquet or has another schema.
     """
-    quoted = safe and file_format == "csv"
     sink, writer, schema = _Sink(), None, None
     for part in parts:
         source = pyarrow.parquet.ParquetFile(pa.BufferReader(part))
         if writer is None:
-            schema = _written_schema(source.schema_arrow, file_format)
-            header = safe_batch(_empty(schema)).schema if quoted else schema
-            writer = _open_writer(sink, header, file_format)
+            schema = _written_schema(source.schema_arrow, file_format, safe)
+            writer = _open_writer(sink, schema, file_format)
         for batch in source.iter_batches(BATCH_ROWS):
-            cast = batch.cast(schema)
-            writer.write_batch(safe_batch(cast) if quoted else cast)
+            writer.write_batch(_as_written(batch, file_format, safe).cast(schema))
             if data := sink.take():
                 yield data
     if writer is not None:
@@ -71,11 +69,18 @@ def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -
         yield sink.take()
 
 
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], one.type) for one in schema], schema=schema)
+def _as_written(batch: pa.RecordBatch, file_format: Format, safe: bool) -> pa.RecordBatch:
+    """Return the batch with the cells of a CSV; other formats keep their types."""
+    if file_format != "csv":
+        return batch
+    return csv_batch(safe_batch(batch) if safe else batch)
 
 
-def _written_schema(schema: pa.Schema, file_format: Format) -> pa.Schema:
+def _written_schema(schema: pa.Schema, file_format: Format, safe: bool) -> pa.Schema:
+    if file_format == "csv":
+        empty = [pa.array([], field.type) for field in schema]
+        batch = pa.RecordBatch.from_arrays(empty, schema=schema)
+        return _as_written(batch, file_format, safe).schema
     # An Arrow file has one dictionary per column, but each part has its own: write plain values.
     if file_format != "arrow":
         return schema

@@ -17,7 +17,11 @@ def safe_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch with harmless texts and column names."""
     columns = [_safe(column) for column in batch.columns]
     names = _safe(pa.array(batch.schema.names, pa.string())).to_pylist()
-    return pa.RecordBatch.from_arrays(columns, names)
+    fields = [
+        field.with_name(name).with_type(column.type)
+        for field, name, column in zip(batch.schema, names, columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _safe(column: pa.Array) -> pa.Array:

@@ -31,6 +31,30 @@ class LevelSchema(KubeModel):
     share: float
     label: str | None = Field(default=None, description="The upload's label of a number (SPSS).")
     code: str | None = Field(default=None, description="The upload's code of this word (SPSS).")
+    special: bool = Field(default=False, description="No answer: apart from the order.")
+
+
+class CellForm(KubeModel):
+    """How a CSV writes the cells of a column; generated CSV files have the same form."""
+
+    text_format: str | None = Field(
+        default=None, description="Dates and times of day (strftime), durations (h, m, s)."
+    )
+    language: str | None = Field(default=None, description="Of the names of months.")
+    decimal: Literal[".", ","] = "."
+    group: str = Field(default="", description="Sign between thousands.")
+    decimals: int | None = Field(default=None, description="Digits after the decimal sign.")
+    before: str = Field(default="", description="Text before the digits, such as a currency.")
+    after: str = Field(default="", description="Text after the digits, such as a unit.")
+    factor: float = Field(default=1.0, description="Value of 1 as written: 1000 for 12k.")
+    negative: Literal["sign", "brackets", "after"] = "sign"
+
+
+class SpecialValue(KubeModel):
+    """A code or word that is no value of the column, and its share (0..1) of all rows."""
+
+    value: str
+    share: float
 
 
 class MaskSchema(KubeModel):
@@ -93,6 +117,16 @@ class ColumnSchema(KubeModel):
         default=None,
         description="Format of dates (strftime) or numbers (.2f) in a text column, used for "
         "generated values too.",
+    )
+    form: CellForm | None = Field(default=None, description="Form of the cells of a CSV.")
+    unit: str | None = Field(default=None, description="Unit of the numbers: EUR, %, kg, min.")
+    specials: list[SpecialValue] = Field(
+        default_factory=list,
+        description="Codes and words among numbers that mean no answer; missing when learned.",
+    )
+    prefix: int | None = Field(
+        default=None,
+        description="Postcodes: characters of a rare code that are learned; the rest is drawn.",
     )
 
     @property

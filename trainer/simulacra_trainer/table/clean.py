@@ -6,13 +6,15 @@ stay.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import CleaningNote, TableSchema
+from simulacra_crds.contract.schema import CleaningNote, SpecialValue, TableSchema
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -22,15 +24,19 @@ from simulacra_trainer.table.columns.build import (
     numeric_column,
     unlearned,
 )
+from simulacra_trainer.table.columns.dates import parse_dates
 from simulacra_trainer.table.columns.distinct_values import split_words
-from simulacra_trainer.table.columns.identifiers import is_named_id, is_row_number
+from simulacra_trainer.table.columns.identifiers import is_row_number
 from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
-from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
+from simulacra_trainer.table.columns.numerals import MAX_DECIMALS, proven_decimal
+from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
+from simulacra_trainer.table.columns.specials import take_codes
 from simulacra_trainer.table.columns.text import (
     TextOrigin,
     clean_dictionary,
     clean_levels,
     clean_text,
+    note_specials,
 )
 from simulacra_trainer.table.columns.weights import unknown_column, weight_column
 from simulacra_trainer.table.errors import too_small
@@ -40,8 +46,12 @@ from simulacra_trainer.table.persons.real_values import METADATA
 from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
 from simulacra_trainer.table.readers.file_labels import declared_of
 from simulacra_trainer.table.readers.names import check_names, check_row_count
+from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
+Vote = TypeVar("Vote", str, bool)
 MAX_YEAR = 9999
+SAMPLE_ROWS = 2_000
+"""Rows of each text column that the vote on the decimal sign looks at."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,14 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
     """
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
+    raw, unnamed = settle_unnamed(raw)
     metadata = raw.schema.metadata or {}
     source = metadata.get(ORIGIN)
+    decimal, day_first = _conventions(raw)
     origin = TextOrigin(
         csv=source in (b"csv", b"xlsx"),
-        prefer_comma=metadata.get(DELIMITER) == b";",
+        decimal=decimal or ("," if metadata.get(DELIMITER) == b";" else None),
+        day_first=True if day_first is None and decimal == "," else day_first,
         doubles=source in (b"xlsx", b"spss"),
     )
     columns = [
@@ -100,6 +113,7 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
         columns=[c.schema for c in columns],
         cleaning=[
             *(CleaningNote(action=line) for line in metadata.get(NOTES, b"").decode().splitlines()),
+            *(CleaningNote(action=line) for line in unnamed),
             *(note for c in columns for note in c.notes),
         ],
     )
@@ -107,6 +121,28 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
     if protected.real is not None:
         table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
     return CleanTable(table, schema)
+
+
+def _conventions(raw: pa.Table) -> tuple[str | None, bool | None]:
+    """Return the decimal sign, and whether the day stands first, as most text columns prove."""
+    decimals: Counter[str] = Counter()
+    orders: Counter[bool] = Counter()
+    for column in raw.columns:
+        if not _is_text(column.type):
+            continue
+        sample = split_words(column.slice(0, SAMPLE_ROWS))
+        if sign := proven_decimal(sample.levels):
+            decimals[sign] += 1
+        dates = parse_dates(sample)
+        if dates and not dates.ambiguous and dates.text_format[:2] in ("%d", "%m"):
+            orders[dates.text_format.startswith("%d")] += 1
+    return _majority(decimals), _majority(orders)
+
+
+def _majority(votes: Counter[Vote]) -> Vote | None:
+    ranked = votes.most_common(2)
+    clear = len(ranked) == 1 or (len(ranked) == 2 and ranked[0][1] > ranked[1][1])
+    return ranked[0][0] if clear else None
 
 
 def _with_weights(columns: list[CleanColumn], name: str, rows: int) -> list[CleanColumn]:
@@ -182,7 +218,10 @@ def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
 
 
 def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> CleanColumn:
-    """Clean numbers; of a format with doubles only, whole numbers become integers."""
+    """Clean numbers; doubles that are all whole are integers, which pandas cannot store with gaps.
+
+    With `doubles` the format stores all numbers as doubles, so whole ones are written as int64.
+    """
     scale = values.type.scale if pa.types.is_decimal(values.type) else None
     numbers = values.cast(pa.float64())
     finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
@@ -191,22 +230,19 @@ def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> Clea
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
     if (
-        doubles
+        scale is None
         and not infinite
         and pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
         and _fits(numbers)
     ):
-        return _integer(name, numbers.cast(pa.int64()), "int64")
+        return _integer(name, numbers.cast(pa.int64()), "int64" if doubles else storage)
+    numbers, codes = take_codes(numbers)
     result = numeric_column(
         name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
     )
-    if result.schema.decimals == 0 and (result.schema.maximum or 0) < 2**53 and is_named_id(name):
-        whole = numbers.cast(pa.int64())  # integers with missing values arrive as doubles
-        if is_row_number(name, whole):
-            return unlearned(name, "identifier", whole, storage)
     if infinite:
         result.note("infinite numbers were set to missing", infinite)
-    return result
+    return _with_codes(result, codes)
 
 
 def _fits(numbers: pa.Array) -> bool:
@@ -226,7 +262,19 @@ def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
         )
     if is_row_number(name, numbers):
         return unlearned(name, "identifier", numbers, storage)
-    return integer_column(name, numbers, storage)
+    if is_postcode_name(name):
+        words = split_words(pa.chunked_array([numbers.cast(pa.string())]))
+        if coded := postcode_column(name, words, storage):
+            return coded
+    is_count = pa.types.is_time(values.type) or pa.types.is_duration(values.type)
+    numbers, codes = (numbers, []) if is_count else take_codes(numbers)
+    return _with_codes(integer_column(name, numbers, storage), codes)
+
+
+def _with_codes(result: CleanColumn, codes: list[SpecialValue]) -> CleanColumn:
+    result.update(specials=codes)
+    note_specials(result, codes)
+    return result
 
 
 def _is_text(kind: pa.DataType) -> bool:

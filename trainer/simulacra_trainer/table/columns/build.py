@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from simulacra_crds.contract.schema import CleaningNote, ColumnKind, ColumnSchema, LevelSchema
 from simulacra_trainer.table.columns.dates import seconds
 from simulacra_trainer.table.columns.numerals import count_decimals
+from simulacra_trainer.table.columns.periods import MAX_LEVELS as MAX_PERIODS
+from simulacra_trainer.table.columns.periods import are_months
 
 MAX_INTEGER_LEVELS = 50
 UNLEARNED_NOTES = {
@@ -30,6 +32,15 @@ class CleanColumn:
     values: pa.Array | None
     notes: list[CleaningNote] = field(default_factory=list)
 
+    def update(self, **fields: object) -> None:
+        """Set fields of the schema entry."""
+        self.schema = self.schema.model_copy(update=fields)
+
+    @property
+    def rows(self) -> int:
+        """Rows of a learned column."""
+        return 0 if self.values is None else len(self.values)
+
     def note(self, action: str, count: int = 0) -> None:
         """Add a note on a change and the number of rows that it affected."""
         self.notes.append(CleaningNote(column=self.schema.name, action=action, count=count))
@@ -43,6 +54,10 @@ def integer_column(
     if distinct == 1 and not values.null_count:
         return unlearned(name, "constant", values, storage)
     levels: list[LevelSchema] = []
+    if distinct <= MAX_PERIODS and not storage.startswith(("time", "duration")):
+        present = pc.unique(values.drop_null()).to_numpy(zero_copy_only=False)
+        if are_months(present):
+            return _months(name, values, np.sort(present), storage)
     if distinct <= MAX_INTEGER_LEVELS:
         table = pc.value_counts(values.drop_null())
         pairs = sorted(
@@ -62,6 +77,22 @@ def integer_column(
         text_format=text_format,
     )
     return CleanColumn(schema, values)
+
+
+def _months(
+    name: str, values: pa.Array, present: npt.NDArray[np.int64], storage: str
+) -> CleanColumn:
+    """Return whole numbers such as 202403 as periods in order."""
+    codes = pc.index_in(values, value_set=pa.array(present, values.type)).fill_null(-1)
+    result = level_column(
+        name,
+        "ordinal",
+        [str(month) for month in present],
+        codes.to_numpy(zero_copy_only=False),
+        storage,
+    )
+    result.note("the levels were recognized as periods in order")
+    return result
 
 
 def numeric_column(

@@ -6,6 +6,7 @@ stays text.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.month_names import LANGUAGES, month_names
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH
 
@@ -32,6 +34,11 @@ _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[A-Za-z]{3,9} [0-9]{1,2}, [0-9]{4}" + _TIME, ("%b %d, %Y",)),
 )
 _UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
+_PROBE = r"^[0-9]{1,4}[-/. ]|[0-9],? (?:de )?[0-9]{4}|^[0-9]{1,2}(?:er|º) "
+_NAMED = (
+    r"^(?P<day>[0-9]{1,2})(?P<first>\.?|er|º)(?P<second> de | d'|[ \-])(?P<month>\pL+)"
+    r"(?P<third>\.?(?: de | del |, |[ \-]))(?P<year>[0-9]{4})$"
+)
 _MONTH = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
 
 
@@ -45,6 +52,7 @@ class ParsedDates:
         timed: whether there is a time of day.
         zoned: whether the words name a time zone.
         ambiguous: the order of day and month is unclear, so values must not be used.
+        language: of the names of months, if they are not English.
     """
 
     values: pa.Array
@@ -52,16 +60,19 @@ class ParsedDates:
     timed: bool = False
     zoned: bool = False
     ambiguous: bool = False
+    language: str | None = None
 
 
-def parse_dates(words: Words) -> ParsedDates | None:
-    """Return a text column's dates if ENOUGH values are dates of one form, else None."""
+def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | None:
+    """Return a text column's dates if ENOUGH values are dates of one form, else None.
+
+    Args:
+        words: the column.
+        day_first: the order of day and month if these dates leave it open; None to leave it.
+    """
     needed = ENOUGH * words.share(pc.invert(words.soft()))
     probe = words.levels.slice(0, 200)
-    if (
-        needed == 0
-        or not pc.any(pc.match_substring_regex(probe, r"^[0-9]{1,4}[-/. ]|[0-9], [0-9]{4}")).as_py()
-    ):
+    if needed == 0 or not pc.any(pc.match_substring_regex(probe, _PROBE)).as_py():
         return None
     parsed = _iso(words, needed) or _months(words, needed)
     if parsed:
@@ -69,8 +80,10 @@ def parse_dates(words: Words) -> ParsedDates | None:
     for pattern, formats in _FORMS:
         matched = pc.match_substring_regex(words.levels, pattern)
         if words.share(matched) >= needed:
-            return _by_formats(words, pc.if_else(matched, words.levels, None), formats, needed)
-    return None
+            dates = pc.if_else(matched, words.levels, None)
+            if found := _by_formats(words, dates, formats, needed, day_first):
+                return found
+    return named_months(words, needed)
 
 
 def _iso(words: Words, needed: float) -> ParsedDates | None:
@@ -101,8 +114,37 @@ def _months(words: Words, needed: float) -> ParsedDates | None:
     return ParsedDates(days.cast(pa.timestamp("us")), "%Y-%m")
 
 
+def named_months(words: Words, needed: float) -> ParsedDates | None:
+    """Return dates with the name of the month, in one of 24 languages."""
+    matched = pc.match_substring_regex(words.levels, _NAMED)
+    if words.share(matched) < needed:
+        return None
+    parts = pc.extract_regex(words.levels, _NAMED)
+    names = pc.utf8_lower(pc.struct_field(parts, "month"))
+    distinct = set(names.drop_null().to_pylist())
+    for language, length in itertools.product(LANGUAGES, ("long", "short")):
+        months = [name.lower() for name in month_names(language, length)]
+        if not distinct <= set(months):
+            continue
+        number = pc.add(pc.index_in(names, value_set=pa.array(months)), 1).cast(pa.string())
+        day, year = (pc.struct_field(parts, key) for key in ("day", "year"))
+        iso = pc.binary_join_element_wise(year, number, day, "-")
+        values = pc.strptime(iso, "%Y-%m-%d", "us", error_is_null=True)
+        first = parts.filter(matched)[0].as_py()
+        padded = pc.any(pc.starts_with(day, "0")).as_py()
+        sign = "%B" if length == "long" else "%b"
+        pattern = f"{'%d' if padded else '%-d'}{first['first']}{first['second']}{sign}"
+        pattern += f"{first['third']}%Y"
+        return ParsedDates(values, pattern, language=language)
+    return None
+
+
 def _by_formats(
-    words: Words, levels: pa.StringArray, formats: tuple[str, ...], needed: float
+    words: Words,
+    levels: pa.StringArray,
+    formats: tuple[str, ...],
+    needed: float,
+    day_first: bool | None,
 ) -> ParsedDates | None:
     suffix = _time_format(levels.drop_null()[0].as_py())
     upper = pc.utf8_upper(levels) if "%p" in suffix else levels
@@ -114,9 +156,10 @@ def _by_formats(
     good = [i for i, share in enumerate(shares) if share >= needed and share == max(shares)]
     if not good:
         return None
-    best = good[0]
+    ambiguous = len(good) > 1 and day_first is None
+    best = good[1] if len(good) > 1 and day_first is False else good[0]
     return ParsedDates(
-        parses[best], formats[best] + suffix, timed=bool(suffix), ambiguous=len(good) > 1
+        parses[best], formats[best] + suffix, timed=bool(suffix), ambiguous=ambiguous
     )
 
 

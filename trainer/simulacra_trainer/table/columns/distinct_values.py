@@ -5,12 +5,14 @@ Later steps (is it a number, a date, a scale?) look at the distinct words only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from simulacra_trainer.table.columns.specials import are_special
 
 _MISSING_WORDS = {"", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "nat", "null", "(null)", "nil"}
 _MISSING_SIGNS = {"?", ".", "-", "--", "---", "\\n", "<na>", "<null>", "#n/a", "#na"}
@@ -51,6 +53,15 @@ class Words:
     def soft(self) -> pa.BooleanArray:
         """Mark the words that mean "no value" among numbers and dates."""
         return pc.is_in(pc.utf8_lower(self.levels), value_set=pa.array(sorted(SOFT_MISSING_TOKENS)))
+
+    def no_values(self) -> npt.NDArray[np.bool_]:
+        """Mark the words that are no numbers: soft missing words and special answers."""
+        return _true(pc.or_(self.soft(), are_special(self.levels)))
+
+    def without(self, mask: npt.NDArray[np.bool_]) -> Words:
+        """Return the column with the rows of some words missing."""
+        place = np.append(np.where(mask, -1, np.arange(len(self.levels))), -1)
+        return replace(self, counts=np.where(mask, 0, self.counts), codes=place[self.codes])
 
     def rows(self, values: pa.Array) -> pa.Array:
         """Return the values of the words as one value per row; null where missing."""

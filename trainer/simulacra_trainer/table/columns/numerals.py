@@ -1,8 +1,11 @@
-"""Numbers from text with groups, decimal commas, currency, percent signs or parentheses."""
+"""Numbers from text: one decimal sign a column, with currency, units, signs and factors removed.
+
+A column proves its decimal sign ("17,12", "1.234,5") or leaves it open ("33.000" beside "943"). An
+open column follows the columns of the file that prove one, then the delimiter.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,63 +13,101 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.schema import CellForm
 from simulacra_trainer.table.columns.distinct_values import Words
+from simulacra_trainer.table.columns.dress import Dress, undress
 
 ENOUGH = 0.99
 """Share of the values that must be numbers (or dates) for the rest to be set to missing."""
 MAX_DECIMALS = 9
+PROBE = 1_000
+"""Words that are looked at before all of them are."""
 
-_CURRENCY = r"(?:[$€£¥₹]|USD|EUR|GBP|CHF|JPY|INR|CAD|AUD)"
 _CODES = r"^[+-]?0[0-9]|^[0-9]{16,}$"
 """Zero-padded or longer than a double can hold: a code, not a quantity."""
 _PLAIN = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
-_POINT = r"^[+-]?(?:[0-9]{1,3}(?:[, '’\x{a0}\x{202f}][0-9]{3})+|[0-9]+)(?:\.[0-9]*)?$"
-_COMMA = r"^[+-]?(?:[0-9]{1,3}(?:[. '’\x{a0}\x{202f}][0-9]{3})+|[0-9]+)(?:,[0-9]*)?$"
-_GROUPED_POINT, _GROUPED_COMMA = r"[, '’\x{a0}\x{202f}]", r"[. '’\x{a0}\x{202f}]"
+_SPACE = " '’\\x{a0}\\x{202f}\\x{2009}"
+_POINT = (
+    rf"^[+-]?(?:[1-9][0-9]{{0,2}}(?:[,{_SPACE}][0-9]{{3}})+|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}"
+    r"|[0-9]+)?(?:\.[0-9]*)?$"
+)
+_COMMA = rf"^[+-]?(?:[1-9][0-9]{{0,2}}(?:[.{_SPACE}][0-9]{{3}})+|[0-9]+)?(?:,[0-9]*)?$"
+_OPEN = r"^[1-9][0-9]{0,2}\.[0-9]{3}$"
 
 
 @dataclass(frozen=True)
 class ParsedNumbers:
     """The number of each word, int64 or float64; null if the word is not a number.
 
-    notation: removed signs, in words ("" for plain digits); text_format: format specification if
-    all words have the same number of decimals.
+    Attributes:
+        values: of the words.
+        notation: removed signs, in words ("" for plain digits).
+        form: how the cells are written; None for plain digits.
+        decimals: of all words, if they are the same.
+        unclear: nothing shows which sign is the decimal sign.
     """
 
     values: pa.Array
     notation: str
-    text_format: str | None
+    form: CellForm | None
+    decimals: int | None
+    unclear: bool = False
 
 
-def parse_numbers(words: Words, prefer_comma: bool) -> ParsedNumbers | None:
+def parse_numbers(words: Words, decimal: str | None = None) -> ParsedNumbers | None:
     """Return the numbers of a text column if at least ENOUGH of its values are numbers, else None.
 
     Args:
         words: the column.
-        prefer_comma: read an ambiguous "1,234" with a decimal comma (semicolon-separated files).
+        decimal: the sign that an open column follows, "." or ","; None if the file shows none.
     """
     levels = words.levels
-    candidates = words.counts * ~pc.fill_null(words.soft(), True).to_numpy(zero_copy_only=False)
+    candidates = words.counts * ~words.no_values()
     if not candidates.sum() or pc.any(pc.match_substring_regex(levels, _CODES)).as_py():
         return None
     enough = ENOUGH * candidates.sum()
     plain = _matches(levels, _PLAIN)
-    if candidates[plain].sum() >= enough:
-        return _converted(levels, plain, [])
-    bare, notation = _strip_notation(words, levels)
-    point, comma = _matches(bare, _POINT), _matches(bare, _COMMA)
-    by_point, by_comma = candidates[point].sum(), candidates[comma].sum()
-    if max(by_point, by_comma) < enough:
+    # A word with a comma proves nothing here, but shows that the points may be groups.
+    is_open = _any(levels, _OPEN) and _all_open(levels, plain)
+    if candidates[plain].sum() >= enough and not (is_open and decimal == ","):
+        return _converted(levels, plain, None, [], decimal is None and is_open)
+    dress = undress(words, candidates, enough)
+    if dress is None or pc.any(pc.match_substring_regex(dress.digits, _CODES)).as_py():
         return None
-    use_comma = by_comma > by_point or (by_comma == by_point and prefer_comma and _has(bare, ","))
-    if use_comma:
-        digits = pc.replace_substring(
-            pc.replace_substring_regex(bare, _GROUPED_COMMA, ""), ",", "."
-        )
-        return _converted(digits, comma, [*notation, "decimal commas"])
-    digits = pc.replace_substring_regex(bare, _GROUPED_POINT, "")
-    grouped = pc.any(pc.not_equal(digits, bare)).as_py()
-    return _converted(digits, point, [*notation, "grouped thousands"] if grouped else notation)
+    vote = _vote(dress.digits, candidates, decimal)
+    if candidates[vote.matched].sum() < enough:
+        return None
+    digits, group = _one_form(dress.digits, vote.comma)
+    notation = list(dress.notation)
+    if vote.comma and _any(dress.digits, ","):
+        notation.append("decimal commas")
+    elif group:
+        notation.append("grouped thousands")
+    form = CellForm(
+        decimal="," if vote.comma else ".",
+        group=group,
+        before=dress.before,
+        after=dress.after,
+        factor=dress.factor,
+        negative=dress.negative,
+    )
+    return _converted(digits, vote.matched, (form, dress), notation, vote.unclear)
+
+
+def proven_decimal(levels: pa.StringArray) -> str | None:
+    """Return the decimal sign that a sample of words proves, or None."""
+    sample = Words(
+        levels=levels, counts=np.ones(len(levels), dtype=np.int64), codes=np.array([], np.int64)
+    )
+    candidates = sample.counts * ~sample.no_values()
+    if not candidates.sum() or _any(levels, _CODES):
+        return None
+    dress = undress(sample, candidates, 0.9 * candidates.sum())
+    if dress is None:
+        return None
+    vote = _vote(dress.digits, candidates, None)
+    proves = vote.proven and candidates[vote.matched].sum() >= 0.9 * candidates.sum()
+    return ("," if vote.comma else ".") if proves else None
 
 
 def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int | None:
@@ -89,51 +130,94 @@ def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int
     return digits if digits <= MAX_DECIMALS else None
 
 
+@dataclass(frozen=True)
+class _Vote:
+    comma: bool
+    proven: bool
+    unclear: bool
+    matched: npt.NDArray[np.bool_]
+
+
+def _vote(digits: pa.StringArray, candidates: npt.NDArray[np.int64], decimal: str | None) -> _Vote:
+    """Decide the decimal sign by the words that only one convention can write."""
+    point, comma = _matches(digits, _POINT), _matches(digits, _COMMA)
+    by_point, by_comma = candidates[point & ~comma].sum(), candidates[comma & ~point].sum()
+    if by_point or by_comma:
+        use_comma = bool(by_comma > by_point)
+        return _Vote(use_comma, True, False, comma if use_comma else point)
+    open_ = _any(digits, "[.,]")
+    use_comma = decimal == ","
+    return _Vote(use_comma, False, open_ and decimal is None, comma if use_comma else point)
+
+
+def _all_open(levels: pa.StringArray, plain: npt.NDArray[np.bool_]) -> bool:
+    """Return whether every point among plain numbers may separate thousands."""
+    with_point = levels.filter(pa.array(plain & _matches(levels, r"\.")))
+    return bool(pc.all(pc.match_substring_regex(with_point, _OPEN)).as_py())
+
+
+def _one_form(digits: pa.StringArray, comma: bool) -> tuple[pa.StringArray, str]:
+    """Return digits with a decimal point and no groups, and the sign of the groups ("" if none)."""
+    signs = rf"[.{_SPACE}]" if comma else rf"[,{_SPACE}]"
+    found = pc.extract_regex(digits, rf"[0-9](?P<sign>{signs})[0-9]")
+    groups = pc.drop_null(pc.struct_field(found, "sign"))
+    plain = pc.replace_substring_regex(digits, signs, "")
+    group = pc.mode(groups.dictionary_encode().indices)[0][0].as_py() if len(groups) else None
+    sign = groups.dictionary_encode().dictionary[group].as_py() if group is not None else ""
+    return (pc.replace_substring(plain, ",", ".") if comma else plain), sign
+
+
 def _converted(
-    digits: pa.StringArray, mask: npt.NDArray[np.bool_], notation: list[str]
+    digits: pa.StringArray,
+    mask: npt.NDArray[np.bool_],
+    dressed: tuple[CellForm, Dress] | None,
+    notation: list[str],
+    unclear: bool,
 ) -> ParsedNumbers:
     kept = pc.if_else(pa.array(mask), digits, None)
-    whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}$")).as_py()
-    values = pc.replace_substring_regex(kept, r"^\+", "").cast(
-        pa.int64() if whole else pa.float64()
-    )
-    if not whole:
+    if dressed:
+        kept = pc.if_else(dressed[1].negatives, pc.binary_join_element_wise("-", kept, ""), kept)
+    decimals = _fixed_decimals(kept)
+    whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}(?:\.0*)?$")).as_py()
+    bare = pc.replace_substring_regex(kept, r"^\+", "")
+    if whole:
+        values = pc.replace_substring_regex(bare, r"\.0*$", "").cast(pa.int64())
+    else:
+        values = bare.cast(pa.float64())
         values = pc.if_else(pc.is_finite(values), values, None)  # 1e999
-    return ParsedNumbers(values, " and ".join(notation), None if whole else _fixed_decimals(kept))
+    if dressed and dressed[1].scales is not None:
+        values = _scaled(values, dressed[1].scales)
+    form = dressed[0] if dressed else CellForm()
+    if form.factor != 1 and decimals is None:  # "271k" of 271,451
+        parts = pc.struct_field(pc.extract_regex(kept, r"\.(?P<part>[0-9]*)$"), "part")
+        decimals = pc.max(pc.utf8_length(parts)).as_py() or 0
+    form = form.model_copy(update={"decimals": decimals})
+    return ParsedNumbers(
+        values, " and ".join(notation), None if form == CellForm() else form, decimals, unclear
+    )
 
 
-def _fixed_decimals(digits: pa.StringArray) -> str | None:
+def _scaled(values: pa.Array, factors: npt.NDArray[np.float64]) -> pa.Array:
+    """Return the values times the factor of each word; whole ones as int64."""
+    numbers = pc.multiply(values.cast(pa.float64()), pa.array(factors))
+    numbers = pc.round(numbers, 6)
+    whole = pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
+    return numbers.cast(pa.int64()) if whole else numbers
+
+
+def _fixed_decimals(digits: pa.StringArray) -> int | None:
     first = next((d.as_py() for d in digits if d.is_valid), "")
     decimals = len(first.partition(".")[2])
     same = pc.all(pc.match_substring_regex(digits, rf"^[+-]?[0-9]+\.[0-9]{{{decimals}}}$")).as_py()
-    return f".{decimals}f" if decimals and same else None
-
-
-def _strip_notation(words: Words, levels: pa.StringArray) -> tuple[pa.StringArray, list[str]]:
-    """Remove one currency, percent signs of nearly all values, accounting parentheses."""
-    notation: list[str] = []
-    bare = pc.replace_substring_regex(levels, r"^\((.+)\)$", r"-\1")
-    if _has(bare, "%"):
-        with_percent = pc.ends_with(bare, "%")
-        if words.share(with_percent) >= ENOUGH:
-            bare = pc.utf8_rtrim_whitespace(pc.utf8_rtrim(bare, "%"))
-            notation.append("percent signs")
-    signs = pc.extract_regex(bare, f"(?P<sign>{_CURRENCY})")
-    present = pc.unique(pc.struct_field(signs, "sign")).drop_null()
-    if len(present) == 1:
-        sign = re.escape(present[0].as_py())
-        bare = pc.replace_substring_regex(bare, rf"^([+-]?) ?{sign} ?([+-]?)", r"\1\2")
-        bare = pc.replace_substring_regex(bare, rf" ?{sign}$", "")
-        notation.append("a currency sign")
-    return bare, notation
+    return decimals if decimals and same else None
 
 
 def _matches(levels: pa.StringArray, pattern: str) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = pc.match_substring_regex(levels, pattern).to_numpy(
-        zero_copy_only=False
+    found: npt.NDArray[np.bool_] = (
+        pc.match_substring_regex(levels, pattern).fill_null(False).to_numpy(zero_copy_only=False)
     )
     return found.astype(bool)
 
 
-def _has(levels: pa.StringArray, text: str) -> bool:
-    return bool(pc.any(pc.match_substring(levels, text)).as_py())
+def _any(levels: pa.StringArray, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(levels, pattern)).as_py())

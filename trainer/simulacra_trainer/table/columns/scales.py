@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
+from simulacra_trainer.table.columns.degree_words import order_by_degree
+from simulacra_trainer.table.columns.word_scales import RANKS
+
 MIN_LEVELS = 3
 MAX_LEVELS = 60
+MAX_DEGREES = 12
 MAX_LENGTH = 100
 """Characters of a level; the patterns below backtrack on long text."""
 
-_SCALES = """
-strongly disagree | disagree | somewhat disagree, slightly disagree |
-  neither agree nor disagree, neutral, neither, undecided | somewhat agree, slightly agree |
-  agree | strongly agree
-very dissatisfied | dissatisfied | somewhat dissatisfied |
-  neither satisfied nor dissatisfied, neutral, neither | somewhat satisfied | satisfied |
-  very satisfied
-very unlikely | unlikely | somewhat unlikely | neutral, neither likely nor unlikely |
-  somewhat likely | likely | very likely
-not at all important | not important, unimportant | slightly important | somewhat important |
-  moderately important | important | very important | extremely important
-not at all | not very much, a little, slightly | somewhat | moderately |
-  quite a bit, very much | extremely
-never | rarely | seldom | occasionally | sometimes | often | frequently | usually, mostly |
-  always
-never | less than monthly | yearly, annually | quarterly | monthly | weekly | daily
-very poor, terrible | poor, bad | below average | fair, average, ok, neutral | above average |
-  good | very good | excellent
-none | very low | low | medium, moderate, middle, normal | high | very high
-very bad | bad | fair, neutral | good | very good
-not too happy, unhappy | pretty happy, happy | very happy
-extra small, xs | small, s | medium, m | large, l | extra large, xl | xxl | xxxl
-worst | worse | same, the same | better | best
-beginner | intermediate | advanced | expert
-bronze | silver | gold | platinum | diamond
-first, 1st | second, 2nd | third, 3rd | fourth, 4th | fifth, 5th | sixth, 6th
-january, jan | february, feb | march, mar | april, apr | may | june, jun | july, jul |
-  august, aug | september, sep, sept | october, oct | november, nov | december, dec
-monday, mon | tuesday, tue, tues | wednesday, wed | thursday, thu, thur, thurs | friday, fri |
-  saturday, sat | sunday, sun
-no schooling, no formal education, none | preschool |
-  primary, primary school, elementary, elementary school |
-  secondary, lower secondary, middle school | less than high school | some high school |
-  high school, upper secondary, high school graduate | some college |
-  associate, associate degree |
-  bachelor, bachelors, bachelor's, bachelor's degree, college graduate, undergraduate |
-  master, masters, master's, master's degree, graduate, postgraduate |
-  doctorate, phd, doctoral degree
-"""
-"""One word scale a line (indented lines continue it): levels by |, spellings by commas."""
-_RANKS: tuple[dict[str, int], ...] = tuple(
-    {word.strip(): rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
-    for scale in re.split(r"\n(?! )", _SCALES.strip())
-)
 _NUMBERED = re.compile(r"^\(?(-?\d{1,3})(?:\s*(?:[-–.:)=]|\s)\s*[^\W\d]|$)")
 _NUMBER = r"[$€£]?\s?(\d[\d.,\s]*?)\s?(k|m)?\s?[%$€£]?"
 _BAND = re.compile(rf"^{_NUMBER}\s*(?:-|–|—|to|bis|until)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
@@ -61,6 +22,8 @@ _BELOW = re.compile(
     rf"^(?:<=?|under|below|less than|up to|lt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I
 )
 _ABOVE = re.compile(rf"^(?:>=?|over|above|more than|gt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
+_CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]*-?[^\W\d_]\d")
+_ANY_NUMBER = re.compile(r"(\d[\d.,]*(?: \d{3}(?!\d))*)(?:\s?(k|m)\b)?")
 _PLAIN = re.compile(rf"^{_NUMBER}$")
 _OPEN = re.compile(
     rf"^{_NUMBER}\s*(?:\+|(?:years? )?(?:and|or) (?:over|more|older|above|up))$", re.I
@@ -70,15 +33,18 @@ _OPEN = re.compile(
 def order_levels(levels: Sequence[str]) -> list[str] | None:
     """Return the levels in their obvious order, or None when not all of them show one.
 
-    Numbered ("1 - low"), bands ("18-24", "65+", "under 18"), or one of the word scales; MIN_LEVELS
-    at least, and no two levels in the same place. A level outside the scale ("Refused") means None:
-    guessing its place would be wrong.
+    Numbered ("1 - low"), bands ("18-24", "65+", "under 18"), one of the word scales, or degrees of
+    one word; MIN_LEVELS at least, and no two levels in the same place. A level outside the scale
+    means None: guessing its place would be wrong.
     """
     if not MIN_LEVELS <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > MAX_LENGTH:
         return None
     plain = [" ".join(level.lower().replace("_", " ").split()) for level in levels]
-    words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in _RANKS]
-    for ranks in (_numbered(plain), _bands(plain), *words):
+    words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in RANKS]
+    degrees = order_by_degree(plain) if len(levels) <= MAX_DEGREES else None
+    found: list[list[float | None]] = [_numbered(plain), _bands(plain), _spans(plain), *words]
+    found.append(list[float | None](degrees or []))
+    for ranks in found:
         known = [rank for rank in ranks if rank is not None]
         if len(known) == len(levels) == len(set(known)):
             return [level for _, level in sorted(zip(known, levels, strict=True))]
@@ -99,6 +65,32 @@ def _bands(levels: Sequence[str]) -> list[float | None]:
         pattern.match(level) for level in levels for pattern in (_BAND, _BELOW, _ABOVE, _OPEN)
     )
     return [_band(level) for level in levels] if banded else [None] * len(levels)
+
+
+def _spans(levels: Sequence[str]) -> list[float | None]:
+    """Bands in any language: two numbers a level, one number below all or above all of them.
+
+    "bis 17 Jahre", "18 bis 29 Jahre", "50 ans et plus": words do not matter, the order of the
+    numbers does.
+    """
+    if any(_CODE.search(level) for level in levels):
+        return [None] * len(levels)
+    found = [[_number(*pair) for pair in _ANY_NUMBER.findall(level)] for level in levels]
+    spans = sorted(numbers for numbers in found if len(numbers) == 2)
+    if not spans or any(low >= high for low, high in spans):
+        return [None] * len(levels)
+    if any(first[1] > second[0] for first, second in itertools.pairwise(spans)):
+        return [None] * len(levels)
+    low, high = spans[0][0], spans[-1][1]
+    ranks: list[float | None] = []
+    for numbers in found:
+        if len(numbers) == 2:
+            ranks.append(numbers[0])
+        elif len(numbers) == 1 and (numbers[0] <= low or numbers[0] >= high):
+            ranks.append(numbers[0] - 0.5 if numbers[0] <= low else numbers[0] + 0.5)
+        else:
+            ranks.append(None)
+    return ranks
 
 
 def _band(level: str) -> float | None:

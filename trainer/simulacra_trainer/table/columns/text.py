@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.schema import CellForm, SpecialValue
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -21,14 +23,37 @@ from simulacra_trainer.table.columns.build import (
 from simulacra_trainer.table.columns.dates import parse_dates
 from simulacra_trainer.table.columns.distinct_values import Words, split_words
 from simulacra_trainer.table.columns.identifiers import is_row_number, unlearned_kind
-from simulacra_trainer.table.columns.numerals import parse_numbers
+from simulacra_trainer.table.columns.numerals import ParsedNumbers, parse_numbers
+from simulacra_trainer.table.columns.periods import order_periods
+from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
 from simulacra_trainer.table.columns.scales import MAX_LEVELS, order_levels
+from simulacra_trainer.table.columns.specials import (
+    MOST_OTHER_WORDS,
+    are_special,
+    other_words,
+    take_codes,
+)
+from simulacra_trainer.table.columns.times import parse_times
 
+MIN_NUMBERS = 5
+"""Distinct numbers beside which a few words are special answers, not levels."""
 BOOLEAN_WORDS = (
     (frozenset({"false", "f"}), frozenset({"true", "t"})),
     (frozenset({"no", "n"}), frozenset({"yes", "y"})),
     (frozenset({"nein"}), frozenset({"ja"})),
     (frozenset({"non"}), frozenset({"oui"})),
+    (frozenset({"no"}), frozenset({"sí", "si", "sì"})),
+    (frozenset({"não", "nao"}), frozenset({"sim"})),
+    (frozenset({"nee"}), frozenset({"ja"})),
+    (frozenset({"nej", "nei"}), frozenset({"ja"})),
+    (frozenset({"ei"}), frozenset({"kyllä", "jah"})),
+    (frozenset({"nie"}), frozenset({"tak", "áno"})),
+    (frozenset({"ne"}), frozenset({"ano", "da"})),
+    (frozenset({"nem"}), frozenset({"igen"})),
+    (frozenset({"nu"}), frozenset({"da"})),
+    (frozenset({"hayır"}), frozenset({"evet"})),
+    (frozenset({"нет"}), frozenset({"да"})),
+    (frozenset({"όχι"}), frozenset({"ναι"})),
 )
 
 
@@ -38,13 +63,15 @@ class TextOrigin:
 
     Attributes:
         csv: the source has no types, so the content decides the type.
-        prefer_comma: a comma is more likely a decimal comma.
-        doubles: the source stores all numbers as doubles, so whole ones become integers.
+        decimal: the decimal sign that other columns or the delimiter suggest, or None.
+        doubles: the source stores all numbers as doubles, so whole ones are written as int64.
+        day_first: whether the day stands before the month in dates that leave it open.
     """
 
     csv: bool = False
-    prefer_comma: bool = False
+    decimal: str | None = None
     doubles: bool = False
+    day_first: bool | None = None
 
 
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
@@ -56,7 +83,12 @@ def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanC
     if len(words.levels) == 1 and not origin.csv:  # a constant keeps its spelling
         return clean_levels(name, words, storage)
     ambiguous = False
-    result = _boolean(name, words, storage, origin) or _number(name, words, storage, origin)
+    result = (
+        _boolean(name, words, storage, origin)
+        or (postcode_column(name, words, storage) if is_postcode_name(name) else None)
+        or _time(name, words, storage, origin)
+        or _number(name, words, storage, origin)
+    )
     if result is None:
         result, ambiguous = _date(name, words, storage, origin)
     result = result or clean_levels(name, words, storage)
@@ -81,10 +113,35 @@ def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
     return result
 
 
+def _time(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
+    parsed = parse_times(name, words)
+    if parsed is None:
+        return None
+    values = words.rows(parsed.values)
+    if origin.csv:
+        storage = "duration[s]" if parsed.duration else "time32[s]"
+    result = integer_column(name, values, storage)
+    result.update(form=parsed.form, unit=parsed.unit)
+    what = "durations" if parsed.duration else "times of day"
+    unit = "minutes" if parsed.unit == "min" else "seconds"
+    result.note(f"text that holds {what} was read as {unit}", words.present)
+    _note_lost(result, words, values, "time")
+    return result
+
+
 def clean_levels(
     name: str, words: Words, storage: str, declared_order: bool = False
 ) -> CleanColumn:
     """Clean words that are not numbers or dates: identifiers, free text, scales, levels."""
+    if not declared_order:
+        if coded := postcode_column(name, words, storage):
+            return coded
+        if in_time := order_periods(words.levels.to_pylist()):
+            order = pc.index_in(pa.array(in_time), value_set=words.levels)
+            places = order.to_numpy(zero_copy_only=False)
+            result = level_column(name, "ordinal", *_in_order(words, places), storage)
+            result.note("the levels were recognized as periods in order")
+            return result
     kind = unlearned_kind(name, words)
     if kind:
         return unlearned(name, kind, words.rows(words.levels), storage)
@@ -92,14 +149,31 @@ def clean_levels(
         return level_column(
             name, "ordinal", *_in_order(words, np.arange(len(words.levels))), storage
         )
-    scale = order_levels(words.levels.to_pylist()) if len(words.levels) <= MAX_LEVELS else None
-    if scale:
+    by_share = np.argsort(-words.counts, kind="stable")
+    special = are_special(words.levels).to_numpy(zero_copy_only=False)
+    answers = words.levels.filter(pa.array(~special)).to_pylist()
+    scale = order_levels(answers) if len(answers) <= MAX_LEVELS else None
+    if scale is None:
+        result = level_column(name, "categorical", *_in_order(words, by_share), storage)
+    else:
         order = pc.index_in(pa.array(scale), value_set=words.levels).to_numpy(zero_copy_only=False)
+        order = np.concatenate([order, by_share[special[by_share]]])
         result = level_column(name, "ordinal", *_in_order(words, order), storage)
         result.note("the levels were recognized as an ordered scale")
-        return result
-    by_share = np.argsort(-words.counts, kind="stable")
-    return level_column(name, "categorical", *_in_order(words, by_share), storage)
+        if special.any():
+            _flag_special(result, set(words.levels.filter(pa.array(special)).to_pylist()))
+    return result
+
+
+def _flag_special(result: CleanColumn, special: set[str]) -> None:
+    """Flag answers such as "don't know", which stand behind the levels of a scale."""
+    levels = [
+        level.model_copy(update={"special": level.value in special})
+        for level in result.schema.levels
+    ]
+    result.update(levels=levels)
+    listed = ", ".join(level.value for level in levels if level.special)
+    result.note(f"answers that are no level were kept apart: {listed}")
 
 
 def _in_order(
@@ -133,36 +207,89 @@ def _boolean(name: str, words: Words, storage: str, origin: TextOrigin) -> Clean
 
 
 def _number(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
-    parsed = parse_numbers(words, origin.prefer_comma)
+    parsed = parse_numbers(words, origin.decimal)
+    other: list[str] = []
+    if parsed is None:
+        other = _other_answers(words)
+        if other:
+            words = words.without(_among(words, other))
+            parsed = parse_numbers(words, origin.decimal)
     if parsed is None:
         return None
     values = words.rows(parsed.values)
     whole = pa.types.is_integer(values.type)
     if whole and is_row_number(name, values):
         return unlearned(name, "identifier", values, "int64" if origin.csv else storage)
+    values, codes = take_codes(values)
+    text_format = None
     if origin.csv:
-        result = (
-            integer_column(name, values, "int64")
-            if whole
-            else numeric_column(name, values, "double")
-        )
-    elif whole:
-        result = integer_column(name, values, storage)
-    else:
-        result = numeric_column(name, values, storage, parsed.text_format)
+        storage = "int64" if whole else "double"
+    elif parsed.decimals and not whole:
+        text_format = f".{parsed.decimals}f"
+    result = (
+        integer_column(name, values, storage)
+        if whole
+        else numeric_column(name, values, storage, text_format)
+    )
+    specials = [*_special_answers(words), *codes]
+    result.update(form=parsed.form, unit=_unit(parsed), specials=specials)
     if parsed.notation:
         result.note(f"numbers written with {parsed.notation} were read as numbers", words.present)
     elif not origin.csv:
         result.note("text that holds numbers was read as numbers", words.present)
+    if parsed.unclear:
+        result.note("it is unclear whether points or commas are decimal signs; check the range")
+    note_specials(result, specials)
+    if other:
+        listed = ", ".join(map(repr, other))
+        result.note(f"words among numbers were set to missing; check them: {listed}")
     _note_lost(result, words, values, "number")
     return result
+
+
+def note_specials(result: CleanColumn, specials: Sequence[SpecialValue]) -> None:
+    """Note special codes and words that were set to missing."""
+    if specials:
+        listed = ", ".join(special.value for special in specials)
+        rows = round(sum(special.share for special in specials) * result.rows)
+        result.note(f"codes and words for no answer were set to missing: {listed}", rows)
+
+
+def _special_answers(words: Words) -> list[SpecialValue]:
+    marked = np.flatnonzero(are_special(words.levels).to_numpy(zero_copy_only=False))
+    return [
+        SpecialValue(value=words.levels[int(i)].as_py(), share=words.counts[i] / len(words.codes))
+        for i in marked
+    ]
+
+
+def _other_answers(words: Words) -> list[str]:
+    """Return the few frequent words of a column that otherwise holds numbers."""
+    with_digits = pc.match_substring_regex(words.levels, "[0-9]").to_numpy(zero_copy_only=False)
+    others = np.flatnonzero(~with_digits & ~words.no_values())
+    if not with_digits.sum() >= MIN_NUMBERS or len(others) > MOST_OTHER_WORDS:
+        return []
+    counts = {words.levels[int(i)].as_py(): int(words.counts[i]) for i in others}
+    return other_words(counts, words.present)
+
+
+def _among(words: Words, chosen: Sequence[str]) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = pc.is_in(
+        words.levels, value_set=pa.array(chosen, pa.string())
+    ).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _unit(parsed: ParsedNumbers) -> str | None:
+    form = parsed.form
+    return ((form.before or form.after).strip() or None) if form else None
 
 
 def _date(
     name: str, words: Words, storage: str, origin: TextOrigin
 ) -> tuple[CleanColumn | None, bool]:
     """Return the column as dates, or None and whether its dates are ambiguous."""
-    parsed = parse_dates(words)
+    parsed = parse_dates(words, origin.day_first)
     if parsed is None or parsed.ambiguous:
         return None, parsed is not None
     values = words.rows(parsed.values)
@@ -173,14 +300,18 @@ def _date(
             storage = "date32[day]"
         text_format = None
     result = datetime_column(name, values, storage, text_format)
+    if parsed.text_format not in ("%Y-%m-%d", "%Y-%m"):
+        form = CellForm(text_format=parsed.text_format, language=parsed.language)
+        result.update(form=form)
     result.note("text that holds dates was read as dates", words.present)
     _note_lost(result, words, values, "date")
     return result, False
 
 
 def _note_lost(result: CleanColumn, words: Words, values: pa.Array, what: str) -> None:
-    lost = words.present - (len(values) - values.null_count)
-    if lost:
+    special = sum(round(one.share * len(values)) for one in result.schema.specials)
+    lost = words.present - (len(values) - values.null_count) - special
+    if lost > 0:
         result.note(f"words that are not a {what} were set to missing", lost)
 
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from simulacra_crds.contract.cell_text import csv_batch, csv_schema
+
 SUFFIXES = (".parquet", ".csv", ".arrow")
 
 
@@ -31,6 +33,9 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
     try:
         writer: Any = None
         for table in tables:
+            if path.suffix == ".csv":
+                batches = map(csv_batch, table.combine_chunks().to_batches())
+                table = pa.Table.from_batches(batches, csv_schema(table.schema))
             if path.suffix != ".parquet":
                 table = table.cast(_plain(table.schema))
             writer = writer or _open(unfinished, table.schema, path.suffix)

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.cell_text import with_form, write_cells
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.columns.postcodes import draw_codes
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
 from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
 from simulacra_trainer.table.persons.masks import count_out
@@ -56,6 +58,8 @@ def restore(
             if column.role == "coordinate":
                 values = _within_cells(values, rng)
                 column = column.model_copy(update={"decimals": COORDINATE_DECIMALS})
+            if column.prefix is not None:
+                values = draw_codes(values, rng)
             array = _learned(values, column, kind)
         elif column.kind == "constant":
             array = _constant(column, kind, rows)
@@ -64,7 +68,9 @@ def restore(
         else:
             array = pa.nulls(rows, kind)
         arrays.append(array)
-        fields.append(pa.field(column.name, kind))
+        fields.append(
+            with_form(pa.field(column.name, kind), None if _is_text(kind) else column.form)
+        )
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
@@ -81,7 +87,7 @@ def parse_type(storage: str) -> pa.DataType:
 
 def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
     if column.kind == "integer":
-        return _from_integers(values, kind)
+        return _from_integers(values, kind, column)
     if column.kind == "numeric":
         return _from_numbers(values, column, kind)
     if column.kind == "datetime":
@@ -92,12 +98,18 @@ def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Ar
     return _from_words(words, column, kind)
 
 
-def _from_integers(values: pa.Array, kind: pa.DataType) -> pa.Array:
+def _from_integers(
+    values: pa.Array, kind: pa.DataType, column: ColumnSchema | None = None
+) -> pa.Array:
     if pa.types.is_dictionary(kind):
-        return _from_integers(values, kind.value_type).dictionary_encode().cast(kind)
+        return _from_integers(values, kind.value_type, column).dictionary_encode().cast(kind)
+    if column is not None and column.unit == "min":
+        values = pc.multiply(values, 60)
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
         width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
         return values.cast(width).view(kind)
+    if _is_text(kind) and column and column.form:
+        return write_cells(values, column.form).cast(kind)
     if pa.types.is_integer(kind):
         low, high = _bounds(kind)
         return pc.max_element_wise(
@@ -120,6 +132,8 @@ def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
         values = pc.if_else(values.is_valid(), pa.array(numbers), None)
     if pa.types.is_decimal(kind):
         return pc.round(values, kind.scale).cast(kind, safe=False)
+    if _is_text(kind) and column.form:
+        return write_cells(values, column.form).cast(kind)
     if _is_text(kind) and column.text_format:
         decimals = int(column.text_format.strip(".f"))
         fixed = pc.round(values, decimals).cast(pa.decimal128(38, decimals), safe=False)
@@ -130,6 +144,8 @@ def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
 def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return _from_moments(values, column, kind.value_type).dictionary_encode().cast(kind)
+    if _is_text(kind) and column.form:
+        return write_cells(values, column.form).cast(kind)
     if _is_text(kind):
         # Whole seconds, because strftime would write microseconds.
         text = pc.strftime(

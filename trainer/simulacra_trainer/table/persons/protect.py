@@ -146,6 +146,10 @@ def _unlearned(
             "masks": learn_masks(cells.words) if form is None and above is None else [],
             "text_format": form.text_format if form else column.schema.text_format,
             "locale": form.locale if form else None,
+            "form": None,
+            "unit": None,
+            "specials": [],
+            "prefix": None,
         }
     )
     values = pa.array(cells.codes) if role == "subject" else None

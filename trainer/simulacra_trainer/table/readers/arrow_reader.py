@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_ROW_GROUPS, MAX_ROWS
-from simulacra_trainer.table.readers.batches import Batches, read_column, readable_field
-from simulacra_trainer.table.readers.names import check_names, check_row_count
+from simulacra_trainer.table.readers.batches import Batches, read_column, readable_schema
+from simulacra_trainer.table.readers.names import check_row_count
 from simulacra_trainer.table.readers.sniff import ARROW_FILE
 
 _DAMAGED = "The Arrow file is damaged or incomplete: {} cannot be read."
@@ -42,9 +42,8 @@ def open_batches(source: io.RawIOBase) -> Batches:
         raise invalid_upload(
             f"An Arrow file may have {MAX_ROW_GROUPS:,} record batches at most.", "Rewrite it."
         )
-    check_names(reader.schema.names)
-    schema = pa.schema([readable_field(field) for field in reader.schema])
-    return Batches(schema, _batches(_raw(reader, is_file), schema))
+    schema, notes = readable_schema(reader.schema)
+    return Batches(schema, _batches(_raw(reader, is_file), schema), notes=notes)
 
 
 def _raw(

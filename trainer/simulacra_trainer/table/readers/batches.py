@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_CELL_BYTES, MIB
+from simulacra_trainer.table.readers.file_labels import Declared
+from simulacra_trainer.table.readers.names import settle_names
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,16 @@ class Batches:
     batches: Iterator[pa.RecordBatch]
     delimiter: str = ""
     notes: Sequence[str] = ()
+
+
+def readable_schema(schema: pa.Schema) -> tuple[pa.Schema, list[str]]:
+    """Return the schema with readable types and a name for each column, and notes on names."""
+    names, notes = settle_names(schema.names)
+    fields = []
+    for name, field in zip(names, schema, strict=True):
+        own = readable_field(field).with_name(name)
+        fields.append(own if field.name.strip() else Declared(unnamed=True).on(own))
+    return pa.schema(fields), notes
 
 
 def readable_field(field: pa.Field) -> pa.Field:
@@ -67,6 +79,19 @@ def long_cells(column: str) -> Exception:
         f"A cell may hold {MAX_CELL_BYTES // MIB} MiB at most.",
         f"Shorten the cells of column {column!r}.",
     )
+
+
+def without_last(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the batches without the last rows of the table."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        while sum(one.num_rows for one in held[1:]) >= rows and len(held) > 1:
+            yield held.pop(0)
+    left = max(sum(batch.num_rows for batch in held) - rows, 0)
+    for batch in held:
+        yield batch.slice(0, left)
+        left = max(left - batch.num_rows, 0)
 
 
 def _is_compound(value: pa.DataType) -> bool:

@@ -6,10 +6,10 @@ messages for the customer.
 
 from __future__ import annotations
 
-import csv
 import io
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,38 +20,44 @@ from simulacra_trainer.table.errors import invalid_upload, too_small
 from simulacra_trainer.table.limits import (
     GIB,
     MAX_CELL_BYTES,
-    MAX_COLUMNS,
     MAX_DECODED_BYTES,
     MAX_ROW_BYTES,
     MIB,
 )
-from simulacra_trainer.table.readers.batches import Batches, long_cells
-from simulacra_trainer.table.readers.names import check_column_count, check_names
+from simulacra_trainer.table.readers.batches import Batches, long_cells, without_last
+from simulacra_trainer.table.readers.code_pages import NAMES
+from simulacra_trainer.table.readers.csv_head import (
+    HEAD_BYTES,
+    TAIL_BYTES,
+    read_below,
+    read_head,
+)
+from simulacra_trainer.table.readers.file_labels import Declared
+from simulacra_trainer.table.readers.names import settle_names
 from simulacra_trainer.table.readers.sniff import (
     compression_of,
-    delimiter_of,
     encoding_of,
     refuse_other_formats,
 )
 
-HEAD_BYTES = 256 * 1024
-
 
 class _Quotes:
-    """Counts quotation marks and lines, to find a mark that is never closed."""
+    """Counts quotation marks and lines, to find a mark that is never closed; keeps the end."""
 
     def __init__(self) -> None:
         self.marks = 0
         self.lines = 1
+        self.tail = b""
 
     def feed(self, block: bytes) -> bytes:
         self.marks += block.count(b'"')
         self.lines += block.count(b"\n")
+        self.tail = (self.tail + block)[-TAIL_BYTES:]
         return block
 
 
 def open_batches(source: io.RawIOBase) -> Batches:
-    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or Windows-1252); all columns are text.
+    """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or an 8-bit page); all columns are text.
 
     Raises:
         InputError: here for errors of the first lines or the encoding, later from the batches.
@@ -61,31 +67,54 @@ def open_batches(source: io.RawIOBase) -> Batches:
     refuse_other_formats(head)
     quotes = _Quotes()
     encoding = encoding_of(head, map(quotes.feed, _blocks(source, compression)))
-    header, skipped, delimiter = _header(head, encoding)
-    if quotes.marks % 2 and header and "\n" in header[-1]:
+    found = read_head(head, encoding)
+    layout = found.layout
+    if quotes.marks % 2 and layout.names and "\n" in layout.names[-1]:
         raise _unterminated("It opens in the line with the column names.")
-    check_names(header)
-    _refuse_values_as_names(header)
-    ragged = _Ragged()
+    names, renamed = settle_names(layout.names)
+    _refuse_values_as_names(layout.names)
+    below = read_below(b"\n" + quotes.tail, encoding, found.delimiter, len(names))
+    ragged = _Ragged(below.ragged)
     stream = pa.transcoding_input_stream(_stream(source, compression), encoding, "utf-8")
     try:
         reader = pacsv.open_csv(
             stream,
             read_options=pacsv.ReadOptions(
-                use_threads=False, block_size=MAX_ROW_BYTES, column_names=header, skip_rows=skipped
+                use_threads=False,
+                block_size=MAX_ROW_BYTES,
+                column_names=names,
+                skip_rows=found.lines,
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=ragged.refuse
+                delimiter=found.delimiter,
+                newlines_in_values=True,
+                invalid_row_handler=ragged.refuse,
             ),
             convert_options=pacsv.ConvertOptions(
-                column_types={name: pa.string() for name in header},
+                column_types={name: pa.string() for name in names},
                 strings_can_be_null=False,
                 null_values=[],
             ),
         )
     except pa.ArrowInvalid as error:
         raise _refusal(error, ragged, quotes) from None
-    return Batches(reader.schema, _checked(reader, ragged, quotes), delimiter)
+    notes = [*_encoding_notes(encoding), *layout.notes(), *renamed, *below.notes()]
+    schema = pa.schema(
+        [
+            Declared(label=label or None, unnamed=not name).on(pa.field(own, pa.string()))
+            if label or not name
+            else pa.field(own, pa.string())
+            for own, name, label in zip(names, layout.names, layout.labels, strict=True)
+        ]
+    )
+    batches = without_last(_checked(reader, ragged, quotes), below.rows)
+    declared = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches)
+    return Batches(schema, declared, found.delimiter, notes)
+
+
+def _encoding_notes(encoding: str) -> list[str]:
+    page = NAMES.get(encoding)
+    return [f"the text was read as {page}, which its words suggest"] if page else []
 
 
 def _stream(source: io.RawIOBase, compression: str | None) -> pa.NativeFile:
@@ -118,26 +147,6 @@ def _blocks(
             return
 
 
-def _header(head: bytes, encoding: str) -> tuple[list[str], int, str]:
-    """Return the column names, the number of lines that they take, and the delimiter."""
-    sample = head.decode(encoding, errors="ignore").removeprefix("\ufeff")
-    whole, newline, _ = sample.replace("\r\n", "\n").replace("\r", "\n").rpartition("\n")
-    lines = whole if newline and len(head) == HEAD_BYTES else sample
-    first, _, rest = lines.partition("\n")
-    announced = first.strip().lower().startswith("sep=") and len(first.strip()) == 5
-    delimiter = first.strip()[4] if announced else delimiter_of(lines)
-    if first.count(delimiter) > 4 * MAX_COLUMNS and not newline:
-        check_column_count(first.count(delimiter) + 1)
-    reader = csv.reader(io.StringIO(rest if announced else lines, newline=""), delimiter=delimiter)
-    try:
-        header = [name.strip() for name in next((row for row in reader if row), [])]
-    except csv.Error:
-        raise invalid_upload("The first line of the file is too long to be column names.") from None
-    if len(header) == 1 and len(head) == HEAD_BYTES and not newline:
-        raise invalid_upload("The first line of the file is too long to be column names.")
-    return header, reader.line_num + announced, delimiter
-
-
 def _refuse_values_as_names(header: list[str]) -> None:
     """Refuse a first line of numbers only: it is a row, unless the numbers are years."""
     try:
@@ -151,12 +160,20 @@ def _refuse_values_as_names(header: list[str]) -> None:
 
 
 class _Ragged:
-    """Remembers the first row whose number of cells differs from the header's."""
+    """Remembers the first row whose number of cells differs from the header's.
 
-    def __init__(self) -> None:
+    Totals and notes below the table are skipped.
+    """
+
+    def __init__(self, below: Sequence[str]) -> None:
         self.detail = ""
+        self._below = [re.sub(r'[\s"]', "", text) for text in below]
 
     def refuse(self, row: pacsv.InvalidRow) -> str:
+        text = re.sub(r'[\s"]', "", row.text)
+        if text in self._below:
+            self._below.remove(text)
+            return "skip"
         line = "" if row.number is None else f"Row {row.number} (the header is row 1) has "
         self.detail = (
             self.detail

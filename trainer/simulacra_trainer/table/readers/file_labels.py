@@ -22,6 +22,7 @@ class Declared(BaseModel):
         missing: ranges of codes (first and last) that mean "no value".
         scaled: the codes are ordered.
         categorical: the values are categories; None if the file does not say.
+        unnamed: the file has no name for the column.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
@@ -31,6 +32,7 @@ class Declared(BaseModel):
     missing: list[tuple[Code, Code]] = []
     scaled: bool = False
     categorical: bool | None = None
+    unnamed: bool = False
 
     def on(self, field: pa.Field) -> pa.Field:
         """Return the field with this declaration."""

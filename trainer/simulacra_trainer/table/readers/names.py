@@ -1,4 +1,4 @@
-"""Checks of column names and of the number of rows and columns."""
+"""Names of columns, made whole and checked, and the number of rows and columns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,33 @@ from collections.abc import Sequence
 
 from simulacra_trainer.table.errors import invalid_upload, too_small
 from simulacra_trainer.table.limits import MAX_COLUMNS, MAX_NAME, MAX_ROWS, MIN_COLUMNS, MIN_ROWS
+
+UNNAMED = "(column {})"
+MAX_NAME_NOTES = 20
+
+
+def settle_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return names for all columns, and notes on those that were missing or given twice.
+
+    A column without a name is named by its place; the second "Q5" becomes "Q5 (2)".
+    """
+    check_column_count(len(names))
+    settled: list[str] = []
+    taken = set(names)
+    notes = []
+    for place, name in enumerate(names, start=1):
+        own = name if name.strip() else UNNAMED.format(place)
+        if own in settled:
+            own = next(
+                one for n in range(2, len(names) + 2) if (one := f"{name} ({n})") not in taken
+            )
+            notes.append(f"a name that two columns have was changed to {own!r}")
+        taken.add(own)
+        settled.append(own)
+    if len(notes) > MAX_NAME_NOTES:
+        notes = [f"names that two columns have were numbered: {len(notes)}"]
+    check_names(settled)
+    return settled, notes
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -22,8 +22,8 @@ from simulacra_trainer.table.limits import (
     MAX_ROW_GROUPS,
     MIB,
 )
-from simulacra_trainer.table.readers.batches import Batches, read_column, readable_field
-from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
+from simulacra_trainer.table.readers.batches import Batches, read_column, readable_schema
+from simulacra_trainer.table.readers.names import check_column_count, check_row_count
 
 BATCH_ROWS = 65_536
 BATCH_CELLS = 4_000_000
@@ -49,9 +49,8 @@ def open_batches(source: io.RawIOBase) -> Batches:
         ) from None
     _check_footer(file.metadata)
     schema = file.schema_arrow
-    check_names(schema.names)
-    readable = pa.schema([readable_field(field) for field in schema])
-    return Batches(readable, _batches(file, readable))
+    readable, notes = readable_schema(schema)
+    return Batches(readable, _batches(file, readable), notes=notes)
 
 
 def _check_footer_length(source: io.RawIOBase) -> None:

@@ -6,7 +6,6 @@ import codecs
 import csv
 import io
 import re
-import string
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -14,6 +13,8 @@ from typing import AnyStr
 
 from simulacra_crds.kinds.dataset import FileFormat
 from simulacra_trainer.table.errors import invalid_upload
+from simulacra_trainer.table.readers.code_pages import code_page
+from simulacra_trainer.table.readers.layout import SAMPLE_ROWS, titles_above, usual_width
 
 ARROW_FILE = b"ARROW1"
 NAMES: dict[FileFormat, str] = {
@@ -24,7 +25,6 @@ NAMES: dict[FileFormat, str] = {
     "spss": "an SPSS file",
 }
 DELIMITERS = ",;\t|"
-SAMPLE_ROWS = 200
 
 _FORMATS: dict[bytes, FileFormat] = {
     b"PAR1": "parquet",
@@ -59,11 +59,6 @@ _BOMS = {
 }
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\d\]-]")
 _CONTROLS = bytes(c for c in range(32) if c not in (9, 10, 12, 13)) + b"\x7f"
-_UNUSED_CP1252 = b"\x81\x8d\x8f\x90\x9d"
-_HIGH_BYTES = bytes(range(128, 256))
-_LETTERS = string.ascii_letters.encode() + _HIGH_BYTES
-_FOREIGN_SHARE = 0.35
-"""Most accented letters of a text in Windows-1252, as a share; more means another script."""
 
 
 def format_of(head: bytes) -> FileFormat | None:
@@ -113,19 +108,27 @@ def refuse_other_formats(head: bytes) -> None:
 
 
 def encoding_by_nuls(head: bytes) -> str | None:
-    """Return utf-16-le or -be if every other byte is mostly NUL: Latin text without a mark."""
+    """Return utf-16-le or -be if every other byte is mostly one of two, NUL among them.
+
+    These are the upper bytes of Latin, Greek or Cyrillic text without a byte order mark.
+    """
     even, odd = head[0:4096:2], head[1:4096:2]
     if len(odd) < 8:
         return None
-    if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
+    if _upper_bytes(odd) and even.count(0) < 0.1 * len(even):
         return "utf-16-le"
-    if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
+    if _upper_bytes(even) and odd.count(0) < 0.1 * len(odd):
         return "utf-16-be"
     return None
 
 
+def _upper_bytes(half: bytes) -> bool:
+    common = Counter(half).most_common(2)
+    return any(byte == 0 for byte, _ in common) and sum(n for _, n in common) > 0.6 * len(half)
+
+
 def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
-    """Return the encoding of a whole file: utf-8(-sig), utf-16(-le, -be), utf-32 or cp1252.
+    """Return the encoding of a whole file: utf-8(-sig), utf-16(-le, -be), utf-32 or a code page.
 
     Args:
         head: its first bytes.
@@ -151,28 +154,26 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
         except UnicodeDecodeError as error:
             broken_at = line + block.count(b"\n", 0, error.start)
             plain = plain and block[: error.start].isascii()
-            if marked or not plain or not _is_cp1252(chain([block], blocks), line):
+            page = None
+            if not marked and plain:
+                page = code_page(_without_nul(chain([block], blocks), line))
+            if page is None:
                 raise invalid_upload(
-                    "The encoding of the file is not UTF-8, UTF-16 or Windows-1252 throughout.",
+                    "The encoding of the file is not UTF-8, UTF-16 or an 8-bit page throughout.",
                     f"Line {broken_at} does not decode as {encoding}. Save the file as UTF-8.",
                 ) from None
-            return "cp1252"
+            return page
         _refuse_nul(text, "\x00", line)
         plain = plain and text.isascii()
         line += text.count("\n")
     return encoding
 
 
-def _is_cp1252(blocks: Iterator[bytes], line: int) -> bool:
-    """Return whether bytes can be Windows-1252: no unused byte and few accented letters."""
-    high = letters = unused = 0
+def _without_nul(blocks: Iterator[bytes], line: int) -> Iterator[bytes]:
     for block in blocks:
         _refuse_nul(block, b"\x00", line)
         line += block.count(b"\n")
-        high += len(block) - len(block.translate(None, _HIGH_BYTES))
-        letters += len(block) - len(block.translate(None, _LETTERS))
-        unused += len(block) - len(block.translate(None, _UNUSED_CP1252))
-    return not unused and high <= _FOREIGN_SHARE * letters
+        yield block
 
 
 def _refuse_nul(text: AnyStr, nul: AnyStr, line: int) -> None:
@@ -188,7 +189,7 @@ def delimiter_of(sample: str) -> str:
     """Return the delimiter under which the first rows agree best in their number of fields.
 
     Agreement with the header counts first: decimal commas in every column give more fields than
-    semicolons, but not in the names.
+    semicolons, but not in the names. Title lines above the header do not count.
 
     Args:
         sample: whole lines from the beginning of the file.
@@ -196,16 +197,23 @@ def delimiter_of(sample: str) -> str:
     best = ","
     best_score = (False, 0.0, 0)
     for delimiter in DELIMITERS:
-        rows = filter(None, csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter))
         try:
-            widths = [len(row) for row in islice(rows, SAMPLE_ROWS)]
+            rows = sample_rows(sample, delimiter)
         except csv.Error:  # a field beyond the csv module's own limit
             continue
-        width, count = Counter(widths).most_common(1)[0] if widths else (1, 0)
-        score = (
-            (widths[0] == width, round(count / len(widths), 1), width) if width > 1 else best_score
-        )
+        widths = [len(row) for row in rows]
+        width = usual_width(rows)
+        if width < 2:
+            continue
+        agreement = round(widths.count(width) / len(widths), 1)
+        score = (widths[titles_above(rows)] == width, agreement, width)
         if score > best_score:
             best = delimiter
             best_score = score
     return best
+
+
+def sample_rows(sample: str, delimiter: str) -> list[list[str]]:
+    """Return the first rows that are not empty."""
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    return list(islice(filter(None, reader), SAMPLE_ROWS))

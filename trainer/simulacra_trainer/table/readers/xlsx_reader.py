@@ -1,9 +1,9 @@
-"""Reader of Excel workbooks (.xlsx, .xlsm): the first visible worksheet as one batch.
+"""Reader of Excel workbooks (.xlsx, .xlsm): the largest visible worksheet as one batch.
 
-The first filled row holds the column names. calamine reads values, never macros, links or formulas
-(the last computed value counts). The archive is checked first: a megabyte can unpack to gigabytes,
-an XML entity can expand to as much, and calamine keeps every cell between the first and the last
-filled one, so two cells in opposite corners of a sheet cost seventeen billion.
+The first row of names is the header (`layout`). calamine reads values, never macros, links or
+formulas (the last computed value counts). The archive is checked first: a megabyte can unpack to
+gigabytes, an XML entity can expand to as much, and calamine keeps every cell between the first and
+the last filled one, so two cells in opposite corners of a sheet cost seventeen billion.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import IO, Any
 from xml.parsers import expat
 
@@ -28,12 +30,24 @@ from simulacra_trainer.table.limits import (
     MAX_COLUMNS,
     MAX_DECODED_BYTES,
     MAX_ROWS,
+    MIN_COLUMNS,
+    MIN_ROWS,
 )
 from simulacra_trainer.table.readers.batches import Batches, long_cells
-from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
+from simulacra_trainer.table.readers.file_labels import Declared
+from simulacra_trainer.table.readers.layout import (
+    MOST_BELOW,
+    SAMPLE_ROWS,
+    below_notes,
+    find_layout,
+    is_below,
+)
+from simulacra_trainer.table.readers.names import check_column_count, check_row_count, settle_names
 from simulacra_trainer.table.readers.sheet_columns import SheetColumn
 
 MAX_MEMBERS = 10_000
+MOST_SHEETS = 50
+"""Worksheets among which the largest is chosen."""
 MAX_SPAN = 30_000_000
 """Cells between the first and the last filled one; calamine needs 32 bytes for an empty one."""
 SHEET_ROWS = 1_048_576
@@ -47,7 +61,7 @@ _EMPTY = frozenset(("", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM
 
 
 def open_batches(source: io.RawIOBase) -> Batches:
-    """Read the first visible worksheet of a workbook; the cells decide the types.
+    """Read the largest visible worksheet of a workbook; the cells decide the types.
 
     Raises:
         InputError: the file is not a workbook within the limits.
@@ -65,18 +79,33 @@ def open_batches(source: io.RawIOBase) -> Batches:
             ]
             if not sheets:
                 raise too_small("The Excel workbook has no visible worksheet.")
-            with archive.open(_member(archive, sheets[0])) as file:
-                _check_span(file)
-        names, columns = _read(_rows(book.get_sheet_by_name(sheets[0])))
+            spans = {name: _span(archive, name) for name in sheets[:MOST_SHEETS]}
+            chosen = max(spans, key=lambda name: _table_size(*spans[name]))
+            _check_span(*spans[chosen])
+        content = _read(_rows(book.get_sheet_by_name(chosen)))
     except (InputError, MemoryError):
         raise
     except Exception:  # whatever zipfile, expat and calamine meet in a damaged workbook
         raise invalid_upload(
             "The Excel workbook is damaged or incomplete: it cannot be read."
         ) from None
-    batch = pa.RecordBatch.from_arrays([column.values() for column in columns], names=names)
-    more = f"only the first of {len(sheets)} worksheets was read" if len(sheets) > 1 else ""
-    return Batches(batch.schema, iter([batch]), notes=[more] if more else [])
+    arrays = [column.values() for column in content.columns]
+    fields = [
+        pa.field(name, array.type) if declared is None else declared.on(pa.field(name, array.type))
+        for name, array, declared in zip(content.names, arrays, content.declared, strict=True)
+    ]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+    others = [repr(name) for name in sheets if name != chosen]
+    if others:
+        content.notes.insert(
+            0, f"the largest worksheet {chosen!r} was read; left out: {', '.join(others[:20])}"
+        )
+    return Batches(batch.schema, iter([batch]), notes=content.notes)
+
+
+def _table_size(height: int, width: int) -> int:
+    """Return the cells of a worksheet, 0 if it is too small for a table."""
+    return height * width if height > MIN_ROWS and width >= MIN_COLUMNS else 0
 
 
 def _check_archive(archive: zipfile.ZipFile) -> None:
@@ -145,21 +174,25 @@ def _member(archive: zipfile.ZipFile, sheet: str) -> str:
     return posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
 
 
-def _check_span(file: IO[bytes]) -> None:
-    """Refuse a worksheet whose filled cells span too many rows and columns.
+def _span(archive: zipfile.ZipFile, sheet: str) -> tuple[int, int]:
+    """Return the last filled row and column of a worksheet.
 
     A cell whose place is written in another way than every program does is not seen here; if it is
     far away, the memory limit of the process stops calamine.
     """
     rows, columns, end = {b"0"}, {b""}, b""
-    while block := file.read(_BLOCK_BYTES):
-        for letters, digits in _PLACE.findall(end + block):
-            if letters or len(digits) > len(str(SHEET_ROWS)):
-                rows.add(digits)
-                columns.add(letters)
-        end = block[-_LONGEST_PLACE:]
-    height = max(map(int, rows))
-    width = max(map(_column_number, columns))
+    with archive.open(_member(archive, sheet)) as file:
+        while block := file.read(_BLOCK_BYTES):
+            for letters, digits in _PLACE.findall(end + block):
+                if letters or len(digits) > len(str(SHEET_ROWS)):
+                    rows.add(digits)
+                    columns.add(letters)
+            end = block[-_LONGEST_PLACE:]
+    return max(map(int, rows)), max(map(_column_number, columns))
+
+
+def _check_span(height: int, width: int) -> None:
+    """Refuse a worksheet whose filled cells span too many rows and columns."""
     if height > SHEET_ROWS:
         raise invalid_upload(
             f"The Excel workbook is damaged: a worksheet has {SHEET_ROWS:,} rows at most."
@@ -189,42 +222,69 @@ def _rows(sheet: CalamineSheet) -> Iterable[list[Any]]:
     return (before + row for row in sheet.iter_rows()) if before else sheet.iter_rows()
 
 
-def _read(rows: Iterable[list[Any]]) -> tuple[list[str], list[SheetColumn]]:
-    names: list[str] = []
-    columns: list[SheetColumn] = []
+@dataclass
+class _Content:
+    """Names, columns, declarations and notes of a worksheet."""
+
+    names: list[str]
+    columns: list[SheetColumn]
+    declared: list[Declared | None]
+    notes: list[str]
+
+
+def _read(rows: Iterable[list[Any]]) -> _Content:
+    numbered = _filled_rows(rows)
+    head = list(islice(numbered, SAMPLE_ROWS))
+    if not head:
+        raise too_small("The worksheet is empty.")
+    # Every row has the width of the widest one, as in a CSV that Excel exports.
+    widest = max(len(row) for _, row in head)
+    texts = [[*map(_name, row), *[""] * (widest - len(row))] for _, row in head]
+    layout = find_layout(texts)
+    width = max(i + 1 for i, name in enumerate(layout.names) if name) if any(layout.names) else 0
+    if all(len(row) <= width for _, row in head[layout.header + layout.rows :]):
+        layout = replace(layout, names=layout.names[:width], labels=layout.labels[:width])
+    names, renamed = settle_names(layout.names)
+    columns = [SheetColumn() for _ in names]
     chunk: list[Sequence[Any]] = []
-    count = 0
+    rest = chain(head[layout.header + layout.rows :], numbered)
+    for count, (number, row) in enumerate(rest, start=1):
+        if len(row) > len(names):
+            raise invalid_upload(
+                "A row of the worksheet has cells beyond the columns that are named.",
+                f"Row {number} has {len(row)} cells where the names are {len(names)}: "
+                "the first filled row must hold all column names.",
+            )
+        chunk.append([*row, *[""] * (len(names) - len(row))])
+        if count > MAX_ROWS:
+            check_row_count(count)
+        if len(chunk) == CHUNK_ROWS + MOST_BELOW:
+            _take(chunk[:CHUNK_ROWS], names, columns)
+            chunk = chunk[CHUNK_ROWS:]
+    below = 0
+    width = len(names)
+    while chunk and below < MOST_BELOW and is_below([*map(_name, chunk[-1])], width):
+        chunk.pop()
+        below += 1
+    if chunk:
+        _take(chunk, names, columns)
+    declared = [
+        Declared(label=label or None, unnamed=not name) if label or not name else None
+        for name, label in zip(layout.names, layout.labels, strict=True)
+    ]
+    return _Content(names, columns, declared, [*layout.notes(), *renamed, *below_notes(below)])
+
+
+def _filled_rows(rows: Iterable[list[Any]]) -> Iterator[tuple[int, list[Any]]]:
+    """Yield number and cells of each row that is not empty, without the empty cells at its end."""
     for number, row in enumerate(rows, start=1):
         width = len(row)
         while width and row[width - 1] == "":
             width -= 1
         if width > MAX_COLUMNS:
             check_column_count(width)
-        if not width:
-            continue
-        if not names:
-            names = [_name(cell) for cell in row[:width]]
-            check_names(names)
-            columns = [SheetColumn() for _ in names]
-            continue
-        if width > len(names):
-            raise invalid_upload(
-                "A row of the worksheet has cells beyond the columns that are named.",
-                f"Row {number} has {width} cells where the names are {len(names)}: "
-                "the first filled row must hold all column names.",
-            )
-        chunk.append(row[: len(names)])
-        count += 1
-        if count > MAX_ROWS:
-            check_row_count(count)
-        if len(chunk) == CHUNK_ROWS:
-            _take(chunk, names, columns)
-            chunk = []
-    if not names:
-        raise too_small("The first worksheet is empty.")
-    if chunk:
-        _take(chunk, names, columns)
-    return names, columns
+        if width:
+            yield number, row[:width]
 
 
 def _name(cell: Any) -> str:

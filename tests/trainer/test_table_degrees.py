@@ -1,0 +1,111 @@
+"""Scales by degree words, bands and lists of words in many languages; special answers in scales."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.columns.scales import order_levels
+from simulacra_trainer.table.read import ORIGIN
+
+SCALES = """
+strongly disagree | somewhat disagree | neither agree nor disagree | somewhat agree | strongly agree
+not at all useful | slightly useful | moderately useful | very useful | extremely useful
+definitely not | probably not | probably | definitely
+not satisfied | not very satisfied | satisfied | very satisfied
+sehr unsicher | eher unsicher | teils/teils | eher sicher | sehr sicher
+trifft überhaupt nicht zu | trifft eher nicht zu | trifft eher zu | trifft voll und ganz zu
+gar nicht wichtig | weniger wichtig | wichtig | sehr wichtig
+pas du tout d’accord | plutôt pas d’accord | plutôt d’accord | tout à fait d’accord
+très insatisfait | plutôt insatisfait | ni satisfait ni insatisfait | très satisfait
+none | a little | a lot
+nada útil | poco útil | bastante útil | muy útil
+muy en desacuerdo | en desacuerdo | ni de acuerdo ni en desacuerdo | de acuerdo | muy de acuerdo
+per niente utile | poco utile | abbastanza utile | molto utile
+molto insoddisfatto | abbastanza insoddisfatto | abbastanza soddisfatto | molto soddisfatto
+discordo totalmente | discordo | nem concordo nem discordo | concordo | concordo totalmente
+muito insatisfeito | insatisfeito | neutro | satisfeito | muito satisfeito
+helemaal mee oneens | mee oneens | neutraal | mee eens | helemaal mee eens
+zeer ontevreden | ontevreden | niet tevreden, niet ontevreden | tevreden | zeer tevreden
+mycket osäker | osäker | varken säker eller osäker | säker | mycket säker
+meget utilfreds | utilfreds | hverken eller | tilfreds | meget tilfreds
+helt uenig | delvis uenig | verken enig eller uenig | delvis enig | helt enig
+täysin eri mieltä | jokseenkin eri mieltä | jokseenkin samaa mieltä | täysin samaa mieltä
+bardzo niezadowolona | raczej niezadowolona | raczej zadowolona | bardzo zadowolona
+zdecydowanie się nie zgadzam | raczej się nie zgadzam | raczej się zgadzam
+rozhodně nesouhlasím | spíše nesouhlasím | spíše souhlasím | rozhodně souhlasím
+nagyon elégedetlen | elégedetlen | közepesen | elégedett | nagyon elégedett
+kesinlikle katılmıyorum | katılmıyorum | kararsızım | katılıyorum | kesinlikle katılıyorum
+bis 17 Jahre | 18 bis 29 Jahre | 30 bis 49 Jahre | 50 Jahre und älter
+moins de 18 ans | 18 à 24 ans | 25 à 64 ans | 65 ans et plus
+do 1 000 zł | 1 000 - 2 000 zł | 2 000 - 5 000 zł | 5 000 zł i więcej
+nooit | zelden | soms | vaak | altijd
+mai | raramente | qualche volta | spesso | sempre
+nunca | às vezes | sempre
+soha | ritkán | néha | gyakran | mindig
+Montag | Dienstag | Mittwoch | Donnerstag
+février | mars | août | décembre
+stycznia | lutego | maja
+niedrig | mittel | hoch
+"""
+
+
+@pytest.mark.parametrize("scale", SCALES.strip().splitlines())
+def test_a_scale_is_put_in_order_from_any_order_of_its_levels(scale: str) -> None:
+    levels = [level.strip() for level in scale.split("|")]
+    shuffled = levels[1::2] + levels[::2]
+    assert order_levels(shuffled) in (levels, levels[::-1])
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ["red", "green", "blue"],
+        ["very", "nice", "weather"],
+        ["urban", "rural", "suburban"],
+        ["employed", "self-employed", "retired", "unemployed"],
+        ["male", "female", "non-binary"],
+        ["not on leave", "on leave", "retired"],
+        ["high street", "low street", "street"],
+        ["CDU/CSU", "SPD", "Grüne"],
+        ["sehr zufrieden", "sehr sicher", "eher sicher"],
+        ["route 18 to 20", "route 19 to 25", "route 7"],
+        ["Haus 3", "Haus 5", "Haus 9"],
+        ["A12-34", "A56-78", "A79-91"],
+        ["a little", "a lot", "purple"],
+    ],
+)
+def test_words_that_are_no_scale_stay_in_no_order(levels: list[str]) -> None:
+    assert order_levels(levels) is None
+
+
+def cleaned(cells: list[str]) -> ColumnSchema:
+    table = pa.table({"c": cells, "o": ["p", "q"] * (len(cells) // 2)})
+    return clean_table(table.replace_schema_metadata({ORIGIN: b"csv"})).schema.columns[0]
+
+
+def test_special_answers_stand_behind_the_levels_of_a_scale() -> None:
+    levels = ["eher nein", "eher ja", "ja, sehr", "weiß nicht", "k.A."]
+    column = cleaned(levels * 10 + ["weiß nicht"] * 10)
+    assert column.kind == "ordinal"
+    assert column.level_values()[:3] == levels[:3]
+    assert [level.value for level in column.levels if level.special] == ["weiß nicht", "k.A."]
+
+
+def test_special_answers_stay_levels_of_a_category() -> None:
+    column = cleaned(["red", "green", "Refused", "blue"] * 10)
+    assert column.kind == "categorical"
+    assert "Refused" in column.level_values()
+    assert not any(level.special for level in column.levels)
+
+
+@pytest.mark.parametrize("pair", ["nej ja", "nie tak", "no sí", "não sim", "nem igen", "нет да"])
+def test_yes_and_no_are_known_in_many_languages(pair: str) -> None:
+    no, yes = pair.split()
+    column = cleaned([yes, no, no.title(), yes] * 10)
+    assert (column.kind, [value.lower() for value in column.level_values()]) == (
+        "boolean",
+        [no, yes],
+    )

@@ -1,0 +1,214 @@
+"""Numbers as files write them: decimal signs by vote, units, special answers, restored cells."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulacra_crds.contract.cell_text import csv_batch, write_cells
+from simulacra_crds.contract.schema import CellForm, TableSchema
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.columns.distinct_values import split_words
+from simulacra_trainer.table.columns.numerals import parse_numbers
+from simulacra_trainer.table.columns.specials import special_codes, take_codes
+from simulacra_trainer.table.output.files import write_tables
+from simulacra_trainer.table.output.restore import restore
+from simulacra_trainer.table.read import DELIMITER, ORIGIN
+
+N = 60
+
+
+def csv_table(delimiter: bytes = b",", **columns: list[str]) -> CleanTable:
+    table = pa.table({name: (cells * N)[:N] for name, cells in columns.items()})
+    return clean_table(table.replace_schema_metadata({ORIGIN: b"csv", DELIMITER: delimiter}))
+
+
+def actions(schema: TableSchema, column: str) -> list[str]:
+    return [note.action for note in schema.cleaning if note.column == column]
+
+
+OPEN = ["20.394", "943", "1.015"]
+
+
+def test_an_open_column_follows_the_columns_that_prove_a_sign() -> None:
+    commas = csv_table(km=OPEN, price=["17,12", "3,5", "8,25"])
+    assert commas.table["km"][:3].to_pylist() == [20394, 943, 1015]
+    points = csv_table(b";", km=OPEN, price=["17.12", "3.5", "8.25"])
+    assert points.table["km"][:3].to_pylist() == [20.394, 943.0, 1.015]
+
+
+def test_an_open_column_alone_follows_the_delimiter_or_asks() -> None:
+    assert csv_table(b";", km=OPEN, g=["a", "b"]).table["km"][0].as_py() == 20394
+    asked = csv_table(b",", km=OPEN, g=["a", "b"])
+    assert asked.table["km"][0].as_py() == 20.394
+    assert any("unclear" in action for action in actions(asked.schema, "km"))
+
+
+def test_indian_groups_are_read() -> None:
+    cells = csv_table(n=["12,34,567", "1,00,000", "99,000"], g=["a", "b"])
+    assert cells.table["n"][:3].to_pylist() == [1234567, 100000, 99000]
+
+
+def test_a_leading_zero_proves_its_own_sign() -> None:
+    weights = csv_table(b",", w=["0,662", "1,046", "2,030"], g=["a", "b"])
+    assert weights.table["w"][:3].to_pylist() == [0.662, 1.046, 2.03]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["12,5 km", "7,0 km", "8,1 km"], [12.5, 7.0, 8.1], "km"),
+        (["2406,77 zł", "15,00 zł", "8,10 zł"], [2406.77, 15.0, 8.1], "zł"),
+        (["R$ 1.200,50", "R$ 7,00", "R$ 1.008,10"], [1200.5, 7.0, 1008.1], "R$"),
+        (["CHF 1'200.50", "CHF 7.00", "CHF 8.10"], [1200.5, 7.0, 8.1], "CHF"),
+        (["133k", "7k", "80k"], [133_000, 7_000, 80_000], "k"),
+        (["2 Tsd.", "7 Tsd.", "80 Tsd."], [2_000, 7_000, 80_000], "Tsd."),
+        (["1,5 Mio. €", "2,0 Mio. €", "9,5 Mio. €"], [1_500_000, 2_000_000, 9_500_000], "Mio. €"),
+        (["(2,901)", "4,126", "7,479"], [-2901, 4126, 7479], None),
+        (["1.234-", "412", "7.479"], [-1234, 412, 7479], None),
+        (["-$1,234", "$412", "$7,479"], [-1234, 412, 7479], "$"),
+        (["86%", "7%", "12%"], [86, 7, 12], "%"),
+        (["3 Sterne", "4 Sterne", "5 Sterne"], [3, 4, 5], "Sterne"),
+        (["26.00", "3.00", "7.00"], [26, 3, 7], None),
+    ],
+)
+def test_dressed_numbers_are_read_and_written_again(
+    cells: list[str], values: list[float], unit: str | None
+) -> None:
+    # The third column proves a decimal comma for the case that leaves it open.
+    proof = ["1,5", "2,25"] if "1.234-" in cells else ["1", "2", "3"]
+    clean = csv_table(n=cells, g=["a", "b"], p=proof)
+    column = clean.schema.columns[0]
+    assert clean.table["n"][:3].to_pylist() == values
+    assert column.unit == unit
+    table = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
+    assert not pa.types.is_string(table.schema.field("n").type)
+    batch = csv_batch(table.combine_chunks().to_batches()[0])
+    assert batch.column(0).to_pylist()[:3] == cells
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["101A", "102A", "103A"],
+        ["1. Klasse", "2. Klasse", "3. Klasse"],
+        ["(1)", "(2)", "(3)"],
+        ["1 Kind", "2 Kinder", "3 Kinder"],
+        ["A-100", "A-107", "A-114"],
+        ["1.10.2", "1.9.14", "2.0.1"],
+        ["12 km", "7 mi", "8 km"],
+        ["€ 12", "$ 7", "€ 8"],
+        ["02439", "04427", "03080"],
+    ],
+)
+def test_codes_and_mixed_units_are_no_numbers(cells: list[str]) -> None:
+    assert csv_table(n=cells, g=["a", "b"]).schema.columns[0].kind in ("categorical", "ordinal")
+
+
+def test_a_generated_number_has_as_many_digits_as_the_upload() -> None:
+    column = csv_table(n=["133k", "7k", "80k"], g=["a", "b"]).schema.columns[0]
+    assert column.form is not None
+    assert write_cells(pa.array([271_451, 900]), column.form).to_pylist() == ["271k", "1k"]
+
+
+def test_a_csv_file_has_the_cells_of_the_upload(tmp_path: Path) -> None:
+    cells = ["1.234,50 €", "3,25 €", "70,00 €"]
+    clean = csv_table(b";", n=cells, g=["a", "b"])
+    table = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
+    write_tables([table, table], tmp_path / "t.csv")
+    read = pa.csv.read_csv(
+        tmp_path / "t.csv",
+        convert_options=pa.csv.ConvertOptions(column_types={"n": pa.string()}),
+    )
+    assert read["n"][:3].to_pylist() == cells
+    assert read.num_rows == 2 * N
+
+
+numbers = st.decimals(min_value=-(10**9), max_value=10**9, places=2)
+forms = st.builds(
+    CellForm,
+    decimal=st.just(","),
+    group=st.sampled_from(["", ".", " ", "\u00a0", "'"]),
+    decimals=st.just(2),
+    before=st.sampled_from(["", "€ ", "EUR "]),
+    after=st.just(""),
+    negative=st.sampled_from(["sign", "brackets", "after"]),
+) | st.builds(
+    CellForm,
+    decimal=st.just("."),
+    group=st.sampled_from(["", ",", "\u202f"]),
+    decimals=st.just(2),
+    after=st.sampled_from(["", " kg", "%", " zł"]),
+    negative=st.sampled_from(["sign", "brackets", "after"]),
+)
+
+
+@given(st.lists(numbers, min_size=3, max_size=30), forms)
+def test_any_form_of_money_is_read_as_it_was_written(values: list[Decimal], form: CellForm) -> None:
+    values = [*values, Decimal("5.25")]  # one that is not negative
+    cells = write_cells(pa.array([float(v) for v in values]), form)
+    parsed = parse_numbers(split_words(pa.chunked_array([cells])))
+    assert parsed is not None
+    distinct = list(dict.fromkeys(cells.to_pylist()))
+    found = dict(zip(distinct, parsed.values.to_pylist(), strict=True))
+    assert [found[cell] for cell in cells.to_pylist()] == [float(v) + 0.0 for v in values]
+    if parsed.form is not None:
+        again = write_cells(parsed.values, parsed.form).to_pylist()
+        groups = sum(abs(v) >= 1000 for v in values)
+        if groups and any(v < 0 for v in values):
+            assert again == distinct
+
+
+@given(st.lists(st.integers(0, 40), min_size=30, max_size=200), st.sampled_from([97, 99, 998]))
+def test_codes_far_above_a_scale_are_special_and_values_are_not(
+    values: list[int], code: int
+) -> None:
+    low = [value % 8 for value in values]
+    if len(set(low)) < 3:
+        return
+    numbers, found = take_codes(pa.array([*low, code, code]))
+    assert [special.value for special in found] == [str(code)]
+    assert numbers.null_count == 2
+    assert take_codes(pa.array(low))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "codes"),
+    [
+        ({1: 9, 2: 9, 3: 9, 98: 2, 99: 2}, [98, 99]),
+        ({1: 9, 2: 9, 3: 9, 99: 1}, []),
+        ({18: 9, 40: 9, 80: 9, 99: 2}, []),
+        ({0: 9, 1: 9, 2: 9, 5: 3, -1: 2, -2: 2}, [-2, -1]),
+        ({-2: 9, -1: 9, 0: 9, 1: 9, 2: 9}, []),
+        ({**dict.fromkeys(range(30), 5), -1: 5, -2: 5, -3: 5}, []),
+        ({582: 9, 700.5: 9, 3381: 9, -9: 5}, [-9]),
+        ({1: 9, 2: 9, 3: 9, 4: 9, 5: 9, 6: 9, 7: 9, 8: 9, 9: 9}, []),
+        ({1: 9, 2: 9, 3: 9, 99: 90}, []),
+        ({3000: 9, 20000: 9, 44500: 9, 999997: 3}, [999997]),
+    ],
+)
+def test_special_codes(counts: dict[float, int], codes: list[float]) -> None:
+    assert special_codes(counts, sum(counts.values())) == codes
+
+
+def test_special_words_among_numbers_are_missing_and_named() -> None:
+    ages = [str(18 + i) for i in range(40)]
+    clean = csv_table(age=[*ages, *["Refused"] * 4, *["weiß nicht"] * 2], g=["a", "b"])
+    column = clean.schema.columns[0]
+    assert (column.kind, column.minimum, column.maximum) == ("integer", 18, 57)
+    assert {special.value for special in column.specials} == {"Refused", "weiß nicht"}
+    assert any("Refused" in action for action in actions(clean.schema, "age"))
+
+
+def test_a_frequent_word_that_no_list_has_is_named_to_be_checked() -> None:
+    ages = [str(18 + i) for i in range(40)]
+    clean = csv_table(age=[*ages, *["geheim"] * 4], g=["a", "b"])
+    assert clean.schema.columns[0].kind == "integer"
+    assert any("check them: 'geheim'" in action for action in actions(clean.schema, "age"))

@@ -1,0 +1,165 @@
+"""Dates by language, times of day, durations, periods and postcodes: read and written again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.cell_text import csv_batch
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.output.restore import restore
+from simulacra_trainer.table.read import ORIGIN
+
+N = 60
+
+
+def cleaned(cells: list[str], name: str = "c", **others: list[str]) -> CleanTable:
+    columns = {name: cells, "o": ["p", "q"], "i": [str(i % 7) for i in range(N)], **others}
+    table = pa.table({key: (values * N)[:N] for key, values in columns.items()})
+    return clean_table(table.replace_schema_metadata({ORIGIN: b"csv"}))
+
+
+def written(clean: CleanTable) -> list[str]:
+    table = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
+    cells: list[str] = csv_batch(table.combine_chunks().to_batches()[0]).column(0).to_pylist()
+    return cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (["8. September 2023", "15. November 2023", "1. März 2024"], "2023-09-08"),
+        (["8 septembre 2023", "15 août 2023", "1 mars 2024"], "2023-09-08"),
+        (["8 de septiembre de 2023", "15 de enero de 2024"], "2023-09-08"),
+        (["8 września 2023", "15 lutego 2024"], "2023-09-08"),
+        (["31.12.2023", "01.02.2024"], "2023-12-31"),
+        (["12/31/2023 18:30:00", "02/01/2024 08:05:10"], "2023-12-31"),
+    ],
+)
+def test_dates_are_read_and_written_in_their_own_form(cells: list[str], first: str) -> None:
+    clean = cleaned(cells)
+    assert clean.schema.columns[0].kind == "datetime"
+    assert str(clean.table["c"][0].as_py())[:10] == first
+    assert written(clean)[: len(cells)] == cells
+
+
+def test_open_dates_follow_the_other_dates_of_the_file() -> None:
+    open_ = ["03/04/2024", "05/06/2024"]
+    day_first = cleaned(open_, d=["31/01/2024", "03/02/2024"])
+    assert day_first.table["c"][0].as_py().month == 4
+    month_first = cleaned(open_, d=["01/31/2024", "02/03/2024"])
+    assert month_first.table["c"][0].as_py().month == 3
+    assert cleaned(open_).schema.columns[0].kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    ("cells", "seconds", "storage"),
+    [
+        (["21:00", "08:07", "09:18"], 75_600, "time32[s]"),
+        (["21:00 Uhr", "8:07 Uhr", "9:18 Uhr"], 75_600, "time32[s]"),
+        (["08.15", "14.30", "23.59"], 29_700, "time32[s]"),
+        (["08:15:30", "14:30:05", "23:59:59"], 29_730, "time32[s]"),
+        (["9:05 PM", "12:30 AM", "12:01 PM"], 75_900, "time32[s]"),
+        (["14h30", "08h15", "23h59"], 52_200, "time32[s]"),
+        (["0:22:00", "1:36:00", "2:05:00"], 1_320, "duration[s]"),
+        (["26:30", "01:05", "112:00"], 95_400, "duration[s]"),
+        (["1h 20m", "0h 5m", "12h 0m"], 4_800, "duration[s]"),
+        (["1 Std. 20 Min.", "2 Std. 5 Min.", "3 Std. 0 Min."], 4_800, "duration[s]"),
+    ],
+)
+def test_times_and_durations_are_numbers(cells: list[str], seconds: int, storage: str) -> None:
+    clean = cleaned(cells)
+    column = clean.schema.columns[0]
+    assert (column.kind, column.storage) == ("integer", storage)
+    factor = 60 if column.unit == "min" else 1
+    assert clean.table["c"][0].as_py() * factor == seconds
+    assert written(clean)[:3] == cells
+
+
+def test_a_name_makes_a_clock_a_duration() -> None:
+    assert cleaned(["10:05", "00:45"], name="Dauer").schema.columns[0].storage == "duration[s]"
+
+
+@pytest.mark.parametrize(
+    "cells", [["14.30", "9.75", "10.05"], ["2:1", "3:0", "0:0"], ["24:61", "10:75"]]
+)
+def test_decimals_and_scores_are_no_times(cells: list[str]) -> None:
+    assert not cleaned(cells).schema.columns[0].storage.startswith(("time", "duration"))
+
+
+def test_text_of_a_typed_file_keeps_its_type() -> None:
+    cells = (["21:00 Uhr", "8:07 Uhr"] * N)[:N]
+    clean = clean_table(pa.table({"c": cells, "o": ["p", "q"] * (N // 2)}))
+    assert clean.schema.columns[0].kind == "integer"
+    back = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
+    assert back["c"].to_pylist() == cells
+
+
+@pytest.mark.parametrize(
+    "periods",
+    [
+        ["12/2022", "01/2023", "02/2024"],
+        ["Q4/2022", "Q1/2023", "Q3/2023"],
+        ["2022-Q4", "2023-Q1", "2023-Q3"],
+        ["2022-W52", "2023-W06", "2023-W07"],
+        ["KW 52/2022", "KW 6/2023", "KW 7/2023"],
+        ["2021/22", "2022/23", "2023/24"],
+        ["Dezember 2022", "Januar 2023", "März 2024"],
+        ["déc. 2022", "janv. 2023", "mars 2024"],
+        ["Welle 2", "Welle 9", "Welle 10"],
+        ["202212", "202301", "202402"],
+    ],
+)
+def test_periods_are_levels_in_the_order_of_time(periods: list[str]) -> None:
+    clean = cleaned([periods[2], periods[0], periods[1]])
+    column = clean.schema.columns[0]
+    assert (column.kind, column.level_values()) == ("ordinal", periods)
+    assert [*map(str, written(clean)[:3])] == [periods[2], periods[0], periods[1]]
+
+
+def test_month_numbers_are_periods_from_a_typed_file_too() -> None:
+    months = pa.array(([202402, 202212, 202301] * N)[:N])
+    clean = clean_table(pa.table({"c": months, "o": ["p", "q"] * (N // 2)}))
+    assert clean.schema.columns[0].level_values() == ["202212", "202301", "202402"]
+    assert restore(clean.table, clean.schema, rng=np.random.default_rng(0))["c"].type == pa.int64()
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("PLZ", ["02439", "04427", "03080"]),
+        ("zip", ["36989", "48833", "84861"]),
+        ("kod pocztowy", ["00-950", "31-042", "80-001"]),
+        ("postcode", ["SW1A 1AA", "EC2R 8AH", "M1 1AE"]),
+        ("region_part", ["02439", "14427", "93080"]),
+    ],
+)
+def test_a_rare_postcode_is_learned_by_its_prefix(name: str, codes: list[str]) -> None:
+    common, *rare = codes
+    varied = [common] * 30
+    varied += [f"{code[:-1]}{code[-1]}" for code in rare for _ in range(3)] + [common] * 24
+    clean = cleaned(varied, name=name)
+    column = clean.schema.columns[0]
+    assert column.kind == "categorical"
+    assert common in column.level_values()
+    assert not set(rare) & set(column.level_values())
+    shape = {"".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in x) for x in codes}
+    cells = written(clean)
+    assert {
+        "".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in x) for x in cells
+    } == shape
+
+
+def test_drawn_postcodes_stay_in_their_region() -> None:
+    codes = [f"02{i:03d}" for i in range(40)] + [f"97{i:03d}" for i in range(20)]
+    clean = cleaned(codes, name="PLZ")
+    assert clean.schema.columns[0].level_values() == ["02###", "97###"]
+    cells = written(clean)
+    assert [cell[:2] for cell in cells] == [code[:2] for code in codes]
+    assert cells != codes
+
+
+def test_codes_named_as_identifiers_are_no_postcodes() -> None:
+    codes = [f"0{i:04d}" for i in range(N)]
+    assert cleaned(codes, name="case_id").schema.columns[0].kind == "identifier"

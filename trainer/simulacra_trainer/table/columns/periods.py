@@ -1,0 +1,78 @@
+"""Periods in order: months, quarters, weeks, half years, school years, survey waves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from simulacra_crds.contract.month_names import LANGUAGES, month_names
+
+MIN_LEVELS, MAX_LEVELS = 3, 2_000
+_YEAR = r"(?P<y>(?:19|20)\d\d)"
+_FORMS = tuple(
+    re.compile(form, re.I)
+    for form in (
+        rf"(?P<p>0?[1-9]|1[0-2])[/.\-]{_YEAR}",
+        rf"{_YEAR}[/.](?P<p>0[1-9]|1[0-2])",
+        rf"{_YEAR}m(?P<p>0?[1-9]|1[0-2])",
+        rf"(?:q|t|k|kv\.?|kw\.?a|trim\.? ?|tr\.? ?|cz|č)(?P<p>[1-4])[ /.\-]?{_YEAR}",
+        rf"(?P<p>[1-4])\. ?(?:quartal|kvartal|kvartál|kwartał|kwartaal|negyedév) {_YEAR}",
+        rf"{_YEAR}[ /.\-]?(?:q|t|k|kv)(?P<p>[1-4])",
+        rf"{_YEAR}-?w(?P<p>[0-5]\d)",
+        rf"(?:kw|w|uge|v\.?|week|woche|semaine|s|tydz\.?|týden) ?(?P<p>[0-5]?\d)[ /.\-]{_YEAR}",
+        rf"(?:h|hj|s)(?P<p>[12])[ /.\-]?{_YEAR}",
+        rf"{_YEAR}[ /.\-]?(?:h|hj|s)(?P<p>[12])",
+        r"(?:wave|welle|vague|ola|onda|golf|fala|vlna|våg|runde|round|ronde|kierros|hullám|dalga)"
+        r"[ _]?(?P<p>\d{1,2})",
+    )
+)
+_SEASON = re.compile(rf"{_YEAR}[/\-–](?P<p>\d\d|\d{{4}})")
+_MONTH = re.compile(rf"(?P<m>[^\W\d]+)\.?(?: de| del)? {_YEAR}")
+
+
+def order_periods(levels: Sequence[str]) -> list[str] | None:
+    """Return the levels in the order of time if all of them are periods of one form, else None."""
+    if not MIN_LEVELS <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > 30:
+        return None
+    for form in _FORMS:
+        found = [form.fullmatch(level) for level in levels]
+        if all(found):
+            keys = [(int(one.groupdict().get("y") or 0), int(one["p"])) for one in found if one]
+            return _sorted(levels, keys)
+    return _seasons(levels) or _named_months(levels)
+
+
+def are_months(values: npt.NDArray[np.int64]) -> bool:
+    """Return whether whole numbers are months such as 202403."""
+    years, months = values // 100, values % 100
+    inside = (years >= 1900) & (years <= 2100) & (months >= 1) & (months <= 12)
+    return MIN_LEVELS <= len(values) <= MAX_LEVELS and bool(inside.all())
+
+
+def _seasons(levels: Sequence[str]) -> list[str] | None:
+    found = [_SEASON.fullmatch(level) for level in levels]
+    years = [(int(one["y"]), int(one["p"]) % 100) for one in found if one]
+    follows = all(second == (first + 1) % 100 for first, second in years)
+    return _sorted(levels, years) if all(found) and follows else None
+
+
+def _named_months(levels: Sequence[str]) -> list[str] | None:
+    found = [_MONTH.fullmatch(level.lower()) for level in levels]
+    if not all(found):
+        return None
+    for language in LANGUAGES:
+        for length in ("long", "short"):
+            places = {name.lower(): i for i, name in enumerate(month_names(language, length))}
+            if all(one and one["m"] in places for one in found):
+                keys = [(int(one["y"]), places[one["m"]]) for one in found if one]
+                return _sorted(levels, keys)
+    return None
+
+
+def _sorted(levels: Sequence[str], keys: Sequence[tuple[int, int]]) -> list[str] | None:
+    if len(set(keys)) < len(keys):
+        return None
+    return [level for _, level in sorted(zip(keys, levels, strict=True))]

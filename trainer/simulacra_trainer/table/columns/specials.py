@@ -1,0 +1,135 @@
+"""Special answers: words such as "Refused" and codes such as 99, which are no quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import SpecialValue
+
+MOST_SHARE = 0.35
+"""Share of the rows that special codes stay below."""
+MOST_OTHER_WORDS = 3
+_LEAST_ROWS, _LEAST_SHARE = 3, 0.005
+_ENDS = 20
+_CONTINUOUS = 15
+"""Distinct values from which on negative ones beside 0 are values, not codes."""
+
+_WORDS = """
+refused; refusal; declined; prefer not to say; prefer not to answer; rather not say; no answer;
+not answered; don't know; dont know; do not know; dk; dk/na; dk/ref; rf; not sure; unsure;
+can't say; cannot say; can't choose; no opinion; not applicable; not asked; not stated; skipped;
+weiß nicht; weiss nicht; k.a.; k. a.; k.a; keine angabe; keine angaben; verweigert; w.n.;
+weiß ich nicht; kann ich nicht sagen; möchte ich nicht sagen; trifft nicht auf mich zu; entfällt;
+nicht zutreffend; keine antwort; nsp; ne sait pas; ne se prononce pas; sans réponse; sans opinion;
+refus; non réponse; ne sais pas; nr; non concerné; ns/nc; ns; nc; no sabe; no contesta; no sé;
+no sabe/no contesta; no responde; no aplica; non so; non sa; non risponde;
+preferisco non rispondere; nessuna risposta; não sabe; não sei; não responde; ns/nr; não se aplica;
+prefiro não responder;
+weet niet; weet ik niet; geen antwoord; geen mening; w.n; wil niet zeggen; n.v.t.; nvt;
+weigert; vet ej; vet inte; vill ej svara; ej svar; inget svar; vill inte svara; ej aktuellt;
+ved ikke; ønsker ikke at svare; uoplyst; vet ikke; ikke svart; ønsker ikke å svare; ubesvart;
+en osaa sanoa; eos; ei vastausta; en halua vastata; nie wiem; trudno powiedzieć; odmowa; b.d.;
+brak odpowiedzi; odmowa odpowiedzi; nie dotyczy; nevím; neví; bez odpovědi; odmítl; neuvedeno;
+nem tudja; nem tudom; nt/nv; nem válaszolt; nincs válasz; nu știu; nu stiu; nu răspund; nr/nș;
+bilmiyorum; cevap yok; cevap vermek istemiyorum; fikrim yok; не знаю; затрудняюсь ответить;
+нет ответа; отказ; δεν γνωρίζω; δεν απαντώ; δγ/δα
+"""
+SPECIAL_WORDS = frozenset(word.strip() for word in _WORDS.replace("\n", " ").split(";"))
+_WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
+
+
+def are_special(words: pa.StringArray) -> pa.BooleanArray:
+    """Mark the words that mean "no answer" in one of 15 languages."""
+    plain = pc.replace_substring(pc.utf8_lower(words), "’", "'")
+    bare = pc.replace_substring_regex(plain, _WRAP, "")
+    known = pa.array(sorted(SPECIAL_WORDS))
+    return pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
+
+
+def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
+    """Return the values that are codes for "no answer", not quantities.
+
+    Args:
+        counts: rows of each distinct value.
+        rows: with a value.
+
+    Only customary codes count (97 to 99, 997 to 999 and so on, 77, 88, -1 to -9, -77 to -99), and
+    only if they lie beyond the rest by more than twice its range, or are negative where nothing
+    else is.
+    """
+    above = {value for value in counts if value > 0 and _is_code(value)}
+    below = {value for value in counts if value < 0 and _is_code(value)}
+    found: list[float] = []
+    for codes in (above, below):
+        least = 2 if all(value == int(value) for value in counts) else max(5, 0.01 * rows)
+        rest = [value for value in counts if value not in above and value not in below]
+        if not codes or len(rest) < 3 or min(counts[value] for value in codes) < least:
+            continue
+        low, high = min(rest), max(rest)
+        if codes is above:
+            if min(codes) - high > 2 * (high - low):
+                found += codes
+        elif low >= 0 and not _continues(codes, rest):
+            found += codes
+    return sorted(found) if sum(counts[value] for value in found) < MOST_SHARE * rows else []
+
+
+def other_words(counts: Mapping[str, int], rows: int) -> list[str]:
+    """Return words among numbers that are frequent enough to be special answers, else none."""
+    few = len(counts) <= MOST_OTHER_WORDS and sum(counts.values()) < MOST_SHARE * rows
+    frequent = all(
+        count >= max(_LEAST_ROWS, _LEAST_SHARE * rows) and word.replace(" ", "").isalpha()
+        for word, count in counts.items()
+    )
+    return list(counts) if few and frequent else []
+
+
+def _is_code(value: float) -> bool:
+    if value != int(value):
+        return False
+    digits = str(abs(int(value)))
+    if value < 0:
+        return len(digits) == 1 or (len(digits) == 2 and digits[0] in "789" and int(digits) >= 77)
+    nines = len(digits) >= 2 and set(digits[:-1]) == {"9"} and digits[-1] in "6789"
+    return nines or digits in ("77", "88", "777", "888")
+
+
+def _continues(codes: set[float], rest: list[float]) -> bool:
+    """Return whether negative values go on below the rest, as temperatures and -2 to 2 do."""
+    symmetric = max(rest) <= -min(codes)
+    beside = min(rest) - max(codes) <= 1
+    return symmetric or (beside and len(rest) > _CONTINUOUS)
+
+
+def take_codes(values: pa.Array) -> tuple[pa.Array, list[SpecialValue]]:
+    """Return numbers with special codes as null, and the codes."""
+    limits = pc.min_max(values).as_py()
+    if not any(limit is not None and _is_code(limit) for limit in limits.values()):
+        return values, []
+    table = pc.value_counts(values.drop_null())
+    distinct, rows = (table.field(name).to_numpy() for name in ("values", "counts"))
+    kept = np.isin(distinct, _FAMILY)
+    rest = np.flatnonzero(~kept)
+    rest = rest[np.argsort(distinct[rest])]
+    kept[[*rest[:_ENDS], *rest[-_ENDS:]]] = True  # the middle decides nothing
+    kept[rest[distinct[rest] != np.floor(distinct[rest])][:1]] = True
+    counts = dict(zip(distinct[kept].tolist(), rows[kept].tolist(), strict=True))
+    codes = special_codes(counts, len(values) - values.null_count)
+    if not codes:
+        return values, []
+    marked = pc.is_in(values, value_set=pa.array(codes, values.type))
+    specials = [
+        SpecialValue(value=str(int(code)), share=counts[code] / len(values)) for code in codes
+    ]
+    return pc.if_else(marked, pa.scalar(None, values.type), values), specials
+
+
+_FAMILY = np.array(
+    [code for k in range(1, 15) for d in range(6, 10) if _is_code(code := 10**k - 10 + d)]
+    + [code for code in (*range(-99, 0), 77, 88, 777, 888) if _is_code(code)]
+)
+"""All customary codes."""

@@ -1,0 +1,146 @@
+"""Lists of words in order: frequencies, amounts, marks, sizes, weekdays, months."""
+
+from __future__ import annotations
+
+import re
+
+from simulacra_crds.contract.month_names import LANGUAGES, month_names
+
+SCALES = """
+strongly disagree | disagree | somewhat disagree, slightly disagree |
+  neither agree nor disagree, neutral, neither, undecided | somewhat agree, slightly agree |
+  agree | strongly agree
+very dissatisfied | dissatisfied | somewhat dissatisfied |
+  neither satisfied nor dissatisfied, neutral, neither | somewhat satisfied | satisfied |
+  very satisfied
+very unlikely | unlikely | somewhat unlikely | neutral, neither likely nor unlikely |
+  somewhat likely | likely | very likely
+not at all important | not important, unimportant | slightly important | somewhat important |
+  moderately important | important | very important | extremely important
+not at all | not very much, a little, slightly | somewhat | moderately |
+  quite a bit, very much | extremely
+never | rarely | seldom | occasionally | sometimes | often | frequently | usually, mostly |
+  always
+never | less than monthly | yearly, annually | quarterly | monthly | weekly | daily
+very poor, terrible | poor, bad | below average | fair, average, ok, neutral | above average |
+  good | very good | excellent
+none | very low | low | medium, moderate, middle, normal | high | very high
+very bad | bad | fair, neutral | good | very good
+not too happy, unhappy | pretty happy, happy | very happy
+extra small, xs | small, s | medium, m | large, l | extra large, xl | xxl | xxxl
+worst | worse | same, the same | better | best
+beginner | intermediate | advanced | expert
+bronze | silver | gold | platinum | diamond
+first, 1st | second, 2nd | third, 3rd | fourth, 4th | fifth, 5th | sixth, 6th
+january, jan | february, feb | march, mar | april, apr | may | june, jun | july, jul |
+  august, aug | september, sep, sept | october, oct | november, nov | december, dec
+monday, mon | tuesday, tue, tues | wednesday, wed | thursday, thu, thur, thurs | friday, fri |
+  saturday, sat | sunday, sun
+no schooling, no formal education, none | preschool |
+  primary, primary school, elementary, elementary school |
+  secondary, lower secondary, middle school | less than high school | some high school |
+  high school, upper secondary, high school graduate | some college |
+  associate, associate degree |
+  bachelor, bachelors, bachelor's, bachelor's degree, college graduate, undergraduate |
+  master, masters, master's, master's degree, graduate, postgraduate |
+  doctorate, phd, doctoral degree
+nie | fast nie | selten | gelegentlich, ab und zu | manchmal | öfter | oft, häufig | sehr oft,
+  sehr häufig | meistens, meist | fast immer | immer
+jamais | presque jamais | rarement | occasionnellement | parfois, quelquefois | souvent |
+  très souvent | presque toujours, la plupart du temps | toujours
+nunca | casi nunca | rara vez, raramente, pocas veces | ocasionalmente | a veces, algunas veces |
+  a menudo, frecuentemente, con frecuencia | muchas veces | casi siempre | siempre
+mai | quasi mai | raramente, di rado | occasionalmente | a volte, qualche volta, talvolta |
+  spesso | molto spesso | quasi sempre | sempre
+nunca | quase nunca | raramente | ocasionalmente | às vezes, por vezes, algumas vezes |
+  muitas vezes, frequentemente, com frequência | quase sempre | sempre
+nooit | bijna nooit | zelden | af en toe | soms | vaak | heel vaak, zeer vaak |
+  meestal, bijna altijd | altijd
+aldrig | nästan aldrig | sällan | ibland | ofta | mycket ofta | nästan alltid, oftast | alltid
+aldrig | næsten aldrig | sjældent | af og til, lejlighedsvis | nogle gange, sommetider | ofte, tit |
+  meget ofte | næsten altid, som regel | altid
+aldri | nesten aldri | sjelden | av og til, iblant | noen ganger | ofte | svært ofte |
+  nesten alltid, som regel | alltid
+ei koskaan | tuskin koskaan, hyvin harvoin | harvoin | silloin tällöin | joskus | usein |
+  hyvin usein | lähes aina, yleensä | aina
+nigdy | prawie nigdy | rzadko | od czasu do czasu | czasami, czasem | często | bardzo często |
+  prawie zawsze, zwykle | zawsze
+nikdy | téměř nikdy, skoro nikdy | zřídka, málokdy | občas | někdy | často | velmi často |
+  téměř vždy, většinou | vždy
+soha | szinte soha | ritkán | alkalmanként | néha, időnként | gyakran | nagyon gyakran |
+  szinte mindig, általában | mindig
+niciodată | aproape niciodată | rar, rareori | uneori, câteodată | des, adesea, frecvent |
+  aproape întotdeauna | întotdeauna, mereu
+hiçbir zaman, asla | nadiren | ara sıra | bazen | sık sık, sıklıkla | çoğunlukla, genellikle |
+  her zaman
+никогда | редко | иногда | часто | всегда
+never | a few times a year, less than once a month | once a month, monthly |
+  several times a month | once a week, weekly | several times a week, a few times a week |
+  daily, every day, almost every day | several times a day
+nie | jährlich | seltener, seltener als monatlich | monatlich, einmal im monat |
+  mehrmals im monat | wöchentlich, einmal pro woche | mehrmals pro woche, mehrmals die woche |
+  täglich, jeden tag | mehrmals täglich
+jamais | une fois par an | une fois par mois, chaque mois | plusieurs fois par mois |
+  une fois par semaine, chaque semaine | plusieurs fois par semaine | tous les jours, chaque jour
+nunca | una vez al año | una vez al mes | varias veces al mes | una vez a la semana |
+  varias veces a la semana | todos los días, a diario
+mangelhaft, ungenügend | ausreichend | befriedigend | gut | sehr gut
+ungenügend | mangelhaft | ausreichend | befriedigend | gut | sehr gut
+insuffisant | passable | assez bien | bien | très bien | excellent
+insuficiente, suspenso | suficiente, aprobado | bien | notable | sobresaliente
+insufficiente | sufficiente | discreto | buono | distinto | ottimo
+onvoldoende | matig | voldoende | ruim voldoende | goed | zeer goed | uitstekend
+sehr niedrig | niedrig, gering | mittel, mittelmäßig | hoch | sehr hoch
+très faible | faible, bas | moyen, moyenne | élevé, fort, haut | très élevé
+muy bajo, muy baja | bajo, baja | medio, media | alto, alta | muy alto, muy alta
+molto basso | basso, bassa | medio, media | alto, alta | molto alto
+muito baixo, muito baixa | baixo, baixa | médio, média | alto, alta | muito alto, muito alta
+zeer laag | laag | gemiddeld, midden | hoog | zeer hoog
+mycket låg | låg | medel, mellan | hög | mycket hög
+meget lav | lav | middel, mellem, middels | høj, høy | meget høj
+bardzo niski | niski, niska | średni, średnia | wysoki, wysoka | bardzo wysoki
+velmi nízký | nízký, nízká | střední | vysoký, vysoká | velmi vysoký
+alacsony | közepes | magas
+düşük | orta | yüksek
+schlechter | gleich, gleich geblieben, unverändert | besser
+klein | mittel | groß
+petit | moyen | grand
+pequeño | mediano | grande
+slecht | matig | redelijk | goed | zeer goed, uitstekend
+mauvais | moyen | bon | très bon | excellent
+malo, mala | regular | bueno, buena | muy bueno, muy buena | excelente
+cattivo | discreto, così così | buono | molto buono | ottimo, eccellente
+ruim, má, mau | regular, razoável | bom, boa | muito bom, muito boa | ótimo, excelente
+montag, mo | dienstag, di | mittwoch, mi | donnerstag, do | freitag, fr | samstag, sonnabend, sa |
+  sonntag, so
+lundi | mardi | mercredi | jeudi | vendredi | samedi | dimanche
+lunes | martes | miércoles | jueves | viernes | sábado | domingo
+lunedì | martedì | mercoledì | giovedì | venerdì | sabato | domenica
+segunda-feira, segunda | terça-feira, terça | quarta-feira, quarta | quinta-feira, quinta |
+  sexta-feira, sexta | sábado | domingo
+maandag, ma | dinsdag, di | woensdag, wo | donderdag, do | vrijdag, vr | zaterdag, za | zondag, zo
+måndag | tisdag | onsdag | torsdag | fredag | lördag | söndag
+mandag | tirsdag | onsdag | torsdag | fredag | lørdag | søndag
+maanantai | tiistai | keskiviikko | torstai | perjantai | lauantai | sunnuntai
+poniedziałek | wtorek | środa | czwartek | piątek | sobota | niedziela
+pondělí | úterý | středa | čtvrtek | pátek | sobota | neděle
+hétfő | kedd | szerda | csütörtök | péntek | szombat | vasárnap
+luni | marți | miercuri | joi | vineri | sâmbătă | duminică
+pazartesi | salı | çarşamba | perşembe | cuma | cumartesi | pazar
+styczeń | luty | marzec | kwiecień | maj | czerwiec | lipiec | sierpień | wrzesień | październik |
+  listopad | grudzień
+leden | únor | březen | duben | květen | červen | červenec | srpen | září | říjen | listopad |
+  prosinec
+tammikuu | helmikuu | maaliskuu | huhtikuu | toukokuu | kesäkuu | heinäkuu | elokuu | syyskuu |
+  lokakuu | marraskuu | joulukuu
+"""
+"""One word scale a line (indented lines continue it): levels by |, spellings by commas."""
+RANKS: tuple[dict[str, int], ...] = tuple(
+    {word.strip(): rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
+    for scale in re.split(r"\n(?! )", SCALES.strip())
+) + tuple(
+    {name.lower(): place for place, name in enumerate(month_names(language, length))}
+    for language in LANGUAGES
+    for length in ("long", "short")
+)
+"""Rank of each spelling, one table a scale; months of 24 languages at the end."""

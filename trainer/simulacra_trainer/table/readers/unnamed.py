@@ -1,0 +1,53 @@
+"""Columns that the file does not name: an index is named as one, an empty column is left out."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_trainer.table.readers.file_labels import declared_of
+
+INDEX = "(index)"
+
+
+def settle_unnamed(table: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Return the table without empty unnamed columns and with its index named, and notes."""
+    notes = []
+    for name in table.column_names:
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(place)
+        if not declared_of(field).unnamed:
+            continue
+        column = table.column(place)
+        if _is_empty(column):
+            table = table.remove_column(place)
+            notes.append(f"an empty column without a name was left out: {name}")
+        elif INDEX not in table.column_names and _runs(column):
+            table = table.set_column(place, field.with_name(INDEX), column)
+            notes.append(f"a column of running numbers without a name was named {INDEX}")
+        else:
+            notes.append(f"a column without a name was named {name}")
+    return table, notes
+
+
+def _is_empty(column: pa.ChunkedArray) -> bool:
+    if column.null_count == len(column):
+        return True
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if not text:
+        return False
+    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
+    return bool(pc.all(pc.fill_null(blank, True)).as_py())
+
+
+def _runs(column: pa.ChunkedArray) -> bool:
+    """Return whether the values are 0 to n-1 or 1 to n, in this order."""
+    try:
+        numbers = column.cast(pa.int64()).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return (
+        column.null_count == 0
+        and numbers[0] in (0, 1)
+        and bool((numbers[1:] - numbers[:-1] == 1).all())
+    )
