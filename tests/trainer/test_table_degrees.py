@@ -8,7 +8,7 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.columns.scales import order_levels
-from simulacra_trainer.table.read import ORIGIN
+from simulacra_trainer.table.raw_table import ORIGIN
 
 SCALES = """
 strongly disagree | somewhat disagree | neither agree nor disagree | somewhat agree | strongly agree

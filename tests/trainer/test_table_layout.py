@@ -11,7 +11,8 @@ import pytest
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.read import NOTES, read_table
+from simulacra_trainer.table.raw_table import NOTES
+from simulacra_trainer.table.read import read_table
 from simulacra_trainer.table.readers.code_pages import code_page
 from simulacra_trainer.table.readers.file_labels import declared_of
 

@@ -20,7 +20,7 @@ from simulacra_trainer.table.columns.numerals import parse_numbers
 from simulacra_trainer.table.columns.specials import special_codes, take_codes
 from simulacra_trainer.table.output.files import write_tables
 from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import DELIMITER, ORIGIN
+from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
 
 N = 60
 

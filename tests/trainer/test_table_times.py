@@ -9,7 +9,7 @@ import pytest
 from simulacra_crds.contract.cell_text import csv_batch
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import ORIGIN
+from simulacra_trainer.table.raw_table import ORIGIN
 
 N = 60
 
