@@ -12,7 +12,7 @@ import pytest
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.raw_table import NOTES
-from simulacra_trainer.table.read import read_table
+from simulacra_trainer.table.read import open_table, read_table
 from simulacra_trainer.table.readers.code_pages import code_page
 from simulacra_trainer.table.readers.file_labels import declared_of
 
@@ -218,3 +218,18 @@ def test_one_table_has_the_same_kinds_from_every_source(
     assert from_csv.find("flag").kind == "integer"  # type: ignore[union-attr]
     assert kinds(from_csv) == kinds(from_parquet) == kinds(from_pandas) == kinds(from_polars)
     assert from_parquet.find("flag").storage == "double"  # type: ignore[union-attr]
+
+
+def test_a_table_read_column_by_column_is_cleaned_like_one_in_memory(tmp_path: Path) -> None:
+    lines = [f"{i};{i % 7},25;;x{i % 3};{1 + i % 28:02d}.03.2024" for i in range(60)]
+    path = tmp_path / "export.csv"
+    path.write_text("\n".join([";Betrag;;Gruppe;Tag", *lines]))
+    streamed, whole = clean_table(open_table(path)), clean_table(read_table(path))
+    assert streamed.schema == whole.schema
+    assert streamed.table.equals(whole.table)
+    assert streamed.schema.columns[0].name == "(index)"
+    assert [column.kind for column in streamed.schema.columns[1:]] == [
+        "numeric",
+        "categorical",
+        "datetime",
+    ]

@@ -123,20 +123,26 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
     return CleanTable(table, schema)
 
 
-def _conventions(raw: pa.Table) -> tuple[str | None, bool | None]:
+def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None]:
     """Return the decimal sign, and whether the day stands first, as most text columns prove."""
     decimals: Counter[str] = Counter()
     orders: Counter[bool] = Counter()
-    for column in raw.columns:
-        if not _is_text(column.type):
+    for i, field in enumerate(raw.schema):
+        if not _is_text(field.type):
             continue
-        sample = split_words(column.slice(0, SAMPLE_ROWS))
+        sample = split_words(_head(raw, i))
         if sign := proven_decimal(sample.levels):
             decimals[sign] += 1
         dates = parse_dates(sample)
         if dates and not dates.ambiguous and dates.text_format[:2] in ("%d", "%m"):
             orders[dates.text_format.startswith("%d")] += 1
     return _majority(decimals), _majority(orders)
+
+
+def _head(raw: pa.Table | RawTable, i: int) -> pa.ChunkedArray:
+    if isinstance(raw, RawTable):
+        return raw.head(i, SAMPLE_ROWS)
+    return raw.column(i).slice(0, SAMPLE_ROWS)
 
 
 def _majority(votes: Counter[Vote]) -> Vote | None:

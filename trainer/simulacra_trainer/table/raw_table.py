@@ -8,8 +8,10 @@ So a reader has one column in memory at a time, although it cannot map an encryp
 
 from __future__ import annotations
 
+import copy
 import io
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -74,6 +76,13 @@ class RawTable:
         self.num_rows: int = _COUNT.unpack(self._read(*rows))[0]
         self._pieces = [pieces.get(i, []) for i in range(len(self.schema))]
 
+    def select(self, places: Sequence[int], schema: pa.Schema) -> RawTable:
+        """Return the table with these columns only, described by another schema."""
+        chosen = copy.copy(self)
+        chosen.schema = schema
+        chosen._pieces = [self._pieces[i] for i in places]
+        return chosen
+
     @property
     def column_names(self) -> list[str]:
         """Names of the columns, in the order of the file."""
@@ -98,6 +107,17 @@ class RawTable:
         if column.type != kind or len(column) != self.num_rows:
             raise pa.ArrowInvalid("a column differs from the schema or the number of rows")
         return column
+
+    def head(self, i: int, rows: int) -> pa.ChunkedArray:
+        """Read the first rows of one column."""
+        chunks, count = [], 0
+        if self._pieces[i]:
+            for batch in pa.ipc.open_stream(_joined(self._file, self._pieces[i])):
+                chunks.append(batch.column(0))
+                count += batch.num_rows
+                if count >= rows:
+                    break
+        return pa.chunked_array(chunks, self.schema.field(i).type).slice(0, rows)
 
     def read_all(self) -> pa.Table:
         """Return the whole table in memory."""

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_trainer.table.raw_table import RawTable
 from simulacra_trainer.table.readers.file_labels import declared_of
 
 INDEX = "(index)"
+T = TypeVar("T", pa.Table, RawTable)
 
 
-def settle_unnamed(table: pa.Table) -> tuple[pa.Table, list[str]]:
+def settle_unnamed(table: T) -> tuple[T, list[str]]:
     """Return the table without empty unnamed columns and with its index named, and notes."""
-    notes = []
-    for name in table.column_names:
-        place = table.schema.get_field_index(name)
-        field = table.schema.field(place)
-        if not declared_of(field).unnamed:
+    notes, kept, names = [], [], list(table.column_names)
+    for place, name in enumerate(table.column_names):
+        if not declared_of(table.field(place)).unnamed:
+            kept.append(place)
             continue
         column = table.column(place)
         if _is_empty(column):
-            table = table.remove_column(place)
             notes.append(f"an empty column without a name was left out: {name}")
-        elif INDEX not in table.column_names and _runs(column):
-            table = table.set_column(place, field.with_name(INDEX), column)
+            continue
+        kept.append(place)
+        if INDEX not in names and _runs(column):
+            names[place] = INDEX
             notes.append(f"a column of running numbers without a name was named {INDEX}")
         else:
             notes.append(f"a column without a name was named {name}")
-    return table, notes
+    if not notes:
+        return table, notes
+    fields = [table.field(place).with_name(names[place]) for place in kept]
+    schema = pa.schema(fields, table.schema.metadata)
+    if isinstance(table, RawTable):
+        return table.select(kept, schema), notes
+    return pa.Table.from_arrays([table.column(place) for place in kept], schema=schema), notes
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:
