@@ -17,7 +17,7 @@ LOCAL := not controlplane and not node and not reliability
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane coverage lint format generate verify lock clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane test-attack coverage lint format generate verify lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
 	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=8
+
+test-attack: $(VENV)/.dev ## The attacks on custody; those without a cluster are in `make test` too
+	$(PY) -m pytest tests/attack -rs
 
 coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html
