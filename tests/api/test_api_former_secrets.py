@@ -41,9 +41,9 @@ async def test_former_client_authenticates_after_the_copy(
     world: Any, former: tuple[str, str]
 ) -> None:
     clients = Clients(world.cluster)
-    assert not await clients.authenticate(*former)
+    assert (await clients.authenticate(*former)).issued is None
     assert await copy_former_secrets(world.cluster) == 1
-    assert await clients.authenticate(*former)
+    assert (await clients.authenticate(*former)).issued is not None
     copy = await world.cluster.get(SECRETS, secret_name(former[0]), CLIENTS)
     assert copy["metadata"]["labels"] == {"simulacra.dev/kind": "client"}
     kept = await world.cluster.get(SECRETS, secret_name(former[0]), SYSTEM)
@@ -60,10 +60,10 @@ async def test_second_copy_restores_no_rotated_or_deleted_secret(
     # Touched, but not changed: an administrator labels it.
     await world.cluster.patch(SECRETS, name, {"metadata": {"labels": {"kept": "yes"}}}, SYSTEM)
     assert await copy_former_secrets(world.cluster) == 0
-    assert not await clients.authenticate(*former)
+    assert (await clients.authenticate(*former)).issued is None
     await world.cluster.delete(SECRETS, name, CLIENTS)
     assert await copy_former_secrets(world.cluster) == 0
-    assert not await clients.authenticate(*former)
+    assert (await clients.authenticate(*former)).issued is None
 
 
 async def test_secret_rotated_during_a_rollback_is_copied_again(
@@ -73,8 +73,8 @@ async def test_secret_rotated_during_a_rollback_is_copied_again(
     await copy_former_secrets(world.cluster)
     await world.cluster.patch(SECRETS, name, {"data": _hashes(rotated)}, SYSTEM)
     assert await copy_former_secrets(world.cluster) == 1
-    assert await clients.authenticate(former[0], rotated)
-    assert not await clients.authenticate(*former)
+    assert (await clients.authenticate(former[0], rotated)).issued is not None
+    assert (await clients.authenticate(*former)).issued is None
 
 
 async def test_other_secrets_of_the_installation_are_not_copied(world: Any) -> None:

@@ -23,6 +23,7 @@ from fastapi import FastAPI, Request, Response
 from simulacra_api.__main__ import listen
 from simulacra_api.generations.downloads import Download
 from simulacra_api.http import problems
+from simulacra_api.http.hosts import LOOPBACK
 from simulacra_api.http.middleware import RequestMiddleware
 from simulacra_api.metrics import Metrics
 from simulacra_crds.kinds.base import Artifact
@@ -127,7 +128,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     victim = Victim(tmp_path_factory.mktemp("victim"))
     app = FastAPI()
     problems.install(app, "http://test")
-    app.add_middleware(RequestMiddleware, base_url="http://test", metrics=Metrics())
+    app.add_middleware(RequestMiddleware, base_url="http://test", metrics=Metrics(), hosts=LOOPBACK)
 
     @app.get("/{file_format}")
     async def artifact(file_format: str, request: Request) -> Response:
