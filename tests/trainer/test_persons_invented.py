@@ -22,6 +22,7 @@ from simulacra_trainer.table.persons.masks import (
 )
 from simulacra_trainer.table.persons.patterns import has_valid_checksum
 from simulacra_trainer.table.persons.real_values import METADATA, RealValues, remember
+from simulacra_trainer.table.raw_table import ORIGIN
 
 ROWS = 300
 
@@ -186,3 +187,25 @@ def test_numbers_are_known_whatever_stands_between_the_digits() -> None:
     known = remember(["+44 7722 376627"])
     assert known.holds(["44-7722-376627", "+447722376627"]).all()
     assert not known.holds(["+44 7722 376628"]).any()
+
+
+def test_numbers_of_a_csv_are_never_real_ones_with_a_zero_in_front() -> None:
+    real = [7 + 41 * i for i in range(ROWS)]
+    columns = {
+        "hh_id": [str(i) for i in real],
+        "answer": ["yes", "no", "maybe"] * 100,
+        "region": ["north", "south"] * 150,
+    }
+    table = pa.table(columns).replace_schema_metadata({ORIGIN: b"csv"})
+    clean = clean_table(table)
+    assert clean.schema.find("hh_id").role == "key"
+    rows = 30_000
+    drawn = clean.table.take(pa.array(np.arange(rows) % ROWS))
+    values = RealValues.from_bytes(clean.table.schema.metadata[METADATA])
+    back = restore(
+        drawn, clean.schema, rng=np.random.default_rng(0), span=RowSpan(0, rows), real=values
+    )
+    invented = back.column("hh_id").to_pylist()
+    assert back.column("hh_id").type == pa.int64()
+    assert not set(invented) & set(real)
+    assert len(set(invented)) == rows

@@ -8,6 +8,7 @@ value that may be a real one of the upload is drawn again, and left empty when t
 from __future__ import annotations
 
 import unicodedata
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.schema import ColumnSchema, PersonalData, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, MaskSchema, PersonalData, TableSchema
 from simulacra_trainer.table.persons.forms import LOCALES, names_of
 from simulacra_trainer.table.persons.masks import COUNTED, code_words, places, possible, widened
 from simulacra_trainer.table.persons.patterns import has_valid_checksum
@@ -85,12 +86,15 @@ class Inventor:
             _objects(self.rng.choice(names.last, size=self.rows).tolist()),
         )
 
-    def words(self, column: ColumnSchema, number: int) -> Words:
+    def words(self, column: ColumnSchema, number: int, *, as_number: bool = False) -> Words:
         """Return the words of a column, object [rows]; None where no safe one was found.
 
-        number: of the column, which orders its codes unlike those of others.
+        Args:
+            column: an identifier or personal data.
+            number: of the column, which orders its codes unlike those of others.
+            as_number: the words are digits that become a number, so none begins with 0.
         """
-        draw = self._drawer(column, number)
+        draw = self._drawer(column, number, as_number)
         out: Words = np.full(self.rows, None, dtype=object)
         left = np.arange(self.rows)
         for attempt in range(ATTEMPTS):
@@ -102,7 +106,9 @@ class Inventor:
             left = left[~safe]
         return out
 
-    def _drawer(self, column: ColumnSchema, number: int) -> Callable[[Ints, int], Words]:
+    def _drawer(
+        self, column: ColumnSchema, number: int, as_number: bool
+    ) -> Callable[[Ints, int], Words]:
         match column.personal_data:
             case "name" | "first_name" | "last_name":
                 return lambda rows, attempt: self._names(column, rows, attempt)
@@ -113,7 +119,8 @@ class Inventor:
             case "url" | "ip" | "mac" as kind:
                 return lambda rows, _: self._machines(kind, rows.size)
         if column.masks:
-            return lambda rows, attempt: self._codes(column, number, rows, attempt)
+            forms = [_places(mask, as_number) for mask in column.masks]
+            return lambda rows, attempt: self._codes(column, forms, number, rows, attempt)
         return lambda rows, _: _objects([f"synthetic-{self._hex(16)}" for _ in rows])
 
     def _is_real(self, column: ColumnSchema, words: Words) -> npt.NDArray[np.bool_]:
@@ -164,17 +171,26 @@ class Inventor:
             return _objects([":".join(["02", *(f"{o:02x}" for o in row)]) for row in octets])
         return _objects([f"https://example.org/{self._hex(8)}" for _ in range(n)])
 
-    def _codes(self, column: ColumnSchema, number: int, rows: Ints, attempt: int) -> Words:
+    def _codes(
+        self,
+        column: ColumnSchema,
+        forms: list[list[str]],
+        number: int,
+        rows: Ints,
+        attempt: int,
+    ) -> Words:
         """Return codes of the column's forms; each row and attempt counts its own code."""
         shares = np.array([mask.share for mask in column.masks])
         form = self.rng.choice(len(shares), size=rows.size, p=shares / shares.sum())
         out: Words = np.full(rows.size, None, dtype=object)
-        for i, mask in enumerate(column.masks):
-            letters = widened(places(mask), ATTEMPTS * ROOM * max(self.span.total, 1000))
+        for i, one in enumerate(forms):
+            letters = widened(one, ATTEMPTS * ROOM * max(self.span.total, 1000))
             zone = possible(letters) // ATTEMPTS
             chosen = np.flatnonzero(form == i)
             index = self.span.first + rows[chosen] + attempt * min(zone, 1 << 60)
-            order = np.random.default_rng([self.span.seed, number, i])
+            # Forms that become alike count in the same order, so they never give the same code.
+            alike = zlib.crc32("|".join(letters).encode())
+            order = np.random.default_rng([self.span.seed, number, alike])
             drawn = order if possible(letters) <= COUNTED else self.rng
             out[chosen] = code_words(letters, index, drawn)
         return out
@@ -190,6 +206,13 @@ def _locale(schema: TableSchema) -> str:
         if locale := named.get(kind):
             return locale
     return LOCALES[0]
+
+
+def _places(mask: MaskSchema, as_number: bool) -> list[str]:
+    letters = places(mask)
+    if as_number and len(letters[0]) > 1:  # 05011 would become the number 5011
+        letters[0] = letters[0].replace("0", "")
+    return letters
 
 
 def _objects(words: list[str]) -> Words:

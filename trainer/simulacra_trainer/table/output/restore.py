@@ -193,7 +193,8 @@ def _identifiers(
     elif _is_text(value):
         fresh = pa.array(inventor.words(column, number), pa.string())
     elif column.masks:
-        fresh = _fitting(pa.array(inventor.words(column, number), pa.string()), value)
+        words = inventor.words(column, number, as_number=True)
+        fresh = _fitting(pa.array(words, pa.string()), value)
     else:  # numbers beyond int64
         fresh = pa.array(rng.integers(1 << 62, size=rows))
     fresh = pc.if_else(pa.array(rng.random(rows) >= column.missing_share), fresh.cast(value), None)

@@ -30,6 +30,8 @@ from simulacra_trainer.table.persons.subject import Subject, find_subject
 from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
+NUMBER_TYPES = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "double"}
+"""Storage types that hold whole numbers, also those of a CSV."""
 NOTES: dict[ColumnRole, str] = {
     "key": "the column identifies rows and is not learned; generated rows get fresh ones",
     "subject": "the column says which person a row belongs to; persons are counted, not rows, and "
@@ -130,7 +132,7 @@ def _protected(
 def _unlearned(
     column: CleanColumn, cells: Cells, role: ColumnRole, kind: PersonalData | None
 ) -> CleanColumn:
-    numbers = [] if cells.is_text else [int(word) for word in cells.words]
+    numbers = _numbers(column, cells)
     above = 10 ** len(str(max(numbers))) - 1 if numbers and kind is None else None
     form = form_of_people(kind, cells.words)
     schema = column.schema.model_copy(
@@ -156,6 +158,13 @@ def _unlearned(
     result = CleanColumn(schema, values)
     result.note(NOTES[role].format(kind=(kind or "").replace("_", " ")))
     return result
+
+
+def _numbers(column: CleanColumn, cells: Cells) -> list[int]:
+    """Return the values of a column that is written as whole numbers; none for text."""
+    if column.schema.storage not in NUMBER_TYPES:
+        return []
+    return [int(word) for word in cells.words if word.isdecimal()]
 
 
 def _without_emails(column: CleanColumn) -> CleanColumn:
