@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import CleaningNote, ColumnKind, ColumnSchema, LevelSchema
 from simulacra_trainer.table.columns.dates import seconds
+from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import count_decimals
 from simulacra_trainer.table.columns.periods import MAX_LEVELS as MAX_PERIODS
 from simulacra_trainer.table.columns.periods import are_months
@@ -26,11 +27,15 @@ UNLEARNED_NOTES = {
 
 @dataclass
 class CleanColumn:
-    """One column after cleaning; values is None where the column is not learned."""
+    """One column after cleaning.
+
+    values is None where the column is not learned; words are those of identifiers and free text.
+    """
 
     schema: ColumnSchema
     values: pa.Array | None
     notes: list[CleaningNote] = field(default_factory=list)
+    words: Words | None = None
 
     def update(self, **fields: object) -> None:
         """Set fields of the schema entry."""

@@ -144,7 +144,9 @@ def clean_levels(
             return result
     kind = unlearned_kind(name, words)
     if kind:
-        return unlearned(name, kind, words.rows(words.levels), storage)
+        result = unlearned(name, kind, words.rows(words.levels), storage)
+        result.words = words
+        return result
     if declared_order:
         return level_column(
             name, "ordinal", *_in_order(words, np.arange(len(words.levels))), storage

@@ -34,13 +34,13 @@ class Cells:
     Attributes:
         column: as it was cleaned.
         words: distinct values as text, in any order.
-        codes: index into words of each row, -1 where missing, int64 [rows].
+        indices: position in words of each row, null where missing.
         is_text: whether the upload has text here, not numbers.
     """
 
     column: CleanColumn
     words: list[str]
-    codes: Ints
+    indices: pa.Array
     is_text: bool
 
     @property
@@ -49,9 +49,18 @@ class Cells:
         return self.column.schema.name
 
     @cached_property
+    def codes(self) -> Ints:
+        """Position in words of each row, -1 where missing, int64 [rows]."""
+        return positions(self.indices)
+
+    @property
     def present(self) -> int:
         """Rows that are not missing."""
-        return int((self.codes >= 0).sum())
+        return len(self.indices) - self.indices.null_count
+
+    def head(self, rows: int) -> Cells:
+        """Return the first rows."""
+        return Cells(self.column, self.words, self.indices.slice(0, rows), self.is_text)
 
     @property
     def rows_a_value(self) -> float:
@@ -76,32 +85,44 @@ class Cells:
 
 
 def cells_of(raw: pa.ChunkedArray, column: CleanColumn) -> Cells | None:
-    """Return the cells of a column, None where it can hold neither persons nor their data."""
+    """Return the cells of a column, None where it can hold neither persons nor their data.
+
+    A cleaned column has its distinct values already, so that few columns are split again.
+    """
     kind = raw.type.value_type if pa.types.is_dictionary(raw.type) else raw.type
-    if _is_text(kind):
-        if column.schema.kind in ("constant", "boolean", "ordinal", "datetime"):
-            return None
-        words = split_words(raw)
-        return Cells(column, words.levels.to_pylist(), words.codes, is_text=True)
-    whole = pa.types.is_integer(kind) or (
-        column.schema.decimals == 0 and pa.types.is_floating(kind)
-    )
-    if not whole or column.schema.kind not in ("integer", "numeric", "identifier"):
+    is_text, values = _is_text(kind), column.values
+    if column.schema.kind == "categorical" and is_text and values is not None:
+        return Cells(column, values.dictionary.to_pylist(), values.indices, is_text)
+    if column.schema.kind in ("identifier", "text") and is_text:
+        words = column.words or split_words(raw)
+        indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
+        return Cells(column, words.levels.to_pylist(), indices, is_text)
+    is_whole = column.schema.decimals == 0 or pa.types.is_integer(kind)
+    if column.schema.kind not in ("integer", "numeric", "identifier") or not is_whole:
         return None
-    encoded = pc.dictionary_encode(_one(raw).cast(pa.int64(), safe=False))
-    codes = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    return Cells(column, encoded.dictionary.cast(pa.string()).to_pylist(), codes, is_text=False)
+    numbers = _one(raw) if values is None else values
+    if not (pa.types.is_integer(numbers.type) or pa.types.is_floating(numbers.type)):
+        return None
+    encoded = pc.dictionary_encode(numbers.cast(pa.int64(), safe=False))
+    return Cells(column, encoded.dictionary.cast(pa.string()).to_pylist(), encoded.indices, False)
+
+
+def positions(indices: pa.Array) -> Ints:
+    """Return indices as int64 [rows], -1 for null."""
+    found: Ints = indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+    return found
 
 
 def codes_of(values: pa.Array | None, cells: Cells | None, rows: int) -> Ints:
-    """Return which rows of a column are alike, int64 [rows]."""
+    """Return which of the first rows of a column are alike, int64 [rows]."""
     if cells is not None:
-        return cells.codes
+        return positions(cells.indices.slice(0, rows))
     if values is None:
         return np.zeros(rows, np.int64)
-    encoded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
-    indices: Ints = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    return indices
+    head = values.slice(0, rows)
+    return positions(
+        head.indices if pa.types.is_dictionary(head.type) else head.dictionary_encode().indices
+    )
 
 
 def large_numbers(words: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from simulacra_trainer.table.persons.masks import learn_masks
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
 from simulacra_trainer.table.persons.rare_values import without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
-from simulacra_trainer.table.persons.subject import Subject, find_subject
+from simulacra_trainer.table.persons.subject import LOOKED_AT, Subject, find_subject
 from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
@@ -66,7 +66,7 @@ def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) ->
     cells = [each for each in found if each is not None]
     data = {each.name: kind for each in cells if (kind := _personal_data(each)) is not None}
     codes = [
-        codes_of(column.values, each, raw.num_rows)
+        codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
         for column, each in zip(columns, found, strict=True)
     ]
     subject = find_subject(cells, data, codes)
@@ -105,7 +105,7 @@ def _role(
         return "foreign_key"
     if cells.column.schema.kind == "identifier":
         return "key"
-    unique = len(cells.words) >= KEY_SHARE * cells.present and cells.present == cells.codes.size
+    unique = len(cells.words) >= KEY_SHARE * cells.present and cells.present == len(cells.indices)
     if unique and (cells.is_coded or (not cells.is_text and is_named_id(cells.name))):
         return "key"
     return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
-from simulacra_trainer.table.persons.cells import Cells, Ints
+from simulacra_trainer.table.persons.cells import Cells, Ints, large_numbers
 
 FEWEST_ROWS, MOST_ROWS = 1.2, 40.0
 """Rows of an average person."""
@@ -43,7 +43,7 @@ def find_subject(
     Args:
         cells: columns that may hold persons.
         data: kinds of personal data found, by column.
-        codes: of all columns of the table, int64 [rows] each.
+        codes: of all columns of the table, int64 [LOOKED_AT] each, their first rows.
     """
     personal = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
     candidates = {c.name: (c, why) for c in cells if (why := _evidence(c, data, personal))}
@@ -51,8 +51,8 @@ def find_subject(
         return None
 
     def rank(cells: Cells) -> tuple[int, bool, int]:
-        head = Cells(cells.column, cells.words, cells.codes[:LOOKED_AT], cells.is_text)
-        decided = sum(head.decides(other[:LOOKED_AT]) for other in codes)
+        head = cells.head(LOOKED_AT)
+        decided = sum(head.decides(other) for other in codes)
         named = vocabulary.says(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
         return decided, named, len(cells.words)
 
@@ -73,7 +73,8 @@ def _evidence(
         return f"{kind} that repeats" if kind in ONE_PERSON else None
     if vocabulary.says(cells.name, vocabulary.THING):
         return None
-    if not (cells.is_coded or _is_named_id(cells.name)):
+    is_long = not cells.is_text and bool(large_numbers(cells.words))
+    if not (cells.is_coded or is_long or _is_named_id(cells.name)):
         return None
     if any(cells.decides(codes) for codes in personal):
         return "decides personal data"
