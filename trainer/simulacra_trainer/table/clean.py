@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import CleaningNote, SpecialValue, TableSchema
+from simulacra_trainer.table.arrow_values import is_text, one_chunk
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -128,7 +129,7 @@ def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None]:
     decimals: Counter[str] = Counter()
     orders: Counter[bool] = Counter()
     for i, field in enumerate(raw.schema):
-        if not _is_text(field.type):
+        if not is_text(field.type):
             continue
         sample = split_words(_head(raw, i))
         if sign := proven_decimal(sample.levels):
@@ -180,16 +181,16 @@ def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigi
 def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
     kind = column.type
     storage = str(kind)
-    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
+    if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
         column = column.cast(kind.value_type)
         kind = column.type
     if column.null_count == len(column):
         return empty_column(name, len(column), storage)
     if pa.types.is_dictionary(kind):
         return clean_dictionary(name, column)
-    if _is_text(kind):
+    if is_text(kind):
         return clean_text(name, column, origin)
-    values = _one_chunk(column)
+    values = one_chunk(column)
     if pa.types.is_boolean(kind):
         codes = np.where(
             values.is_null().to_numpy(zero_copy_only=False),
@@ -281,14 +282,3 @@ def _with_codes(result: CleanColumn, codes: list[SpecialValue]) -> CleanColumn:
     result.update(specials=codes)
     note_specials(result, codes)
     return result
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined

@@ -110,7 +110,7 @@ def _parsed(
         padded = any(one["h"].startswith("0") and len(one["h"]) == 2 for one in matches)
         tailed = any(one["tail"].strip() or one["lead"] for one in matches)
         if sign == "." and not (padded or tailed):
-            return None  # "14.30" is a number unless "08.15" stands beside it
+            return None  # "14.30" is a number unless "08.15" is in the column too
         duration = _is_duration(name, matches)
         if not duration and pc.max(seconds).as_py() >= DAY:
             return None

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.cell_text import with_form, write_cells
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.postcodes import draw_codes
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
 from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
@@ -69,7 +70,7 @@ def restore(
             array = pa.nulls(rows, kind)
         arrays.append(array)
         fields.append(
-            with_form(pa.field(column.name, kind), None if _is_text(kind) else column.form)
+            with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
         )
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
@@ -108,7 +109,7 @@ def _from_integers(
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
         width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
         return values.cast(width).view(kind)
-    if _is_text(kind) and column and column.form:
+    if is_text(kind) and column and column.form:
         return write_cells(values, column.form).cast(kind)
     if pa.types.is_integer(kind):
         low, high = _bounds(kind)
@@ -132,9 +133,9 @@ def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
         values = pc.if_else(values.is_valid(), pa.array(numbers), None)
     if pa.types.is_decimal(kind):
         return pc.round(values, kind.scale).cast(kind, safe=False)
-    if _is_text(kind) and column.form:
+    if is_text(kind) and column.form:
         return write_cells(values, column.form).cast(kind)
-    if _is_text(kind) and column.text_format:
+    if is_text(kind) and column.text_format:
         decimals = int(column.text_format.strip(".f"))
         fixed = pc.round(values, decimals).cast(pa.decimal128(38, decimals), safe=False)
         return fixed.cast(pa.string()).cast(kind)
@@ -144,9 +145,9 @@ def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
 def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(kind):
         return _from_moments(values, column, kind.value_type).dictionary_encode().cast(kind)
-    if _is_text(kind) and column.form:
+    if is_text(kind) and column.form:
         return write_cells(values, column.form).cast(kind)
-    if _is_text(kind):
+    if is_text(kind):
         # Whole seconds, because strftime would write microseconds.
         text = pc.strftime(
             values.cast(pa.timestamp("s"), safe=False), column.text_format or "%Y-%m-%d %H:%M:%S"
@@ -190,7 +191,7 @@ def _identifiers(
     rows, rng = inventor.rows, inventor.rng
     if column.maximum is not None:
         fresh = _fresh_numbers(column, value, number, inventor)
-    elif _is_text(value):
+    elif is_text(value):
         fresh = pa.array(inventor.words(column, number), pa.string())
     elif column.masks:
         words = inventor.words(column, number, as_number=True)
@@ -230,9 +231,3 @@ def _within_cells(values: pa.Array, rng: np.random.Generator) -> pa.Array:
     centers = values.to_numpy(zero_copy_only=False)
     moved = centers + rng.uniform(-CELL_DEGREES / 2, CELL_DEGREES / 2, centers.size)
     return pa.array(moved, mask=np.isnan(moved))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )

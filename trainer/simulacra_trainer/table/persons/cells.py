@@ -12,8 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_trainer.table.arrow_values import is_text, one_chunk
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.distinct_values import split_words
+from simulacra_trainer.table.raw_table import RawTable
 
 Ints = npt.NDArray[np.int64]
 SMALLEST_NUMBER = 10_000_000
@@ -84,23 +86,24 @@ class Cells:
         return bool((first[self.codes[known]] == codes[known]).all())
 
 
-def cells_of(raw: pa.ChunkedArray, column: CleanColumn) -> Cells | None:
-    """Return the cells of a column, None where it can hold neither persons nor their data.
+def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | None:
+    """Return the cells of column i, None where it can hold neither persons nor their data.
 
-    A cleaned column has its distinct values already, so that few columns are split again.
+    A cleaned column has its distinct values already, so that few columns are read again.
     """
-    kind = raw.type.value_type if pa.types.is_dictionary(raw.type) else raw.type
-    is_text, values = _is_text(kind), column.values
-    if column.schema.kind == "categorical" and is_text and values is not None:
-        return Cells(column, values.dictionary.to_pylist(), values.indices, is_text)
-    if column.schema.kind in ("identifier", "text") and is_text:
-        words = column.words or split_words(raw)
+    kind = raw.field(i).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    values = column.values
+    if column.schema.kind == "categorical" and is_text(kind) and values is not None:
+        return Cells(column, values.dictionary.to_pylist(), values.indices, is_text=True)
+    if column.schema.kind in ("identifier", "text") and is_text(kind):
+        words = column.words or split_words(raw.column(i))
         indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
-        return Cells(column, words.levels.to_pylist(), indices, is_text)
+        return Cells(column, words.levels.to_pylist(), indices, is_text=True)
     is_whole = column.schema.decimals == 0 or pa.types.is_integer(kind)
     if column.schema.kind not in ("integer", "numeric", "identifier") or not is_whole:
         return None
-    numbers = _one(raw) if values is None else values
+    numbers = one_chunk(raw.column(i)) if values is None else values
     if not (pa.types.is_integer(numbers.type) or pa.types.is_floating(numbers.type)):
         return None
     encoded = pc.dictionary_encode(numbers.cast(pa.int64(), safe=False))
@@ -130,14 +133,3 @@ def large_numbers(words: Sequence[str]) -> list[str]:
     some = words[:: max(len(words) // 100, 1)]
     large = sum(len(word) >= len(str(SMALLEST_NUMBER)) for word in some)
     return list(words) if large >= 0.9 * len(some) else []
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )

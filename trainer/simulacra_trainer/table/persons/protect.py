@@ -62,7 +62,7 @@ def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) ->
         raw: the table as read.
         columns: its cleaned columns, in the same order.
     """
-    found = [cells_of(raw.column(i), column) for i, column in enumerate(columns)]
+    found = [cells_of(raw, i, column) for i, column in enumerate(columns)]
     cells = [each for each in found if each is not None]
     data = {each.name: kind for each in cells if (kind := _personal_data(each)) is not None}
     codes = [
@@ -72,11 +72,9 @@ def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) ->
     subject = find_subject(cells, data, codes)
     persons = next((c.codes for c in cells if subject and c.name == subject.name), None)
     result = [
-        _protected(column, each, _role(each, data, subject), data, persons)
+        _protected(column, each, _role(each, data, subject), data, subject, persons)
         for column, each in zip(columns, found, strict=True)
     ]
-    if subject is not None:
-        _note_subject(result, subject)
     kept = [
         word
         for column, each in zip(result, found, strict=True)
@@ -116,12 +114,14 @@ def _protected(
     cells: Cells | None,
     role: ColumnRole | None,
     data: Mapping[str, PersonalData],
+    subject: Subject | None,
     persons: Ints | None,
 ) -> CleanColumn:
     if column.schema.kind in ("constant", "weight"):
         return column
     if role is not None and cells is not None:
-        return _unlearned(column, cells, role, data.get(cells.name))
+        evidence = [subject.evidence] if subject is not None and role == "subject" else []
+        return _unlearned(column, cells, role, data.get(cells.name), evidence)
     if is_coordinate(column):
         column = coarsened(column)
     if cells is not None and cells.is_text:
@@ -130,7 +130,11 @@ def _protected(
 
 
 def _unlearned(
-    column: CleanColumn, cells: Cells, role: ColumnRole, kind: PersonalData | None
+    column: CleanColumn,
+    cells: Cells,
+    role: ColumnRole,
+    kind: PersonalData | None,
+    evidence: list[str],
 ) -> CleanColumn:
     numbers = _numbers(column, cells)
     above = 10 ** len(str(max(numbers))) - 1 if numbers and kind is None else None
@@ -145,6 +149,7 @@ def _unlearned(
             "maximum": above,
             "role": role,
             "personal_data": kind,
+            "evidence": evidence,
             "masks": learn_masks(cells.words) if form is None and above is None else [],
             "text_format": form.text_format if form else column.schema.text_format,
             "locale": form.locale if form else None,
@@ -191,8 +196,3 @@ def _without_emails(column: CleanColumn) -> CleanColumn:
     )
     result.note("e-mail addresses among other words were set to missing", int(lost.sum()))
     return result
-
-
-def _note_subject(columns: Sequence[CleanColumn], subject: Subject) -> None:
-    column = next(c for c in columns if c.schema.name == subject.name)
-    column.schema = column.schema.model_copy(update={"evidence": [subject.evidence]})

@@ -28,7 +28,7 @@ ONE_PERSON: frozenset[PersonalData | None] = frozenset(
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject column, why it is that, and the foreign keys beside it."""
+    """The subject column, why it is that, and the foreign keys of the table."""
 
     name: str
     evidence: str
