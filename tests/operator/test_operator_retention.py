@@ -134,16 +134,21 @@ async def test_work_that_runs_when_its_dataset_expires_ends_with_a_reason(world:
         assert condition(ended, "Ready")["reason"] == "Expired"
 
 
-async def test_a_requested_deletion_takes_all_results(world: World) -> None:
-    await _made(world, 86_400)
-    await _results(world)
-    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+async def _check_all_deleted(world: World) -> None:
+    """Wait for the end of dataset and results; nothing is stored, and each cause is a deletion."""
     await _dataset_gone(world)
     for name, api in RESULTS:
         await world.gone(api, name)
     assert world.objects() == []
     names = ("ds-1", "mdl-1", "gen-1", "eff-1")
     assert await _causes(world, *names) == dict.fromkeys(names, "deleted")
+
+
+async def test_a_requested_deletion_takes_all_results(world: World) -> None:
+    await _made(world, 86_400)
+    await _results(world)
+    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+    await _check_all_deleted(world)
 
 
 async def test_a_deletion_requested_during_the_expiry_takes_all_results(world: World) -> None:
@@ -154,9 +159,4 @@ async def test_a_deletion_requested_during_the_expiry_takes_all_results(world: W
     patch: Object = {"metadata": {"annotations": {ANNOTATION_DELETED: "now"}}}
     await world.cluster.patch(kube.DATASETS, "ds-1", patch, world.namespace)
     world.operator.start()
-    await _dataset_gone(world)
-    for name, api in RESULTS:
-        await world.gone(api, name)
-    assert world.objects() == []
-    names = ("ds-1", "mdl-1", "gen-1", "eff-1")
-    assert await _causes(world, *names) == dict.fromkeys(names, "deleted")
+    await _check_all_deleted(world)

@@ -20,6 +20,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
+from simulacra_custody.core_dumps import forbid_core_dumps
 from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.limits import GIB, KIB, SandboxLimits
 from simulacra_trainer.table.sandbox import os_sandbox
@@ -32,7 +33,6 @@ REFUSED = 3
 _MAX_ANSWER = 64 * KIB
 """What a pipe holds without a reader; a child that writes more waits until its time is over."""
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -94,8 +94,7 @@ def confine(limits: SandboxLimits) -> Granted:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     namespace: bool = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_dumps()
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
