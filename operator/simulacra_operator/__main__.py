@@ -25,6 +25,7 @@ from simulacra_operator.runtime.metered_client import MeteredCluster
 from simulacra_operator.runtime.store_claim import StoreClaim
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.tasks import cleanup, watchers
+from simulacra_operator.tasks.live_keys import LiveKeyPublication
 from simulacra_operator.tasks.periodic import Periodic
 from simulacra_operator.tasks.rotation import Rotation
 from simulacra_operator.tasks.sweep import Sweep
@@ -49,7 +50,7 @@ async def operate(settings: Settings, custody: CustodyClient) -> None:
         await claim.acquire()
         await leadership.acquire()
         tasks = (leadership.hold(), claim.hold(), controller.run(), sweep.run())
-        await _lead(controller, (*tasks, *_periodic_tasks(controller, settings)))
+        await _lead(controller, (*tasks, *_periodic_tasks(controller, settings, sweep)))
     finally:
         await leadership.release()
         await runner.cleanup()
@@ -57,7 +58,7 @@ async def operate(settings: Settings, custody: CustodyClient) -> None:
         custody.close()
 
 
-def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
+def _periodic_tasks(controller: Controller, settings: Settings, sweep: Sweep) -> list[Run]:
     """Return the periodic tasks besides the sweep, with their pauses in seconds."""
     cluster, custody, scope = controller.cluster, controller.custody, controller.scope
     private = settings.webhooks_allow_private
@@ -65,6 +66,7 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
     tombstones = partial(cleanup.delete_tombstones, cluster, controller.now)
     notices = partial(cleanup.delete_notices, cluster, controller.now)
     guard = AuditGuard(cluster, custody, controller.signing_keys)
+    live_keys = LiveKeyPublication(sweep, custody, controller.signing_keys)
     certificates = partial(cleanup.sweep_certificates, custody)
     requests = partial(watchers.poll_access_requests, controller)
     tenants = partial(watchers.watch_tenants, controller)
@@ -73,6 +75,7 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
         WebhookDelivery(cluster, custody, allow_private=private).run(),
         Periodic("checkpoint", 5.0, guard.sign).run(),
         Periodic("audit check", 1.0, guard.check).run(),
+        Periodic("live key publication", 10.0, live_keys.step).run(),
         Periodic("access request poll", 300.0, requests).run(),
         Periodic("orphan cleanup", 600.0, orphans).run(),
         Periodic("tombstone cleanup", 600.0, tombstones).run(),
