@@ -25,6 +25,7 @@ from simulacra_operator.runtime.metered_client import MeteredCluster
 from simulacra_operator.runtime.store_claim import StoreClaim
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.tasks import cleanup, watchers
+from simulacra_operator.tasks.canary.task import Canary
 from simulacra_operator.tasks.live_keys import LiveKeyPublication
 from simulacra_operator.tasks.periodic import Periodic
 from simulacra_operator.tasks.rotation import Rotation
@@ -82,6 +83,9 @@ def _periodic_tasks(controller: Controller, settings: Settings, sweep: Sweep) ->
         Periodic("notice cleanup", 3600.0, notices).run(),
         Periodic("certificate cleanup", 3600.0, certificates).run(),
     ]
+    if settings.canary.minutes and scope.everywhere:
+        canary = Canary(cluster, custody, controller.signing_keys, settings.canary, controller.now)
+        tasks.append(Periodic("canary", 15.0, canary.step).run())
     if not scope.everywhere:
         tasks.append(Periodic("tenant watch", 5.0, tenants).run())
     return tasks

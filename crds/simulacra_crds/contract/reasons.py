@@ -92,3 +92,13 @@ class Reason(StrEnum):
     ERASURE_BLOCKED = "ErasureBlocked"
     """The erasure failed, or was not verified or recorded; the finalizer stays for a retry."""
     EXPIRED = "Expired"
+
+    # The canary
+    CANARY_CLEAN = "CanaryClean"
+    """Every place was searched after the canary's last life, and no mark was found."""
+    CANARY_LEAK = "CanaryLeak"
+    """A mark was found after the canary's data had been erased."""
+    CANARY_PARTLY_SEARCHED = "CanaryPartlySearched"
+    """No mark was found, but a place could not be searched."""
+    CANARY_FAILED = "CanaryFailed"
+    """The canary's last life did not reach its end, so nothing was searched."""
