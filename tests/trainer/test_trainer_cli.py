@@ -44,10 +44,14 @@ def test_generate_writes_the_requested_rows_and_prints_its_progress(folder: Path
     assert generate(folder) == 0
     table = pq.read_table(folder / "out.parquet")
     assert table.num_rows == 200
-    assert table.column_names == ["group", "price", "visits"]
+    assert table.column_names == ["group", "price", "visits", "evidence_weight"]
     captured = capsys.readouterr()
     assert "100 % generating" in captured.err
+    assert "respondents; use evidence_weight as frequency weights." in captured.err
     assert captured.out == ""
+    assert generate(folder, "--no-evidence") == 0
+    assert pq.read_table(folder / "out.parquet").column_names == ["group", "price", "visits"]
+    assert "respondents" not in capsys.readouterr().err
 
 
 def test_the_first_run_says_that_it_compiles_the_engine(

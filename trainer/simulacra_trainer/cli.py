@@ -105,6 +105,7 @@ def generate(args: argparse.Namespace) -> int:
         conditions=_load(ConditionSet, args.conditions, "--conditions"),
         interventions=do,
         counterfactual=args.counterfactual,
+        evidence=args.evidence,
         seed=args.seed,
     )
     steps = {"loading": 1.0, "planning": 2.0, "generating": 5.0}
@@ -123,9 +124,11 @@ def generate(args: argparse.Namespace) -> int:
     if args.report is not None:
         from simulacra_trainer.pipeline.generation_report import report_generation
 
-        _write_report(report_generation(trained, request, plan.attainment, drawn[0]), args.report)
+        _write_report(report_generation(trained, request, plan, drawn[0]), args.report)
     if plan.attainment is not None:
         sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+    if plan.evidence is not None:
+        _note(plan.evidence.sentence)
     return 0
 
 
@@ -226,6 +229,12 @@ def _parser() -> argparse.ArgumentParser:
         "--counterfactual",
         action="store_true",
         help="write rows in pairs: each row, then its twin under --do",
+    )
+    option(
+        "--no-evidence",
+        dest="evidence",
+        action="store_false",
+        help="leave out the last column, evidence_weight",
     )
     option("--seed", **seed)
     option("--report", type=_report_file, help="report of these rows to write: .html or .json")

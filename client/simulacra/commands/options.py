@@ -41,6 +41,13 @@ Do = Annotated[Path | None, json_file("--do", help="JSON file of interventions: 
 Counterfactual = Annotated[
     bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")
 ]
+Evidence = Annotated[
+    bool,
+    typer.Option(
+        "--evidence/--no-evidence",
+        help="Add the column evidence_weight: what each row is worth in respondents.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
 
 

@@ -40,14 +40,17 @@ def generate(
     conditions: Json | None = None,
     interventions: Json | None = None,
     counterfactual: bool = False,
+    evidence: bool = True,
     seed: int | None = None,
     key: str | None = None,
 ) -> Steps[Generation]:
     """Start to generate synthetic rows; return `generation_id` and `job_id`.
 
-    The same key twice is one request.
+    The last column of the rows, `evidence_weight`, says what each is worth in respondents; without
+    `evidence` there is none. The same key twice is one request.
     """
     body = _body(row_count, conditions, interventions, counterfactual, seed)
+    body |= {} if evidence else {"evidence": False}
     path = f"/v1/datasets/{dataset_id}/generations"
     request = Request("POST", path, json=body, headers=key_header(key))
     return Generation((yield from send(request)).json())

@@ -71,6 +71,7 @@ GRAPH = "graph.json"
 ESTIMATE = "estimate.json"
 ATTAINMENT = "attainment.json"
 IDENTIFICATION = "identification.json"
+EVIDENCE = "evidence.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
 CHECKPOINT_PREFIX = "checkpoint/"
@@ -159,13 +160,15 @@ class FitRequest(KubeModel):
 class GenerateRequest(KubeModel):
     """Parameters of generate, with interventions as in REST: {column: number or level}.
 
-    With counterfactual, rows come in pairs: a row and its twin under the interventions.
+    With counterfactual, rows come in pairs: a row and its twin under the interventions. With
+    evidence, the last column is what each row is worth.
     """
 
     row_count: int
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[str, Any] = Field(default_factory=dict)
     counterfactual: bool = False
+    evidence: bool = True
     seed: int = 0
 
 
@@ -193,6 +196,7 @@ class TaskResult(KubeModel):
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None
     identified: bool | None = None
+    worth: float | None = None
     estimate: Estimate | None = None
 
 

@@ -31,6 +31,7 @@ from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import draw_full_pool, draw_pool
+from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
 from simulacra_trainer.pipeline.identification import Identification, identify
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.survey_weights import row_weights
@@ -63,6 +64,7 @@ class GenerationPlan:
         attainment: how well the conditions are met; None without conditions.
         twins: draws the counterfactual twin of each row; None without twins.
         identification: whether do() is identified; None without interventions.
+        evidence: what the rows are worth; None if the request asks for no weights.
     """
 
     rows: int
@@ -75,6 +77,7 @@ class GenerationPlan:
     attainment: AttainmentDetail | None = None
     twins: FittedModel | None = None
     identification: Identification | None = None
+    evidence: Evidence | None = None
 
 
 def plan_generation(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -86,14 +89,18 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
     _check_request(trained, request)
     identification = identify(trained, request)
     if not request.counterfactual:
-        return replace(_plan(trained, request), identification=identification)
+        plan = _plan(trained, request)
+        evidence = weigh(trained, request, plan.attainment, plan.given, plan.picks)
+        return replace(plan, identification=identification, evidence=evidence)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
+    plan = _plan(trained, request.model_copy(update=changes))
     return replace(
-        _plan(trained, request.model_copy(update=changes)),
+        plan,
         rows=request.row_count,
         do=dict(request.interventions),
         twins=trained.model,
         identification=identification,
+        evidence=weigh(trained, request, plan.attainment, plan.given, plan.picks),
     )
 
 
@@ -163,6 +170,8 @@ def generate_rows(
 ) -> Iterator[pa.Table]:
     """Yield the rows of a shard, in order, restored to the upload's columns and types.
 
+    The evidence weight, if asked for, is the last column.
+
     `on_first` receives the first chunk of the whole plan in clean types, without twins, before its
     rows are yielded. Rows are in random order, so this chunk represents all of them.
 
@@ -183,7 +192,7 @@ def generate_rows(
         else:
             table = _with_twins(trained, plan, plan.twins, chunk, drawn)
         begin = max(start - first, 0)
-        return table.slice(begin, min(stop - first, size) - begin)
+        return with_weight(table, plan.evidence).slice(begin, min(stop - first, size) - begin)
 
     ahead = threads()
     with ThreadPoolExecutor(ahead) as pool:
