@@ -105,6 +105,22 @@ async def test_counterfactual_can_set_a_column_with_a_condition(
     assert other.json()["errors"][0]["pointer"] == "/interventions/segment"
 
 
+async def test_generation_can_leave_out_the_evidence_weight(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    specs = []
+    for name, body in ((key, {"row_count": 10}), (f"{key}-none", {"row_count": 10})):
+        wanted = body | ({"evidence": False} if name != key else {})
+        made = (await _request(http, ready, name, wanted)).json()["generation_id"]
+        specs.append((await world.cluster.get(GENERATION_JOBS, made, "tenant-acme"))["spec"])
+    assert [spec.get("evidence", True) for spec in specs] == [True, False]
+    # The key of a request from before the field is good for the same request with its default.
+    again = await _request(http, ready, key, {"row_count": 10, "evidence": True})
+    assert again.status_code == 202
+    other = await _request(http, ready, key, {"row_count": 10, "evidence": False})
+    assert other.json()["code"] == "simio_idempotency_conflict"
+
+
 async def test_row_limit_error_names_the_limit(world: Any, key: str) -> None:
     async with world.client("tiny") as http:
         files = {"file": ("t.csv", b"a,b\n1,2\n")}
