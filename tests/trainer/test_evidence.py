@@ -221,7 +221,7 @@ def test_private_and_older_models_have_no_worth(trained: TrainedModel) -> None:
 
 def test_an_upload_with_the_name_keeps_it(trained: TrainedModel) -> None:
     columns = [c.model_copy() for c in trained.schema.columns]
-    taken = ColumnSchema(name="evidence_weight", kind="empty", storage="string")
+    taken = ColumnSchema(name="evidence_weight", kind="text", storage="string", learned=False)
     schema = trained.schema.model_copy(update={"columns": [*columns, taken]})
     table = generated(replace(trained, schema=schema))
     assert table.column_names[-2:] == ["evidence_weight", "evidence_weight_"]
