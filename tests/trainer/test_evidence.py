@@ -116,7 +116,7 @@ def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
     assert worth["relations"] == [{"columns": ["a", "b"], "kept": "lost"}]
     assert worth["kept"] == {"a": "lost", "b": "lost"}
     assert worth["worth"] == pytest.approx(worth_of(800, 10_000, 0.1))
-    # The words are all that is told of a pair.
+    # One pair has a word and no figure.
     assert not any(ch.isdigit() for ch in str(worth["relations"]))
 
 

@@ -91,6 +91,17 @@ GENERATION_BODY = {
     "conditions": CONDITIONS,
     "interventions": {},
     "attainment": {"status": "exact", "effective_sample_size": 1240.5},
+    "evidence": {
+        "column": "evidence_weight",
+        "worth": 689.1,
+        "weight": 0.34455,
+        "ratio": 0.85,
+        "design_effect": 2.9,
+        "basis": "backing",
+        "sentence": (
+            "These 2,000 rows are worth 689 respondents; use evidence_weight as frequency weights."
+        ),
+    },
     "artifact_url": (
         f"{BASE}/v1/generations/{GENERATION}/artifact"
         "?format=parquet&expires=1772444700&signature=3q2-7w"

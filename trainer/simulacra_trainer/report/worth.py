@@ -1,6 +1,6 @@
 """What rows are worth, for the report: of the table, of each question, of each relation.
 
-Single pairs are told in words, because their figures are noisy on halves of a few hundred rows.
+Single pairs have words and no figures, which are noisy on halves of a few hundred rows.
 """
 
 from __future__ import annotations
