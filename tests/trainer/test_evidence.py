@@ -15,7 +15,7 @@ from simulacra_trainer.graph.causal_graph import CausalGraph
 from simulacra_trainer.pipeline.evidence import PRIVATE, UNMEASURED, Evidence
 from simulacra_trainer.pipeline.fit import TrainedModel
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.report.relations import find_relations, measured_ratio
+from simulacra_trainer.report.dependence import find_dependences, measured_ratio
 from simulacra_trainer.report.worth import model_worth
 from trainer_tables import clean, levels_column, numbers_column
 
@@ -90,7 +90,7 @@ SCHEMA = clean(*(levels_column(k, ["0", "1", "2"]) for k in "abc"))[1]
 
 def _ratio(synthetic: pa.Table, seen: pa.Table, seed: int) -> float:
     unseen = _chain(seen.num_rows, 1000 + seed)
-    found = find_relations([(seen, unseen, synthetic)], SCHEMA, ["a", "b", "c"], seed=seed)
+    found = find_dependences([(seen, unseen, synthetic)], SCHEMA, ["a", "b", "c"], seed=seed)
     assert [one.columns for one in found] == [("a", "b")]
     return 1.0 / (found[0].discrepancy - 1.0)
 
@@ -113,16 +113,16 @@ def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
     worth = model_worth(trials, seen, SCHEMA, seed=0)
     assert worth["ratio"] == 0.1
     assert not worth["for_inference"]
-    assert worth["relations"] == [{"columns": ["a", "b"], "kept": "lost"}]
+    assert worth["pairs"] == [{"columns": ["a", "b"], "kept": "lost"}]
     assert worth["kept"] == {"a": "lost", "b": "lost"}
     assert worth["worth"] == pytest.approx(worth_of(800, 10_000, 0.1))
     # One pair has a word and no figure.
-    assert not any(ch.isdigit() for ch in str(worth["relations"]))
+    assert not any(ch.isdigit() for ch in str(worth["pairs"]))
 
 
 def test_without_relations_nothing_can_be_lost() -> None:
     assert measured_ratio([]) == 1.0
-    assert measured_ratio(find_relations([], SCHEMA, ["a", "b"], seed=0)) == 1.0
+    assert measured_ratio(find_dependences([], SCHEMA, ["a", "b"], seed=0)) == 1.0
 
 
 def test_the_weight_is_constant_and_sums_to_the_worth(trained: TrainedModel) -> None:

@@ -20,7 +20,7 @@ Basis = Literal["n", "survey weights", "persons", "backing", "do", "not measured
 """Where the number of respondents comes from."""
 LEAST_RATIO = 0.1
 INFERENCE_RATIO = 0.2
-"""Below this measured ratio, rows are not for inference about relations."""
+"""Below this measured ratio, rows are not for inference about dependences."""
 
 
 def respondents(table: pa.Table, schema: TableSchema) -> float:
@@ -57,7 +57,7 @@ def worth_of(evidence: float, rows: float, ratio: float = 1.0) -> float:
     Args:
         evidence: respondents behind the model, for this request.
         rows: independent draws; infinity for the limit of many rows.
-        ratio: share of the evidence that the model kept of relations, 0..1.
+        ratio: share of the evidence that the model kept of dependences, 0..1.
     """
     kept = ratio * evidence
     if kept <= 0 or rows <= 0:

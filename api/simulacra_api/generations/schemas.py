@@ -116,9 +116,9 @@ class GenerationBody(BaseModel):
     evidence: dict[str, Any] | None = Field(
         default=None,
         description=(
-            "What the rows are worth: worth in respondents, ratio that the model kept of relations,"
-            " design_effect, basis of the count, classes of conditioned columns, and a sentence."
-            " worth is null, with a reason, where it was not measured."
+            "What the rows are worth: worth in respondents, ratio that the model kept of"
+            " dependences, design_effect, basis of the count, classes of conditioned columns, and a"
+            " sentence. worth is null, with a reason, where it was not measured."
         ),
     )
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")

@@ -72,11 +72,11 @@ class Evidence(KubeModel):
         worth: respondents that the rows are worth, the sum of the weights of these rows; None if
             it was not measured.
         weight: of each row.
-        ratio: share of the respondents that the model kept of relations, as measured at the fit.
+        ratio: share of the respondents that the model kept of dependences, as measured at the fit.
         design_effect: rows / worth.
         basis: where the number of respondents comes from.
         reason: why there is no worth.
-        for_inference: whether the model kept enough of the relations.
+        for_inference: whether the model kept enough of the dependences.
         classes: of conditioned columns.
         sentence: what to tell whoever gets the rows.
     """
@@ -206,7 +206,7 @@ def _sentence(
     if counterfactual:
         text = text.removesuffix(".") + " within one world."
     if not for_inference:
-        text += " The model lost most relations between columns: do not draw conclusions from them."
+        text += " The model lost most dependences: use shares of single columns only."
     return text
 
 

@@ -40,7 +40,7 @@ from simulacra_trainer.relations.plan import (
     with_relations,
 )
 from simulacra_trainer.report import build_report, figures
-from simulacra_trainer.report.relations import Trial
+from simulacra_trainer.report.dependence import Trial
 from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.report.worth import figures_of, model_worth
 from simulacra_trainer.survey_weights import as_population
@@ -169,7 +169,7 @@ def fit_model(
     report["relations"] = relations_report(model, schema, request.seed)
     report["worth"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
-        report["worth"] = model_worth(half.trials, table, schema, seed=request.seed)
+        report["worth"] = model_worth(half.trials(schema), table, schema, seed=request.seed)
     progress(1.0)
     found = figures(report) | figures_of(report["worth"]) | half.figures
     return TrainedModel(model, family.name, table, schema, graph, found, report)
@@ -271,10 +271,12 @@ class _HalfModel:
     copying: dict[str, float] = field(default_factory=dict)
     others: Sequence[HalfModelRows] = ()
 
-    @property
-    def trials(self) -> list[Trial]:
-        """Seen rows, unseen rows and synthetic rows of each half-model."""
-        return [(r.halves.seen, r.halves.unseen, r.synthetic) for r in (self.rows, *self.others)]
+    def trials(self, schema: TableSchema) -> list[Trial]:
+        """Return seen, unseen and synthetic rows of each half-model, with computed columns."""
+        return [
+            (rows.halves.seen, rows.halves.unseen, with_computed(rows.synthetic, schema))
+            for rows in (self.rows, *self.others)
+        ]
 
 
 def _fit_half(

@@ -70,7 +70,7 @@ def report_generation(
 def _worth(
     trained: TrainedModel, plan: GenerationPlan, rows: pa.Table, names: list[str]
 ) -> dict[str, Any] | None:
-    """Return what the rows are worth, with the relations that the model kept; None without."""
+    """Return what the rows are worth, with the dependences that the model kept; None without."""
     evidence = plan.evidence
     if evidence is None:
         return None
@@ -78,7 +78,7 @@ def _worth(
     if evidence.worth is None:
         return {"worth": None, **sentence}
     measured = trained.report["worth"]
-    found = {key: measured[key] for key in ("ratio", "for_inference", "relations", "kept")}
+    found = {key: measured[key] for key in ("ratio", "for_inference", "pairs", "kept")}
     classes = [one.model_dump() for one in evidence.classes]
     of_rows = rows_worth(evidence.worth, evidence.rows, rows, names)
     return {**sentence, **found, "basis": evidence.basis, "classes": classes, **of_rows}

@@ -27,7 +27,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "fidelity_columns": sorted(columns, key=lambda one: one["floor"] - one["error"]),
         "fidelity_top": max((max(one["error"], one["floor"]) for one in columns), default=0) or 1,
         "edges": edges,
-        "relations": sorted((report.get("worth") or {}).get("relations", []), key=_by_loss),
+        "dependent_pairs": sorted((report.get("worth") or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
     }
     absent = dict.fromkeys(("asked", "persons", "singling_out", "worth"))
@@ -58,8 +58,8 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-def _by_loss(relation: Mapping[str, Any]) -> int:
-    return ("lost", "weakened", "kept").index(relation["kept"])
+def _by_loss(pair: Mapping[str, Any]) -> int:
+    return ("lost", "weakened", "kept").index(pair["kept"])
 
 
 def _condition_text(condition: Mapping[str, Any]) -> str:

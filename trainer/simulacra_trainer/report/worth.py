@@ -1,4 +1,4 @@
-"""What rows are worth, for the report: of the table, of each question, of each relation.
+"""What rows are worth, for the report: of the table, of each question, of each dependent pair.
 
 Single pairs have words and no figures, which are noisy on halves of a few hundred rows.
 """
@@ -19,9 +19,9 @@ from simulacra_trainer.evidence import (
     respondents,
     worth_of,
 )
-from simulacra_trainer.report.relations import (
+from simulacra_trainer.report.dependence import (
     Trial,
-    find_relations,
+    find_dependences,
     measured_ratio,
     word_for,
 )
@@ -42,19 +42,19 @@ def model_worth(
         seed: of samples.
     """
     names = [column.name for column in schema.learned()]
-    relations = find_relations(trials, schema, names, seed=seed)
-    ratio = measured_ratio(relations)
+    pairs = find_dependences(trials, schema, names, seed=seed)
+    ratio = measured_ratio(pairs)
     by_column: dict[str, list[float]] = {}
-    for relation in relations:
-        for name in relation.columns:
-            by_column.setdefault(name, []).append(relation.discrepancy)
+    for pair in pairs:
+        for name in pair.columns:
+            by_column.setdefault(name, []).append(pair.discrepancy)
     evidence = respondents(table, schema)
     return {
         "respondents": evidence,
         "basis": basis_of(schema),
         "ratio": ratio,
         "for_inference": ratio >= INFERENCE_RATIO,
-        "relations": [{"columns": [*r.columns], "kept": r.word} for r in relations],
+        "pairs": [{"columns": [*pair.columns], "kept": pair.word} for pair in pairs],
         "kept": {name: word_for(float(np.mean(of))) for name, of in by_column.items()},
         **rows_worth(worth_of(evidence, MANY_ROWS, ratio), MANY_ROWS, table, names),
     }
@@ -91,4 +91,4 @@ def figures_of(worth: Mapping[str, Any] | None) -> dict[str, float]:
     """Return the figures without names, for a status."""
     if worth is None:
         return {}
-    return {"respondents": float(worth["respondents"]), "relations_ratio": float(worth["ratio"])}
+    return {"respondents": float(worth["respondents"]), "kept_ratio": float(worth["ratio"])}

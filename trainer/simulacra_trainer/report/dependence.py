@@ -1,9 +1,9 @@
-"""How much of the relations between columns a model keeps, measured on unseen real rows.
+"""How much of the dependences between columns a model keeps, measured on unseen real rows.
 
 The rows of a half-model are compared with the half that it has not seen. For levels a of one column
 and b of another, the shares q of b within a differ by the error of the k unseen rows and by that of
 the model. In units of the first, the mean square z^2 is 1 + 1 / ratio if the model knows the
-relation as well as `ratio` times the seen rows would tell it. So ratio = 1 / (D - 1), with D the
+dependence as well as `ratio` times the seen rows would tell it. So ratio = 1 / (D - 1), with D the
 mean over pairs of columns that depend on one another: the many pairs that do not would hide those
 that the model has lost. Any family can be measured so.
 """
@@ -42,7 +42,7 @@ Trial = tuple[pa.Table, pa.Table, pa.Table]
 
 
 @dataclass(frozen=True)
-class Relation:
+class Dependence:
     """A pair of columns that depend on one another, and the D of each trial that has one."""
 
     columns: tuple[str, str]
@@ -50,7 +50,7 @@ class Relation:
 
     @property
     def word(self) -> Word:
-        """Return whether rows keep the relation, without digits: one pair's D is noisy."""
+        """Return whether rows keep the dependence, without digits: one pair's D is noisy."""
         return word_for(self.discrepancy)
 
 
@@ -65,16 +65,16 @@ def ratio_for(discrepancy: float) -> float:
     return float(np.clip(1.0 / max(discrepancy - 1.0, 1e-3), LEAST_RATIO, 1.0))
 
 
-def measured_ratio(relations: Sequence[Relation]) -> float:
+def measured_ratio(found: Sequence[Dependence]) -> float:
     """Return the ratio of a model; 1 if no columns depend on one another: nothing can be lost."""
-    if not relations:
+    if not found:
         return 1.0
-    return ratio_for(float(np.mean([relation.discrepancy for relation in relations])))
+    return ratio_for(float(np.mean([one.discrepancy for one in found])))
 
 
-def find_relations(
+def find_dependences(
     trials: Sequence[Trial], schema: TableSchema, names: Sequence[str], *, seed: int
-) -> list[Relation]:
+) -> list[Dependence]:
     """Return the pairs of columns that depend on one another, with their mean D over the trials.
 
     Trials share their real rows. Survey weights are resolved by a sample in proportion to them, and
@@ -98,12 +98,12 @@ def find_relations(
             depend = np.array([_depends(coded[i], coded[j]) for i, j in pairs], np.bool_)
         for at in np.flatnonzero(depend):
             i, j = pairs[at]
-            found = _discrepancy(coded[i], coded[j])
-            if found is not None:
-                sums[at] += found
+            square = _discrepancy(coded[i], coded[j])
+            if square is not None:
+                sums[at] += square
                 counts[at] += 1
     return [
-        Relation((names[int(i)], names[int(j)]), float(sums[at] / counts[at]))
+        Dependence((names[int(i)], names[int(j)]), float(sums[at] / counts[at]))
         for at, (i, j) in enumerate(pairs)
         if counts[at]
     ]
@@ -139,7 +139,7 @@ def _table(
 
 
 def _depends(left: tuple[list[IntArray], int], right: tuple[list[IntArray], int]) -> bool:
-    """Return whether a chi-squared test of all real rows finds a relation."""
+    """Return whether a chi-squared test of all real rows finds a dependence."""
     counts = _table(left, right, 0) + _table(left, right, 1)
     counts = counts[counts.sum(axis=1) >= LEAST_CELL][:, counts.sum(axis=0) >= LEAST_CELL]
     if min(counts.shape) < 2:
