@@ -181,6 +181,9 @@ class TableSchema(KubeModel):
         default_factory=list, description="What holds in every row; each operand comes first."
     )
     cleaning: list[CleaningNote] = Field(default_factory=list)
+    description_sha256: str | None = Field(
+        default=None, description="Digest of the description as sent, under which it was read."
+    )
 
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of a name, or None."""
