@@ -14,6 +14,7 @@ from simulacra_crds.contract.description import (
     load_description,
     parse_description,
 )
+from simulacra_crds.contract.description_parts import mark
 
 SCHEMA: dict[str, Any] = {
     "fieldsMatch": "subset",
@@ -25,7 +26,11 @@ SCHEMA: dict[str, Any] = {
             "name": "score",
             "categories": [{"value": 1, "label": "bad"}, {"value": 2.0, "label": "good"}],
             "categoriesOrdered": True,
-            "x-simulacra": {"role": "foreign-key", "source": {"role": "detected"}},
+            "x-simulacra": {
+                "role": "foreign-key",
+                "source": {"role": "detected", "categories": "detected"},
+                "found": {"role": mark("foreign_key"), "categories": mark(["1", "2", "3"])},
+            },
         },
     ],
     "x-simulacra": {"version": 1},

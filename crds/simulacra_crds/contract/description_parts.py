@@ -6,7 +6,10 @@ is in objects `x-simulacra`. Unknown keys are errors there and ignored elsewhere
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import (
     AfterValidator,
@@ -75,6 +78,21 @@ def _alike(values: list[Any]) -> list[Any]:
     return values
 
 
+def mark(value: object) -> str:
+    """Return a short digest of a property, as it was parsed."""
+    plain = [(one.value, one.label) for one in value] if _is_labeled(value) else value
+    return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:8]
+
+
+def is_users(name: str, value: object, source: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    """Return whether a property is the user's: not marked, or changed since it was marked."""
+    return source.get(name, "user") == "user" or found.get(name) != mark(value)
+
+
+def _is_labeled(value: object) -> TypeGuard[list[LabeledValue]]:
+    return isinstance(value, list) and any(isinstance(one, LabeledValue) for one in value)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True
@@ -103,6 +121,7 @@ Names = Annotated[
     list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS), BeforeValidator(_as_list)
 ]
 Sources = Annotated[dict[str, Source], Field(max_length=64)]
+Marks = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=64)]
 Evidence = Annotated[dict[str, str], Field(max_length=64)]
 
 
@@ -118,6 +137,8 @@ class FieldExtension(_Extension):
         options: of a list, in the order of the questionnaire.
         kind: a meaning that the standard's types lack.
         source: of each property: who said it. Properties that are not named are the user's.
+        found: `mark` of each property that the product found. One that was changed since, so that
+            its mark differs, is the user's.
         evidence: of each property that was detected. Ignored when it is sent.
     """
 
@@ -129,6 +150,7 @@ class FieldExtension(_Extension):
     options: Annotated[list[Level], Field(min_length=1, max_length=200)] | None = None
     kind: FieldKind | None = None
     source: Sources = Field(default_factory=dict)
+    found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)
 
 
@@ -158,14 +180,16 @@ class FieldDescription(_Part):
         return [name for name in PROPERTIES if self.value(name) is not None]
 
     def stated(self) -> list[str]:
-        """Return the properties that the user states: not marked as found by the product."""
-        return [n for n in self.properties() if self.extension.source.get(n, "user") == "user"]
+        """Return the properties that the user states, or changed after the product found them."""
+        source, found = self.extension.source, self.extension.found
+        return [n for n in self.properties() if is_users(n, self.value(n), source, found)]
 
     def keep(self, names: set[str]) -> FieldDescription:
         """Return the field with these properties only, all of them the user's."""
         own = {PROPERTIES[n]: None for n in PROPERTIES if n not in names}
         extra = {k: v for k, v in own.items() if k in FieldExtension.model_fields}
-        extension = self.extension.model_copy(update={**extra, "source": {}, "evidence": {}})
+        none: dict[str, object] = {"source": {}, "found": {}, "evidence": {}}
+        extension = self.extension.model_copy(update=extra | none)
         plain = {k: v for k, v in own.items() if k in FieldDescription.model_fields}
         return self.model_copy(update={**plain, "extension": extension})
 
@@ -206,7 +230,12 @@ class TableExtension(_Extension):
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None
     source: Sources = Field(default_factory=dict)
+    found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)
+
+    def is_stated(self, name: str, value: object) -> bool:
+        """Return whether the user states a property of the table, or changed what was found."""
+        return value is not None and is_users(name, value, self.source, self.found)
 
 
 class Dialect(_Part):
@@ -228,6 +257,3 @@ class TableSchemaPart(_Part):
     primary_key: Names | None = None
     missing_values: MissingValues | None = None
     extension: TableExtension = Field(default_factory=TableExtension, alias=EXTENSION)
-
-
-PERSONAL_DATA: tuple[str, ...] = get_args(PersonalData)

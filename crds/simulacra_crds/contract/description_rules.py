@@ -32,7 +32,7 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
         yield ("primaryKey",), ONE_KEY
     extension = table.extension
     for name in ("order", "sets", "grids"):
-        if extension.source.get(name, "user") == "user" and getattr(extension, name) is not None:
+        if extension.is_stated(name, getattr(extension, name)):
             yield (EXTENSION, name), LATER
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
