@@ -349,3 +349,23 @@ def test_typed_columns_are_described_like_text(tmp_path: Path) -> None:
     assert column(result, "z").specials[0].value == "7"
     again = clean_described(table, parse_description(result.document))
     assert again.document == result.document
+
+
+def test_missing_values_of_the_table_hold_for_fields_without_their_own(tmp_path: Path) -> None:
+    columns = {
+        "a": [["x", "y", "gone"][i % 3] for i in range(ROWS)],
+        "b": [["gone", "n/a", "z"][i % 3] for i in range(ROWS)],
+    }
+    own = {"name": "b", "missingValues": [""]}
+    result = described(tmp_path, columns, own, missingValues=["", "gone"])
+    special = {one.value for one in column(result, "a").levels if one.special}
+    assert special == {"gone"}
+    assert set(column(result, "b").level_values()) == {"gone", "n/a", "z"}
+    path = upload(tmp_path, {**columns, **PLAIN})
+    assert read(path, result.document).document == result.document
+
+
+def test_the_example_in_the_documentation_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs/howto/describe.md").read_text()
+    example = page.partition("```json\n")[2].partition("```")[0]
+    assert len(parse_description(json.loads(example)).fields) == 2

@@ -182,7 +182,7 @@ def _prefix(document: object) -> tuple[str | int, ...]:
     if document.keys() & {"encoding", "dialect"}:
         return ("schema",)
     raise _invalid(
-        (), "The description has no schema with fields. See docs/howto/describe for an example."
+        (), 'The description has no schema with fields, such as {"fields": [{"name": ...}]}.'
     )
 
 

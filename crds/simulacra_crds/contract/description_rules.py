@@ -59,6 +59,8 @@ def check_field(field: FieldDescription, stated: Collection[str]) -> Iterator[tu
     if own.type == "list" or own.delimiter is not None or extension.options is not None:
         name = "type" if own.type == "list" else "delimiter" if own.delimiter else "options"
         yield name, LATER
+    if extension.role == "wave":
+        yield "role", LATER
     for name in NUMBER_SIGNS:
         if own.value(name) is not None and own.type not in NUMBERS:
             yield name, f"Only numbers have it, and the type is {own.type}."

@@ -34,6 +34,8 @@ from simulacra_trainer.table.description.statements import Path, Problems, State
 from simulacra_trainer.table.readers.file_labels import Declared
 
 CODED_ROLES = ("key", "subject", "foreign_key", "pii")
+UNLIKE = (*CODED_ROLES, "text", "coordinate")
+"""Roles that decide how cells are read."""
 READ = ("type", "format", "decimalChar", "groupChar", "bareNumber", "categories",
         "categoriesOrdered", "missingValues", "kind")  # fmt: skip
 """Properties that decide how cells are read."""
@@ -51,14 +53,18 @@ def described_column(
 ) -> CleanColumn | None:
     """Return a column as its statement says, or None if the statement leaves it to detection."""
     role = statement.role
-    if not (statement.has(*READ) or role in (*CODED_ROLES, "text", "coordinate", "wave")):
+    if not (statement.has(*READ) or role in UNLIKE):
         return None
     if column.null_count == len(column):
+        return None
+    typed = not is_text(_plain(column.type))
+    missing = {one.value for one in statement.field.missing_values or ()}
+    others = statement.role in UNLIKE or statement.has(*(set(READ) - {"missingValues"}))
+    if typed and missing <= {""} and not others:
         return None
     cells = stated_cells(column, statement)
     if not cells.words.present:
         return None
-    typed = not is_text(_plain(column.type))
     storage = str(column.type)
     if typed:
         origin = TextOrigin(doubles=origin.doubles)

@@ -57,8 +57,6 @@ def complete(
     if keys:
         table["primaryKey"] = [keys[0]["name"]]
         source["primaryKey"] = keys[0][EXTENSION]["source"]["role"]
-    if description is not None and description.table.missing_values is not None:
-        table["missingValues"] = _values(description.table.missing_values)
     if source:
         values = {**layout.get("dialect", {}), "encoding": layout.get("encoding"), **table}
         extension["source"] = source

@@ -129,6 +129,8 @@ def state(description: Description, names: Iterable[str], weights: str | None = 
         if stated.role not in (None, role):
             problems.add(path, f"The field {name!r} states another role than {role}.")
         columns[name] = _with_role(stated, role, path)
+    if description.table.missing_values is not None:
+        columns = _with_missing(columns, known, description)
     return Statements(columns, _weights(columns, weights, problems), problems)
 
 
@@ -149,6 +151,20 @@ def _with_role(statement: Statement, role: str, path: Path) -> Statement:
     extension = statement.field.extension.model_copy(update={"role": role})
     changed = statement.field.model_copy(update={"extension": extension})
     return replace(statement, field=changed, role_path=path)
+
+
+def _with_missing(
+    columns: Mapping[str, Statement], names: Iterable[str], description: Description
+) -> dict[str, Statement]:
+    """Return the statements with the table's missing values where a field has none of its own."""
+    result = {}
+    for name in names:
+        one = columns.get(name) or Statement(FieldDescription(name=name), (), ("missingValues",))
+        if not one.has("missingValues"):
+            changes = {"missing_values": description.table.missing_values}
+            one = replace(one, field=one.field.model_copy(update=changes))
+        result[name] = one
+    return result
 
 
 def _weights(
