@@ -48,7 +48,11 @@ from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
 from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
 from simulacra_trainer.table.readers.file_labels import declared_of
-from simulacra_trainer.table.readers.names import check_names, check_row_count
+from simulacra_trainer.table.readers.names import (
+    check_column_count,
+    check_names,
+    check_row_count,
+)
 from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
 Vote = TypeVar("Vote", str, bool)
@@ -96,12 +100,14 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
         decimal=decimal or ("," if metadata.get(DELIMITER) == b";" else None),
         day_first=True if day_first is None and decimal == "," else day_first,
         doubles=source in (b"xlsx", b"spss"),
+        names=frozenset(raw.column_names),
     )
     columns = [
         _declared_column(raw.field(i), raw.column(i), origin) for i in range(raw.num_columns)
     ]
     if weights is not None:
         columns = _with_weights(columns, weights, raw.num_rows)
+    check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
     protected = protect_persons(raw, columns)
     columns = protected.columns
     learned = [c for c in columns if c.schema.learned]
@@ -120,7 +126,7 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
             *(note for c in columns for note in c.notes),
         ],
     )
-    table = pa.table({c.schema.name: c.values for c in columns if c.values is not None})
+    table = pa.table({name: values for c in columns for name, values in c.arrays()})
     schema.relations = find_relations(table, schema)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:

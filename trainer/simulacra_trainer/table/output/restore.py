@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from simulacra_crds.contract.cell_text import with_form, write_cells
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.postcodes import draw_codes
+from simulacra_trainer.table.output.answers import join_answers
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
 from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
 from simulacra_trainer.table.persons.masks import count_out
@@ -33,6 +35,7 @@ def restore(
     rng: np.random.Generator,
     span: RowSpan = WHOLE,
     real: RealValues | None = None,
+    held: Collection[str] = (),
 ) -> pa.Table:
     """Return the table in the layout of the upload.
 
@@ -42,6 +45,7 @@ def restore(
         rng: for invented values.
         span: which rows of a whole table these are.
         real: values of the upload that no invented value may equal.
+        held: columns under a condition or do(); joined answers keep them as they are.
 
     Returns:
         n rows with the columns of the upload except weights, in its order and Arrow types;
@@ -54,7 +58,9 @@ def restore(
         if column.kind == "weight":  # all generated rows weigh the same
             continue
         kind = parse_type(column.storage)
-        if column.learned:
+        if column.kind == "multi":
+            array = join_answers(table, column, rng, held).cast(kind)
+        elif column.learned:
             values = table.column(column.name).combine_chunks()
             if column.role == "coordinate":
                 values = _within_cells(values, rng)
