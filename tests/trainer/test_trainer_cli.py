@@ -73,7 +73,10 @@ def test_the_suffix_of_the_file_sets_its_format(folder: Path, capsys) -> None:
         with pytest.raises(SystemExit) as caught:
             generate(folder, out=name)
         assert caught.value.code == 2
-        assert "--out: the file name must end in .parquet, .csv, .arrow" in capsys.readouterr().err
+        assert (
+            "--out: the file name must end in .parquet, .csv, .arrow, .sav, .xlsx"
+            in capsys.readouterr().err
+        )
         assert not (folder / name).exists()
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from simulacra_crds.contract.file_labels import AnswerSet, Declared
 from simulacra_crds.kinds.base import KubeModel
 
 ColumnKind = Literal[
@@ -143,6 +144,9 @@ class ColumnSchema(KubeModel):
     terminated: bool = Field(
         default=False, description="The separator also stands after the last answer of a cell."
     )
+    declared: Declared | None = Field(
+        default=None, description="What the upload declares (SPSS): codes, labels, formats."
+    )
 
     @property
     def is_numeric(self) -> bool:
@@ -175,19 +179,6 @@ class ColumnSchema(KubeModel):
 def part_name(column: str, option: str) -> str:
     """Return the name of an option's yes/no column."""
     return f"{column}: {option}"
-
-
-class AnswerSet(KubeModel):
-    """Neighboring columns that hold the answers to one question.
-
-    A set has one column an option, which is chosen or not. A grid has one column an item, and all
-    items have the same levels.
-    """
-
-    name: str = Field(description="What the names of the columns have in common.")
-    columns: list[str]
-    counted: str | None = Field(default=None, description="Sets: the level of a chosen option.")
-    label: str | None = Field(default=None, description="Label of the set in the upload (SPSS).")
 
 
 class RelationSchema(KubeModel):
@@ -232,8 +223,12 @@ class TableSchema(KubeModel):
         default_factory=list, description="What holds in every row; each operand comes first."
     )
     cleaning: list[CleaningNote] = Field(default_factory=list)
-    sets: list[AnswerSet] = Field(default_factory=list, description="One column an option.")
-    grids: list[AnswerSet] = Field(default_factory=list, description="One column an item.")
+    sets: list[AnswerSet] = Field(
+        default_factory=list, description="Columns of the options of one question."
+    )
+    grids: list[AnswerSet] = Field(
+        default_factory=list, description="Columns of the items of one question."
+    )
 
     def find(self, name: str) -> ColumnSchema | None:
         """Return the column of a name, also the yes/no column of an option, or None."""

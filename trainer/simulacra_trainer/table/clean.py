@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.file_labels import declared_of, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, SpecialValue, TableSchema
 from simulacra_trainer.relations.compute import formula
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -47,7 +49,6 @@ from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
 from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
-from simulacra_trainer.table.readers.file_labels import declared_of
 from simulacra_trainer.table.readers.names import (
     check_column_count,
     check_names,
@@ -116,6 +117,7 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
             f"The table has {len(learned)} usable columns; at least {MIN_COLUMNS} are needed.",
             "Columns that are empty, hold one value, free text or identifiers cannot be learned.",
         )
+    sets, grids = find_sets([c.schema for c in columns], sets_of(raw.schema))
     schema = TableSchema(
         rows=raw.num_rows,
         persons=protected.persons,
@@ -125,6 +127,8 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
             *(CleaningNote(action=line) for line in unnamed),
             *(note for c in columns for note in c.notes),
         ],
+        sets=sets,
+        grids=grids,
     )
     table = pa.table({name: values for c in columns for name, values in c.arrays()})
     schema.relations = find_relations(table, schema)
@@ -188,6 +192,9 @@ def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigi
     result.schema = result.schema.model_copy(
         update={"label": declared.label, "levels": levels, "missing_codes": missing}
     )
+    if declared.measure or declared.format:
+        codes = list(decoded.codes.items())
+        result.update(declared=declared.model_copy(update={"codes": codes}))
     if decoded.missing:
         result.note("codes that the file declares as missing were set to missing", decoded.missing)
     if decoded.codes:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.cell_text import with_form, write_cells
+from simulacra_crds.contract.file_labels import Declared, with_sets
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.postcodes import draw_codes
@@ -75,10 +76,25 @@ def restore(
         else:
             array = pa.nulls(rows, kind)
         arrays.append(array)
-        fields.append(
-            with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
-        )
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        field = with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
+        fields.append(_described(field, column))
+    return pa.Table.from_arrays(arrays, schema=with_sets(pa.schema(fields), schema.sets))
+
+
+def _described(field: pa.Field, column: ColumnSchema) -> pa.Field:
+    """Return the field with the labels and codes of the upload, and the width of its texts."""
+    declared = column.declared or Declared(label=column.label)
+    if is_text(field.type) and not declared.codes:
+        words = [level.value for level in column.levels] or [mask.form for mask in column.masks]
+        width = max((len(word.encode()) for word in words), default=1)
+        if column.kind == "multi":
+            ends = len(column.separator or "") + 1
+            width = sum(len(word.encode()) + ends for word in words)
+        if column.personal_data is None:
+            constant = len((column.constant or "").encode())
+            width = max(width, constant, declared.width or 0)
+            declared = declared.model_copy(update={"width": width})
+    return field if declared == Declared() else declared.on(field)
 
 
 def parse_type(storage: str) -> pa.DataType:

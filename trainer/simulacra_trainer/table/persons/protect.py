@@ -27,6 +27,7 @@ from simulacra_trainer.table.persons.patterns import find_personal_data, has_ema
 from simulacra_trainer.table.persons.rare_values import without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
 from simulacra_trainer.table.persons.subject import LOOKED_AT, Subject, find_subject
+from simulacra_trainer.table.persons.waves import with_wave
 from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
@@ -75,6 +76,8 @@ def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) ->
         _protected(column, each, _role(each, data, subject), data, subject, persons)
         for column, each in zip(columns, found, strict=True)
     ]
+    if persons is not None:
+        result = with_wave(result, persons)
     kept = [
         word
         for column, each in zip(result, found, strict=True)

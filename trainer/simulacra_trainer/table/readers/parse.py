@@ -44,7 +44,9 @@ def parse(source: io.RawIOBase, file_format: str, sink: io.BufferedWriter, isola
     if reader.delimiter:
         metadata[DELIMITER] = reader.delimiter.encode()
     rows = 0
-    writer = RawTableWriter(sink, reader.schema.with_metadata(metadata))
+    writer = RawTableWriter(
+        sink, reader.schema.with_metadata({**(reader.schema.metadata or {}), **metadata})
+    )
     for batch in reader.batches:
         rows += batch.num_rows
         if rows > MAX_ROWS:
