@@ -69,7 +69,7 @@ def test_the_suffix_of_the_file_sets_its_format(folder: Path, capsys) -> None:
     with pa.ipc.open_file(folder / "rows.arrow") as file:
         assert file.read_all().to_pylist() == stored.to_pylist()
     assert pa.csv.read_csv(folder / "rows.csv").to_pylist() == stored.to_pylist()
-    for name in ("rows.xlsx", "rows", "rows.CSVX"):
+    for name in ("rows.ods", "rows", "rows.CSVX"):
         with pytest.raises(SystemExit) as caught:
             generate(folder, out=name)
         assert caught.value.code == 2

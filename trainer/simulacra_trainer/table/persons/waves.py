@@ -11,7 +11,7 @@ import pyarrow as pa
 from simulacra_trainer.persons import Ints
 from simulacra_trainer.table.columns.build import CleanColumn
 
-_NAMED = re.compile(r"wave|well|rou?nd|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o", re.I)
+_NAMED = re.compile(r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o", re.I)
 MAX_WAVES = 60
 MIN_UNIQUE = 0.99
 """Share of the rows that no other row of the person shares its wave with."""
