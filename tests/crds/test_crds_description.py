@@ -68,7 +68,7 @@ def test_all_faults_are_named_at_once_with_their_pointers() -> None:
             "dialect": {"delimiter": "#", "sheetName": "x"},
             "schema": {
                 "fields": [
-                    {"name": "a/b", "type": "nmber", "x-simulacra": {"rolle": "key"}},
+                    {"name": "a/b", "type": "figure", "x-simulacra": {"rolle": "key"}},
                     {"name": "c", "missingValues": ["x", {"value": "y", "label": "z"}]},
                 ],
                 "x-simulacra": {"version": 2},

@@ -385,6 +385,9 @@ def test_stated_sets_and_grids_replace_found_ones(tmp_path: Path) -> None:
     assert extension["source"]["grids"] == "user"
     path = upload(tmp_path, {**items, **PLAIN})
     assert read(path, result.document).document == result.document
+    none = described(tmp_path, items, **{"x-simulacra": {"grids": []}})
+    assert none.clean.schema.grids == []
+    assert read(path, none.document).document == none.document
     wrong = {"name": "block", "fields": ["x", "answer", "w"]}
     found = faults(tmp_path, items, **{"x-simulacra": {"grids": [wrong]}})
     assert set(found) == {"/x-simulacra/grids/0/fields/1", "/x-simulacra/grids/0/fields/2"}

@@ -61,10 +61,11 @@ def complete(
         table["primaryKey"] = [keys[0]["name"]]
         source["primaryKey"] = keys[0][EXTENSION]["source"]["role"]
     for key, groups in (("sets", schema.sets), ("grids", schema.grids)):
-        if groups and all(len(group.columns) >= 2 for group in groups):
-            extension[key] = [_group(group) for group in groups][:MAX_GROUPS]
-            sent = None if description is None else getattr(description.extension, key)
-            stated = description is not None and description.extension.is_stated(key, sent)
+        sent = None if description is None else description.extension
+        stated = sent is not None and sent.is_stated(key, getattr(sent, key))
+        listed = [_group(group) for group in groups if len(group.columns) > 1]
+        if listed or stated:
+            extension[key] = listed[:MAX_GROUPS]
             source[key] = "user" if stated else "detected"
     if source:
         values = {**layout.get("dialect", {}), "encoding": layout.get("encoding"), **table}
