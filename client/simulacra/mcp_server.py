@@ -224,7 +224,7 @@ class Tools:
             return dict(await self._client.get(id))
 
     async def download(self, generation_id: str, path: Local) -> Json:
-        """Write a generation's rows to a file with the suffix .parquet, .csv or .arrow.
+        """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file.
 
         `worth` says how many respondents the rows are worth: tell it to whoever analyzes them.
         """

@@ -53,6 +53,8 @@ class Reason(StrEnum):
     """No row of the learned distribution meets the conditions."""
     REQUEST_INVALID = "RequestInvalid"
     """A parameter does not fit the data (an unknown column, a level that does not exist)."""
+    DESCRIPTION_MISMATCH = "DescriptionMismatch"
+    """The data contradict the description; failure.json has each error with its pointer."""
     DATASET_FAILED = "DatasetFailed"
     MODEL_FAILED = "ModelFailed"
     SOURCE_NOT_ALLOWED = "SourceNotAllowed"

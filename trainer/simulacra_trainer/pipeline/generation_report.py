@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.pipeline.generate import GenerationPlan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
@@ -36,7 +37,7 @@ def report_generation(
         plan: its attainment and evidence, over all rows.
         rows: clean rows of the generation, all or a random part; at least one.
     """
-    chosen = request.conditions.columns()
+    chosen = expand_conditions(request.conditions, trained.schema).columns()
     if not request.counterfactual:
         chosen = [*chosen, *request.interventions]
     report = build_report(
