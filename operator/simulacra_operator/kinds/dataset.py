@@ -86,7 +86,7 @@ def _request(seen: Observed) -> KubeModel:
         source=_source_request(seen),
         weights=spec.weights,
         description_sha256=spec.description_digest,
-        keep_source=spec.keep_source,
+        keep_source=spec.keep_source and spec.source.type == "Upload",
         hold=kept.stays(seen),
     )
 
