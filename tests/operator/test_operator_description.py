@@ -208,6 +208,11 @@ def test_kept_table_is_read_again_after_the_fit() -> None:
     world.end()
     assert (world.status["phase"], world.erased()) == ("Ready", [])
     assert world.status["description"]["revision"] == 2
+    world.change(tableDescription=FIRST)
+    world.end(mismatch=True)
+    assert (world.status["phase"], world.kept) == ("Failed", [TABLE["name"], READ_TABLE["name"]])
+    world.change(tableDescription=SECOND)
+    world.end()
     world.change(keepSource=False)
     assert (world.erased(), world.kept) == (["read.parquet"], [TABLE["name"]])
 

@@ -91,10 +91,10 @@ def ending(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage
     if not results:
         described = read.model_copy(update={"requested": spec.description_digest})
         correctable = is_correctable(seen, stage.failure.reason if stage.failure else "")
-        artifacts = _upload(seen) if correctable else ()
-        known = [one for one in status.artefacts if one.name != UPLOAD]
+        artifacts = _upload(seen) if correctable else []
+        known = _artifacts(seen, without=(UPLOAD,))
         if not correctable:
-            known = [one for one in known if one.name not in _SOURCES]
+            known = _artifacts(seen, without=_SOURCES)
             fields["source_until"] = None
         fields |= {"artefacts": [*artifacts, *known], "description": described}
         return replace(stage, ended=not correctable, fields=stage.fields | fields)
@@ -107,6 +107,8 @@ def ending(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage
     artifacts = stage.fields.get("artefacts", [])
     if stays(seen):
         artifacts = [*_upload(seen), *(one for one in artifacts if one.name != UPLOAD)]
+    if not any(one.name == READ_TABLE for one in artifacts):  # what was read may be that table
+        artifacts = [*artifacts, *_sources(seen, (READ_TABLE,))]
     fields |= {"artefacts": artifacts, "description": described}
     stage = replace(stage, fields=stage.fields | fields)
     if spec.hold:
@@ -132,15 +134,17 @@ def rested(seen: Observed) -> Stage | None:
     if not seen.resource.spec.hold:
         stage = Stage(gate, prepared, Phase.READY, ended=True, percent=100)
         return _released(seen, stage, status.artefacts)
-    erased = not _uploads(seen) if gate.reason == Reason.UPLOADED else False
+    erased = not _sources(seen, (UPLOAD,)) if gate.reason == Reason.UPLOADED else False
     confirmed = Finding(
         "False", Reason.AWAITING_CONFIRMATION, _CONFIRM_ERASED if erased else _CONFIRM
     )
     stage = Stage(gate, prepared, Phase.HELD, confirmed=confirmed)
-    if not _is_over(seen) or not _uploads(seen):
+    if not _is_over(seen) or not _sources(seen, (UPLOAD,)):
         return stage
     confirmed = replace(confirmed, message=_CONFIRM_ERASED)
-    return _erasing(replace(stage, confirmed=confirmed), status.artefacts, _uploads(seen))
+    return _erasing(
+        replace(stage, confirmed=confirmed), status.artefacts, _sources(seen, (UPLOAD,))
+    )
 
 
 def _mismatched(seen: Observed, gate: Finding) -> Stage | None:
@@ -152,7 +156,7 @@ def _mismatched(seen: Observed, gate: Finding) -> Stage | None:
     work = Finding("False", Reason.DESCRIPTION_MISMATCH, failure.message)
     if is_correctable(seen, failure.reason):
         return Stage(gate, work, Phase.FAILED)
-    kept = [one for one in seen.resource.status.artefacts if one.name not in _SOURCES]
+    kept = _artifacts(seen, without=_SOURCES)
     source = seen.resource.spec.source
     discard = (DiscardArtifacts(source.sha256, source.bytes),) if _sources(seen) else ()
     return Stage(gate, work, Phase.FAILED, before=discard, ended=True, fields={"artefacts": kept})
@@ -180,19 +184,22 @@ def _gate(seen: Observed) -> Finding:
 
 
 def _upload(seen: Observed) -> list[Artifact]:
-    """Return the entry of a kept upload."""
-    source = seen.resource.spec.source
-    if source.type != "Upload" or source.sha256 is None:
+    """Return the entry of an upload that the pod has left: none was erased before."""
+    source, read = seen.resource.spec.source, seen.resource.status.description
+    erased = read is not None and read.revision > 0 and not _sources(seen, (UPLOAD,))
+    if source.type != "Upload" or source.sha256 is None or erased:
         return []
     return [Artifact(name=UPLOAD, bytes=source.bytes or 0, sha256=source.sha256)]
 
 
-def _sources(seen: Observed) -> list[Artifact]:
-    return [one for one in seen.resource.status.artefacts if one.name in _SOURCES]
+def _artifacts(seen: Observed, without: Sequence[str]) -> list[Artifact]:
+    known: Sequence[Artifact] = seen.resource.status.artefacts
+    return [one for one in known if one.name not in without]
 
 
-def _uploads(seen: Observed) -> list[Artifact]:
-    return [one for one in seen.resource.status.artefacts if one.name == UPLOAD]
+def _sources(seen: Observed, names: Sequence[str] = _SOURCES) -> list[Artifact]:
+    known: Sequence[Artifact] = seen.resource.status.artefacts
+    return [one for one in known if one.name in names]
 
 
 def _is_available(seen: Observed) -> bool:
