@@ -12,6 +12,7 @@ from crd_rules import KEY, ROLE, Bound, bounds
 from installation import eventually
 from simulacra_crds.crd_yaml import FIXED_SPEC, crd
 from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.tenant import TENANT_PATTERN
 
 Object = dict[str, Any]
@@ -475,6 +476,13 @@ def test_description_changes_only_where_the_source_may_be_kept(
         cluster.patch(url, {"spec": {"tableDescription": None}}, code=200)
         code, answer = change(cluster, path, {"spec": {flag: True}})
         assert (code, "can be set at creation only" in answer["message"]) == (422, True)
+    url = f"{path}/with-hold"  # a confirmed description that the table contradicted
+    until = {"status": {"sourceUntil": "2026-01-01T00:00:00Z"}}
+    cluster.patch(f"{url}/status", until, code=200)
+    cluster.patch(url, {"spec": {"hold": False}}, code=200)
+    cluster.patch(f"{url}?dryRun=All", {"spec": other}, code=200)
+    cluster.patch(f"{url}/status", {"status": {"sourceUntil": None}}, code=200)
+    cluster.patch(f"{url}?dryRun=All", {"spec": other}, code=422)
     whole = {"source": {**OBJECT, "bytes": 5}}
     cluster.client.post(path, json=body("Dataset", whole, "described-object"))
     cluster.patch(f"{path}/described-object?dryRun=All", {"spec": other}, code=200)
@@ -483,11 +491,7 @@ def test_description_changes_only_where_the_source_may_be_kept(
 def test_every_cel_rule_has_a_test() -> None:
     tested = {
         "has(self.inline) != has(self.sha256)",
-        (
-            "(has(self.tableDescription) == has(oldSelf.tableDescription) && "
-            "(!has(self.tableDescription) || self.tableDescription == oldSelf.tableDescription))"
-            " || oldSelf.hold || oldSelf.keepSource || self.source.type == 'Object'"
-        ),
+        Dataset.RULES[0]["rule"],
         "(oldSelf.hold || !self.hold) && (oldSelf.keepSource || !self.keepSource)",
         f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -93,13 +93,22 @@ class Source(KubeModel):
 _DESCRIPTION_RULE = cel_rules(
     ("has(self.inline) != has(self.sha256)", "set either inline or sha256"),
 )
-_SPEC_RULES = cel_rules(
+_SOURCE_STAYS = (
+    "oldSelf.spec.hold || oldSelf.spec.keepSource || self.spec.source.type == 'Object' || "
+    "(has(oldSelf.status) && has(oldSelf.status.sourceUntil))"
+)
+_SAME_DESCRIPTION = (
+    "(has(self.spec.tableDescription) == has(oldSelf.spec.tableDescription) && "
+    "(!has(self.spec.tableDescription) || "
+    "self.spec.tableDescription == oldSelf.spec.tableDescription))"
+)
+_RULES = cel_rules(
     (
-        "(has(self.tableDescription) == has(oldSelf.tableDescription) && "
-        "(!has(self.tableDescription) || self.tableDescription == oldSelf.tableDescription)) || "
-        "oldSelf.hold || oldSelf.keepSource || self.source.type == 'Object'",
+        f"{_SAME_DESCRIPTION} || {_SOURCE_STAYS}",
         "tableDescription is fixed unless hold or keepSource is true; create another Dataset",
     ),
+)
+_SPEC_RULES = cel_rules(
     (
         "(oldSelf.hold || !self.hold) && (oldSelf.keepSource || !self.keepSource)",
         "hold and keepSource can be set at creation only; create another Dataset",
@@ -237,6 +246,7 @@ class Dataset(Resource):
         AGE,
     )
     SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".status.phase",)
+    RULES: ClassVar[tuple[dict[str, Any], ...]] = tuple(_RULES["x-kubernetes-validations"])
 
     kind: Literal["Dataset"] = "Dataset"
     spec: DatasetSpec = Field(default_factory=DatasetSpec)
