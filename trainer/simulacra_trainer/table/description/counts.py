@@ -17,7 +17,9 @@ ASKED = ("foreign_key",)
 """Roles that are taken on weak evidence: safe, but to be confirmed."""
 
 
-def counts_of(schema: TableSchema, document: Mapping[str, Any], content: bytes) -> DescriptionCounts:
+def counts_of(
+    schema: TableSchema, document: Mapping[str, Any], content: bytes
+) -> DescriptionCounts:
     """Return the counts of a table that was read.
 
     Args:
