@@ -17,7 +17,7 @@ from simulacra_crds.kube.client import DATASETS, MODELS
 from simulacra_custody.refs import ResourceRef
 
 STATED = {"fields": [{"name": "price", "type": "number", "missingValues": ["", "k.A."]}]}
-WRONG = {"fields": [{"name": "price", "type": "nubmer", "x-simulacra": {"rol": "key"}}]}
+WRONG = {"fields": [{"name": "price", "type": "numberz", "x-simulacra": {"rol": "key"}}]}
 KNOWN = {"required": [{"source": "segment", "target": "price"}]}
 
 

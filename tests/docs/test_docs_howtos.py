@@ -28,6 +28,8 @@ RUN_ELSEWHERE = {
         "howto/migrate-hosted.md",
         "python examples/quickstart.py",
     ): "tests/e2e/test_e2e_quickstart.py",
+    ("howto/describe.md", '{\n  "fields"'): "tests/e2e/test_e2e_description.py",
+    ("howto/describe.md", "uploaded = client.upload("): "tests/e2e/test_e2e_description.py",
     ("howto/operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
     (
         "howto/operations.md",
