@@ -12,7 +12,7 @@ from simulacra import ApiError, Client, JobFailed
 
 pytestmark = pytest.mark.e2e
 TABLE = "code,grade,amount\n" + "".join(
-    f'k{row:04},{row % 5 + 1},"{row * 7 % 90},5"\n' for row in range(240)
+    f'k{row:04},{row % 5 + 1},"{row * 7 % 90},5"\n' for row in range(120)
 )
 SCALE = {"name": "grade", "type": "integer", "categories": [1, 2, 3, 4], "categoriesOrdered": True}
 
@@ -33,7 +33,7 @@ def test_held_upload_is_corrected_fit_and_erased(
     path = tmp_path / "t.csv"
     path.write_text(TABLE)
     made = client.upload(path, hold=True)
-    assert client.wait(made.job_id, timeout=240).status == "held"
+    assert client.wait(made.job_id, timeout=600).status == "held"
     assert {"upload", "description.json"} <= kept(shared_installation)
     found = client.describe(made.dataset_id)
     assert [one["name"] for one in found["schema"]["fields"]] == ["code", "grade", "amount"]
@@ -42,11 +42,11 @@ def test_held_upload_is_corrected_fit_and_erased(
 
     wrong = client.refit(made.dataset_id, description={"fields": [SCALE]})
     with pytest.raises(JobFailed, match="simio_description_invalid") as refused:
-        client.wait(wrong.job_id, timeout=240)
+        client.wait(wrong.job_id, timeout=600)
     assert refused.value.errors[0]["pointer"].startswith("/fields/0/categories")
     right = {"fields": [{**SCALE, "categories": [1, 2, 3, 4, 5]}]}
     job = client.refit(made.dataset_id, description=right)
-    assert client.wait(job.job_id, timeout=240).status == "ready"
+    assert client.wait(job.job_id, timeout=600).status == "ready"
     assert "upload" not in kept(shared_installation)
 
     shown = client.describe(made.dataset_id)
@@ -72,9 +72,9 @@ def test_kept_table_is_read_again_after_the_fit(client: Client, tmp_path: Path) 
     path = tmp_path / "t.csv"
     path.write_text(TABLE)
     made = client.upload(path, keep_source=True)
-    assert client.wait(made.job_id, timeout=240).status == "ready"
+    assert client.wait(made.job_id, timeout=600).status == "ready"
     dropped = {"fields": [{"name": "amount", "x-simulacra": {"use": "drop"}}]}
     job = client.refit(made.dataset_id, description=dropped)
-    assert client.wait(job.job_id, timeout=240).status == "ready"
+    assert client.wait(job.job_id, timeout=600).status == "ready"
     assert "amount" not in {one["name"] for one in client.schema(made.dataset_id)["columns"]}
     assert client.dataset(made.dataset_id).source_kept is True
