@@ -218,7 +218,7 @@ class Tools:
             return dict(await self._client.get(id))
 
     async def download(self, generation_id: str, path: Local) -> Json:
-        """Write a generation's rows to a file with the suffix .parquet, .csv or .arrow."""
+        """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file."""
         with _tool_errors():
             target = self._inside(path)
             size = await self._client.download(generation_id, target, format_of(target))

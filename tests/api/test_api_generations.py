@@ -41,7 +41,7 @@ def _do(column: str, value: Any) -> dict[str, Any]:
         ({"row_count": "10"}, ["/row_count"]),
         ({"row_count": 1_000_001}, ["/row_count"]),
         ({"row_count": 1, "retention_seconds": 604_801}, ["/retention_seconds"]),
-        ({"row_count": 1, "format": "xlsx"}, ["/format"]),
+        ({"row_count": 1, "format": "ods"}, ["/format"]),
         ({"row_count": 1, "color": 1}, ["/color"]),
         ({"row_count": 1, "seed": -1}, ["/seed"]),
         (

@@ -68,7 +68,7 @@ def test_all_faults_are_named_at_once_with_their_pointers() -> None:
             "dialect": {"delimiter": "#", "sheetName": "x"},
             "schema": {
                 "fields": [
-                    {"name": "a/b", "type": "nmber", "x-simulacra": {"rolle": "key"}},
+                    {"name": "a/b", "type": "figure", "x-simulacra": {"rolle": "key"}},
                     {"name": "c", "missingValues": ["x", {"value": "y", "label": "z"}]},
                 ],
                 "x-simulacra": {"version": 2},
@@ -94,7 +94,7 @@ def test_all_faults_are_named_at_once_with_their_pointers() -> None:
         ({"decimalChar": ",", "groupChar": ","}, "/fields/0/groupChar"),
         ({"type": "date", "categories": ["x"]}, "/fields/0/categories"),
         ({"type": "date", "format": "DD.MM.YYYY"}, "/fields/0/format"),
-        ({"type": "list", "delimiter": ";"}, "/fields/0/type"),
+        ({"type": "string", "delimiter": ";"}, "/fields/0/delimiter"),
         ({"categories": ["a", "a"]}, "/fields/0/categories"),
         ({"x-simulacra": {"role": "pii"}}, "/fields/0/x-simulacra/pii"),
         ({"x-simulacra": {"replace": "fake"}}, "/fields/0/x-simulacra/replace"),

@@ -351,6 +351,48 @@ def test_typed_columns_are_described_like_text(tmp_path: Path) -> None:
     assert again.document == result.document
 
 
+MEDIA = [";".join(["TV"] * (i % 2) + ["Web"] * (i % 3 > 0)) for i in range(ROWS)]
+
+
+def test_two_options_in_a_cell_are_read_where_they_are_listed(tmp_path: Path) -> None:
+    columns = {"media": MEDIA}
+    assert column(read(upload(tmp_path, {**columns, **PLAIN})), "media").kind == "categorical"
+    stated = {
+        "name": "media",
+        "type": "list",
+        "delimiter": ";",
+        "x-simulacra": {"options": ["TV", "Web"]},
+    }
+    result = described(tmp_path, columns, stated)
+    assert (column(result, "media").kind, column(result, "media").separator) == ("multi", ";")
+    assert result.clean.table.column("media: TV").to_pylist().count("yes") == MEDIA.count(
+        "TV"
+    ) + MEDIA.count("TV;Web")
+    path = upload(tmp_path, {**columns, **PLAIN})
+    assert read(path, result.document).document == result.document
+    stated["x-simulacra"] = {"options": ["TV", "Wib"]}
+    found = faults(tmp_path, columns, stated)
+    assert "Web" in found["/fields/0/x-simulacra/options/1"]
+
+
+def test_stated_sets_and_grids_replace_found_ones(tmp_path: Path) -> None:
+    items = {name: [1 + (i * (k + 2)) % 5 for i in range(ROWS)] for k, name in enumerate("xyz")}
+    grid = {"name": "block", "fields": ["x", "z"]}
+    result = described(tmp_path, items, **{"x-simulacra": {"grids": [grid]}})
+    assert [one.columns for one in result.clean.schema.grids] == [["x", "z"]]
+    extension = result.document["schema"]["x-simulacra"]
+    assert extension["grids"] == [grid]
+    assert extension["source"]["grids"] == "user"
+    path = upload(tmp_path, {**items, **PLAIN})
+    assert read(path, result.document).document == result.document
+    none = described(tmp_path, items, **{"x-simulacra": {"grids": []}})
+    assert none.clean.schema.grids == []
+    assert read(path, none.document).document == none.document
+    wrong = {"name": "block", "fields": ["x", "answer", "w"]}
+    found = faults(tmp_path, items, **{"x-simulacra": {"grids": [wrong]}})
+    assert set(found) == {"/x-simulacra/grids/0/fields/1", "/x-simulacra/grids/0/fields/2"}
+
+
 def test_missing_values_of_the_table_hold_for_fields_without_their_own(tmp_path: Path) -> None:
     columns = {
         "a": [["x", "y", "gone"][i % 3] for i in range(ROWS)],

@@ -69,11 +69,14 @@ def test_the_suffix_of_the_file_sets_its_format(folder: Path, capsys) -> None:
     with pa.ipc.open_file(folder / "rows.arrow") as file:
         assert file.read_all().to_pylist() == stored.to_pylist()
     assert pa.csv.read_csv(folder / "rows.csv").to_pylist() == stored.to_pylist()
-    for name in ("rows.xlsx", "rows", "rows.CSVX"):
+    for name in ("rows.ods", "rows", "rows.CSVX"):
         with pytest.raises(SystemExit) as caught:
             generate(folder, out=name)
         assert caught.value.code == 2
-        assert "--out: the file name must end in .parquet, .csv, .arrow" in capsys.readouterr().err
+        assert (
+            "--out: the file name must end in .parquet, .csv, .arrow, .sav, .xlsx"
+            in capsys.readouterr().err
+        )
         assert not (folder / name).exists()
 
 

@@ -256,7 +256,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=_table_file,
         required=True,
-        help="file to write; its suffix sets the format: .parquet, .csv or .arrow",
+        help="file to write; its suffix sets the format: .parquet, .csv, .arrow, .sav or .xlsx",
     )
     option("--conditions", type=Path, help="JSON file: the conditions object of the REST API")
     option("--do", type=Path, help="JSON file of interventions: {column: number or level}")

@@ -90,7 +90,7 @@ def generations(
 @app.command()
 def download(
     generation_id: Annotated[str, typer.Argument(help="As `generate` printed it.")],
-    output: Annotated[Path, typer.Argument(help="A .parquet, .csv or .arrow file.")],
+    output: Annotated[Path, typer.Argument(help="A .parquet, .csv, .arrow, .sav or .xlsx file.")],
     safe: Safe = False,
     connection: Connect = None,
     as_json: AsJson = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -78,9 +78,10 @@ def format_of(path: Path) -> Format:
     Raises:
         ValueError: there is no such format, or no such folder.
     """
-    formats: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow"}
+    formats: dict[str, Format] = {f".{name}": name for name in get_args(Format)}
     if path.suffix not in formats:
-        raise ValueError(f"{path.name}: the suffix must be .parquet, .csv or .arrow.")
+        *others, last = formats
+        raise ValueError(f"{path.name}: the suffix must be {', '.join(others)} or {last}.")
     if not path.parent.is_dir():
         raise ValueError(f"{path.parent}: no such folder. Make it first.")
     return formats[path.suffix]

@@ -28,7 +28,7 @@ from simulacra.models import Generation, Json, Probe
 from simulacra.operations.resources import delete_at, get_all, get_one, key_header
 from simulacra.upload_io import OnBytes
 
-Format = Literal["parquet", "csv", "arrow"]
+Format = Literal["parquet", "csv", "arrow", "sav", "xlsx"]
 OUT_OF_RANGE = 416
 """The status for more bytes than the file has: the partial file is of something else."""
 
@@ -110,7 +110,7 @@ def download(
     Args:
         generation_id: whose rows.
         path: the file; an existing one is replaced.
-        file_format: parquet, csv or arrow.
+        file_format: parquet, csv, arrow, sav (SPSS) or xlsx (Excel).
         safe: CSV only: put a single quote before texts that a spreadsheet would run as a formula.
         on_bytes: called with the received bytes and, if the service states it, their total.
 

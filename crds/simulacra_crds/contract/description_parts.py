@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -80,17 +80,15 @@ def _alike(values: list[Any]) -> list[Any]:
 
 def mark(value: object) -> str:
     """Return a short digest of a property, as it was parsed."""
-    plain = [(one.value, one.label) for one in value] if _is_labeled(value) else value
+    plain = value
+    if isinstance(value, list):
+        plain = [one.model_dump() if isinstance(one, BaseModel) else one for one in value]
     return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:8]
 
 
 def is_users(name: str, value: object, source: Mapping[str, str], found: Mapping[str, str]) -> bool:
     """Return whether a property is the user's: not marked, or changed since it was marked."""
     return source.get(name, "user") == "user" or found.get(name) != mark(value)
-
-
-def _is_labeled(value: object) -> TypeGuard[list[LabeledValue]]:
-    return isinstance(value, list) and any(isinstance(one, LabeledValue) for one in value)
 
 
 class _Part(BaseModel):

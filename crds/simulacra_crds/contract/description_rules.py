@@ -31,9 +31,8 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
     if table.primary_key is not None and len(table.primary_key) > 1:
         yield ("primaryKey",), ONE_KEY
     extension = table.extension
-    for name in ("order", "sets", "grids"):
-        if extension.is_stated(name, getattr(extension, name)):
-            yield (EXTENSION, name), LATER
+    if extension.order is not None:
+        yield (EXTENSION, "order"), LATER
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
 
@@ -56,11 +55,9 @@ def check_field(field: FieldDescription, stated: Collection[str]) -> Iterator[tu
     """Yield (property, fault) of a field, of the properties that the user states."""
     own = field.keep(set(stated))
     extension = own.extension
-    if own.type == "list" or own.delimiter is not None or extension.options is not None:
-        name = "type" if own.type == "list" else "delimiter" if own.delimiter else "options"
-        yield name, LATER
-    if extension.role == "wave":
-        yield "role", LATER
+    for name in ("delimiter", "options"):
+        if own.value(name) is not None and own.type not in (None, "any", "list"):
+            yield name, f"Only lists have it, and the type is {own.type}."
     for name in NUMBER_SIGNS:
         if own.value(name) is not None and own.type not in NUMBERS:
             yield name, f"Only numbers have it, and the type is {own.type}."

@@ -26,6 +26,8 @@ import pyarrow as pa
 
 from simulacra_crds.contract.generation_conditions import FieldError, check_request
 from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import YES, TableSchema, part_name
+from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.cpus import threads
@@ -63,6 +65,7 @@ class GenerationPlan:
         attainment: how well the conditions are met; None without conditions.
         twins: draws the counterfactual twin of each row; None without twins.
         identification: whether do() is identified; None without interventions.
+        held: columns under a condition or do().
     """
 
     rows: int
@@ -75,6 +78,7 @@ class GenerationPlan:
     attainment: AttainmentDetail | None = None
     twins: FittedModel | None = None
     identification: Identification | None = None
+    held: frozenset[str] = frozenset()
 
 
 def plan_generation(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -84,9 +88,11 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
         InputError: the request does not match the schema, or the conditions have no support.
     """
     _check_request(trained, request)
+    request = with_options(request, trained.schema)
     identification = identify(trained, request)
+    held = frozenset([*request.conditions.columns(), *request.interventions])
     if not request.counterfactual:
-        return replace(_plan(trained, request), identification=identification)
+        return replace(_plan(trained, request), identification=identification, held=held)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
     return replace(
         _plan(trained, request.model_copy(update=changes)),
@@ -94,7 +100,14 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
         do=dict(request.interventions),
         twins=trained.model,
         identification=identification,
+        held=held,
     )
+
+
+def with_options(request: GenerateRequest, schema: TableSchema) -> GenerateRequest:
+    """Return the request with conditions on several answers as conditions on their options."""
+    conditions = expand_conditions(request.conditions, schema)
+    return request.model_copy(update={"conditions": conditions})
 
 
 def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -125,8 +138,25 @@ def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
         weights=row_weights(trained.table, trained.schema),
         drawn_inside=pool.lead,
     )
-    attainment = pool.corrected(plan.attainment)
+    attainment = _by_option(pool.corrected(plan.attainment), trained.schema)
     return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, attainment)
+
+
+def _by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:
+    """Return the attainment with the options of several answers as levels of their column."""
+    options = {
+        part_name(column.name, option): {"column": column.name, "level": option}
+        for column in schema.columns
+        if column.kind == "multi"
+        for option in column.level_values()
+    }
+    outcomes = [
+        one.model_copy(update=options[one.column])
+        if one.level == YES and one.column in options
+        else one
+        for one in detail.conditions
+    ]
+    return detail.model_copy(update={"conditions": outcomes})
 
 
 def _check_request(trained: TrainedModel, request: GenerateRequest) -> None:
@@ -211,7 +241,8 @@ def _restored(trained: TrainedModel, plan: GenerationPlan, chunk: int, rows: pa.
     pairs = 1 if plan.twins is None else 2
     span = RowSpan(chunk * CHUNK_ROWS // pairs, plan.rows // pairs, plan.seed)
     rng = _stream(plan.seed, OUTPUT_STREAM, chunk)
-    return restore(rows, trained.schema, rng=rng, span=span, real=trained.real_values)
+    real = trained.real_values
+    return restore(rows, trained.schema, rng=rng, span=span, real=real, held=plan.held)
 
 
 def _with_twins(

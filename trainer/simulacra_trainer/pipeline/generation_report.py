@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.pipeline.trained_model import TrainedModel
@@ -35,7 +36,7 @@ def report_generation(
         attainment: how well conditions are met, over all rows; None without conditions.
         rows: clean rows of the generation, all or a random part; at least one.
     """
-    chosen = request.conditions.columns()
+    chosen = expand_conditions(request.conditions, trained.schema).columns()
     if not request.counterfactual:
         chosen = [*chosen, *request.interventions]
     report = build_report(

@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.file_labels import declared_of, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, SpecialValue, TableSchema
 from simulacra_trainer.relations.compute import formula
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -42,6 +44,7 @@ from simulacra_trainer.table.columns.text import (
     note_specials,
 )
 from simulacra_trainer.table.columns.weights import unknown_column, weight_column
+from simulacra_trainer.table.description.answers import of_columns, stated_sets
 from simulacra_trainer.table.description.columns import described_column, without_stated
 from simulacra_trainer.table.description.finish import finish_statements
 from simulacra_trainer.table.description.statements import Statements
@@ -50,8 +53,11 @@ from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
 from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
-from simulacra_trainer.table.readers.file_labels import declared_of
-from simulacra_trainer.table.readers.names import check_names, check_row_count
+from simulacra_trainer.table.readers.names import (
+    check_column_count,
+    check_names,
+    check_row_count,
+)
 from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
 Vote = TypeVar("Vote", str, bool)
@@ -102,6 +108,7 @@ def clean_table(
         decimal=decimal or ("," if metadata.get(DELIMITER) == b";" else None),
         day_first=True if day_first is None and decimal == "," else day_first,
         doubles=source in (b"xlsx", b"spss"),
+        names=frozenset(raw.column_names),
     )
     columns = [
         _declared_column(raw.field(i), raw.column(i), origin, statements)
@@ -109,10 +116,17 @@ def clean_table(
     ]
     if weights is not None:
         columns = _with_weights(columns, weights, raw.num_rows, statements)
+    check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
     protected = protect_persons(raw, columns, statements)
     columns = protected.columns
+    sets, grids = find_sets([c.schema for c in columns], sets_of(raw.schema))
     if statements is not None:
+        schemas = [c.schema for c in columns]
+        sets = stated_sets(schemas, statements, sets, "sets")
+        grids = stated_sets(schemas, statements, grids, "grids")
         columns = finish_statements(columns, statements)
+        kept = {c.schema.name for c in columns}
+        sets, grids = (of_columns(groups, kept) for groups in (sets, grids))
     learned = [c for c in columns if c.schema.learned]
     if len(learned) < MIN_COLUMNS:
         raise too_small(
@@ -128,8 +142,10 @@ def clean_table(
             *(CleaningNote(action=line) for line in unnamed),
             *(note for c in columns for note in c.notes),
         ],
+        sets=sets,
+        grids=grids,
     )
-    table = pa.table({c.schema.name: c.values for c in columns if c.values is not None})
+    table = pa.table({name: values for c in columns for name, values in c.arrays()})
     schema.relations = find_relations(table, schema)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:
@@ -212,6 +228,9 @@ def _declared_column(
     if declared.labels:
         result.update(levels=label_levels(result.schema.levels, declared, decoded.codes))
     result.update(label=declared.label, missing_codes=missing_codes(declared))
+    if declared.measure or declared.format:
+        codes = list(decoded.codes.items())
+        result.update(declared=declared.model_copy(update={"codes": codes}))
     if decoded.missing:
         result.note("codes that the file declares as missing were set to missing", decoded.missing)
     if decoded.codes:

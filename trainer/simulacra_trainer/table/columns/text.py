@@ -31,6 +31,7 @@ from simulacra_trainer.table.columns.numerals import (
 from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
 from simulacra_trainer.table.columns.scales import MAX_LEVELS, order_levels
+from simulacra_trainer.table.columns.several_answers import answers_column
 from simulacra_trainer.table.columns.specials import (
     MOST_OTHER_WORDS,
     are_special,
@@ -70,12 +71,14 @@ class TextOrigin:
         decimal: the decimal sign that other columns or the delimiter suggest, or None.
         doubles: the source stores all numbers as doubles, so whole ones are written as int64.
         day_first: whether the day stands before the month in dates that leave it open.
+        names: of all columns.
     """
 
     csv: bool = False
     decimal: str | None = None
     doubles: bool = False
     day_first: bool | None = None
+    names: frozenset[str] = frozenset()
 
 
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
@@ -98,7 +101,11 @@ def clean_words(name: str, words: Words, storage: str, origin: TextOrigin) -> Cl
     )
     if result is None:
         result, ambiguous = date_column(name, words, storage, origin)
-    result = result or clean_levels(name, words, storage)
+    result = (
+        result
+        or answers_column(name, words, storage, origin.names)
+        or clean_levels(name, words, storage)
+    )
     if ambiguous:
         result.note(
             "the order of day and month in these dates is unclear, so the column stays text"

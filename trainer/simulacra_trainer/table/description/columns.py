@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.description import closest
+from simulacra_crds.contract.file_labels import Declared
 from simulacra_crds.contract.schema import ColumnKind
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.build import CleanColumn, level_column, unlearned
@@ -29,15 +30,15 @@ from simulacra_trainer.table.columns.text import (
     number_column,
     time_column,
 )
+from simulacra_trainer.table.description.answers import list_column
 from simulacra_trainer.table.description.cells import StatedCells, stated_cells, with_specials
 from simulacra_trainer.table.description.statements import Path, Problems, Statement
-from simulacra_trainer.table.readers.file_labels import Declared
 
 CODED_ROLES = ("key", "subject", "foreign_key", "pii")
 UNLIKE = (*CODED_ROLES, "text", "coordinate")
 """Roles that decide how cells are read."""
 READ = ("type", "format", "decimalChar", "groupChar", "bareNumber", "categories",
-        "categoriesOrdered", "missingValues", "kind")  # fmt: skip
+        "categoriesOrdered", "missingValues", "kind", "delimiter", "options")  # fmt: skip
 """Properties that decide how cells are read."""
 FEWEST_CELLS = 5
 """Cells of a word that an error may name."""
@@ -67,7 +68,7 @@ def described_column(
         return None
     storage = str(column.type)
     if typed:
-        origin = TextOrigin(doubles=origin.doubles)
+        origin = TextOrigin(doubles=origin.doubles, names=origin.names)
     if role in CODED_ROLES or role == "text":
         return _coded(name, cells, storage, origin, "text" if role == "text" else "identifier")
     result = _read(name, cells, storage, origin, statement, problems)
@@ -120,6 +121,8 @@ def _read(
         result = number_column(name, words, storage, origin, StatedNumber(), coded=False)
         where = statement.at("kind", "role")
         return result or _fault(problems, where, "The cells are no decimal degrees.")
+    if field.type == "list" or statement.has("delimiter", "options"):
+        return list_column(name, words, storage, origin.names, statement, problems)
     if field.categories is not None:
         return _categories(name, cells, storage, origin, statement, problems)
     if kind == "postcode":

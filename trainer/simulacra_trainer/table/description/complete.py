@@ -11,9 +11,12 @@ from simulacra_crds.contract.description import MAX_DESCRIPTION_BYTES, SCHEMA_UR
 from simulacra_crds.contract.description_parts import (
     EXTENSION,
     EXTENSION_PROPERTIES,
+    MAX_GROUPS,
     FieldDescription,
+    TableExtension,
     mark,
 )
+from simulacra_crds.contract.file_labels import AnswerSet
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.description.statements import Statement, Statements
 
@@ -57,9 +60,18 @@ def complete(
     if keys:
         table["primaryKey"] = [keys[0]["name"]]
         source["primaryKey"] = keys[0][EXTENSION]["source"]["role"]
+    for key, groups in (("sets", schema.sets), ("grids", schema.grids)):
+        sent = None if description is None else description.extension
+        stated = sent is not None and sent.is_stated(key, getattr(sent, key))
+        listed = [_group(group) for group in groups if len(group.columns) > 1]
+        if listed or stated:
+            extension[key] = listed[:MAX_GROUPS]
+            source[key] = "user" if stated else "detected"
     if source:
         values = {**layout.get("dialect", {}), "encoding": layout.get("encoding"), **table}
         extension["source"] = source
+        parsed = TableExtension.model_validate(extension)
+        values |= {"sets": parsed.sets, "grids": parsed.grids}
         extension["found"] = {n: mark(values[n]) for n in source if source[n] != "user"}
     document: Object = {
         "name": (description and description.name) or "table",
@@ -69,6 +81,15 @@ def complete(
         "schema": {**table, "fields": fields, EXTENSION: extension},
     }
     return document if _size(document) <= MAX_DESCRIPTION_BYTES else _shortened(document)
+
+
+def _group(group: AnswerSet) -> Object:
+    found: Object = {"name": group.name[:256] or "set", "fields": group.columns}
+    if group.kind != "grid":
+        found["type"] = "dichotomy" if group.kind == "dichotomies" else "category"
+        if group.counted is not None:
+            found["counted"] = group.counted
+    return found
 
 
 def _size(document: Object) -> int:
@@ -155,6 +176,10 @@ def _found(column: ColumnSchema) -> Iterator[tuple[str, Any]]:
         yield from _levels(column)
     elif kind in ("integer", "numeric", "weight"):
         yield from _numbers(column)
+    elif kind == "multi":
+        yield "type", "list"
+        yield "delimiter", (column.separator or ",").strip()
+        yield "options", column.level_values()
     elif kind == "datetime":
         yield from _moments(column)
     elif kind == "identifier":

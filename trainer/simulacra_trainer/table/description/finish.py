@@ -11,6 +11,7 @@ KEEP_SUBJECT = (
     "This column says which person a row belongs to, which protects the persons. Leave it in: "
     "generated rows get fresh numbers."
 )
+WAVE = "A wave has an order: numbers, periods, or ordered categories."
 EMPTIED = "the description empties the column in generated rows"
 
 
@@ -49,6 +50,8 @@ def _finish(column: CleanColumn, statement: Statement, statements: Statements) -
     field, extension = statement.field, statement.field.extension
     if field.title is not None:
         column.update(label=field.title)
+    if extension.role == "wave" and column.schema.kind not in ("integer", "ordinal"):
+        statements.problems.add(statement.at("role"), WAVE)
     if extension.unit is not None:
         if column.schema.kind in ("integer", "numeric"):
             column.update(unit=extension.unit)

@@ -120,7 +120,7 @@ def codes_of(values: pa.Array | None, cells: Cells | None, rows: int) -> Ints:
     """Return which of the first rows of a column are alike, int64 [rows]."""
     if cells is not None:
         return positions(cells.indices.slice(0, rows))
-    if values is None:
+    if values is None or pa.types.is_struct(values.type):
         return np.zeros(rows, np.int64)
     head = values.slice(0, rows)
     return positions(

@@ -29,6 +29,7 @@ from simulacra_trainer.table.persons.rare_values import without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles, check_roles
 from simulacra_trainer.table.persons.subject import LOOKED_AT, Subject, find_subject
+from simulacra_trainer.table.persons.waves import with_wave
 from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
@@ -88,6 +89,11 @@ def protect_persons(
         _protected(column, each, _role(each, data, subject, stated), data, subject, persons, stated)
         for column, each in zip(columns, found, strict=True)
     ]
+    if persons is not None and stated.wave is None:
+        result = with_wave(result, persons, stated.ordinary)
+    for column in result:
+        if column.schema.name == stated.wave:
+            column.update(role="wave", evidence=[])
     kept = [
         word
         for column, each in zip(result, found, strict=True)

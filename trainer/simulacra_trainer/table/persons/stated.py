@@ -29,12 +29,14 @@ class StatedRoles:
         data: kinds of personal data.
         ordinary: columns that are no key and no personal data, whatever they look like.
         coordinates: columns of latitudes or longitudes.
+        wave: column of the interviews of a person.
     """
 
     roles: Mapping[str, ColumnRole] = field(default_factory=dict)
     data: Mapping[str, PersonalData] = field(default_factory=dict)
     ordinary: frozenset[str] = frozenset()
     coordinates: frozenset[str] = frozenset()
+    wave: str | None = None
 
     def subject(self) -> str | None:
         """Return the stated subject."""
@@ -63,7 +65,8 @@ def check_roles(cells: Sequence[Cells], statements: Statements) -> StatedRoles:
         if name in by_name and (detail := _contradiction(by_name[name], roles.get(name))):
             statements.problems.add(statement.at("role"), detail)
             roles.pop(name)
-    return StatedRoles(roles, data, frozenset(ordinary), frozenset(coordinates))
+    wave = next((n for n, one in statements.columns.items() if one.role == "wave"), None)
+    return StatedRoles(roles, data, frozenset(ordinary), frozenset(coordinates), wave)
 
 
 def _contradiction(cells: Cells, role: ColumnRole | None) -> str | None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from simulacra_crds.contract.file_labels import Declared
 from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.errors import invalid_upload, too_small
 from simulacra_trainer.table.limits import (
@@ -32,7 +33,6 @@ from simulacra_trainer.table.readers.csv_head import (
     read_below,
     read_head,
 )
-from simulacra_trainer.table.readers.file_labels import Declared
 from simulacra_trainer.table.readers.names import settle_names
 from simulacra_trainer.table.readers.sniff import (
     compression_of,

@@ -65,7 +65,9 @@ def parse(
         metadata[ENCODING] = reader.encoding.encode()
         metadata[HEADER_ROWS] = json.dumps(list(reader.header_rows)).encode()
     rows = 0
-    writer = RawTableWriter(sink, reader.schema.with_metadata(metadata))
+    writer = RawTableWriter(
+        sink, reader.schema.with_metadata({**(reader.schema.metadata or {}), **metadata})
+    )
     for batch in reader.batches:
         rows += batch.num_rows
         if rows > MAX_ROWS:

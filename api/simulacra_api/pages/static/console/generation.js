@@ -4,7 +4,8 @@ import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
 import { Erase, Progress, SaveReport, useLoad } from "./parts.js";
 
-const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"]];
+const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
+  ["xlsx", "Excel"]];
 
 const LARGE_ROWS = 200_000;
 
