@@ -55,9 +55,9 @@ class DatasetWorld(SmallWorld):
                 return
         raise AssertionError(f"never settles: {self.done[-3:]}")
 
-    def end(self, *, mismatch: bool = False) -> None:
+    def end(self, *, mismatch: bool = False, reason: str = "DescriptionMismatch") -> None:
         """Let the running Job end."""
-        code, stated = (42, MISMATCH) if mismatch else (0, self._result())
+        code, stated = (42, MISMATCH | {"reason": reason}) if mismatch else (0, self._result())
         state = "Failed" if mismatch else "Complete"
         condition = {"type": state, "status": "True", "reason": "PodFailurePolicy"}
         self.facts["job"]["status"] = {"conditions": [condition]}
@@ -164,12 +164,15 @@ def test_held_dataset_is_read_again_with_the_corrected_description() -> None:
     assert world.status["description"]["revision"] == 2
 
 
+@pytest.mark.parametrize("reason", ["DescriptionMismatch", "UploadInvalid"])
 @pytest.mark.parametrize("spec", [{"hold": True}, {"keepSource": True}])
-def test_contradicted_description_can_be_corrected_while_the_source_is_kept(spec: Object) -> None:
+def test_failed_reading_can_be_corrected_while_the_source_is_kept(
+    spec: Object, reason: str
+) -> None:
     world = DatasetWorld(tableDescription=FIRST, **spec)
     world.settle()
-    world.end(mismatch=True)
-    assert (world.status["phase"], world.reasons["Ready"]) == ("Failed", "DescriptionMismatch")
+    world.end(mismatch=True, reason=reason)
+    assert (world.status["phase"], world.reasons["Ready"]) == ("Failed", reason)
     assert world.kept == ["upload"]
     assert not any(isinstance(one, act.DiscardArtifacts) for one in world.done)
     world.change(hold=False, tableDescription=SECOND)

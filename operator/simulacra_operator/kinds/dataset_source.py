@@ -28,6 +28,8 @@ HOLD = timedelta(minutes=58)
 JOB_DESCRIPTION = f"{GROUP}/description"
 """Annotation of a Job: digest of the description that it reads with, or `-`."""
 _SOURCES = (UPLOAD, READ_TABLE)
+_CORRECTABLE = (Reason.DESCRIPTION_MISMATCH, Reason.TABLE_TOO_SMALL, Reason.UPLOAD_INVALID)
+"""Why a reading fails that another description may correct: its encoding, a dropped column."""
 _CONFIRM = (
     "The table was read. Set spec.hold to false to confirm the description; the source is kept "
     "until status.sourceUntil."
@@ -70,12 +72,12 @@ def is_due(seen: Observed) -> bool:
 
 
 def is_correctable(seen: Observed, reason: str) -> bool:
-    """Return whether a description that the data contradict can be replaced, as the source stays.
+    """Return whether another description may correct a failed reading, as the source stays.
 
     An Object stays where it is, so nothing is kept for it.
     """
     spec, until = seen.resource.spec, seen.resource.status.source_until
-    if spec is None or reason != Reason.DESCRIPTION_MISMATCH:
+    if spec is None or reason not in _CORRECTABLE:
         return False
     return bool(spec.keep_source or (until is None and spec.hold) or (until and seen.now < until))
 
@@ -148,12 +150,12 @@ def rested(seen: Observed) -> Stage | None:
 
 
 def _mismatched(seen: Observed, gate: Finding) -> Stage | None:
-    """Return the stage of a contradicted description: kept to be corrected, or failed for good."""
+    """Return the stage of a failed reading: kept to be corrected, or failed for good."""
     failure = seen.resource.status.last_failure
     reasons = {one.type: one.reason for one in seen.resource.status.conditions}
-    if failure is None or reasons.get("Prepared") != Reason.DESCRIPTION_MISMATCH:
+    if failure is None or reasons.get("Prepared") not in _CORRECTABLE:
         return None
-    work = Finding("False", Reason.DESCRIPTION_MISMATCH, failure.message)
+    work = Finding("False", Reason(failure.reason), failure.message)
     if is_correctable(seen, failure.reason):
         return Stage(gate, work, Phase.FAILED)
     kept = _artifacts(seen, without=_SOURCES)
