@@ -24,7 +24,7 @@ def stored_bytes(body: dict[str, Any]) -> int:
     status = body.get("status", {})
     artifacts = status.get("artefacts") or []
     total = sum(int(artifact["bytes"]) for artifact in artifacts)
-    kept = any(artifact["name"] == UPLOAD for artifact in artifacts)
+    kept = any(artifact.get("name") == UPLOAD for artifact in artifacts)
     # A resource that is being deleted has finishedAt and another phase.
     ended = status.get("phase") in ENDED or "finishedAt" in status
     if not ended and not kept and source.get("type", "Upload") == "Upload":
