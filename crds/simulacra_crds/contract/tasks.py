@@ -24,7 +24,7 @@ from simulacra_crds.kinds.base import (
     Sha256,
     WrappedKey,
 )
-from simulacra_crds.kinds.dataset import FileFormat, ReadSource
+from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate
 from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
@@ -214,6 +214,7 @@ class TaskResult(KubeModel):
     rows: int | None = None
     columns: int | None = None
     source: ReadSource | None = None
+    description: DescriptionCounts | None = None
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None
