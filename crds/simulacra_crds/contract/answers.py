@@ -13,12 +13,10 @@ from pydantic import Field
 from simulacra_crds.kinds.base import ColumnName, KubeModel, Timestamp
 from simulacra_crds.kinds.effect_estimate import Estimate, Precision, VerdictKind
 
-Method = Literal["aipw", "aipw-window", "g-computation"]
+Method = Literal["aipw", "aipw-window"]
 Population = Literal["all", "treated", "overlap"]
 Origin = Literal["request", "tiers", "required", "proposed"]
-CheckName = Literal[
-    "stated sets agree", "graph against itself", "placebo", "negative control", "overlap"
-]
+CheckName = Literal["graph against itself", "placebo", "negative control", "overlap"]
 VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "unanswerable",
     "contradicted",
@@ -144,17 +142,17 @@ class EffectResult(KubeModel):
 
     Attributes:
         estimate: the figures without names, for the status. Its interval is the union.
-        union: of the intervals of all adjustment sets left open.
+        union: of the intervals of all adjustment sets left open; None without an answer.
         precision: clear: the union excludes 0; thin support, very thin: the weights leave less than
             half, less than a fifth of an arm's rows.
         effective_rows: of the smaller arm (Kish).
         naive: difference of the two arms' means, without adjustment for confounding.
-        method: aipw: enough rows have both values; aipw-window: a model of all rows, corrected by
-            those near two numbers; g-computation: too few rows have one of the values, so the
-            effect comes from a model.
+        method: aipw: rows with exactly the two values; aipw-window: a model of all rows, corrected
+            by those near the two numbers.
         adjustment: columns adjusted for: those stated to come before the treatment, or without
             statements the learned causes.
-        alternatives: one entry for each adjustment set left open, the chosen one first.
+        alternatives: one entry for each adjustment set left open, the chosen one first; empty
+            without an answer.
         dont_know: columns whose place relative to the treatment nobody stated.
         segments: effect by level of the segment column.
         warnings: limits of the estimate, in plain words.
@@ -169,7 +167,7 @@ class EffectResult(KubeModel):
     verdict: Verdict
     precision: Precision
     estimate: Estimate
-    union: Span
+    union: Span | None
     effective_rows: float
     naive: float | None
     method: Method

@@ -42,16 +42,20 @@ class EffectEstimateSpec(RetainedSpec):
 
 
 class Estimate(KubeModel):
-    """The effect over all rows, without names.
+    """The effect, without names.
 
-    verdict, precision, effective_rows and robustness are absent in estimates made before verdicts.
+    effect, low and high are absent if the verdict is unanswerable. The verdict and its figures are
+    absent in estimates made before verdicts.
     """
 
-    effect: float = Field(description="The estimate, in the outcome's unit.")
-    low: float = Field(
-        description="Lower end of the 95 % intervals of all adjustment sets left open."
+    effect: float | None = Field(
+        default=None, description="The estimate, in the outcome's unit; absent without an answer."
     )
-    high: float = Field(description="Upper end of these intervals.")
+    low: float | None = Field(
+        default=None,
+        description="Lower end of the 95 % intervals of all adjustment sets left open.",
+    )
+    high: float | None = Field(default=None, description="Upper end of these intervals.")
     rows: int = Field(ge=0, description="Number of rows used.")
     support: float = Field(
         ge=0, le=1, description="Share of rows that could have had either value, 0..1."
