@@ -91,6 +91,7 @@ def _generated(
     part: Artifact, detail: AttainmentDetail | None, identification: Identification | None
 ) -> TaskResult:
     attainment = None if detail is None else detail.summary()
+    verdict = None if identification is None else identification.verdict
     is_partial = attainment is not None and attainment.status == "partial"
     return TaskResult(
         outcome="Succeeded",
@@ -99,4 +100,5 @@ def _generated(
         rows=part.rows,
         attainment=attainment,
         identified=None if identification is None else identification.identified,
+        verdict=verdict.kind if verdict is not None else None,
     )
