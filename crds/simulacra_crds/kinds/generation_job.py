@@ -118,6 +118,10 @@ class GenerationJobSpec(RetainedSpec):
         description="Generate pairs: each row and its twin under the interventions. Conditions "
         "select the rows before the interventions.",
     )
+    evidence: bool = Field(
+        default=True,
+        description="Add the column evidence_weight, last: what each row is worth in respondents.",
+    )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
     )
@@ -161,6 +165,11 @@ class GenerationJobStatus(WorkStatus):
     identified: bool | None = Field(
         default=None,
         description="With interventions: whether the causal graph determines their effects.",
+    )
+    worth: float | None = Field(
+        default=None,
+        ge=0,
+        description="Respondents that the rows are worth, the sum of evidence_weight.",
     )
     attainment: Attainment | None = Field(
         default=None, description="How well the conditions were met."

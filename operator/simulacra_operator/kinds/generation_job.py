@@ -33,6 +33,7 @@ def _request(seen: Observed) -> KubeModel:
         conditions=spec.conditions,
         interventions=interventions,
         counterfactual=spec.counterfactual,
+        evidence=spec.evidence,
         seed=spec.seed,
     )
 
@@ -59,6 +60,7 @@ def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
         "rows": sum(result.rows or 0 for result in results),
         "attainment": attainment,
         "identified": results[0].identified,
+        "worth": results[0].worth,
         "artefacts": [artifacts[name] for name in sorted(artifacts)],
     }
     return (Reason.GENERATED_PARTIALLY if partial else Reason.GENERATED), fields
