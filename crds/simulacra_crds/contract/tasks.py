@@ -25,7 +25,7 @@ from simulacra_crds.kinds.base import (
     Timestamp,
     WrappedKey,
 )
-from simulacra_crds.kinds.dataset import FileFormat, ReadSource
+from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate, VerdictKind
 from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
@@ -243,6 +243,7 @@ class TaskResult(KubeModel):
     rows: int | None = None
     columns: int | None = None
     source: ReadSource | None = None
+    description: DescriptionCounts | None = None
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None

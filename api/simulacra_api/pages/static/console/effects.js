@@ -1,14 +1,14 @@
 // Causal effects: request an estimate, optionally by segment; show intervals and support.
 import { Failure, Status, number, percent, useAction } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
-import { ColumnSelect, Value, settable, typical } from "./controls.js";
+import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
 const WIDTH = 260;
 
 function Ask({ session, dataset, schema, onMade }) {
-  const usable = useMemo(() => schema.columns.filter(settable), [schema]);
+  const usable = useMemo(() => usableColumns(schema), [schema]);
   const [treatment, setTreatment] = useState(usable[0]?.name);
   const [values, setValues] = useState({});
   const [outcome, setOutcome] = useState(usable[1]?.name);
