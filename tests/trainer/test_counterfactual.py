@@ -1,6 +1,7 @@
 """Counterfactual pairs: twins of generated rows on models whose truth is known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -208,7 +209,16 @@ def test_identification_names_assumptions_and_open_edges(trained) -> None:
     ), FitRequest(seed=1), quiet())  # fmt: skip
     open_ended = plan_generation(unknown, ask(x=1.0)).identification
     assert not open_ended.identified
-    assert "direction of edges at 'x'" in open_ended.warnings[0]
+    assert "What comes before 'x' is open" in open_ended.warnings[0]
+    assert (open_ended.verdict.kind, open_ended.verdict.asks) == ("open", "y")
+    stated = Knowledge(tiers=[["x"], ["y"]])
+    said = replace(unknown, graph=unknown.graph.model_copy(
+        update={"knowledge": stated, "undecided": []}
+    ))  # fmt: skip
+    settled = plan_generation(said, ask(x=1.0)).identification
+    assert settled.verdict.kind == "assumed"
+    assert settled.identified
+    assert settled.verdict.rests_on[0].later == ["y"]
 
 
 @pytest.mark.parametrize(

@@ -227,3 +227,26 @@ def test_duplicated_columns_are_adjacent() -> None:
         frozenset("ab")
     }
     assert graph.edges[0]["state"] == "undecided"
+
+
+def test_no_arrow_is_drawn_into_proposed_background_unless_it_is_stated() -> None:
+    """a and b are independent and meet in the third column, so the data direct both edges."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 2000))
+    met = np.clip(45 + 10 * (a + b) + 3 * rng.normal(size=2000), 18, 89)
+    for name, states in (("met", {"directed"}), ("age", {"undecided"})):
+        table = pa.table({"a": a, "b": b, name: met})
+        columns = _schema(table).columns[:2]
+        columns.append(
+            ColumnSchema(name=name, kind="numeric", storage="double", minimum=18, maximum=89)
+        )
+        schema = TableSchema(rows=2000, columns=columns)
+        graph = learn_graph(table, schema, Knowledge(), seed=0)
+        assert {edge["state"] for edge in graph.edges} == states
+        basis = "suggested" if name == "met" else "undirected"
+        assert {edge["basis"] for edge in graph.edges} == {basis}
+    tiers = Knowledge(tiers=[["age"], ["a", "b"]])
+    stated = learn_graph(table, schema, tiers, seed=0)
+    at_age = [edge for edge in stated.edges if "age" in (edge["source"], edge["target"])]
+    assert {(edge["source"], edge["basis"]) for edge in at_age} == {("age", "stated")}
+    assert CausalGraph.from_json(stated.to_json()).knowledge == tiers

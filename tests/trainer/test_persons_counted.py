@@ -163,15 +163,30 @@ def test_epsilon_is_refused_where_a_person_has_several_rows(case: Case) -> None:
     assert refused.value.pointer == "/epsilon"
 
 
+def scores(value: np.ndarray, persons: np.ndarray | None = None) -> Scores:
+    """Return scores of one cross-fit in which every row counts once."""
+    ones = np.ones(value.size)
+    return Scores(
+        value=value,
+        tilt=ones,
+        is_supported=np.ones(value.size, bool),
+        propensities=(ones, ones),
+        arm_weights=(ones, ones),
+        representer=ones,
+        residual=ones,
+        rival=None,
+        persons=persons,
+    )
+
+
 def test_interval_of_repeated_rows_is_that_of_the_persons() -> None:
     rng = np.random.default_rng(0)
     once = rng.normal(size=200)
     many = np.repeat(once, 9)
     persons = np.repeat(np.arange(200), 9)
-    clear = np.ones(once.size, bool)
-    single = summarize(Scores(once, clear))
-    clustered = summarize(Scores(many, np.ones(many.size, bool), persons=persons))
-    naive = summarize(Scores(many, np.ones(many.size, bool)))
+    single = summarize([scores(once)])
+    clustered = summarize([scores(many, persons)])
+    naive = summarize([scores(many)])
     assert clustered.high - clustered.low == pytest.approx(single.high - single.low, rel=1e-6)
     assert naive.high - naive.low == pytest.approx((single.high - single.low) / 3, rel=0.01)
 
@@ -179,7 +194,10 @@ def test_interval_of_repeated_rows_is_that_of_the_persons() -> None:
 def test_effect_estimate_counts_persons(case: Case) -> None:
     from simulacra_trainer.effects import estimate_effect
 
-    request = EstimateRequest(treatment="region", value="north", baseline="south", outcome="amount")
+    names = [column.name for column in case.clean.schema.learned() if column.name != "region"]
+    request = EstimateRequest(
+        treatment="region", value="north", baseline="south", outcome="amount", after=names
+    )
     graph = case.model.graph
     clustered = estimate_effect(case.clean.table, case.clean.schema, graph, request, seed=1)
     columns = [

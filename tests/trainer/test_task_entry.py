@@ -233,6 +233,7 @@ def test_identification_is_stored_and_only_its_verdict_is_in_the_result(fitted: 
         assert "zq_" not in result.model_dump_json()
         found = own.load(IDENTIFICATION, Identification)
         assert result.identified is found.identified
+        assert result.verdict == found.verdict.kind
         assert "'zq_visits' between" in found.warnings[-1]
         assert (found.assumption is not None) is counterfactual
     own.erase(IDENTIFICATION)
@@ -253,7 +254,11 @@ def test_a_request_that_does_not_match_the_schema_is_a_user_error(fitted: Pod) -
 def test_an_effect_is_stored_and_its_figures_are_in_the_result(fitted: Pod) -> None:
     own = fitted.artifacts("effectestimates")
     request = EstimateRequest(
-        treatment="zq_shopper", value="zq_gold", baseline="zq_silver", outcome="zq_basket"
+        treatment="zq_shopper",
+        value="zq_gold",
+        baseline="zq_silver",
+        outcome="zq_basket",
+        after=["zq_basket"],
     )
     own.store_model(REQUEST, request)
     code, result = fitted.run("estimate", "effectestimates")
@@ -261,7 +266,10 @@ def test_an_effect_is_stored_and_its_figures_are_in_the_result(fitted: Pod) -> N
     assert result.estimate is not None
     assert result.estimate.low < 50 < result.estimate.high
     assert "zq_" not in result.model_dump_json()
-    assert own.load(ESTIMATE, EffectResult).estimate == result.estimate
+    stored = own.load(ESTIMATE, EffectResult)
+    assert stored.estimate == result.estimate
+    assert stored.verdict.kind == result.estimate.verdict
+    assert stored.verdict.rests_on[0].origin == "request"
 
 
 def test_the_text_of_an_unexpected_error_stays_in_the_pod(

@@ -173,8 +173,11 @@ def test_other_wrong_parameters_exit_2(folder: Path, capsys) -> None:
 def test_estimate_prints_json(folder: Path, capsys) -> None:
     model = ("estimate", "--model", folder / "model")
     effect = ("--treatment", "group=c", "--baseline", "group=a", "--outcome", "price")
-    assert run(*model, *effect) == 0
-    estimate = json.loads(capsys.readouterr().out)["estimate"]
+    assert run(*model, *effect, "--before", "visits", "--after", "price") == 0
+    answer = json.loads(capsys.readouterr().out)
+    estimate = answer["estimate"]
+    assert "visits" in answer["adjustment"]
+    assert answer["verdict"]["kind"] == estimate["verdict"]
     assert estimate["low"] < 3 < estimate["high"]
     assert estimate["rows"] > 0
     for wrong in (
@@ -183,6 +186,7 @@ def test_estimate_prints_json(folder: Path, capsys) -> None:
         ["--treatment", "visits=many", "--baseline", "visits=1", "--outcome", "price"],
         ["--treatment", "group=c", "--baseline", "group=zzz", "--outcome", "price"],
         ["--treatment", "group=c", "--baseline", "group=a", "--outcome", "nothing"],
+        [*effect, "--before", "nothing"],
     ):
         assert run(*model, *wrong) == 2
         assert "error: " in capsys.readouterr().err

@@ -6,6 +6,7 @@ Exit codes: 0 success, 2 wrong command line or request, 42 unusable data.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shutil
 import sys
@@ -179,6 +180,11 @@ def estimate(args: argparse.Namespace) -> int:
         baseline=baseline,
         outcome=args.outcome,
         segment=args.segment,
+        before=args.before,
+        after=args.after,
+        dont_know=args.dont_know,
+        population=args.population,
+        negative_controls=args.negative_controls,
     )
     result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=args.seed)
     sys.stdout.write(result.to_json() + "\n")
@@ -288,6 +294,21 @@ def _parser() -> argparse.ArgumentParser:
         help="numeric or boolean column; COL=LEVEL for the share of one level",
     )
     option("--segment", metavar="COL", help="report the effect for each level of this column too")
+    columns: dict[str, Any] = {"type": _columns, "default": [], "metavar": "COL,..."}
+    option("--before", **columns, help="columns that were already so before the treatment")
+    option("--after", **columns, help="columns that came after it; name the outcome here too")
+    option("--dont-know", **columns, help="columns to leave open, whatever the tiers say")
+    option(
+        "--population",
+        choices=("all", "treated", "overlap"),
+        default="all",
+        help="whose effect: of all, of those who have the value, or of those who could have either",
+    )
+    option(
+        "--negative-controls",
+        **columns,
+        help="columns that the treatment cannot change, such as the outcome asked earlier",
+    )
     option("--seed", **seed)
 
     option = add(report, "write the quality report of a model")
@@ -296,6 +317,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add(run, "run the task of a pod (SIMULACRA_TASK)")
     return parser
+
+
+def _columns(text: str) -> list[str]:
+    return next(csv.reader([text], skipinitialspace=True), [])
 
 
 def _report_file(text: str) -> Path:

@@ -10,7 +10,7 @@ data is in the encrypted `failure` artifact.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -22,12 +22,15 @@ from simulacra_crds.kinds.base import (
     Name,
     Progress,
     Sha256,
+    Timestamp,
     WrappedKey,
 )
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
-from simulacra_crds.kinds.effect_estimate import Estimate
+from simulacra_crds.kinds.effect_estimate import Estimate, VerdictKind
 from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
+
+Columns = Annotated[list[ColumnName], Field(max_length=2_000)]
 
 TASK_ENV = "SIMULACRA_TASK"
 TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
@@ -195,17 +198,43 @@ class GenerateRequest(KubeModel):
 
 
 class EstimateRequest(KubeModel):
-    """Parameters of estimate."""
+    """Parameters of estimate.
+
+    Attributes:
+        before: columns that were already so before the treatment; adjusted for.
+        after: columns that came after the treatment; never adjusted for. The outcome among them
+            states that the treatment comes first.
+        dont_know: columns whose place is open, whatever the model's tiers say. A column that
+            neither the request nor the tiers place is open too.
+        population: whose average effect: of all, of those who have `value` (treated), or of those
+            who could have had either value (overlap).
+        negative_controls: columns that the treatment cannot change, but that share its unseen
+            causes, such as the outcome asked earlier.
+        author, stated_at: who stated the lists, and when; repeated in the answer.
+    """
 
     treatment: str
     value: float | str
     baseline: float | str
     outcome: str
     segment: str | None = None
+    before: Columns = Field(default_factory=list)
+    after: Columns = Field(default_factory=list)
+    dont_know: Columns = Field(default_factory=list)
+    population: Literal["all", "treated", "overlap"] = "all"
+    negative_controls: Annotated[list[ColumnName], Field(max_length=8)] = Field(
+        default_factory=list
+    )
+    author: str | None = Field(default=None, max_length=256)
+    stated_at: Timestamp | None = None
 
 
 class TaskResult(KubeModel):
-    """Result of a pod, without customer data: the message names kinds and limits."""
+    """Result of a pod, without customer data: the message names kinds and limits.
+
+    verdict: of rows under do(); that of an effect is in `estimate`. identified (deprecated):
+    whether it is assumed.
+    """
 
     outcome: Literal["Succeeded", "Failed"]
     reason: str = Field(max_length=128)
@@ -219,6 +248,7 @@ class TaskResult(KubeModel):
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None
     identified: bool | None = None
+    verdict: VerdictKind | None = None
     worth: float | None = None
     estimate: Estimate | None = None
 

@@ -22,6 +22,9 @@ from simulacra_crds.kinds.base import (
 from simulacra_crds.kinds.generation_job import InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
 
+VerdictKind = Literal["assumed", "suggested", "open", "contradicted", "unanswerable"]
+Precision = Literal["clear", "not significant", "thin support", "very thin"]
+
 
 class EffectEstimateSpec(RetainedSpec):
     """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
@@ -39,17 +42,42 @@ class EffectEstimateSpec(RetainedSpec):
 
 
 class Estimate(KubeModel):
-    """The effect over all rows."""
+    """The effect, without names.
 
-    effect: float = Field(description="The estimate, in the outcome's unit.")
-    low: float = Field(description="Lower end of the 95 % interval.")
-    high: float = Field(description="Upper end of the 95 % interval.")
+    effect, low and high are absent if the verdict is unanswerable. The verdict and its figures are
+    absent in estimates made before verdicts.
+    """
+
+    effect: float | None = Field(
+        default=None, description="The estimate, in the outcome's unit; absent without an answer."
+    )
+    low: float | None = Field(
+        default=None,
+        description="Lower end of the 95 % intervals of all adjustment sets left open.",
+    )
+    high: float | None = Field(default=None, description="Upper end of these intervals.")
     rows: int = Field(ge=0, description="Number of rows used.")
     support: float = Field(
         ge=0, le=1, description="Share of rows that could have had either value, 0..1."
     )
-    identified: bool = Field(
-        description="Whether the graph determines the adjustment, with enough rows to compare."
+    identified: bool = Field(description="Deprecated: whether the verdict is assumed.")
+    verdict: VerdictKind | None = Field(
+        default=None,
+        description="What may be claimed: assumed, suggested, open, contradicted or unanswerable.",
+    )
+    precision: Precision | None = Field(
+        default=None,
+        description="clear (the interval excludes 0), not significant, thin support or very thin.",
+    )
+    effective_rows: float | None = Field(
+        default=None, ge=0, description="Rows that the smaller arm's weights are worth (Kish)."
+    )
+    robustness: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share of what is left of treatment and outcome that an unseen cause must "
+        "explain to bring the effect to 0.",
     )
 
 

@@ -2,126 +2,272 @@
 
 For each row, one nuisance model predicts the outcome in each arm and another the propensity: the
 probability of each arm given the adjustment columns. A row's score is the difference of the two
-predicted outcomes, plus the residual of its own outcome divided by its propensity. The mean of the
-scores is the effect, their spread gives the standard error. The estimate is consistent if either
-model is right (Robins, Rotnitzky & Zhao, 1994). Every row is scored by models that were fit without
-it (cross-fitting; Chernozhukov et al., Double/debiased machine learning, 2018).
+predicted outcomes, plus the weighted residual of its own outcome. The mean of the scores is the
+effect, their spread gives the standard error. The estimate is consistent if either model is right
+(Robins, Rotnitzky & Zhao, 1994). Every row is scored by models that were fit without it
+(cross-fitting; Chernozhukov et al., Double/debiased machine learning, 2018).
+
+The weights of each arm are normalized (Hajek, 1971), and each arm's predictions are shifted by the
+weighted mean residual before the scores are taken, a targeted update (van der Laan & Rubin, 2006).
+So no single row can dominate. Folds are drawn three times; the median counts, and the spread of
+the three enters the standard error (Chernozhukov et al., 2018, section 3.4).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.effects.contrast import Arm, Contrast
+from simulacra_crds.contract.answers import Population
+from simulacra_trainer.effects.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
 from simulacra_trainer.persons import Ints
 
 FOLDS = 5
 CLIP = 0.02
-"""Smallest propensity of an arm with half of the rows; proportionally smaller for smaller arms."""
 Z95 = 1.959963984540054
+Pair = tuple[Floats, Floats]
+"""Of the arm of the treatment value, then of the baseline."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of the rows.
+    """Scores of the rows from one cross-fit; the effect is sum(value) / sum(tilt).
 
     Attributes:
         value: float64 [n].
+        tilt: weight of each row in the population, float64 [n]; 1 for all rows.
         is_supported: bool [n], whether both propensities exceed the clip.
+        propensities: of both arms, clipped.
+        arm_weights: of both arms, survey weights included; 0 outside the arm.
+        representer: float64 [n], weight of each row's residual in the effect (Riesz representer).
+        residual: float64 [n], outcome minus its prediction; 0 outside both arms.
+        rival: values from a model of the windows alone; None unless the design has windows.
         weights: survey weights, float64 [n]; None if there are none.
         persons: of each row, int64 [n]; None where each row is its own person.
     """
 
     value: Floats
-    is_supported: npt.NDArray[np.bool_]
+    tilt: Floats
+    is_supported: Flags
+    propensities: Pair
+    arm_weights: Pair
+    representer: Floats
+    residual: Floats
+    rival: Floats | None
     weights: Floats | None = None
     persons: Ints | None = None
+
+    def effective(self) -> tuple[float, float]:
+        """Return the rows that each arm's weights are worth (Kish, 1965)."""
+        value, baseline = (kish(weights) for weights in self.arm_weights)
+        return value, baseline
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean score with 95 % Wald interval, number of rows, and share of supported rows."""
+    """Effect, standard error, 95 % Wald interval, rows, and share of supported rows."""
 
     effect: float
-    low: float
-    high: float
+    error: float
     rows: int
     support: float
 
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.effect - Z95 * self.error
 
-def aipw_scores(contrast: Contrast, features: Features, seed: int) -> Scores:
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.effect + Z95 * self.error
+
+
+def aipw_scores(
+    contrast: Contrast,
+    features: Features,
+    dosed: Features | None,
+    population: Population,
+    seed: int,
+    folds: int = FOLDS,
+) -> Scores:
     """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
 
-    In a window design the outcome model has the distance from the arm's value as a further linear
-    column, so that it estimates the value itself and not the mean of the window.
+    In a window design the outcome model learns from all rows, with the treatment as a column, and
+    only the residual is weighted within the windows. A model of the windows alone, with the
+    distance from the arm's value as a linear column, gives a rival estimate.
 
     Args:
         contrast: n rows.
         features: adjustment columns of these rows.
+        dosed: of 3n rows: adjustment columns and the treatment as observed, at the value, and at
+            the baseline; None unless the design has windows.
+        population: whose effect.
         seed: of folds and validation rows.
+        folds: number of folds.
     """
     n = contrast.outcome.size
     rng = np.random.default_rng(seed)
-    fold = _folds(contrast, rng)
-    both = (contrast.value, contrast.baseline)
-    has_two_arms = bool(np.all(contrast.value.rows | contrast.baseline.rows))
-    score, supported = np.zeros(n), np.ones(n, np.bool_)
-    for k in range(FOLDS):
+    fold = _folds(contrast, rng, folds)
+    propensity, target, own = np.ones((2, n)), np.zeros((2, n)), np.zeros((2, n))
+    rival_target, rival_own = np.zeros((2, n)), np.zeros((2, n))
+    for k in range(folds):
         learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         if not held.size:
             continue
-        propensities: list[Floats] = []
-        for arm in both:
-            if has_two_arms and propensities:
-                propensities.append(1.0 - propensities[0])
-            else:
-                model = fit_nuisance(features.rows(learn), arm.rows[learn].astype(np.float64), rng)
-                propensities.append(model.predict(features.rows(held)))
-        for arm, sign, propensity in zip(both, (1.0, -1.0), propensities, strict=True):
-            mu, at_row = _outcomes(contrast, features, arm, learn, held, rng)
-            least = CLIP * min(1.0, 2.0 * float(arm.rows.mean()))
-            weight = arm.rows[held] / np.clip(propensity, least, 1.0)
-            score[held] += sign * (mu + weight * (contrast.outcome[held] - at_row))
-            supported[held] &= propensity >= least
-    return Scores(score, supported, contrast.weights, contrast.persons)
+        propensity[:, held] = _propensities(contrast, features, learn, held, rng)
+        for a, arm in enumerate((contrast.value, contrast.baseline)):
+            rival_target[a, held], rival_own[a, held] = _outcomes(
+                contrast, features, arm, learn, held, rng
+            )
+        if dosed is not None:
+            model = fit_nuisance(dosed.rows(learn), contrast.outcome[learn], rng)
+            own[:, held] = model.predict(dosed.rows(held))
+            for a in range(2):
+                target[a, held] = model.predict(dosed.rows(held + (a + 1) * n))
+    if dosed is None:
+        return _scores(contrast, propensity, rival_target, rival_own, population)
+    rival = _scores(contrast, propensity, rival_target, rival_own, population).value
+    return _scores(contrast, propensity, target, own, population, rival)
 
 
-def summarize(scores: Scores, rows: npt.NDArray[np.bool_] | None = None) -> Interval:
-    """Return the mean score over all rows, or over some (bool [n]), with its interval.
+def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
+    """Return the effect over all rows, or over some (bool [n]), from several cross-fits.
 
-    With survey weights: the weighted mean, and the linearized variance of a ratio (Binder, 1983).
-    With several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986).
+    The median of the cross-fits, with variance median(se^2 + (effect_k - median)^2).
+    """
+    found = [_mean(scores, rows) for scores in runs]
+    effect = float(np.median([one.effect for one in found]))
+    variance = np.median([one.error**2 + (one.effect - effect) ** 2 for one in found])
+    support = float(np.median([one.support for one in found]))
+    return Interval(effect, float(np.sqrt(variance)), found[0].rows, support)
+
+
+def kish(weights: Floats) -> float:
+    """Return the number of equally weighted rows with the same precision."""
+    square = float(np.sum(weights**2))
+    return float(np.sum(weights)) ** 2 / square if square > 0 else 0.0
+
+
+def _mean(scores: Scores, rows: Flags | None) -> Interval:
+    """Return the effect of one cross-fit.
+
+    With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
+    several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986). In a
+    window design the distance to the rival estimate is a second part of the error.
     """
     chosen = slice(None) if rows is None else rows
-    value, supported = scores.value[chosen], scores.is_supported[chosen]
+    value, tilt = scores.value[chosen], scores.tilt[chosen]
     weights = np.ones(value.size) if scores.weights is None else scores.weights[chosen]
-    weights = weights if weights.any() else np.ones(value.size)
-    effect = float(np.average(value, weights=weights))
-    shares: Floats = weights * (value - effect)
+    weights = weights if (weights * tilt).any() else np.ones(value.size)
+    total = max(float(np.sum(weights * tilt)), 1e-300)
+    effect = float(np.sum(weights * value)) / total
+    shares: Floats = weights * (value - effect * tilt)
     if scores.persons is not None:
         persons = scores.persons[chosen]
         shares = np.bincount(persons, weights=shares)[np.unique(persons)].astype(np.float64)
-    spread = np.sum(shares**2) * shares.size / max(shares.size - 1, 1)
-    half = Z95 * float(np.sqrt(spread) / weights.sum())
-    support = float(np.average(supported, weights=weights))
-    return Interval(effect, effect - half, effect + half, value.size, support)
+    variance = np.sum(shares**2) * shares.size / max(shares.size - 1, 1) / total**2
+    if scores.rival is not None:
+        variance += (float(np.sum(weights * scores.rival[chosen])) / total - effect) ** 2
+    support = float(np.average(scores.is_supported[chosen], weights=weights))
+    return Interval(effect, float(np.sqrt(variance)), int(np.sum(tilt > 0)), support)
 
 
-def _folds(contrast: Contrast, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _scores(
+    contrast: Contrast,
+    propensity: Floats,
+    target: Floats,
+    own: Floats,
+    population: Population,
+    rival: Floats | None = None,
+) -> Scores:
+    """Return the scores from predictions, float64 [2, n]: at the arms' values, at the rows' own."""
+    n = contrast.outcome.size
+    arms = np.array([contrast.value.rows, contrast.baseline.rows])
+    least = np.array([_clip(n, float(rows.mean())) for rows in arms])[:, None]
+    clipped = np.clip(propensity, least, 1.0)
+    survey = np.ones(n) if contrast.weights is None else contrast.weights
+    tilt, weights = _weights(population, arms, clipped)
+    mass = float(np.sum(survey * tilt)) / n
+    signs = np.array([[1.0], [-1.0]])
+    residual = np.where(arms, contrast.outcome - own, 0.0)
+    totals = np.maximum((survey * weights).sum(axis=1, keepdims=True), 1e-300)
+    update = (survey * weights * residual).sum(axis=1, keepdims=True) / totals
+    residual = np.where(arms, residual - update, 0.0)
+    normalized = weights * (n * mass / totals)
+    difference = (signs * (target + update)).sum(axis=0)
+    return Scores(
+        value=tilt * difference + (signs * normalized * residual).sum(axis=0),
+        tilt=tilt,
+        is_supported=np.all(propensity >= least, axis=0),
+        propensities=(clipped[0], clipped[1]),
+        arm_weights=(survey * weights[0], survey * weights[1]),
+        representer=(signs * normalized).sum(axis=0) / max(mass, 1e-300),
+        residual=residual.sum(axis=0),
+        rival=rival,
+        weights=contrast.weights,
+        persons=contrast.persons,
+    )
+
+
+def _weights(
+    population: Population, arms: npt.NDArray[np.bool_], propensity: Floats
+) -> tuple[Floats, Floats]:
+    """Return the tilt, float64 [n], and the arms' weights, float64 [2, n], of a population.
+
+    The weights of the treated are the odds, those of the overlap the other arm's propensity (Li,
+    Morgan & Zaslavsky, 2018).
+    """
+    if population == "treated":
+        tilt = arms[0].astype(np.float64)
+        return tilt, np.array([tilt, arms[1] * propensity[0] / propensity[1]])
+    if population == "overlap":
+        return propensity[0] * propensity[1], arms * propensity[::-1]
+    return np.ones(arms.shape[1]), arms / propensity
+
+
+def _clip(rows: int, share: float) -> float:
+    """Return the smallest propensity of an arm with this share of the rows.
+
+    5 / (sqrt(n) ln n) (Gruber et al., 2022), and never more than half of a rare arm's share.
+    """
+    return min(max(5.0 / (np.sqrt(rows) * np.log(max(rows, 3))), CLIP), share / 2.0)
+
+
+def _folds(contrast: Contrast, rng: np.random.Generator, folds: int) -> npt.NDArray[np.int64]:
     """Return the fold of each row, int64 [n], stratified by arm; a person's rows stay together."""
     if contrast.persons is not None:
-        return (rng.permutation(int(contrast.persons.max()) + 1) % FOLDS)[contrast.persons]
+        return (rng.permutation(int(contrast.persons.max()) + 1) % folds)[contrast.persons]
     fold = np.empty(contrast.outcome.size, np.int64)
     stratum = contrast.value.rows + 2 * contrast.baseline.rows
     for s in range(4):
         rows = np.flatnonzero(stratum == s)
-        fold[rows] = rng.permutation(rows.size) % FOLDS
+        fold[rows] = rng.permutation(rows.size) % folds
     return fold
+
+
+def _propensities(
+    contrast: Contrast,
+    features: Features,
+    learn: npt.NDArray[np.int64],
+    held: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Floats:
+    """Return the probability of each arm for the held rows, float64 [2, held]."""
+    found: list[Floats] = []
+    has_two_arms = bool(np.all(contrast.value.rows | contrast.baseline.rows))
+    for arm in (contrast.value, contrast.baseline):
+        if has_two_arms and found:
+            found.append(1.0 - found[0])
+        else:
+            model = fit_nuisance(features.rows(learn), arm.rows[learn].astype(np.float64), rng)
+            found.append(model.predict(features.rows(held)))
+    return np.array(found)
 
 
 def _outcomes(
@@ -132,7 +278,7 @@ def _outcomes(
     held: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Return the test rows' expected outcomes at the arm's value and at their own treatment."""
+    """Return the held rows' expected outcomes at the arm's value and at their own treatment."""
     own = learn[arm.rows[learn]]
     train, test = features.rows(own), features.rows(held)
     if arm.distance is None:

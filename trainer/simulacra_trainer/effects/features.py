@@ -60,8 +60,13 @@ class Features:
         return replace(self, always=np.column_stack([self.always, columns]))
 
 
-def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> Features:
-    """Return the features of all rows of a clean table."""
+def build_features(
+    table: pa.Table, schema: TableSchema, columns: list[str], observed: int | None = None
+) -> Features:
+    """Return the features of all rows of a clean table.
+
+    observed: number of first rows that set means, knots and bins of numbers; None for all.
+    """
     n = table.num_rows
     bins = np.zeros((len(columns), n), np.uint8)
     is_level = np.array([schema_kind(schema, name) in LEVEL_KINDS for name in columns], np.bool_)
@@ -70,7 +75,7 @@ def build_features(table: pa.Table, schema: TableSchema, columns: list[str]) -> 
         if is_level[k]:
             bins[k], found = _level_features(level_positions(table, name))
         else:
-            bins[k], found = _number_features(numbers(table, name))
+            bins[k], found = _number_features(numbers(table, name), observed)
         parts.append(found)
     linear = [part for found in parts for part in found]
     # A number enters products with its scaled value (the first part), a category with indicators.
@@ -124,16 +129,17 @@ def _level_features(positions: npt.NDArray[np.int64]) -> tuple[Bins, list[Floats
     return coded.astype(np.uint8), [rows.astype(np.float64) for rows in shown if rows.any()]
 
 
-def _number_features(values: Floats) -> tuple[Bins, list[Floats]]:
+def _number_features(values: Floats, observed: int | None) -> tuple[Bins, list[Floats]]:
     missing = np.isnan(values)
-    present = values[~missing]
+    is_present = ~missing[:observed]
+    present = values[:observed][is_present]
     if not present.size:
         return np.zeros(values.size, np.uint8), []
     spread = float(present.std())
     scaled = np.clip((values - present.mean()) / max(spread, 1e-300), -MAX_SCALED, MAX_SCALED)
     parts = [np.where(missing, 0.0, scaled)] if spread > 0 else []
     knots = KNOTS if present.size >= MANY_ROWS else FEW_KNOTS
-    for knot in np.unique(np.quantile(scaled[~missing], knots)):
+    for knot in np.unique(np.quantile(scaled[:observed][is_present], knots)):
         parts.append(np.where(missing, 0.0, np.maximum(scaled - knot, 0.0)))
     if missing.any():
         parts.append(missing.astype(np.float64))

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_crds.contract.answers import SegmentEffect
 from simulacra_trainer.effects.aipw import Scores, summarize
 from simulacra_trainer.effects.features import level_positions, levels_of, numbers
-from simulacra_trainer.effects.result import SegmentEffect
 
 MIN_SEGMENT_ROWS = 20
 MAX_SEGMENTS = 50
 SEGMENT_BANDS = 4
 
 
-def segment_effects(table: pa.Table, name: str, scores: Scores) -> Iterator[SegmentEffect]:
-    """Yield the effect of each segment with at least MIN_SEGMENT_ROWS rows."""
+def segment_effects(table: pa.Table, name: str, runs: Sequence[Scores]) -> Iterator[SegmentEffect]:
+    """Yield the effect of each segment with at least MIN_SEGMENT_ROWS rows of the population."""
     for level, rows in _segment_rows(table, name):
-        if rows.sum() >= MIN_SEGMENT_ROWS:
-            yield SegmentEffect(level=level, **asdict(summarize(scores, rows)))
+        found = summarize(runs, rows)
+        if found.rows >= MIN_SEGMENT_ROWS:
+            yield SegmentEffect(
+                level=level,
+                effect=found.effect,
+                low=found.low,
+                high=found.high,
+                rows=found.rows,
+                support=found.support,
+            )
 
 
 def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

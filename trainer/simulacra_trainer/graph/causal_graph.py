@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import (
+    Annotated,
+    Literal,
+    NotRequired,  # pydantic requires it before Python 3.12
+    Self,
+)
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
-from typing_extensions import TypedDict  # pydantic requires it before Python 3.12
+from typing_extensions import TypedDict
 
 from simulacra_crds.kinds.base import ColumnName, KubeModel
+from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 
 MAX_COLUMNS = 2_000
 MAX_JSON_CHARS = 16 * 2**20
 State = Literal["directed", "undecided", "weak"]
+Basis = Literal["stated", "suggested", "undirected", "weak"]
 Columns = Annotated[list[ColumnName], Field(max_length=MAX_COLUMNS)]
 Pair = tuple[ColumnName, ColumnName]
 
@@ -27,14 +34,17 @@ class GraphEdge(TypedDict):
         source, target: columns.
         strength: share of the bootstrap graphs that have the edge in either direction.
         state: directed: strength at least 0.95, and in 3 of 4 of these graphs in this direction;
-            undecided: as strong, but the data do not decide its direction; weak: strength 0.5 to
-            0.95.
+            undecided: as strong, but the data do not decide its direction, or it is proposed
+            background that nothing can cause; weak: strength 0.5 to 0.95.
+        basis: what the direction rests on. stated: knowledge leaves one way; suggested: data alone;
+            undirected, weak: as the state. Absent in graphs made before verdicts.
     """
 
     source: ColumnName
     target: ColumnName
     strength: Annotated[float, Field(ge=0, le=1)]
     state: State
+    basis: NotRequired[Basis]
 
 
 class CausalGraph(KubeModel):
@@ -49,6 +59,7 @@ class CausalGraph(KubeModel):
         rows: number of rows used (a sample of larger tables).
         bootstraps: number of resamples behind the strengths.
         complete: False if the time budget ended the search or the bootstraps early.
+        knowledge: what was stated before the fit; empty in graphs made before verdicts.
     """
 
     version: Literal[1] = 1
@@ -59,6 +70,7 @@ class CausalGraph(KubeModel):
     rows: int = Field(default=0, ge=0)
     bootstraps: int = Field(default=0, ge=0)
     complete: bool = True
+    knowledge: Knowledge = Field(default_factory=Knowledge)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -91,6 +103,19 @@ class CausalGraph(KubeModel):
             for parent in parents:
                 children[parent].append(name)
         return self._reached(column, children)
+
+    def is_apart(self, a: str, b: str) -> bool:
+        """Return whether no graph of the class has a directed path between a and b."""
+        pattern = self._pattern()
+        place = {name: i for i, name in enumerate(self.order)}
+        for start, end in ((place[a], place[b]), (place[b], place[a])):
+            reached = np.zeros(len(place), np.bool_)
+            reached[start] = True
+            for _ in place:
+                reached |= pattern[reached].any(axis=0)
+            if reached[end]:
+                return False
+        return True
 
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
         """Return the column's parent sets in all graphs that explain the data equally well.

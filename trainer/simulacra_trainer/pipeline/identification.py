@@ -1,4 +1,4 @@
-"""Identification of rows under do(): what the graph settles and what remains an assumption."""
+"""Verdict of rows under do(): what they rest on, and what remains an assumption."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from simulacra_crds.contract.answers import Statement, Verdict
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.kinds.base import KubeModel
+from simulacra_trainer.effects.places import stated_places, statements
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 COUNTERFACTUAL_ASSUMPTION = (
@@ -19,41 +21,87 @@ COUNTERFACTUAL_ASSUMPTION = (
 
 
 class Identification(KubeModel):
-    """Artifact: whether the causal graph determines the effects of the interventions.
+    """Artifact: what rows under do() rest on.
 
-    assumption: of counterfactual twins; warnings: what the graph leaves open. Both name columns, so
-    this is customer data.
+    Attributes:
+        identified: deprecated: whether the verdict is assumed.
+        verdict: as of an effect; None in results made before verdicts.
+        assumption: of counterfactual twins.
+        warnings: what is left open. All of it names columns, so this is customer data.
     """
 
     identified: bool
+    verdict: Verdict | None = None
     assumption: str | None = None
     warnings: list[str] = Field(default_factory=list)
 
 
 def identify(trained: TrainedModel, request: GenerateRequest) -> Identification | None:
-    """Return the identification of a request; None without interventions.
+    """Return the verdict of a request; None without interventions.
 
-    Rows under do() need the direct causes of the fixed columns (truncated factorization: Pearl,
-    2009, ch. 3). Pairs also need the mechanism of every column that changes, and so the direction
-    of every edge there.
+    Rows under do() need the causes of the fixed columns (truncated factorization: Pearl, 2009,
+    ch. 3). Pairs also need the mechanism of every column that changes, and so the direction of
+    every edge there. The graph alone decides neither: assumed needs a stated place of every column
+    relative to the fixed ones.
     """
     if not request.interventions:
         return None
     undetermined = [*_open_causes(trained, request)]
     if request.counterfactual:
         undetermined += _open_mechanisms(trained, request)
-    assumption = COUNTERFACTUAL_ASSUMPTION if request.counterfactual else None
-    warnings = [*undetermined, *_extrapolations(trained, request)]
-    return Identification(identified=not undetermined, assumption=assumption, warnings=warnings)
+    verdict = _verdict(trained, request, is_open=bool(undetermined))
+    return Identification(
+        identified=verdict.kind == "assumed",
+        verdict=verdict,
+        assumption=COUNTERFACTUAL_ASSUMPTION if request.counterfactual else None,
+        warnings=[*undetermined, *_extrapolations(trained, request)],
+    )
+
+
+def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) -> Verdict:
+    said: list[Statement] = []
+    unknown: dict[str, list[str]] = {}
+    for name in request.interventions:
+        place, origin = stated_places(trained.graph.knowledge, trained.schema, name)
+        said += statements(name, place, origin)
+        unknown[name] = [other for other in place if place[other] == "unknown" and other != name]
+    fixed = ", ".join(request.interventions)
+    if not any(unknown.values()) and not is_open:
+        text = (
+            f"If the columns come before and after {fixed} as you said, and nothing unseen moves"
+            f" both {fixed} and what follows, these are the rows that setting {fixed} would give."
+        )
+        return Verdict(kind="assumed", text=text, rests_on=said)
+    asked = _asked(trained, unknown)
+    if is_open:
+        text = "Open: the rows depend on what comes first."
+        if asked is not None:
+            text += f" What would settle most: does {asked[0]} come before or after {asked[1]}?"
+        return Verdict(kind="open", text=text, rests_on=said, asks=asked and asked[0])
+    text = (
+        f"The data suggest these rows. Nobody said what comes before {fixed}; in tests with known"
+        " answers one in three such directions was wrong. State the order to rely on them."
+    )
+    return Verdict(kind="suggested", text=text, rests_on=said, asks=asked and asked[0])
+
+
+def _asked(trained: TrainedModel, unknown: dict[str, list[str]]) -> tuple[str, str] | None:
+    """Return an unplaced column beside a fixed one, neighbors in the graph first."""
+    for name, others in unknown.items():
+        neighbors = [edge for pair in trained.graph.undecided if name in pair for edge in pair]
+        neighbors += [*trained.graph.parents(name), *trained.graph.descendants(name)]
+        found = [other for other in neighbors if other in others]
+        if found or others:
+            return (found or others)[0], name
+    return None
 
 
 def _open_causes(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
     for name in request.interventions:
         if len(trained.graph.possible_parents(name, 2)) > 1:
             yield (
-                f"The data do not determine the direction of edges at {name!r}, so its effects"
-                " depend on the chosen order. State what you know as tiers, required or forbidden"
-                " edges."
+                f"What comes before {name!r} is open, so the rows depend on the chosen order. State"
+                " what you know as tiers, required or forbidden edges."
             )
 
 
@@ -63,8 +111,8 @@ def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterato
     if edges:
         shown = ", ".join(f"{a!r} and {b!r}" for a, b in edges[:3])
         yield (
-            f"The data do not determine the direction of {len(edges)} edge(s) among the columns"
-            f" that change ({shown}): averages over twins hold, changes of single rows may not."
+            f"What comes first is open for {len(edges)} edge(s) among the columns that change"
+            f" ({shown}): averages over twins hold, changes of single rows may not."
         )
 
 

@@ -99,6 +99,7 @@ def _generated(
     evidence: Evidence | None,
 ) -> TaskResult:
     attainment = None if detail is None else detail.summary()
+    verdict = None if identification is None else identification.verdict
     is_partial = attainment is not None and attainment.status == "partial"
     return TaskResult(
         outcome="Succeeded",
@@ -107,5 +108,6 @@ def _generated(
         rows=part.rows,
         attainment=attainment,
         identified=None if identification is None else identification.identified,
+        verdict=verdict.kind if verdict is not None else None,
         worth=None if evidence is None else evidence.worth,
     )

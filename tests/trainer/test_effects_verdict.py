@@ -1,0 +1,237 @@
+"""Verdicts: which rule fires, and what can never raise a verdict: wider intervals, an open column
+more, a statement less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simulacra_crds.contract.answers import (
+    PRECISIONS,
+    VERDICT_KINDS,
+    AdjustmentEffect,
+    Sensitivity,
+    Yardstick,
+)
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
+from simulacra_trainer.table.errors import InputError
+
+FORBIDDEN = ("settles", "identified", "proves")
+SENSITIVITY = Sensitivity(
+    robustness=0.1,
+    robustness_near=0.07,
+    yardsticks=[Yardstick(column="year", shift=0.06, strength=0.01)],
+)
+
+
+def _places(order: str = "stated", unknown: tuple[str, ...] = ()) -> Places:
+    before = [name for name in ("age", "sex") if name not in unknown]
+    return Places(before, ["after"], list(unknown), order, [])
+
+
+def _effect(effect: float, error: float, *columns: str, reverses: bool = False) -> AdjustmentEffect:
+    half = 1.96 * error
+    return AdjustmentEffect(
+        adjustment=list(columns),
+        effect=effect,
+        low=effect - half,
+        high=effect + half,
+        support=1.0,
+        effective_rows=100.0,
+        reverses=reverses,
+    )
+
+
+def _evidence(places: Places, *effects: AdjustmentEffect) -> Evidence:
+    return Evidence("t", "y", places, effects, sensitivity=SENSITIVITY)
+
+
+def test_assumed_repeats_what_was_said_and_how_strong_an_unseen_cause_must_be() -> None:
+    verdict = judge(_evidence(_places(), _effect(-0.91, 0.14, "age", "sex")))
+    assert verdict.kind == "assumed"
+    assert verdict.text == (
+        "If t comes before y, as you said, and nothing unseen moves both: -0.91 [-1.18, -0.636]."
+        " Before t came, you said: age, sex. An unseen cause that explains 10 % of what is left of"
+        " both would bring this to 0; your strongest column explains 1 %."
+    )
+
+
+def test_assumed_without_columns_before_says_so() -> None:
+    bare = Sensitivity(robustness=0.1, robustness_near=0.07)
+    places = replace(_places(), before=[])
+    verdict = judge(Evidence("t", "y", places, [_effect(-0.91, 0.14)], sensitivity=bare))
+    assert "You said that no column came before t." in verdict.text
+    assert verdict.text.endswith("would bring this to 0.")
+
+
+def test_zero_is_never_claimed() -> None:
+    verdict = judge(_evidence(_places(), _effect(0.1, 0.2)))
+    assert verdict.kind == "assumed"
+    assert "no effect beyond 0.492 either way" in verdict.text
+    assert "bring this to 0" not in verdict.text
+
+
+def test_open_column_makes_a_suggestion_and_asks_for_it() -> None:
+    evidence = _evidence(
+        _places(unknown=("sex",)), _effect(1.0, 0.1, "age"), _effect(0.8, 0.1, "age", "sex")
+    )
+    verdict = judge(evidence)
+    assert (verdict.kind, verdict.asks) == ("suggested", "sex")
+    assert "You left open what comes before t: sex." in verdict.text
+
+
+def test_order_that_nobody_stated_is_a_suggestion_with_its_record() -> None:
+    verdict = judge(_evidence(_places("unstated"), _effect(1.0, 0.1)))
+    assert verdict.kind == "suggested"
+    assert "one in three such directions was wrong" in verdict.text
+
+
+def test_outcome_that_may_cause_the_treatment_leaves_the_answer_open() -> None:
+    reversing = _effect(0.0, 0.0, "y", reverses=True)
+    verdict = judge(_evidence(_places("unstated"), _effect(1.0, 0.1), reversing))
+    assert (verdict.kind, verdict.asks) == ("open", "y")
+    assert "or none, if y causes t" in verdict.text
+    assert verdict.text.endswith("does y come before or after t?")
+
+
+def test_question_is_the_one_that_narrows_most() -> None:
+    places = _places("unstated", ("age", "sex"))
+    effects = [
+        _effect(center, 0.01, *columns)
+        for center, columns in (
+            (0.0, ()),
+            (0.1, ("age",)),
+            (2.0, ("sex",)),
+            (2.1, ("age", "sex")),
+        )
+    ]
+    assert judge(_evidence(places, *effects)).asks == "sex"
+
+
+def test_no_answer_and_failed_checks_come_before_everything_else() -> None:
+    evidence = replace(_evidence(_places(), _effect(1.0, 0.1)), failure="The check failed.")
+    assert judge(evidence).text == "Do not use. The check failed."
+    missing = replace(evidence, missing="too few people.")
+    assert judge(missing).kind == "unanswerable"
+    assert judge(_evidence(_places("reversed"), _effect(1.0, 0.1))).kind == "contradicted"
+
+
+def test_wider_intervals_never_raise_a_verdict_or_a_precision() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        places = _places(
+            str(rng.choice(["stated", "unstated"])), ("sex",) if rng.random() < 0.5 else ()
+        )
+        share = float(rng.random())
+        sets = [(rng.normal(), rng.random()) for _ in range(int(rng.integers(1, 4)))]
+        kinds, words = [], []
+        for factor in (1.0, 3.0):
+            effects = [_effect(center, factor * error) for center, error in sets]
+            kinds.append(VERDICT_KINDS.index(judge(_evidence(places, *effects)).kind))
+            words.append(PRECISIONS.index(precision(union(effects), share)))
+        assert kinds[1] <= kinds[0]
+        assert words[1] <= words[0]
+
+
+def test_open_column_or_dropped_order_never_raises_a_verdict() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        fewer = [_effect(rng.normal(), rng.random(), "age", "sex")]
+        more = [*fewer, _effect(rng.normal(), rng.random(), "age")]
+        kinds = [
+            VERDICT_KINDS.index(judge(_evidence(places, *effects)).kind)
+            for places, effects in (
+                (_places(), fewer),
+                (_places(unknown=("sex",)), more),
+                (_places("unstated", ("sex",)), more),
+            )
+        ]
+        assert kinds == sorted(kinds, reverse=True)
+
+
+def test_no_text_claims_more_than_it_may() -> None:
+    reversing = _effect(0.0, 0.0, "y", reverses=True)
+    texts = [
+        judge(_evidence(_places(order, unknown), *effects)).text
+        for order in ("stated", "unstated", "reversed")
+        for unknown in ((), ("sex",))
+        for effects in ([_effect(1, 0.1)], [_effect(0, 1)], [_effect(1, 0.1), reversing])
+    ]
+    assert not [text for text in texts if any(word in text for word in FORBIDDEN)]
+
+
+@pytest.mark.parametrize(
+    ("share", "span", "word"),
+    [
+        (0.9, (1.0, 2.0), "clear"),
+        (0.9, (-1.0, 2.0), "not significant"),
+        (0.4, (1.0, 2.0), "thin support"),
+        (0.1, (1.0, 2.0), "very thin"),
+    ],
+)
+def test_precision_is_the_worst_of_its_words(
+    share: float, span: tuple[float, float], word: str
+) -> None:
+    low, high = span
+    middle = (low + high) / 2
+    assert precision(union([_effect(middle, (high - low) / 3.92)]), share) == word
+
+
+SCHEMA = TableSchema(
+    rows=10,
+    columns=[
+        *(ColumnSchema(name=n, kind="numeric", storage="x") for n in ("age", "sex", "t", "m", "y")),
+        ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
+    ],
+)
+TIERS = Knowledge(tiers=[["age"], ["t", "m"], ["y"]])
+
+
+def _read(knowledge: Knowledge = TIERS, **lists: object) -> Places:
+    request = EstimateRequest(treatment="t", value=1, baseline=0, outcome="y", **lists)
+    return read_places(knowledge, SCHEMA, request, "y")
+
+
+def test_tiers_say_nothing_of_columns_outside_them_or_of_the_treatments_own() -> None:
+    places = _read()
+    assert (places.before, places.after, places.unknown) == (["age"], [], ["sex", "m"])
+    assert places.order == "stated"
+    assert [s.origin for s in places.statements] == ["tiers", "tiers"]
+
+
+def test_lists_of_the_question_count_before_tiers_and_name_their_author() -> None:
+    places = _read(before=["sex"], after=["m"], dont_know=["age", "y"], author="ada")
+    assert (places.before, places.after, places.unknown) == (["sex"], ["m"], ["age"])
+    assert places.order == "unstated"
+    assert {s.author for s in places.statements} == {"ada"}
+
+
+def test_required_edges_place_columns_and_can_reverse_the_question() -> None:
+    required = Knowledge(required=[Edge(source="y", target="t"), Edge(source="sex", target="y")])
+    places = _read(required)
+    assert (places.before, places.order) == (["sex"], "reversed")
+    assert places.statements[0].origin == "required"
+
+
+@pytest.mark.parametrize(
+    ("lists", "pointer"),
+    [
+        ({"before": ["age", "nobody"]}, "/before/1"),
+        ({"before": ["id"]}, "/before/0"),
+        ({"after": ["t"]}, "/after/0"),
+        ({"before": ["age"], "dont_know": ["age"]}, "/dontKnow/0"),
+        ({"before": ["y"]}, "/before/0"),
+    ],
+)
+def test_invalid_list_is_rejected_with_a_pointer(lists: dict[str, object], pointer: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(**lists)
+    assert caught.value.pointer == pointer
+    assert "nobody" not in caught.value.message

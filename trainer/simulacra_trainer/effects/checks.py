@@ -1,0 +1,154 @@
+"""Checks that an answer can fail. A passed check is no support: each can catch one fault only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from simulacra_crds.contract.answers import Check, CheckName
+from simulacra_trainer.effects.aipw import Interval, Scores, kish
+from simulacra_trainer.effects.contrast import Contrast
+from simulacra_trainer.effects.features import Features, Floats
+from simulacra_trainer.effects.verdict import THIN
+from simulacra_trainer.effects.words import figure, percent
+
+SURE = 0.99
+RARE = 0.05
+"""Propensity below which a row hardly ever has the value."""
+PLACEBO_ERRORS = 3.0
+"""Standard errors of the mean placebo effect beyond which the method is at fault; chance reaches
+them in 3 of 1,000 answers."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check, and whether its failure forbids the answer."""
+
+    check: Check
+    forbids: bool = False
+
+
+def self_contradiction(is_apart: bool, is_stated: bool, learned: Sequence[Interval]) -> Checked:
+    """Check the learned graph against the effect that the same data show.
+
+    Args:
+        is_apart: whether no graph of the class has a path between treatment and outcome.
+        is_stated: whether knowledge about the order was given; then a missing path is more often
+            a fault of the search than of the answer.
+        learned: effects given the learned causes, one for each graph of the class.
+    """
+    name: CheckName = "graph against itself"
+    if is_stated:
+        return skipped(name, "The order was stated, so the answer does not use the graph.")
+    if not is_apart or not learned:
+        return skipped(name, "The graph has a path between treatment and outcome.")
+    z = _critical(len(learned))
+    worst = max(learned, key=lambda i: abs(i.effect) / max(i.error, 1e-300))
+    if abs(worst.effect) > z * worst.error:
+        detail = f"the learned graph says no effect, the same data show {figure(worst.effect)}"
+        return Checked(Check(name=name, outcome="failed", detail=_sentence(detail)), True)
+    detail = f"No path and no effect; {figure(z * worst.error)} would have been seen."
+    return Checked(Check(name=name, outcome="passed", detail=detail))
+
+
+def placebo(effects: Sequence[Interval], main: Interval) -> Checked:
+    """Check that the method finds nothing where the treatment is dealt at random.
+
+    effects: of the permuted treatments, on a sample of the rows.
+    """
+    name: CheckName = "placebo"
+    if not effects:
+        return skipped(name, "No sign is claimed, or too few rows have one of the values.")
+    mean = float(np.mean([one.effect for one in effects]))
+    error = float(np.sqrt(np.mean([one.error**2 for one in effects]) / len(effects)))
+    seen = PLACEBO_ERRORS * error
+    if abs(mean) > seen:
+        detail = f"with the treatment dealt at random the method still finds {figure(mean)}"
+        return Checked(Check(name=name, outcome="failed", detail=_sentence(detail)), True)
+    if seen > abs(main.effect) / 2:
+        return skipped(name, f"It could only have seen {figure(seen)}, more than half the effect.")
+    detail = (
+        f"{len(effects)} permutations of the treatment: {figure(mean)} on average;"
+        f" {figure(seen)} would have been seen."
+    )
+    return Checked(Check(name=name, outcome="passed", detail=detail))
+
+
+def negative_control(
+    control: str, treatment: str, found: Interval, size: float, count: int
+) -> Checked:
+    """Check an outcome that the treatment cannot change.
+
+    Args:
+        control: its column.
+        treatment: of the question.
+        found: the effect on it, given the same columns.
+        size: half of the asked effect, in units of the control's spread.
+        count: number of controls.
+    """
+    name: CheckName = "negative control"
+    seen = _critical(count) * found.error
+    if abs(found.effect) > seen:
+        detail = f"'{control}', which {treatment} cannot change, changes by {figure(found.effect)}"
+        return Checked(Check(name=name, outcome="failed", detail=_sentence(detail)), True)
+    if seen > size:
+        return skipped(name, f"'{control}': it could only have seen {figure(seen)}.")
+    detail = f"'{control}': {figure(found.effect)}; {figure(seen)} would have been seen."
+    return Checked(Check(name=name, outcome="passed", detail=detail))
+
+
+def overlap(contrast: Contrast, features: Features, scores: Scores) -> Checked:
+    """Check that both arms hold people like the others; a failure is a matter of precision."""
+    shares = effective_shares(contrast, scores)
+    rare = float(np.mean(np.min(np.array(scores.propensities), axis=0) < RARE))
+    survey = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    arms = (contrast.value.rows * survey, contrast.baseline.rows * survey)
+    before = _imbalance(features, *arms)
+    after = _imbalance(features, *scores.arm_weights)
+    detail = (
+        f"The weights leave {percent(shares[0])} and {percent(shares[1])} of the arms' rows;"
+        f" {percent(rare)} of the rows have one of the values in less than {percent(RARE)} of"
+        f" cases. Largest difference of means: {figure(before)} standard deviations before,"
+        f" {figure(after)} after weighting."
+    )
+    passed = min(shares) >= THIN
+    outcome = "passed" if passed else "failed"
+    return Checked(Check(name="overlap", outcome=outcome, detail=detail))
+
+
+def effective_shares(contrast: Contrast, scores: Scores) -> tuple[float, float]:
+    """Return the share of each arm's rows that its weights are worth."""
+    survey = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    arms = (contrast.value.rows, contrast.baseline.rows)
+    full = [max(kish(rows * survey), 1.0) for rows in arms]
+    value, baseline = (
+        min(1.0, worth / rows) for worth, rows in zip(scores.effective(), full, strict=True)
+    )
+    return value, baseline
+
+
+def _imbalance(features: Features, value: Floats, baseline: Floats) -> float:
+    """Return the largest standardized difference of weighted means."""
+    linear = features.linear
+    if not linear.shape[1]:
+        return 0.0
+    spread = np.maximum(linear.std(axis=0), 1e-12)
+    means = [w @ linear / max(float(w.sum()), 1e-300) for w in (value, baseline)]
+    return float(np.max(np.abs(means[0] - means[1]) / spread))
+
+
+def _critical(tests: int) -> float:
+    """Return the two-sided critical value of several tests together (Bonferroni)."""
+    return float(norm.isf((1.0 - SURE) / 2 / max(tests, 1)))
+
+
+def skipped(name: CheckName, detail: str) -> Checked:
+    """Return a check that could not be made, and why."""
+    return Checked(Check(name=name, outcome="not checked", detail=detail))
+
+
+def _sentence(detail: str) -> str:
+    return f"{detail[0].upper()}{detail[1:]}."

@@ -1,0 +1,101 @@
+"""Estimates of one contrast under different adjustment sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.answers import Method
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_trainer.effects.aipw import FOLDS, Interval, Scores, aipw_scores, summarize
+from simulacra_trainer.effects.contrast import Contrast, read_contrast
+from simulacra_trainer.effects.features import Features, build_features, numbers
+
+CROSS_FITS = 3
+ONE_FIT_ROWS = 20_000
+"""Above this number of rows folds hardly matter, and one cross-fit is enough."""
+
+
+class Estimator:
+    """Estimates one contrast under different adjustment sets.
+
+    Attributes:
+        table: the rows with known treatment and outcome.
+        contrast: over these rows.
+        method: of the outcome model.
+        smallest_arm: number of rows of the smaller arm.
+    """
+
+    def __init__(
+        self, table: pa.Table, schema: TableSchema, request: EstimateRequest, seed: int
+    ) -> None:
+        """Read the contrast.
+
+        Raises:
+            InputError: as `read_contrast`.
+        """
+        self.contrast: Contrast = read_contrast(table, schema, request)
+        self.table = table.take(self.contrast.rows)
+        self.schema = schema
+        self.request = request
+        self.seed = seed
+        self.method: Method = "aipw" if self.contrast.design == "levels" else "aipw-window"
+        arms = (self.contrast.value, self.contrast.baseline)
+        self.smallest_arm = min(int(arm.rows.sum()) for arm in arms)
+        self.in_range = all(arm.in_range for arm in arms)
+
+    def runs(self, columns: list[str]) -> list[Scores]:
+        """Return the scores of each cross-fit."""
+        count = CROSS_FITS if self.contrast.rows.size <= ONE_FIT_ROWS else 1
+        return self._cross_fits(columns, count, FOLDS)
+
+    def effect(self, columns: list[str]) -> Interval:
+        """Return the effect with its interval."""
+        return summarize(self.runs(columns))
+
+    def rough_effect(self, columns: list[str]) -> Interval:
+        """Return the effect from one cross-fit with two folds, for checks that repeat it."""
+        return summarize(self._cross_fits(columns, 1, 2))
+
+    def _cross_fits(self, columns: list[str], count: int, folds: int) -> list[Scores]:
+        # The same set gives the same numbers in whatever order its columns were named.
+        columns = [name for name in self.table.column_names if name in columns]
+        features = self.features(columns)
+        dosed = self._dosed(columns) if self.method == "aipw-window" else None
+        population = self.request.population
+        return [
+            aipw_scores(self.contrast, features, dosed, population, self.seed + run, folds)
+            for run in range(count)
+        ]
+
+    def features(self, columns: list[str]) -> Features:
+        """Return the features of adjustment columns."""
+        return build_features(self.table, self.schema, columns)
+
+    def sample(self, rows: int, seed: int, *, permuted: bool = False) -> Estimator:
+        """Return an estimator on at most this many rows.
+
+        permuted: deal the treatment at random among them.
+        """
+        rng = np.random.default_rng(seed)
+        n = self.table.num_rows
+        table = self.table
+        if n > rows:
+            table = table.take(np.sort(rng.choice(n, rows, replace=False)))
+        if permuted:
+            name = self.request.treatment
+            dealt = table.column(name).take(rng.permutation(table.num_rows))
+            table = table.set_column(table.column_names.index(name), table.field(name), dealt)
+        return Estimator(table, self.schema, self.request, seed)
+
+    def _dosed(self, columns: list[str]) -> Features:
+        """Return the features of 3n rows: treatment as observed, at the value, at the baseline."""
+        name, n = self.request.treatment, self.table.num_rows
+        observed = numbers(self.table, name)
+        asked = (float(self.request.value), float(self.request.baseline))
+        at = self.table.column_names.index(name)
+        doses = [observed, *(np.full(n, value) for value in asked)]
+        tables = [self.table.set_column(at, name, pa.array(dose)) for dose in doses]
+        stacked = pa.concat_tables(tables)
+        return build_features(stacked, self.schema, [name, *columns], observed=n)

@@ -1,0 +1,185 @@
+"""Everything that an answer is judged by: effects under each open set, checks, sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_trainer.effects import checks
+from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
+from simulacra_trainer.effects.aipw import Interval, Scores, summarize
+from simulacra_trainer.effects.checks import Checked
+from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.places import Places
+from simulacra_trainer.effects.screening import LinearEffects
+from simulacra_trainer.effects.sensitivity import sensitivity
+from simulacra_trainer.effects.verdict import MIN_ARM, MIN_EFFECTIVE
+from simulacra_trainer.graph import CausalGraph
+
+PLACEBOS = 10
+PLACEBO_ROWS = 2_000
+PLACEBO_ARM = 100
+"""Rows of the smaller arm in the sample from which a placebo can say anything."""
+YARDSTICKS = 5
+YARDSTICK_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        missing: why there is no answer; None if there is one. Then effects and runs are empty.
+        effects: one for each open set, the main one first.
+        runs: cross-fits of the main one.
+        effective_rows: of the arm whose weights leave less.
+        effective_share: of that arm's rows, and at most the share of rows with support.
+    """
+
+    missing: str | None = None
+    effects: list[AdjustmentEffect] = field(default_factory=list)
+    runs: list[Scores] = field(default_factory=list)
+    effective_rows: float = 0.0
+    effective_share: float = 0.0
+    checked: list[Checked] = field(default_factory=list)
+    sensitivity: Sensitivity | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """The reason of the first check whose failure forbids the answer."""
+        return next((one.check.detail for one in self.checked if one.forbids), None)
+
+
+def find(estimator: Estimator, places: Places, graph: CausalGraph) -> Findings:
+    """Return the findings of a contrast; only why there is no answer if an arm is too thin."""
+    contrast, request = estimator.contrast, estimator.request
+    treatment, outcome = request.treatment, contrast.outcome_column
+    if not estimator.in_range:
+        name = request.value if not contrast.value.in_range else request.baseline
+        return Findings(missing=f"'{name}' lies outside the observed values of {treatment}.")
+    if estimator.smallest_arm < MIN_ARM:
+        sizes = [int(arm.rows.sum()) for arm in (contrast.value, contrast.baseline)]
+        return Findings(missing=_too_few(request, sizes), effective_rows=float(min(sizes)))
+    linear = LinearEffects(
+        estimator.table, estimator.schema, contrast, places.before, places.unknown
+    )
+    sets = open_sets(places, graph, treatment, outcome, linear)
+    runs = estimator.runs(sets[0].columns)
+    effective = np.median([scores.effective() for scores in runs], axis=0)
+    shares = np.median([checks.effective_shares(contrast, scores) for scores in runs], axis=0)
+    # Clipped propensities hide rows that could have had one value only.
+    share = min(float(shares.min()), summarize(runs).support)
+    rows = float(effective.min())
+    if rows < MIN_EFFECTIVE:
+        missing = _too_few(request, [int(k) for k in effective])
+        return Findings(missing=missing, effective_rows=rows, effective_share=share)
+    others = [(s, [] if s.reverses else estimator.runs(s.columns)) for s in sets[1:]]
+    found = [(s, r, summarize(r)) for s, r in [(sets[0], runs), *others] if r]
+    n = contrast.rows.size
+    effects = [_described(s, r, interval) for s, r, interval in found]
+    effects += [_reversed(s, n) for s in sets if s.reverses]
+    main = found[0][2]
+    learned = [interval for s, _, interval in found if s.learned]
+    checked = [
+        checks.overlap(contrast, estimator.features(sets[0].columns), runs[0]),
+        checks.self_contradiction(
+            graph.is_apart(treatment, outcome), places.order == "stated", learned
+        ),
+        *_controls(estimator, sets[0].columns, main),
+    ]
+    claims = all(e.low > 0 for e in effects) or all(e.high < 0 for e in effects)
+    shifts: list[tuple[str, float]] = []
+    if claims:
+        checked.append(checks.placebo(_placebos(estimator, sets[0].columns), main))
+        shifts = list(_shifts(estimator, sets[0].columns))
+    else:
+        checked.append(checks.placebo([], main))
+    return Findings(
+        effects=effects,
+        runs=runs,
+        effective_rows=rows,
+        effective_share=share,
+        checked=checked,
+        sensitivity=sensitivity(main, runs[0], shifts),
+    )
+
+
+def _too_few(request: EstimateRequest, rows: list[int]) -> str:
+    value = request.value if rows[0] <= rows[1] else request.baseline
+    text = f"too few people like the others have '{value}' ({min(rows)} effective rows)."
+    if request.population == "overlap":
+        return text
+    if request.population == "treated":
+        return f"{text} Ask for where both happen."
+    return f"{text} Ask for those who have it now, or for where both happen."
+
+
+def _described(
+    adjustment: AdjustmentSet, runs: list[Scores], interval: Interval
+) -> AdjustmentEffect:
+    return AdjustmentEffect(
+        adjustment=adjustment.columns,
+        effect=interval.effect,
+        low=interval.low,
+        high=interval.high,
+        support=interval.support,
+        effective_rows=float(np.median([min(scores.effective()) for scores in runs])),
+    )
+
+
+def _reversed(adjustment: AdjustmentSet, rows: int) -> AdjustmentEffect:
+    return AdjustmentEffect(
+        adjustment=adjustment.columns,
+        effect=0.0,
+        low=0.0,
+        high=0.0,
+        support=1.0,
+        effective_rows=rows,
+        reverses=True,
+    )
+
+
+def _controls(estimator: Estimator, columns: list[str], main: Interval) -> Iterator[Checked]:
+    """Yield the check of each negative control, given the same columns."""
+    request = estimator.request
+    size = abs(main.effect) / max(float(estimator.contrast.outcome.std()), 1e-300) / 2
+    for control in request.negative_controls:
+        asked = request.model_copy(update={"outcome": control})
+        on_control = Estimator(estimator.table, estimator.schema, asked, estimator.seed)
+        if on_control.smallest_arm < MIN_ARM:
+            yield checks.skipped("negative control", f"'{control}' is known for too few rows.")
+            continue
+        own = on_control.contrast
+        found = on_control.effect([name for name in columns if name != own.outcome_column])
+        spread = max(float(own.outcome.std()), 1e-300)
+        count = len(request.negative_controls)
+        yield checks.negative_control(control, request.treatment, found, size * spread, count)
+
+
+def _placebos(estimator: Estimator, columns: list[str]) -> list[Interval]:
+    """Return the effects of permuted treatments on a sample of the rows."""
+    found = []
+    for k in range(PLACEBOS):
+        dealt = estimator.sample(PLACEBO_ROWS, estimator.seed + k, permuted=True)
+        if dealt.smallest_arm < PLACEBO_ARM:
+            return []
+        found.append(dealt.rough_effect(columns))
+    return found
+
+
+def _shifts(estimator: Estimator, columns: list[str]) -> Iterator[tuple[str, float]]:
+    """Yield how far the effect moves on a sample if each of the strongest columns is left out."""
+    if not columns:
+        return
+    few = estimator.sample(YARDSTICK_ROWS, estimator.seed)
+    if few.smallest_arm < MIN_ARM:
+        return
+    strongest = LinearEffects(few.table, few.schema, few.contrast, [], columns).open[:YARDSTICKS]
+    whole = few.rough_effect(columns).effect
+    for name in strongest:
+        left = [other for other in columns if other != name]
+        yield name, few.rough_effect(left).effect - whole

@@ -1,0 +1,142 @@
+"""Which columns come before the treatment, which after it, and which nobody placed.
+
+The lists of the question count first, then the tiers and required edges of the model. A column that
+neither places is unknown: tiers say nothing of columns outside them, or of the treatment's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from simulacra_crds.contract.answers import Origin, Statement
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.kinds.model import Knowledge
+from simulacra_trainer.graph.constraints import read_knowledge
+from simulacra_trainer.table.errors import InputError
+
+Order = Literal["stated", "unstated", "reversed"]
+Place = Literal["before", "after", "unknown"]
+LISTS = ("before", "after", "dont_know")
+POINTERS = {"before": "/before", "after": "/after", "dont_know": "/dontKnow"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Places of the columns relative to the treatment, in the order of the schema.
+
+    Attributes:
+        before: columns to adjust for.
+        after: columns that are never adjusted for.
+        unknown: columns that nobody placed.
+        order: whether somebody said that the treatment comes before the outcome; reversed: that
+            the outcome comes first.
+        statements: what was said, by origin.
+    """
+
+    before: list[str]
+    after: list[str]
+    unknown: list[str]
+    order: Order
+    statements: list[Statement]
+
+
+def read_places(
+    knowledge: Knowledge, schema: TableSchema, request: EstimateRequest, outcome: str
+) -> Places:
+    """Return the places of all learned columns.
+
+    Args:
+        knowledge: of the model.
+        schema: of the table.
+        request: with valid treatment.
+        outcome: column of the outcome.
+
+    Raises:
+        InputError: a list of the request names an unknown column, the treatment or a column twice,
+            or says that the outcome comes first; the pointer names the entry.
+    """
+    names = [column.name for column in schema.learned()]
+    _check_lists(names, request, outcome)
+    place, origin = stated_places(knowledge, schema, request.treatment)
+    for name in request.dont_know:
+        place[name] = "unknown"
+    for name in request.before:
+        place[name], origin[name] = "before", "request"
+    for name in request.after:
+        place[name], origin[name] = "after", "request"
+    orders: dict[Place, Order] = {"before": "reversed", "after": "stated", "unknown": "unstated"}
+    others = [name for name in names if name not in (request.treatment, outcome)]
+    return Places(
+        before=[name for name in others if place[name] == "before"],
+        after=[name for name in others if place[name] == "after"],
+        unknown=[name for name in others if place[name] == "unknown"],
+        order=orders[place[outcome]],
+        statements=[*statements(request.treatment, place, origin, request)],
+    )
+
+
+def stated_places(
+    knowledge: Knowledge, schema: TableSchema, treatment: str
+) -> tuple[dict[str, Place], dict[str, Origin]]:
+    """Return the place of each learned column by knowledge alone, and the origin of stated ones."""
+    names = [column.name for column in schema.learned()]
+    known = read_knowledge(knowledge, schema, names).before
+    at = names.index(treatment)
+    place: dict[str, Place] = dict.fromkeys(names, "unknown")
+    origin: dict[str, Origin] = {}
+    tier = {name: i for i, tier in enumerate(knowledge.tiers) for name in tier}
+    for i, name in enumerate(names):
+        if known[i, at] or known[at, i]:
+            place[name] = "before" if known[i, at] else "after"
+            in_tiers = name in tier and treatment in tier and tier[name] != tier[treatment]
+            origin[name] = "tiers" if in_tiers else "required"
+    return place, origin
+
+
+def statements(
+    treatment: str,
+    place: dict[str, Place],
+    origin: dict[str, Origin],
+    request: EstimateRequest | None = None,
+) -> Iterator[Statement]:
+    """Yield what was said, by origin; author and time are those of the request's own lists."""
+    origins: tuple[Origin, ...] = ("request", "tiers", "required")
+    for source in origins:
+        own = request if source == "request" else None
+        author = None if own is None else own.author
+        time = None if own is None else own.stated_at
+        said = [name for name in place if place[name] != "unknown" and origin[name] == source]
+        before = [name for name in said if place[name] == "before"]
+        after = [name for name in said if place[name] == "after"]
+        for earlier, later in ((before, [treatment]), ([treatment], after)):
+            if earlier and later:
+                yield Statement(
+                    earlier=earlier, later=later, origin=source, author=author, time=time
+                )
+
+
+def _check_lists(names: list[str], request: EstimateRequest, outcome: str) -> None:
+    seen: set[str] = set()
+    for field in LISTS:
+        for i, name in enumerate(getattr(request, field)):
+            pointer = f"{POINTERS[field]}/{i}"
+            if name not in names:
+                message = "The model has no column of this name."
+                raise _invalid(pointer, message, f"Unknown or not learned: {name!r}.")
+            if name == request.treatment:
+                raise _invalid(pointer, "The list names the treatment.", "Remove it.")
+            if name in seen:
+                message = "A column is in two places."
+                raise _invalid(pointer, message, f"Name {name!r} once.")
+            if field == "before" and name == outcome:
+                message = "The outcome cannot come before the treatment."
+                raise _invalid(pointer, message, "Exchange treatment and outcome, or remove it.")
+            seen.add(name)
+
+
+def _invalid(pointer: str, message: str, what: str) -> InputError:
+    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}", pointer)

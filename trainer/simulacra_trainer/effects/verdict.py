@@ -1,0 +1,153 @@
+"""What may be claimed of an effect: the first rule that fires.
+
+unanswerable, contradicted, assumed, suggested, open. Wider intervals, an open column more or a
+statement less never raise a verdict (tests/trainer/test_effects_verdict.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity, Span, Verdict
+from simulacra_crds.kinds.effect_estimate import Precision, VerdictKind
+from simulacra_trainer.effects.places import Places
+from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
+
+MIN_ARM = 20
+MIN_EFFECTIVE = 30.0
+THIN = 0.5
+VERY_THIN = 0.2
+"""Effective share of an arm's rows below which an answer is thin, or very thin."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict is judged by.
+
+    Attributes:
+        treatment, outcome: as asked.
+        places: what was stated.
+        effects: one for each adjustment set left open, the main one first; empty without an answer.
+        missing: why there is no answer; None if there is one.
+        failure: why the answer must not be used; None if no check failed.
+        sensitivity: None without an answer.
+    """
+
+    treatment: str
+    outcome: str
+    places: Places
+    effects: Sequence[AdjustmentEffect]
+    missing: str | None = None
+    failure: str | None = None
+    sensitivity: Sensitivity | None = None
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Return the verdict with its text."""
+    places = evidence.places
+    if evidence.missing is not None:
+        return Verdict(kind="unanswerable", text=f"No answer: {evidence.missing}")
+    if places.order == "reversed":
+        first = f"You said that {evidence.outcome} comes before {evidence.treatment}"
+        reason = f"{first}, so {evidence.treatment} cannot change it."
+        return _verdict(evidence, "contradicted", f"Do not use. {reason}")
+    if evidence.failure is not None:
+        return _verdict(evidence, "contradicted", f"Do not use. {evidence.failure}")
+    span = union(evidence.effects)
+    if places.order == "stated" and not places.unknown:
+        return _verdict(evidence, "assumed", _assumed(evidence, span))
+    if span.low > 0 or span.high < 0:
+        return _verdict(evidence, "suggested", _suggested(evidence, span))
+    return _verdict(evidence, "open", _open(evidence, span))
+
+
+def union(effects: Sequence[AdjustmentEffect]) -> Span:
+    """Return the union of the intervals."""
+    return Span(low=min(e.low for e in effects), high=max(e.high for e in effects))
+
+
+def precision(span: Span | None, effective_share: float) -> Precision:
+    """Return the first of very thin, not significant, thin support and clear that holds.
+
+    effective_share: the smaller share, of the two arms, of rows that their weights are worth; at
+        most the share of rows that could have had either value.
+    """
+    if span is None or effective_share < VERY_THIN:
+        return "very thin"
+    if span.low <= 0 <= span.high:
+        return "not significant"
+    return "thin support" if effective_share < THIN else "clear"
+
+
+def question(evidence: Evidence) -> str | None:
+    """Return the column whose place would narrow the union most on average; None without one.
+
+    It is the outcome where the outcome may cause the treatment.
+    """
+    if any(effect.reverses for effect in evidence.effects):
+        return evidence.outcome
+    widths: dict[str, float] = {}
+    for name in evidence.places.unknown:
+        sides = [
+            [effect for effect in evidence.effects if (name in effect.adjustment) is inside]
+            for inside in (True, False)
+        ]
+        if all(sides):
+            spans = [union(side) for side in sides]
+            widths[name] = sum(span.high - span.low for span in spans)
+    return min(widths, key=widths.__getitem__) if widths else None
+
+
+def _verdict(evidence: Evidence, kind: VerdictKind, text: str) -> Verdict:
+    asks = question(evidence) if kind in ("suggested", "open") else None
+    return Verdict(kind=kind, text=text, rests_on=evidence.places.statements, asks=asks)
+
+
+def _assumed(evidence: Evidence, span: Span) -> str:
+    t, y, before = evidence.treatment, evidence.outcome, evidence.places.before
+    is_zero = span.low <= 0 <= span.high
+    effect = f"{figure(evidence.effects[0].effect)} {interval(span.low, span.high)}"
+    claim = beyond(span.low, span.high) if is_zero else effect
+    parts = [f"If {t} comes before {y}, as you said, and nothing unseen moves both: {claim}."]
+    said = f"Before {t} came, you said: {listed(before)}."
+    parts.append(said if before else f"You said that no column came before {t}.")
+    found = evidence.sensitivity
+    if found is not None and not is_zero:
+        unseen = f"An unseen cause that explains {percent(found.robustness)} of what is left of"
+        parts.append(f"{unseen} both would bring this to 0{_yardstick(found)}.")
+    return " ".join(parts)
+
+
+def _yardstick(found: Sensitivity) -> str:
+    if not found.yardsticks:
+        return ""
+    return f"; your strongest column explains {percent(found.yardsticks[0].strength)}"
+
+
+def _suggested(evidence: Evidence, span: Span) -> str:
+    direction = "more" if span.low > 0 else "less"
+    places = evidence.places
+    suggestion = (
+        f"The data suggest {direction}, between {figure(span.low)} and {figure(span.high)}."
+    )
+    if places.order == "unstated":
+        return (
+            f"{suggestion} Nobody said what comes first; in tests with known answers one in three"
+            " such directions was wrong. State the order to rely on it."
+        )
+    return (
+        f"{suggestion} You left open what comes before {evidence.treatment}:"
+        f" {listed(places.unknown)}. State it to rely on it."
+    )
+
+
+def _open(evidence: Evidence, span: Span) -> str:
+    t, y = evidence.treatment, evidence.outcome
+    spread = f"Open: between {figure(span.low)} and {figure(span.high)}, depending on what comes"
+    reverses = any(effect.reverses for effect in evidence.effects)
+    spread += f" first; or none, if {y} causes {t}." if reverses else " first."
+    asked = question(evidence)
+    if asked is None:
+        return spread
+    return f"{spread} What would settle most: does {asked} come before or after {t}?"

@@ -1,0 +1,36 @@
+"""Numbers and lists of columns in the texts of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+SHOWN = 8
+
+
+def figure(value: float) -> str:
+    """Return a number with three significant digits."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def interval(low: float, high: float) -> str:
+    """Return an interval in brackets."""
+    return f"[{figure(low)}, {figure(high)}]"
+
+
+def percent(share: float) -> str:
+    """Return a share as a whole percent."""
+    return f"{100 * share:.0f} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return at most SHOWN names, and how many more there are."""
+    shown = ", ".join(names[:SHOWN])
+    more = len(names) - SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def beyond(low: float, high: float) -> str:
+    """Return what an interval around 0 excludes."""
+    return f"no effect beyond {figure(max(abs(low), abs(high)))} either way"
