@@ -207,16 +207,16 @@ async def _document(
     repository: TenantRepository, generation: GenerationJob, artifact: str
 ) -> dict[str, Any] | None:
     try:
-        return dict(_snake(json.loads(await repository.read(generation, artifact))))
+        return dict(snake_case(json.loads(await repository.read(generation, artifact))))
     except ArtifactMissing:  # the rows can be downloaded without it
         return None
 
 
-def _snake(value: Any) -> Any:
+def snake_case(value: Any) -> Any:
     """Rename the keys of an artifact from camelCase; column names in it are values, not keys."""
     if isinstance(value, dict):
-        return {to_snake(key): _snake(item) for key, item in value.items()}
-    return [_snake(item) for item in value] if isinstance(value, list) else value
+        return {to_snake(key): snake_case(item) for key, item in value.items()}
+    return [snake_case(item) for item in value] if isinstance(value, list) else value
 
 
 async def report_of(
