@@ -137,6 +137,7 @@ EFFECT_BODY: Json = {
     "value": 9.0,
     "baseline": 5.0,
     "outcome": "segment=loyal",
+    "outcome_level": "loyal",
     "segment": "segment",
     "before": ["region"],
     "after": [],

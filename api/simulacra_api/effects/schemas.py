@@ -172,7 +172,8 @@ class EffectBody(BaseModel):
     treatment: str
     value: float | str
     baseline: float | str
-    outcome: str
+    outcome: str = Field(description="The column, or column=level for the share of a level.")
+    outcome_level: str | None = Field(default=None, description="That level, once there is one.")
     segment: str | None
     before: list[str] = []
     after: list[str] = []

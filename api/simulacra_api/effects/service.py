@@ -38,7 +38,8 @@ STATEMENTS = {
 }
 """The request's lists of columns, and their names in an EffectEstimate's spec."""
 COPIED = (
-    "verdict", "precision", "effective_rows", "naive", "method", "adjustment", "checks", "warnings",
+    "outcome_level", "verdict", "precision", "effective_rows", "naive", "method", "adjustment",
+    "checks", "warnings",
 )  # fmt: skip
 """Fields of the artifact that the answer has under the same name."""
 EFFECTS = ("union", "alternatives", "sensitivity", "segments")
