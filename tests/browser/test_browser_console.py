@@ -236,7 +236,7 @@ def test_effect_is_asked_again_with_what_came_first(
     expect(stated.get_by_role("group", name="What to state next")).to_have_count(0)
     stated.get_by_text("What it rests on, and what was checked").click()
     expect(stated).to_contain_text("year, female, black, region_at_16, both_parents_at_16 before")
-    assert_accessible(tab, "effects")
+    assert_accessible(tab, "answers")
 
 
 def test_effect_by_segment_graph_and_quality_report(

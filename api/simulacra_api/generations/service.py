@@ -176,7 +176,7 @@ async def generation_body(
     if body.status in ("ready", "partial"):
         body.attainment = await attainment_of(repository, generation)
         if spec.interventions:
-            body.identification = await _document(repository, generation, IDENTIFICATION)
+            body.identification = await _identification(repository, generation)
         body.artifacts = await customer_artifacts(repository, generation)
         if not body.artifacts:
             await _add_link(repository, generation, body)
@@ -201,6 +201,18 @@ async def attainment_of(
 ) -> dict[str, Any] | None:
     """Return requested and attained values of each condition; None without conditions."""
     return await _document(repository, generation, ATTAINMENT)
+
+
+async def _identification(
+    repository: TenantRepository, generation: GenerationJob
+) -> dict[str, Any] | None:
+    """Return what the effects of do() rest on; rows made before verdicts are never upgraded."""
+    found = await _document(repository, generation, IDENTIFICATION)
+    if found is None:
+        return None
+    verdict = found.get("verdict")
+    is_assumed = verdict is not None and verdict["kind"] == "assumed"
+    return found | {"verdict": verdict, "identified": is_assumed}
 
 
 async def _document(
