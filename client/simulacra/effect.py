@@ -14,6 +14,8 @@ MADE_BEFORE = (
     "This estimate was made before verdicts, so it does not say what it rests on. Estimate again."
 )
 _FIGURES = ("effect", "low", "high", "rows", "support")
+_SHOWN = 3
+"""Columns that a row of the printed table names at most."""
 _FIRST = ("precision", "union", "alternatives", "checks")
 
 
@@ -110,10 +112,12 @@ class Effect(Document):
 
     def _rows(self) -> list[tuple[str, list[str]]]:
         """Return the figures of the whole, of each adjustment set left open, and by segment."""
-        rows = [(_population(self.population), self.ace or {})]
         sets = self.alternatives or []
+        rows = [(_population(self.population), self.ace or {})]
         if len(sets) > 1:
-            rows += [(f"adjusted for {_listed(one['adjustment'])}", one) for one in sets]
+            rows = [("all that is left open", {**(self.ace or {}), "effect": None})]
+            tried = [one["adjustment"] for one in sets if not one.get("reverses")]
+            rows += [(_set_name(one, tried, self.outcome), one) for one in sets]
         rows += [(f"{self.segment}: {one.get('level')}", one) for one in self.segments or []]
         return [(name, [_cell(one.get(field)) for field in _FIGURES]) for name, one in rows]
 
@@ -134,8 +138,18 @@ def _effective(rows: float | None) -> str:
     return "" if rows is None else f", {rows:,.0f} effective rows in the smaller arm"
 
 
-def _listed(columns: list[str]) -> str:
-    return ", ".join(columns) or "no column"
+def _set_name(one: Json, tried: list[list[str]], outcome: str) -> str:
+    """Return a short name of an adjustment set: by its columns, or by those that it lacks."""
+    if one.get("reverses"):
+        return f"if {outcome} comes first"
+    columns = one["adjustment"]
+    known = dict.fromkeys(name for each in tried for name in each)
+    lacking = [name for name in known if name not in columns]
+    if len(columns) <= _SHOWN:
+        return f"adjusted for {', '.join(columns) or 'no column'}"
+    if len(lacking) <= _SHOWN:
+        return f"adjusted for all but {', '.join(lacking)}" if lacking else "adjusted for all"
+    return f"adjusted for {', '.join(columns[:_SHOWN])} and {len(columns) - _SHOWN} more"
 
 
 def _cell(value: Any) -> str:

@@ -43,6 +43,24 @@ def test_print_begins_with_the_verdict_then_precision_then_figures() -> None:
     assert lines[-1] == "few rows"
 
 
+def test_long_adjustment_sets_are_named_by_what_they_lack() -> None:
+    names = list("abcdefgh")
+    sets = [names, names[1:], [], names[:4], ["loyalty"]]
+    alternatives = [{"adjustment": one, "effect": 1.0, "low": 0, "high": 2} for one in sets]
+    alternatives[-1]["reverses"] = True
+    shown = str(effect(alternatives=alternatives))
+    for name in (
+        "all that is left open",
+        "adjusted for all ",
+        "adjusted for all but a ",
+        "adjusted for no column",
+        "adjusted for a, b, c and 1 more",
+        "if segment comes first",
+    ):
+        assert f"\n{name}" in shown
+    assert max(map(len, shown.splitlines())) < 100
+
+
 def test_unanswerable_question_prints_no_figure() -> None:
     gone = dict.fromkeys(("ace", "union", "alternatives", "segments"))
     text = str(effect("unanswerable", **gone, naive=None))

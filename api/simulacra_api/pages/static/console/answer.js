@@ -3,6 +3,7 @@ import { Failure, number, percent, useAction, when } from "../ui.js";
 import { html } from "../vendor/preact.js";
 
 const WIDTH = 260;
+const SHOWN = 3; // columns that a row names at most
 const KINDS = { assumed: "Assumed", suggested: "Suggested", open: "Open", contradicted: "Do not use", unanswerable: "No answer" };
 const ORIGINS = { request: "this question", tiers: "tiers of the model", required: "required edges of the model", proposed: "proposed and confirmed" };
 const MADE_BEFORE = "This estimate was made before verdicts, so it does not say what it rests on. Estimate again.";
@@ -14,10 +15,19 @@ function Bar({ of, low, high, union }) {
   return html`<svg class=${union ? "interval union" : "interval"} viewBox=${`0 0 ${WIDTH} 18`} width=${WIDTH} height="18" aria-hidden="true"><path class="zero" d=${`M${at(0)} 0V18`} /><path class="span" d=${`M${at(of.low)} 9H${at(of.high)}`} />${!union && html`<circle cx=${at(of.effect)} cy="9" r="4" />`}</svg>`;
 }
 
+/** A short name of an adjustment set: by its columns, or by those that it lacks. */
+function setName(columns, tried) {
+  const lacking = [...new Set(tried.flat())].filter((name) => !columns.includes(name));
+  if (columns.length <= SHOWN) return `Adjusted for ${listed(columns)}`;
+  if (lacking.length <= SHOWN) return lacking.length ? `Adjusted for all but ${lacking.join(", ")}` : "Adjusted for all";
+  return `Adjusted for ${columns.slice(0, SHOWN).join(", ")} and ${columns.length - SHOWN} more`;
+}
+
 /** The union first, then each adjustment set left open, then the segments. */
 function rowsOf(found) {
   const sets = found.alternatives ?? [];
-  const name = (one) => one.reverses ? `If ${found.outcome} comes first` : `Adjusted for ${listed(one.adjustment)}`;
+  const tried = sets.filter((one) => !one.reverses).map((one) => one.adjustment);
+  const name = (one) => one.reverses ? `If ${found.outcome} comes first` : setName(one.adjustment, tried);
   const single = [{ ...found.ace, name: sets.length ? name(sets[0]) : "All rows" }];
   const several = [{ ...found.ace, ...found.union, name: "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
   return [...(sets.length > 1 ? several : single), ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}` }))];
