@@ -18,7 +18,7 @@ function Bar({ of, low, high, union }) {
 /** A short name of an adjustment set: by its columns, or by those that it lacks. */
 function setName(columns, tried) {
   const lacking = [...new Set(tried.flat())].filter((name) => !columns.includes(name));
-  if (columns.length <= SHOWN) return `Adjusted for ${listed(columns)}`;
+  if (columns.length <= SHOWN || tried.length === 1) return `Adjusted for ${listed(columns)}`;
   if (lacking.length <= SHOWN) return lacking.length ? `Adjusted for all but ${lacking.join(", ")}` : "Adjusted for all";
   return `Adjusted for ${columns.slice(0, SHOWN).join(", ")} and ${columns.length - SHOWN} more`;
 }
