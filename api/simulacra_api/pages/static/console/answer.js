@@ -37,7 +37,7 @@ function Figures({ found }) {
   const rows = rowsOf(found);
   const low = Math.min(0, ...rows.map((row) => row.low));
   const high = Math.max(0, ...rows.map((row) => row.high));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Effect"><table class="effects"><caption class="unseen">Effect with 95 % interval, rows and support</caption>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Effect ${found.effect_id}`}><table class="effects"><caption class="unseen">Effect with 95 % interval, rows and support</caption>
     <thead><tr><th scope="col">Rows and adjustment</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Effect</th><th scope="col">95 % interval</th><th scope="col">Rows</th><th scope="col">Support</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.union ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${number(row.rows)}</td><td>${percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
 }
