@@ -101,7 +101,9 @@ def s3() -> None:
     weed = ("weed", "-logtostderr=true", "-v=0")
     server = ["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-filer"]
     server += ["-volume.max=500", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
-    store = start(*weed, *server, "-volume.preStopSeconds=0")
+    # The default refuses writes when less than 1 % of the node's disk is free.
+    server += ["-volume.preStopSeconds=0", "-volume.minFreeSpace=64MiB"]
+    store = start(*weed, *server)
 
     def has_bucket() -> bool:
         shell = ["weed", "shell", "-master=127.0.0.1:9333", "-filer=127.0.0.1:8888"]

@@ -138,6 +138,9 @@ def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iter
         f"-dir={folder / 'data'}", f"-s3.config={config}", "-volume.max=5000",
         "-volume.preStopSeconds=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64",
         "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false",
+        # By default all volumes become read-only when less than 1 % of the disk is free, which on a
+        # large disk is more than all tests write.
+        "-volume.minFreeSpace=64MiB",
         # Listeners with fixed ports, which no test needs.
         "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip

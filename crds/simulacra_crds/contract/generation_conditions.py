@@ -49,8 +49,13 @@ def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[Fiel
 def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> list[FieldError]:
     """Check do() values: numbers for numeric columns, known levels for others."""
     errors: list[FieldError] = []
+    computed = {relation.column: relation.of for relation in schema.computed()}
     for name, value in interventions.items():
-        if detail := _value_error(value, schema.find(name)):
+        detail = _value_error(value, schema.find(name))
+        if not detail and name in computed:
+            of = ", ".join(f'"{operand}"' for operand in computed[name][:5])
+            detail = f"The column is computed from others; set one of these: {of}."
+        if detail:
             errors.append(_error(detail, "interventions", name))
     return errors
 

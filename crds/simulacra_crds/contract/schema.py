@@ -139,6 +139,27 @@ class ColumnSchema(KubeModel):
         return [level.value for level in self.levels]
 
 
+class RelationSchema(KubeModel):
+    """A relation between numbers that holds in every row of the upload, and so in generated ones.
+
+    linear: column = constant + factor x sum of coefficient x number. product: column = product of
+    two numbers. ratio: column = factor x first / second. The column is computed, not learned.
+    not_above: the column is never above the other column; both are learned.
+    """
+
+    kind: Literal["linear", "product", "ratio", "not_above"]
+    column: str
+    of: list[str] = Field(description="The other columns of the relation.")
+    coefficients: list[float] = Field(default_factory=list, description="linear: one a column.")
+    constant: float = 0.0
+    factor: float = 1.0
+    missing_as_zero: bool = Field(
+        default=False,
+        description="linear: missing numbers count as 0, and the column is missing where all are; "
+        "else it is missing where one is.",
+    )
+
+
 class CleaningNote(KubeModel):
     """A change that cleaning made to a column, or to the table when column is None."""
 
@@ -156,6 +177,9 @@ class TableSchema(KubeModel):
         default=None, description="How many persons the rows belong to, where there is a subject."
     )
     columns: list[ColumnSchema]
+    relations: list[RelationSchema] = Field(
+        default_factory=list, description="What holds in every row; each operand comes first."
+    )
     cleaning: list[CleaningNote] = Field(default_factory=list)
 
     def find(self, name: str) -> ColumnSchema | None:
@@ -171,5 +195,9 @@ class TableSchema(KubeModel):
         return next((c for c in self.columns if c.kind == "weight"), None)
 
     def learned(self) -> list[ColumnSchema]:
-        """Return the columns that the model learns, in table order."""
+        """Return the columns that the model learns or computes, in table order."""
         return [c for c in self.columns if c.learned]
+
+    def computed(self) -> list[RelationSchema]:
+        """Return the relations that give a column, in the order in which they can be computed."""
+        return [relation for relation in self.relations if relation.kind != "not_above"]

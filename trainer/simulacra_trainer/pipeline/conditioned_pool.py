@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from simulacra_crds.contract.generation_conditions import pointer
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.conditions.support import as_floats
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.relations.compute import consistent
 from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
 from simulacra_trainer.table.errors import InputError
 
@@ -91,7 +92,8 @@ def draw_pool(
         given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
         return model.sample(rows, rng, given=given, only=len(front))
 
-    return ConditionedPool(_keep_inside(draw, inside, rng), model, lead.share, columns[0])
+    pool = _keep_inside(draw, inside, rng, trained.schema)
+    return ConditionedPool(pool, model, lead.share, columns[0])
 
 
 def draw_full_pool(
@@ -104,9 +106,11 @@ def draw_full_pool(
     """Draw a pool of whole rows under do(), inside the ranges. InputError if no row meets them."""
     inside = _ranges(trained, conditions)
     rows = min(rows, max(MAX_POOL_CELLS // len(trained.model.columns), MIN_ROWS_KEPT))
-    return ConditionedPool(
-        _keep_inside(lambda: trained.model.sample(rows, rng, do=do), inside, rng), trained.model
-    )
+
+    def draw() -> pa.Table:
+        return trained.model.sample(rows, rng, do=do)
+
+    return ConditionedPool(_keep_inside(draw, inside, rng, trained.schema), trained.model)
 
 
 def _ranges(trained: TrainedModel, conditions: ConditionSet) -> dict[str, ValuesInside]:
@@ -114,24 +118,26 @@ def _ranges(trained: TrainedModel, conditions: ConditionSet) -> dict[str, Values
 
 
 def _keep_inside(
-    draw: Callable[[], pa.Table], ranges: Mapping[str, ValuesInside], rng: np.random.Generator
+    draw: Callable[[], pa.Table],
+    ranges: Mapping[str, ValuesInside],
+    rng: np.random.Generator,
+    schema: TableSchema,
 ) -> pa.Table:
     """Draw until enough rows lie in the ranges; after MAX_DRAWS, move nearby rows in."""
     kept: list[pa.Table] = []
     near: list[pa.Table] = []
     for _ in range(MAX_DRAWS):
         table = draw()
-        mask = np.ones(table.num_rows, np.bool_)
-        close = mask.copy()
+        mask = _inside(table, ranges)
+        close = np.ones(table.num_rows, np.bool_)
         for name, inside in ranges.items():
-            values = as_floats(table, name)
-            mask &= inside.holds(values)
-            close &= inside.is_near(values)
+            close &= inside.is_near(as_floats(table, name))
         kept.append(table.filter(pa.array(mask)))
         near.append(table.filter(pa.array(close & ~mask)))
         if sum(part.num_rows for part in kept) >= MIN_ROWS_KEPT:
             return pa.concat_tables(kept)
-    pool = pa.concat_tables([*kept, *(_move_in(part, ranges, rng) for part in near)])
+    moved = (consistent(_move_in(part, ranges, rng), schema) for part in near)
+    pool = pa.concat_tables([*kept, *(part.filter(_inside(part, ranges)) for part in moved)])
     if not pool.num_rows:
         raise InputError(
             Reason.CONDITIONS_INFEASIBLE,
@@ -140,6 +146,14 @@ def _keep_inside(
             pointer("conditions", "numeric", next(iter(ranges))),
         )
     return pool
+
+
+def _inside(table: pa.Table, ranges: Mapping[str, ValuesInside]) -> npt.NDArray[np.bool_]:
+    """Return which rows meet all ranges."""
+    mask = np.ones(table.num_rows, np.bool_)
+    for name, inside in ranges.items():
+        mask &= inside.holds(as_floats(table, name))
+    return mask
 
 
 def _move_in(

@@ -31,6 +31,14 @@ from simulacra_trainer.pipeline.holdout import (
 from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
 from simulacra_trainer.pipeline.trained_model import TrainedModel, is_neural, load_family
 from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.relations.compute import with_computed, without_computed
+from simulacra_trainer.relations.plan import (
+    graph_with_computed,
+    knowledge_of_learned,
+    relations_report,
+    usable_relations,
+    with_relations,
+)
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.survey_weights import as_population
@@ -116,26 +124,37 @@ def fit_model(
     table = real if request.privacy is None else _private(real, schema, request.privacy)
     family = load_family(request.family, request.gpu)
     options = _options(request, context)
+    schema = usable_relations(schema, request)
+    learned = without_computed(schema)
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
         rng = np.random.default_rng([request.seed, 12])
         population = as_population(one_row_a_person(table, schema, rng), schema, rng)
-        graph = _graph(population, schema, request, context)
+        knowledge = knowledge_of_learned(request.knowledge, schema)
+        stated = request.model_copy(update={"knowledge": knowledge})
+        graph = _graph(population, learned, stated, context)
     progress(1.0)
     progress = meter.step(PRIVACY)
     with timings.of(PRIVACY):
-        half = _fit_half(family, real, schema, graph.order, request, options, progress)
+        half = _fit_half(family, real, learned, graph.order, request, options, progress)
         options |= half.options
     with timings.of(FIT):
         model = family.fit(
-            table, schema, graph.order, seed=request.seed, options=options, progress=meter.step(FIT)
+            table,
+            learned,
+            graph.order,
+            seed=request.seed,
+            options=options,
+            progress=meter.step(FIT),
         )
+        model = with_relations(model, schema)
+    graph = graph_with_computed(graph, schema)
     progress = meter.step(REPORT)
     report = build_report(
         half.rows.halves.seen,
         half.rows.halves.unseen,
-        half.rows.synthetic,
+        with_computed(half.rows.synthetic, schema),
         schema,
         graph_json=json.loads(graph.to_json()),
         timings=timings.seconds,
@@ -145,6 +164,7 @@ def fit_model(
     if report["privacy"] is not None:
         report["privacy"] |= half.copying
     report["singling_out"] = singling_out(real, schema)
+    report["relations"] = relations_report(model, schema, request.seed)
     progress(1.0)
     return TrainedModel(
         model, family.name, table, schema, graph, {**figures(report), **half.figures}, report
@@ -158,6 +178,7 @@ def fit_as_follower(
     if context.group is None:
         raise ValueError("a follower needs a worker group")
     order = json.loads(context.group.share())
+    schema = without_computed(usable_relations(schema, request))
     table = _within_limit(table, request.seed)
     family = load_family(request.family, request.gpu)
     halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))

@@ -107,6 +107,8 @@ def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
     rng = _stream(seed, POOL_STREAM)
     changed = {after for name in do for after in trained.graph.descendants(name)}
     pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
+    # Computed columns follow from the others, so a pool that meets conditions on them has all.
+    changed |= {relation.column for relation in trained.schema.computed()}
     complete = bool(changed & set(conditions.columns()))
     if complete:
         pool = draw_full_pool(trained, conditions, do, pool_rows, rng)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.privacy import copied_share
 
@@ -52,6 +53,7 @@ def report_generation(
         "exact_copies": copied_share(trained.table, rows, names),
         "of_model": trained.report.get("privacy"),
     }
+    report["relations"] = counted(rows, trained.schema)
     report["differential_privacy"] = trained.report.get("differential_privacy")
     report["asked"] = {
         "rows": request.row_count,

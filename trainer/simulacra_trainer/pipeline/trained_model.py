@@ -18,6 +18,8 @@ from simulacra_crds.contract.tasks import REPORT_PAGE
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.relations.compute import without_computed
+from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.persons.real_values import METADATA, RealValues
@@ -115,7 +117,8 @@ def load_model(directory: Path) -> TrainedModel:
     except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
         message = f"the model directory cannot be read ({type(error).__name__})"
         raise ModelFileError(message) from None
-    model = load_family(header.family).load(directory, table, schema)
+    model = load_family(header.family).load(directory, table, without_computed(schema))
+    model = with_relations(model, schema)
     return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
 
 

@@ -29,7 +29,8 @@ def render_html(report: Mapping[str, Any]) -> str:
         "edges": edges,
         "drawing": draw_graph(graph.get("order", []), edges),
     }
-    absent: dict[str, Any] = {"asked": None, "cleaning": [], "persons": None, "singling_out": None}
+    absent: dict[str, Any] = {"asked": None, "persons": None, "singling_out": None}
+    absent |= {"cleaning": [], "relations": []}
     return _template().render({**absent, **report, **derived})
 
 

@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import CleaningNote, SpecialValue, TableSchema
+from simulacra_crds.contract.schema import CleaningNote, RelationSchema, SpecialValue, TableSchema
+from simulacra_trainer.relations.compute import formula
+from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.table.arrow_values import is_text, one_chunk
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
@@ -119,9 +121,19 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
         ],
     )
     table = pa.table({c.schema.name: c.values for c in columns if c.values is not None})
+    schema.relations = find_relations(table, schema)
+    schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:
         table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
     return CleanTable(table, schema)
+
+
+def _relation_note(relation: RelationSchema) -> CleaningNote:
+    if relation.kind == "not_above":
+        action = f"is never above {relation.of[0]}, nor in generated rows"
+    else:
+        action = f"is computed, as in every row: {formula(relation)}"
+    return CleaningNote(column=relation.column, action=action)
 
 
 def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None]:

@@ -1,0 +1,219 @@
+"""Relations that hold in every row of a table are found, said and kept in generated rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
+from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.relations.compute import sentence, violations
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.errors import InputError
+
+ROWS = 600
+ITEMS = [f"item_{k}" for k in range(1, 9)]
+
+
+def survey(rows: int = ROWS, seed: int = 1) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    trait = rng.normal(size=rows)
+    items = np.clip(np.round(3 + trait + rng.normal(size=(8, rows))), 1, 5).astype(np.int64)
+    price = np.round(rng.gamma(2, 10, rows) + 1, 2)
+    quantity = rng.integers(1, 9, rows)
+    cost = np.round(rng.gamma(2, 30, rows), 2)
+    part = rng.integers(20, 60, rows)
+    rest = rng.integers(1, 40, rows)
+    start = np.datetime64("2024-01-01", "us") + rng.integers(0, 300, rows) * np.timedelta64(1, "D")
+    return {
+        **dict(zip(ITEMS, items, strict=True)),
+        "total": items.sum(axis=0),
+        "mean": np.round(items[:5].mean(axis=0), 2),
+        "price": price,
+        "quantity": quantity,
+        "revenue": np.round(price * quantity, 2),
+        "cost": cost,
+        "profit": np.round(np.round(price * quantity, 2) - cost, 2),
+        "part": part,
+        "rest": rest,
+        "whole": part + rest,
+        "percent": np.round(100 * part / (part + rest), 1),
+        "start": start,
+        "end": start + rng.integers(0, 60, rows) * np.timedelta64(1, "D"),
+        "city": rng.choice(["Bonn", "Kiel", "Ulm"], rows),
+    }
+
+
+def cleaned(columns: dict[str, np.ndarray]) -> CleanTable:
+    return clean_table(pa.table({name: pa.array(values) for name, values in columns.items()}))
+
+
+def sentences(schema: TableSchema) -> set[str]:
+    return {sentence(relation) for relation in schema.relations}
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedModel:
+    clean = cleaned(survey())
+    request = FitRequest(family="forest")
+    meter = ProgressMeter(fit_steps(request), lambda *_: None)
+    return fit_model(clean.table, clean.schema, request, meter)
+
+
+def broken(trained: TrainedModel, **request: object) -> tuple[pa.Table, dict[str, int]]:
+    """Return generated rows, and the relations that do not hold in them with their counts."""
+    asked = GenerateRequest.model_validate({"rowCount": 2_000, **request})
+    rows = pa.concat_tables(generate_rows(trained, plan_generation(trained, asked)))
+    relations = trained.schema.relations
+    counts = {sentence(one): violations(rows, one, trained.schema) for one in relations}
+    return rows, {text: count for text, count in counts.items() if count}
+
+
+def test_relations_of_a_survey_are_found() -> None:
+    clean = cleaned(survey())
+    assert sentences(clean.schema) == {
+        "total = item_1 + item_2 + … + item_8 (8 columns)",
+        "mean = mean of item_1 + item_2 + item_3 + item_4 + item_5",
+        "revenue = price × quantity",
+        "profit = revenue - cost",
+        "whole = part + rest",
+        "percent = 100 × part / whole",
+        "start ≤ end",
+    }
+    notes = {note.column: note.action for note in clean.schema.cleaning}
+    assert notes["revenue"] == "is computed, as in every row: price × quantity"
+
+
+def test_one_row_that_differs_ends_a_relation() -> None:
+    columns = survey()
+    columns["total"][3] += 1
+    columns["end"][5] = columns["start"][5] - np.timedelta64(1, "D")
+    found = sentences(cleaned(columns).schema)
+    assert not any(text.startswith(("total", "start")) for text in found)
+
+
+def test_independent_columns_have_no_relations() -> None:
+    rng = np.random.default_rng(0)
+    columns = {f"x{k}": rng.integers(0, 40, 300) for k in range(12)}
+    columns |= {f"y{k}": np.round(rng.normal(size=300), 1) for k in range(12)}
+    assert cleaned(columns).schema.relations == []
+
+
+@pytest.mark.parametrize("as_zero", [False, True])
+def test_missing_parts_of_a_total(as_zero: bool) -> None:
+    columns = {name: values.astype(float) for name, values in survey().items() if name in ITEMS}
+    rng = np.random.default_rng(5)
+    parts = np.stack(list(columns.values()))
+    parts[rng.random(parts.shape) < 0.1] = np.nan
+    parts[:, :7] = np.nan
+    total = np.nansum(parts, axis=0) if as_zero else parts.sum(axis=0)
+    total[:7] = np.nan
+    columns = dict(zip(ITEMS, parts, strict=True)) | {"total": total}
+    schema = cleaned(columns).schema
+    assert [one.missing_as_zero for one in schema.computed()] == [as_zero]
+
+
+def test_scattered_parts_with_signs_and_a_constant() -> None:
+    columns = survey()
+    kept = {name: columns[name] for name in (*ITEMS, "price", "quantity", "cost")}
+    kept["score"] = 6 + columns["item_1"] + columns["item_4"] - columns["item_7"]
+    (relation,) = cleaned(kept).schema.relations
+    assert sentence(relation) == "score = 6 + item_1 + item_4 - item_7"
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    decimals=st.integers(0, 3),
+    kind=st.sampled_from(["sum", "product", "ratio"]),
+)
+def test_a_rounded_result_of_two_columns_is_found(seed: int, decimals: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    a = np.round(rng.gamma(3, 40, 200) + 1, 2)
+    b = np.round(rng.gamma(3, 4, 200) + 1, 1)
+    exact = {"sum": a + b, "product": a * b, "ratio": a / b}[kind]
+    columns = {"a": a, "b": b, "c": np.round(exact, decimals), "d": rng.normal(size=200)}
+    (relation,) = cleaned(columns).schema.computed()
+    assert (relation.column, set(relation.of)) == ("c", {"a", "b"})
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"conditions": {"numeric": {"total": {"min": 30, "max": 40}}}},
+        {"conditions": {"numeric": {"price": {"min": 5, "max": 6}, "part": {"min": 50}}}},
+        {"conditions": {"numeric": {"percent": {"min": 95}, "price": {"min": 5, "max": 5.5}}}},
+        {"conditions": {"categorical": {"city": {"Ulm": 0.9}}}},
+        {"interventions": {"price": 10.0, "part": 59}},
+        {"interventions": {"price": 10.0, "item_1": 5}, "counterfactual": True},
+    ],
+)
+def test_generated_rows_keep_every_relation(
+    trained: TrainedModel, request_: dict[str, object]
+) -> None:
+    rows, failing = broken(trained, **request_)
+    assert failing == {}
+    assert rows.column_names[-len(trained.schema.columns) :] == [
+        column.name for column in trained.schema.columns
+    ]
+    conditions = request_.get("conditions")
+    if conditions and "total" in conditions.get("numeric", {}):  # type: ignore[attr-defined]
+        assert min(rows["total"].to_pylist()) >= 30
+
+
+def test_a_computed_column_cannot_be_set(trained: TrainedModel) -> None:
+    with pytest.raises(InputError) as raised:
+        broken(trained, interventions={"revenue": 50.0})
+    assert 'set one of these: "price", "quantity"' in str(raised.value.detail)
+
+
+def test_relations_survive_saving(trained: TrainedModel, tmp_path: Path) -> None:
+    save_model(trained, tmp_path)
+    rows, failing = broken(load_model(tmp_path), seed=3)
+    assert failing == {}
+    assert rows.equals(broken(trained, seed=3)[0])
+
+
+def test_graph_and_report_know_the_relations(trained: TrainedModel) -> None:
+    assert trained.graph.parents("revenue") == [
+        name for name in trained.graph.order if name in ("price", "quantity")
+    ]
+    assert "profit" in trained.graph.descendants("price")
+    assert {one["violations"] for one in trained.report["relations"]} == {0}
+    assert len(trained.report["relations"]) == len(trained.schema.relations)
+
+
+def test_relations_do_not_hold_by_promise_under_differential_privacy() -> None:
+    pytest.importorskip("opendp")
+    clean = cleaned(survey(300))
+    request = FitRequest.model_validate({"family": "forest", "privacy": {"epsilon": 5.0}})
+    meter = ProgressMeter(fit_steps(request), lambda *_: None)
+    private = fit_model(clean.table, clean.schema, request, meter)
+    assert private.schema.relations == []
+    assert set(private.model.columns) == {column.name for column in clean.schema.learned()}
+
+
+def test_a_bound_that_an_intervention_breaks_moves_the_other_column() -> None:
+    bound = RelationSchema(kind="not_above", column="start", of=["end"])
+    rng = np.random.default_rng(2)
+    start = rng.integers(0, 50, ROWS)
+    clean = cleaned(
+        {"start": start, "end": start + rng.integers(0, 9, ROWS), "x": rng.random(ROWS)}
+    )
+    assert bound in clean.schema.relations
+    request = FitRequest(family="forest")
+    meter = ProgressMeter(fit_steps(request), lambda *_: None)
+    fitted = fit_model(clean.table, clean.schema, request, meter)
+    rows, failing = broken(fitted, interventions={"start": 57})
+    assert failing == {}
+    assert min(rows["end"].to_pylist()) >= 57

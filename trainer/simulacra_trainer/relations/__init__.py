@@ -1,0 +1,1 @@
+"""Relations between numbers that hold in every row: found, left out of learning, kept."""

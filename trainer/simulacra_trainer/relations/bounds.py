@@ -1,0 +1,75 @@
+"""Columns that are never above another: start before end, a part within the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats
+
+EXPECTED_VIOLATIONS = 20.0
+"""As for columns that decide one another: fewer may be chance."""
+MAX_COLUMNS = 300
+MAX_ROWS = 5_000
+"""A sample of this size tells how often independent columns would violate a bound."""
+KINDS = (("integer", "numeric"), ("datetime",))
+
+
+def bounds_of(
+    table: pa.Table, schema: TableSchema, computed: Collection[str], persons: int
+) -> Iterator[RelationSchema]:
+    """Yield the pairs of learned columns of which one is never above the other.
+
+    Args:
+        table: the clean table.
+        schema: its schema.
+        computed: columns that are not learned but computed; they are left out.
+        persons: how many persons the rows belong to: the rows of one person count once.
+    """
+    for kinds in KINDS:
+        names = [c.name for c in schema.learned() if c.kind in kinds and c.name not in computed]
+        names = names[:MAX_COLUMNS]
+        if len(names) > 1:
+            values = np.stack([_ordered_values(table.column(name)) for name in names])
+            yield from _pairs(names, values, persons)
+
+
+def _ordered_values(column: pa.ChunkedArray) -> Floats:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    numbers = pc.cast(column, pa.float64(), safe=False).combine_chunks()
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _pairs(names: list[str], values: Floats, persons: int) -> Iterator[RelationSchema]:
+    n = values.shape[1]
+    rows = np.linspace(0, n - 1, min(n, 4 * GLANCE_ROWS)).astype(np.int64)
+    glance = values[:, rows]
+    with np.errstate(invalid="ignore"):
+        above = (glance[:, None, :] > glance[None, :, :]).any(axis=2)
+    never = np.zeros_like(above)
+    for low, high in np.argwhere(~above):
+        if low != high and _never_above(values[low], values[high], persons):
+            never[low, high] = True
+    never &= ~never.T
+    direct = never & ~((never.astype(int) @ never.astype(int)) > 0)
+    for low, high in np.argwhere(direct):
+        yield RelationSchema(kind="not_above", column=names[low], of=[names[high]])
+
+
+def _never_above(low: Floats, high: Floats, persons: int) -> bool:
+    """Return whether low <= high in every row, and independence would often violate it."""
+    rows = np.linspace(0, low.size - 1, min(low.size, MAX_ROWS)).astype(np.int64)
+    both = ~(np.isnan(low[rows]) | np.isnan(high[rows]))
+    if not both.any():
+        return False
+    ranked = np.sort(high[rows][both])
+    below = np.searchsorted(ranked, low[rows][both], side="left") / ranked.size
+    if float(below.mean() * both.mean()) * persons < EXPECTED_VIOLATIONS:
+        return False
+    with np.errstate(invalid="ignore"):
+        return not (low > high).any()

@@ -1,0 +1,124 @@
+"""Compute the columns that relations give from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
+from simulacra_trainer.relations.numbers import Floats
+from simulacra_trainer.relations.totals import sum_of
+
+SHOWN = 5
+TYPES = {"integer": pa.int64(), "numeric": pa.float64()}
+
+
+def without_computed(schema: TableSchema) -> TableSchema:
+    """Return the schema of what a family learns: without computed columns and relations."""
+    computed = {relation.column for relation in schema.computed()}
+    kept = [column for column in schema.columns if column.name not in computed]
+    return schema.model_copy(update={"columns": kept, "relations": []})
+
+
+def with_computed(table: pa.Table, schema: TableSchema) -> pa.Table:
+    """Append the computed columns, in clean types, to rows of all learned ones."""
+    for relation in schema.computed():
+        column = schema.find(relation.column)
+        assert column is not None
+        table = table.append_column(relation.column, computed_values(table, relation, column))
+    return table
+
+
+def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
+    """Return rows whose numbers were moved with their relations again.
+
+    Computed columns are computed again; rows in which a number is above its bound are left out.
+    """
+    names = table.column_names
+    for relation in schema.relations:
+        if not {relation.column, *relation.of} <= set(names):
+            continue
+        if relation.kind == "not_above":
+            low, high = (as_floats(table.column(n)) for n in (relation.column, relation.of[0]))
+            with np.errstate(invalid="ignore"):
+                table = table.filter(pa.array(~(low > high)))
+        else:
+            column = schema.find(relation.column)
+            assert column is not None
+            place = table.column_names.index(relation.column)
+            values = computed_values(table, relation, column)
+            table = table.set_column(place, relation.column, values)
+    return table
+
+
+def computed_values(table: pa.Table, relation: RelationSchema, column: ColumnSchema) -> pa.Array:
+    """Return the values of a computed column, rounded as the upload writes it."""
+    parts = np.stack([as_floats(table.column(name)) for name in relation.of])
+    values = _formula(relation, parts)
+    decimals = 0 if column.kind == "integer" else column.decimals
+    if decimals is not None:
+        values = np.round(values, decimals)
+    missing = ~np.isfinite(values)
+    return pa.array(np.where(missing, 0, values), mask=missing).cast(TYPES[column.kind])
+
+
+def _formula(relation: RelationSchema, parts: Floats) -> Floats:
+    if relation.kind == "product":
+        return np.asarray(parts[0] * parts[1])
+    if relation.kind == "ratio":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(relation.factor * parts[0] / parts[1])
+    total = sum_of(parts, np.array(relation.coefficients), as_zero=relation.missing_as_zero)
+    return np.asarray(relation.constant + relation.factor * total)
+
+
+def as_floats(column: pa.ChunkedArray) -> Floats:
+    """Return numbers or moments as float64 [n], NaN for missing."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    numbers = pc.cast(column, pa.float64(), safe=False).combine_chunks()
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
+
+
+def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> int:
+    """Return in how many rows a relation does not hold, with all its numbers present."""
+    if relation.kind == "not_above":
+        low, high = (as_floats(table.column(name)) for name in (relation.column, *relation.of))
+        with np.errstate(invalid="ignore"):
+            return int((low > high).sum())
+    column = schema.find(relation.column)
+    assert column is not None
+    expected = as_floats(pa.chunked_array([computed_values(table, relation, column)]))
+    real = as_floats(table.column(relation.column))
+    both = ~(np.isnan(expected) | np.isnan(real))
+    size = 10.0 ** -(column.decimals or 0) if column.kind == "numeric" else 1.0
+    step = size if column.kind == "integer" or column.decimals is not None else 1e-6
+    return int((np.abs(expected - real)[both] > 0.51 * step + 1e-9 * np.abs(real[both])).sum())
+
+
+def sentence(relation: RelationSchema) -> str:
+    """Return a relation as a formula that a person reads."""
+    if relation.kind == "not_above":
+        return f"{relation.column} ≤ {relation.of[0]}"
+    return f"{relation.column} = {formula(relation)}"
+
+
+def formula(relation: RelationSchema) -> str:
+    """Return how a column is computed; of many columns, the first two and the last."""
+    names = relation.of
+    if relation.kind == "product":
+        return f"{names[0]} × {names[1]}"
+    if relation.kind == "ratio":
+        ratio = f"{names[0]} / {names[1]}"
+        return ratio if relation.factor == 1 else f"{relation.factor:g} × {ratio}"
+    signed = [
+        f"{'-' if sign < 0 else '+'} {name}"
+        for sign, name in zip(relation.coefficients, names, strict=True)
+    ]
+    if len(signed) > SHOWN:
+        signed = [*signed[:2], "+ …", signed[-1], f"({len(names)} columns)"]
+    terms = " ".join(signed).removeprefix("+ ")
+    if relation.factor != 1:
+        return f"mean of {terms}"
+    return f"{relation.constant:g} + {terms}" if relation.constant else terms

@@ -1,0 +1,75 @@
+"""Find the relations between numbers that hold in every row of a table.
+
+A column is computed from others if that gives its value in all rows, up to the rounding of the
+column: the sum or difference, product or ratio of two columns, the total or mean of a battery of
+neighboring columns, or a constant plus a sum of scattered columns. With at least 50 persons and 8
+different values, chance gives no such relation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_trainer.relations.bounds import bounds_of
+from simulacra_trainer.relations.numbers import Numbers, numbers_of
+from simulacra_trainer.relations.pairs import pair_relations
+from simulacra_trainer.relations.totals import other_sums, run_totals
+
+MAX_RELATIONS = 200
+MIN_LEARNED = 2
+
+
+def find_relations(table: pa.Table, schema: TableSchema) -> list[RelationSchema]:
+    """Return the relations of a clean table, each after those that give its operands."""
+    numbers = numbers_of(table, schema)
+    computed: list[RelationSchema] = []
+    if numbers is not None:
+        limit = min(MAX_RELATIONS, len(schema.learned()) - MIN_LEARNED)
+        computed = _in_order(_computed(numbers), limit)
+    names = {relation.column for relation in computed}
+    persons = schema.persons or table.num_rows
+    return [*computed, *list(bounds_of(table, schema, names, persons))[:MAX_RELATIONS]]
+
+
+def _computed(numbers: Numbers) -> list[RelationSchema]:
+    found = [*run_totals(numbers), *pair_relations(numbers)]
+    while more := list(other_sums(numbers, {relation.column for relation in found})):
+        found += more
+    return found
+
+
+def _in_order(found: Iterable[RelationSchema], limit: int) -> list[RelationSchema]:
+    """Keep one relation a column, none in a circle, and sort them operands first."""
+    chosen: dict[str, RelationSchema] = {}
+    for relation in found:
+        if relation.column in chosen or len(chosen) == limit:
+            continue
+        if not any(_needs(chosen, name, relation.column) for name in relation.of):
+            chosen[relation.column] = relation
+    ordered: dict[str, RelationSchema] = {}
+    for relation in chosen.values():
+        _place(relation, chosen, ordered)
+    return list(ordered.values())
+
+
+def _needs(chosen: dict[str, RelationSchema], column: str, other: str) -> bool:
+    if column == other:
+        return True
+    relation = chosen.get(column)
+    return relation is not None and any(_needs(chosen, name, other) for name in relation.of)
+
+
+def _place(
+    relation: RelationSchema,
+    chosen: dict[str, RelationSchema],
+    ordered: dict[str, RelationSchema],
+) -> None:
+    if relation.column in ordered:
+        return
+    for name in relation.of:
+        if name in chosen:
+            _place(chosen[name], chosen, ordered)
+    ordered[relation.column] = relation

@@ -1,0 +1,149 @@
+"""A model whose rows keep the relations of the upload, around the model of any family.
+
+Computed columns stand last: they follow from the others, so nothing is drawn for them. Where one
+column is never above another, the later of the two is drawn again, with all that comes after it,
+until it fits: that is the learned distribution given the bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.relations.compute import as_floats, with_computed
+
+REDRAWS = 20
+"""Rows that no draw fits, as an intervention may ask for, get the bound itself."""
+Do = Mapping[str, float | str]
+
+
+class RelatedModel:
+    """A fitted model with the relations of its schema; see `families.base.FittedModel`."""
+
+    def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
+        self.inner = inner
+        self._schema = schema
+        self._computed = [relation.column for relation in schema.computed()]
+        self._bounds = [one for one in schema.relations if one.kind == "not_above"]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+        return [*self.inner.columns, *self._computed]
+
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        given: pa.Table | None = None,
+        do: Do | None = None,
+        only: int | None = None,
+    ) -> pa.Table:
+        """Draw n rows in which all relations hold."""
+        learned = self.inner.columns
+        if given is not None:
+            given = given.select([name for name in given.column_names if name in set(learned)])
+        rows = self.inner.sample(n, rng, given=given, do=do, only=only)
+        fixed = {*(do or {}), *(given.column_names if given is not None else ())}
+        rows = self._bounded(rows, rng, do, only, fixed)
+        complete = only is None or only >= len(learned)
+        return with_computed(rows, self._schema) if complete else rows
+
+    def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
+        """Return each row's twin under do(); a number above its bound becomes the bound."""
+        twins = self.inner.counterfactual(facts.select(self.inner.columns), do, rng)
+        for bound in self._bounds:
+            twins = _moved_inside(twins, bound, set(do), self.inner.columns)
+        return with_computed(twins, self._schema)
+
+    def first(self, columns: Sequence[str]) -> RelatedModel:
+        """Return the same distribution with these columns first; computed ones stay last."""
+        computed = set(self._computed)
+        return RelatedModel(
+            self.inner.first([name for name in columns if name not in computed]), self._schema
+        )
+
+    def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
+        """Return nats per row of the learned columns; the others follow from these."""
+        return self.inner.log_likelihood(table.select(self.inner.columns))
+
+    def save(self, directory: Path) -> None:
+        """Write the family's files; the relations are in the schema."""
+        self.inner.save(directory)
+
+    def _bounded(
+        self,
+        rows: pa.Table,
+        rng: np.random.Generator,
+        do: Do | None,
+        only: int | None,
+        fixed: set[str],
+    ) -> pa.Table:
+        """Draw columns again until every bound between drawn columns holds."""
+        drawn = rows.column_names
+        bounds = [one for one in self._bounds if {one.column, *one.of} <= set(drawn)]
+        for _ in range(REDRAWS):
+            places = np.full(rows.num_rows, len(drawn))
+            for bound in bounds:
+                later = max(drawn.index(name) for name in (bound.column, *bound.of))
+                if drawn[later] not in fixed:
+                    wrong = _above(rows, bound)
+                    places[wrong] = np.minimum(places[wrong], later)
+            if (places == len(drawn)).all():
+                break
+            rows = self._redrawn(rows, places, rng, do, only)
+        for bound in bounds:
+            rows = _moved_inside(rows, bound, fixed, drawn)
+        return rows
+
+    def _redrawn(
+        self,
+        rows: pa.Table,
+        places: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+        do: Do | None,
+        only: int | None,
+    ) -> pa.Table:
+        """Draw the columns from a place on again, for the rows that have one."""
+        parts = [rows.filter(pa.array(places == rows.num_columns))]
+        order = [np.flatnonzero(places == rows.num_columns)]
+        for place in np.unique(places[places < rows.num_columns]):
+            chosen = np.flatnonzero(places == place)
+            before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
+            given = before if place else None
+            parts.append(self.inner.sample(chosen.size, rng, given=given, do=do, only=only))
+            order.append(chosen)
+        back = np.argsort(np.concatenate(order), kind="stable")
+        return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+
+
+def _above(rows: pa.Table, bound: RelationSchema) -> npt.NDArray[np.bool_]:
+    low, high = (as_floats(rows.column(name)) for name in (bound.column, bound.of[0]))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(low > high)
+
+
+def _moved_inside(
+    rows: pa.Table, bound: RelationSchema, fixed: set[str], order: Sequence[str]
+) -> pa.Table:
+    """Set the later of the two columns to the other where it lies beyond."""
+    wrong = _above(rows, bound)
+    names = sorted((bound.column, bound.of[0]), key=order.index)
+    changed = names[0] if names[1] in fixed else names[1]
+    other = names[1] if changed == names[0] else names[0]
+    if not wrong.any() or changed in fixed:
+        return rows
+    place = rows.column_names.index(changed)
+    column = rows.column(changed)
+    values = np.where(wrong, as_floats(rows.column(other)), as_floats(column))
+    missing = np.isnan(values)
+    moved = pa.array(np.where(missing, 0, values), mask=missing).cast(pa.float64())
+    whole = moved if pa.types.is_floating(column.type) else moved.cast(pa.int64())
+    return rows.set_column(place, changed, whole.cast(column.type))

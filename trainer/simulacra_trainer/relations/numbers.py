@@ -1,0 +1,87 @@
+"""The numeric columns of a clean table as a matrix, for the search of relations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.persons import persons_in
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+GLANCE_ROWS = 40
+"""A sample of this size is enough to reject nearly all candidates."""
+MAX_COLUMNS = 300
+MIN_DISTINCT = 8
+MIN_PERSONS = 50
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numeric columns in file order.
+
+    Attributes:
+        names: the columns.
+        values: float64 [columns, rows], NaN for missing.
+        steps: half a unit in the last place of each column, float64 [columns].
+        varied: whether a column has at least MIN_DISTINCT values, bool [columns].
+        glance: rows of a sample, those with the most columns present first, at most GLANCE_ROWS.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    steps: Floats
+    varied: npt.NDArray[np.bool_]
+    glance: Rows
+
+    def gives(self, computed: Floats, column: int, rows: Rows | slice = slice(None)) -> bool:
+        """Return whether computed values [rows], rounded, are a column's, missing ones alike."""
+        return bool(self.alike(computed, self.values[column, rows], self.steps[column]).all())
+
+    @staticmethod
+    def alike(computed: Floats, real: Floats, step: Floats | float) -> npt.NDArray[np.bool_]:
+        """Return where numbers agree up to rounding, or are both missing."""
+        with np.errstate(invalid="ignore"):
+            near = np.abs(computed - real) <= step * (1 + 1e-6) + 1e-9 * np.abs(real)
+        return near | (np.isnan(computed) & np.isnan(real))
+
+
+def numbers_of(table: pa.Table, schema: TableSchema) -> Numbers | None:
+    """Return the numeric columns, None if there are too few columns or persons."""
+    columns = [c for c in schema.learned() if c.kind in ("integer", "numeric")][:MAX_COLUMNS]
+    persons = persons_in(table, schema)
+    count = table.num_rows if persons is None else int(np.unique(persons).size)
+    if len(columns) < 2 or count < MIN_PERSONS:
+        return None
+    values = np.stack([_values(table.column(c.name)) for c in columns])
+    varied = np.array([_has_distinct(row) for row in values])
+    steps = np.array([half_unit(c) for c in columns])
+    return Numbers(tuple(c.name for c in columns), values, steps, varied, _glance(values))
+
+
+def half_unit(column: ColumnSchema) -> float:
+    """Return half a unit in the last place in which a column's numbers are written."""
+    decimals = 0 if column.kind == "integer" else column.decimals
+    return 1e-9 if decimals is None else 0.5 * 10.0**-decimals
+
+
+def _values(column: pa.ChunkedArray) -> Floats:
+    numbers = pc.cast(column, pa.float64(), safe=False).combine_chunks()
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _has_distinct(values: Floats) -> bool:
+    known = values[~np.isnan(values)]
+    return np.unique(known[:1000]).size >= MIN_DISTINCT or np.unique(known).size >= MIN_DISTINCT
+
+
+def _glance(values: Floats) -> Rows:
+    count = min(values.shape[1], 50 * GLANCE_ROWS)
+    rows = np.unique(np.linspace(0, values.shape[1] - 1, count).astype(np.int64))
+    present = (~np.isnan(values[:, rows])).sum(axis=0)
+    return rows[np.argsort(-present, kind="stable")[:GLANCE_ROWS]]

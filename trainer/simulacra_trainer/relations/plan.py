@@ -1,0 +1,79 @@
+"""What a fit does with the relations of a schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.kinds.model import Knowledge
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.relations.compute import sentence, violations
+from simulacra_trainer.relations.model import RelatedModel
+
+CHECKED_ROWS = 5_000
+
+
+def usable_relations(schema: TableSchema, request: FitRequest) -> TableSchema:
+    """Return the schema with the relations that this fit keeps.
+
+    Under differential privacy there are none: that they hold is a fact about the real rows. A
+    column that stated edges name is learned, so that these edges mean something.
+    """
+    if request.privacy is not None:
+        return schema.model_copy(update={"relations": []})
+    edges = [*request.knowledge.required, *request.knowledge.forbidden]
+    named = {name for edge in edges for name in (edge.source, edge.target)}
+    kept = [r for r in schema.relations if r.kind == "not_above" or r.column not in named]
+    return schema.model_copy(update={"relations": kept})
+
+
+def knowledge_of_learned(knowledge: Knowledge, schema: TableSchema) -> Knowledge:
+    """Return the knowledge without computed columns, whose causes are their operands."""
+    computed = {relation.column for relation in schema.computed()}
+    tiers = [[name for name in tier if name not in computed] for tier in knowledge.tiers]
+    return knowledge.model_copy(update={"tiers": [tier for tier in tiers if tier]})
+
+
+def graph_with_computed(graph: CausalGraph, schema: TableSchema) -> CausalGraph:
+    """Return the graph with each computed column as the effect of its operands."""
+    order, parents = list(graph.order), dict(graph.parent_lists)
+    edges = list(graph.edges)
+    for relation in schema.computed():
+        place = {name: i for i, name in enumerate(order)}
+        parents[relation.column] = sorted(relation.of, key=place.__getitem__)
+        order.append(relation.column)
+        for name in relation.of:
+            edges.append(
+                {"source": name, "target": relation.column, "strength": 1.0, "state": "directed"}
+            )
+    return graph.model_copy(update={"order": order, "parent_lists": parents, "edges": edges})
+
+
+def with_relations(model: FittedModel, schema: TableSchema) -> FittedModel:
+    """Return the model with the relations of the schema, if it has any."""
+    return RelatedModel(model, schema) if schema.relations else model
+
+
+def relations_report(model: FittedModel, schema: TableSchema, seed: int) -> list[dict[str, Any]]:
+    """Return each relation as a sentence, and in how many of some generated rows it fails."""
+    if not schema.relations:
+        return []
+    rows = model.sample(CHECKED_ROWS, np.random.default_rng([seed, 29]))
+    return counted(rows, schema)
+
+
+def counted(rows: pa.Table, schema: TableSchema) -> list[dict[str, Any]]:
+    """Return each relation as a sentence, with the rows and how many of them it fails in."""
+    return [
+        {
+            "relation": sentence(relation),
+            "rows": rows.num_rows,
+            "violations": violations(rows, relation, schema),
+        }
+        for relation in schema.relations
+    ]
