@@ -51,7 +51,7 @@ class Set:
 SERVER = ("embedded", "s3", "vault", "aws", "frames", "private")
 SETS = {
     "client": Set((), ("simulacra",), lacks=("mcp", "pyarrow")),
-    "agent": Set(("mcp", "frames"), ("simulacra",), tests=("tests/client",)),
+    "agent": Set(("mcp", "frames", "inference"), ("simulacra",), tests=("tests/client",)),
     "server": Set(
         SERVER,
         (),

@@ -27,6 +27,7 @@ from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import Cluster
 from simulacra_custody.audit.certificates import Certificates
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
+from simulacra_custody.audit.live_keys import PublishedLiveKeys
 from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.service import Custody
@@ -57,6 +58,7 @@ class Services:
     custody: Custody
     audit: SegmentedAuditLog
     certificates: Certificates
+    live_keys: PublishedLiveKeys
     audit_reader: AuditReader
     signing: SigningKeyStore
     clients: Clients
@@ -110,6 +112,7 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             custody=stores.custody,
             audit=stores.audit,
             certificates=Certificates(stores.audit.store),
+            live_keys=PublishedLiveKeys(stores.audit.store),
             audit_reader=AuditReader(stores.audit),
             signing=signing,
             clients=Clients(cluster),

@@ -99,6 +99,7 @@ class AsyncClient:
     delete_effect = _awaited(operations.effects.delete_effect)
     erasure_certificate = _awaited(operations.certificates.erasure_certificate)
     erasure_certificates = _awaited(operations.certificates.erasure_certificates)
+    live_keys_root = _awaited(operations.certificates.live_keys_root)
     audit_checkpoint = _awaited(operations.certificates.audit_checkpoint)
     explain = _awaited(operations.account.explain)
     published_keys = _awaited(operations.certificates.published_keys)

@@ -96,6 +96,7 @@ class Client:
     delete_effect = _blocking(operations.effects.delete_effect)
     erasure_certificate = _blocking(operations.certificates.erasure_certificate)
     erasure_certificates = _blocking(operations.certificates.erasure_certificates)
+    live_keys_root = _blocking(operations.certificates.live_keys_root)
     audit_checkpoint = _blocking(operations.certificates.audit_checkpoint)
     explain = _blocking(operations.account.explain)
     published_keys = _blocking(operations.certificates.published_keys)

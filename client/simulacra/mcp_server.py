@@ -35,6 +35,7 @@ INSTRUCTIONS = (
     "Simulacra makes synthetic tables. Use `upload` for a table, `wait` for its job, and `schema` "
     "for its columns. Then `generate` rows under conditions or interventions on these columns, "
     "`wait` again, `download` the rows to a file, and `delete` the dataset when you are done. "
+    "Generated rows are worth fewer respondents than there are rows: pass on what `download` says. "
     "`estimate` answers causal questions: begin your answer with the text of its verdict. "
     "Rows never come back as text: work on the files."
 )
@@ -164,6 +165,10 @@ class Tools:
             bool,
             Field(description="Rows in pairs: each row, then its counterfactual twin under `do`."),
         ] = False,
+        evidence: Annotated[
+            bool,
+            Field(description="Add evidence_weight, a last column for use as frequency weights."),
+        ] = True,
         seed: Annotated[int | None, Field(description="Same seed, same rows.")] = None,
     ) -> Json:
         """Start to generate rows. Wait for the job_id, then download the generation_id."""
@@ -174,6 +179,7 @@ class Tools:
                 conditions=conditions,
                 interventions=do,
                 counterfactual=counterfactual,
+                evidence=evidence,
                 seed=seed,
             )
 
@@ -248,11 +254,16 @@ class Tools:
             return found.verdict_first() if isinstance(found, Effect) else dict(found)
 
     async def download(self, generation_id: str, path: Local) -> Json:
-        """Write a generation's rows to a file with the suffix .parquet, .csv or .arrow."""
+        """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file.
+
+        `worth` says how many respondents the rows are worth: tell it to whoever analyzes them.
+        """
         with _tool_errors():
             target = self._inside(path)
             size = await self._client.download(generation_id, target, format_of(target))
-            return {"path": str(target), "bytes": size}
+            found = await self._client.generation(generation_id)
+            worth = {"worth": found.sentence} if found.sentence else {}
+            return {"path": str(target), "bytes": size, **worth}
 
     async def delete(
         self,

@@ -95,10 +95,25 @@ class Generation(Document):
     counterfactual: bool | None
     identification: Json | None
     attainment: Json | None
+    evidence: Json | None
     artifact_url: str | None
     created_at: str | None
     expires_at: str | None
     error: Json | None
+
+    @property
+    def sentence(self) -> str | None:
+        """What the rows are worth, in one sentence; None before the end or without weights."""
+        return (self.evidence or {}).get("sentence")
+
+    def __str__(self) -> str:
+        """Return the fields, then what the rows are worth."""
+        return "\n".join(filter(None, [repr(self), self.sentence]))
+
+    def _repr_html_(self) -> str:
+        """Return what the rows are worth, then the fields as a table."""
+        text = f"<p>{escape(self.sentence)}</p>" if self.sentence else ""
+        return text + super()._repr_html_()
 
 
 class Probe(Document):

@@ -9,9 +9,9 @@ A list is read as far as it is asked for: a page costs what a page holds, at a m
 well (the changes since are undone on the way), and a list by a label's value costs what has that
 label.
 
-What must not outlive its object (a wrapped data key, a Secret) leaves the disk with it: freed pages
-are overwritten (`secure_delete`) and the write-ahead log, which still holds the old page, is
-overwritten and emptied at once.
+What must not outlive its object (a wrapped data key, a Secret, an erased question) leaves the disk
+with it: freed pages are overwritten (`secure_delete`) and the write-ahead log, which still holds
+the old page, is overwritten and emptied at once.
 """
 
 from __future__ import annotations
@@ -370,7 +370,9 @@ def _shreds(key: Key, old: Object | None, new: Object | None) -> bool:
         return False
     if key.resource == "secrets":
         return new is None or new.get("data") != old.get("data")
-    wrapped = old.get("status", {}).get("wrappedKey")
-    return wrapped is not None and (
-        new is None or new.get("status", {}).get("wrappedKey") != wrapped
-    )
+    status = old.get("status", {})
+    wrapped = status.get("wrappedKey")
+    if new is None:
+        # The key of an erased object went before; its question goes now.
+        return wrapped is not None or status.get("erasure") is not None
+    return wrapped is not None and new.get("status", {}).get("wrappedKey") != wrapped

@@ -2,7 +2,8 @@
 
 An operator of the installation gives them to a customer whose tenant is deleted and who can no
 longer call the API. Reads the store of ``SIMULACRA_AUDIT`` and writes one JSON document a line,
-each a file for ``simulacra verify-certificate``. Exits with 1 when there is no certificate.
+each a file for ``simulacra verify-certificate``, with an absence proof under the newest root of
+the live keys. Exits with 1 when there is no certificate.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 
 from simulacra_custody.audit.certificates import RETENTION_S, statement_of
 from simulacra_custody.errors import CustodyError
-from simulacra_custody.wiring import open_certificates
+from simulacra_custody.wiring import open_certificates, open_live_keys
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,10 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     tenant = parser.parse_args(arguments).tenant
     count = 0
     try:
+        live_keys = open_live_keys()
         for signed in open_certificates().read_all():
             statement = statement_of(signed)
             if tenant in (statement["tenant"], statement["tenant_uid"]):
-                sys.stdout.write(json.dumps({"statement": statement, "signature": signed}) + "\n")
+                proof = live_keys.proof(statement)
+                document = {"statement": statement, "signature": signed, "absence_proof": proof}
+                sys.stdout.write(json.dumps(document) + "\n")
                 count += 1
     except CustodyError as error:
         parser.error(str(error))

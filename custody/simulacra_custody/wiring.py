@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from simulacra_custody.audit.certificates import Certificates
+from simulacra_custody.audit.live_keys import PublishedLiveKeys
 from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.errors import SettingsError
 from simulacra_custody.keys.base import KeyProvider
@@ -50,6 +51,11 @@ def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
 def open_certificates(env: Mapping[str, str] = os.environ) -> Certificates:
     """Return the certificates in the store of ``SIMULACRA_AUDIT``. Raises `SettingsError`."""
     return Certificates(open_store(env, AUDIT_VARIABLE))
+
+
+def open_live_keys(env: Mapping[str, str] = os.environ) -> PublishedLiveKeys:
+    """Return the live keys in the store of ``SIMULACRA_AUDIT``. Raises `SettingsError`."""
+    return PublishedLiveKeys(open_store(env, AUDIT_VARIABLE))
 
 
 def open_store(env: Mapping[str, str], variable: str) -> ObjectStore:

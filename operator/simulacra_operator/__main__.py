@@ -25,6 +25,8 @@ from simulacra_operator.runtime.metered_client import MeteredCluster
 from simulacra_operator.runtime.store_claim import StoreClaim
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.tasks import cleanup, watchers
+from simulacra_operator.tasks.canary.task import Canary
+from simulacra_operator.tasks.live_keys import LiveKeyPublication
 from simulacra_operator.tasks.periodic import Periodic
 from simulacra_operator.tasks.rotation import Rotation
 from simulacra_operator.tasks.sweep import Sweep
@@ -49,7 +51,7 @@ async def operate(settings: Settings, custody: CustodyClient) -> None:
         await claim.acquire()
         await leadership.acquire()
         tasks = (leadership.hold(), claim.hold(), controller.run(), sweep.run())
-        await _lead(controller, (*tasks, *_periodic_tasks(controller, settings)))
+        await _lead(controller, (*tasks, *_periodic_tasks(controller, settings, sweep)))
     finally:
         await leadership.release()
         await runner.cleanup()
@@ -57,7 +59,7 @@ async def operate(settings: Settings, custody: CustodyClient) -> None:
         custody.close()
 
 
-def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
+def _periodic_tasks(controller: Controller, settings: Settings, sweep: Sweep) -> list[Run]:
     """Return the periodic tasks besides the sweep, with their pauses in seconds."""
     cluster, custody, scope = controller.cluster, controller.custody, controller.scope
     private = settings.webhooks_allow_private
@@ -65,6 +67,7 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
     tombstones = partial(cleanup.delete_tombstones, cluster, controller.now)
     notices = partial(cleanup.delete_notices, cluster, controller.now)
     guard = AuditGuard(cluster, custody, controller.signing_keys)
+    live_keys = LiveKeyPublication(sweep, custody, controller.signing_keys)
     certificates = partial(cleanup.sweep_certificates, custody)
     requests = partial(watchers.poll_access_requests, controller)
     tenants = partial(watchers.watch_tenants, controller)
@@ -73,12 +76,16 @@ def _periodic_tasks(controller: Controller, settings: Settings) -> list[Run]:
         WebhookDelivery(cluster, custody, allow_private=private).run(),
         Periodic("checkpoint", 5.0, guard.sign).run(),
         Periodic("audit check", 1.0, guard.check).run(),
+        Periodic("live key publication", 10.0, live_keys.step).run(),
         Periodic("access request poll", 300.0, requests).run(),
         Periodic("orphan cleanup", 600.0, orphans).run(),
         Periodic("tombstone cleanup", 600.0, tombstones).run(),
         Periodic("notice cleanup", 3600.0, notices).run(),
         Periodic("certificate cleanup", 3600.0, certificates).run(),
     ]
+    if settings.canary.minutes and scope.everywhere:
+        canary = Canary(cluster, custody, controller.signing_keys, settings.canary, controller.now)
+        tasks.append(Periodic("canary", 15.0, canary.step).run())
     if not scope.everywhere:
         tasks.append(Periodic("tenant watch", 5.0, tenants).run())
     return tasks

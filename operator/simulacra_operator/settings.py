@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.contract.webhook import allows_private
@@ -20,8 +21,34 @@ LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
 IDENTITY_VARIABLE = "SIMULACRA_OPERATOR_IDENTITY"
 
 
+CANARY_VARIABLE = "SIMULACRA_CANARY_MINUTES"
+CANARY_FILES_VARIABLE = "SIMULACRA_CANARY_FILES"
+
+
 class OperatorSettingsError(Exception):
     """A variable is malformed; the message names it and a valid form."""
+
+
+@dataclass(frozen=True)
+class CanarySettings:
+    """When the canary lives, and where on this machine it looks for its marks.
+
+    Attributes:
+        minutes: pause between two lives; 0: no canary.
+        files: paths or globs by the name of the place.
+    """
+
+    minutes: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the variables. Raises ValueError."""
+        minutes = env.get(CANARY_VARIABLE) or "0"
+        if not (minutes.isascii() and minutes.isdigit()):
+            raise ValueError(f"{CANARY_VARIABLE} is malformed: set it to minutes, for example 60")
+        pairs = [one.partition("=") for one in env.get(CANARY_FILES_VARIABLE, "").split(":") if one]
+        return cls(int(minutes), {name: path for name, _, path in pairs})
 
 
 @dataclass(frozen=True)
@@ -41,6 +68,7 @@ class Settings:
         scope: the served tenants.
         placement: nodes and queue of the pods.
         take_over: the installation whose store this one may take over.
+        canary: the canary's settings.
     """
 
     trainer_image: str
@@ -55,6 +83,7 @@ class Settings:
     scope: Scope = field(default_factory=Scope)
     placement: Placement = field(default_factory=lambda: Placement(ModelResources()))
     take_over: str | None = None
+    canary: CanarySettings = field(default_factory=CanarySettings)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -87,6 +116,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             scope=Scope.parse(env.get(NAMESPACES_VARIABLE, "")),
             placement=Placement.from_env(env),
             take_over=take_over,
+            canary=CanarySettings.from_env(env),
         )
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None

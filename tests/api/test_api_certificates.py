@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from proofs import KEYS, Proofs
-from simulacra.certificates import verify_certificate
+from simulacra.certificates import verify_absence, verify_certificate
 from simulacra.cli import app
 from simulacra_crds.kube.client import TENANTS
 from simulacra_custody.audit.checkpoints import Checkpoint
@@ -126,3 +126,30 @@ async def test_verify_certificate_command_works_offline(world: Any, tmp_path: Pa
         CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)]).exit_code
         == 1
     )
+
+
+async def test_certificate_carries_an_absence_proof_once_a_root_is_signed(
+    world: Any, http: Any, tmp_path: Path
+) -> None:
+    proofs, [(name, uid)] = await issued(world, 1)
+    file, keys = tmp_path / "certificate.json", tmp_path / "keys.json"
+    keys.write_text(json.dumps(KEYS.public_document()))
+    command = ["verify-certificate", str(file), "--keys", str(keys)]
+    proofs.publish_live_keys(("datasets", uid))
+    async with world.client() as caller:
+        path = f"/v1/erasure-certificates/{name}"
+        file.write_text(json.dumps((await caller.get(path)).json()))
+        run = CliRunner().invoke(app, command)
+        assert (run.exit_code, "No absence proof" in run.stderr) == (0, True)
+        tree = proofs.publish_live_keys(("datasets", str(uuid.uuid4())))
+        good = (await caller.get(path)).json()
+    found = await http.get("/.well-known/simulacra-live-keys.json", headers={"Authorization": ""})
+    root = verify_absence(good, KEYS.public_document())
+    assert root == found.json()["statement"] == tree.stated.model_dump(mode="json")
+    file.write_text(json.dumps(good))
+    run = CliRunner().invoke(app, command)
+    assert (run.exit_code, "The absence proof is valid" in run.stderr) == (0, True)
+    good["absence_proof"]["neighbors"].clear()
+    file.write_text(json.dumps(good))
+    run = CliRunner().invoke(app, command)
+    assert (run.exit_code, "absence proof is not valid" in run.stderr) == (1, True)

@@ -10,10 +10,13 @@ import time
 from typing import Any
 
 import httpx2
+import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
+import pyreadstat
 import pytest
 import pytest_asyncio
 
@@ -72,6 +75,28 @@ async def test_every_format_has_all_rows(
     assert csv.headers["content-disposition"].endswith('.csv"')
     options = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
     assert pyarrow.csv.read_csv(io.BytesIO(csv.content), convert_options=options).equals(plain)
+    sav = await http.get(_as(url, "sav"))
+    columns, _ = pyreadstat.read_sav(io.BytesIO(sav.content), output_format="dict")
+    assert [word or None for word in columns["segment"]] == plain["segment"].to_pylist()
+    prices = np.array(columns["price"], np.float64)
+    assert np.array_equal(prices, plain["price"].to_numpy(), equal_nan=True)
+    xlsx = await http.get(_as(url, "xlsx"))
+    assert xlsx.headers["content-disposition"].endswith('.xlsx"')
+    header, *rows = openpyxl.load_workbook(io.BytesIO(xlsx.content))["Rows"].values
+    assert header == ("segment", "price", "n")
+    assert rows == [tuple(row.values()) for row in plain.to_pylist()]
+
+
+async def test_a_workbook_of_too_many_rows_is_refused_before_it_is_sent(
+    http: httpx2.AsyncClient, generation: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulacra_api.generations.downloads.MAX_SHEET_ROWS", 100)
+    await acme.generate(generation, [ROWS])
+    url = await _link(http, generation)
+    refused = await http.get(_as(url, "xlsx"))
+    assert refused.status_code == 400
+    assert "1,048,575" in refused.json()["detail"]
+    assert (await http.get(_as(url, "sav"))).status_code == 200
 
 
 async def test_stored_rows_have_digest_ranges_and_head(

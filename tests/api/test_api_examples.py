@@ -263,12 +263,14 @@ async def _proofs(world: Any, caller: Caller, dataset: str) -> None:
     await proofs.publish(world.cluster)
     proofs.certify(tenant["metadata"]["uid"], dataset, str(uuid.uuid4()))
     proofs.checkpoint()
+    proofs.publish_live_keys()
     caller.ids["resource_id"] = dataset
     proving = (
         "listErasureCertificates",
         "getErasureCertificate",
         "getInstallationKeys",
         "getAuditCheckpoint",
+        "getLiveKeysRoot",
     )
     for operation in proving:
         await caller.call(operation)

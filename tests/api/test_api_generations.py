@@ -44,7 +44,7 @@ def _do(column: str, value: Any) -> dict[str, Any]:
         ({"row_count": "10"}, ["/row_count"]),
         ({"row_count": 1_000_001}, ["/row_count"]),
         ({"row_count": 1, "retention_seconds": 604_801}, ["/retention_seconds"]),
-        ({"row_count": 1, "format": "xlsx"}, ["/format"]),
+        ({"row_count": 1, "format": "ods"}, ["/format"]),
         ({"row_count": 1, "color": 1}, ["/color"]),
         ({"row_count": 1, "seed": -1}, ["/seed"]),
         (
@@ -123,6 +123,22 @@ async def test_rows_under_do_carry_the_verdict_of_an_effect(
     assert (shown["identified"], shown["warnings"]) == (kind == "assumed", ["thin"])
     words = {"kind": kind, "text": "words", "rests_on": [], "asks": None}
     assert shown["verdict"] == (None if kind is None else words)
+
+
+async def test_generation_can_leave_out_the_evidence_weight(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    specs = []
+    for name, body in ((key, {"row_count": 10}), (f"{key}-none", {"row_count": 10})):
+        wanted = body | ({"evidence": False} if name != key else {})
+        made = (await _request(http, ready, name, wanted)).json()["generation_id"]
+        specs.append((await world.cluster.get(GENERATION_JOBS, made, "tenant-acme"))["spec"])
+    assert [spec.get("evidence", True) for spec in specs] == [True, False]
+    # The key of a request from before the field is good for the same request with its default.
+    again = await _request(http, ready, key, {"row_count": 10, "evidence": True})
+    assert again.status_code == 202
+    other = await _request(http, ready, key, {"row_count": 10, "evidence": False})
+    assert other.json()["code"] == "simio_idempotency_conflict"
 
 
 async def test_row_limit_error_names_the_limit(world: Any, key: str) -> None:

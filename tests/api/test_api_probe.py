@@ -48,6 +48,8 @@ async def test_probe_returns_rows_and_is_erased(
     body = {"row_count": 2, "conditions": {"categorical": {"segment": {"loyal": 1.0}}}, "seed": 3}
     answering = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
     name = await _probe_of(world)
+    spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
+    assert spec["evidence"] is False  # a look at rows is not for analysis
     assert name not in (await http.get("/v1/generations")).text
     assert name not in (await http.get("/v1/jobs")).text
     figures = {

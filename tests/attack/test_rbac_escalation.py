@@ -190,3 +190,29 @@ def test_the_work_of_both_is_allowed(cluster: RealCluster, scope: str) -> None:
     for session, move in allowed:
         answer = session.send(move)
         assert answer.status_code in (200, 201), f"{move}: {answer.text}"
+
+
+def test_operator_creates_data_of_the_canary_only(cluster: RealCluster) -> None:
+    """With the rights that the chart's `canary.minutes` adds to its role."""
+    api, operator = (Session(cluster, account) for account in ACCOUNTS)
+    canary = "tenant-simulacra-canary"
+    labels = {**OURS, "simulacra.dev/tenant": "simulacra-canary"}
+    who = f"--serviceaccount={SYSTEM}:simulacra-operator"
+    dataset = named("simulacra.dev/v1alpha1", "Dataset", "canary-y", spec={})
+    record = named("v1", "ConfigMap", "canary", data={})
+    create = ("--verb=create", "--resource=datasets.simulacra.dev")
+    cluster.kubectl("create", "clusterrole", "canary", *create)
+    cluster.kubectl("create", "clusterrolebinding", "canary", "--clusterrole=canary", who)
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(namespace(canary, labels)))
+    try:
+        own = Move("POST", group("simulacra.dev/v1alpha1", canary, "datasets"), dataset)
+        eventually(lambda: operator.send(own).status_code == 201, 20)
+        foreign = Move("POST", group("simulacra.dev/v1alpha1", TENANT, "datasets"), dataset)
+        refused = operator.send(foreign)
+        assert (refused.status_code, "canary only" in refused.text) == (403, True)
+        written = Move("POST", core(SYSTEM, "configmaps"), record)
+        assert api.send(written).status_code == 403
+        assert operator.send(written).status_code == 201
+    finally:
+        for kind in ("clusterrolebinding/canary", "clusterrole/canary", f"namespace/{canary}"):
+            cluster.kubectl("delete", kind, "--wait=false")

@@ -28,6 +28,8 @@ HEALTHY = {
     "simulacra_stuck_deletions": "0x90",
     "simulacra_audit_corrupt": "0x90",
     "simulacra_store_foreign": "0x90",
+    "simulacra_canary_leaks": "0x90",
+    "simulacra_canary_ended_timestamp_seconds": "1+60x90",
     'simulacra_custody_errors_total{verb="read"}': "0x90",
     'simulacra_reconcile_total{kind="Model",result="failed"}': "0x90",
     'simulacra_reconcile_total{kind="Model",result="settled"}': "0+50x90",
@@ -50,6 +52,8 @@ FAULTY: dict[str, dict[str, str | None]] = {
     "SimulacraExpiredNotErased": {"simulacra_expired_not_erased": "2x90"},
     "SimulacraStuckDeletions": {"simulacra_stuck_deletions": "1x90"},
     "SimulacraAuditCorrupt": {"simulacra_audit_corrupt": "1x90"},
+    "SimulacraCanaryLeak": {"simulacra_canary_leaks": "1x90"},
+    "SimulacraCanarySilent": {"simulacra_canary_ended_timestamp_seconds": "1x400"},
     "SimulacraStoreForeign": {"simulacra_store_foreign": "1x90"},
     "SimulacraCustodyErrors": {'simulacra_custody_errors_total{verb="read"}': "0+1x90"},
     "SimulacraReconcileFaults": {

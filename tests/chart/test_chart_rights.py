@@ -68,3 +68,21 @@ def test_listed_namespaces_grant_what_the_page_says(component: str) -> None:
         if place in (SYSTEM, f"{SYSTEM}-keys", "default") and not known:
             known = everywhere[resource, name, "tenants"]  # by a Role of its own
         assert verbs <= known | {"delete"}, (resource, name, place)
+
+
+def test_canary_adds_two_rights_of_the_operator_and_none_of_the_api() -> None:
+    with_canary = f"{OWN},canary.minutes=60"
+    more: Rights = {
+        right: added
+        for right, verbs in rendered("operator", with_canary).items()
+        if (added := verbs - rendered("operator").get(right, set()))
+    }
+    kinds = ("datasets", "models", "generationjobs")
+    assert more == {
+        **{(f"{kind}.simulacra.dev", "", "tenants"): {"create"} for kind in kinds},
+        ("events", "", "tenants"): {"list"},
+    }
+    assert rendered("api", with_canary) == rendered("api")
+    assert rendered("operator", f"{LISTED},{with_canary}") == rendered(
+        "operator", f"{LISTED},{OWN}"
+    )

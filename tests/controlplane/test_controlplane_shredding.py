@@ -25,7 +25,8 @@ def body(**fields: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    "change", ["dropped", "replaced", "removed", "secret removed", "secret changed"]
+    "change",
+    ["dropped", "replaced", "removed", "erased", "secret removed", "secret changed"],
 )
 def test_shredded_key_is_gone_from_disk_while_the_database_is_open(
     tmp_path: Path, change: str
@@ -45,6 +46,10 @@ def test_shredded_key_is_gone_from_disk_while_the_database_is_open(
             case "replaced":
                 store.put(DATASET, body(status={"wrappedKey": "another"}))
             case "removed":
+                store.remove(DATASET)
+            case "erased":
+                # As the operator erases: first the key, then the object with its question.
+                store.put(DATASET, body(spec={"conditions": TOKEN}, status={"erasure": {}}))
                 store.remove(DATASET)
             case "secret removed":
                 store.remove(SECRET)

@@ -87,6 +87,7 @@ def test_every_block_is_run_parsed_or_named() -> None:
 
 RUN_HERE = {
     "tutorial.md",
+    "inference.md",
     "explanation/engine.md",
     "howto/customer-keys.md",
     *(
@@ -145,6 +146,16 @@ def test_engine_page_runs_without_a_server(workspace: Any) -> None:
     output = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
     assert {line[:10] for line in output.splitlines()} >= {'{"status":'}
     assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
+
+
+@pytest.mark.e2e
+def test_inference_page_runs_without_a_server(workspace: Any) -> None:
+    pytest.importorskip("statsmodels")
+    (workspace.folder / "analyze.py").write_text("".join(code_blocks("inference.md", "python")))
+    script = "".join(code_blocks("inference.md", "bash"))
+    output = workspace.bash(f"{script}python analyze.py\n")
+    assert re.search(r"rows are worth \d+ respondents", output)
+    assert "education_years" in output
 
 
 @pytest.mark.e2e

@@ -16,6 +16,7 @@ from mcp.client.stdio import stdio_client
 
 from installation import SURVEY, Installation
 from simulacra import AsyncClient
+from simulacra.inference import worth
 
 pytestmark = pytest.mark.e2e
 
@@ -84,6 +85,7 @@ async def test_agent_does_the_main_job_over_mcp(
         rows = pq.read_table(saved["path"])
         assert rows.num_rows == 200
         assert rows["happiness"].to_pylist().count("very happy") == 100
+        assert "was not measured" in saved["worth"]  # conditions together with do()
         question = {
             "treatment": "education_years",
             "value": 16,
@@ -122,10 +124,12 @@ async def test_sdk_uploads_and_returns_pandas_and_polars_tables(
         await client.wait(uploaded.job_id, timeout=120)
         made = await client.generate(uploaded.dataset_id, 50)
         await client.wait(made.job_id, timeout=60)
-        assert (await client.to_polars(made.generation_id)).shape == (50, survey.width)
+        assert (await client.to_polars(made.generation_id)).shape == (50, survey.width + 1)
         found = await client.to_pandas(made.generation_id)
         assert isinstance(found, pandas.DataFrame)
-        assert set(found.columns) == set(survey.columns)
+        assert [*found.columns] == [*survey.columns, "evidence_weight"]
+        sentence = (await client.generation(made.generation_id)).sentence
+        assert f"worth {worth(found):,.0f} respondents" in sentence
         again = await client.upload(found)
         assert again.status in ("queued", "running", "ready")
         await client.delete(again.dataset_id)

@@ -28,7 +28,7 @@ def test_quickstart_runs_from_token_to_erasure(
     inspected, generated, deleted = map(json.loads, done.stdout.splitlines())
     rows = pq.read_table(output)
     assert rows.num_rows == 2000
-    assert rows.column_names == inspected["columns"]
+    assert rows.column_names == [*inspected["columns"], "evidence_weight"]
     hours = pc.min_max(rows["tv_hours"]).as_py()
     assert 0 <= hours["min"] <= hours["max"] <= 2
     happy = pc.sum(pc.equal(rows["happiness"], "very happy")).as_py()

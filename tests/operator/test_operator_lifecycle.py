@@ -154,6 +154,7 @@ def test_a_generation_request_has_the_fields_of_the_rest_api() -> None:
     assert GenerateRequest.model_validate_json(content).interventions == {
         "salary_of_zoe": "salary_of_zoe"
     }
+    assert GenerateRequest.model_validate_json(content).evidence
     manifest = of_type(decide(seen), act.CreateJob).manifest
     assert (manifest["spec"]["completions"], manifest["spec"]["completionMode"]) == (3, "Indexed")
 
@@ -169,13 +170,15 @@ def test_shards_are_summed_and_the_worst_one_decides() -> None:
         }
         artefact = {"name": f"parts/{index:05d}.parquet", "bytes": 1, "sha256": "a" * 64}
         return pod(
-            0, index=index, result=result(rows=5, attainment=attainment, artefacts=[artefact])
+            0,
+            index=index,
+            result=result(rows=5, attainment=attainment, worth=4.5, artefacts=[artefact]),
         )
 
     pods = (part(1, "partial", 1, 0.2), part(0, "exact", 2, 0.0))
     actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
     patch = of_type(actions, act.PatchStatus).patch
-    assert (patch["phase"], patch["rows"]) == ("Partial", 10)
+    assert (patch["phase"], patch["rows"], patch["worth"]) == ("Partial", 10, 4.5)
     assert patch["attainment"]["status"] == "partial"
     assert (patch["attainment"]["met"], patch["attainment"]["effectiveSampleSize"]) == (1, 5.0)
     assert [one["name"] for one in patch["artefacts"]] == [

@@ -42,6 +42,7 @@ from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchem
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     ESTIMATE,
+    EVIDENCE,
     FAILURE,
     GRAPH,
     PROGRESS,
@@ -286,6 +287,8 @@ class StandIn:
             "conditions": [{"asked": 0.3, "attained": 0.3}],
         }
         await self.write(GENERATION_JOBS, name, ATTAINMENT, json.dumps(attained).encode())
+        worth = {"worth": 476.2, "designEffect": 21.0, "sentence": "Worth 476 respondents."}
+        await self.write(GENERATION_JOBS, name, EVIDENCE, json.dumps(worth).encode())
         await self.write(
             GENERATION_JOBS, name, REPORT, json.dumps({"rows": {"synthetic": 2000}}).encode()
         )

@@ -12,6 +12,12 @@ from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster
 from simulacra_custody.audit.certificates import Certificates, ErasedArtifact, ErasureCertificate
 from simulacra_custody.audit.checkpoints import CheckpointSigner
 from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.live_keys import (
+    LIVE_KEYS_TYPE,
+    LiveKey,
+    LiveKeys,
+    PublishedLiveKeys,
+)
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
 from simulacra_custody.stores.local import LocalStore
 
@@ -59,6 +65,13 @@ class Proofs:
         signed = KEYS.sign_certificate(one.statement())
         self.certificates.issue(one, signed)
         return signed
+
+    def publish_live_keys(self, *live: LiveKey, at: datetime | None = None) -> LiveKeys:
+        """Publish a signed root of these keys, by default as of now."""
+        tree = LiveKeys.build(KEYS.log_name, live, at or datetime.now(UTC))
+        signed = KEYS.sign(tree.stated.statement(), LIVE_KEYS_TYPE)
+        PublishedLiveKeys(self._store).publish(tree, signed)
+        return tree
 
     def checkpoint(self) -> None:
         CheckpointSigner(

@@ -171,7 +171,8 @@ def pairs(trained: TrainedModel, request: GenerateRequest, shards: int = 1) -> p
 
 def test_rows_and_twins_alternate_and_share_an_identifier(trained) -> None:
     table = pairs(trained, ask(x=1.0))
-    assert table.column_names == ["pair", "world", *(c.name for c in trained.schema.columns)]
+    names = [c.name for c in trained.schema.columns]
+    assert table.column_names == ["pair", "world", *names, "evidence_weight"]
     assert of(table, "pair").tolist() == [i // 2 for i in range(400)]
     assert of(table, "world").tolist() == ["factual", "counterfactual"] * 200
     assert np.array_equal(of(table, "id")[::2], of(table, "id")[1::2])

@@ -55,7 +55,7 @@ def test_constant_and_empty_columns_are_restored_but_not_learned() -> None:
         }
     )
     table = rows(fit(raw), 100)
-    assert table.column_names == raw.column_names
+    assert table.column_names == [*raw.column_names, "evidence_weight"]
     assert set(table.column("same").to_pylist()) == {"always"}
     assert table.column("empty").null_count == 100
 

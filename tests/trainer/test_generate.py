@@ -37,8 +37,10 @@ def ask(
 
 def test_columns_have_the_order_and_types_of_the_upload(trained: TrainedModel) -> None:
     table = rows(trained, ask(300))
-    assert table.column_names == [c.name for c in trained.schema.columns]
-    assert [str(f.type) for f in table.schema] == [c.storage for c in trained.schema.columns]
+    names = [c.name for c in trained.schema.columns]
+    assert table.column_names == [*names, "evidence_weight"]
+    stored = [c.storage for c in trained.schema.columns]
+    assert [str(f.type) for f in table.schema] == [*stored, "double"]
     assert table.num_rows == 300
 
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_trainer.evidence import worth_of
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -53,6 +54,14 @@ def test_conditions_are_met_exactly(neural: TrainedModel) -> None:
     assert rows.column("segment").to_pylist().count("switcher") == 300
     prices = np.array(rows.column("price").to_pylist())
     assert ((prices >= 5) & (prices <= 6)).all()
+
+
+def test_the_worth_of_rows_is_measured_as_for_the_forest(neural: TrainedModel) -> None:
+    ratio = neural.report["worth"]["ratio"]
+    plan = plan_generation(neural, GenerateRequest(row_count=1000))
+    weights = pa.concat_tables(generate_rows(neural, plan)).column("evidence_weight").to_numpy()
+    assert 0.1 <= ratio <= 1
+    assert weights.sum() == pytest.approx(worth_of(300, 1000, ratio))
 
 
 def test_intervention_sets_its_column_in_every_row(neural: TrainedModel) -> None:

@@ -154,6 +154,13 @@ def test_code_that_decides_personal_data_is_the_subject_whatever_its_name() -> N
     assert subject.name == "zz"
 
 
+def test_row_that_names_no_person_is_a_person_of_its_own() -> None:
+    ids: list[object] = [None, None, *(f"C{i % 40:04d}" for i in range(ROWS - 2))]
+    schema = schema_of(customer_id=ids)
+    assert schema.subject() is not None
+    assert schema.persons == 42
+
+
 def test_first_names_of_a_contact_list_are_no_subject() -> None:
     schema = schema_of(first_name=[FIRST[i % 11] + "aeio"[i % 4] for i in range(ROWS)])
     assert schema.subject() is None

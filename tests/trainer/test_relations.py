@@ -163,9 +163,8 @@ def test_generated_rows_keep_every_relation(
 ) -> None:
     rows, failing = broken(trained, **request_)
     assert failing == {}
-    assert rows.column_names[-len(trained.schema.columns) :] == [
-        column.name for column in trained.schema.columns
-    ]
+    names = [column.name for column in trained.schema.columns]
+    assert rows.column_names[-len(names) - 1 :] == [*names, "evidence_weight"]
     conditions = request_.get("conditions")
     if conditions and "total" in conditions.get("numeric", {}):  # type: ignore[attr-defined]
         assert min(rows["total"].to_pylist()) >= 30

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from simulacra_crds.contract.file_labels import declared_of
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.raw_table import NOTES
 from simulacra_trainer.table.read import open_table, read_table
 from simulacra_trainer.table.readers.code_pages import code_page
-from simulacra_trainer.table.readers.file_labels import declared_of
 
 ROWS = [f"{20 + i % 40},{i * 7 % 100 / 4},{'abc'[i % 3]}" for i in range(60)]
 

@@ -20,6 +20,7 @@ from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     DATASET,
     ESTIMATE,
+    EVIDENCE,
     FAILURE,
     IDENTIFICATION,
     PROGRESS,
@@ -43,6 +44,7 @@ from simulacra_crds.contract.tasks import (
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.effects import EffectResult
 from simulacra_trainer.families.forest.model import Forest
+from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.tasks import context, entry, fit
 from simulacra_trainer.tasks.artifacts import Artifacts
@@ -174,6 +176,12 @@ def test_rows_meet_the_conditions_for_any_number_of_shards(fitted: Pod, tmp_path
     }
     assert reports[0]["asked"] == asked
     assert own.exists(REPORT_PAGE)
+    found = own.load(EVIDENCE, Evidence)
+    assert result.worth == found.worth
+    assert drawn[3].column("evidence_weight").to_pylist() == [found.weight] * 1001
+    assert reports[0]["worth"]["sentence"] == found.sentence
+    assert {one.level for one in found.classes} >= {"zq_bronze"}
+    assert "zq_" not in result.model_dump_json()
 
 
 def test_a_stored_part_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:

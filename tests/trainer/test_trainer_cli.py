@@ -44,10 +44,14 @@ def test_generate_writes_the_requested_rows_and_prints_its_progress(folder: Path
     assert generate(folder) == 0
     table = pq.read_table(folder / "out.parquet")
     assert table.num_rows == 200
-    assert table.column_names == ["group", "price", "visits"]
+    assert table.column_names == ["group", "price", "visits", "evidence_weight"]
     captured = capsys.readouterr()
     assert "100 % generating" in captured.err
+    assert "respondents; use evidence_weight as frequency weights." in captured.err
     assert captured.out == ""
+    assert generate(folder, "--no-evidence") == 0
+    assert pq.read_table(folder / "out.parquet").column_names == ["group", "price", "visits"]
+    assert "respondents" not in capsys.readouterr().err
 
 
 def test_the_first_run_says_that_it_compiles_the_engine(
@@ -69,11 +73,14 @@ def test_the_suffix_of_the_file_sets_its_format(folder: Path, capsys) -> None:
     with pa.ipc.open_file(folder / "rows.arrow") as file:
         assert file.read_all().to_pylist() == stored.to_pylist()
     assert pa.csv.read_csv(folder / "rows.csv").to_pylist() == stored.to_pylist()
-    for name in ("rows.xlsx", "rows", "rows.CSVX"):
+    for name in ("rows.ods", "rows", "rows.CSVX"):
         with pytest.raises(SystemExit) as caught:
             generate(folder, out=name)
         assert caught.value.code == 2
-        assert "--out: the file name must end in .parquet, .csv, .arrow" in capsys.readouterr().err
+        assert (
+            "--out: the file name must end in .parquet, .csv, .arrow, .sav, .xlsx"
+            in capsys.readouterr().err
+        )
         assert not (folder / name).exists()
 
 

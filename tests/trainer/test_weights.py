@@ -98,7 +98,8 @@ def test_weights_are_in_schema_and_report_but_not_generated(weighted) -> None:
         for note in weighted.schema.cleaning
     )
     assert "w" not in weighted.graph.order
-    assert generated(weighted, 10).column_names == ["age", "income", "party"]
+    names = ["age", "income", "party", "evidence_weight"]
+    assert generated(weighted, 10).column_names == names
     found = weighted.report["weights"]
     assert found["effective_rows"] / found["rows"] == pytest.approx(
         weighted.figures["effective_rows_share"], abs=1e-4
@@ -266,7 +267,7 @@ def test_the_command_accepts_weights_and_refuses_bad_ones(survey, tmp_path: Path
         main(["generate", "--model", str(tmp_path / "model"), "--rows", "20", "--out", str(rows)])
         == 0
     )
-    assert rows.read_text().splitlines()[0] == '"age","income","party"'
+    assert rows.read_text().splitlines()[0] == '"age","income","party","evidence_weight"'
 
 
 def test_replicas_and_draws_are_in_proportion() -> None:

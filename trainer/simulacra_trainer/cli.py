@@ -18,6 +18,12 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
+from simulacra_crds.contract.description import (
+    MAX_DESCRIPTION_BYTES,
+    Description,
+    DescriptionInvalid,
+    load_description,
+)
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import (
@@ -35,6 +41,11 @@ from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.files import SUFFIXES, write_tables
 
 BAD_REQUEST = 2
+REQUEST_REASONS = (
+    Reason.REQUEST_INVALID,
+    Reason.CONDITIONS_INFEASIBLE,
+    Reason.DESCRIPTION_MISMATCH,
+)
 MAX_JSON_BYTES = 4 << 20
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,7 +57,7 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     args = _parser().parse_args(argv)
-    if args.command is not run and is_cold():
+    if args.command not in (run, describe) and is_cold():
         _note("compiling the engine for the first run, which takes about a minute")
     try:
         return int(args.command(args))
@@ -57,18 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: --model: {error}\n")
         return BAD_REQUEST
     except InputError as error:
-        sys.stderr.write(f"error: {error.detail}\n")
-        is_request = error.reason in (Reason.REQUEST_INVALID, Reason.CONDITIONS_INFEASIBLE)
+        for one in error.errors:
+            sys.stderr.write(f"error: {one.pointer or '/'}: {one.detail}\n")
+        if not error.errors:
+            sys.stderr.write(f"error: {error.detail}\n")
+        is_request = error.reason in REQUEST_REASONS
         return BAD_REQUEST if is_request else ExitCode.USER_ERROR
 
 
 def fit(args: argparse.Namespace) -> int:
     """Clean a table and fit a model; a neural fit that was interrupted resumes."""
-    from simulacra_trainer.table.clean import clean_table
-    from simulacra_trainer.table.read import open_table
+    from simulacra_trainer.table.description.described import clean_described
+    from simulacra_trainer.table.description.layout import open_described
 
     if not args.data.is_file():
         raise UsageError(f"--data: {args.data} is not a file")
+    description = _load_description(args.describe)
     request = FitRequest(
         family=args.family,
         knowledge=_load(Knowledge, args.knowledge, "--knowledge"),
@@ -78,17 +93,33 @@ def fit(args: argparse.Namespace) -> int:
     )
     with ThreadPoolExecutor(1) as reader:
         # A child process reads the table while the imports below, which take as long, run.
-        table = reader.submit(open_table, args.data)
+        table = reader.submit(open_described, args.data, "auto", description)
         from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
         from simulacra_trainer.pipeline.trained_model import save_model
         from simulacra_trainer.progress import ProgressMeter
 
-        clean = clean_table(table.result(), weights=args.weights)
+        clean = clean_described(table.result(), description, args.weights).clean
     checkpoints = args.out / "checkpoints"
     meter = ProgressMeter(fit_steps(request), _print_progress)
     trained = fit_model(clean.table, clean.schema, request, meter, FitContext(checkpoints))
     save_model(trained, args.out)
     shutil.rmtree(checkpoints, ignore_errors=True)
+    return 0
+
+
+def describe(args: argparse.Namespace) -> int:
+    """Clean a table; print its completed description, or its schema with --schema, as JSON."""
+    from simulacra_trainer.table.description.described import clean_described
+    from simulacra_trainer.table.description.layout import open_described
+
+    if not args.data.is_file():
+        raise UsageError(f"--data: {args.data} is not a file")
+    description = _load_description(args.describe)
+    raw = open_described(args.data, "auto", description)
+    described = clean_described(raw, description, args.weights)
+    schema = described.clean.schema.model_dump(mode="json", exclude_none=True)
+    content = schema if args.schema else described.document
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -106,6 +137,7 @@ def generate(args: argparse.Namespace) -> int:
         conditions=_load(ConditionSet, args.conditions, "--conditions"),
         interventions=do,
         counterfactual=args.counterfactual,
+        evidence=args.evidence,
         seed=args.seed,
     )
     steps = {"loading": 1.0, "planning": 2.0, "generating": 5.0}
@@ -124,9 +156,11 @@ def generate(args: argparse.Namespace) -> int:
     if args.report is not None:
         from simulacra_trainer.pipeline.generation_report import report_generation
 
-        _write_report(report_generation(trained, request, plan.attainment, drawn[0]), args.report)
+        _write_report(report_generation(trained, request, plan, drawn[0]), args.report)
     if plan.attainment is not None:
         sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+    if plan.evidence is not None:
+        _note(plan.evidence.sentence)
     return 0
 
 
@@ -202,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--seed", **seed)
     option("--knowledge", type=Path, help="JSON file: tiers, required and forbidden edges")
     option("--weights", metavar="COL", help="column of survey weights; not generated")
+    option("--describe", type=Path, help="JSON file: description of the table (Data Package)")
     option(
         "--epsilon",
         type=float,
@@ -216,6 +251,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     option("--gpus", type=_whole_number(0, 64), default=0, help="GPUs to fit on (default 0)")
 
+    option = add(describe, "print what each column of a table was read as")
+    option("--data", type=Path, required=True, help="table, as for fit")
+    option("--weights", metavar="COL", help="column of survey weights")
+    option("--describe", type=Path, help="JSON file: description of the table (Data Package)")
+    option("--schema", action="store_true", help="print the cleaned schema instead")
+
     option = add(generate, "generate rows from a model")
     option("--model", **model)
     rows = _whole_number(1, MAX_ROWS)
@@ -224,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=_table_file,
         required=True,
-        help="file to write; its suffix sets the format: .parquet, .csv or .arrow",
+        help="file to write; its suffix sets the format: .parquet, .csv, .arrow, .sav or .xlsx",
     )
     option("--conditions", type=Path, help="JSON file: the conditions object of the REST API")
     option("--do", type=Path, help="JSON file of interventions: {column: number or level}")
@@ -232,6 +273,12 @@ def _parser() -> argparse.ArgumentParser:
         "--counterfactual",
         action="store_true",
         help="write rows in pairs: each row, then its twin under --do",
+    )
+    option(
+        "--no-evidence",
+        dest="evidence",
+        action="store_false",
+        help="leave out the last column, evidence_weight",
     )
     option("--seed", **seed)
     option("--report", type=_report_file, help="report of these rows to write: .html or .json")
@@ -332,6 +379,19 @@ def _load(kind: type[M], path: Path | None, option: str) -> M:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])
         raise UsageError(f"{option}: {where}: {first['msg']}") from None
+
+
+def _load_description(path: Path | None) -> Description | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return load_description(file.read(MAX_DESCRIPTION_BYTES + 1))
+    except OSError:
+        raise UsageError(f"--describe: cannot read {path}") from None
+    except DescriptionInvalid as error:
+        faults = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in error.errors)
+        raise UsageError(f"--describe: {faults}") from None
 
 
 def _privacy(epsilon: float, delta: float) -> DifferentialPrivacy:

@@ -1,4 +1,4 @@
-"""Routes of erasure certificates, and of the keys and checkpoint that verify them."""
+"""Routes of erasure certificates, and of the keys, checkpoint and root that verify them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.certificates.schemas import CertificateBody, CertificateList
-from simulacra_api.certificates.service import certificate_of, certificate_page, published_keys
+from simulacra_api.certificates.schemas import CertificateBody, CertificateList, LiveKeysBody
+from simulacra_api.certificates.service import (
+    certificate_of,
+    certificate_page,
+    newest_root,
+    published_keys,
+)
 from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.http.pagination import ListQuery, link_next
 from simulacra_api.http.problems import Problem
@@ -73,3 +78,18 @@ async def checkpoint(services: ServicesDep) -> Response:
         raise Problem("simio_unavailable", detail, headers={"Retry-After": "60"})
     headers = {"Cache-Control": "public, max-age=10"}
     return Response(note, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@router.get(
+    "/.well-known/simulacra-live-keys.json",
+    operation_id="getLiveKeysRoot",
+    summary="Get the newest signed root of the live data keys",
+    responses=problems(),
+)
+async def live_keys(services: ServicesDep, response: Response) -> LiveKeysBody:
+    """A Merkle root (RFC 6962) over hashes of all live keys; absence proofs are made under it.
+
+    The hashes have a new nonce in each root, so neither root nor proofs name a resource.
+    """
+    response.headers["Cache-Control"] = "public, max-age=10"
+    return await newest_root(services.live_keys)

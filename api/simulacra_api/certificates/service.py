@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from simulacra_api.certificates.schemas import CertificateBody, CertificateItem, CertificateList
+from simulacra_api.certificates.schemas import (
+    AbsenceProof,
+    CertificateBody,
+    CertificateItem,
+    CertificateList,
+    LiveKeysBody,
+)
 from simulacra_api.http.pagination import ListQuery, SortKey, cursor_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
 from simulacra_custody.audit.certificates import CertificateEntry, statement_of
+from simulacra_custody.audit.live_keys import PublishedLiveKeys, root_document
+from simulacra_custody.errors import CustodyError
+
+_LOG = logging.getLogger("simulacra_api")
 
 
 async def certificate_page(repository: TenantRepository, query: ListQuery) -> CertificateList:
@@ -36,7 +47,21 @@ async def certificate_of(repository: TenantRepository, name: str) -> Certificate
     if entry is None:
         raise Problem("simio_certificate_not_found")
     signed = await asyncio.to_thread(certificates.read, tenant_uid, entry)
-    return CertificateBody(**_shown(entry), statement=statement_of(signed), signature=signed)
+    statement = statement_of(signed)
+    proof = await _absence_proof(repository.services.live_keys, statement)
+    return CertificateBody(
+        **_shown(entry), statement=statement, signature=signed, absence_proof=proof
+    )
+
+
+async def newest_root(live_keys: PublishedLiveKeys) -> LiveKeysBody:
+    """Return the newest signed root of the live keys; 503 before the first."""
+    newest = await asyncio.to_thread(live_keys.newest)
+    if newest is None:
+        detail = "No root of the live keys has been signed yet. Try again as Retry-After says."
+        raise Problem("simio_unavailable", detail, headers={"Retry-After": "60"})
+    signed, live = newest
+    return LiveKeysBody(**root_document(live.stated, signed))
 
 
 async def published_keys(cluster: Cluster) -> dict[str, Any]:
@@ -46,6 +71,18 @@ async def published_keys(cluster: Cluster) -> dict[str, Any]:
         detail = "The operator has not published its keys yet. Try again as Retry-After says."
         raise Problem("simio_unavailable", detail, headers={"Retry-After": "5"})
     return dict(json.loads(found["data"]["keys.json"]))
+
+
+async def _absence_proof(
+    live_keys: PublishedLiveKeys, statement: dict[str, Any]
+) -> AbsenceProof | None:
+    """Return the proof; None while there is none, so that the certificate is readable anyhow."""
+    try:
+        proof = await asyncio.to_thread(live_keys.proof, statement)
+    except CustodyError as error:
+        _LOG.warning("absence proof failed: %s", type(error).__name__)
+        return None
+    return None if proof is None else AbsenceProof.model_validate(proof)
 
 
 def _shown(entry: CertificateEntry) -> dict[str, Any]:

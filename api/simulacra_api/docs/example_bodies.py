@@ -91,6 +91,17 @@ GENERATION_BODY = {
     "conditions": CONDITIONS,
     "interventions": {},
     "attainment": {"status": "exact", "effective_sample_size": 1240.5},
+    "evidence": {
+        "column": "evidence_weight",
+        "worth": 689.1,
+        "weight": 0.34455,
+        "ratio": 0.85,
+        "design_effect": 2.9,
+        "basis": "backing",
+        "sentence": (
+            "These 2,000 rows are worth 689 respondents; use evidence_weight as frequency weights."
+        ),
+    },
     "artifact_url": (
         f"{BASE}/v1/generations/{GENERATION}/artifact"
         "?format=parquet&expires=1772444700&signature=3q2-7w"
@@ -222,6 +233,17 @@ WEBHOOK_BODY = {
     "created_at": CREATED,
     "disabled_at": None,
 }
+LIVE_KEYS: Json = {
+    "statement": {
+        "version": 1,
+        "installation": "simulacra.dev/audit/90785e326a9365f5",
+        "listed_at": EXPIRES,
+        "nonce": "9c" * 32,
+        "size": 16,
+        "root": SHA256,
+    },
+    "signature": "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi...",
+}
 CERTIFICATE_ITEM: Json = {
     "resource_id": DATASET,
     "uid": "0e0f8f6e-9d0a-4a53-8d0f-7b1f6f3a2c11",
@@ -247,6 +269,13 @@ CERTIFICATE_BODY = CERTIFICATE_ITEM | {
         "audit": {"index": 41, "root": SHA256},
     },
     "signature": "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi...",
+    "absence_proof": {
+        "root": LIVE_KEYS,
+        "neighbors": [
+            {"index": 3, "leaf": "3f" * 32, "path": ["0a" * 32, "1b" * 32, "2c" * 32, "3d" * 32]},
+            {"index": 4, "leaf": "5e" * 32, "path": ["4e" * 32, "5f" * 32, "60" * 32, "71" * 32]},
+        ],
+    },
 }
 INSTALLATION_KEYS: Json = {
     "keys": [

@@ -22,7 +22,11 @@ from simulacra_api.tenancy.create import (
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.effect_statements import check_statements
-from simulacra_crds.contract.generation_conditions import FieldError, check_interventions
+from simulacra_crds.contract.generation_conditions import (
+    FieldError,
+    check_interventions,
+    several_answers,
+)
 from simulacra_crds.contract.names import effect_name, job_id
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import ESTIMATE
@@ -85,7 +89,7 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
     """Check a question against a schema; return one entry per wrong field, none when it fits."""
     errors = []
     treatment = schema.find(request.treatment)
-    known = treatment is not None and treatment.learned
+    known = treatment is not None and treatment.learned and treatment.kind != "multi"
     for field, value in (("/value", request.value), ("/baseline", request.baseline)):
         at = field if known else "/treatment"
         wrong = check_interventions({request.treatment: value}, schema)
@@ -100,6 +104,9 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
         if column is None or not column.learned or taken:
             detail = "Must be a learned column of the schema, not the treatment or the outcome."
             errors.append(FieldError(pointer="/segment", detail=detail))
+        elif column.kind == "multi":
+            detail = several_answers(column)
+            errors.append(FieldError(pointer="/segment", detail=detail))
     lists = {name: getattr(request, name) for name in STATEMENTS}
     errors += check_statements(lists, request.treatment, request.outcome, schema)
     return [error for at, error in enumerate(errors) if error not in errors[:at]]
@@ -112,6 +119,8 @@ def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldErr
     if column is None or not column.learned or column.kind == "datetime" or taken:
         detail = "Must be a learned number, boolean or category of the schema, not the treatment."
         return [FieldError(pointer="/outcome", detail=detail)]
+    if column.kind == "multi":
+        return [FieldError(pointer="/outcome", detail=several_answers(column))]
     detail = ""
     if column.is_numeric:
         if level is not None:

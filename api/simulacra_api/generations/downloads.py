@@ -29,6 +29,8 @@ from simulacra_api.http.ranges import parse_range
 from simulacra_api.settings import LINK_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, status_of
 from simulacra_crds.contract.tasks import PART_PREFIX
+from simulacra_crds.contract.xlsx import MAX_ROWS as MAX_SHEET_ROWS
+from simulacra_crds.contract.xlsx import TOO_MANY as TOO_MANY_FOR_A_SHEET
 from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_custody.artifact_writer import StoredArtifact
@@ -42,6 +44,8 @@ MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
     "arrow": "application/vnd.apache.arrow.file",
+    "sav": "application/x-spss-sav",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 
@@ -101,6 +105,8 @@ class Download:
             raise Problem("simio_customer_key")
         self.uid = generation.metadata.uid
         self.rows = generation.status.rows
+        if file_format == "xlsx" and (self.rows or 0) > MAX_SHEET_ROWS:
+            raise Problem("simio_invalid_field", TOO_MANY_FOR_A_SHEET)
         self._wrapped_key = generation.status.wrapped_key
 
     @property

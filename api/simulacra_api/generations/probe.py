@@ -53,7 +53,7 @@ async def probe(repository: TenantRepository, dataset: Dataset, request: ProbeRe
         raise Problem("simio_customer_key", detail)
     began = time.monotonic()
     name = PROBE_PREFIX + secrets.token_hex(12)
-    wanted = GenerationRequest(**dict(request), retention_seconds=RETENTION_SECONDS)
+    wanted = GenerationRequest(**dict(request), evidence=False, retention_seconds=RETENTION_SECONDS)
     await create_generation(repository, dataset, wanted, name, digest="")
     try:
         generation = await _finished(repository, name)

@@ -1,4 +1,4 @@
-"""Conversion of stored Parquet parts to one CSV, Arrow or Parquet file, as a stream.
+"""Conversion of stored Parquet parts to one file of another format, as a stream.
 
 Memory holds one part as stored, one batch of its rows, and the bytes written for the batch.
 """
@@ -14,9 +14,11 @@ import pyarrow.parquet
 
 from simulacra_api.generations.safe_cells import safe_batch
 from simulacra_crds.contract.cell_text import csv_batch
+from simulacra_crds.contract.sav import SavWriter
+from simulacra_crds.contract.xlsx import XlsxWriter
 
 BATCH_ROWS = 65_536
-Format = Literal["parquet", "csv", "arrow"]
+Format = Literal["parquet", "csv", "arrow", "sav", "xlsx"]
 
 
 class _Sink:
@@ -48,11 +50,13 @@ def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -
     Args:
         parts: Parquet files with one schema, read one after the other.
         file_format: csv (RFC 4180, header line, missing values empty, cells in the form of the
-            upload), arrow (IPC file, dictionaries written out) or parquet (zstd).
+            upload), arrow (IPC file, dictionaries written out), sav (SPSS, with labels and missing
+            codes), xlsx (typed cells and a sheet of labels) or parquet (zstd).
         safe: put a single quote before texts of a CSV that a spreadsheet would run.
 
     Raises:
         pyarrow.ArrowInvalid: for a part that is not Parquet or has another schema.
+        ValueError: more rows than a sheet of a workbook holds.
     """
     sink, writer, schema = _Sink(), None, None
     for part in parts:
@@ -96,4 +100,8 @@ def _open_writer(sink: _Sink, schema: pa.Schema, file_format: Format) -> Any:
         return pyarrow.csv.CSVWriter(sink, schema)
     if file_format == "arrow":
         return pa.ipc.new_file(sink, schema)
+    if file_format == "sav":
+        return SavWriter(sink, schema)
+    if file_format == "xlsx":
+        return XlsxWriter(sink, schema)
     return pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd")

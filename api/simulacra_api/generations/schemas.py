@@ -38,6 +38,13 @@ class GenerationRequest(BaseModel):
             " both rows of a pair, so it is even."
         ),
     )
+    evidence: bool = Field(
+        default=True,
+        description=(
+            "Add the column evidence_weight, last: use it as frequency weights, and intervals from"
+            " the rows are those of the respondents behind them."
+        ),
+    )
     seed: Seed | None = Field(default=None, description="Drawn when absent.")
     format: Format = "parquet"
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
@@ -106,6 +113,14 @@ class GenerationBody(BaseModel):
     )
     attainment: dict[str, Any] | None = Field(
         default=None, description="Requested and attained values of each condition."
+    )
+    evidence: dict[str, Any] | None = Field(
+        default=None,
+        description=(
+            "What the rows are worth: worth in respondents, ratio that the model kept of"
+            " dependences, design_effect, basis of the count, classes of conditioned columns, and a"
+            " sentence. worth is null, with a reason, where it was not measured."
+        ),
     )
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
     artifacts: list[CustomerArtifact] | None = Field(

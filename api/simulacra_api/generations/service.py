@@ -25,7 +25,7 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name, job_id
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import ATTAINMENT, IDENTIFICATION
+from simulacra_crds.contract.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD, GenerationJob
@@ -35,6 +35,9 @@ from simulacra_custody.errors import ArtifactMissing
 
 FORMAT = f"{GROUP}/format"
 """Annotation: the format in the artifact's link; the customer may change it in the link."""
+
+ADDED_LATER = {"counterfactual": False, "evidence": True}
+"""Fields that were added to the body later, with the values that mean their absence."""
 
 
 async def request_generation(
@@ -48,7 +51,7 @@ async def request_generation(
     """
     name = generation_name(repository.caller.tenant_name, dataset.metadata.name, key)
     # A field added to the body later must not change the digest of earlier requests.
-    unset = None if request.counterfactual else {"counterfactual"}
+    unset = {name for name, value in ADDED_LATER.items() if getattr(request, name) is value}
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
     if existing := await find_created(repository, GENERATION_JOBS, name, digest):
         return existing
@@ -116,6 +119,7 @@ def _spec(request: GenerationRequest, schema: TableSchema) -> Object:
         "conditions": request.conditions.to_wire(),
         "interventions": values,
         **({"counterfactual": True} if request.counterfactual else {}),
+        **({} if request.evidence else {"evidence": False}),
         "seed": secrets.randbelow(2**31) if request.seed is None else request.seed,
         "shards": -(-request.row_count // ROWS_PER_SHARD),
         "retentionSeconds": request.retention_seconds,
@@ -175,6 +179,8 @@ async def generation_body(
     )
     if body.status in ("ready", "partial"):
         body.attainment = await attainment_of(repository, generation)
+        if spec.evidence:
+            body.evidence = await _document(repository, generation, EVIDENCE)
         if spec.interventions:
             body.identification = await _identification(repository, generation)
         body.artifacts = await customer_artifacts(repository, generation)

@@ -261,7 +261,7 @@ STEPS = (
         ),
         kept=(
             Kept(
-                "Synthetic rows, requested and attained conditions, identification, report,"
+                "Synthetic rows, requested and attained conditions, identification, worth, report,"
                 " settings and progress",
                 CLOCK.format(since="the end of the job"),
                 _files(
@@ -269,6 +269,7 @@ STEPS = (
                     "parts/*",
                     "attainment.json",
                     "identification.json",
+                    "evidence.json",
                     "report.json",
                     "report.html",
                 ),

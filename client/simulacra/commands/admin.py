@@ -1,4 +1,4 @@
-"""`simulacra admin`: decisions of the service's operators about requests for access.
+"""`simulacra admin`: decisions about requests for access, and the canary's results.
 
 The commands run the real kubectl, so that every authentication of a kubeconfig works. They need no
 credentials of the service.
@@ -18,7 +18,8 @@ import typer
 from simulacra.commands.output import note
 
 app = typer.Typer(
-    no_args_is_help=True, help="Decide about requests for access (needs kubectl and a kubeconfig)."
+    no_args_is_help=True,
+    help="Decide about requests for access, see the canary (needs kubectl and a kubeconfig).",
 )
 Kubeconfig = Annotated[
     Path | None,
@@ -28,6 +29,7 @@ RequestName = Annotated[
     str, typer.Argument(help="Name of the AccessRequest, from `simulacra admin requests`.")
 ]
 KIND = "accessrequests.simulacra.dev"
+RUN_NOW = "simulacra.dev/run-canary"
 
 
 def _kubectl(kubeconfig: Path | None, *arguments: str) -> Any:
@@ -89,3 +91,28 @@ def approve(name: RequestName, kubeconfig: Kubeconfig = None) -> None:
 def deny(name: RequestName, kubeconfig: Kubeconfig = None) -> None:
     """Deny a request. Final."""
     _decide(kubeconfig, name, "Denied")
+
+
+@app.command()
+def canary(
+    now: Annotated[bool, typer.Option("--now", help="Ask for a life at once.")] = False,
+    namespace: Annotated[
+        str, typer.Option(envvar="SIMULACRA_NAMESPACE", help="The installation's namespace.")
+    ] = "simulacra-system",
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print the canary's last results, newest first: where it looked, and what it found.
+
+    Exits with 1 if the last life left a mark.
+    """
+    if now:
+        mark = f"{RUN_NOW}=now"
+        _kubectl(
+            kubeconfig, "annotate", "configmap", "canary", "-n", namespace, "--overwrite", mark
+        )
+        note("A life begins within 15 seconds and takes a minute or two.")
+    found = _kubectl(kubeconfig, "get", "configmap", "canary", "-n", namespace)
+    results = json.loads(found["data"]["results"].rpartition("\n\n")[0])["results"]
+    print(json.dumps(results, indent=2))
+    if results and results[0]["verdict"] == "Leak":
+        raise typer.Exit(1)

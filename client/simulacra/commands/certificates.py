@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.certificates import verify_certificate
+from simulacra.certificates import verify_absence, verify_certificate
 from simulacra.commands.options import AsJson, Connect, json_file, load
 from simulacra.commands.output import note, print_result
 from simulacra.commands.session import REFUSED, connected
@@ -49,18 +49,35 @@ def verify(
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check an erasure certificate's signature and print its statement."""
+    """Check an erasure certificate and its absence proof, and print its statement."""
     document = load(file) or {}
+    certificate: Json = document.get("certificate", document)
     if keys is None:
         with connected(connection) as client:
             known: Json = client.published_keys()
     else:
         known = load(keys) or {}
     try:
-        print_result(verify_certificate(document.get("certificate", document), known), as_json)
+        statement = verify_certificate(certificate, known)
+        root = verify_absence(certificate, known)
     except ValueError as error:
         note(str(error), style="red")
         raise typer.Exit(REFUSED) from error
+    print_result(statement, as_json)
+    note("The certificate is valid: the installation signed this statement.")
+    note(_absence_in_words(root))
+
+
+def _absence_in_words(root: Json | None) -> str:
+    if root is None:
+        return (
+            "No absence proof. Get the certificate again a minute after the erasure:"
+            " simulacra certificates RESOURCE."
+        )
+    return (
+        f"The absence proof is valid: the live keys that the installation published at"
+        f" {root['listed_at']} do not include the key of this resource."
+    )
 
 
 @app.command("published-keys")

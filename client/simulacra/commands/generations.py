@@ -15,6 +15,7 @@ from simulacra.commands.options import (
     Counterfactual,
     DatasetId,
     Do,
+    Evidence,
     Key,
     OfDataset,
     Seed,
@@ -23,8 +24,9 @@ from simulacra.commands.options import (
     format_of,
     load,
 )
-from simulacra.commands.output import byte_bar, print_result, wait_with_progress
+from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
+from simulacra.models import Generation
 
 app = typer.Typer()
 Safe = Annotated[
@@ -42,6 +44,7 @@ def generate(
     conditions: Conditions = None,
     do: Do = None,
     counterfactual: Counterfactual = False,
+    evidence: Evidence = True,
     seed: Seed = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")
@@ -62,6 +65,7 @@ def generate(
             conditions=load(conditions),
             interventions=load(do),
             counterfactual=counterfactual,
+            evidence=evidence,
             seed=seed,
             key=key,
         )
@@ -72,7 +76,7 @@ def generate(
                 client.download(
                     started.generation_id, output, file_format, safe=safe, on_bytes=on_bytes
                 )
-        print_result(client.generation(started.generation_id), as_json)
+        _print_rows(client.generation(started.generation_id), as_json)
 
 
 @app.command()
@@ -90,7 +94,7 @@ def generations(
 @app.command()
 def download(
     generation_id: Annotated[str, typer.Argument(help="As `generate` printed it.")],
-    output: Annotated[Path, typer.Argument(help="A .parquet, .csv or .arrow file.")],
+    output: Annotated[Path, typer.Argument(help="A .parquet, .csv, .arrow, .sav or .xlsx file.")],
     safe: Safe = False,
     connection: Connect = None,
     as_json: AsJson = False,
@@ -101,6 +105,7 @@ def download(
         with byte_bar("downloading", as_json) as on_bytes:
             size = client.download(generation_id, output, file_format, safe=safe, on_bytes=on_bytes)
         print_result({"bytes": size}, as_json)
+        _note_worth(client.generation(generation_id))
 
 
 @app.command()
@@ -125,3 +130,14 @@ def probe(
             seed=seed,
         )
         print_result(found, as_json)
+
+
+def _print_rows(generation: Generation, as_json: bool) -> None:
+    print_result(generation, as_json)
+    _note_worth(generation)
+
+
+def _note_worth(generation: Generation) -> None:
+    """Say on stderr what the rows are worth, if it is known."""
+    if generation.sentence:
+        note(generation.sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -41,6 +41,13 @@ Do = Annotated[Path | None, json_file("--do", help="JSON file of interventions: 
 Counterfactual = Annotated[
     bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")
 ]
+Evidence = Annotated[
+    bool,
+    typer.Option(
+        "--evidence/--no-evidence",
+        help="Add the column evidence_weight: what each row is worth in respondents.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
 
 
@@ -72,9 +79,10 @@ def format_of(path: Path) -> Format:
     Raises:
         ValueError: there is no such format, or no such folder.
     """
-    formats: dict[str, Format] = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow"}
+    formats: dict[str, Format] = {f".{name}": name for name in get_args(Format)}
     if path.suffix not in formats:
-        raise ValueError(f"{path.name}: the suffix must be .parquet, .csv or .arrow.")
+        *others, last = formats
+        raise ValueError(f"{path.name}: the suffix must be {', '.join(others)} or {last}.")
     if not path.parent.is_dir():
         raise ValueError(f"{path.parent}: no such folder. Make it first.")
     return formats[path.suffix]

@@ -29,6 +29,11 @@ def audit_checkpoint() -> Steps[str]:
     return (yield from send(Request("GET", "/.well-known/simulacra-checkpoint"))).text
 
 
+def live_keys_root() -> Steps[Document]:
+    """Return the newest signed root of the live data keys, under which absence proofs are made."""
+    return get_one("/.well-known/simulacra-live-keys.json", Document)
+
+
 def published_keys() -> Steps[Document]:
     """Return the public keys of certificates and audit checkpoints. Keep a copy."""
     return get_one("/.well-known/simulacra-keys.json", Document)

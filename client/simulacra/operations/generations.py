@@ -28,7 +28,7 @@ from simulacra.models import Generation, Json, Probe
 from simulacra.operations.resources import delete_at, get_all, get_one, key_header
 from simulacra.upload_io import OnBytes
 
-Format = Literal["parquet", "csv", "arrow"]
+Format = Literal["parquet", "csv", "arrow", "sav", "xlsx"]
 OUT_OF_RANGE = 416
 """The status for more bytes than the file has: the partial file is of something else."""
 
@@ -40,14 +40,17 @@ def generate(
     conditions: Json | None = None,
     interventions: Json | None = None,
     counterfactual: bool = False,
+    evidence: bool = True,
     seed: int | None = None,
     key: str | None = None,
 ) -> Steps[Generation]:
     """Start to generate synthetic rows; return `generation_id` and `job_id`.
 
-    The same key twice is one request.
+    The last column of the rows, `evidence_weight`, says what each is worth in respondents; without
+    `evidence` there is none. The same key twice is one request.
     """
     body = _body(row_count, conditions, interventions, counterfactual, seed)
+    body |= {} if evidence else {"evidence": False}
     path = f"/v1/datasets/{dataset_id}/generations"
     request = Request("POST", path, json=body, headers=key_header(key))
     return Generation((yield from send(request)).json())
@@ -110,7 +113,7 @@ def download(
     Args:
         generation_id: whose rows.
         path: the file; an existing one is replaced.
-        file_format: parquet, csv or arrow.
+        file_format: parquet, csv, arrow, sav (SPSS) or xlsx (Excel).
         safe: CSV only: put a single quote before texts that a spreadsheet would run as a formula.
         on_bytes: called with the received bytes and, if the service states it, their total.
 

@@ -2,20 +2,23 @@
 
     {"categorical": {"segment": {"genz_switcher": 0.30}}, "numeric": {"price": {"max": 5.49}}}
 
-A categorical entry states the shares of some levels; other levels keep their natural mix. A numeric
-entry states a closed range for every row. All entries hold together.
+A categorical entry states the shares of some levels; other levels keep their natural mix. For a
+column of several answers it states the share of the rows that have each option. A numeric entry
+states a closed range for every row. All entries hold together.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema, part_name
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 
 NO_COLUMN = "The schema has no such column. GET the dataset's schema for its columns."
 _NO_LEVEL = "The column has no such level. GET the dataset's schema for its levels."
+_SEVERAL = 'The column holds several answers; name one option, such as "{}", with yes or no.'
+_TWICE = "The option has a condition of its own; set one of the two."
 _BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
 _BOTH = "Set either a condition or an intervention on this column, not both."
 
@@ -25,6 +28,10 @@ class FieldError(KubeModel):
 
     pointer: str
     detail: str
+
+
+def _is_multi(column: ColumnSchema | None) -> bool:
+    return column is not None and column.kind == "multi"
 
 
 def pointer(*parts: str | int) -> str:
@@ -43,6 +50,10 @@ def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[Fiel
             errors.append(_error(detail, *at))
         if name in conditions.categorical:
             errors.append(_error(_BOTH_CONDITIONS, *at))
+    for name, shares in conditions.categorical.items():
+        named = {part_name(name, option) for option in shares} & set(conditions.categorical)
+        if named and _is_multi(schema.find(name)):
+            errors.append(_error(_TWICE, "conditions", "categorical", min(named)))
     return errors
 
 
@@ -90,20 +101,27 @@ def level_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def several_answers(column: ColumnSchema) -> str:
+    """Return that a request must name one option of a multi column."""
+    return _SEVERAL.format(column.parts()[0].name)
+
+
 def _error(detail: str, *path: str) -> FieldError:
     return FieldError(pointer=pointer(*path), detail=detail)
 
 
 def _column_error(column: ColumnSchema | None) -> str:
-    """Return why no condition or intervention can name a column, empty if one can."""
+    """Return why no range or intervention can name a column, empty if one can."""
     if column is None:
         return NO_COLUMN
+    if column.kind == "multi":
+        return several_answers(column)
     return "" if column.learned else f"The column is {column.kind} and not learned; name another."
 
 
 def _value_error(value: Any, column: ColumnSchema | None) -> str:
     """Return what is wrong with the value of an intervention, empty if it is valid."""
-    if column is None or not column.learned:
+    if column is None or not column.learned or column.kind == "multi":
         return _column_error(column)
     if not column.is_numeric:
         return "" if level_of(value) in column.level_values() else _NO_LEVEL
@@ -118,6 +136,8 @@ def _check_shares(
     if column is None or not column.learned:
         return [_error(_column_error(column), *at)]
     levels = column.level_values()
+    if column.kind == "multi":  # each option is a condition of its own
+        return [_error(_NO_LEVEL, *at, option) for option in shares if option not in levels]
     if not levels:
         detail = f"The column is {column.kind}; use conditions.numeric with min and max."
         return [_error(detail, *at)]
@@ -133,7 +153,7 @@ def _check_shares(
 
 def _range_error(bounds: NumericRange, column: ColumnSchema | None) -> str:
     """Return what is wrong with a range, empty if it is valid."""
-    if column is None or not column.learned:
+    if column is None or not column.learned or column.kind == "multi":
         return _column_error(column)
     if not column.is_numeric:
         return f"The column is {column.kind}; use conditions.categorical with shares."

@@ -18,6 +18,7 @@ UNKNOWN = NO_COLUMN
 TWICE = "The column is already in a tier; name it once."
 SELF = "The edge leads from a column to itself; remove it."
 NOT_LEARNED = "The column is not learned, so no edge to or from it can be required."
+SEVERAL = 'A column holds several answers; name one of its options, as in "media: TV".'
 BOTH = "The edge is also forbidden; remove one of the two."
 CYCLE = "The edge contradicts the tiers or closes a cycle with other required edges; remove it."
 
@@ -31,14 +32,15 @@ def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[FieldErro
 
 
 def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
-    known = {column.name for column in schema.columns}
+    known = {column.name for column in [*schema.columns, *schema.learned()]}
     seen: set[str] = set()
     for i, tier in enumerate(knowledge.tiers):
         for j, name in enumerate(tier):
-            if name not in known or name in seen:
-                detail = TWICE if name in seen else UNKNOWN
+            names = {name, *schema.parts_of(name)}
+            if name not in known or names & seen:
+                detail = TWICE if names & seen else UNKNOWN
                 yield FieldError(pointer=pointer("tiers", i, j), detail=detail)
-            seen.add(name)
+            seen |= names
     for field, edges in (("required", knowledge.required), ("forbidden", knowledge.forbidden)):
         for i, edge in enumerate(edges):
             for end, name in (("source", edge.source), ("target", edge.target)):
@@ -50,10 +52,13 @@ def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
 
 def _edges(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
     unlearned = {column.name for column in schema.columns if not column.learned}
+    several = {column.name for column in schema.columns if column.kind == "multi"}
     forbidden = {_ends(edge) for edge in knowledge.forbidden}
     for i, edge in enumerate(knowledge.required):
         if unlearned.intersection(_ends(edge)):
             yield FieldError(pointer=pointer("required", i), detail=NOT_LEARNED)
+        if several.intersection(_ends(edge)):
+            yield FieldError(pointer=pointer("required", i), detail=SEVERAL)
         if _ends(edge) in forbidden:
             yield FieldError(pointer=pointer("required", i), detail=BOTH)
 
@@ -64,10 +69,9 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
     Between two tiers the order has a gate, after every column of the earlier tier and before every
     column of the later one.
     """
-    learned = {column.name for column in schema.learned()}
     order: TopologicalSorter[str | int] = TopologicalSorter()
     for gate, tier in enumerate(knowledge.tiers):
-        for name in learned.intersection(tier):
+        for name in (part for column in tier for part in schema.parts_of(column)):
             order.add(name, gate)
             order.add(gate + 1, name)
         order.add(gate + 1, gate)

@@ -11,6 +11,9 @@ and the ConfigMap (in `system_namespace`) with their public parts."""
 AUDIT_CHECK = "audit-check"
 """The ConfigMap (in `system_namespace`) with progress and verdict of the audit log's check."""
 
+CANARY = "canary"
+"""The ConfigMap (in `system_namespace`) with the last results of the canary."""
+
 
 def system_namespace() -> str:
     """Return the namespace of the installation's pods and ConfigMaps."""

@@ -53,6 +53,8 @@ class Reason(StrEnum):
     """No row of the learned distribution meets the conditions."""
     REQUEST_INVALID = "RequestInvalid"
     """A parameter does not fit the data (an unknown column, a level that does not exist)."""
+    DESCRIPTION_MISMATCH = "DescriptionMismatch"
+    """The data contradict the description; failure.json has each error with its pointer."""
     DATASET_FAILED = "DatasetFailed"
     MODEL_FAILED = "ModelFailed"
     SOURCE_NOT_ALLOWED = "SourceNotAllowed"
@@ -92,3 +94,13 @@ class Reason(StrEnum):
     ERASURE_BLOCKED = "ErasureBlocked"
     """The erasure failed, or was not verified or recorded; the finalizer stays for a retry."""
     EXPIRED = "Expired"
+
+    # The canary
+    CANARY_CLEAN = "CanaryClean"
+    """Every place was searched after the canary's last life, and no mark was found."""
+    CANARY_LEAK = "CanaryLeak"
+    """A mark was found after the canary's data had been erased."""
+    CANARY_PARTLY_SEARCHED = "CanaryPartlySearched"
+    """No mark was found, but a place could not be searched."""
+    CANARY_FAILED = "CanaryFailed"
+    """The canary's last life did not reach its end, so nothing was searched."""

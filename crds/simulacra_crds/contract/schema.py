@@ -10,18 +10,21 @@ from typing import Literal
 
 from pydantic import Field
 
+from simulacra_crds.contract.file_labels import AnswerSet, Declared
 from simulacra_crds.kinds.base import KubeModel
 
 ColumnKind = Literal[
-    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime",
+    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "multi",
     "constant", "identifier", "text", "weight",
 ]  # fmt: skip
-ColumnRole = Literal["key", "subject", "foreign_key", "personal_data", "coordinate"]
+ColumnRole = Literal["key", "subject", "foreign_key", "personal_data", "coordinate", "wave"]
 PersonalData = Literal[
     "name", "first_name", "last_name", "email", "phone", "street", "url", "ip", "mac", "iban",
     "card", "national_id",
 ]  # fmt: skip
 SCHEMA_VERSION = 1
+NO, YES = "no", "yes"
+"""Levels of the yes/no column of an option."""
 
 
 class LevelSchema(KubeModel):
@@ -32,6 +35,9 @@ class LevelSchema(KubeModel):
     label: str | None = Field(default=None, description="The upload's label of a number (SPSS).")
     code: str | None = Field(default=None, description="The upload's code of this word (SPSS).")
     special: bool = Field(default=False, description="No answer: apart from the order.")
+    exclusive: bool = Field(
+        default=False, description="Option of several answers that is never given with another."
+    )
 
 
 class CellForm(KubeModel):
@@ -75,6 +81,10 @@ class ColumnSchema(KubeModel):
     categorical, ordinal and boolean; int64 for integer; float64 for numeric and weight;
     timestamp[us] for datetime; the original type for others. A weight column has the number of
     people that a row represents: the fit uses it, and generated tables do not have it.
+
+    A multi column holds several answers in a cell. Its levels are the options, in the order in
+    which cells list them, with the share of the answered rows that have each. The cleaned Parquet
+    has a yes/no column for each option instead (`parts`), null where the cell is missing.
     """
 
     name: str
@@ -128,6 +138,15 @@ class ColumnSchema(KubeModel):
         default=None,
         description="Postcodes: characters of a rare code that are learned; the rest is drawn.",
     )
+    separator: str | None = Field(
+        default=None, description="Text between the answers of a cell, with its spaces."
+    )
+    terminated: bool = Field(
+        default=False, description="The separator also stands after the last answer of a cell."
+    )
+    declared: Declared | None = Field(
+        default=None, description="What the upload declares (SPSS): codes, labels, formats."
+    )
 
     @property
     def is_numeric(self) -> bool:
@@ -137,6 +156,29 @@ class ColumnSchema(KubeModel):
     def level_values(self) -> list[str]:
         """Return the levels as conditions name them."""
         return [level.value for level in self.levels]
+
+    def parts(self) -> list[ColumnSchema]:
+        """Return the yes/no columns of a multi column's options; of others, the column itself."""
+        if self.kind != "multi":
+            return [self]
+        return [
+            ColumnSchema(
+                name=part_name(self.name, option.value),
+                kind="boolean",
+                storage="string",
+                levels=[
+                    LevelSchema(value=NO, share=1 - option.share),
+                    LevelSchema(value=YES, share=option.share),
+                ],
+                missing_share=self.missing_share,
+            )
+            for option in self.levels
+        ]
+
+
+def part_name(column: str, option: str) -> str:
+    """Return the name of an option's yes/no column."""
+    return f"{column}: {option}"
 
 
 class RelationSchema(KubeModel):
@@ -181,10 +223,28 @@ class TableSchema(KubeModel):
         default_factory=list, description="What holds in every row; each operand comes first."
     )
     cleaning: list[CleaningNote] = Field(default_factory=list)
+    description_sha256: str | None = Field(
+        default=None, description="Digest of the description as sent, under which it was read."
+    )
+    sets: list[AnswerSet] = Field(
+        default_factory=list, description="Columns of the options of one question."
+    )
+    grids: list[AnswerSet] = Field(
+        default_factory=list, description="Columns of the items of one question."
+    )
 
     def find(self, name: str) -> ColumnSchema | None:
-        """Return the column of a name, or None."""
-        return next((c for c in self.columns if c.name == name), None)
+        """Return the column of a name, also the yes/no column of an option, or None."""
+        named = next((c for c in self.columns if c.name == name), None)
+        if named is not None:
+            return named
+        multi = (c for c in self.columns if c.kind == "multi" and name.startswith(c.name))
+        return next((part for c in multi for part in c.parts() if part.name == name), None)
+
+    def parts_of(self, name: str) -> list[str]:
+        """Return the learned columns that a name stands for: none, itself, or each option's."""
+        column = self.find(name)
+        return [part.name for part in column.parts()] if column and column.learned else []
 
     def subject(self) -> ColumnSchema | None:
         """Return the column of the persons that several rows belong to, or None."""
@@ -195,8 +255,8 @@ class TableSchema(KubeModel):
         return next((c for c in self.columns if c.kind == "weight"), None)
 
     def learned(self) -> list[ColumnSchema]:
-        """Return the columns that the model learns or computes, in table order."""
-        return [c for c in self.columns if c.learned]
+        """Return the columns that the model learns or computes, an option as a column, in order."""
+        return [part for c in self.columns if c.learned for part in c.parts()]
 
     def computed(self) -> list[RelationSchema]:
         """Return the relations that give a column, in the order in which they can be computed."""

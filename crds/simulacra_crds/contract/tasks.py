@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from simulacra_crds.contract.generation_conditions import FieldError
 from simulacra_crds.kinds.base import (
     Artifact,
     ColumnName,
@@ -65,6 +66,12 @@ UPLOAD_PIECES = "upload-pieces/"
 """Pieces of an upload until they are joined; the number of the piece follows."""
 DATASET = "dataset.parquet"
 SCHEMA = "schema.json"
+STATED_DESCRIPTION = "description-stated.json"
+"""Of a Dataset: the description as the customer sent it, stored before prepare reads it."""
+DESCRIPTION = "description.json"
+"""Of a Dataset: the description of all columns, completed by prepare and returned to customers."""
+READ_TABLE = "read.parquet"
+"""Of a Dataset: the table as read, before cleaning, if the customer keeps it."""
 REQUEST = "request.json"
 SOURCE = "source.json"
 FAILURE = "failure.json"
@@ -75,6 +82,7 @@ GRAPH = "graph.json"
 ESTIMATE = "estimate.json"
 ATTAINMENT = "attainment.json"
 IDENTIFICATION = "identification.json"
+EVIDENCE = "evidence.json"
 MODEL_PREFIX = "model/"
 """Files of a fitted model directory are stored as model/<file>."""
 CHECKPOINT_PREFIX = "checkpoint/"
@@ -143,11 +151,26 @@ class SourceRequest(KubeModel):
 
 
 class PrepareRequest(KubeModel):
-    """Parameters of prepare: file format, object to read, column of survey weights."""
+    """Parameters of prepare.
+
+    A prepare whose description has another digest than that of the stored schema reads again: from
+    the upload if it is there, else from READ_TABLE.
+
+    Attributes:
+        format: of the file.
+        source: object to read instead of an upload.
+        weights: column of survey weights; must agree with the description.
+        description_sha256: digest of the artifact STATED_DESCRIPTION; None without a description.
+        keep_source: store READ_TABLE, until the dataset is erased.
+        hold: leave the upload, so that it can be read again with another description.
+    """
 
     format: Literal["auto", FileFormat] = "auto"
     source: SourceRequest | None = None
     weights: ColumnName | None = None
+    description_sha256: Sha256 | None = None
+    keep_source: bool = False
+    hold: bool = False
 
 
 class FitRequest(KubeModel):
@@ -163,13 +186,15 @@ class FitRequest(KubeModel):
 class GenerateRequest(KubeModel):
     """Parameters of generate, with interventions as in REST: {column: number or level}.
 
-    With counterfactual, rows come in pairs: a row and its twin under the interventions.
+    With counterfactual, rows come in pairs: a row and its twin under the interventions. With
+    evidence, the last column is what each row is worth.
     """
 
     row_count: int
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[str, Any] = Field(default_factory=dict)
     counterfactual: bool = False
+    evidence: bool = True
     seed: int = 0
 
 
@@ -222,15 +247,21 @@ class TaskResult(KubeModel):
     attainment: Attainment | None = None
     identified: bool | None = None
     verdict: VerdictKind | None = None
+    worth: float | None = None
     estimate: Estimate | None = None
 
 
 class Failure(KubeModel):
-    """The encrypted `failure` artifact for the customer; it may name columns."""
+    """The encrypted `failure` artifact for the customer; it may name columns.
+
+    errors: of a description that the data contradict (reason DescriptionMismatch), each with its
+    pointer into the description as it was sent. The status has their number only.
+    """
 
     reason: str
     detail: str
     pointer: str | None = None
+    errors: list[FieldError] = Field(default_factory=list, max_length=100)
 
 
 class ProgressReport(Progress):

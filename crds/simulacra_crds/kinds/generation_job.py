@@ -119,6 +119,10 @@ class GenerationJobSpec(RetainedSpec):
         description="Generate pairs: each row and its twin under the interventions. Conditions "
         "select the rows before the interventions.",
     )
+    evidence: bool = Field(
+        default=True,
+        description="Add the column evidence_weight, last: what each row is worth in respondents.",
+    )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
     )
@@ -166,6 +170,11 @@ class GenerationJobStatus(WorkStatus):
     verdict: VerdictKind | None = Field(
         default=None,
         description="With interventions: what may be claimed of their effects.",
+    )
+    worth: float | None = Field(
+        default=None,
+        ge=0,
+        description="Respondents that the rows are worth, the sum of evidence_weight.",
     )
     attainment: Attainment | None = Field(
         default=None, description="How well the conditions were met."

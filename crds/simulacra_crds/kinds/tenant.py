@@ -265,8 +265,15 @@ class KeyRotation(KubeModel):
     )
 
 
+CANARY_CONDITION = "CanaryClean"
+"""Condition of the canary's Tenant: whether its last life left no mark."""
+
+
 class TenantStatus(KubeModel):
-    """The state of a tenant. Conditions: KeyReady, NamespaceReady, Ready (both, not suspended)."""
+    """The state of a tenant. Conditions: KeyReady, NamespaceReady, Ready (both, not suspended).
+
+    The canary's Tenant has CanaryClean as well.
+    """
 
     observed_generation: ObservedGeneration = 0
     namespace: Name | None = Field(default=None, description="The namespace of its resources.")

@@ -45,6 +45,7 @@ class EventType(StrEnum):
     ARTEFACT_READ = "dev.simulacra.artefact.read"
     ARTEFACT_ERASED = "dev.simulacra.artefact.erased"
     ORPHANS_SWEPT = "dev.simulacra.orphans.swept"
+    CANARY_SEARCHED = "dev.simulacra.canary.searched"
 
 
 class Outcome(StrEnum):

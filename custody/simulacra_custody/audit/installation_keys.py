@@ -64,9 +64,13 @@ class InstallationKeys:
         return {**key_set, "audit_log": str(self.log_key)}
 
     def sign_certificate(self, statement: bytes) -> str:
-        """Return the statement as a compact JSON Web Signature, the same for the same statement."""
+        """Return an erasure certificate's statement as a compact JSON Web Signature."""
+        return self.sign(statement, "simulacra-erasure-certificate+json")
+
+    def sign(self, statement: bytes, typ: str) -> str:
+        """Return a statement of a type as a compact JSON Web Signature, always the same one."""
         key = _jwk(self.certificate)
-        header = {"alg": JWS_ALGORITHM, "kid": key.kid, "typ": "simulacra-erasure-certificate+json"}
+        header = {"alg": JWS_ALGORITHM, "kid": key.kid, "typ": typ}
         return jws.serialize_compact(header, statement, key, algorithms=[JWS_ALGORITHM])
 
 

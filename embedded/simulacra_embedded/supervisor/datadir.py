@@ -67,6 +67,16 @@ class DataDir:
         return self.path / "connection.json"
 
     @property
+    def canary_files(self) -> str:
+        """Where the canary looks for its marks on this machine."""
+        places = {
+            "scratch": "pods",
+            "process logs": "logs",
+            "control plane database": "objects.sqlite*",
+        }
+        return ":".join(f"{name}={self.path / pattern}" for name, pattern in places.items())
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables of custody and cluster for every program; set variables of custody win."""
         root = quote(str(self.path))

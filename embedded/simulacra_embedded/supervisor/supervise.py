@@ -62,6 +62,7 @@ class Supervisor:
         operator = {
             "SIMULACRA_OPERATOR_LISTEN": operator_listen,
             "SIMULACRA_OPERATOR_IDENTITY": "embedded",
+            "SIMULACRA_CANARY_FILES": self._data.canary_files,
         }
         aws = Path.home() / ".aws"  # a pod has another home
         defaults = {

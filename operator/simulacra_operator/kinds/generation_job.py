@@ -33,6 +33,7 @@ def _request(seen: Observed) -> KubeModel:
         conditions=spec.conditions,
         interventions=interventions,
         counterfactual=spec.counterfactual,
+        evidence=spec.evidence,
         seed=spec.seed,
     )
 
@@ -60,6 +61,7 @@ def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
         "attainment": attainment,
         "identified": results[0].identified,
         "verdict": results[0].verdict,
+        "worth": results[0].worth,
         "artefacts": [artifacts[name] for name in sorted(artifacts)],
     }
     return (Reason.GENERATED_PARTIALLY if partial else Reason.GENERATED), fields

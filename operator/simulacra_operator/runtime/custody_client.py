@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -45,6 +46,7 @@ class CustodyClient:
         service: the store and the keys.
         keys: the keys of the service.
         certificates: the erasure certificates.
+        certified_at: when the last erasure that this process certified was verified, None before.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class CustodyClient:
         self.service = service
         self.keys = service.keys
         self.certificates = certificates
+        self.certified_at: datetime | None = None
         self._audit = audit
         self._owner: StoreOwner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")

@@ -81,6 +81,7 @@ class _Erasure:
         )
         signed = keys.sign_certificate(certificate.statement())
         await self._custody.run("certify", self._custody.certificates.issue, certificate, signed)
+        self._custody.certified_at = max(self._custody.certified_at or absent_at, absent_at)
 
 
 class Eraser(_Erasure):

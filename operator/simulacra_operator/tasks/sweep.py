@@ -34,6 +34,7 @@ from simulacra_crds.kube.client import (
     Object,
 )
 from simulacra_crds.kube.transport import CONNECT_SECONDS
+from simulacra_custody.audit.live_keys import LiveKey
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator import metrics
@@ -95,6 +96,14 @@ class Sweep:
     def age_s(self) -> float:
         """Seconds since the last completed sweep, or since the start before the first one."""
         return _clock() - self._completed_at
+
+    @property
+    def listing(self) -> tuple[datetime, frozenset[LiveKey]] | None:
+        """When the last listing began, and the keys it found; None unless it listed everything."""
+        snapshot = self._snapshot
+        if snapshot.began is None or not snapshot.complete:
+            return None
+        return snapshot.began, snapshot.live_keys()
 
     async def run(self) -> None:
         """Sweep until cancelled; one that fails is logged, and the next one starts as usual."""
@@ -165,14 +174,18 @@ class Sweep:
         self._progressed_at = _clock()
 
     async def _list(self) -> SweepSnapshot:
-        snapshot, scope = SweepSnapshot(before=self._snapshot.seen), self._controller.scope
+        began, scope = self._controller.now(), self._controller.scope
+        snapshot = SweepSnapshot(began=began, complete=True, before=self._snapshot.seen)
         async for body in self._cluster.list(TENANTS):
             self._progressed()
             tenant = parse(body)
             deletion = tenant.meta.deletion_timestamp
             if tenant.spec is not None:
                 snapshot.limits[tenant.meta.name] = tenant.spec.max_retention_seconds
-            if deletion is not None and scope.serves(tenant.key):
+            served = scope.serves(tenant.key)
+            if served and tenant.status.erasure is None:
+                snapshot.keyed_tenants.add(tenant.meta.uid)
+            if served and deletion is not None:
                 snapshot.tenant_deletions.append(deletion)
             if self._resync_due():
                 await self._controller.changed(tenant.key)
@@ -194,6 +207,7 @@ class Sweep:
         except ClusterError as error:
             if namespace is None or error.status != 403:
                 raise
+            snapshot.complete = False
             log.warning("namespace not listed: forbidden", extra={"namespace": namespace})
 
     async def delete_due(self) -> None:

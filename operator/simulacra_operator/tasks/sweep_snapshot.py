@@ -14,7 +14,8 @@ from datetime import datetime
 
 from simulacra_crds.kinds.base import Phase
 from simulacra_crds.kinds.tenant import TenantSpec
-from simulacra_crds.kube.client import Object
+from simulacra_crds.kube.client import CUSTOM, TENANTS, Object
+from simulacra_custody.audit.live_keys import LiveKey
 from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
 from simulacra_operator.work.expiry import Due, due, expiry
 
@@ -47,6 +48,7 @@ class ResourceSnapshot:
         finished: whether its work ended.
         stale: whether its work ended and status shows an expiry that is no longer true, or the
             garbage collector would delete it with its Model.
+        keyed: whether it has a data key.
         progress: set while one pod works for it.
     """
 
@@ -62,6 +64,7 @@ class ResourceSnapshot:
     limited: bool
     finished: bool
     stale: bool
+    keyed: bool
     progress: Progress | None
 
     @classmethod
@@ -82,6 +85,7 @@ class ResourceSnapshot:
             finished=resource.finished,
             stale=resource.finished
             and (resource.status.expires_at != expires or resource.collected),
+            keyed=resource.status.wrapped_key is not None,
             progress=_progress(resource),
         )
 
@@ -91,14 +95,20 @@ class SweepSnapshot:
     """All resources as one sweep saw them.
 
     Attributes:
+        began: when its listing began.
+        complete: whether every served namespace was listed to its end.
         before: resources of the previous sweep by uid.
         limits: maximum retention in seconds by tenant.
+        keyed_tenants: uid of each Tenant whose key is not known to be destroyed.
         tenant_deletions: when the deletion of each Tenant in deletion was requested.
         seen: resources by uid.
     """
 
+    began: datetime | None = None
+    complete: bool = False
     before: dict[str, ResourceSnapshot] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    keyed_tenants: set[str] = field(default_factory=set)
     tenant_deletions: list[datetime] = field(default_factory=list)
     seen: dict[str, ResourceSnapshot] = field(default_factory=dict)
     _order: list[tuple[datetime, int, str]] = field(default_factory=list)
@@ -107,6 +117,12 @@ class SweepSnapshot:
     def limit(self, namespace: str | None) -> int:
         """Return the maximum retention in a namespace in seconds; the default without a Tenant."""
         return self.limits.get(tenant_of(namespace) or "", DEFAULT_LIMIT_S)
+
+    def live_keys(self) -> frozenset[LiveKey]:
+        """Return kind and uid of each resource and Tenant that has a key."""
+        keyed = [one for one in self.seen.values() if one.keyed]
+        resources = {(CUSTOM[one.key.kind].plural, one.uid) for one in keyed}
+        return frozenset(resources | {(TENANTS.plural, uid) for uid in self.keyed_tenants})
 
     def add(self, body: Object) -> ResourceSnapshot:
         """Add a resource in its current version."""

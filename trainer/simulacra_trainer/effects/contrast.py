@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_crds.contract.generation_conditions import several_answers
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
@@ -178,6 +179,8 @@ def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
     if column is None:
         message = "The table has no column of this name."
         raise _invalid(pointer, message, f"Unknown column: {name!r}.")
+    if column.kind == "multi":
+        raise _invalid(pointer, "The column holds several answers.", several_answers(column))
     if not column.learned:
         message = "The model does not contain this column."
         raise _invalid(pointer, message, f"Column not learned: {name!r} ({column.kind}).")

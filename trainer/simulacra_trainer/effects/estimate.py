@@ -164,7 +164,8 @@ def _check_segment(schema: TableSchema, request: EstimateRequest, contrast: Cont
         return
     column = schema.find(request.segment)
     used = (request.treatment, contrast.outcome_column)
-    if column is None or not column.learned or request.segment in used:
-        message = "The segment must be a learned column other than treatment and outcome."
+    multi = column is not None and column.kind == "multi"
+    if column is None or not column.learned or multi or request.segment in used:
+        message = "The segment must be a learned column or option other than treatment and outcome."
         detail = f"{message} It is {request.segment!r}."
         raise InputError(Reason.REQUEST_INVALID, message, detail, "/segment")

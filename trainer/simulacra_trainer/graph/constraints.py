@@ -61,7 +61,7 @@ def read_knowledge(
     """Return the constraints over the learned columns.
 
     Columns that are not learned (constants, identifiers, free text) are ignored in tiers and
-    forbidden edges.
+    forbidden edges, where a column of several answers stands for all of its options.
 
     Raises:
         InputError: an unknown column, a column in two tiers, a required edge at a column that is
@@ -74,10 +74,11 @@ def read_knowledge(
     required = np.zeros_like(before)
     for i, edge in enumerate(knowledge.required):
         pointer = f"/knowledge/required/{i}"
-        a, b = reader.ends(edge, pointer)
-        if a is None or b is None:
-            why = "A required edge names a column that is not learned."
+        sources, targets = reader.ends(edge, pointer)
+        if len(sources) != 1 or len(targets) != 1:
+            why = "A required edge names a column that is not learned, or has several answers."
             raise _invalid(pointer, why, _text(edge))
+        a, b = sources[0], targets[0]
         if before[b, a]:
             why = "A required edge contradicts the tiers or completes a cycle of required edges."
             raise _invalid(pointer, why, _text(edge))
@@ -93,21 +94,22 @@ class _Reader:
     """Converts names into positions among the learned columns."""
 
     def __init__(self, schema: TableSchema, columns: Sequence[str]) -> None:
-        self._known = {column.name for column in schema.columns}
+        self._known = {column.name for column in [*schema.columns, *schema.learned()]}
         self._position = {name: i for i, name in enumerate(columns)}
+        self._parts_of = schema.parts_of
 
-    def position(self, name: str, pointer: str) -> int | None:
-        """Return the position of a column, None if it is not learned."""
+    def positions(self, name: str, pointer: str) -> list[int]:
+        """Return the positions of a column's options, or its own; none if it is not learned."""
         if name not in self._known:
             raise _invalid(pointer, "The table has no column of this name.", repr(name))
-        return self._position.get(name)
+        return [self._position[part] for part in self._parts_of(name)]
 
-    def ends(self, edge: Edge, pointer: str) -> tuple[int | None, int | None]:
+    def ends(self, edge: Edge, pointer: str) -> tuple[list[int], list[int]]:
         """Return the positions of both ends of an edge."""
         if edge.source == edge.target:
             raise _invalid(pointer, "An edge connects a column with itself.", _text(edge))
-        source = self.position(edge.source, f"{pointer}/source")
-        return source, self.position(edge.target, f"{pointer}/target")
+        source = self.positions(edge.source, f"{pointer}/source")
+        return source, self.positions(edge.target, f"{pointer}/target")
 
     def tiers(self, knowledge: Knowledge) -> BoolMatrix:
         """Return `before` from the tiers alone, bool [p, p]."""
@@ -116,12 +118,12 @@ class _Reader:
         for i, names in enumerate(knowledge.tiers):
             for j, name in enumerate(names):
                 pointer = f"/knowledge/tiers/{i}/{j}"
-                at = self.position(name, pointer)
-                if name in seen:
+                at = self.positions(name, pointer)
+                all_names = {name, *self._parts_of(name)}
+                if all_names & seen:
                     raise _invalid(pointer, "A column appears twice in the tiers.", repr(name))
-                seen.add(name)
-                if at is not None:
-                    tier[at] = i
+                seen |= all_names
+                tier[at] = i
         both = (tier[:, None] >= 0) & (tier[None, :] >= 0)
         return both & (tier[:, None] < tier[None, :])
 
@@ -130,8 +132,7 @@ class _Reader:
         allowed = ~np.eye(len(self._position), dtype=np.bool_)
         for i, edge in enumerate(knowledge.forbidden):
             a, b = self.ends(edge, f"/knowledge/forbidden/{i}")
-            if a is not None and b is not None:
-                allowed[a, b] = False
+            allowed[np.ix_(a, b)] = False
         return allowed
 
 

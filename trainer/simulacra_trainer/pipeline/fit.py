@@ -40,7 +40,9 @@ from simulacra_trainer.relations.plan import (
     with_relations,
 )
 from simulacra_trainer.report import build_report, figures
+from simulacra_trainer.report.dependence import Trial
 from simulacra_trainer.report.singling_out import singling_out
+from simulacra_trainer.report.worth import figures_of, model_worth
 from simulacra_trainer.survey_weights import as_population
 from simulacra_trainer.table.errors import InputError, too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS, MIN_ROWS
@@ -165,10 +167,12 @@ def fit_model(
         report["privacy"] |= half.copying
     report["singling_out"] = singling_out(real, schema)
     report["relations"] = relations_report(model, schema, request.seed)
+    report["worth"] = None
+    if request.privacy is None:  # else it would tell about the table beyond the guarantee
+        report["worth"] = model_worth(half.trials(schema), table, schema, seed=request.seed)
     progress(1.0)
-    return TrainedModel(
-        model, family.name, table, schema, graph, {**figures(report), **half.figures}, report
-    )
+    found = figures(report) | figures_of(report["worth"]) | half.figures
+    return TrainedModel(model, family.name, table, schema, graph, found, report)
 
 
 def fit_as_follower(
@@ -255,6 +259,7 @@ class _HalfModel:
 
     Attributes:
         rows: its synthetic rows, and both halves.
+        others: rows of further half-models.
         options: options for the fit on all rows.
         figures: figures for the status, besides those of the report.
         copying: figures of the copying test, for the privacy part of the report.
@@ -264,6 +269,14 @@ class _HalfModel:
     options: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
     copying: dict[str, float] = field(default_factory=dict)
+    others: Sequence[HalfModelRows] = ()
+
+    def trials(self, schema: TableSchema) -> list[Trial]:
+        """Return seen, unseen and synthetic rows of each half-model, with computed columns."""
+        return [
+            (rows.halves.seen, rows.halves.unseen, with_computed(rows.synthetic, schema))
+            for rows in (self.rows, *self.others)
+        ]
 
 
 def _fit_half(
@@ -297,7 +310,8 @@ def _tune_half(
     """Choose the penalty of the forest by privacy tuning."""
     tuning = tune_privacy(table, schema, order, seed=request.seed, progress=progress)
     copying = {"dcr_share": tuning.share, "dcr_standard_error": tuning.error}
-    return _HalfModel(tuning.rows, tuning.options, {"penalty_nats": tuning.penalty}, copying)
+    figures = {"penalty_nats": tuning.penalty}
+    return _HalfModel(tuning.rows, tuning.options, figures, copying, tuning.others)
 
 
 def _fit_half_privately(

@@ -26,11 +26,14 @@ import pyarrow as pa
 
 from simulacra_crds.contract.generation_conditions import FieldError, check_request
 from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.schema import YES, TableSchema, part_name
+from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import draw_full_pool, draw_pool
+from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
 from simulacra_trainer.pipeline.identification import Identification, identify
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.survey_weights import row_weights
@@ -63,6 +66,8 @@ class GenerationPlan:
         attainment: how well the conditions are met; None without conditions.
         twins: draws the counterfactual twin of each row; None without twins.
         identification: whether do() is identified; None without interventions.
+        evidence: what the rows are worth; None if the request asks for no weights.
+        held: columns under a condition or do().
     """
 
     rows: int
@@ -75,6 +80,8 @@ class GenerationPlan:
     attainment: AttainmentDetail | None = None
     twins: FittedModel | None = None
     identification: Identification | None = None
+    evidence: Evidence | None = None
+    held: frozenset[str] = frozenset()
 
 
 def plan_generation(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -84,17 +91,30 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Generati
         InputError: the request does not match the schema, or the conditions have no support.
     """
     _check_request(trained, request)
+    request = with_options(request, trained.schema)
     identification = identify(trained, request)
+    held = frozenset([*request.conditions.columns(), *request.interventions])
     if not request.counterfactual:
-        return replace(_plan(trained, request), identification=identification)
+        plan = _plan(trained, request)
+        evidence = weigh(trained, request, plan.attainment, plan.given, plan.picks)
+        return replace(plan, identification=identification, evidence=evidence, held=held)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
+    plan = _plan(trained, request.model_copy(update=changes))
     return replace(
-        _plan(trained, request.model_copy(update=changes)),
+        plan,
         rows=request.row_count,
         do=dict(request.interventions),
         twins=trained.model,
         identification=identification,
+        evidence=weigh(trained, request, plan.attainment, plan.given, plan.picks),
+        held=held,
     )
+
+
+def with_options(request: GenerateRequest, schema: TableSchema) -> GenerateRequest:
+    """Return the request with conditions on several answers as conditions on their options."""
+    conditions = expand_conditions(request.conditions, schema)
+    return request.model_copy(update={"conditions": conditions})
 
 
 def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -125,8 +145,25 @@ def _plan(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
         weights=row_weights(trained.table, trained.schema),
         drawn_inside=pool.lead,
     )
-    attainment = pool.corrected(plan.attainment)
+    attainment = _by_option(pool.corrected(plan.attainment), trained.schema)
     return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, attainment)
+
+
+def _by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:
+    """Return the attainment with the options of several answers as levels of their column."""
+    options = {
+        part_name(column.name, option): {"column": column.name, "level": option}
+        for column in schema.columns
+        if column.kind == "multi"
+        for option in column.level_values()
+    }
+    outcomes = [
+        one.model_copy(update=options[one.column])
+        if one.level == YES and one.column in options
+        else one
+        for one in detail.conditions
+    ]
+    return detail.model_copy(update={"conditions": outcomes})
 
 
 def _check_request(trained: TrainedModel, request: GenerateRequest) -> None:
@@ -163,6 +200,8 @@ def generate_rows(
 ) -> Iterator[pa.Table]:
     """Yield the rows of a shard, in order, restored to the upload's columns and types.
 
+    The evidence weight, if asked for, is the last column.
+
     `on_first` receives the first chunk of the whole plan in clean types, without twins, before its
     rows are yielded. Rows are in random order, so this chunk represents all of them.
 
@@ -183,7 +222,7 @@ def generate_rows(
         else:
             table = _with_twins(trained, plan, plan.twins, chunk, drawn)
         begin = max(start - first, 0)
-        return table.slice(begin, min(stop - first, size) - begin)
+        return with_weight(table, plan.evidence).slice(begin, min(stop - first, size) - begin)
 
     ahead = threads()
     with ThreadPoolExecutor(ahead) as pool:
@@ -211,7 +250,8 @@ def _restored(trained: TrainedModel, plan: GenerationPlan, chunk: int, rows: pa.
     pairs = 1 if plan.twins is None else 2
     span = RowSpan(chunk * CHUNK_ROWS // pairs, plan.rows // pairs, plan.seed)
     rng = _stream(plan.seed, OUTPUT_STREAM, chunk)
-    return restore(rows, trained.schema, rng=rng, span=span, real=trained.real_values)
+    real = trained.real_values
+    return restore(rows, trained.schema, rng=rng, span=span, real=real, held=plan.held)
 
 
 def _with_twins(

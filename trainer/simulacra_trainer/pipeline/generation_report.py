@@ -13,18 +13,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.pipeline.generate import GenerationPlan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.privacy import copied_share
+from simulacra_trainer.report.worth import rows_worth
 
 
 def report_generation(
     trained: TrainedModel,
     request: GenerateRequest,
-    attainment: AttainmentDetail | None,
+    plan: GenerationPlan,
     rows: pa.Table,
 ) -> dict[str, Any]:
     """Return a report like that of a model, with the request under `asked`.
@@ -32,10 +34,10 @@ def report_generation(
     Args:
         trained: the model that drew the rows.
         request: the request.
-        attainment: how well conditions are met, over all rows; None without conditions.
+        plan: its attainment and evidence, over all rows.
         rows: clean rows of the generation, all or a random part; at least one.
     """
-    chosen = request.conditions.columns()
+    chosen = expand_conditions(request.conditions, trained.schema).columns()
     if not request.counterfactual:
         chosen = [*chosen, *request.interventions]
     report = build_report(
@@ -44,7 +46,7 @@ def report_generation(
         rows,
         trained.schema,
         graph_json=json.loads(trained.graph.to_json()),
-        conditions=attainment,
+        conditions=plan.attainment,
         seed=request.seed,
         leave_out=set(chosen),
     )
@@ -55,6 +57,7 @@ def report_generation(
     }
     report["relations"] = counted(rows, trained.schema)
     report["differential_privacy"] = trained.report.get("differential_privacy")
+    report["worth"] = _worth(trained, plan, rows, names)
     report["asked"] = {
         "rows": request.row_count,
         "seed": request.seed,
@@ -63,3 +66,20 @@ def report_generation(
         "compared": rows.num_rows,
     }
     return report
+
+
+def _worth(
+    trained: TrainedModel, plan: GenerationPlan, rows: pa.Table, names: list[str]
+) -> dict[str, Any] | None:
+    """Return what the rows are worth, with the dependences that the model kept; None without."""
+    evidence = plan.evidence
+    if evidence is None:
+        return None
+    sentence = {"sentence": evidence.sentence, "reason": evidence.reason}
+    if evidence.worth is None:
+        return {"worth": None, **sentence}
+    measured = trained.report["worth"]
+    found = {key: measured[key] for key in ("ratio", "for_inference", "pairs", "kept")}
+    classes = [one.model_dump() for one in evidence.classes]
+    of_rows = rows_worth(evidence.worth, evidence.rows, rows, names)
+    return {**sentence, **found, "basis": evidence.basis, "classes": classes, **of_rows}

@@ -40,6 +40,7 @@ class PrivacyTuning:
         error: standard error of the share, over the exchanged halves or, of one pair, the rows.
         copies_above: rate of exact copies above the base rate and its standard error.
         rows: synthetic rows of the first half-model.
+        others: those of the further half-models, in a small table.
         scored: columns on which all half-models agree whether they follow normal scores.
     """
 
@@ -49,6 +50,7 @@ class PrivacyTuning:
     copies_above: float
     rows: HalfModelRows
     scored: Mapping[str, bool] = field(default_factory=dict)
+    others: Sequence[HalfModelRows] = ()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -123,7 +125,8 @@ def _search_penalty(
         if len(shares) > 1:
             error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares))
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        tried[i] = PrivacyTuning(penalty, float(np.mean(shares)), error, above, drawn[0], scored)
+        share = float(np.mean(shares))
+        tried[i] = PrivacyTuning(penalty, share, error, above, drawn[0], scored, drawn[1:])
         progress(min(len(tried) / 5, 0.99))
         return tried[i].passes
 

@@ -136,9 +136,10 @@ def write_clean(table: pa.Table, path: Path) -> None:
 def read_clean(path: Path, schema: TableSchema) -> pa.Table:
     """Read a clean table: learned columns, weights and persons in schema order, one chunk each."""
     kept = [
-        column.name
+        part.name
         for column in schema.columns
         if column.learned or column.kind == "weight" or column.role == "subject"
+        for part in column.parts()
     ]
     with path.open("rb") as file:
         return pq.read_table(file, columns=kept).combine_chunks()

@@ -27,11 +27,11 @@ def render_html(report: Mapping[str, Any]) -> str:
         "fidelity_columns": sorted(columns, key=lambda one: one["floor"] - one["error"]),
         "fidelity_top": max((max(one["error"], one["floor"]) for one in columns), default=0) or 1,
         "edges": edges,
+        "dependent_pairs": sorted((report.get("worth") or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
     }
-    absent: dict[str, Any] = {"asked": None, "persons": None, "singling_out": None}
-    absent |= {"cleaning": [], "relations": []}
-    return _template().render({**absent, **report, **derived})
+    absent = dict.fromkeys(("asked", "persons", "singling_out", "worth"))
+    return _template().render({"cleaning": [], "relations": [], **absent, **report, **derived})
 
 
 @cache
@@ -56,6 +56,10 @@ def _template() -> Template:
         is_within_bar=is_within_bar,
     )
     return environment.get_template("report.html.j2")
+
+
+def _by_loss(pair: Mapping[str, Any]) -> int:
+    return ("lost", "weakened", "kept").index(pair["kept"])
 
 
 def _condition_text(condition: Mapping[str, Any]) -> str:

@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.file_labels import declared_of, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, SpecialValue, TableSchema
 from simulacra_trainer.relations.compute import formula
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -42,13 +44,20 @@ from simulacra_trainer.table.columns.text import (
     note_specials,
 )
 from simulacra_trainer.table.columns.weights import unknown_column, weight_column
-from simulacra_trainer.table.errors import too_small
+from simulacra_trainer.table.description.answers import of_columns, stated_sets
+from simulacra_trainer.table.description.columns import described_column, without_stated
+from simulacra_trainer.table.description.finish import finish_statements
+from simulacra_trainer.table.description.statements import Statements
+from simulacra_trainer.table.errors import InputError, too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
 from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
-from simulacra_trainer.table.readers.file_labels import declared_of
-from simulacra_trainer.table.readers.names import check_names, check_row_count
+from simulacra_trainer.table.readers.names import (
+    check_column_count,
+    check_names,
+    check_row_count,
+)
 from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
 Vote = TypeVar("Vote", str, bool)
@@ -69,12 +78,15 @@ class CleanTable:
     schema: TableSchema
 
 
-def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> CleanTable:
+def clean_table(
+    raw: pa.Table | RawTable, *, weights: str | None = None, statements: Statements | None = None
+) -> CleanTable:
     """Clean an uploaded table.
 
     Args:
         raw: a table from `open_table`, or any flat Arrow table, whose strings stay strings.
         weights: the column of survey weights; it is float64 in the table and not learned.
+        statements: what the user says about the columns (`table.description`).
 
     Returns:
         Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the
@@ -83,7 +95,7 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
 
     Raises:
         InputError: names or shape exceed the limits, fewer than MIN_COLUMNS columns can be
-            learned, or the weights are unusable.
+            learned, the weights are unusable, or the data contradict the statements.
     """
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
@@ -96,14 +108,25 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
         decimal=decimal or ("," if metadata.get(DELIMITER) == b";" else None),
         day_first=True if day_first is None and decimal == "," else day_first,
         doubles=source in (b"xlsx", b"spss"),
+        names=frozenset(raw.column_names),
     )
     columns = [
-        _declared_column(raw.field(i), raw.column(i), origin) for i in range(raw.num_columns)
+        _declared_column(raw.field(i), raw.column(i), origin, statements)
+        for i in range(raw.num_columns)
     ]
     if weights is not None:
-        columns = _with_weights(columns, weights, raw.num_rows)
-    protected = protect_persons(raw, columns)
+        columns = _with_weights(columns, weights, raw.num_rows, statements)
+    check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
+    protected = protect_persons(raw, columns, statements)
     columns = protected.columns
+    sets, grids = find_sets([c.schema for c in columns], sets_of(raw.schema))
+    if statements is not None:
+        schemas = [c.schema for c in columns]
+        sets = stated_sets(schemas, statements, sets, "sets")
+        grids = stated_sets(schemas, statements, grids, "grids")
+        columns = finish_statements(columns, statements)
+        kept = {c.schema.name for c in columns}
+        sets, grids = (of_columns(groups, kept) for groups in (sets, grids))
     learned = [c for c in columns if c.schema.learned]
     if len(learned) < MIN_COLUMNS:
         raise too_small(
@@ -119,8 +142,10 @@ def clean_table(raw: pa.Table | RawTable, *, weights: str | None = None) -> Clea
             *(CleaningNote(action=line) for line in unnamed),
             *(note for c in columns for note in c.notes),
         ],
+        sets=sets,
+        grids=grids,
     )
-    table = pa.table({c.schema.name: c.values for c in columns if c.values is not None})
+    table = pa.table({name: values for c in columns for name, values in c.arrays()})
     schema.relations = find_relations(table, schema)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:
@@ -164,24 +189,48 @@ def _majority(votes: Counter[Vote]) -> Vote | None:
     return ranked[0][0] if clear else None
 
 
-def _with_weights(columns: list[CleanColumn], name: str, rows: int) -> list[CleanColumn]:
+def _with_weights(
+    columns: list[CleanColumn], name: str, rows: int, statements: Statements | None
+) -> list[CleanColumn]:
+    """Return the columns with the weights, which the upload or the description names."""
     if all(column.schema.name != name for column in columns):
         raise unknown_column(name)
-    return [
-        weight_column(column, rows) if column.schema.name == name else column for column in columns
-    ]
+    stated = statements.of(name) if statements is not None else None
+    try:
+        return [
+            weight_column(column, rows) if column.schema.name == name else column
+            for column in columns
+        ]
+    except InputError as error:
+        if statements is None or stated is None or stated.role != "weight":
+            raise
+        statements.problems.add(stated.at("role"), error.detail.removeprefix("weights: "))
+        return columns
 
 
-def _declared_column(field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
-    """Clean a column with the labels and missing codes that the file declares."""
+def _declared_column(
+    field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin, statements: Statements | None
+) -> CleanColumn:
+    """Clean a column with the labels and missing codes that the file declares.
+
+    What the user states goes before what the file declares.
+    """
     declared = declared_of(field)
+    statement = statements.of(field.name) if statements is not None else None
+    if statement is not None:
+        declared = without_stated(declared, statement)
     decoded = decode(column, declared)
-    result = _clean_column(field.name, decoded.values, origin)
-    levels = label_levels(result.schema.levels, declared, decoded.codes)
-    missing = missing_codes(declared)
-    result.schema = result.schema.model_copy(
-        update={"label": declared.label, "levels": levels, "missing_codes": missing}
-    )
+    result: CleanColumn | None = None
+    if statements is not None and statement is not None:
+        described = (field.name, decoded.values, origin, statement, statements.problems)
+        result = described_column(*described)
+    result = result or _clean_column(field.name, decoded.values, origin)
+    if declared.labels:
+        result.update(levels=label_levels(result.schema.levels, declared, decoded.codes))
+    result.update(label=declared.label, missing_codes=missing_codes(declared))
+    if declared.measure or declared.format:
+        codes = list(decoded.codes.items())
+        result.update(declared=declared.model_copy(update={"codes": codes}))
     if decoded.missing:
         result.note("codes that the file declares as missing were set to missing", decoded.missing)
     if decoded.codes:

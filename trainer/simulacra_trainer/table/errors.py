@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from simulacra_crds.contract.generation_conditions import FieldError
 from simulacra_crds.contract.reasons import Reason
 
 
@@ -13,16 +16,28 @@ class InputError(Exception):
         message: text without customer data (names, levels, values), safe for status and logs.
         detail: what to change, for the customer only; may name columns and lines; kept encrypted.
         pointer: JSON pointer into the request body, if one field is at fault.
+        errors: all faults of a description, for the customer only.
     """
 
     def __init__(
-        self, reason: Reason, message: str, detail: str, pointer: str | None = None
+        self,
+        reason: Reason,
+        message: str,
+        detail: str,
+        pointer: str | None = None,
+        errors: Sequence[FieldError] = (),
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.detail = detail
         self.pointer = pointer
+        self.errors = list(errors)
+
+    def at(self, pointer: str) -> InputError:
+        """Return the error with another pointer, as the one error of a description."""
+        one = FieldError(pointer=pointer, detail=self.detail)
+        return InputError(self.reason, self.message, self.detail, pointer, [one])
 
 
 def invalid_upload(message: str, detail: str = "") -> InputError:

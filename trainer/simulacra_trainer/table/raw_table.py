@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,9 @@ ORIGIN = b"simulacra.origin"
 """Schema metadata key: csv, parquet, arrow, xlsx or spss. CSV cells are untyped text."""
 DELIMITER = b"simulacra.delimiter"
 """Schema metadata key of a CSV: its delimiter. A semicolon suggests decimal commas."""
+ENCODING = b"simulacra.encoding"
+HEADER_ROWS = b"simulacra.header_rows"
+"""Schema metadata keys of a CSV: its codec, and the numbers of its header rows as JSON."""
 NOTES = b"simulacra.notes"
 """Schema metadata key: notes on omitted content, one per line."""
 NETWORK = b"simulacra.network"
@@ -118,6 +121,16 @@ class RawTable:
                 if count >= rows:
                     break
         return pa.chunked_array(chunks, self.schema.field(i).type).slice(0, rows)
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Yield the rows as tables, in constant memory."""
+        if not all(self._pieces):
+            yield self.read_all()
+            return
+        streams = [pa.ipc.open_stream(_joined(self._file, one)) for one in self._pieces]
+        for batches in zip(*streams, strict=True):
+            columns = [batch.column(0) for batch in batches]
+            yield pa.Table.from_arrays(columns, schema=self.schema)
 
     def read_all(self) -> pa.Table:
         """Return the whole table in memory."""

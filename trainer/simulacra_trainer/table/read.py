@@ -16,6 +16,7 @@ from simulacra_trainer.scratch import temporary_file
 from simulacra_trainer.table.errors import InputError, invalid_upload
 from simulacra_trainer.table.limits import SandboxLimits
 from simulacra_trainer.table.raw_table import RawTable
+from simulacra_trainer.table.readers.stated_layout import DETECT, StatedLayout
 from simulacra_trainer.table.sandbox.child_process import SandboxStopped, run_confined
 
 WORKER = "simulacra_trainer.table.sandbox.worker"
@@ -29,7 +30,10 @@ def read_table(
 
 
 def open_table(
-    path: Path, file_format: str = "auto", limits: SandboxLimits | None = None
+    path: Path,
+    file_format: str = "auto",
+    limits: SandboxLimits | None = None,
+    stated: StatedLayout = DETECT,
 ) -> RawTable:
     """Read an upload: CSV (plain, gzip or zstd), Parquet, Arrow, an Excel workbook or an SPSS file.
 
@@ -37,11 +41,13 @@ def open_table(
         path: the uploaded bytes.
         file_format: "csv", "parquet", "arrow", "xlsx", "spss" or "auto" (detected).
         limits: of the parsing process.
+        stated: layout of a CSV that the user states.
 
     Returns:
         The table as uploaded, at least 2 columns and 20 rows. Columns of a CSV are all strings with
         empty cells as ""; columns of the others have types; all numbers of a workbook and an SPSS
-        file are doubles. Schema metadata: ORIGIN, DELIMITER, NOTES, NETWORK; field metadata of an
+        file are doubles. Schema metadata: ORIGIN, DELIMITER,
+        ENCODING, HEADER_ROWS, NOTES, NETWORK; field metadata of an
         SPSS file: `file_labels.KEY`.
 
     Raises:
@@ -50,7 +56,7 @@ def open_table(
     limits = limits or SandboxLimits()
     with path.open("rb") as source, temporary_file() as sink:
         try:
-            answer = run_confined(WORKER, file_format, source, sink, limits)
+            answer = run_confined(WORKER, file_format, source, sink, limits, stated.to_json())
         except SandboxStopped as stopped:
             raise invalid_upload(f"The file cannot be read as a table: {stopped}.") from None
         if answer.refused:

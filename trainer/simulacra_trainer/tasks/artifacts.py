@@ -42,8 +42,11 @@ class Artifacts:
 
     def load(self, name: str, kind: type[M]) -> M:
         """Read a small JSON artifact."""
-        content = self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES)
-        return kind.model_validate_json(content)
+        return kind.model_validate_json(self.read(name))
+
+    def read(self, name: str) -> bytes:
+        """Read a small artifact."""
+        return self._custody.read_bytes(self._ref(name), self._key, limit=SMALL_BYTES)
 
     def download(self, name: str, path: Path) -> Path:
         """Write the plaintext to a file; return the path."""

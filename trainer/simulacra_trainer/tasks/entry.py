@@ -97,7 +97,12 @@ def _attempt(
         try:
             return ExitCode.OK, TASKS[spec.task](context)
         except InputError as error:
-            failure = Failure(reason=error.reason, detail=error.detail, pointer=error.pointer)
+            failure = Failure(
+                reason=error.reason,
+                detail=error.detail,
+                pointer=error.pointer,
+                errors=error.errors,
+            )
             own.store_model(FAILURE, failure)
             return ExitCode.USER_ERROR, _failed(error.reason, error.message)
     except SourceUnavailable as error:

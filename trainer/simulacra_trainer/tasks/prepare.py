@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulacra_crds.contract.description import Description, DescriptionInvalid, load_description
+from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import (
     DATASET,
+    DESCRIPTION,
+    READ_TABLE,
     REQUEST,
     SCHEMA,
     SOURCE,
+    STATED_DESCRIPTION,
     UPLOAD,
     UPLOAD_PIECES,
     PrepareRequest,
     TaskResult,
 )
+from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_trainer.progress import ProgressMeter
-from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.read import open_table
+from simulacra_trainer.table.description.described import clean_described
+from simulacra_trainer.table.description.layout import check_kept, open_described
+from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.raw_table import RawTable
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.object_source import fetch
 
 STEPS = {"reading": 2.0, "cleaning": 3.0, "storing": 1.0}
+NO_DESCRIPTION = "The stored description is not the one that was announced. Send it again."
 
 
 def prepare(context: TaskContext) -> TaskResult:
-    """Store the clean dataset and its schema, then erase the upload. Safe to repeat."""
+    """Store the clean dataset, its schema and description, then erase the upload.
+
+    Safe to repeat. With another description than that of the stored schema it reads again.
+    """
     own = context.own
-    if own.exists(DATASET) and own.exists(SCHEMA):  # an earlier pod got as far as the erasure
-        schema = own.load(SCHEMA, TableSchema)
+    request = own.load(REQUEST, PrepareRequest)
+    schema = own.load(SCHEMA, TableSchema) if own.exists(SCHEMA) and own.exists(DATASET) else None
+    if schema is not None and schema.description_sha256 == request.description_sha256:
+        # An earlier pod got as far as the erasure.
         stored = [own.describe(DATASET, schema.rows), own.describe(SCHEMA)]
+        stored += [own.describe(one) for one in (DESCRIPTION, READ_TABLE) if own.exists(one)]
     else:
-        request = own.load(REQUEST, PrepareRequest)
-        meter = ProgressMeter(STEPS, context.report_progress)
-        meter.step("reading")
-        raw = open_table(_receive(context, request), request.format)
-        meter.step("cleaning")
-        clean = clean_table(raw, weights=request.weights)
-        schema = clean.schema
-        storing = meter.step("storing")
-        table = own.store_table(DATASET, iter([clean.table]), clean.table.schema)
-        stored = [table, own.store_model(SCHEMA, schema)]
-        storing(1.0)
-    for name in (UPLOAD, *own.names(UPLOAD_PIECES)):
-        own.erase(name)
+        schema, stored = _read(context, request)
+    if not request.hold:
+        for name in (UPLOAD, *own.names(UPLOAD_PIECES)):
+            own.erase(name)
     return TaskResult(
         outcome="Succeeded",
         reason="Prepared",
@@ -55,10 +65,68 @@ def prepare(context: TaskContext) -> TaskResult:
     )
 
 
-def _receive(context: TaskContext, request: PrepareRequest) -> Path:
-    """Return the file with the customer's bytes; of an object, store what was read."""
-    path = context.directory / UPLOAD
+def _read(context: TaskContext, request: PrepareRequest) -> tuple[TableSchema, list[Artifact]]:
+    """Read and clean the table; store it, and its schema last."""
+    own = context.own
+    description = _stated(context, request)
+    meter = ProgressMeter(STEPS, context.report_progress)
+    meter.step("reading")
+    raw = _receive(context, request, description)
+    meter.step("cleaning")
+    described = clean_described(raw, description, request.weights)
+    clean = described.clean
+    storing = meter.step("storing")
+    stored = []
+    if request.keep_source and isinstance(raw, RawTable):
+        stored.append(own.store_table(READ_TABLE, raw.batches(), raw.schema))
+    content = json.dumps(described.document, ensure_ascii=False).encode()
+    stored.append(own.store(DESCRIPTION, content))
+    stored.append(own.store_table(DATASET, iter([clean.table]), clean.table.schema))
+    schema = clean.schema.model_copy(update={"description_sha256": request.description_sha256})
+    stored.append(own.store_model(SCHEMA, schema))
+    storing(1.0)
+    return schema, stored
+
+
+def _stated(context: TaskContext, request: PrepareRequest) -> Description | None:
+    """Return the description that the customer sent, None without one."""
+    if request.description_sha256 is None:
+        return None
+    own = context.own
+    if own.describe(STATED_DESCRIPTION).sha256 != request.description_sha256:
+        raise InputError(Reason.REQUEST_INVALID, NO_DESCRIPTION, NO_DESCRIPTION)
+    try:
+        return load_description(own.read(STATED_DESCRIPTION))
+    except DescriptionInvalid as error:
+        message = f"The description has {len(error.errors)} errors."
+        first = error.errors[0]
+        raise InputError(
+            Reason.DESCRIPTION_MISMATCH,
+            message,
+            f"{message} {first.pointer}: {first.detail}",
+            first.pointer,
+            error.errors,
+        ) from None
+
+
+def _receive(
+    context: TaskContext, request: PrepareRequest, description: Description | None
+) -> pa.Table | RawTable:
+    """Return the table as read: of the upload, the kept table, or the object, which is noted."""
+    own, path = context.own, context.directory / UPLOAD
+    if request.source is None and not own.exists(UPLOAD) and own.exists(READ_TABLE):
+        kept = _kept(own.download(READ_TABLE, context.directory / READ_TABLE))
+        if description is not None:
+            check_kept(kept.schema, description)
+        return kept
     if request.source is None:
-        return context.own.download(UPLOAD, path)
-    context.own.store_model(SOURCE, fetch(request.source, context.env, path))
-    return path
+        own.download(UPLOAD, path)
+    else:
+        own.store_model(SOURCE, fetch(request.source, context.env, path))
+    return open_described(path, request.format, description)
+
+
+def _kept(path: Path) -> pa.Table:
+    """Return a table that was kept as read."""
+    with path.open("rb") as file:
+        return pq.read_table(file)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     ESTIMATE,
+    EVIDENCE,
     IDENTIFICATION,
     REPORT,
     REPORT_PAGE,
@@ -22,6 +23,7 @@ from simulacra_crds.contract.tasks import (
 from simulacra_crds.kinds.base import Artifact
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.generate import (
     generate_rows,
     plan_generation,
@@ -41,7 +43,7 @@ def generate(context: TaskContext) -> TaskResult:
     """Generate the rows of this shard as one Parquet part, unless it is stored already.
 
     All shards make the same plan; shard 0 stores what belongs to the whole: attainment,
-    identification, report and progress.
+    identification, evidence, report and progress.
     """
     own = context.own
     request = own.load(REQUEST, GenerateRequest)
@@ -52,7 +54,8 @@ def generate(context: TaskContext) -> TaskResult:
     if own.exists(name) and context.spec.customer_key is None:
         detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
         found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
-        return _generated(own.describe(name, stop - start), detail, found)
+        worth = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
+        return _generated(own.describe(name, stop - start), detail, found, worth)
     is_first = context.shard == 0
     meter = ProgressMeter(STEPS, context.report_progress if is_first else lambda _: None)
     meter.step("loading")
@@ -63,17 +66,19 @@ def generate(context: TaskContext) -> TaskResult:
         own.store_model(ATTAINMENT, plan.attainment)
     if plan.identification is not None and is_first:
         own.store_model(IDENTIFICATION, plan.identification)
+    if plan.evidence is not None and is_first:
+        own.store_model(EVIDENCE, plan.evidence)
     progress = meter.step("generating")
     drawn: list[pa.Table] = []
     tables = generate_rows(trained, plan, context.shard, shards, drawn.append)
     first = next(tables)
     if is_first:
-        report = report_generation(trained, request, plan.attainment, drawn[0])
+        report = report_generation(trained, request, plan, drawn[0])
         own.store(REPORT, json.dumps(report).encode())
         own.store(REPORT_PAGE, render_html(report).encode())
     rows = reporting(itertools.chain([first], tables), stop - start, progress)
     part = own.store_table(name, rows, first.schema, context.spec.customer_key)
-    return _generated(part, plan.attainment, plan.identification)
+    return _generated(part, plan.attainment, plan.identification, plan.evidence)
 
 
 def estimate(context: TaskContext) -> TaskResult:
@@ -88,7 +93,10 @@ def estimate(context: TaskContext) -> TaskResult:
 
 
 def _generated(
-    part: Artifact, detail: AttainmentDetail | None, identification: Identification | None
+    part: Artifact,
+    detail: AttainmentDetail | None,
+    identification: Identification | None,
+    evidence: Evidence | None,
 ) -> TaskResult:
     attainment = None if detail is None else detail.summary()
     verdict = None if identification is None else identification.verdict
@@ -101,4 +109,5 @@ def _generated(
         attainment=attainment,
         identified=None if identification is None else identification.identified,
         verdict=verdict.kind if verdict is not None else None,
+        worth=None if evidence is None else evidence.worth,
     )

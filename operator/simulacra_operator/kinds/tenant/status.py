@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.tenant import NAME_RULE, TenantStatus
+from simulacra_crds.kinds.tenant import CANARY_CONDITION, NAME_RULE, TenantStatus
 from simulacra_crds.kube.client import Object
 from simulacra_operator.kinds.tenant.observe import TenantObserved
 from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
@@ -21,10 +21,11 @@ def tenant_status(seen: TenantObserved, complete: bool) -> Object:
         message = "Set spec.suspend to false to resume the tenant's work."
         whole = Finding("False", Reason.SUSPENDED, message)
     findings = {**parts, "Ready": whole}
+    kept = [one for one in current.conditions if one.type == CANARY_CONDITION]
     desired = TenantStatus(
         observed_generation=generation,
         namespace=seen.namespace_name if seen.owns_namespace else current.namespace,
-        conditions=conditions(current.conditions, findings, generation, seen.now),
+        conditions=[*conditions(current.conditions, findings, generation, seen.now), *kept],
         rotation=current.rotation,
     )
     return status_patch(current, desired)

@@ -29,7 +29,8 @@ UNLEARNED_NOTES = {
 class CleanColumn:
     """One column after cleaning.
 
-    values is None where the column is not learned; words are those of identifiers and free text.
+    values is None where the column is not learned, and a struct of yes/no columns where cells hold
+    several answers; words are those of identifiers and free text.
     """
 
     schema: ColumnSchema
@@ -40,6 +41,14 @@ class CleanColumn:
     def update(self, **fields: object) -> None:
         """Set fields of the schema entry."""
         self.schema = self.schema.model_copy(update=fields)
+
+    def arrays(self) -> list[tuple[str, pa.Array]]:
+        """Return the columns of the clean table by name: none, one, or one for each option."""
+        if self.values is None:
+            return []
+        if pa.types.is_struct(self.values.type):
+            return list(zip(self.values.type.names, self.values.flatten(), strict=True))
+        return [(self.schema.name, self.values)]
 
     @property
     def rows(self) -> int:

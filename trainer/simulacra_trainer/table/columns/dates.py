@@ -86,6 +86,16 @@ def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | No
     return named_months(words, needed)
 
 
+def parse_pattern(words: Words, pattern: str) -> ParsedDates | None:
+    """Return the dates of one strftime pattern if ENOUGH values have it, else None."""
+    upper = pc.utf8_upper(words.levels) if "%p" in pattern else words.levels
+    values = pc.strptime(upper, pattern, "us", error_is_null=True)
+    values = pc.if_else(_same_day(values, upper, pattern), values, None)
+    if words.share(pc.is_valid(values)) < ENOUGH * words.share(pc.invert(words.soft())):
+        return None
+    return ParsedDates(values, pattern, timed="%H" in pattern or "%I" in pattern)
+
+
 def _iso(words: Words, needed: float) -> ParsedDates | None:
     for zoned, pattern in ((False, f"{_ISO}$"), (True, f"{_ISO} ?{_ZONE}$")):
         matched = pc.match_substring_regex(words.levels, pattern)

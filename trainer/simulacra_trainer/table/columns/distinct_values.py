@@ -5,6 +5,7 @@ Later steps (is it a number, a date, a scale?) look at the distinct words only.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,6 +64,12 @@ class Words:
         place = np.append(np.where(mask, -1, np.arange(len(self.levels))), -1)
         return replace(self, counts=np.where(mask, 0, self.counts), codes=place[self.codes])
 
+    def only(self, mask: npt.NDArray[np.bool_]) -> Words:
+        """Return the column with these words only; the rows of others are missing."""
+        place = np.append(np.where(mask, np.cumsum(mask) - 1, -1), -1)
+        levels = self.levels.filter(pa.array(mask))
+        return replace(self, levels=levels, counts=self.counts[mask], codes=place[self.codes])
+
     def rows(self, values: pa.Array) -> pa.Array:
         """Return the values of the words as one value per row; null where missing."""
         return values.take(pa.array(self.codes, mask=self.codes < 0))
@@ -74,8 +81,11 @@ class Words:
         return place[self.codes]
 
 
-def split_words(column: pa.ChunkedArray) -> Words:
-    """Return the distinct words of a string column, in their most frequent spelling."""
+def split_words(column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKENS) -> Words:
+    """Return the distinct words of a string column, in their most frequent spelling.
+
+    tokens: lower-case words that mean "no value".
+    """
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):  # an empty column keeps its chunks
@@ -88,7 +98,8 @@ def split_words(column: pa.ChunkedArray) -> Words:
     raw_counts = np.bincount(codes[codes >= 0], minlength=len(raw))
     trimmed = pc.utf8_trim_whitespace(raw)
     changed = _true(pc.not_equal(trimmed, raw))
-    missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(sorted(MISSING_TOKENS))))
+    no_value = pa.array(sorted(tokens), pa.string())
+    missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=no_value))
     missing |= _true(pc.is_null(raw))
     used = raw_counts > 0
     levels = trimmed.filter(pa.array(used & ~missing)).unique()

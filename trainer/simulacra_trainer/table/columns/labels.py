@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.file_labels import Code, Declared
 from simulacra_crds.contract.schema import LevelSchema
-from simulacra_trainer.table.readers.file_labels import Code, Declared
 
 MAX_CODED = 2_000
 """Distinct codes; a column with more of them is a quantity."""
@@ -30,7 +30,7 @@ class Decoded:
     """
 
     values: pa.ChunkedArray
-    codes: dict[str, str]
+    codes: dict[str, Code]
     missing: int
 
 
@@ -54,19 +54,20 @@ def decode(column: pa.ChunkedArray, declared: Declared) -> Decoded:
     ]
     return Decoded(
         pa.chunked_array(chunks, kind),
-        {word: text_of(code) for code, word in words.items()},
+        {word: code for code, word in words.items()},
         missing,
     )
 
 
 def label_levels(
-    levels: list[LevelSchema], declared: Declared, codes: dict[str, str]
+    levels: list[LevelSchema], declared: Declared, codes: dict[str, Code]
 ) -> list[LevelSchema]:
     """Return the levels with the codes of words, or with the labels of numbers."""
     labels = {text_of(code): word for code, word in declared.labels}
+    texts = {word: text_of(code) for word, code in codes.items()}
     return [
         level.model_copy(
-            update={"code": codes.get(level.value)} if codes else {"label": labels.get(level.value)}
+            update={"code": texts.get(level.value)} if codes else {"label": labels.get(level.value)}
         )
         for level in levels
     ]

@@ -36,6 +36,13 @@ _OPEN = r"^[1-9][0-9]{0,2}\.[0-9]{3}$"
 
 
 @dataclass(frozen=True)
+class StatedNumber:
+    """A user's statement that a column holds numbers; decimal: "." or ",", None to vote."""
+
+    decimal: str | None = None
+
+
+@dataclass(frozen=True)
 class ParsedNumbers:
     """The number of each word, int64 or float64; null if the word is not a number.
 
@@ -54,27 +61,33 @@ class ParsedNumbers:
     unclear: bool = False
 
 
-def parse_numbers(words: Words, decimal: str | None = None) -> ParsedNumbers | None:
+def parse_numbers(
+    words: Words, decimal: str | None = None, stated: StatedNumber | None = None
+) -> ParsedNumbers | None:
     """Return the numbers of a text column if at least ENOUGH of its values are numbers, else None.
 
     Args:
         words: the column.
         decimal: the sign that an open column follows, "." or ","; None if the file shows none.
+        stated: the user says that these are numbers, and perhaps how they are written.
     """
     levels = words.levels
     candidates = words.counts * ~words.no_values()
-    if not candidates.sum() or pc.any(pc.match_substring_regex(levels, _CODES)).as_py():
+    if not candidates.sum() or (stated is None and _any(levels, _CODES)):
         return None
+    sign = stated.decimal if stated else None
+    decimal = sign or decimal
     enough = ENOUGH * candidates.sum()
     plain = _matches(levels, _PLAIN)
     # A word with a comma proves nothing here, but shows that the points may be groups.
     is_open = _any(levels, _OPEN) and _all_open(levels, plain)
-    if candidates[plain].sum() >= enough and not (is_open and decimal == ","):
+    as_plain = not (is_open and decimal == ",") if sign is None else sign == "."
+    if candidates[plain].sum() >= enough and as_plain:
         return _converted(levels, plain, None, [], decimal is None and is_open)
     dress = undress(words, candidates, enough)
-    if dress is None or pc.any(pc.match_substring_regex(dress.digits, _CODES)).as_py():
+    if dress is None or (stated is None and _any(dress.digits, _CODES)):
         return None
-    vote = _vote(dress.digits, candidates, decimal)
+    vote = _vote(dress.digits, candidates, decimal, proven=sign is not None)
     if candidates[vote.matched].sum() < enough:
         return None
     digits, group = _one_form(dress.digits, vote.comma)
@@ -138,16 +151,21 @@ class _Vote:
     matched: npt.NDArray[np.bool_]
 
 
-def _vote(digits: pa.StringArray, candidates: npt.NDArray[np.int64], decimal: str | None) -> _Vote:
+def _vote(
+    digits: pa.StringArray,
+    candidates: npt.NDArray[np.int64],
+    decimal: str | None,
+    proven: bool = False,
+) -> _Vote:
     """Decide the decimal sign by the words that only one convention can write."""
     point, comma = _matches(digits, _POINT), _matches(digits, _COMMA)
     by_point, by_comma = candidates[point & ~comma].sum(), candidates[comma & ~point].sum()
-    if by_point or by_comma:
+    if (by_point or by_comma) and not proven:
         use_comma = bool(by_comma > by_point)
         return _Vote(use_comma, True, False, comma if use_comma else point)
     open_ = _any(digits, "[.,]")
     use_comma = decimal == ","
-    return _Vote(use_comma, False, open_ and decimal is None, comma if use_comma else point)
+    return _Vote(use_comma, proven, open_ and decimal is None, comma if use_comma else point)
 
 
 def _all_open(levels: pa.StringArray, plain: npt.NDArray[np.bool_]) -> bool:

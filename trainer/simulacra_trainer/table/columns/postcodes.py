@@ -34,13 +34,15 @@ def is_postcode_name(name: str) -> bool:
     return bool(_NAMED.search(name))
 
 
-def postcode_column(name: str, words: Words, storage: str) -> CleanColumn | None:
-    """Return a column of postcodes, or None.
+def postcode_column(
+    name: str, words: Words, storage: str, *, stated: bool = False
+) -> CleanColumn | None:
+    """Return a column of postcodes, or None; stated: the user says that they are postcodes.
 
     A code with fewer than MIN_ROWS_OF_CODE rows becomes its first characters and a mask ("02###"),
     so that no rare code is learned; a generated row draws the rest.
     """
-    if not _are_postcodes(name, words):
+    if not (stated or _are_postcodes(name, words)):
         return None
     texts = words.levels.to_pylist()
     masked = _hidden(texts, words.counts, PREFIX)

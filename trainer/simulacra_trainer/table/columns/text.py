@@ -20,13 +20,18 @@ from simulacra_trainer.table.columns.build import (
     numeric_column,
     unlearned,
 )
-from simulacra_trainer.table.columns.dates import parse_dates
+from simulacra_trainer.table.columns.dates import parse_dates, parse_pattern
 from simulacra_trainer.table.columns.distinct_values import Words, split_words
 from simulacra_trainer.table.columns.identifiers import is_row_number, unlearned_kind
-from simulacra_trainer.table.columns.numerals import ParsedNumbers, parse_numbers
+from simulacra_trainer.table.columns.numerals import (
+    ParsedNumbers,
+    StatedNumber,
+    parse_numbers,
+)
 from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
 from simulacra_trainer.table.columns.scales import MAX_LEVELS, order_levels
+from simulacra_trainer.table.columns.several_answers import answers_column
 from simulacra_trainer.table.columns.specials import (
     MOST_OTHER_WORDS,
     are_special,
@@ -66,37 +71,46 @@ class TextOrigin:
         decimal: the decimal sign that other columns or the delimiter suggest, or None.
         doubles: the source stores all numbers as doubles, so whole ones are written as int64.
         day_first: whether the day stands before the month in dates that leave it open.
+        names: of all columns.
     """
 
     csv: bool = False
     decimal: str | None = None
     doubles: bool = False
     day_first: bool | None = None
+    names: frozenset[str] = frozenset()
 
 
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
     """Clean one column of strings with nulls."""
-    words = split_words(column)
+    return clean_words(name, split_words(column), str(column.type), origin)
+
+
+def clean_words(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn:
+    """Clean one column of strings by its distinct words."""
     if not words.present:
-        return empty_column(name, len(column), "null" if origin.csv else str(column.type))
-    storage = str(column.type)
+        return empty_column(name, len(words.codes), "null" if origin.csv else storage)
     if len(words.levels) == 1 and not origin.csv:  # a constant keeps its spelling
         return clean_levels(name, words, storage)
     ambiguous = False
     result = (
-        _boolean(name, words, storage, origin)
+        boolean_column(name, words, storage, origin)
         or (postcode_column(name, words, storage) if is_postcode_name(name) else None)
-        or _time(name, words, storage, origin)
-        or _number(name, words, storage, origin)
+        or time_column(name, words, storage, origin)
+        or number_column(name, words, storage, origin)
     )
     if result is None:
-        result, ambiguous = _date(name, words, storage, origin)
-    result = result or clean_levels(name, words, storage)
+        result, ambiguous = date_column(name, words, storage, origin)
+    result = (
+        result
+        or answers_column(name, words, storage, origin.names)
+        or clean_levels(name, words, storage)
+    )
     if ambiguous:
         result.note(
             "the order of day and month in these dates is unclear, so the column stays text"
         )
-    _note_words(result, words)
+    note_words(result, words)
     return result
 
 
@@ -105,16 +119,21 @@ def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
     words = split_words(column)
     if not words.present:
         return empty_column(name, len(column), str(column.type))
-    result = None if column.type.ordered else _boolean(name, words, str(column.type), TextOrigin())
+    result = (
+        None if column.type.ordered else boolean_column(name, words, str(column.type), TextOrigin())
+    )
     result = result or clean_levels(
         name, words, str(column.type), declared_order=column.type.ordered
     )
-    _note_words(result, words)
+    note_words(result, words)
     return result
 
 
-def _time(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
-    parsed = parse_times(name, words)
+def time_column(
+    name: str, words: Words, storage: str, origin: TextOrigin, duration: bool | None = None
+) -> CleanColumn | None:
+    """Return times of day or durations, None if the words are none."""
+    parsed = parse_times(name, words, duration)
     if parsed is None:
         return None
     values = words.rows(parsed.values)
@@ -139,7 +158,7 @@ def clean_levels(
         if in_time := order_periods(words.levels.to_pylist()):
             order = pc.index_in(pa.array(in_time), value_set=words.levels)
             places = order.to_numpy(zero_copy_only=False)
-            result = level_column(name, "ordinal", *_in_order(words, places), storage)
+            result = level_column(name, "ordinal", *in_order(words, places), storage)
             result.note("the levels were recognized as periods in order")
             return result
     kind = unlearned_kind(name, words)
@@ -149,25 +168,25 @@ def clean_levels(
         return result
     if declared_order:
         return level_column(
-            name, "ordinal", *_in_order(words, np.arange(len(words.levels))), storage
+            name, "ordinal", *in_order(words, np.arange(len(words.levels))), storage
         )
     by_share = np.argsort(-words.counts, kind="stable")
     special = are_special(words.levels).to_numpy(zero_copy_only=False)
     answers = words.levels.filter(pa.array(~special)).to_pylist()
     scale = order_levels(answers) if len(answers) <= MAX_LEVELS else None
     if scale is None:
-        result = level_column(name, "categorical", *_in_order(words, by_share), storage)
+        result = level_column(name, "categorical", *in_order(words, by_share), storage)
     else:
         order = pc.index_in(pa.array(scale), value_set=words.levels).to_numpy(zero_copy_only=False)
         order = np.concatenate([order, by_share[special[by_share]]])
-        result = level_column(name, "ordinal", *_in_order(words, order), storage)
+        result = level_column(name, "ordinal", *in_order(words, order), storage)
         result.note("the levels were recognized as an ordered scale")
         if special.any():
-            _flag_special(result, set(words.levels.filter(pa.array(special)).to_pylist()))
+            flag_special(result, set(words.levels.filter(pa.array(special)).to_pylist()))
     return result
 
 
-def _flag_special(result: CleanColumn, special: set[str]) -> None:
+def flag_special(result: CleanColumn, special: set[str]) -> None:
     """Flag answers such as "don't know", which stand behind the levels of a scale."""
     levels = [
         level.model_copy(update={"special": level.value in special})
@@ -178,13 +197,12 @@ def _flag_special(result: CleanColumn, special: set[str]) -> None:
     result.note(f"answers that are no level were kept apart: {listed}")
 
 
-def _in_order(
-    words: Words, order: npt.NDArray[np.int64]
-) -> tuple[list[str], npt.NDArray[np.int32]]:
+def in_order(words: Words, order: npt.NDArray[np.int64]) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Return the words at these places, and the codes of the rows among them."""
     return words.levels.take(pa.array(order)).to_pylist(), words.restricted(order)
 
 
-def _boolean(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
+def boolean_column(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
     """Read a pair such as yes and no; levels are the most frequent spellings, "no" first."""
     if not 2 <= len(words.levels) <= 8:
         return None
@@ -208,21 +226,39 @@ def _boolean(name: str, words: Words, storage: str, origin: TextOrigin) -> Clean
     return result
 
 
-def _number(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
-    parsed = parse_numbers(words, origin.decimal)
+def number_column(
+    name: str,
+    words: Words,
+    storage: str,
+    origin: TextOrigin,
+    stated: StatedNumber | None = None,
+    *,
+    coded: bool = True,
+) -> CleanColumn | None:
+    """Return numbers, or None if the words are none.
+
+    Args:
+        name: of the column.
+        words: its cells.
+        storage: its Arrow type.
+        origin: how its text is read.
+        stated: the user says that they are numbers, so they are no row numbers.
+        coded: look for codes such as 99 that mean "no answer".
+    """
+    parsed = parse_numbers(words, origin.decimal, stated)
     other: list[str] = []
     if parsed is None:
         other = _other_answers(words)
         if other:
             words = words.without(_among(words, other))
-            parsed = parse_numbers(words, origin.decimal)
+            parsed = parse_numbers(words, origin.decimal, stated)
     if parsed is None:
         return None
     values = words.rows(parsed.values)
     whole = pa.types.is_integer(values.type)
-    if whole and is_row_number(name, values):
+    if whole and stated is None and is_row_number(name, values):
         return unlearned(name, "identifier", values, "int64" if origin.csv else storage)
-    values, codes = take_codes(values)
+    values, codes = take_codes(values) if coded else (values, [])
     text_format = None
     if origin.csv:
         storage = "int64" if whole else "double"
@@ -287,11 +323,14 @@ def _unit(parsed: ParsedNumbers) -> str | None:
     return ((form.before or form.after).strip() or None) if form else None
 
 
-def _date(
-    name: str, words: Words, storage: str, origin: TextOrigin
+def date_column(
+    name: str, words: Words, storage: str, origin: TextOrigin, pattern: str | None = None
 ) -> tuple[CleanColumn | None, bool]:
-    """Return the column as dates, or None and whether its dates are ambiguous."""
-    parsed = parse_dates(words, origin.day_first)
+    """Return the column as dates, or None and whether its dates are ambiguous.
+
+    pattern: strftime format that the user states.
+    """
+    parsed = parse_pattern(words, pattern) if pattern else parse_dates(words, origin.day_first)
     if parsed is None or parsed.ambiguous:
         return None, parsed is not None
     values = words.rows(parsed.values)
@@ -317,7 +356,8 @@ def _note_lost(result: CleanColumn, words: Words, values: pa.Array, what: str) -
         result.note(f"words that are not a {what} were set to missing", lost)
 
 
-def _note_words(result: CleanColumn, words: Words) -> None:
+def note_words(result: CleanColumn, words: Words) -> None:
+    """Note white space and missing words."""
     if words.tokens:
         result.note("empty cells and words such as N/A were set to missing", words.tokens)
     if words.trimmed:

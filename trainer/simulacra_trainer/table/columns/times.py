@@ -50,8 +50,11 @@ class ParsedTimes:
     form: CellForm
 
 
-def parse_times(name: str, words: Words) -> ParsedTimes | None:
-    """Return a text column's times of day or durations if ENOUGH values are some, else None."""
+def parse_times(name: str, words: Words, duration: bool | None = None) -> ParsedTimes | None:
+    """Return a text column's times of day or durations if ENOUGH values are some, else None.
+
+    duration: whether they are lengths of time, where the user says so.
+    """
     levels = words.levels
     probe = pc.match_substring_regex(
         levels.slice(0, _PROBE), r"^(?:kl\.? ?)?[0-9]{1,4} ?[:.a-zA-Zó]"
@@ -64,7 +67,7 @@ def parse_times(name: str, words: Words) -> ParsedTimes | None:
         found = [read(text) for text in texts]
         known = np.array([one is not None for one in found])
         if weights.sum() and weights[known].sum() >= ENOUGH * weights.sum():
-            return _parsed(name, texts, found, read)
+            return _parsed(name, texts, found, read, duration)
     return None
 
 
@@ -92,7 +95,11 @@ def _in_words(text: str) -> Parts | None:
 
 
 def _parsed(
-    name: str, texts: list[str], found: list[Parts | None], read: Callable[[str], Parts | None]
+    name: str,
+    texts: list[str],
+    found: list[Parts | None],
+    read: Callable[[str], Parts | None],
+    stated: bool | None,
 ) -> ParsedTimes | None:
     matches = [one[1] for one in found if one]
     seconds = pa.array([one[0] if one else None for one in found], pa.int64())
@@ -111,7 +118,7 @@ def _parsed(
         tailed = any(one["tail"].strip() or one["lead"] for one in matches)
         if sign == "." and not (padded or tailed):
             return None  # "14.30" is a number unless "08.15" is in the column too
-        duration = _is_duration(name, matches)
+        duration = _is_duration(name, matches) if stated is None else stated
         if not duration and pc.max(seconds).as_py() >= DAY:
             return None
         pattern = _pattern(matches, sign, padded)

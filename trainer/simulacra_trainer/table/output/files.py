@@ -1,4 +1,4 @@
-"""Output of generated tables to a Parquet, CSV or Arrow file, all or nothing."""
+"""Output of generated tables to a file, all or nothing; its suffix sets the format."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from simulacra_crds.contract.cell_text import csv_batch, csv_schema
+from simulacra_crds.contract.sav import SavWriter
+from simulacra_crds.contract.xlsx import XlsxWriter
 
-SUFFIXES = (".parquet", ".csv", ".arrow")
+SUFFIXES = (".parquet", ".csv", ".arrow", ".sav", ".xlsx")
 
 
 def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
@@ -22,7 +24,7 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
     Arrow and CSV files hold levels as values, because each table may have its own dictionary.
 
     Raises:
-        ValueError: an unknown suffix.
+        ValueError: an unknown suffix, or more rows than a workbook holds.
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"the file name must end in {', '.join(SUFFIXES)}")
@@ -36,7 +38,7 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
             if path.suffix == ".csv":
                 batches = map(csv_batch, table.combine_chunks().to_batches())
                 table = pa.Table.from_batches(batches, csv_schema(table.schema))
-            if path.suffix != ".parquet":
+            if path.suffix in (".csv", ".arrow"):
                 table = table.cast(_plain(table.schema))
             writer = writer or _open(unfinished, table.schema, path.suffix)
             writer.write_table(table)
@@ -53,9 +55,26 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     )
 
 
+class _Closing:
+    """A writer into a file, which it closes at the end."""
+
+    def __init__(
+        self, path: Path, schema: pa.Schema, writer: type[SavWriter] | type[XlsxWriter]
+    ) -> None:
+        self._file = path.open("wb")
+        self._writer = writer(self._file, schema)
+        self.write_table = self._writer.write_table
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.close()
+
+
 def _open(path: Path, schema: pa.Schema, suffix: str) -> Any:
     if suffix == ".csv":
         return pyarrow.csv.CSVWriter(path, schema)
     if suffix == ".arrow":
         return pa.ipc.new_file(path, schema)
+    if suffix in (".sav", ".xlsx"):
+        return _Closing(path, schema, SavWriter if suffix == ".sav" else XlsxWriter)
     return pyarrow.parquet.ParquetWriter(path, schema, compression="zstd")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.cell_text import with_form, write_cells
+from simulacra_crds.contract.file_labels import Declared, with_sets
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.postcodes import draw_codes
+from simulacra_trainer.table.output.answers import join_answers
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
 from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
 from simulacra_trainer.table.persons.masks import count_out
@@ -33,6 +36,7 @@ def restore(
     rng: np.random.Generator,
     span: RowSpan = WHOLE,
     real: RealValues | None = None,
+    held: Collection[str] = (),
 ) -> pa.Table:
     """Return the table in the layout of the upload.
 
@@ -42,6 +46,7 @@ def restore(
         rng: for invented values.
         span: which rows of a whole table these are.
         real: values of the upload that no invented value may equal.
+        held: columns under a condition or do(); joined answers keep them as they are.
 
     Returns:
         n rows with the columns of the upload except weights, in its order and Arrow types;
@@ -54,7 +59,9 @@ def restore(
         if column.kind == "weight":  # all generated rows weigh the same
             continue
         kind = parse_type(column.storage)
-        if column.learned:
+        if column.kind == "multi":
+            array = join_answers(table, column, rng, held).cast(kind)
+        elif column.learned:
             values = table.column(column.name).combine_chunks()
             if column.role == "coordinate":
                 values = _within_cells(values, rng)
@@ -69,10 +76,25 @@ def restore(
         else:
             array = pa.nulls(rows, kind)
         arrays.append(array)
-        fields.append(
-            with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
-        )
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        field = with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
+        fields.append(_described(field, column))
+    return pa.Table.from_arrays(arrays, schema=with_sets(pa.schema(fields), schema.sets))
+
+
+def _described(field: pa.Field, column: ColumnSchema) -> pa.Field:
+    """Return the field with the labels and codes of the upload, and the width of its texts."""
+    declared = column.declared or Declared(label=column.label)
+    if is_text(field.type) and not declared.codes:
+        words = [level.value for level in column.levels] or [mask.form for mask in column.masks]
+        width = max((len(word.encode()) for word in words), default=1)
+        if column.kind == "multi":
+            ends = len(column.separator or "") + 1
+            width = sum(len(word.encode()) + ends for word in words)
+        if column.personal_data is None:
+            constant = len((column.constant or "").encode())
+            width = max(width, constant, declared.width or 0)
+            declared = declared.model_copy(update={"width": width})
+    return field if declared == Declared() else declared.on(field)
 
 
 def parse_type(storage: str) -> pa.DataType:

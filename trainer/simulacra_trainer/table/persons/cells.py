@@ -96,10 +96,10 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
     values = column.values
     if column.schema.kind == "categorical" and is_text(kind) and values is not None:
         return Cells(column, values.dictionary.to_pylist(), values.indices, is_text=True)
-    if column.schema.kind in ("identifier", "text") and is_text(kind):
+    if column.schema.kind in ("identifier", "text") and (column.words or is_text(kind)):
         words = column.words or split_words(raw.column(i))
         indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
-        return Cells(column, words.levels.to_pylist(), indices, is_text=True)
+        return Cells(column, words.levels.to_pylist(), indices, is_text(kind))
     is_whole = column.schema.decimals == 0 or pa.types.is_integer(kind)
     if column.schema.kind not in ("integer", "numeric", "identifier") or not is_whole:
         return None
@@ -120,7 +120,7 @@ def codes_of(values: pa.Array | None, cells: Cells | None, rows: int) -> Ints:
     """Return which of the first rows of a column are alike, int64 [rows]."""
     if cells is not None:
         return positions(cells.indices.slice(0, rows))
-    if values is None:
+    if values is None or pa.types.is_struct(values.type):
         return np.zeros(rows, np.int64)
     head = values.slice(0, rows)
     return positions(

@@ -13,6 +13,7 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import ColumnRole, PersonalData
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.identifiers import is_named_id
+from simulacra_trainer.table.description.statements import Statements
 from simulacra_trainer.table.persons.cells import (
     Cells,
     Ints,
@@ -26,7 +27,9 @@ from simulacra_trainer.table.persons.masks import learn_masks
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
 from simulacra_trainer.table.persons.rare_values import without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
+from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles, check_roles
 from simulacra_trainer.table.persons.subject import LOOKED_AT, Subject, find_subject
+from simulacra_trainer.table.persons.waves import with_wave
 from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
@@ -55,26 +58,42 @@ class ProtectedColumns:
     persons: int | None
 
 
-def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) -> ProtectedColumns:
+def protect_persons(
+    raw: pa.Table | RawTable,
+    columns: Sequence[CleanColumn],
+    statements: Statements | None = None,
+) -> ProtectedColumns:
     """Find keys, personal data and the subject, and keep them out of what is learned.
 
     Args:
         raw: the table as read.
         columns: its cleaned columns, in the same order.
+        statements: roles that the user states.
     """
     found = [cells_of(raw, i, column) for i, column in enumerate(columns)]
     cells = [each for each in found if each is not None]
-    data = {each.name: kind for each in cells if (kind := _personal_data(each)) is not None}
+    stated = NO_ROLES if statements is None else check_roles(cells, statements)
+    data = {
+        each.name: kind
+        for each in cells
+        if (kind := stated.data.get(each.name)) is not None
+        or (each.name not in stated.ordinary and (kind := _personal_data(each)) is not None)
+    }
     codes = [
         codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
         for column, each in zip(columns, found, strict=True)
     ]
-    subject = find_subject(cells, data, codes)
-    persons = next((c.codes for c in cells if subject and c.name == subject.name), None)
+    subject = find_subject(cells, data, codes, stated)
+    persons = next((_numbered(c.codes) for c in cells if subject and c.name == subject.name), None)
     result = [
-        _protected(column, each, _role(each, data, subject), data, subject, persons)
+        _protected(column, each, _role(each, data, subject, stated), data, subject, persons, stated)
         for column, each in zip(columns, found, strict=True)
     ]
+    if persons is not None and stated.wave is None:
+        result = with_wave(result, persons, stated.ordinary)
+    for column in result:
+        if column.schema.name == stated.wave:
+            column.update(role="wave", evidence=[])
     kept = [
         word
         for column, each in zip(result, found, strict=True)
@@ -85,16 +104,29 @@ def protect_persons(raw: pa.Table | RawTable, columns: Sequence[CleanColumn]) ->
     return ProtectedColumns(result, remember(kept) if kept else None, count)
 
 
+def _numbered(codes: Ints) -> Ints:
+    """Return the persons of all rows: a row that names none is a person of its own."""
+    unknown = codes < 0
+    return np.where(unknown, codes.max(initial=-1) + np.cumsum(unknown), codes)
+
+
 def _personal_data(cells: Cells) -> PersonalData | None:
     words = cells.words if cells.is_text else large_numbers(cells.words)
     return find_personal_data(cells.name, words)
 
 
 def _role(
-    cells: Cells | None, data: Mapping[str, PersonalData], subject: Subject | None
+    cells: Cells | None,
+    data: Mapping[str, PersonalData],
+    subject: Subject | None,
+    stated: StatedRoles,
 ) -> ColumnRole | None:
     if cells is None:
         return None
+    if cells.name in stated.ordinary:
+        return None
+    if cells.name in stated.roles:
+        return stated.roles[cells.name]
     if subject is not None and cells.name == subject.name:
         return "subject"
     if cells.name in data:
@@ -116,13 +148,16 @@ def _protected(
     data: Mapping[str, PersonalData],
     subject: Subject | None,
     persons: Ints | None,
+    stated: StatedRoles,
 ) -> CleanColumn:
     if column.schema.kind in ("constant", "weight"):
         return column
     if role is not None and cells is not None:
         evidence = [subject.evidence] if subject is not None and role == "subject" else []
-        return _unlearned(column, cells, role, data.get(cells.name), evidence)
-    if is_coordinate(column):
+        return _unlearned(column, cells, role, data.get(cells.name), evidence, persons)
+    if column.schema.name in stated.coordinates or (
+        is_coordinate(column) and column.schema.name not in stated.ordinary
+    ):
         column = coarsened(column)
     if cells is not None and cells.is_text:
         column = _without_emails(column)
@@ -135,6 +170,7 @@ def _unlearned(
     role: ColumnRole,
     kind: PersonalData | None,
     evidence: list[str],
+    persons: Ints | None,
 ) -> CleanColumn:
     numbers = _numbers(column, cells)
     above = 10 ** len(str(max(numbers))) - 1 if numbers and kind is None else None
@@ -159,7 +195,7 @@ def _unlearned(
             "prefix": None,
         }
     )
-    values = pa.array(cells.codes) if role == "subject" else None
+    values = pa.array(persons) if role == "subject" else None
     result = CleanColumn(schema, values)
     result.note(NOTES[role].format(kind=(kind or "").replace("_", " ")))
     return result

@@ -28,6 +28,8 @@ def without_rare_values(column: CleanColumn, persons: Ints) -> CleanColumn:
         return column
     if schema.kind == "categorical":
         return _without_rare_words(column, values, persons)
+    if schema.kind == "multi":
+        return _without_rare_options(column, values, persons)
     if schema.kind in ("integer", "numeric", "datetime"):
         return _within_limits(column, values, persons)
     return column
@@ -55,6 +57,29 @@ def _without_rare_words(
     result.note(
         f"words of fewer than {MIN_PERSONS} persons were replaced by others", int(replaced.sum())
     )
+    return result
+
+
+def _without_rare_options(
+    column: CleanColumn, values: pa.StructArray, persons: Ints
+) -> CleanColumn:
+    """Set an option that few persons chose to "no"."""
+    parts, lost = [], 0
+    for part in values.flatten():
+        codes = part.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        chosen = codes > 0
+        if chosen.any() and len(np.unique(persons[chosen])) < MIN_PERSONS:
+            lost += int(chosen.sum())
+            missing = part.is_null().to_numpy(zero_copy_only=False)
+            part = pa.DictionaryArray.from_arrays(
+                pa.array(np.zeros_like(codes), mask=missing), part.dictionary
+            )
+        parts.append(part)
+    if not lost:
+        return column
+    kept = pa.StructArray.from_arrays(parts, values.type.names)
+    result = CleanColumn(column.schema, kept, [*column.notes])
+    result.note(f"options of fewer than {MIN_PERSONS} persons were left out", lost)
     return result
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.cells import Cells, Ints, large_numbers
+from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles
 
 FEWEST_ROWS, MOST_ROWS = 1.2, 40.0
 """Rows of an average person."""
@@ -36,7 +37,10 @@ class Subject:
 
 
 def find_subject(
-    cells: Sequence[Cells], data: Mapping[str, PersonalData], codes: Sequence[Ints]
+    cells: Sequence[Cells],
+    data: Mapping[str, PersonalData],
+    codes: Sequence[Ints],
+    stated: StatedRoles = NO_ROLES,
 ) -> Subject | None:
     """Return the subject of a table, None where each row is its own person.
 
@@ -44,9 +48,19 @@ def find_subject(
         cells: columns that may hold persons.
         data: kinds of personal data found, by column.
         codes: of all columns of the table, int64 [LOOKED_AT] each, their first rows.
+        stated: roles that the user states.
     """
     personal = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
-    candidates = {c.name: (c, why) for c in cells if (why := _evidence(c, data, personal))}
+    candidates = {
+        c.name: (c, why)
+        for c in cells
+        if c.name not in stated.ordinary
+        and stated.roles.get(c.name) in (None, "personal_data")
+        and (why := _evidence(c, data, personal))
+    }
+    if (subject := stated.subject()) is not None:
+        others = tuple(name for name in candidates if name not in data)
+        return Subject(subject, "stated in the description", others)
     if not candidates:
         return None
 

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.file_labels import Declared
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_CELL_BYTES, MIB
-from simulacra_trainer.table.readers.file_labels import Declared
 from simulacra_trainer.table.readers.names import settle_names
 
 
 @dataclass(frozen=True)
 class Batches:
-    """A table as a stream: schema, record batches, CSV delimiter, notes."""
+    """A table as a stream: schema, record batches, notes; of a CSV also its layout."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     delimiter: str = ""
     notes: Sequence[str] = ()
+    encoding: str = ""
+    header_rows: Sequence[int] = ()
 
 
 def readable_schema(schema: pa.Schema) -> tuple[pa.Schema, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulacra_trainer.table.errors import invalid_upload
@@ -15,9 +16,11 @@ from simulacra_trainer.table.readers.layout import (
     below_notes,
     find_layout,
     is_below,
+    usual_width,
 )
 from simulacra_trainer.table.readers.names import check_column_count
 from simulacra_trainer.table.readers.sniff import delimiter_of
+from simulacra_trainer.table.readers.stated_layout import DETECT, StatedLayout, mismatch
 
 HEAD_BYTES = 256 * 1024
 TAIL_BYTES = 64 * 1024
@@ -49,8 +52,8 @@ class Below:
         return below_notes(self.rows + len(self.ragged))
 
 
-def read_head(head: bytes, encoding: str) -> CsvHead:
-    """Return delimiter and layout by the first bytes of a file.
+def read_head(head: bytes, encoding: str, stated: StatedLayout = DETECT) -> CsvHead:
+    """Return delimiter and layout by the first bytes of a file, or as the user states them.
 
     Raises:
         InputError: the first line is too long, or has too many cells.
@@ -61,6 +64,7 @@ def read_head(head: bytes, encoding: str) -> CsvHead:
     first, _, rest = lines.partition("\n")
     announced = first.strip().lower().startswith("sep=") and len(first.strip()) == 5
     delimiter = first.strip()[4] if announced else delimiter_of(lines)
+    delimiter = stated.delimiter or delimiter
     if first.count(delimiter) > 4 * MAX_COLUMNS and not newline:
         check_column_count(first.count(delimiter) + 1)
     reader = csv.reader(io.StringIO(rest if announced else lines, newline=""), delimiter=delimiter)
@@ -80,8 +84,25 @@ def read_head(head: bytes, encoding: str) -> CsvHead:
         if rows:
             raise _long_names()
         return CsvHead(delimiter, Layout(0, 1, [], []), 0)
-    layout = find_layout(rows)
+    layout = find_layout(rows) if stated.header_rows is None else _layout(rows, stated.header_rows)
     return CsvHead(delimiter, layout, ends[layout.header + layout.rows - 1] + announced)
+
+
+def _layout(rows: list[list[str]], header_rows: Sequence[int]) -> Layout:
+    """Return the layout with these rows as names and labels."""
+    first, last = header_rows[0], header_rows[-1]
+    if list(header_rows) != list(range(first, last + 1)) or last >= len(rows):
+        detail = f"The header rows must follow each other, and the file begins with {len(rows)}."
+        raise mismatch("/dialect/headerRows", detail)
+    names = [cell.strip() for cell in rows[first - 1]]
+    if len(names) < usual_width(rows[last:]):
+        detail = f"Row {first} has {len(names)} names for {usual_width(rows[last:])} columns."
+        raise mismatch("/dialect/headerRows", detail)
+    below = [[*row, *[""] * len(names)][: len(names)] for row in rows[first:last]]
+    labels = [
+        next((line[i].strip() for line in below if line[i].strip()), "") for i in range(len(names))
+    ]
+    return Layout(first - 1, len(header_rows), names, labels)
 
 
 def read_below(tail: bytes, encoding: str, delimiter: str, width: int) -> Below:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from simulacra_crds.contract.file_labels import Declared
 from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.errors import invalid_upload, too_small
 from simulacra_trainer.table.limits import (
@@ -32,13 +33,13 @@ from simulacra_trainer.table.readers.csv_head import (
     read_below,
     read_head,
 )
-from simulacra_trainer.table.readers.file_labels import Declared
 from simulacra_trainer.table.readers.names import settle_names
 from simulacra_trainer.table.readers.sniff import (
     compression_of,
     encoding_of,
     refuse_other_formats,
 )
+from simulacra_trainer.table.readers.stated_layout import DETECT, StatedLayout, decode_all
 
 
 class _Quotes:
@@ -56,7 +57,7 @@ class _Quotes:
         return block
 
 
-def open_batches(source: io.RawIOBase) -> Batches:
+def open_batches(source: io.RawIOBase, stated: StatedLayout = DETECT) -> Batches:
     """Open a CSV (plain, gzip or zstd; UTF-8, UTF-16 or an 8-bit page); all columns are text.
 
     Raises:
@@ -66,8 +67,11 @@ def open_batches(source: io.RawIOBase) -> Batches:
     head = b"".join(_blocks(source, compression, HEAD_BYTES))
     refuse_other_formats(head)
     quotes = _Quotes()
-    encoding = encoding_of(head, map(quotes.feed, _blocks(source, compression)))
-    found = read_head(head, encoding)
+    blocks = map(quotes.feed, _blocks(source, compression))
+    encoding = (
+        decode_all(stated.encoding, head, blocks) if stated.encoding else encoding_of(head, blocks)
+    )
+    found = read_head(head, encoding, stated)
     layout = found.layout
     if quotes.marks % 2 and layout.names and "\n" in layout.names[-1]:
         raise _unterminated("It opens in the line with the column names.")
@@ -98,7 +102,8 @@ def open_batches(source: io.RawIOBase) -> Batches:
         )
     except pa.ArrowInvalid as error:
         raise _refusal(error, ragged, quotes) from None
-    notes = [*_encoding_notes(encoding), *layout.notes(), *renamed, *below.notes()]
+    guessed = [] if stated.encoding else _encoding_notes(encoding)
+    notes = [*guessed, *layout.notes(), *renamed, *below.notes()]
     schema = pa.schema(
         [
             Declared(label=label or None, unnamed=not name).on(pa.field(own, pa.string()))
@@ -109,7 +114,8 @@ def open_batches(source: io.RawIOBase) -> Batches:
     )
     batches = without_last(_checked(reader, ragged, quotes), below.rows)
     declared = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches)
-    return Batches(schema, declared, found.delimiter, notes)
+    header_rows = range(layout.header + 1, layout.header + layout.rows + 1)
+    return Batches(schema, declared, found.delimiter, notes, encoding, header_rows)
 
 
 def _encoding_notes(encoding: str) -> list[str]:

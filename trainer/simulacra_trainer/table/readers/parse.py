@@ -6,19 +6,35 @@ The table is never in memory as a whole.
 from __future__ import annotations
 
 import io
+import json
 from importlib import import_module
 
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_ROWS
-from simulacra_trainer.table.raw_table import DELIMITER, NETWORK, NOTES, ORIGIN, RawTableWriter
+from simulacra_trainer.table.raw_table import (
+    DELIMITER,
+    ENCODING,
+    HEADER_ROWS,
+    NETWORK,
+    NOTES,
+    ORIGIN,
+    RawTableWriter,
+)
 from simulacra_trainer.table.readers.batches import Batches
 from simulacra_trainer.table.readers.names import check_row_count
 from simulacra_trainer.table.readers.sniff import NAMES, format_of
+from simulacra_trainer.table.readers.stated_layout import DETECT, StatedLayout, mismatch
 
 MAGIC_BYTES = 8
 
 
-def parse(source: io.RawIOBase, file_format: str, sink: io.BufferedWriter, isolated: bool) -> None:
+def parse(
+    source: io.RawIOBase,
+    file_format: str,
+    sink: io.BufferedWriter,
+    isolated: bool,
+    stated: StatedLayout = DETECT,
+) -> None:
     """Copy the table in source (a seekable file) to the sink.
 
     Raises:
@@ -37,14 +53,21 @@ def parse(source: io.RawIOBase, file_format: str, sink: io.BufferedWriter, isola
         )
     # Import one reader only: each takes memory and time.
     module = import_module(f"simulacra_trainer.table.readers.{found}_reader")
-    reader: Batches = module.open_batches(source)
+    if found != "csv" and stated != DETECT:
+        name = "encoding" if stated.encoding else "dialect"
+        raise mismatch(f"/{name}", f"Only a CSV has it, and the file is {NAMES[found]}.")
+    reader: Batches = module.open_batches(source, *([stated] if found == "csv" else []))
     metadata = {ORIGIN: found.encode(), NETWORK: b"isolated" if isolated else b"inherited"}
     if reader.notes:
         metadata[NOTES] = "\n".join(reader.notes).encode()
     if reader.delimiter:
         metadata[DELIMITER] = reader.delimiter.encode()
+        metadata[ENCODING] = reader.encoding.encode()
+        metadata[HEADER_ROWS] = json.dumps(list(reader.header_rows)).encode()
     rows = 0
-    writer = RawTableWriter(sink, reader.schema.with_metadata(metadata))
+    writer = RawTableWriter(
+        sink, reader.schema.with_metadata({**(reader.schema.metadata or {}), **metadata})
+    )
     for batch in reader.batches:
         rows += batch.num_rows
         if rows > MAX_ROWS:

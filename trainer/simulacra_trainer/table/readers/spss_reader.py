@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyreadstat
 
+from simulacra_crds.contract.file_labels import AnswerSet, Code, Declared, with_sets
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_COLUMNS, MAX_ROWS, MIB
 from simulacra_trainer.table.readers.batches import Batches
-from simulacra_trainer.table.readers.file_labels import Code, Declared
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
 
 BATCH_CELLS = 4_000_000
@@ -51,7 +51,7 @@ def open_batches(source: io.RawIOBase) -> Batches:
             f"An SPSS file may have {MAX_LABELS:,} value labels at most.", "Remove some."
         )
     schema = pa.schema([_field(name, meta) for name in meta.column_names])
-    return Batches(schema, _batches(source, schema))
+    return Batches(with_sets(schema, _sets(meta)), _batches(source, schema))
 
 
 def _check_header(source: io.RawIOBase) -> None:
@@ -118,9 +118,29 @@ def _field(name: str, meta: Any) -> pa.Field:
         missing=[(one["lo"], one["hi"]) for one in meta.missing_ranges.get(name, [])],
         scaled=measure in ("ordinal", "scale"),
         categorical=None if measure == "unknown" else measure != "scale",
+        measure=None if measure == "unknown" else measure,
+        format=meta.original_variable_types.get(name),
+        display_width=meta.variable_display_width.get(name),
+        alignment=meta.variable_alignment.get(name),
+        width=None if numeric else meta.variable_storage_width.get(name),
     )
-    field = pa.field(name, kind)
-    return declared.on(field) if kind in (pa.float64(), pa.string()) or declared.label else field
+    return declared.on(pa.field(name, kind))
+
+
+def _sets(meta: Any) -> list[AnswerSet]:
+    """Return the multiple-response sets of known variables."""
+    known = set(meta.column_names)
+    return [
+        AnswerSet(
+            name=name,
+            label=each["label"] or "",
+            columns=each["variable_list"],
+            kind="dichotomies" if each["is_dichotomy"] else "categories",
+            counted=None if each["counted_value"] is None else str(each["counted_value"]),
+        )
+        for name, each in (meta.mr_sets or {}).items()
+        if known.issuperset(each["variable_list"])
+    ]
 
 
 def _labels(words: Mapping[Any, str], numeric: bool) -> list[tuple[Code, str]]:

@@ -7,8 +7,8 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.file_labels import declared_of
 from simulacra_trainer.table.raw_table import RawTable
-from simulacra_trainer.table.readers.file_labels import declared_of
 
 INDEX = "(index)"
 T = TypeVar("T", pa.Table, RawTable)

@@ -23,6 +23,7 @@ from xml.parsers import expat
 import pyarrow as pa
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from simulacra_crds.contract.file_labels import Declared
 from simulacra_trainer.table.errors import InputError, invalid_upload, too_small
 from simulacra_trainer.table.limits import (
     GIB,
@@ -34,7 +35,6 @@ from simulacra_trainer.table.limits import (
     MIN_ROWS,
 )
 from simulacra_trainer.table.readers.batches import Batches, long_cells
-from simulacra_trainer.table.readers.file_labels import Declared
 from simulacra_trainer.table.readers.layout import (
     MOST_BELOW,
     SAMPLE_ROWS,

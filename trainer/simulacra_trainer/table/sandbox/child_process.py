@@ -106,12 +106,17 @@ def confine(limits: SandboxLimits) -> Granted:
 
 
 def run_confined(
-    module: str, argument: str, source: BinaryIO, sink: EncryptedFile, limits: SandboxLimits
+    module: str,
+    argument: str,
+    source: BinaryIO,
+    sink: EncryptedFile,
+    limits: SandboxLimits,
+    *more: str,
 ) -> Answer:
     """Run `python -m module` with source as its stdin and sink inherited; wait for its answer.
 
     Arguments of the child: argument, the descriptors of sink and of a pipe with the keys, and the
-    limits as JSON (`worker.py`).
+    limits as JSON, then more (`worker.py`).
 
     Args:
         module: the child's program.
@@ -119,6 +124,7 @@ def run_confined(
         source: a file, or a `BufferedReader` of an `EncryptedFile`.
         sink: receives the result.
         limits: of the child.
+        more: further arguments.
 
     Raises:
         SandboxStopped: a limit, a crash or the wall clock ended the child.
@@ -126,7 +132,7 @@ def run_confined(
     """
     raw = getattr(source, "raw", None)
     keys_fd = _pipe_with(sink.key + (raw.key if isinstance(raw, EncryptedFile) else b""))
-    arguments = [argument, str(sink.fileno()), str(keys_fd), json.dumps(asdict(limits))]
+    arguments = [argument, str(sink.fileno()), str(keys_fd), json.dumps(asdict(limits)), *more]
     inherited = {"PATH", "LD_LIBRARY_PATH"} & os.environ.keys()
     try:
         child = subprocess.Popen(

@@ -1,9 +1,9 @@
 """Entry point of the parsing process, which `child_process.py` starts.
 
-Arguments: FORMAT SINK_FD KEYS_FD LIMITS. Reads the upload from stdin, writes the table to SINK_FD
-(`raw_table.py`), and answers on stdout: READY, then nothing, or one JSON object {reason, message,
-detail, pointer} with exit status REFUSED. KEYS_FD has the key of SINK_FD, and that of stdin if the
-upload is an `EncryptedFile`.
+Arguments: FORMAT SINK_FD KEYS_FD LIMITS LAYOUT. Reads the upload from stdin, writes the table to
+SINK_FD (`raw_table.py`), and answers on stdout: READY, then nothing, or one JSON object {reason,
+message, detail, pointer} with exit status REFUSED. KEYS_FD has the key of SINK_FD, and that of
+stdin if the upload is an `EncryptedFile`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simulacra_trainer.table.limits import GIB, SandboxLimits
 from simulacra_trainer.table.sandbox.child_process import READY, REFUSED, confine
 
 
-def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits) -> int:
+def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits, layout: str) -> int:
     """Parse stdin into sink_fd; return the exit status."""
     granted = confine(limits)
     # A new user namespace needs a process without threads, so Arrow is imported after it.
@@ -26,6 +26,7 @@ def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits) ->
 
     from simulacra_trainer.table.errors import InputError, invalid_upload
     from simulacra_trainer.table.readers.parse import parse
+    from simulacra_trainer.table.readers.stated_layout import StatedLayout
 
     pa.set_cpu_count(1)
     out = sys.stdout.buffer
@@ -37,7 +38,8 @@ def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits) ->
             _open_source(keys[KEY_BYTES:]) as source,
             buffered_writer(EncryptedFile(sink_fd, keys[:KEY_BYTES], writable=True)) as sink,
         ):
-            parse(source, file_format, sink, granted.isolated)
+            stated = StatedLayout.from_json(layout)
+            parse(source, file_format, sink, granted.isolated, stated)
         return 0
     except InputError as refusal:
         error = refusal
@@ -72,7 +74,11 @@ def _open_source(key: bytes) -> io.RawIOBase:
 
 if __name__ == "__main__":
     status = main(
-        sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), SandboxLimits(**json.loads(sys.argv[4]))
+        sys.argv[1],
+        int(sys.argv[2]),
+        int(sys.argv[3]),
+        SandboxLimits(**json.loads(sys.argv[4])),
+        sys.argv[5],
     )
     # Skips the shutdown of the interpreter, in which waiting Arrow threads abort the process.
     os._exit(status)

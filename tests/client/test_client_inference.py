@@ -1,0 +1,150 @@
+"""simulacra.inference against closed forms and statsmodels."""
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from simulacra import inference
+
+
+def rows(n: int = 1000, worth: float = 200.0) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=n)
+    p = 1 / (1 + np.exp(-0.5 * x))
+    return pd.DataFrame(
+        {
+            "x": x,
+            "y": (rng.random(n) < p).astype(int),
+            "z": 2 * x + rng.normal(size=n),
+            "evidence_weight": worth / n,
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", [lambda t: t, pl.from_pandas, pa.Table.from_pandas])
+def test_worth_is_the_sum_of_the_weights(kind: Any) -> None:
+    table = kind(rows())
+    assert inference.worth(table) == pytest.approx(200)
+    assert inference.weight_column(table) == "evidence_weight"
+
+
+def test_the_last_of_two_weights_is_ours() -> None:
+    table = rows().rename(columns={"x": "evidence_weight_"})[
+        ["evidence_weight", "y", "evidence_weight_"]
+    ]
+    assert inference.weight_column(table) == "evidence_weight_"
+
+
+def test_rows_without_a_measured_worth_are_refused() -> None:
+    with pytest.raises(ValueError, match="has no column evidence_weight"):
+        inference.worth(rows().drop(columns="evidence_weight"))
+    with pytest.raises(ValueError, match="was not measured"):
+        inference.worth(rows(worth=math.nan))
+    with pytest.raises(ValueError, match="was not measured"):
+        inference.worth(pa.table({"evidence_weight": pa.nulls(3, pa.float64())}))
+
+
+def test_pairs_are_refused_until_one_world_is_kept() -> None:
+    table = rows()
+    table.insert(0, "world", ["factual", "counterfactual"] * 500)
+    table.insert(0, "pair", np.arange(1000) // 2)
+    with pytest.raises(ValueError, match="Keep one world"):
+        inference.worth(table)
+    assert inference.worth(table[table.world == "factual"]) == pytest.approx(100)
+
+
+def test_margin_is_that_of_a_share() -> None:
+    assert inference.margin(0.5, 400) == pytest.approx(1.959964 * 0.025)
+    assert inference.margin(0.0, 400) == 0
+    for share, worth in ((1.5, 400), (0.5, 0)):
+        with pytest.raises(ValueError, match="share from 0 to 1"):
+            inference.margin(share, worth)
+
+
+def test_one_table_pools_to_itself() -> None:
+    found = inference.pool([0.4], [0.01])
+    assert found.estimate == pytest.approx(0.4)
+    assert found.standard_error == pytest.approx(0.1)
+    assert found.high == pytest.approx(0.4 + 1.959964 * 0.1)
+    assert found.degrees_of_freedom == math.inf
+
+
+def test_evidence_rule_adds_the_noise_of_few_tables() -> None:
+    q, u = np.array([0.30, 0.34, 0.32, 0.36, 0.28]), 0.0004
+    found = inference.pool(q, [u] * 5)
+    between = q.var(ddof=1)
+    error = math.sqrt(u + between / 5)
+    freedom = 4 * (1 + 5 * u / between) ** 2
+    assert found.estimate == pytest.approx(0.32)
+    assert found.standard_error == pytest.approx(error)
+    assert found.degrees_of_freedom == pytest.approx(freedom)
+    assert found.low == pytest.approx(0.32 - stats.t.ppf(0.975, freedom) * error)
+
+
+def test_posterior_rule_takes_all_variance_from_the_tables() -> None:
+    q = np.random.default_rng(1).normal(size=(20, 2))
+    found = inference.pool(q, 0.0, rule="posterior")
+    assert found.standard_error == pytest.approx(np.sqrt(1.05 * q.var(0, ddof=1)))
+    assert found.degrees_of_freedom == pytest.approx([19, 19])
+
+
+@pytest.mark.parametrize(
+    ("count", "rule", "text"), [(0, "evidence", "Too few"), (9, "posterior", "Too few"),
+    (9, "rubin", "The rule must be")],
+)  # fmt: skip
+def test_rules_refuse_what_they_cannot_pool(count: int, rule: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        inference.pool([0.5] * count, [0.1] * count, rule=rule)
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels.api", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'simulacra\[inference\]'"):
+        inference.glm(rows(), "y ~ x")
+
+
+def test_glm_errors_are_those_of_the_respondents() -> None:
+    pytest.importorskip("statsmodels")
+    table = rows()
+    few, many = (
+        inference.glm(table.assign(evidence_weight=weight), "y ~ x", "binomial")
+        for weight in (0.2, 1.0)
+    )
+    assert few.params.to_numpy() == pytest.approx(many.params.to_numpy(), rel=1e-6)
+    # 200 of 1,000: a fifth of the information, whatever the rows.
+    assert few.bse.to_numpy() == pytest.approx(many.bse.to_numpy() * math.sqrt(5), rel=1e-6)
+
+
+def test_gaussian_glm_has_the_closed_form() -> None:
+    pytest.importorskip("statsmodels")
+    table = rows()
+    found = inference.glm(pa.Table.from_pandas(table), "z ~ x")
+    X = np.column_stack([np.ones(1000), table.x])
+    beta, residual, *_ = np.linalg.lstsq(X, table.z, rcond=None)
+    scale = 0.2 * residual[0] / (200 - 2)
+    error = np.sqrt(np.diag(np.linalg.inv(0.2 * X.T @ X)) * scale)
+    assert found.params.to_numpy() == pytest.approx(beta)
+    assert found.bse.to_numpy() == pytest.approx(error)
+
+
+def test_glm_leaves_out_rows_with_missing_values() -> None:
+    pytest.importorskip("statsmodels")
+    table = rows()
+    holes = table.assign(x=table.x.where(np.arange(1000) % 4 > 0))
+    whole = table[np.arange(1000) % 4 > 0]
+    assert inference.glm(holes, "z ~ x").bse.to_numpy() == pytest.approx(
+        inference.glm(whole, "z ~ x").bse.to_numpy()
+    )
+
+
+def test_glm_refuses_an_unknown_family() -> None:
+    pytest.importorskip("statsmodels")
+    with pytest.raises(ValueError, match="must be one of gaussian"):
+        inference.glm(rows(), "y ~ x", "tweedie")

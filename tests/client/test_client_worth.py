@@ -1,0 +1,64 @@
+"""The sentence that says what rows are worth, wherever the SDK and the command hand out rows."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from simulacra.cli import app
+from simulacra.commands import generations
+from simulacra.models import Generation
+from simulacra.operations.generations import generate
+
+SENTENCE = "These 10,000 rows are worth 476 respondents; use evidence_weight as frequency weights."
+DONE = Generation(generation_id="gen-1", status="ready", evidence={"sentence": SENTENCE})
+
+
+def test_a_generation_prints_what_its_rows_are_worth() -> None:
+    assert str(DONE).endswith(SENTENCE)
+    assert DONE._repr_html_().startswith(f"<p>{SENTENCE}</p><table>")
+    running = Generation(generation_id="gen-1", status="running")
+    assert running.sentence is None
+    assert running._repr_html_().startswith("<table>")
+
+
+def test_the_request_leaves_out_the_weight_only_when_told() -> None:
+    plain, without = (next(generate("ds-1", 5, **more)) for more in ({}, {"evidence": False}))
+    assert "evidence" not in plain.json
+    assert without.json["evidence"] is False
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the command asks of a client that answers at once."""
+    seen: list[dict[str, Any]] = []
+
+    def answer(*_: Any, **request: Any) -> Generation:
+        seen.append(request)
+        return Generation(generation_id="gen-1", job_id="job-1")
+
+    @contextlib.contextmanager
+    def connected(*_: Any) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(
+            generate=answer, generation=lambda _: DONE, download=lambda *_, **__: 12
+        )
+
+    monkeypatch.setattr(generations, "connected", connected)
+    return seen
+
+
+def test_commands_say_what_rows_are_worth_on_stderr(
+    asked: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    command = CliRunner()
+    made = command.invoke(app, ["generate", "ds-1", "--rows", "5", "--no-wait", "--no-evidence"])
+    saved = command.invoke(app, ["download", "gen-1", str(tmp_path / "rows.csv")])
+    assert (made.exit_code, saved.exit_code) == (0, 0)
+    assert asked[0]["evidence"] is False
+    assert SENTENCE in made.stderr
+    assert SENTENCE in saved.stderr
+    assert SENTENCE not in saved.stdout

@@ -1,0 +1,265 @@
+"""Evidence: what rows are worth, measured and written as a weight."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_trainer.effects.treated import treated_respondents
+from simulacra_trainer.evidence import margin, respondents, worth_of
+from simulacra_trainer.graph.causal_graph import CausalGraph
+from simulacra_trainer.pipeline.evidence import PRIVATE, UNMEASURED, Evidence
+from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.report.dependence import find_dependences, measured_ratio
+from simulacra_trainer.report.worth import model_worth
+from trainer_tables import clean, levels_column, numbers_column
+
+
+def generated(trained: TrainedModel, shards: int = 1, **request: object) -> pa.Table:
+    plan = plan_generation(trained, GenerateRequest(row_count=1000, **request))
+    return pa.concat_tables(
+        [t for s in range(shards) for t in generate_rows(trained, plan, s, shards)]
+    )
+
+
+def evidence(trained: TrainedModel, rows: int = 1000, **request: object) -> Evidence:
+    found = plan_generation(trained, GenerateRequest(row_count=rows, **request)).evidence
+    assert found is not None
+    return found
+
+
+def shares(**columns: dict[str, float]) -> ConditionSet:
+    return ConditionSet(categorical=columns)
+
+
+def test_worth_is_the_variance_of_simple_synthesis() -> None:
+    assert worth_of(500, 10_000) == pytest.approx(500 * 10_000 / 10_500)
+    assert worth_of(500, np.inf, ratio=0.5) == pytest.approx(250)
+    assert worth_of(0, 10_000) == 0
+    assert margin(400) == pytest.approx(0.049, abs=1e-4)
+
+
+def _with(kind: str, numbers: list[int]) -> tuple[pa.Table, TableSchema]:
+    """A table of one column and a column of weights or of persons."""
+    array, schema = numbers_column("v", np.arange(len(numbers), dtype=float), 0)
+    weighs = kind == "weight"
+    extra = ColumnSchema(
+        name="k",
+        kind="weight" if weighs else "identifier",
+        storage="double" if weighs else "int64",
+        role=None if weighs else "subject",
+    )
+    of = pa.array(numbers, pa.float64() if weighs else pa.int64())
+    table = pa.table({"v": array, "k": of})
+    return table, TableSchema(rows=len(numbers), columns=[schema, extra])
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "expected"),
+    [
+        ("weight", [1, 1, 1, 1], 4),
+        ("weight", [3, 1, 1, 1], 36 / 12),
+        ("subject", [7, 7, 8, 8, 9, 9], 3),
+        ("subject", [7, 7, 7, 7, 8], 25 / 17),
+    ],
+)
+def test_respondents_are_effective_rows_or_persons(
+    kind: str, numbers: list[int], expected: float
+) -> None:
+    assert respondents(*_with(kind, numbers)) == pytest.approx(expected)
+
+
+def _chain(n: int, seed: int) -> pa.Table:
+    """Two columns of which one follows the other, and one of its own."""
+    rng = np.random.default_rng(seed)
+    a = rng.integers(0, 3, n)
+    b = np.where(rng.random(n) < 0.6, a, rng.integers(0, 3, n))
+    c = rng.integers(0, 3, n)
+    return clean(
+        *(levels_column(k, [f"{v}" for v in of]) for k, of in zip("abc", (a, b, c), strict=True))
+    )[0]
+
+
+SCHEMA = clean(*(levels_column(k, ["0", "1", "2"]) for k in "abc"))[1]
+
+
+def _ratio(synthetic: pa.Table, seen: pa.Table, seed: int) -> float:
+    unseen = _chain(seen.num_rows, 1000 + seed)
+    found = find_dependences([(seen, unseen, synthetic)], SCHEMA, ["a", "b", "c"], seed=seed)
+    assert [one.columns for one in found] == [("a", "b")]
+    return 1.0 / (found[0].discrepancy - 1.0)
+
+
+def test_the_ratio_of_an_ideal_model_is_one_on_average() -> None:
+    """Rows drawn from the seen rows themselves err as the seen rows do: D = 2."""
+    found = []
+    for seed in range(60):
+        seen = _chain(400, seed)
+        drawn = np.random.default_rng(seed).integers(0, 400, 1600)
+        found.append(1.0 / _ratio(seen.take(pa.array(drawn)), seen, seed) + 1.0)
+    assert np.mean(found) == pytest.approx(2.0, abs=0.25)
+
+
+def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
+    seen = _chain(800, 1)
+    alone = [_chain(3200, seed).column(name) for name, seed in zip("abc", (2, 3, 4), strict=True)]
+    lost = pa.table(alone, names=["a", "b", "c"])
+    trials = [(seen, _chain(800, 5), lost)]
+    worth = model_worth(trials, seen, SCHEMA, seed=0)
+    assert worth["ratio"] == 0.1
+    assert not worth["for_inference"]
+    assert worth["pairs"] == [{"columns": ["a", "b"], "kept": "lost"}]
+    assert worth["kept"] == {"a": "lost", "b": "lost"}
+    assert worth["worth"] == pytest.approx(worth_of(800, 10_000, 0.1))
+    # One pair has a word and no figure.
+    assert not any(ch.isdigit() for ch in str(worth["pairs"]))
+
+
+def test_without_relations_nothing_can_be_lost() -> None:
+    assert measured_ratio([]) == 1.0
+    assert measured_ratio(find_dependences([], SCHEMA, ["a", "b"], seed=0)) == 1.0
+
+
+def test_the_weight_is_constant_and_sums_to_the_worth(trained: TrainedModel) -> None:
+    table = generated(trained)
+    weights = table.column("evidence_weight").to_numpy()
+    ratio = trained.report["worth"]["ratio"]
+    assert table.column_names[-1] == "evidence_weight"
+    assert len(set(weights)) == 1
+    assert weights.sum() == pytest.approx(worth_of(3000, 1000, ratio))
+    label = table.schema.field("evidence_weight").metadata[b"label"].decode()
+    assert label == f"These 1,000 rows are worth {weights.sum():,.0f} respondents; use " + (
+        "evidence_weight as frequency weights."
+    )
+
+
+def test_without_evidence_there_is_no_weight(trained: TrainedModel) -> None:
+    assert generated(trained, evidence=False).equals(generated(trained).drop("evidence_weight"))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"conditions": shares(segment={"switcher": 0.5})},
+        {"interventions": {"segment": "loyal"}},
+        {"interventions": {"segment": "loyal"}, "counterfactual": True},
+    ],
+)
+def test_shards_agree_on_the_weight(trained: TrainedModel, request_: dict) -> None:
+    assert generated(trained, **request_).equals(generated(trained, shards=3, **request_))
+
+
+def test_conditions_are_worth_the_respondents_behind_them(trained: TrainedModel) -> None:
+    conditions = shares(segment={"switcher": 0.6})
+    plan = plan_generation(trained, GenerateRequest(row_count=1000, conditions=conditions))
+    found = plan.evidence
+    ratio = trained.report["worth"]["ratio"]
+    assert found.basis == "backing"
+    assert plan.attainment.backing < 3000
+    assert found.worth == pytest.approx(worth_of(plan.attainment.backing, 1000, ratio), rel=1e-6)
+    classes = {one.level: one for one in found.classes}
+    assert set(classes) == {"switcher", "loyal", "none"}
+    assert classes["switcher"].raised
+    assert classes["switcher"].claimed == pytest.approx(0.6 * found.worth)
+    real = trained.table.column("segment").to_pylist().count("switcher")
+    assert classes["switcher"].worth == pytest.approx(worth_of(real, 600, ratio))
+    assert not classes["loyal"].raised
+
+
+def test_an_intervention_is_worth_its_reweighted_respondents(trained: TrainedModel) -> None:
+    found = evidence(trained, interventions={"segment": "loyal"})
+    loyal = trained.table.column("segment").to_pylist().count("loyal")
+    assert found.basis == "do"
+    assert found.worth < worth_of(loyal, 1000, found.ratio) * 1.01
+    assert found.worth > worth_of(loyal / 4, 1000, found.ratio)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        ({"interventions": {"age": 300}}, "Too few respondents"),
+        (
+            {"interventions": {"price": 5}, "conditions": shares(city={"ada": 0.5})},
+            "Conditions and interventions together",
+        ),
+    ],
+)
+def test_what_was_not_measured_is_null_and_says_why(
+    trained: TrainedModel, request_: dict, reason: str
+) -> None:
+    found = evidence(trained, **request_)
+    assert (found.worth, found.weight, found.basis) == (None, None, "not measured")
+    assert found.reason.startswith(reason)
+    assert "was not measured" in found.sentence
+    assert generated(trained, **request_).column("evidence_weight").null_count == 1000
+
+
+def test_twins_have_the_weight_of_their_rows(trained: TrainedModel) -> None:
+    request = {"interventions": {"segment": "loyal"}, "counterfactual": True}
+    table = generated(trained, **request)
+    one = table.take(pa.array(np.arange(0, 1000, 2)))
+    ratio = trained.report["worth"]["ratio"]
+    assert len(set(table.column("evidence_weight").to_pylist())) == 1
+    assert sum(one.column("evidence_weight").to_pylist()) == pytest.approx(
+        worth_of(3000, 500, ratio)
+    )
+    assert "These 500 pairs are worth" in evidence(trained, **request).sentence
+
+
+def test_private_and_older_models_have_no_worth(trained: TrainedModel) -> None:
+    private = trained.report | {"differential_privacy": {"epsilon": 1.0}, "worth": None}
+    assert evidence(replace(trained, report=private)).reason == PRIVATE
+    older = {name: of for name, of in trained.report.items() if name != "worth"}
+    assert evidence(replace(trained, report=older)).reason == UNMEASURED
+
+
+def test_an_upload_with_the_name_keeps_it(trained: TrainedModel) -> None:
+    columns = [c.model_copy() for c in trained.schema.columns]
+    taken = ColumnSchema(name="evidence_weight", kind="text", storage="string", learned=False)
+    schema = trained.schema.model_copy(update={"columns": [*columns, taken]})
+    table = generated(replace(trained, schema=schema))
+    assert table.column_names[-2:] == ["evidence_weight", "evidence_weight_"]
+    assert table.column("evidence_weight_").null_count == 0
+
+
+def _treated(n: int, confounded: bool) -> tuple[pa.Table, TableSchema, CausalGraph, np.ndarray]:
+    rng = np.random.default_rng(4)
+    z = rng.integers(0, 2, n)
+    chance = np.where(z == 1, 0.8, 0.2) if confounded else np.full(n, 0.3)
+    t = rng.random(n) < chance
+    table, schema = clean(
+        levels_column("z", [f"{v}" for v in z]), levels_column("t", [f"{v:d}" for v in t])
+    )
+    parents = {"z": [], "t": ["z"] if confounded else []}
+    return table, schema, CausalGraph(order=["z", "t"], parent_lists=parents, edges=[]), chance[t]
+
+
+@pytest.mark.parametrize("confounded", [False, True])
+def test_treated_respondents_follow_their_propensities(confounded: bool) -> None:
+    table, schema, graph, chance = _treated(4000, confounded)
+    expected = np.sum(1 / chance) ** 2 / np.sum(1 / chance**2)
+    found = treated_respondents(table, schema, graph, {"t": "1"}, seed=0)
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_few_treated_respondents_are_none() -> None:
+    table, schema, graph, _ = _treated(60, confounded=False)
+    assert treated_respondents(table, schema, graph, {"t": "1"}, seed=0) is None
+    assert treated_respondents(table, schema, graph, {"t": "absent"}, seed=0) is None
+
+
+def test_a_number_that_few_have_takes_its_nearest_respondents() -> None:
+    values = np.round(np.random.default_rng(1).normal(50, 10, 2000), 2)
+    table, schema = clean(numbers_column("x", values, 2), levels_column("z", ["a", "b"] * 1000))
+    graph = CausalGraph(order=["x", "z"], parent_lists={"x": [], "z": []}, edges=[])
+    found = [
+        treated_respondents(table, schema, graph, {"x": x}, seed=0) for x in (50.0, 80.0, 500.0)
+    ]
+    assert found[:2] == pytest.approx([200, 200], rel=0.02)
+    assert found[2] is None

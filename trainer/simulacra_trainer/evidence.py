@@ -1,0 +1,80 @@
+"""Evidence: how many independent respondents a table, or rows generated from it, are worth.
+
+An estimate from N generated rows errs by the error of the respondents and by the noise of N draws:
+variance V / n + V / N, the variance of simple synthesis (Raab, Nowok & Dibben, 2016). A table worth
+1 / (1/n + 1/N) respondents has just this variance. ADR 0057 says how the figures are used.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.survey_weights import Floats, effective_rows, row_weights
+
+Basis = Literal["n", "survey weights", "persons", "backing", "do", "not measured"]
+"""Where the number of respondents comes from."""
+LEAST_RATIO = 0.1
+INFERENCE_RATIO = 0.2
+"""Below this measured ratio, rows are not for inference about dependences."""
+
+
+def respondents(table: pa.Table, schema: TableSchema) -> float:
+    """Return the independent respondents of a clean table.
+
+    With survey weights that is Kish's effective number of rows (Kish, 1965); with several rows a
+    person it is Kish's number for the persons' totals, as if the rows of a person were all alike.
+    """
+    return _effective(table.num_rows, row_weights(table, schema), persons_in(table, schema))
+
+
+def rows_a_respondent(table: pa.Table, schema: TableSchema) -> float:
+    """Return how many effective rows count as one respondent; 1 without persons."""
+    weights = row_weights(table, schema)
+    rows = _effective(table.num_rows, weights, None)
+    return rows / max(respondents(table, schema), 1e-300)
+
+
+def weighted_respondents(weights: Floats, persons: Ints | None) -> float:
+    """Return Kish's effective number for weights float64 [n] of rows or of persons int64 [n]."""
+    return _effective(weights.size, weights, persons)
+
+
+def basis_of(schema: TableSchema) -> Basis:
+    """Return the basis of the respondents of a whole table."""
+    if schema.subject() is not None:
+        return "persons"
+    return "n" if schema.weight() is None else "survey weights"
+
+
+def worth_of(evidence: float, rows: float, ratio: float = 1.0) -> float:
+    """Return the respondents that `rows` generated rows are worth.
+
+    Args:
+        evidence: respondents behind the model, for this request.
+        rows: independent draws; infinity for the limit of many rows.
+        ratio: share of the evidence that the model kept of dependences, 0..1.
+    """
+    kept = ratio * evidence
+    if kept <= 0 or rows <= 0:
+        return 0.0
+    return 1.0 / (1.0 / kept + 1.0 / rows)
+
+
+def margin(worth: float, share: float = 0.5) -> float:
+    """Return half the width of the 95 % interval of a share, 0..1."""
+    return 1.959963984540054 * float(np.sqrt(share * (1.0 - share) / worth)) if worth > 0 else 1.0
+
+
+def _effective(rows: int, weights: Floats | None, persons: Ints | None) -> float:
+    if weights is None and persons is None:
+        return float(rows)
+    each = np.ones(rows) if weights is None else weights
+    totals: Floats = each
+    if persons is not None:
+        totals = np.bincount(persons, weights=each).astype(np.float64)
+    return effective_rows(totals) if np.any(totals > 0) else 0.0

@@ -1,0 +1,261 @@
+"""What the rows of one generation are worth, and the column that says so to other software.
+
+The weight is one number for all rows: weights that differ by row would undo conditions (ADR 0057).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.evidence import (
+    INFERENCE_RATIO,
+    Basis,
+    basis_of,
+    respondents,
+    rows_a_respondent,
+    weighted_respondents,
+    worth_of,
+)
+from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.survey_weights import row_weights
+
+EVIDENCE_WEIGHT = "evidence_weight"
+"""Last column of generated tables, with underscores added to avoid a clash."""
+RAISED = 1.5
+"""A class whose share a condition raised by more than this factor claims too many respondents."""
+MAX_CLASSES = 200
+PRIVATE = (
+    "The model is differentially private, and what its noise costs cannot be measured without"
+    " telling more about the table."
+)
+UNMEASURED = "The model was fit by an earlier version. Fit it again to measure what rows are worth."
+FEW_TREATED = (
+    "Too few respondents have the values of the intervention, so rows come from the model."
+)
+SELECTED = "Conditions and interventions together were not measured."
+UNBACKED = "No respondents meet the conditions, so rows come from the model."
+
+
+class ClassWorth(KubeModel):
+    """One class of a conditioned column: what its rows claim and what is there.
+
+    Attributes:
+        share: of the generated rows, 0..1.
+        claimed: sum of the weights of its rows.
+        worth: respondents of the class, less the noise of its rows.
+        raised: whether its share is more than 1.5 times that of the table.
+    """
+
+    column: str
+    level: str
+    share: float
+    claimed: float
+    worth: float
+    raised: bool
+
+
+class Evidence(KubeModel):
+    """Artifact: what the rows of a generation are worth. It names columns and levels.
+
+    Attributes:
+        column: name of the weight in the table.
+        rows: of the table; of pairs, the rows of one world.
+        worth: respondents that the rows are worth, the sum of the weights of these rows; None if
+            it was not measured.
+        weight: of each row.
+        ratio: share of the respondents that the model kept of dependences, as measured at the fit.
+        design_effect: rows / worth.
+        basis: where the number of respondents comes from.
+        reason: why there is no worth.
+        for_inference: whether the model kept enough of the dependences.
+        classes: of conditioned columns.
+        sentence: what to tell whoever gets the rows.
+    """
+
+    column: str
+    rows: int
+    worth: float | None = None
+    weight: float | None = None
+    ratio: float | None = None
+    design_effect: float | None = None
+    basis: Basis
+    reason: str | None = None
+    for_inference: bool | None = None
+    classes: list[ClassWorth] = Field(default_factory=list)
+    sentence: str
+
+
+def weigh(
+    trained: TrainedModel,
+    request: GenerateRequest,
+    attainment: AttainmentDetail | None,
+    given: pa.Table | None,
+    picks: Ints | None,
+) -> Evidence | None:
+    """Return what the rows of a request are worth; None if it asks for no weights.
+
+    Every shard of a generation computes the same.
+
+    Args:
+        trained: the model.
+        request: rows, conditions, interventions.
+        attainment: of the conditions.
+        given: pool of values of the conditioned columns; None without conditions.
+        picks: the pool row of each generated row, int64 [rows].
+    """
+    if not request.evidence:
+        return None
+    column = _free_name(trained.schema)
+    rows = request.row_count // 2 if request.counterfactual else request.row_count
+    measured = trained.report.get("worth")
+    if trained.report.get("differential_privacy") is not None:
+        return _unmeasured(column, request, PRIVATE)
+    if measured is None:
+        return _unmeasured(column, request, UNMEASURED)
+    behind, basis, reason = _respondents(trained, request, attainment)
+    if behind is None or behind <= 0:
+        return _unmeasured(column, request, reason)
+    ratio = float(measured["ratio"])
+    draws = float(rows)
+    if attainment is not None:
+        draws = min(draws, max(attainment.effective_sample_size, 1.0))
+    worth = worth_of(behind, draws, ratio)
+    for_inference = ratio >= INFERENCE_RATIO
+    return Evidence(
+        column=column,
+        rows=rows,
+        worth=worth,
+        weight=worth / rows,
+        ratio=ratio,
+        design_effect=rows / worth,
+        basis=basis,
+        for_inference=for_inference,
+        classes=[*_classes(trained, request, given, picks, ratio, worth)],
+        sentence=_sentence(column, rows, request.counterfactual, worth, for_inference),
+    )
+
+
+def _respondents(
+    trained: TrainedModel, request: GenerateRequest, attainment: AttainmentDetail | None
+) -> tuple[float | None, Basis, str]:
+    """Return the respondents behind a request, their basis, and why there may be none."""
+    # Twins have the evidence of their factual rows.
+    do = {} if request.counterfactual else request.interventions
+    if do and attainment is not None:
+        return None, "not measured", SELECTED
+    if do:
+        from simulacra_trainer.effects.treated import treated_respondents
+
+        found = treated_respondents(
+            trained.table, trained.schema, trained.graph, do, seed=request.seed
+        )
+        return (None if found is None else float(round(found))), "do", FEW_TREATED
+    if attainment is not None:
+        backing = attainment.backing or 0.0
+        people = backing / rows_a_respondent(trained.table, trained.schema)
+        return people, "backing", UNBACKED
+    return respondents(trained.table, trained.schema), basis_of(trained.schema), UNBACKED
+
+
+def with_weight(table: pa.Table, evidence: Evidence | None) -> pa.Table:
+    """Return the table with the weight as its last column; null where it was not measured."""
+    if evidence is None:
+        return table
+    values = pa.repeat(pa.scalar(evidence.weight, pa.float64()), table.num_rows)
+    field = pa.field(evidence.column, pa.float64(), metadata={"label": evidence.sentence})
+    return table.append_column(field, values)
+
+
+def _free_name(schema: TableSchema) -> str:
+    name = EVIDENCE_WEIGHT
+    while schema.find(name) is not None:
+        name += "_"
+    return name
+
+
+def _unmeasured(column: str, request: GenerateRequest, reason: str) -> Evidence:
+    rows = request.row_count // 2 if request.counterfactual else request.row_count
+    return Evidence(
+        column=column,
+        rows=rows,
+        basis="not measured",
+        reason=reason,
+        sentence=f"What these {_count(rows, request.counterfactual)} are worth was not measured:"
+        f" {column} is empty, and intervals from them are not valid.",
+    )
+
+
+def _sentence(
+    column: str, rows: int, counterfactual: bool, worth: float, for_inference: bool
+) -> str:
+    unit = "respondent" if round(worth) == 1 else "respondents"
+    verb = "is" if rows == 1 else "are"
+    text = (
+        f"{'This' if rows == 1 else 'These'} {_count(rows, counterfactual)} {verb} worth"
+        f" {worth:,.0f} {unit}; use {column} as frequency weights."
+    )
+    if counterfactual:
+        text = text.removesuffix(".") + " within one world."
+    if not for_inference:
+        text += " The model lost most dependences: use shares of single columns only."
+    return text
+
+
+def _count(rows: int, counterfactual: bool) -> str:
+    unit = "pair" if counterfactual else "row"
+    return f"{rows:,} {unit}" + ("" if rows == 1 else "s")
+
+
+def _classes(
+    trained: TrainedModel,
+    request: GenerateRequest,
+    given: pa.Table | None,
+    picks: Ints | None,
+    ratio: float,
+    worth: float,
+) -> Iterator[ClassWorth]:
+    """Yield the classes of the columns with conditions on shares, largest first."""
+    if given is None or picks is None:
+        return
+    drawn = np.bincount(picks, minlength=given.num_rows).astype(np.float64)
+    weights = row_weights(trained.table, trained.schema)
+    real = np.ones(trained.table.num_rows) if weights is None else weights
+    persons = persons_in(trained.table, trained.schema)
+    for name in request.conditions.categorical:
+        codes, levels = _codes(given.column(name))
+        shares = np.bincount(codes, drawn, minlength=len(levels)) / drawn.sum()
+        real_codes, real_levels = _codes(trained.table.column(name))
+        for at in np.argsort(-shares, kind="stable")[:MAX_CLASSES]:
+            level, share = levels[at], float(shares[at])
+            if level is None or share == 0:
+                continue
+            inside = real_codes == (real_levels.index(level) if level in real_levels else -1)
+            behind = 0.0
+            if inside.any():
+                who = None if persons is None else persons[inside]
+                behind = weighted_respondents(real[inside], who)
+            yield ClassWorth(
+                column=name,
+                level=level,
+                share=share,
+                claimed=share * worth,
+                worth=worth_of(behind, share * drawn.sum(), ratio),
+                raised=share > RAISED * float(np.average(inside, weights=real)),
+            )
+
+
+def _codes(values: pa.ChunkedArray) -> tuple[Ints, list[str | None]]:
+    """Return the code of each value, int64 [n], and the levels; missing is the last code."""
+    coded = values.cast(pa.string()).combine_chunks().dictionary_encode()
+    levels = coded.dictionary.to_pylist()
+    codes = coded.indices.fill_null(len(levels)).to_numpy(zero_copy_only=False)
+    return codes.astype(np.int64), [*levels, None]

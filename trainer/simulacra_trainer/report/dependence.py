@@ -1,0 +1,179 @@
+"""How much of the dependences between columns a model keeps, measured on unseen real rows.
+
+The rows of a half-model are compared with the half that it has not seen. For levels a of one column
+and b of another, the shares q of b within a differ by the error of the k unseen rows and by that of
+the model. In units of the first, the mean square z^2 is 1 + 1 / ratio if the model knows the
+dependence as well as `ratio` times the seen rows would tell it. So ratio = 1 / (D - 1), with D the
+mean over pairs of columns that depend on one another: the many pairs that do not would hide those
+that the model has lost. Any family can be measured so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.special import chdtrc
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.evidence import LEAST_RATIO
+from simulacra_trainer.persons import one_row_a_person
+from simulacra_trainer.report.columns import IntArray, bin_codes
+from simulacra_trainer.survey_weights import Floats, as_population
+
+MAX_PAIRS = 4_000
+"""A random set of pairs of wide tables, which limits the time to about a second."""
+MAX_CODES = 32
+"""Codes of a column; its rarer levels share the last one."""
+LEAST_ROWS = 10
+LEAST_CELL = 5
+SIGNIFICANCE = 0.001
+INNER = (0.03, 0.97)
+"""Shares outside are left out: their error is not normal."""
+KEPT = 0.8
+WEAKENED = 0.4
+Word = Literal["kept", "weakened", "lost"]
+Trial = tuple[pa.Table, pa.Table, pa.Table]
+"""Seen rows, unseen rows, and rows of a model of the seen ones."""
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """A pair of columns that depend on one another, and the D of each trial that has one."""
+
+    columns: tuple[str, str]
+    discrepancy: float
+
+    @property
+    def word(self) -> Word:
+        """Return whether rows keep the dependence, without digits: one pair's D is noisy."""
+        return word_for(self.discrepancy)
+
+
+def word_for(discrepancy: float) -> Word:
+    """Return the word for a mean square difference."""
+    ratio = ratio_for(discrepancy)
+    return "kept" if ratio >= KEPT else "weakened" if ratio >= WEAKENED else "lost"
+
+
+def ratio_for(discrepancy: float) -> float:
+    """Return 1 / (D - 1), at most 1 and at least `LEAST_RATIO`."""
+    return float(np.clip(1.0 / max(discrepancy - 1.0, 1e-3), LEAST_RATIO, 1.0))
+
+
+def measured_ratio(found: Sequence[Dependence]) -> float:
+    """Return the ratio of a model; 1 if no columns depend on one another: nothing can be lost."""
+    if not found:
+        return 1.0
+    return ratio_for(float(np.mean([one.discrepancy for one in found])))
+
+
+def find_dependences(
+    trials: Sequence[Trial], schema: TableSchema, names: Sequence[str], *, seed: int
+) -> list[Dependence]:
+    """Return the pairs of columns that depend on one another, with their mean D over the trials.
+
+    Trials share their real rows. Survey weights are resolved by a sample in proportion to them, and
+    of each person one row is compared.
+
+    Args:
+        trials: half-models of one table.
+        schema: its schema.
+        names: learned columns to compare.
+        seed: of the samples.
+    """
+    rng = np.random.default_rng([seed, 29])
+    pairs = _pairs(len(names), rng)
+    sums = np.zeros(len(pairs))
+    counts = np.zeros(len(pairs), np.int64)
+    depend: npt.NDArray[np.bool_] | None = None
+    for seen, unseen, synthetic in trials:
+        real = [_independent(table, schema, rng) for table in (unseen, seen)]
+        coded = [_few_codes(*bin_codes([*real, synthetic], name)) for name in names]
+        if depend is None:
+            depend = np.array([_depends(coded[i], coded[j]) for i, j in pairs], np.bool_)
+        for at in np.flatnonzero(depend):
+            i, j = pairs[at]
+            square = _discrepancy(coded[i], coded[j])
+            if square is not None:
+                sums[at] += square
+                counts[at] += 1
+    return [
+        Dependence((names[int(i)], names[int(j)]), float(sums[at] / counts[at]))
+        for at, (i, j) in enumerate(pairs)
+        if counts[at]
+    ]
+
+
+def _independent(table: pa.Table, schema: TableSchema, rng: np.random.Generator) -> pa.Table:
+    return as_population(one_row_a_person(table, schema, rng), schema, rng)
+
+
+def _pairs(columns: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    i, j = np.triu_indices(columns, k=1)
+    pairs = np.column_stack([i, j])
+    if len(pairs) > MAX_PAIRS:
+        pairs = pairs[np.sort(rng.choice(len(pairs), MAX_PAIRS, replace=False))]
+    return pairs
+
+
+def _few_codes(codes: list[IntArray], size: int) -> tuple[list[IntArray], int]:
+    if size <= MAX_CODES:
+        return codes, size
+    counts = np.bincount(np.concatenate(codes[:2]), minlength=size)
+    rank = np.empty(size, np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(size)
+    return [np.minimum(rank[of], MAX_CODES - 1) for of in codes], MAX_CODES
+
+
+def _table(
+    left: tuple[list[IntArray], int], right: tuple[list[IntArray], int], which: int
+) -> Floats:
+    cells = left[0][which] * right[1] + right[0][which]
+    shape = (left[1], right[1])
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+
+
+def _depends(left: tuple[list[IntArray], int], right: tuple[list[IntArray], int]) -> bool:
+    """Return whether a chi-squared test of all real rows finds a dependence."""
+    counts = _table(left, right, 0) + _table(left, right, 1)
+    counts = counts[counts.sum(axis=1) >= LEAST_CELL][:, counts.sum(axis=0) >= LEAST_CELL]
+    if min(counts.shape) < 2:
+        return False
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    # A floor of half a row keeps single rows in cells of next to none from deciding the test.
+    statistic = np.sum((counts - expected) ** 2 / np.maximum(expected, 0.5))
+    freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+    return bool(chdtrc(freedom, statistic) < SIGNIFICANCE)
+
+
+def _discrepancy(
+    left: tuple[list[IntArray], int], right: tuple[list[IntArray], int]
+) -> float | None:
+    """Return the mean of z^2 over both directions of a pair; None where rows are too few."""
+    unseen, drawn = _table(left, right, 0), _table(left, right, 2)
+    both = (_mean_square(unseen, drawn), _mean_square(unseen.T, drawn.T))
+    known = [one for one in both if one is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _mean_square(unseen: Floats, drawn: Floats) -> float | None:
+    k = unseen.sum(axis=1)
+    drawn_k = drawn.sum(axis=1)
+    enough = (k >= LEAST_ROWS) & (k <= k.sum() - LEAST_ROWS) & (drawn_k >= 5 * LEAST_ROWS)
+    if not enough.any():
+        return None
+    k = k[enough, None]
+    drawn_k = drawn_k[enough, None]
+    q = unseen[enough] / k
+    of_model = drawn[enough] / drawn_k
+    inner = (of_model > INNER[0]) & (of_model < INNER[1])
+    if not inner.any():
+        return None
+    variance = np.where(inner, of_model * (1.0 - of_model), 1.0) / k
+    square = (q - of_model) ** 2 / variance - k / drawn_k  # less the noise of the drawn rows
+    return float(square[inner].mean())

@@ -1,0 +1,52 @@
+"""Cleaning under a description, and the completed description of the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from simulacra_crds.contract.description import Description
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.description.complete import complete
+from simulacra_trainer.table.description.layout import layout_of
+from simulacra_trainer.table.description.statements import state
+from simulacra_trainer.table.raw_table import RawTable
+from simulacra_trainer.table.readers.unnamed import settle_unnamed
+
+
+@dataclass(frozen=True)
+class DescribedTable:
+    """A cleaned table and its completed description, a JSON object."""
+
+    clean: CleanTable
+    document: dict[str, Any]
+
+
+def clean_described(
+    raw: pa.Table | RawTable, description: Description | None = None, weights: str | None = None
+) -> DescribedTable:
+    """Clean a table as its description says, and complete the description.
+
+    A property that the product found counts only if the user changed it since. So a completed
+    description, sent back unchanged, changes nothing.
+
+    Args:
+        raw: a table from `open_table`.
+        description: what the user sent; None leaves all to detection.
+        weights: the column of survey weights that the upload names.
+
+    Raises:
+        InputError: as `clean_table`; reason DescriptionMismatch with all errors of a description
+            that the data contradict.
+    """
+    names = settle_unnamed(raw)[0].column_names
+    statements = None if description is None else state(description, names, weights)
+    if statements is None:
+        clean = clean_table(raw, weights=weights)
+    else:
+        clean = clean_table(raw, weights=statements.weights, statements=statements)
+    layout = layout_of(raw.schema, description)
+    document = complete(clean.schema, names, layout, description, statements)
+    return DescribedTable(clean, document)

@@ -1,0 +1,78 @@
+"""Cells of several answers, written from the yes/no columns of the options."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import YES, ColumnSchema
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+def join_answers(
+    table: pa.Table, column: ColumnSchema, rng: np.random.Generator, held: Collection[str] = ()
+) -> pa.Array:
+    """Return the cells of a multi column, string [rows]; null where the question was not asked.
+
+    Options are drawn one by one, so a few rows have a combination that no cell can hold. A row
+    that was asked and has no option gets one: an exclusive option, which means none of the others,
+    or else one drawn by the options' shares. An exclusive option beside others is taken away.
+
+    Args:
+        table: with the yes/no columns of the options.
+        column: of the schema.
+        rng: draws one number a row.
+        held: columns under a condition or do(), whose answers do not change.
+    """
+    parts = [table.column(part.name).combine_chunks() for part in column.parts()]
+    missing = np.stack([_mask(part.is_null()) for part in parts], axis=1)
+    asked: Bools = np.logical_not(np.logical_and.reduce(missing, axis=1))
+    chosen = np.stack([_mask(pc.equal(part.cast(pa.string()), YES)) for part in parts], axis=1)
+    free = np.array([part.name not in held for part in column.parts()])
+    _part_exclusive(chosen, column, free)
+    _fill_empty(chosen, asked, column, free, rng.random(len(chosen)))
+    texts = [level.value for level in column.levels]
+    separator = column.separator or ";"
+    end = separator.strip() if column.terminated else ""
+    combinations, which = np.unique(chosen, axis=0, return_inverse=True)
+    cells = [
+        separator.join(text for text, has in zip(texts, row, strict=True) if has) + end
+        for row in combinations
+    ]
+    codes = pa.array(which.reshape(-1), mask=~chosen.any(axis=1))
+    return pa.array(cells, pa.string()).take(codes)
+
+
+def _part_exclusive(chosen: Bools, column: ColumnSchema, free: Bools) -> None:
+    """Take exclusive options away beside others; the others, where a condition holds the former."""
+    alone = np.array([level.exclusive for level in column.levels])
+    kept = (chosen & alone & ~free).any(axis=1)
+    chosen[np.ix_(kept, free)] = False
+    chosen[np.ix_((chosen & ~alone).any(axis=1), alone & free)] = False
+    several = np.flatnonzero(chosen[:, alone].sum(axis=1) > 1)
+    chosen[np.ix_(several, free)] &= np.cumsum(chosen[several], axis=1)[:, free] == 1
+
+
+def _fill_empty(
+    chosen: Bools, asked: Bools, column: ColumnSchema, free: Bools, drawn: Floats
+) -> None:
+    """Choose an option in rows that were asked and have none, by a number 0..1 for each row."""
+    share = np.array([level.share for level in column.levels]) * free
+    alone = np.array([level.exclusive for level in column.levels]) & free
+    weight = np.cumsum(share * alone if (share * alone).any() else share)
+    if not weight[-1]:
+        return
+    empty = np.flatnonzero(asked & ~chosen.any(axis=1))
+    option = np.searchsorted(weight, drawn[empty] * weight[-1], side="right")
+    chosen[empty, np.minimum(option, len(share) - 1)] = True
+
+
+def _mask(flags: pa.BooleanArray) -> Bools:
+    found: Bools = pc.fill_null(flags, False).to_numpy(zero_copy_only=False)
+    return found

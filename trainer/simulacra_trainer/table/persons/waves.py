@@ -1,0 +1,71 @@
+"""The wave of a panel: which of the interviews of a person a row is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_trainer.persons import Ints
+from simulacra_trainer.table.columns.build import CleanColumn
+
+_NAMED = re.compile(r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o", re.I)
+MAX_WAVES = 60
+MIN_UNIQUE = 0.99
+"""Share of the rows that no other row of the person shares its wave with."""
+
+
+def with_wave(
+    columns: Sequence[CleanColumn], persons: Ints, ordinary: Collection[str] = ()
+) -> list[CleanColumn]:
+    """Give one column the role `wave`: of few levels in order, each once a person.
+
+    Args:
+        columns: of the table, cleaned.
+        persons: person of each row, int64 [rows].
+        ordinary: columns that are none.
+    """
+    found = [
+        i
+        for i, column in enumerate(columns)
+        if column.schema.name not in ordinary and _is_wave(column, persons)
+    ]
+    result = list(columns)
+    if found:
+        wave = result[min(found, key=lambda i: len(result[i].schema.levels))]
+        wave.update(role="wave", evidence=["each person has each of its levels in one row"])
+    return result
+
+
+def _is_wave(column: CleanColumn, persons: Ints) -> bool:
+    schema, values = column.schema, column.values
+    if values is None or schema.role is not None or schema.missing_share:
+        return False
+    if schema.kind not in ("integer", "ordinal") or not 2 <= len(schema.levels) <= MAX_WAVES:
+        return False
+    if schema.kind == "integer" and not _are_consecutive(schema.level_values()):
+        return False
+    codes = values.indices if pa.types.is_dictionary(values.type) else values
+    numbers = codes.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    pairs = np.unique(np.stack([persons, numbers]), axis=1)
+    unique = pairs.shape[1] >= MIN_UNIQUE * len(persons)
+    return unique and (bool(_NAMED.search(schema.name)) or not _runs_within(pairs))
+
+
+def _runs_within(pairs: Ints) -> bool:
+    """Whether each person's numbers run from 1 on, and persons have more or fewer of them.
+
+    That is a running number, such as that of a person in a household.
+    """
+    first = np.flatnonzero(np.diff(pairs[0], prepend=-1))
+    counts = np.diff(first, append=pairs.shape[1])
+    low, high = pairs[1][first], pairs[1][first + counts - 1]
+    return bool((low <= 1).all() and (high - low + 1 == counts).all() and np.ptp(counts) > 0)
+
+
+def _are_consecutive(levels: Sequence[str]) -> bool:
+    """Whether whole numbers are evenly spaced, as years and numbered waves are."""
+    steps = np.diff(sorted(int(level) for level in levels))
+    return bool((steps == steps[0]).all())
