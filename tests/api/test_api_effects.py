@@ -123,6 +123,16 @@ async def test_effect_from_request_to_erasure(
     assert (await http.get(f"/v1/effects/{effect}")).status_code == 404
 
 
+async def test_key_of_a_request_from_before_the_statements_is_still_good(
+    http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    asked = await _request(http, ready, key, QUESTION)
+    plain = QUESTION | {"before": [], "after": [], "population": "all"}
+    assert (await _request(http, ready, key, plain)).json() == asked.json()
+    other = await _request(http, ready, key, QUESTION | {"before": ["region"]})
+    assert other.json()["code"] == "simio_idempotency_conflict"
+
+
 async def test_failed_effect_gives_the_reason(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:

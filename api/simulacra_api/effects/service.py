@@ -62,7 +62,10 @@ async def request_effect(
             that was used for another request.
     """
     name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
+    # A field added to the body later must not change the digest of earlier requests.
+    unset = {field for field in STATEMENTS if not getattr(request, field)}
+    unset |= {"population"} if request.population == "all" else set()
+    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
     if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
         return existing
     check_retention(repository, request.retention_seconds)
