@@ -72,6 +72,7 @@ class AsyncClient:
     dataset = _awaited(operations.datasets.dataset)
     get = _awaited(operations.resources.get)
     schema = _awaited(operations.datasets.schema)
+    describe = _awaited(operations.datasets.describe)
     report = _awaited(operations.resources.report)
     report_page = _awaited(operations.resources.report_page)
     graph = _awaited(operations.datasets.graph)

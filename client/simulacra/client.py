@@ -69,6 +69,7 @@ class Client:
     dataset = _blocking(operations.datasets.dataset)
     get = _blocking(operations.resources.get)
     schema = _blocking(operations.datasets.schema)
+    describe = _blocking(operations.datasets.describe)
     report = _blocking(operations.resources.report)
     report_page = _blocking(operations.resources.report_page)
     graph = _blocking(operations.datasets.graph)

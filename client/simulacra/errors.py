@@ -36,14 +36,16 @@ class ApiError(Exception):
 
 
 class JobFailed(Exception):
-    """A job failed. `code` and `detail` say why and what to do."""
+    """A job failed. `code` and `detail` say why and what to do, `errors` what in a description."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         error = job.get("error") or {}
         self.job_id = str(job.get("job_id", ""))
         self.code = str(error.get("code", ""))
         self.detail = str(error.get("detail", ""))
-        super().__init__(f"{self.code}: {self.detail}")
+        self.errors: list[dict[str, str]] = error.get("errors") or []
+        fields = "".join(f"\n  {e.get('pointer')}: {e.get('detail')}" for e in self.errors)
+        super().__init__(f"{self.code}: {self.detail}{fields}")
 
 
 class DownloadCorrupt(Exception):

@@ -55,6 +55,9 @@ class Dataset(Document):
     created_at: str
     expires_at: str
     model: Json | None
+    reading: Json | None
+    source_kept: bool | None
+    source_until: str | None
 
 
 class Upload(Document):
@@ -77,6 +80,45 @@ class Schema(Document):
         """Return the columns as a table."""
         rows = ((c.get("name"), c.get("kind"), _domain(c)) for c in self["columns"])
         return html_table(("column", "kind", "levels or range"), rows)
+
+
+class Description(Document):
+    """What was read as what: a Data Package resource, completed; change it and pass it to refit."""
+
+    etag: str | None = None
+    """Entity tag of the description that it was; refit sends it against lost updates."""
+    name: str | None
+    schema: Json
+
+    def column(self, name: str) -> Json:
+        """Return the field of a column, to be changed.
+
+        Raises:
+            KeyError: there is no such column.
+        """
+        for field in self["schema"]["fields"]:
+            if field["name"] == name:
+                found: Json = field
+                return found
+        raise KeyError(name)
+
+    def _repr_html_(self) -> str:
+        """Return the columns as a table."""
+        rows = ((one["name"], *read_as(one)) for one in self["schema"]["fields"])
+        return html_table(("column", "read as", "role", "source", "evidence"), rows)
+
+
+def read_as(field: Json) -> tuple[str, str, str, str]:
+    """Return what a field of a description was read as, its role, who said it, and why."""
+    own = field.get("x-simulacra") or {}
+    kind = str(own.get("kind") or field.get("type") or "")
+    if field.get("categories"):
+        kind = f"{'scale' if field.get('categoriesOrdered') else 'category'} of {kind}"
+    role = " ".join(str(one) for one in (own.get("role"), own.get("pii")) if one)
+    if own.get("use") == "drop":
+        role = f"{role} dropped".strip()
+    sources = ", ".join(sorted(set((own.get("source") or {}).values())))
+    return kind, role, sources, "; ".join((own.get("evidence") or {}).values())
 
 
 class Generation(Document):

@@ -182,6 +182,17 @@ class Custody:
                 self.store.delete(prefix + name)
         return ErasureReport(len(before), sum(info.size for info in before), not found())
 
+    def erase_artifact(self, ref: ArtifactRef) -> ErasureReport:
+        """Erase one artifact of a resource with all its versions, and verify it."""
+
+        def found() -> list[ObjectInfo]:
+            versions = self.store.list_versions(ref.resource.prefix)
+            return [one for one in versions if one.key == ref.key]
+
+        before = found()
+        self.store.delete(ref.key)
+        return ErasureReport(len(before), sum(info.size for info in before), not found())
+
     def erase_tenant(self, tenant: str, owner: StoreOwner) -> ErasureReport:
         """Destroy a tenant's key, which makes all its data unreadable, then erase what is stored.
 

@@ -158,7 +158,7 @@ async def _model(caller: Caller, acme: Any) -> str:
     await caller.call("beginUpload", {"bytes": len(CSV), "sha256": hashlib.sha256(CSV).hexdigest()})
     await caller.call("getUpload")
     await caller.call("appendUpload")
-    await caller.call("uploadDataset")
+    await caller.call("uploadDataset", {"keep_source": "true"})
     dataset = caller.ids["dataset_id"]
     await acme.prepare(dataset)
     await acme.fit(dataset)
@@ -220,6 +220,12 @@ async def test_every_documented_request_gets_its_documented_answer(
         await caller.call(operation)
     erased = asyncio.gather(acme.erase(MODELS, model_name(dataset)))
     await caller.call("fitDataset", {"required": []})
+    await erased
+    await acme.fit(dataset)
+    await caller.call("getDatasetDescription")
+    await acme.prepare(dataset, kept="read.parquet")
+    erased = asyncio.gather(acme.erase(MODELS, model_name(dataset)))
+    await caller.call("describeDataset")
     await erased
     await acme.fit(dataset)
     await caller.call("updateDataset")

@@ -116,7 +116,8 @@ QUERY = [
     "format",
 ]
 QUERY += ["safe", "x"]
-FORM_FIELDS = ["family", "knowledge", "retention_seconds", "weights", "epsilon", "x", "\x00", ""]
+FORM_FIELDS = ["family", "knowledge", "retention_seconds", "weights", "epsilon", "description"]
+FORM_FIELDS += ["hold", "x", "\x00", ""]
 MARK = "@@"
 BOUNDARY = "a-boundary"
 NOT_ASCII = {"Authorization": "Basic \xff"}

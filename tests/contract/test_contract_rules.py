@@ -12,6 +12,7 @@ from crd_rules import KEY, ROLE, Bound, bounds
 from installation import eventually
 from simulacra_crds.crd_yaml import FIXED_SPEC, crd
 from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.tenant import TENANT_PATTERN
 
 Object = dict[str, Any]
@@ -458,8 +459,46 @@ def test_fit_rejects_the_priority_classes_of_the_system(
     )
 
 
+@pytest.mark.parametrize("described", [{}, {"inline": "{}", "sha256": "a" * 64}])
+def test_description_is_inline_or_an_artifact(
+    cluster: Any, paths: dict[str, str], described: Object
+) -> None:
+    spec = {**SPECS["Dataset"], "tableDescription": described}
+    code, answer = create(cluster, paths["Dataset"], "Dataset", spec)
+    assert (code, "set either inline or sha256" in answer["message"]) == (422, True), answer
+
+
+def test_description_changes_only_where_the_source_may_be_kept(
+    cluster: Any, paths: dict[str, str]
+) -> None:
+    path, other = paths["Dataset"], {"tableDescription": {"inline": '{"fields": []}'}}
+    code, answer = change(cluster, path, {"spec": other})
+    assert (code, "tableDescription is fixed unless hold" in answer["message"]) == (422, True)
+    for flag in ("hold", "keepSource"):
+        name = f"with-{flag.lower()}"
+        cluster.client.post(path, json=body("Dataset", {**SPECS["Dataset"], flag: True}, name))
+        url = f"{path}/{name}?dryRun=All"
+        cluster.patch(url, {"spec": {**other, flag: False}}, code=200)
+        cluster.patch(url, {"spec": {"tableDescription": None}}, code=200)
+        code, answer = change(cluster, path, {"spec": {flag: True}})
+        assert (code, "can be set at creation only" in answer["message"]) == (422, True)
+    url = f"{path}/with-hold"  # a confirmed description that the table contradicted
+    until = {"status": {"sourceUntil": "2026-01-01T00:00:00Z"}}
+    cluster.patch(f"{url}/status", until, code=200)
+    cluster.patch(url, {"spec": {"hold": False}}, code=200)
+    cluster.patch(f"{url}?dryRun=All", {"spec": other}, code=200)
+    cluster.patch(f"{url}/status", {"status": {"sourceUntil": None}}, code=200)
+    cluster.patch(f"{url}?dryRun=All", {"spec": other}, code=422)
+    whole = {"source": {**OBJECT, "bytes": 5}}
+    cluster.client.post(path, json=body("Dataset", whole, "described-object"))
+    cluster.patch(f"{path}/described-object?dryRun=All", {"spec": other}, code=200)
+
+
 def test_every_cel_rule_has_a_test() -> None:
     tested = {
+        "has(self.inline) != has(self.sha256)",
+        Dataset.RULES[0]["rule"],
+        "(oldSelf.hold || !self.hold) && (oldSelf.keepSource || !self.keepSource)",
         f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",
         "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",

@@ -53,3 +53,13 @@ def test_object_source_does_not_count_as_stored() -> None:
         "status": {"phase": "Failed"},
     }
     assert stored_bytes(body) == 0
+
+
+def test_kept_upload_counts_once_and_stays_counted() -> None:
+    kept = {"name": "upload", "bytes": 300, "sha256": "a" * 64}
+    for phase in ("Held", "Failed", "Running", "Ready"):
+        body = {
+            "spec": {"source": {"type": "Upload", "bytes": 300}, "hold": True},
+            "status": {"phase": phase, "artefacts": [kept, {"name": "schema.json", "bytes": 7}]},
+        }
+        assert stored_bytes(body) == 307

@@ -28,6 +28,8 @@ RUN_ELSEWHERE = {
         "howto/migrate-hosted.md",
         "python examples/quickstart.py",
     ): "tests/e2e/test_e2e_quickstart.py",
+    ("howto/describe.md", '{\n  "fields"'): "tests/e2e/test_e2e_description.py",
+    ("howto/describe.md", "uploaded = client.upload("): "tests/e2e/test_e2e_description.py",
     ("howto/operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
     (
         "howto/operations.md",
@@ -178,7 +180,8 @@ def test_manifests_are_valid_for_their_kinds() -> None:
     manifests = [
         one for text in code_blocks("howto/kubectl.md", "yaml") for one in yaml.safe_load_all(text)
     ]
-    assert [one["kind"] for one in manifests] == ["Tenant", "Dataset", "Model", "GenerationJob"]
+    shown = ["Dataset", "Tenant", "Dataset", "Model", "GenerationJob"]
+    assert [one["kind"] for one in manifests] == shown
     wide, queues = (
         list(yaml.safe_load_all(text)) for text in code_blocks("howto/operations.md", "yaml")
     )

@@ -23,7 +23,7 @@ from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, ClusterError, Object
 
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
-FIXED = {**FIXED_SPEC, "Dataset": (*FIXED_SPEC["Dataset"], "source")}
+FIXED = {**FIXED_SPEC, "Dataset": (*FIXED_SPEC["Dataset"], "source", "tableDescription")}
 RAILS = (kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES)
 Effect = Callable[[Object, Any], Awaitable[bool]]
 

@@ -71,7 +71,11 @@ def test_a_dataset_without_upload_has_all_its_conditions() -> None:
 
 def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
     actions = decide(observed(resource("Dataset", "ds-1", None, KEY)))
-    assert json.loads(of_type(actions, act.WriteRequest).content) == {"format": "auto"}
+    assert json.loads(of_type(actions, act.WriteRequest).content) == {
+        "format": "auto",
+        "keepSource": False,
+        "hold": False,
+    }
     manifest = of_type(actions, act.CreateJob).manifest
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}

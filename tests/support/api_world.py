@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +41,7 @@ from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
+    DESCRIPTION,
     ESTIMATE,
     EVIDENCE,
     FAILURE,
@@ -102,6 +103,19 @@ TABLE = TableSchema(
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
     ],
 )
+
+COMPLETED = {
+    "name": "t",
+    "schema": {
+        "fieldsMatch": "subset",
+        "fields": [
+            {"name": "id", "type": "string", "x-simulacra": {"role": "key"}},
+            {"name": "segment", "type": "string"},
+            {"name": "price", "type": "number"},
+        ],
+    },
+}
+"""The description of the table above, as prepare completes it."""
 
 
 @pytest.fixture(
@@ -259,9 +273,18 @@ class StandIn:
         known = {"bytes": stored.bytes, "sha256": stored.sha256, "messageId": stored.message_id}
         return {"name": stored.name, **known}
 
-    async def prepare(self, dataset: str) -> None:
+    async def prepare(self, dataset: str, phase: str = "Ready", kept: str | None = None) -> None:
+        """Read a table as the operator and its pod do; `kept` is the artifact of its source."""
         await self.write(DATASETS, dataset, SCHEMA, TABLE.model_dump_json(by_alias=True).encode())
-        await self.status(DATASETS, dataset, phase="Ready", rows=100, columns=3)
+        content = json.dumps(COMPLETED).encode()
+        entries = [await self.write(DATASETS, dataset, DESCRIPTION, content)]
+        if kept is not None:
+            entries.append(await self.write(DATASETS, dataset, kept, CSV))
+        spec = (await self.cluster.get(DATASETS, dataset, self.namespace))["spec"]
+        read = {"learned": 2, "replaced": 1, "toConfirm": 1, "revision": 1}
+        read |= {"requested": spec.get("tableDescription", {}).get("sha256")}
+        status = {"rows": 100, "columns": 3, "description": read, "artefacts": entries}
+        await self.status(DATASETS, dataset, phase=phase, **status)
 
     async def fit(self, dataset: str) -> None:
         model = model_name(dataset)
@@ -317,9 +340,15 @@ class StandIn:
         await self.status(resource, name, phase="Running")
 
     async def fail(
-        self, resource: ApiResource, name: str, reason: str, detail: str, at: str | None = None
+        self,
+        resource: ApiResource,
+        name: str,
+        reason: str,
+        detail: str,
+        at: str | None = None,
+        errors: Sequence[Object] = (),
     ) -> None:
-        failure = {"reason": reason, "detail": detail, "pointer": at}
+        failure = {"reason": reason, "detail": detail, "pointer": at, "errors": list(errors)}
         await self.write(resource, name, FAILURE, json.dumps(failure).encode())
         last = {"reason": reason, "message": "without data", "time": datetime.now(UTC).isoformat()}
         await self.status(resource, name, phase="Failed", lastFailure=last)

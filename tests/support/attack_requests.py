@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
         "required": [{"source": "segment", "target": "price"}],
         "forbidden": [],
     },
+    "/v1/datasets/{dataset_id}/description": {"fields": [{"name": "price", "type": "number"}]},
     "/v1/datasets/{dataset_id}/generations": {
         "row_count": 10,
         "seed": 7,

@@ -60,6 +60,7 @@ None means absent.
 EITHER = {
     "has(self.number) != has(self.level)": {"number": 1},
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
+    "has(self.inline) != has(self.sha256)": {"inline": "{}"},
 }
 """Rules that need one of two fields, and the field that a sample has."""
 

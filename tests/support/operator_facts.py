@@ -146,7 +146,8 @@ def observed(body: Object, **facts: Any) -> Observed:
 
 def without_pods_say(actions: list[act.Action]) -> str:
     """Return everything unencrypted in the actions."""
-    return repr([one for one in actions if not isinstance(one, act.WriteRequest)])
+    encrypted = act.WriteRequest | act.WriteDescription
+    return repr([one for one in actions if not isinstance(one, encrypted)])
 
 
 class SmallWorld:
@@ -174,6 +175,7 @@ class SmallWorld:
             case act.CreateJob(manifest):
                 made = job("", manifest["metadata"]["name"])
                 made["metadata"]["labels"] = manifest["metadata"]["labels"]
+                made["metadata"]["annotations"] = manifest["metadata"].get("annotations", {})
                 made["spec"]["suspend"] = manifest["spec"]["suspend"]
                 self.facts |= {"job": made}
             case act.CreateService(manifest):
@@ -189,6 +191,8 @@ class SmallWorld:
             case act.ReleaseFinalizer():
                 self.released = True
             case act.Erase() | act.WriteRequest() | act.LogFailure() | act.DiscardArtifacts():
+                pass
+            case act.WriteDescription() | act.EraseSource():
                 pass
             case _:
                 raise AssertionError(f"no such action here: {action}")

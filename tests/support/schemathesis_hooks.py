@@ -35,7 +35,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.body = {
             key: value
             for key, value in case.body.items()
-            if key not in ("file", "family", "knowledge")
+            if key not in ("file", "family", "knowledge", "description", "hold")
         } | {"file": CSV}
         # Later calls need a ready dataset.
         case.headers = {
@@ -46,7 +46,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         case.body = {
             key: value
             for key, value in case.body.items()
-            if key not in ("family", "knowledge", "sha256")
+            if key not in ("family", "knowledge", "sha256", "description", "hold")
         } | {"bytes": len(CSV)}
     elif name in ("createGeneration", "probeDataset"):
         case.body = case.body | {"row_count": min(case.body.get("row_count", 20), MAX_ROWS)}

@@ -114,3 +114,14 @@ def test_command_line_prints_a_description_that_it_takes_again(
     stated.write_text("[]")
     assert main(["describe", "--data", str(data), "--describe", str(stated)]) == 2
     assert "must be an object" in capsys.readouterr().err
+
+
+def test_counts_of_what_was_read_have_no_names(pod: Pod) -> None:
+    _, result = prepare(pod, {"fields": [{"name": "zq_visits", "x-simulacra": {"use": "drop"}}]})
+    counts = result.description
+    assert counts is not None
+    content = pod.artifacts("datasets").read(DESCRIPTION)
+    assert counts.sha256 == hashlib.sha256(content).hexdigest()
+    assert counts.learned + counts.replaced + counts.dropped == 3
+    assert counts.dropped >= 1
+    assert "zq_" not in result.model_dump_json()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.grow import split_prices
 from simulacra_trainer.families.forest.kernels import (
     MIN_LEAF,
     SAMPLED_FROM,
@@ -12,6 +11,7 @@ from simulacra_trainer.families.forest.kernels import (
     grow_classes,
     grow_numbers,
 )
+from simulacra_trainer.families.forest.training_rows import split_prices
 from simulacra_trainer.families.forest.traversal import (
     MAX_STACK,
     find_leaves,

@@ -38,15 +38,12 @@ def few_rows(n: int = 300, seed: int = 0) -> tuple[pa.Table, TableSchema]:
     return clean(*(numbers_column(f"n{j}", numbers[:, j], 0 if j == 7 else None) for j in range(8)))
 
 
-def fit(table: pa.Table, schema: TableSchema, penalty: float = 27.0) -> ForestModel:
-    return FOREST.fit(
-        table,
-        schema,
-        table.column_names,
-        seed=0,
-        options={"penalty": penalty},
-        progress=no_progress,
-    )
+def fit(
+    table: pa.Table, schema: TableSchema, penalty: float = 27.0, method: str | None = "scores"
+) -> ForestModel:
+    names = table.column_names
+    options = {"penalty": penalty} | ({"methods": dict.fromkeys(names, method)} if method else {})
+    return FOREST.fit(table, schema, names, seed=0, options=options, progress=no_progress)
 
 
 def values(table: pa.Table) -> np.ndarray:
@@ -109,7 +106,7 @@ def test_number_with_a_jump_keeps_its_tree() -> None:
         numbers_column("size", size),
         numbers_column("price", price, 2),
     )
-    model = fit(table, schema, 3.0)
+    model = fit(table, schema, 3.0, method=None)
     assert not follows_scores(model.samplers[2])
     drawn = model.sample(4000, np.random.default_rng(0))
     pairs = set(
@@ -134,14 +131,11 @@ def test_cell_probabilities_sum_to_one(model: ForestModel, table_and_schema) -> 
     assert np.isfinite(model.log_likelihood(table_and_schema[0])).all()
 
 
-def test_normal_scores_make_unseen_rows_likelier_than_trees_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_normal_scores_make_unseen_rows_likelier_than_trees_alone() -> None:
     table, schema = few_rows(900)
     seen, unseen = table.slice(0, 300), table.slice(300)
     scored = fit(seen, schema)
-    monkeypatch.setattr("simulacra_trainer.families.forest.grow.MIN_ROWS", 10**9)
-    leaves = fit(seen, schema)
+    leaves = fit(seen, schema, method="trees")
     assert not any(follows_scores(sampler) for sampler in leaves.samplers.values())
     assert scored.log_likelihood(unseen).mean() > leaves.log_likelihood(unseen).mean() + 1.0
 
@@ -204,7 +198,9 @@ def test_clear_comparison_ends_before_the_last_fold(
 
     monkeypatch.setattr(likelihood, "cell_probabilities", probabilities)
     context, numbers = Context(np.zeros((1, 900), np.uint8), []), rng.normal(size=900)
-    likelier = likelihood.is_likelier(lambda _: 0, lambda _: 1, context, numbers, seed=0)
+    likelier = likelihood.is_likelier(
+        lambda _: 0, lambda _: 1, context, numbers, grid=number_grid(numbers), seed=0
+    )
     assert grown == [0, 1] * folds
     if better is not None:
         assert likelier is (better == 0)

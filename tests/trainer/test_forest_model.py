@@ -41,6 +41,14 @@ def table_and_schema() -> tuple[pa.Table, TableSchema]:
 
 
 @pytest.fixture(scope="module")
+def trees(table_and_schema: tuple[pa.Table, TableSchema]) -> ForestModel:
+    table, schema = table_and_schema
+    options = {"methods": dict.fromkeys(table.column_names, "trees")}
+    names = table.column_names
+    return FOREST.fit(table, schema, names, seed=0, options=options, progress=no_progress)
+
+
+@pytest.fixture(scope="module")
 def model(table_and_schema: tuple[pa.Table, TableSchema]) -> ForestModel:
     return fit(*table_and_schema)
 
@@ -233,9 +241,9 @@ def damage_names(tensors: dict) -> None:
     "damage", [damage_feature, damage_child, damage_stop, damage_donors, damage_type, damage_names]
 )
 def test_damaged_tensors_are_rejected_before_a_kernel_reads_them(
-    model, table_and_schema, tmp_path: Path, damage
+    trees, table_and_schema, tmp_path: Path, damage
 ) -> None:
-    model.save(tmp_path)
+    trees.save(tmp_path)
     tensors = dict(load_file(tmp_path / "model.safetensors"))
     damage(tensors)
     save_file(tensors, tmp_path / "model.safetensors")

@@ -39,9 +39,9 @@ def answers(n: int, seed: int) -> tuple[pa.Table, TableSchema]:
 
 
 def fit(table: pa.Table, schema: TableSchema) -> ForestModel:
-    return FOREST.fit(
-        table, schema, table.column_names, seed=0, options={"penalty": 3.0}, progress=no_progress
-    )
+    names = table.column_names
+    options = {"penalty": 3.0, "methods": dict.fromkeys(names, "trees")}
+    return FOREST.fit(table, schema, names, seed=0, options=options, progress=no_progress)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Privacy tuning on tables whose copying is known."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -54,7 +56,9 @@ def test_only_columns_that_half_models_disagree_on_are_tested_again(
     tested: list[int] = []
     answers = {3: [True, False], 4: [False, False]}  # other columns: scores
 
-    def is_likelier(*_: object, seed: int, persons: object) -> bool:
+    def is_likelier(preferred: Callable[..., object], *_: object, seed: int, **__: object) -> bool:
+        if preferred.__name__ != "_by_scores":
+            return False
         tested.append(seed)
         return answers.get(seed, [True, True])[tested.count(seed) - 1]
 
@@ -70,7 +74,7 @@ def test_only_columns_that_half_models_disagree_on_are_tested_again(
         clean.table, clean.schema, names, seed=0, options=found.options, progress=no_progress
     )
     assert tested == [3]
-    assert fitted.scored == {"c1": True, "c2": True, "c3": True, "c4": False, "c5": True}
+    assert fitted.methods == {**dict.fromkeys(["c1", "c2", "c3", "c5"], "scores"), "c4": "trees"}
 
 
 def _tune(
@@ -88,7 +92,9 @@ def _tune(
         measured.append(len(tested))
         return (0.5 if tested else share), 0.005
 
-    def is_likelier(*_: object, seed: int, persons: object) -> bool:
+    def is_likelier(preferred: Callable[..., object], *_: object, seed: int, **__: object) -> bool:
+        if preferred.__name__ != "_by_scores":
+            return False
         tested.append(seed)
         return True
 
@@ -105,7 +111,7 @@ def test_big_tables_keep_leaves_if_these_pass(monkeypatch: pytest.MonkeyPatch) -
     found, tested, _ = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
     assert tested == []
     assert found.penalty == PENALTIES[0]
-    assert found.scored == {"c1": False, "c2": False, "c3": False}
+    assert found.methods == dict.fromkeys(["c1", "c2", "c3"], "trees")
     assert found.error == 0.005
 
 
@@ -115,7 +121,7 @@ def test_big_tables_test_columns_if_leaves_need_a_high_penalty(
     found, tested, of_leaves = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
     assert of_leaves == 1
     assert sorted(tested) == [1, 2, 3]
-    assert found.scored == {"c1": True, "c2": True, "c3": True}
+    assert found.methods == dict.fromkeys(["c1", "c2", "c3"], "scores")
     assert found.share == 0.5
 
 

@@ -101,6 +101,21 @@ def test_range_condition_may_be_open(bounds: dict[str, float], said: str) -> Non
     )
 
 
+@pytest.mark.parametrize("passes", [True, False])
+def test_page_says_what_attackers_gain(hostile_report: dict, passes: bool) -> None:
+    gain = {"gain": 0.0123, "error": 0.0045, "tolerance": 0.04}
+    names = ("nearness", "inference", "linkage")
+    attacks = {**dict.fromkeys(names, gain), "passes": passes}
+    private = {**hostile_report["privacy"], "dcr_share": 0.56, "attacks": attacks}
+    page = " ".join(render_html({**hostile_report, "privacy": private}).split())
+    assert page.count("0.012 (standard error 0.004, limit 0.04)") == 3
+    assert ("A limit is exceeded" in page) is not passes
+    assert "The share exceeds" not in page
+    attacks = {**attacks, "strong": {"auc": 0.612, "allowed": 0.67}}
+    private = {**private, "attacks": attacks}
+    assert "0.612" in render_html({**hostile_report, "privacy": private})
+
+
 def test_floor_is_marked_on_each_bar(hostile_report):
     root = ElementTree.fromstring(render_html(hostile_report).split("\n", 1)[1])
     bars = [svg for svg in root.iter("svg") if svg.get("class") is None]

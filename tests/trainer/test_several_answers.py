@@ -29,7 +29,7 @@ from trainer_tables import quiet
 WORDS = (
     st.text("abcdefgh éü&-", min_size=2, max_size=12)
     .map(str.strip)
-    .filter(lambda word: len(word) > 1)
+    .filter(lambda word: len(word) > 1 and any(map(str.isalpha, word)))
 )
 MEDIA = ["TV", "Radio", "Web", "Zeitung", "Podcast"]
 

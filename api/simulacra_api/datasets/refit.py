@@ -52,10 +52,10 @@ async def refit(
         used = await repository.services.quota_ledger.of(tenant)
         used.check_jobs(tenant.spec.quotas)
         if model is not None:
-            await _erase(repository, dataset, model)
-    await _wait_for_erasure(repository, dataset)
+            await erase_model(repository, dataset, model)
+    await wait_for_erasure(repository, dataset)
     try:
-        await _create(repository, dataset, knowledge, model)
+        await create_model(repository, dataset, knowledge, model)
     except AlreadyExists:  # by a request with other knowledge at the same moment: the later counts
         if not again:
             raise Problem("simio_model_in_flight", headers={"Retry-After": "2"}) from None
@@ -63,7 +63,7 @@ async def refit(
     await repository.services.cache.settle()
 
 
-async def _erase(repository: TenantRepository, dataset: Dataset, model: Model) -> None:
+async def erase_model(repository: TenantRepository, dataset: Dataset, model: Model) -> None:
     """Delete a model and everything made from it."""
     notes = {REFIT: utcnow().isoformat(), FIT: json.dumps(_fit(model))}
     patch: Object = {"metadata": {"annotations": notes}}
@@ -77,7 +77,8 @@ def _fit(model: Model) -> Object:
     return model.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=others)
 
 
-async def _wait_for_erasure(repository: TenantRepository, dataset: Dataset) -> None:
+async def wait_for_erasure(repository: TenantRepository, dataset: Dataset) -> None:
+    """Return once the model is erased; 409 when that takes longer."""
     name = model_name(dataset.metadata.name)
     wait_seconds = repository.services.settings.delete_wait_seconds
     async for found in poll(lambda: repository.find(Model, name, fresh=True), wait_seconds):
@@ -86,7 +87,7 @@ async def _wait_for_erasure(repository: TenantRepository, dataset: Dataset) -> N
     raise Problem("simio_model_in_flight", headers={"Retry-After": "2"})
 
 
-async def _create(
+async def create_model(
     repository: TenantRepository, dataset: Dataset, knowledge: Knowledge, before: Model | None
 ) -> None:
     """Create the model again, to be fit as the one before."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 
+from simulacra_api.datasets.description import describe, description_of
 from simulacra_api.datasets.refit import knowledge_of, refit
 from simulacra_api.datasets.schemas import (
     DatasetBody,
@@ -139,6 +140,52 @@ async def put_knowledge(
     The same knowledge again changes nothing. Poll the job, as after an upload.
     """
     await refit(repository, await repository.dataset(dataset_id, fresh=True), knowledge)
+    await accepted(repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
+    job = await find_job(repository, job_id(dataset_id))
+    return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
+
+
+@router.get(
+    "/datasets/{dataset_id}/description",
+    operation_id="getDatasetDescription",
+    summary="Get what was read as what",
+    responses=documented(JSON, {"type": "object"}),
+)
+async def get_description(
+    dataset_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
+) -> dict[str, Any]:
+    """The completed description: every column, and for each property who said it and why.
+
+    Sent again, it changes nothing.
+    """
+    content = await description_of(repository, await repository.dataset(dataset_id))
+    return small_document(content, JSON, if_none_match)
+
+
+@router.put(
+    "/datasets/{dataset_id}/description",
+    status_code=202,
+    operation_id="describeDataset",
+    summary="Correct what was read as what, and fit again",
+    responses=problems(400, 404, 409, 412, 413, 415, 422) | {201: {"model": FitAccepted}},
+)
+async def put_description(
+    dataset_id: str,
+    description: dict[str, Any],
+    repository: CurrentTenant,
+    response: Response,
+    wait: Wait,
+    if_match: IfMatch = None,
+) -> FitAccepted:
+    """Read the table again under this description; the present model and its results are erased.
+
+    The completed description as it is changes nothing, and confirms a held dataset. Needs the
+    source, which only a dataset with `hold` or `keep_source` has. If-Match guards against lost
+    updates. Poll the job, as after an upload: `errors[]` of its error says where the table
+    contradicts the description.
+    """
+    dataset = await repository.dataset(dataset_id, fresh=True)
+    await describe(repository, dataset, description, if_match)
     await accepted(repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
     job = await find_job(repository, job_id(dataset_id))
     return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)

@@ -13,7 +13,9 @@ from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_crds.kinds.model import FamilyName
 
-DatasetStatus = Literal["uploading", "queued", "running", "ready", "partial", "failed", "deleting"]
+DatasetStatus = Literal[
+    "uploading", "queued", "running", "held", "ready", "partial", "failed", "deleting"
+]
 
 
 class ModelBody(BaseModel):
@@ -22,6 +24,16 @@ class ModelBody(BaseModel):
     status: Status
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict)
+
+
+class ReadingBody(BaseModel):
+    """What was read, in counts; the description has the columns."""
+
+    revision: int = Field(description="How often the table was read.")
+    learned: int
+    replaced: int = Field(description="Columns with invented values in generated rows.")
+    dropped: int = Field(description="Columns that are left out, or empty in generated rows.")
+    to_confirm: int = Field(description="Columns whose reading is not certain.")
 
 
 class DatasetBody(BaseModel):
@@ -37,6 +49,13 @@ class DatasetBody(BaseModel):
     retention_seconds: int
     created_at: datetime
     expires_at: datetime
+    reading: ReadingBody | None = None
+    source_kept: bool = Field(
+        default=False, description="Whether PUT of another description can read the table again."
+    )
+    source_until: datetime | None = Field(
+        default=None, description="When the source of a held dataset is erased at the latest."
+    )
     model: ModelBody | None = None
 
     def etag(self) -> str:

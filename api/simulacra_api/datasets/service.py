@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from simulacra_api.datasets.schemas import DatasetBody, DatasetQuery, DatasetStatus, ModelBody
+from simulacra_api.datasets.schemas import (
+    DatasetBody,
+    DatasetQuery,
+    DatasetStatus,
+    ModelBody,
+    ReadingBody,
+)
 from simulacra_api.http.etags import lists
 from simulacra_api.http.pagination import page_of
 from simulacra_api.http.problems import Problem
@@ -12,6 +18,7 @@ from simulacra_api.jobs.service import stage_of
 from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
+from simulacra_crds.contract.tasks import READ_TABLE, UPLOAD
 from simulacra_crds.kinds.base import expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
@@ -58,6 +65,11 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     if model is not None:
         status, found = status_of(model), model.status
         fitted = ModelBody(status=status, family=found.family, figures=found.figures)
+    read = dataset.status.description
+    reading = None
+    if read is not None and read.revision:
+        counts = set(ReadingBody.model_fields)
+        reading = ReadingBody.model_validate(read.model_dump(include=counts))
     return DatasetBody(
         dataset_id=name,
         job_id=job_id(name),
@@ -69,8 +81,17 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
         retention_seconds=retention,
         created_at=created,
         expires_at=expires_at(created, None, retention),
+        reading=reading,
+        source_kept=is_source_kept(dataset),
+        source_until=dataset.status.source_until,
         model=fitted,
     )
+
+
+def is_source_kept(dataset: Dataset) -> bool:
+    """Return whether the table can be read again: it is kept, or an object of the customer's."""
+    names = {one.name for one in dataset.status.artefacts}
+    return dataset.spec.source.type == "Object" or bool(names & {UPLOAD, READ_TABLE})
 
 
 async def change_retention(

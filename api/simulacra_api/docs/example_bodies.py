@@ -38,6 +38,16 @@ KNOWLEDGE = {
     "required": [{"source": "segment", "target": "price"}],
     "forbidden": [],
 }
+DESCRIPTION: Json = {
+    "name": "survey",
+    "schema": {
+        "fieldsMatch": "subset",
+        "fields": [
+            {"name": "respondent", "x-simulacra": {"role": "key"}},
+            {"name": "price", "type": "number", "missingValues": ["", "k.A."]},
+        ],
+    },
+}
 
 
 def signup_body(status: str, **known: Any) -> Json:
@@ -65,6 +75,9 @@ DATASET_BODY = {
     "retention_seconds": 86_400,
     "created_at": CREATED,
     "expires_at": EXPIRES,
+    "reading": {"revision": 1, "learned": 10, "replaced": 1, "dropped": 1, "to_confirm": 0},
+    "source_kept": False,
+    "source_until": None,
     "model": MODEL_BODY,
 }
 JOB_BODY = {

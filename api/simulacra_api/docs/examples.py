@@ -22,6 +22,7 @@ from simulacra_api.docs.example_bodies import (
     DATASET,
     DATASET_ACCEPTED,
     DATASET_BODY,
+    DESCRIPTION,
     EFFECT_ACCEPTED,
     EFFECT_BODY,
     ERROR_BODY,
@@ -179,6 +180,10 @@ EXAMPLES: dict[str, Example] = {
     "getDatasetKnowledge": _ok(KNOWLEDGE),
     "fitDataset": Example(
         KNOWLEDGE, {202: _FIT | {"status": "running"}, 201: _FIT | {"status": "ready"}}
+    ),
+    "getDatasetDescription": _ok(DESCRIPTION),
+    "describeDataset": Example(
+        DESCRIPTION, {202: _FIT | {"status": "running"}, 201: _FIT | {"status": "ready"}}
     ),
     "listJobs": _page(
         _fields(JOB_BODY, "job_id", "kind", "status", "dataset_id") | {"created_at": CREATED}

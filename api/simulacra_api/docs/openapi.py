@@ -28,6 +28,8 @@ _NEED_MODEL = _QUESTIONS | {
     "getDatasetGraph",
     "getDatasetKnowledge",
     "fitDataset",
+    "getDatasetDescription",
+    "describeDataset",
 }
 ONLY: dict[str, frozenset[str]] = {
     "simio_upload_invalid": frozenset({"uploadDataset", "appendUpload"}),
@@ -41,7 +43,8 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_idempotency_in_flight": _KEYED | {"appendUpload"},
     "simio_dataset_not_ready": _NEED_MODEL,
     "simio_dataset_failed": _NEED_MODEL,
-    "simio_model_in_flight": frozenset({"fitDataset"}),
+    "simio_source_erased": frozenset({"getDatasetDescription", "describeDataset"}),
+    "simio_model_in_flight": frozenset({"fitDataset", "describeDataset"}),
     "simio_generation_not_ready": _NEED_GENERATION,
     "simio_generation_failed": _NEED_GENERATION,
     "simio_cancelled": _NEED_MODEL | _NEED_GENERATION,
@@ -51,7 +54,7 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_error_code_not_found": frozenset({"getError"}),
     "simio_rotation_request_not_found": frozenset({"getCredentialRotation"}),
     "simio_rotation_rate_limited": frozenset({"requestCredentialRotation"}),
-    "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset"},
+    "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset", "describeDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
     "simio_artifact_corrupt": _NEED_MODEL
     | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
@@ -99,11 +102,17 @@ def document(app: FastAPI, base_url: str, audience: str) -> Json:
     found["paths"] = dict(sorted(found["paths"].items(), key=_tag_order))
     for path, operations in found["paths"].items():
         for operation in operations.values():
-            operation["responses"].pop("422", None)
+            if _is_fastapis(operation["responses"].get("422")):
+                operation["responses"].pop("422")
             example = EXAMPLES.get(operation["operationId"], Example())
             _illustrate(operation, example, path, base_url)
             _link(operation, example)
     return _fill(found, base_url, audience)
+
+
+def _is_fastapis(answer: Json | None) -> bool:
+    """Return whether this is the 422 that FastAPI documents for every body; ours has our form."""
+    return answer is not None and "application/json" in answer.get("content", {})
 
 
 def _tag_order(path: tuple[str, Json]) -> int:

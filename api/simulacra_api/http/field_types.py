@@ -30,7 +30,8 @@ def is_finite(value: float) -> bool:
     return abs(value) <= sys.float_info.max  # math.isfinite fails on huge integers
 
 
-Status = Literal["queued", "running", "ready", "partial", "failed"]
+Status = Literal["queued", "running", "held", "ready", "partial", "failed"]
+"""held: a table was read, and its description is to be confirmed before the fit."""
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]

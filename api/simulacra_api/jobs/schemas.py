@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import Page, ResourceQuery
+from simulacra_crds.contract.generation_conditions import FieldError
 
 Kind = Literal["dataset", "generation", "effect"]
-TERMINAL = frozenset({"ready", "partial", "failed"})
-"""Statuses that do not change any more."""
+TERMINAL = frozenset({"held", "ready", "partial", "failed"})
+"""Statuses that do not change by themselves."""
 
 
 class JobError(BaseModel):
@@ -21,6 +22,10 @@ class JobError(BaseModel):
     code: str
     detail: str
     pointer: str | None = None
+    errors: list[FieldError] = Field(
+        default_factory=list,
+        description="Of a description: one entry per fault, by JSON pointer into the description.",
+    )
 
 
 class JobBody(BaseModel):

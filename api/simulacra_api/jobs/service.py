@@ -52,6 +52,7 @@ _CODES: dict[str, str] = {
     Reason.EXPIRED: "simio_dataset_not_found",
     Reason.CONDITIONS_INFEASIBLE: "simio_conditions_infeasible",
     Reason.REQUEST_INVALID: "simio_invalid_field",
+    Reason.DESCRIPTION_MISMATCH: "simio_description_invalid",
 }
 
 
@@ -73,7 +74,7 @@ async def find_job(repository: TenantRepository, job: str) -> JobBody:
 async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody:
     """Return the job of a dataset and its model."""
     status, stage = stage_of(dataset, await repository.model_of(dataset))
-    percent = 100 if status == "ready" else 0
+    percent = {"ready": 100, "held": PREPARE_PERCENT}.get(status, 0)
     eta = None
     if status == "running":
         percent, eta = await _progress(repository, stage)
@@ -159,7 +160,9 @@ async def job_error(repository: TenantRepository, resource: TenantResource) -> J
         return JobError(code="simio_cancelled", detail=detail)
     if failure := await repository.failure(resource):
         code = _CODES.get(failure.reason, "simio_processing_failed")
-        return JobError(code=code, detail=failure.detail, pointer=failure.pointer)
+        return JobError(
+            code=code, detail=failure.detail, pointer=failure.pointer, errors=failure.errors
+        )
     last = resource.status.last_failure
     if status_of(resource) == "ready":
         detail = "The dataset has no model. PUT its knowledge to fit one, or upload again."

@@ -124,7 +124,8 @@ STORES = (
     Store(
         "dataset",
         "Dataset",
-        "The cleaned table and its schema. The raw upload is erased after cleaning.",
+        "The cleaned table, its schema and description. The raw upload is erased after cleaning,"
+        " unless you hold it (one hour at most) or keep the table.",
         "Its own 256-bit key, wrapped by your tenant's key",
         CLOCK.format(since="the upload"),
     ),
@@ -225,16 +226,20 @@ STEPS = (
             "A Job parses the file under hard limits, cleans it and infers the schema.",
             "Plain text exists only in the Job's memory and its temporary folder.",
             "The raw upload is erased as soon as the cleaned table is stored.",
+            "With hold it is kept, encrypted, until you confirm: one hour at most, then erased.",
+            "With keep_source the table as it was read is kept, encrypted, with the dataset.",
             "If cleaning fails, all but the reason is erased and recorded (artefact.erased).",
             "A second Job learns the causal graph and the model.",
             "The model keeps its training table for conditions and is erased with the dataset.",
         ),
         kept=(
             Kept(
-                "Cleaned table, schema, settings and progress of the job",
+                "Cleaned table, schema, description, settings and progress of the job",
                 CLOCK.format(since="the upload"),
-                _files("datasets", "dataset.parquet", "schema.json"),
+                _files("datasets", "dataset.parquet", "schema.json", "description.json"),
             ),
+            Kept("Only with hold: the upload", "until you confirm, one hour at most"),
+            Kept("Only with keep_source: the table as it was read", "until the dataset is erased"),
             Kept(
                 "Model with its training table, causal graph, report",
                 "until the dataset is erased",

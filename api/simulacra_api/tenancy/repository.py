@@ -34,6 +34,7 @@ CANCELLED = ANNOTATION_CANCELLED
 """Annotation: when the customer cancelled the job. It counts as failed, however its Job ends."""
 _STATUSES: dict[str | None, Status] = {
     Phase.RUNNING: "running",
+    Phase.HELD: "held",
     Phase.READY: "ready",
     Phase.PARTIAL: "partial",
     Phase.FAILED: "failed",
@@ -131,7 +132,7 @@ class TenantRepository:
 
     async def schema_of(self, dataset: Dataset) -> TableSchema:
         """Return the cleaned schema of a dataset; 409 while there is none."""
-        content = await self._read_when_ready(dataset, dataset, SCHEMA)
+        content = await self.read_when_ready(dataset, dataset, SCHEMA)
         return TableSchema.model_validate_json(content)
 
     async def read_of_model(self, dataset: Dataset, artifact: str) -> bytes:
@@ -140,15 +141,16 @@ class TenantRepository:
         if model is None:
             detail = "The dataset has no model. PUT its knowledge to fit one, or upload again."
             raise Problem("simio_dataset_failed", detail)
-        return await self._read_when_ready(dataset, model, artifact)
+        return await self.read_when_ready(dataset, model, artifact)
 
-    async def _read_when_ready(
+    async def read_when_ready(
         self, dataset: Dataset, resource: Dataset | Model, artifact: str
     ) -> bytes:
+        """Return an artifact of a dataset or its model; 409 until it is ready or held."""
         status = status_of(resource)
         if status == "failed":
             raise Problem("simio_cancelled" if is_cancelled(resource) else "simio_dataset_failed")
-        if status != "ready":
+        if status not in ("ready", "held"):
             detail = f"The dataset is not ready yet. Poll {job_id(dataset.metadata.name)}."
             raise Problem("simio_dataset_not_ready", detail, headers={"Retry-After": "2"})
         return await self.read(resource, artifact)

@@ -20,9 +20,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from simulacra_api.http.problems import Problem, invalid_field
+from simulacra_crds.contract.description import MAX_DESCRIPTION_BYTES
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 64 << 10
+LARGE_FIELDS = {"description": MAX_DESCRIPTION_BYTES}
+"""Fields that may have more bytes, and how many."""
 MAX_FIELDS = 16
 BATCH_BYTES = 1 << 20
 IDLE_SECONDS = 60.0
@@ -291,10 +294,9 @@ class FormStream:
             self._data += memoryview(data)[start:end]
             return
         self._part.value += data[start:end]
-        if len(self._part.value) > MAX_FIELD_BYTES:
-            detail = (
-                f"A field has more than {MAX_FIELD_BYTES} bytes. Send the table as part `file`."
-            )
+        limit = LARGE_FIELDS.get(self._part.name, MAX_FIELD_BYTES)
+        if len(self._part.value) > limit:
+            detail = f"A field has more than {limit} bytes. Send the table as part `file`."
             raise invalid_field("", detail)
 
     def _on_part_end(self) -> None:

@@ -153,6 +153,9 @@ class ResumableUpload(UploadWriter):
                 dataset = await self._cluster.get(DATASETS, name, self._namespace)
         check_same_request(dataset, plan.digest)
         await self._ensure_model(dataset, plan)
+        received = Received.of(dataset)
+        if plan.description is not None and received is not None and not received.bytes:
+            await self._describe(dataset, await self._ensure_key(dataset), plan)
         return dataset
 
     async def append(self, dataset: Object, offset: int, chunks: AsyncIterator[bytes]) -> Object:

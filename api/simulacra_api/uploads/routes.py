@@ -49,7 +49,7 @@ def _body_of(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     status_code=202,
     operation_id="uploadDataset",
     summary="Upload a seed table",
-    responses=problems(400, 402, 408, 409, 413, 415) | {201: {"model": DatasetAccepted}},
+    responses=problems(400, 402, 408, 409, 413, 415, 422) | {201: {"model": DatasetAccepted}},
     openapi_extra=_body_of("multipart/form-data", FORM_SCHEMA),
 )
 async def upload_dataset(
@@ -68,6 +68,7 @@ async def upload_dataset(
         fields = FormFields.model_validate(form.fields)
     except ValidationError as error:
         raise validation_problem(error) from None
+    fields.check_description()
     check_retention(repository, fields.retention_seconds)
     name = dataset_name(repository.caller.tenant_name, key)
     dataset = await upload.run(name, fields, form.chunks())
@@ -81,7 +82,7 @@ async def upload_dataset(
     status_code=201,
     operation_id="beginUpload",
     summary="Begin an upload in pieces",
-    responses=problems(400, 402, 409, 413, 415),
+    responses=problems(400, 402, 409, 413, 415, 422),
 )
 async def begin_upload(
     plan: UploadPlan, response: Response, repository: CurrentTenant, key: IdempotencyKey
@@ -91,6 +92,7 @@ async def begin_upload(
     The same key and body return the progress, also from another process: so an upload is resumed.
     After an hour without a byte an upload is abandoned and its bytes are erased.
     """
+    plan.check_description()
     check_retention(repository, plan.retention_seconds)
     name = dataset_name(repository.caller.tenant_name, key)
     dataset = await ResumableUpload(repository).begin(name, plan)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from simulacra_api.http.descriptions import check_description, description_bytes
 from simulacra_api.http.field_types import FileSize, Retention, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
@@ -25,7 +26,21 @@ _EPSILON_HELP = (
     "Differential privacy: the model is learned from noisy marginals and not from the rows. "
     "Not together with weights."
 )
-_LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta")
+_DESCRIPTION_HELP = (
+    "What the columns are, as far as it is not to be detected: a Data Package v2 resource with a "
+    "Table Schema and x-simulacra, as JSON of at most 1 MiB. GET the dataset's description for it "
+    "completed."
+)
+_HOLD_HELP = (
+    "true stops after reading, with status held, until PUT of the description confirms it. The "
+    "upload is kept encrypted for that, one hour at most."
+)
+_KEEP_HELP = (
+    "true keeps the table as it was read, encrypted, until the dataset expires, so that its "
+    "description can be changed; by default it is erased once it is read."
+)
+_LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "description")
+_LATER_FLAGS = ("hold", "keep_source")
 _Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 _Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
 
@@ -49,6 +64,9 @@ class UploadFields(BaseModel):
     weights: ColumnName | None = Field(default=None, description=_WEIGHTS_HELP)
     epsilon: _Epsilon | None = Field(default=None, description=_EPSILON_HELP)
     delta: _Delta | None = Field(default=None, description="Of epsilon; 1e-6 when absent.")
+    description: dict[str, Any] | None = Field(default=None, description=_DESCRIPTION_HELP)
+    hold: bool = Field(default=False, description=_HOLD_HELP)
+    keep_source: bool = Field(default=False, description=_KEEP_HELP)
 
     @field_validator("delta")
     @classmethod
@@ -74,9 +92,22 @@ class UploadFields(BaseModel):
         return {"family": self.family, "privacy": privacy.to_wire()}
 
     @property
+    def description_bytes(self) -> bytes | None:
+        """The description as it is stored, None without one."""
+        if self.description is None:
+            return None
+        return description_bytes(self.description)
+
+    def check_description(self) -> None:
+        """Refuse (422) a malformed description."""
+        if self.description is not None:
+            check_description(self.description, "/description")
+
+    @property
     def digest(self) -> str:
         """Fingerprint of the request, without absent fields that later releases added."""
         absent = {field for field in _LATER_FIELDS if getattr(self, field) is None}
+        absent |= {field for field in _LATER_FLAGS if not getattr(self, field)}
         return fingerprint(self.model_dump(mode="json", exclude=absent))
 
 
@@ -85,6 +116,7 @@ class FormFields(UploadFields):
 
     retention_seconds: int = DEFAULT_RETENTION_SECONDS
     knowledge: Annotated[Knowledge, BeforeValidator(_from_json)] | None = None
+    description: Annotated[dict[str, Any], BeforeValidator(_from_json)] | None = None
 
 
 class UploadPlan(UploadFields):
@@ -128,7 +160,8 @@ def _form_schema() -> dict[str, Any]:
         schema = field.get("anyOf", [field])[0] | field
         keys = {"type", "enum", "minimum", "maximum", "minLength", "maxLength", "description"}
         properties[name] = {key: schema[key] for key in schema if key in keys}
-    properties["knowledge"] |= {"type": "string", "contentMediaType": "application/json"}
+    for name in ("knowledge", "description"):
+        properties[name] |= {"type": "string", "contentMediaType": "application/json"}
     properties["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
     schema = {"type": "object", "required": ["file"], "additionalProperties": False}
     return schema | {"properties": properties}

@@ -28,9 +28,10 @@ from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_api.uploads.schemas import UploadFields
 from simulacra_api.uploads.upload_lease import ANNOTATION, STARTED, Lease, lease_value
+from simulacra_crds.contract.description import MAX_DESCRIPTION_BYTES
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.storage_usage import stored_bytes, upload_plan
-from simulacra_crds.contract.tasks import UPLOAD
+from simulacra_crds.contract.tasks import STATED_DESCRIPTION, UPLOAD
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.kube.client import (
     DATASETS,
@@ -45,7 +46,7 @@ from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 
-FORM_ALLOWANCE = 64 << 10
+FORM_ALLOWANCE = MAX_DESCRIPTION_BYTES + (64 << 10)
 """Bytes that a form may have besides its file."""
 ERASURE_SECONDS = 5.0
 """How long a new upload waits for the erasure of the key's earlier Dataset."""
@@ -109,7 +110,11 @@ class UploadWriter:
             "retentionSeconds": fields.retention_seconds,
             "source": {"type": "Upload"},
             **({"weights": fields.weights} if fields.weights else {}),
+            **({"hold": True} if fields.hold else {}),
+            **({"keepSource": True} if fields.keep_source else {}),
         }
+        if (content := fields.description_bytes) is not None:
+            spec["tableDescription"] = {"sha256": hashlib.sha256(content).hexdigest()}
         body = manifest(self._repository, DATASETS, name, spec, annotations=annotations | notes)
         try:
             with self._ledger.counting(self._tenant, DATASETS, body):
@@ -183,6 +188,14 @@ class UploadWriter:
             sha256=stored.sha256,
             counts=Counts(bytes=stored.bytes),
         )
+
+    async def _describe(self, dataset: Object, key: str, fields: UploadFields) -> None:
+        """Store the description, whose digest is in the Dataset's spec. Safe to repeat."""
+        if (content := fields.description_bytes) is None:
+            return
+        ref = self._ref(dataset).artifact(STATED_DESCRIPTION)
+        stored = await asyncio.to_thread(self._custody.write, ref, key, [content])
+        await self._record(dataset, stored)
 
     async def _complete(self, lease: Lease, stored: StoredArtifact) -> Object:
         """Mark the Dataset's upload as complete, so that the operator starts to work on it."""
@@ -281,6 +294,7 @@ class Upload(UploadWriter):
             async with lease.kept():
                 await self._ensure_model(dataset, fields)
                 key = await self._ensure_key(dataset)
+                await self._describe(dataset, key, fields)
                 ref = self._ref(dataset).artifact(UPLOAD)
                 stored = await self._store(ref, key, lease, fill)
                 await self._record(dataset, stored)

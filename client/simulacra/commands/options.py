@@ -34,6 +34,12 @@ Key = Annotated[
 ]
 Wait = Annotated[bool, typer.Option(help="Wait until the model is ready.")]
 KnowledgeFile = json_file(help="JSON file: tiers, required and forbidden edges.")
+DescriptionFile = json_file(
+    "--describe", help="JSON file: what the columns are, all or some (see `describe`)."
+)
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 when a reading is to be confirmed.")
+]
 Conditions = Annotated[
     Path | None, json_file("--conditions", help="JSON file: the `conditions` object.")
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from simulacra.models import read_as
+
 MAX_LINES = 30
 MARKED = ("subject", "personal_data", "foreign_key", "coordinate")
 
@@ -26,6 +28,35 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"{mark} {note.get('column') or '':{width}}  {note['action']}{count}"
     if len(notes) > MAX_LINES:
         yield f"  {len(notes) - MAX_LINES} more are in the schema"
+
+
+def described(dataset: Mapping[str, Any], description: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the description of a dataset: counts, then a line a column."""
+    counts = dataset.get("reading") or {}
+    words = ("learned", "replaced", "dropped", "to_confirm")
+    yield "  ".join(f"{word.replace('_', ' ')} {counts.get(word, 0)}" for word in words)
+    fields = description["schema"]["fields"]
+    rows = [(_mark(one), one["name"], *read_as(one)) for one in fields]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
+    for row in rows:
+        yield "  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True))
+    yield from next_steps(dataset["dataset_id"], dataset["status"])
+
+
+def next_steps(dataset_id: str, status: str) -> Iterator[str]:
+    """Yield the commands that change or confirm what was read."""
+    change = f"simulacra describe {dataset_id} -o d.json"
+    refit = f"simulacra refit {dataset_id} --describe d.json"
+    if status == "held":
+        yield "The model is not fit yet; the upload is kept, encrypted, for one hour at most."
+        yield f"  confirm or change it: {change}, then {refit}"
+    else:
+        yield f"  change it: {change}, then {refit} (--source FILE where the upload is erased)"
+
+
+def _mark(field: Mapping[str, Any]) -> str:
+    own = field.get("x-simulacra") or {}
+    return "!" if own.get("role") in ("subject", "pii", "foreign_key", "coordinate") else " "
 
 
 def _rank(schema: Mapping[str, Any], note: Mapping[str, Any]) -> int:

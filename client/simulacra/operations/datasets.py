@@ -6,7 +6,7 @@ from itertools import repeat
 
 from simulacra.core import Request, Steps, poll, send
 from simulacra.errors import ApiError
-from simulacra.models import Dataset, Document, Graph, Job, Json, Schema
+from simulacra.models import Dataset, Description, Document, Graph, Job, Json, Schema
 from simulacra.operations.resources import delete_at, get_all, get_one
 
 
@@ -35,13 +35,46 @@ def knowledge(dataset_id: str) -> Steps[Document]:
     return get_one(f"/v1/datasets/{dataset_id}/knowledge", Document)
 
 
-def refit(dataset_id: str, knowledge: Json, *, timeout: float = 120.0) -> Steps[Job]:
-    """Fit the model again with this causal knowledge (as in `upload`); return the job to wait for.
+def describe(dataset_id: str) -> Steps[Description]:
+    """Return what was read as what, completed. Change it and pass it to `refit`."""
+    response = yield from send(Request("GET", f"/v1/datasets/{dataset_id}/description"))
+    found = Description(response.json())
+    found.etag = response.headers.get("etag")
+    return found
+
+
+def refit(
+    dataset_id: str,
+    knowledge: Json | None = None,
+    *,
+    description: Json | None = None,
+    timeout: float = 120.0,
+) -> Steps[Job]:
+    """Fit the model again, with other causal knowledge or another description; return the job.
 
     The previous model is erased with everything that was generated and estimated from it. The same
-    knowledge changes nothing.
+    knowledge or description changes nothing; the same description confirms a held dataset.
+
+    Args:
+        dataset_id: the dataset.
+        knowledge: as in `upload`.
+        description: as in `upload`, or changed from `describe`. The table is read again, which
+            needs its source: the dataset must be held, or have been uploaded with keep_source.
+        timeout: seconds to wait for the erasure of the previous model.
+
+    Raises:
+        ValueError: neither or both of knowledge and description are given.
     """
-    request = Request("PUT", f"/v1/datasets/{dataset_id}/knowledge", json=knowledge)
+    if (knowledge is None) == (description is None):
+        raise ValueError("Give either knowledge or a description.")
+    part = "knowledge" if description is None else "description"
+    etag = getattr(description, "etag", None) if description is not None else None
+    request = Request(
+        "PUT",
+        f"/v1/datasets/{dataset_id}/{part}",
+        json=knowledge if description is None else description,
+        headers={"If-Match": etag} if etag else {},
+    )
 
     def put(left: float) -> Steps[Job | None]:
         try:

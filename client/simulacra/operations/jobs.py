@@ -11,7 +11,8 @@ from simulacra.errors import JobFailed
 from simulacra.models import Job
 from simulacra.operations.resources import get_all, get_one, get_state
 
-TERMINAL = frozenset({"ready", "partial", "failed"})
+TERMINAL = frozenset({"held", "ready", "partial", "failed"})
+"""held: a table was read, and `refit` is to confirm its description."""
 
 
 def jobs(**filters: str) -> Steps[list[Job]]:

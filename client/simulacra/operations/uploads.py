@@ -56,6 +56,9 @@ def upload(
     weights: str | None = None,
     epsilon: float | None = None,
     delta: float | None = None,
+    description: Json | None = None,
+    hold: bool = False,
+    keep_source: bool = False,
     key: str | None = None,
     on_bytes: OnBytes | None = None,
 ) -> Steps[Upload]:
@@ -77,6 +80,11 @@ def upload(
         weights: column of survey weights; the model represents the weighted population.
         epsilon: differential privacy of the model; not together with weights.
         delta: of epsilon; 1e-6 when absent.
+        description: what the columns are, as far as it is not to be detected (Data Package v2).
+        hold: stop after reading, with status held, until `refit` confirms the description. The
+            upload is kept, encrypted, for one hour at most.
+        keep_source: keep the table as it was read, encrypted, until the dataset expires, so that
+            `refit` can change its description.
         key: Idempotency-Key; a new one when absent.
         on_bytes: called repeatedly with the bytes sent so far and their total.
     """
@@ -87,6 +95,9 @@ def upload(
         "weights": weights,
         "epsilon": epsilon,
         "delta": delta,
+        "description": description,
+        "hold": hold or None,
+        "keep_source": keep_source or None,
     }
     options = {name: value for name, value in options.items() if value is not None}
     with ExitStack() as stack:
@@ -104,7 +115,7 @@ def upload(
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, dict | bool):
         return json.dumps(value)
     return repr(value) if isinstance(value, float) else str(value)
 

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """A pod of its Job does not start: it fits no node, or its image cannot be pulled."""
     SOURCE_SECRET_MISSING = "SourceSecretMissing"  # noqa: S105 - a word, no secret
     """The Secret in the Tenant's spec.sources, or a key of it, is missing for spec.source.uri."""
+    AWAITING_CONFIRMATION = "AwaitingConfirmation"
+    """spec.hold is true: the table was read, and somebody must confirm the description."""
     JOB_RETRYING = "JobRetrying"
     """A pod failed for a reason that may be temporary; the Job retries."""
 
@@ -49,6 +51,8 @@ class Reason(StrEnum):
     """The upload cannot be read as a table within the limits."""
     TABLE_TOO_SMALL = "TableTooSmall"
     """Fewer than 2 usable columns or too few rows to learn from."""
+    SOURCE_ERASED = "SourceErased"
+    """The description changed after the source was erased, so it cannot be applied."""
     CONDITIONS_INFEASIBLE = "ConditionsInfeasible"
     """No row of the learned distribution meets the conditions."""
     REQUEST_INVALID = "RequestInvalid"

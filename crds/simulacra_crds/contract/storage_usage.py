@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, Phase
 
 ENDED = (Phase.READY, Phase.PARTIAL, Phase.FAILED)
@@ -17,14 +18,16 @@ def stored_bytes(body: dict[str, Any]) -> int:
     """Return the plaintext bytes of a resource's artifacts, and of its upload until work ends.
 
     An upload counts in full from its beginning, so that a begun upload can always be completed. It
-    is erased before the work ends, in success or failure.
+    is erased before the work ends, in success or failure; one that is kept is among the artifacts.
     """
     source = body["spec"].get("source", {})
     status = body.get("status", {})
-    total = sum(int(artifact["bytes"]) for artifact in status.get("artefacts") or [])
+    artifacts = status.get("artefacts") or []
+    total = sum(int(artifact["bytes"]) for artifact in artifacts)
+    kept = any(artifact.get("name") == UPLOAD for artifact in artifacts)
     # A resource that is being deleted has finishedAt and another phase.
     ended = status.get("phase") in ENDED or "finishedAt" in status
-    if not ended and source.get("type", "Upload") == "Upload":
+    if not ended and not kept and source.get("type", "Upload") == "Upload":
         total += source.get("bytes") or _planned(body)
     return total
 

@@ -26,7 +26,7 @@ from simulacra_crds.kinds.base import (
     VerdictKind,
     WrappedKey,
 )
-from simulacra_crds.kinds.dataset import FileFormat, ReadSource
+from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate, NegativeControls, Population
 from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
@@ -242,6 +242,7 @@ class TaskResult(KubeModel):
     rows: int | None = None
     columns: int | None = None
     source: ReadSource | None = None
+    description: DescriptionCounts | None = None
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict, max_length=32)
     attainment: Attainment | None = None

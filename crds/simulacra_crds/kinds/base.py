@@ -92,6 +92,7 @@ class Phase(StrEnum):
 
     PENDING = "Pending"
     RUNNING = "Running"
+    HELD = "Held"
     READY = "Ready"
     PARTIAL = "Partial"
     FAILED = "Failed"

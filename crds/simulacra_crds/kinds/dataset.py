@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import hashlib
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from simulacra_crds.kinds.base import (
     AGE,
@@ -19,6 +20,7 @@ from simulacra_crds.kinds.base import (
     Resource,
     RetainedSpec,
     Sha256,
+    Timestamp,
     WorkStatus,
     cel_rules,
 )
@@ -88,6 +90,78 @@ class Source(KubeModel):
     )
 
 
+_DESCRIPTION_RULE = cel_rules(
+    ("has(self.inline) != has(self.sha256)", "set either inline or sha256"),
+)
+_SOURCE_STAYS = (
+    "oldSelf.spec.hold || oldSelf.spec.keepSource || self.spec.source.type == 'Object' || "
+    "(has(oldSelf.status) && has(oldSelf.status.sourceUntil))"
+)
+_SAME_DESCRIPTION = (
+    "(has(self.spec.tableDescription) == has(oldSelf.spec.tableDescription) && "
+    "(!has(self.spec.tableDescription) || "
+    "self.spec.tableDescription == oldSelf.spec.tableDescription))"
+)
+_RULES = cel_rules(
+    (
+        f"{_SAME_DESCRIPTION} || {_SOURCE_STAYS}",
+        "tableDescription is fixed unless hold or keepSource is true; create another Dataset",
+    ),
+)
+_SPEC_RULES = cel_rules(
+    (
+        "(oldSelf.hold || !self.hold) && (oldSelf.keepSource || !self.keepSource)",
+        "hold and keepSource can be set at creation only; create another Dataset",
+    ),
+)
+
+
+class TableDescription(KubeModel):
+    """What the columns are: a Data Package v2 resource with a Table Schema, as JSON."""
+
+    model_config = ConfigDict(json_schema_extra=_DESCRIPTION_RULE)
+
+    inline: str | None = Field(
+        default=None,
+        min_length=2,
+        max_length=256 << 10,
+        description="The document itself, JSON of at most 262144 characters. It names columns, and "
+        "whoever may read the Dataset may read it.",
+    )
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256, in hex, of the document that the API has stored encrypted.",
+    )
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the document, in hex."""
+        return self.sha256 or hashlib.sha256((self.inline or "").encode()).hexdigest()
+
+
+class DescriptionCounts(KubeModel):
+    """What was read: counts and a digest, never names."""
+
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the completed description; absent if the table was not read.",
+    )
+    learned: int = Field(default=0, ge=0, description="Columns that are learned.")
+    replaced: int = Field(default=0, ge=0, description="Columns with invented values.")
+    dropped: int = Field(default=0, ge=0, description="Columns that are left out or empty.")
+    to_confirm: int = Field(default=0, ge=0, description="Columns whose reading is not certain.")
+
+
+class DescriptionStatus(DescriptionCounts):
+    """What was read, and under which description."""
+
+    requested: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the description that the table was read under; absent without one.",
+    )
+    revision: int = Field(default=0, ge=0, description="How often the table was read successfully.")
+
+
 class ReadSource(KubeModel):
     """The bytes that were read from spec.source.uri."""
 
@@ -96,7 +170,9 @@ class ReadSource(KubeModel):
 
 
 class DatasetSpec(RetainedSpec):
-    """The table's origin, its retention and its survey weights."""
+    """The table's origin, its retention, its description and its survey weights."""
+
+    model_config = ConfigDict(json_schema_extra=_SPEC_RULES)
 
     source: Source = Field(
         default_factory=Source,
@@ -108,19 +184,48 @@ class DatasetSpec(RetainedSpec):
         description="Column of survey weights (numbers, 0 or more): the model represents the "
         "weighted population.",
     )
+    table_description: TableDescription | None = Field(
+        default=None,
+        description="What the columns are, as far as it is not to be detected. A change reads the "
+        "table again, which needs hold, keepSource or type Object; then create the Model again.",
+    )
+    hold: bool = Field(
+        default=False,
+        description="true stops after reading, until false confirms the description. The source is "
+        "kept encrypted meanwhile, for one hour at most.",
+    )
+    keep_source: bool = Field(
+        default=False,
+        description="true keeps the upload, encrypted, until the Dataset expires, so that the "
+        "description can be changed; by default it is erased once it is read. An Object is never "
+        "copied: it is read again.",
+    )
+
+    @property
+    def description_digest(self) -> str | None:
+        """The SHA-256 of the description, in hex, None without one."""
+        return None if self.table_description is None else self.table_description.digest
 
 
 class DatasetStatus(WorkStatus):
     """The state of a dataset.
 
     Conditions: Uploaded (bytes complete) or, for type Object, SourceAllowed (the Tenant allows the
-    uri); Prepared (cleaned table and schema written); Ready (both).
+    uri); Prepared (cleaned table and schema written); Confirmed (while the Dataset is held, or
+    its source is erased and its description has changed since); Ready (all of them).
     """
 
     rows: int | None = Field(default=None, ge=0, description="Rows of the cleaned table.")
     columns: int | None = Field(default=None, ge=0, description="Columns of the cleaned table.")
     source: ReadSource | None = Field(
         default=None, description="The bytes that were read, for type Object."
+    )
+    description: DescriptionStatus | None = Field(
+        default=None, description="What was read, and under which description."
+    )
+    source_until: Timestamp | None = Field(
+        default=None,
+        description="When the source that hold keeps is erased at the latest.",
     )
 
 
@@ -141,6 +246,7 @@ class Dataset(Resource):
         AGE,
     )
     SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".status.phase",)
+    RULES: ClassVar[tuple[dict[str, Any], ...]] = tuple(_RULES["x-kubernetes-validations"])
 
     kind: Literal["Dataset"] = "Dataset"
     spec: DatasetSpec = Field(default_factory=DatasetSpec)

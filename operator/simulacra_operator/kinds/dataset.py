@@ -23,8 +23,9 @@ from simulacra_crds.kinds.dataset import DatasetSpec
 from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
 from simulacra_crds.kube.client import Object
 from simulacra_custody.wiring import is_own_bucket
+from simulacra_operator.kinds import dataset_source as kept
 from simulacra_operator.work import lifecycle
-from simulacra_operator.work.actions import Action, DiscardArtifacts, RecordRead
+from simulacra_operator.work.actions import Action, DiscardArtifacts, RecordRead, WriteDescription
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import task
 from simulacra_operator.work.jobs import Size, Work
@@ -81,8 +82,21 @@ def _source_allowed(seen: Observed) -> Finding:
 def _request(seen: Observed) -> KubeModel:
     spec: DatasetSpec = seen.resource.spec
     return PrepareRequest(
-        format=spec.source.format, source=_source_request(seen), weights=spec.weights
+        format=spec.source.format,
+        source=_source_request(seen),
+        weights=spec.weights,
+        description_sha256=spec.description_digest,
+        keep_source=spec.keep_source and spec.source.type == "Upload",
+        hold=kept.stays(seen),
     )
+
+
+def _description(seen: Observed) -> tuple[Action, ...]:
+    """Return the write of an inline description; the API has stored any other."""
+    described = seen.resource.spec.table_description
+    if described is None or described.inline is None:
+        return ()
+    return (WriteDescription(described.inline.encode()),)
 
 
 def _source_request(seen: Observed) -> SourceRequest | None:
@@ -103,7 +117,7 @@ def _source_request(seen: Observed) -> SourceRequest | None:
 
 
 def _work(seen: Observed) -> Work:
-    return Work(task(seen), _SIZE, _source_variables(seen))
+    return Work(task(seen), _SIZE, _source_variables(seen), kept.job_notes(seen))
 
 
 def _source_variables(seen: Observed) -> tuple[Object, ...]:
@@ -145,9 +159,9 @@ def _record_read(results: Sequence[TaskResult]) -> tuple[Action, ...]:
     return (RecordRead(results[0].source if results else None),)
 
 
-def _discard(seen: Observed) -> tuple[Action, ...]:
+def _discard(seen: Observed, reason: str) -> tuple[Action, ...]:
     """Return the erasure of the upload of a failed Dataset; without a key there is none."""
-    if seen.resource.status.wrapped_key is None:
+    if seen.resource.status.wrapped_key is None or kept.is_correctable(seen, reason):
         return ()
     spec: DatasetSpec | None = seen.resource.spec
     if spec is None:
@@ -164,6 +178,11 @@ FROM_UPLOAD = WorkKind(
     work=_work,
     done=_prepared,
     discard=_discard,
+    inputs=_description,
+    again=kept.is_due,
+    outdated=kept.is_outdated,
+    rested=kept.rested,
+    ending=kept.ending,
     makes_key=False,
 )
 FROM_OBJECT = replace(
@@ -172,6 +191,6 @@ FROM_OBJECT = replace(
     gate_passed=Reason.SOURCE_ALLOWED,
     gate=_source_allowed,
     record=_record_read,
-    discard=lambda _: (),
+    discard=lambda *_: (),
     makes_key=True,
 )

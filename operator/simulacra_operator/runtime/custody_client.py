@@ -14,6 +14,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from simulacra_crds.contract.tasks import FAILURE, PROGRESS, UPLOAD, ProgressReport
+from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_custody.audit.certificates import Certificates
 from simulacra_custody.audit.event import (
@@ -111,6 +112,18 @@ class CustodyClient:
         counts, upload = Counts(bytes=size), None if sha256 is None else UPLOAD
         event = EventType.ARTEFACT_ERASED
         await self.record(event, resource=dataset, counts=counts, sha256=sha256, artifact=upload)
+
+    async def erase_source(self, dataset: ResourceRef, source: Artifact) -> None:
+        """Erase and record what a Dataset could be read again from; all else stays."""
+        ref = dataset.artifact(source.name)
+        await self.erase("eraseSource", self.service.erase_artifact, ref)
+        await self.record(
+            EventType.ARTEFACT_ERASED,
+            resource=dataset,
+            counts=Counts(bytes=source.bytes),
+            sha256=source.sha256,
+            artifact=source.name,
+        )
 
     async def progress(self, resource: ResourceRef, wrapped_key: str) -> ProgressReport | None:
         """Return the pod's last progress report, None before the first."""

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
+from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import Erasure
 from simulacra_crds.kube.client import Object
 from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate
@@ -184,5 +185,5 @@ def erased_artifacts(resource: CustomResource) -> list[ErasedArtifact]:
     source = resource.spec.source
     if source.type != "Upload" or source.sha256 is None:
         return known
-    upload = ErasedArtifact(name="upload", bytes=source.bytes or 0, sha256=source.sha256)
-    return [upload, *known]
+    upload = ErasedArtifact(name=UPLOAD, bytes=source.bytes or 0, sha256=source.sha256)
+    return [upload, *(one for one in known if one.name != UPLOAD)]

@@ -38,6 +38,8 @@ _WARNINGS = frozenset(
         Reason.JOB_RETRYING,
         Reason.UPLOAD_INVALID,
         Reason.TABLE_TOO_SMALL,
+        Reason.DESCRIPTION_MISMATCH,
+        Reason.SOURCE_ERASED,
         Reason.CONDITIONS_INFEASIBLE,
         Reason.REQUEST_INVALID,
         Reason.DATASET_FAILED,
@@ -58,7 +60,14 @@ _WARNINGS = frozenset(
     }
 )
 _NORMAL = frozenset(
-    {*_MESSAGES, Reason.SUSPENDED, Reason.AWAITING_QUOTA, Reason.QUEUED_BY_KUEUE, Reason.DRAINING}
+    {
+        *_MESSAGES,
+        Reason.SUSPENDED,
+        Reason.AWAITING_QUOTA,
+        Reason.AWAITING_CONFIRMATION,
+        Reason.QUEUED_BY_KUEUE,
+        Reason.DRAINING,
+    }
 )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from simulacra_crds.auth0 import Auth0
-from simulacra_crds.contract.tasks import REQUEST
+from simulacra_crds.contract.tasks import REQUEST, STATED_DESCRIPTION
 from simulacra_crds.kinds.base import LABEL_UID
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
@@ -97,10 +97,12 @@ class Executor:
             case (
                 act.CreateKey()
                 | act.ShredKey()
+                | act.WriteDescription()
                 | act.WriteRequest()
                 | act.Erase()
                 | act.RecordRead()
                 | act.DiscardArtifacts()
+                | act.EraseSource()
             ):
                 await self._run_custody(action)
             case _:
@@ -148,10 +150,10 @@ class Executor:
                 await events.emit(self._cluster, self._resource, patch)
             case act.ShredKey():
                 await self._eraser.shred()
+            case act.WriteDescription(content):
+                await self._write(STATED_DESCRIPTION, content)
             case act.WriteRequest(content):
-                await self._confirm_unchanged()
-                ref, key = self._ref.artifact(REQUEST), self._wrapped_key or ""
-                await custody.run("writeRequest", service.write, ref, key, [content])
+                await self._write(REQUEST, content)
             case act.Erase():
                 await self._eraser.erase(self._ref, action)
             case act.RecordRead(read):
@@ -160,6 +162,14 @@ class Executor:
             case act.DiscardArtifacts(sha256, size):
                 await self._confirm_unchanged()  # whoever changed it has erased them
                 await custody.discard(self._ref, sha256, size)
+            case act.EraseSource(artifact):
+                await self._confirm_unchanged()
+                await custody.erase_source(self._ref, artifact)
+
+    async def _write(self, artifact: str, content: bytes) -> None:
+        await self._confirm_unchanged()
+        ref, key = self._ref.artifact(artifact), self._wrapped_key or ""
+        await self._custody.run("writeRequest", self._custody.service.write, ref, key, [content])
 
     async def _record_read(self, read: ReadSource | None) -> None:
         event, ref = EventType.SOURCE_READ, self._ref

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import ApiResource, Object
@@ -41,6 +42,13 @@ class CreateKey:
 @dataclass(frozen=True)
 class WriteRequest:
     """Store the encrypted parameters of the work."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class WriteDescription:
+    """Store, encrypted, the description that is in a Dataset's spec."""
 
     content: bytes
 
@@ -126,6 +134,13 @@ class DiscardArtifacts:
 
 
 @dataclass(frozen=True)
+class EraseSource:
+    """Erase, verify and record an artifact from which a Dataset could be read again."""
+
+    artifact: Artifact
+
+
+@dataclass(frozen=True)
 class ReleaseFinalizer:
     """Let kopf remove the finalizer: everything is erased."""
 
@@ -198,7 +213,16 @@ class RecordTenantErased:
     """Verify that nothing of the tenant is left, record it and certify it."""
 
 
-CustodyAction = CreateKey | ShredKey | WriteRequest | Erase | RecordRead | DiscardArtifacts
+CustodyAction = (
+    CreateKey
+    | ShredKey
+    | WriteDescription
+    | WriteRequest
+    | Erase
+    | RecordRead
+    | DiscardArtifacts
+    | EraseSource
+)
 JobAction = CreateJob | CreateService | SuspendJob | DeleteJob
 TenantAction = (
     EnsureObject

@@ -36,6 +36,13 @@ def task(seen: Observed, **fields: Any) -> TaskSpec:
     return TaskSpec(task=name, tenant=tenant, resource=own, **fields)
 
 
+def is_current(dataset: CustomResource) -> bool:
+    """Return whether a Dataset was read under the description that is in its spec."""
+    read = dataset.status.description
+    wanted = dataset.spec.description_digest if dataset.spec is not None else None
+    return bool((read.requested if read is not None else None) == wanted)
+
+
 def dataset_gate(seen: Observed) -> Finding:
     """Return whether a Model can be fit to its Dataset."""
     dataset = seen.dataset
@@ -44,6 +51,9 @@ def dataset_gate(seen: Observed) -> Finding:
         return Finding("False", Reason.AWAITING_DATASET, message)
     if _dataset_owner(seen) not in (None, dataset.meta.uid):
         message = "The Dataset of this Model is gone; create a Model for the new Dataset."
+        return Finding("False", Reason.AWAITING_DATASET, message)
+    if dataset.ready and not is_current(dataset):
+        message = "The Dataset is being read again, with another description."
         return Finding("False", Reason.AWAITING_DATASET, message)
     return _ancestor_gate(dataset, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
 

@@ -51,11 +51,18 @@ class Size:
 
 @dataclass(frozen=True)
 class Work:
-    """The task of a Job, the size of its pods and their further environment variables."""
+    """The task of a Job, the size of its pods, and more about it.
+
+    Attributes:
+        task, size: of its pods.
+        env: their further environment variables.
+        notes: annotations of the Job.
+    """
 
     task: TaskSpec
     size: Size
     env: tuple[Object, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def workers(self) -> int:
@@ -76,6 +83,7 @@ def manifest(seen: Observed, work: Work) -> Object:
             "name": seen.job_name,
             "namespace": meta.namespace,
             "labels": {**labels, QUEUE_LABEL: queue} if queue else labels,
+            **({"annotations": work.notes} if work.notes else {}),
             "ownerReferences": [{**owner, "blockOwnerDeletion": False}],
         },
         "spec": {

@@ -14,6 +14,7 @@ from simulacra_operator.work.actions import Action
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.jobs import Work
 from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,12 @@ class WorkKind:
         done: reason of the work condition and fields of status, from the results of all shards.
         adoption: metadata patch that ties the resource to its ancestor; empty when it is tied.
         record: audit records of ended work, from the results; from none when it failed.
-        discard: actions before work is marked as failed for good.
+        discard: actions before work is marked as failed for good, for this reason.
+        inputs: actions that store what the Job reads besides its request.
+        again: whether finished work must run again.
+        outdated: whether the Job works on a request that has changed since.
+        rested: the stage of work that needs no Job although it is not finished.
+        ending: the stage of work that has just ended, from that of the lifecycle and the results.
         makes_key: whether the operator creates the data key (else the API did, before the upload).
     """
 
@@ -43,7 +49,12 @@ class WorkKind:
     done: Callable[[Sequence[TaskResult]], tuple[Reason, dict[str, Any]]]
     adoption: Callable[[Observed], Object] = lambda _: {}
     record: Callable[[Sequence[TaskResult]], tuple[Action, ...]] = lambda _: ()
-    discard: Callable[[Observed], tuple[Action, ...]] = lambda _: ()
+    discard: Callable[[Observed, str], tuple[Action, ...]] = lambda *_: ()
+    inputs: Callable[[Observed], tuple[Action, ...]] = lambda _: ()
+    again: Callable[[Observed], bool] = lambda _: False
+    outdated: Callable[[Observed], bool] = lambda _: False
+    rested: Callable[[Observed], Stage | None] = lambda _: None
+    ending: Callable[[Observed, Stage, Sequence[TaskResult]], Stage] = lambda _, stage, __: stage
     makes_key: bool = True
 
 

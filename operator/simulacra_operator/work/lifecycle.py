@@ -27,7 +27,8 @@ from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.observe import Fault, Observed
 from simulacra_operator.work.placement import LABEL_WORKERS, QUEUE_LABEL, queued
 from simulacra_operator.work.pod_startup import explained, stalled
-from simulacra_operator.work.status import Stage, settled_status, work_status
+from simulacra_operator.work.stage import Stage
+from simulacra_operator.work.status import settled_status, work_status
 
 _RUNNING = Finding("False", Reason.JOB_RUNNING)
 _SUSPENDED = Finding("False", Reason.SUSPENDED, "Set spec.suspend to false to resume.")
@@ -46,7 +47,7 @@ def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
         return erasure.reconcile(seen, kind.record)
     if not seen.resource.guarded:
         return []  # kopf adds the finalizer, and the event of that starts another pass
-    if seen.resource.finished:
+    if seen.resource.finished and not kind.again(seen):
         patch = settled_status(seen)
         status = [PatchStatus(patch)] if patch else []
         return [*_keep(seen), *status, *_delete_job(seen)]
@@ -75,6 +76,8 @@ def _stage(kind: WorkKind, seen: Observed) -> Stage:
         return _refused(kind, seen, Finding("False", Reason.REQUEST_INVALID, _INVALID))
     if seen.job is not None:
         return _follow(kind, seen, seen.job)
+    if (rested := kind.rested(seen)) is not None:
+        return rested
     gate = kind.gate(seen)
     if gate.reason in FINAL:
         return _refused(kind, seen, gate)
@@ -89,7 +92,7 @@ def _refused(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
         gate,
         Finding("False", gate.reason, gate.message),
         Phase.FAILED,
-        before=kind.discard(seen),
+        before=kind.discard(seen, gate.reason),
         after=_delete_job(seen),
         ended=True,
         failure=LastFailure(reason=gate.reason, message=gate.message, time=now),
@@ -128,7 +131,8 @@ def _start(kind: WorkKind, seen: Observed, gate: Finding) -> Stage:
     if kind.makes_key and seen.resource.status.wrapped_key is None:
         return Stage(gate, work, phase, needs_key=True, percent=0)
     request = kind.request(seen).model_dump_json(by_alias=True, exclude_none=True).encode()
-    start = (WriteRequest(request), CreateJob(jobs.manifest(seen, kind.work(seen))))
+    job = CreateJob(jobs.manifest(seen, kind.work(seen)))
+    start = (*kind.inputs(seen), WriteRequest(request), job)
     return Stage(gate, work, phase, after=start, percent=0)
 
 
@@ -138,6 +142,8 @@ def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
         if expired is not None:
             return _refused(kind, seen, expired)
         return _waiting(gate, Finding("False", Reason.INTERNAL, _FOREIGN_JOB))
+    if kind.outdated(seen):
+        return _stopping(seen, gate, _RUNNING, job)
     # the first of a fit's workers has the result of all
     labels = job["metadata"].get("labels", {})
     shards = 1 if LABEL_WORKERS in labels else int(job["spec"].get("completions") or 1)
@@ -145,7 +151,7 @@ def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
     if isinstance(state, outcome.Succeeded):
         return _succeeded(kind, seen, gate, state)
     if expired is not None and not isinstance(state, outcome.Failed):
-        return _stopping(seen, expired, job)
+        return _stopping(seen, expired, expired, job)
     if isinstance(state, outcome.Running):
         return _running(kind, seen, gate, job, state, shards)
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
@@ -156,7 +162,7 @@ def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
 
 def _succeeded(kind: WorkKind, seen: Observed, gate: Finding, state: outcome.Succeeded) -> Stage:
     reason, fields = kind.done(state.results)
-    return Stage(
+    stage = Stage(
         gate,
         Finding("True", reason),
         Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY,
@@ -166,20 +172,21 @@ def _succeeded(kind: WorkKind, seen: Observed, gate: Finding, state: outcome.Suc
         percent=100,
         fields=fields,
     )
+    return kind.ending(seen, stage, state.results)
 
 
 def _failed(
     kind: WorkKind, seen: Observed, gate: Finding, job: Object, failure: LastFailure
 ) -> Stage:
     failure = explained(seen, kind.work_condition, failure)
-    discard = kind.discard(seen)
+    discard = kind.discard(seen, failure.reason)
     if discard and seen.fault is not None and not _erasure_blocked(seen, kind.work_condition):
         message = f"The work failed. {seen.fault.failed} Retrying to erase what it left."
         work = Finding("False", Reason.ERASURE_BLOCKED, message)
         return Stage(gate, work, Phase.RUNNING, failure=failure)
     support = outcome.support_id(job)
     note = LogFailure(failure.reason, failure.message, support, failure.exit_code)
-    return Stage(
+    stage = Stage(
         gate,
         Finding("False", Reason(failure.reason), failure.message),
         Phase.FAILED,
@@ -188,6 +195,7 @@ def _failed(
         ended=True,
         failure=failure,
     )
+    return kind.ending(seen, stage, ())
 
 
 def _erasure_blocked(seen: Observed, condition: str) -> bool:
@@ -232,12 +240,12 @@ def _expired(kind: WorkKind, seen: Observed) -> Finding | None:
     return gate if gate.reason == Reason.EXPIRED else None
 
 
-def _stopping(seen: Observed, expired: Finding, job: Object) -> Stage:
-    """Delete the Job first: the Model's erasure waits until no pod can use the Model."""
+def _stopping(seen: Observed, gate: Finding, work: Finding, job: Object) -> Stage:
+    """Delete the Job first, with its pods: a Model is erased, or a table is read again, after."""
     after: tuple[Action, ...] = ()
     if job["metadata"].get("deletionTimestamp") is None:
         after = (DeleteJob(seen.job_name, job["metadata"]["uid"], wait=True),)
-    return Stage(expired, expired, Phase.RUNNING, after=after)
+    return Stage(gate, work, Phase.RUNNING, after=after)
 
 
 def _suspend(seen: Observed, job: Object) -> tuple[Action, ...]:

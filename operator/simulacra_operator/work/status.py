@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from simulacra_crds.kinds.base import LastFailure, Phase, Progress
+from simulacra_crds.kinds.base import Phase, Progress
 from simulacra_crds.kube.client import Object
-from simulacra_operator.work.actions import Action
 from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
 from simulacra_operator.work.expiry import expiry
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Stage of the work.
-
-    Attributes:
-        gate: finding of the kind's gate condition.
-        work: finding of the kind's work condition.
-        phase: the phase to show.
-        before: actions before the status is written.
-        after: actions after the status is written.
-        needs_key: whether to create the data key with the write of the status.
-        ended: whether the work ended, in success or failure.
-        failure: the failure to show; None keeps the current one.
-        percent: progress; None keeps the current one.
-        fields: further fields of status.
-    """
-
-    gate: Finding
-    work: Finding
-    phase: Phase
-    before: tuple[Action, ...] = ()
-    after: tuple[Action, ...] = ()
-    needs_key: bool = False
-    ended: bool = False
-    failure: LastFailure | None = None
-    percent: int | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
+from simulacra_operator.work.stage import Stage
 
 
 def work_status(kind: WorkKind, seen: Observed, stage: Stage) -> Object:
     """Return the merge patch to the status of a stage, empty when nothing changes."""
     current, generation = seen.resource.status, seen.resource.meta.generation
     parts = {kind.gate_condition: stage.gate, kind.work_condition: stage.work}
+    if stage.confirmed is not None:
+        parts["Confirmed"] = stage.confirmed
     findings = {**parts, "Ready": ready(parts)}
     update = {
         "phase": stage.phase,
@@ -58,8 +31,8 @@ def work_status(kind: WorkKind, seen: Observed, stage: Stage) -> Object:
     shown = current.progress.percent if current.progress is not None else -1
     if stage.percent is not None and shown < stage.percent:
         update["progress"] = Progress(percent=stage.percent)
-    if stage.ended:
-        update["finished_at"] = seen.now.replace(microsecond=0)
+    # work that runs again is not finished
+    update["finished_at"] = seen.now.replace(microsecond=0) if stage.ended else None
     desired = current.model_copy(update=update)
     expires_at = {"expires_at": _expires_at(seen, desired)}
     return status_patch(current, desired.model_copy(update=expires_at))

@@ -268,7 +268,7 @@ class _HalfModel:
     rows: HalfModelRows
     options: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
-    copying: dict[str, float] = field(default_factory=dict)
+    copying: dict[str, Any] = field(default_factory=dict)
     others: Sequence[HalfModelRows] = ()
 
     def trials(self, schema: TableSchema) -> list[Trial]:
@@ -307,11 +307,14 @@ def _tune_half(
     request: FitRequest,
     progress: Callable[[float], None],
 ) -> _HalfModel:
-    """Choose the penalty of the forest by privacy tuning."""
+    """Choose the penalty and scale of the forest by privacy tuning."""
     tuning = tune_privacy(table, schema, order, seed=request.seed, progress=progress)
-    copying = {"dcr_share": tuning.share, "dcr_standard_error": tuning.error}
-    figures = {"penalty_nats": tuning.penalty}
-    return _HalfModel(tuning.rows, tuning.options, figures, copying, tuning.others)
+    copying: dict[str, Any] = {"dcr_share": tuning.share, "dcr_standard_error": tuning.error}
+    chosen = {"penalty_nats": tuning.penalty}
+    if tuning.disclosure is not None:
+        copying["attacks"] = tuning.disclosure.to_json()
+        chosen["scale"] = tuning.scale
+    return _HalfModel(tuning.rows, tuning.options, chosen, copying, tuning.others)
 
 
 def _fit_half_privately(

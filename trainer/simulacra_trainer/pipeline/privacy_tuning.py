@@ -1,13 +1,15 @@
-"""Privacy tuning: the choice of the forest's penalty by a copying test of half-models.
+"""Privacy tuning: the choice of the forest's strength by tests of half-models.
 
-A penalty passes if synthetic rows are no nearer to the seen half than the bar allows, and equal
-seen rows no more often than unseen real rows do (within one standard error).
+Exact copies may not be more frequent than among unseen real rows (within one standard error). In
+small tables with log-linear regressions, attackers may gain no more than a tolerance
+(`disclosure`). In other tables, synthetic rows may be no nearer to the seen half than the bar of
+the copying test allows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,16 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
-from simulacra_trainer.families.forest import FOREST, PENALTY, SCORED
+from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE
+from simulacra_trainer.families.forest.grow import Method
+from simulacra_trainer.families.forest.model import ForestModel
+from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE
 from simulacra_trainer.persons import persons_in
+from simulacra_trainer.pipeline.disclosure import (
+    Disclosure,
+    practical_disclosure,
+    strong_disclosure,
+)
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows, exchanged_halves
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
 
@@ -28,11 +38,13 @@ distributions. Such tables pass near the end, where a step costs most realism, s
 """
 START = PENALTIES.index(3.0)
 TOLERANCE = 0.01
+STRENGTHS = ((2.0, 2.0), (1.5, 2.5), (1.0, 3.0), (0.7, 5.0), (0.5, 10.0), (0.35, 22.0))
+"""Scale of log-linear regressions, and the penalty of the columns that keep trees beside them."""
 
 
 @dataclass(frozen=True)
 class PrivacyTuning:
-    """One penalty with its share of synthetic rows nearer to the seen half.
+    """One strength with its share of synthetic rows nearer to the seen half.
 
     Attributes:
         penalty: of the forest, in nats.
@@ -41,7 +53,9 @@ class PrivacyTuning:
         copies_above: rate of exact copies above the base rate and its standard error.
         rows: synthetic rows of the first half-model.
         others: those of the further half-models, in a small table.
-        scored: columns on which all half-models agree whether they follow normal scores.
+        methods: of the columns on which all half-models agree.
+        scale: of the log-linear regressions.
+        disclosure: gains of attackers, where these are the bar.
     """
 
     penalty: float
@@ -49,17 +63,22 @@ class PrivacyTuning:
     error: float
     copies_above: float
     rows: HalfModelRows
-    scored: Mapping[str, bool] = field(default_factory=dict)
     others: Sequence[HalfModelRows] = ()
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    scale: float = DEFAULT_SCALE
+    disclosure: Disclosure | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """Options for the fit on all rows."""
-        return {PENALTY: self.penalty, SCORED: self.scored}
+        return {PENALTY: self.penalty, SCALE: self.scale, METHODS: self.methods}
 
     @property
     def passes(self) -> bool:
-        """Whether both tests show no copying."""
+        """Whether copies and attackers, or copies and nearness, are within their bars."""
+        if self.disclosure is not None:
+            practical = self.disclosure.practical_passes and self.copies_above <= 0
+            return practical and self.disclosure.strong_passes
         return is_within_bar(self.share) and self.copies_above <= 0
 
 
@@ -75,11 +94,11 @@ def tune_privacy(
 
     With many rows, all numbers keep leaves if these pass at `START` or below: fine trees need no
     regression, and a discriminator tells their rows less well from real ones. Otherwise a test per
-    column decides which numbers follow normal scores.
+    column decides which columns follow normal scores or a log-linear regression.
     """
     pairs = exchanged_halves(table, seed=seed, persons=persons_in(table, schema))
     if len(pairs) == 1:
-        leaves_only = dict.fromkeys(order, False)
+        leaves_only: dict[str, Method] = dict.fromkeys(order, "trees")
         low = PENALTIES[: START + 1]
         found = _search_penalty(pairs, schema, order, leaves_only, low, seed, progress)
         if found.passes:
@@ -94,39 +113,34 @@ def _search_penalty(
     pairs: Sequence[Halves],
     schema: TableSchema,
     order: Sequence[str],
-    known: Mapping[str, bool],
+    known: Mapping[str, Method],
     penalties: Sequence[float],
     seed: int,
     progress: Progress,
 ) -> PrivacyTuning:
-    """Choose one of the penalties; known: whether columns follow scores, where decided."""
-    options = {PENALTY: PENALTIES[START], SCORED: known}
+    """Choose one of the penalties, or a scale; known: methods of columns, where decided."""
+    options = {PENALTY: PENALTIES[START], METHODS: known}
     models = [
         FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress)
         for pair in pairs
     ]
-    choices = [model.scored for model in models]
-    scored = {
+    choices = [model.methods for model in models]
+    methods: dict[str, Method] = {
         name: choice
         for name, choice in choices[0].items()
-        if all(other.get(name) is choice for other in choices)
+        if all(other.get(name) == choice for other in choices)
     }
+    if "loglinear" in methods.values():
+        return _search_scale(models, pairs, schema, order, methods, seed, progress)
     tried: dict[int, PrivacyTuning] = {}
 
     def passes(i: int) -> bool:
         penalty = penalties[i]
-        drawn = [
-            draw_rows(model.with_penalty(penalty), pair, seed=seed)
-            for model, pair in zip(models, pairs, strict=True)
-        ]
-        measured = [_share(rows, schema, seed) for rows in drawn]
-        shares = [share for share, _ in measured]
-        error = measured[0][1]
-        if len(shares) > 1:
-            error = float(np.std(shares, ddof=1)) / np.sqrt(len(shares))
+        drawn = _draw(models, pairs, penalty, DEFAULT_SCALE, seed)
+        share, error = _mean_share(drawn, schema, seed)
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        share = float(np.mean(shares))
-        tried[i] = PrivacyTuning(penalty, share, error, above, drawn[0], scored, drawn[1:])
+        rows, others = drawn[0], drawn[1:]
+        tried[i] = PrivacyTuning(penalty, share, error, above, rows, others, methods)
         progress(min(len(tried) / 5, 0.99))
         return tried[i].passes
 
@@ -137,6 +151,79 @@ def _search_penalty(
     if high not in tried:
         passes(high)
     return tried[_cheapest(tried)]
+
+
+def _search_scale(
+    models: Sequence[ForestModel],
+    pairs: Sequence[Halves],
+    schema: TableSchema,
+    order: Sequence[str],
+    methods: Mapping[str, Method],
+    seed: int,
+    progress: Progress,
+) -> PrivacyTuning:
+    """Choose the largest scale at which attackers gain no more than the bar allows.
+
+    Practical attackers decide first, by bisection, because their gains rise with the scale. The
+    strong attacker takes several times as long, so only scales that passed are shown to him.
+    """
+    drawn: dict[int, list[HalfModelRows]] = {}
+    tried: dict[int, PrivacyTuning] = {}
+
+    def try_out(i: int) -> PrivacyTuning:
+        if i not in tried:
+            scale, penalty = STRENGTHS[i]
+            drawn[i] = _draw(models, pairs, penalty, scale, seed)
+            above = float(np.mean([_copies_above(rows, schema) for rows in drawn[i]]))
+            found = practical_disclosure(drawn[i], schema, seed)
+            rows, others = drawn[i][0], drawn[i][1:]
+            tried[i] = PrivacyTuning(penalty, 0.0, 0.0, above, rows, others, methods, scale, found)
+            progress(min(len(tried) / 5, 0.9))
+        return tried[i]
+
+    def withstands(i: int) -> bool:
+        found = try_out(i)
+        gains = strong_disclosure(drawn[i], schema, order, seed)
+        if gains is not None and found.disclosure is not None:
+            strong = replace(found.disclosure, strong=gains[0], published=gains[1])
+            tried[i] = replace(found, disclosure=strong)
+        return tried[i].passes
+
+    last = len(STRENGTHS) - 1
+    low, high = 0, last
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if try_out(middle).passes else (middle + 1, high)
+    while not withstands(low) and low < last:
+        low += 1
+    share, error = _mean_share(drawn[low], schema, seed)
+    return replace(tried[low], share=share, error=error)
+
+
+def _draw(
+    models: Sequence[ForestModel],
+    pairs: Sequence[Halves],
+    penalty: float,
+    scale: float,
+    seed: int,
+) -> list[HalfModelRows]:
+    """Return the rows of each half-model at this strength."""
+    return [
+        draw_rows(model.with_strength(penalty, scale), pair, seed=seed)
+        for model, pair in zip(models, pairs, strict=True)
+    ]
+
+
+def _mean_share(
+    drawn: Sequence[HalfModelRows], schema: TableSchema, seed: int
+) -> tuple[float, float]:
+    """Return the DCR share over the half-models, and its error."""
+    measured = [_share(rows, schema, seed) for rows in drawn]
+    shares = [share for share, _ in measured]
+    error = measured[0][1]
+    if len(shares) > 1:
+        error = float(np.std(shares, ddof=1)) / float(np.sqrt(len(shares)))
+    return float(np.mean(shares)), error
 
 
 def _share(rows: HalfModelRows, schema: TableSchema, seed: int) -> tuple[float, float]:

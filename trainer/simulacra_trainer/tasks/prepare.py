@@ -25,8 +25,9 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
 )
 from simulacra_crds.kinds.base import Artifact
-from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.dataset import DescriptionCounts, ReadSource
 from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.table.description.counts import counts_of
 from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.description.layout import check_kept, open_described
 from simulacra_trainer.table.errors import InputError
@@ -62,7 +63,16 @@ def prepare(context: TaskContext) -> TaskResult:
         rows=schema.rows,
         columns=len(schema.columns),
         source=own.load(SOURCE, ReadSource) if own.exists(SOURCE) else None,
+        description=_counts(context, schema),
     )
+
+
+def _counts(context: TaskContext, schema: TableSchema) -> DescriptionCounts | None:
+    """Return the counts of the completed description; None for a table of an earlier release."""
+    if not context.own.exists(DESCRIPTION):
+        return None
+    content = context.own.read(DESCRIPTION)
+    return counts_of(schema, json.loads(content), content)
 
 
 def _read(context: TaskContext, request: PrepareRequest) -> tuple[TableSchema, list[Artifact]]:

@@ -2,7 +2,7 @@
 import { Problem, Session, signIn } from "./api.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
-const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased", expired: "Expired" };
+const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", held: "To confirm", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased", expired: "Expired" };
 /** A number with at most `digits` decimals, or with exactly `digits` in a column of numbers. */
 export const number = (value, digits = 0, exact = false) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: exact ? digits : 0, useGrouping: "min2" });
 export function percent(share, digits = 1) {

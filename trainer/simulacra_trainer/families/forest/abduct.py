@@ -19,6 +19,7 @@ from simulacra_trainer.families.forest.samplers import (
     Context,
     Ints,
     Latent,
+    LogLinear,
     Lookup,
     Monotone,
     Numbers,
@@ -59,6 +60,8 @@ def abduct(sampler: Sampler, context: Context, rows: Ints, values: Floats, v: Fl
             return v
         case Latent():
             return _of_latent(sampler, context, rows, values, v)
+        case LogLinear():
+            return _of_regression(sampler, context, rows, values, v)
         case Switch():
             out = np.empty(rows.size)
             for inner, at in sampler.selected(context, rows):
@@ -71,11 +74,27 @@ def level_shares(sampler: Sampler, context: Context, rows: Ints, size: int) -> F
     match sampler:
         case Classes(tree, donors, values, samplers):
             means = np.zeros((values.size, size))
+            leaves, regressions = tree.leaves(context, rows), []
             for klass, value in enumerate(values):
-                means[klass] = (
-                    _pool_shares(samplers[klass], size) if klass in samplers else _one(value, size)
-                )
-            return _leaf_shares(tree, donors, means)[tree.leaves(context, rows)]
+                inner = samplers.get(klass)
+                if isinstance(inner, LogLinear):
+                    regressions.append((klass, inner))
+                else:
+                    means[klass] = _one(value, size) if inner is None else _pool_shares(inner, size)
+            out = _leaf_shares(tree, donors, means)[leaves]
+            for klass, inner in regressions:
+                one = np.eye(1, values.size, klass).T
+                share = _leaf_shares(tree, donors, one)[leaves]
+                out += share * level_shares(inner, context, rows, size)
+            return out
+        case LogLinear(values=values, samplers=pools):
+            means = np.array(
+                [
+                    _pool_shares(pools[k], size) if k in pools else _one(value, size)
+                    for k, value in enumerate(values)
+                ]
+            )
+            return sampler.shares(context, rows) @ means
         case Switch():
             out = np.empty((rows.size, size))
             for inner, at in sampler.selected(context, rows):
@@ -143,7 +162,20 @@ def _of_classes(
     return out
 
 
-def _class_of(sampler: Classes, values: Floats) -> Ints:
+def _of_regression(
+    sampler: LogLinear, context: Context, rows: Ints, values: Floats, v: Floats
+) -> Floats:
+    classes, share, rest = _class_of(sampler, values), sampler.shares(context, rows), v.copy()
+    for klass, pool in sampler.samplers.items():
+        at = np.flatnonzero(classes == klass)
+        if at.size:
+            rest[at] = abduct(pool, context, rows[at], values[at], rest[at])
+    own = share[np.arange(rows.size), classes]
+    below = np.cumsum(share, axis=1)[np.arange(rows.size), classes] - own
+    return np.clip(below + rest * own, 0.0, BELOW_ONE)
+
+
+def _class_of(sampler: Classes | LogLinear, values: Floats) -> Ints:
     """Return the class of each value: the exact match, else the class with the nearest range."""
     plain = np.array([k for k in range(sampler.values.size) if k not in sampler.samplers], np.int64)
     out, missing = np.full(values.size, -1, np.int32), np.isnan(values)
@@ -170,7 +202,9 @@ def _class_of(sampler: Classes, values: Floats) -> Ints:
 def _span(sampler: Sampler) -> tuple[float, float]:
     """Return the smallest and largest value that a class's sampler draws."""
     match sampler:
-        case Classes(_, _, values, samplers):
+        case (
+            Classes(values=values, samplers=samplers) | LogLinear(values=values, samplers=samplers)
+        ):
             ends = [end for inner in samplers.values() for end in _span(inner)]
             known = np.append(np.delete(values, list(samplers)), ends)
             return float(np.nanmin(known)), float(np.nanmax(known))

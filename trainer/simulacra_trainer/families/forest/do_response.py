@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simulacra_trainer.families.codec import ColumnCodec, Floats
+from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.grow import ColumnGrower
 from simulacra_trainer.families.forest.samplers import (
     Classes,
     Context,
     Ints,
     Latent,
+    LogLinear,
     Lookup,
     Monotone,
     Numbers,
@@ -29,6 +30,7 @@ from simulacra_trainer.families.forest.samplers import (
     Switch,
 )
 from simulacra_trainer.families.forest.smooth import Smooth, fit_smooth
+from simulacra_trainer.families.forest.training_rows import TrainingRows
 
 MAX_PREDICTORS = 8
 MAX_CODES = 30
@@ -54,18 +56,40 @@ class Response(Numbers):
 
 
 def under_do(sampler: Sampler, grower: ColumnGrower) -> Sampler:
-    """Return a column's sampler under do(), with its number trees replaced by responses."""
+    """Return a column's sampler under do(), with its number trees replaced by responses.
+
+    A number that follows scores or a log-linear regression responds to the columns of that
+    regression. One that hardly has values of its own keeps its log-linear regression.
+    """
+    if follows_scores(sampler):
+        return _with_responses(grower.grow(None), grower, None)
+    regression = regression_in(sampler)
+    if regression is None:
+        return _with_responses(sampler, grower, None)
+    if grower.data.codecs[grower.column].is_category:
+        return sampler
+    plain = grower.grow(None)
+    responding = _with_responses(plain, grower, _by_strength(regression, grower.data))
+    return sampler if responding is plain else responding
+
+
+def _with_responses(
+    sampler: Sampler, grower: ColumnGrower, causes: Sequence[int] | None
+) -> Sampler:
+    """Replace number trees by responses to the causes, or to the columns that they split on."""
     values = grower.values
     if isinstance(sampler, Numbers):
-        return _respond(sampler, grower, np.flatnonzero(~np.isnan(values)).astype(np.int32))
+        rows = np.flatnonzero(~np.isnan(values)).astype(np.int32)
+        return _respond(sampler, grower, rows, causes)
     if isinstance(sampler, Classes):
         inner = {klass: of for klass, of in sampler.samplers.items() if isinstance(of, Numbers)}
         plain = np.delete(sampler.values, list(sampler.samplers))
         rows = np.flatnonzero(~np.isnan(values) & ~np.isin(values, plain)).astype(np.int32)
         if len(inner) == len(sampler.samplers) == 1:
-            return replace(
-                sampler, samplers={klass: _respond(of, grower, rows) for klass, of in inner.items()}
-            )
+            samplers: dict[int, Sampler] = {
+                k: _respond(of, grower, rows, causes) for k, of in inner.items()
+            }
+            return replace(sampler, samplers=samplers)
     return sampler
 
 
@@ -76,6 +100,14 @@ def follows_scores(sampler: Sampler) -> bool:
     )
 
 
+def regression_in(sampler: Sampler) -> LogLinear | None:
+    """Return the log-linear regression that draws the column, None without."""
+    if isinstance(sampler, Classes):
+        inner = [regression_in(of) for of in sampler.samplers.values()]
+        return next((of for of in inner if of is not None), None)
+    return sampler if isinstance(sampler, LogLinear) else None
+
+
 def columns_used(sampler: Sampler) -> set[int]:
     """Return the columns (schema order) that the sampler reads, also through inner samplers."""
     match sampler:
@@ -83,6 +115,8 @@ def columns_used(sampler: Sampler) -> set[int]:
             return set()
         case Latent(columns=columns, residual=residual):
             return {*map(int, columns), *columns_used(residual)}
+        case LogLinear(columns=columns):
+            return set(map(int, columns))
         case Response(columns=columns, tree=tree):  # before Numbers, its base class
             return {*columns, *tree.columns}
         case Numbers(tree=tree):
@@ -95,10 +129,15 @@ def columns_used(sampler: Sampler) -> set[int]:
             return {on}
 
 
-def _respond(sampler: Numbers, grower: ColumnGrower, rows: Ints) -> Numbers:
+def _respond(
+    sampler: Numbers, grower: ColumnGrower, rows: Ints, causes: Sequence[int] | None
+) -> Numbers:
     """Return a response fitted to the rows, or the sampler itself without predictors."""
     data, target = grower.data, grower.values[rows]
-    columns = _predictors(sampler, data.codecs)
+    ranked = _by_splits(sampler, len(data.codecs)) if causes is None else causes
+    codecs = [data.codecs[j] for j in ranked]
+    fits = [not codec.is_category or len(codec.levels) <= MAX_CODES for codec in codecs]
+    columns = [j for j, few in zip(ranked, fits, strict=True) if few][:MAX_PREDICTORS]
     if not columns:
         return sampler
     is_category = tuple(data.codecs[j].is_category for j in columns)
@@ -128,15 +167,21 @@ def _chance_share(left: Numbers) -> Floats:
     return np.repeat(mean * (1.0 - kept), size)
 
 
-def _predictors(sampler: Numbers, codecs: Sequence[ColumnCodec]) -> list[int]:
-    """Return the columns that the tree splits most rows on, without many-level categories."""
+def _by_splits(sampler: Numbers, columns: int) -> list[int]:
+    """Return the columns that the tree splits on, those that split most rows first."""
     tree = sampler.tree
     inner = np.flatnonzero(tree.feature >= 0)
-    weight = np.bincount(tree.feature[inner], (tree.stop - tree.start)[inner], len(codecs))
-    fits = [not codec.is_category or len(codec.levels) <= MAX_CODES for codec in codecs]
-    return [int(j) for j in np.argsort(-weight, kind="stable") if weight[j] > 0 and fits[j]][
-        :MAX_PREDICTORS
+    weight = np.bincount(tree.feature[inner], (tree.stop - tree.start)[inner], columns)
+    return [int(j) for j in np.argsort(-weight, kind="stable") if weight[j] > 0]
+
+
+def _by_strength(regression: LogLinear, data: TrainingRows) -> list[int]:
+    """Return the columns of the regression, those that move its log-odds most first."""
+    strength = [
+        float(table[data.codes[j]].var(axis=0).sum())
+        for j, table in zip(regression.columns, regression.tables, strict=True)
     ]
+    return [int(regression.columns[i]) for i in np.argsort(-np.array(strength), kind="stable")]
 
 
 def _columns(

@@ -10,6 +10,8 @@
   between donors.
 - Numbers of either kind for which held-out rows prefer it: a class tree for missing, then a normal
   score that follows a regression, with a number tree for the residual (`latent`).
+- Columns of small tables for which held-out rows prefer it: a log-linear regression of classes
+  (`loglinear`), bins of a number among them, then a value of the class.
 - Class trees split canonical variates (`variates`) as well as columns.
 - Dependencies (`dependencies.Dependency`): looked up, or drawn separately for each value of the
   column that this one determines.
@@ -18,15 +20,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc, chdtri
 
-from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
+from simulacra_trainer.families.forest.column_regression import ColumnRegression
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.latent import fit_additive
@@ -46,12 +49,12 @@ from simulacra_trainer.families.forest.samplers import (
     Tree,
     Variate,
 )
+from simulacra_trainer.families.forest.training_rows import TrainingRows
 from simulacra_trainer.families.forest.traversal import relabel, split_masks
 from simulacra_trainer.families.forest.variates import fit_variates
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
-from simulacra_trainer.families.grid import bin_edges
-from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, rows_a_person
-from simulacra_trainer.persons import Ints as Persons
+from simulacra_trainer.families.grid import bin_edges, level_grid, number_grid
+from simulacra_trainer.persons import MIN_PERSONS
 
 ATOM = MIN_PERSONS
 """A value that at least this many persons share identifies nobody and is drawn exactly."""
@@ -66,62 +69,15 @@ SCALE = 72.0
 IDENTITY = np.arange(256, dtype=np.uint8)
 WINDOW_SHARE = 0.005
 """How far interpolation reaches on either side, as a share of all ranks."""
-
-
-def split_prices(penalty: float, most: int) -> Floats:
-    """Return the nats that a split with k extra parameters must gain, float64 [most + 1].
-
-    For k = 1 that is half a nat (as in AIC) plus the penalty. Twice the gain of a useless split is
-    chi-square with k degrees of freedom (Wilks, 1938). So for larger k the price is the gain that
-    chance exceeds with the same probability as for k = 1. Half a nat per parameter plus the penalty
-    would let targets with many classes overfit.
-    """
-    parameters = np.arange(1, most + 1)
-    seldom = chdtrc(1, 2.0 * (0.5 + penalty))
-    return np.append(0.5 + penalty, 0.5 * chdtri(parameters, seldom))
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """The training table as the trees see it.
-
-    Attributes:
-        codes: predictor codes, uint8 [columns, n].
-        values: float64 [columns][n].
-        codecs: of the columns.
-        functions: of each column's codes, for regressions (`additive.functions_of`).
-        penalty: nats that a split must gain beyond its parameters.
-        weights: survey weights, float64 [n], None without (`weighted`).
-        persons: of each row, int64 [n]; None where each row is its own person.
-    """
-
-    codes: Codes
-    values: list[Floats]
-    codecs: list[ColumnCodec]
-    functions: list[Floats]
-    penalty: float
-    weights: Floats | None = None
-    persons: Persons | None = None
-
-    @cached_property
-    def rows_a_person(self) -> float:
-        """Rows that count as one in every price, because they come from the same person."""
-        return rows_a_person(self.persons)
-
-    def prices(self, most: int) -> Floats:
-        """Return `split_prices` in nats of this table's rows, float64 [most + 1]."""
-        return split_prices(self.penalty, most) * self.rows_a_person
-
-    def persons_a_group(self, rows: Ints, groups: npt.NDArray[np.integer], size: int) -> Persons:
-        """Return how many persons each group of rows has, int64 [size]."""
-        persons = None if self.persons is None else self.persons[rows]
-        return persons_a_group(groups, persons, size)
+MAX_REGRESSION_ROWS = 4_000
+"""Tables of more rows are left to trees, which are as good there and faster."""
+Method = Literal["trees", "scores", "loglinear"]
 
 
 class ColumnGrower:
     """Fits one column given the columns before it (positions in schema order).
 
-    scored: whether to use normal scores where possible; None lets held-out rows decide.
+    method: to use where possible; None lets held-out rows decide.
     """
 
     def __init__(
@@ -130,9 +86,9 @@ class ColumnGrower:
         column: int,
         predictors: Sequence[int],
         *,
-        scored: bool | None = None,
+        method: Method | None = None,
     ) -> None:
-        self.data, self.column, self.scored = data, column, scored
+        self.data, self.column, self.method = data, column, method
         self.predictors = np.array(sorted(predictors), np.int32)
         self.values = data.values[column]
         distinct, inverse = np.unique(self.values, return_inverse=True)
@@ -149,7 +105,7 @@ class ColumnGrower:
         """Return the fitted sampler of the column."""
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None:
-            return self._by_scores(rows) if self._is_scored() else self._any(rows)
+            return self._by(self._chosen_method())(rows)
         keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
         match dependency.kind:
@@ -188,20 +144,55 @@ class ColumnGrower:
             return self._switch(rows, on, keys, inverse)
         return self._any(rows)
 
-    def _is_scored(self) -> bool:
-        """Return whether to draw the column as normal scores."""
-        is_category = self.data.codecs[self.column].is_category
-        if self.scored is False or is_category or self.data.weights is not None:
-            return False
+    def _by(self, method: Method) -> Callable[[Ints], Sampler]:
+        match method:
+            case "trees":
+                return self._any
+            case "scores":
+                return self._by_scores
+            case "loglinear":
+                return self._by_regression
+
+    def _chosen_method(self) -> Method:
+        """Return the method of the column: the one given, or the one that held-out rows prefer."""
+        if self.method is not None:
+            return self.method if self._is_possible(self.method) else "trees"
+        best: Method = "trees"
+        methods: tuple[Method, ...] = ("scores", "loglinear")
+        for method in methods:
+            if self._is_possible(method) and self._is_likelier(method, best):
+                best = method
+        return best
+
+    def _is_possible(self, method: Method) -> bool:
         known = self.values[~np.isnan(self.values)]
-        if not self.predictors.size or known.size < MIN_ROWS or np.unique(known).size <= FEW_VALUES:
+        if not self.predictors.size or known.size < MIN_ROWS:
             return False
-        if self.scored:
-            return True
-        context = Context(self.data.codes, self.data.values)
-        values, persons = self.values, self.data.persons
+        few = np.unique(known).size <= FEW_VALUES
+        match method:
+            case "trees":
+                return True
+            case "scores":
+                is_category = self.data.codecs[self.column].is_category
+                return not (few or is_category or self.data.weights is not None)
+            case "loglinear":
+                is_small = self.values.size <= MAX_REGRESSION_ROWS or self.method is not None
+                return is_small and self._regression.is_possible
+
+    @cached_property
+    def _regression(self) -> ColumnRegression:
+        return ColumnRegression(self.data, self.column, self.predictors)
+
+    def _is_likelier(self, method: Method, other: Method) -> bool:
+        codec, context = self.data.codecs[self.column], Context(self.data.codes, self.data.values)
         return is_likelier(
-            self._by_scores, self._any, context, values, seed=self.column, persons=persons
+            self._by(method),
+            self._by(other),
+            context,
+            self.values,
+            grid=level_grid(codec.levels) if codec.is_category else number_grid(self.values),
+            seed=self.column,
+            persons=self.data.persons,
         )
 
     def _any(self, rows: Ints) -> Sampler:
@@ -217,6 +208,17 @@ class ColumnGrower:
 
     def _by_scores(self, rows: Ints) -> Sampler:
         return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
+
+    def _by_regression(self, rows: Ints) -> Sampler:
+        """Return a log-linear regression; where another column decides it, a tree draws missing."""
+
+        def grow(members: Ints) -> Sampler:
+            return self._regression.grow(members, self._exact_pool)
+
+        if not self._regression.missing_is_decided:
+            return grow(rows)
+        labels = np.where(np.isnan(self.values[rows]), -1, 0)
+        return self._grouped(rows, labels, grow)
 
     def _spikes(self, rows: Ints, known: Floats) -> npt.NDArray[np.int64]:
         """Return a label per row: -1 for missing, 0 for the bulk, 1, 2, ... for the spikes."""
@@ -260,15 +262,21 @@ class ColumnGrower:
         recode = np.full(distinct.size, kept.size, np.int32)
         recode[kept] = np.arange(kept.size)
         merged = recode[y]
-        pool = self._pool(rows[merged == kept.size])
+        pooled = rows[merged == kept.size]
+        pool = self._pool(pooled, np.zeros(pooled.size, np.bool_))
         return self._classes(rows, merged, np.append(distinct[kept], np.nan), {kept.size: pool})
 
-    def _pool(self, rows: Ints) -> Pool:
-        rows = rows[np.argsort(self.values[rows], kind="stable")]
-        low = high = residual = self.values[rows]
+    def _exact_pool(self, rows: Ints) -> Pool:
+        return self._pool(rows, self.is_atom[rows])
+
+    def _pool(self, rows: Ints, is_atom: Booleans) -> Pool:
+        """Return a pool of the values of rows; is_atom: which stay exact, bool [rows]."""
+        order = np.argsort(self.values[rows], kind="stable")
+        rows = rows[order]
+        low = high = values = self.values[rows]
         if not self.data.codecs[self.column].is_category:
-            nothing = np.zeros(residual.size, np.int32)
-            low, high = self._intervals(residual, nothing.astype(np.bool_), nothing, self._loose)
+            leaf = np.zeros(values.size, np.int32)
+            low, high = self._intervals(values, is_atom[order], leaf, self._loose)
         if self.data.weights is not None and self.data.weights[rows].any():
             places = np.repeat(np.arange(rows.size), repeats(self.data.weights[rows]))
             low, high = low[places], high[places]

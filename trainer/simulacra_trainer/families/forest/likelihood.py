@@ -13,6 +13,7 @@ from simulacra_trainer.families.forest.samplers import (
     Context,
     Ints,
     Latent,
+    LogLinear,
     Lookup,
     Monotone,
     Numbers,
@@ -23,7 +24,7 @@ from simulacra_trainer.families.forest.samplers import (
     nearest,
 )
 from simulacra_trainer.families.forest.traversal import mass_below
-from simulacra_trainer.families.grid import Cells, ColumnGrid, number_grid
+from simulacra_trainer.families.grid import Cells, ColumnGrid
 from simulacra_trainer.persons import Ints as Persons
 
 PRIOR_ROWS = 1.0
@@ -54,6 +55,8 @@ def cell_probabilities(
             return _of_scores(sampler, grid, context, rows, cells)
         case Classes():
             return _of_classes(sampler, grid, context, rows, cells)
+        case LogLinear():
+            return _of_regression(sampler, grid, context, rows, cells)
         case Lookup(on, keys, values):
             hit = grid.cells(values[nearest(keys, context.values[on][rows])]) == cells
             return np.where(hit, 1.0 - SLIP, SLIP / grid.size)
@@ -74,6 +77,7 @@ def is_likelier(
     context: Context,
     values: Floats,
     *,
+    grid: ColumnGrid,
     seed: int,
     persons: Persons | None = None,
 ) -> bool:
@@ -86,12 +90,12 @@ def is_likelier(
         other: fits the alternative.
         context: all rows.
         values: of the column, float64 [n].
+        grid: cells of the column.
         seed: of the folds.
         persons: of each row, int64 [n]; a person's rows are in one fold.
     """
     rng = np.random.default_rng([seed, 21])
     rows = rng.permutation(values.size)[:MAX_ROWS].astype(np.int32)
-    grid = number_grid(values)
     fold = np.arange(rows.size) % FOLDS if persons is None else persons[rows] % FOLDS
     gains = np.empty(0)
     slip = SELECTION_SLIP / grid.size
@@ -144,13 +148,30 @@ def _of_classes(
     classes = np.zeros((sampler.donors.size, sampler.values.size))
     classes[np.arange(sampler.donors.size), sampler.donors] = 1.0
     table = _leaf_table(sampler.tree, classes)
-    plain = np.array([k not in sampler.samplers for k in range(sampler.values.size)])
-    to_cells = np.zeros((sampler.values.size, grid.size))
-    to_cells[np.flatnonzero(plain), grid.cells(sampler.values)[plain]] = 1.0
+    to_cells = _cells_of(sampler, grid)
     leaves = sampler.tree.leaves(context, rows)
     out: Floats = (table @ to_cells)[leaves, cells]
     for k, inner in sampler.samplers.items():
         out += table[leaves, k] * cell_probabilities(inner, grid, context, rows, cells)
+    return np.maximum(out, TINY)
+
+
+def _cells_of(sampler: Classes | LogLinear, grid: ColumnGrid) -> Floats:
+    """Return the cell of each class without a sampler, one-hot, float64 [classes, cells]."""
+    plain = np.array([k not in sampler.samplers for k in range(sampler.values.size)])
+    out = np.zeros((sampler.values.size, grid.size))
+    out[np.flatnonzero(plain), grid.cells(sampler.values)[plain]] = 1.0
+    return out
+
+
+def _of_regression(
+    sampler: LogLinear, grid: ColumnGrid, context: Context, rows: Ints, cells: Cells
+) -> Floats:
+    to_cells = _cells_of(sampler, grid)
+    for k, pool in sampler.samplers.items():
+        to_cells[k] = _smooth(grid.spread(pool.low, pool.high).sum(axis=0)[None], pool.low.size)
+    share = sampler.shares(context, rows)
+    out: Floats = np.einsum("ik,ik->i", share, to_cells.T[cells])
     return np.maximum(out, TINY)
 
 

@@ -17,9 +17,14 @@ from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_cod
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.dependencies import Dependencies
-from simulacra_trainer.families.forest.do_response import columns_used, follows_scores, under_do
+from simulacra_trainer.families.forest.do_response import (
+    columns_used,
+    follows_scores,
+    regression_in,
+    under_do,
+)
 from simulacra_trainer.families.forest.feature_screen import Screen
-from simulacra_trainer.families.forest.grow import ColumnGrower, TrainingRows
+from simulacra_trainer.families.forest.grow import ColumnGrower, Method
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.samplers import (
     Context,
@@ -30,12 +35,13 @@ from simulacra_trainer.families.forest.samplers import (
     Switch,
 )
 from simulacra_trainer.families.forest.store import load_samplers, save_samplers
-from simulacra_trainer.families.grid import level_grid, number_grid
+from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE, TrainingRows
+from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.survey_weights import row_weights
 
-PENALTY, SCORED = "penalty", "scored"
+PENALTY, SCALE, METHODS = "penalty", "scale", "methods"
 DEFAULT_PENALTY = 3.0
 
 
@@ -138,19 +144,12 @@ class ForestModel:
         return np.where(same, seen, np.where(known, seen + (after - before), after))
 
     def _under_do(self, column: int) -> Sampler:
-        """Return the sampler of a column whose causes do() changed; it is fit on first use.
-
-        For a column that follows normal scores, plain trees are grown first: under do() a
-        regression on the number's own scale replaces the regression of scores.
-        """
+        """Return the sampler of a column whose causes do() changed; it is fit on first use."""
         if column not in self._responses:
-            sampler = self.samplers[column]
             before = self.order[: self.order.index(column)]
             predictors = self.structure.screen.candidates(column, before)
-            grower = ColumnGrower(self.data, column, predictors, scored=False)
-            if follows_scores(sampler):
-                sampler = grower.grow(None)
-            self._responses[column] = under_do(sampler, grower)
+            grower = ColumnGrower(self.data, column, predictors, method="trees")
+            self._responses[column] = under_do(self.samplers[column], grower)
         return self._responses[column]
 
     def first(self, columns: Sequence[str]) -> ForestModel:
@@ -159,47 +158,61 @@ class ForestModel:
         order = [*front, *(j for j in self.order if j not in set(front))]
         before = {j: set(self.order[:i]) for i, j in enumerate(self.order)}
         kept = {j: self.samplers[j] for i, j in enumerate(order) if set(order[:i]) == before[j]}
-        return grow_samplers(self.data, order, kept, self.structure, no_progress, self._scored())
+        return grow_samplers(self.data, order, kept, self.structure, no_progress, self._methods())
 
     @property
-    def scored(self) -> dict[str, bool]:
-        """Whether each column follows normal scores, by name, where held-out rows decided it."""
-        return {self.data.codecs[j].name: says for j, says in self._scored().items()}
+    def methods(self) -> dict[str, Method]:
+        """Method of each column, by name, where held-out rows decided it."""
+        return {self.data.codecs[j].name: method for j, method in self._methods().items()}
 
-    def _scored(self) -> dict[int, bool]:
+    def _methods(self) -> dict[int, Method]:
         return {
-            j: follows_scores(sampler)
+            j: _method_of(sampler)
             for j, sampler in self.samplers.items()
             if j != self.order[0] and not isinstance(sampler, Lookup | Switch | Monotone)
         }
 
-    def with_penalty(self, penalty: float) -> ForestModel:
-        """Return a model of the same rows and order, grown with another penalty.
+    def with_strength(self, penalty: float, scale: float) -> ForestModel:
+        """Return a model of the same rows and order, grown with another penalty and scale.
 
-        Which columns follow normal scores is taken over. The comparison on held-out rows takes
-        several times as long as growing, and at other penalties it gives another answer only for
-        columns that both methods suit equally well.
+        The method of each column is taken over. The comparison on held-out rows takes several
+        times as long as growing, and at other penalties it gives another answer only for columns
+        that both methods suit equally well.
         """
-        if penalty == self.data.penalty:
+        if (penalty, scale) == (self.data.penalty, self.data.scale):
             return self
-        data = replace(self.data, penalty=penalty)
-        return grow_samplers(data, self.order, {}, self.structure, no_progress, self._scored())
+        data = replace(self.data, penalty=penalty, scale=scale)
+        kept = {
+            j: sampler
+            for j, sampler in self.samplers.items()
+            if penalty == self.data.penalty and regression_in(sampler) is None
+        }
+        return grow_samplers(data, self.order, kept, self.structure, no_progress, self._methods())
 
-    def log_likelihood(self, table: pa.Table) -> Floats:
-        """Return nats per row on the grid of `families.grid`, float64 [n]."""
+    @property
+    def grids(self) -> list[ColumnGrid]:
+        """Grid of each column, in schema order."""
+        return [
+            level_grid(codec.levels) if codec.is_category else number_grid(seen)
+            for codec, seen in zip(self.data.codecs, self.data.values, strict=True)
+        ]
+
+    def log_likelihood(self, table: pa.Table, grids: Sequence[ColumnGrid] | None = None) -> Floats:
+        """Return nats per row on the grid of `families.grid`, float64 [n].
+
+        grids: those of another model, to compare with it.
+        """
         rows = np.arange(table.num_rows, dtype=np.int32)
         context = _context_of(self.data.codecs, table)
         total = np.zeros(table.num_rows)
-        for j, codec in enumerate(self.data.codecs):
-            seen = self.data.values[j]
-            grid = level_grid(codec.levels) if codec.is_category else number_grid(seen)
+        for j, grid in enumerate(self.grids if grids is None else grids):
             cells = grid.cells(context.values[j])
             total += np.log(cell_probabilities(self.samplers[j], grid, context, rows, cells))
         return total
 
     def save(self, directory: Path) -> None:
-        """Write the samplers, the penalty and the column order into the directory."""
-        header = {PENALTY: self.data.penalty, "order": self.order}
+        """Write the samplers, penalty, scale and column order into the directory."""
+        header = {PENALTY: self.data.penalty, SCALE: self.data.scale, "order": self.order}
         save_samplers(self.samplers, header, directory)
 
     @property
@@ -232,7 +245,7 @@ def grow_samplers(
     kept: Mapping[int, Sampler],
     structure: Structure,
     progress: Progress,
-    scored: Mapping[int, bool] | None = None,
+    methods: Mapping[int, Method] | None = None,
 ) -> ForestModel:
     """Return a model whose missing samplers are grown on all CPUs; their number has no influence.
 
@@ -242,13 +255,13 @@ def grow_samplers(
         kept: samplers to take over, by column.
         structure: of the table.
         progress: called with the share done.
-        scored: whether columns follow normal scores, where known; held-out rows decide the others.
+        methods: of the columns, where known; held-out rows decide the others.
     """
-    known = scored or {}
+    known = methods or {}
 
     def grow(place: int) -> Sampler:
         j, before = order[place], order[:place]
-        grower = ColumnGrower(data, j, structure.screen.candidates(j, before), scored=known.get(j))
+        grower = ColumnGrower(data, j, structure.screen.candidates(j, before), method=known.get(j))
         return grower.grow(structure.dependencies.of(j, before))
 
     # Later columns have more predictors: start with the longest work.
@@ -267,7 +280,15 @@ def _context_of(codecs: Sequence[ColumnCodec], table: pa.Table) -> Context:
     return Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
 
 
-def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> TrainingRows:
+def _method_of(sampler: Sampler) -> Method:
+    if follows_scores(sampler):
+        return "scores"
+    return "trees" if regression_in(sampler) is None else "loglinear"
+
+
+def training_rows(
+    table: pa.Table, schema: TableSchema, penalty: float, scale: float
+) -> TrainingRows:
     """Return the clean table coded for the trees."""
     codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.learned()]
     values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
@@ -276,14 +297,15 @@ def training_rows(table: pa.Table, schema: TableSchema, penalty: float) -> Train
         codes[j] = codec.encode(values[j])
     functions = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
     weights, persons = row_weights(table, schema), persons_in(table, schema)
-    return TrainingRows(codes, values, codecs, functions, penalty, weights, persons)
+    return TrainingRows(codes, values, codecs, functions, penalty, weights, persons, scale)
 
 
 class Forest:
     """The family (see `families.base.Family`).
 
-    Options: penalty, nats a split must gain beyond its parameters; scored, whether a column follows
-    normal scores, by name (held-out rows decide the others).
+    Options: penalty, nats a split must gain beyond its parameters; scale, of the standard
+    deviations of log-linear regressions; methods, of columns by name (held-out rows decide the
+    others).
     """
 
     name = "forest"
@@ -298,12 +320,13 @@ class Forest:
         options: Options,
         progress: Progress,
     ) -> ForestModel:
-        """Fit on the clean table. The trees use no randomness, so the seed is not used."""
-        data = training_rows(table, schema, float(options.get(PENALTY, DEFAULT_PENALTY)))
+        """Fit on the clean table. It uses no randomness, so the seed is not used."""
+        penalty, scale = options.get(PENALTY, DEFAULT_PENALTY), options.get(SCALE, DEFAULT_SCALE)
+        data = training_rows(table, schema, float(penalty), float(scale))
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
-        scored = {position[name]: says for name, says in options.get(SCORED, {}).items()}
+        methods = {position[name]: method for name, method in options.get(METHODS, {}).items()}
         places = [position[name] for name in order]
-        return grow_samplers(data, places, {}, find_structure(data), progress, scored)
+        return grow_samplers(data, places, {}, find_structure(data), progress, methods)
 
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
@@ -314,7 +337,8 @@ class Forest:
             raise ModelFileError("the column order in forest.json does not match its columns")
         if len(samplers) != len(schema.learned()):
             raise ModelFileError("forest.json and the schema have different numbers of columns")
-        return ForestModel(training_rows(table, schema, float(header[PENALTY])), order, samplers)
+        penalty, scale = float(header[PENALTY]), float(header.get(SCALE, DEFAULT_SCALE))
+        return ForestModel(training_rows(table, schema, penalty, scale), order, samplers)
 
 
 FOREST = Forest()

@@ -28,6 +28,9 @@ Ints = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 BELOW_ONE = 1.0 - 2.0**-53
+SHARE_ROWS = 4_096
+"""Rows drawn at a time by shares of classes, which limits their memory."""
+LEAST_LOG_SHARE = -50.0
 
 
 @dataclass(frozen=True)
@@ -246,7 +249,58 @@ class Latent:
         return table_sums(context.codes, rows, self.columns, self.tables)
 
 
-Sampler = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent
+@dataclass(frozen=True)
+class LogLinear:
+    """Draw a class by a log-linear regression, then a value of the class (see `loglinear`).
+
+    Attributes:
+        columns: positions in the schema, int32 [k].
+        tables: by column, what each predictor code adds to the log-odds of the classes, float64
+            [codes, classes]; the last code stands for all that follow.
+        offsets: log-odds at the mean of all tables, float64 [classes].
+        values: value of each class, float64 [classes]; NaN means missing. Ordered classes ascend.
+        samplers: by class, what draws the value of a class with several values.
+    """
+
+    columns: Ints
+    tables: tuple[Floats, ...]
+    offsets: Floats
+    values: Floats
+    samplers: dict[int, Pool] = field(default_factory=dict)
+
+    def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
+        """See `Pool.draw`."""
+        out = np.empty(rows.size)
+        for begin in range(0, rows.size, SHARE_ROWS):
+            block = slice(begin, begin + SHARE_ROWS)
+            out[block] = self._draw(context, rows[block], u[block])
+        return out
+
+    def _draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
+        share, at = self.shares(context, rows), np.arange(rows.size)
+        upto = np.cumsum(share, axis=1)
+        chosen = (upto[:, :-1] <= u[:, None]).sum(axis=1)
+        below = upto[at, chosen] - share[at, chosen]
+        rest = np.clip((u - below) / share[at, chosen], 0.0, BELOW_ONE)
+        out = self.values[chosen]
+        for klass, sampler in self.samplers.items():
+            drawn = np.flatnonzero(chosen == klass)
+            if drawn.size:
+                out[drawn] = sampler.draw(context, rows[drawn], rest[drawn])
+        return out
+
+    def shares(self, context: Context, rows: Ints) -> Floats:
+        """Return the probability of each class, float64 [rows, classes]; all above 0."""
+        odds = np.tile(self.offsets, (rows.size, 1))
+        for column, table in zip(self.columns, self.tables, strict=True):
+            odds += table[np.minimum(context.codes[column][rows], len(table) - 1)]
+        odds -= odds.max(axis=1, keepdims=True)
+        np.exp(np.maximum(odds, LEAST_LOG_SHARE, out=odds), out=odds)
+        odds /= odds.sum(axis=1, keepdims=True)
+        return odds
+
+
+Sampler = Pool | Numbers | Classes | Switch | Lookup | Monotone | Latent | LogLinear
 
 
 def nearest(keys: Floats, values: Floats) -> Indices:

@@ -21,6 +21,7 @@ from simulacra_trainer.families.forest.kernels import BINS
 from simulacra_trainer.families.forest.samplers import (
     Classes,
     Latent,
+    LogLinear,
     Lookup,
     Monotone,
     Numbers,
@@ -133,6 +134,17 @@ class _Writer:
             case Latent(columns, tables, residual, margin):
                 inner = {"residual": self.sampler(residual), "margin": self.sampler(margin)}
                 return {"kind": "latent", **self._regression(columns, tables), **inner}
+            case LogLinear(columns, class_tables, offsets, values, pools):
+                flat = np.concatenate([np.empty(0), *(table.ravel() for table in class_tables)])
+                return {
+                    "kind": "loglinear",
+                    "columns": columns.tolist(),
+                    "codes": [len(table) for table in class_tables],
+                    "tables": self._add(values=flat),
+                    "offsets": self._add(values=offsets),
+                    "at": self._add(values=values),
+                    "parts": {str(k): self.sampler(pool) for k, pool in pools.items()},
+                }
             case Lookup(on, keys, values):
                 return {
                     "kind": "lookup",
@@ -173,6 +185,7 @@ class _Reader:
             "switch": lambda n: Switch(self._column(n["on"]), *self._switched(n)),
             "monotone": lambda n: Monotone(self._column(n["on"]), *self._band(n)),
             "latent": self._latent,
+            "loglinear": self._loglinear,
             "lookup": lambda n: Lookup(self._column(n["on"]), *self._looked_up(n)),
         }
         return build[node["kind"]](node)
@@ -195,6 +208,27 @@ class _Reader:
         if not isinstance(residual, Numbers) or not isinstance(margin, Pool):
             raise _unsound("a sampler is of the wrong kind")
         return Latent(columns, tables, residual, margin)
+
+    def _loglinear(self, node: Outline) -> LogLinear:
+        columns, codes = [self._column(on) for on in node["columns"]], node["codes"]
+        values = self._slice(node, "values")
+        offsets = self._slice({"at": node["offsets"]}, "values")
+        flat = self._slice({"at": node["tables"]}, "values")
+        _require(0 < values.size == offsets.size and len(codes) == len(columns))
+        _require(all(isinstance(size, int) and 0 < size <= BINS for size in codes))
+        _require(flat.size == sum(codes) * values.size)
+        _require(np.isfinite(offsets).all() and np.isfinite(flat).all())
+        parts = np.split(flat.reshape(-1, values.size), np.cumsum(codes)[:-1])
+        tables = tuple(parts) if codes else ()
+        pools = {int(k): self._pool(inner) for k, inner in node["parts"].items()}
+        _require(all(0 <= k < values.size for k in pools))
+        return LogLinear(np.array(columns, np.int32), tables, offsets, values, pools)
+
+    def _pool(self, node: Outline) -> Pool:
+        pool = self.sampler(node)
+        if not isinstance(pool, Pool):
+            raise _unsound("a sampler is of the wrong kind")
+        return pool
 
     def _regression(self, node: Outline) -> tuple[Array, Array]:
         columns, tables = [self._column(on) for on in node["columns"]], self._slice(node, "values")

@@ -158,7 +158,7 @@ def _split(words: Words, sign: str) -> _Parts | None:
     option = parts.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     names = parts.dictionary.to_pylist()
     named = np.array([bool(each) and each.isprintable() for each in names], np.bool_)
-    rows = _rows_of(option, cell, words.counts, len(names))
+    rows = np.bincount(option, words.counts[cell], len(names))
     kept = named & (rows > 0)
     dropped = np.zeros(len(levels), np.bool_)
     if kept.sum() > MAX_OPTIONS:
@@ -174,12 +174,6 @@ def _split(words: Words, sign: str) -> _Parts | None:
     # Backwards, so that the first of two equal parts counts.
     place[cell[::-1], option[::-1]] = np.minimum(order[::-1], np.iinfo(np.int16).max)
     return _Parts([n for n, keep in zip(names, kept, strict=True) if keep], place[:, kept], dropped)
-
-
-def _rows_of(option: Ints, cell: Ints, counts: Ints, size: int) -> Ints:
-    """Return how many rows have each option."""
-    pairs = np.unique(np.stack([option, cell]), axis=1)
-    return np.bincount(pairs[0], counts[pairs[1]], size).astype(np.int64)
 
 
 def _answers(words: Words, sign: str, parts: _Parts) -> Answers | None:
@@ -217,23 +211,19 @@ def _answers(words: Words, sign: str, parts: _Parts) -> Answers | None:
 
 def _joined(words: Words, sign: str, parts: _Parts) -> _Parts:
     """Join parts that only occur side by side: the sign is part of this option's words."""
-    options, place, counts = list(parts.options), parts.place.copy(), words.counts
+    options, place, counts = list(parts.options), parts.place, words.counts
+    rows = list(counts @ (place >= 0))
     first = 0
     while first < len(options):
+        alike = [i for i in range(len(options)) if rows[i] == rows[first] >= MIN_ROWS]
         has = place[:, first] >= 0
-        rows = counts[has].sum()
-        for second in range(len(options)):
+        for second in alike:
             beside = has & (place[:, second] == place[:, first] + 1)
-            if (
-                second != first
-                and rows >= MIN_ROWS
-                and counts[beside].sum() == rows == counts[place[:, second] >= 0].sum()
-            ):
+            if second != first and counts[beside].sum() == rows[first]:
                 options[first] += f"{sign} {options[second]}"
-                after = place > place[:, [second]]
-                place[after & has[:, None]] -= 1
-                place = np.delete(place, second, axis=1)
-                del options[second]
+                after = has[:, None] & (place > place[:, [second]])
+                place = np.delete(place - after, second, axis=1)
+                del options[second], rows[second]
                 first = max(first - 1, 0) if second < first else first
                 break
         else:

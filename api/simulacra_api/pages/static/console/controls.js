@@ -5,8 +5,13 @@ import { html } from "../vendor/preact.js";
 const numeric = (column) => column.kind === "integer" || column.kind === "numeric";
 /** Whether to show a slider per level: for categories, and for numbers with few values. */
 export const hasShares = (column) => column.levels.length > 0 && (!numeric(column) || column.levels.length <= 8);
-/** Whether a condition or an intervention can name the column. */
-export const settable = (column) => column.learned && column.kind !== "datetime" && (numeric(column) || column.levels.length > 0);
+/** The options of a column of several answers, each as a yes/no column; other columns as they are. */
+const options = (column) => column.kind !== "multi" ? [column] : column.levels.map(({ value, share }) => ({
+  ...column, name: `${column.name}: ${value}`, kind: "boolean", levels: [{ value: "no", share: 1 - share }, { value: "yes", share }],
+}));
+/** The columns that a condition or an intervention can name. */
+export const usableColumns = (schema) => schema.columns.flatMap(options).filter(settable);
+const settable = (column) => column.learned && column.kind !== "datetime" && (numeric(column) || column.levels.length > 0);
 const stepOf = (column) => column.kind === "integer" ? 1 : Math.max(10 ** -(column.decimals ?? 4), (column.maximum - column.minimum) / 1000);
 
 /** Shares of levels; the other levels keep their learned proportions. `value` maps levels to shares. */

@@ -43,5 +43,7 @@ export function Dataset({ session, id, tab }) {
     <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
     ${job?.error && html`<div class="notice bad" role="alert"><p>${job.error.detail}</p></div>`}
     ${dataset.status === "failed" && dataset.rows != null && html`<${FitAgain} session=${session} dataset=${dataset} onFit=${again} />`}
+    ${dataset.status === "held" && html`<${Schema} session=${session} dataset=${dataset} onFit=${again} />`}
+    ${job?.error?.errors?.length > 0 && html`<ul>${job.error.errors.map((one) => html`<li>${one.pointer}: ${one.detail}</li>`)}</ul>`}
     ${dataset.status === "ready" && html`<nav class="tabs" aria-label="Dataset">${TABS.map(link)}</nav><${Tab} session=${session} dataset=${dataset} onFit=${again} />`}`;
 }

@@ -2,7 +2,7 @@
 import { Failure, Status, number, useAction } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { Answer } from "./answer.js";
-import { ColumnSelect, Value, settable, typical } from "./controls.js";
+import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -22,7 +22,7 @@ function Order({ treatment, outcome, columns, places, onChange }) {
 }
 
 function Ask({ session, dataset, schema, onMade }) {
-  const usable = useMemo(() => schema.columns.filter(settable), [schema]);
+  const usable = useMemo(() => usableColumns(schema), [schema]);
   const learned = useMemo(() => schema.columns.filter((column) => column.learned).map((column) => column.name), [schema]);
   const [treatment, setTreatment] = useState(usable[0]?.name);
   const [values, setValues] = useState({});

@@ -2,7 +2,7 @@
 import { Clock, Failure, Status, number, unfinished, useAction } from "../ui.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
-import { ColumnSelect, Condition, Value, conditionsOf, initial, settable, typical } from "./controls.js";
+import { ColumnSelect, Condition, Value, conditionsOf, initial, typical, usableColumns } from "./controls.js";
 import { useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -42,7 +42,7 @@ function Sample({ sample, busy, problem }) {
 }
 
 function Form({ session, dataset, schema, onMade }) {
-  const usable = useMemo(() => schema.columns.filter(settable), [schema]);
+  const usable = useMemo(() => usableColumns(schema), [schema]);
   const columns = useMemo(() => new Map(usable.map((column) => [column.name, column])), [usable]);
   const [conditions, setConditions] = useState({});
   const [interventions, setInterventions] = useState({});

@@ -1,12 +1,11 @@
 // Known causes: an editor of tiers, required and forbidden edges, for an upload or for an existing model.
 import { Failure, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { useLoad } from "./parts.js";
+import { putAgain, useLoad } from "./parts.js";
 
 const HEAD_BYTES = 65_536;
 const TEXT = /\.(csv|tsv|txt)$/i;
 const EDGES = [["required", "Required", "Edges from a cause to its effect that the graph must have."], ["forbidden", "Forbidden", "Edges that the graph must not have."]];
-const RETRY_MS = 1000;
 
 export const nothingKnown = { tiers: [], required: [], forbidden: [] };
 /** The knowledge without empty tiers. */
@@ -71,18 +70,6 @@ export function Editor({ id, columns, value, onChange, edges = [] }) {
     ${EDGES.map(([field, title, text]) => html`<${Edges} key=${field} id=${`${id}-${field}`} title=${title} text=${text} columns=${columns} edges=${value[field]} onChange=${(next) => onChange({ ...value, [field]: next })} />`)}</div>`;
 }
 
-/** Request a new fit; retry while the previous model is being erased. */
-async function fitWith(session, datasetId, knowledge) {
-  for (;;) {
-    try {
-      return await session.json(`/v1/datasets/${datasetId}/knowledge`, { method: "PUT", json: knowledge });
-    } catch (problem) {
-      if (problem.code !== "simio_model_in_flight") throw problem;
-      await new Promise((done) => setTimeout(done, RETRY_MS));
-    }
-  }
-}
-
 /** The knowledge of a model, and a way to change it and fit again; `failed`: the last fit failed. */
 export function ModelKnowledge({ session, dataset, columns, edges, failed = false, onFit }) {
   const [before, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/knowledge`).catch((found) => {
@@ -93,7 +80,7 @@ export function ModelKnowledge({ session, dataset, columns, edges, failed = fals
   const [asking, setAsking] = useState(false);
   const sure = useRef(null);
   useEffect(() => { if (asking) sure.current?.focus(); }, [asking]);
-  const [fit, busy, refused] = useAction(async () => { await fitWith(session, dataset.dataset_id, stated(draft ?? before)); onFit(); });
+  const [fit, busy, refused] = useAction(async () => { await putAgain(session, `/v1/datasets/${dataset.dataset_id}/knowledge`, stated(draft ?? before)); onFit(); });
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!before) return null;
   const known = draft ?? before;

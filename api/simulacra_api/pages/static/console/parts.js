@@ -10,6 +10,20 @@ export function useLoad(load, inputs) {
   return [value, problem, run];
 }
 
+const RETRY_MS = 1000;
+
+/** PUT what a model is fit with; retry while the previous model is being erased. */
+export async function putAgain(session, path, json) {
+  for (;;) {
+    try {
+      return await session.json(path, { method: "PUT", json });
+    } catch (problem) {
+      if (problem.code !== "simio_model_in_flight") throw problem;
+      await new Promise((done) => setTimeout(done, RETRY_MS));
+    }
+  }
+}
+
 /** The state of a job while it runs; `onEnd` is called when it has ended. */
 export function useJob(session, jobId, active, onEnd) {
   const [job, setJob] = useState(null);

@@ -2,6 +2,7 @@
 import { Failure, number, percent, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { useLoad } from "./parts.js";
+import { Reading } from "./reading.js";
 
 const SHOWN_LEVELS = 8;
 const ROLES = { key: "key", subject: "persons", foreign_key: "foreign key", personal_data: "personal data", coordinate: "coordinate" };
@@ -32,14 +33,14 @@ function Column({ column, notes }) {
     ${notes.length > 0 && html`<details><summary>Cleaned</summary><ul>${notes.map((note) => html`<li>${note.action}${note.count ? ` (${number(note.count)})` : ""}</li>`)}</ul></details>`}</li>`;
 }
 
-export function Schema({ session, dataset }) {
+export function Schema({ session, dataset, onFit }) {
   const [schema, problem] = useSchema(session, dataset);
   const [sought, setSought] = useState("");
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!schema) return html`<p role="status">Loading the schema</p>`;
   const found = schema.columns.filter((column) => column.name.toLowerCase().includes(sought.toLowerCase()));
   const about = schema.cleaning.filter((note) => note.column == null);
-  return html`<section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
+  return html`<${Reading} session=${session} dataset=${dataset} onFit=${onFit} /><section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
     <div class="field inline"><label for="sought">Find a column</label><input id="sought" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div></div>
     ${schema.persons && html`<p>${number(schema.rows)} rows of ${number(schema.persons)} persons.</p>`}
     ${about.length > 0 && html`<ul class="quiet">${about.map((note) => html`<li>${note.action}</li>`)}</ul>`}

@@ -1,0 +1,39 @@
+"""Descriptions in requests: their check, and the bytes that are stored of them."""
+
+from __future__ import annotations
+
+import json
+
+from simulacra_api.http.problems import Problem
+from simulacra_crds.contract.description import (
+    MAX_DESCRIPTION_BYTES,
+    DescriptionInvalid,
+    parse_description,
+)
+from simulacra_crds.contract.generation_conditions import FieldError
+
+
+def check_description(document: object, prefix: str = "") -> None:
+    """Refuse (422) a malformed description; `prefix` points to it in the request."""
+    try:
+        parse_description(document)
+        size = len(description_bytes(document))
+    except DescriptionInvalid as error:
+        raise _problem(error.errors, prefix) from None
+    except UnicodeEncodeError:
+        fault = FieldError(pointer="", detail="The description has invalid Unicode.")
+        raise _problem([fault], prefix) from None
+    if size > MAX_DESCRIPTION_BYTES:
+        limit = f"The description exceeds {MAX_DESCRIPTION_BYTES >> 20} MiB."
+        raise _problem([FieldError(pointer="", detail=limit)], prefix)
+
+
+def description_bytes(document: object) -> bytes:
+    """Return a description as it is stored: its digest depends on them."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _problem(errors: list[FieldError] | tuple[FieldError, ...], prefix: str) -> Problem:
+    placed = [FieldError(pointer=prefix + one.pointer, detail=one.detail) for one in errors]
+    detail = f"{len(placed)} fault(s) in the description. See errors[] for each."
+    return Problem("simio_description_invalid", detail, errors=placed)

@@ -1,0 +1,59 @@
+// What was read as what: the description of a dataset, column by column, with menus that correct it.
+import { Failure, useAction, when } from "../ui.js";
+import { html, useState } from "../vendor/preact.js";
+import { putAgain, useLoad } from "./parts.js";
+
+const EXTENSION = "x-simulacra";
+const TYPES = [["string", "words"], ["number", "number"], ["integer", "whole number"], ["boolean", "yes or no"], ["date", "date"], ["datetime", "date and time"], ["time", "time of day"], ["list", "several answers"]];
+const ROLES = [["", "answer"], ["key", "key of the rows"], ["subject", "person of the rows"], ["foreign_key", "key of something else"], ["pii", "personal data"], ["weight", "survey weight"], ["text", "free text"], ["drop", "left out"]];
+const SOURCES = { user: "you", file: "the file", detected: "found" };
+
+const own = (field) => field[EXTENSION] ?? {};
+const roleOf = (field) => own(field).use === "drop" ? "drop" : own(field).role === "none" ? "" : own(field).role ?? "";
+/** The choices of a menu, with the present value if it is none of them. */
+const choices = (known, value) => known.some(([key]) => key === value) ? known : [...known, [value, value.replaceAll("_", " ")]];
+
+function withRole(field, role) {
+  const { use, ...rest } = own(field);
+  const change = role === "drop" ? { use: "drop" } : { role: role || "none" };
+  return { ...field, [EXTENSION]: { ...rest, ...change } };
+}
+
+function Menu({ label, value, known, disabled, onChange }) {
+  return html`<select aria-label=${label} value=${value} disabled=${disabled} onChange=${(event) => onChange(event.target.value)}>${choices(known, value).map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
+}
+
+function Row({ field, fixed, onChange }) {
+  const sources = [...new Set(Object.values(own(field).source ?? {}))].map((one) => SOURCES[one] ?? one).join(", ");
+  return html`<tr><th scope="row">${field.name}</th>
+    <td><${Menu} label=${`Read ${field.name} as`} value=${field.type ?? "string"} known=${TYPES} disabled=${fixed} onChange=${(type) => onChange({ ...field, type })} /></td>
+    <td><${Menu} label=${`Role of ${field.name}`} value=${roleOf(field)} known=${ROLES} disabled=${fixed} onChange=${(role) => onChange(withRole(field, role))} /></td>
+    <td>${sources}</td><td class="quiet">${Object.values(own(field).evidence ?? {}).join("; ")}</td></tr>`;
+}
+
+function advice(dataset) {
+  if (dataset.status === "held") return dataset.source_until ? `The model is not fit yet. Correct the menus if needed, then confirm. The upload is kept, encrypted, until ${when(dataset.source_until)} at the latest.` : "The model is not fit yet. Confirm what was read.";
+  if (dataset.source_kept) return "A change reads the table again and replaces the model: everything generated and estimated from it is erased.";
+  return "The upload is erased, so this dataset cannot be read again. To correct it, upload the file again with a description, or with “keep source” for later changes.";
+}
+
+export function Reading({ session, dataset, onFit }) {
+  const path = `/v1/datasets/${dataset.dataset_id}/description`;
+  const [before, problem] = useLoad(() => session.get(path).catch((found) => {
+    if (found.status === 409) return {}; // read by an earlier release, or not at all
+    throw found;
+  }), [session, dataset.dataset_id, dataset.status]);
+  const [draft, setDraft] = useState(null);
+  const [fit, busy, refused] = useAction(async () => { await putAgain(session, path, draft ?? before); setDraft(null); onFit(); });
+  if (problem) return html`<${Failure} problem=${problem} />`;
+  const shown = draft ?? before;
+  if (!shown?.schema) return null;
+  const held = dataset.status === "held";
+  const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
+  return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
+    <div class="scroll" tabindex="0" role="region" aria-labelledby="reading-title"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
+      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} fixed=${!dataset.source_kept} onChange=${change(at)} />`)}</tbody></table></div>
+    <${Failure} problem=${refused} />
+    ${(held || dataset.source_kept) && html`<div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
+      ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div>`}</section>`;
+}

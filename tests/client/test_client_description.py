@@ -1,0 +1,185 @@
+"""Descriptions in SDK and CLI: sent, shown, changed; held and unsure readings."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from simulacra import Client, Connection
+from simulacra.cli import app
+from simulacra.models import Description, read_as
+
+DOCUMENT = {
+    "name": "t",
+    "schema": {
+        "fields": [
+            {
+                "name": "customer",
+                "type": "string",
+                "x-simulacra": {
+                    "role": "subject",
+                    "source": {"type": "detected", "role": "user"},
+                    "evidence": {"type": "7.0 rows a person"},
+                },
+            },
+            {"name": "score", "type": "integer", "categories": [1, 2], "categoriesOrdered": True},
+        ]
+    },
+}
+DATASET = {
+    "dataset_id": "ds-1",
+    "status": "held",
+    "retention_seconds": 7200,
+    "reading": {"learned": 1, "replaced": 1, "dropped": 0, "to_confirm": 1},
+}
+JOB = {"job_id": "job-ds-1", "status": "held"}
+MADE = {"dataset_id": "ds-2", "job_id": "job-ds-1", "status": "queued"}
+ANSWERS: dict[str, Any] = {
+    "/token": {"access_token": "t", "expires_in": 600},
+    "/v1/datasets": MADE,
+    "/v1/datasets/ds-1": DATASET,
+    "/v1/datasets/ds-2": DATASET,
+    "/v1/datasets/ds-1/description": DOCUMENT,
+    "/v1/datasets/ds-1/knowledge": {"tiers": [["a"]]},
+    "/v1/datasets/ds-2/schema": {"rows": 2, "columns": [], "cleaning": []},
+    "/v1/jobs/job-ds-1": JOB,
+}
+
+
+class Service(BaseHTTPRequestHandler):
+    """Answers each path with its document and records requests."""
+
+    seen: list[tuple[str, str, dict[str, str], bytes]]
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append((self.command, self.path, dict(self.headers), body))
+        answer = JOB if self.command == "PUT" else ANSWERS[self.path]
+        payload = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("ETag", '"v1"')
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_GET = do_POST = do_PUT = handle_any  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay quiet."""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[tuple[Path, type[Service]]]:
+    """The connection.json of a running service, and its record."""
+    handler = type("Handler", (Service,), {"seen": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    fields = {"api_url": url, "token_url": f"{url}/token", "client_id": "x", "client_secret": "y"}
+    connection = tmp_path / "connection.json"
+    connection.write_text(json.dumps(fields))
+    yield connection, handler
+    server.shutdown()
+    server.server_close()
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in arguments])
+
+
+def sent(handler: type[Service], method: str, path: str) -> tuple[dict[str, str], bytes]:
+    (found,) = [(h, body) for m, p, h, body in handler.seen if (m, p) == (method, path)]
+    return found
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    table, description = tmp_path / "t.csv", tmp_path / "d.json"
+    table.write_text("customer,score\na,1\n")
+    description.write_text(json.dumps(DOCUMENT))
+    return table, description
+
+
+def test_changed_description_is_put_with_its_entity_tag(
+    service: tuple[Path, type[Service]],
+) -> None:
+    connection, handler = service
+    with Client(Connection.from_file(connection)) as client:
+        found = client.describe("ds-1")
+        found.column("score")["type"] = "string"
+        client.refit("ds-1", description=found)
+        for wrong in ({}, {"knowledge": {}, "description": found}):
+            with pytest.raises(ValueError, match="either knowledge or a description"):
+                client.refit("ds-1", **wrong)
+    headers, body = sent(handler, "PUT", "/v1/datasets/ds-1/description")
+    assert headers["If-Match"] == '"v1"'
+    assert json.loads(body)["schema"]["fields"][1]["type"] == "string"
+
+
+def test_upload_sends_description_and_hold_and_says_how_to_confirm(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    table, description = files
+    done = run("upload", table, "--describe", description, "--hold", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "held"
+    assert "simulacra refit ds-2 --describe d.json" in done.stderr
+    _, body = sent(handler, "POST", "/v1/datasets")
+    assert b'name="hold"\r\n\r\ntrue' in body
+    assert b"keep_source" not in body
+    assert body.index(b'name="description"') < body.index(b'name="file"')
+
+
+def test_strict_exits_with_1_when_a_reading_is_to_be_confirmed(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, _ = service
+    for command in (("upload", files[0]), ("describe", "ds-1")):
+        done = run(*command, "--strict", "-c", connection)
+        assert (done.exit_code, "1 column(s) to confirm" in done.stderr) == (1, True)
+        assert run(*command, "-c", connection).exit_code == 0
+
+
+def test_described_file_can_be_sent_back(
+    service: tuple[Path, type[Service]], tmp_path: Path
+) -> None:
+    connection, handler = service
+    path = tmp_path / "out.json"
+    assert run("describe", "ds-1", "-o", path, "-c", connection).exit_code == 0
+    assert json.loads(path.read_text()) == DOCUMENT
+    done = run("refit", "ds-1", "--describe", path, "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(sent(handler, "PUT", "/v1/datasets/ds-1/description")[1]) == DOCUMENT
+
+
+def test_refit_with_the_source_uploads_again(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    table, description = files
+    done = run("refit", "ds-1", "--describe", description, "--source", table, "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    assert "simulacra delete ds-1" in done.stderr
+    _, body = sent(handler, "POST", "/v1/datasets")
+    assert b'name="retention_seconds"\r\n\r\n7200' in body
+    assert b'{"tiers": [["a"]]}' in body
+    assert run("refit", "ds-1", "--source", table, "-c", connection).exit_code == 2
+    assert run("refit", "ds-1", "-c", connection).exit_code == 2
+
+
+def test_description_reads_as_a_table() -> None:
+    first, second = (read_as(one) for one in DOCUMENT["schema"]["fields"])  # type: ignore[index]
+    assert first == ("string", "subject", "detected, user", "7.0 rows a person")
+    assert second[0] == "scale of integer"
+    assert "7.0 rows a person" in Description(DOCUMENT)._repr_html_()
+    with pytest.raises(KeyError):
+        Description(DOCUMENT).column("nobody")

@@ -1,0 +1,143 @@
+"""The log-linear regression of one column: its classes, their values, and its prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.loglinear import (
+    Regression,
+    fit_weights,
+    learn_prior,
+    regression_of,
+    tables_of,
+)
+from simulacra_trainer.families.forest.loglinear_terms import (
+    MAX_CLASSES,
+    Functions,
+    Grouping,
+    group_names,
+    group_ordered,
+    scores_of,
+)
+from simulacra_trainer.families.forest.samplers import Ints, LogLinear, Pool
+from simulacra_trainer.families.forest.training_rows import TrainingRows
+from simulacra_trainer.persons import Ints as Persons
+
+NEGLIGIBLE = 0.02
+"""A column whose log-odds have a smaller standard deviation is left out of a regression."""
+WIDE_COLUMNS, MAX_COLUMNS = 40, 80
+"""With more columns than the first, numbers keep scores or trees, and predictors their smooth
+functions; with more than the second, all columns do. So the cost is bounded.
+"""
+PURE_CHANGES, EXPECTED_IMPURE = 2, 20.0
+"""A column decides whether another is missing if no code has both, and this is not chance."""
+
+
+class ColumnRegression:
+    """Fits a log-linear regression of a column on predictors (positions in schema order)."""
+
+    def __init__(self, data: TrainingRows, column: int, predictors: Ints) -> None:
+        self.data, self.column, self.predictors = data, column, predictors
+        self.values = data.values[column]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the column has more than one class, and not too many; the table is not wide."""
+        wide = len(self.data.codecs)
+        if wide > MAX_COLUMNS or (wide > WIDE_COLUMNS and not self._is_category):
+            return False
+        return 1 < self._grouping(self.values, self.data.persons).is_tied.size <= MAX_CLASSES
+
+    @cached_property
+    def missing_is_decided(self) -> bool:
+        """Whether the codes of an earlier column decide where values are missing."""
+        missing = np.isnan(self.values)
+        share = missing.mean()
+        if not 0.0 < share < 1.0:
+            return False
+        for f in self.predictors:
+            counts = np.bincount(self.data.codes[f])
+            of = np.bincount(self.data.codes[f], missing)[counts > 0]
+            counts = counts[counts > 0]
+            if np.all((of == 0) | (of == counts)):
+                changes = np.count_nonzero(np.diff(of > 0))
+                impure = (missing.size - counts.size) * 2.0 * share * (1.0 - share)
+                if impure >= EXPECTED_IMPURE or changes <= PURE_CHANGES:
+                    return True
+        return False
+
+    def _grouping(self, values: Floats, persons: Persons | None) -> Grouping:
+        codec = self.data.codecs[self.column]
+        if codec.is_category and not codec.ordered:
+            return group_names(values, persons)
+        return group_ordered(values, codec, persons)
+
+    @property
+    def _is_category(self) -> bool:
+        return self.data.codecs[self.column].is_category
+
+    @property
+    def _functions(self) -> list[Functions]:
+        """Functions of the predictors; in wide tables the smooth ones of ordered columns alone."""
+        found = [self.data.class_functions[f] for f in self.predictors]
+        return found if len(self.data.codecs) <= WIDE_COLUMNS else [of.smooth for of in found]
+
+    def grow(self, rows: Ints, pool_of: Callable[[Ints], Pool]) -> LogLinear | Pool:
+        """Return the regression of these rows; pool_of: draws the values of a class's rows."""
+        grouping = self._grouping_of(rows)
+        meaning, pools = self._class_values(rows, grouping, pool_of)
+        if meaning.size == 1:
+            return pools.get(0, Pool(meaning, meaning))
+        problem = self._problem(rows, grouping)
+        offsets, weights = fit_weights(problem, self._prior(problem) * self.data.scale)
+        share = problem.scores.share
+        tables = tables_of(self._functions, weights, problem.scores)
+        moves = [
+            np.sqrt(share @ table[self.data.codes[f][rows]].var(axis=0)) > NEGLIGIBLE
+            for f, table in zip(self.predictors, tables, strict=True)
+        ]
+        kept = np.flatnonzero(moves)
+        inputs = tuple(tables[i] for i in kept)
+        return LogLinear(self.predictors[kept], inputs, offsets + np.log(share), meaning, pools)
+
+    def _grouping_of(self, rows: Ints) -> Grouping:
+        persons = None if self.data.persons is None else self.data.persons[rows]
+        return self._grouping(self.values[rows], persons)
+
+    def _problem(self, rows: Ints, grouping: Grouping) -> Regression:
+        weight = self.data.row_information[rows]
+        codes = [self.data.codes[f][rows] for f in self.predictors]
+        return regression_of(
+            codes, self._functions, grouping.y, scores_of(grouping, weight), weight
+        )
+
+    def _prior(self, problem: Regression) -> Floats:
+        """Return the prior that all rows support; it is kept for the folds and other scales.
+
+        A fold may lack a class. Its prior is then learned from its own rows.
+        """
+        key = (self.column, *map(int, self.predictors))
+        if key not in self.data.priors:
+            used = ~np.isnan(self.values) | (not self.missing_is_decided)
+            rows = np.flatnonzero(used).astype(np.int32)
+            self.data.priors[key] = learn_prior(self._problem(rows, self._grouping_of(rows)))
+        prior = self.data.priors[key]
+        return prior if prior.shape == problem.shape else learn_prior(problem)
+
+    def _class_values(
+        self, rows: Ints, grouping: Grouping, pool_of: Callable[[Ints], Pool]
+    ) -> tuple[Floats, dict[int, Pool]]:
+        """Return the value of each class, float64 [classes], and pools of those with several."""
+        classes = grouping.is_tied.size
+        meaning, pools = np.full(classes, np.nan), {}
+        for klass in range(classes):
+            members = rows[grouping.y == klass]
+            meaning[klass] = self.values[members[0]]
+            if np.ptp(self.values[members]) > 0:
+                pools[klass] = pool_of(members)
+                meaning[klass] = np.nan
+        return meaning, pools

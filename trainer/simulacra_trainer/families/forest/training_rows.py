@@ -1,0 +1,89 @@
+"""The training table as the forest sees it, and what a split must gain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import chdtrc, chdtri
+
+from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_trainer.families.forest.loglinear_terms import Functions
+from simulacra_trainer.families.forest.loglinear_terms import functions_of as class_functions_of
+from simulacra_trainer.families.forest.samplers import Ints
+from simulacra_trainer.persons import Ints as Persons
+from simulacra_trainer.persons import persons_a_group, rows_a_person
+from simulacra_trainer.survey_weights import effective_rows
+
+DEFAULT_SCALE = 1.0
+
+
+def split_prices(penalty: float, most: int) -> Floats:
+    """Return the nats that a split with k extra parameters must gain, float64 [most + 1].
+
+    For k = 1 that is half a nat (as in AIC) plus the penalty. Twice the gain of a useless split is
+    chi-square with k degrees of freedom (Wilks, 1938). So for larger k the price is the gain that
+    chance exceeds with the same probability as for k = 1. Half a nat per parameter plus the penalty
+    would let targets with many classes overfit.
+    """
+    parameters = np.arange(1, most + 1)
+    seldom = chdtrc(1, 2.0 * (0.5 + penalty))
+    return np.append(0.5 + penalty, 0.5 * chdtri(parameters, seldom))
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The training table as the trees see it.
+
+    Attributes:
+        codes: predictor codes, uint8 [columns, n].
+        values: float64 [columns][n].
+        codecs: of the columns.
+        functions: of each column's codes, for regressions (`additive.functions_of`).
+        penalty: nats that a split must gain beyond its parameters.
+        weights: survey weights, float64 [n], None without (`weighted`).
+        persons: of each row, int64 [n]; None where each row is its own person.
+        scale: of the standard deviations of log-linear regressions.
+        priors: these standard deviations at scale 1, by column and predictors, once they are known.
+    """
+
+    codes: Codes
+    values: list[Floats]
+    codecs: list[ColumnCodec]
+    functions: list[Floats]
+    penalty: float
+    weights: Floats | None = None
+    persons: Persons | None = None
+    scale: float = DEFAULT_SCALE
+    priors: dict[tuple[int, ...], Floats] = field(default_factory=dict)
+
+    @cached_property
+    def class_functions(self) -> list[Functions]:
+        """Functions of each column's codes for log-linear regressions."""
+        both = zip(self.codes, self.codecs, strict=True)
+        return [class_functions_of(codes, codec, self.persons) for codes, codec in both]
+
+    @cached_property
+    def row_information(self) -> Floats:
+        """Independent rows that each row counts as in a likelihood, float64 [n]."""
+        rows = self.codes.shape[1]
+        if self.weights is None:
+            return np.full(rows, 1.0 / self.rows_a_person)
+        share = effective_rows(self.weights) / rows
+        return self.weights * (share / self.rows_a_person)
+
+    @cached_property
+    def rows_a_person(self) -> float:
+        """Rows that count as one in every price, because they come from the same person."""
+        return rows_a_person(self.persons)
+
+    def prices(self, most: int) -> Floats:
+        """Return `split_prices` in nats of this table's rows, float64 [most + 1]."""
+        return split_prices(self.penalty, most) * self.rows_a_person
+
+    def persons_a_group(self, rows: Ints, groups: npt.NDArray[np.integer], size: int) -> Persons:
+        """Return how many persons each group of rows has, int64 [size]."""
+        persons = None if self.persons is None else self.persons[rows]
+        return persons_a_group(groups, persons, size)

@@ -1,0 +1,160 @@
+"""Attacks with generated rows: what they tell about members of the table, against controls.
+
+A control is a person of the same population whose row the model did not see. An attacker who gains
+nothing treats both alike, so every figure is a difference between members and controls:
+
+- nearness: how well the distance to the nearest generated row tells members from controls (AUC).
+- inference: an attacker knows all columns of a person but one and takes it from the nearest
+  generated row (Giomi et al., Anonymeter, 2023).
+- linkage: an attacker holds two halves of the columns, and links them if both are near to a common
+  generated row (ibid.).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.stats import rankdata
+
+from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
+
+Matrix = npt.NDArray[np.float32]
+SECRETS = 8
+"""Columns that are guessed, one at a time."""
+CLOSE = 0.06
+"""A number is guessed if its rank differs by less than about this share."""
+NEIGHBORS = 5
+ROWS_AT_A_TIME = 256
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What an attacker gains on members beyond controls, and its standard error."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Points:
+    """Rows as points in which a level that differs counts 1, and a number its difference of ranks.
+
+    Attributes:
+        rows: float32 [n, dimensions].
+        columns: dimensions of each column.
+    """
+
+    rows: Matrix
+    columns: list[IntArray]
+
+    def of(self, columns: npt.NDArray[np.integer]) -> Matrix:
+        """Return the dimensions of some columns, float32 [n, k]."""
+        return self.rows[:, np.concatenate([self.columns[j] for j in columns])]
+
+
+def points_of(scale: pa.Table, tables: list[pa.Table], names: list[str]) -> list[Points]:
+    """Return each table as points; ranks of numbers are those in `scale`."""
+    parts: list[list[Matrix]] = [[] for _ in tables]
+    columns, begin = [], 0
+    for name in names:
+        drawn = _levels(tables, name) if is_category(scale, name) else _ranks(scale, tables, name)
+        for into, part in zip(parts, drawn, strict=True):
+            into.append(part)
+        columns.append(np.arange(begin, begin + drawn[0].shape[1]))
+        begin += drawn[0].shape[1]
+    return [Points(np.hstack(part), columns) for part in parts]
+
+
+def _levels(tables: list[pa.Table], name: str) -> list[Matrix]:
+    codes, size = level_codes(tables, name)
+    half = np.float32(np.sqrt(0.5))
+    return [np.eye(size, dtype=np.float32)[of] * half for of in codes]
+
+
+def _ranks(scale: pa.Table, tables: list[pa.Table], name: str) -> list[Matrix]:
+    known = np.sort(numbers(scale, name))
+    known = known[~np.isnan(known)]
+    out = []
+    for table in tables:
+        values = numbers(table, name)
+        missing = np.isnan(values)
+        filled = np.where(missing, 0.0, values)
+        below = np.searchsorted(known, filled, "left") + np.searchsorted(known, filled, "right")
+        rank = np.where(missing, 0.5, below / (2.0 * max(known.size, 1)))
+        out.append(np.column_stack([rank, 0.7 * missing]).astype(np.float32))
+    return out
+
+
+def nearest_rows(rows: Matrix, others: Matrix, k: int = 1) -> tuple[FloatArray, IntArray]:
+    """Return the squared distances and places of the k nearest others, ascending, [n, k] each."""
+    distance, place = np.empty((len(rows), k)), np.empty((len(rows), k), np.int64)
+    size = np.sum(others**2, axis=1)
+    for begin in range(0, len(rows), ROWS_AT_A_TIME):
+        block = slice(begin, begin + ROWS_AT_A_TIME)
+        apart = size - 2.0 * rows[block] @ others.T
+        near = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        of = np.take_along_axis(apart, near, axis=1)
+        order = np.argsort(of, axis=1, kind="stable")
+        place[block] = np.take_along_axis(near, order, axis=1)
+        own = np.sum(rows[block] ** 2, axis=1)[:, None]
+        distance[block] = np.take_along_axis(of, order, axis=1) + own
+    return distance, place
+
+
+def auc(members: FloatArray, controls: FloatArray) -> Gain:
+    """Return P(member's score > control's) - 1/2 with its error (DeLong et al., 1988)."""
+    m, n = members.size, controls.size
+    ranks = rankdata(np.append(members, controls))
+    above = (ranks[:m] - rankdata(members)) / n
+    below = 1.0 - (ranks[m:] - rankdata(controls)) / m
+    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n)
+    return Gain(float(above.mean()) - 0.5, float(error))
+
+
+def nearness(members: Points, controls: Points, drawn: Points) -> Gain:
+    """Return the AUC above 1/2 of the distance to the nearest generated row."""
+    near, far = (nearest_rows(of.rows, drawn.rows)[0][:, 0] for of in (members, controls))
+    return auc(-near, -far)
+
+
+def inference(members: Points, controls: Points, drawn: Points, rng: np.random.Generator) -> Gain:
+    """Return the accuracy of guessed columns on members less that on controls."""
+    columns = np.arange(len(drawn.columns))
+    secrets = rng.permutation(columns)[:SECRETS]
+    hits: list[list[npt.NDArray[np.bool_]]] = [[], []]
+    for secret in secrets:
+        others = columns[columns != secret]
+        own, known = drawn.of(np.array([secret])), drawn.of(others)
+        for into, people in zip(hits, (members, controls), strict=True):
+            guess = own[nearest_rows(people.of(others), known)[1][:, 0]]
+            wrong = np.abs(people.of(np.array([secret])) - guess).sum(axis=1)
+            into.append(wrong < CLOSE)
+    return _difference(*(np.mean(of, axis=0) for of in hits))
+
+
+def linkage(members: Points, controls: Points, drawn: Points, rng: np.random.Generator) -> Gain:
+    """Return the share of members whose halves share a near row, less that of controls."""
+    columns = rng.permutation(len(drawn.columns))
+    one, other = columns[: columns.size // 2], columns[columns.size // 2 :]
+    linked = []
+    for people in (members, controls):
+        first, second = (
+            nearest_rows(people.of(part), drawn.of(part), NEIGHBORS)[1] for part in (one, other)
+        )
+        common = (first[:, :, None] == second[:, None, :]).any(axis=(1, 2))
+        linked.append(common.astype(np.float64))
+    return _difference(*linked)
+
+
+def pooled(gains: list[Gain]) -> Gain:
+    """Return the mean of independent gains."""
+    values, errors = [of.value for of in gains], [of.error for of in gains]
+    return Gain(float(np.mean(values)), float(np.sqrt(np.sum(np.square(errors)))) / len(gains))
+
+
+def _difference(members: FloatArray, controls: FloatArray) -> Gain:
+    error = np.sqrt(members.var() / members.size + controls.var() / controls.size)
+    return Gain(float(members.mean() - controls.mean()), float(error))

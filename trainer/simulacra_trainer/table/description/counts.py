@@ -1,0 +1,45 @@
+"""Counts of what was read, for the status: no name, level or evidence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from simulacra_crds.contract.description_parts import EXTENSION
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.dataset import DescriptionCounts
+
+REPLACED = ("key", "subject", "foreign_key", "personal_data")
+KEPT = ("constant", "weight")
+"""Kinds that are not learned, and neither replaced nor emptied."""
+ASKED = ("foreign_key",)
+"""Roles that are taken on weak evidence: safe, but to be confirmed."""
+
+
+def counts_of(
+    schema: TableSchema, document: Mapping[str, Any], content: bytes
+) -> DescriptionCounts:
+    """Return the counts of a table that was read.
+
+    Args:
+        schema: of the cleaned table.
+        document: the completed description.
+        content: its stored bytes.
+    """
+    learned = sum(column.learned for column in schema.columns)
+    replaced = sum(not column.learned and column.role in REPLACED for column in schema.columns)
+    kept = sum(not column.learned and column.kind in KEPT for column in schema.columns)
+    fields = document["schema"]["fields"]
+    return DescriptionCounts(
+        sha256=hashlib.sha256(content).hexdigest(),
+        learned=learned,
+        replaced=replaced,
+        dropped=max(len(fields) - learned - replaced - kept, 0),
+        to_confirm=sum(_is_asked(field) for field in fields),
+    )
+
+
+def _is_asked(field: Mapping[str, Any]) -> bool:
+    own = field.get(EXTENSION, {})
+    return own.get("role") in ASKED and own.get("source", {}).get("role") == "detected"
