@@ -2,8 +2,8 @@
 
 Starts `simulacra up` in a temporary directory and then uses only HTTP: upload a survey, wait for
 its model, generate 2,000 rows of which half are "very happy" and all watch 1 to 4 hours of
-television, download, compare, delete, and prove that nothing is left. Exits non-zero if any of
-this fails.
+television, download, compare, ask how education changes television hours before and after saying
+what came first, delete, and prove that nothing is left. Exits non-zero if any of this fails.
 """
 
 from __future__ import annotations
@@ -34,8 +34,16 @@ CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.50}},
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
+QUESTION: dict[str, Any] = {
+    "treatment": "education_years",
+    "value": 16,
+    "baseline": 12,
+    "outcome": "tv_hours",
+}
+BACKGROUND = ["year", "female", "black", "region_at_16", "both_parents_at_16"]
+"""Columns that were already so before education was settled; all others came later."""
 SURVEY = Path(__file__).with_name("gss_survey.csv")
-KINDS = "datasets,models,generationjobs"
+KINDS = "datasets,models,generationjobs,effectestimates"
 console = Console(width=110)
 timings: list[tuple[str, float]] = []
 
@@ -124,6 +132,26 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
     return dataset_id, met
 
 
+def ask(client: Client, dataset_id: str, **statements: list[str]) -> str:
+    """Ask for the effect, print the answer, and return the kind of its verdict."""
+    asked = client.estimate(dataset_id, **QUESTION, **statements)
+    wait_with_progress(client, asked.job_id, as_json=False)
+    effect = client.effect(asked.effect_id)
+    console.print(str(effect), markup=False, highlight=False)
+    return str(effect.verdict.kind) if effect.verdict else "none"
+
+
+def ask_twice(client: Client, dataset_id: str) -> bool:
+    """Ask before and after saying what came first; return whether the answer then rests on it."""
+    with step("ask how education changes television hours, without saying what came first"):
+        before = ask(client, dataset_id)
+    names = [column["name"] for column in client.schema(dataset_id)["columns"]]
+    later = [name for name in names if name not in (*BACKGROUND, QUESTION["treatment"])]
+    with step("say which columns were already so before education was settled, and ask again"):
+        after = ask(client, dataset_id, before=BACKGROUND, after=later)
+    return before != "assumed" and after == "assumed"
+
+
 def prove_gone(kubeconfig: str, data_dir: Path) -> bool:
     """Return whether no resource and no object is left, and print the counts."""
     left = kubectl(kubeconfig, "get", f"{KINDS},jobs,pods", "--all-namespaces", "-o", "name")
@@ -164,6 +192,7 @@ def main() -> int:
                 with step("get a token"):
                     client.datasets()
                 dataset_id, met = use(client, arguments.family, arguments.output)
+                answered = ask_twice(client, dataset_id)
                 console.print(f"[bold]$ kubectl get {KINDS} -A -o wide", highlight=False)
                 print(kubectl(ready["kubeconfig"], "get", KINDS, "-A", "-o", "wide"))
                 with step("delete the dataset and everything made from it"):
@@ -176,9 +205,10 @@ def main() -> int:
         table.add_row(name, f"{seconds:.2f}")
     console.print(table)
     console.print(f"The two files are in {arguments.output}/.")
-    if not (met and gone and certified):
+    is_kept = met and answered and gone and certified
+    if not is_kept:
         console.print("[red]A promise was not kept; see above.")
-    return 0 if met and gone and certified else 1
+    return 0 if is_kept else 1
 
 
 if __name__ == "__main__":

@@ -25,16 +25,19 @@ from simulacra.certificates import verify_certificate
 from simulacra.commands.options import format_of
 from simulacra.connection import Connection
 from simulacra.core import may_pass
+from simulacra.effect import Effect
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
 from simulacra.models import Json
 from simulacra.operations import uploads
+from simulacra.operations.effects import Population
 
 INSTRUCTIONS = (
     "Simulacra makes synthetic tables. Use `upload` for a table, `wait` for its job, and `schema` "
     "for its columns. Then `generate` rows under conditions or interventions on these columns, "
     "`wait` again, `download` the rows to a file, and `delete` the dataset when you are done. "
     "Generated rows are worth fewer respondents than there are rows: pass on what `download` says. "
-    "`estimate` answers causal questions. Rows never come back as text: work on the files."
+    "`estimate` answers causal questions: begin your answer with the text of its verdict. "
+    "Rows never come back as text: work on the files."
 )
 WAIT_SECONDS = 45.0
 """Longest duration of one call, except a small upload: many clients stop a tool after 60 s."""
@@ -192,8 +195,29 @@ class Tools:
             Field(description="Of a categorical outcome: the level whose share counts."),
         ] = None,
         segment: Annotated[str | None, Field(description="Column to split the effect by.")] = None,
+        before: Annotated[
+            list[str] | None,
+            Field(description="Columns settled before the treatment. Ask the user; do not guess."),
+        ] = None,
+        after: Annotated[
+            list[str] | None, Field(description="Columns that the treatment may have changed.")
+        ] = None,
+        dont_know: Annotated[
+            list[str] | None, Field(description="Columns that may be either.")
+        ] = None,
+        population: Annotated[
+            Population | None,
+            Field(description="Whose average effect: all (default), treated or overlap."),
+        ] = None,
+        negative_controls: Annotated[
+            list[str] | None, Field(description="Columns that the treatment cannot change.")
+        ] = None,
     ) -> Json:
-        """Start to estimate a causal effect. Wait for the job_id, then call status(effect_id)."""
+        """Start to estimate a causal effect. Wait for the job_id, then call status(effect_id).
+
+        Ask the user first which columns were already so before the treatment was settled, and give
+        them as `before`. Report the verdict's text word for word, before any number.
+        """
         with _tool_errors():
             return await self._client.estimate(
                 dataset_id,
@@ -203,6 +227,11 @@ class Tools:
                 outcome=outcome,
                 outcome_level=outcome_level,
                 segment=segment,
+                before=before or (),
+                after=after or (),
+                dont_know=dont_know or (),
+                population=population,
+                negative_controls=negative_controls or (),
             )
 
     async def wait(
@@ -219,9 +248,10 @@ class Tools:
         self,
         id: Annotated[str, Field(description="job_id, dataset_id, generation_id or effect_id.")],  # noqa: A002
     ) -> Json:
-        """Return the state of a resource: progress, expiry, attainment, effect figures."""
+        """Return the state of a resource: progress, expiry, attainment, an effect's verdict."""
         with _tool_errors():
-            return dict(await self._client.get(id))
+            found = await self._client.get(id)
+            return found.verdict_first() if isinstance(found, Effect) else dict(found)
 
     async def download(self, generation_id: str, path: Local) -> Json:
         """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file.

@@ -177,36 +177,6 @@ class Probe(Document):
         return f"<p>{escape(feasibility)}</p>{html_table(names, rows)}"
 
 
-class Effect(Document):
-    """An average causal effect with its interval and support."""
-
-    effect_id: str
-    dataset_id: str
-    job_id: str
-    status: str
-    treatment: str
-    value: float | str
-    baseline: float | str
-    outcome: str
-    segment: str | None
-    ace: Json | None
-    identified: bool | None
-    naive: float | None
-    method: str | None
-    adjustment: list[str] | None
-    segments: list[Json] | None
-    warnings: list[str] | None
-    error: Json | None
-
-    def _repr_html_(self) -> str:
-        """Return the effect, and that of each segment, as a table."""
-        segments = [(one.get("level"), one) for one in self.segments or []]
-        figures = [("all", self.ace or {}), *segments]
-        names = ("effect", "low", "high", "rows", "support")
-        rows = ((level, *(_number(one.get(name)) for name in names)) for level, one in figures)
-        return html_table((self.segment or "", *names), rows)
-
-
 class Report(Document):
     """Fidelity and privacy of a model's rows, or of a generation's (`asked` is its request)."""
 

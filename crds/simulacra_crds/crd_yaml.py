@@ -27,7 +27,10 @@ FIXED_SPEC = {
     "GenerationJob": (
         "modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards",
     ),
-    "EffectEstimate": ("modelRef", "treatment", "value", "baseline", "outcome", "segment"),
+    "EffectEstimate": (
+        "modelRef", "treatment", "value", "baseline", "outcome", "segment",
+        "before", "after", "dontKnow", "statedBy", "population", "negativeControls",
+    ),
 }  # fmt: skip
 """Fields of spec that cannot change after creation, because the work is done once."""
 

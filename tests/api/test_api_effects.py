@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from effect_results import FIGURES, TEXTS
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
 QUESTION = {
@@ -49,6 +50,19 @@ async def _request(http: httpx2.AsyncClient, dataset: str, key: str, body: Any) 
             },
             ["/value", "/outcome_level"],
         ),
+        ({"before": ["nosuch"]}, ["/before/0"]),
+        ({"before": ["region", "price"]}, ["/before/1"]),
+        ({"before": ["segment"]}, ["/before/0"]),
+        ({"before": ["id"]}, ["/before/0"]),
+        ({"before": ["region", "region"]}, ["/before/1"]),
+        ({"before": ["region"], "after": ["region"]}, ["/after/0"]),
+        ({"after": ["loyalty"], "dont_know": ["region", "loyalty"]}, ["/dont_know/1"]),
+        ({"before": ["loyalty"], "negative_controls": ["loyalty"]}, ["/negative_controls/0"]),
+        ({"negative_controls": ["region"]}, ["/negative_controls/0"]),
+        ({"negative_controls": ["segment"]}, ["/negative_controls/0"]),
+        ({"negative_controls": ["loyalty"] * 9}, ["/negative_controls"]),
+        ({"population": "everybody"}, ["/population"]),
+        ({"before": "region"}, ["/before"]),
         ({"retention_seconds": 604_801}, ["/retention_seconds"]),
         ({"color": 1}, ["/color"]),
     ],
@@ -94,7 +108,7 @@ async def test_effect_from_request_to_erasure(
     await acme.estimate(effect)
     assert (await http.get(f"/v1/jobs/{job}")).json()["effect_id"] == effect
     shown = (await http.get(f"/v1/effects/{effect}")).json()
-    assert shown["ace"] == {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
+    assert shown["ace"] == FIGURES
     assert shown["segments"][0]["level"] == "loyal"
     assert (shown["identified"], shown["method"], shown["warnings"]) == (True, "aipw", ["few rows"])
     listed = (await http.get(f"/v1/effects?dataset_id={ready}&status=ready")).json()["items"]
@@ -107,6 +121,16 @@ async def test_effect_from_request_to_erasure(
     assert (await http.delete(f"/v1/effects/{effect}")).status_code == 204
     await erased
     assert (await http.get(f"/v1/effects/{effect}")).status_code == 404
+
+
+async def test_key_of_a_request_from_before_the_statements_is_still_good(
+    http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    asked = await _request(http, ready, key, QUESTION)
+    plain = QUESTION | {"before": [], "after": [], "population": "all"}
+    assert (await _request(http, ready, key, plain)).json() == asked.json()
+    other = await _request(http, ready, key, QUESTION | {"before": ["region"]})
+    assert other.json()["code"] == "simio_idempotency_conflict"
 
 
 async def test_failed_effect_gives_the_reason(
@@ -128,3 +152,88 @@ async def test_effect_is_refused_until_the_dataset_is_ready(
 ) -> None:
     refused = await _request(http, uploaded, key, QUESTION)
     assert (refused.status_code, refused.json()["code"]) == (409, "simio_dataset_not_ready")
+
+
+async def test_statements_reach_the_resource_and_the_answer(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    stated = {
+        "before": ["region"],
+        "after": ["segment"],
+        "dont_know": ["loyalty"],
+        "population": "treated",
+    }
+    effect = (await _request(http, ready, key, QUESTION | stated)).json()["effect_id"]
+    spec = (await world.cluster.get(EFFECT_ESTIMATES, effect, "tenant-acme"))["spec"]
+    assert (spec["before"], spec["after"], spec["dontKnow"]) == (
+        ["region"],
+        ["segment"],
+        ["loyalty"],
+    )
+    assert (spec["population"], spec["statedBy"]) == ("treated", "client.acme")
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert {name: shown[name] for name in stated} == stated
+    assert shown["verdict"] is None
+
+    await acme.estimate(effect)
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert shown["verdict"] == {
+        "kind": "assumed",
+        "text": TEXTS["assumed"],
+        "rests_on": [
+            {
+                "earlier": ["region"],
+                "later": ["price"],
+                "origin": "request",
+                "author": "client",
+                "time": None,
+            }
+        ],
+        "asks": None,
+    }
+    assert (shown["precision"], shown["effective_rows"]) == ("clear", 41.5)
+    assert shown["union"] == {"low": -0.6, "high": -0.2}
+    assert [one["adjustment"] for one in shown["alternatives"]] == [["region"], []]
+    assert shown["checks"][0]["outcome"] == "passed"
+    assert shown["sensitivity"]["yardsticks"][0]["column"] == "region"
+    assert shown["open_columns"] == ["id"]
+    assert list(shown).index("verdict") < list(shown).index("ace")
+
+
+@pytest.mark.parametrize("kind", ["suggested", "open", "contradicted", "unanswerable"])
+async def test_only_an_assumed_effect_is_called_identified(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str
+) -> None:
+    effect = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
+    await acme.estimate(effect, kind)
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert (shown["verdict"]["kind"], shown["identified"]) == (kind, False)
+    assert shown["verdict"]["asks"] == "region"
+    figures = [shown[name] for name in ("ace", "union", "alternatives", "segments", "sensitivity")]
+    is_answered = kind != "unanswerable"
+    assert [figure is not None for figure in figures] == [is_answered] * 5
+
+
+async def test_estimate_made_before_verdicts_is_never_upgraded(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    effect = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
+    await acme.estimate(effect, None)
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert (shown["status"], shown["verdict"], shown["identified"]) == ("ready", None, False)
+    assert (shown["ace"], shown["union"], shown["precision"]) == (FIGURES, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("regions", "Did you mean 'region'?"),
+        ("zzzzzz", "GET the dataset's schema"),
+    ],
+)
+async def test_unknown_column_gets_the_closest_name(
+    http: httpx2.AsyncClient, ready: str, key: str, name: str, text: str
+) -> None:
+    answer = await _request(http, ready, key, QUESTION | {"dont_know": [name]})
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], text in error["detail"]) == ("/dont_know/0", True)

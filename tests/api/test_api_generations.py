@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx2
+import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.tasks import IDENTIFICATION
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 URL = "/v1/datasets/{}/generations"
@@ -103,6 +106,23 @@ async def test_counterfactual_can_set_a_column_with_a_condition(
     assert (shown["counterfactual"], shown["identification"]) == (True, None)
     other = await _request(http, ready, f"{key}-do", body | {"counterfactual": False})
     assert other.json()["errors"][0]["pointer"] == "/interventions/segment"
+
+
+@pytest.mark.parametrize("kind", ["assumed", "open", None])
+async def test_rows_under_do_carry_the_verdict_of_an_effect(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str | None
+) -> None:
+    body = {"row_count": 2, "interventions": {"price": 3}}
+    name = (await _request(http, ready, key, body)).json()["generation_id"]
+    stored: dict[str, Any] = {"identified": True, "warnings": ["thin"]}
+    if kind is not None:
+        stored["verdict"] = {"kind": kind, "text": "words", "restsOn": [], "asks": None}
+    await acme.write(GENERATION_JOBS, name, IDENTIFICATION, json.dumps(stored).encode())
+    await acme.generate(name, [pa.table({"price": [3.0, 3.0]})])
+    shown = (await http.get(f"/v1/generations/{name}")).json()["identification"]
+    assert (shown["identified"], shown["warnings"]) == (kind == "assumed", ["thin"])
+    words = {"kind": kind, "text": "words", "rests_on": [], "asks": None}
+    assert shown["verdict"] == (None if kind is None else words)
 
 
 async def test_generation_can_leave_out_the_evidence_weight(

@@ -49,7 +49,13 @@ async def test_upload_generate_download_and_delete(
     assert "retry-after" not in done.headers
 
     schema = (await http.get(f"/v1/datasets/{dataset}/schema")).json()
-    assert [column["name"] for column in schema["columns"]] == ["segment", "price", "id"]
+    assert [column["name"] for column in schema["columns"]] == [
+        "segment",
+        "price",
+        "loyalty",
+        "region",
+        "id",
+    ]
     assert (await http.get(f"/v1/datasets/{dataset}/report")).json() == {"fidelity": {"score": 0.9}}
     assert (await http.get(f"/v1/datasets/{dataset}/graph")).json() == {"edges": []}
 

@@ -63,6 +63,12 @@ CHANGES: dict[str, Object] = {
         "baseline": {"number": 3},
         "outcome": "c",
         "segment": "c",
+        "before": ["d"],
+        "after": ["e"],
+        "dontKnow": ["f"],
+        "statedBy": "ada",
+        "population": "treated",
+        "negativeControls": ["g"],
     },
 }
 """Another valid value of every field that is fixed at creation."""

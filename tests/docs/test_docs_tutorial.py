@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
 def test_tutorial_runs_as_written(workspace: Any) -> None:
     blocks = re.findall(r"```(bash|python)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert [kind for kind, _ in blocks] == ["bash", *["python"] * 5, "bash", "bash"]
+    assert [kind for kind, _ in blocks] == ["bash", *["python"] * 6, "bash", "bash"]
     (workspace.folder / "session.py").write_text(
         "".join(text for kind, text in blocks if kind == "python")
     )

@@ -32,6 +32,7 @@ import uvicorn
 
 import helm_chart
 import yaml
+from effect_results import effect_result
 from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
@@ -92,6 +93,13 @@ TABLE = TableSchema(
             ],
         ),
         ColumnSchema(name="price", kind="numeric", storage="double", minimum=1.0, maximum=9.0),
+        ColumnSchema(name="loyalty", kind="integer", storage="int64", minimum=0, maximum=10),
+        ColumnSchema(
+            name="region",
+            kind="categorical",
+            storage="string",
+            levels=[LevelSchema(value="north", share=0.5), LevelSchema(value="south", share=0.5)],
+        ),
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
     ],
 )
@@ -314,17 +322,17 @@ class StandIn:
         await self.status(GENERATION_JOBS, name, phase=phase, rows=rows, artefacts=entries)
         return files
 
-    async def estimate(self, name: str) -> None:
-        """Store an estimate as the trainer's `estimate` does."""
-        figures = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
-        segments = [figures | {"level": "loyal"}]
-        found = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment=loyal"}
-        estimate = figures | {"identified": True}
-        found |= {"estimate": estimate, "naive": -0.5, "method": "aipw", "adjustment": []}
-        found |= {"alternatives": [], "segment": "segment", "segments": segments}
-        found |= {"warnings": ["few rows"]}
+    async def estimate(self, name: str, verdict: str | None = "assumed") -> None:
+        """Store an estimate as the trainer's `estimate` does; None: as before verdicts."""
+        found = effect_result(verdict or "assumed").to_wire()
+        if verdict is None:
+            later = ("verdict", "precision", "union", "effectiveRows", "checks", "sensitivity")
+            found = {key: value for key, value in found.items() if key not in later}
+            kinds = ("verdict", "precision", "effectiveRows", "robustness")
+            kept = {key: value for key, value in found["estimate"].items() if key not in kinds}
+            found["estimate"] = kept | {"identified": True}
         await self.write(EFFECT_ESTIMATES, name, ESTIMATE, json.dumps(found).encode())
-        await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=estimate)
+        await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=found["estimate"])
 
     async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
         report = {"percent": percent, "etaSeconds": eta, "step": "fit"}

@@ -162,6 +162,7 @@ def succeed(task: TaskSpec, shard: int) -> Object:
         result |= {"family": "forest", "figures": {"fidelity": 0.9}}
     if task.task == "generate":
         result["attainment"] = {"status": "exact", "asked": 1, "met": 1}
+        result |= {"identified": False, "verdict": "open"}
     if task.task == "estimate":
         sample = {
             "effect": 1.5,
@@ -170,6 +171,10 @@ def succeed(task: TaskSpec, shard: int) -> Object:
             "rows": 10,
             "support": 1.0,
             "identified": True,
+            "verdict": "assumed",
+            "precision": "clear",
+            "effectiveRows": 8.0,
+            "robustness": 0.1,
         }
         result["estimate"] = sample
     return {"exitCode": 0, "reason": "Completed", "message": json.dumps(result)}

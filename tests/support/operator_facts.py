@@ -38,6 +38,11 @@ SPECS: dict[str, Object] = {
         "value": {"number": 1},
         "baseline": {"number": 0},
         "outcome": SECRET,
+        "before": [SECRET],
+        "after": [SECRET],
+        "dontKnow": [SECRET],
+        "negativeControls": [SECRET],
+        "statedBy": SECRET,
     },
 }
 

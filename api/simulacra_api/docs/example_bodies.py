@@ -125,7 +125,34 @@ GENERATION_BODY = {
     "error": None,
 }
 FIGURES = {"effect": -0.42, "low": -0.58, "high": -0.26, "rows": 1930, "support": 0.91}
-EFFECT_BODY = {
+ALTERNATIVE: Json = {
+    "adjustment": ["region"],
+    "effect": -0.42,
+    "low": -0.58,
+    "high": -0.26,
+    "support": 0.91,
+    "effective_rows": 611.4,
+    "reverses": False,
+}
+VERDICT: Json = {
+    "kind": "assumed",
+    "text": (
+        "If price comes before segment, as you said, and nothing unseen moves both: -0.42"
+        " [-0.58, -0.26]. Before price came, you said: region. An unseen cause that explains 14 %"
+        " of what is left of both would bring this to 0."
+    ),
+    "rests_on": [
+        {
+            "earlier": ["region"],
+            "later": ["price"],
+            "origin": "request",
+            "author": "client.initech",
+            "time": CREATED,
+        }
+    ],
+    "asks": None,
+}
+EFFECT_BODY: Json = {
     "effect_id": EFFECT,
     "dataset_id": DATASET,
     "job_id": f"job-{EFFECT}",
@@ -134,12 +161,26 @@ EFFECT_BODY = {
     "value": 9.0,
     "baseline": 5.0,
     "outcome": "segment=loyal",
+    "outcome_level": "loyal",
     "segment": "segment",
+    "before": ["region"],
+    "after": [],
+    "dont_know": [],
+    "population": "all",
+    "negative_controls": [],
+    "verdict": VERDICT,
+    "precision": "clear",
+    "union": {"low": -0.58, "high": -0.26},
     "ace": FIGURES,
     "identified": True,
+    "effective_rows": 611.4,
     "naive": -0.55,
     "method": "aipw",
     "adjustment": ["region"],
+    "alternatives": [ALTERNATIVE],
+    "open_columns": [],
+    "checks": [{"name": "placebo", "outcome": "passed", "detail": "0.01 [-0.03, 0.05]"}],
+    "sensitivity": {"robustness": 0.14, "robustness_near": 0.09, "yardsticks": []},
     "segments": [FIGURES | {"level": "loyal"}],
     "warnings": [],
     "created_at": CREATED,

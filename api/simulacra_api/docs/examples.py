@@ -246,6 +246,8 @@ EXAMPLES: dict[str, Example] = {
             "baseline": 5.0,
             "outcome": "segment",
             "outcome_level": "loyal",
+            "before": ["region"],
+            "after": ["segment"],
         },
         {202: EFFECT_ACCEPTED | {"status": "queued"}, 201: EFFECT_ACCEPTED | {"status": "ready"}},
     ),

@@ -84,7 +84,7 @@ async def list_effects(
 async def get_effect(
     effect_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
-    """Effect, 95 % interval, rows and support, also by segment if requested; and warnings."""
+    """The verdict first: what the answer rests on. Then the effect, its interval and its checks."""
     body = await effect_body(repository, await repository.effect(effect_id, deleting=True))
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))

@@ -10,7 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.http.field_types import Retention, SetValue, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, VerdictKind
+from simulacra_crds.kinds.effect_estimate import (
+    NegativeControls,
+    Population,
+    Precision,
+    StatedColumns,
+)
 
 
 class EffectRequest(BaseModel):
@@ -29,6 +35,30 @@ class EffectRequest(BaseModel):
     )
     segment: ColumnName | None = Field(
         default=None, description="Also give the effect for each level of this column (CATE)."
+    )
+    before: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that were already so before the treatment was settled. The effect is"
+        " adjusted for all of them.",
+    )
+    after: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that came after the treatment. They are never adjusted for. The"
+        " outcome here states that the treatment comes first.",
+    )
+    dont_know: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that may be either. The interval covers both.",
+    )
+    population: Population = Field(
+        default="all",
+        description="Whose average effect: all, those who have the value (treated), or those who"
+        " could have had either value (overlap).",
+    )
+    negative_controls: NegativeControls = Field(
+        default_factory=list,
+        description="Columns that the treatment cannot change but that share its unseen causes,"
+        " such as the outcome asked earlier. A change of one of them contradicts the answer.",
     )
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
 
@@ -59,6 +89,79 @@ class SegmentFigures(EffectFigures):
     level: str
 
 
+class StatementBody(BaseModel):
+    """What somebody said: each `earlier` column came before each `later` one."""
+
+    earlier: list[str]
+    later: list[str]
+    origin: str = Field(
+        description="request: of this question; tiers or required: knowledge of the model;"
+        " proposed: recognized by the service and confirmed."
+    )
+    author: str | None = None
+    time: datetime | None = None
+
+
+class VerdictBody(BaseModel):
+    """What may be claimed. Show the text before any number."""
+
+    kind: VerdictKind
+    text: str
+    rests_on: list[StatementBody] = Field(default=[], description="The statements that it uses.")
+    asks: str | None = Field(
+        default=None,
+        description="The column whose place would narrow the interval most: state it in before,"
+        " after or dont_know, and estimate again.",
+    )
+
+
+class UnionBody(BaseModel):
+    """The union of the 95 % intervals of all adjustment sets left open."""
+
+    low: float
+    high: float
+
+
+class AlternativeBody(BaseModel):
+    """The effect if these columns come before the treatment."""
+
+    adjustment: list[str]
+    effect: float
+    low: float
+    high: float
+    support: float
+    effective_rows: float | None = None
+    reverses: bool = Field(
+        default=False, description="The outcome causes the treatment here, so the effect is 0."
+    )
+
+
+class CheckBody(BaseModel):
+    """A check of the answer, and what it saw."""
+
+    name: str
+    outcome: Literal["passed", "failed", "not checked"]
+    detail: str
+
+
+class YardstickBody(BaseModel):
+    """How far leaving a column out moves the effect, and how strong it is (0..1)."""
+
+    column: str
+    shift: float
+    strength: float
+
+
+class SensitivityBody(BaseModel):
+    """How strong an unseen cause must be to bring the effect to 0."""
+
+    robustness: float = Field(
+        description="Share of what is left of treatment and outcome that it must explain (0..1)."
+    )
+    robustness_near: float = Field(description="The same for the nearer end of the interval.")
+    yardsticks: list[YardstickBody] = []
+
+
 class EffectBody(BaseModel):
     """An effect estimate."""
 
@@ -69,21 +172,41 @@ class EffectBody(BaseModel):
     treatment: str
     value: float | str
     baseline: float | str
-    outcome: str
+    outcome: str = Field(description="The column, or column=level for the share of a level.")
+    outcome_level: str | None = Field(default=None, description="That level, once there is one.")
     segment: str | None
-    ace: EffectFigures | None = None
+    before: list[str] = []
+    after: list[str] = []
+    dont_know: list[str] = []
+    population: Population = "all"
+    negative_controls: list[str] = []
+    verdict: VerdictBody | None = Field(
+        default=None, description="Null for an estimate made before verdicts: estimate again."
+    )
+    precision: Precision | None = None
+    union: UnionBody | None = None
+    ace: EffectFigures | None = Field(
+        default=None, description="Null until it is ready, and if the verdict is unanswerable."
+    )
     identified: bool | None = Field(
-        default=None,
-        description=(
-            "Whether the causal graph determines the effect; otherwise the interval covers the"
-            " effects in all graphs that fit the data."
-        ),
+        default=None, description="Deprecated: whether the verdict is assumed."
+    )
+    effective_rows: float | None = Field(
+        default=None, description="Rows that the smaller arm's weights are worth."
     )
     naive: float | None = Field(
         default=None, description="The plain difference of averages, with confounding."
     )
     method: str | None = None
     adjustment: list[str] | None = Field(default=None, description="Columns adjusted for.")
+    alternatives: list[AlternativeBody] | None = Field(
+        default=None, description="One entry per adjustment set left open, the chosen one first."
+    )
+    open_columns: list[str] | None = Field(
+        default=None, description="Columns whose place nobody stated."
+    )
+    checks: list[CheckBody] | None = None
+    sensitivity: SensitivityBody | None = None
     segments: list[SegmentFigures] | None = None
     warnings: list[str] | None = None
     created_at: datetime | None

@@ -7,9 +7,9 @@ name levels, so they are read from its encrypted artifact.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from simulacra_api.effects.schemas import EffectBody, EffectItem, EffectRequest
+from simulacra_api.generations.service import snake_case
 from simulacra_api.http.pagination import ResourceQuery, page_of
 from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.service import dataset_of, expiry_of, result_job, result_status
@@ -21,6 +21,7 @@ from simulacra_api.tenancy.create import (
 )
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_crds.contract.effect_statements import check_statements
 from simulacra_crds.contract.generation_conditions import (
     FieldError,
     check_interventions,
@@ -33,6 +34,20 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import EFFECT_ESTIMATES, Object
 
+STATEMENTS = {
+    "before": "before",
+    "after": "after",
+    "dont_know": "dontKnow",
+    "negative_controls": "negativeControls",
+}
+"""The request's lists of columns, and their names in an EffectEstimate's spec."""
+COPIED = (
+    "outcome_level", "verdict", "precision", "effective_rows", "naive", "method", "adjustment",
+    "checks", "warnings",
+)  # fmt: skip
+"""Fields of the artifact that the answer has under the same name."""
+EFFECTS = ("union", "alternatives", "sensitivity", "segments")
+"""Those that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 MAX_OUTCOME = 256
 """Longest `outcome=level` of an EffectEstimate, in characters."""
 
@@ -47,7 +62,10 @@ async def request_effect(
             that was used for another request.
     """
     name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
+    # A field added to the body later must not change the digest of earlier requests.
+    unset = {field for field in STATEMENTS if not getattr(request, field)}
+    unset |= {"population"} if request.population == "all" else set()
+    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
     if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
         return existing
     check_retention(repository, request.retention_seconds)
@@ -63,7 +81,8 @@ async def request_effect(
         "baseline": {unit: request.baseline if unit == "number" else str(request.baseline)},
         "outcome": _outcome(request),
         "retentionSeconds": request.retention_seconds,
-    } | ({"segment": request.segment} if request.segment else {})
+        **_optional(request, repository.caller.client_id),
+    }
     return await create_from_model(
         repository, EFFECT_ESTIMATES, name, model, spec, dataset=dataset, digest=digest
     )
@@ -91,6 +110,8 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
         elif column.kind == "multi":
             detail = several_answers(column)
             errors.append(FieldError(pointer="/segment", detail=detail))
+    lists = {name: getattr(request, name) for name in STATEMENTS}
+    errors += check_statements(lists, request.treatment, request.outcome, schema)
     return [error for at, error in enumerate(errors) if error not in errors[:at]]
 
 
@@ -115,6 +136,16 @@ def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldErr
     elif len(_outcome(request)) > MAX_OUTCOME:
         detail = f"Outcome and level must have at most {MAX_OUTCOME - 1} characters together."
     return [FieldError(pointer="/outcome_level", detail=detail)] if detail else []
+
+
+def _optional(request: EffectRequest, client: str) -> Object:
+    """Return the fields of spec that the request states, and who states them."""
+    found: Object = {wire: getattr(request, name) for name, wire in STATEMENTS.items()}
+    if any(found.values()):
+        found["statedBy"] = client
+    if request.population != "all":
+        found["population"] = request.population
+    return {name: value for name, value in (found | {"segment": request.segment}).items() if value}
 
 
 def _outcome(request: EffectRequest) -> str:
@@ -161,6 +192,11 @@ async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> E
         baseline=spec.baseline.value,
         outcome=spec.outcome,
         segment=spec.segment,
+        before=spec.before,
+        after=spec.after,
+        dont_know=spec.dont_know,
+        population=spec.population,
+        negative_controls=spec.negative_controls,
         created_at=effect.metadata.creation_timestamp,
         expires_at=expiry_of(effect),
         error=job.error,
@@ -168,11 +204,12 @@ async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> E
     )
 
 
-async def _figures(repository: TenantRepository, effect: EffectEstimate) -> dict[str, Any]:
-    found = json.loads(await repository.read(effect, ESTIMATE))
-    copied = ("naive", "method", "adjustment", "segments", "warnings")
-    return {
-        "ace": found["estimate"],
-        "identified": found["estimate"]["identified"],
-        **{name: found.get(name) for name in copied},
-    }
+async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Object:
+    """Return the figures of the artifact; those of estimates made before verdicts have few."""
+    found = snake_case(json.loads(await repository.read(effect, ESTIMATE)))
+    verdict = found.get("verdict")
+    kind = None if verdict is None else verdict["kind"]
+    figures = {name: found.get(name) for name in COPIED}
+    if kind != "unanswerable":
+        figures |= {"ace": found["estimate"]} | {name: found.get(name) for name in EFFECTS}
+    return figures | {"identified": kind == "assumed", "open_columns": found.get("dont_know")}

@@ -106,8 +106,9 @@ class GenerationBody(BaseModel):
     identification: dict[str, Any] | None = Field(
         default=None,
         description=(
-            "With interventions: whether the causal graph determines their effect (identified),"
-            " the assumption behind counterfactual twins (assumption), and warnings."
+            "With interventions: what may be claimed of their effects (verdict, as of an effect;"
+            " null for rows made before verdicts), the assumption behind counterfactual twins"
+            " (assumption), and warnings. identified is deprecated: whether the verdict is assumed."
         ),
     )
     attainment: dict[str, Any] | None = Field(

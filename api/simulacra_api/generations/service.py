@@ -182,7 +182,7 @@ async def generation_body(
         if spec.evidence:
             body.evidence = await _document(repository, generation, EVIDENCE)
         if spec.interventions:
-            body.identification = await _document(repository, generation, IDENTIFICATION)
+            body.identification = await _identification(repository, generation)
         body.artifacts = await customer_artifacts(repository, generation)
         if not body.artifacts:
             await _add_link(repository, generation, body)
@@ -209,20 +209,32 @@ async def attainment_of(
     return await _document(repository, generation, ATTAINMENT)
 
 
+async def _identification(
+    repository: TenantRepository, generation: GenerationJob
+) -> dict[str, Any] | None:
+    """Return what the effects of do() rest on; rows made before verdicts are never upgraded."""
+    found = await _document(repository, generation, IDENTIFICATION)
+    if found is None:
+        return None
+    verdict = found.get("verdict")
+    is_assumed = verdict is not None and verdict["kind"] == "assumed"
+    return found | {"verdict": verdict, "identified": is_assumed}
+
+
 async def _document(
     repository: TenantRepository, generation: GenerationJob, artifact: str
 ) -> dict[str, Any] | None:
     try:
-        return dict(_snake(json.loads(await repository.read(generation, artifact))))
+        return dict(snake_case(json.loads(await repository.read(generation, artifact))))
     except ArtifactMissing:  # the rows can be downloaded without it
         return None
 
 
-def _snake(value: Any) -> Any:
+def snake_case(value: Any) -> Any:
     """Rename the keys of an artifact from camelCase; column names in it are values, not keys."""
     if isinstance(value, dict):
-        return {to_snake(key): _snake(item) for key, item in value.items()}
-    return [_snake(item) for item in value] if isinstance(value, list) else value
+        return {to_snake(key): snake_case(item) for key, item in value.items()}
+    return [snake_case(item) for item in value] if isinstance(value, list) else value
 
 
 async def report_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import uuid
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from simulacra.commands.options import (
 )
 from simulacra.commands.output import print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
+from simulacra.operations.effects import Population
 
 app = typer.Typer()
 
@@ -33,11 +35,25 @@ def effect(
         str | None, typer.Option(help="Of a categorical outcome: the level whose share counts.")
     ] = None,
     segment: Annotated[str | None, typer.Option(help="Column to split the effect by.")] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(help="Columns settled before the treatment, with commas between them."),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Columns that the treatment may have changed.")
+    ] = None,
+    dont_know: Annotated[str | None, typer.Option(help="Columns that may be either.")] = None,
+    population: Annotated[
+        Population | None, typer.Option(help="Whose average effect; all if not given.")
+    ] = None,
+    negative_controls: Annotated[
+        str | None, typer.Option(help="Columns that the treatment cannot change.")
+    ] = None,
     key: Key = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate an average causal effect, and wait for it."""
+    """Estimate an average causal effect, wait for it, and print what it rests on."""
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id).columns}
@@ -50,6 +66,11 @@ def effect(
             outcome=outcome,
             outcome_level=outcome_level,
             segment=segment,
+            before=_columns(before),
+            after=_columns(after),
+            dont_know=_columns(dont_know),
+            population=population,
+            negative_controls=_columns(negative_controls),
             key=key,
         )
         wait_with_progress(client, started.job_id, as_json)
@@ -66,6 +87,14 @@ def effects(
     """List the effect estimates, newest first."""
     with connected(connection) as client:
         print_result(client.effects(**filters(status=status, dataset_id=dataset_id)), as_json)
+
+
+def _columns(text: str | None) -> list[str]:
+    """Return the names in a list with commas; a name that has a comma is quoted as in CSV."""
+    if not text:
+        return []
+    (row,) = csv.reader([text], skipinitialspace=True)
+    return [name.strip() for name in row if name.strip()]
 
 
 def _number(text: str) -> float:

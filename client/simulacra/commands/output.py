@@ -26,8 +26,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from simulacra.client import Client
+from simulacra.effect import Effect
 from simulacra.models import Job
 from simulacra.upload_io import OnBytes
 
@@ -47,7 +49,9 @@ def note(text: str, style: str | None = None) -> None:
     console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(value: Any) -> Table | str:
+def _table(value: Any) -> Table | Text | str:
+    if isinstance(value, Effect):
+        return Text(str(value))
     if isinstance(value, dict):
         table = Table(show_header=False)
         for name, cell in value.items():

@@ -21,8 +21,9 @@ from simulacra.core import (
     poll,
     send,
 )
+from simulacra.effect import Effect
 from simulacra.errors import ApiError
-from simulacra.models import Dataset, Document, Effect, Generation, Job, Report
+from simulacra.models import Dataset, Document, Generation, Job, Report
 
 KINDS: dict[str, tuple[str, type[Document]]] = {
     "ds-": ("datasets", Dataset),

@@ -10,11 +10,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_crds.kinds.base import ColumnName, KubeModel, Timestamp
-from simulacra_crds.kinds.effect_estimate import Estimate, Precision, VerdictKind
+from simulacra_crds.kinds.base import ColumnName, KubeModel, Timestamp, VerdictKind
+from simulacra_crds.kinds.effect_estimate import Estimate, Population, Precision
 
 Method = Literal["aipw", "aipw-window"]
-Population = Literal["all", "treated", "overlap"]
 Origin = Literal["request", "tiers", "required", "proposed"]
 CheckName = Literal["graph against itself", "placebo", "negative control", "overlap"]
 VERDICT_KINDS: tuple[VerdictKind, ...] = (

@@ -23,10 +23,11 @@ from simulacra_crds.kinds.base import (
     Progress,
     Sha256,
     Timestamp,
+    VerdictKind,
     WrappedKey,
 )
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
-from simulacra_crds.kinds.effect_estimate import Estimate, VerdictKind
+from simulacra_crds.kinds.effect_estimate import Estimate, NegativeControls, Population
 from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
 
@@ -221,10 +222,8 @@ class EstimateRequest(KubeModel):
     before: Columns = Field(default_factory=list)
     after: Columns = Field(default_factory=list)
     dont_know: Columns = Field(default_factory=list)
-    population: Literal["all", "treated", "overlap"] = "all"
-    negative_controls: Annotated[list[ColumnName], Field(max_length=8)] = Field(
-        default_factory=list
-    )
+    population: Population = "all"
+    negative_controls: NegativeControls = Field(default_factory=list)
     author: str | None = Field(default=None, max_length=256)
     stated_at: Timestamp | None = None
 

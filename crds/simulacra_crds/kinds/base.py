@@ -48,6 +48,8 @@ ANNOTATION_UPLOAD_RECEIVED = f"{GROUP}/upload-received"
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
+VerdictKind = Literal["assumed", "suggested", "open", "contradicted", "unanswerable"]
+"""What may be claimed of a causal answer."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Level = Annotated[str, Field(max_length=512)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,13 +17,16 @@ from simulacra_crds.kinds.base import (
     PrinterColumn,
     Resource,
     RetainedSpec,
+    VerdictKind,
     WorkStatus,
 )
 from simulacra_crds.kinds.generation_job import InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
 
-VerdictKind = Literal["assumed", "suggested", "open", "contradicted", "unanswerable"]
 Precision = Literal["clear", "not significant", "thin support", "very thin"]
+Population = Literal["all", "treated", "overlap"]
+StatedColumns = Annotated[list[ColumnName], Field(max_length=300)]
+NegativeControls = Annotated[list[ColumnName], Field(max_length=8)]
 
 
 class EffectEstimateSpec(RetainedSpec):
@@ -38,6 +41,34 @@ class EffectEstimateSpec(RetainedSpec):
     )
     segment: ColumnName | None = Field(
         default=None, description="Also report the effect by level of this column."
+    )
+    before: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that were already so before the treatment was settled; adjusted for.",
+    )
+    after: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that came after the treatment; never adjusted for. The outcome here "
+        "states that the treatment comes first.",
+    )
+    dont_know: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that may be either: the interval covers both.",
+    )
+    stated_by: str | None = Field(
+        default=None,
+        max_length=256,
+        description="Who stated the lists; the answer repeats it. The API fills in its client.",
+    )
+    population: Population = Field(
+        default="all",
+        description="Whose average effect: all, those who have the value (treated), or those who "
+        "could have had either value (overlap).",
+    )
+    negative_controls: NegativeControls = Field(
+        default_factory=list,
+        description="Columns that the treatment cannot change but that share its unseen causes, "
+        "such as the outcome asked earlier.",
     )
 
 
@@ -99,6 +130,7 @@ class EffectEstimate(Resource):
         PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
         PHASE,
         READY,
+        PrinterColumn(name="Verdict", json_path=".status.estimate.verdict"),
         PrinterColumn(name="Effect", type="number", json_path=".status.estimate.effect"),
         REASON,
         EXPIRES,

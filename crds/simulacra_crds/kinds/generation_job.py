@@ -19,6 +19,7 @@ from simulacra_crds.kinds.base import (
     PrinterColumn,
     Resource,
     RetainedSpec,
+    VerdictKind,
     WorkStatus,
     cel_rules,
 )
@@ -164,7 +165,11 @@ class GenerationJobStatus(WorkStatus):
     rows: int | None = Field(default=None, ge=0, description="Number of rows generated.")
     identified: bool | None = Field(
         default=None,
-        description="With interventions: whether the causal graph determines their effects.",
+        description="Deprecated: with interventions, whether the verdict is assumed.",
+    )
+    verdict: VerdictKind | None = Field(
+        default=None,
+        description="With interventions: what may be claimed of their effects.",
     )
     worth: float | None = Field(
         default=None,

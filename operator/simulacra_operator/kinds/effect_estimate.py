@@ -32,6 +32,13 @@ def _request(seen: Observed) -> KubeModel:
         baseline=spec.baseline.value,
         outcome=spec.outcome,
         segment=spec.segment,
+        before=spec.before,
+        after=spec.after,
+        dont_know=spec.dont_know,
+        population=spec.population,
+        negative_controls=spec.negative_controls,
+        author=spec.stated_by,
+        stated_at=seen.resource.meta.creation_timestamp,
     )
 
 

@@ -60,6 +60,7 @@ def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
         "rows": sum(result.rows or 0 for result in results),
         "attainment": attainment,
         "identified": results[0].identified,
+        "verdict": results[0].verdict,
         "worth": results[0].worth,
         "artefacts": [artifacts[name] for name in sorted(artifacts)],
     }

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.answers import Population
+from simulacra_crds.kinds.effect_estimate import Population
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity, Span, Verdict
-from simulacra_crds.kinds.effect_estimate import Precision, VerdictKind
+from simulacra_crds.kinds.base import VerdictKind
+from simulacra_crds.kinds.effect_estimate import Precision
 from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
 

@@ -49,6 +49,13 @@ function Report({ session, id }) {
     <${SaveReport} session=${session} path=${path} id=${id} /></section>`;
 }
 
+/** What the effects of do() rest on: the verdict, the assumption behind twins, and what is left open. */
+function RestsOn({ of }) {
+  return html`<section class="card effect" aria-labelledby="rests-title"><h2 id="rests-title">What the interventions rest on</h2>
+    <p class="lead">${of.verdict?.text ?? "These rows were made before verdicts, so they do not say what they rest on."}</p>
+    ${of.assumption && html`<p class="quiet">${of.assumption}</p>`}${(of.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}</section>`;
+}
+
 export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
@@ -62,6 +69,7 @@ export function Generation({ session, id }) {
     <${Progress} session=${session} jobId=${one.job_id} status=${one.status} percent=${one.progress_percent} onEnd=${again} />
     ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
     ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
+    ${one.identification && html`<${RestsOn} of=${one.identification} />`}
     ${one.evidence && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
     ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />`}

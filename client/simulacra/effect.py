@@ -1,0 +1,166 @@
+"""An effect estimate as the service answers: its verdict in words, then its figures.
+
+The verdict says what an answer rests on, so every view shows it before any number.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from simulacra.models import Document, Json, html_table
+
+MADE_BEFORE = (
+    "This estimate was made before verdicts, so it does not say what it rests on. Estimate again."
+)
+_FIGURES = ("effect", "low", "high", "rows", "support")
+_SHOWN = 3
+"""Columns that a row of the printed table names at most."""
+_FIRST = ("precision", "union", "alternatives", "checks")
+
+
+class Verdict(Document):
+    """What may be claimed: kind, text, rests_on (statements) and asks (a column, or None)."""
+
+    kind: str
+    text: str
+    rests_on: list[Json] | None
+    asks: str | None
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return str(self["text"])
+
+
+class Effect(Document):
+    """An average causal effect. `print(effect)` begins with what it rests on."""
+
+    effect_id: str
+    dataset_id: str
+    job_id: str
+    status: str
+    treatment: str
+    value: float | str
+    baseline: float | str
+    outcome: str
+    segment: str | None
+    before: list[str] | None
+    after: list[str] | None
+    dont_know: list[str] | None
+    population: str | None
+    negative_controls: list[str] | None
+    precision: str | None
+    union: Json | None
+    ace: Json | None
+    identified: bool | None
+    """Deprecated: whether the verdict is assumed."""
+    effective_rows: float | None
+    naive: float | None
+    method: str | None
+    adjustment: list[str] | None
+    alternatives: list[Json] | None
+    open_columns: list[str] | None
+    checks: list[Json] | None
+    sensitivity: Json | None
+    segments: list[Json] | None
+    warnings: list[str] | None
+    error: Json | None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What may be claimed; None until there is an answer, or if it was made before verdicts."""
+        found = self.get("verdict")
+        return None if found is None else Verdict(found)
+
+    def verdict_first(self) -> Json:
+        """Return the fields with the verdict before any figure."""
+        if self.status != "ready":
+            return dict(self)
+        first = {name: self[name] for name in _FIRST if name in self}
+        verdict = {"verdict": self.get("verdict") or MADE_BEFORE}
+        return verdict | first | self | verdict
+
+    def __str__(self) -> str:
+        """Return the verdict, its precision, then a table of the figures."""
+        if self.status != "ready":
+            return "\n".join([f"{self.effect_id}: {self.status}", *self._failure()])
+        rows = [("", *_FIGURES), *([name, *cells] for name, cells in self._rows())]
+        table = [_plain_table(rows)] if self.ace else []
+        return "\n\n".join(["\n".join(self._words()), *table, *self._notes()])
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML."""
+        if self.status != "ready":
+            return super()._repr_html_()
+        words = "".join(f"<p>{escape(line)}</p>" for line in self._words())
+        rows = ([name, *cells] for name, cells in self._rows())
+        return words + (html_table(("", *_FIGURES), rows) if self.ace else "")
+
+    def _failure(self) -> list[str]:
+        return [self.error["detail"]] if self.error and self.error.get("detail") else []
+
+    def _words(self) -> list[str]:
+        """Return the verdict, then its precision, then the question that would narrow it."""
+        if self.verdict is None:
+            return [MADE_BEFORE]
+        words = [self.verdict.text]
+        if self.precision is not None:
+            words.append(f"Precision: {self.precision}{_effective(self.effective_rows)}.")
+        if asks := self.verdict.asks:
+            words.append(f"What to state next: does {asks} come before or after {self.treatment}?")
+        return words
+
+    def _rows(self) -> list[tuple[str, list[str]]]:
+        """Return the figures of the whole, of each adjustment set left open, and by segment."""
+        sets = self.alternatives or []
+        rows = [(_population(self.population), self.ace or {})]
+        if len(sets) > 1:
+            rows = [("all that is left open", {**(self.ace or {}), "effect": None})]
+            tried = [one["adjustment"] for one in sets if not one.get("reverses")]
+            rows += [(_set_name(one, tried, self.outcome), one) for one in sets]
+        rows += [(f"{self.segment}: {one.get('level')}", one) for one in self.segments or []]
+        return [(name, [_cell(one.get(field)) for field in _FIGURES]) for name, one in rows]
+
+    def _notes(self) -> list[str]:
+        plain = "" if self.naive is None else f"Plain difference of averages: {self.naive:.4g}."
+        failed = [one for one in self.checks or [] if one["outcome"] == "failed"]
+        notes = [plain, *(f"Check failed: {one['detail']}" for one in failed)]
+        text = "\n".join([note for note in notes if note] + (self.warnings or []))
+        return [text] if text else []
+
+
+def _population(name: str | None) -> str:
+    names = {"treated": "those treated", "overlap": "those who could have had either value"}
+    return names.get(name or "", "all")
+
+
+def _effective(rows: float | None) -> str:
+    return "" if rows is None else f", {rows:,.0f} effective rows in the smaller arm"
+
+
+def _set_name(one: Json, tried: list[list[str]], outcome: str) -> str:
+    """Return a short name of an adjustment set: by its columns, or by those that it lacks."""
+    if one.get("reverses"):
+        return f"if {outcome} comes first"
+    columns = one["adjustment"]
+    known = dict.fromkeys(name for each in tried for name in each)
+    lacking = [name for name in known if name not in columns]
+    if len(columns) <= _SHOWN:
+        return f"adjusted for {', '.join(columns) or 'no column'}"
+    if len(lacking) <= _SHOWN:
+        return f"adjusted for all but {', '.join(lacking)}" if lacking else "adjusted for all"
+    return f"adjusted for {', '.join(columns[:_SHOWN])} and {len(columns) - _SHOWN} more"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain_table(rows: list[Any]) -> str:
+    """Return the rows in columns: the first to the left, the figures to the right."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = []
+    for first, *cells in rows:
+        figures = "  ".join(c.rjust(w) for c, w in zip(cells, widths[1:], strict=True))
+        lines.append(f"{first.ljust(widths[0])}  {figures}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""Checks of what a causal question states about columns: before, after, don't know, controls.
+
+A column is in one list at most, and the treatment in none. The outcome may be in after, which
+states that the treatment comes first, or in don't know. The API answers with these entries at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from simulacra_crds.contract.generation_conditions import FieldError, pointer
+from simulacra_crds.contract.schema import TableSchema
+
+TWICE = "The column is in two lists, or twice in one. Name it once."
+TREATMENT = "This is the treatment. Remove it: the lists are about the other columns."
+OUTCOME = (
+    "This is the outcome. Remove it, or put it in after, which states that the treatment comes"
+    " before it."
+)
+NOT_LEARNED = "The column is not learned, so nothing can be adjusted for it. Remove it."
+CONTROL = "A negative control must be a number or yes/no. Name another column."
+
+
+def check_statements(
+    lists: Mapping[str, Sequence[str]], treatment: str, outcome: str, schema: TableSchema
+) -> list[FieldError]:
+    """Return one entry per wrong column, with a pointer to its place in its list.
+
+    Args:
+        lists: before, after, dont_know and negative_controls of the request.
+        treatment: column of the treatment.
+        outcome: column of the outcome, without a level.
+        schema: of the dataset.
+    """
+    errors: list[FieldError] = []
+    seen: set[str] = set()
+    for field, columns in lists.items():
+        for at, name in enumerate(columns):
+            detail = _error_of(name, field, treatment, outcome, schema)
+            if detail is None and name in seen:
+                detail = TWICE
+            if detail is not None:
+                errors.append(FieldError(pointer=pointer(field, at), detail=detail))
+            seen.add(name)
+    return errors
+
+
+def unknown_column(name: str, names: Sequence[str]) -> str:
+    """Return the error of a name that the schema lacks, with the closest name if one is near."""
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"Did you mean {close[0]!r}?" if close else "GET the dataset's schema for its columns."
+    return f"The schema has no such column. {hint}"
+
+
+def _error_of(
+    name: str, field: str, treatment: str, outcome: str, schema: TableSchema
+) -> str | None:
+    column = schema.find(name)
+    if column is None:
+        return unknown_column(name, [known.name for known in schema.columns])
+    if name == treatment:
+        return TREATMENT
+    if name == outcome and field not in ("after", "dont_know"):
+        return OUTCOME
+    if not column.learned:
+        return NOT_LEARNED
+    if field == "negative_controls" and not (column.is_numeric or column.kind == "boolean"):
+        return CONTROL
+    return None

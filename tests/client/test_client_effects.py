@@ -1,0 +1,152 @@
+"""Effect estimates in the SDK, the command and the MCP server: the verdict before any number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from effect_results import TEXTS, effect_result
+from simulacra.commands.effects import _columns
+from simulacra.commands.output import print_result
+from simulacra.effect import MADE_BEFORE, Effect
+from simulacra.mcp_server import Tools
+from simulacra.operations.effects import estimate
+from simulacra_api.generations.service import snake_case
+
+PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
+
+
+def effect(kind: str = "open", **changes: Any) -> Effect:
+    """Return an answer of the service."""
+    found = snake_case(effect_result(kind).to_wire())
+    figures = found.pop("estimate")
+    head = {"effect_id": "eff-1", "status": "ready", "population": "all", "ace": figures}
+    return Effect(head | found | changes)
+
+
+def test_print_begins_with_the_verdict_then_precision_then_figures() -> None:
+    lines = str(effect()).splitlines()
+    assert lines[0] == TEXTS["open"]
+    assert lines[1] == "Precision: clear, 42 effective rows in the smaller arm."
+    assert lines[2] == "What to state next: does region come before or after price?"
+    head = next(at for at, line in enumerate(lines) if line.split()[:1] == ["effect"])
+    assert [line.split()[0] for line in lines[head + 1 : head + 5]] == [
+        "all",
+        "adjusted",
+        "adjusted",
+        "segment:",
+    ]
+    assert "adjusted for no column" in str(effect())
+    assert lines[-1] == "few rows"
+
+
+def test_long_adjustment_sets_are_named_by_what_they_lack() -> None:
+    names = list("abcdefgh")
+    sets = [names, names[1:], [], names[:4], ["loyalty"]]
+    alternatives = [{"adjustment": one, "effect": 1.0, "low": 0, "high": 2} for one in sets]
+    alternatives[-1]["reverses"] = True
+    shown = str(effect(alternatives=alternatives))
+    for name in (
+        "all that is left open",
+        "adjusted for all ",
+        "adjusted for all but a ",
+        "adjusted for no column",
+        "adjusted for a, b, c and 1 more",
+        "if segment comes first",
+    ):
+        assert f"\n{name}" in shown
+    assert max(map(len, shown.splitlines())) < 100
+
+
+def test_unanswerable_question_prints_no_figure() -> None:
+    gone = dict.fromkeys(("ace", "union", "alternatives", "segments"))
+    text = str(effect("unanswerable", **gone, naive=None))
+    assert text.startswith(TEXTS["unanswerable"])
+    assert "effect  " not in text
+    assert (
+        TEXTS["unanswerable"].replace("'", "&#x27;") in effect("unanswerable", **gone)._repr_html_()
+    )
+    assert "<table>" not in effect("unanswerable", **gone)._repr_html_()
+
+
+def test_estimate_made_before_verdicts_says_so() -> None:
+    old = effect(verdict=None, precision=None, union=None, alternatives=None)
+    assert old.verdict is None
+    assert str(old).splitlines()[0] == MADE_BEFORE
+    assert old.verdict_first()["verdict"] == MADE_BEFORE
+
+
+def test_failed_check_is_printed() -> None:
+    failed = [{"name": "placebo", "outcome": "failed", "detail": "still finds 0.4"}]
+    assert "Check failed: still finds 0.4" in str(effect("contradicted", checks=failed))
+
+
+def test_unfinished_and_failed_estimates_print_their_state() -> None:
+    assert str(Effect(effect_id="eff-1", status="queued", ace=None)) == "eff-1: queued"
+    failed = Effect(effect_id="eff-1", status="failed", error={"detail": "nobody paid 9"})
+    assert str(failed).splitlines() == ["eff-1: failed", "nobody paid 9"]
+    assert failed.verdict_first() == dict(failed)
+
+
+def test_attributes_give_verdict_union_and_alternatives() -> None:
+    found = effect()
+    assert found.verdict is not None
+    assert (found.verdict.kind, found.verdict.text, found.verdict.asks) == (
+        "open",
+        TEXTS["open"],
+        "region",
+    )
+    assert found.union == {"low": -0.6, "high": -0.2}
+    assert [one["adjustment"] for one in found.alternatives or []] == [["region"], []]
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_command_prints_words_on_a_terminal_and_json_with_the_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = effect(treatment="[bold]price :smile:")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_result(shown, as_json=False)
+    text = capsys.readouterr().out
+    assert text.startswith("Open: between")
+    assert "after [bold]price :smile:?" in text.replace("\n", " ")
+    print_result(shown, as_json=True)
+    assert json.loads(capsys.readouterr().out)["verdict"]["kind"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (None, []),
+        ("", []),
+        ("age", ["age"]),
+        ("age, sex ,race", ["age", "sex", "race"]),
+        ('"income, net",age', ["income, net", "age"]),
+    ],
+)
+def test_columns_are_separated_by_commas(text: str | None, names: list[str]) -> None:
+    assert _columns(text) == names
+
+
+def test_request_has_only_the_stated_lists() -> None:
+    assert next(estimate("ds-1", **PLAIN)).json == PLAIN
+    stated = estimate("ds-1", **PLAIN, before=("a",), dont_know=["b"], population="treated")
+    assert next(stated).json == PLAIN | {
+        "before": ["a"],
+        "dont_know": ["b"],
+        "population": "treated",
+    }
+
+
+async def test_agent_reads_the_verdict_before_any_number(tmp_path: Path) -> None:
+    class Service:
+        async def get(self, _: str) -> Effect:
+            return effect()
+
+    status = await Tools(Service(), tmp_path).status("eff-1")  # type: ignore[arg-type]
+    assert next(iter(status)) == "verdict"
+    assert json.dumps(status).startswith('{"verdict": {"kind": "open", "text": "Open: between')
+    assert set(status) == set(effect())

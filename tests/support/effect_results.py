@@ -1,0 +1,62 @@
+"""Results of effect estimates as the trainer stores them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulacra_crds.contract.answers import EffectResult
+
+FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
+TEXTS = {
+    "assumed": "If price comes before segment, as you said, and nothing unseen moves both: -0.4.",
+    "suggested": "The data suggest less, between -0.6 and -0.2.",
+    "open": "Open: between -0.6 and -0.2, depending on what comes first.",
+    "contradicted": "Do not use. Two adjustments that should agree differ by 0.3.",
+    "unanswerable": "No answer: too few people like the others have '9' (4 effective rows).",
+}
+
+
+def effect_result(kind: str = "assumed") -> EffectResult:
+    """Return a result with a verdict of this kind and with every field filled."""
+    stated = {"earlier": ["region"], "later": ["price"], "origin": "request", "author": "client"}
+    alternative: dict[str, Any] = FIGURES | {"adjustment": ["region"], "effectiveRows": 41.5}
+    del alternative["rows"]
+    fields: dict[str, Any] = {
+        "treatment": "price",
+        "value": 9,
+        "baseline": 5,
+        "outcome": "segment",
+        "outcomeLevel": "loyal",
+        "verdict": {
+            "kind": kind,
+            "text": TEXTS[kind],
+            "restsOn": [stated],
+            "asks": None if kind == "assumed" else "region",
+        },
+        "precision": "clear",
+        "estimate": FIGURES
+        | {
+            "identified": kind == "assumed",
+            "verdict": kind,
+            "precision": "clear",
+            "effectiveRows": 41.5,
+            "robustness": 0.1,
+        },
+        "union": {"low": -0.6, "high": -0.2},
+        "effectiveRows": 41.5,
+        "naive": -0.5,
+        "method": "aipw",
+        "adjustment": ["region"],
+        "alternatives": [alternative, alternative | {"adjustment": [], "effect": -0.5}],
+        "dontKnow": ["id"],
+        "checks": [{"name": "placebo", "outcome": "passed", "detail": "0.01 [-0.1, 0.1]"}],
+        "sensitivity": {
+            "robustness": 0.1,
+            "robustnessNear": 0.07,
+            "yardsticks": [{"column": "region", "shift": 0.06, "strength": 0.02}],
+        },
+        "segment": "segment",
+        "segments": [FIGURES | {"level": "loyal"}],
+        "warnings": ["few rows"],
+    }
+    return EffectResult.model_validate(fields)
