@@ -1,6 +1,6 @@
 """What the rows of one generation are worth, and the column that says so to other software.
 
-The weight is one number for all rows: weights that differ by row would undo conditions (ADR 0057).
+The weight is one number for all rows: weights that differ by row would undo conditions (ADR 0056).
 """
 
 from __future__ import annotations
