@@ -143,6 +143,7 @@ async def test_failed_effect_gives_the_reason(
         "code": "simio_invalid_field",
         "detail": "nobody paid 9",
         "pointer": "/value",
+        "errors": [],
     }
     assert shown["ace"] is None
 

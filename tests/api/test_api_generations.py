@@ -253,6 +253,7 @@ async def test_failed_prepare_gives_the_customer_the_reason(
         "code": "simio_upload_invalid",
         "detail": "two columns are called price",
         "pointer": "/columns/1",
+        "errors": [],
     }
     assert job["error"] == expected
     refused = await _request(http, uploaded, key)

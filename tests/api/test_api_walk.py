@@ -79,7 +79,7 @@ async def test_upload_generate_download_and_delete(
     assert shown["attainment"]["conditions"] == [{"asked": 0.3, "attained": 0.3}]
 
     assert shown["attainment"]["effective_sample_size"] == 90.0
-    assert (shown["evidence"]["worth"], shown["evidence"]["design_effect"]) == (476.2, 21.0)
+    assert (shown["evidence"]["worth"], shown["evidence"]["design_effect"]) == (476.2, 4.2)
 
     download = await http.get(shown["artifact_url"])
     assert download.content == file

@@ -310,7 +310,15 @@ class StandIn:
             "conditions": [{"asked": 0.3, "attained": 0.3}],
         }
         await self.write(GENERATION_JOBS, name, ATTAINMENT, json.dumps(attained).encode())
-        worth = {"worth": 476.2, "designEffect": 21.0, "sentence": "Worth 476 respondents."}
+        worth = {
+            "column": "evidence_weight",
+            "worth": 476.2,
+            "weight": 0.2381,
+            "ratio": 0.8,
+            "designEffect": 4.2,
+            "basis": "respondents",
+            "sentence": "Worth 476 respondents.",
+        }
         await self.write(GENERATION_JOBS, name, EVIDENCE, json.dumps(worth).encode())
         await self.write(
             GENERATION_JOBS, name, REPORT, json.dumps({"rows": {"synthetic": 2000}}).encode()

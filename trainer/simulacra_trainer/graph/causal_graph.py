@@ -22,7 +22,7 @@ from simulacra_trainer.graph.pattern import parent_sets
 MAX_COLUMNS = 2_000
 MAX_JSON_CHARS = 16 * 2**20
 State = Literal["directed", "undecided", "weak"]
-Basis = Literal["stated", "suggested", "undirected", "weak"]
+Basis = Literal["stated", "implied", "suggested", "undirected", "weak"]
 Columns = Annotated[list[ColumnName], Field(max_length=MAX_COLUMNS)]
 Pair = tuple[ColumnName, ColumnName]
 
@@ -36,8 +36,9 @@ class GraphEdge(TypedDict):
         state: directed: strength at least 0.95, and in 3 of 4 of these graphs in this direction;
             undecided: as strong, but the data do not decide its direction, or it is proposed
             background that nothing can cause; weak: strength 0.5 to 0.95.
-        basis: what the direction rests on. stated: knowledge leaves one way; suggested: data alone;
-            undirected, weak: as the state. Absent in graphs made before verdicts.
+        basis: what the direction rests on. stated: knowledge leaves one way; implied: the target is
+            computed from the source; suggested: data alone; undirected, weak: as the state. Absent
+            in graphs made before verdicts.
     """
 
     source: ColumnName

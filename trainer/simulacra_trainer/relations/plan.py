@@ -12,6 +12,7 @@ from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.graph.causal_graph import GraphEdge
 from simulacra_trainer.relations.compute import sentence, violations
 from simulacra_trainer.relations.model import RelatedModel
 
@@ -47,11 +48,12 @@ def graph_with_computed(graph: CausalGraph, schema: TableSchema) -> CausalGraph:
         place = {name: i for i, name in enumerate(order)}
         parents[relation.column] = sorted(relation.of, key=place.__getitem__)
         order.append(relation.column)
-        for name in relation.of:
-            edges.append(
-                {"source": name, "target": relation.column, "strength": 1.0, "state": "directed"}
-            )
+        edges += [_implied(name, relation.column) for name in relation.of]
     return graph.model_copy(update={"order": order, "parent_lists": parents, "edges": edges})
+
+
+def _implied(operand: str, column: str) -> GraphEdge:
+    return GraphEdge(source=operand, target=column, strength=1.0, state="directed", basis="implied")
 
 
 def with_relations(model: FittedModel, schema: TableSchema) -> FittedModel:

@@ -13,7 +13,19 @@ SHOWN_NAME = 20
 MAX_COLUMNS = 60
 """With more columns a drawing is unreadable; the table of edges has the same content."""
 
+DIRECTED = ("stated", "implied", "suggested")
+BASES = {"directed": "suggested", "undecided": "undirected", "weak": "weak"}
+"""Basis of an edge by its state, in graphs that say nothing of the basis."""
+
 Edge = Mapping[str, Any]
+
+
+def basis_of(edge: Edge) -> str:
+    """Return what the direction of an edge rests on."""
+    known = edge.get("basis")
+    if known in (*DIRECTED, "undirected", "weak"):
+        return str(known)
+    return BASES.get(str(edge["state"]), "weak")
 
 
 def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
@@ -21,7 +33,8 @@ def draw_graph(order: Sequence[str], edges: Sequence[Edge]) -> Markup:
 
     Args:
         order: all columns, causes before effects.
-        edges: with source, target, strength 0..1 (stroke width) and state (CSS class).
+        edges: with source, target, strength 0..1 (stroke width) and basis (CSS class), or the state
+            of a graph that has no basis.
     """
     linked = {edge[end] for edge in edges for end in ("source", "target")}
     names = [name for name in order if name in linked]
@@ -81,12 +94,12 @@ def _line(edge: Edge, spots: Mapping[str, tuple[float, float]]) -> Markup:
     down = to_y > y
     y, to_y = (y + BOX_HEIGHT, to_y) if down else (y, to_y + BOX_HEIGHT)
     bend, tip = (to_y - y) / 2, 6 if down else -6
-    state = edge["state"] if edge["state"] in ("directed", "undecided", "weak") else "weak"
+    basis = basis_of(edge)
     width = 1 + 2 * float(edge["strength"])
     line = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to_x:.0f} {to_y - bend:.0f}"
     line += f" {to_x:.0f} {to_y:.0f}"
-    path = Markup('<path class="edge {}" stroke-width="{:.1f}" d="{}"/>').format(state, width, line)
-    if state == "undecided":
+    path = Markup('<path class="edge {}" stroke-width="{:.1f}" d="{}"/>').format(basis, width, line)
+    if basis not in DIRECTED:
         return path
     head = Markup('<path class="head" d="M{:.0f} {:.0f}l-4 {}h8z"/>')
     return path + head.format(to_x, to_y, -tip)

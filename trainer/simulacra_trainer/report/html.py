@@ -8,12 +8,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from simulacra_trainer.report.drawing import draw_graph
+from simulacra_trainer.report.drawing import DIRECTED, basis_of, draw_graph
 from simulacra_trainer.report.neighbors import BAR, is_within_bar
 
-STATES = {
-    "directed": "directed",
-    "undecided": "direction undecided by the data",
+BASES = {
+    "stated": "you said so",
+    "implied": "one is computed from the other",
+    "suggested": "suggested by the data alone",
+    "undirected": "direction open",
     "weak": "weak: found in few resamples",
 }
 
@@ -51,7 +53,9 @@ def _template() -> Template:
         SHOWN_COLUMNS=60,
         SHOWN_EDGES=200,
         SHOWN_PAIRS=15,
-        STATES=STATES,
+        BASES=BASES,
+        DIRECTED=DIRECTED,
+        basis_of=basis_of,
         condition_text=_condition_text,
         is_within_bar=is_within_bar,
     )

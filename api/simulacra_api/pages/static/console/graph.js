@@ -1,4 +1,5 @@
-// The learned causal graph: causes above effects, strength as width, undecided edges without a head.
+// The learned causal graph: causes above effects, strength as width, a head only where a direction was stated,
+// follows from a formula, or is suggested.
 import { Failure, number, percent } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ModelKnowledge } from "./knowledge.js";
@@ -7,11 +8,16 @@ import { useLoad } from "./parts.js";
 
 const SHOWN = 21;
 const LEAST_SCALE = 0.8; // names are not readable below it, so the drawing scrolls
-const STATES = { directed: "cause to effect", undecided: "direction not determined by the data", weak: "seen in few resamples" };
+const BASES = { stated: "you said so", implied: "one is computed from the other", suggested: "suggested by the data alone", undirected: "direction open", weak: "seen in few resamples" };
+const FORMER = { directed: "suggested", undecided: "undirected", weak: "weak" }; // of graphs that say nothing of the basis
+const basisOf = (edge) => edge.basis ?? FORMER[edge.state] ?? "weak";
+const hasHead = (basis) => basis !== "undirected" && basis !== "weak";
+const headOf = (basis) => (hasHead(basis) ? "url(#head)" : null);
 
 function Edge({ edge, path, dim }) {
-  const link = edge.state === "undecided" ? "–" : "→";
-  return html`<path class=${`edge ${edge.state} ${dim ? "dim" : ""}`} d=${path} stroke-width=${1 + 2.5 * edge.strength} marker-end=${edge.state === "undecided" ? null : "url(#head)"}><title>${edge.source} ${link} ${edge.target}: ${percent(edge.strength, 0)}, ${STATES[edge.state]}</title></path>`;
+  const basis = basisOf(edge);
+  const link = hasHead(basis) ? "→" : "–";
+  return html`<path class=${`edge ${basis} ${dim ? "dim" : ""}`} d=${path} stroke-width=${1 + 2.5 * edge.strength} marker-end=${headOf(basis)}><title>${edge.source} ${link} ${edge.target}: ${percent(edge.strength, 0)}, ${BASES[basis]}</title></path>`;
 }
 
 function Node({ name, at, size, chosen, dim, onClick }) {
@@ -23,14 +29,14 @@ function Node({ name, at, size, chosen, dim, onClick }) {
 function Edges({ graph, drawn, chosen, onChoose }) {
   const touches = (edge) => !chosen || edge.source === chosen || edge.target === chosen;
   const near = new Set(chosen ? graph.edges.filter(touches).flatMap((edge) => [edge.source, edge.target]) : graph.order);
-  return html`<ul class="legend">${Object.entries(STATES).map(([state, text]) => html`<li><svg viewBox="0 0 44 12" width="44" height="12" aria-hidden="true"><path class=${`edge ${state}`} d="M1 6H36" stroke-width="2.5" marker-end=${state === "undecided" ? null : "url(#head)"} /></svg>${text}</li>`)}</ul>
+  return html`<ul class="legend">${Object.entries(BASES).map(([basis, text]) => html`<li><svg viewBox="0 0 44 12" width="44" height="12" aria-hidden="true"><path class=${`edge ${basis}`} d="M1 6H36" stroke-width="2.5" marker-end=${headOf(basis)} /></svg>${text}</li>`)}</ul>
     <div class="scroll card graph" tabindex="0" role="region" aria-label="Drawing of the causal graph; the table below has the same edges"><svg viewBox=${`0 0 ${drawn.width} ${drawn.height}`} width=${drawn.width} style=${{ minWidth: `${drawn.width * LEAST_SCALE}px` }} role="img" aria-label="Causal graph">
       <defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0 8 4 0 8z" /></marker></defs>
       ${drawn.lines.map(({ edge, path }) => html`<${Edge} edge=${edge} path=${path} dim=${!touches(edge)} />`)}
       ${Object.entries(drawn.boxes).map(([name, at]) => html`<${Node} name=${name} at=${at} size=${drawn.size} chosen=${name === chosen} dim=${!near.has(name)} onClick=${() => onChoose(name === chosen ? "" : name)} />`)}</svg></div>
     ${drawn.loose.length > 0 && html`<p class="quiet">Without an edge: ${drawn.loose.join(", ")}.</p>`}
-    <details><summary>The edges as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Edges"><table><thead><tr><th scope="col">From</th><th scope="col">To</th><th scope="col">Agreement</th><th scope="col">State</th></tr></thead>
-      <tbody>${graph.edges.filter(touches).map((edge) => html`<tr><td>${edge.source}</td><td>${edge.target}</td><td>${percent(edge.strength, 0)}</td><td>${STATES[edge.state]}</td></tr>`)}</tbody></table></div></details>`;
+    <details><summary>The edges as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Edges"><table><thead><tr><th scope="col">From</th><th scope="col">To</th><th scope="col">Agreement</th><th scope="col">Rests on</th></tr></thead>
+      <tbody>${graph.edges.filter(touches).map((edge) => html`<tr><td>${edge.source}</td><td>${edge.target}</td><td>${percent(edge.strength, 0)}</td><td>${BASES[basisOf(edge)]}</td></tr>`)}</tbody></table></div></details>`;
 }
 
 export function Graph({ session, dataset, onFit }) {
@@ -41,7 +47,7 @@ export function Graph({ session, dataset, onFit }) {
   if (!graph) return html`<p role="status">Loading the graph</p>`;
   return html`<section aria-labelledby="graph-title"><div class="head"><h2 id="graph-title">Causal graph</h2>
     ${drawn && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
-    <p class="quiet lead">Learned from ${number(dataset.rows)} rows. The wider an edge, the more of ${graph.bootstraps} resamples agree on it. Edges without a head have a direction that the data do not determine.</p>
+    <p class="quiet lead">Learned from ${number(dataset.rows)} rows. Solid arrows are what you said, or what a column is computed from. Dotted arrows are suggested by the data alone: in tests with known answers one in three such directions was wrong. Lines are what stays associated when the others are held; which way they act, the data alone rarely tell. The wider an edge, the more of ${graph.bootstraps} resamples agree on it.</p>
     ${drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
     <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} onFit=${onFit} />`;
 }
