@@ -128,4 +128,4 @@ def assert_accessible(tab: Tab, name: str) -> None:
                 )
     tab.page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
     tab.page.emulate_media(color_scheme="light")
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
