@@ -95,7 +95,10 @@ def nearest_rows(rows: Matrix, others: Matrix, k: int = 1) -> tuple[FloatArray, 
     for begin in range(0, len(rows), ROWS_AT_A_TIME):
         block = slice(begin, begin + ROWS_AT_A_TIME)
         apart = size - 2.0 * rows[block] @ others.T
-        near = np.argpartition(apart, k - 1, axis=1)[:, :k]
+        if k == 1:  # several times faster
+            near = np.argmin(apart, axis=1)[:, None]
+        else:
+            near = np.argpartition(apart, k - 1, axis=1)[:, :k]
         of = np.take_along_axis(apart, near, axis=1)
         order = np.argsort(of, axis=1, kind="stable")
         place[block] = np.take_along_axis(near, order, axis=1)
