@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,11 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
     return dataset_id, met
 
 
-def ask(client: Client, dataset_id: str, **statements: list[str]) -> str:
+def ask(
+    client: Client, dataset_id: str, before: Sequence[str] = (), after: Sequence[str] = ()
+) -> str:
     """Ask for the effect, print the answer, and return the kind of its verdict."""
-    asked = client.estimate(dataset_id, **QUESTION, **statements)
+    asked = client.estimate(dataset_id, **QUESTION, before=before, after=after)
     wait_with_progress(client, asked.job_id, as_json=False)
     effect = client.effect(asked.effect_id)
     console.print(str(effect), markup=False, highlight=False)
