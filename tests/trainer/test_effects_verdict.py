@@ -156,6 +156,15 @@ def test_open_column_or_dropped_order_never_raises_a_verdict() -> None:
         assert kinds == sorted(kinds, reverse=True)
 
 
+def test_more_open_columns_than_can_be_tried_suggest_nothing() -> None:
+    few, many = ("a", "b", "c"), ("a", "b", "c", "d")
+    effects = [_effect(1.0, 0.1), _effect(0.8, 0.1, "a")]
+    assert judge(_evidence(_places(unknown=few), *effects)).kind == "suggested"
+    verdict = judge(_evidence(_places(unknown=many), *effects))
+    assert verdict.kind == "open"
+    assert "Nobody placed 4 columns; not every choice among them was tried." in verdict.text
+
+
 def test_no_text_claims_more_than_it_may() -> None:
     reversing = _effect(0.0, 0.0, "y", reverses=True)
     texts = [

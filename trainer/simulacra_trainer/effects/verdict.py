@@ -17,6 +17,9 @@ from simulacra_trainer.effects.words import beyond, figure, interval, listed, pe
 
 MIN_ARM = 20
 MIN_EFFECTIVE = 30.0
+MAX_TRIED = 3
+"""With more open columns not all of their subsets are adjusted for, so nothing is suggested: a set
+that nobody tried may turn the answer, and an open column more must never raise a verdict."""
 THIN = 0.5
 VERY_THIN = 0.2
 """Effective share of an arm's rows below which an answer is thin, or very thin."""
@@ -58,7 +61,8 @@ def judge(evidence: Evidence) -> Verdict:
     span = union(evidence.effects)
     if places.order == "stated" and not places.unknown:
         return _verdict(evidence, "assumed", _assumed(evidence, span))
-    if span.low > 0 or span.high < 0:
+    all_tried = len(places.unknown) <= MAX_TRIED
+    if all_tried and (span.low > 0 or span.high < 0):
         return _verdict(evidence, "suggested", _suggested(evidence, span))
     return _verdict(evidence, "open", _open(evidence, span))
 
@@ -148,6 +152,8 @@ def _open(evidence: Evidence, span: Span) -> str:
     spread = f"Open: between {figure(span.low)} and {figure(span.high)}, depending on what comes"
     reverses = any(effect.reverses for effect in evidence.effects)
     spread += f" first; or none, if {y} causes {t}." if reverses else " first."
+    if (count := len(evidence.places.unknown)) > MAX_TRIED:
+        spread += f" Nobody placed {count} columns; not every choice among them was tried."
     asked = question(evidence)
     if asked is None:
         return spread
