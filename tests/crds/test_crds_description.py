@@ -94,6 +94,7 @@ def test_all_faults_are_named_at_once_with_their_pointers() -> None:
         ({"decimalChar": ",", "groupChar": ","}, "/fields/0/groupChar"),
         ({"type": "date", "categories": ["x"]}, "/fields/0/categories"),
         ({"type": "date", "format": "DD.MM.YYYY"}, "/fields/0/format"),
+        ({"type": "time", "format": "%H:%M"}, "/fields/0/format"),
         ({"type": "string", "delimiter": ";"}, "/fields/0/delimiter"),
         ({"categories": ["a", "a"]}, "/fields/0/categories"),
         ({"x-simulacra": {"role": "pii"}}, "/fields/0/x-simulacra/pii"),

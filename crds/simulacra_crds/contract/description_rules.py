@@ -91,5 +91,7 @@ def _check_format(own: FieldDescription) -> Iterator[tuple[str, str]]:
         return
     if own.type not in MOMENTS:
         yield "format", f"Use default: {own.type or 'a column without a type'} has no other format."
+    elif own.type == "time":
+        yield "format", "Use default or any: the form of times of day is found in the cells."
     elif "%" not in (own.format or ""):
         yield "format", "Use default, any, or a pattern such as %d.%m.%Y."
