@@ -35,6 +35,21 @@ def test_personal_data_comes_first_then_the_table_then_columns() -> None:
     ]
 
 
+def test_what_is_to_confirm_is_marked_before_other_columns() -> None:
+    columns = [
+        {"name": "note", "learned": False},
+        {"name": "wgt", "learned": True, "to_confirm": "weights"},
+    ]
+    notes = [
+        {"column": "note", "action": "free text", "count": 0},
+        {"column": "wgt", "action": "looks like survey weights", "count": 0},
+    ]
+    assert list(reading(schema(columns=columns, cleaning=notes)))[1:] == [
+        "? wgt   looks like survey weights",
+        "  note  free text",
+    ]
+
+
 def test_persons_are_counted_in_the_first_line() -> None:
     assert next(reading(schema(persons=400))).startswith("5,000 rows of 400 persons;")
 

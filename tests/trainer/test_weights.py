@@ -244,6 +244,24 @@ def test_unusable_weights_are_refused(weights: pa.Array | None, said: str) -> No
     assert "'w'" not in caught.value.message  # a message goes to a status: no names
 
 
+def test_numbers_that_look_like_weights_are_to_be_confirmed() -> None:
+    rng = np.random.default_rng(1)
+    about_one = np.round(rng.gamma(9, 1 / 9, 200) + 0.01, 3)
+    columns = {
+        "Gewicht": about_one,
+        "weight_kg": about_one * 70,
+        "wgt_change": about_one - 1,
+        "spread": about_one,
+        "city": rng.choice(["Bonn", "Kiel"], 200),
+    }
+    schema = clean_table(pa.table(columns)).schema
+    assert {c.name: c.to_confirm for c in schema.columns if c.to_confirm} == {"Gewicht": "weights"}
+    (note,) = (note for note in schema.cleaning if note.column == "Gewicht")
+    assert "looks like survey weights" in note.action
+    stated = clean_table(pa.table(columns), weights="Gewicht").schema
+    assert not any(column.to_confirm for column in stated.columns)
+
+
 def test_equal_weights_change_nothing_but_the_schema() -> None:
     rng = np.random.default_rng(0)
     table = pa.table({"a": rng.choice(["x", "y"], 400), "b": rng.normal(size=400)})

@@ -21,9 +21,10 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
     persons = f" of {schema['persons']:,} persons" if schema.get("persons") else ""
     yield (f"{schema['rows']:,} rows{persons}; {learned} of {len(columns)} columns are learned")
     notes = sorted(schema["cleaning"], key=lambda note: _rank(schema, note))
+    asked = {column["name"] for column in columns if column.get("to_confirm")}
     width = max((len(note.get("column") or "") for note in notes[:MAX_LINES]), default=0)
     for note in notes[:MAX_LINES]:
-        mark = "!" if _rank(schema, note) == 0 else " "
+        mark = "!" if _rank(schema, note) == 0 else "?" if note.get("column") in asked else " "
         count = f" ({note['count']:,})" if note.get("count") else ""
         yield f"{mark} {note.get('column') or '':{width}}  {note['action']}{count}"
     if len(notes) > MAX_LINES:
@@ -63,5 +64,8 @@ def _rank(schema: Mapping[str, Any], note: Mapping[str, Any]) -> int:
     name = note.get("column")
     if name is None:
         return 1
-    marked = (column for column in schema["columns"] if column.get("role") in MARKED)
-    return 0 if any(column["name"] == name for column in marked) else 2
+    none: Mapping[str, Any] = {}
+    column = next((one for one in schema["columns"] if one["name"] == name), none)
+    if column.get("role") in MARKED:
+        return 0
+    return 1 if column.get("to_confirm") else 2

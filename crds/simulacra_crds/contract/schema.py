@@ -134,6 +134,9 @@ class ColumnSchema(KubeModel):
         default_factory=list,
         description="Codes and words among numbers that mean no answer; missing when learned.",
     )
+    to_confirm: str | None = Field(
+        default=None, description="What the column may be beside what it was read as."
+    )
     prefix: int | None = Field(
         default=None,
         description="Postcodes: characters of a rare code that are learned; the rest is drawn.",

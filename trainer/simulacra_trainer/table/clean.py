@@ -43,7 +43,11 @@ from simulacra_trainer.table.columns.text import (
     clean_text,
     note_specials,
 )
-from simulacra_trainer.table.columns.weights import unknown_column, weight_column
+from simulacra_trainer.table.columns.weights import (
+    ask_about_weights,
+    unknown_column,
+    weight_column,
+)
 from simulacra_trainer.table.description.answers import of_columns, stated_sets
 from simulacra_trainer.table.description.columns import described_column, without_stated
 from simulacra_trainer.table.description.finish import finish_statements
@@ -127,6 +131,11 @@ def clean_table(
         columns = finish_statements(columns, statements)
         kept = {c.schema.name for c in columns}
         sets, grids = (of_columns(groups, kept) for groups in (sets, grids))
+    if not any(c.schema.kind == "weight" for c in columns):
+        for column in columns:
+            stated = statements.of(column.schema.name) if statements is not None else None
+            if stated is None or stated.role is None:
+                ask_about_weights(column)
     learned = [c for c in columns if c.schema.learned]
     if len(learned) < MIN_COLUMNS:
         raise too_small(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
@@ -12,12 +13,31 @@ from simulacra_trainer.survey_weights import effective_rows
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MIN_ROWS
+from simulacra_trainer.table.persons.vocabulary import WEIGHT, says
 
 POINTER = "/weights"
+MEAN = (0.3, 3.0)
+LOOKS_LIKE = "looks like survey weights and is read as a number: state it as weights, or leave it"
 NOTE = (
     "survey weights: the model describes the weighted population;"
     " generated rows do not have this column"
 )
+
+
+def ask_about_weights(column: CleanColumn) -> None:
+    """Note that a number looks like survey weights: named so, positive, about 1 on average.
+
+    It stays a number, because weights change what all rows stand for.
+    """
+    schema = column.schema
+    if schema.kind != "numeric" or column.values is None or column.values.null_count:
+        return
+    if not says(schema.name, WEIGHT):
+        return
+    mean = pc.mean(column.values).as_py()
+    if (schema.minimum or 0.0) > 0 and MEAN[0] <= mean <= MEAN[1]:
+        column.update(to_confirm="weights")
+        column.note(LOOKS_LIKE)
 
 
 def weight_column(column: CleanColumn, rows: int) -> CleanColumn:

@@ -36,7 +36,8 @@ def counts_of(
         learned=learned,
         replaced=replaced,
         dropped=max(len(fields) - learned - replaced - kept, 0),
-        to_confirm=sum(_is_asked(field) for field in fields),
+        to_confirm=sum(_is_asked(field) for field in fields)
+        + sum(column.to_confirm is not None for column in schema.columns),
     )
 
 

@@ -30,6 +30,7 @@ LATITUDE = _WORDS["latitude"]
 LONGITUDE = _WORDS["longitude"]
 PERSON = _WORDS["person"]
 KNOWN_TO_OTHERS = {kind: _WORDS[kind] for kind in ("birth", "age", "sex", "area", "job")}
+WEIGHT = _WORDS["weight"]
 THING = _WORDS["thing"]
 IDENTIFIER = _WORDS["identifier"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]
