@@ -114,6 +114,7 @@ def test_certificate_states_what_was_erased(client: Client, erased: dict[str, An
     assert stated["objects"] == erased["objects"]
     assert [one["name"] for one in stated["artefacts"]] == [
         "upload",
+        "description.json",
         "dataset.parquet",
         "schema.json",
     ]

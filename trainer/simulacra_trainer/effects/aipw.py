@@ -24,7 +24,7 @@ import numpy.typing as npt
 from simulacra_crds.kinds.effect_estimate import Population
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.features import Features, Floats
-from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
 from simulacra_trainer.persons import Ints
 
 FOLDS = 5
@@ -94,6 +94,7 @@ def aipw_scores(
     dosed: Features | None,
     population: Population,
     seed: int,
+    bases: Bases,
     folds: int = FOLDS,
 ) -> Scores:
     """Return the efficient scores of E[Y | do(value)] - E[Y | do(baseline)].
@@ -109,6 +110,7 @@ def aipw_scores(
             the baseline; None unless the design has windows.
         population: whose effect.
         seed: of folds and validation rows.
+        bases: of the nuisance models, shared by the cross-fits of these columns.
         folds: number of folds.
     """
     n = contrast.outcome.size
@@ -120,13 +122,15 @@ def aipw_scores(
         learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         if not held.size:
             continue
-        propensity[:, held] = _propensities(contrast, features, learn, held, rng)
+        propensity[:, held] = _propensities(contrast, features, learn, held, rng, bases)
         for a, arm in enumerate((contrast.value, contrast.baseline)):
             rival_target[a, held], rival_own[a, held] = _outcomes(
-                contrast, features, arm, learn, held, rng
+                contrast, features, arm, learn, held, rng, bases, f"outcome {a}"
             )
         if dosed is not None:
-            model = fit_nuisance(dosed.rows(learn), contrast.outcome[learn], rng)
+            model = fit_nuisance(
+                dosed.rows(learn), contrast.outcome[learn], rng, bases, "outcome of all rows"
+            )
             own[:, held] = model.predict(dosed.rows(held))
             for a in range(2):
                 target[a, held] = model.predict(dosed.rows(held + (a + 1) * n))
@@ -257,15 +261,17 @@ def _propensities(
     learn: npt.NDArray[np.int64],
     held: npt.NDArray[np.int64],
     rng: np.random.Generator,
+    bases: Bases,
 ) -> Floats:
     """Return the probability of each arm for the held rows, float64 [2, held]."""
     found: list[Floats] = []
     has_two_arms = bool(np.all(contrast.value.rows | contrast.baseline.rows))
-    for arm in (contrast.value, contrast.baseline):
+    for a, arm in enumerate((contrast.value, contrast.baseline)):
         if has_two_arms and found:
             found.append(1.0 - found[0])
         else:
-            model = fit_nuisance(features.rows(learn), arm.rows[learn].astype(np.float64), rng)
+            is_in = arm.rows[learn].astype(np.float64)
+            model = fit_nuisance(features.rows(learn), is_in, rng, bases, f"arm {a}")
             found.append(model.predict(features.rows(held)))
     return np.array(found)
 
@@ -277,14 +283,17 @@ def _outcomes(
     learn: npt.NDArray[np.int64],
     held: npt.NDArray[np.int64],
     rng: np.random.Generator,
+    bases: Bases,
+    target_name: str,
 ) -> tuple[Floats, Floats]:
     """Return the held rows' expected outcomes at the arm's value and at their own treatment."""
     own = learn[arm.rows[learn]]
     train, test = features.rows(own), features.rows(held)
     if arm.distance is None:
-        mu = fit_nuisance(train, contrast.outcome[own], rng).predict(test)
+        mu = fit_nuisance(train, contrast.outcome[own], rng, bases, target_name).predict(test)
         return mu, mu
-    model = fit_nuisance(train.with_always(arm.distance[own]), contrast.outcome[own], rng)
+    near = train.with_always(arm.distance[own])
+    model = fit_nuisance(near, contrast.outcome[own], rng, bases, target_name)
     target = model.predict(test.with_always(np.zeros(held.size)))
     distance = np.where(arm.rows[held], arm.distance[held], 0.0)
     return target, model.predict(test.with_always(distance))

@@ -11,6 +11,7 @@ from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects.aipw import FOLDS, Interval, Scores, aipw_scores, summarize
 from simulacra_trainer.effects.contrast import Contrast, read_contrast
 from simulacra_trainer.effects.features import Features, build_features, numbers
+from simulacra_trainer.effects.nuisance import Bases
 
 CROSS_FITS = 3
 ONE_FIT_ROWS = 20_000
@@ -64,8 +65,9 @@ class Estimator:
         features = self.features(columns)
         dosed = self._dosed(columns) if self.method == "aipw-window" else None
         population = self.request.population
+        bases: Bases = {}
         return [
-            aipw_scores(self.contrast, features, dosed, population, self.seed + run, folds)
+            aipw_scores(self.contrast, features, dosed, population, self.seed + run, bases, folds)
             for run in range(count)
         ]
 

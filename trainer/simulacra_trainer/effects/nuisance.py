@@ -41,6 +41,11 @@ NEWTON_STEPS = 12
 MAX_LOG_ODDS = 12.0
 
 
+Bases = dict[str, int]
+"""Position in BASES by target. The folds of one estimate share the choice, which takes most of the
+time; the number of trees is chosen in each."""
+
+
 @dataclass(frozen=True)
 class Nuisance:
     """A fitted regression of a target on features.
@@ -69,13 +74,21 @@ class Nuisance:
         return _expit(score) if self.logistic else self.center + self.scale * score
 
 
-def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nuisance:
+def fit_nuisance(
+    features: Features,
+    y: Floats,
+    rng: np.random.Generator,
+    bases: Bases | None = None,
+    target_name: str = "",
+) -> Nuisance:
     """Return a model fit to n rows: logistic if y is all 0 or 1, else least squares.
 
     Args:
         features: of the n rows.
         y: float64 [n], on any scale.
         rng: draws the validation rows, and MAX_FIT_ROWS rows of larger samples.
+        bases: chosen by earlier fits on the same columns, by target; takes up a new choice.
+        target_name: what y is, among these targets.
     """
     if y.size > MAX_FIT_ROWS:
         sample = np.sort(rng.choice(y.size, MAX_FIT_ROWS, replace=False))
@@ -83,7 +96,9 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
     logistic = bool(np.isin(y, (0.0, 1.0)).all())
     center, scale = (0.0, 1.0) if logistic else (float(y.mean()), max(float(y.std()), 1e-12))
     target = (y - center) / scale
-    base, trees = _choose(features, target, rng, logistic)
+    bases = {} if bases is None else bases
+    base, trees = _choose(features, target, rng, logistic, bases.get(target_name))
+    bases[target_name] = base
     X = _design(features, base)
     coefficients = _fit_linear(X, target, logistic)
     booster = None
@@ -96,9 +111,13 @@ def fit_nuisance(features: Features, y: Floats, rng: np.random.Generator) -> Nui
 
 
 def _choose(
-    features: Features, target: Floats, rng: np.random.Generator, logistic: bool
+    features: Features,
+    target: Floats,
+    rng: np.random.Generator,
+    logistic: bool,
+    known: int | None,
 ) -> tuple[int, int]:
-    """Return the base and number of trees that predict the validation rows best."""
+    """Return the base, unless it is known, and the trees that predict the validation rows best."""
     is_check = np.zeros(target.size, np.bool_)
     is_check[rng.permutation(target.size)[: int(CHECK_SHARE * target.size)]] = True
     learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
@@ -107,7 +126,8 @@ def _choose(
         data = _dataset(features.rows(learn), target[learn])
         check_data = data.create_valid(features.rows(check).bins.T, target[check], params=TREES)
     least, base, trees = np.inf, 0, 0
-    for tried in range(len(BASES) if features.products.shape[1] else len(BASES) - 1):
+    possible = range(len(BASES) if features.products.shape[1] else len(BASES) - 1)
+    for tried in possible if known is None else [known]:
         X = _design(features, tried)
         offset = _linear_score(X, _fit_linear(X[learn], target[learn], logistic))
         losses = [_loss(target[check], offset[check], logistic)]
