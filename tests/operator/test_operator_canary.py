@@ -371,7 +371,7 @@ async def canaries(world: World) -> AsyncIterator[World]:
 
 async def test_life_ends_on_record_and_leaves_nothing(canaries: World) -> None:
     first = await life(canaries)
-    assert (first.verdict, first.erased_by) == (Verdict.PARTLY_SEARCHED, "deletion")
+    assert (first.verdict, first.erased_by) == (Verdict.PARTLY_SEARCHED, "deletion"), first.detail
     assert first.named(found=False) == "scratch, process logs, control plane database"
     await canaries.reaches(
         TENANTS,

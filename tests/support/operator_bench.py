@@ -434,9 +434,9 @@ async def apply_crds(cluster: Cluster) -> None:
 
 
 async def operator_kubeconfig(cluster: Cluster, plane: Plane, folder: Path) -> Path:
-    """Return a kubeconfig with the rights that the chart gives the operator."""
+    """Return a kubeconfig with the rights that the chart gives an operator with a canary."""
     name, namespace = "simulacra-operator", system_namespace()
-    for body in helm_chart.rbac_objects("operator"):
+    for body in helm_chart.rbac_objects("operator", "--set", "canary.minutes=60"):
         root = "/api/v1" if body["apiVersion"] == "v1" else f"/apis/{body['apiVersion']}"
         scope = f"/namespaces/{namespace}" if body["metadata"].get("namespace") else ""
         with suppress(kube.AlreadyExists):
