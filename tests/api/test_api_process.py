@@ -129,8 +129,8 @@ async def test_upload_of_a_killed_process_is_taken_over(
         early = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
         assert (early.status_code, early.json()["code"]) == (409, "simio_idempotency_in_flight")
         # Let time pass for the process that takes over.
-        monkeypatch.setattr("simulacra_api.uploads.upload_lease.LEASE_SECONDS", 0.5)
-        await asyncio.sleep(0.6)
+        monkeypatch.setattr("simulacra_api.uploads.upload_lease.LEASE_SECONDS", 3.0)
+        await asyncio.sleep(3.1)
         again = await http.post("/v1/datasets", files={"file": ("t.csv", content)})
     assert again.status_code == 202, again.text
     found = await world.cluster.get(DATASETS, name, "tenant-acme")

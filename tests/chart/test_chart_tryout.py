@@ -39,7 +39,7 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
             return False
 
     try:
-        eventually(usable, 100)
+        eventually(usable, 300)
         yield client
     finally:
         process.terminate()
