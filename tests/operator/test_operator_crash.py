@@ -89,7 +89,7 @@ async def test_a_kill_at_any_custody_call_does_not_change_the_outcome(
         doom.write_text(f"{_calls(doom) + point} {'before' if before else 'after'}\n")
         await one_life(world, proxy, number)
     kills = _starts(world) - starts
-    # The last points of the first life may lie beyond the end of another: sweeps come by the clock.
+    # The last points of the first life may lie beyond the end of another: a clock starts sweeps.
     reached = len(tried) - max(1, len(tried) // 10)
     assert kills >= max(reached, 1), "nearly every point was reached"
     print(  # noqa: T201
