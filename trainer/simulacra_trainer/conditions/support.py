@@ -14,6 +14,7 @@ from simulacra_crds.contract.generation_conditions import pointer
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.generation_job import NumericRange
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
+from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.errors import InputError
 
 
@@ -45,7 +46,7 @@ def hard_range(
     column: str, bounds: NumericRange, table: pa.Table, *, is_drawn: bool = False
 ) -> HardCondition:
     """Return a closed range on a numeric column as a hard condition; missing values lie outside."""
-    values = as_floats(table, column)
+    values = as_floats(table.column(column))
     low = -np.inf if bounds.min is None else bounds.min
     high = np.inf if bounds.max is None else bounds.max
     allowed: BoolArray = (values >= low) & (values <= high)
@@ -102,13 +103,6 @@ def _refusal(hard: list[HardCondition], rows: int) -> InfeasibleError:
         words = " and ".join(condition.words for condition in conflict)
         detail = f"{of} has {words}{at_once}. Widen or drop one of them."
     return InfeasibleError(message, detail, conflict[0].pointer if conflict else None)
-
-
-def as_floats(table: pa.Table, column: str) -> FloatArray:
-    """Return a numeric column as float64[rows], missing as NaN."""
-    values = table.column(column)
-    result: FloatArray = values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
-    return result
 
 
 def range_words(bounds: NumericRange) -> str:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.table.arrow_values import as_floats
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -121,7 +122,5 @@ def _edges(low: float, high: float, unit: float) -> Floats:
 
 
 def _numbers(values: pa.Array) -> Floats:
-    if pa.types.is_timestamp(values.type):
-        return _numbers(values.cast(pa.int64())) / 1e6
-    numbers = values.cast(pa.float64(), safe=False)
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
+    """Return numbers, or moments in seconds, float64 [n]."""
+    return as_floats(values) / (1e6 if pa.types.is_timestamp(values.type) else 1.0)

@@ -18,10 +18,10 @@ from simulacra_trainer.effects.features import (
     Floats,
     level_positions,
     levels_of,
-    numbers,
 )
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import row_weights
+from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.errors import InputError
 
 MIN_EXACT = 50
@@ -102,7 +102,7 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
         positions = level_positions(table, treatment.name)
         known = positions >= 0
     else:
-        values = numbers(table, treatment.name)
+        values = as_floats(table.column(treatment.name))
         known = ~np.isnan(values)
     rows = np.flatnonzero(known & ~np.isnan(outcome))
     if _is_level_kind(treatment):
@@ -164,7 +164,7 @@ def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | N
 
 def _outcome(table: pa.Table, name: str, level: str | None) -> Floats:
     if level is None:
-        return numbers(table, name)
+        return as_floats(table.column(name))
     positions = level_positions(table, name)
     at = _level(levels_of(table, name), level, "/outcome")
     return np.where(positions < 0, np.nan, (positions == at).astype(np.float64))

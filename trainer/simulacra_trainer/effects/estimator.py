@@ -10,8 +10,9 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects.aipw import FOLDS, Interval, Scores, aipw_scores, summarize
 from simulacra_trainer.effects.contrast import Contrast, read_contrast
-from simulacra_trainer.effects.features import Features, build_features, numbers
+from simulacra_trainer.effects.features import Features, build_features
 from simulacra_trainer.effects.nuisance import Bases
+from simulacra_trainer.table.arrow_values import as_floats
 
 CROSS_FITS = 3
 ONE_FIT_ROWS = 20_000
@@ -94,7 +95,7 @@ class Estimator:
     def _dosed(self, columns: list[str]) -> Features:
         """Return the features of 3n rows: treatment as observed, at the value, at the baseline."""
         name, n = self.request.treatment, self.table.num_rows
-        observed = numbers(self.table, name)
+        observed = as_floats(self.table.column(name))
         asked = (float(self.request.value), float(self.request.baseline))
         at = self.table.column_names.index(name)
         doses = [observed, *(np.full(n, value) for value in asked)]

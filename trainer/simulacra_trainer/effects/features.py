@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.grid import bin_edges
+from simulacra_trainer.table.arrow_values import as_floats
 
 Floats = npt.NDArray[np.float64]
 Bins = npt.NDArray[np.uint8]
@@ -75,7 +76,7 @@ def build_features(
         if is_level[k]:
             bins[k], found = _level_features(level_positions(table, name))
         else:
-            bins[k], found = _number_features(numbers(table, name), observed)
+            bins[k], found = _number_features(as_floats(table.column(name)), observed)
         parts.append(found)
     linear = [part for found in parts for part in found]
     # A number enters products with its scaled value (the first part), a category with indicators.
@@ -95,14 +96,6 @@ def schema_kind(schema: TableSchema, name: str) -> str:
     column = schema.find(name)
     assert column is not None
     return column.kind
-
-
-def numbers(table: pa.Table, name: str) -> Floats:
-    """Return numbers or datetimes (microseconds since 1970) as float64 [n]; NaN is missing."""
-    values = table.column(name)
-    if pa.types.is_timestamp(values.type):
-        values = pc.cast(values, pa.int64())
-    return pc.cast(values, pa.float64(), safe=False).to_numpy().astype(np.float64)
 
 
 def levels_of(table: pa.Table, name: str) -> list[str]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from simulacra_crds.contract.answers import SegmentEffect
 from simulacra_trainer.effects.aipw import Scores, summarize
-from simulacra_trainer.effects.features import level_positions, levels_of, numbers
+from simulacra_trainer.effects.features import level_positions, levels_of
+from simulacra_trainer.table.arrow_values import as_floats
 
 MIN_SEGMENT_ROWS = 20
 MAX_SEGMENTS = 50
@@ -40,7 +41,7 @@ def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray
         for at in np.argsort(-counts, kind="stable")[:MAX_SEGMENTS]:
             yield levels[at], positions == at
         return
-    values = numbers(table, name)
+    values = as_floats(table.column(name))
     known = values[~np.isnan(values)]
     shares = np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS
     edges = np.unique(np.quantile(known, shares)) if known.size else np.empty(0)

@@ -27,7 +27,6 @@ from simulacra_trainer.effects.features import (
     build_features,
     level_positions,
     levels_of,
-    numbers,
     schema_kind,
 )
 from simulacra_trainer.effects.nuisance import fit_nuisance
@@ -35,6 +34,7 @@ from simulacra_trainer.evidence import weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in, split_persons
 from simulacra_trainer.survey_weights import row_weights
+from simulacra_trainer.table.arrow_values import as_floats
 
 MAX_ROWS = 20_000
 MIN_TREATED = 20
@@ -87,7 +87,7 @@ def _has_value(table: pa.Table, schema: TableSchema, name: str, value: float | s
     if schema_kind(schema, name) in LEVEL_KINDS:
         levels = levels_of(table, name)
         return level_positions(table, name) == (levels.index(str(value)) if value in levels else -2)
-    values = numbers(table, name)
+    values = as_floats(table.column(name))
     wanted = float(value)
     known = values[~np.isnan(values)]
     if not known.size or not known.min() <= wanted <= known.max():

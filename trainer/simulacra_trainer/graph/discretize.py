@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.arrow_values import as_floats
 
 BINS = 4
 MAX_LEVELS = 8
@@ -37,9 +38,7 @@ def discretize(table: pa.Table, schema: TableSchema) -> tuple[Codes, npt.NDArray
 def _levels(values: pa.ChunkedArray, column: ColumnSchema) -> npt.NDArray[np.int64]:
     """Return one number per row, -1 for missing, int64 [n]."""
     if not pa.types.is_dictionary(values.type):
-        if pa.types.is_timestamp(values.type):
-            values = pc.cast(values, pa.int64())
-        return _bins(pc.cast(values, pa.float64(), safe=False).to_numpy())
+        return _bins(as_floats(values))
     whole = values.combine_chunks()
     index = pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     if column.ordered and len(column.levels) > MAX_LEVELS:

@@ -20,12 +20,12 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
-from simulacra_trainer.conditions.support import as_floats
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.compute import consistent
 from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
+from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -131,7 +131,7 @@ def _keep_inside(
         mask = _inside(table, ranges)
         close = np.ones(table.num_rows, np.bool_)
         for name, inside in ranges.items():
-            close &= inside.is_near(as_floats(table, name))
+            close &= inside.is_near(as_floats(table.column(name)))
         kept.append(table.filter(pa.array(mask)))
         near.append(table.filter(pa.array(close & ~mask)))
         if sum(part.num_rows for part in kept) >= MIN_ROWS_KEPT:
@@ -152,7 +152,7 @@ def _inside(table: pa.Table, ranges: Mapping[str, ValuesInside]) -> npt.NDArray[
     """Return which rows meet all ranges."""
     mask = np.ones(table.num_rows, np.bool_)
     for name, inside in ranges.items():
-        mask &= inside.holds(as_floats(table, name))
+        mask &= inside.holds(as_floats(table.column(name)))
     return mask
 
 
@@ -160,7 +160,7 @@ def _move_in(
     table: pa.Table, ranges: Mapping[str, ValuesInside], rng: np.random.Generator
 ) -> pa.Table:
     for name, inside in ranges.items():
-        values = as_floats(table, name)
+        values = as_floats(table.column(name))
         values = np.where(inside.holds(values), values, inside.draw(table.num_rows, rng))
         position = table.column_names.index(name)
         table = table.set_column(position, name, _column(values, inside.column))
@@ -230,7 +230,7 @@ class ValuesInside:
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
     """Return a column's training marginal in a range. InputError if the range has no values."""
     column = next(c for c in trained.schema.columns if c.name == name)
-    values = as_floats(trained.table, name)
+    values = as_floats(trained.table.column(name))
     order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
     known = values[order]
     counts = row_weights(trained.table, trained.schema)

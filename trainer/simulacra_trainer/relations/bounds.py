@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats
+from simulacra_trainer.table.arrow_values import as_floats
 
 EXPECTED_VIOLATIONS = 20.0
 """As for columns that decide one another: fewer may be chance."""
@@ -34,15 +34,8 @@ def bounds_of(
         names = [c.name for c in schema.learned() if c.kind in kinds and c.name not in computed]
         names = names[:MAX_COLUMNS]
         if len(names) > 1:
-            values = np.stack([_ordered_values(table.column(name)) for name in names])
+            values = np.stack([as_floats(table.column(name)) for name in names])
             yield from _pairs(names, values, persons)
-
-
-def _ordered_values(column: pa.ChunkedArray) -> Floats:
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    numbers = pc.cast(column, pa.float64(), safe=False).combine_chunks()
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _pairs(names: list[str], values: Floats, persons: int) -> Iterator[RelationSchema]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.totals import sum_of
+from simulacra_trainer.table.arrow_values import as_floats
 
 SHOWN = 5
 TYPES = {"integer": pa.int64(), "numeric": pa.float64()}
@@ -24,9 +25,7 @@ def without_computed(schema: TableSchema) -> TableSchema:
 def with_computed(table: pa.Table, schema: TableSchema) -> pa.Table:
     """Append the computed columns, in clean types, to rows of all learned ones."""
     for relation in schema.computed():
-        column = schema.find(relation.column)
-        assert column is not None
-        table = table.append_column(relation.column, computed_values(table, relation, column))
+        table = table.append_column(relation.column, computed_values(table, relation, schema))
     return table
 
 
@@ -40,20 +39,23 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
         if not {relation.column, *relation.of} <= set(names):
             continue
         if relation.kind == "not_above":
-            low, high = (as_floats(table.column(n)) for n in (relation.column, relation.of[0]))
-            with np.errstate(invalid="ignore"):
-                table = table.filter(pa.array(~(low > high)))
+            table = table.filter(pa.array(~above(table, relation)))
         else:
-            column = schema.find(relation.column)
-            assert column is not None
-            place = table.column_names.index(relation.column)
-            values = computed_values(table, relation, column)
-            table = table.set_column(place, relation.column, values)
+            values = computed_values(table, relation, schema)
+            table = table.set_column(names.index(relation.column), relation.column, values)
     return table
 
 
-def computed_values(table: pa.Table, relation: RelationSchema, column: ColumnSchema) -> pa.Array:
+def above(table: pa.Table, bound: RelationSchema) -> npt.NDArray[np.bool_]:
+    """Return where a number is above its bound, bool [n]; a missing one is not."""
+    low, high = (as_floats(table.column(name)) for name in (bound.column, *bound.of))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(low > high)
+
+
+def computed_values(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> pa.Array:
     """Return the values of a computed column, rounded as the upload writes it."""
+    column = _column(relation, schema)
     parts = np.stack([as_floats(table.column(name)) for name in relation.of])
     values = _formula(relation, parts)
     decimals = 0 if column.kind == "integer" else column.decimals
@@ -61,6 +63,12 @@ def computed_values(table: pa.Table, relation: RelationSchema, column: ColumnSch
         values = np.round(values, decimals)
     missing = ~np.isfinite(values)
     return pa.array(np.where(missing, 0, values), mask=missing).cast(TYPES[column.kind])
+
+
+def _column(relation: RelationSchema, schema: TableSchema) -> ColumnSchema:
+    column = schema.find(relation.column)
+    assert column is not None
+    return column
 
 
 def _formula(relation: RelationSchema, parts: Floats) -> Floats:
@@ -73,23 +81,12 @@ def _formula(relation: RelationSchema, parts: Floats) -> Floats:
     return np.asarray(relation.constant + relation.factor * total)
 
 
-def as_floats(column: pa.ChunkedArray) -> Floats:
-    """Return numbers or moments as float64 [n], NaN for missing."""
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    numbers = pc.cast(column, pa.float64(), safe=False).combine_chunks()
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
-
-
 def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> int:
     """Return in how many rows a relation does not hold, with all its numbers present."""
     if relation.kind == "not_above":
-        low, high = (as_floats(table.column(name)) for name in (relation.column, *relation.of))
-        with np.errstate(invalid="ignore"):
-            return int((low > high).sum())
-    column = schema.find(relation.column)
-    assert column is not None
-    expected = as_floats(pa.chunked_array([computed_values(table, relation, column)]))
+        return int(above(table, relation).sum())
+    column = _column(relation, schema)
+    expected = as_floats(computed_values(table, relation, schema))
     real = as_floats(table.column(relation.column))
     both = ~(np.isnan(expected) | np.isnan(real))
     size = 10.0 ** -(column.decimals or 0) if column.kind == "numeric" else 1.0

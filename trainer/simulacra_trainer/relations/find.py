@@ -16,7 +16,7 @@ from simulacra_crds.contract.schema import RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import bounds_of
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
 from simulacra_trainer.relations.pairs import pair_relations
-from simulacra_trainer.relations.totals import other_sums, run_totals
+from simulacra_trainer.relations.totals import other_sum, run_totals
 
 MAX_RELATIONS = 200
 MIN_LEARNED = 2
@@ -36,8 +36,8 @@ def find_relations(table: pa.Table, schema: TableSchema) -> list[RelationSchema]
 
 def _computed(numbers: Numbers) -> list[RelationSchema]:
     found = [*run_totals(numbers), *pair_relations(numbers)]
-    while more := list(other_sums(numbers, {relation.column for relation in found})):
-        found += more
+    while more := other_sum(numbers, {relation.column for relation in found}):
+        found.append(more)
     return found
 
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.relations.compute import as_floats, with_computed
+from simulacra_trainer.relations.compute import above, with_computed
+from simulacra_trainer.table.arrow_values import as_floats
 
 REDRAWS = 20
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
@@ -94,7 +95,7 @@ class RelatedModel:
             for bound in bounds:
                 later = max(drawn.index(name) for name in (bound.column, *bound.of))
                 if drawn[later] not in fixed:
-                    wrong = _above(rows, bound)
+                    wrong = above(rows, bound)
                     places[wrong] = np.minimum(places[wrong], later)
             if (places == len(drawn)).all():
                 break
@@ -124,17 +125,11 @@ class RelatedModel:
         return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
 
 
-def _above(rows: pa.Table, bound: RelationSchema) -> npt.NDArray[np.bool_]:
-    low, high = (as_floats(rows.column(name)) for name in (bound.column, bound.of[0]))
-    with np.errstate(invalid="ignore"):
-        return np.asarray(low > high)
-
-
 def _moved_inside(
     rows: pa.Table, bound: RelationSchema, fixed: set[str], order: Sequence[str]
 ) -> pa.Table:
     """Set the later of the two columns to the other where it lies beyond."""
-    wrong = _above(rows, bound)
+    wrong = above(rows, bound)
     names = sorted((bound.column, bound.of[0]), key=order.index)
     changed = names[0] if names[1] in fixed else names[1]
     other = names[1] if changed == names[0] else names[0]

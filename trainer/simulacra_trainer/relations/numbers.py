@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.persons import persons_in
+from simulacra_trainer.table.arrow_values import as_floats
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -39,9 +39,9 @@ class Numbers:
     varied: npt.NDArray[np.bool_]
     glance: Rows
 
-    def gives(self, computed: Floats, column: int, rows: Rows | slice = slice(None)) -> bool:
+    def gives(self, computed: Floats, column: int) -> bool:
         """Return whether computed values [rows], rounded, are a column's, missing ones alike."""
-        return bool(self.alike(computed, self.values[column, rows], self.steps[column]).all())
+        return bool(self.alike(computed, self.values[column], self.steps[column]).all())
 
     @staticmethod
     def alike(computed: Floats, real: Floats, step: Floats | float) -> npt.NDArray[np.bool_]:
@@ -58,7 +58,7 @@ def numbers_of(table: pa.Table, schema: TableSchema) -> Numbers | None:
     count = table.num_rows if persons is None else int(np.unique(persons).size)
     if len(columns) < 2 or count < MIN_PERSONS:
         return None
-    values = np.stack([_values(table.column(c.name)) for c in columns])
+    values = np.stack([as_floats(table.column(c.name)) for c in columns])
     varied = np.array([_has_distinct(row) for row in values])
     steps = np.array([half_unit(c) for c in columns])
     return Numbers(tuple(c.name for c in columns), values, steps, varied, _glance(values))
@@ -68,11 +68,6 @@ def half_unit(column: ColumnSchema) -> float:
     """Return half a unit in the last place in which a column's numbers are written."""
     decimals = 0 if column.kind == "integer" else column.decimals
     return 1e-9 if decimals is None else 0.5 * 10.0**-decimals
-
-
-def _values(column: pa.ChunkedArray) -> Floats:
-    numbers = pc.cast(column, pa.float64(), safe=False).combine_chunks()
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _has_distinct(values: Floats) -> bool:

@@ -43,7 +43,7 @@ def _sum_or_difference(numbers: Numbers, a: int, b: int, total: int) -> Relation
 
 
 def _is_product(numbers: Numbers, a: int, b: int) -> bool:
-    """Return whether both factors vary; a product with a switch of 0 and 1 is a selection."""
+    """Return whether a factor is more than a switch; of two switches it is a selection."""
     return bool(numbers.varied[a] or numbers.varied[b])
 
 

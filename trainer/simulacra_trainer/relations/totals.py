@@ -73,25 +73,25 @@ def sum_of(parts: Floats, coefficients: Floats, *, as_zero: bool) -> Floats:
     return np.where(np.isnan(parts).all(axis=0), np.nan, total)
 
 
-def other_sums(numbers: Numbers, known: Collection[str]) -> Iterator[RelationSchema]:
-    """Yield columns that are a constant plus a sum of scattered columns, by least squares.
+def other_sum(numbers: Numbers, known: Collection[str]) -> RelationSchema | None:
+    """Return a column that is a constant plus a sum of scattered columns, by least squares.
 
     known: columns that other relations give; they are neither computed again nor summed.
     """
     free = np.array([i for i, name in enumerate(numbers.names) if name not in known])
     if free.size < MIN_PARTS + 1:
-        return
+        return None
     rows = _complete_rows(numbers.values[free], free.size)
     if rows is None:
-        return
+        return None
     sample = numbers.values[np.ix_(free, rows)]
     for at in _dependent(sample):
         column = int(free[at])
         if numbers.varied[column]:
             others = np.delete(np.arange(free.size), at)
             if found := _solve(numbers, column, free[others], sample[others], sample[at]):
-                yield found
-                return
+                return found
+    return None
 
 
 def _complete_rows(values: Floats, columns: int) -> Rows | None:

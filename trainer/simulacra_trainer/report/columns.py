@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_trainer.table.arrow_values import as_floats
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BINS = 10
@@ -20,10 +22,7 @@ def is_category(table: pa.Table, name: str) -> bool:
 
 def numbers(table: pa.Table, name: str) -> FloatArray:
     """Return numbers and timestamps (microseconds) as float64 [rows]; missing as NaN."""
-    column = table.column(name)
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.int64())
-    values: FloatArray = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
+    values = as_floats(table.column(name))
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -1,7 +1,9 @@
-"""Questions about Arrow columns that several steps of cleaning ask."""
+"""Arrow columns as several parts of the engine need them."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 
@@ -16,3 +18,12 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array."""
     combined = column.combine_chunks()
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def as_floats(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.float64]:
+    """Return numbers, or moments in their own unit since 1970, as float64 [n]; missing is NaN."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    copy: npt.NDArray[np.float64] = numbers.astype(np.float64)  # Arrow's own memory is read-only
+    return copy
