@@ -18,6 +18,8 @@ from simulacra_trainer.survey_weights import Floats, effective_rows, row_weights
 
 Basis = Literal["n", "survey weights", "persons", "backing", "do", "not measured"]
 """Where the number of respondents comes from."""
+Z95 = 1.959963984540054
+"""Half the width of a 95 % interval, in standard errors."""
 LEAST_RATIO = 0.1
 INFERENCE_RATIO = 0.2
 """Below this measured ratio, rows are not for inference about dependences."""
@@ -67,7 +69,7 @@ def worth_of(evidence: float, rows: float, ratio: float = 1.0) -> float:
 
 def margin(worth: float, share: float = 0.5) -> float:
     """Return half the width of the 95 % interval of a share, 0..1."""
-    return 1.959963984540054 * float(np.sqrt(share * (1.0 - share) / worth)) if worth > 0 else 1.0
+    return Z95 * float(np.sqrt(share * (1.0 - share) / worth)) if worth > 0 else 1.0
 
 
 def _effective(rows: int, weights: Floats | None, persons: Ints | None) -> float:

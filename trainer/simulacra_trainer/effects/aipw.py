@@ -25,11 +25,11 @@ from simulacra_crds.kinds.effect_estimate import Population
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.evidence import Z95
 from simulacra_trainer.persons import Ints
 
 FOLDS = 5
 CLIP = 0.02
-Z95 = 1.959963984540054
 Pair = tuple[Floats, Floats]
 """Of the arm of the treatment value, then of the baseline."""
 

@@ -30,6 +30,7 @@ from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.description.counts import counts_of
 from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.description.layout import check_kept, open_described
+from simulacra_trainer.table.description.statements import mismatch
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import RawTable
 from simulacra_trainer.tasks.context import TaskContext
@@ -109,14 +110,7 @@ def _stated(context: TaskContext, request: PrepareRequest) -> Description | None
         return load_description(own.read(STATED_DESCRIPTION))
     except DescriptionInvalid as error:
         message = f"The description has {len(error.errors)} errors."
-        first = error.errors[0]
-        raise InputError(
-            Reason.DESCRIPTION_MISMATCH,
-            message,
-            f"{message} {first.pointer}: {first.detail}",
-            first.pointer,
-            error.errors,
-        ) from None
+        raise mismatch(message, error.errors) from None
 
 
 def _receive(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from simulacra_crds.contract.description import (
@@ -37,14 +37,14 @@ class Problems:
             return
         count = len(self.found)
         message = f"The data contradict the description in {count} place{'s' * (count > 1)}."
-        first = self.found[0]
-        raise InputError(
-            Reason.DESCRIPTION_MISMATCH,
-            message,
-            f"{message} {first.pointer}: {first.detail}",
-            pointer=first.pointer,
-            errors=self.found[:MAX_PROBLEMS],
-        )
+        raise mismatch(message, self.found[:MAX_PROBLEMS])
+
+
+def mismatch(message: str, errors: Sequence[DescriptionProblem]) -> InputError:
+    """Return the error of a description, with its first fault in the detail and all as entries."""
+    first = errors[0]
+    detail = f"{message} {first.pointer}: {first.detail}"
+    return InputError(Reason.DESCRIPTION_MISMATCH, message, detail, first.pointer, errors)
 
 
 @dataclass(frozen=True)
