@@ -14,7 +14,7 @@ from simulacra_trainer.effects.features import (
     level_positions,
     levels_of,
 )
-from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
 
 
 def _features(**columns: pa.Array) -> Features:
@@ -137,3 +137,16 @@ def test_levels_of_chunks_with_different_dictionaries_agree() -> None:
     table = pa.table({"x": pa.chunked_array(chunks)})
     levels, positions = levels_of(table, "x"), level_positions(table, "x")
     assert [levels[i] if i >= 0 else None for i in positions] == ["a", "b", "b", None, "c"]
+
+
+def test_fits_of_one_target_share_the_base_and_other_targets_do_not() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(2000, 2))
+    features = _features(a=x[:, 0], b=x[:, 1])
+    line = x[:, 0] + rng.normal(0, 0.1, 2000)
+    step = 2.0 * np.sign(x[:, 0]) * np.sign(x[:, 1]) + rng.normal(0, 0.1, 2000)
+    bases: Bases = {}
+    first = fit_nuisance(features, line, rng, bases, "line")
+    assert bases == {"line": first.base}
+    assert fit_nuisance(features, step, rng, bases, "line").base == first.base
+    assert fit_nuisance(features, step, rng, bases, "step").base != first.base

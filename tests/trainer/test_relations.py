@@ -16,7 +16,7 @@ from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
-from simulacra_trainer.relations.compute import sentence, violations
+from simulacra_trainer.relations.compute import computed_values, sentence, violations
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 
@@ -118,16 +118,21 @@ def test_missing_parts_of_a_total(as_zero: bool) -> None:
     total = np.nansum(parts, axis=0) if as_zero else parts.sum(axis=0)
     total[:7] = np.nan
     columns = dict(zip(ITEMS, parts, strict=True)) | {"total": total}
-    schema = cleaned(columns).schema
-    assert [one.missing_as_zero for one in schema.computed()] == [as_zero]
+    clean = cleaned(columns)
+    (relation,) = clean.schema.computed()
+    assert relation.missing_as_zero is as_zero
+    real = clean.table["total"].to_pylist()
+    assert computed_values(clean.table, relation, clean.schema).to_pylist() == real
 
 
 def test_scattered_parts_with_signs_and_a_constant() -> None:
     columns = survey()
     kept = {name: columns[name] for name in (*ITEMS, "price", "quantity", "cost")}
     kept["score"] = 6 + columns["item_1"] + columns["item_4"] - columns["item_7"]
-    (relation,) = cleaned(kept).schema.relations
+    clean = cleaned(kept)
+    (relation,) = clean.schema.relations
     assert sentence(relation) == "score = 6 + item_1 + item_4 - item_7"
+    assert computed_values(clean.table, relation, clean.schema).to_pylist() == list(kept["score"])
 
 
 @settings(max_examples=25, deadline=None)
