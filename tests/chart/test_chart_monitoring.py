@@ -53,7 +53,7 @@ FAULTY: dict[str, dict[str, str | None]] = {
     "SimulacraStuckDeletions": {"simulacra_stuck_deletions": "1x90"},
     "SimulacraAuditCorrupt": {"simulacra_audit_corrupt": "1x90"},
     "SimulacraCanaryLeak": {"simulacra_canary_leaks": "1x90"},
-    "SimulacraCanarySilent": {"simulacra_canary_ended_timestamp_seconds": "1x400"},
+    "SimulacraCanarySilent": {"simulacra_canary_ended_timestamp_seconds": "1x500"},
     "SimulacraStoreForeign": {"simulacra_store_foreign": "1x90"},
     "SimulacraCustodyErrors": {'simulacra_custody_errors_total{verb="read"}': "0+1x90"},
     "SimulacraReconcileFaults": {
@@ -72,14 +72,19 @@ FAULTY: dict[str, dict[str, str | None]] = {
 
 
 def _case(alert: str | None) -> dict[str, Any]:
-    """Return a promtool test: after 85 minutes this alert fires and no other."""
+    """Return a promtool test: this alert fires and no other."""
     values = HEALTHY | (FAULTY[alert] if alert else {})
+    minutes = 85
+    if alert == "SimulacraCanarySilent":
+        # It fires after six hours of silence; all else is healthy for as long.
+        minutes = 400
+        values = {name: value.replace("x90", "x500") for name, value in values.items() if value}
     found = []
     for rule in RULES:
         name = rule["alert"]
         expression = f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)'
         samples = [{"labels": "{}", "value": 1 if name == alert else 0}]
-        found.append({"expr": expression, "eval_time": "85m", "exp_samples": samples})
+        found.append({"expr": expression, "eval_time": f"{minutes}m", "exp_samples": samples})
     series = [
         {"series": name, "values": values[name]} for name in values if values[name] is not None
     ]
