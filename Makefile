@@ -41,7 +41,7 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 	$(PY) -m pytest -n 4 --dist worksteal -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PY) -m pytest -m "controlplane and not reliability" -rs --durations=8
+	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8
 
 test-attack: $(VENV)/.dev ## The attacks on custody; those without a cluster are in `make test` too
 	$(PY) -m pytest tests/attack -rs

@@ -14,7 +14,7 @@ import pytest
 
 from helm_chart import ROOT
 from installation import eventually
-from real_cluster import free_port
+from ports import free_port
 
 TOKEN = "tryout-token"
 

@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import httpx2
 import pytest
 
 import yaml
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = Path(__file__).with_name("widgets.yaml")
@@ -156,20 +156,6 @@ def embedded(folder: Path) -> Iterator[Cluster]:
             process.terminate()
             assert process.wait(20) == 0
     assert "Traceback" not in (folder.parent / "controlplane.log").read_text()
-
-
-def free_port(count: int) -> int:
-    """Return the first of `count` adjacent free ports."""
-    for _ in range(50):
-        base = 20000 + secrets.randbelow(10000)
-        with contextlib.ExitStack() as stack:
-            try:
-                for offset in range(count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no free ports")
 
 
 @contextlib.contextmanager

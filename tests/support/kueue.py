@@ -21,7 +21,8 @@ import pytest
 import yaml
 from helm_chart import helm, program
 from installation import eventually
-from real_cluster import RealCluster, free_port
+from ports import free_port
+from real_cluster import RealCluster
 from simulacra_controlplane import certificates
 
 Object = dict[str, Any]

@@ -18,6 +18,7 @@ from typing import Any
 
 import helm_chart
 import yaml
+from ports import free_port
 from simulacra.certificates import verify_certificate
 from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace, tenant_namespace
 from simulacra_crds.contract.tasks import TASK_ENV, UPLOAD, TaskSpec
@@ -45,7 +46,7 @@ class Plane:
 
     def up(self) -> None:
         if self.real:
-            self._cluster("up", "--port", os.environ.get("SIMULACRA_TEST_PORT", "23100"))
+            self._cluster("up", "--port", str(free_port(5)))
         else:
             self.start("controlplane")
             if self._jobs:

@@ -14,7 +14,7 @@ import httpx2
 import yaml
 from helm_chart import CHART, SYSTEM, render, require_program
 from installation import eventually
-from real_cluster import free_port
+from ports import free_port
 
 MONITORS = ("--set", "monitoring.serviceMonitor.enabled=true,monitoring.serviceMonitor.interval=2s")
 

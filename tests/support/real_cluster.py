@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +17,7 @@ import httpx2
 import helm_chart
 import yaml
 from installation import eventually
+from ports import free_port
 from simulacra import Client, Connection
 
 Object = dict[str, Any]
@@ -39,20 +38,6 @@ class Permission(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}{'.' + self.group if self.group else ''}"
-
-
-def free_port(count: int) -> int:
-    """Return the first of `count` neighboring free ports on loopback."""
-    for _ in range(50):
-        base = 20000 + secrets.randbelow(10000)
-        with ExitStack() as stack:
-            try:
-                for offset in range(count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no free ports")
 
 
 class RealCluster:

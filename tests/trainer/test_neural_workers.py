@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ports import free_port
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import DATASET, ExitCode, FitRequest
 from simulacra_trainer.families.base import no_progress
@@ -22,12 +22,6 @@ from trainer_tables import survey
 
 pytestmark = pytest.mark.neural
 neural = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def test_workers_together_see_the_batch_of_a_single_process() -> None:
