@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.neural
 family = pytest.importorskip(
     "simulacra_trainer.families.neural", exc_type=ModuleNotFoundError
 ).NEURAL
+training = pytest.importorskip(
+    "simulacra_trainer.families.neural.training", exc_type=ModuleNotFoundError
+)
 
 TABLE, SCHEMA = survey(300, seed=3)
 NARROW = ["age", "segment", "city"]
@@ -40,8 +44,17 @@ def draw(model: FittedModel, n: int = 2000) -> pa.Table:
     return model.sample(n, np.random.default_rng(4))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_training() -> Iterator[None]:
+    """Train for a few hundred steps: these tests are about files, not about likeness."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "MIN_BUDGET_S", 1.5)
+        patch.setattr(training, "BUDGET_S", 1.5)
+        yield
+
+
 @pytest.fixture(scope="module")
-def neural() -> TrainedModel:
+def neural(short_training: None) -> TrainedModel:
     return fit_model(TABLE, SCHEMA, FitRequest(family="neural", seed=0), quiet())
 
 
