@@ -136,6 +136,26 @@ async def test_a_token_replaced_on_disk_is_read_when_the_old_one_is_refused(
     assert [status for status, _ in both] == [200, 200]
 
 
+@pytest.mark.timeout(20)
+async def test_a_login_whose_every_new_token_is_refused_is_tried_twice(
+    server: tuple[Server, str], tmp_path: Path
+) -> None:
+    login = tmp_path / "login"
+    login.write_text(
+        "#!/bin/sh\n"
+        f'echo x >> {tmp_path}/logins; token=$(wc -l < {tmp_path}/logins)\n'
+        'echo \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",\'\n'
+        'echo \'"status": {"token": "refused-\'$token\'"}}\'\n'
+    )
+    login.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(login)}
+    path = kubeconfig(tmp_path / "config", server[1], "", user={"exec": run})
+    connection = await Connection.open(str(path))
+    assert (await whole(connection))[0] == 401
+    assert server[0].seen == ["/whole"] * 2
+    await connection.close()
+
+
 async def test_a_refused_token_cuts_no_other_request(
     connection: Connection, server: tuple[Server, str], tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ from kubernetes.aio.config import ConfigException, kube_config, load_incluster_c
 
 CONNECT_SECONDS = 30.0
 UNAUTHORIZED = 401
+LOGINS = 2
+"""Logins that one request tries: a login command may give a new token each time, for ever."""
 
 
 class Unreachable(Exception):
@@ -95,13 +97,14 @@ class Connection:
         Raises:
             Unreachable: no answer, or not all of it.
         """
-        while True:
+        for _ in range(LOGINS):
             login = self._login
             data = None if body is None else aiohttp.BytesPayload(body, content_type=media_type)
             async with self._request(login, method, path, seconds, params, data) as response:
                 answer = _answer(response, await response.read())
             if answer.status != UNAUTHORIZED or not await self._log_in_again(login):
-                return answer
+                break
+        return answer
 
     async def lines(
         self, path: str, params: Mapping[str, str], *, silence: float
