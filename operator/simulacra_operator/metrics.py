@@ -50,7 +50,8 @@ CANARY_UNSEARCHED = Gauge(
     "simulacra_canary_unsearched", "Places that could not be searched after its last life."
 )
 CANARY_ENDED = Gauge(
-    "simulacra_canary_ended_timestamp_seconds", "When the canary last ended a life; 0 before."
+    "simulacra_canary_ended_timestamp_seconds",
+    "When the canary last ended a life, or if none ended, when the first began; 0 before.",
 )
 LEADER = Gauge("simulacra_operator_leader", "1 in the leader, 0 in a standby.")
 SWEEP_AGE = Gauge("simulacra_sweep_age_seconds", "Seconds since the last completed sweep.")

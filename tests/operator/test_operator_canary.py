@@ -48,7 +48,7 @@ from simulacra_operator.tasks.canary.record import (
     judge,
     open_leaks,
 )
-from simulacra_operator.tasks.canary.task import Canary
+from simulacra_operator.tasks.canary.task import Canary, measure
 
 LIVES = int(os.environ.get("CANARY_LIVES", "3"))
 SPACE = "canary-seeds"
@@ -323,6 +323,17 @@ def test_leak_stays_open_until_its_place_is_searched_again() -> None:
     assert open_leaks([failed, unread, leak, clean]) == ("a",)
     assert open_leaks([clean, leak]) == ()
     assert open_leaks([unread, clean, leak]) == ()
+
+
+def test_silence_counts_from_the_first_life_if_every_life_failed() -> None:
+    first, now = datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC)
+    lives = [
+        LifeResult(started=at, ended=now, erased_by="deletion", verdict=Verdict.FAILED)
+        for at in (now, first)
+    ]
+    measure(lives)
+    ended = REGISTRY.get_sample_value("simulacra_canary_ended_timestamp_seconds")
+    assert ended == first.timestamp()
 
 
 def test_word_is_found_in_base64_at_every_offset() -> None:

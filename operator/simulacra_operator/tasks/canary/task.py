@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -85,7 +85,7 @@ class Canary:
         """Run a life and record its result, if one is due or asked for."""
         keys = await self._signing_keys.keys()
         results, asked = await self._record.find(keys)
-        _measure(results)
+        measure(results)
         ended = max(
             (one for one in (self._ended, *(r.ended for r in results[:1])) if one), default=None
         )
@@ -154,7 +154,7 @@ class Canary:
         result = results[0]
         leaks, unsearched = result.named(found=True), result.named(found=False)
         metrics.CANARY_LIVES.labels(result.verdict).inc()
-        _measure(results)
+        measure(results)
         level = logging.INFO if result.verdict == Verdict.CLEAN else logging.WARNING
         fields = {"verdict": str(result.verdict), "leaks": leaks, "unsearched": unsearched}
         log.log(level, "canary life ended", extra={**fields, "detail": result.detail})
@@ -169,13 +169,18 @@ class Canary:
         await self._record.show(results)
 
 
-def _measure(results: tuple[LifeResult, ...]) -> None:
-    """Set the gauges, also after a restart; a life that failed changes none of them."""
+def measure(results: Sequence[LifeResult]) -> None:
+    """Set the gauges, also after a restart; a life that failed changes none of them.
+
+    If every recorded life failed, the first of them is where the silence began.
+    """
     ended = next((one for one in results if one.verdict != Verdict.FAILED), None)
     if ended is not None:
         metrics.CANARY_LEAKS.set(len(open_leaks(results)))
         metrics.CANARY_UNSEARCHED.set(sum(one.unsearched is not None for one in ended.places))
         metrics.CANARY_ENDED.set(ended.ended.timestamp())
+    elif results:
+        metrics.CANARY_ENDED.set(results[-1].started.timestamp())
 
 
 async def _search(place: str, search: Callable[[Tally], Awaitable[None]], marks: Marks) -> Searched:
