@@ -5,12 +5,14 @@ import json
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from installation import SURVEY, Installation, eventually
 from simulacra import ApiError, Client
 
 pytestmark = pytest.mark.e2e
+KINDS = "tenants,datasets,models,generationjobs,effectestimates"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def survey_words() -> set[str]:
 
 
 def everything_written(installation: Installation) -> dict[str, str]:
-    """Return logs, audit records, statuses, events, Jobs and Pods by source."""
+    """Return logs, audit records, metrics, statuses, events, Jobs and Pods by source."""
     said = {
         str(path.relative_to(installation.data_dir)): path.read_text(errors="replace")
         for folder in ("logs", "pods", "audit")
@@ -46,8 +48,12 @@ def everything_written(installation: Installation) -> dict[str, str]:
     }
     for kind in ("events", "jobs", "pods", "configmaps"):
         said[kind] = installation.kubectl("get", kind, "-A", "-o", "json")
-    listed = installation.kubectl("get", "datasets,models,generationjobs", "-A", "-o", "json")
+    listed = installation.kubectl("get", KINDS, "-A", "-o", "json")
     said["status"] = json.dumps([item.get("status") for item in json.loads(listed)["items"]])
+    ports = json.loads((installation.data_dir / "ports.json").read_text())
+    for program in ("api", "operator"):
+        answer = httpx2.get(f"http://127.0.0.1:{ports[program]}/metrics").raise_for_status()
+        said[f"metrics/{program}"] = answer.text
     return said
 
 
@@ -56,6 +62,9 @@ def test_no_log_or_status_shows_a_column_name_level_or_condition(
 ) -> None:
     said = everything_written(shared_installation)
     assert {name.partition("/")[0] for name in said} >= {"logs", "pods", "audit"}
+    # The dataset of this test is in the metrics: by its route, and by its kind.
+    assert 'route="/v1/datasets/{dataset_id}/generations"' in said["metrics/api"]
+    assert 'kind="GenerationJob"' in said["metrics/operator"]
     # Short words such as "year", "income" or "never" occur in the product's own messages.
     words = {word for word in survey_words() if len(word) > 7 or "_" in word or " " in word}
     assert len(words) > 40
