@@ -157,6 +157,41 @@ def test_the_policy_refuses_what_an_administrator_granted(
     assert len(by_policy) > 100, "RBAC allowed them"
 
 
+def test_each_account_reads_the_stated_secrets_and_lists_none(
+    cluster: RealCluster, scope: str
+) -> None:
+    """Reads are beyond the admission policy: what holds here is RBAC alone."""
+    pods, keys = "simulacra-pods", "installation-keys"
+    own = {(TENANT, pods), (KEYS, keys)}
+    named_alike = {(FOREIGN, pods), ("kube-system", pods), (SYSTEM, pods), (FOREIGN, keys)}
+    clients = {(CLIENTS, "client-acme"), (CLIENTS, "client-globex")}
+    credentials = {(SYSTEM, "simulacra-credentials")}
+    others = {(SYSTEM, "helm-release"), (TENANT, "theirs"), (KEYS, "theirs")}
+    secrets = {*own, *named_alike, *clients, *credentials, *others}
+    made = [named("v1", "Secret", name) for _, name in sorted(secrets)]
+    for body, (place, _) in zip(made, sorted(secrets), strict=True):
+        body["metadata"]["namespace"] = place
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(made))
+    stated = {
+        "simulacra-api": clients,
+        "simulacra-operator": {*own, *credentials, *(() if scope == "listed" else named_alike)},
+    }
+    for account in ACCOUNTS:
+        session = Session(cluster, account)
+        read = {
+            one
+            for one in secrets
+            if session.send(Move("GET", core(one[0], "secrets", one[1]))).status_code == 200
+        }
+        assert read == stated[account]
+        for place in ("", *{f"/namespaces/{one[0]}" for one in secrets}):
+            for query in ("", "?watch=true&timeoutSeconds=1"):
+                answer = session.send(Move("GET", f"/api/v1{place}/secrets{query}"))
+                assert answer.status_code == 403, (account, place)
+    for place, name in own:
+        cluster.kubectl("delete", "secret", name, "-n", place)
+
+
 def test_the_work_of_both_is_allowed(cluster: RealCluster, scope: str) -> None:
     """The main job has a test of its own; here is what the policy must let pass at its edges."""
     api, operator = (Session(cluster, account) for account in ACCOUNTS)
