@@ -371,18 +371,20 @@ async def test_store_failure_is_503_and_the_dataset_is_discarded(
     await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 10)
 
 
-async def test_stalled_upload_is_408_and_discarded(
+async def test_upload_of_a_byte_now_and_then_is_408_and_discarded(
     world: Any, http: httpx2.AsyncClient, key: str, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulacra_api.uploads.body.IDLE_SECONDS", 0.3)
     over = asyncio.Event()
 
-    async def stalls() -> AsyncIterator[bytes]:
+    async def dribbles() -> AsyncIterator[bytes]:
         yield HEAD + CSV.ljust(8192, b"\n")
-        await over.wait()
+        while not over.is_set():
+            await asyncio.sleep(0.05)
+            yield b"\n"
 
     headers = FORM_TYPE | {"Idempotency-Key": key}
-    request = asyncio.create_task(http.post("/v1/datasets", content=stalls(), headers=headers))
+    request = asyncio.create_task(http.post("/v1/datasets", content=dribbles(), headers=headers))
     await asyncio.wait_for(acme.erase(DATASETS, await _made(world, key)), 10)
     over.set()
     answer = await request

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 
 import httpx2
+import pyarrow as pa
 import pytest
 import pytest_asyncio
 
@@ -95,3 +99,40 @@ async def test_many_slow_clients_leave_room_for_others(url: str) -> None:
             await asyncio.sleep(0.05)
     await asyncio.gather(*slow)
     assert worst < PATIENCE / 2
+
+
+async def test_unread_download_ends_the_connection(
+    world: World, owned: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its rows stay in the API's memory for as long as a customer likes."""
+    monkeypatch.setattr(connection, "DRAIN_SECONDS", LIMIT)
+    table = pa.table({"price": [random.Random(1).randbytes(24 << 20)]})
+    async with world.client() as http:
+        asked = await http.post(
+            f"/v1/datasets/{owned['dataset_id']}/generations",
+            json={"row_count": 1},
+            headers={"Idempotency-Key": uuid.uuid4().hex},
+        )
+        generation = asked.json()["generation_id"]
+        await world.stand_in().generate(generation, [table])
+        link = (await http.get(f"/v1/generations/{generation}")).json()["artifact_url"]
+    target = httpx2.URL(link).raw_path.decode()
+    head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head += f"Authorization: Bearer {await world.token('acme')}\r\n\r\n"
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        address = httpx2.URL(world.url)
+        await loop.sock_connect(client, (address.host, address.port or 0))
+        await loop.sock_sendall(client, head.encode())
+        assert (await loop.sock_recv(client, 12)) == b"HTTP/1.1 200"
+        async with httpx2.AsyncClient(base_url=world.url) as http, asyncio.timeout(PATIENCE):
+            while await _answering(http) > 1:  # besides the one that asks
+                await asyncio.sleep(0.1)
+
+
+async def _answering(http: httpx2.AsyncClient) -> float:
+    """Return how many requests the API is answering."""
+    text = (await http.get("/metrics")).text
+    return float(text.partition("\nsimulacra_api_requests_in_progress ")[2].split()[0])

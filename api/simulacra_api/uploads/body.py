@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -29,17 +30,24 @@ LARGE_FIELDS = {"description": MAX_DESCRIPTION_BYTES}
 MAX_FIELDS = 16
 BATCH_BYTES = 1 << 20
 IDLE_SECONDS = 60.0
-"""An upload without a byte for this long ends, else it holds its key and connection forever."""
+"""How long a client may take for the next LEAST_BYTES; a slower upload ends.
+
+Else it holds its connection and, with a byte now and then, its lease for ever.
+"""
+LEAST_BYTES = 16 << 10
 _DIGEST_FIELDS = ("content-digest", "repr-digest")
 _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):")
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
 
 
 class Stalled(Problem):
-    """No byte arrived for too long."""
+    """Too little arrived for too long."""
 
     def __init__(self) -> None:
-        detail = f"No byte arrived for {IDLE_SECONDS:.0f} seconds. Send it again with the same key."
+        detail = (
+            f"Less than {LEAST_BYTES >> 10} KiB arrived in {IDLE_SECONDS:.0f} seconds. Send it "
+            "again with the same key."
+        )
         super().__init__("simio_upload_timeout", detail)
 
 
@@ -99,13 +107,22 @@ def _digest_fields(request: Request) -> list[str]:
     return [value for name in _DIGEST_FIELDS for value in request.headers.getlist(name)]
 
 
-async def _next(body: AsyncIterator[bytes]) -> bytes | None:
-    """Return the next bytes of a body, None at its end; Stalled after `IDLE_SECONDS`."""
-    try:
-        async with asyncio.timeout(IDLE_SECONDS):
-            return await anext(body, None)
-    except TimeoutError:
-        raise Stalled from None
+async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the bytes of a body; Stalled when it is too slow. Only the waiting counts."""
+    left, arrived = IDLE_SECONDS, 0
+    while True:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                data = await anext(body, None)
+        except TimeoutError:
+            raise Stalled from None
+        if data is None:
+            return
+        left, arrived = left - (time.monotonic() - began), arrived + len(data)
+        if arrived >= LEAST_BYTES:
+            left, arrived = IDLE_SECONDS, 0
+        yield data
 
 
 async def read_piece(request: Request) -> AsyncIterator[bytes]:
@@ -115,13 +132,13 @@ async def read_piece(request: Request) -> AsyncIterator[bytes]:
         ClientDisconnect, Stalled: the body breaks off.
         Problem: 400 when it does not match its digests.
     """
-    body = request.stream()
+    body = _paced(request.stream())
     check = DigestCheck("piece", _digest_fields(request))
     data = bytearray()
     broken: Exception | None = None
     while True:
         try:
-            arrived = await _next(body)
+            arrived = await anext(body, None)
         except (ClientDisconnect, Stalled) as error:
             broken = error
             break
@@ -170,7 +187,7 @@ class FormStream:
             raise Problem("simio_unsupported_content_type", detail)
         self.fields: dict[str, str] = {}
         self.file_type = ""
-        self._body = body
+        self._body = _paced(body)
         self._body_check = DigestCheck("body", digests)
         self._file_check = DigestCheck("file")
         self._part = _Part()
@@ -228,7 +245,7 @@ class FormStream:
 
     async def _feed(self) -> bool:
         """Parse the next bytes of the body; False at its end."""
-        data = await _next(self._body)
+        data = await anext(self._body, None)
         if data is None:
             return False
         self._body_check.update(data)
