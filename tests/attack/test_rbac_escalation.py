@@ -202,6 +202,17 @@ def test_the_work_of_both_is_allowed(cluster: RealCluster, scope: str) -> None:
     signing = named("v1", "Secret", "oauth-signing-keys", type="simulacra.dev/signing-keys")
     certified = named("v1", "Secret", "installation-keys", type="simulacra.dev/installation-keys")
     trainer = job("simulacra-trainer")
+    work = trainer["spec"]["template"]["spec"]
+    token = {"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "token"}}
+    work["volumes"] = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "identity", "projected": {"sources": [token]}},
+    ]
+    key = {"secretKeyRef": {"name": "of-a-source", "key": "AWS_ACCESS_KEY_ID"}}
+    work["containers"][0] |= {
+        "envFrom": [{"secretRef": {"name": "simulacra-pods"}}],
+        "env": [{"name": "A", "value": "b"}, {"name": "B", "valueFrom": key}],
+    }
     allowed = [
         (api, Move("POST", "/apis/simulacra.dev/v1alpha1/accessrequests", asked)),
         (api, Move("POST", group("simulacra.dev/v1alpha1", TENANT, "datasets"), dataset)),

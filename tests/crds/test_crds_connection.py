@@ -143,7 +143,7 @@ async def test_a_login_whose_every_new_token_is_refused_is_tried_twice(
     login = tmp_path / "login"
     login.write_text(
         "#!/bin/sh\n"
-        f'echo x >> {tmp_path}/logins; token=$(wc -l < {tmp_path}/logins)\n'
+        f"echo x >> {tmp_path}/logins; token=$(wc -l < {tmp_path}/logins)\n"
         'echo \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",\'\n'
         'echo \'"status": {"token": "refused-\'$token\'"}}\'\n'
     )

@@ -58,6 +58,30 @@ def job(account: str) -> Object:
     return named("batch/v1", "Job", "x", spec={"template": {"spec": pod(account)}})
 
 
+def reading_jobs() -> Iterator[Object]:
+    """Yield Jobs whose pod would read a Secret or ConfigMap that is not of the product."""
+    token = {"secret": {"secretName": "deployer-token"}}
+    projected = {"projected": {"sources": [{"secret": {"name": "deployer-token"}}]}}
+    for volume in (token, projected, {"configMap": {"name": "theirs"}}, {"downwardAPI": {}}):
+        one = job("simulacra-trainer")
+        one["spec"]["template"]["spec"]["volumes"] = [{"name": "x", **volume}]
+        yield one
+    key = {"secretKeyRef": {"name": "deployer-token", "key": "token"}}
+    container = {"name": "first", "image": "x", "envFrom": [{"secretRef": {"name": "theirs"}}]}
+    for fields in (
+        {"envFrom": [{"secretRef": {"name": "theirs"}}]},
+        {"envFrom": [{"configMapRef": {"name": "theirs"}}]},
+        {"env": [{"name": "X", "valueFrom": key}]},
+    ):
+        one = job("simulacra-trainer")
+        one["spec"]["template"]["spec"]["containers"][0] |= fields
+        yield one
+    for more in ({"initContainers": [container]}, {"imagePullSecrets": [{"name": "theirs"}]}):
+        one = job("simulacra-trainer")
+        one["spec"]["template"]["spec"] |= more
+        yield one
+
+
 def namespace(name: str, labels: dict[str, str]) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
@@ -165,6 +189,8 @@ def everyones_moves() -> Iterator[Move]:
     yield Move("POST", group("batch/v1", TENANT, "jobs"), job("deployer"))
     yield Move("POST", group("batch/v1", TENANT, "jobs"), job(""))
     yield Move("POST", group("batch/v1", LOOSE, "jobs"), job("simulacra-trainer"))
+    for reading in reading_jobs():
+        yield Move("POST", group("batch/v1", TENANT, "jobs"), reading)
     for place in (TENANT, KEYS):
         yield Move("POST", core(place, "secrets"), named("v1", "Secret", "other"))
     for spec in ({"ports": [{"port": 443}]}, {"type": "ExternalName", "externalName": "x.example"}):
