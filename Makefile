@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 FAMILY ?= forest
 E2E ?=
 IMAGES ?=
+ATTACK ?= tests/attack
 # LOCKED=1 (CI): install the versions of locks/all.txt, checked by hash, not the newest ones.
 LOCKED ?=
 UPGRADE ?=
@@ -44,7 +45,7 @@ test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-
 	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8
 
 test-attack: $(VENV)/.dev ## The attacks on custody; those without a cluster are in `make test` too
-	$(PY) -m pytest tests/attack -rs
+	$(PY) -m pytest $(ATTACK) -rs
 
 coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html

@@ -134,6 +134,17 @@ def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
     return code
 
 
+def attacks(kubeconfig: str) -> int:
+    """Run the attacks on the rights of API and operator on a cluster that is deleted afterwards.
+
+    Elsewhere `make test-controlplane` runs them; CI's job of that name lacks a controller manager.
+    """
+    with part("attacks"):
+        env = os.environ | {"SIMULACRA_ATTACK_KUBECONFIG": kubeconfig}
+        command = [sys.executable, "-m", "pytest", "tests/attack", "-m", "controlplane"]
+        return contained([*command, "-x", "-v", "-rs"], env)
+
+
 def describe(kubeconfig: str) -> None:
     """Print pods, events and the last lines of the product's logs."""
     kubectl = [str(Path(sys.executable).with_name("kubectl")), "--kubeconfig", kubeconfig]
@@ -215,7 +226,7 @@ def on_kind(archives: list[str], extra: list[str]) -> int:
             subprocess.run([*create, "--wait", "120s"], check=True)
             for archive in archives:
                 subprocess.run([*load, archive], check=True)
-            return suite(kubeconfig, {}, extra)
+            return suite(kubeconfig, {}, extra) or attacks(kubeconfig)
         finally:
             subprocess.run(["kind", "delete", "cluster", "--name", name], check=False)
 

@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT.parent / "shared" / "bin" / "cluster"
 SYSTEM = "simulacra-system"
 CLIENTS = f"{SYSTEM}-clients"
+GIVEN_VARIABLE = "SIMULACRA_ATTACK_KUBECONFIG"
+"""Kubeconfig of a running cluster without the product, whose user is its administrator."""
 SHARED = ("clients/namespace.yaml", "admission.yaml")
 """What the chart installs for API and operator together."""
 
@@ -41,15 +43,22 @@ class Permission(NamedTuple):
 
 
 class RealCluster:
-    """One control plane, started by the shared tool; needs no root."""
+    """One control plane, started by the shared tool, which needs no root; or one that runs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: str | None = None) -> None:
         self.folder = folder
-        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig = Path(given) if given else folder / "kubeconfig"
+        self._given = given is not None
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run it with every request in audit.jsonl."""
+        """Run it with every request in audit.jsonl; one that runs is emptied of the product."""
+        if self._given:
+            self.folder.mkdir()
+            left = (SYSTEM, CLIENTS, f"{SYSTEM}-keys")
+            self.kubectl("delete", "namespace", *left, "--ignore-not-found")
+            yield
+            return
         command = [str(TOOL), "up", str(self.folder), "--audit", "--port", str(free_port(5))]
         subprocess.run(command, check=True, capture_output=True, timeout=180)
         try:
@@ -74,7 +83,7 @@ class RealCluster:
     def install(self, *arguments: str) -> None:
         """Apply the CRDs, namespaces, admission policy, and both roles with ServiceAccounts."""
         for name in sorted((ROOT / "crds" / "yaml").glob("*.yaml")):
-            self.kubectl("apply", "--server-side", "-f", str(name))
+            self.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(name))
         self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         self.kubectl("create", "namespace", SYSTEM)
         shared = helm_chart.render(*arguments, only=SHARED)
