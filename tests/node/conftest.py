@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import node_servers
-from node import CLUSTER_VARIABLE, VALUES_VARIABLE, Node
+from node import CANARY, CLUSTER_VARIABLE, VALUES_VARIABLE, Node
 from prometheus import Prometheus
 from simulacra import Client
 
@@ -23,8 +23,11 @@ def node() -> Node:
 
 @pytest.fixture(scope="session")
 def release(node: Node) -> Node:
-    """The chart on an empty cluster; test_node_product.py ends with a check of what it leaves."""
-    node.apply("install")
+    """The chart on an empty cluster; test_node_product.py ends with a check of what it leaves.
+
+    The canary lives once, while the first tests run.
+    """
+    node.apply("install", *CANARY)
     return node
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from helm_chart import CHART, SYSTEM, require_program
 from installation import SURVEY, eventually
-from node import CLUSTER_VARIABLE, Node, free_port
+from node import CANARY, CLUSTER_VARIABLE, Node, free_port
 from prometheus import Prometheus
 from real_cluster import Permission, RealCluster, granted
 from simulacra import Client
 from simulacra.certificates import verify_certificate
+from simulacra.cli import app
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]
 CONDITIONS = {
@@ -30,6 +34,11 @@ CONDITIONS = {
 KINDS = "datasets,models,generationjobs,effectestimates,jobs,pods"
 DEFAULT_PERMISSIONS = {Permission("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
 """Permissions that Kubernetes gives every account and the product uses."""
+CANARY_TENANT = "simulacra-canary"
+EMPTY_PLACES = {"operator log"} | {
+    f"control plane: {plural}" for plural in KINDS.split(",") if plural != "pods"
+}
+"""Places that may have nothing to search when a life of the canary has ended."""
 Customer = tuple[Client, str]
 
 
@@ -105,6 +114,51 @@ def test_customer_main_job_succeeds(release: Node, customer: Customer, tmp_path:
     assert release.kubectl("get", KINDS, "-n", f"tenant-{tenant}", "-o", "name") == ""
 
 
+def test_canary_lives_to_its_end_and_names_what_a_cluster_hides(release: Node) -> None:
+    def lives() -> list[Any]:
+        command = ["admin", "canary", "--kubeconfig", os.environ["KUBECONFIG"]]
+        done = CliRunner().invoke(app, command)
+        found: list[Any] = json.loads(done.stdout) if done.exit_code == 0 else []
+        return found
+
+    eventually(lambda: len(lives()) == 1, 300)
+    (life,) = lives()
+    assert (life["verdict"], life["erased_by"]) == ("PartlySearched", "deletion"), life
+    hidden = {one["place"]: one["unsearched"] for one in life["places"] if one["unsearched"]}
+    out_of_reach = "out of the operator's reach"
+    assert hidden == dict.fromkeys(
+        ("scratch", "process logs", "control plane database"), out_of_reach
+    )
+    searched = {one["place"]: one["items"] for one in life["places"] if not one["unsearched"]}
+    # The operator logs nothing of a life in which nothing fails.
+    assert min(searched[name] for name in searched.keys() - EMPTY_PLACES) > 0, searched
+    condition = '{.status.conditions[?(@.type=="CanaryClean")].reason}'
+    reason = release.kubectl("get", "tenant", CANARY_TENANT, "-o", f"jsonpath={condition}")
+    assert reason == "CanaryPartlySearched"
+    assert [key for key in release.stored() if f"tenants/{CANARY_TENANT}/" in key] == []
+    assert release.kubectl("get", KINDS, "-n", f"tenant-{CANARY_TENANT}", "-o", "name") == ""
+
+
+@pytest.mark.skipif(
+    CLUSTER_VARIABLE not in os.environ, reason="the disk of this cluster's node is not here"
+)
+def test_no_temporary_file_on_the_node_holds_a_cell(release: Node, customer: Customer) -> None:
+    client, _ = customer
+    pods = Path(os.environ[CLUSTER_VARIABLE]) / "kubelet" / "pods"
+    searched: set[Path] = set()
+    with release.api():
+        uploaded = client.upload(SURVEY, family="forest")
+        while client.job(uploaded["job_id"])["status"] in ("queued", "running"):
+            for path in pods.glob("*/volumes/kubernetes.io~empty-dir/tmp/**/*"):
+                with suppress(OSError):  # removed since it was listed
+                    content = path.read_bytes()
+                    assert b"very happy" not in content
+                    assert b"tv_hours" not in content
+                    searched |= {path} if len(content) > 4096 else set()
+        client.delete_dataset(uploaded["dataset_id"])
+    assert searched
+
+
 def test_fit_survives_the_death_of_the_operator(release: Node, customer: Customer) -> None:
     client, tenant = customer
     with release.api():
@@ -165,7 +219,7 @@ def test_no_request_was_forbidden_and_no_job_called_the_api_server(release: Node
     for component in ("api", "operator"):
         used = cluster.used(f"simulacra-{component}").keys()
         assert used
-        assert used <= granted(component) | DEFAULT_PERMISSIONS
+        assert used <= granted(component, *CANARY) | DEFAULT_PERMISSIONS
         assert cluster.refused(f"simulacra-{component}") == []
     with (cluster.folder / "audit.jsonl").open() as lines:
         users = {json.loads(line)["user"]["username"] for line in lines}
@@ -195,9 +249,13 @@ def test_uninstall_keeps_customer_data_and_a_new_release_resumes(
         client.delete_dataset(uploaded["dataset_id"])
         assert client.published_keys() == keys
         assert verify_certificate(client.erasure_certificate(uploaded["dataset_id"]), keys)
-    release.kubectl("delete", "tenant", tenant, "--timeout=120s")
-    eventually(
-        lambda: f"tenant-{tenant}" not in release.kubectl("get", "namespaces", "-o", "name"), 60
-    )
+    for name in (tenant, CANARY_TENANT):
+        release.kubectl("delete", "tenant", name, "--timeout=120s")
+        eventually(
+            lambda name=name: (
+                f"tenant-{name}" not in release.kubectl("get", "namespaces", "-o", "name")
+            ),
+            60,
+        )
     assert [key for key in release.stored() if "/installation/owner/" not in key] == []
     release.helm("uninstall", "--wait")
