@@ -136,8 +136,11 @@ def commands() -> str:
     ends = table(("Exit code", "Meaning"), EXIT_CODES.items())
     intro = (
         "Results go to stdout: JSON with `--json` or where stdout is no terminal, tables for people"
-        " else. Progress and errors go to stderr. `simulacra --install-completion` makes the shell"
-        " complete commands and options."
+        " else. Progress and errors go to stderr. TABLE is the name of the uploaded file, with or"
+        " without its suffix (the machine that uploaded it knows it), or the dataset_id, or the"
+        " begin of it. Without `--connection` and `SIMULACRA_*` variables the service is the last"
+        " `simulacra up` of this user. `simulacra --install-completion` makes the shell complete"
+        " commands and options."
     )
     parts = ["# Commands", intro, ends, *command(typer.main.get_command(app), "simulacra")]
     return "\n\n".join([*parts, *programs()])
@@ -183,6 +186,8 @@ def sdk() -> str:
             signature = str(inspect.signature(member)).replace("'", "")
             code = name + re.sub(r"self(, /)?(, )?", "", signature, count=1)
             parts.append(f"## {name}\n\n```python\n{code}\n```\n\n{inspect.getdoc(member)}")
+        elif isinstance(member, property):
+            parts.append(f"## {name}\n\n{inspect.getdoc(member)}")
     return "\n\n".join(parts) + "\n"
 
 

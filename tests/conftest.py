@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 TOGETHER = ("tests/api/",)
 """Folders whose last checks cover all their tests, so that they run in one process."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the command's memory (the last `up`, names of tables) out of the developer's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -63,6 +63,14 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
+    @property
+    def api_url(self) -> str:
+        """Address of the service."""
+        return self._connection.api_url
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.api_url})"
+
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()

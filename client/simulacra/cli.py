@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -20,37 +21,84 @@ from simulacra.commands import (
     generations,
     jobs,
     resources,
+    run,
+    uploads,
 )
 from simulacra.commands.options import Connect
 from simulacra.commands.output import note
 from simulacra.commands.session import EXIT_CODES, USAGE, errors_reported
+from simulacra.local_state import default_data_dir, remember_service
 
+START = "Start"
+GROUPS = {
+    START: (run, uploads),
+    "Generate and ask": (generations, effects),
+    "Look and change": (datasets, resources, jobs),
+    "Prove the erasure": (certificates,),
+    "Account and access": (account, access),
+}
+"""Groups of the help -> modules of commands."""
+MACHINES = "Programs and operators"
 _CODES = "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+_EXAMPLE = (
+    "Example: simulacra up, then in another terminal simulacra run survey.csv --rows 2000 -o r.csv"
+)
 app = typer.Typer(
     no_args_is_help=True,
-    help="Synthetic tables under stated conditions.",
-    epilog=f"Exit codes: {_CODES}.",
+    help="Synthetic tables under stated conditions, and proof that your data is gone afterwards.",
+    epilog=f"{_EXAMPLE}\n\nExit codes: {_CODES}.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for noun in (access, datasets, generations, effects, jobs, resources, certificates, account):
-    app.registered_commands += noun.app.registered_commands
-app.add_typer(admin.app, name="admin")
 
 
-@app.command()
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"simulacra {version('simulacra')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Synthetic tables under stated conditions, and proof that your data is gone afterwards."""
+
+
+@app.command(rich_help_panel=START, epilog="Example: simulacra up")
 def up(
-    data_dir: Annotated[Path, typer.Option(help="Data directory; made if missing.")],
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Data directory; made if missing. ~/.local/share/simulacra if absent."),
+    ] = None,
     port: Annotated[
         int | None, typer.Option(help="Port of the API; any free one if absent.")
     ] = None,
 ) -> None:
-    """Run the whole product on this machine, in the foreground, until Ctrl-C."""
+    """Run the whole product on this machine, in the foreground, until Ctrl-C.
+
+    Other commands of this user find it without a --connection.
+    """
     _require("up", "embedded", "simulacra_embedded.up", "kopf")
+    data_dir = data_dir or default_data_dir()
+    remember_service(data_dir)
     arguments = ["--data-dir", str(data_dir), *([] if port is None else ["--port", str(port)])]
     # Replaces this process, so that signals reach the supervisor directly.
     os.execv(sys.executable, [sys.executable, "-m", "simulacra_embedded.up", *arguments])  # noqa: S606
 
 
-@app.command()
+for panel, nouns in GROUPS.items():
+    for noun in nouns:
+        for command in noun.app.registered_commands:
+            command.rich_help_panel = panel
+            app.registered_commands.append(command)
+
+
+@app.command(rich_help_panel=MACHINES, epilog="Example: simulacra mcp --directory files")
 def mcp(
     directory: Annotated[
         Path, typer.Option(exists=True, file_okay=False, help="Folder of the tools' files.")
@@ -63,6 +111,9 @@ def mcp(
 
     with errors_reported():
         serve(connection, directory)
+
+
+app.add_typer(admin.app, name="admin", rich_help_panel=MACHINES)
 
 
 def _require(command: str, extra: str, *modules: str) -> None:

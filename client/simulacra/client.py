@@ -60,6 +60,14 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def api_url(self) -> str:
+        """Address of the service."""
+        return self._connection.api_url
+
+    def __repr__(self) -> str:
+        return f"Client({self.api_url})"
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

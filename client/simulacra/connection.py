@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulacra.local_state import last_service
+
 DEFAULT_AUDIENCE = "https://api.simulacra.dev"
 _URLS = ("api_url", "token_url")
 _FIELDS = (*_URLS, "client_id", "client_secret")
@@ -52,7 +54,8 @@ class Connection:
         """Read the variables of a connection.
 
         SIMULACRA_CONNECTION names a file; or else SIMULACRA_API_URL, _TOKEN_URL, _CLIENT_ID,
-        _CLIENT_SECRET and _AUDIENCE have the values.
+        _CLIENT_SECRET and _AUDIENCE have the values. With none of them set, it is the connection of
+        the last `simulacra up` of this user on this machine.
 
         Raises:
             OSError, ValueError: the named variable, file or field is missing or wrong.
@@ -60,6 +63,8 @@ class Connection:
         if path := os.environ.get("SIMULACRA_CONNECTION"):
             return cls.from_file(path)
         values = {name: os.environ.get(_variable(name), "") for name in _FIELDS}
+        if not any(values.values()):
+            return cls.from_file(_last_service())
         values["token_url"] = values["token_url"] or values["api_url"] + "/oauth/token"
         missing = [_variable(name) for name, value in values.items() if not value]
         if missing:
@@ -68,6 +73,14 @@ class Connection:
         for name in _URLS:
             _check_url(_variable(name), values[name])
         return cls(**values, audience=os.environ.get("SIMULACRA_AUDIENCE", DEFAULT_AUDIENCE))
+
+
+def _last_service() -> Path:
+    path = last_service()
+    if path is None:
+        start = "Start one with `simulacra up`"
+        raise ValueError(f"No service is known. {start}, or set SIMULACRA_CONNECTION to a file.")
+    return path
 
 
 def _variable(name: str) -> str:

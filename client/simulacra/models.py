@@ -6,7 +6,8 @@ answers of a newer service pass through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -235,6 +236,13 @@ class Usage(Document):
     datasets: int
     generations: int
     effects: int
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """Return the known word that is most like this one, None if none is."""
+    plain = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(word.casefold(), list(plain), n=1, cutoff=0.6)
+    return plain[near[0]] if near else None
 
 
 def html_table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:

@@ -34,22 +34,22 @@ DOCUMENT = {
     },
 }
 DATASET = {
-    "dataset_id": "ds-1",
+    "dataset_id": "ds-111111111111111111111111",
     "status": "held",
     "retention_seconds": 7200,
     "reading": {"learned": 1, "replaced": 1, "dropped": 0, "to_confirm": 1},
 }
-JOB = {"job_id": "job-ds-1", "status": "held"}
-MADE = {"dataset_id": "ds-2", "job_id": "job-ds-1", "status": "queued"}
+JOB = {"job_id": "job-ds-111111111111111111111111", "status": "held"}
+MADE = {"dataset_id": "ds-2", "job_id": "job-ds-111111111111111111111111", "status": "queued"}
 ANSWERS: dict[str, Any] = {
     "/token": {"access_token": "t", "expires_in": 600},
     "/v1/datasets": MADE,
-    "/v1/datasets/ds-1": DATASET,
+    "/v1/datasets/ds-111111111111111111111111": DATASET,
     "/v1/datasets/ds-2": DATASET,
-    "/v1/datasets/ds-1/description": DOCUMENT,
-    "/v1/datasets/ds-1/knowledge": {"tiers": [["a"]]},
+    "/v1/datasets/ds-111111111111111111111111/description": DOCUMENT,
+    "/v1/datasets/ds-111111111111111111111111/knowledge": {"tiers": [["a"]]},
     "/v1/datasets/ds-2/schema": {"rows": 2, "columns": [], "cleaning": []},
-    "/v1/jobs/job-ds-1": JOB,
+    "/v1/jobs/job-ds-111111111111111111111111": JOB,
 }
 
 
@@ -113,13 +113,13 @@ def test_changed_description_is_put_with_its_entity_tag(
 ) -> None:
     connection, handler = service
     with Client(Connection.from_file(connection)) as client:
-        found = client.describe("ds-1")
+        found = client.describe("ds-111111111111111111111111")
         found.column("score")["type"] = "string"
-        client.refit("ds-1", description=found)
+        client.refit("ds-111111111111111111111111", description=found)
         for wrong in ({}, {"knowledge": {}, "description": found}):
             with pytest.raises(ValueError, match="either knowledge or a description"):
-                client.refit("ds-1", **wrong)
-    headers, body = sent(handler, "PUT", "/v1/datasets/ds-1/description")
+                client.refit("ds-111111111111111111111111", **wrong)
+    headers, body = sent(handler, "PUT", "/v1/datasets/ds-111111111111111111111111/description")
     assert headers["If-Match"] == '"v1"'
     assert json.loads(body)["schema"]["fields"][1]["type"] == "string"
 
@@ -143,7 +143,7 @@ def test_strict_exits_with_1_when_a_reading_is_to_be_confirmed(
     service: tuple[Path, type[Service]], files: tuple[Path, Path]
 ) -> None:
     connection, _ = service
-    for command in (("upload", files[0]), ("describe", "ds-1")):
+    for command in (("upload", files[0]), ("describe", "ds-111111111111111111111111")):
         done = run(*command, "--strict", "-c", connection)
         assert (done.exit_code, "1 column(s) to confirm" in done.stderr) == (1, True)
         assert run(*command, "-c", connection).exit_code == 0
@@ -154,11 +154,16 @@ def test_described_file_can_be_sent_back(
 ) -> None:
     connection, handler = service
     path = tmp_path / "out.json"
-    assert run("describe", "ds-1", "-o", path, "-c", connection).exit_code == 0
+    assert (
+        run("describe", "ds-111111111111111111111111", "-o", path, "-c", connection).exit_code == 0
+    )
     assert json.loads(path.read_text()) == DOCUMENT
-    done = run("refit", "ds-1", "--describe", path, "-c", connection)
+    done = run("refit", "ds-111111111111111111111111", "--describe", path, "-c", connection)
     assert done.exit_code == 0, done.stderr
-    assert json.loads(sent(handler, "PUT", "/v1/datasets/ds-1/description")[1]) == DOCUMENT
+    assert (
+        json.loads(sent(handler, "PUT", "/v1/datasets/ds-111111111111111111111111/description")[1])
+        == DOCUMENT
+    )
 
 
 def test_refit_with_the_source_uploads_again(
@@ -166,14 +171,26 @@ def test_refit_with_the_source_uploads_again(
 ) -> None:
     connection, handler = service
     table, description = files
-    done = run("refit", "ds-1", "--describe", description, "--source", table, "-c", connection)
+    done = run(
+        "refit",
+        "ds-111111111111111111111111",
+        "--describe",
+        description,
+        "--source",
+        table,
+        "-c",
+        connection,
+    )
     assert done.exit_code == 0, done.stderr
-    assert "simulacra delete ds-1" in done.stderr
+    assert "simulacra delete ds-111111111111111111111111" in done.stderr
     _, body = sent(handler, "POST", "/v1/datasets")
     assert b'name="retention_seconds"\r\n\r\n7200' in body
     assert b'{"tiers": [["a"]]}' in body
-    assert run("refit", "ds-1", "--source", table, "-c", connection).exit_code == 2
-    assert run("refit", "ds-1", "-c", connection).exit_code == 2
+    assert (
+        run("refit", "ds-111111111111111111111111", "--source", table, "-c", connection).exit_code
+        == 2
+    )
+    assert run("refit", "ds-111111111111111111111111", "-c", connection).exit_code == 2
 
 
 def test_description_reads_as_a_table() -> None:

@@ -552,7 +552,7 @@ def test_terminal_shows_bars_and_json_does_not(
     assert "uploading" in sent
     assert "100%" in sent
     assert re.search(r"256\.0/256\.0\s+kB", sent)
-    download = [*command, "download", "gen-1", str(tmp_path / "rows.csv")]
+    download = [*command, "download", f"gen-{'1' * 24}", str(tmp_path / "rows.csv")]
     received = _on_terminal(download, tmp_path)
     assert "downloading" in received
     assert "100%" in received

@@ -15,6 +15,7 @@ from simulacra.models import Generation
 from simulacra.operations.generations import generate
 
 SENTENCE = "These 10,000 rows are worth 476 respondents; use evidence_weight as frequency weights."
+TABLE, ROWS = f"ds-{'1' * 24}", f"gen-{'2' * 24}"
 DONE = Generation(generation_id="gen-1", status="ready", evidence={"sentence": SENTENCE})
 
 
@@ -55,8 +56,8 @@ def test_commands_say_what_rows_are_worth_on_stderr(
     asked: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     command = CliRunner()
-    made = command.invoke(app, ["generate", "ds-1", "--rows", "5", "--no-wait", "--no-evidence"])
-    saved = command.invoke(app, ["download", "gen-1", str(tmp_path / "rows.csv")])
+    made = command.invoke(app, ["generate", TABLE, "--rows", "5", "--no-wait", "--no-evidence"])
+    saved = command.invoke(app, ["download", ROWS, str(tmp_path / "rows.csv")])
     assert (made.exit_code, saved.exit_code) == (0, 0)
     assert asked[0]["evidence"] is False
     assert SENTENCE in made.stderr

@@ -18,7 +18,9 @@ ApiUrl = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    epilog="Example: simulacra signup https://api.example.com --company A --contact me@a.example"
+)
 def signup(
     api_url: ApiUrl,
     company: Annotated[str, typer.Option(help="Your company.")],
@@ -30,7 +32,7 @@ def signup(
         print_result(request_access(api_url, company, contact), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: simulacra claim https://api.example.com req_...")
 def claim(
     api_url: ApiUrl,
     request_id: Annotated[str, typer.Argument(help="As `signup` printed it.")],

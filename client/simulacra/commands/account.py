@@ -13,14 +13,16 @@ from simulacra.commands.session import connected
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: simulacra usage")
 def usage(connection: Connect = None, as_json: AsJson = False) -> None:
     """Print the used part of the tenant's quotas."""
     with connected(connection) as client:
         print_result(client.usage(), as_json)
 
 
-@app.command("audit-events")
+@app.command(
+    "audit-events", epilog="Example: simulacra audit-events --type dev.simulacra.resource.erased"
+)
 def audit_events(
     event_type: Annotated[str | None, typer.Option("--type", help="Only this type.")] = None,
     connection: Connect = None,
@@ -31,7 +33,7 @@ def audit_events(
         print_result(client.audit_events(**filters(type=event_type)), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: simulacra webhooks --add https://example.com/hook")
 def webhooks(
     add: Annotated[str | None, typer.Option(help="https URL to call when jobs end.")] = None,
     remove: Annotated[str | None, typer.Option(help="webhook_id to remove.")] = None,
@@ -48,7 +50,9 @@ def webhooks(
         print_result(client.webhooks(), as_json)
 
 
-@app.command("rotate-credentials")
+@app.command(
+    "rotate-credentials", epilog="Example: simulacra rotate-credentials --overlap-seconds 3600"
+)
 def rotate_credentials(
     overlap_seconds: Annotated[
         int | None, typer.Option(help="How long the old secret stays valid.")
@@ -61,7 +65,7 @@ def rotate_credentials(
         print_result(client.rotate_credentials(overlap_seconds), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: simulacra explain simio_dataset_not_found")
 def explain(
     code: Annotated[str, typer.Argument(help="From an error, e.g. simio_dataset_not_found.")],
     connection: Connect = None,

@@ -16,7 +16,7 @@ from simulacra.models import Json
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: simulacra certificates ds-5f2c1e")
 def certificates(
     resource: Annotated[
         str | None, typer.Argument(help="Id of an erased resource; without it, all are listed.")
@@ -32,14 +32,17 @@ def certificates(
             print_result(client.erasure_certificates(), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: simulacra checkpoint")
 def checkpoint(connection: Connect = None) -> None:
     """Print the newest signed checkpoint of the audit log. Keep it to detect a log that was cut."""
     with connected(connection) as client:
         print(client.audit_checkpoint(), end="")
 
 
-@app.command("verify-certificate")
+@app.command(
+    "verify-certificate",
+    epilog="Example: simulacra verify-certificate erasure.json --keys keys.json",
+)
 def verify(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Output of `delete`.")],
     keys: Annotated[
@@ -80,7 +83,7 @@ def _absence_in_words(root: Json | None) -> str:
     )
 
 
-@app.command("published-keys")
+@app.command("published-keys", epilog="Example: simulacra published-keys --json")
 def published_keys(connection: Connect = None, as_json: AsJson = False) -> None:
     """Print the public keys of the certificates. Keep a copy before you upload."""
     with connected(connection) as client:

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from simulacra.commands.asked import NUMERIC, column_named
+from simulacra.commands.lists import print_list
+from simulacra.commands.naming import dataset_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -24,7 +27,10 @@ from simulacra.operations.effects import Population
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog="Example: simulacra effect survey --treatment education_years --value 16"
+    " --baseline 12 --outcome tv_hours"
+)
 def effect(
     dataset_id: DatasetId,
     treatment: Annotated[str, typer.Option(help="Column to intervene on.")],
@@ -56,8 +62,9 @@ def effect(
     """Estimate an average causal effect, wait for it, and print what it rests on."""
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
+        dataset_id = dataset_of(client, dataset_id)
         kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id).columns}
-        is_number = kinds.get(treatment) in ("integer", "numeric")
+        is_number = kinds[column_named(treatment, kinds, "--treatment")] in NUMERIC
         started = client.estimate(
             dataset_id,
             treatment=treatment,
@@ -77,7 +84,7 @@ def effect(
         print_result(client.effect(started.effect_id), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: simulacra effects --dataset survey")
 def effects(
     status: Status = None,
     dataset_id: OfDataset = None,
@@ -86,7 +93,9 @@ def effects(
 ) -> None:
     """List the effect estimates, newest first."""
     with connected(connection) as client:
-        print_result(client.effects(**filters(status=status, dataset_id=dataset_id)), as_json)
+        dataset = dataset_of(client, dataset_id) if dataset_id else None
+        found = client.effects(**filters(status=status, dataset_id=dataset))
+        print_list(found, "effect", client, as_json, "No effect estimates yet.")
 
 
 def _columns(text: str | None) -> list[str]:

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from simulacra.client import Client
+from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
+from simulacra.commands.lists import print_list
+from simulacra.commands.naming import dataset_of, resource_of
 from simulacra.commands.options import (
     AsJson,
-    Conditions,
     Connect,
     Counterfactual,
     DatasetId,
-    Do,
     Evidence,
     Key,
     OfDataset,
@@ -22,11 +24,11 @@ from simulacra.commands.options import (
     Status,
     filters,
     format_of,
-    load,
 )
 from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
-from simulacra.commands.session import connected, continue_with
+from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.models import Generation
+from simulacra.operations.resources import key_header
 
 app = typer.Typer()
 Safe = Annotated[
@@ -37,12 +39,17 @@ Safe = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    epilog="Example: simulacra generate survey --rows 2000 --range price=5:6"
+    ' --share happiness="very happy"=0.5 -o rows.csv'
+)
 def generate(
     dataset_id: DatasetId,
     rows: Annotated[int, typer.Option(help="Rows to generate.")],
-    conditions: Conditions = None,
+    share: Shares = None,
+    range_: Ranges = None,
     do: Do = None,
+    conditions: Conditions = None,
     counterfactual: Counterfactual = False,
     evidence: Evidence = True,
     seed: Seed = None,
@@ -59,27 +66,44 @@ def generate(
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         file_format = format_of(output) if output else None
+        asked = Asked(conditions, share, range_, do)
+        header = key_header(key)["Idempotency-Key"]
+        dataset_id = dataset_of(client, dataset_id)
+        wanted, interventions = asked.resolve(client, dataset_id)
         started = client.generate(
             dataset_id,
             rows,
-            conditions=load(conditions),
-            interventions=load(do),
+            conditions=wanted,
+            interventions=interventions,
             counterfactual=counterfactual,
             evidence=evidence,
             seed=seed,
-            key=key,
+            key=header,
         )
         if wait or output:
             wait_with_progress(client, started.job_id, as_json)
         if output and file_format:
-            with byte_bar("downloading", as_json) as on_bytes:
-                client.download(
-                    started.generation_id, output, file_format, safe=safe, on_bytes=on_bytes
-                )
-        _print_rows(client.generation(started.generation_id), as_json)
+            save_rows(client, started.generation_id, output, as_json, safe=safe)
+        made = client.generation(started.generation_id)
+        print_result(made, as_json)
+        _note_worth(made)
+        exit_if_partial(made.status)
 
 
-@app.command()
+def save_rows(
+    client: Client, generation_id: str, output: Path, as_json: bool, *, safe: bool = False
+) -> int:
+    """Download rows with a bar, say which file was written, and return its bytes."""
+    with byte_bar("downloading", as_json) as on_bytes:
+        size = client.download(
+            generation_id, output, format_of(output), safe=safe, on_bytes=on_bytes
+        )
+    if not as_json:
+        note(f"Wrote {output}.")
+    return size
+
+
+@app.command(epilog="Example: simulacra generations --dataset survey")
 def generations(
     status: Status = None,
     dataset_id: OfDataset = None,
@@ -88,12 +112,20 @@ def generations(
 ) -> None:
     """List the generations, newest first."""
     with connected(connection) as client:
-        print_result(client.generations(**filters(status=status, dataset_id=dataset_id)), as_json)
+        dataset = dataset_of(client, dataset_id) if dataset_id else None
+        found = client.generations(**filters(status=status, dataset_id=dataset))
+        print_list(found, "generation", client, as_json, "No generated tables yet.")
 
 
-@app.command()
+@app.command(epilog="Example: simulacra download gen-5f2c rows.xlsx")
 def download(
-    generation_id: Annotated[str, typer.Argument(help="As `generate` printed it.")],
+    generation_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROWS",
+            help="generation_id, or the begin of it; or a table with one generation.",
+        ),
+    ],
     output: Annotated[Path, typer.Argument(help="A .parquet, .csv, .arrow, .sav or .xlsx file.")],
     safe: Safe = False,
     connection: Connect = None,
@@ -101,19 +133,21 @@ def download(
 ) -> None:
     """Download a generation. Run it again to continue after an interruption (Parquet)."""
     with connected(connection, "run it again to continue") as client:
-        file_format = format_of(output)
-        with byte_bar("downloading", as_json) as on_bytes:
-            size = client.download(generation_id, output, file_format, safe=safe, on_bytes=on_bytes)
+        format_of(output)
+        generation_id = resource_of(client, generation_id, ("gen-",))
+        size = save_rows(client, generation_id, output, as_json, safe=safe)
         print_result({"bytes": size}, as_json)
         _note_worth(client.generation(generation_id))
 
 
-@app.command()
+@app.command(epilog="Example: simulacra probe survey --do education_years=16")
 def probe(
     dataset_id: DatasetId,
     rows: Annotated[int, typer.Option(help="100 at most.")] = 20,
-    conditions: Conditions = None,
+    share: Shares = None,
+    range_: Ranges = None,
     do: Do = None,
+    conditions: Conditions = None,
     counterfactual: Counterfactual = False,
     seed: Seed = None,
     connection: Connect = None,
@@ -121,20 +155,18 @@ def probe(
 ) -> None:
     """Sample a few rows at once and show the feasibility of the conditions; nothing is stored."""
     with connected(connection) as client:
+        asked = Asked(conditions, share, range_, do)
+        dataset_id = dataset_of(client, dataset_id)
+        wanted, interventions = asked.resolve(client, dataset_id)
         found = client.probe(
             dataset_id,
             rows,
-            conditions=load(conditions),
-            interventions=load(do),
+            conditions=wanted,
+            interventions=interventions,
             counterfactual=counterfactual,
             seed=seed,
         )
         print_result(found, as_json)
-
-
-def _print_rows(generation: Generation, as_json: bool) -> None:
-    print_result(generation, as_json)
-    _note_worth(generation)
 
 
 def _note_worth(generation: Generation) -> None:

@@ -6,15 +6,24 @@ from typing import Annotated
 
 import typer
 
+from simulacra.client import Client
+from simulacra.commands.lists import print_list
+from simulacra.commands.naming import dataset_of, job_of
 from simulacra.commands.options import AsJson, Connect, OfDataset, Status, filters
-from simulacra.commands.output import print_result, wait_with_progress
-from simulacra.commands.session import connected
+from simulacra.commands.output import is_for_people, print_result, wait_with_progress
+from simulacra.commands.session import connected, exit_if_partial
+from simulacra.models import Job
 
 app = typer.Typer()
-JobId = Annotated[str, typer.Argument(help="As `upload`, `generate` or `jobs` printed it.")]
+JobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB", help="job_id, or the begin of it; or the id or table that it works on."
+    ),
+]
 
 
-@app.command()
+@app.command(epilog="Example: simulacra jobs --status running")
 def jobs(
     status: Status = None,
     dataset_id: OfDataset = None,
@@ -23,18 +32,29 @@ def jobs(
 ) -> None:
     """List the jobs, newest first."""
     with connected(connection) as client:
-        print_result(client.jobs(**filters(status=status, dataset_id=dataset_id)), as_json)
+        dataset = dataset_of(client, dataset_id) if dataset_id else None
+        found = client.jobs(**filters(status=status, dataset_id=dataset))
+        if is_for_people(as_json):
+            found = [_with_progress(client, one) for one in found]
+        print_list(found, "job", client, as_json, "No jobs.")
 
 
-@app.command()
+def _with_progress(client: Client, job: Job) -> Job:
+    """Return a job of a list with its progress, which the list leaves out."""
+    return Job(job | client.job(job.job_id)) if job.status == "running" else job
+
+
+@app.command(epilog="Example: simulacra wait survey")
 def wait(job_id: JobId, connection: Connect = None, as_json: AsJson = False) -> None:
     """Wait until a job ends."""
     with connected(connection) as client:
-        print_result(wait_with_progress(client, job_id, as_json), as_json)
+        ended = wait_with_progress(client, job_of(client, job_id), as_json)
+        print_result(ended, as_json)
+        exit_if_partial(ended.status)
 
 
-@app.command()
+@app.command(epilog="Example: simulacra cancel survey")
 def cancel(job_id: JobId, connection: Connect = None, as_json: AsJson = False) -> None:
     """Stop a job for good."""
     with connected(connection) as client:
-        print_result(client.cancel(job_id), as_json)
+        print_result(client.cancel(job_of(client, job_id)), as_json)

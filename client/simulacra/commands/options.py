@@ -21,18 +21,47 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON also on a termi
 Connect = Annotated[
     Path | None,
     typer.Option(
-        "--connection", "-c", help="connection.json of `simulacra up` (else SIMULACRA_* variables)."
+        "--connection",
+        "-c",
+        help="connection.json of a service; else SIMULACRA_* variables, else the last `up`.",
     ),
 ]
-DatasetId = Annotated[str, typer.Argument(help="dataset_id as `upload` printed it.")]
-OfDataset = Annotated[
-    str | None, typer.Option("--dataset", help="Only what belongs to this dataset_id.")
+DatasetId = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE", help="Name of the uploaded file, or dataset_id, or the begin of it."
+    ),
 ]
+OfDataset = Annotated[
+    str | None, typer.Option("--dataset", help="Only what belongs to this table, named as above.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also on a terminal.")]
 Status = Annotated[str | None, typer.Option(help="queued, running, ready, partial or failed.")]
 Key = Annotated[
     str | None, typer.Option("--key", help="Idempotency-Key: the same key twice is one request.")
 ]
 Wait = Annotated[bool, typer.Option(help="Wait until the model is ready.")]
+TableFile = Annotated[
+    Path,
+    typer.Argument(
+        exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav."
+    ),
+]
+RetentionHours = Annotated[float | None, typer.Option(help="24 by default, 168 at most.")]
+Family = Annotated[str | None, typer.Option(help="forest, neural or auto.")]
+Weights = Annotated[
+    str | None, typer.Option(help="Column of survey weights; generated rows lack it.")
+]
+Epsilon = Annotated[
+    float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")
+]
+Delta = Annotated[float | None, typer.Option(help="Of --epsilon; 1e-6 by default.")]
+Hold = Annotated[
+    bool, typer.Option("--hold", help="Stop after reading; `refit` confirms and fits.")
+]
+KeepSource = Annotated[
+    bool, typer.Option("--keep-source", help="Keep the table, so that it can be read again.")
+]
 KnowledgeFile = json_file(help="JSON file: tiers, required and forbidden edges.")
 DescriptionFile = json_file(
     "--describe", help="JSON file: what the columns are, all or some (see `describe`)."
@@ -40,10 +69,6 @@ DescriptionFile = json_file(
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 when a reading is to be confirmed.")
 ]
-Conditions = Annotated[
-    Path | None, json_file("--conditions", help="JSON file: the `conditions` object.")
-]
-Do = Annotated[Path | None, json_file("--do", help="JSON file of interventions: {column: value}.")]
 Counterfactual = Annotated[
     bool, typer.Option("--counterfactual", help="Rows in pairs: a row, then its twin under --do.")
 ]

@@ -36,12 +36,17 @@ from simulacra.upload_io import OnBytes
 console = Console(stderr=True)
 
 
+def is_for_people(as_json: bool) -> bool:
+    """Return whether the output is for people: stdout is a terminal, and no --json is given."""
+    return sys.stdout.isatty() and not as_json
+
+
 def print_result(value: Any, as_json: bool) -> None:
     """Print a result on stdout, as JSON or as a table."""
-    if as_json or not sys.stdout.isatty():
-        print(json.dumps(value, indent=2))
-    else:
+    if is_for_people(as_json):
         Console().print(_table(value), highlight=False)
+    else:
+        print(json.dumps(value, indent=2))
 
 
 def note(text: str, style: str | None = None) -> None:
@@ -69,11 +74,31 @@ def _table(value: Any) -> Table | Text | str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return escape(value if isinstance(value, str) else json.dumps(value, indent=1))
+    if isinstance(value, dict | list):
+        return escape("\n".join(_lines(value)))
+    return escape(_plain(value))
+
+
+def _lines(value: dict[str, Any] | list[Any]) -> Iterator[str]:
+    """Yield a nested value as indented lines."""
+    named = value.items() if isinstance(value, dict) else (("-", one) for one in value)
+    for name, one in named:
+        label = f"{name}" if name == "-" else f"{name}:"
+        if isinstance(one, dict | list) and one:
+            yield label
+            yield from (f"  {line}" for line in _lines(one))
+        else:
+            yield f"{label} {_plain(one)}"
+
+
+def _plain(value: Any) -> str:
+    if value in (None, {}, []):
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _bars(as_json: bool, *columns: ProgressColumn) -> Progress:
-    visible = sys.stdout.isatty() and console.is_terminal and not as_json
+    visible = is_for_people(as_json) and console.is_terminal
     first = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     return Progress(*first, *columns, console=console, disable=not visible)
 

@@ -8,6 +8,7 @@ from typing import Any
 from simulacra.models import read_as
 
 MAX_LINES = 30
+BRIEF_LINES = 8
 MARKED = ("subject", "personal_data", "foreign_key", "coordinate")
 
 
@@ -29,6 +30,16 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"{mark} {note.get('column') or '':{width}}  {note['action']}{count}"
     if len(notes) > MAX_LINES:
         yield f"  {len(notes) - MAX_LINES} more are in the schema"
+
+
+def brief(schema: Mapping[str, Any], dataset_id: str) -> Iterator[str]:
+    """Yield the begin of `reading`: the counts and what was done to persons and unsure columns."""
+    first, *lines = reading(schema)
+    yield first
+    marked = [line for line in lines if line[0] in "!?"]
+    yield from marked[:BRIEF_LINES]
+    if len(lines) > len(marked[:BRIEF_LINES]):
+        yield f"  what every column was read as: simulacra describe {dataset_id}"
 
 
 def described(dataset: Mapping[str, Any], description: Mapping[str, Any]) -> Iterator[str]:

@@ -7,29 +7,40 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.options import AsJson, Connect
-from simulacra.commands.output import note, print_result
-from simulacra.commands.session import connected
+from simulacra.client import Client
+from simulacra.commands.naming import resource_of
+from simulacra.commands.options import AsJson, Connect, Yes
+from simulacra.commands.output import is_for_people, note, print_result
+from simulacra.commands.session import confirm, connected
+from simulacra.local_state import forget_table, table_names
+from simulacra.models import Document
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog="Example: simulacra show survey")
 def show(
     resource_id: Annotated[
-        str, typer.Argument(help="dataset_id, generation_id, effect_id or job_id.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="A table; or dataset_id, generation_id, effect_id or job_id."
+        ),
     ],
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a resource: status, expiry, and a model's figures, the attainment or an effect."""
     with connected(connection) as client:
-        print_result(client.get(resource_id), as_json)
+        print_result(
+            client.get(resource_of(client, resource_id, ("ds-", "gen-", "eff-", "job-"))), as_json
+        )
 
 
-@app.command()
+@app.command(epilog="Example: simulacra report survey --html report.html")
 def report(
-    resource_id: Annotated[str, typer.Argument(help="dataset_id (of its model) or generation_id.")],
+    resource_id: Annotated[
+        str, typer.Argument(metavar="NAME", help="A table or dataset_id (its model), or a gen_id.")
+    ],
     html: Annotated[
         Path | None, typer.Option(help="Write the HTML page to this file instead.")
     ] = None,
@@ -38,27 +49,59 @@ def report(
 ) -> None:
     """Print the report of a model or a generation: attainment, fidelity, privacy."""
     with connected(connection) as client:
+        found = resource_of(client, resource_id, ("ds-", "gen-"))
         if html is None:
-            print_result(client.report(resource_id), as_json)
+            print_result(client.report(found), as_json)
         else:
-            html.write_text(client.report_page(resource_id))
-            note(f"written to {html}")
+            html.write_text(client.report_page(found))
+            note(f"Wrote {html}.")
 
 
-@app.command()
+@app.command(epilog="Example: simulacra delete survey")
 def delete(
     resource_id: Annotated[
         str,
-        typer.Argument(help="dataset_id (ds-...), generation_id (gen-...) or effect_id (eff-...)."),
+        typer.Argument(
+            metavar="NAME", help="A table; or dataset_id (ds-), generation_id (gen-), effect_id."
+        ),
     ],
+    yes: Yes = False,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete a dataset with everything made from it, a generation or an effect estimate.
 
-    Waits for the erasure and prints its certificate.
+    Asks first on a terminal. Waits for the erasure and prints its certificate, or on a terminal
+    what was erased and how to get the certificate.
     """
     with connected(connection) as client:
-        client.delete(resource_id)
-        certificate = client.erasure_certificate(resource_id)
-        print_result({"deleted": resource_id, "certificate": certificate}, as_json)
+        found = resource_of(client, resource_id, ("ds-", "gen-", "eff-"))
+        confirm(_what_goes(client, found), yes)
+        client.delete(found)
+        forget_table(client.api_url, found)
+        certificate = client.erasure_certificate(found)
+        if is_for_people(as_json):
+            print(_erasure(certificate))
+        else:
+            print_result({"deleted": found, "certificate": certificate}, as_json)
+
+
+def _what_goes(client: Client, resource_id: str) -> str:
+    name = table_names(client.api_url).get(resource_id)
+    shown = f"{name} ({resource_id})" if name else resource_id
+    more = ""
+    if resource_id.startswith("ds-"):
+        more = ", its model and all rows and estimates made from it"
+    return f"Erase {shown}{more}? It cannot be undone."
+
+
+def _erasure(certificate: Document) -> str:
+    """Return what a certificate states, and how to keep it."""
+    statement = certificate["statement"]
+    resource = certificate["resource_id"]
+    size = f"{statement['objects']} stored objects of {statement['stored_bytes']:,} bytes"
+    return (
+        f"Erased {resource}: {size}; their key was destroyed.\n"
+        f"Keep the proof: simulacra certificates {resource} --json > erasure.json\n"
+        f"Check it:       simulacra verify-certificate erasure.json"
+    )

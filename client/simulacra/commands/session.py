@@ -1,11 +1,12 @@
 """How a command connects, and the message and exit code of each error.
 
-Exit codes: 0 done; 1 the service refused; 2 wrong usage; 3 the job failed; 4 the service did not
-answer in time; 130 interrupted. Errors go to stderr.
+Exit codes: 0 done; 1 the service refused; 2 wrong usage; 3 the job failed or met its conditions
+only in part; 4 the service did not answer in time; 130 interrupted. Errors go to stderr.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ EXIT_CODES = {
     0: "done",
     REFUSED: "the service refused, or a check failed",
     USAGE: "wrong usage: an option, a file or the connection",
-    FAILED: "the job failed",
+    FAILED: "the job failed, or met the conditions only in part",
     SILENT: "the service did not answer, or not in time",
     INTERRUPTED: "interrupted (Ctrl-C)",
 }
@@ -37,6 +38,19 @@ EXIT_CODES = {
 def continue_with(key: str) -> str:
     """Return the hint for an interrupted command."""
     return f"to continue where it stopped, run the same command with --key {key}"
+
+
+def exit_if_partial(status: object) -> None:
+    """Warn and exit with 3 when a generation met its conditions only in part."""
+    if status == "partial":
+        note("Not all conditions are met: see `attainment` for each.", style="yellow")
+        raise typer.Exit(FAILED)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is erased, on a terminal only; exit with 1 unless the answer is yes."""
+    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        typer.confirm(question, abort=True, err=True)
 
 
 @contextmanager

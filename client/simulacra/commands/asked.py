@@ -1,0 +1,158 @@
+"""Conditions and interventions of a command: flags (--share, --range, --do) or JSON files.
+
+Columns and levels are checked against the schema before the request, so that a typing error is
+answered with the nearest name. Everything else is the service's to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulacra.client import Client
+from simulacra.commands.options import json_file, load
+from simulacra.models import Json, nearest
+
+NUMERIC = ("integer", "numeric")
+Shares = Annotated[
+    list[str] | None,
+    typer.Option("--share", metavar="COL=LEVEL=SHARE", help="Share of a level, 0.5 or 50%."),
+]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--range", metavar="COL=MIN:MAX", help="Range of a number; an end may be empty."),
+]
+Do = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--do",
+        metavar="COL=VALUE",
+        help="Intervention: set the column for everyone. Or a JSON file {column: value}.",
+    ),
+]
+Conditions = Annotated[
+    Path | None, json_file("--conditions", help="JSON file: the `conditions` object.")
+]
+
+
+class Asked:
+    """The conditions and interventions of one command, before the schema is known.
+
+    Raises:
+        typer.BadParameter: a file is no JSON object.
+    """
+
+    def __init__(
+        self,
+        conditions: Path | None = None,
+        shares: Sequence[str] | None = None,
+        ranges: Sequence[str] | None = None,
+        do: Sequence[str] | None = None,
+    ) -> None:
+        self._conditions = load(conditions)
+        self._shares = shares or ()
+        self._ranges = ranges or ()
+        self._do_files = [one for one in do or () if "=" not in one or Path(one).is_file()]
+        self._do_flags = [one for one in do or () if one not in self._do_files]
+        self._do_loaded = [load(_existing(Path(one))) or {} for one in self._do_files]
+
+    def resolve(self, client: Client, dataset_id: str) -> tuple[Json | None, Json | None]:
+        """Return `conditions` and `interventions` for the request, None where nothing is asked.
+
+        Raises:
+            ValueError: a flag names no column or level of the dataset, or no value.
+        """
+        if not (self._shares or self._ranges or self._do_flags):
+            found = {name: value for one in self._do_loaded for name, value in one.items()}
+            return self._conditions, found or None
+        columns = {one["name"]: one for one in client.schema(dataset_id).columns}
+        conditions: Json = {**(self._conditions or {})}
+        for text in self._shares:
+            column, level, share = _share(text, columns)
+            conditions["categorical"] = _with(conditions, "categorical", column, {level: share})
+        for text in self._ranges:
+            column, bounds = _range(text, columns)
+            conditions["numeric"] = _with(conditions, "numeric", column, bounds)
+        do = {name: value for one in self._do_loaded for name, value in one.items()}
+        do |= dict(_assignment(text, columns) for text in self._do_flags)
+        return conditions or None, do or None
+
+
+def column_named(name: str, columns: Mapping[str, Any], flag: str) -> str:
+    """Return the name of a column as it is, or raise a ValueError with the nearest one."""
+    if name in columns:
+        return name
+    near = nearest(name, list(columns))
+    hint = f"Did you mean {near}?" if near else "`simulacra schema` lists the columns."
+    raise ValueError(f"{flag}: the table has no column {name}. {hint}")
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    raise typer.BadParameter(f"--do {path}: write COL=VALUE, or name a JSON file that exists.")
+
+
+def _with(conditions: Json, kind: str, column: str, values: Json) -> Json:
+    known = dict(conditions.get(kind) or {})
+    return {**known, column: {**(known.get(column) or {}), **values}}
+
+
+def _split(text: str, columns: Json, flag: str, form: str) -> tuple[str, str]:
+    """Return the column and the rest; a column's own name may have an equals sign."""
+    cuts = [at for at, sign in enumerate(text) if sign == "="]
+    if not cuts:
+        raise ValueError(f"{flag} {text}: write {form}.")
+    cut = next((at for at in cuts if text[:at] in columns), cuts[0])
+    name = text[:cut]
+    several = [one["name"] for one in columns.values() if one.get("kind") == "multi"]
+    if not name.startswith(tuple(several)):  # an option of several answers is checked there
+        column_named(name, columns, flag)
+    return name, text[cut + 1 :]
+
+
+def _share(text: str, columns: Json) -> tuple[str, str, float]:
+    form = 'COL=LEVEL=SHARE, such as happiness="very happy"=0.5'
+    column, rest = _split(text, columns, "--share", form)
+    level, equals, share = rest.rpartition("=")
+    if not equals:
+        raise ValueError(f"--share {text}: write {form}.")
+    number = _number(share.removesuffix("%"), "--share", text) / (100 if "%" in share else 1)
+    return column, _level(level, column, columns, "--share"), number
+
+
+def _range(text: str, columns: Json) -> tuple[str, Json]:
+    form = "COL=MIN:MAX, such as price=5:6 or price=5:"
+    column, rest = _split(text, columns, "--range", form)
+    low, colon, high = rest.partition(":")
+    if not colon or not (low or high):
+        raise ValueError(f"--range {text}: write {form}.")
+    ends = {"min": low.strip(), "max": high.strip()}
+    return column, {name: _number(end, "--range", text) for name, end in ends.items() if end}
+
+
+def _assignment(text: str, columns: Json) -> tuple[str, Any]:
+    column, value = _split(text, columns, "--do", "COL=VALUE")
+    if columns.get(column, {}).get("kind") in NUMERIC:
+        return column, _number(value, "--do", text)
+    return column, _level(value, column, columns, "--do")
+
+
+def _level(level: str, name: str, columns: Json, flag: str) -> str:
+    levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
+    if not levels or level in levels:
+        return level
+    near = nearest(level, levels)
+    shown = ", ".join(levels[:6]) + (" and more" if len(levels) > 6 else "")
+    hint = f"Did you mean {near}?" if near else f"It has {shown}."
+    raise ValueError(f"{flag}: {name} has no level {level}. {hint}")
+
+
+def _number(word: str, flag: str, text: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"{flag} {text}: {word or 'an empty text'} is not a number.") from None

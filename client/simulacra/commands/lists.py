@@ -1,0 +1,122 @@
+"""Tables of the list commands for people: one line each, with what is needed to go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from simulacra.client import Client
+from simulacra.commands.naming import SHORTEST, short_ids
+from simulacra.commands.output import is_for_people
+from simulacra.local_state import table_names
+from simulacra.models import Document
+
+Columns = dict[str, Callable[[Document], Any]]
+_RIGHT = ("rows", "columns", "age", "left", "time left")
+
+
+def print_list(
+    found: Sequence[Document], kind: str, client: Client, as_json: bool, empty: str
+) -> None:
+    """Print a list: as JSON for programs, as a table on a terminal.
+
+    Args:
+        found: the resources.
+        kind: dataset, generation, effect or job.
+        client: whose service it is.
+        as_json: JSON also on a terminal.
+        empty: what to say, on a terminal, if there are none.
+    """
+    if not is_for_people(as_json):
+        print(json.dumps(found, indent=2))
+    elif not found:
+        print(empty)
+    else:
+        Console().print(table_of(found, kind, table_names(client.api_url)), highlight=False)
+
+
+def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Table:
+    """Return the table of a list; names: of the files, by dataset_id."""
+    ids = [str(one[f"{kind}_id"]) for one in found]
+    short = short_ids(ids)
+    columns: Columns = {
+        "id": lambda one: short[str(one[f"{kind}_id"])],
+        "table": lambda one: names.get(one["dataset_id"]) or _dataset(one, kind),
+        **_SPECIAL[kind],
+    }
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in _RIGHT else "left", overflow="fold")
+    for one in found:
+        table.add_row(*(Text(_plain(cell(one))) for cell in columns.values()))
+    return table
+
+
+def span(seconds: float) -> str:
+    """Return a duration as people say it: 40 s, 12 min, 5 h, 3 d."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def time_of(text: Any) -> datetime | None:
+    """Return an ISO 8601 time of the service."""
+    return None if text is None else datetime.fromisoformat(str(text))
+
+
+def _age(one: Document) -> str:
+    created = time_of(one.get("created_at"))
+    return "" if created is None else span((datetime.now(UTC) - created).total_seconds())
+
+
+def _left(one: Document) -> str:
+    expires = time_of(one.get("expires_at"))
+    if expires is None:
+        return ""
+    seconds = (expires - datetime.now(UTC)).total_seconds()
+    return span(seconds) if seconds > 0 else "being erased"
+
+
+def _status(one: Document) -> str:
+    percent = one.get("progress_percent")
+    shown = f" {percent} %" if one.status == "running" and percent is not None else ""
+    return f"{one.status}{shown}"
+
+
+def _dataset(one: Document, kind: str) -> str:
+    """Return the begin of the dataset's id, in the place of a name that is not known here."""
+    return "" if kind == "dataset" else str(one["dataset_id"])[: len("ds-") + SHORTEST]
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+_TIMES: Columns = {"age": _age, "left": _left}
+_SPECIAL: dict[str, Columns] = {
+    "dataset": {
+        "status": _status,
+        "rows": lambda one: one.get("rows"),
+        "columns": lambda one: one.get("columns"),
+        **_TIMES,
+    },
+    "generation": {
+        "status": _status,
+        "rows": lambda one: one.get("rows") or one.get("row_count"),
+        **_TIMES,
+    },
+    "effect": {"status": _status, "age": _age},
+    "job": {
+        "kind": lambda one: one.get("kind"),
+        "status": _status,
+        "age": _age,
+        "time left": lambda one: span(one["eta_seconds"]) if one.get("eta_seconds") else "",
+    },
+}

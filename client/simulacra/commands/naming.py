@@ -1,0 +1,105 @@
+"""What a person types to name a resource: its id, the begin of it, or the name of its table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from simulacra.client import Client
+from simulacra.local_state import table_names
+from simulacra.models import Document, nearest
+from simulacra.operations.resources import KINDS
+
+_WHOLE = re.compile(r"(job-)?(ds|gen|eff)-[0-9a-f]{24}")
+_SHOWN = 6
+"""Candidates that an error names."""
+SHORTEST = 6
+"""Hex digits of a short id at least."""
+
+
+def dataset_of(client: Client, text: str) -> str:
+    """Return the id of the dataset that a person named."""
+    return resource_of(client, text, ("ds-",))
+
+
+def job_of(client: Client, text: str) -> str:
+    """Return the id of a job, also named by what it makes or by its table."""
+    if text.startswith("job-"):
+        return resource_of(client, text, ("job-",))
+    return f"job-{resource_of(client, text, ('ds-', 'gen-', 'eff-'))}"
+
+
+def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
+    """Return the id of the resource that a person named.
+
+    A whole id costs no request. The name of a table is its file's, with or without the suffix; it
+    names the dataset, or, where only generations are asked for, the one generation of it.
+
+    Raises:
+        ValueError: none or several resources have this name; the message lists them.
+    """
+    if _WHOLE.fullmatch(text):
+        return text
+    prefix = next((one for one in prefixes if text.startswith(one)), None)
+    if prefix is not None:
+        return _by_prefix(client, text, prefix)
+    if text.startswith(tuple(KINDS)):
+        raise ValueError(f"{text}: give a {_kinds(prefixes)}")
+    dataset = _by_name(client.api_url, text, prefixes)
+    return dataset if "ds-" in prefixes else _only_generation(client, dataset)
+
+
+def short_ids(ids: list[str]) -> dict[str, str]:
+    """Return the shortest begin of each id that no other of them has, of 6 digits at least."""
+    short: dict[str, str] = {}
+    for one in ids:
+        size = one.rfind("-") + 1 + SHORTEST
+        while size < len(one) and sum(other.startswith(one[:size]) for other in ids) > 1:
+            size += 1
+        short[one] = one[:size]
+    return short
+
+
+def _by_prefix(client: Client, text: str, prefix: str) -> str:
+    collection = KINDS[prefix][0]
+    found: list[Document] = getattr(client, collection)()
+    field = f"{collection[:-1]}_id"
+    matching = [one for one in found if str(one[field]).startswith(text)]
+    if len(matching) == 1:
+        return str(matching[0][field])
+    if matching:
+        raise ValueError(_several(text, [str(one[field]) for one in matching]))
+    known = short_ids([str(one[field]) for one in found])
+    listed = f" There are {', '.join(list(known.values())[:_SHOWN])}." if known else ""
+    raise ValueError(f"No {collection[:-1]} has an id that begins with {text}.{listed}")
+
+
+def _by_name(api_url: str, text: str, prefixes: tuple[str, ...]) -> str:
+    names = table_names(api_url)
+    matching = [one for one, name in names.items() if text in (name, PurePath(name).stem)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise ValueError(_several(text, matching[::-1]))
+    near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])
+    hint = f"Did you mean {near}?" if near else f"Give a {_kinds(prefixes)}, or the table's name."
+    raise ValueError(f"{text}: no table of this name was uploaded from here. {hint}")
+
+
+def _only_generation(client: Client, dataset: str) -> str:
+    found = [str(one.generation_id) for one in client.generations(dataset_id=dataset)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(f"{dataset} has no generated rows. Run simulacra generate {dataset}.")
+    raise ValueError(_several("This table", found))
+
+
+def _several(text: str, ids: list[str]) -> str:
+    shown = ", ".join(list(short_ids(ids).values())[:_SHOWN])
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"{text} names {len(ids)} of them, newest first: {shown}{more}. Give one of these."
+
+
+def _kinds(prefixes: tuple[str, ...]) -> str:
+    return " or ".join(f"{KINDS[one][0][:-1]}_id ({one}...)" for one in prefixes)

@@ -1,0 +1,120 @@
+"""Command that does the whole job: upload, fit, generate, download, and what the rows are worth."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulacra.client import Client
+from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
+from simulacra.commands.generations import save_rows
+from simulacra.commands.lists import span, time_of
+from simulacra.commands.options import (
+    AsJson,
+    Connect,
+    Key,
+    RetentionHours,
+    Seed,
+    TableFile,
+    Weights,
+    format_of,
+)
+from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
+from simulacra.commands.reading import brief
+from simulacra.commands.session import connected, continue_with, exit_if_partial
+from simulacra.commands.uploads import send_table
+from simulacra.models import Generation
+
+app = typer.Typer()
+Output = Annotated[
+    Path,
+    typer.Option("--output", "-o", help="File to write: .parquet, .csv, .arrow, .sav or .xlsx."),
+]
+
+
+@app.command(epilog="Example: simulacra run survey.csv --rows 2000 -o rows.csv")
+def run(
+    file: TableFile,
+    rows: Annotated[int, typer.Option(help="Rows to generate.")],
+    output: Output,
+    share: Shares = None,
+    range_: Ranges = None,
+    do: Do = None,
+    conditions: Conditions = None,
+    seed: Seed = None,
+    weights: Weights = None,
+    retention_hours: RetentionHours = None,
+    key: Key = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the whole job: upload a table, fit its model, generate rows and download them.
+
+    If interrupted, it prints the --key to continue. Exits with 3 if the conditions are met only in
+    part; the rows are written all the same.
+    """
+    key = key or uuid.uuid4().hex
+    with connected(connection, continue_with(key)) as client:
+        format_of(output)
+        asked = Asked(conditions, share, range_, do)
+        uploaded = send_table(client, file, key, as_json, retention_hours, weights=weights)
+        wait_with_progress(client, uploaded.job_id, as_json)
+        for line in brief(client.schema(uploaded.dataset_id), uploaded.dataset_id):
+            note(line)
+        try:
+            wanted, interventions = asked.resolve(client, uploaded.dataset_id)
+        except ValueError as error:
+            ready = f"The model is ready: simulacra generate {uploaded.dataset_id} --rows {rows}"
+            raise ValueError(f"{error}\n{ready} ... -o {output}") from error
+        started = client.generate(
+            uploaded.dataset_id,
+            rows,
+            conditions=wanted,
+            interventions=interventions,
+            seed=seed,
+            key=key,
+        )
+        wait_with_progress(client, started.job_id, as_json)
+        save_rows(client, started.generation_id, output, as_json)
+        made = client.generation(started.generation_id)
+        _print(client, made, output, as_json)
+        exit_if_partial(made.status)
+
+
+def _print(client: Client, made: Generation, output: Path, as_json: bool) -> None:
+    """Print what was made: the generation and its file for programs, sentences for people."""
+    if not is_for_people(as_json):
+        print_result({**made, "file": str(output)}, as_json)
+        if made.sentence:
+            note(made.sentence)
+        return
+    for line in _sentences(client, made):
+        print(line)
+
+
+def _sentences(client: Client, made: Generation) -> Iterator[str]:
+    for one in (made.attainment or {}).get("conditions", ()):
+        yield _condition(one)
+    warnings = (made.identification or {}).get("warnings") or ()
+    yield from filter(None, [made.sentence, *warnings])
+    expires = time_of(client.dataset(made.dataset_id).expires_at)
+    created = time_of(made.created_at)
+    kept = f" for {span((expires - created).total_seconds())}" if expires and created else ""
+    yield f"The table and its model are kept{kept}. More rows: simulacra generate {made.dataset_id}"
+    yield f"Erase all of it now: simulacra delete {made.dataset_id}"
+
+
+def _condition(one: dict[str, Any]) -> str:
+    """Return one condition, requested and attained, in words."""
+    if one.get("level") is not None:
+        what = f'{one["column"]} "{one["level"]}": asked {one["asked"]:.4g} of the rows'
+    else:
+        ends = [
+            f"{one[end]:g}" if one.get(end) is not None else "" for end in ("minimum", "maximum")
+        ]
+        what = f"{one['column']} from {ends[0] or 'any'} to {ends[1] or 'any'}"
+    return f"{what}, attained {one['attained']:.4g}" + ("" if one["met"] else " (not met)")

@@ -1,0 +1,109 @@
+"""Command that uploads a table and fits its model."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulacra.client import Client
+from simulacra.commands.options import (
+    AsJson,
+    Connect,
+    Delta,
+    DescriptionFile,
+    Epsilon,
+    Family,
+    Hold,
+    KeepSource,
+    Key,
+    KnowledgeFile,
+    RetentionHours,
+    Strict,
+    TableFile,
+    Wait,
+    Weights,
+    load,
+)
+from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
+from simulacra.commands.reading import next_steps, reading
+from simulacra.commands.session import REFUSED, connected, continue_with
+from simulacra.local_state import remember_table
+from simulacra.models import Upload
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: simulacra upload survey.csv")
+def upload(
+    file: TableFile,
+    wait: Wait = True,
+    retention_hours: RetentionHours = None,
+    family: Family = None,
+    knowledge: Annotated[Path | None, KnowledgeFile] = None,
+    describe: Annotated[Path | None, DescriptionFile] = None,
+    hold: Hold = False,
+    keep_source: KeepSource = False,
+    strict: Strict = False,
+    weights: Weights = None,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    key: Key = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload a seed table and fit its model. If interrupted, it prints the --key to continue."""
+    key = key or uuid.uuid4().hex
+    with connected(connection, continue_with(key)) as client:
+        options = {
+            "family": family,
+            "knowledge": load(knowledge),
+            "description": load(describe),
+            "hold": hold,
+            "keep_source": keep_source,
+            "weights": weights,
+            "epsilon": epsilon,
+            "delta": delta,
+        }
+        answer = send_table(client, file, key, as_json, retention_hours, **options)
+        if wait:
+            answer["status"] = wait_with_progress(client, answer["job_id"], as_json)["status"]
+            for line in reading(client.schema(answer["dataset_id"])):
+                note(line)
+            for line in next_steps(answer["dataset_id"], answer["status"]):
+                note(line)
+        print_result(answer, as_json)
+        if strict and wait:
+            exit_if_unsure(client, answer["dataset_id"])
+
+
+def send_table(
+    client: Client, file: Path, key: str, as_json: bool, hours: float | None, **options: Any
+) -> Upload:
+    """Upload a file with a bar, and remember its name for the commands to come.
+
+    Args:
+        client: whose service.
+        file: the table.
+        key: Idempotency-Key.
+        as_json: no bar.
+        hours: of retention; None for the default.
+        options: of `Client.upload`.
+    """
+    seconds = None if hours is None else round(hours * 3600)
+    with byte_bar(f"uploading {file.name}", as_json) as on_bytes:
+        answer = client.upload(
+            file, retention_seconds=seconds, key=key, on_bytes=on_bytes, **options
+        )
+    remember_table(client.api_url, answer["dataset_id"], file.name)
+    return answer
+
+
+def exit_if_unsure(client: Client, dataset_id: str) -> None:
+    """Exit with 1 when a reading is to be confirmed."""
+    count = (client.dataset(dataset_id).reading or {}).get("to_confirm", 0)
+    if count:
+        note(f"{count} column(s) to confirm: simulacra describe {dataset_id}", style="red")
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,87 @@
+"""Files that the command keeps on this machine: the last `simulacra up`, and names of tables.
+
+They are below $XDG_STATE_HOME/simulacra, by default ~/.local/state/simulacra, and only their owner
+reads them. The service never learns the name of a file (ADR 0067). A home that cannot be written
+costs the convenience, never the command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_SERVICE = "service.json"
+_TABLES = "tables.json"
+MAX_TABLES = 1000
+"""Names kept for one service; the oldest go first."""
+
+
+def state_dir() -> Path:
+    """Return the folder of these files; it may not exist."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "simulacra"
+
+
+def default_data_dir() -> Path:
+    """Return the data directory of a `simulacra up` without --data-dir."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "simulacra"
+
+
+def remember_service(data_dir: Path) -> None:
+    """Remember the data directory of the `simulacra up` that starts."""
+    _write(_SERVICE, {"connection": str(data_dir.absolute() / "connection.json")})
+
+
+def last_service() -> Path | None:
+    """Return the connection.json of the last `simulacra up`; None if there is none any more."""
+    path = Path(str(_read(_SERVICE).get("connection", "")))
+    return path if path.is_file() else None
+
+
+def remember_table(api_url: str, dataset_id: str, file_name: str) -> None:
+    """Remember from which file a dataset was uploaded."""
+    everything = _read(_TABLES)
+    known = {**_names(everything, api_url), dataset_id: file_name}
+    everything[api_url] = dict(list(known.items())[-MAX_TABLES:])
+    _write(_TABLES, everything)
+
+
+def forget_table(api_url: str, dataset_id: str) -> None:
+    """Forget the name of a dataset that was deleted."""
+    everything = _read(_TABLES)
+    known = _names(everything, api_url)
+    if known.pop(dataset_id, None) is not None:
+        _write(_TABLES, {**everything, api_url: known})
+
+
+def table_names(api_url: str) -> dict[str, str]:
+    """Return the file's name of each dataset that was uploaded from this machine, oldest first."""
+    return _names(_read(_TABLES), api_url)
+
+
+def _names(everything: dict[str, Any], api_url: str) -> dict[str, str]:
+    found = everything.get(api_url)
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        found = json.loads((state_dir() / name).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(name: str, content: dict[str, Any]) -> None:
+    folder = state_dir()
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=folder)
+        with os.fdopen(handle, "w") as file:
+            json.dump(content, file)
+        os.replace(part, folder / name)

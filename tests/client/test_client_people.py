@@ -1,0 +1,297 @@
+"""The command for people: names, flags, the whole job, lists, questions, Ctrl-C."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from simulacra.cli import app
+from simulacra.local_state import last_service, remember_service, remember_table
+
+FIRST, SECOND = f"ds-aaaaaa1{'0' * 17}", f"ds-aaaaaa2{'0' * 17}"
+ROWS = f"gen-{'b' * 24}"
+SENTENCE = "These 5 rows are worth 4 respondents; use evidence_weight as frequency weights."
+TIMES = {"created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
+SCHEMA = {
+    "rows": 20,
+    "cleaning": [],
+    "columns": [
+        {
+            "name": "mood",
+            "kind": "categorical",
+            "learned": True,
+            "levels": [{"value": "very happy"}, {"value": "sad"}],
+        },
+        {"name": "price", "kind": "numeric", "learned": True, "minimum": 0, "maximum": 9},
+    ],
+}
+MADE = {
+    "generation_id": ROWS,
+    "dataset_id": FIRST,
+    "job_id": f"job-{ROWS}",
+    "status": "partial",
+    "evidence": {"sentence": SENTENCE},
+    "artifact_url": "/artifact",
+    **TIMES,
+}
+
+
+def _dataset(name: str) -> dict[str, Any]:
+    return {"dataset_id": name, "status": "ready", "rows": 4323, "columns": 21, **TIMES}
+
+
+ANSWERS: dict[str, Any] = {
+    "/token": {"access_token": "t", "expires_in": 600},
+    "POST /v1/datasets": {"dataset_id": FIRST, "job_id": f"job-{FIRST}", "status": "queued"},
+    "/v1/datasets": {"items": [_dataset(SECOND), _dataset(FIRST)], "next_cursor": None},
+    f"/v1/datasets/{FIRST}": _dataset(FIRST),
+    f"/v1/datasets/{FIRST}/schema": SCHEMA,
+    f"/v1/datasets/{SECOND}/schema": SCHEMA,
+    f"/v1/jobs/job-{FIRST}": {"job_id": f"job-{FIRST}", "status": "ready"},
+    f"/v1/jobs/job-{SECOND}": {"job_id": f"job-{SECOND}", "status": "running"},
+    f"/v1/jobs/job-{ROWS}": {"job_id": f"job-{ROWS}", "status": "partial"},
+    f"POST /v1/datasets/{FIRST}/generations": MADE,
+    f"/v1/generations/{ROWS}": MADE,
+}
+
+
+class Service(BaseHTTPRequestHandler):
+    """Answers each path with its document and records requests."""
+
+    seen: list[tuple[str, str, bytes]]
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = self.path.partition("?")[0]
+        self.seen.append((self.command, path, body))
+        rows = b"mood,price\nsad,1\n"
+        found = ANSWERS.get(f"{self.command} {path}") or ANSWERS.get(path, {"code": "none"})
+        payload = rows if path == "/artifact" else json.dumps(found).encode()
+        self.send_response(200)
+        if path == "/artifact":
+            self.send_header("X-Digest", hashlib.sha256(rows).hexdigest())
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay quiet."""
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, type[Service]]]:
+    """A running service, which the command finds as that of the last `up`, and its record."""
+    for name in [one for one in os.environ if one.startswith("SIMULACRA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    handler = type("Handler", (Service,), {"seen": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    fields = {"api_url": url, "token_url": f"{url}/token", "client_id": "x", "client_secret": "y"}
+    (tmp_path / "connection.json").write_text(json.dumps(fields))
+    remember_service(tmp_path)
+    yield url, handler
+    server.shutdown()
+    server.server_close()
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in arguments])
+
+
+def sent(handler: type[Service], method: str, path: str) -> list[bytes]:
+    return [body for m, p, body in handler.seen if (m, p) == (method, path)]
+
+
+def test_last_up_is_found_until_its_folder_is_gone(
+    service: tuple[str, type[Service]], tmp_path: Path
+) -> None:
+    assert run("datasets").exit_code == 0
+    (tmp_path / "connection.json").unlink()
+    assert last_service() is None
+    done = run("datasets")
+    assert done.exit_code == 2
+    assert "Start one with `simulacra up`" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["survey.csv", "survey", "ds-aaaaaa1", FIRST])
+def test_a_table_is_named_by_its_file_or_the_begin_of_its_id(
+    service: tuple[str, type[Service]], name: str
+) -> None:
+    url, handler = service
+    remember_table(url, FIRST, "survey.csv")
+    done = run("schema", name)
+    assert done.exit_code == 0, done.stderr
+    assert sent(handler, "GET", f"/v1/datasets/{FIRST}/schema")
+    looked = bool(sent(handler, "GET", "/v1/datasets"))
+    assert looked == (name == "ds-aaaaaa1")
+    assert json.loads(run("wait", name).stdout)["job_id"] == f"job-{FIRST}"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("survey", "survey names 2 of them, newest first: ds-aaaaaa2, ds-aaaaaa1."),
+        ("ds-aaa", "ds-aaa names 2 of them, newest first: ds-aaaaaa2, ds-aaaaaa1."),
+        ("ds-ff", "There are ds-aaaaaa2, ds-aaaaaa1."),
+        ("survvey", "Did you mean survey?"),
+        ("gen-1", "give a dataset_id (ds-...)"),
+    ],
+)
+def test_a_name_of_several_or_none_lists_the_candidates(
+    service: tuple[str, type[Service]], name: str, hint: str
+) -> None:
+    for one in (FIRST, SECOND):
+        remember_table(service[0], one, "survey.csv")
+    done = run("schema", name)
+    assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
+
+
+def test_flags_become_conditions_and_interventions(
+    service: tuple[str, type[Service]], tmp_path: Path
+) -> None:
+    more = tmp_path / "c.json"
+    more.write_text('{"numeric": {"price": {"min": 1}}}')
+    flags = ("--share", "mood=very happy=50%", "--range", "price=:6", "--conditions", more)
+    done = run("generate", FIRST, "--rows", "5", *flags, "--do", "mood=sad", "--do", "price=2")
+    assert done.exit_code == 3, done.stderr
+    (body,) = sent(service[1], "POST", f"/v1/datasets/{FIRST}/generations")
+    asked = json.loads(body)
+    assert asked["conditions"] == {
+        "categorical": {"mood": {"very happy": 0.5}},
+        "numeric": {"price": {"min": 1, "max": 6.0}},
+    }
+    assert asked["interventions"] == {"mood": "sad", "price": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "hint"),
+    [
+        ("--share", "mod=sad=1", "no column mod. Did you mean mood?"),
+        ("--share", "mood=very hapy=1", "Did you mean very happy?"),
+        ("--share", "mood=sad", "write COL=LEVEL=SHARE"),
+        ("--range", "price=5", "write COL=MIN:MAX"),
+        ("--range", "price=a:", "a is not a number"),
+        ("--do", "price=high", "high is not a number"),
+        ("--do", "nosuch.json", "name a JSON file that exists"),
+    ],
+)
+def test_a_wrong_flag_is_refused_before_the_request(
+    service: tuple[str, type[Service]], flag: str, value: str, hint: str
+) -> None:
+    done = run("generate", FIRST, "--rows", "5", flag, value)
+    assert done.exit_code == 2
+    assert hint in " ".join(done.stderr.replace("│", " ").split())
+    assert not sent(service[1], "POST", f"/v1/datasets/{FIRST}/generations")
+
+
+def test_run_does_the_whole_job_and_a_partial_result_exits_with_3(
+    service: tuple[str, type[Service]], tmp_path: Path
+) -> None:
+    table, out = tmp_path / "mine.csv", tmp_path / "rows.csv"
+    table.write_text("mood,price\nsad,1\n")
+    done = run("run", table, "--rows", "5", "--share", "mood=sad=1", "-o", out)
+    assert done.exit_code == 3, done.stderr
+    assert out.read_text().startswith("mood,price")
+    assert json.loads(done.stdout)["file"] == str(out)
+    for text in ("20 rows; 2 of 2 columns", f"Wrote {out}.", SENTENCE, "Not all conditions"):
+        assert text in done.stderr
+    assert run("schema", "mine").exit_code == 0
+    wrong = run("run", table, "--rows", "5", "--share", "mod=sad=1", "-o", out)
+    assert (wrong.exit_code, "The model is ready: simulacra generate" in wrong.stderr) == (2, True)
+
+
+def on_terminal(*arguments: str, answer: str = "") -> tuple[int, str]:
+    """Run the command on a terminal of 100 columns; return its exit code and what it shows."""
+    leader, follower = pty.openpty()
+    env = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "simulacra", *arguments]
+    done = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=env)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:  # the program has ended
+            break
+        shown += piece
+        if answer and shown.rstrip().endswith(b"[y/N]:"):
+            os.write(leader, answer.encode())
+            answer = ""
+    os.close(leader)
+    return done.wait(60), shown.decode().replace("\r", "")
+
+
+def test_terminal_lists_tables_by_name_and_asks_before_it_deletes(
+    service: tuple[str, type[Service]],
+) -> None:
+    remember_table(service[0], FIRST, "survey.csv")
+    code, shown = on_terminal("datasets")
+    assert code == 0
+    lines = [line.split() for line in shown.splitlines()]
+    assert lines[0] == ["id", "table", "status", "rows", "columns", "age", "left"]
+    assert lines[2][:5] == ["ds-aaaaaa1", "survey.csv", "ready", "4,323", "21"]
+    assert lines[1][:2] == ["ds-aaaaaa2", "ready"]
+    code, shown = on_terminal("delete", "survey", answer="n\n")
+    assert code == 1
+    assert f"Erase survey.csv ({FIRST}), its model and all rows" in " ".join(shown.split())
+    assert not sent(service[1], "DELETE", f"/v1/datasets/{FIRST}")
+
+
+def test_interrupted_wait_exits_with_130_and_no_traceback(
+    service: tuple[str, type[Service]],
+) -> None:
+    command = [sys.executable, "-m", "simulacra", "wait", f"job-{SECOND}"]
+    waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not sent(service[1], "GET", f"/v1/jobs/job-{SECOND}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    waiting.send_signal(signal.SIGINT)
+    _, errors = waiting.communicate(timeout=60)
+    assert (waiting.returncode, "Traceback" in errors) == (130, False), errors
+
+
+def test_interrupted_start_exits_with_130_and_no_traceback() -> None:
+    """The signal comes while modules are loaded, before any command has begun."""
+    early = (
+        "import builtins, os, signal\n"
+        "real = builtins.__import__\n"
+        "def importing(name, *rest):\n"
+        "    if name == 'typer':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(name, *rest)\n"
+        "builtins.__import__ = importing\n"
+        "from simulacra.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_help_has_groups_examples_and_the_version() -> None:
+    for flag in ("-h", "--help"):
+        shown = run(flag).stdout
+        assert all(f"─ {group} " in shown for group in ("Start", "Generate and ask"))
+    assert "Example: simulacra run survey.csv" in run("run", "-h").stdout
+    assert run("--version").stdout.startswith("simulacra ")
+    assert "Did you mean 'datasets'?" in run("dataset").stderr
+    assert "--family" in run("upload", "--famly", "x", "t.csv").stderr
