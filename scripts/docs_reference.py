@@ -178,7 +178,8 @@ def sdk() -> str:
     """Return the methods of the clients."""
     intro = (
         "`Client` waits, `AsyncClient` has the same methods as coroutines. Answers are dicts with"
-        " typed attributes."
+        " typed attributes. `Client.from_environment()` connects as the commands do, and"
+        " `Client.from_connection(path)` with a file."
     )
     parts = ["# Python SDK", intro]
     for name, member in vars(Client).items():

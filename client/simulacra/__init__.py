@@ -1,11 +1,14 @@
-"""The Python SDK and the `simulacra` command.
+"""The Python SDK, the engine without a server, and the `simulacra` command.
+
+import simulacra
+model = simulacra.fit("survey.csv")      # on this machine, in this process
+rows = model.generate(2000).to_pandas()
 
 from simulacra import Client
-with Client.from_connection("DIR/connection.json") as client:
-    dataset = client.upload("survey.csv")
-    client.wait(dataset.job_id)
+with Client.from_environment() as client:   # the same on a service
+    rows = client.fit("survey.csv").generate(2000).to_pandas()
 
-`AsyncClient` has the same methods as coroutines. Modules are imported when they are used.
+`AsyncClient` has the methods of `Client` as coroutines. Modules are imported when they are used.
 """
 
 from importlib import import_module
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from simulacra.async_client import AsyncClient
     from simulacra.client import Client
     from simulacra.connection import Connection
+    from simulacra.engine import Model, fit, load
     from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
 
 __all__ = [
@@ -24,6 +28,9 @@ __all__ = [
     "Connection",
     "DownloadCorrupt",
     "JobFailed",
+    "Model",
+    "fit",
+    "load",
 ]
 _MODULES = {
     "ApiError": "errors",
@@ -32,6 +39,9 @@ _MODULES = {
     "Connection": "connection",
     "DownloadCorrupt": "errors",
     "JobFailed": "errors",
+    "Model": "engine",
+    "fit": "engine",
+    "load": "engine",
 }
 
 

@@ -19,7 +19,9 @@ from simulacra.auth import ClientCredentials
 from simulacra.client import download_options, multipart, request_options
 from simulacra.connection import Connection
 from simulacra.core import LocalWork, Pause, Request, Step, Steps, copy_signature
+from simulacra.fitted import AsyncFittedModel
 from simulacra.models import Document
+from simulacra.tables import Frame
 from simulacra.upload_io import ReadInThread, on_event_loop
 
 P = ParamSpec("P")
@@ -46,6 +48,11 @@ class AsyncClient:
         self._connection = connection
         auth = ClientCredentials(connection)
         self._http = httpx2.AsyncClient(base_url=connection.api_url, auth=auth, timeout=timeout)
+
+    @classmethod
+    def from_environment(cls) -> AsyncClient:
+        """Connect as `Connection.from_environment` says; often to the last `simulacra up`."""
+        return cls(Connection.from_environment())
 
     @classmethod
     def from_connection(cls, path: str | Path) -> AsyncClient:
@@ -117,6 +124,15 @@ class AsyncClient:
     webhooks = _awaited(operations.account.webhooks)
     create_webhook = _awaited(operations.account.create_webhook)
     delete_webhook = _awaited(operations.account.delete_webhook)
+
+    async def fit(self, source: str | Path | Frame, **options: Any) -> AsyncFittedModel:
+        """Upload a table, wait until its model is fit, and return the model; as `Client.fit`."""
+        dataset = await self._run(operations.one_call.fit(source, **options))
+        return AsyncFittedModel(dataset, self._run)
+
+    async def load(self, dataset_id: str) -> AsyncFittedModel:
+        """Return the model of a dataset that was uploaded before."""
+        return AsyncFittedModel(await self.dataset(dataset_id), self._run)
 
     async def rotate_credentials(self, overlap_seconds: int | None = None) -> Document:
         """Make a new client secret and return it, once; the old one stays valid for the overlap.

@@ -18,7 +18,9 @@ from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.connection import Connection
 from simulacra.core import Download, LocalWork, Pause, Request, Step, Steps, copy_signature
+from simulacra.fitted import FittedModel
 from simulacra.models import Document
+from simulacra.tables import Frame
 from simulacra.upload_io import CountedFile
 
 P = ParamSpec("P")
@@ -43,6 +45,11 @@ class Client:
         self._connection = connection
         auth = ClientCredentials(connection)
         self._http = httpx2.Client(base_url=connection.api_url, auth=auth, timeout=timeout)
+
+    @classmethod
+    def from_environment(cls) -> Client:
+        """Connect as `Connection.from_environment` says; often to the last `simulacra up`."""
+        return cls(Connection.from_environment())
 
     @classmethod
     def from_connection(cls, path: str | Path) -> Client:
@@ -114,6 +121,22 @@ class Client:
     webhooks = _blocking(operations.account.webhooks)
     create_webhook = _blocking(operations.account.create_webhook)
     delete_webhook = _blocking(operations.account.delete_webhook)
+
+    def fit(self, source: str | Path | Frame, **options: Any) -> FittedModel:
+        """Upload a table, wait until its model is fit, and return the model.
+
+        Its `generate`, `estimate` and `report` wait too, as those of `simulacra.fit`, which needs
+        no service. The options are those of `upload`, and on_progress of `wait`.
+        """
+        dataset = self._run(operations.one_call.fit(source, **options))
+        return FittedModel(dataset, self._run)
+
+    def load(self, dataset_id: str) -> FittedModel:
+        """Return the model of a dataset that was uploaded before."""
+        return FittedModel(self.dataset(dataset_id), self._run)
+
+    def _run(self, steps: Steps[T]) -> T:
+        return run(self._http, steps)
 
     def rotate_credentials(self, overlap_seconds: int | None = None) -> Document:
         """Make a new client secret and return it, once; the old one stays valid for the overlap.

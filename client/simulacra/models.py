@@ -7,7 +7,7 @@ answers of a newer service pass through.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class Document(Json):
-    """A JSON object. `_repr_html_` is what Jupyter shows."""
+    """A JSON object. It prints as indented lines; `_repr_html_` is what Jupyter shows."""
 
     def __getattr__(self, name: str) -> Any:
         if name in self:
@@ -23,6 +23,9 @@ class Document(Json):
         if name in _fields(type(self)):
             return None
         raise AttributeError(f"{type(self).__name__} has no field {name}")
+
+    def __repr__(self) -> str:
+        return "\n".join([type(self).__name__, *(f"  {line}" for line in lines_of(self))])
 
     def _repr_html_(self) -> str:
         """Return the fields as a table."""
@@ -236,6 +239,25 @@ class Usage(Document):
     datasets: int
     generations: int
     effects: int
+
+
+def lines_of(value: Json | list[Any]) -> Iterator[str]:
+    """Yield a nested value as indented lines: no braces, floats of four digits."""
+    named = value.items() if isinstance(value, dict) else (("-", one) for one in value)
+    for name, one in named:
+        label = "-" if name == "-" else f"{name}:"
+        if isinstance(one, dict | list) and one:
+            yield label
+            yield from (f"  {line}" for line in lines_of(one))
+        else:
+            yield f"{label} {plain(one)}"
+
+
+def plain(value: Any) -> str:
+    """Return a single value as people write it."""
+    if value in (None, {}, []):
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:

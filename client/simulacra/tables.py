@@ -39,16 +39,27 @@ def as_file(source: str | Path | Frame) -> Iterator[Path]:
     if isinstance(source, str | Path):
         yield Path(source)
         return
+    rows = to_arrow(source)
+    with temporary_file() as path:
+        _module("pyarrow.parquet").write_table(rows, path)
+        yield path
+
+
+def to_arrow(source: Frame) -> Any:
+    """Return a table as a `pyarrow.Table`, without the index of a data frame.
+
+    Raises:
+        TypeError: the source is no table.
+        ModuleNotFoundError: pyarrow is missing; the message says what to install.
+    """
     if not isinstance(source, Frame):
         accepted = "a path, or a pandas (2.2 or newer), polars or pyarrow table"
         raise TypeError(f"{type(source).__name__} is not a table. Give {accepted}.")
-    with temporary_file() as path:
-        rows = _module("pyarrow").table(source)
-        if (rows.schema.metadata or {}).get(b"pandas"):
-            names = [name for name in rows.column_names if name.startswith("__index_level_")]
-            rows = rows.drop_columns(names)
-        _module("pyarrow.parquet").write_table(rows, path)
-        yield path
+    rows = _module("pyarrow").table(source)
+    if (rows.schema.metadata or {}).get(b"pandas"):
+        names = [name for name in rows.column_names if name.startswith("__index_level_")]
+        rows = rows.drop_columns(names)
+    return rows
 
 
 def read(path: Path) -> Any:

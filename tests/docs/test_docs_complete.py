@@ -19,8 +19,9 @@ from simulacra.cli import app
 from simulacra_crds.contract.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
+TRAINER = ("arguments", "describe", "estimate", "fit", "generate", "report")
 PROGRAMS = (
-    "trainer/simulacra_trainer/cli.py",
+    *(f"trainer/simulacra_trainer/commands/{name}.py" for name in TRAINER),
     "custody/simulacra_custody/verify.py",
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
@@ -81,6 +82,7 @@ def test_reasons_flags_and_client_methods_are_documented(text: str) -> None:
     methods = {f"## {name}\n" for name in vars(Client) if not name.startswith("_")} - {
         "## close\n",
         "## from_connection\n",
+        "## from_environment\n",
     }
     wanted = {f"`{reason.value}`" for reason in Reason} | {f"`{flag}`" for flag in flags} | methods
     assert {name for name in wanted if name not in text} == set()

@@ -94,7 +94,7 @@ RUN_HERE = {
     "howto/customer-keys.md",
     *(
         f"howto/{name}.md"
-        for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries")
+        for name in ("kubectl", "self-host", "migrate-hosted", "migrate-libraries", "python")
     ),
 }
 PARSED_HERE = {
@@ -141,6 +141,23 @@ def test_migration_from_other_libraries_runs(workspace: Any) -> None:
         "".join(code_blocks("howto/migrate-libraries.md", "python"))
     )
     assert "'floor'" in workspace.bash("python migrate.py")
+
+
+@pytest.mark.e2e
+def test_python_and_prompt_page_runs(workspace: Any) -> None:
+    """With the first 600 rows of the survey: the page is about the calls, not about the model."""
+    folder = workspace.folder / "small"
+    (folder / "examples").mkdir(parents=True)
+    rows = SURVEY.open().readlines()[:601]
+    (folder / "examples" / SURVEY.name).write_text("".join(rows))
+    (folder / "page.py").write_text("".join(code_blocks("howto/python.md", "python")))
+    prompt = "".join(code_blocks("howto/python.md", "bash"))
+    connection = "export SIMULACRA_CONNECTION=../data/connection.json"
+    output = workspace.bash(f"cd small\n{connection}\npython page.py\n{prompt}")
+    assert 'happiness "very happy": asked 0.5 of the rows, attained 0.5' in output
+    assert (folder / "quality.html").read_text().startswith("<!")
+    assert (folder / "rows.csv").read_text().count("very happy") == 100
+    assert workspace.installation.client().datasets() == []
 
 
 @pytest.mark.e2e

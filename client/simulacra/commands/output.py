@@ -30,7 +30,7 @@ from rich.text import Text
 
 from simulacra.client import Client
 from simulacra.effect import Effect
-from simulacra.models import Job
+from simulacra.models import Job, lines_of, plain
 from simulacra.upload_io import OnBytes
 
 console = Console(stderr=True)
@@ -75,26 +75,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict | list):
-        return escape("\n".join(_lines(value)))
-    return escape(_plain(value))
-
-
-def _lines(value: dict[str, Any] | list[Any]) -> Iterator[str]:
-    """Yield a nested value as indented lines."""
-    named = value.items() if isinstance(value, dict) else (("-", one) for one in value)
-    for name, one in named:
-        label = f"{name}" if name == "-" else f"{name}:"
-        if isinstance(one, dict | list) and one:
-            yield label
-            yield from (f"  {line}" for line in _lines(one))
-        else:
-            yield f"{label} {_plain(one)}"
-
-
-def _plain(value: Any) -> str:
-    if value in (None, {}, []):
-        return "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return escape("\n".join(lines_of(value)))
+    return escape(plain(value))
 
 
 def _bars(as_json: bool, *columns: ProgressColumn) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,6 +28,7 @@ from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import send_table
 from simulacra.models import Generation
+from simulacra.rows import in_words
 
 app = typer.Typer()
 Output = Annotated[
@@ -98,7 +99,7 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
 
 def _sentences(client: Client, made: Generation) -> Iterator[str]:
     for one in (made.attainment or {}).get("conditions", ()):
-        yield _condition(one)
+        yield in_words(one)
     warnings = (made.identification or {}).get("warnings") or ()
     yield from filter(None, [made.sentence, *warnings])
     expires = time_of(client.dataset(made.dataset_id).expires_at)
@@ -106,15 +107,3 @@ def _sentences(client: Client, made: Generation) -> Iterator[str]:
     kept = f" for {span((expires - created).total_seconds())}" if expires and created else ""
     yield f"The table and its model are kept{kept}. More rows: simulacra generate {made.dataset_id}"
     yield f"Erase all of it now: simulacra delete {made.dataset_id}"
-
-
-def _condition(one: dict[str, Any]) -> str:
-    """Return one condition, requested and attained, in words."""
-    if one.get("level") is not None:
-        what = f'{one["column"]} "{one["level"]}": asked {one["asked"]:.4g} of the rows'
-    else:
-        ends = [
-            f"{one[end]:g}" if one.get(end) is not None else "" for end in ("minimum", "maximum")
-        ]
-        what = f"{one['column']} from {ends[0] or 'any'} to {ends[1] or 'any'}"
-    return f"{what}, attained {one['attained']:.4g}" + ("" if one["met"] else " (not met)")

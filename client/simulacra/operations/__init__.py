@@ -11,6 +11,7 @@ from simulacra.operations import (
     effects,
     generations,
     jobs,
+    one_call,
     resources,
     uploads,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "effects",
     "generations",
     "jobs",
+    "one_call",
     "resources",
     "uploads",
 ]

@@ -99,10 +99,19 @@ def upload(
         "hold": hold or None,
         "keep_source": keep_source or None,
     }
-    options = {name: value for name, value in options.items() if value is not None}
+    stated = {name: value for name, value in options.items() if value is not None}
+    return _send(source, stated, key_header(key), on_bytes)
+
+
+def _send(
+    source: str | Path | tables.Frame,
+    options: Json,
+    headers: dict[str, str],
+    on_bytes: OnBytes | None,
+) -> Steps[Upload]:
+    """Send a table with its options: a large one in pieces, if the service takes them."""
     with ExitStack() as stack:
         path: Path = yield LocalWork(lambda: stack.enter_context(tables.as_file(source)))
-        headers = key_header(key)
         if path.stat().st_size > PIECE_BYTES:
             state = yield from _begin(path, options, headers)
             if state is not None:

@@ -1,0 +1,277 @@
+"""The engine in this process, without a server: fit, generate, estimate, report, save, load.
+
+It runs the pipeline of the pods (`simulacra_trainer.in_process`). This is the only module of the
+client that imports the engine, and only when it is used (ADR 0067).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simulacra import tables
+from simulacra.effect import Effect
+from simulacra.models import Json, Report, Schema
+from simulacra.rows import Bounds, Rows, conditions_of
+
+if TYPE_CHECKING:
+    from simulacra_crds.kinds.base import KubeModel
+    from simulacra_trainer.in_process import Generated
+    from simulacra_trainer.pipeline.trained_model import TrainedModel
+
+_EFFECTS = ("union", "alternatives", "sensitivity", "segments")
+"""Figures that an unanswerable question lacks."""
+
+
+def fit(
+    source: str | Path | tables.Frame,
+    *,
+    family: str = "auto",
+    knowledge: Json | None = None,
+    weights: str | None = None,
+    epsilon: float | None = None,
+    delta: float = 1e-6,
+    description: Json | None = None,
+    seed: int = 0,
+) -> Model:
+    """Fit a model to a table in this process; nothing leaves the machine.
+
+    The table is cleaned as an upload is. Temporary files are encrypted. The same table, options and
+    seed give the same model, whether the table is a file or a pandas, polars or Arrow table.
+
+    Args:
+        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or an object with Arrow's
+            `__arrow_c_stream__`.
+        family: forest, neural or auto.
+        knowledge: causal knowledge, as for `Client.upload`.
+        weights: column of survey weights; the model represents the weighted population.
+        epsilon: differential privacy of the model, 0.01 to 100; not together with weights.
+        delta: of epsilon.
+        description: what the columns are (Data Package v2), as far as it is not to be detected.
+        seed: of the random numbers.
+
+    Raises:
+        ValueError: the table cannot be used, or an option; the message says which and why.
+        ModuleNotFoundError: the engine is not installed; the message says how.
+    """
+    with _engine():
+        from simulacra_crds.contract.description import parse_description
+        from simulacra_crds.contract.tasks import FitRequest
+        from simulacra_trainer.in_process import fit_table
+
+        privacy = None if epsilon is None else {"epsilon": epsilon, "delta": delta}
+        options = {"family": family, "knowledge": knowledge or {}, "privacy": privacy, "seed": seed}
+        table = Path(source) if isinstance(source, str | Path) else tables.to_arrow(source)
+        stated = None if description is None else parse_description(description)
+        return Model(fit_table(table, FitRequest.model_validate(options), stated, weights))
+
+
+def load(directory: str | Path) -> Model:
+    """Load a model that `Model.save` or `python -m simulacra_trainer fit` wrote.
+
+    Raises:
+        ValueError: the directory has no model.
+    """
+    with _engine():
+        from simulacra_trainer.pipeline.trained_model import load_model
+
+        return Model(load_model(Path(directory)))
+
+
+class Model:
+    """A model that was fit in this process."""
+
+    def __init__(self, trained: TrainedModel) -> None:
+        self._trained = trained
+
+    @property
+    def schema(self) -> Schema:
+        """The cleaned schema, against which conditions are written."""
+        return Schema(self._trained.schema.model_dump(mode="json", exclude_none=True))
+
+    def generate(
+        self,
+        row_count: int,
+        *,
+        shares: Mapping[str, Mapping[str, float]] | None = None,
+        ranges: Mapping[str, Bounds] | None = None,
+        conditions: Json | None = None,
+        interventions: Json | None = None,
+        counterfactual: bool = False,
+        evidence: bool = True,
+        seed: int = 0,
+    ) -> LocalRows:
+        """Generate rows; the same request and seed give the same rows.
+
+        Args:
+            row_count: number of rows.
+            shares: share (0..1) of levels, by column: {"happiness": {"very happy": 0.5}}.
+            ranges: lowest and highest value, by column: {"price": (5, 6)}; None is an open end.
+            conditions: both as one object, as for `Client.generate`.
+            interventions: do(): {column: value}.
+            counterfactual: rows in pairs: each row, then its twin under the interventions.
+            evidence: add the column evidence_weight, what each row is worth in respondents.
+            seed: of the random numbers.
+
+        Raises:
+            ValueError: the request does not match the schema, or has no support in the data.
+        """
+        request = {
+            "row_count": row_count,
+            "conditions": conditions_of(conditions, shares, ranges) or {},
+            "interventions": interventions or {},
+            "counterfactual": counterfactual,
+            "evidence": evidence,
+            "seed": seed,
+        }
+        with _engine():
+            from simulacra_crds.contract.tasks import GenerateRequest
+            from simulacra_trainer.in_process import generate_table
+
+            made = generate_table(self._trained, GenerateRequest.model_validate(request))
+            return LocalRows(self._trained, made)
+
+    def estimate(
+        self,
+        *,
+        treatment: str,
+        value: float | str,
+        baseline: float | str,
+        outcome: str,
+        outcome_level: str | None = None,
+        segment: str | None = None,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        dont_know: Sequence[str] = (),
+        population: str = "all",
+        negative_controls: Sequence[str] = (),
+        seed: int = 0,
+    ) -> Effect:
+        """Estimate E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
+
+        The arguments are those of `Client.estimate`, and so is the answer: `print` begins with what
+        it rests on.
+
+        Raises:
+            ValueError: the question does not match the schema.
+        """
+        question = {
+            "treatment": treatment,
+            "value": value,
+            "baseline": baseline,
+            "outcome": outcome if outcome_level is None else f"{outcome}={outcome_level}",
+            "segment": segment,
+            "before": list(before),
+            "after": list(after),
+            "dont_know": list(dont_know),
+            "population": population,
+            "negative_controls": list(negative_controls),
+        }
+        with _engine():
+            from simulacra_crds.contract.tasks import EstimateRequest
+            from simulacra_trainer.in_process import estimate
+
+            asked = EstimateRequest.model_validate(question)
+            return _effect(question, estimate(self._trained, asked, seed))
+
+    def report(self) -> Report:
+        """Return fidelity, privacy, graph and cleaning of the model."""
+        return Report(self._trained.report)
+
+    def report_page(self) -> str:
+        """Return the report as one self-contained HTML page."""
+        return _page(self._trained.report)
+
+    def save(self, directory: str | Path) -> None:
+        """Write the model into a directory, which is made if missing.
+
+        It holds the training table unencrypted: keep it as you keep the table.
+        """
+        from simulacra_trainer.pipeline.trained_model import save_model
+
+        save_model(self._trained, Path(directory))
+
+    def __repr__(self) -> str:
+        learned = len(self._trained.schema.learned())
+        table = f"{self._trained.schema.rows:,} rows, {learned} learned columns"
+        return f"Model({self._trained.family}, {table})"
+
+
+class LocalRows(Rows):
+    """Rows that were generated in this process."""
+
+    def __init__(self, trained: TrainedModel, made: Generated) -> None:
+        plan = made.plan
+        super().__init__(
+            made.rows,
+            evidence=_plain(plan.evidence),
+            attainment=_plain(plan.attainment),
+            identification=_plain(plan.identification),
+        )
+        self._trained = trained
+        self._made = made
+
+    def save(self, path: str | Path) -> None:
+        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix."""
+        from simulacra_trainer.table.output.files import write_tables
+
+        write_tables([self.table], Path(path))
+
+    def report(self) -> Report:
+        """Return the report of these rows: attainment, and fidelity against the real rows."""
+        from simulacra_trainer.in_process import report_rows
+
+        return Report(report_rows(self._trained, self._made))
+
+    def report_page(self) -> str:
+        """Return the same report as one self-contained HTML page."""
+        return _page(self.report())
+
+
+def _plain(found: KubeModel | None) -> Json | None:
+    """Return a part of a plan as the service answers it."""
+    return None if found is None else found.model_dump(mode="json", exclude_none=True)
+
+
+def _page(report: Json) -> str:
+    from simulacra_trainer.report import render_html
+
+    return render_html(report)
+
+
+def _effect(question: Json, found: Json) -> Effect:
+    """Return an estimate as the service answers it."""
+    figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in _EFFECTS}
+    answerable = found["verdict"]["kind"] != "unanswerable"
+    opened = {"open_columns": found.pop("dont_know"), "status": "ready"}
+    return Effect({**question, **found, **(figures if answerable else {}), **opened})
+
+
+@contextmanager
+def _engine() -> Iterator[None]:
+    """Run the engine; its errors become a ValueError in plain words."""
+    if find_spec("numba") is None:
+        how = "pip install 'simulacra[trainer]'"
+        raise ModuleNotFoundError(f"Without a server this needs the engine. Run {how}.")
+    from simulacra_crds.contract.description import DescriptionInvalid
+    from simulacra_trainer.families.base import ModelFileError
+    from simulacra_trainer.kernel_cache import is_cold
+    from simulacra_trainer.table.errors import InputError
+
+    if is_cold():
+        sys.stderr.write("note: compiling the engine for the first run, about a minute\n")
+    try:
+        yield
+    except (DescriptionInvalid, InputError) as error:
+        raise ValueError(_in_words(error)) from None
+    except ModelFileError as error:
+        raise ValueError(str(error)) from None
+
+
+def _in_words(error: Any) -> str:
+    faults = [f"{one.pointer or '/'}: {one.detail}" for one in error.errors]
+    return "; ".join(faults) or str(error.detail)

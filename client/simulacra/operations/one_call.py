@@ -1,0 +1,63 @@
+"""Whole jobs in one call: upload and fit, generate and download, estimate; each waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from simulacra import tables
+from simulacra.core import Steps
+from simulacra.effect import Effect
+from simulacra.models import Dataset, Job
+from simulacra.operations.datasets import dataset
+from simulacra.operations.effects import effect, estimate
+from simulacra.operations.generations import generate, generation, table
+from simulacra.operations.jobs import wait
+from simulacra.operations.uploads import upload
+from simulacra.rows import Rows, conditions_of
+
+OnProgress = Callable[[Job], None]
+
+
+def fit(
+    source: str | Path | tables.Frame, *, on_progress: OnProgress | None = None, **options: Any
+) -> Steps[Dataset]:
+    """Upload a table, wait until its model is fit, and return the dataset.
+
+    Raises:
+        JobFailed: the table cannot be used; the message says why.
+    """
+    made = yield from upload(source, **options)
+    yield from wait(made.job_id, on_progress=on_progress)
+    return (yield from dataset(made.dataset_id))
+
+
+def generate_rows(
+    dataset_id: str,
+    row_count: int,
+    *,
+    shares: Any = None,
+    ranges: Any = None,
+    conditions: Any = None,
+    **options: Any,
+) -> Steps[Rows]:
+    """Generate rows, wait for them, download them and return them."""
+    wanted = conditions_of(conditions, shares, ranges)
+    started = yield from generate(dataset_id, row_count, conditions=wanted, **options)
+    yield from wait(started.job_id)
+    made = yield from generation(started.generation_id)
+    return Rows(
+        (yield from table(started.generation_id)),
+        evidence=made.evidence,
+        attainment=made.attainment,
+        identification=made.identification,
+        generation_id=started.generation_id,
+    )
+
+
+def answer(dataset_id: str, **question: Any) -> Steps[Effect]:
+    """Estimate an effect, wait for it and return it."""
+    started = yield from estimate(dataset_id, **question)
+    yield from wait(started.job_id)
+    return (yield from effect(started.effect_id))

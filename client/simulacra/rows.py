@@ -1,0 +1,111 @@
+"""Generated rows in memory, from the service or from the engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from simulacra import tables
+from simulacra.models import Json, html_table
+
+SHOWN = 10
+"""Rows and columns that a notebook shows."""
+Bounds = tuple[float | None, float | None]
+
+
+class Rows:
+    """Generated rows: `table` is a `pyarrow.Table`; print says what they are worth.
+
+    pandas, polars and everything else that reads Arrow's C stream take the object itself.
+
+    Attributes:
+        table: the rows; the last column is evidence_weight unless it was left out.
+        evidence: what they are worth, with `sentence`; None if it was not asked for.
+        attainment: requested and attained value of each condition; None without conditions.
+        identification: with interventions, what may be claimed of their effects.
+        generation_id: of the service; None for rows of this process.
+    """
+
+    def __init__(
+        self,
+        table: Any,
+        *,
+        evidence: Json | None = None,
+        attainment: Json | None = None,
+        identification: Json | None = None,
+        generation_id: str | None = None,
+    ) -> None:
+        self.table = table
+        self.evidence = evidence
+        self.attainment = attainment
+        self.identification = identification
+        self.generation_id = generation_id
+
+    def to_pandas(self) -> Any:
+        """Return the rows as a `pandas.DataFrame`."""
+        return tables.to_pandas(self.table)
+
+    def to_polars(self) -> Any:
+        """Return the rows as a `polars.DataFrame`."""
+        return tables.to_polars(self.table)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.table.__arrow_c_stream__(requested_schema)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        """Return the same, and the first rows, as HTML."""
+        names = self.table.column_names[:SHOWN]
+        cells = ([row[name] for name in names] for row in self.table.slice(0, SHOWN).to_pylist())
+        return html_table(("Rows",), ([line] for line in self._lines())) + html_table(names, cells)
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
+        yield from (in_words(one) for one in (self.attainment or {}).get("conditions", ()))
+        yield from (self.identification or {}).get("warnings") or ()
+        if sentence := (self.evidence or {}).get("sentence"):
+            yield sentence
+
+
+def in_words(outcome: Json) -> str:
+    """Return one condition of an attainment, requested and attained, in words."""
+    if outcome.get("level") is not None:
+        asked = f"asked {outcome['asked']:.4g} of the rows"
+        what = f'{outcome["column"]} "{outcome["level"]}": {asked}'
+    else:
+        low, high = outcome.get("minimum"), outcome.get("maximum")
+        ends = [word for word, end in (("from", low), ("to", high)) if end is not None]
+        values = [f"{end:g}" for end in (low, high) if end is not None]
+        limits = " ".join(f"{word} {value}" for word, value in zip(ends, values, strict=True))
+        what = f"{outcome['column']} {limits or 'present'}"
+    met = "" if outcome["met"] else " (not met)"
+    return f"{what}, attained {outcome['attained']:.4g}{met}"
+
+
+def conditions_of(
+    conditions: Json | None,
+    shares: Mapping[str, Mapping[str, float]] | None,
+    ranges: Mapping[str, Bounds] | None,
+) -> Json | None:
+    """Return the `conditions` of a request; shares and ranges are added to those given.
+
+    Args:
+        conditions: {"categorical": {column: {level: share}}, "numeric": {column: {"min", "max"}}}.
+        shares: share (0..1) of levels, by column.
+        ranges: lowest and highest value, by column; None for an open end.
+    """
+    found: Json = {**(conditions or {})}
+    if shares:
+        levels = {name: dict(one) for name, one in shares.items()}
+        found["categorical"] = {**found.get("categorical", {}), **levels}
+    if ranges:
+        found["numeric"] = dict(found.get("numeric", {}))
+        for name, (low, high) in ranges.items():
+            ends = {"min": low, "max": high}
+            found["numeric"][name] = {end: one for end, one in ends.items() if one is not None}
+    return found or None

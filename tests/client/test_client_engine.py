@@ -1,0 +1,125 @@
+"""The engine without a server: `simulacra.fit` and the model that it returns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+import simulacra
+from simulacra.models import Job
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    rng = np.random.default_rng(0)
+    group = rng.choice(["a", "b"], 300, p=[0.6, 0.4])
+    visits = rng.poisson(np.where(group == "b", 6, 3))
+    return pa.table({"group": group, "visits": visits, "age": rng.integers(18, 80, 300)})
+
+
+@pytest.fixture(scope="module")
+def model(table: pa.Table) -> simulacra.Model:
+    return simulacra.fit(table)
+
+
+def test_the_same_table_gives_the_same_model_in_every_form(
+    table: pa.Table, model: simulacra.Model, tmp_path: Path
+) -> None:
+    pyarrow.csv.write_csv(table, tmp_path / "t.csv")
+    wanted = model.generate(50, seed=3).table.to_pylist()
+    frame = table.to_pandas().set_index(np.arange(300) * 2)
+    for source in (frame, pl.DataFrame(table), str(tmp_path / "t.csv")):
+        assert simulacra.fit(source).generate(50, seed=3).table.to_pylist() == wanted
+
+
+def test_three_lines_give_rows_under_conditions(model: simulacra.Model) -> None:
+    rows = model.generate(40, shares={"group": {"b": 0.5}}, ranges={"age": (30, None)})
+    frame = rows.to_pandas()
+    assert isinstance(frame, pd.DataFrame)
+    assert (frame["group"] == "b").sum() == 20
+    assert frame["age"].min() >= 30
+    assert pl.DataFrame(rows).shape == rows.to_polars().shape == (40, 4)
+    shown = repr(rows).splitlines()
+    assert shown[0] == "40 generated rows of 4 columns"
+    assert shown[1] == 'group "b": asked 0.5 of the rows, attained 0.5'
+    assert shown[2] == "age from 30, attained 1"
+    assert shown[3].endswith("use evidence_weight as frequency weights.")
+    assert rows.report().asked["rows"] == 40
+    pairs = model.generate(10, interventions={"group": "a"}, counterfactual=True, evidence=False)
+    assert pairs.table.column_names == ["pair", "world", "group", "visits", "age"]
+
+
+def test_an_estimate_prints_its_verdict_first(model: simulacra.Model) -> None:
+    question = {"treatment": "group", "value": "b", "baseline": "a", "outcome": "visits"}
+    found = model.estimate(**question, before=["age"], after=["visits"])
+    assert found.verdict is not None
+    assert str(found).startswith(found.verdict.text)
+    assert 1.5 < found.ace["effect"] < 4.5
+    assert found.union["low"] <= found.ace["effect"] <= found.union["high"]
+
+
+def test_a_saved_model_is_loaded_and_generates_the_same(
+    model: simulacra.Model, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "model")
+    again = simulacra.load(tmp_path / "model")
+    assert again.generate(50, seed=1).table.equals(model.generate(50, seed=1).table)
+    assert again.report() == model.report()
+    assert again.report_page().startswith("<!DOCTYPE html>")
+    rows = model.generate(20)
+    rows.save(tmp_path / "rows.parquet")
+    assert pq.read_table(tmp_path / "rows.parquet").num_rows == 20
+    with pytest.raises(ValueError, match="model directory cannot be read"):
+        simulacra.load(tmp_path)
+
+
+def test_errors_say_what_is_wrong(model: simulacra.Model, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"/conditions/categorical/kind: The schema has no such"):
+        model.generate(5, shares={"kind": {"a": 1}})
+    with pytest.raises(ValueError, match=r"at least 20|fewer than 20"):
+        simulacra.fit(pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
+    with pytest.raises(TypeError, match="list is not a table"):
+        simulacra.fit([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError):
+        simulacra.fit(tmp_path / "nosuch.csv")
+
+
+def test_a_table_in_memory_leaves_nothing_on_disk(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written on the way is encrypted, and gone at the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[bytes] = []
+    clean = tempfile.TemporaryDirectory.cleanup
+
+    def look(folder: tempfile.TemporaryDirectory[str]) -> None:
+        seen.extend(path.read_bytes() for path in Path(folder.name).rglob("*") if path.is_file())
+        clean(folder)
+
+    monkeypatch.setattr(tempfile.TemporaryDirectory, "cleanup", look)
+    simulacra.fit(table)
+    assert seen
+    assert not any(b"PAR1" in content or b"visits" in content for content in seen)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_the_sdk_imports_no_engine() -> None:
+    code = "import simulacra, sys; from simulacra import Client; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False\n"
+
+
+def test_answers_print_as_lines() -> None:
+    job = Job(job_id="job-1", error={"code": "simio_x", "errors": []}, share=0.123456)
+    lines = ["Job", "  job_id: job-1", "  error:", "    code: simio_x", "    errors: none"]
+    assert repr(job).splitlines() == [*lines, "  share: 0.1235"]

@@ -1,0 +1,126 @@
+"""Fit, generate and estimate in the caller's process, with the same pipeline as the pods.
+
+The command line of the trainer and `simulacra.fit` are its callers. Temporary files are encrypted
+(`scratch`), and an untrusted file is parsed in the confined child process, as in a pod.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulacra_crds.contract.description import Description
+from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_trainer.progress import ProgressMeter, Sink
+from simulacra_trainer.scratch import EncryptedPath
+from simulacra_trainer.table.description.described import DescribedTable, clean_described
+from simulacra_trainer.table.description.layout import open_described
+
+if TYPE_CHECKING:  # heavy: imported while a child process reads the table
+    from simulacra_trainer.pipeline.generate import GenerationPlan
+    from simulacra_trainer.pipeline.trained_model import TrainedModel
+
+
+def silent(_: Any) -> None:
+    """Take a progress report and show nothing."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Generated rows, their plan (attainment, evidence, identification) and their request."""
+
+    rows: pa.Table
+    plan: GenerationPlan
+    request: GenerateRequest
+    sample: pa.Table
+    """Clean rows for the report: all, or a random part."""
+
+
+def read_described(
+    source: Path | pa.Table, description: Description | None = None, weights: str | None = None
+) -> DescribedTable:
+    """Read and clean a file, or a table in memory, as an upload is.
+
+    Raises:
+        InputError: it is no table within the limits, or the description contradicts it.
+    """
+    if isinstance(source, Path):
+        return clean_described(open_described(source, "auto", description), description, weights)
+    with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:
+        path = EncryptedPath(folder) / "table.parquet"
+        with path.open("wb") as file:
+            pq.write_table(source, file)
+        return clean_described(open_described(path, "auto", description), description, weights)
+
+
+def fit_table(
+    source: Path | pa.Table,
+    request: FitRequest,
+    description: Description | None = None,
+    weights: str | None = None,
+    *,
+    checkpoints: Path | None = None,
+    sink: Sink = silent,
+) -> TrainedModel:
+    """Clean a table and fit a model; the same table, request and seed give the same model.
+
+    Args:
+        source: a file (CSV, Parquet, Arrow, .xlsx, .sav) or a table in memory.
+        request: family, knowledge, privacy and seed.
+        description: what the columns are, as far as it is not to be detected.
+        weights: column of survey weights.
+        checkpoints: directory from which an interrupted neural fit resumes.
+        sink: receives progress.
+
+    Raises:
+        InputError: as `read_described`, or a request that does not fit the table.
+    """
+    with ThreadPoolExecutor(1) as reader:
+        # A child process reads the table while the imports below, which take as long, run.
+        reading = reader.submit(read_described, source, description, weights)
+        from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
+
+        clean = reading.result().clean
+    meter = ProgressMeter(fit_steps(request), sink)
+    return fit_model(clean.table, clean.schema, request, meter, FitContext(checkpoints))
+
+
+def generate_table(trained: TrainedModel, request: GenerateRequest) -> Generated:
+    """Generate rows into memory; the same model, request and seed give the same rows.
+
+    Raises:
+        InputError: the request does not match the schema, or its conditions have no support.
+    """
+    from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+
+    plan = plan_generation(trained, request)
+    sample: list[pa.Table] = []
+    rows = pa.concat_tables(
+        generate_rows(trained, plan, on_first=sample.append)
+    ).unify_dictionaries()
+    return Generated(rows, plan, request, sample[0])
+
+
+def report_rows(trained: TrainedModel, made: Generated) -> dict[str, Any]:
+    """Return the report of generated rows, with their request under `asked`."""
+    from simulacra_trainer.pipeline.generation_report import report_generation
+
+    return report_generation(trained, made.request, made.plan, made.sample)
+
+
+def estimate(trained: TrainedModel, request: EstimateRequest, seed: int = 0) -> dict[str, Any]:
+    """Return an average causal effect with its verdict, as JSON with names in snake case.
+
+    Raises:
+        InputError: the question does not match the schema.
+    """
+    from simulacra_trainer.effects import estimate_effect
+
+    found = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=seed)
+    return found.model_dump(mode="json")
