@@ -31,6 +31,18 @@ async def _operations(world: Any) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
+async def test_root_leads_people_to_the_console_and_programs_to_links(world: Any) -> None:
+    page = await _get(world, "/", headers={"Accept": "text/html"}, follow_redirects=True)
+    assert (page.status_code, page.url.path) == (200, "/console")
+    links = (await _get(world, "/")).json()
+    addresses = [value for value in links.values() if value.startswith("http")]
+    assert len(addresses) == 6
+    for address in addresses:
+        path = address.removeprefix(world.settings.public_url)
+        assert (await _get(world, path)).status_code == 200, address
+    assert (await _get(world, "/docs", follow_redirects=True)).url.path == "/__docs__/"
+
+
 async def test_every_status_of_every_operation_has_an_example(world: Any) -> None:
     missing = []
     for path, method, found in await _operations(world):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from simulacra_api.dependencies import problems
 from simulacra_api.docs import llms_txt
@@ -20,6 +20,15 @@ from simulacra_api.services import ServicesDep
 
 router = APIRouter(tags=["meta"])
 _VARY = {"Vary": "Accept"}
+START = {
+    "console": "/console",
+    "documentation": "/__docs__/",
+    "openapi": "/openapi.json",
+    "errors": "/errors",
+    "custody": "/custody",
+    "health": "/healthz",
+}
+"""What `/` names, and where it is."""
 
 
 def _wants_html(request: Request) -> bool:
@@ -30,6 +39,24 @@ def _catalog(request: Request, title: str, entries: list[ErrorCode], content: An
     if not _wants_html(request):
         return JSONResponse(content, headers=_VARY)
     return HTMLResponse(render("errors.html.j2", title=title, entries=entries), headers=_VARY)
+
+
+@router.get("/", include_in_schema=False)
+async def start(request: Request, services: ServicesDep) -> Response:
+    """Lead people to the console, and programs to the pages and documents of the service."""
+    if _wants_html(request):
+        return RedirectResponse("/console", headers=_VARY)
+    base = services.settings.public_url
+    found = {name: f"{base}{path}" for name, path in START.items()}
+    return JSONResponse(
+        {"service": "Simulacra", "version": request.app.version} | found, headers=_VARY
+    )
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs_address() -> Response:
+    """Lead to the documentation from the address that people try."""
+    return RedirectResponse(START["documentation"])
 
 
 @router.get("/healthz", operation_id="getHealth", summary="Check that the process is up")
