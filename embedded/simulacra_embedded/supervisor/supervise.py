@@ -115,7 +115,8 @@ class Supervisor:
         await cluster.close()
         self._announce()
         seconds = time.monotonic() - began
-        say(f"ready after {seconds:.1f} s: the API is at {self.api_url}. Ctrl-C stops it.")
+        say(f"ready after {seconds:.1f} s: {self.api_url}/console in a browser. Ctrl-C stops it.")
+        say("in another terminal: simulacra run FILE --rows 2000 -o rows.csv")
         async with asyncio.TaskGroup() as group:
             for program in (self._control_plane, *self._clients):
                 group.create_task(program.keep())
