@@ -12,7 +12,7 @@ import typer
 from simulacra.client import Client
 from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
 from simulacra.commands.generations import save_rows
-from simulacra.commands.lists import span, time_of
+from simulacra.commands.lists import span
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -102,8 +102,7 @@ def _sentences(client: Client, made: Generation) -> Iterator[str]:
         yield in_words(one)
     warnings = (made.identification or {}).get("warnings") or ()
     yield from filter(None, [made.sentence, *warnings])
-    expires = time_of(client.dataset(made.dataset_id).expires_at)
-    created = time_of(made.created_at)
-    kept = f" for {span((expires - created).total_seconds())}" if expires and created else ""
-    yield f"The table and its model are kept{kept}. More rows: simulacra generate {made.dataset_id}"
-    yield f"Erase all of it now: simulacra delete {made.dataset_id}"
+    kept = span(client.dataset(made.dataset_id).retention_seconds)
+    yield f"The table and its model are kept for {kept}."
+    yield f"More rows:     simulacra generate {made.dataset_id} --rows N -o FILE"
+    yield f"Erase it all:  simulacra delete {made.dataset_id}"
