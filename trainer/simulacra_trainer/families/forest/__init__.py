@@ -6,6 +6,13 @@ A split must gain more log-likelihood than chance would (`training_rows.split_pr
 penalty keeps the model from copying training rows; there is no pruning or resampling.
 """
 
-from simulacra_trainer.families.forest.model import FOREST, METHODS, PENALTY, SCALE, ForestModel
+from simulacra_trainer.families.forest.model import (
+    FOREST,
+    METHODS,
+    PENALTY,
+    SCALE,
+    TABLE_ROWS,
+    ForestModel,
+)
 
-__all__ = ["FOREST", "METHODS", "PENALTY", "SCALE", "ForestModel"]
+__all__ = ["FOREST", "METHODS", "PENALTY", "SCALE", "TABLE_ROWS", "ForestModel"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -19,36 +19,49 @@ from simulacra_trainer.families.forest.loglinear_terms import (
     MAX_CLASSES,
     Functions,
     Grouping,
+    Scores,
     group_names,
     group_ordered,
     scores_of,
 )
-from simulacra_trainer.families.forest.samplers import Ints, LogLinear, Pool
-from simulacra_trainer.families.forest.training_rows import TrainingRows
+from simulacra_trainer.families.forest.samplers import Ints, LogLinear, Pool, ScoredItems
+from simulacra_trainer.families.forest.training_rows import MAX_COLUMNS, TrainingRows
 from simulacra_trainer.persons import Ints as Persons
 
 NEGLIGIBLE = 0.02
 """A column whose log-odds have a smaller standard deviation is left out of a regression."""
-WIDE_COLUMNS, MAX_COLUMNS = 40, 80
-"""With more columns than the first, numbers keep scores or trees, and predictors their smooth
-functions; with more than the second, all columns do. So the cost is bounded.
+WIDE_COLUMNS = 40
+"""With more columns, predictors have their smooth functions alone, and numbers keep scores or
+trees unless there are factor scores. So the cost is bounded.
 """
 PURE_CHANGES, EXPECTED_IMPURE = 2, 20.0
 """A column decides whether another is missing if no code has both, and this is not chance."""
 
 
 class ColumnRegression:
-    """Fits a log-linear regression of a column on predictors (positions in schema order)."""
+    """Fits a log-linear regression of a column on predictors (positions in schema order).
 
-    def __init__(self, data: TrainingRows, column: int, predictors: Ints) -> None:
+    before: all earlier columns, whose items a wide table reduces to factor scores.
+    """
+
+    def __init__(
+        self, data: TrainingRows, column: int, predictors: Ints, before: Sequence[int] = ()
+    ) -> None:
         self.data, self.column, self.predictors = data, column, predictors
         self.values = data.values[column]
+        self.items = np.empty(0, np.int32)
+        if data.factors is not None:
+            direct = data.factors.direct(column, before, predictors.tolist())
+            self.predictors = np.array(sorted(direct), np.int32)
+            self.items = data.factors.items(before)
 
     @property
     def is_possible(self) -> bool:
         """Whether the column has more than one class, and not too many; the table is not wide."""
         wide = len(self.data.codecs)
-        if wide > MAX_COLUMNS or (wide > WIDE_COLUMNS and not self._is_category):
+        if self.data.factors is None and wide > (
+            MAX_COLUMNS if self._is_category else WIDE_COLUMNS
+        ):
             return False
         return 1 < self._grouping(self.values, self.data.persons).is_tied.size <= MAX_CLASSES
 
@@ -96,13 +109,40 @@ class ColumnRegression:
         offsets, weights = fit_weights(problem, self._prior(problem) * self.data.scale)
         share = problem.scores.share
         tables = tables_of(self._functions, weights, problem.scores)
+        scored = self._scored(weights, problem.scores)
         moves = [
             np.sqrt(share @ table[self.data.codes[f][rows]].var(axis=0)) > NEGLIGIBLE
             for f, table in zip(self.predictors, tables, strict=True)
         ]
         kept = np.flatnonzero(moves)
         inputs = tuple(tables[i] for i in kept)
-        return LogLinear(self.predictors[kept], inputs, offsets + np.log(share), meaning, pools)
+        odds = offsets + np.log(share)
+        return LogLinear(self.predictors[kept], inputs, odds, meaning, pools, scored)
+
+    def _scored(self, weights: Floats, scores: Scores) -> ScoredItems | None:
+        """Return how items act through factor scores; weights: W of the regression."""
+        if self.data.factors is None or not self.items.size:
+            return None
+        features, _ = self._from_sums
+        own = weights[weights.shape[0] - features.shape[1] :]
+        effects = features @ own @ scores.values.T
+        return ScoredItems(self.data.factors.battery, self.items, effects)
+
+    @cached_property
+    def _from_sums(self) -> tuple[Floats, list[int]]:
+        """Map of the battery's sums to features, and sizes of their blocks."""
+        if self.data.factors is None or not self.items.size:
+            return np.empty((0, 0)), []
+        return self.data.factors.predictors(self.column, self.items)
+
+    @cached_property
+    def _further(self) -> Floats:
+        """Features of all rows that are functions of the battery's sums, float64 [n, features]."""
+        rows = np.arange(self.values.size, dtype=np.int32)
+        features, sizes = self._from_sums
+        if self.data.factors is None or not sizes:
+            return np.empty((rows.size, 0))
+        return self.data.factors.battery.sums(self.data.codes, rows, self.items) @ features
 
     def _grouping_of(self, rows: Ints) -> Grouping:
         persons = None if self.data.persons is None else self.data.persons[rows]
@@ -111,8 +151,9 @@ class ColumnRegression:
     def _problem(self, rows: Ints, grouping: Grouping) -> Regression:
         weight = self.data.row_information[rows]
         codes = [self.data.codes[f][rows] for f in self.predictors]
+        further = self._further[rows], self._from_sums[1]
         return regression_of(
-            codes, self._functions, grouping.y, scores_of(grouping, weight), weight
+            codes, self._functions, grouping.y, scores_of(grouping, weight), weight, further
         )
 
     def _prior(self, problem: Regression) -> Floats:
@@ -120,7 +161,7 @@ class ColumnRegression:
 
         A fold may lack a class. Its prior is then learned from its own rows.
         """
-        key = (self.column, *map(int, self.predictors))
+        key = (self.column, *map(int, self.predictors), -1, *map(int, self.items))
         if key not in self.data.priors:
             used = ~np.isnan(self.values) | (not self.missing_is_decided)
             rows = np.flatnonzero(used).astype(np.int32)

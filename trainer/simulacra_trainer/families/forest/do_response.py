@@ -115,8 +115,9 @@ def columns_used(sampler: Sampler) -> set[int]:
             return set()
         case Latent(columns=columns, residual=residual):
             return {*map(int, columns), *columns_used(residual)}
-        case LogLinear(columns=columns):
-            return set(map(int, columns))
+        case LogLinear(columns=columns, scored=scored):
+            items = () if scored is None else scored.columns
+            return set(map(int, (*columns, *items)))
         case Response(columns=columns, tree=tree):  # before Numbers, its base class
             return {*columns, *tree.columns}
         case Numbers(tree=tree):
@@ -177,11 +178,11 @@ def _by_splits(sampler: Numbers, columns: int) -> list[int]:
 
 def _by_strength(regression: LogLinear, data: TrainingRows) -> list[int]:
     """Return the columns of the regression, those that move its log-odds most first."""
-    strength = [
-        float(table[data.codes[j]].var(axis=0).sum())
-        for j, table in zip(regression.columns, regression.tables, strict=True)
-    ]
-    return [int(regression.columns[i]) for i in np.argsort(-np.array(strength), kind="stable")]
+    strength = {
+        j: float(table[np.minimum(data.codes[j], len(table) - 1)].var(axis=0).sum())
+        for j, table in regression.effects.items()
+    }
+    return sorted(strength, key=lambda j: -strength[j])
 
 
 def _columns(

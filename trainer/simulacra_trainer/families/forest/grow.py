@@ -49,7 +49,7 @@ from simulacra_trainer.families.forest.samplers import (
     Tree,
     Variate,
 )
-from simulacra_trainer.families.forest.training_rows import TrainingRows
+from simulacra_trainer.families.forest.training_rows import MAX_REGRESSION_ROWS, TrainingRows
 from simulacra_trainer.families.forest.traversal import relabel, split_masks
 from simulacra_trainer.families.forest.variates import fit_variates
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
@@ -69,15 +69,14 @@ SCALE = 72.0
 IDENTITY = np.arange(256, dtype=np.uint8)
 WINDOW_SHARE = 0.005
 """How far interpolation reaches on either side, as a share of all ranks."""
-MAX_REGRESSION_ROWS = 4_000
-"""Tables of more rows are left to trees, which are as good there and faster."""
 Method = Literal["trees", "scores", "loglinear"]
 
 
 class ColumnGrower:
     """Fits one column given the columns before it (positions in schema order).
 
-    method: to use where possible; None lets held-out rows decide.
+    predictors: columns that trees may split on; before: all earlier columns, of which a wide table
+    has factor scores. method: to use where possible; None lets held-out rows decide.
     """
 
     def __init__(
@@ -86,9 +85,11 @@ class ColumnGrower:
         column: int,
         predictors: Sequence[int],
         *,
+        before: Sequence[int] = (),
         method: Method | None = None,
     ) -> None:
         self.data, self.column, self.method = data, column, method
+        self.before = before
         self.predictors = np.array(sorted(predictors), np.int32)
         self.values = data.values[column]
         distinct, inverse = np.unique(self.values, return_inverse=True)
@@ -181,7 +182,7 @@ class ColumnGrower:
 
     @cached_property
     def _regression(self) -> ColumnRegression:
-        return ColumnRegression(self.data, self.column, self.predictors)
+        return ColumnRegression(self.data, self.column, self.predictors, self.before)
 
     def _is_likelier(self, method: Method, other: Method) -> bool:
         codec, context = self.data.codecs[self.column], Context(self.data.codes, self.data.values)

@@ -55,11 +55,21 @@ class Regression:
 
 
 def regression_of(
-    codes: Sequence[Indices], functions: Sequence[Functions], y: Indices, scores: Scores, w: Floats
+    codes: Sequence[Indices],
+    functions: Sequence[Functions],
+    y: Indices,
+    scores: Scores,
+    w: Floats,
+    further: tuple[Floats, list[int]],
 ) -> Regression:
-    """Return the regression on columns with these predictor codes and functions."""
-    X = np.hstack([of.table[code] for code, of in zip(codes, functions, strict=True)])
-    blocks = _slices([size for of in functions for size in of.sizes])
+    """Return the regression on columns with these predictor codes and functions.
+
+    further: features that are no function of one column, float64 [n, k], and sizes of their blocks.
+    """
+    features, sizes = further
+    parts = [of.table[code] for code, of in zip(codes, functions, strict=True)]
+    X = np.hstack([*parts, features])
+    blocks = _slices([*(size for of in functions for size in of.sizes), *sizes])
     return Regression(np.ascontiguousarray(X), blocks, y, scores, w)
 
 

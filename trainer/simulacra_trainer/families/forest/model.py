@@ -41,7 +41,7 @@ from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.survey_weights import row_weights
 
-PENALTY, SCALE, METHODS = "penalty", "scale", "methods"
+PENALTY, SCALE, METHODS, TABLE_ROWS = "penalty", "scale", "methods", "table_rows"
 DEFAULT_PENALTY = 3.0
 
 
@@ -258,10 +258,12 @@ def grow_samplers(
         methods: of the columns, where known; held-out rows decide the others.
     """
     known = methods or {}
+    _ = data.factors  # once, before threads grow columns
 
     def grow(place: int) -> Sampler:
         j, before = order[place], order[:place]
-        grower = ColumnGrower(data, j, structure.screen.candidates(j, before), method=known.get(j))
+        candidates = structure.screen.candidates(j, before)
+        grower = ColumnGrower(data, j, candidates, before=before, method=known.get(j))
         return grower.grow(structure.dependencies.of(j, before))
 
     # Later columns have more predictors: start with the longest work.
@@ -287,7 +289,7 @@ def _method_of(sampler: Sampler) -> Method:
 
 
 def training_rows(
-    table: pa.Table, schema: TableSchema, penalty: float, scale: float
+    table: pa.Table, schema: TableSchema, penalty: float, scale: float, table_rows: int = 0
 ) -> TrainingRows:
     """Return the clean table coded for the trees."""
     codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.learned()]
@@ -297,7 +299,9 @@ def training_rows(
         codes[j] = codec.encode(values[j])
     functions = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
     weights, persons = row_weights(table, schema), persons_in(table, schema)
-    return TrainingRows(codes, values, codecs, functions, penalty, weights, persons, scale)
+    return TrainingRows(
+        codes, values, codecs, functions, penalty, weights, persons, scale, table_rows=table_rows
+    )
 
 
 class Forest:
@@ -305,7 +309,7 @@ class Forest:
 
     Options: penalty, nats a split must gain beyond its parameters; scale, of the standard
     deviations of log-linear regressions; methods, of columns by name (held-out rows decide the
-    others).
+    others); table_rows, of the table that the rows are a part of.
     """
 
     name = "forest"
@@ -322,7 +326,8 @@ class Forest:
     ) -> ForestModel:
         """Fit on the clean table. It uses no randomness, so the seed is not used."""
         penalty, scale = options.get(PENALTY, DEFAULT_PENALTY), options.get(SCALE, DEFAULT_SCALE)
-        data = training_rows(table, schema, float(penalty), float(scale))
+        whole = options.get(TABLE_ROWS, table.num_rows)
+        data = training_rows(table, schema, float(penalty), float(scale), whole)
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
         methods = {position[name]: method for name, method in options.get(METHODS, {}).items()}
         places = [position[name] for name in order]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from simulacra_trainer.families.codec import Codes, Floats
+from simulacra_trainer.families.forest.battery import Battery
 from simulacra_trainer.families.forest.traversal import (
     find_leaves,
     pick_donors,
@@ -250,6 +251,35 @@ class Latent:
 
 
 @dataclass(frozen=True)
+class ScoredItems:
+    """Items that act on a column through factor scores (see `factor_scores`).
+
+    Attributes:
+        battery: of the table.
+        items: those before the column, as positions in the battery, int32 [k].
+        effects: what each sum of the battery adds to the log-odds, float64 [sums, classes].
+    """
+
+    battery: Battery
+    items: Ints
+    effects: Floats
+
+    @property
+    def columns(self) -> Ints:
+        """Positions of the items in the schema, int32 [k]."""
+        return self.battery.columns[self.items]
+
+    def log_odds(self, codes: Codes, rows: Ints) -> Floats:
+        """Return what the items add to the log-odds, float64 [rows, classes]."""
+        out: Floats = self.battery.sums(codes, rows, self.items) @ self.effects
+        return out
+
+    def tables(self) -> list[Floats]:
+        """Return what each code of each item adds to the log-odds, [codes, classes] each."""
+        return [self.battery.table(item) @ self.effects for item in self.items]
+
+
+@dataclass(frozen=True)
 class LogLinear:
     """Draw a class by a log-linear regression, then a value of the class (see `loglinear`).
 
@@ -260,6 +290,7 @@ class LogLinear:
         offsets: log-odds at the mean of all tables, float64 [classes].
         values: value of each class, float64 [classes]; NaN means missing. Ordered classes ascend.
         samplers: by class, what draws the value of a class with several values.
+        scored: earlier items that act through factor scores, None without.
     """
 
     columns: Ints
@@ -267,6 +298,7 @@ class LogLinear:
     offsets: Floats
     values: Floats
     samplers: dict[int, Pool] = field(default_factory=dict)
+    scored: ScoredItems | None = None
 
     def draw(self, context: Context, rows: Ints, u: Floats) -> Floats:
         """See `Pool.draw`."""
@@ -289,11 +321,24 @@ class LogLinear:
                 out[drawn] = sampler.draw(context, rows[drawn], rest[drawn])
         return out
 
+    @property
+    def effects(self) -> dict[int, Floats]:
+        """What each code of each column adds to the log-odds, by column (schema order)."""
+        found = dict(zip(map(int, self.columns), self.tables, strict=True))
+        if self.scored is not None:
+            for column, table in zip(
+                map(int, self.scored.columns), self.scored.tables(), strict=True
+            ):
+                found[column] = table + found[column] if column in found else table
+        return found
+
     def shares(self, context: Context, rows: Ints) -> Floats:
         """Return the probability of each class, float64 [rows, classes]; all above 0."""
         odds = np.tile(self.offsets, (rows.size, 1))
         for column, table in zip(self.columns, self.tables, strict=True):
             odds += table[np.minimum(context.codes[column][rows], len(table) - 1)]
+        if self.scored is not None:
+            odds += self.scored.log_odds(context.codes, rows)
         odds -= odds.max(axis=1, keepdims=True)
         np.exp(np.maximum(odds, LEAST_LOG_SHARE, out=odds), out=odds)
         odds /= odds.sum(axis=1, keepdims=True)

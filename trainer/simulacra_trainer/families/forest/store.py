@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.families.forest.battery import Battery
 from simulacra_trainer.families.forest.kernels import BINS
 from simulacra_trainer.families.forest.samplers import (
     Classes,
@@ -27,6 +28,7 @@ from simulacra_trainer.families.forest.samplers import (
     Numbers,
     Pool,
     Sampler,
+    ScoredItems,
     Switch,
     Tree,
     Variate,
@@ -59,6 +61,8 @@ def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: P
         **header,
         "parts": {str(j): writer.sampler(sampler) for j, sampler in samplers.items()},
     }
+    if batteries := writer.batteries():
+        outline["batteries"] = batteries
     (directory / TENSORS).write_bytes(save(writer.tensors()))
     (directory / OUTLINE).write_text(json.dumps(outline, separators=(",", ":")))
 
@@ -81,7 +85,7 @@ def load_samplers(directory: Path, columns: int) -> tuple[dict[int, Sampler], Ou
             shape = (4,) if name == "masks" else ()
             if tensors[name].dtype != dtype or tensors[name].shape[1:] != shape:
                 raise ModelFileError(f"tensor {name} has the wrong type or shape")
-        reader = _Reader(tensors, columns)
+        reader = _Reader(tensors, columns, outline.pop("batteries", []))
         return {int(j): reader.sampler(node) for j, node in outline.pop("parts").items()}, outline
     except (
         OSError,
@@ -99,6 +103,7 @@ class _Writer:
     def __init__(self) -> None:
         self._chunks: dict[str, list[Array]] = {name: [] for name in _TYPES}
         self._sizes = dict.fromkeys(_TYPES, 0)
+        self._batteries: list[Battery] = []
 
     def tensors(self) -> dict[str, Array]:
         """Return the flat tensors by name."""
@@ -134,9 +139,9 @@ class _Writer:
             case Latent(columns, tables, residual, margin):
                 inner = {"residual": self.sampler(residual), "margin": self.sampler(margin)}
                 return {"kind": "latent", **self._regression(columns, tables), **inner}
-            case LogLinear(columns, class_tables, offsets, values, pools):
+            case LogLinear(columns, class_tables, offsets, values, pools, scored):
                 flat = np.concatenate([np.empty(0), *(table.ravel() for table in class_tables)])
-                return {
+                node = {
                     "kind": "loglinear",
                     "columns": columns.tolist(),
                     "codes": [len(table) for table in class_tables],
@@ -145,12 +150,32 @@ class _Writer:
                     "at": self._add(values=values),
                     "parts": {str(k): self.sampler(pool) for k, pool in pools.items()},
                 }
+                return node if scored is None else node | {"scored": self._scored(scored)}
             case Lookup(on, keys, values):
                 return {
                     "kind": "lookup",
                     "on": on,
                     "at": {**self._add(keys=keys), **self._add(values=values)},
                 }
+
+    def _scored(self, scored: ScoredItems) -> Outline:
+        place = next((i for i, of in enumerate(self._batteries) if of is scored.battery), None)
+        if place is None:
+            place = len(self._batteries)
+            self._batteries.append(scored.battery)
+        effects = self._add(values=scored.effects.ravel())
+        return {"battery": place, "items": scored.items.tolist(), "at": effects}
+
+    def batteries(self) -> list[Outline]:
+        """Add the batteries that the samplers share to the tensors; return their outlines."""
+        return [
+            {
+                "columns": of.columns.tolist(),
+                "starts": of.starts.tolist(),
+                "at": self._add(values=of.tables.ravel()),
+            }
+            for of in self._batteries
+        ]
 
     def _tree(self, tree: Tree) -> Outline:
         at = self._add(
@@ -173,8 +198,9 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, tensors: dict[str, Array], columns: int) -> None:
+    def __init__(self, tensors: dict[str, Array], columns: int, batteries: list[Outline]) -> None:
         self._tensors, self._columns = tensors, columns
+        self._batteries = [self._battery(node) for node in batteries]
 
     def sampler(self, node: Outline) -> Sampler:
         """Return the sampler that the outline describes."""
@@ -222,7 +248,27 @@ class _Reader:
         tables = tuple(parts) if codes else ()
         pools = {int(k): self._pool(inner) for k, inner in node["parts"].items()}
         _require(all(0 <= k < values.size for k in pools))
-        return LogLinear(np.array(columns, np.int32), tables, offsets, values, pools)
+        scored = self._scored(node["scored"], values.size) if "scored" in node else None
+        return LogLinear(np.array(columns, np.int32), tables, offsets, values, pools, scored)
+
+    def _battery(self, node: Outline) -> Battery:
+        columns = np.array([self._column(on) for on in node["columns"]], np.int32)
+        starts, flat = np.array(node["starts"], np.int32), self._slice(node, "values")
+        _require(starts.ndim == 1 and starts.size == columns.size + 1 > 1 and starts[0] == 0)
+        _require(np.all(np.diff(starts) > 0) and flat.size % starts[-1] == 0 and flat.size > 0)
+        _require(np.isfinite(flat).all())
+        tables = np.ascontiguousarray(flat.reshape(starts[-1], -1))
+        _require(np.all(tables[:, -1] >= 0.0))  # its sum has a logarithm
+        return Battery(columns, starts, tables)
+
+    def _scored(self, node: Outline, classes: int) -> ScoredItems:
+        _require(0 <= node["battery"] < len(self._batteries))
+        battery = self._batteries[node["battery"]]
+        items, flat = np.array(node["items"], np.int32), self._slice(node, "values")
+        _require(items.ndim == 1 and items.size > 0 and items.min() >= 0)
+        _require(items.max() < battery.columns.size and np.isfinite(flat).all())
+        _require(flat.size == battery.tables.shape[1] * classes)
+        return ScoredItems(battery, items, flat.reshape(-1, classes))
 
     def _pool(self, node: Outline) -> Pool:
         pool = self.sampler(node)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import chdtrc, chdtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_trainer.families.forest.factor_scores import FactorModel, fit_factors
 from simulacra_trainer.families.forest.loglinear_terms import Functions
 from simulacra_trainer.families.forest.loglinear_terms import functions_of as class_functions_of
 from simulacra_trainer.families.forest.samplers import Ints
@@ -18,6 +19,10 @@ from simulacra_trainer.persons import persons_a_group, rows_a_person
 from simulacra_trainer.survey_weights import effective_rows
 
 DEFAULT_SCALE = 1.0
+MAX_REGRESSION_ROWS = 4_000
+"""Tables of more rows are left to trees, which are as good there and faster."""
+MAX_COLUMNS = 80
+"""With more columns, log-linear regressions see factor scores instead of items."""
 
 
 def split_prices(penalty: float, most: int) -> Floats:
@@ -47,6 +52,7 @@ class TrainingRows:
         persons: of each row, int64 [n]; None where each row is its own person.
         scale: of the standard deviations of log-linear regressions.
         priors: these standard deviations at scale 1, by column and predictors, once they are known.
+        table_rows: rows of the table that these are a part of; 0 if they are all of it.
     """
 
     codes: Codes
@@ -58,12 +64,22 @@ class TrainingRows:
     persons: Persons | None = None
     scale: float = DEFAULT_SCALE
     priors: dict[tuple[int, ...], Floats] = field(default_factory=dict)
+    table_rows: int = 0
 
     @cached_property
     def class_functions(self) -> list[Functions]:
         """Functions of each column's codes for log-linear regressions."""
         both = zip(self.codes, self.codecs, strict=True)
         return [class_functions_of(codes, codec, self.persons) for codes, codec in both]
+
+    @cached_property
+    def factors(self) -> FactorModel | None:
+        """Factors of a wide table with few rows; None in other tables."""
+        few = max(self.codes.shape[1], self.table_rows) <= MAX_REGRESSION_ROWS
+        if len(self.codecs) <= MAX_COLUMNS or not few:
+            return None
+        functions = self.class_functions
+        return fit_factors(self.codes, functions, self.row_information, self.persons)
 
     @cached_property
     def row_information(self) -> Floats:
