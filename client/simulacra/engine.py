@@ -35,6 +35,7 @@ def fit(
     weights: str | None = None,
     epsilon: float | None = None,
     delta: float = 1e-6,
+    privacy: str = "standard",
     description: Json | None = None,
     seed: int = 0,
 ) -> Model:
@@ -51,6 +52,8 @@ def fit(
         weights: column of survey weights; the model represents the weighted population.
         epsilon: differential privacy of the model, 0.01 to 100; not together with weights.
         delta: of epsilon.
+        privacy: standard, or strict: rows of a small table are besides no nearer to it than the
+            DCR bar allows; not together with epsilon.
         description: what the columns are (Data Package v2), as far as it is not to be detected.
         seed: of the random numbers.
 
@@ -63,8 +66,13 @@ def fit(
         from simulacra_crds.contract.tasks import FitRequest
         from simulacra_trainer.in_process import fit_table
 
-        privacy = None if epsilon is None else {"epsilon": epsilon, "delta": delta}
-        options = {"family": family, "knowledge": knowledge or {}, "privacy": privacy, "seed": seed}
+        options = {
+            "family": family,
+            "knowledge": knowledge or {},
+            "privacy": None if epsilon is None else {"epsilon": epsilon, "delta": delta},
+            "privacy_level": privacy,
+            "seed": seed,
+        }
         table = Path(source) if isinstance(source, str | Path) else tables.to_arrow(source)
         stated = None if description is None else parse_description(description)
         return Model(fit_table(table, FitRequest.model_validate(options), stated, weights))

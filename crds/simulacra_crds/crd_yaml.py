@@ -23,7 +23,9 @@ Schema = dict[str, Any]
 _DROPPED = {"title", "$defs", "discriminator", "propertyNames"}
 FIXED_SPEC = {
     "Dataset": ("weights",),
-    "Model": ("datasetRef", "family", "knowledge", "privacy", "seed", "resources"),
+    "Model": (
+        "datasetRef", "family", "knowledge", "privacy", "privacyLevel", "seed", "resources",
+    ),
     "GenerationJob": (
         "modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards",
     ),

@@ -96,10 +96,22 @@ async def test_differential_privacy_of_the_form_reaches_the_model(
         ({"delta": "1e-5"}, "/delta"),
         ({"epsilon": "1", "delta": "0.1"}, "/delta"),
         ({"epsilon": "1", "weights": "price"}, "/epsilon"),
+        ({"privacy": "loose"}, "/privacy"),
+        ({"privacy": "strict", "epsilon": "1"}, "/privacy"),
+        ({"privacy": "strict", "family": "neural"}, "/privacy"),
     )
     for number, (wrong, at) in enumerate(wrongs):
         answer = await http.send(form(http, f"{key}-{number}", {}, **wrong))
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, at)
+
+
+async def test_strict_privacy_of_the_form_reaches_the_model(
+    world: Any, http: httpx2.AsyncClient, key: str
+) -> None:
+    assert (await http.send(form(http, key, {}, privacy="strict"))).status_code == 202
+    model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
+    assert model["spec"]["privacyLevel"] == "strict"
+    assert "privacy" not in model["spec"]
 
 
 async def test_weights_of_the_form_reach_the_dataset(

@@ -117,7 +117,7 @@ QUERY = [
 ]
 QUERY += ["safe", "x"]
 FORM_FIELDS = ["family", "knowledge", "retention_seconds", "weights", "epsilon", "description"]
-FORM_FIELDS += ["hold", "x", "\x00", ""]
+FORM_FIELDS += ["privacy", "hold", "x", "\x00", ""]
 MARK = "@@"
 BOUNDARY = "a-boundary"
 NOT_ASCII = {"Authorization": "Basic \xff"}

@@ -190,7 +190,7 @@ def test_large_file_is_sent_in_counted_pieces(
     service: type[Service], client: Client, file: Path
 ) -> None:
     counted: list[tuple[int, int | None]] = []
-    options: dict[str, Any] = {"epsilon": 0.5, "knowledge": {"tiers": []}}
+    options: dict[str, Any] = {"privacy": "strict", "knowledge": {"tiers": []}}
     done = client.upload(file, **options, on_bytes=lambda *so_far: counted.append(so_far))
     assert (done.dataset_id, done.job_id) == ("ds-1", "job-ds-1")
     assert done.sha256 == hashlib.sha256(CONTENT).hexdigest()

@@ -44,6 +44,7 @@ CHANGES: dict[str, Object] = {
         "family": "forest",
         "knowledge": {"tiers": [["a"]]},
         "privacy": {"epsilon": 1},
+        "privacyLevel": "strict",
         "seed": 1,
         "resources": {"gpu": 1},
     },
@@ -443,6 +444,23 @@ def test_several_workers_need_the_neural_family_without_privacy(
     assert create(cluster, path, "Model", {**private, "resources": {"workers": 1}})[0] == 201
 
 
+def test_strict_privacy_needs_the_tuned_family_and_no_epsilon(
+    cluster: Any, paths: dict[str, str]
+) -> None:
+    path, strict = paths["Model"], {**SPECS["Model"], "privacyLevel": "strict"}
+    refused: list[tuple[Object, str]] = [
+        ({"privacy": {"epsilon": 1.0}}, "cannot be combined with privacy"),
+        ({"family": "neural"}, "needs family forest"),
+        ({"family": "auto", "resources": {"gpu": 1}}, "needs family forest"),
+        ({"privacyLevel": "loose"}, "privacyLevel"),
+    ]
+    for other, why in refused:
+        code, answer = create(cluster, path, "Model", {**strict, **other})
+        assert (code, why in answer["message"]) == (422, True)
+    for other in ({}, {"family": "forest", "resources": {"gpu": 1}}):
+        assert create(cluster, path, "Model", {**strict, **other})[0] == 201
+
+
 def test_fit_rejects_the_priority_classes_of_the_system(
     cluster: Any, paths: dict[str, str]
 ) -> None:
@@ -530,6 +548,12 @@ def test_every_cel_rule_has_a_test() -> None:
         (
             "!has(self.privacy) || !has(self.resources) || !has(self.resources.workers) ||"
             " self.resources.workers == 1"
+        ),
+        "!has(self.privacyLevel) || self.privacyLevel != 'strict' || !has(self.privacy)",
+        (
+            "!has(self.privacyLevel) || self.privacyLevel != 'strict' || !(has(self.family) &&"
+            " (self.family == 'neural' || self.family == 'auto' && has(self.resources) &&"
+            " has(self.resources.gpu) && self.resources.gpu > 0))"
         ),
         "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
     }

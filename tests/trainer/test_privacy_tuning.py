@@ -9,6 +9,7 @@ import pytest
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, grow, model
 from simulacra_trainer.pipeline import privacy_tuning
+from simulacra_trainer.pipeline.disclosure import NAMES, Disclosure
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves, split_halves
 from simulacra_trainer.pipeline.privacy_tuning import (
     PENALTIES,
@@ -16,6 +17,7 @@ from simulacra_trainer.pipeline.privacy_tuning import (
     _cheapest,
     tune_privacy,
 )
+from simulacra_trainer.report.attacks import Gain
 from simulacra_trainer.table.clean import clean_table
 
 
@@ -159,3 +161,72 @@ def test_more_copies_than_the_base_rate_do_not_pass() -> None:
     rows = HalfModelRows(Halves(empty, empty), empty)
     assert PrivacyTuning(3.0, 0.51, 0.01, -0.01, rows).passes
     assert not PrivacyTuning(3.0, 0.51, 0.01, 0.01, rows).passes
+
+
+def test_strict_needs_the_share_beside_the_attackers() -> None:
+    empty = pa.table({"a": [1.0]})
+    rows = HalfModelRows(Halves(empty, empty), empty)
+    gains = {name: Gain(0.01, 0.01) for name in NAMES}
+    for share, strict, passes in ((0.56, False, True), (0.56, True, False), (0.52, True, True)):
+        found = PrivacyTuning(
+            3.0, share, 0.01, -0.01, rows, disclosure=Disclosure(gains), strict=strict
+        )
+        assert found.passes is passes
+
+
+def test_strict_takes_the_largest_scale_whose_share_is_within_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scales: list[float] = []
+
+    class Model:
+        @property
+        def methods(self) -> dict[str, str]:
+            return {"c1": "loglinear"}
+
+        def with_strength(self, _penalty: float, scale: float) -> "Model":
+            scales.append(scale)
+            return self
+
+    def drawn(*_: object, **__: object) -> float:
+        return scales[-1]
+
+    gains = {name: Gain(0.0, 0.01) for name in NAMES}
+    monkeypatch.setattr(FOREST, "fit", lambda *_, **__: Model())
+    monkeypatch.setattr(privacy_tuning, "draw_rows", drawn)
+    monkeypatch.setattr(privacy_tuning, "_copies_above", lambda *_: -0.01)
+    monkeypatch.setattr(privacy_tuning, "_share", lambda scale, *_: (0.5 + 0.05 * scale, 0.01))
+    monkeypatch.setattr(privacy_tuning, "practical_disclosure", lambda *_: Disclosure(gains))
+    monkeypatch.setattr(privacy_tuning, "strong_disclosure", lambda *_: None)
+    clean = clean_table(_table(600, 3, 6))
+    order = [c.name for c in clean.schema.learned()]
+    loose, strict = (
+        tune_privacy(clean.table, clean.schema, order, seed=0, strict=strict)
+        for strict in (False, True)
+    )
+    assert (loose.scale, strict.scale) == (2.0, 0.5)
+    assert loose.share == pytest.approx(0.6)
+    assert strict.share == pytest.approx(0.525)
+
+
+@pytest.mark.parametrize(
+    ("nearness", "is_wide", "chosen"),
+    [([0.08, 0.08, 0.07], True, 0), ([0.14, 0.08, 0.07], True, 1), ([0.08, 0.08, 0.07], False, 2)],
+)
+def test_wide_tables_lose_no_relations_for_nothing(
+    nearness: list[float], is_wide: bool, chosen: int
+) -> None:
+    empty = pa.table({"a": [1.0]})
+    rows = HalfModelRows(Halves(empty, empty), empty)
+    tried = {
+        i: PrivacyTuning(
+            3.0,
+            0.6,
+            0.01,
+            -0.01,
+            rows,
+            disclosure=Disclosure({"nearness": Gain(gain, 0.01)}, is_wide=is_wide),
+        )
+        for i, gain in enumerate(nearness)
+    }
+    assert privacy_tuning._as_good(tried, 2) == chosen

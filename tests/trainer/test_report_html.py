@@ -116,6 +116,20 @@ def test_page_says_what_attackers_gain(hostile_report: dict, passes: bool) -> No
     assert "0.612" in render_html({**hostile_report, "privacy": private})
 
 
+@pytest.mark.parametrize(("share", "says"), [(0.52, "it is within"), (0.56, "it exceeds")])
+def test_page_says_whether_strict_holds_and_what_was_not_tested(
+    hostile_report: dict, share: float, says: str
+) -> None:
+    gain = {"gain": 0.01, "error": 0.01, "tolerance": 0.04}
+    attacks = {**dict.fromkeys(("nearness", "inference", "linkage"), gain), "passes": True}
+    attacks |= {"strong": None, "reason": "More than 80 columns."}
+    private = {**hostile_report["privacy"], "dcr_share": share, "attacks": attacks}
+    page = render_html({**hostile_report, "privacy": {**private, "level": "strict"}})
+    assert says in page
+    assert "More than 80 columns." in page
+    assert "Strict." not in render_html({**hostile_report, "privacy": private})
+
+
 def test_floor_is_marked_on_each_bar(hostile_report):
     root = ElementTree.fromstring(render_html(hostile_report).split("\n", 1)[1])
     bars = [svg for svg in root.iter("svg") if svg.get("class") is None]

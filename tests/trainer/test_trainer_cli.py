@@ -192,6 +192,15 @@ def test_estimate_prints_json(folder: Path, capsys) -> None:
         assert "error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("other", [("--epsilon", "1"), ("--family", "neural"), ("--gpus", "1")])
+def test_strict_privacy_is_refused_where_nothing_is_tuned(
+    folder: Path, capsys, other: tuple[str, str]
+) -> None:
+    files = ("--data", folder / "seed.parquet", "--out", folder / "m4")
+    assert run("fit", *files, "--privacy", "strict", *other) == 2
+    assert "--privacy: strict" in capsys.readouterr().err
+
+
 def test_data_that_is_not_a_table_exits_42(folder: Path, capsys) -> None:
     path = folder / "broken.csv"
     path.write_bytes(b"\x00\x01\x02" * 1000)

@@ -12,7 +12,7 @@ from simulacra_api.http.field_types import FileSize, Retention, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Sha256
-from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge
+from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge, PrivacyLevel
 
 _KNOWLEDGE_HELP = (
     'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": [{"source": '
@@ -25,6 +25,11 @@ _WEIGHTS_HELP = (
 _EPSILON_HELP = (
     "Differential privacy: the model is learned from noisy marginals and not from the rows. "
     "Not together with weights."
+)
+_PRIVACY_HELP = (
+    "What privacy tuning demands of small tables. standard: attackers gain no more than a "
+    "tolerance. strict: besides, at most 0.53 of the rows are nearer to the rows that the model "
+    "saw, which costs realism. Not together with epsilon, nor with family neural."
 )
 _DESCRIPTION_HELP = (
     "What the columns are, as far as it is not to be detected: a Data Package v2 resource with a "
@@ -39,7 +44,7 @@ _KEEP_HELP = (
     "true keeps the table as it was read, encrypted, until the dataset expires, so that its "
     "description can be changed; by default it is erased once it is read."
 )
-_LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "description")
+_LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "privacy", "description")
 _LATER_FLAGS = ("hold", "keep_source")
 _Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 _Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
@@ -64,6 +69,7 @@ class UploadFields(BaseModel):
     weights: ColumnName | None = Field(default=None, description=_WEIGHTS_HELP)
     epsilon: _Epsilon | None = Field(default=None, description=_EPSILON_HELP)
     delta: _Delta | None = Field(default=None, description="Of epsilon; 1e-6 when absent.")
+    privacy: PrivacyLevel | None = Field(default=None, description=_PRIVACY_HELP)
     description: dict[str, Any] | None = Field(default=None, description=_DESCRIPTION_HELP)
     hold: bool = Field(default=False, description=_HOLD_HELP)
     keep_source: bool = Field(default=False, description=_KEEP_HELP)
@@ -82,11 +88,23 @@ class UploadFields(BaseModel):
             raise ValueError("Cannot be combined with survey weights. Set either of the two.")
         return epsilon
 
+    @field_validator("privacy")
+    @classmethod
+    def _check_privacy(
+        cls, privacy: PrivacyLevel | None, info: ValidationInfo
+    ) -> PrivacyLevel | None:
+        if privacy == "strict" and info.data.get("epsilon") is not None:
+            raise ValueError("strict cannot be combined with epsilon. Set either of the two.")
+        if privacy == "strict" and info.data.get("family") == "neural":
+            raise ValueError("strict needs family forest: the neural family is not tuned.")
+        return privacy
+
     @property
     def fit(self) -> dict[str, Any]:
         """How the model is to be fit, except knowledge: fields of a Model's spec."""
         if self.epsilon is None:
-            return {"family": self.family}
+            level = {} if self.privacy is None else {"privacyLevel": self.privacy}
+            return {"family": self.family, **level}
         delta = {} if self.delta is None else {"delta": self.delta}
         privacy = DifferentialPrivacy(epsilon=self.epsilon, **delta)
         return {"family": self.family, "privacy": privacy.to_wire()}

@@ -56,6 +56,9 @@ Epsilon = Annotated[
     float | None, typer.Option(help="Differential privacy of the model, 0.01 to 100.")
 ]
 Delta = Annotated[float | None, typer.Option(help="Of --epsilon; 1e-6 by default.")]
+Privacy = Annotated[
+    str | None, typer.Option(help="standard or strict (small tables: DCR share too).")
+]
 Hold = Annotated[
     bool, typer.Option("--hold", help="Stop after reading; `refit` confirms and fits.")
 ]

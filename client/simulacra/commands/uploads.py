@@ -20,6 +20,7 @@ from simulacra.commands.options import (
     KeepSource,
     Key,
     KnowledgeFile,
+    Privacy,
     RetentionHours,
     Strict,
     TableFile,
@@ -50,6 +51,7 @@ def upload(
     weights: Weights = None,
     epsilon: Epsilon = None,
     delta: Delta = None,
+    privacy: Privacy = None,
     key: Key = None,
     connection: Connect = None,
     as_json: AsJson = False,
@@ -66,6 +68,7 @@ def upload(
             "weights": weights,
             "epsilon": epsilon,
             "delta": delta,
+            "privacy": privacy,
         }
         answer = send_table(client, file, key, as_json, retention_hours, **options)
         if wait:

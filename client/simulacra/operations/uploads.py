@@ -56,6 +56,7 @@ def upload(
     weights: str | None = None,
     epsilon: float | None = None,
     delta: float | None = None,
+    privacy: str | None = None,
     description: Json | None = None,
     hold: bool = False,
     keep_source: bool = False,
@@ -80,6 +81,8 @@ def upload(
         weights: column of survey weights; the model represents the weighted population.
         epsilon: differential privacy of the model; not together with weights.
         delta: of epsilon; 1e-6 when absent.
+        privacy: standard, or strict: rows are besides no nearer to the table than the DCR bar
+            allows; not together with epsilon.
         description: what the columns are, as far as it is not to be detected (Data Package v2).
         hold: stop after reading, with status held, until `refit` confirms the description. The
             upload is kept, encrypted, for one hour at most.
@@ -95,6 +98,7 @@ def upload(
         "weights": weights,
         "epsilon": epsilon,
         "delta": delta,
+        "privacy": privacy,
         "description": description,
         "hold": hold or None,
         "keep_source": keep_source or None,

@@ -28,6 +28,7 @@ def _request(seen: Observed) -> KubeModel:
         family=spec.family,
         knowledge=spec.knowledge,
         privacy=spec.privacy,
+        privacy_level=spec.privacy_level,
         seed=spec.seed,
         gpu=spec.resources.gpu,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge
+from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge, PrivacyLevel
 from simulacra_trainer.commands.arguments import (
     Option,
     UsageError,
@@ -41,6 +41,12 @@ def add_options(option: Option) -> None:
     )
     option("--delta", type=float, default=1e-6, help="delta for --epsilon (default 1e-6)")
     option(
+        "--privacy",
+        choices=["standard", "strict"],
+        default="standard",
+        help="strict: small tables must meet the bar of the DCR share as well (default standard)",
+    )
+    option(
         "--family",
         choices=["auto", "forest", "neural"],
         default="auto",
@@ -61,6 +67,7 @@ def fit(args: argparse.Namespace) -> int:
         family=args.family,
         knowledge=load(Knowledge, args.knowledge, "--knowledge"),
         privacy=None if args.epsilon is None else _privacy(args.epsilon, args.delta),
+        privacy_level=_privacy_level(args),
         seed=args.seed,
         gpu=args.gpus,
     )
@@ -79,3 +86,12 @@ def _privacy(epsilon: float, delta: float) -> DifferentialPrivacy:
     except ValidationError as error:
         faults = (f"--{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
         raise UsageError("; ".join(faults)) from None
+
+
+def _privacy_level(args: argparse.Namespace) -> PrivacyLevel:
+    level: PrivacyLevel = args.privacy
+    if level == "strict" and args.epsilon is not None:
+        raise UsageError("--privacy: strict cannot be combined with --epsilon. Set either of them.")
+    if level == "strict" and (args.family == "neural" or (args.family == "auto" and args.gpus)):
+        raise UsageError("--privacy: strict needs --family forest; the other family is not tuned.")
+    return level

@@ -50,6 +50,10 @@ ATTACK_ROWS = 2_000
 STRONG_COLUMNS = 80
 """In wider tables the strong attacker is not measured: any model with the right shares of each
 question gives him more than the cap."""
+NOT_MEASURED = (
+    f"More than {STRONG_COLUMNS} columns: any model with the right shares of each question tells "
+    "an attacker who has a second survey of the population who took part."
+)
 NAMES = tuple(TOLERANCES)
 
 
@@ -61,11 +65,13 @@ class Disclosure:
         gains: of practical attackers by name, on half of the rows.
         strong: AUC above 1/2 of the strong attacker, both halves known; None if not measured.
         published: the same by the halves' published tables.
+        is_wide: whether the table is too wide for the strong attacker.
     """
 
     gains: Mapping[str, Gain]
     strong: Gain | None = None
     published: Gain | None = None
+    is_wide: bool = False
 
     @property
     def practical_passes(self) -> bool:
@@ -74,6 +80,12 @@ class Disclosure:
             gain.value / HALVES > TOLERANCES[name] and gain.value > CHANCE * gain.error
             for name, gain in self.gains.items()
         )
+
+    @property
+    def excess(self) -> float:
+        """How far practical attackers gain more than the tolerances, summed, for all rows."""
+        beyond = (gain.value / HALVES - TOLERANCES[name] for name, gain in self.gains.items())
+        return sum(max(over, 0.0) for over in beyond)
 
     @property
     def strong_passes(self) -> bool:
@@ -105,6 +117,8 @@ class Disclosure:
                 "auc": round(_of_all_rows(self.strong.value), 4),
                 "allowed": round(self.allowed, 4),
             }
+        elif self.is_wide:
+            found |= {"strong": None, "reason": NOT_MEASURED}
         return found | {"passes": self.practical_passes and self.strong_passes}
 
 
@@ -124,7 +138,8 @@ def practical_disclosure(
         found["nearness"].append(nearness(members, controls, points))
         found["inference"].append(inference(members, controls, points, rng))
         found["linkage"].append(linkage(members, controls, points, rng))
-    return Disclosure({name: pooled(gains) for name, gains in found.items()})
+    gains = {name: pooled(of) for name, of in found.items()}
+    return Disclosure(gains, is_wide=len(names) > STRONG_COLUMNS)
 
 
 def strong_disclosure(

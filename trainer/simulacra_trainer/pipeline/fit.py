@@ -308,12 +308,14 @@ def _tune_half(
     progress: Callable[[float], None],
 ) -> _HalfModel:
     """Choose the penalty and scale of the forest by privacy tuning."""
-    tuning = tune_privacy(table, schema, order, seed=request.seed, progress=progress)
+    strict = request.privacy_level == "strict"
+    tuning = tune_privacy(table, schema, order, seed=request.seed, strict=strict, progress=progress)
     copying: dict[str, Any] = {"dcr_share": tuning.share, "dcr_standard_error": tuning.error}
     chosen = {"penalty_nats": tuning.penalty}
     if tuning.disclosure is not None:
         copying["attacks"] = tuning.disclosure.to_json()
         chosen["scale"] = tuning.scale
+        copying["level"] = request.privacy_level
     return _HalfModel(tuning.rows, tuning.options, chosen, copying, tuning.others)
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
-from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE
+from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE, TABLE_ROWS
 from simulacra_trainer.families.forest.grow import Method
 from simulacra_trainer.families.forest.model import ForestModel
 from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE
@@ -56,6 +56,7 @@ class PrivacyTuning:
         methods: of the columns on which all half-models agree.
         scale: of the log-linear regressions.
         disclosure: gains of attackers, where these are the bar.
+        strict: whether the share counts beside the attackers.
     """
 
     penalty: float
@@ -67,6 +68,7 @@ class PrivacyTuning:
     methods: Mapping[str, Method] = field(default_factory=dict)
     scale: float = DEFAULT_SCALE
     disclosure: Disclosure | None = None
+    strict: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -75,11 +77,13 @@ class PrivacyTuning:
 
     @property
     def passes(self) -> bool:
-        """Whether copies and attackers, or copies and nearness, are within their bars."""
-        if self.disclosure is not None:
-            practical = self.disclosure.practical_passes and self.copies_above <= 0
-            return practical and self.disclosure.strong_passes
-        return is_within_bar(self.share) and self.copies_above <= 0
+        """Whether copies and attackers, or copies and the share, are within their bars."""
+        if self.copies_above > 0:
+            return False
+        if self.disclosure is None:
+            return is_within_bar(self.share)
+        gained = self.disclosure.practical_passes and self.disclosure.strong_passes
+        return gained and (not self.strict or is_within_bar(self.share))
 
 
 def tune_privacy(
@@ -88,23 +92,29 @@ def tune_privacy(
     order: Sequence[str],
     *,
     seed: int,
+    strict: bool = False,
     progress: Progress = no_progress,
 ) -> PrivacyTuning:
     """Choose the penalty for a clean table; a big table is judged by a sample of its rows.
+
+    strict: the bar of the copying test holds where attackers are the bar, too.
 
     With many rows, all numbers keep leaves if these pass at `START` or below: fine trees need no
     regression, and a discriminator tells their rows less well from real ones. Otherwise a test per
     column decides which columns follow normal scores or a log-linear regression.
     """
+    rows = table.num_rows
     pairs = exchanged_halves(table, seed=seed, persons=persons_in(table, schema))
     if len(pairs) == 1:
         leaves_only: dict[str, Method] = dict.fromkeys(order, "trees")
         low = PENALTIES[: START + 1]
-        found = _search_penalty(pairs, schema, order, leaves_only, low, seed, progress)
+        found = _search_penalty(
+            pairs, schema, order, leaves_only, low, rows, seed, strict, progress
+        )
         if found.passes:
             progress(1.0)
             return found
-    found = _search_penalty(pairs, schema, order, {}, PENALTIES, seed, progress)
+    found = _search_penalty(pairs, schema, order, {}, PENALTIES, rows, seed, strict, progress)
     progress(1.0)
     return found
 
@@ -115,11 +125,16 @@ def _search_penalty(
     order: Sequence[str],
     known: Mapping[str, Method],
     penalties: Sequence[float],
+    table_rows: int,
     seed: int,
+    strict: bool,
     progress: Progress,
 ) -> PrivacyTuning:
-    """Choose one of the penalties, or a scale; known: methods of columns, where decided."""
-    options = {PENALTY: PENALTIES[START], METHODS: known}
+    """Choose one of the penalties, or a scale.
+
+    known: methods of columns, where decided; table_rows: of the whole table.
+    """
+    options = {PENALTY: PENALTIES[START], METHODS: known, TABLE_ROWS: table_rows}
     models = [
         FOREST.fit(pair.seen, schema, order, seed=seed, options=options, progress=no_progress)
         for pair in pairs
@@ -131,7 +146,7 @@ def _search_penalty(
         if all(other.get(name) == choice for other in choices)
     }
     if "loglinear" in methods.values():
-        return _search_scale(models, pairs, schema, order, methods, seed, progress)
+        return _search_scale(models, pairs, schema, order, methods, seed, strict, progress)
     tried: dict[int, PrivacyTuning] = {}
 
     def passes(i: int) -> bool:
@@ -160,6 +175,7 @@ def _search_scale(
     order: Sequence[str],
     methods: Mapping[str, Method],
     seed: int,
+    strict: bool,
     progress: Progress,
 ) -> PrivacyTuning:
     """Choose the largest scale at which attackers gain no more than the bar allows.
@@ -175,9 +191,19 @@ def _search_scale(
             scale, penalty = STRENGTHS[i]
             drawn[i] = _draw(models, pairs, penalty, scale, seed)
             above = float(np.mean([_copies_above(rows, schema) for rows in drawn[i]]))
-            found = practical_disclosure(drawn[i], schema, seed)
-            rows, others = drawn[i][0], drawn[i][1:]
-            tried[i] = PrivacyTuning(penalty, 0.0, 0.0, above, rows, others, methods, scale, found)
+            share, error = _mean_share(drawn[i], schema, seed) if strict else (0.0, 0.0)
+            tried[i] = PrivacyTuning(
+                penalty,
+                share,
+                error,
+                above,
+                drawn[i][0],
+                drawn[i][1:],
+                methods,
+                scale,
+                practical_disclosure(drawn[i], schema, seed),
+                strict,
+            )
             progress(min(len(tried) / 5, 0.9))
         return tried[i]
 
@@ -196,8 +222,26 @@ def _search_scale(
         low, high = (low, middle) if try_out(middle).passes else (middle + 1, high)
     while not withstands(low) and low < last:
         low += 1
+    if not (tried[low].passes or strict):
+        low = _as_good(tried, low)
     share, error = _mean_share(drawn[low], schema, seed)
     return replace(tried[low], share=share, error=error)
+
+
+def _as_good(tried: Mapping[int, PrivacyTuning], last: int) -> int:
+    """Return the index of the scale to take where none passes.
+
+    In wide tables a smaller scale may lose relations and hardly tell less, because shares and
+    loadings tell most. So there it is the largest scale that is about as good as the best.
+    """
+    excess = {
+        i: found.disclosure.excess
+        for i, found in tried.items()
+        if found.disclosure is not None and found.disclosure.is_wide and found.copies_above <= 0
+    }
+    return min(
+        (i for i, of in excess.items() if of <= min(excess.values()) + TOLERANCE), default=last
+    )
 
 
 def _draw(

@@ -8,6 +8,7 @@ import { RetentionSelect, useLoad } from "./parts.js";
 
 const REFRESH_SECONDS = 5;
 const SOURCES = [["", "Erase the file once it is read"], ["hold", "Let me check what was read first"], ["keep_source", "Keep the table, to read it again"]];
+const PRIVACY = [["standard", "Standard privacy"], ["strict", "Strict privacy"]];
 const MOST = 200; // items of a list that is shown
 const ACCEPTED = ".csv,.tsv,.txt,.gz,.zst,.parquet,.arrow,.feather,.xlsx,.sav";
 
@@ -16,6 +17,7 @@ function Upload({ session }) {
   const [share, setShare] = useState(null);
   const [retention, setRetention] = useState(86_400);
   const [source, setSource] = useState("");
+  const [privacy, setPrivacy] = useState("standard");
   const [knowing, setKnowing] = useState(false);
   const [known, setKnown] = useState(nothingKnown);
   const [chosen, setChosen] = useState(null);
@@ -23,7 +25,7 @@ function Upload({ session }) {
   const [send, busy, problem] = useAction(async (file) => {
     setShare(0);
     try {
-      const fields = { retention_seconds: retention, ...(source && { [source]: true }), ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
+      const fields = { retention_seconds: retention, ...(source && { [source]: true }), ...(privacy !== "standard" && { privacy }), ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
       const made = await session.upload(file, fields, setShare);
       location.hash = `#/datasets/${made.dataset_id}`;
     } finally {
@@ -48,6 +50,7 @@ function Upload({ session }) {
     <div class="row"><button class=${knowing && chosen ? "" : "primary"} disabled=${busy} onClick=${() => input.current.click()}>Choose a file</button>
       <${RetentionSelect} id="keep" label="Keep for" value=${retention} onChange=${setRetention} />
       <div class="field inline"><label for="source">After reading</label><select id="source" value=${source} onChange=${(event) => setSource(event.target.value)}>${SOURCES.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
+      <div class="field inline"><label for="privacy">Small tables</label><select id="privacy" value=${privacy} onChange=${(event) => setPrivacy(event.target.value)}>${PRIVACY.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
       <div class="field inline"><input id="knowing" type="checkbox" checked=${knowing} onChange=${(event) => { setKnowing(event.target.checked); setChosen(null); }} /><label for="knowing">State known causes first</label></div></div>
     ${knowing && !chosen && html`<p class="quiet">Choose the file. Its columns are read in this page; nothing is sent until you press Upload.</p>`}
     ${knowing && chosen && html`<${Editor} id="upload-known" columns=${chosen.columns} value=${known} onChange=${setKnown} />
