@@ -17,8 +17,10 @@ from simulacra_trainer.families.forest.samplers import Context, LogLinear
 from trainer_tables import clean, levels_column, numbers_column
 
 ITEMS, ROWS = 90, 400
-LAST = ITEMS + 2
-"""Position of the last item: age and party come first, a yes/no answer last."""
+FIRST = 4
+"""Position of the first item, after a filter question, what it skips, age and party."""
+LAST = FIRST + ITEMS
+"""Position of the last item, a yes/no answer."""
 
 
 def answers(n: int, seed: int) -> np.ndarray:
@@ -39,7 +41,11 @@ def battery(n: int, seed: int = 1) -> tuple[pa.Table, TableSchema]:
     rng = np.random.default_rng(seed)
     items = answers(n, seed)
     warm = np.nan_to_num(items[:, 0], nan=3.0) + rng.normal(size=n) > 3.0
+    drives = rng.random(n) < 0.6
+    miles = np.where(drives, rng.integers(1, 9, n), np.nan)
     return clean(
+        levels_column("drives", np.where(drives, "yes", "no")),
+        numbers_column("miles", miles, 0),
         numbers_column("age", np.round(rng.normal(50, 15, n)), 0),
         levels_column("party", rng.choice(["red", "green", "blue"], n)),
         *(numbers_column(f"q{j}", of, 0) for j, of in enumerate(items.T)),
@@ -78,7 +84,7 @@ def drawn(model: ForestModel) -> pa.Table:
 
 
 def test_factors_are_counted_and_correlations_are_kept(model: ForestModel, drawn: pa.Table) -> None:
-    assert model.data.factors.loadings.shape == (ITEMS + 2, 3)
+    assert model.data.factors.loadings.shape == (ITEMS + 4, 3)
     truth, found = correlations(answers(20_000, 9)), correlations(items_of(drawn))
     assert 0.85 < truth @ found / (truth @ truth) < 1.1
     assert np.sqrt(np.mean((truth - found) ** 2)) < 0.07
@@ -88,6 +94,12 @@ def test_people_who_leave_questions_out_leave_many_out(drawn: pa.Table) -> None:
     missing = np.isnan(items_of(drawn)).mean(axis=1)
     assert missing.mean() == pytest.approx(0.05, abs=0.015)
     assert 0.03 < np.mean(missing > 0.3) < 0.14, "not spread over all people"
+
+
+def test_skipped_question_is_missing_where_its_filter_says_so(drawn: pa.Table) -> None:
+    skipped = np.isnan(drawn.column("miles").to_numpy())
+    drives = np.array(drawn.column("drives").to_pylist()) == "yes"
+    assert np.mean(skipped == ~drives) > 0.99
 
 
 def test_large_tables_have_no_factor_scores(table_and_schema) -> None:
@@ -100,7 +112,7 @@ def test_large_tables_have_no_factor_scores(table_and_schema) -> None:
 def test_cell_probabilities_sum_to_one(model: ForestModel) -> None:
     rows = np.arange(30, dtype=np.int32)
     context = Context(model.data.codes, model.data.values)
-    for j in (ITEMS // 2, LAST):
+    for j in (LAST - 50, LAST):
         grid = model.grids[j]
         each = [
             cell_probabilities(model.samplers[j], grid, context, rows, np.full(30, k))
@@ -119,12 +131,12 @@ def test_noise_of_a_row_draws_the_row_again(model: ForestModel, drawn: pa.Table)
 
 
 def test_do_on_an_item_moves_later_items_and_no_earlier_column(model: ForestModel) -> None:
-    item = 2 + 30  # q30: the same factor as q0 and q60
+    item = FIRST + 30  # q30: the same factor as q0 and q60
     drawn = [model.sample(4000, np.random.default_rng(3), do={"q30": at}) for at in (1.0, 5.0)]
     before, after = (of.to_pandas() for of in drawn)
     assert before[["age", "party", "q0"]].equals(after[["age", "party", "q0"]])
     assert after["q60"].mean() > before["q60"].mean() + 0.03
-    assert item in columns_used(model.samplers[2 + 60])
+    assert item in columns_used(model.samplers[FIRST + 60])
     facts = drawn[0].slice(0, 500)
     twins = model.counterfactual(facts, {"q30": 5.0}, np.random.default_rng(4))
     assert twins.column("q0").equals(facts.column("q0"))

@@ -48,6 +48,7 @@ class ColumnRegression:
         self, data: TrainingRows, column: int, predictors: Ints, before: Sequence[int] = ()
     ) -> None:
         self.data, self.column, self.predictors = data, column, predictors
+        self.candidates = predictors
         self.values = data.values[column]
         self.items = np.empty(0, np.int32)
         if data.factors is not None:
@@ -72,7 +73,7 @@ class ColumnRegression:
         share = missing.mean()
         if not 0.0 < share < 1.0:
             return False
-        for f in self.predictors:
+        for f in self.candidates:
             counts = np.bincount(self.data.codes[f])
             of = np.bincount(self.data.codes[f], missing)[counts > 0]
             counts = counts[counts > 0]

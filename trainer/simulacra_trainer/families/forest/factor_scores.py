@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.linalg import eigh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.battery import Battery, Ints
@@ -227,5 +228,8 @@ def _leading(R: Floats, k: int) -> tuple[Floats, Floats]:
     The start is fixed, so the result is the same on every run.
     """
     start = np.cos(np.arange(R.shape[0], dtype=np.float64))
-    values, vectors = eigsh(LinearOperator(R.shape, matvec=R.dot), k, which="LA", v0=start)
+    try:
+        values, vectors = eigsh(LinearOperator(R.shape, matvec=R.dot), k, which="LA", v0=start)
+    except ArpackNoConvergence:
+        values, vectors = eigh(R, subset_by_index=[R.shape[0] - k, R.shape[0] - 1])
     return values[::-1], vectors[:, ::-1]

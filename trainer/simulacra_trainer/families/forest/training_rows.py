@@ -21,6 +21,8 @@ from simulacra_trainer.survey_weights import effective_rows
 DEFAULT_SCALE = 1.0
 MAX_REGRESSION_ROWS = 4_000
 """Tables of more rows are left to trees, which are as good there and faster."""
+MAX_BATTERY_CELLS = 1_000_000
+"""Wide tables of more cells are left to trees, because a fit takes minutes."""
 MAX_COLUMNS = 80
 """With more columns, log-linear regressions see factor scores instead of items."""
 
@@ -75,8 +77,9 @@ class TrainingRows:
     @cached_property
     def factors(self) -> FactorModel | None:
         """Factors of a wide table with few rows; None in other tables."""
-        few = max(self.codes.shape[1], self.table_rows) <= MAX_REGRESSION_ROWS
-        if len(self.codecs) <= MAX_COLUMNS or not few:
+        columns, rows = len(self.codecs), max(self.codes.shape[1], self.table_rows)
+        few = rows <= MAX_REGRESSION_ROWS and rows * columns <= MAX_BATTERY_CELLS
+        if columns <= MAX_COLUMNS or not few:
             return None
         functions = self.class_functions
         return fit_factors(self.codes, functions, self.row_information, self.persons)
