@@ -143,6 +143,22 @@ def test_do_on_an_item_moves_later_items_and_no_earlier_column(model: ForestMode
     assert not twins.column("q60").equals(facts.column("q60"))
 
 
+def test_conditioned_column_comes_first_and_keeps_its_relations(
+    model: ForestModel, drawn: pa.Table
+) -> None:
+    ahead = model.first(["warm"])
+    assert ahead.columns[0] == "warm"
+    given = pa.table({"warm": drawn.column("warm")})
+    rows = ahead.sample(4000, np.random.default_rng(5), given=given)
+    means = []
+    for of in (drawn, rows):
+        is_warm = np.array(of.column("warm").to_pylist()) == "yes"
+        answers = of.column("q0").to_numpy()
+        means.append(np.nanmean(answers[is_warm]) - np.nanmean(answers[~is_warm]))
+    assert means[1] == pytest.approx(means[0], abs=0.3)
+    assert means[1] > 0.8
+
+
 def test_saved_model_loads_and_a_damaged_one_is_rejected(
     model: ForestModel, table_and_schema, tmp_path: Path
 ) -> None:

@@ -4,9 +4,6 @@ A column of a wide table cannot have a weight for each of hundreds of earlier co
 battery share a few factors, so a column sees the posterior mean of the factors given the items
 before it (`battery`), and beside it only columns that the factors do not explain: names, and items
 whose correlation with it is beyond chance.
-
-Loadings are principal axes of the correlations of normal scores. There are as many factors as
-eigenvalues that exceed those of tables whose columns are permuted (parallel analysis; Horn, 1965).
 """
 
 from __future__ import annotations
@@ -16,22 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import eigh
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.battery import Battery, Ints
+from simulacra_trainer.families.forest.factor_loadings import fit_loadings
 from simulacra_trainer.families.forest.loglinear_terms import Functions
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
 from simulacra_trainer.persons import Ints as Persons
 
 MIN_ITEMS = 20
 """With fewer items there is no battery."""
-MAX_FACTORS = 24
-PERMUTED, AXIS_STEPS = 3, 30
-"""Permuted tables of parallel analysis, and steps of principal axes."""
-LEAST_UNIQUE = 0.05
-ROTATIONS, CLEAR = 50, 2.0
 LEAST_MISSING = 0.01
 LINKED = 3.5
 """Standard errors of a correlation beyond the factors from which two items are linked: chance
@@ -137,12 +128,7 @@ def fit_factors(
     )
     Z -= np.average(Z, axis=0, weights=weight)
     Z /= np.maximum(np.sqrt(np.average(Z**2, axis=0, weights=weight)), 1e-9)
-    rows = np.sqrt(weight)[:, None] / np.sqrt(weight.sum())
-    R = (Z * rows).T @ (Z * rows)
-    information = float(weight.sum())
-    axes = _principal_axes(R, _factors_beyond_chance(Z, rows, R))
-    loadings, unique = _simple_structure(axes, information)
-    beyond = (R - loadings @ loadings.T) * np.sqrt(information)
+    loadings, unique, beyond = fit_loadings(Z, weight)
     columns = np.array(list(scores), np.int32)
     item_of = np.full(len(functions), -1, np.int32)
     item_of[columns] = np.arange(columns.size)
@@ -169,67 +155,3 @@ def _two_levels(codes: npt.NDArray[np.uint8], persons: Persons | None) -> Floats
     out = np.zeros(size)
     out[known] = np.array([-share, 1.0 - share]) / np.sqrt(share * (1.0 - share))
     return out
-
-
-def _factors_beyond_chance(Z: Floats, rows: Floats, R: Floats) -> int:
-    """Return how many leading eigenvalues exceed those of permuted columns."""
-    most = min(MAX_FACTORS, R.shape[0] - 1)
-    rng = np.random.default_rng(29)
-    chance = np.zeros(most)
-    for _ in range(PERMUTED):
-        permuted = rng.permuted(Z, axis=0) * rows
-        chance = np.maximum(chance, _leading(permuted.T @ permuted, most)[0])
-    exceeds = _leading(R, most)[0] > chance
-    return int(np.argmin(np.append(exceeds, False)))
-
-
-def _principal_axes(R: Floats, factors: int) -> Floats:
-    """Return loadings, float64 [items, factors]."""
-    items = R.shape[0]
-    if not factors:
-        return np.zeros((items, 0))
-    unique = np.full(items, 0.5)
-    for _ in range(AXIS_STEPS):
-        values, axes = _leading(R - np.diag(unique), factors)
-        loadings = axes * np.sqrt(np.maximum(values, 1e-6))
-        unique = _unique(loadings)
-    return loadings
-
-
-def _unique(loadings: Floats) -> Floats:
-    """Return the variance that the factors leave, float64 [items]."""
-    out: Floats = np.clip(1.0 - np.sum(loadings**2, axis=1), LEAST_UNIQUE, 1.0)
-    return out
-
-
-def _simple_structure(loadings: Floats, rows: float) -> tuple[Floats, Floats]:
-    """Return loadings rotated to few large ones an item (varimax; Kaiser, 1958), and uniquenesses.
-
-    Loadings within `CLEAR` standard errors of 0 are left out: they say more of these respondents
-    than of the items.
-    """
-    if loadings.shape[1] > 1:
-        height = np.sqrt(np.sum(loadings**2, axis=1, keepdims=True)) + 1e-9
-        scaled, rotation = loadings / height, np.eye(loadings.shape[1])
-        for _ in range(ROTATIONS):
-            turned = scaled @ rotation
-            slope = scaled.T @ (turned**3 - turned * np.mean(turned**2, axis=0))
-            left, _, right = np.linalg.svd(slope)
-            rotation = left @ right
-        loadings = loadings @ rotation
-    error = np.sqrt(_unique(loadings) / rows)[:, None]
-    kept = np.where(np.abs(loadings) > CLEAR * error, loadings, 0.0)
-    return kept, _unique(kept)
-
-
-def _leading(R: Floats, k: int) -> tuple[Floats, Floats]:
-    """Return the k largest eigenvalues, descending, and their vectors, float64 [items, k].
-
-    The start is fixed, so the result is the same on every run.
-    """
-    start = np.cos(np.arange(R.shape[0], dtype=np.float64))
-    try:
-        values, vectors = eigsh(LinearOperator(R.shape, matvec=R.dot), k, which="LA", v0=start)
-    except ArpackNoConvergence:
-        values, vectors = eigh(R, subset_by_index=[R.shape[0] - k, R.shape[0] - 1])
-    return values[::-1], vectors[:, ::-1]
