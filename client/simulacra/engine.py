@@ -61,6 +61,8 @@ def fit(
         ValueError: the table cannot be used, or an option; the message says which and why.
         ModuleNotFoundError: the engine is not installed; the message says how.
     """
+    if privacy == "strict" and epsilon is not None:
+        raise ValueError("privacy: strict cannot be combined with epsilon. Set either of them.")
     with _engine():
         from simulacra_crds.contract.description import parse_description
         from simulacra_crds.contract.tasks import FitRequest
