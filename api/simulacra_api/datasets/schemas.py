@@ -11,6 +11,7 @@ from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_api.jobs.schemas import JobError
+from simulacra_crds.contract.verdicts import Verdict
 from simulacra_crds.kinds.model import FamilyName
 
 DatasetStatus = Literal[
@@ -19,11 +20,15 @@ DatasetStatus = Literal[
 
 
 class ModelBody(BaseModel):
-    """The model that is fit on a dataset; `figures` are fidelity and privacy."""
+    """The model that is fit on a dataset: figures of fidelity, privacy and worth, and verdicts."""
 
     status: Status
     family: FamilyName | None = None
     figures: dict[str, float] = Field(default_factory=dict)
+    verdicts: list[Verdict] = Field(
+        default_factory=list,
+        description="Likeness, privacy and worth of its rows, in words; empty before the fit.",
+    )
 
 
 class ReadingBody(BaseModel):

@@ -19,6 +19,7 @@ from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.contract.tasks import READ_TABLE, UPLOAD
+from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.kinds.base import expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
@@ -64,7 +65,10 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     fitted = None
     if model is not None:
         status, found = status_of(model), model.status
-        fitted = ModelBody(status=status, family=found.family, figures=found.figures)
+        judged = verdicts(found.figures) if found.figures else []
+        fitted = ModelBody(
+            status=status, family=found.family, figures=found.figures, verdicts=judged
+        )
     read = dataset.status.description
     reading = None
     if read is not None and read.revision:

@@ -62,7 +62,18 @@ CLAIM = {
 MODEL_BODY = {
     "status": "ready",
     "family": "forest",
-    "figures": {"tv_univariate_percent": 1.9, "dcr_share": 0.5},
+    "figures": {"c2st_auc": 0.55, "dcr_share": 0.51, "respondents": 1820.0, "kept_ratio": 0.91},
+    "verdicts": [
+        {
+            "code": "likeness",
+            "level": "good",
+            "sentence": (
+                "Generated rows are hard to tell from yours (AUC 0.55; 0.50 is chance). Relations"
+                " between questions are kept (91% of their evidence)."
+            ),
+            "remedy": None,
+        }
+    ],
 }
 DATASET_BODY = {
     "dataset_id": DATASET,

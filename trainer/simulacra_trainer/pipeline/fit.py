@@ -17,6 +17,7 @@ import pyarrow as pa
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.families.base import Family, no_progress
 from simulacra_trainer.families.forest import FOREST
@@ -172,6 +173,7 @@ def fit_model(
         report["worth"] = model_worth(half.trials(schema), table, schema, seed=request.seed)
     progress(1.0)
     found = figures(report) | figures_of(report["worth"]) | half.figures
+    report["verdicts"] = [one.model_dump() for one in verdicts(found)]
     return TrainedModel(model, family.name, table, schema, graph, found, report)
 
 

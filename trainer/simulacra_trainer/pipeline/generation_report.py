@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.contract.verdicts import Verdict, worth_verdict
 from simulacra_trainer.pipeline.generate import GenerationPlan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
@@ -58,6 +59,7 @@ def report_generation(
     report["relations"] = counted(rows, trained.schema)
     report["differential_privacy"] = trained.report.get("differential_privacy")
     report["worth"] = _worth(trained, plan, rows, names)
+    report["verdicts"] = [*_of_model(trained), _worth_verdict(plan, request.row_count).model_dump()]
     report["asked"] = {
         "rows": request.row_count,
         "seed": request.seed,
@@ -66,6 +68,19 @@ def report_generation(
         "compared": rows.num_rows,
     }
     return report
+
+
+def _of_model(trained: TrainedModel) -> list[dict[str, Any]]:
+    """Return the verdicts on the model's rows; conditions and do() change them by design."""
+    found = trained.report.get("verdicts", ())
+    return [one for one in found if one["code"] in ("likeness", "privacy")]
+
+
+def _worth_verdict(plan: GenerationPlan, rows: int) -> Verdict:
+    evidence = plan.evidence
+    if evidence is None:
+        return worth_verdict(None, rows, None)
+    return worth_verdict(evidence.worth, evidence.rows, evidence.ratio)
 
 
 def _worth(

@@ -174,6 +174,11 @@ def figures(report: Mapping[str, Any]) -> dict[str, float]:
     if report["privacy"] is not None:
         keys = ("dcr_share", "dcr_standard_error", "exact_copies", "exact_base")
         found |= {key: report["privacy"][key] for key in keys}
+        attacks = report["privacy"].get("attacks")
+        if attacks is not None:
+            found["attacks_pass"] = float(attacks["passes"])
+        if report["privacy"].get("level") == "strict":
+            found["strict"] = 1.0
         found["nearest_median"] = report["privacy"]["nearest"]["synthetic"]["median"]
         found["nearest_median_base"] = report["privacy"]["nearest"]["holdout"]["median"]
     if report["conditions"] is not None:

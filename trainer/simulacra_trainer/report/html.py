@@ -32,7 +32,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "dependent_pairs": sorted((report.get("worth") or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
     }
-    absent = dict.fromkeys(("asked", "persons", "singling_out", "worth"))
+    absent = dict.fromkeys(("asked", "persons", "singling_out", "worth", "verdicts"))
     return _template().render({"cleaning": [], "relations": [], **absent, **report, **derived})
 
 

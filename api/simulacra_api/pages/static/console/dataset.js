@@ -22,7 +22,8 @@ const FIGURES = [
 function Quality({ session, dataset }) {
   const figures = dataset.model?.figures ?? {};
   const shown = FIGURES.filter(([name]) => figures[name] != null);
-  return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Fidelity and privacy</h2>
+  return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Likeness, privacy, worth</h2>
+    <ul class="verdicts">${(dataset.model?.verdicts ?? []).map((one) => html`<li class=${one.level}><strong>${one.code}: ${one.level}</strong> ${one.sentence} ${one.remedy && html`<em>${one.remedy}</em>`}</li>`)}</ul>
     ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
       : html`<p class="empty">The dataset has too few rows to measure the model.</p>`}
     <${SaveReport} session=${session} path=${`/v1/datasets/${dataset.dataset_id}/report`} id=${dataset.dataset_id} /></section>`;
@@ -38,6 +39,7 @@ export function Dataset({ session, id, tab }) {
   const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
   return html`<p class="crumb"><a href="#/">Datasets</a></p>
     <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p></div>
+      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><a href=${`#/datasets/${id}/quality`}>${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}
       <${Status} of=${dataset.status} /><${Retention} session=${session} dataset=${dataset} onChange=${again} />
       <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
     <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
