@@ -119,6 +119,10 @@ SUBJECTS: dict[str, Callable[[int], object]] = {
     "Kundennummer": lambda p: 40_000 + 3 * p,
     "contact_email": lambda p: f"p{p}@mail.example.org",
     "case_id": lambda p: str(uuid.UUID(int=p * 7919)),
+    "visitor": lambda p: uuid.UUID(int=p * 7919 << 64).hex,
+    "device_id": lambda p: f"dev-{p * 31:05d}",
+    "lopnr": lambda p: 40_000 + 3 * p,
+    "mac address": lambda p: f"02:00:5e:10:00:{p:02x}",
 }
 
 
@@ -152,6 +156,48 @@ def test_code_that_decides_personal_data_is_the_subject_whatever_its_name() -> N
     subject = schema.subject()
     assert subject is not None
     assert subject.name == "zz"
+
+
+def test_long_number_that_decides_sex_and_birth_is_the_subject() -> None:
+    person = [i // 4 for i in range(ROWS)]
+    columns: dict[str, list[object]] = {
+        "v1": [140_000 + 37 * p for p in person],
+        "sex": ["mf"[p % 2] for p in person],
+        "income": [200_000 + 1_250 * p for p in person],
+    }
+    schema = schema_of(**columns)
+    assert schema.subject() == schema.find("v1")
+    assert schema.find("income").learned  # type: ignore[union-attr]
+
+
+def test_names_are_found_under_any_name_but_names_of_things_are_not() -> None:
+    first, last = ["Anna", "Peter", "Laura", "Thomas", "Julia"], ["Müller", "Schmidt", "Weber"]
+    pairs = [f"{b}, {a}" for a in first for b in [*last, "Wagner", "Becker"]]
+    assert find_personal_data("V7", pairs) == "name"
+    things = [f"{word} Soap" for word in ("Kraus", "Alba", "Finn")] * 9
+    assert find_personal_data("V7", things) is None
+
+
+def test_words_of_few_persons_each_are_not_emitted() -> None:
+    person = [i // 4 for i in range(ROWS)]
+    schema = schema_of(
+        customer_id=[f"C{p:04d}" for p in person],
+        branch=[f"{10 + p}-{20 + p}-07" for p in person],
+        employer=[f"{chr(97 + p % 26)}{chr(97 + p // 3)} and partners" for p in person],
+    )
+    branch, employer = schema.find("branch"), schema.find("employer")
+    assert branch is not None
+    assert employer is not None
+    assert (branch.learned, branch.masks[0].form) == (False, "##-##-07")
+    assert (employer.learned, employer.kind, employer.levels) == (False, "text", [])
+
+
+def test_names_that_repeat_by_chance_are_no_subject_beside_an_email_a_row() -> None:
+    schema = schema_of(
+        name=[people(90)[i % 90] for i in range(ROWS)],
+        email=[f"a{i}@mail.example.org" for i in range(ROWS)],
+    )
+    assert schema.subject() is None
 
 
 def test_row_that_names_no_person_is_a_person_of_its_own() -> None:

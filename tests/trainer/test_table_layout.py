@@ -115,6 +115,14 @@ def test_a_name_above_several_columns_is_joined_with_the_line_below(tmp_path: Pa
     assert table.column_names == ["id", "Media: TV", "Media: Radio", "done"]
 
 
+def test_a_line_below_names_the_columns_that_the_first_leaves_out(tmp_path: Path) -> None:
+    row = "{},10.0.0.{},Nike,,{}\n"
+    rows = "".join(row.format(100 + i, i % 9, "Puma" if i % 3 else "") for i in range(60))
+    table = read(tmp_path, "Respondent,Address,Brands,,\n,,Nike,Asics,Puma\n" + rows)
+    assert table.column_names[2:] == ["Brands: Nike", "Brands: Asics", "Brands: Puma"]
+    assert table.num_rows == 60
+
+
 def test_a_first_row_of_answers_is_no_header_line(tmp_path: Path) -> None:
     text = "a,b,c\nRefused,k.A.,another\n" + "\n".join(ROWS)
     assert read(tmp_path, text).num_rows == 61

@@ -51,6 +51,28 @@ def test_an_open_column_alone_follows_the_delimiter_or_asks() -> None:
     assert any("unclear" in action for action in actions(asked.schema, "km"))
 
 
+def test_a_word_among_numbers_that_all_have_a_unit_is_no_number() -> None:
+    cells = [f"{i} 0{i % 90 + 10} €" for i in range(10, 60)]
+    column = csv_table(c=[*cells, *["k.A."] * 10], o=["p", "q"]).schema.columns[0]
+    assert (column.kind, column.unit) == ("integer", "€")
+    assert [special.value for special in column.specials] == ["k.A."]
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("Telefon", [f"{500 + i} {100 + i} {900 - i}" for i in range(N)]),
+        ("c", [f"+48 {500 + i} {100 + i} {900 - i}" for i in range(N)]),
+        ("ssn", [f"123 456 {100 + i}" for i in range(N)]),
+    ],
+)
+def test_numbers_of_persons_keep_their_spaces(name: str, cells: list[str]) -> None:
+    clean = csv_table(**{name: cells}, o=["p", "q"], n=[str(i % 7) for i in range(N)])
+    column = clean.schema.columns[0]
+    assert (column.kind, column.storage) == ("identifier", "string")
+    assert all(mask.form.count(" ") == cells[0].count(" ") for mask in column.masks)
+
+
 def test_indian_groups_are_read() -> None:
     cells = csv_table(n=["12,34,567", "1,00,000", "99,000"], g=["a", "b"])
     assert cells.table["n"][:3].to_pylist() == [1234567, 100000, 99000]
@@ -185,6 +207,7 @@ def test_codes_far_above_a_scale_are_special_and_values_are_not(
         ({1: 9, 2: 9, 3: 9, 98: 2, 99: 2}, [98, 99]),
         ({1: 9, 2: 9, 3: 9, 99: 1}, []),
         ({18: 9, 40: 9, 80: 9, 99: 2}, []),
+        ({18: 9, 40: 9, 77: 9, 84: 9, 88: 2, 999: 3}, [999]),
         ({0: 9, 1: 9, 2: 9, 5: 3, -1: 2, -2: 2}, [-2, -1]),
         ({-2: 9, -1: 9, 0: 9, 1: 9, 2: 9}, []),
         ({**dict.fromkeys(range(30), 5), -1: 5, -2: 5, -3: 5}, []),

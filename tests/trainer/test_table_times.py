@@ -35,6 +35,17 @@ def written(clean: CleanTable) -> list[str]:
         (["8 września 2023", "15 lutego 2024"], "2023-09-08"),
         (["31.12.2023", "01.02.2024"], "2023-12-31"),
         (["12/31/2023 18:30:00", "02/01/2024 08:05:10"], "2023-12-31"),
+        (["31-Dec-23", "1-Feb-24"], "2023-12-31"),
+        (["Dec 31, 2023", "Feb 1, 2024"], "2023-12-31"),
+        (["12/31/23", "2/1/24"], "2023-12-31"),
+        (["31. 12. 2023", "1. 2. 2024"], "2023-12-31"),
+        (["2023.12.31.", "2024.02.01."], "2023-12-31"),
+        (["Sunday, 31 December 2023", "Thursday, 1 February 2024"], "2023-12-31"),
+        (["So, 31.12.2023", "Do, 01.02.2024"], "2023-12-31"),
+        (["2023/12/31 3:32:00 PM GMT+1", "2024/02/01 11:05:10 AM GMT+1"], "2023-12-31"),
+        (["31.12.2023 18:30 Uhr", "01.02.2024 08:05 Uhr"], "2023-12-31"),
+        (["2023-12-31 18:30", "2024-02-01 08:05"], "2023-12-31"),
+        ([f"202312{day}" for day in (31, *range(10, 20))], "2023-12-31"),
     ],
 )
 def test_dates_are_read_and_written_in_their_own_form(cells: list[str], first: str) -> None:
@@ -88,6 +99,14 @@ def test_decimals_and_scores_are_no_times(cells: list[str]) -> None:
     assert not cleaned(cells).schema.columns[0].storage.startswith(("time", "duration"))
 
 
+def test_decimals_that_are_all_clocks_are_times() -> None:
+    clocks = [f"{6 + i % 17}.{i * 7 % 60:02d}" for i in range(N)]
+    clean = cleaned(clocks)
+    assert clean.schema.columns[0].storage == "time32[s]"
+    assert written(clean) == clocks
+    assert cleaned([*clocks[1:], "8.75"]).schema.columns[0].kind == "numeric"
+
+
 def test_text_of_a_typed_file_keeps_its_type() -> None:
     cells = (["21:00 Uhr", "8:07 Uhr"] * N)[:N]
     clean = clean_table(pa.table({"c": cells, "o": ["p", "q"] * (N // 2)}))
@@ -105,6 +124,7 @@ def test_text_of_a_typed_file_keeps_its_type() -> None:
         ["2022-W52", "2023-W06", "2023-W07"],
         ["KW 52/2022", "KW 6/2023", "KW 7/2023"],
         ["2021/22", "2022/23", "2023/24"],
+        ["FY2021", "FY2022", "FY2023"],
         ["Dezember 2022", "Januar 2023", "März 2024"],
         ["déc. 2022", "janv. 2023", "mars 2024"],
         ["Welle 2", "Welle 9", "Welle 10"],

@@ -7,12 +7,14 @@ whoever writes a CSV, the trainer or the API, applies it. Imported by those who 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 import pyarrow as pa
 
 from simulacra_crds.contract.month_names import month_names
 from simulacra_crds.contract.schema import CellForm
+from simulacra_crds.contract.weekday_names import weekday_names
 
 KEY = b"simulacra.form"
 """Field metadata key: a `CellForm` as JSON."""
@@ -90,16 +92,19 @@ def _number(value: float, form: CellForm) -> str:
     return f"({cell})" if is_negative and form.negative == "brackets" else cell
 
 
-def _moment(moment: object, form: CellForm) -> str:
+def _moment(moment: datetime, form: CellForm) -> str:
     pattern = form.text_format or ""
-    for sign, names in (("%B", "long"), ("%b", "short")):
-        if form.language and sign in pattern:
-            name = month_names(form.language, names)[moment.month - 1]  # type: ignore[attr-defined]
-            pattern = pattern.replace(sign, name)
-    for sign, attribute in (("%-d", "day"), ("%-m", "month"), ("%-H", "hour")):
-        if sign in pattern:
-            pattern = pattern.replace(sign, str(getattr(moment, attribute)))
-    return moment.strftime(pattern)  # type: ignore[attr-defined, no-any-return]
+    if form.language:
+        for sign, length in (("%B", "long"), ("%b", "short")):
+            pattern = pattern.replace(sign, month_names(form.language, length)[moment.month - 1])
+        for sign, length in (("%A", "long"), ("%a", "short")):
+            pattern = pattern.replace(sign, weekday_names(form.language, length)[moment.weekday()])
+    numbers = {"%-d": moment.day, "%-m": moment.month}
+    if "%-H" in pattern or "%-I" in pattern:
+        numbers |= {"%-H": moment.hour, "%-I": (moment.hour - 1) % 12 + 1}
+    for sign, number in numbers.items():
+        pattern = pattern.replace(sign, str(number))
+    return moment.strftime(pattern)
 
 
 def _clock(seconds: int, pattern: str) -> str:

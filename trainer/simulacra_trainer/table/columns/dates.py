@@ -7,7 +7,7 @@ stays text.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.month_names import LANGUAGES, month_names
+from simulacra_trainer.table.columns.date_spelling import spelled_as, split_affixes
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH
 
@@ -24,22 +25,32 @@ _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}" + _TIME, ("%Y-%m-%d",)),
     (r"^[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}" + _TIME, ("%Y/%m/%d",)),
+    (r"^[0-9]{4}\.[0-9]{1,2}\.[0-9]{1,2}" + _TIME, ("%Y.%m.%d",)),
+    (r"^[0-9]{4}\. [0-9]{1,2}\. [0-9]{1,2}" + _TIME, ("%Y. %m. %d",)),
     (r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}" + _TIME, ("%d.%m.%Y",)),
+    (r"^[0-9]{1,2}\. [0-9]{1,2}\. [0-9]{4}" + _TIME, ("%d. %m. %Y",)),
     (r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2}" + _TIME, ("%d.%m.%y",)),
     (r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}" + _TIME, ("%d/%m/%Y", "%m/%d/%Y")),
     (r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}" + _TIME, ("%d/%m/%y", "%m/%d/%y")),
     (r"^[0-9]{1,2}-[0-9]{1,2}-[0-9]{4}" + _TIME, ("%d-%m-%Y", "%m-%d-%Y")),
+    (r"^[0-9]{1,2}-[0-9]{1,2}-[0-9]{2}" + _TIME, ("%d-%m-%y", "%m-%d-%y")),
     (r"^[0-9]{1,2} [A-Za-z]{3,9} [0-9]{4}" + _TIME, ("%d %b %Y",)),
+    (r"^[0-9]{1,2} [A-Za-z]{3,9} [0-9]{2}" + _TIME, ("%d %b %y",)),
     (r"^[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}" + _TIME, ("%d-%b-%Y",)),
+    (r"^[0-9]{1,2}-[A-Za-z]{3}-[0-9]{2}" + _TIME, ("%d-%b-%y",)),
     (r"^[A-Za-z]{3,9} [0-9]{1,2}, [0-9]{4}" + _TIME, ("%b %d, %Y",)),
+    (r"^[A-Za-z]{3,9} [0-9]{1,2} [0-9]{4}" + _TIME, ("%b %d %Y",)),
 )
 _UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
-_PROBE = r"^[0-9]{1,4}[-/. ]|[0-9],? (?:de )?[0-9]{4}|^[0-9]{1,2}(?:er|º) "
+_PROBE = r"^[0-9]{1,4}[-/. ]|[0-9],? (?:de )?[0-9]{4}|^[0-9]{1,2}(?:er|º) |^\pL[\pL\-]+\.?,? [0-9]"
 _NAMED = (
     r"^(?P<day>[0-9]{1,2})(?P<first>\.?|er|º)(?P<second> de | d'|[ \-])(?P<month>\pL+)"
     r"(?P<third>\.?(?: de | del |, |[ \-]))(?P<year>[0-9]{4})$"
 )
 _MONTH = r"^[0-9]{4}-(?:0[1-9]|1[0-2])$"
+_COMPACT = r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])$"
+MIN_COMPACT = 10
+"""Different numbers such as 20240305 that are dates, not amounts."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,8 @@ class ParsedDates:
 def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | None:
     """Return a text column's dates if ENOUGH values are dates of one form, else None.
 
+    A day of the week before them, and a zone or a word such as "Uhr" behind them, is left out.
+
     Args:
         words: the column.
         day_first: the order of day and month if these dates leave it open; None to leave it.
@@ -74,16 +87,46 @@ def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | No
     probe = words.levels.slice(0, 200)
     if needed == 0 or not pc.any(pc.match_substring_regex(probe, _PROBE)).as_py():
         return None
-    parsed = _iso(words, needed) or _months(words, needed)
-    if parsed:
+    if parsed := _bare_dates(words, needed, day_first):
+        return parsed
+    affixes = split_affixes(words.levels)
+    if affixes is None:
+        return None
+    parsed = _bare_dates(replace(words, levels=affixes.levels), needed, day_first)
+    if parsed is None:
+        return None
+    language = parsed.language
+    if affixes.languages and (language or "en") not in affixes.languages:
+        if "%b" in parsed.text_format.lower():  # the names of the months are of another language
+            return None
+        language = affixes.languages[0]
+    text_format = affixes.before + parsed.text_format + affixes.after.replace("%", "%%")
+    return replace(parsed, text_format=text_format, language=language)
+
+
+def _bare_dates(words: Words, needed: float, day_first: bool | None) -> ParsedDates | None:
+    if parsed := _iso(words, needed) or _months(words, needed):
         return parsed
     for pattern, formats in _FORMS:
         matched = pc.match_substring_regex(words.levels, pattern)
         if words.share(matched) >= needed:
             dates = pc.if_else(matched, words.levels, None)
             if found := _by_formats(words, dates, formats, needed, day_first):
-                return found
+                spelled = spelled_as(dates, found.values, found.text_format, None)
+                return replace(found, text_format=spelled)
     return named_months(words, needed)
+
+
+def parse_compact(words: Words) -> ParsedDates | None:
+    """Return dates written as eight digits (20240305) if all words are such dates, else None."""
+    if len(words.levels) < MIN_COMPACT:
+        return None
+    if not pc.all(pc.match_substring_regex(words.levels, _COMPACT)).as_py():
+        return None
+    values = pc.strptime(words.levels, "%Y%m%d", "us", error_is_null=True)
+    days = pc.cast(pc.utf8_slice_codeunits(words.levels, 6, 8), pa.int64())
+    exact = pc.fill_null(pc.equal(pc.day(values).cast(pa.int64()), days), False)
+    return ParsedDates(values, "%Y%m%d") if pc.all(exact).as_py() else None
 
 
 def parse_pattern(words: Words, pattern: str) -> ParsedDates | None:
@@ -111,7 +154,8 @@ def _iso(words: Words, needed: float) -> ParsedDates | None:
         first = words.levels.filter(matched)[0].as_py()
         timed = ":" in first
         separator = "T" if "T" in first else " "
-        text_format = f"%Y-%m-%d{separator}%H:%M:%S" if timed else "%Y-%m-%d"
+        clock = "%H:%M:%S" if first.count(":") - (zoned and first[-3] == ":") > 1 else "%H:%M"
+        text_format = f"%Y-%m-%d{separator}{clock}" if timed else "%Y-%m-%d"
         return ParsedDates(values, text_format + ("Z" if zoned else ""), timed, zoned)
     return None
 
@@ -178,7 +222,7 @@ def _same_day(parsed: pa.Array, levels: pa.StringArray, text_format: str) -> pa.
     group = {"%d": 0, "%m": 1}.get(text_format[:2])
     if group is None:
         return pc.is_valid(parsed)
-    parts = pc.extract_regex(levels, r"^(?P<p0>[0-9]{1,2})[^0-9](?P<p1>[0-9A-Za-z]+)")
+    parts = pc.extract_regex(levels, r"^(?P<p0>[0-9]{1,2})[^0-9A-Za-z]+(?P<p1>[0-9A-Za-z]+)")
     written = pc.struct_field(parts, f"p{group}")
     return pc.equal(pc.day(parsed).cast(pa.int64()), written.cast(pa.int64()))
 

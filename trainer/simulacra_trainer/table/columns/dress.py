@@ -94,7 +94,8 @@ def undress(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> D
         if not _may_be_unit(unit, afters, enough):
             return None
     before, after = leads.most_common(1)[0][0], afters.most_common(1)[0][0]
-    factors = np.array([endings[text][1] for text in _texts(parts, "after")])
+    # A word that is no number has no ending, such as "Refused" among "12 km".
+    factors = np.array([endings.get(text, ("", 1.0))[1] for text in _texts(parts, "after")])
     open_, close = (pc.equal(pc.struct_field(parts, name), sign) for name, sign in _BRACKETS)
     brackets = pc.and_(open_, close)
     if not pc.all(pc.equal(open_, close)).as_py() or pc.all(brackets).as_py():

@@ -11,12 +11,16 @@ import pyarrow.compute as pc
 
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.limits import MIN_ROWS
+from simulacra_trainer.table.persons import vocabulary
 
 NEARLY_UNIQUE = 0.95
 """Distinct words per row above which a text column identifies its rows."""
 MOSTLY_SINGLE = 0.5
 """Share of rows with a unique word above which a text column is not learned."""
 MANY_LEVELS = 30
+FEWEST_DIALED = 7
+"""Digits of a phone number."""
+ALMOST_ALL = 0.9
 LONG_TEXT_WORDS = 5.0
 LONG_TEXT_LENGTH = 40.0
 
@@ -25,6 +29,7 @@ _NAMED_ID = re.compile(
     r"respondent|caseid|serial)$|[a-z](?:ID|Id)$|^__index_level_\d+__$"
 )
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
+_DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"
 _ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
 
 
@@ -36,6 +41,22 @@ def is_row_number(name: str, values: pa.Array) -> bool:
     limits = pc.min_max(values).as_py()
     running = limits["max"] - limits["min"] == len(values) - 1 and not _NAMED_TIME.search(name)
     return running or is_named_id(name)
+
+
+def are_dialed(name: str, words: Words) -> bool:
+    """Return whether digits are phone numbers or national numbers, which are never amounts.
+
+    They are named so, or begin with "+" as international numbers do: "600 100 200" would be an
+    amount with grouped thousands, and its spaces lost.
+    """
+    named = vocabulary.says(name, vocabulary.PHONE | vocabulary.NATIONAL_ID)
+    digits = pc.utf8_length(pc.replace_substring_regex(words.levels, "[^0-9]", ""))
+    long = pc.and_(
+        pc.match_substring_regex(words.levels, _DIALED), pc.greater_equal(digits, FEWEST_DIALED)
+    )
+    if words.share(long) < ALMOST_ALL:
+        return False
+    return named or words.share(pc.starts_with(words.levels, "+")) >= ALMOST_ALL
 
 
 def is_named_id(name: str) -> bool:

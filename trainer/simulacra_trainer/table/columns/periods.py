@@ -24,6 +24,7 @@ _FORMS = tuple(
         rf"{_YEAR}-?w(?P<p>[0-5]\d)",
         rf"(?:kw|w|uge|v\.?|week|woche|semaine|s|tydz\.?|týden) ?(?P<p>[0-5]?\d)[ /.\-]{_YEAR}",
         rf"(?:h|hj|s)(?P<p>[12])[ /.\-]?{_YEAR}",
+        rf"(?:fy|gj|wj|sy|ay|ex\.?) ?{_YEAR}",
         rf"{_YEAR}[ /.\-]?(?:h|hj|s)(?P<p>[12])",
         r"(?:wave|welle|vague|ola|onda|golf|fala|vlna|våg|runde|round|ronde|kierros|hullám|dalga)"
         r"[ _]?(?P<p>\d{1,2})",
@@ -40,7 +41,8 @@ def order_periods(levels: Sequence[str]) -> list[str] | None:
     for form in _FORMS:
         found = [form.fullmatch(level) for level in levels]
         if all(found):
-            keys = [(int(one.groupdict().get("y") or 0), int(one["p"])) for one in found if one]
+            parts = [one.groupdict() for one in found if one]
+            keys = [(int(part.get("y") or 0), int(part.get("p") or 0)) for part in parts]
             return _sorted(levels, keys)
     return _seasons(levels) or _named_months(levels)
 

@@ -24,6 +24,7 @@ _BELOW = re.compile(
 _ABOVE = re.compile(rf"^(?:>=?|over|above|more than|gt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
 _CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]*-?[^\W\d_]\d")
 _ANY_NUMBER = re.compile(r"(\d[\d.,]*(?: \d{3}(?!\d))*)(?:\s?(k|m)\b)?")
+_MARK = re.compile(r"[a-f][+-]?")
 _PLAIN = re.compile(rf"^{_NUMBER}$")
 _OPEN = re.compile(
     rf"^{_NUMBER}\s*(?:\+|(?:years? )?(?:and|or) (?:over|more|older|above|up))$", re.I
@@ -42,7 +43,7 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     plain = [" ".join(level.lower().replace("_", " ").split()) for level in levels]
     words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in RANKS]
     degrees = order_by_degree(plain) if len(levels) <= MAX_DEGREES else None
-    found: list[list[float | None]] = [_numbered(plain), _bands(plain), _spans(plain), *words]
+    found = [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), *words]
     found.append(list[float | None](degrees or []))
     for ranks in found:
         known = [rank for rank in ranks if rank is not None]
@@ -57,6 +58,15 @@ def _numbered(levels: Sequence[str]) -> list[float | None]:
         return [None] * len(levels)
     found = [_NUMBERED.match(level) for level in levels]
     return [float(match[1]) if match else None for match in found]
+
+
+def _marks(levels: list[str]) -> list[float | None]:
+    """Return ranks of school marks A to F: with a plus or minus, or the American five."""
+    are_marks = all(map(_MARK.fullmatch, levels))
+    shown = any(len(level) == 2 for level in levels) or set(levels) == set("abcdf")
+    if not (are_marks and shown):
+        return [None] * len(levels)
+    return [ord("f") - ord(m[0]) + {"+": 0.3, "-": -0.3}.get(m[1:], 0) for m in levels]
 
 
 def _bands(levels: Sequence[str]) -> list[float | None]:

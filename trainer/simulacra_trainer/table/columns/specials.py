@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,24 @@ _CONTINUOUS = 15
 """Distinct values from which on negative ones beside 0 are values, not codes."""
 
 _WORDS = """
-refused; refusal; declined; prefer not to say; prefer not to answer; rather not say; no answer;
+refused; refusal; declined; ref; no response; non-response; nonresponse; rather not answer;
+decline to answer; declined to answer; decline to state; don't want to answer; no idea;
+can't remember; don't remember; unable to say; d/k; n/r; not known; does not apply;
+keine meinung; kann mich nicht erinnern; will nicht sagen; weiss ich nicht; w. n.; t.n.z.;
+nicht bekannt; nicht erhoben; sans objet; ne souhaite pas répondre; je ne sais pas;
+refus de répondre; pas de réponse; nspp; nsp/nr; no recuerda; prefiere no contestar;
+prefiero no contestar; prefiero no decirlo; no lo sé; no procede; rechaza contestar;
+non ricordo; preferisco non dirlo; rifiuta; rifiuto; non indicato; nessuna opinione;
+recusa; recusou; sem resposta; sem opinião; prefere não responder; não quis responder;
+wil ik niet zeggen; wil niet antwoorden; zeg ik liever niet; weigering; onbekend antwoord;
+vill ej uppge; vill inte uppge; kan ej svara; ingen åsikt; ej tillämpligt; uppgift saknas;
+ved ej; vil ikke svare; vil ikke oplyse; ingen mening; husker ikke;
+vil ikke oppgi; ikke aktuelt; en tiedä; ei osaa sanoa; en muista; ei koske minua; ei mielipidettä;
+nie pamiętam; brak danych; wolę nie odpowiadać; nie chcę odpowiadać; brak opinii;
+nechci odpovědět; nechce odpovědět; nedokážu posoudit; netýká se;
+nem kíván válaszolni; nem akar válaszolni; nu se aplică; refuz; nu doresc să răspund;
+bilmiyor; yanıt yok; reddetti; отказался отвечать; не применимо; δεν ξέρω; δ/α;
+refused to answer; prefer not to say; prefer not to answer; rather not say; no answer;
 not answered; don't know; dont know; do not know; dk; dk/na; dk/ref; rf; not sure; unsure;
 can't say; cannot say; can't choose; no opinion; not applicable; not asked; not stated; skipped;
 weiß nicht; weiss nicht; k.a.; k. a.; k.a; keine angabe; keine angaben; verweigert; w.n.;
@@ -39,6 +56,8 @@ bilmiyorum; cevap yok; cevap vermek istemiyorum; fikrim yok; не знаю; за
 нет ответа; отказ; δεν γνωρίζω; δεν απαντώ; δγ/δα
 """
 SPECIAL_WORDS = frozenset(word.strip() for word in _WORDS.replace("\n", " ").split(";"))
+_DOTTED = frozenset(word.replace(".", "").replace(" ", "") for word in SPECIAL_WORDS)
+"""Without points and spaces: "N. S. / N. C." is "ns/nc"."""
 _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 
 
@@ -47,7 +66,9 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     plain = pc.replace_substring(pc.utf8_lower(words), "’", "'")
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(SPECIAL_WORDS))
-    return pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
+    spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
+    pressed = pc.replace_substring_regex(plain, r"[.\s()\[\]<>]+", "")
+    return pc.or_(spelled, pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED))))
 
 
 def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
@@ -63,18 +84,14 @@ def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
     """
     above = {value for value in counts if value > 0 and _is_code(value)}
     below = {value for value in counts if value < 0 and _is_code(value)}
-    found: list[float] = []
-    for codes in (above, below):
-        least = 2 if all(value == int(value) for value in counts) else max(5, 0.01 * rows)
-        rest = [value for value in counts if value not in above and value not in below]
-        if not codes or len(rest) < 3 or min(counts[value] for value in codes) < least:
-            continue
-        low, high = min(rest), max(rest)
-        if codes is above:
-            if min(codes) - high > 2 * (high - low):
-                found += codes
-        elif low >= 0 and not _continues(codes, rest):
-            found += codes
+    rest = [value for value in counts if value not in above and value not in below]
+    if len(rest) < 3:
+        return []
+    least = 2 if all(value == int(value) for value in counts) else max(5, 0.01 * rows)
+    found = _beyond(above, rest)
+    if below and min(rest) >= 0 and not _continues(below, rest):
+        found += below
+    found = [] if any(counts[value] < least for value in found) else found
     return sorted(found) if sum(counts[value] for value in found) < MOST_SHARE * rows else []
 
 
@@ -96,6 +113,16 @@ def _is_code(value: float) -> bool:
         return len(digits) == 1 or (len(digits) == 2 and digits[0] in "789" and int(digits) >= 77)
     nines = len(digits) >= 2 and set(digits[:-1]) == {"9"} and digits[-1] in "6789"
     return nines or digits in ("77", "88", "777", "888")
+
+
+def _beyond(codes: set[float], rest: Sequence[float]) -> list[float]:
+    """Return the codes above the rest by more than twice its range; 88 may be an age below 999."""
+    low, high = min(rest), max(rest)
+    left = sorted(codes)
+    while left and left[0] - high <= 2 * (high - low):
+        low, high = min(low, left[0]), max(high, left[0])
+        left = left[1:]
+    return left
 
 
 def _continues(codes: set[float], rest: list[float]) -> bool:

@@ -20,9 +20,14 @@ from simulacra_trainer.table.columns.build import (
     numeric_column,
     unlearned,
 )
-from simulacra_trainer.table.columns.dates import parse_dates, parse_pattern
+from simulacra_trainer.table.columns.dates import (
+    ParsedDates,
+    parse_compact,
+    parse_dates,
+    parse_pattern,
+)
 from simulacra_trainer.table.columns.distinct_values import Words, split_words
-from simulacra_trainer.table.columns.identifiers import is_row_number, unlearned_kind
+from simulacra_trainer.table.columns.identifiers import are_dialed, is_row_number, unlearned_kind
 from simulacra_trainer.table.columns.numerals import (
     ParsedNumbers,
     StatedNumber,
@@ -92,11 +97,14 @@ def clean_words(name: str, words: Words, storage: str, origin: TextOrigin) -> Cl
         return empty_column(name, len(words.codes), "null" if origin.csv else storage)
     if len(words.levels) == 1 and not origin.csv:  # a constant keeps its spelling
         return clean_levels(name, words, storage)
+    if are_dialed(name, words):
+        return clean_levels(name, words, storage)
     ambiguous = False
     result = (
         boolean_column(name, words, storage, origin)
         or (postcode_column(name, words, storage) if is_postcode_name(name) else None)
         or time_column(name, words, storage, origin)
+        or _compact_dates(name, words, storage, origin)
         or number_column(name, words, storage, origin)
     )
     if result is None:
@@ -333,6 +341,17 @@ def date_column(
     parsed = parse_pattern(words, pattern) if pattern else parse_dates(words, origin.day_first)
     if parsed is None or parsed.ambiguous:
         return None, parsed is not None
+    return _dates(name, words, storage, origin, parsed), False
+
+
+def _compact_dates(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn | None:
+    parsed = parse_compact(words)
+    return None if parsed is None else _dates(name, words, storage, origin, parsed)
+
+
+def _dates(
+    name: str, words: Words, storage: str, origin: TextOrigin, parsed: ParsedDates
+) -> CleanColumn:
     values = words.rows(parsed.values)
     text_format: str | None = parsed.text_format
     if origin.csv and text_format != "%Y-%m":
@@ -346,7 +365,7 @@ def date_column(
         result.update(form=form)
     result.note("text that holds dates was read as dates", words.present)
     _note_lost(result, words, values, "date")
-    return result, False
+    return result
 
 
 def _note_lost(result: CleanColumn, words: Words, values: pa.Array, what: str) -> None:

@@ -16,6 +16,7 @@ from simulacra_trainer.table.columns.numerals import ENOUGH
 
 DAY = 86_400
 _PROBE = 200
+_MANY_CLOCKS, _MANY_HOURS = 30, 6
 _CLOCK = re.compile(
     r"(?P<lead>(?:kl\.? ?)?)(?P<h>\d{1,3})(?P<sign>[:.h])(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?"
     r"(?P<tail> ?(?:Uhr|h|hrs|[AaPp]\.?[Mm]\.?)?)"
@@ -116,8 +117,8 @@ def _parsed(
         sign = signs.pop()
         padded = any(one["h"].startswith("0") and len(one["h"]) == 2 for one in matches)
         tailed = any(one["tail"].strip() or one["lead"] for one in matches)
-        if sign == "." and not (padded or tailed):
-            return None  # "14.30" is a number unless "08.15" is in the column too
+        if sign == "." and not (padded or tailed or _are_clocks(texts, found)):
+            return None
         duration = _is_duration(name, matches) if stated is None else stated
         if not duration and pc.max(seconds).as_py() >= DAY:
             return None
@@ -125,6 +126,13 @@ def _parsed(
     whole = all(one is None or one[0] % 60 == 0 for one in found)
     values = pc.divide(seconds, 60) if whole else seconds
     return ParsedTimes(values, "min" if whole else "s", duration, CellForm(text_format=pattern))
+
+
+def _are_clocks(texts: list[str], found: list[Parts | None]) -> bool:
+    """Return whether "14.30" is a time: so many amounts without one beyond .59 are no chance."""
+    hours = {one[0] // 3600 for one in found if one}
+    all_clocks = None not in found and len(texts) >= _MANY_CLOCKS
+    return all_clocks and max(hours) < 24 and len(hours) >= _MANY_HOURS
 
 
 def _is_duration(name: str, matches: list[re.Match[str]]) -> bool:

@@ -31,6 +31,16 @@ extra small, xs | small, s | medium, m | large, l | extra large, xl | xxl | xxxl
 worst | worse | same, the same | better | best
 beginner | intermediate | advanced | expert
 bronze | silver | gold | platinum | diamond
+bronze | silber | gold | platin | diamant
+bronze | argent | or | platine | diamant
+bronce | plata | oro | platino | diamante
+bronzo | argento | oro | platino | diamante
+bronze | prata | ouro | platina | diamante
+brons | zilver, silver | goud, guld | platina | diamant
+bronze | sølv | guld, gull | platin, platina | diamant
+pronssi | hopea | kulta | platina
+brąz, brązowy | srebro, srebrny | złoto, złoty | platyna, platynowy
+bronz, bronzový | stříbro, stříbrný | zlato, zlatý | platina, platinový
 first, 1st | second, 2nd | third, 3rd | fourth, 4th | fifth, 5th | sixth, 6th
 january, jan | february, feb | march, mar | april, apr | may | june, jun | july, jul |
   august, aug | september, sep, sept | october, oct | november, nov | december, dec
@@ -80,10 +90,27 @@ never | a few times a year, less than once a month | once a month, monthly |
 nie | jährlich | seltener, seltener als monatlich | monatlich, einmal im monat |
   mehrmals im monat | wöchentlich, einmal pro woche | mehrmals pro woche, mehrmals die woche |
   täglich, jeden tag | mehrmals täglich
-jamais | une fois par an | une fois par mois, chaque mois | plusieurs fois par mois |
+jamais | moins souvent, rarement, une fois par an | quelques fois par an |
+  une fois par mois, chaque mois | plusieurs fois par mois |
   une fois par semaine, chaque semaine | plusieurs fois par semaine | tous les jours, chaque jour
-nunca | una vez al año | una vez al mes | varias veces al mes | una vez a la semana |
+nunca | con menos frecuencia, menos a menudo, una vez al año | varias veces al año |
+  una vez al mes | varias veces al mes | una vez a la semana |
   varias veces a la semana | todos los días, a diario
+never | less often, less frequently | once a month, monthly, at least once a month |
+  once a week, weekly, at least once a week | several times a week | daily, every day
+mai | più raramente, meno spesso, qualche volta all'anno | una volta al mese |
+  qualche volta al mese | una volta a settimana, una volta alla settimana |
+  più volte a settimana, qualche volta a settimana | ogni giorno, tutti i giorni
+nunca | menos frequentemente, com menos frequência | uma vez por mês | várias vezes por mês |
+  uma vez por semana | várias vezes por semana | todos os dias, diariamente
+nooit | minder vaak, enkele keren per jaar | maandelijks, één keer per maand |
+  enkele keren per maand, meerdere keren per maand | wekelijks, één keer per week |
+  enkele keren per week, meerdere keren per week | dagelijks, elke dag
+aldrig | mer sällan | någon gång i månaden | någon gång i veckan | flera gånger i veckan |
+  dagligen, varje dag
+nigdy | rzadziej, kilka razy w roku | raz w miesiącu | kilka razy w miesiącu | raz w tygodniu |
+  kilka razy w tygodniu | codziennie
+nikdy | méně často | jednou za měsíc | jednou týdně | několikrát týdně | denně, každý den
 mangelhaft, ungenügend | ausreichend | befriedigend | gut | sehr gut
 ungenügend | mangelhaft | ausreichend | befriedigend | gut | sehr gut
 insuffisant | passable | assez bien | bien | très bien | excellent

@@ -65,6 +65,23 @@ def names_of(locale: str) -> Names:
     return Names(_single(provider.first_names), _single(last))
 
 
+def share_of_known_names(words: Sequence[str]) -> float:
+    """Return the share of words with a first name and, in another part, a last name."""
+    some = words[:: max(len(words) // WORDS, 1)]
+    first = {name.casefold() for locale in LOCALES for name in names_of(locale).first}
+    last = {name.casefold() for locale in LOCALES for name in names_of(locale).last}
+    known = 0
+    for word in some:
+        parts = word.casefold().replace(",", " ").split()
+        known += any(
+            one in first and other in last
+            for i, one in enumerate(parts)
+            for j, other in enumerate(parts)
+            if i != j
+        )
+    return known / max(len(some), 1)
+
+
 def _single(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if name.isalpha()}))
 

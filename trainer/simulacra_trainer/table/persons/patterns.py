@@ -18,10 +18,13 @@ import phonenumbers
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
+from simulacra_trainer.table.persons.forms import share_of_known_names
 
 MOST = 0.9
 MANY_WORDS = 20
 """Distinct words from which on a form that chance can produce, or a list of names, counts."""
+KNOWN_NAMES = 0.6
+"""Share of full names with a usual first and last name that shows persons in any column."""
 MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 
@@ -70,7 +73,10 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
         return "card"
     if _is_phone(name, some):
         return "phone"
-    return _by_name(name, some)
+    if (named := _by_name(name, some)) is not None:
+        return named
+    known = _most(some, _is_full_name) and share_of_known_names(some) >= KNOWN_NAMES
+    return "name" if known else None
 
 
 def has_email(word: str) -> bool:

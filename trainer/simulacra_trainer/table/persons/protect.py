@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnRole, PersonalData
+from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.identifiers import is_named_id
 from simulacra_trainer.table.description.statements import Statements
@@ -25,7 +26,7 @@ from simulacra_trainer.table.persons.coordinates import coarsened, is_coordinate
 from simulacra_trainer.table.persons.forms import form_of_people
 from simulacra_trainer.table.persons.masks import learn_masks
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
-from simulacra_trainer.table.persons.rare_values import without_rare_values
+from simulacra_trainer.table.persons.rare_values import all_rare, without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles, check_roles
 from simulacra_trainer.table.persons.subject import LOOKED_AT, Subject, find_subject
@@ -79,10 +80,10 @@ def protect_persons(
         if (kind := stated.data.get(each.name)) is not None
         or (each.name not in stated.ordinary and (kind := _personal_data(each)) is not None)
     }
-    codes = [
-        codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
+    codes = {
+        column.schema.name: codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
         for column, each in zip(columns, found, strict=True)
-    ]
+    }
     subject = find_subject(cells, data, codes, stated)
     persons = next((_numbered(c.codes) for c in cells if subject and c.name == subject.name), None)
     result = [
@@ -161,7 +162,26 @@ def _protected(
         column = coarsened(column)
     if cells is not None and cells.is_text:
         column = _without_emails(column)
-    return column if persons is None else without_rare_values(column, persons)
+    if persons is None:
+        return column
+    if cells is not None and cells.is_text and all_rare(column, persons):
+        return _of_few(column, cells, persons)
+    return without_rare_values(column, persons)
+
+
+def _of_few(column: CleanColumn, cells: Cells, persons: Ints) -> CleanColumn:
+    """Return a column whose words are all of few persons: fresh codes, or empty text."""
+    if all(" " not in word and any(map(str.isdigit, word)) for word in cells.words):
+        return _unlearned(column, cells, "foreign_key", None, [], persons)
+    schema = column.schema.model_copy(
+        update={"kind": "text", "learned": False, "levels": [], "ordered": False, "prefix": None}
+    )
+    result = CleanColumn(schema, None, [*column.notes])
+    result.note(
+        f"each of its words is of fewer than {MIN_PERSONS} persons, so it is not learned; it is "
+        "empty in generated rows"
+    )
+    return result
 
 
 def _unlearned(

@@ -35,6 +35,16 @@ def without_rare_values(column: CleanColumn, persons: Ints) -> CleanColumn:
     return column
 
 
+def all_rare(column: CleanColumn, persons: Ints) -> bool:
+    """Return whether no word of a categorical column is of MIN_PERSONS persons or more."""
+    if column.values is None or column.schema.kind != "categorical":
+        return False
+    codes = column.values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    known = codes >= 0
+    counts = persons_a_group(codes[known], persons[known], len(column.schema.levels))
+    return bool((counts < MIN_PERSONS).all())
+
+
 def _without_rare_words(
     column: CleanColumn, values: pa.DictionaryArray, persons: Ints
 ) -> CleanColumn:

@@ -7,8 +7,11 @@ one that decides most columns is the subject; the others are foreign keys.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
@@ -19,12 +22,24 @@ FEWEST_ROWS, MOST_ROWS = 1.2, 40.0
 """Rows of an average person."""
 MIN_PERSONS = 30
 MIN_NAMED_PERSONS = 10
-"""Fewest persons that personal data show."""
+"""Fewest persons that personal data, or a name such as "participant", show."""
+FEWEST_DIGITS = 6
+"""Digits of whole numbers, all of one length, that may be ids whatever they are called."""
+ROW_IS_PERSON = 0.99
+"""Share of the rows with an e-mail or number of their own from which on a row is a person."""
 LOOKED_AT = 50_000
 ONE_PERSON: frozenset[PersonalData | None] = frozenset(
     {"name", "email", "phone", "iban", "card", "national_id"}
 )
 """Kinds of personal data that tell one person from another."""
+DEVICE: frozenset[PersonalData | None] = frozenset({"mac", "ip"})
+"""Kinds that stand for a person where nothing better does."""
+_ENDS_AS_ID = re.compile(r"[a-z]{2,}(?:nr|nbr|num|uid|uuid|guid)|[a-z]{3,}(?:id|ids)")
+_NO_ID = re.compile(
+    r"(?:.*(?:covid|hybrid|grid|solid|fluid|android)|(?:un)?(?:paid|valid|void|rapid))"
+)
+_TOKEN = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+"""Random codes of devices, sessions and accounts."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,7 @@ class Subject:
 def find_subject(
     cells: Sequence[Cells],
     data: Mapping[str, PersonalData],
-    codes: Sequence[Ints],
+    codes: Mapping[str, Ints],
     stated: StatedRoles = NO_ROLES,
 ) -> Subject | None:
     """Return the subject of a table, None where each row is its own person.
@@ -47,17 +62,30 @@ def find_subject(
     Args:
         cells: columns that may hold persons.
         data: kinds of personal data found, by column.
-        codes: of all columns of the table, int64 [LOOKED_AT] each, their first rows.
+        codes: of all columns of the table by name, int64 [LOOKED_AT] each, their first rows.
         stated: roles that the user states.
     """
-    personal = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
+    decisive = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
+    decisive += [code for name, code in codes.items() if _is_known_to_others(name, code)]
+    row_is_person = any(
+        data.get(c.name) in ONE_PERSON - {"name"} and len(c.words) >= ROW_IS_PERSON * len(c.indices)
+        for c in cells
+    )
     candidates = {
         c.name: (c, why)
         for c in cells
         if c.name not in stated.ordinary
         and stated.roles.get(c.name) in (None, "personal_data")
-        and (why := _evidence(c, data, personal))
+        and not (row_is_person and data.get(c.name) == "name")
+        and (why := _evidence(c, data, decisive))
     }
+    if not candidates:
+        devices = [c for c in cells if data.get(c.name) in DEVICE and c.name not in stated.ordinary]
+        candidates = {
+            c.name: (c, "an address of a device that repeats")
+            for c in devices
+            if FEWEST_ROWS <= c.rows_a_value < MOST_ROWS and len(c.words) >= MIN_PERSONS
+        }
     if (subject := stated.subject()) is not None:
         others = tuple(name for name in candidates if name not in data)
         return Subject(subject, "stated in the description", others)
@@ -66,7 +94,7 @@ def find_subject(
 
     def rank(cells: Cells) -> tuple[int, bool, int]:
         head = cells.head(LOOKED_AT)
-        decided = sum(head.decides(other) for other in codes)
+        decided = sum(head.decides(other) for other in codes.values())
         named = vocabulary.says(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
         return decided, named, len(cells.words)
 
@@ -76,37 +104,59 @@ def find_subject(
 
 
 def _evidence(
-    cells: Cells, data: Mapping[str, PersonalData], personal: Sequence[Ints]
+    cells: Cells, data: Mapping[str, PersonalData], decisive: Sequence[Ints]
 ) -> str | None:
-    """Return why a column stands for persons, None if it does not."""
+    """Return why a column stands for persons, None if it does not.
+
+    decisive: codes of columns that are one person's: personal data, sex and birth, int64.
+    """
     kind = data.get(cells.name)
-    fewest = MIN_NAMED_PERSONS if kind in ONE_PERSON else MIN_PERSONS
+    named = vocabulary.says(cells.name, vocabulary.PERSON)
+    fewest = MIN_NAMED_PERSONS if kind in ONE_PERSON or named else MIN_PERSONS
     if not FEWEST_ROWS <= cells.rows_a_value < MOST_ROWS or len(cells.words) < fewest:
         return None
     if kind is not None:
         return f"{kind} that repeats" if kind in ONE_PERSON else None
     if vocabulary.says(cells.name, vocabulary.THING):
         return None
-    is_long = not cells.is_text and bool(large_numbers(cells.words))
-    if not (cells.is_coded or is_long or _is_named_id(cells.name)):
+    if not (cells.is_coded or _is_long(cells) or _is_named_id(cells.name)):
         return None
-    if any(cells.decides(codes) for codes in personal):
-        return "decides personal data"
-    if vocabulary.says(cells.name, vocabulary.PERSON):
+    if any(cells.decides(codes[: len(cells.indices)]) for codes in decisive):
+        return "decides what is one person's"
+    if named:
         return "named like a person's id"
-    if _parts(cells.name) & vocabulary.STRICT_IDENTIFIER:
+    if _parts(cells.name) & vocabulary.STRICT_IDENTIFIER or _ends_as_id(cells.name):
         return "an id that repeats"
-    return None
+    return "random codes that repeat" if all(map(_TOKEN.fullmatch, cells.words[:100])) else None
+
+
+def _is_known_to_others(name: str, codes: Ints) -> bool:
+    """Return whether a column is the sex or birth of persons, and differs between them."""
+    words = vocabulary.KNOWN_TO_OTHERS["sex"] | vocabulary.KNOWN_TO_OTHERS["birth"]
+    return vocabulary.says(name, words) and bool(np.ptp(codes)) if codes.size else False
+
+
+def _is_long(cells: Cells) -> bool:
+    """Return whether whole numbers are long and of one length, as ids are, and no amounts."""
+    if cells.is_text or vocabulary.says(cells.name, vocabulary.AMOUNT):
+        return False
+    lengths = {len(word) for word in cells.words}
+    return bool(large_numbers(cells.words)) or (len(lengths) == 1 and min(lengths) >= FEWEST_DIGITS)
 
 
 def _is_named_id(name: str) -> bool:
     """Return whether whole numbers under this name are ids, not counts or amounts."""
     is_person = vocabulary.says(name, vocabulary.PERSON)
-    if vocabulary.is_one_of(name, vocabulary.PERSON):
+    if vocabulary.is_one_of(name, vocabulary.PERSON) or _ends_as_id(name):
         return True
     if is_person and vocabulary.says(name, vocabulary.IDENTIFIER):
         return True
     return bool(_parts(name) & vocabulary.STRICT_IDENTIFIER)
+
+
+def _ends_as_id(name: str) -> bool:
+    """Return whether a part of the name ends as ids do: "kundnr", "respid"."""
+    return any(_ENDS_AS_ID.fullmatch(part) and not _NO_ID.fullmatch(part) for part in _parts(name))
 
 
 def _parts(name: str) -> set[str]:

@@ -32,6 +32,7 @@ PERSON = _WORDS["person"]
 KNOWN_TO_OTHERS = {kind: _WORDS[kind] for kind in ("birth", "age", "sex", "area", "job")}
 WEIGHT = _WORDS["weight"]
 THING = _WORDS["thing"]
+AMOUNT = _WORDS["amount"]
 IDENTIFIER = _WORDS["identifier"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]
 

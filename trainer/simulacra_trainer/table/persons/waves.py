@@ -13,6 +13,8 @@ from simulacra_trainer.table.columns.build import CleanColumn
 
 _NAMED = re.compile(r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o", re.I)
 MAX_WAVES = 60
+FEWEST_WAVES = 2
+"""Rows of an average person that show waves, if the name does not say so."""
 MIN_UNIQUE = 0.99
 """Share of the rows that no other row of the person shares its wave with."""
 
@@ -51,7 +53,10 @@ def _is_wave(column: CleanColumn, persons: Ints) -> bool:
     numbers = codes.cast(pa.int64()).to_numpy(zero_copy_only=False)
     pairs = np.unique(np.stack([persons, numbers]), axis=1)
     unique = pairs.shape[1] >= MIN_UNIQUE * len(persons)
-    return unique and (bool(_NAMED.search(schema.name)) or not _runs_within(pairs))
+    if not unique or _NAMED.search(schema.name):
+        return unique
+    several = len(persons) >= FEWEST_WAVES * len(np.unique(persons))
+    return several and not _runs_within(pairs)
 
 
 def _runs_within(pairs: Ints) -> bool:

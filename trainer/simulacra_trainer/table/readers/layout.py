@@ -111,7 +111,9 @@ def _further_lines(names: list[str], rows: Sequence[Row]) -> int:
     count = 0
     for place, row in enumerate(rows[:MOST_FURTHER]):
         later = rows[place + 1 :]
-        if len(row) != len(names) or not _is_further(row, later):
+        if len(row) != len(names):
+            break
+        if not (_is_further(row, later) or (place == 0 and _names_the_rest(names, row, later))):
             break
         count = place + 1
     return count
@@ -136,6 +138,20 @@ def _is_further(row: Row, later: Sequence[Row]) -> bool:
         return False
     unseen = [cell not in column for cell, column in zip(cells, below, strict=True) if cell]
     return sum(unseen) >= 0.8 * len(unseen) and len(later) > MOST_FURTHER
+
+
+def _names_the_rest(names: list[str], row: Row, later: Sequence[Row]) -> bool:
+    """Return whether a row names the columns that the first leaves out (SurveyMonkey).
+
+    It has words there, and blank cells where every other row has a value.
+    """
+    unnamed = [i for i, name in enumerate(names) if not name]
+    if not unnamed or len(later) <= MOST_FURTHER:
+        return False
+    if not all(row[i].strip() for i in unnamed) or any(map(_is_value, row)):
+        return False
+    blank = [i for i, cell in enumerate(row) if not cell.strip()]
+    return any(all(i < len(other) and other[i].strip() for other in later) for i in blank)
 
 
 def _is_label(cell: str) -> bool:
