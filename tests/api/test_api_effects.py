@@ -228,7 +228,7 @@ async def test_estimate_made_before_verdicts_is_never_upgraded(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("regions", "Did you mean 'region'?"),
+        ("regions", 'Did you mean "region"?'),
         ("zzzzzz", "GET the dataset's schema"),
     ],
 )

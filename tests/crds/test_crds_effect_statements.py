@@ -61,8 +61,8 @@ def test_each_wrong_column_is_named_with_its_place(
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("Age", "Did you mean 'age'?"),
-        ("regionn", "Did you mean 'region'?"),
+        ("Age", 'Did you mean "age"?'),
+        ("regionn", 'Did you mean "region"?'),
         ("income", "GET the dataset's schema for its columns."),
     ],
 )

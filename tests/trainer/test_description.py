@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyreadstat
 import pytest
@@ -19,6 +21,7 @@ from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.table.description.described import DescribedTable, clean_described
 from simulacra_trainer.table.description.layout import open_described
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.output.restore import restore
 
 ROWS = 120
 Columns = Mapping[str, Sequence[object]]
@@ -391,6 +394,37 @@ def test_stated_sets_and_grids_replace_found_ones(tmp_path: Path) -> None:
     wrong = {"name": "block", "fields": ["x", "answer", "w"]}
     found = faults(tmp_path, items, **{"x-simulacra": {"grids": [wrong]}})
     assert set(found) == {"/x-simulacra/grids/0/fields/1", "/x-simulacra/grids/0/fields/2"}
+
+
+def test_relation_that_the_list_leaves_out_is_not_kept(tmp_path: Path) -> None:
+    parts: dict[str, list[object]] = {
+        "net": [100 + i * 7 % 83 for i in range(ROWS)],
+        "tax": [1 + i * i % 31 for i in range(ROWS)],
+    }
+    parts["gross"] = [a + b for a, b in zip(parts["net"], parts["tax"], strict=True)]  # type: ignore[operator]
+    found = described(tmp_path, parts)
+    extension = found.document["schema"]["x-simulacra"]
+    total = {"kind": "linear", "column": "gross", "of": ["net", "tax"]}
+    assert total in extension["relations"]
+    path = upload(tmp_path, {**parts, **PLAIN})
+    assert read(path, found.document).document == found.document
+    none = described(tmp_path, parts, **{"x-simulacra": {"relations": []}})
+    assert none.clean.schema.relations == []
+    assert read(path, none.document).document == none.document
+    wrong = {"relations": [total, {"kind": "product", "column": "gross", "of": ["net", "tax"]}]}
+    assert set(faults(tmp_path, parts, **{"x-simulacra": wrong})) == {"/x-simulacra/relations/1"}
+
+
+def test_masked_personal_data_have_codes_of_the_same_form(tmp_path: Path) -> None:
+    plates: Columns = {"owner": [f"K-{'ABCD'[i % 4]}X {1000 + i * 17}" for i in range(ROWS)]}
+    own = {"role": "pii", "pii": "name", "replace": "mask"}
+    result = described(tmp_path, plates, {"name": "owner", "x-simulacra": own})
+    found = column(result, "owner")
+    assert (found.personal_data, found.masks[0].form) == ("name", "K-[ABCD]X ####")
+    assert field(result.document, "owner")["x-simulacra"]["replace"] == "mask"
+    clean = result.clean
+    cells = restore(clean.table, clean.schema, rng=np.random.default_rng(0))["owner"].to_pylist()
+    assert all(re.fullmatch(r"K-[ABCD]X \d{4,}", cell) for cell in cells)
 
 
 def test_missing_values_of_the_table_hold_for_fields_without_their_own(tmp_path: Path) -> None:

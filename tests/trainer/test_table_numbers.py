@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -219,6 +220,21 @@ def test_codes_far_above_a_scale_are_special_and_values_are_not(
 )
 def test_special_codes(counts: dict[float, int], codes: list[float]) -> None:
     assert special_codes(counts, sum(counts.values())) == codes
+
+
+def test_special_codes_come_back_as_often_and_only_in_gaps() -> None:
+    values = [[1, 2, 3, 4, 5, 5, 98, 99, 99, None][i % 10] for i in range(1000)]
+    clean = clean_table(pa.table({"c": values, "o": ["p", "q"] * 500}))
+    back = restore(clean.table, clean.schema, rng=np.random.default_rng(0))["c"].to_pylist()
+    counts = Counter(back)
+    assert counts[98] == pytest.approx(100, abs=35)
+    assert counts[99] == pytest.approx(200, abs=45)
+    assert 0 < counts[None] < 160
+    assert [b for b, v in zip(back, values, strict=True) if v in range(6)] == [
+        v for v in values if v in range(6)
+    ]
+    held = restore(clean.table, clean.schema, rng=np.random.default_rng(0), held={"c"})
+    assert set(held["c"].to_pylist()) == {1, 2, 3, 4, 5, None}
 
 
 def test_special_words_among_numbers_are_missing_and_named() -> None:

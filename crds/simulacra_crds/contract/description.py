@@ -7,7 +7,6 @@ resource. It may name some columns only, and of each only some properties. It is
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -140,13 +139,6 @@ def parse_description(document: object) -> Description:
 def property_path(name: str) -> tuple[str, ...]:
     """Return the path of a property in its field."""
     return (EXTENSION, name) if name in EXTENSION_PROPERTIES else (name,)
-
-
-def closest(word: str, words: Sequence[str]) -> str:
-    """Return ' Did you mean "x"?' for the word most like this one, or an empty text."""
-    known = {one.casefold(): one for one in words[:10_000] if len(one) <= 512}
-    near = difflib.get_close_matches(word[:512].casefold(), list(known), n=1, cutoff=0.6)
-    return f' Did you mean "{known[near[0]]}"?' if near else ""
 
 
 def _invalid(path: tuple[str | int, ...], detail: str) -> DescriptionInvalid:

@@ -39,7 +39,8 @@ FieldRole = Literal[
     "key", "subject", "foreign_key", "pii", "weight", "wave", "coordinate", "text", "none"
 ]
 FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
-Replacement = Literal["fake", "empty", "drop"]
+Replacement = Literal["fake", "mask", "empty", "drop"]
+RelationKind = Literal["linear", "product", "ratio", "not_above"]
 
 
 def _role(value: object) -> object:
@@ -218,6 +219,14 @@ class ColumnSet(ColumnGroup):
     counted: Annotated[Level, BeforeValidator(_cell)] | None = None
 
 
+class ColumnRelation(_Extension):
+    """A relation that holds in every row: what gives a column, or bounds it."""
+
+    kind: RelationKind
+    column: ColumnName
+    of: Annotated[list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS)]
+
+
 class TableExtension(_Extension):
     """`x-simulacra` of the table; subject and weights name columns."""
 
@@ -227,6 +236,7 @@ class TableExtension(_Extension):
     order: ColumnName | None = None
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None
+    relations: Annotated[list[ColumnRelation], Field(max_length=MAX_GROUPS)] | None = None
     source: Sources = Field(default_factory=dict)
     found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)

@@ -7,8 +7,8 @@ states that the treatment comes first, or in don't know. The API answers with th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
+from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.generation_conditions import FieldError, pointer
 from simulacra_crds.contract.schema import TableSchema
 
@@ -48,9 +48,8 @@ def check_statements(
 
 def unknown_column(name: str, names: Sequence[str]) -> str:
     """Return the error of a name that the schema lacks, with the closest name if one is near."""
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"Did you mean {close[0]!r}?" if close else "GET the dataset's schema for its columns."
-    return f"The schema has no such column. {hint}"
+    hint = closest(name, names) or " GET the dataset's schema for its columns."
+    return f"The schema has no such column.{hint}"
 
 
 def _error_of(

@@ -10,39 +10,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from simulacra_crds.contract.file_labels import declared_of, sets_of
-from simulacra_crds.contract.schema import CleaningNote, RelationSchema, SpecialValue, TableSchema
+from simulacra_crds.contract.file_labels import AnswerSet, declared_of, sets_of
+from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.relations.compute import formula
 from simulacra_trainer.relations.find import find_relations
-from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
-    datetime_column,
-    empty_column,
-    integer_column,
-    level_column,
-    numeric_column,
-    unlearned,
 )
 from simulacra_trainer.table.columns.dates import parse_dates
 from simulacra_trainer.table.columns.distinct_values import split_words
-from simulacra_trainer.table.columns.identifiers import is_row_number
 from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
-from simulacra_trainer.table.columns.numerals import MAX_DECIMALS, proven_decimal
-from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
-from simulacra_trainer.table.columns.specials import take_codes
+from simulacra_trainer.table.columns.numerals import proven_decimal
 from simulacra_trainer.table.columns.text import (
     TextOrigin,
-    clean_dictionary,
-    clean_levels,
-    clean_text,
-    note_specials,
 )
+from simulacra_trainer.table.columns.typed import typed_column
 from simulacra_trainer.table.columns.weights import (
     ask_about_weights,
     unknown_column,
@@ -51,6 +37,7 @@ from simulacra_trainer.table.columns.weights import (
 from simulacra_trainer.table.description.answers import of_columns, stated_sets
 from simulacra_trainer.table.description.columns import described_column, without_stated
 from simulacra_trainer.table.description.finish import finish_statements
+from simulacra_trainer.table.description.relations import stated_relations
 from simulacra_trainer.table.description.statements import Statements
 from simulacra_trainer.table.errors import InputError, too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
@@ -65,7 +52,6 @@ from simulacra_trainer.table.readers.names import (
 from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
 Vote = TypeVar("Vote", str, bool)
-MAX_YEAR = 9999
 SAMPLE_ROWS = 2_000
 """Rows of each text column that the vote on the decimal sign looks at."""
 
@@ -104,6 +90,37 @@ def clean_table(
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
     raw, unnamed = settle_unnamed(raw)
+    columns = _read_columns(raw, statements)
+    if weights is not None:
+        columns = _with_weights(columns, weights, raw.num_rows, statements)
+    check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
+    protected = protect_persons(raw, columns, statements)
+    columns, sets, grids = _finished(protected.columns, raw, statements)
+    _ask_about_weights(columns, statements)
+    _check_learned(columns)
+    notes = (raw.schema.metadata or {}).get(NOTES, b"").decode().splitlines()
+    schema = TableSchema(
+        rows=raw.num_rows,
+        persons=protected.persons,
+        columns=[c.schema for c in columns],
+        cleaning=[
+            *(CleaningNote(action=line) for line in [*notes, *unnamed]),
+            *(note for c in columns for note in c.notes),
+        ],
+        sets=sets,
+        grids=grids,
+    )
+    table = pa.table({name: values for c in columns for name, values in c.arrays()})
+    schema.relations = find_relations(table, schema)
+    if statements is not None:
+        schema.relations = stated_relations(schema.relations, statements)
+    schema.cleaning += [_relation_note(relation) for relation in schema.relations]
+    if protected.real is not None:
+        table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
+    return CleanTable(table, schema)
+
+
+def _read_columns(raw: pa.Table | RawTable, statements: Statements | None) -> list[CleanColumn]:
     metadata = raw.schema.metadata or {}
     source = metadata.get(ORIGIN)
     decimal, day_first = _conventions(raw)
@@ -114,52 +131,43 @@ def clean_table(
         doubles=source in (b"xlsx", b"spss"),
         names=frozenset(raw.column_names),
     )
-    columns = [
+    return [
         _declared_column(raw.field(i), raw.column(i), origin, statements)
         for i in range(raw.num_columns)
     ]
-    if weights is not None:
-        columns = _with_weights(columns, weights, raw.num_rows, statements)
-    check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
-    protected = protect_persons(raw, columns, statements)
-    columns = protected.columns
-    sets, grids = find_sets([c.schema for c in columns], sets_of(raw.schema))
-    if statements is not None:
-        schemas = [c.schema for c in columns]
-        sets = stated_sets(schemas, statements, sets, "sets")
-        grids = stated_sets(schemas, statements, grids, "grids")
-        columns = finish_statements(columns, statements)
-        kept = {c.schema.name for c in columns}
-        sets, grids = (of_columns(groups, kept) for groups in (sets, grids))
-    if not any(c.schema.kind == "weight" for c in columns):
-        for column in columns:
-            stated = statements.of(column.schema.name) if statements is not None else None
-            if stated is None or stated.role is None:
-                ask_about_weights(column)
-    learned = [c for c in columns if c.schema.learned]
-    if len(learned) < MIN_COLUMNS:
+
+
+def _finished(
+    columns: list[CleanColumn], raw: pa.Table | RawTable, statements: Statements | None
+) -> tuple[list[CleanColumn], list[AnswerSet], list[AnswerSet]]:
+    """Return the columns with what the user states, without dropped ones, and sets and grids."""
+    schemas = [c.schema for c in columns]
+    sets, grids = find_sets(schemas, sets_of(raw.schema))
+    if statements is None:
+        return columns, sets, grids
+    sets = stated_sets(schemas, statements, sets, "sets")
+    grids = stated_sets(schemas, statements, grids, "grids")
+    columns = finish_statements(columns, statements)
+    kept = {c.schema.name for c in columns}
+    return columns, of_columns(sets, kept), of_columns(grids, kept)
+
+
+def _ask_about_weights(columns: list[CleanColumn], statements: Statements | None) -> None:
+    if any(c.schema.kind == "weight" for c in columns):
+        return
+    for column in columns:
+        stated = statements.of(column.schema.name) if statements is not None else None
+        if stated is None or stated.role is None:
+            ask_about_weights(column)
+
+
+def _check_learned(columns: list[CleanColumn]) -> None:
+    learned = sum(c.schema.learned for c in columns)
+    if learned < MIN_COLUMNS:
         raise too_small(
-            f"The table has {len(learned)} usable columns; at least {MIN_COLUMNS} are needed.",
+            f"The table has {learned} usable columns; at least {MIN_COLUMNS} are needed.",
             "Columns that are empty, hold one value, free text or identifiers cannot be learned.",
         )
-    schema = TableSchema(
-        rows=raw.num_rows,
-        persons=protected.persons,
-        columns=[c.schema for c in columns],
-        cleaning=[
-            *(CleaningNote(action=line) for line in metadata.get(NOTES, b"").decode().splitlines()),
-            *(CleaningNote(action=line) for line in unnamed),
-            *(note for c in columns for note in c.notes),
-        ],
-        sets=sets,
-        grids=grids,
-    )
-    table = pa.table({name: values for c in columns for name, values in c.arrays()})
-    schema.relations = find_relations(table, schema)
-    schema.cleaning += [_relation_note(relation) for relation in schema.relations]
-    if protected.real is not None:
-        table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
-    return CleanTable(table, schema)
 
 
 def _relation_note(relation: RelationSchema) -> CleaningNote:
@@ -233,7 +241,7 @@ def _declared_column(
     if statements is not None and statement is not None:
         described = (field.name, decoded.values, origin, statement, statements.problems)
         result = described_column(*described)
-    result = result or _clean_column(field.name, decoded.values, origin)
+    result = result or typed_column(field.name, decoded.values, origin)
     if declared.labels:
         result.update(levels=label_levels(result.schema.levels, declared, decoded.codes))
     result.update(label=declared.label, missing_codes=missing_codes(declared))
@@ -245,110 +253,4 @@ def _declared_column(
     if decoded.codes:
         present = len(decoded.values) - decoded.values.null_count
         result.note("codes were replaced by their labels", present)
-    return result
-
-
-def _clean_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
-    kind = column.type
-    storage = str(kind)
-    if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
-        column = column.cast(kind.value_type)
-        kind = column.type
-    if column.null_count == len(column):
-        return empty_column(name, len(column), storage)
-    if pa.types.is_dictionary(kind):
-        return clean_dictionary(name, column)
-    if is_text(kind):
-        return clean_text(name, column, origin)
-    values = one_chunk(column)
-    if pa.types.is_boolean(kind):
-        codes = np.where(
-            values.is_null().to_numpy(zero_copy_only=False),
-            -1,
-            pc.fill_null(values, False).cast("int8"),
-        )
-        return level_column(name, "boolean", ["false", "true"], codes.astype(np.int32), storage)
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return _moment(name, values, storage)
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _number(name, values, storage, doubles=origin.doubles)
-    return _integer(name, values, storage)
-
-
-def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Clean dates and timestamps; zoned ones hold UTC."""
-    unit = (
-        pa.timestamp("s")
-        if pa.types.is_date32(values.type)
-        else pa.timestamp(getattr(values.type, "unit", "ms"))
-    )
-    years = pc.year(values.cast(unit))
-    in_calendar = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, MAX_YEAR))
-    lost = pc.sum(pc.invert(in_calendar)).as_py() or 0
-    values = pc.if_else(in_calendar, values, None)
-    if values.null_count == len(values):
-        return empty_column(name, len(values), storage)
-    result = datetime_column(name, values.cast(pa.timestamp("us"), safe=False), storage)
-    if lost:
-        result.note(f"dates outside the years 1 to {MAX_YEAR} were set to missing", lost)
-    return result
-
-
-def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> CleanColumn:
-    """Clean numbers; doubles that are all whole are integers, which pandas cannot store with gaps.
-
-    With `doubles` the format stores all numbers as doubles, so whole ones are written as int64.
-    """
-    scale = values.type.scale if pa.types.is_decimal(values.type) else None
-    numbers = values.cast(pa.float64())
-    finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
-    infinite = pc.sum(pc.is_inf(numbers)).as_py() or 0
-    numbers = pc.if_else(finite, numbers, None)
-    if numbers.null_count == len(numbers):
-        return empty_column(name, len(numbers), storage)
-    if (
-        scale is None
-        and not infinite
-        and pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
-        and _fits(numbers)
-    ):
-        return _integer(name, numbers.cast(pa.int64()), "int64" if doubles else storage)
-    numbers, codes = take_codes(numbers)
-    result = numeric_column(
-        name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
-    )
-    if infinite:
-        result.note("infinite numbers were set to missing", infinite)
-    return _with_codes(result, codes)
-
-
-def _fits(numbers: pa.Array) -> bool:
-    limits = pc.min_max(numbers).as_py()
-    return bool(max(-limits["min"], limits["max"]) < 2**53)
-
-
-def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Clean integers, and times of day and durations as counts of their unit."""
-    if pa.types.is_time32(values.type):
-        values = values.cast(pa.int32())
-    try:
-        numbers = values.cast(pa.int64())
-    except pa.ArrowInvalid:  # beyond int64: codes such as hashes, not quantities
-        return clean_levels(
-            name, split_words(pa.chunked_array([values.cast(pa.string())])), storage
-        )
-    if is_row_number(name, numbers):
-        return unlearned(name, "identifier", numbers, storage)
-    if is_postcode_name(name):
-        words = split_words(pa.chunked_array([numbers.cast(pa.string())]))
-        if coded := postcode_column(name, words, storage):
-            return coded
-    is_count = pa.types.is_time(values.type) or pa.types.is_duration(values.type)
-    numbers, codes = (numbers, []) if is_count else take_codes(numbers)
-    return _with_codes(integer_column(name, numbers, storage), codes)
-
-
-def _with_codes(result: CleanColumn, codes: list[SpecialValue]) -> CleanColumn:
-    result.update(specials=codes)
-    note_specials(result, codes)
     return result

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from simulacra_crds.contract.description import closest
 from simulacra_crds.contract.description_parts import EXTENSION, ColumnGroup
+from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.file_labels import AnswerSet
 from simulacra_crds.contract.schema import ColumnSchema, part_name
 from simulacra_trainer.table.columns.build import CleanColumn

@@ -6,33 +6,32 @@ so that all errors are found at once.
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from simulacra_crds.contract.description import closest
 from simulacra_crds.contract.file_labels import Declared
-from simulacra_crds.contract.schema import ColumnKind
 from simulacra_trainer.table.arrow_values import is_text
-from simulacra_trainer.table.columns.build import CleanColumn, level_column, unlearned
-from simulacra_trainer.table.columns.distinct_values import Words
-from simulacra_trainer.table.columns.numerals import ENOUGH, StatedNumber
-from simulacra_trainer.table.columns.periods import order_periods
+from simulacra_trainer.table.columns.build import CleanColumn, unlearned
+from simulacra_trainer.table.columns.numerals import StatedNumber
 from simulacra_trainer.table.columns.postcodes import postcode_column
 from simulacra_trainer.table.columns.text import (
     TextOrigin,
-    boolean_column,
-    clean_levels,
     clean_words,
-    date_column,
-    in_order,
     note_words,
     number_column,
     time_column,
 )
 from simulacra_trainer.table.description.answers import list_column
 from simulacra_trainer.table.description.cells import StatedCells, stated_cells, with_specials
-from simulacra_trainer.table.description.statements import Path, Problems, Statement
+from simulacra_trainer.table.description.kinds import (
+    boolean_of,
+    categories_of,
+    fault,
+    levels_of,
+    moment_of,
+    number_of,
+    period_of,
+)
+from simulacra_trainer.table.description.statements import Problems, Statement
 
 CODED_ROLES = ("key", "subject", "foreign_key", "pii")
 UNLIKE = (*CODED_ROLES, "text", "coordinate")
@@ -40,9 +39,6 @@ UNLIKE = (*CODED_ROLES, "text", "coordinate")
 READ = ("type", "format", "decimalChar", "groupChar", "bareNumber", "categories",
         "categoriesOrdered", "missingValues", "kind", "delimiter", "options")  # fmt: skip
 """Properties that decide how cells are read."""
-FEWEST_CELLS = 5
-"""Cells of a word that an error may name."""
-NOT_NUMBERS = "More than 1 % of the cells are no numbers of this form."
 
 
 def described_column(
@@ -120,181 +116,26 @@ def _read(
     if kind == "coordinate" or field.extension.role == "coordinate":
         result = number_column(name, words, storage, origin, StatedNumber(), coded=False)
         where = statement.at("kind", "role")
-        return result or _fault(problems, where, "The cells are no decimal degrees.")
+        return result or fault(problems, where, "The cells are no decimal degrees.")
     if field.type == "list" or statement.has("delimiter", "options"):
         return list_column(name, words, storage, origin.names, statement, problems)
     if field.categories is not None:
-        return _categories(name, cells, storage, origin, statement, problems)
+        return categories_of(name, cells, storage, origin, statement, problems)
     if kind == "postcode":
         return postcode_column(name, words, storage, stated=True)
     if kind == "period" or field.type in ("year", "yearmonth"):
-        return _period(name, words, storage, origin, statement, problems)
+        return period_of(name, words, storage, origin, statement, problems)
     if kind == "duration" or field.type == "duration":
         result = time_column(name, words, storage, origin, duration=True)
         result = result or number_column(name, words, storage, origin, StatedNumber())
         where = statement.at("kind", "type")
-        return result or _fault(problems, where, "The cells are no lengths of time.")
+        return result or fault(problems, where, "The cells are no lengths of time.")
     if kind == "boolean" or field.type == "boolean":
-        return _boolean(name, words, storage, origin, statement, problems)
+        return boolean_of(name, words, storage, origin, statement, problems)
     if field.type in ("number", "integer") or (is_number and field.type in (None, "any")):
-        return _number(name, words, storage, origin, statement, problems)
+        return number_of(name, words, storage, origin, statement, problems)
     if field.type in ("date", "datetime", "time"):
-        return _moment(name, words, storage, origin, statement, problems)
+        return moment_of(name, words, storage, origin, statement, problems)
     if field.type == "string" or field.categories_ordered is not None:
-        return _levels(name, words, storage, statement)
+        return levels_of(name, words, storage, statement)
     return clean_words(name, words, storage, origin)
-
-
-def _fault(problems: Problems, path: Path, detail: str) -> CleanColumn | None:
-    """Add an error; return None, which leaves the column to detection."""
-    problems.add(path, detail)
-    return None
-
-
-def _number(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
-    field = statement.field
-    implied = {".": ",", ",": "."}.get(field.group_char or "")
-    stated = StatedNumber(field.decimal_char or implied)
-    coded = field.missing_values is None
-    result = number_column(name, words, storage, origin, stated, coded=coded)
-    if result is None:
-        where = statement.at("decimalChar", "groupChar", "bareNumber", "type")
-        return _fault(problems, where, NOT_NUMBERS)
-    form = result.schema.form
-    if field.bare_number and form and (form.before.strip() or form.after.strip()):
-        _fault(problems, statement.at("bareNumber"), "Text stands around the digits; use false.")
-    if field.type == "integer" and result.schema.kind == "numeric":
-        return _fault(problems, statement.at("type"), 'Some numbers are not whole; use "number".')
-    return result
-
-
-def _moment(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
-    field = statement.field
-    if field.type == "time":
-        found = time_column(name, words, storage, origin, duration=False)
-        where = statement.at("type")
-        return found or _fault(problems, where, "More than 1 % of the cells are no times.")
-    pattern = field.format if field.format and "%" in field.format else None
-    result, ambiguous = date_column(name, words, storage, origin, pattern)
-    if ambiguous:
-        detail = "Day or month first? Use the format %d/%m/%Y or %m/%d/%Y, written as the cells."
-        return _fault(problems, statement.at("format", "type"), detail)
-    if result is None:
-        detail = "More than 1 % of the cells are no dates of this form."
-        return _fault(problems, statement.at("format", "type"), detail)
-    return result
-
-
-def _boolean(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
-    found = boolean_column(name, words, storage, origin)
-    if found is None and len(words.levels) <= 2:
-        order = pc.array_sort_indices(words.levels).to_numpy().astype(np.int64)
-        found = level_column(name, "boolean", *in_order(words, order), storage)
-    detail = "The column has more than two values; list its categories instead."
-    return found or _fault(problems, statement.at("kind", "type"), detail)
-
-
-def _period(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
-    """Return periods in order: a known form, or whole numbers such as years."""
-    levels = words.levels.to_pylist()
-    ordered = order_periods(levels)
-    if ordered is None and all(level.isdecimal() for level in levels):
-        ordered = sorted(levels, key=int)
-    if ordered is None:
-        detail = "The cells are no periods of one form; list the categories in order instead."
-        return _fault(problems, statement.at("kind", "type"), detail)
-    places = pc.index_in(pa.array(ordered), value_set=words.levels).to_numpy(zero_copy_only=False)
-    return level_column(name, "ordinal", *in_order(words, places.astype(np.int64)), storage)
-
-
-def _levels(name: str, words: Words, storage: str, statement: Statement) -> CleanColumn:
-    """Return words as levels; an order that the user states or denies wins over a found scale."""
-    result = clean_levels(name, words, storage)
-    ordered = statement.field.categories_ordered
-    levels = words.levels.to_pylist()
-    if ordered and result.schema.kind == "categorical" and all(map(str.isdecimal, levels)):
-        by_number = np.argsort([int(level) for level in levels], kind="stable")
-        return level_column(name, "ordinal", *in_order(words, by_number), storage)
-    if ordered is None or result.schema.kind not in ("categorical", "ordinal"):
-        return result
-    result.update(kind="ordinal" if ordered else "categorical", ordered=ordered)
-    return result
-
-
-def _categories(
-    name: str,
-    cells: StatedCells,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
-    """Return the stated levels, in their order if they have one."""
-    field, words = statement.field, cells.words
-    assert field.categories is not None
-    stated = [one.value for one in field.categories]
-    places = pc.index_in(pa.array(stated, pa.string()), value_set=words.levels).to_pylist()
-    known = np.zeros(len(words.levels), np.bool_)
-    known[[place for place in places if place is not None]] = True
-    absent = [i for i, place in enumerate(places) if place is None]
-    usual = words.levels.filter(pa.array(~known & (words.counts >= FEWEST_CELLS))).to_pylist()
-    for i in absent:
-        detail = f"No cell holds this level.{closest(stated[i], usual)}"
-        problems.add((*statement.at("categories"), i), detail)
-    lost = int(words.counts[~known].sum())
-    if not absent and lost > (1 - ENOUGH) * words.present:
-        share = f"{100 * lost / words.present:.0f} %"
-        detail = f"{share} of the cells hold none of these levels. List them too, or as missing."
-        return _fault(problems, statement.at("categories"), detail)
-    if absent:
-        return None
-    order = np.array([place for place in places if place is not None], np.int64)
-    kind = _level_kind(statement, len(order))
-    if origin.csv and cells.are_whole() and field.type in ("integer", "number"):
-        storage = "int64"
-    result = level_column(name, kind, *in_order(words, order), storage)
-    labels = {one.value: one.label for one in field.categories if one.label}
-    if labels:
-        levels = [
-            level.model_copy(update={"label": labels.get(level.value)})
-            for level in result.schema.levels
-        ]
-        result.update(levels=levels)
-    if lost:
-        result.note("cells with none of the described levels were set to missing", lost)
-    return result
-
-
-def _level_kind(statement: Statement, levels: int) -> ColumnKind:
-    field = statement.field
-    if field.extension.kind == "boolean" or field.type == "boolean":
-        return "boolean" if levels <= 2 else "categorical"
-    return "ordinal" if field.categories_ordered else "categorical"

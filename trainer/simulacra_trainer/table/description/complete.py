@@ -18,6 +18,7 @@ from simulacra_crds.contract.description_parts import (
 )
 from simulacra_crds.contract.file_labels import AnswerSet
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.description.relations import listed_relations
 from simulacra_trainer.table.description.statements import Statement, Statements
 
 Object = dict[str, Any]
@@ -60,10 +61,14 @@ def complete(
     if keys:
         table["primaryKey"] = [keys[0]["name"]]
         source["primaryKey"] = keys[0][EXTENSION]["source"]["role"]
-    for key, groups in (("sets", schema.sets), ("grids", schema.grids)):
-        sent = None if description is None else description.extension
+    lists = {
+        "sets": [_group(group) for group in schema.sets if len(group.columns) > 1],
+        "grids": [_group(group) for group in schema.grids if len(group.columns) > 1],
+        "relations": listed_relations(schema.relations),
+    }
+    sent = None if description is None else description.extension
+    for key, listed in lists.items():
         stated = sent is not None and sent.is_stated(key, getattr(sent, key))
-        listed = [_group(group) for group in groups if len(group.columns) > 1]
         if listed or stated:
             extension[key] = listed[:MAX_GROUPS]
             source[key] = "user" if stated else "detected"
@@ -71,7 +76,7 @@ def complete(
         values = {**layout.get("dialect", {}), "encoding": layout.get("encoding"), **table}
         extension["source"] = source
         parsed = TableExtension.model_validate(extension)
-        values |= {"sets": parsed.sets, "grids": parsed.grids}
+        values |= {key: getattr(parsed, key) for key in lists}
         extension["found"] = {n: mark(values[n]) for n in source if source[n] != "user"}
     document: Object = {
         "name": (description and description.name) or "table",

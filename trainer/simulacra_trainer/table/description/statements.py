@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from simulacra_crds.contract.description import (
     Description,
     DescriptionProblem,
-    closest,
     property_path,
 )
 from simulacra_crds.contract.description_parts import EXTENSION, FieldDescription
+from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.reasons import Reason
 from simulacra_trainer.table.errors import InputError
 

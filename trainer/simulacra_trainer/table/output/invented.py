@@ -109,6 +109,9 @@ class Inventor:
     def _drawer(
         self, column: ColumnSchema, number: int, as_number: bool
     ) -> Callable[[Ints, int], Words]:
+        if column.masks:
+            forms = [_places(mask, as_number) for mask in column.masks]
+            return lambda rows, attempt: self._codes(column, forms, number, rows, attempt)
         match column.personal_data:
             case "name" | "first_name" | "last_name":
                 return lambda rows, attempt: self._names(column, rows, attempt)
@@ -118,9 +121,6 @@ class Inventor:
                 return lambda rows, _: self._streets(column, rows)
             case "url" | "ip" | "mac" as kind:
                 return lambda rows, _: self._machines(kind, rows.size)
-        if column.masks:
-            forms = [_places(mask, as_number) for mask in column.masks]
-            return lambda rows, attempt: self._codes(column, forms, number, rows, attempt)
         return lambda rows, _: _objects([f"synthetic-{self._hex(16)}" for _ in rows])
 
     def _is_real(self, column: ColumnSchema, words: Words) -> npt.NDArray[np.bool_]:

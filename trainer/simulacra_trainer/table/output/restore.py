@@ -16,6 +16,7 @@ from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.postcodes import draw_codes
 from simulacra_trainer.table.output.answers import join_answers
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
+from simulacra_trainer.table.output.special_codes import with_special_codes
 from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
 from simulacra_trainer.table.persons.masks import count_out
 from simulacra_trainer.table.persons.real_values import RealValues
@@ -68,6 +69,8 @@ def restore(
                 column = column.model_copy(update={"decimals": COORDINATE_DECIMALS})
             if column.prefix is not None:
                 values = draw_codes(values, rng)
+            if column.kind in ("integer", "numeric") and column.name not in held:
+                values = with_special_codes(values, column, rng)
             array = _learned(values, column, kind)
         elif column.kind == "constant":
             array = _constant(column, kind, rows)

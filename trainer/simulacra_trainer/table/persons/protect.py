@@ -155,7 +155,8 @@ def _protected(
         return column
     if role is not None and cells is not None:
         evidence = [subject.evidence] if subject is not None and role == "subject" else []
-        return _unlearned(column, cells, role, data.get(cells.name), evidence, persons)
+        masked = cells.name in stated.masked
+        return _unlearned(column, cells, role, data.get(cells.name), evidence, persons, masked)
     if column.schema.name in stated.coordinates or (
         is_coordinate(column) and column.schema.name not in stated.ordinary
     ):
@@ -191,10 +192,11 @@ def _unlearned(
     kind: PersonalData | None,
     evidence: list[str],
     persons: Ints | None,
+    masked: bool = False,
 ) -> CleanColumn:
     numbers = _numbers(column, cells)
     above = 10 ** len(str(max(numbers))) - 1 if numbers and kind is None else None
-    form = form_of_people(kind, cells.words)
+    form = None if masked else form_of_people(kind, cells.words)
     schema = column.schema.model_copy(
         update={
             "kind": "identifier",

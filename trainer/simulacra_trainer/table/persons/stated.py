@@ -30,6 +30,7 @@ class StatedRoles:
         ordinary: columns that are no key and no personal data, whatever they look like.
         coordinates: columns of latitudes or longitudes.
         wave: column of the interviews of a person.
+        masked: personal data that are replaced by codes of their form, not by invented names.
     """
 
     roles: Mapping[str, ColumnRole] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class StatedRoles:
     ordinary: frozenset[str] = frozenset()
     coordinates: frozenset[str] = frozenset()
     wave: str | None = None
+    masked: frozenset[str] = frozenset()
 
     def subject(self) -> str | None:
         """Return the stated subject."""
@@ -66,7 +68,10 @@ def check_roles(cells: Sequence[Cells], statements: Statements) -> StatedRoles:
             statements.problems.add(statement.at("role"), detail)
             roles.pop(name)
     wave = next((n for n, one in statements.columns.items() if one.role == "wave"), None)
-    return StatedRoles(roles, data, frozenset(ordinary), frozenset(coordinates), wave)
+    masked = {n for n, one in statements.columns.items() if one.field.extension.replace == "mask"}
+    return StatedRoles(
+        roles, data, frozenset(ordinary), frozenset(coordinates), wave, frozenset(masked)
+    )
 
 
 def _contradiction(cells: Cells, role: ColumnRole | None) -> str | None:

@@ -1,0 +1,17 @@
+"""The hint of errors about a word that nothing is called by."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+MAX_WORDS = 10_000
+MAX_LENGTH = 512
+"""Bounds of what is compared, because the words may be a stranger's."""
+
+
+def closest(word: str, words: Sequence[str]) -> str:
+    """Return ' Did you mean "x"?' for the word most like this one, or an empty text."""
+    known = {one.casefold(): one for one in words[:MAX_WORDS] if len(one) <= MAX_LENGTH}
+    near = difflib.get_close_matches(word[:MAX_LENGTH].casefold(), list(known), n=1, cutoff=0.6)
+    return f' Did you mean "{known[near[0]]}"?' if near else ""

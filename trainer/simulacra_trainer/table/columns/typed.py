@@ -1,0 +1,140 @@
+"""Cleaning of a column by its Arrow type: text, booleans, moments, numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import SpecialValue
+from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.columns.build import (
+    CleanColumn,
+    datetime_column,
+    empty_column,
+    integer_column,
+    level_column,
+    numeric_column,
+    unlearned,
+)
+from simulacra_trainer.table.columns.distinct_values import split_words
+from simulacra_trainer.table.columns.identifiers import is_row_number
+from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
+from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
+from simulacra_trainer.table.columns.specials import take_codes
+from simulacra_trainer.table.columns.text import (
+    TextOrigin,
+    clean_dictionary,
+    clean_levels,
+    clean_text,
+    note_specials,
+)
+
+MAX_YEAR = 9999
+
+
+def typed_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
+    """Clean a column by its Arrow type; text by its words."""
+    kind = column.type
+    storage = str(kind)
+    if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
+        column = column.cast(kind.value_type)
+        kind = column.type
+    if column.null_count == len(column):
+        return empty_column(name, len(column), storage)
+    if pa.types.is_dictionary(kind):
+        return clean_dictionary(name, column)
+    if is_text(kind):
+        return clean_text(name, column, origin)
+    values = one_chunk(column)
+    if pa.types.is_boolean(kind):
+        codes = np.where(
+            values.is_null().to_numpy(zero_copy_only=False),
+            -1,
+            pc.fill_null(values, False).cast("int8"),
+        )
+        return level_column(name, "boolean", ["false", "true"], codes.astype(np.int32), storage)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _moment(name, values, storage)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _number(name, values, storage, doubles=origin.doubles)
+    return _integer(name, values, storage)
+
+
+def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
+    """Clean dates and timestamps; zoned ones hold UTC."""
+    unit = (
+        pa.timestamp("s")
+        if pa.types.is_date32(values.type)
+        else pa.timestamp(getattr(values.type, "unit", "ms"))
+    )
+    years = pc.year(values.cast(unit))
+    in_calendar = pc.and_(pc.greater_equal(years, 1), pc.less_equal(years, MAX_YEAR))
+    lost = pc.sum(pc.invert(in_calendar)).as_py() or 0
+    values = pc.if_else(in_calendar, values, None)
+    if values.null_count == len(values):
+        return empty_column(name, len(values), storage)
+    result = datetime_column(name, values.cast(pa.timestamp("us"), safe=False), storage)
+    if lost:
+        result.note(f"dates outside the years 1 to {MAX_YEAR} were set to missing", lost)
+    return result
+
+
+def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> CleanColumn:
+    """Clean numbers; doubles that are all whole are integers, which pandas cannot store with gaps.
+
+    With `doubles` the format stores all numbers as doubles, so whole ones are written as int64.
+    """
+    scale = values.type.scale if pa.types.is_decimal(values.type) else None
+    numbers = values.cast(pa.float64())
+    finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
+    infinite = pc.sum(pc.is_inf(numbers)).as_py() or 0
+    numbers = pc.if_else(finite, numbers, None)
+    if numbers.null_count == len(numbers):
+        return empty_column(name, len(numbers), storage)
+    if (
+        scale is None
+        and not infinite
+        and pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
+        and _fits(numbers)
+    ):
+        return _integer(name, numbers.cast(pa.int64()), "int64" if doubles else storage)
+    numbers, codes = take_codes(numbers)
+    result = numeric_column(
+        name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
+    )
+    if infinite:
+        result.note("infinite numbers were set to missing", infinite)
+    return _with_codes(result, codes)
+
+
+def _fits(numbers: pa.Array) -> bool:
+    limits = pc.min_max(numbers).as_py()
+    return bool(max(-limits["min"], limits["max"]) < 2**53)
+
+
+def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
+    """Clean integers, and times of day and durations as counts of their unit."""
+    if pa.types.is_time32(values.type):
+        values = values.cast(pa.int32())
+    try:
+        numbers = values.cast(pa.int64())
+    except pa.ArrowInvalid:  # beyond int64: codes such as hashes, not quantities
+        return clean_levels(
+            name, split_words(pa.chunked_array([values.cast(pa.string())])), storage
+        )
+    if is_row_number(name, numbers):
+        return unlearned(name, "identifier", numbers, storage)
+    if is_postcode_name(name):
+        words = split_words(pa.chunked_array([numbers.cast(pa.string())]))
+        if coded := postcode_column(name, words, storage):
+            return coded
+    is_count = pa.types.is_time(values.type) or pa.types.is_duration(values.type)
+    numbers, codes = (numbers, []) if is_count else take_codes(numbers)
+    return _with_codes(integer_column(name, numbers, storage), codes)
+
+
+def _with_codes(result: CleanColumn, codes: list[SpecialValue]) -> CleanColumn:
+    result.update(specials=codes)
+    note_specials(result, codes)
+    return result
