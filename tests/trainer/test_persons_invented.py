@@ -159,6 +159,13 @@ def test_codes_of_different_indexes_differ(count: int, seed: int) -> None:
     assert len(set(codes)) == count
 
 
+def test_what_all_words_begin_and_end_with_stays() -> None:
+    masks = learn_masks([f"FV/{i}/2024" for i in range(1, 60)])
+    assert {mask.form for mask in masks} == {r"FV/#/2024", r"FV/##/2024"}
+    codes = code_words(widened(places(masks[0]), 10_000), np.arange(50), np.random.default_rng(0))
+    assert all(re.fullmatch(r"FV/\d+/2024", code) for code in codes)
+
+
 def test_prefix_of_few_words_does_not_stay() -> None:
     [mask] = learn_masks([f"K7{i}" for i in range(9)])
     assert mask.form == "A##"

@@ -6,6 +6,7 @@ all others are drawn. Codes are counted out rather than drawn at random, so they
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 from collections import Counter, defaultdict
@@ -47,9 +48,10 @@ def _masks(words: Sequence[str], *, mixed: bool) -> list[MaskSchema]:
     groups: dict[str, list[str]] = defaultdict(list)
     for word in words:
         groups["".join(_class_of(letter, mixed) for letter in word)].append(word)
+    ends = _common_ends(words)
     largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:MAX_FORMS]
     return [
-        _mask(shape, members, len(members) / len(words))
+        _mask(shape, members, len(members) / len(words), ends)
         for shape, members in largest
         if len(members) >= MIN_WORDS
     ]
@@ -62,14 +64,31 @@ def _class_of(letter: str, mixed: bool) -> str:
     return letter
 
 
-def _mask(shape: str, members: Sequence[str], share: float) -> MaskSchema:
-    return MaskSchema(
-        form="".join(
-            _place(code, [word[at] for word in members]) if code in _DRAWN else _escaped(code)
-            for at, code in enumerate(shape)
-        ),
-        share=share,
-    )
+def _common_ends(words: Sequence[str]) -> tuple[int, int]:
+    """Return how many letters all words have in common at the start and at the end."""
+    if len(words) < MIN_WORDS_FOR_A_PREFIX:
+        return 0, 0
+    start = _shared(words)
+    return start, _shared([word[start:][::-1] for word in words])
+
+
+def _shared(words: Sequence[str]) -> int:
+    """Return how many letters all words begin with: those of the first and last in order."""
+    pairs = zip(min(words), max(words), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _mask(shape: str, members: Sequence[str], share: float, ends: tuple[int, int]) -> MaskSchema:
+    start, end = ends
+    form = ""
+    for at, code in enumerate(shape):
+        if at < start or at >= len(shape) - end:
+            form += _escaped(members[0][at])
+        elif code in _DRAWN:
+            form += _place(code, [word[at] for word in members])
+        else:
+            form += _escaped(code)
+    return MaskSchema(form=form, share=share)
 
 
 def _place(code: str, seen: Sequence[str]) -> str:
@@ -107,7 +126,8 @@ def possible(letters: Sequence[str]) -> int:
 def widened(letters: list[str], codes: int) -> list[str]:
     """Return the places with digits added behind the last one until they allow enough codes."""
     wider = list(letters)
-    digits = [i for i, choice in enumerate(wider) if choice[0].isdigit()]
+    free = [i for i, choice in enumerate(wider) if choice == string.digits]
+    digits = free or [i for i, choice in enumerate(wider) if choice[0].isdigit()]
     last = digits[-1] if digits else len(wider) - 1
     while possible(wider) < codes:
         wider.insert(last + 1, string.digits)
