@@ -129,7 +129,7 @@ def _parsed(
 
 
 def _are_clocks(texts: list[str], found: list[Parts | None]) -> bool:
-    """Return whether "14.30" is a time: so many amounts without one beyond .59 are no chance."""
+    """Return whether "14.30" is a time: amounts would go beyond .59."""
     hours = {one[0] // 3600 for one in found if one}
     all_clocks = None not in found and len(texts) >= _MANY_CLOCKS
     return all_clocks and max(hours) < 24 and len(hours) >= _MANY_HOURS
