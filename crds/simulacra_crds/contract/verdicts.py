@@ -71,8 +71,8 @@ def privacy(figures: Figures) -> Verdict:
     level = _worst(levels)
     if level == "unknown":
         sentence = "Copying was not measured: the fit had no unseen real rows to compare with."
-        remedy = "Treat generated rows like the table itself."
-        return Verdict(code="privacy", level=level, sentence=sentence, remedy=remedy)
+        treat = "Treat generated rows like the table itself."
+        return Verdict(code="privacy", level=level, sentence=sentence, remedy=treat)
     remedy = None if level == "good" else "Fit more rows or fewer columns, or fit with epsilon."
     if levels[0] in ("fair", "poor") and copies is not None and base is not None:
         sentence = (
@@ -98,8 +98,8 @@ def worth_verdict(worth: float | None, rows: int, kept: float | None) -> Verdict
     """
     if worth is None or kept is None:
         sentence = "What the rows are worth was not measured."
-        remedy = "Do not compute intervals or tests from generated rows."
-        return Verdict(code="worth", level="unknown", sentence=sentence, remedy=remedy)
+        avoid = "Do not compute intervals or tests from generated rows."
+        return Verdict(code="worth", level="unknown", sentence=sentence, remedy=avoid)
     sentence = f"{rows:,} rows are worth {worth:,.0f} respondents: intervals need evidence_weight."
     level = _at_least(round(kept, 2), KEPT_GOOD, KEPT_FAIR)
     remedy = None if level == "good" else "Use shares of single questions rather than relations."
