@@ -290,7 +290,7 @@ def _domain(column: Json) -> str:
 
 
 def _edge_row(edge: Json) -> tuple[Any, ...]:
-    arrow = "–" if edge["state"] == "undecided" else "→"
+    arrow = "→" if edge["state"] == "directed" else "–"
     return edge["source"], arrow, edge["target"], _number(edge["strength"])
 
 

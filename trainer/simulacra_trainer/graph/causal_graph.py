@@ -33,12 +33,12 @@ class GraphEdge(TypedDict):
     Attributes:
         source, target: columns.
         strength: share of the bootstrap graphs that have the edge in either direction.
-        state: directed: strength at least 0.95, and in 3 of 4 of these graphs in this direction;
-            undecided: as strong, but the data do not decide its direction, or it is proposed
-            background that nothing can cause; weak: strength 0.5 to 0.95.
+        state: directed: strength at least 0.95, and stated or suggested; undecided: as strong, but
+            nothing says which way; weak: strength 0.5 to 0.95.
         basis: what the direction rests on. stated: knowledge leaves one way; implied: the target is
-            computed from the source; suggested: data alone; undirected, weak: as the state. Absent
-            in graphs made before verdicts.
+            computed from the source; suggested: 85 % of the half-samples direct it the same way
+            (never into proposed background); undirected, weak: as the state. Absent in graphs made
+            before verdicts.
     """
 
     source: ColumnName
@@ -59,6 +59,10 @@ class CausalGraph(KubeModel):
         edges: edges to draw, those in at least half of the bootstrap graphs.
         rows: number of rows used (a sample of larger tables).
         bootstraps: number of resamples behind the strengths.
+        suggestions: whether half-samples were searched for suggested directions; not computed:
+            they would take too long for this table, so nothing is suggested; None in graphs made
+            before half-samples, whose suggestions are no better than a coin flip.
+        halves: number of half-samples searched; 0 where no direction was in question.
         complete: False if the time budget ended the search or the bootstraps early.
         knowledge: what was stated before the fit; empty in graphs made before verdicts.
     """
@@ -70,6 +74,8 @@ class CausalGraph(KubeModel):
     edges: Annotated[list[GraphEdge], Field(max_length=100_000)] = Field(default_factory=list)
     rows: int = Field(default=0, ge=0)
     bootstraps: int = Field(default=0, ge=0)
+    suggestions: Literal["computed", "not computed"] | None = None
+    halves: int = Field(default=0, ge=0)
     complete: bool = True
     knowledge: Knowledge = Field(default_factory=Knowledge)
 

@@ -1,14 +1,15 @@
 """Learning of the causal graph of a clean table within a CPU budget.
 
-Best order search with qNML on discretized columns gives the graph. Data and knowledge decide which
-edges are directed, and bootstrap resamples give the strength of each edge. The form of a function
-never decides a direction, because on real data that is no better than a coin flip.
+Best order search with qNML on discretized columns gives the graph, and bootstrap resamples give the
+strength of each edge. Knowledge directs edges; the data only suggest a direction, where
+half-samples find it again (`suggestions`). The form of a function never decides a direction,
+because on real data that is no better than a coin flip.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -23,22 +24,18 @@ from simulacra_trainer.graph.causal_graph import Basis, CausalGraph, GraphEdge, 
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
 from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
-from simulacra_trainer.graph.search import Found, OrderSearch, candidate_parents
+from simulacra_trainer.graph.search import Cards, Codes, Found, OrderSearch, candidate_parents
+from simulacra_trainer.graph.suggestions import Arrow, Suggestions, no_knowledge, suggest
+from simulacra_trainer.persons import Ints, persons_in
 
 SURE = 0.95
 """Strength from which an edge is certain."""
 SHOWN = 0.5
 """Strength from which an edge is drawn."""
-SAME_DIRECTION = 0.75
-"""Share of the bootstrap graphs with an edge that must agree on its direction."""
 SEARCH_SHARE = 0.6
 """Share of the time budget for the search; the rest is for the bootstraps."""
-
-_BASES: dict[State, Basis] = {
-    "directed": "suggested",
-    "undecided": "undirected",
-    "weak": "weak",
-}
+HALVES_BUDGET_S = 2.0
+"""CPU seconds for the half-samples, beside the budget."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def learn_graph(
         order = constraints.random_order(rng)
         dag = constraints.required
         empty = _graph(names, Found(order, dag, 0), dag, [], table.num_rows, True)
-        return empty.model_copy(update={"knowledge": knowledge})
+        return empty.model_copy(update={"knowledge": knowledge, "suggestions": "computed"})
     _compile()
     start = time.thread_time()
     candidates = candidate_parents(codes, cards, constraints, effort.strongest)
@@ -110,28 +107,64 @@ def learn_graph(
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     graph = _graph(names, found, pattern, patterns, table.num_rows, complete)
-    edges = with_basis(graph.edges, schema, constraints, names)
-    return graph.model_copy(update={"knowledge": knowledge, "edges": edges})
+    arrows = _arrows(graph, pattern & ~pattern.T, schema, constraints)
+    persons = persons_in(table, schema)
+    suggestions = _suggestions(codes, cards, arrows, persons, effort.strongest, rng)
+    edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
+    computed = "computed" if suggestions.complete else "not computed"
+    update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
+    return graph.model_copy(update=update | {"halves": suggestions.halves})
+
+
+def _arrows(
+    graph: CausalGraph, directed: BoolMatrix, schema: TableSchema, constraints: Constraints
+) -> list[Arrow]:
+    """Return the sure edges that the pattern directs and knowledge does not.
+
+    An edge into proposed background is none of them: nothing in a survey causes it.
+    """
+    proposed = {proposal.column for proposal in propose_background(schema)}
+    position = {column.name: i for i, column in enumerate(schema.learned())}
+    found = []
+    for edge in graph.edges:
+        a, b = position[edge["source"]], position[edge["target"]]
+        is_open = edge["state"] != "weak" and not constraints.directed[a, b]
+        if is_open and directed[a, b] and edge["target"] not in proposed:
+            found.append((a, b))
+    return found
+
+
+def _suggestions(
+    codes: Codes,
+    cards: Cards,
+    arrows: Sequence[Arrow],
+    persons: Ints | None,
+    strongest: int,
+    rng: np.random.Generator,
+) -> Suggestions:
+    if not arrows:
+        return Suggestions(frozenset(), 0, complete=True)
+    candidates = candidate_parents(codes, cards, no_knowledge(cards.size), strongest)
+    return suggest(codes, cards, candidates, arrows, persons, rng, HALVES_BUDGET_S)
 
 
 def with_basis(
-    edges: Sequence[GraphEdge], schema: TableSchema, constraints: Constraints, names: Sequence[str]
+    edges: Sequence[GraphEdge],
+    constraints: Constraints,
+    suggested: Collection[Arrow],
+    names: Sequence[str],
 ) -> list[GraphEdge]:
-    """Return the edges with the basis of their direction.
-
-    An edge into proposed background loses its arrow unless knowledge states it: on 29 survey
-    tables 27 of 58 arrows at such columns pointed into them.
-    """
-    proposed = {proposal.column for proposal in propose_background(schema)}
+    """Return the edges with their state and the basis of their direction."""
     position = {name: i for i, name in enumerate(names)}
     based = []
     for edge in edges:
-        is_stated = bool(constraints.directed[position[edge["source"]], position[edge["target"]]])
-        state, basis = edge["state"], _BASES[edge["state"]]
-        if state == "directed" and not is_stated and edge["target"] in proposed:
-            state, basis = "undecided", "undirected"
-        if is_stated and state != "weak":
-            basis = "stated"
+        a, b = position[edge["source"]], position[edge["target"]]
+        state: State = edge["state"]
+        basis: Basis = "weak" if state == "weak" else "undirected"
+        if state != "weak" and constraints.directed[a, b]:
+            state, basis = "directed", "stated"
+        elif (a, b) in suggested:
+            state, basis = "directed", "suggested"
         based.append(GraphEdge(**(edge | {"state": state, "basis": basis})))
     return based
 
@@ -165,7 +198,7 @@ def _graph(
     edges = [
         edge
         for a, b in np.argwhere(dag)
-        if (edge := _edge(names, int(a), int(b), pattern, patterns))["strength"] >= SHOWN
+        if (edge := _edge(names, int(a), int(b), patterns))["strength"] >= SHOWN
     ]
     edges.sort(key=lambda edge: -edge["strength"])
     return CausalGraph(
@@ -179,20 +212,10 @@ def _graph(
     )
 
 
-def _edge(
-    names: list[str], a: int, b: int, pattern: BoolMatrix, patterns: Sequence[BoolMatrix]
-) -> GraphEdge:
+def _edge(names: list[str], a: int, b: int, patterns: Sequence[BoolMatrix]) -> GraphEdge:
     """Return edge a -> b of the best graph with its strength; weak without bootstraps."""
     if not patterns:
         return GraphEdge(source=names[a], target=names[b], strength=SHOWN, state="weak")
-    present = sum(bool(p[a, b] or p[b, a]) for p in patterns)
-    same_direction = sum(bool(p[a, b] and not p[b, a]) for p in patterns)
-    strength = present / len(patterns)
-    state: State = "weak"
-    if strength >= SURE:
-        state = (
-            "directed"
-            if not pattern[b, a] and same_direction >= SAME_DIRECTION * present
-            else "undecided"
-        )
+    strength = sum(bool(p[a, b] or p[b, a]) for p in patterns) / len(patterns)
+    state: State = "undecided" if strength >= SURE else "weak"
     return GraphEdge(source=names[a], target=names[b], strength=strength, state=state)

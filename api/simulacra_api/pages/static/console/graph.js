@@ -7,10 +7,19 @@ import { layered } from "./layers.js";
 import { useLoad } from "./parts.js";
 
 const SHOWN = 21;
+const MAX_DRAWN = 80; // edges; with more, a drawing is unreadable and the list of one column's edges takes its place
+const MAX_LISTED = 60; // columns in the list at a time
 const LEAST_SCALE = 0.8; // names are not readable below it, so the drawing scrolls
 const BASES = { stated: "you said so", implied: "one is computed from the other", suggested: "suggested by the data alone", undirected: "direction open", weak: "seen in few resamples" };
-const FORMER = { directed: "suggested", undecided: "undirected", weak: "weak" }; // of graphs that say nothing of the basis
+const FORMER = { directed: "undirected", undecided: "undirected", weak: "weak" }; // of graphs that say nothing of the basis
 const basisOf = (edge) => edge.basis ?? FORMER[edge.state] ?? "weak";
+/** The edges to draw: an arrow suggested before half-samples decided on it is no better than a coin flip. */
+const shown = (graph) => graph.suggestions ? graph.edges : graph.edges.map((edge) => basisOf(edge) === "suggested" ? { ...edge, basis: "undirected" } : edge);
+const SUGGESTIONS = {
+  computed: "Dotted arrows are suggested by the data alone: in tests with known answers one in three such directions was wrong.",
+  "not computed": "Suggestions are not computed for this table: they would take too long. State the directions that you know.",
+};
+const FORMERLY = "This model is of an earlier version, which suggested directions too easily: none is shown. Fit again to have suggestions.";
 const hasHead = (basis) => basis !== "undirected" && basis !== "weak";
 const headOf = (basis) => (hasHead(basis) ? "url(#head)" : null);
 
@@ -39,15 +48,32 @@ function Edges({ graph, drawn, chosen, onChoose }) {
       <tbody>${graph.edges.filter(touches).map((edge) => html`<tr><td>${edge.source}</td><td>${edge.target}</td><td>${percent(edge.strength, 0)}</td><td>${BASES[basisOf(edge)]}</td></tr>`)}</tbody></table></div></details>`;
 }
 
+/** For a graph too wide to draw: the columns with their edges, by name. */
+function Listed({ graph, sought, chosen }) {
+  const near = useMemo(() => {
+    const found = new Map(graph.order.map((name) => [name, []]));
+    for (const edge of graph.edges) for (const [name, other] of [[edge.source, edge.target], [edge.target, edge.source]]) found.get(name).push([other, edge]);
+    return [...found].sort(([a, ones], [b, others]) => others.length - ones.length || a.localeCompare(b));
+  }, [graph]);
+  const word = sought.toLowerCase();
+  const wanted = near.filter(([name, edges]) => edges.length && (chosen ? name === chosen : name.toLowerCase().includes(word)));
+  const link = (name, edge) => !hasHead(basisOf(edge)) ? "–" : edge.source === name ? "→" : "←";
+  return html`<p class="quiet" role="status">${number(wanted.length)} columns with an edge${wanted.length > MAX_LISTED ? `; the ${MAX_LISTED} with the most edges are listed` : ""}.</p>
+    <ul class="by-column" aria-label="Edges by column">${wanted.slice(0, MAX_LISTED).map(([name, edges]) => html`<li key=${name}><h3>${name}</h3><ul>${edges.map(([other, edge]) => html`<li key=${other}>${link(name, edge)} ${other} <span class="quiet">${percent(edge.strength, 0)}, ${BASES[basisOf(edge)]}</span></li>`)}</ul></li>`)}</ul>`;
+}
+
 export function Graph({ session, dataset, onFit }) {
-  const [graph, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/graph`), [session, dataset.dataset_id]);
+  const [graph, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/graph`).then((found) => ({ ...found, edges: shown(found) })), [session, dataset.dataset_id]);
+  const [sought, setSought] = useState("");
   const [chosen, setChosen] = useState("");
-  const drawn = useMemo(() => graph?.edges.length ? layered(graph) : null, [graph]);
+  const wide = graph?.edges.length > MAX_DRAWN;
+  const drawn = useMemo(() => graph?.edges.length && !wide ? layered(graph) : null, [graph]);
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!graph) return html`<p role="status">Loading the graph</p>`;
   return html`<section aria-labelledby="graph-title"><div class="head"><h2 id="graph-title">Causal graph</h2>
-    ${drawn && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
-    <p class="quiet lead">Learned from ${number(dataset.rows)} rows. Solid arrows are what you said, or what a column is computed from. Dotted arrows are suggested by the data alone: in tests with known answers one in three such directions was wrong. Lines are what stays associated when the others are held; which way they act, the data alone rarely tell. The wider an edge, the more of ${graph.bootstraps} resamples agree on it.</p>
-    ${drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
+    ${wide && html`<div class="field inline"><label for="sought-column">Find a column</label><input id="sought-column" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div>`}
+    ${(drawn || wide) && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
+    <p class="quiet lead">Learned from ${number(dataset.rows)} rows. Solid arrows are what you said, or what a column is computed from. ${SUGGESTIONS[graph.suggestions] ?? FORMERLY} Lines are what stays associated when the others are held; which way they act, the data alone rarely tell. The wider an edge, the more of ${graph.bootstraps} resamples agree on it.</p>
+    ${wide ? html`<${Listed} graph=${graph} sought=${sought} chosen=${chosen} />` : drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
     <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} onFit=${onFit} />`;
 }
