@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from effect_results import effect_result
 from simulacra_crds.contract.answers import (
     PRECISIONS,
     VERDICT_KINDS,
@@ -16,7 +17,7 @@ from simulacra_crds.contract.answers import (
     Sensitivity,
     Yardstick,
 )
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.effects.places import Places, read_places
@@ -198,6 +199,9 @@ SCHEMA = TableSchema(
     columns=[
         *(ColumnSchema(name=n, kind="numeric", storage="x") for n in ("age", "sex", "t", "m", "y")),
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
+        ColumnSchema(
+            name="media", kind="multi", storage="string", levels=[LevelSchema(value="TV", share=1)]
+        ),
     ],
 )
 TIERS = Knowledge(tiers=[["age"], ["t", "m"], ["y"]])
@@ -210,14 +214,19 @@ def _read(knowledge: Knowledge = TIERS, **lists: object) -> Places:
 
 def test_tiers_say_nothing_of_columns_outside_them_or_of_the_treatments_own() -> None:
     places = _read()
-    assert (places.before, places.after, places.unknown) == (["age"], [], ["sex", "m"])
+    assert (places.before, places.after, places.unknown) == (
+        ["age"],
+        [],
+        ["sex", "m", "media: TV"],
+    )
     assert places.order == "stated"
     assert [s.origin for s in places.statements] == ["tiers", "tiers"]
 
 
 def test_lists_of_the_question_count_before_tiers_and_name_their_author() -> None:
     places = _read(before=["sex"], after=["m"], dont_know=["age", "y"], author="ada")
-    assert (places.before, places.after, places.unknown) == (["sex"], ["m"], ["age"])
+    assert (places.before, places.after) == (["sex"], ["m"])
+    assert places.unknown == ["age", "media: TV"]
     assert places.order == "unstated"
     assert {s.author for s in places.statements} == {"ada"}
 
@@ -237,6 +246,8 @@ def test_required_edges_place_columns_and_can_reverse_the_question() -> None:
         ({"after": ["t"]}, "/after/0"),
         ({"before": ["age"], "dont_know": ["age"]}, "/dontKnow/0"),
         ({"before": ["y"]}, "/before/0"),
+        ({"before": ["media: TV", "media"]}, "/before/1"),
+        ({"negative_controls": ["media"]}, "/negativeControls/0"),
     ],
 )
 def test_invalid_list_is_rejected_with_a_pointer(lists: dict[str, object], pointer: str) -> None:
@@ -244,3 +255,11 @@ def test_invalid_list_is_rejected_with_a_pointer(lists: dict[str, object], point
         _read(**lists)
     assert caught.value.pointer == pointer
     assert "nobody" not in caught.value.message
+
+
+def test_figures_of_a_status_are_short() -> None:
+    """Kubectl prints a number with all its digits."""
+    result = effect_result()
+    result.estimate.effect = -0.9144836293847561
+    assert (result.summary.effect, result.summary.rows) == (-0.9145, 100)
+    assert result.estimate.effect == -0.9144836293847561

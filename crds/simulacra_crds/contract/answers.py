@@ -26,6 +26,8 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
 """From the least to the most that may be claimed."""
 PRECISIONS: tuple[Precision, ...] = ("very thin", "not significant", "thin support", "clear")
 """From the least to the most precise."""
+STATUS_DIGITS = 4
+"""Significant digits of a status's figures; the artifact has all."""
 
 
 class Statement(KubeModel):
@@ -181,9 +183,15 @@ class EffectResult(KubeModel):
 
     @property
     def summary(self) -> Estimate:
-        """The figures without names, safe for a status."""
-        return self.estimate
+        """The figures without names, for a status; short, because kubectl prints all digits."""
+        figures = self.estimate.model_dump()
+        short = {k: _short(v) if isinstance(v, float) else v for k, v in figures.items()}
+        return Estimate.model_validate(short)
 
     def to_json(self) -> str:
         """Return the result as JSON, camelCase."""
         return self.model_dump_json(by_alias=True)
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.{STATUS_DIGITS}g}")

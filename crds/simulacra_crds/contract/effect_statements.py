@@ -1,7 +1,8 @@
 """Checks of what a causal question states about columns: before, after, don't know, controls.
 
 A column is in one list at most, and the treatment in none. The outcome may be in after, which
-states that the treatment comes first, or in don't know. The API answers with these entries at once.
+states that the treatment comes first, or in don't know. The API answers with these entries at once,
+and the pod checks them again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.generation_conditions import FieldError, pointer
+from simulacra_crds.contract.generation_conditions import FieldError, pointer, several_answers
 from simulacra_crds.contract.schema import TableSchema
 
 TWICE = "The column is in two lists, or twice in one. Name it once."
@@ -64,6 +65,8 @@ def _error_of(
         return OUTCOME
     if not column.learned:
         return NOT_LEARNED
+    if column.kind == "multi":
+        return several_answers(column)
     if field == "negative_controls" and not (column.is_numeric or column.kind == "boolean"):
         return CONTROL
     return None

@@ -126,18 +126,28 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
 def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
     """Return exact arms if enough rows have both numbers, else windows of the nearest rows."""
     exact = [values == value, values == baseline]
-    if min(int(rows.sum()) for rows in exact) >= max(MIN_EXACT, EXACT_SHARE * values.size):
+    if all(are_enough(rows) for rows in exact):
         return "levels", [Arm(rows, None) for rows in exact]
     spread = max(float(values.std()), 1e-300) if values.size else 1.0
     arms = []
     for own, other in ((value, baseline), (baseline, value)):
         distance = (values - own) / spread
-        size = min(max(int(WINDOW_SHARE * values.size), MIN_WINDOW), values.size)
-        reach = np.sort(np.abs(distance))[size - 1] if size else 0.0
+        reach = window_reach(distance)
         rows = (np.abs(distance) <= reach) & (np.abs(values - own) < np.abs(values - other))
         in_range = bool(values.size) and bool(values.min() <= own <= values.max())
         arms.append(Arm(rows, distance, in_range))
     return "window", arms
+
+
+def are_enough(rows: Flags) -> bool:
+    """Return whether so many rows have exactly a number that it needs no window."""
+    return int(rows.sum()) >= max(MIN_EXACT, EXACT_SHARE * rows.size)
+
+
+def window_reach(distance: Floats) -> float:
+    """Return the absolute distance, float64 [n] without missing ones, of the window's last row."""
+    size = min(max(int(WINDOW_SHARE * distance.size), MIN_WINDOW), distance.size)
+    return float(np.sort(np.abs(distance))[size - 1]) if size else 0.0
 
 
 def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:

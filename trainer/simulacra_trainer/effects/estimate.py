@@ -57,20 +57,25 @@ def estimate_effect(
         raise InputError(Reason.REQUEST_INVALID, message, detail)
     places = read_places(graph.knowledge, schema, request, contrast.outcome_column)
     found = find(estimator, places, graph)
-    verdict = judge(
-        Evidence(
-            treatment=request.treatment,
-            outcome=contrast.outcome_column,
-            places=places,
-            effects=found.effects,
-            missing=found.missing,
-            failure=found.failure,
-            sensitivity=found.sensitivity,
-        )
+    result = _result(estimator, places, found)
+    result.segments = _segments(estimator, found)
+    result.warnings = [*_warnings(estimator, places, found, graph)]
+    return result
+
+
+def _result(estimator: Estimator, places: Places, found: Findings) -> EffectResult:
+    """Return the answer without segments and warnings."""
+    request, contrast = estimator.request, estimator.contrast
+    evidence = Evidence(
+        treatment=request.treatment,
+        outcome=contrast.outcome_column,
+        places=places,
+        effects=found.effects,
+        missing=found.missing,
+        failure=found.failure,
+        sensitivity=found.sensitivity,
     )
-    segments: list[SegmentEffect] = []
-    if request.segment is not None and found.runs:
-        segments = list(segment_effects(estimator.table, request.segment, found.runs))
+    verdict = judge(evidence)
     figures = _figures(found, contrast).model_copy(
         update={"verdict": verdict.kind, "identified": verdict.kind == "assumed"}
     )
@@ -94,9 +99,14 @@ def estimate_effect(
         checks=[one.check for one in found.checked],
         sensitivity=found.sensitivity,
         segment=request.segment,
-        segments=segments,
-        warnings=[*_warnings(estimator, places, found, graph)],
     )
+
+
+def _segments(estimator: Estimator, found: Findings) -> list[SegmentEffect]:
+    segment = estimator.request.segment
+    if segment is None or not found.runs:
+        return []
+    return [*segment_effects(estimator.table, segment, found.runs)]
 
 
 def _span(found: Findings) -> Span | None:

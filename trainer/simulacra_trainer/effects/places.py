@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulacra_crds.contract.answers import Origin, Statement
+from simulacra_crds.contract.effect_statements import check_statements
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
@@ -20,8 +21,12 @@ from simulacra_trainer.table.errors import InputError
 
 Order = Literal["stated", "unstated", "reversed"]
 Place = Literal["before", "after", "unknown"]
-LISTS = ("before", "after", "dont_know")
-POINTERS = {"before": "/before", "after": "/after", "dont_know": "/dontKnow"}
+WIRE_NAMES = {
+    "before": "before",
+    "after": "after",
+    "dont_know": "dontKnow",
+    "negative_controls": "negativeControls",
+}
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,10 @@ def read_places(
         outcome: column of the outcome.
 
     Raises:
-        InputError: a list of the request names an unknown column, the treatment or a column twice,
-            or says that the outcome comes first; the pointer names the entry.
+        InputError: as `check_statements`; the pointer names the first wrong entry.
     """
     names = [column.name for column in schema.learned()]
-    _check_lists(names, request, outcome)
+    _check_lists(request, outcome, schema)
     place, origin = stated_places(knowledge, schema, request.treatment)
     for name in request.dont_know:
         place[name] = "unknown"
@@ -119,24 +123,13 @@ def statements(
                 )
 
 
-def _check_lists(names: list[str], request: EstimateRequest, outcome: str) -> None:
-    seen: set[str] = set()
-    for field in LISTS:
-        for i, name in enumerate(getattr(request, field)):
-            pointer = f"{POINTERS[field]}/{i}"
-            if name not in names:
-                message = "The model has no column of this name."
-                raise _invalid(pointer, message, f"Unknown or not learned: {name!r}.")
-            if name == request.treatment:
-                raise _invalid(pointer, "The list names the treatment.", "Remove it.")
-            if name in seen:
-                message = "A column is in two places."
-                raise _invalid(pointer, message, f"Name {name!r} once.")
-            if field == "before" and name == outcome:
-                message = "The outcome cannot come before the treatment."
-                raise _invalid(pointer, message, "Exchange treatment and outcome, or remove it.")
-            seen.add(name)
-
-
-def _invalid(pointer: str, message: str, what: str) -> InputError:
-    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}", pointer)
+def _check_lists(request: EstimateRequest, outcome: str, schema: TableSchema) -> None:
+    lists = {field: getattr(request, field) for field in WIRE_NAMES}
+    for error in check_statements(lists, request.treatment, outcome, schema):
+        field, at = error.pointer.removeprefix("/").split("/")
+        raise InputError(
+            Reason.REQUEST_INVALID,
+            "A list of the question names a column that it cannot have.",
+            error.detail,
+            f"/{WIRE_NAMES[field]}/{at}",
+        )

@@ -14,13 +14,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.effects.aipw import CLIP
-from simulacra_trainer.effects.contrast import (
-    EXACT_SHARE,
-    MIN_EXACT,
-    MIN_WINDOW,
-    WINDOW_SHARE,
-    Flags,
-)
+from simulacra_trainer.effects.contrast import Flags, are_enough, window_reach
 from simulacra_trainer.effects.features import (
     LEVEL_KINDS,
     Floats,
@@ -93,11 +87,9 @@ def _has_value(table: pa.Table, schema: TableSchema, name: str, value: float | s
     if not known.size or not known.min() <= wanted <= known.max():
         return None
     exact: Flags = values == wanted
-    if exact.sum() >= max(MIN_EXACT, EXACT_SHARE * known.size):
+    if are_enough(known == wanted):
         return exact
-    distance = np.abs(values - wanted)
-    size = min(max(int(WINDOW_SHARE * known.size), MIN_WINDOW), known.size)
-    return distance <= np.sort(distance[~np.isnan(distance)])[size - 1]
+    return np.abs(values - wanted) <= window_reach(known - wanted)
 
 
 def _propensity(

@@ -10,6 +10,7 @@ from simulacra_crds.contract.answers import Statement, Verdict
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.effects.places import stated_places, statements
+from simulacra_trainer.effects.verdict import MAX_TRIED
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 COUNTERFACTUAL_ASSUMPTION = (
@@ -42,7 +43,7 @@ def identify(trained: TrainedModel, request: GenerateRequest) -> Identification 
     Rows under do() need the causes of the fixed columns (truncated factorization: Pearl, 2009,
     ch. 3). Pairs also need the mechanism of every column that changes, and so the direction of
     every edge there. The graph alone decides neither: assumed needs a stated place of every column
-    relative to the fixed ones.
+    relative to the fixed ones, and suggested at most MAX_TRIED columns without one.
     """
     if not request.interventions:
         return None
@@ -73,8 +74,11 @@ def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) 
         )
         return Verdict(kind="assumed", text=text, rests_on=said)
     asked = _asked(trained, unknown)
-    if is_open:
+    unplaced = max(len(others) for others in unknown.values())
+    if is_open or unplaced > MAX_TRIED:
         text = "Open: the rows depend on what comes first."
+        if unplaced > MAX_TRIED:
+            text += f" Nobody placed {unplaced} columns; not every choice among them was tried."
         if asked is not None:
             text += f" What would settle most: does {asked[0]} come before or after {asked[1]}?"
         return Verdict(kind="open", text=text, rests_on=said, asks=asked and asked[0])
