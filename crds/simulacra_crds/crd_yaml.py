@@ -24,7 +24,8 @@ _DROPPED = {"title", "$defs", "discriminator", "propertyNames"}
 FIXED_SPEC = {
     "Dataset": ("weights",),
     "Model": (
-        "datasetRef", "family", "knowledge", "privacy", "privacyLevel", "seed", "resources",
+        "datasetRef", "family", "knowledge", "stated", "privacy", "privacyLevel", "seed",
+        "resources",
     ),
     "GenerationJob": (
         "modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards",

@@ -76,7 +76,11 @@ async def test_knowledge_of_the_form_reaches_the_model(
         await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE)))
     ).status_code == 202
     model = await world.cluster.get(MODELS, model_name(dataset_name("acme", key)), "tenant-acme")
-    assert model["spec"]["knowledge"] == KNOWLEDGE | {"forbidden": []}
+    assert model["spec"]["knowledge"] == KNOWLEDGE | {
+        "forbidden": [],
+        "confirmed": [],
+        "background": "ask",
+    }
     other = await http.send(form(http, key, {}, knowledge=json.dumps(KNOWLEDGE | {"required": []})))
     assert other.json()["code"] == "simio_idempotency_conflict"
     assert (

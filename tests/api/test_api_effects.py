@@ -187,6 +187,7 @@ async def test_statements_reach_the_resource_and_the_answer(
                 "later": ["price"],
                 "origin": "request",
                 "author": "client",
+                "author_kind": None,
                 "time": None,
             }
         ],

@@ -8,15 +8,28 @@ from typing import Any
 import httpx2
 import pytest
 
+from simulacra_api.datasets.refit import records
+from simulacra_api.tenancy.idempotency import fingerprint
+from simulacra_api.uploads.schemas import UploadFields
 from simulacra_crds.contract.names import model_name
+from simulacra_crds.kinds.base import API_VERSION
+from simulacra_crds.kinds.model import Knowledge, Model
 from simulacra_crds.kube.client import MODELS
 
 KNOWLEDGE = {
     "tiers": [["segment"], ["price"]],
     "required": [{"source": "segment", "target": "price"}],
     "forbidden": [],
+    "confirmed": [],
+    "background": "ask",
 }
-NOTHING: dict[str, Any] = {"tiers": [], "required": [], "forbidden": []}
+NOTHING: dict[str, Any] = {
+    "tiers": [],
+    "required": [],
+    "forbidden": [],
+    "confirmed": [],
+    "background": "ask",
+}
 
 
 async def test_new_knowledge_replaces_the_model(
@@ -42,6 +55,9 @@ async def test_new_knowledge_replaces_the_model(
     second = await world.cluster.get(MODELS, name, "tenant-acme")
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     assert second["spec"]["knowledge"] == KNOWLEDGE
+    said = {record["part"]: record for record in second["spec"]["stated"]}
+    assert set(said) == {"tiers", "required"}
+    assert said["tiers"]["author"]
     assert 86_000 < second["spec"]["retentionSeconds"] <= 86_400
     assert second["metadata"]["ownerReferences"] == first["metadata"]["ownerReferences"]
     await acme.fit(ready)
@@ -124,3 +140,30 @@ async def test_refit_keeps_privacy_and_family_of_a_deleted_model(
     spec = (await world.cluster.get(MODELS, name, "tenant-acme"))["spec"]
     assert (spec["privacy"], spec["family"]) == ({"epsilon": 2.5, "delta": 1e-6}, "forest")
     assert spec["knowledge"] == KNOWLEDGE
+
+
+def test_each_part_of_the_knowledge_keeps_its_author_until_it_changes() -> None:
+    knowledge = Knowledge(tiers=[["a"]], confirmed=[["b"]])
+    first = records(knowledge, "ada", None)
+    assert [(record["part"], record["author"]) for record in first] == [
+        ("tiers", "ada"),
+        ("confirmed", "ada"),
+    ]
+    spec = {"datasetRef": {"name": "d"}, "knowledge": knowledge.to_wire(), "stated": first}
+    model = Model.model_validate(
+        {"apiVersion": API_VERSION, "kind": "Model", "metadata": {"name": "m"}, "spec": spec}
+    )
+    changed = knowledge.model_copy(update={"tiers": [["c"]], "background": "auto"})
+    second = {record["part"]: record["author"] for record in records(changed, "bo", model)}
+    assert second == {"tiers": "bo", "confirmed": "ada", "background": "bo"}
+
+
+def test_knowledge_of_earlier_releases_keeps_the_digest_of_its_upload() -> None:
+    """Else a retry across an upgrade would count as another request."""
+    former = {"tiers": [["a"]], "required": [], "forbidden": []}
+    fields = UploadFields.model_validate({"knowledge": former})
+    assert fields.digest == fingerprint(
+        {"retention_seconds": 86_400, "family": "auto", "knowledge": former}
+    )
+    auto = UploadFields.model_validate({"knowledge": former | {"background": "auto"}})
+    assert auto.digest != fields.digest

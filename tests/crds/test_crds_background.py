@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from simulacra_crds.contract.background import propose_background, words
+from simulacra_crds.contract.background import (
+    bind_background,
+    open_proposals,
+    propose_background,
+    words,
+)
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.kinds.model import Edge, Knowledge
 
 
 def _levels(count: int) -> list[LevelSchema]:
@@ -69,3 +75,28 @@ def test_other_columns_are_not_proposed(column: ColumnSchema) -> None:
 
 def test_names_split_at_case_digits_and_signs() -> None:
     assert words("parentsEduc_at16 SEX") == ["parents", "educ", "at", "16", "sex"]
+
+
+SURVEY = TableSchema(
+    rows=100,
+    columns=[
+        _number("age", 18, 89),
+        _category("female"),
+        _category("region_at_16", 9),
+        _number("tv_hours", 0, 24),
+    ],
+)
+
+
+def test_proposals_bind_only_on_request_and_never_against_other_knowledge() -> None:
+    assert bind_background(Knowledge(), SURVEY) == Knowledge()
+    auto = Knowledge(background="auto")
+    assert bind_background(auto, SURVEY).confirmed == [["age", "female"], ["region_at_16"]]
+    assert open_proposals(bind_background(auto, SURVEY), SURVEY) == []
+    partly = Knowledge(
+        background="auto",
+        tiers=[["tv_hours"], ["female"]],
+        required=[Edge(source="tv_hours", target="region_at_16")],
+        confirmed=[["age"]],
+    )
+    assert bind_background(partly, SURVEY) == partly

@@ -56,6 +56,18 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
         (known("a b c", "da cd"), "/required/1", CYCLE),
         (known(required="ab bc ca"), "/required/2", CYCLE),
         (Knowledge(required=[Edge(source="a", target="id")]), "/required/0", NOT_LEARNED),
+        (Knowledge(confirmed=[["a"], ["x"]]), "/confirmed/1/0", UNKNOWN),
+        (Knowledge(tiers=[["a"]], confirmed=[["b", "a"]]), "/confirmed/0/1", TWICE),
+        (
+            Knowledge(confirmed=[["a"]], required=[Edge(source="b", target="a")]),
+            "/required/0",
+            CYCLE,
+        ),
+        (
+            Knowledge(confirmed=[["a"], ["b"]], required=[Edge(source="b", target="a")]),
+            "/required/0",
+            CYCLE,
+        ),
     ],
 )
 def test_contradiction_is_named_by_its_pointer(knowledge: Knowledge, at: str, detail: str) -> None:
@@ -68,7 +80,13 @@ def test_contradiction_is_named_by_its_pointer(knowledge: Knowledge, at: str, de
 
 
 @pytest.mark.parametrize(
-    "knowledge", [known(), known("ab cd", "ac bd ab", "cd"), known("a", "bc cd", "db")]
+    "knowledge",
+    [
+        known(),
+        known("ab cd", "ac bd ab", "cd"),
+        known("a", "bc cd", "db"),
+        known("b d", "ab cb").model_copy(update={"confirmed": [["a"], ["c"]]}),
+    ],
 )
 def test_consistent_knowledge_is_accepted(knowledge: Knowledge) -> None:
     assert check_knowledge(knowledge, SCHEMA) == []

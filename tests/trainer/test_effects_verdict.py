@@ -4,10 +4,14 @@ more, a statement less.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from effect_results import effect_result
 from simulacra_crds.contract.answers import (
@@ -19,7 +23,7 @@ from simulacra_crds.contract.answers import (
 )
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.kinds.model import Edge, Knowledge, KnowledgeRecord
 from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.table.errors import InputError
@@ -263,3 +267,62 @@ def test_figures_of_a_status_are_short() -> None:
     result.estimate.effect = -0.9144836293847561
     assert (result.summary.effect, result.summary.rows) == (-0.9145, 100)
     assert result.estimate.effect == -0.9144836293847561
+
+
+def test_confirmed_background_places_columns_and_names_who_confirmed_it() -> None:
+    time = datetime(2026, 11, 27, tzinfo=UTC)
+    knowledge = Knowledge(confirmed=[["sex"], ["age"]])
+    stated = [KnowledgeRecord(part="confirmed", author="ada", time=time)]
+    request = EstimateRequest(treatment="t", value=1, baseline=0, outcome="y")
+    places = read_places(knowledge, SCHEMA, request, "y", stated)
+    assert (places.before, places.order) == (["age", "sex"], "unstated")
+    (said,) = places.statements
+    assert (said.origin, said.author, said.time, said.author_kind) == (
+        "proposed",
+        "ada",
+        time,
+        "client",
+    )
+    automatic = [KnowledgeRecord(part="background", author="ada", time=time)]
+    (said,) = read_places(knowledge, SCHEMA, request, "y", automatic).statements
+    assert (said.author, said.author_kind) == ("ada", "automatic")
+
+
+@st.composite
+def _stated(draw: st.DrawFn) -> tuple[Knowledge, dict[str, list[str]]]:
+    """Consistent knowledge and lists: a random order, of which each part says something."""
+    order = ["sex", "age", *draw(st.permutations(["t", "m", "y"]))]
+    tiers = [[name] for name in order if draw(st.booleans())]
+    confirmed = [["sex"]] if ["sex"] not in tiers and draw(st.booleans()) else []
+    pairs = draw(st.sets(st.sampled_from([*itertools.combinations(order, 2)]), max_size=2))
+    required = [Edge(source=a, target=b) for a, b in sorted(pairs)]
+    others = [name for name in order if name != "t"]
+    lists: dict[str, list[str]] = {"before": [], "after": []}
+    for name in others:
+        if draw(st.booleans()):
+            lists["before" if order.index(name) < order.index("t") else "after"].append(name)
+    lists["before"] = [name for name in lists["before"] if name != "y"]
+    return Knowledge(tiers=tiers, confirmed=confirmed, required=required), lists
+
+
+@settings(max_examples=60, deadline=None)
+@given(_stated(), st.data())
+def test_dropping_a_piece_of_knowledge_never_places_a_column_or_the_order(
+    said: tuple[Knowledge, dict[str, list[str]]], data: st.DataObject
+) -> None:
+    """So no verdict rises: it needs fewer unplaced columns, or a stated order."""
+    knowledge, lists = said
+    full = _read(knowledge, **lists)
+    part = data.draw(st.sampled_from(["tiers", "confirmed", "required", "before", "after"]))
+    source = lists[part] if part in lists else getattr(knowledge, part)
+    if not source:
+        return
+    at = data.draw(st.integers(0, len(source) - 1))
+    kept = [one for i, one in enumerate(source) if i != at]
+    if part in lists:
+        less = _read(knowledge, **(lists | {part: kept}))
+    else:
+        less = _read(knowledge.model_copy(update={part: kept}), **lists)
+    assert set(less.before) <= set(full.before)
+    assert set(less.after) <= set(full.after)
+    assert less.order in ("unstated", full.order)

@@ -250,3 +250,16 @@ def test_no_arrow_is_drawn_into_proposed_background_unless_it_is_stated() -> Non
     at_age = [edge for edge in stated.edges if "age" in (edge["source"], edge["target"])]
     assert {(edge["source"], edge["basis"]) for edge in at_age} == {("age", "stated")}
     assert CausalGraph.from_json(stated.to_json()).knowledge == tiers
+
+
+def test_confirmed_background_comes_before_all_other_columns_and_is_audited() -> None:
+    """a and b meet in age, so without knowledge both arrows point into it."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 2000))
+    table = pa.table({"a": a, "b": b, "age": a + b + 0.3 * rng.normal(size=2000)})
+    graph = learn_graph(table, _schema(table), Knowledge(confirmed=[["age"]]), seed=0)
+    at_age = [edge for edge in graph.edges if "age" in (edge["source"], edge["target"])]
+    assert {(edge["source"], edge["basis"]) for edge in at_age} == {("age", "stated")}
+    assert graph.audit is not None
+    assert (graph.audit.arrows, graph.audit.wrong) == (2, 2)
+    assert learn_graph(table, _schema(table), Knowledge(), seed=0).audit is None

@@ -9,6 +9,7 @@ request again creates it.
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import FIT, REFIT
@@ -20,7 +21,7 @@ from simulacra_crds.contract.knowledge import check_knowledge
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import API_VERSION, MIN_RETENTION_SECONDS, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.model import Knowledge, Model
+from simulacra_crds.kinds.model import Knowledge, KnowledgeRecord, Model
 from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, Object
 
 
@@ -71,9 +72,25 @@ async def erase_model(repository: TenantRepository, dataset: Dataset, model: Mod
     await request_deletion(repository, MODELS, model)
 
 
+def records(knowledge: Knowledge, client: str, before: Model | None) -> list[Object]:
+    """Return who stated each part of the knowledge: the client, or whoever stated it before."""
+    nothing = Knowledge()
+    former = {record.part: record for record in before.spec.stated} if before else {}
+    found = []
+    for part in get_args(KnowledgeRecord.model_fields["part"].annotation):
+        said = getattr(knowledge, part)
+        if said == getattr(nothing, part):
+            continue
+        record = former.get(part)
+        if before is None or record is None or getattr(before.spec.knowledge, part) != said:
+            record = KnowledgeRecord(part=part, author=client, time=utcnow())
+        found.append(record.to_wire())
+    return found
+
+
 def _fit(model: Model) -> Object:
     """Return how a model was to be fit, except its knowledge."""
-    others = {"suspend", "knowledge", "dataset_ref", "retention_seconds"}
+    others = {"suspend", "knowledge", "stated", "dataset_ref", "retention_seconds"}
     return model.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=others)
 
 
@@ -100,6 +117,7 @@ async def create_model(
     spec = fit | {
         "datasetRef": {"name": name},
         "knowledge": knowledge.model_dump(by_alias=True),
+        "stated": records(knowledge, repository.caller.client_id, before),
         "retentionSeconds": max(int(left.total_seconds()), MIN_RETENTION_SECONDS),
     }
     body = manifest(repository, MODELS, model_name(name), spec, dataset=name, owner=owner)

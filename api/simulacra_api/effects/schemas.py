@@ -99,6 +99,10 @@ class StatementBody(BaseModel):
         " proposed: recognized by the service and confirmed."
     )
     author: str | None = None
+    author_kind: Literal["client", "automatic"] | None = Field(
+        default=None,
+        description="client: the author stated it; automatic: background auto.",
+    )
     time: datetime | None = None
 
 

@@ -46,6 +46,7 @@ _KEEP_HELP = (
 )
 _LATER_FIELDS = ("knowledge", "weights", "epsilon", "delta", "privacy", "description")
 _LATER_FLAGS = ("hold", "keep_source")
+_LATER_KNOWLEDGE = ("confirmed", "background")
 _Epsilon = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 _Delta = Annotated[float, Field(ge=1e-12, le=1e-3, allow_inf_nan=False)]
 
@@ -126,7 +127,15 @@ class UploadFields(BaseModel):
         """Fingerprint of the request, without absent fields that later releases added."""
         absent = {field for field in _LATER_FIELDS if getattr(self, field) is None}
         absent |= {field for field in _LATER_FLAGS if not getattr(self, field)}
-        return fingerprint(self.model_dump(mode="json", exclude=absent))
+        exclude: dict[str, Any] = dict.fromkeys(absent, True)
+        if self.knowledge is not None:
+            former = Knowledge()
+            exclude["knowledge"] = {
+                field
+                for field in _LATER_KNOWLEDGE
+                if getattr(self.knowledge, field) == getattr(former, field)
+            }
+        return fingerprint(self.model_dump(mode="json", exclude=exclude))
 
 
 class FormFields(UploadFields):

@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
+from simulacra_api.datasets.refit import records
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import FIT
 from simulacra_api.quotas.quota_usage import storage_full
@@ -130,9 +131,11 @@ class UploadWriter:
         spec: Object = {
             "datasetRef": {"name": dataset_name},
             "retentionSeconds": fields.retention_seconds,
-            **({"knowledge": known.model_dump(by_alias=True)} if known else {}),
             **fields.fit,
         }
+        if known is not None:
+            spec["knowledge"] = known.model_dump(by_alias=True)
+            spec["stated"] = records(known, self._repository.caller.client_id, None)
         body = manifest(self._repository, MODELS, name, spec, dataset=dataset_name, owner=dataset)
         try:
             await self._cluster.create(MODELS, body, self._namespace)

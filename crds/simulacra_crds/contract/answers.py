@@ -15,6 +15,7 @@ from simulacra_crds.kinds.effect_estimate import Estimate, Population, Precision
 
 Method = Literal["aipw", "aipw-window"]
 Origin = Literal["request", "tiers", "required", "proposed"]
+AuthorKind = Literal["client", "automatic"]
 CheckName = Literal["graph against itself", "placebo", "negative control", "overlap"]
 VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "unanswerable",
@@ -37,6 +38,8 @@ class Statement(KubeModel):
         origin: request: of this question; tiers or required: knowledge of the model; proposed:
             recognized by the product and confirmed by a person.
         author, time: who said it and when; None if that was not recorded.
+        author_kind: client: the author stated it; automatic: the product recognized it, and the
+            author asked for that (`background: auto`).
     """
 
     earlier: list[ColumnName]
@@ -44,6 +47,7 @@ class Statement(KubeModel):
     origin: Origin
     author: str | None = Field(default=None, max_length=256)
     time: Timestamp | None = None
+    author_kind: AuthorKind | None = None
 
 
 class Verdict(KubeModel):

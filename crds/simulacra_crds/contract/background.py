@@ -1,7 +1,7 @@
 """Background columns proposed by name, label and data: what nothing else in a survey can cause.
 
-A proposal never binds by itself. A person confirms it (then it is knowledge, with origin
-`proposed`); until then no arrow is drawn into a proposed column.
+A proposal never binds by itself. A person confirms it, or asks for `background: auto` (then it is
+knowledge, with origin `proposed`); until then no arrow is drawn into a proposed column.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.base import ColumnName, KubeModel
+from simulacra_crds.kinds.model import Knowledge
 
 Group = Literal["fielding", "born with", "origin"]
 
@@ -71,6 +72,28 @@ def propose_background(schema: TableSchema) -> list[BackgroundProposal]:
                 found.append(proposal)
                 break
     return found
+
+
+def open_proposals(knowledge: Knowledge, schema: TableSchema) -> list[BackgroundProposal]:
+    """Return the proposals that the knowledge does not place or contradict."""
+    placed = {name for tier in (*knowledge.tiers, *knowledge.confirmed) for name in tier}
+    placed |= {edge.target for edge in knowledge.required}
+    return [found for found in propose_background(schema) if found.column not in placed]
+
+
+def bind_background(knowledge: Knowledge, schema: TableSchema) -> Knowledge:
+    """Return the knowledge with its open proposals confirmed, if it asks for that."""
+    found = open_proposals(knowledge, schema) if knowledge.background == "auto" else []
+    if not found:
+        return knowledge
+    tiers = [list(tier) for tier in knowledge.confirmed]
+    for tier in sorted({proposal.tier for proposal in found}):
+        columns = [proposal.column for proposal in found if proposal.tier == tier]
+        if tier < len(tiers):
+            tiers[tier] += columns
+        else:
+            tiers.append(columns)
+    return knowledge.model_copy(update={"confirmed": tiers})
 
 
 def words(text: str) -> list[str]:

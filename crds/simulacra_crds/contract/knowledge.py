@@ -6,7 +6,7 @@ matrices), in plain Python so that the API can answer at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -34,12 +34,12 @@ def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[FieldErro
 def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
     known = {column.name for column in [*schema.columns, *schema.learned()]}
     seen: set[str] = set()
-    for i, tier in enumerate(knowledge.tiers):
-        for j, name in enumerate(tier):
+    for field, tiers in (("tiers", knowledge.tiers), ("confirmed", knowledge.confirmed)):
+        for i, j, name in _places(tiers):
             names = {name, *schema.parts_of(name)}
             if name not in known or names & seen:
                 detail = TWICE if names & seen else UNKNOWN
-                yield FieldError(pointer=pointer("tiers", i, j), detail=detail)
+                yield FieldError(pointer=pointer(field, i, j), detail=detail)
             seen |= names
     for field, edges in (("required", knowledge.required), ("forbidden", knowledge.forbidden)):
         for i, edge in enumerate(edges):
@@ -48,6 +48,10 @@ def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
                     yield FieldError(pointer=pointer(field, i, end), detail=UNKNOWN)
             if edge.source == edge.target:
                 yield FieldError(pointer=pointer(field, i), detail=SELF)
+
+
+def _places(tiers: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, str]]:
+    return ((i, j, name) for i, tier in enumerate(tiers) for j, name in enumerate(tier))
 
 
 def _edges(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
@@ -67,9 +71,20 @@ def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
     """Return the index of a required edge that contradicts tiers or other edges, None without one.
 
     Between two tiers the order has a gate, after every column of the earlier tier and before every
-    column of the later one.
+    column of the later one. Confirmed background has gates of its own, before all other columns.
     """
     order: TopologicalSorter[str | int] = TopologicalSorter()
+    first = {
+        part for tier in knowledge.confirmed for name in tier for part in schema.parts_of(name)
+    }
+    for column in schema.learned():
+        if column.name not in first:
+            order.add(column.name, -1)
+    for gate, tier in enumerate(knowledge.confirmed, -1 - len(knowledge.confirmed)):
+        for name in (part for column in tier for part in schema.parts_of(column)):
+            order.add(name, gate)
+            order.add(gate + 1, name)
+        order.add(gate + 1, gate)
     for gate, tier in enumerate(knowledge.tiers):
         for name in (part for column in tier for part in schema.parts_of(column)):
             order.add(name, gate)

@@ -29,7 +29,13 @@ from simulacra_crds.kinds.base import (
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.kinds.effect_estimate import Estimate, NegativeControls, Population
 from simulacra_crds.kinds.generation_job import Attainment, ConditionSet
-from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge, PrivacyLevel
+from simulacra_crds.kinds.model import (
+    DifferentialPrivacy,
+    FamilyName,
+    Knowledge,
+    KnowledgeRecord,
+    PrivacyLevel,
+)
 
 Columns = Annotated[list[ColumnName], Field(max_length=2_000)]
 
@@ -178,6 +184,7 @@ class FitRequest(KubeModel):
 
     family: FamilyName = "auto"
     knowledge: Knowledge = Field(default_factory=Knowledge)
+    stated: list[KnowledgeRecord] = Field(default_factory=list)
     privacy: DifferentialPrivacy | None = None
     privacy_level: PrivacyLevel = "standard"
     seed: int = 0

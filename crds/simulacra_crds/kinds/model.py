@@ -19,6 +19,7 @@ from simulacra_crds.kinds.base import (
     PrinterColumn,
     Resource,
     RetainedSpec,
+    Timestamp,
     WorkStatus,
     cel_rules,
 )
@@ -67,6 +68,26 @@ class Knowledge(KubeModel):
     )
     required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
     forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
+    confirmed: list[Tier] = Field(
+        default_factory=list,
+        max_length=4,
+        description="Lists of background columns, earliest first: they come before all other "
+        "columns. The graph of a model proposes some, with reasons.",
+    )
+    background: Literal["ask", "auto"] = Field(
+        default="ask",
+        description="auto: proposed background columns that no tier names count as confirmed.",
+    )
+
+
+class KnowledgeRecord(KubeModel):
+    """Who stated a part of the knowledge, and when."""
+
+    part: Literal["tiers", "required", "forbidden", "confirmed", "background"] = Field(
+        description="The field of knowledge."
+    )
+    author: str = Field(max_length=256, description="The client that stated it.")
+    time: Timestamp = Field(description="When it was first stated.")
 
 
 class DifferentialPrivacy(KubeModel):
@@ -183,6 +204,11 @@ class ModelSpec(RetainedSpec):
     knowledge: Knowledge = Field(
         default_factory=Knowledge,
         description="Causal knowledge of the user; binding for the fit.",
+    )
+    stated: list[KnowledgeRecord] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Who stated each part of the knowledge; answers repeat it. The API fills it.",
     )
     privacy: DifferentialPrivacy | None = Field(
         default=None,

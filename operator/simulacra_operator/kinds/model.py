@@ -27,6 +27,7 @@ def _request(seen: Observed) -> KubeModel:
     return FitRequest(
         family=spec.family,
         knowledge=spec.knowledge,
+        stated=spec.stated,
         privacy=spec.privacy,
         privacy_level=spec.privacy_level,
         seed=spec.seed,

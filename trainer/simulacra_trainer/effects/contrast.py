@@ -140,7 +140,7 @@ def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design,
 
 
 def are_enough(rows: Flags) -> bool:
-    """Return whether so many rows have exactly a number that it needs no window."""
+    """Return whether the rows with exactly a number suffice without a window."""
     return int(rows.sum()) >= max(MIN_EXACT, EXACT_SHARE * rows.size)
 
 

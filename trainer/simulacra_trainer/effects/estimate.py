@@ -55,7 +55,7 @@ def estimate_effect(
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
         detail = f"{message} Choose columns with fewer missing values."
         raise InputError(Reason.REQUEST_INVALID, message, detail)
-    places = read_places(graph.knowledge, schema, request, contrast.outcome_column)
+    places = read_places(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
     found = find(estimator, places, graph)
     result = _result(estimator, places, found)
     result.segments = _segments(estimator, found)

@@ -1,26 +1,29 @@
 """Which columns come before the treatment, which after it, and which nobody placed.
 
-The lists of the question count first, then the tiers and required edges of the model. A column that
-neither places is unknown: tiers say nothing of columns outside them, or of the treatment's own.
+The lists of the question count first, then what the model knows: tiers, required edges, confirmed
+background. A column that none of them places is unknown: tiers say nothing of columns outside them,
+or of the treatment's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.contract.answers import Origin, Statement
+from simulacra_crds.contract.answers import AuthorKind, Origin, Statement
 from simulacra_crds.contract.effect_statements import check_statements
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.kinds.model import Knowledge, KnowledgeRecord
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 
 Order = Literal["stated", "unstated", "reversed"]
 Place = Literal["before", "after", "unknown"]
+ORIGINS: tuple[Origin, ...] = ("request", "tiers", "required", "proposed")
 WIRE_NAMES = {
     "before": "before",
     "after": "after",
@@ -50,7 +53,11 @@ class Places:
 
 
 def read_places(
-    knowledge: Knowledge, schema: TableSchema, request: EstimateRequest, outcome: str
+    knowledge: Knowledge,
+    schema: TableSchema,
+    request: EstimateRequest,
+    outcome: str,
+    records: Sequence[KnowledgeRecord] = (),
 ) -> Places:
     """Return the places of all learned columns.
 
@@ -59,6 +66,7 @@ def read_places(
         schema: of the table.
         request: with valid treatment.
         outcome: column of the outcome.
+        records: who stated the knowledge.
 
     Raises:
         InputError: as `check_statements`; the pointer names the first wrong entry.
@@ -79,7 +87,7 @@ def read_places(
         after=[name for name in others if place[name] == "after"],
         unknown=[name for name in others if place[name] == "unknown"],
         order=orders[place[outcome]],
-        statements=[*statements(request.treatment, place, origin, request)],
+        statements=[*statements(request.treatment, place, origin, records, request)],
     )
 
 
@@ -93,11 +101,15 @@ def stated_places(
     place: dict[str, Place] = dict.fromkeys(names, "unknown")
     origin: dict[str, Origin] = {}
     tier = {name: i for i, tier in enumerate(knowledge.tiers) for name in tier}
+    background = {name for tier in knowledge.confirmed for name in tier}
     for i, name in enumerate(names):
         if known[i, at] or known[at, i]:
             place[name] = "before" if known[i, at] else "after"
             in_tiers = name in tier and treatment in tier and tier[name] != tier[treatment]
-            origin[name] = "tiers" if in_tiers else "required"
+            if name in background or treatment in background:
+                origin[name] = "proposed"
+            else:
+                origin[name] = "tiers" if in_tiers else "required"
     return place, origin
 
 
@@ -105,22 +117,40 @@ def statements(
     treatment: str,
     place: dict[str, Place],
     origin: dict[str, Origin],
+    records: Sequence[KnowledgeRecord] = (),
     request: EstimateRequest | None = None,
 ) -> Iterator[Statement]:
-    """Yield what was said, by origin; author and time are those of the request's own lists."""
-    origins: tuple[Origin, ...] = ("request", "tiers", "required")
-    for source in origins:
-        own = request if source == "request" else None
-        author = None if own is None else own.author
-        time = None if own is None else own.stated_at
+    """Yield what was said, by origin, with the author and time of the request or the records."""
+    for source in ORIGINS:
+        author, time, author_kind = _author(source, records, request)
         said = [name for name in place if place[name] != "unknown" and origin[name] == source]
         before = [name for name in said if place[name] == "before"]
         after = [name for name in said if place[name] == "after"]
         for earlier, later in ((before, [treatment]), ([treatment], after)):
             if earlier and later:
                 yield Statement(
-                    earlier=earlier, later=later, origin=source, author=author, time=time
+                    earlier=earlier,
+                    later=later,
+                    origin=source,
+                    author=author,
+                    time=time,
+                    author_kind=author_kind,
                 )
+
+
+def _author(
+    origin: Origin, records: Sequence[KnowledgeRecord], request: EstimateRequest | None
+) -> tuple[str | None, datetime | None, AuthorKind | None]:
+    """Return who stated what has this origin, when, and in which way."""
+    if origin == "request":
+        if request is None or request.author is None:
+            return None, None, None
+        return request.author, request.stated_at, "client"
+    parts = ("confirmed", "background") if origin == "proposed" else (origin,)
+    found = next((record for part in parts for record in records if record.part == part), None)
+    if found is None:
+        return None, None, None
+    return found.author, found.time, "automatic" if found.part == "background" else "client"
 
 
 def _check_lists(request: EstimateRequest, outcome: str, schema: TableSchema) -> None:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import TypedDict
 
+from simulacra_crds.contract.background import BackgroundProposal
 from simulacra_crds.kinds.base import ColumnName, KubeModel
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.kinds.model import Knowledge, KnowledgeRecord
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 
@@ -48,6 +49,13 @@ class GraphEdge(TypedDict):
     basis: NotRequired[Basis]
 
 
+class DirectionAudit(KubeModel):
+    """A search without knowledge: its arrows whose direction is stated, and those against it."""
+
+    arrows: int = Field(ge=0)
+    wrong: int = Field(ge=0)
+
+
 class CausalGraph(KubeModel):
     """A causal graph of the learned columns.
 
@@ -64,7 +72,12 @@ class CausalGraph(KubeModel):
             before half-samples, whose suggestions are no better than a coin flip.
         halves: number of half-samples searched; 0 where no direction was in question.
         complete: False if the time budget ended the search or the bootstraps early.
-        knowledge: what was stated before the fit; empty in graphs made before verdicts.
+        knowledge: what was stated before the fit, with proposals that it bound (`confirmed`); empty
+            in graphs made before verdicts.
+        stated: who stated each part of it, and when.
+        audit: how a search without the knowledge would have directed stated edges; None if no
+            direction is stated.
+        proposals: columns that look like background and that the knowledge does not place.
     """
 
     version: Literal[1] = 1
@@ -78,6 +91,9 @@ class CausalGraph(KubeModel):
     halves: int = Field(default=0, ge=0)
     complete: bool = True
     knowledge: Knowledge = Field(default_factory=Knowledge)
+    stated: list[KnowledgeRecord] = Field(default_factory=list)
+    audit: DirectionAudit | None = None
+    proposals: list[BackgroundProposal] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

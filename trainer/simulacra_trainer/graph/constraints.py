@@ -69,7 +69,8 @@ def read_knowledge(
             pointer names the entry.
     """
     reader = _Reader(schema, columns)
-    before = reader.tiers(knowledge)
+    before = reader.tiers(knowledge.tiers, "tiers")
+    before |= reader.tiers(knowledge.confirmed, "confirmed", others_last=True)
     allowed = reader.forbidden(knowledge)
     required = np.zeros_like(before)
     for i, edge in enumerate(knowledge.required):
@@ -97,6 +98,7 @@ class _Reader:
         self._known = {column.name for column in [*schema.columns, *schema.learned()]}
         self._position = {name: i for i, name in enumerate(columns)}
         self._parts_of = schema.parts_of
+        self._seen: set[str] = set()
 
     def positions(self, name: str, pointer: str) -> list[int]:
         """Return the positions of a column's options, or its own; none if it is not learned."""
@@ -111,18 +113,22 @@ class _Reader:
         source = self.positions(edge.source, f"{pointer}/source")
         return source, self.positions(edge.target, f"{pointer}/target")
 
-    def tiers(self, knowledge: Knowledge) -> BoolMatrix:
-        """Return `before` from the tiers alone, bool [p, p]."""
-        tier = np.full(len(self._position), -1)
-        seen: set[str] = set()
-        for i, names in enumerate(knowledge.tiers):
+    def tiers(
+        self, tiers: Sequence[Sequence[str]], field: str, *, others_last: bool = False
+    ) -> BoolMatrix:
+        """Return `before` from tiers alone, bool [p, p].
+
+        Columns in none have no place, or the last. None may be in tiers that were read before.
+        """
+        tier = np.full(len(self._position), len(tiers) if others_last and tiers else -1)
+        for i, names in enumerate(tiers):
             for j, name in enumerate(names):
-                pointer = f"/knowledge/tiers/{i}/{j}"
+                pointer = f"/knowledge/{field}/{i}/{j}"
                 at = self.positions(name, pointer)
                 all_names = {name, *self._parts_of(name)}
-                if all_names & seen:
+                if all_names & self._seen:
                     raise _invalid(pointer, "A column appears twice in the tiers.", repr(name))
-                seen |= all_names
+                self._seen |= all_names
                 tier[at] = i
         both = (tier[:, None] >= 0) & (tier[None, :] >= 0)
         return both & (tier[:, None] < tier[None, :])

@@ -20,12 +20,18 @@ from simulacra_crds.contract.background import propose_background
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.graph.causal_graph import Basis, CausalGraph, GraphEdge, State
+from simulacra_trainer.graph.causal_graph import (
+    Basis,
+    CausalGraph,
+    DirectionAudit,
+    GraphEdge,
+    State,
+)
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
 from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Cards, Codes, Found, OrderSearch, candidate_parents
-from simulacra_trainer.graph.suggestions import Arrow, Suggestions, no_knowledge, suggest
+from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
 from simulacra_trainer.persons import Ints, persons_in
 
 SURE = 0.95
@@ -110,10 +116,11 @@ def learn_graph(
     arrows = _arrows(graph, pattern & ~pattern.T, schema, constraints)
     persons = persons_in(table, schema)
     suggestions = _suggestions(codes, cards, arrows, persons, effort.strongest, rng)
+    audited = _audit(codes, cards, constraints, effort.strongest, rng)
     edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
     computed = "computed" if suggestions.complete else "not computed"
     update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
-    return graph.model_copy(update=update | {"halves": suggestions.halves})
+    return graph.model_copy(update=update | {"halves": suggestions.halves, "audit": audited})
 
 
 def _arrows(
@@ -146,6 +153,20 @@ def _suggestions(
         return Suggestions(frozenset(), 0, complete=True)
     candidates = candidate_parents(codes, cards, no_knowledge(cards.size), strongest)
     return suggest(codes, cards, candidates, arrows, persons, rng, HALVES_BUDGET_S)
+
+
+def _audit(
+    codes: Codes,
+    cards: Cards,
+    constraints: Constraints,
+    strongest: int,
+    rng: np.random.Generator,
+) -> DirectionAudit | None:
+    if not constraints.directed.any():
+        return None
+    candidates = candidate_parents(codes, cards, no_knowledge(cards.size), strongest)
+    arrows, wrong = audit(codes, cards, candidates, constraints.directed, rng)
+    return DirectionAudit(arrows=arrows, wrong=wrong)
 
 
 def with_basis(

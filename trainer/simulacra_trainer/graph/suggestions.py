@@ -24,6 +24,8 @@ from simulacra_trainer.persons import Ints, split_persons
 HALVES = 50
 SAME_WAY = 0.85
 """Share of the half-samples that must direct an edge the same way."""
+AUDIT_RESTARTS = 4
+AUDIT_CPU_S = 1.0
 BATCH = 10
 """Half-samples between two looks at the votes."""
 
@@ -92,6 +94,27 @@ def suggest(
             if misses and spent >= budget_s and halves < HALVES:
                 return Suggestions(frozenset(), halves, complete=False)
     return Suggestions(frozenset(misses), halves, complete=True)
+
+
+def audit(
+    codes: Codes, cards: Cards, candidates: Candidates, stated: BoolMatrix, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Return how many arrows of a search without knowledge have a stated direction, and the wrong.
+
+    Args:
+        codes: uint8 [p, rows].
+        cards: int64 [p].
+        candidates: int32 [p, k], without knowledge.
+        stated: bool [p, p]; [a, b]: an edge between a and b must be a -> b.
+        rng: of the orders.
+    """
+    free = no_knowledge(cards.size)
+    search = OrderSearch(codes, cards, free, candidates)
+    found = search.best(AUDIT_RESTARTS, rng, time.thread_time() + AUDIT_CPU_S)
+    pattern = pattern_of(found.dag, free.directed)
+    directed = pattern & ~pattern.T
+    wrong = int((directed & stated.T).sum())
+    return wrong + int((directed & stated).sum()), wrong
 
 
 def no_knowledge(columns: int) -> Constraints:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.contract.background import bind_background, open_proposals
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
@@ -134,7 +135,7 @@ def fit_model(
     with timings.of(GRAPH):
         rng = np.random.default_rng([request.seed, 12])
         population = as_population(one_row_a_person(table, schema, rng), schema, rng)
-        knowledge = knowledge_of_learned(request.knowledge, schema)
+        knowledge = knowledge_of_learned(bind_background(request.knowledge, schema), schema)
         stated = request.model_copy(update={"knowledge": knowledge})
         graph = _graph(population, learned, stated, context)
     progress(1.0)
@@ -153,6 +154,8 @@ def fit_model(
         )
         model = with_relations(model, schema)
     graph = graph_with_computed(graph, schema)
+    proposals = open_proposals(graph.knowledge, learned)
+    graph = graph.model_copy(update={"stated": request.stated, "proposals": proposals})
     progress = meter.step(REPORT)
     report = build_report(
         half.rows.halves.seen,

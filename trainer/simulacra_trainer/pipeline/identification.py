@@ -64,7 +64,7 @@ def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) 
     unknown: dict[str, list[str]] = {}
     for name in request.interventions:
         place, origin = stated_places(trained.graph.knowledge, trained.schema, name)
-        said += statements(name, place, origin)
+        said += statements(name, place, origin, trained.graph.stated)
         unknown[name] = [other for other in place if place[other] == "unknown" and other != name]
     fixed = ", ".join(request.interventions)
     if not any(unknown.values()) and not is_open:

@@ -36,8 +36,11 @@ def usable_relations(schema: TableSchema, request: FitRequest) -> TableSchema:
 def knowledge_of_learned(knowledge: Knowledge, schema: TableSchema) -> Knowledge:
     """Return the knowledge without computed columns, whose causes are their operands."""
     computed = {relation.column for relation in schema.computed()}
-    tiers = [[name for name in tier if name not in computed] for tier in knowledge.tiers]
-    return knowledge.model_copy(update={"tiers": [tier for tier in tiers if tier]})
+    kept = {}
+    for field in ("tiers", "confirmed"):
+        tiers = [[n for n in tier if n not in computed] for tier in getattr(knowledge, field)]
+        kept[field] = [tier for tier in tiers if tier]
+    return knowledge.model_copy(update=kept)
 
 
 def graph_with_computed(graph: CausalGraph, schema: TableSchema) -> CausalGraph:

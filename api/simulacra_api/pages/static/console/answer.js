@@ -5,6 +5,7 @@ import { html } from "../vendor/preact.js";
 const WIDTH = 260;
 const SHOWN = 3; // columns that a row names at most
 const KINDS = { assumed: "Assumed", suggested: "Suggested", open: "Open", contradicted: "Do not use", unanswerable: "No answer" };
+const KINDS_OF_AUTHOR = { client: null, automatic: "bound automatically, as asked" };
 const ORIGINS = { request: "this question", tiers: "tiers of the model", required: "required edges of the model", proposed: "proposed and confirmed" };
 const MADE_BEFORE = "This estimate was made before verdicts, so it does not say what it rests on. Estimate again.";
 const listed = (columns) => columns.join(", ") || "no column";
@@ -66,7 +67,7 @@ function Question({ session, found, onMade }) {
 
 function RestsOn({ statements }) {
   if (!statements.length) return html`<li>Nobody said what comes first.</li>`;
-  return statements.map((one) => html`<li>${listed(one.earlier)} before ${listed(one.later)} (${[ORIGINS[one.origin] ?? one.origin, one.author, one.time && when(one.time)].filter(Boolean).join(", ")})</li>`);
+  return statements.map((one) => html`<li>${listed(one.earlier)} before ${listed(one.later)} (${[ORIGINS[one.origin] ?? one.origin, one.author, KINDS_OF_AUTHOR[one.author_kind], one.time && when(one.time)].filter(Boolean).join(", ")})</li>`);
 }
 
 function Details({ found }) {

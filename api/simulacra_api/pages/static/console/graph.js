@@ -74,6 +74,7 @@ export function Graph({ session, dataset, onFit }) {
     ${wide && html`<div class="field inline"><label for="sought-column">Find a column</label><input id="sought-column" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div>`}
     ${(drawn || wide) && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
     <p class="quiet lead">Learned from ${number(dataset.rows)} rows. Solid arrows are what you said, or what a column is computed from. ${SUGGESTIONS[graph.suggestions] ?? FORMERLY} Lines are what stays associated when the others are held; which way they act, the data alone rarely tell. The wider an edge, the more of ${graph.bootstraps} resamples agree on it.</p>
+    ${graph.audit?.arrows > 0 && html`<p class="quiet">Without your knowledge, ${graph.audit.wrong} of ${graph.audit.arrows} known arrows pointed the wrong way.</p>`}
     ${wide ? html`<${Listed} graph=${graph} sought=${sought} chosen=${chosen} />` : drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
-    <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} onFit=${onFit} />`;
+    <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} proposals=${graph.proposals ?? []} onFit=${onFit} />`;
 }

@@ -7,10 +7,10 @@ const HEAD_BYTES = 65_536;
 const TEXT = /\.(csv|tsv|txt)$/i;
 const EDGES = [["required", "Required", "Edges from a cause to its effect that the graph must have."], ["forbidden", "Forbidden", "Edges that the graph must not have."]];
 
-export const nothingKnown = { tiers: [], required: [], forbidden: [] };
+export const nothingKnown = { tiers: [], required: [], forbidden: [], confirmed: [], background: "ask" };
 /** The knowledge without empty tiers. */
-export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length) });
-export const isEmpty = (known) => !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
+export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length), confirmed: known.confirmed.filter((tier) => tier.length) });
+export const isEmpty = (known) => known.background !== "auto" && !stated(known).confirmed.length && !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
 
 /** The column names in the first line of a delimited text file; null for another format. */
 export async function columnsOf(file) {
@@ -64,14 +64,34 @@ function Open({ edges, known, onChange }) {
     <button type="button" aria-label=${`${source} causes ${target}`} onClick=${require(source, target)}>→</button><button type="button" aria-label=${`${target} causes ${source}`} onClick=${require(target, source)}>←</button><span>${target}</span></li>`)}</ul></section>`;
 }
 
-export function Editor({ id, columns, value, onChange, edges = [] }) {
-  return html`<div class="knowledge"><${Open} edges=${edges} known=${value} onChange=${onChange} />
+/** Columns that look like background: a click confirms them all, or one; nothing binds before. */
+function Background({ proposals, known, onChange }) {
+  const named = [...known.tiers, ...known.confirmed].flat();
+  const open = proposals.filter((one) => !named.includes(one.column));
+  const confirm = (chosen) => onChange({ ...known, confirmed: [0, 1].map((tier) => [...(known.confirmed[tier] ?? []), ...chosen.filter((one) => one.tier === tier).map((one) => one.column)]) });
+  const without = (name) => onChange({ ...known, confirmed: known.confirmed.map((tier) => tier.filter((one) => one !== name)) });
+  if (!open.length && !known.confirmed.flat().length) return null;
+  return html`<section class="wide" aria-label="Background"><h3>Background</h3>
+    ${known.confirmed.flat().length > 0 && html`<p class="quiet">Confirmed: these come before all other columns.</p><ul class="chips">${known.confirmed.flat().map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => without(name)} />`)}</ul>`}
+    ${open.length > 0 && html`<p class="quiet">These look like background, which no other column can cause. Nothing is bound until you confirm it.</p>
+      <ul>${open.map((one) => html`<li key=${one.column}>${one.reason} <button type="button" class="small" aria-label=${`Confirm ${one.column}`} onClick=${() => confirm([one])}>Confirm</button></li>`)}</ul>
+      <div><button type="button" onClick=${() => confirm(open)}>Confirm all</button></div>`}</section>`;
+}
+
+/** At an upload, before anything is known of the columns. */
+function Automatic({ id, known, onChange }) {
+  return html`<div class="field inline wide"><input type="checkbox" id=${`${id}-auto`} checked=${known.background === "auto"} onChange=${(event) => onChange({ ...known, background: event.target.checked ? "auto" : "ask" })} />
+    <label for=${`${id}-auto`}>Put columns that look like background (age, sex, wave) before all others. Every answer says so.</label></div>`;
+}
+
+export function Editor({ id, columns, value, onChange, edges = [], proposals = null }) {
+  return html`<div class="knowledge">${proposals ? html`<${Background} proposals=${proposals} known=${value} onChange=${onChange} />` : html`<${Automatic} id=${id} known=${value} onChange=${onChange} />`}<${Open} edges=${edges} known=${value} onChange=${onChange} />
     <${Tiers} id=${id} columns=${columns} tiers=${value.tiers} onChange=${(tiers) => onChange({ ...value, tiers })} />
     ${EDGES.map(([field, title, text]) => html`<${Edges} key=${field} id=${`${id}-${field}`} title=${title} text=${text} columns=${columns} edges=${value[field]} onChange=${(next) => onChange({ ...value, [field]: next })} />`)}</div>`;
 }
 
 /** The knowledge of a model, and a way to change it and fit again; `failed`: the last fit failed. */
-export function ModelKnowledge({ session, dataset, columns, edges, failed = false, onFit }) {
+export function ModelKnowledge({ session, dataset, columns, edges, proposals = [], failed = false, onFit }) {
   const [before, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/knowledge`).catch((found) => {
     if (failed && found.status === 409) return nothingKnown; // the model was deleted
     throw found;
@@ -88,7 +108,7 @@ export function ModelKnowledge({ session, dataset, columns, edges, failed = fals
   const now = failed ? "No model could be fit with the knowledge below." : isEmpty(before) ? "Nothing is stated: the graph is learned from the data alone." : "The model was fit with the knowledge below, and the graph follows it.";
   return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">Known causes</h2>
     <p class="quiet lead">${now} A change needs a new fit.</p>
-    <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} onChange=${(next) => { setDraft(next); setAsking(false); }} />
+    <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} proposals=${proposals} onChange=${(next) => { setDraft(next); setAsking(false); }} />
     <${Failure} problem=${refused} />
     ${asking ? html`<div class="notice warn ask" role="group" aria-label="Confirm"><p>A new model replaces this one. Everything generated and estimated from this model is erased with it.</p><div class="row">
         <button class="primary" ref=${sure} disabled=${busy} onClick=${fit}>${busy ? "Erasing the previous model" : "Fit again"}</button><button disabled=${busy} onClick=${() => setAsking(false)}>Keep this model</button></div></div>`
