@@ -43,6 +43,7 @@ CHANGES: dict[str, Object] = {
         "datasetRef": {"name": "ds-2"},
         "family": "forest",
         "knowledge": {"tiers": [["a"]]},
+        "stated": [{"part": "tiers", "author": "ada", "time": "2026-11-27T10:00:00Z"}],
         "privacy": {"epsilon": 1},
         "privacyLevel": "strict",
         "seed": 1,
