@@ -195,6 +195,8 @@ def test_known_causes_are_stated_refused_and_changed(
         "tiers": [["female"], ["income"]],
         "required": [{"source": "income", "target": "tv_hours"}],
         "forbidden": [],
+        "confirmed": [],
+        "background": "ask",
     }
     directed = {
         (edge["source"], edge["target"])

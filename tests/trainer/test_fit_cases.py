@@ -7,8 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, ProgressReport
+from simulacra_crds.contract.tasks import (
+    EstimateRequest,
+    FitRequest,
+    GenerateRequest,
+    ProgressReport,
+)
 from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -42,6 +48,26 @@ def test_fifty_rows_give_a_model_of_little_detail() -> None:
     known = set(np.round(raw.column("a").to_pylist(), 12))
     copied = np.mean([round(v, 12) in known for v in table.column("a").to_pylist()])
     assert copied < 0.1  # numbers are drawn between rows, not from them
+
+
+def test_background_binds_only_on_request_and_the_answer_names_who_asked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    female, school = rng.choice(["no", "yes"], (2, 200))
+    income = rng.normal(size=200) + 2 * (female == "yes") + 2 * (school == "yes")
+    raw = pa.table({"female": female, "school": school, "income": income})
+    asked = fit(raw)
+    assert [proposal.column for proposal in asked.graph.proposals] == ["female"]
+    assert asked.graph.knowledge.confirmed == []
+    stated = [{"part": "background", "author": "ada", "time": "2026-11-27T10:00:00Z"}]
+    save_model(fit(raw, knowledge={"background": "auto"}, stated=stated), tmp_path / "model")
+    bound = load_model(tmp_path / "model")
+    assert (bound.graph.proposals, bound.graph.knowledge.confirmed) == ([], [["female"]])
+    question = EstimateRequest(treatment="school", value="yes", baseline="no", outcome="income")
+    answer = estimate_effect(bound.table, bound.schema, bound.graph, question, seed=0)
+    (said,) = answer.verdict.rests_on
+    assert (said.earlier, said.later) == (["female"], ["school"])
+    assert (said.origin, said.author, said.author_kind) == ("proposed", "ada", "automatic")
+    assert answer.dont_know == []
 
 
 def test_constant_and_empty_columns_are_restored_but_not_learned() -> None:
