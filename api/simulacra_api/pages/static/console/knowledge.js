@@ -80,8 +80,7 @@ function Background({ proposals, known, onChange }) {
 
 /** At an upload, before anything is known of the columns. */
 function Automatic({ id, known, onChange }) {
-  return html`<div class="field inline wide"><input type="checkbox" id=${`${id}-auto`} checked=${known.background === "auto"} onChange=${(event) => onChange({ ...known, background: event.target.checked ? "auto" : "ask" })} />
-    <label for=${`${id}-auto`}>Put columns that look like background (age, sex, wave) before all others. Every answer says so.</label></div>`;
+  return html`<div class="wide"><label for=${`${id}-auto`}><input type="checkbox" id=${`${id}-auto`} checked=${known.background === "auto"} onChange=${(event) => onChange({ ...known, background: event.target.checked ? "auto" : "ask" })} /> Put columns that look like background (age, sex, wave) before all others. Every answer says so.</label></div>`;
 }
 
 export function Editor({ id, columns, value, onChange, edges = [], proposals = null }) {
