@@ -211,7 +211,8 @@ def test_identification_names_assumptions_and_open_edges(trained) -> None:
     assert not open_ended.identified
     assert "What comes before 'x' is open" in open_ended.warnings[0]
     assert (open_ended.verdict.kind, open_ended.verdict.asks) == ("open", "y")
-    many = replace(trained, graph=trained.graph.model_copy(update={"undecided": []}))
+    unstated = {"undecided": [], "knowledge": Knowledge()}
+    many = replace(trained, graph=trained.graph.model_copy(update=unstated))
     untried = plan_generation(many, ask(x=1.0)).identification.verdict
     assert (untried.kind, len(trained.graph.order) > 4) == ("open", True)
     assert "Nobody placed" in untried.text
