@@ -28,7 +28,8 @@ FIXED_SPEC = {
         "resources",
     ),
     "GenerationJob": (
-        "modelRef", "rowCount", "conditions", "interventions", "counterfactual", "seed", "shards",
+        "modelRef", "rowCount", "persons", "conditions", "interventions", "counterfactual", "seed",
+        "shards",
     ),
     "EffectEstimate": (
         "modelRef", "treatment", "value", "baseline", "outcome", "segment",

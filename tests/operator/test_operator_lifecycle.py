@@ -163,6 +163,16 @@ def test_a_generation_request_has_the_fields_of_the_rest_api() -> None:
     assert (manifest["spec"]["completions"], manifest["spec"]["completionMode"]) == (3, "Indexed")
 
 
+def test_a_generation_may_ask_for_persons_without_rows() -> None:
+    body = resource("GenerationJob", "gen-1", None, KEY, labels={LABEL_DATASET: "ds-1"})
+    del body["spec"]["rowCount"]
+    body["spec"]["persons"] = 7
+    seen = observed(body, model=ended("Model", "mdl-1"))
+    content = of_type(decide(seen), act.WriteRequest).content
+    asked = GenerateRequest.model_validate_json(content)
+    assert (asked.persons, asked.row_count) == (7, 0)
+
+
 def test_shards_are_summed_and_the_worst_one_decides() -> None:
     def part(index: int, status: str, met: int, error: float) -> dict[str, Any]:
         attainment = {

@@ -169,6 +169,7 @@ def test_rows_meet_the_conditions_for_any_number_of_shards(fitted: Pod, tmp_path
     assert reports[0] == reports[1]
     asked = {
         "rows": 1001,
+        "persons": None,
         "seed": 5,
         "interventions": {},
         "counterfactual": False,

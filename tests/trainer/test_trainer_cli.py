@@ -116,6 +116,7 @@ def test_reports_of_rows_and_of_the_model_are_written(folder: Path, capsys) -> N
     found = json.loads(figures.read_text())
     assert found["asked"] == {
         "rows": 200,
+        "persons": None,
         "seed": 0,
         "interventions": {"visits": 2},
         "counterfactual": False,
@@ -167,6 +168,9 @@ def test_other_wrong_parameters_exit_2(folder: Path, capsys) -> None:
             run("generate", "--model", folder / "model", "--rows", rows, *here[2:])
         assert caught.value.code == 2
     assert "must be a whole number from 1 to 10000000" in capsys.readouterr().err
+    persons = ("--persons", "5", "--out", folder / "x.csv")
+    assert run("generate", "--model", folder / "model", *persons) == 2
+    assert "/persons: No column says which person" in capsys.readouterr().err
     assert not (folder / "x.csv").exists()
 
 

@@ -15,6 +15,8 @@ from simulacra_crds.contract.schema import TableSchema
 Ints = npt.NDArray[np.int64]
 MIN_PERSONS = 5
 """A value that at least this many persons share identifies nobody."""
+CONSTANT_SHARE = 0.99
+"""Share of the persons with several rows in which an attribute of persons is constant."""
 
 
 def persons_in(table: pa.Table, schema: TableSchema) -> Ints | None:
@@ -64,6 +66,19 @@ def one_row_a_person(table: pa.Table, schema: TableSchema, rng: np.random.Genera
     order = rng.permutation(persons.size)
     first = np.unique(persons[order], return_index=True)[1]
     return table.take(pa.array(np.sort(order[first])))
+
+
+def is_constant_within(values: npt.NDArray[np.generic], persons: Ints) -> bool:
+    """Return whether a column is an attribute of persons, with at most one value in each.
+
+    values: of each row, missing ones alike; persons: of each row, int64 [n].
+    """
+    codes = np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    rows = np.bincount(persons)
+    pairs = np.unique(persons * (int(codes.max(initial=0)) + 1) + codes)
+    different = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=rows.size)
+    several = rows > 1
+    return bool(several.any() and np.mean(different[several] == 1) >= CONSTANT_SHARE)
 
 
 def limits_of_persons(

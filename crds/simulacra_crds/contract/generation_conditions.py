@@ -20,6 +20,11 @@ _NO_LEVEL = "The column has no such level. GET the dataset's schema for its leve
 _SEVERAL = 'The column holds several answers; name one option, such as "{}", with yes or no.'
 _TWICE = "The option has a condition of its own; set one of the two."
 _BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
+_NO_SUBJECT = (
+    "No column says which person a row belongs to, so rows cannot be linked; give row_count."
+)
+_NO_TWINS = "Linked rows have no counterfactual pairs; leave out persons or counterfactual."
+_VARIES = "The column varies within a person; with persons, name columns that are constant in each."
 _BOTH = "Set either a condition or an intervention on this column, not both."
 
 
@@ -78,6 +83,7 @@ def check_request(
     *,
     counterfactual: bool,
     rows: int,
+    persons: int | None = None,
 ) -> list[FieldError]:
     """Check a request for rows against a schema; return one entry for each invalid field.
 
@@ -85,14 +91,38 @@ def check_request(
     selects the rows, the intervention makes their twins.
     """
     errors = check_conditions(conditions, schema) + check_interventions(interventions, schema)
+    if persons is not None:
+        errors += _check_persons(conditions, interventions, schema, counterfactual=counterfactual)
     if not counterfactual:
         both = [name for name in interventions if name in conditions.columns()]
         return errors + [_error(_BOTH, "interventions", name) for name in both]
     if not interventions:
         errors.append(_error("A counterfactual needs at least one intervention.", "counterfactual"))
-    if rows % 2:
+    if rows % 2 and persons is None:
         detail = "Counterfactual rows come in pairs; give an even number."
         errors.append(_error(detail, "row_count"))
+    return errors
+
+
+def _check_persons(
+    conditions: ConditionSet,
+    interventions: dict[str, Any],
+    schema: TableSchema,
+    *,
+    counterfactual: bool,
+) -> list[FieldError]:
+    """Check what linked rows need: a subject, and columns that are constant within persons."""
+    if schema.subject() is None:
+        return [_error(_NO_SUBJECT, "persons")]
+    errors = [_error(_NO_TWINS, "counterfactual")] if counterfactual else []
+    computed = {relation.column for relation in schema.computed()}
+    named = [("conditions", "categorical", name) for name in conditions.categorical]
+    named += [("conditions", "numeric", name) for name in conditions.numeric]
+    paths = [*named, *(("interventions", name) for name in interventions)]
+    for path in paths:
+        column = schema.find(path[-1])
+        if column is not None and (not column.per_person or column.name in computed):
+            errors.append(_error(_VARIES, *path))
     return errors
 
 

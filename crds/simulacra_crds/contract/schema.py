@@ -110,6 +110,11 @@ class ColumnSchema(KubeModel):
         description="What the column is for: key of the rows, subject (the person that several "
         "rows belong to), key of something else, personal data, coordinate of a person.",
     )
+    per_person: bool | None = Field(
+        default=None,
+        description="With a subject: whether the column is constant within a person; conditions "
+        "and interventions of linked rows name such columns.",
+    )
     personal_data: PersonalData | None = Field(
         default=None, description="Personal data: never learned; generated rows have invented ones."
     )
@@ -174,6 +179,7 @@ class ColumnSchema(KubeModel):
                     LevelSchema(value=YES, share=option.share),
                 ],
                 missing_share=self.missing_share,
+                per_person=self.per_person,
             )
             for option in self.levels
         ]

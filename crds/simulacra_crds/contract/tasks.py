@@ -194,11 +194,13 @@ class FitRequest(KubeModel):
 class GenerateRequest(KubeModel):
     """Parameters of generate, with interventions as in REST: {column: number or level}.
 
+    With persons, rows are linked: this many persons with their histories, whatever row_count says.
     With counterfactual, rows come in pairs: a row and its twin under the interventions. With
     evidence, the last column is what each row is worth.
     """
 
-    row_count: int
+    row_count: int = 0
+    persons: int | None = None
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[str, Any] = Field(default_factory=dict)
     counterfactual: bool = False

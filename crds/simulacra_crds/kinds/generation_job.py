@@ -26,6 +26,7 @@ from simulacra_crds.kinds.base import (
 from simulacra_crds.kinds.model import ObjectRef
 
 MAX_ROWS = 10_000_000
+MAX_PERSONS = 1_000_000
 ROWS_PER_SHARD = 500_000
 MAX_CONDITIONS = 32
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -92,17 +93,28 @@ class GenerationJobSpec(RetainedSpec):
                 "counterfactual needs interventions; set at least one",
             ),
             (
-                f"{_FACTUAL}self.rowCount % 2 == 0",
+                f"{_FACTUAL}has(self.rowCount) && self.rowCount % 2 == 0",
                 "counterfactual rows come in pairs: rowCount must be even",
             ),
+            ("has(self.rowCount) || has(self.persons)", "give rowCount or persons"),
         )
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
-    row_count: int = Field(
+    row_count: int | None = Field(
+        default=None,
         ge=1,
         le=MAX_ROWS,
-        description="Number of rows, 1 to 10 million; the Tenant may allow fewer.",
+        description="Number of rows, 1 to 10 million; the Tenant may allow fewer. With persons, "
+        "the rows that are expected.",
+    )
+    persons: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_PERSONS,
+        description="Number of synthetic persons, each with its rows, 1 to 1 million, instead of "
+        "rowCount; the table needs a subject. Conditions and interventions name columns that are "
+        "constant within persons.",
     )
     conditions: ConditionSet = Field(
         default_factory=ConditionSet,

@@ -29,7 +29,8 @@ def _request(seen: Observed) -> KubeModel:
     spec: GenerationJobSpec = seen.resource.spec
     interventions = {column: value.value for column, value in spec.interventions.items()}
     return GenerateRequest(
-        row_count=spec.row_count,
+        row_count=spec.row_count or 0,
+        persons=spec.persons,
         conditions=spec.conditions,
         interventions=interventions,
         counterfactual=spec.counterfactual,

@@ -39,7 +39,7 @@ def tombstone(seen: Observed) -> list[Action]:
             return []
         facts |= {"content": source.sha256, "bytes": source.bytes}
     if resource.kind == "GenerationJob":
-        facts |= {"rows": resource.spec.row_count, "seed": resource.spec.seed}
+        facts |= {"rows": resource.spec.row_count or 0, "seed": resource.spec.seed}
     namespace, kept = resource.meta.namespace or "", Tombstone.model_validate(facts)
     return [LeaveTombstone(manifest(resource.meta.name, namespace, kept))]
 

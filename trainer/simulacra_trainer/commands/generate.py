@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.kinds.generation_job import MAX_ROWS, ConditionSet
+from simulacra_crds.kinds.generation_job import MAX_PERSONS, MAX_ROWS, ConditionSet
 from simulacra_trainer.commands.arguments import (
     Option,
     UsageError,
@@ -31,7 +31,12 @@ def add_options(option: Option) -> None:
     """Add the options of generate."""
     add_model(option)
     rows = whole_number(1, MAX_ROWS)
-    option("--rows", type=rows, required=True, help="number of rows, at least 1")
+    option("--rows", type=rows, help="number of rows, at least 1")
+    option(
+        "--persons",
+        type=whole_number(1, MAX_PERSONS),
+        help="linked rows: number of persons, each with its history, instead of --rows",
+    )
     option(
         "--out",
         type=table_file,
@@ -61,11 +66,14 @@ def generate(args: argparse.Namespace) -> int:
     from simulacra_trainer.pipeline.trained_model import load_model
     from simulacra_trainer.progress import ProgressMeter
 
+    if (args.rows is None) == (args.persons is None):
+        raise UsageError("give either --rows or --persons")
     do = read_json(args.do, "--do") if args.do else {}
     if not isinstance(do, dict):
         raise UsageError("--do: the file must hold an object {column: number or level}")
     request = GenerateRequest(
-        row_count=args.rows,
+        row_count=args.rows or 0,
+        persons=args.persons,
         conditions=load(ConditionSet, args.conditions, "--conditions"),
         interventions=do,
         counterfactual=args.counterfactual,
@@ -75,7 +83,7 @@ def generate(args: argparse.Namespace) -> int:
     steps = {"loading": 1.0, "planning": 2.0, "generating": 5.0}
     meter = ProgressMeter(steps, print_progress)
     meter.step("loading")
-    trained = load_model(args.model)
+    trained = load_model(args.model, linked=request.persons is not None)
     meter.step("planning")
     plan = plan_generation(trained, request)
     if plan.identification is not None:

@@ -42,6 +42,7 @@ UNMEASURED = "The model was fit by an earlier version. Fit it again to measure w
 FEW_TREATED = (
     "Too few respondents have the values of the intervention, so rows come from the model."
 )
+LINKED = "What linked rows are worth is not measured yet."
 SELECTED = "Conditions and interventions together were not measured."
 UNBACKED = "No respondents meet the conditions, so rows come from the model."
 
@@ -117,6 +118,8 @@ def weigh(
         return None
     column = _free_name(trained.schema)
     rows = request.row_count // 2 if request.counterfactual else request.row_count
+    if request.persons is not None:
+        return _unmeasured(column, request, LINKED)
     measured = trained.report.get("worth")
     if trained.report.get("differential_privacy") is not None:
         return _unmeasured(column, request, PRIVATE)

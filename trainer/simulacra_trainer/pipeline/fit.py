@@ -23,7 +23,10 @@ from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.families.base import Family, no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.persons import one_row_a_person, persons_in
+from simulacra_trainer.linked.model import LinkedModel, fit_linked
+from simulacra_trainer.linked.privacy import LinkedTuning, tune_linked
+from simulacra_trainer.linked.tables import linked_tables
+from simulacra_trainer.persons import one_row_a_person, persons_in, split_persons
 from simulacra_trainer.pipeline.holdout import (
     HalfModelRows,
     draw_half_model,
@@ -64,6 +67,7 @@ GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
 GRAPH_BUDGET_S = 10.0
 MAX_FIT_ROWS = 500_000
+MIN_LINKED_PERSONS = 10
 PRIVATE_EXTRA = "opendp"
 
 
@@ -124,7 +128,7 @@ def fit_model(
         raise too_small(
             f"The table is too small. It needs {MIN_ROWS} rows and {MIN_COLUMNS} columns that vary."
         )
-    real = _within_limit(table, request.seed)
+    real = _within_limit(table, schema, request.seed)
     table = real if request.privacy is None else _private(real, schema, request.privacy)
     family = load_family(request.family, request.gpu)
     options = _options(request, context)
@@ -153,6 +157,7 @@ def fit_model(
             progress=meter.step(FIT),
         )
         model = with_relations(model, schema)
+        linked, tuning = _fit_linked(table, schema, graph.order, request)
     graph = graph_with_computed(graph, schema)
     proposals = open_proposals(graph.knowledge, learned)
     graph = graph.model_copy(update={"stated": request.stated, "proposals": proposals})
@@ -171,13 +176,25 @@ def fit_model(
         report["privacy"] |= half.copying
     report["singling_out"] = singling_out(real, schema)
     report["relations"] = relations_report(model, schema, request.seed)
+    report["linked"] = None if tuning is None else tuning.to_json()
     report["worth"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         report["worth"] = model_worth(half.trials(schema), table, schema, seed=request.seed)
     progress(1.0)
     found = figures(report) | figures_of(report["worth"]) | half.figures
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
-    return TrainedModel(model, family.name, table, schema, graph, found, report)
+    return TrainedModel(model, family.name, table, schema, graph, found, report, linked)
+
+
+def _fit_linked(
+    table: pa.Table, schema: TableSchema, order: Sequence[str], request: FitRequest
+) -> tuple[LinkedModel | None, LinkedTuning | None]:
+    """Fit the model of linked rows, forests in every family; None without a subject."""
+    tables = linked_tables(table, schema)
+    if tables is None or tables.subjects.num_rows < MIN_LINKED_PERSONS:
+        return None, None
+    tuning = tune_linked(tables, order, seed=request.seed)
+    return fit_linked(tables, order, tuning.options, tuning.methods), tuning
 
 
 def fit_as_follower(
@@ -188,7 +205,7 @@ def fit_as_follower(
         raise ValueError("a follower needs a worker group")
     order = json.loads(context.group.share())
     schema = without_computed(usable_relations(schema, request))
-    table = _within_limit(table, request.seed)
+    table = _within_limit(table, schema, request.seed)
     family = load_family(request.family, request.gpu)
     halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))
     for rows in (halves.seen, table):
@@ -201,9 +218,11 @@ def _options(request: FitRequest, context: FitContext) -> dict[str, Any]:
     return {"gpu": request.gpu, **parts}
 
 
-def _within_limit(table: pa.Table, seed: int) -> pa.Table:
+def _within_limit(table: pa.Table, schema: TableSchema, seed: int) -> pa.Table:
+    """Return the table, or a random part of it; the rows of a person stay together."""
     if table.num_rows > MAX_FIT_ROWS:
-        rows = np.random.default_rng([seed, 11]).permutation(table.num_rows)[:MAX_FIT_ROWS]
+        rng = np.random.default_rng([seed, 11])
+        rows = split_persons(persons_in(table, schema), table.num_rows, rng)[:MAX_FIT_ROWS]
         table = table.take(np.sort(rows))
     return table.combine_chunks()
 

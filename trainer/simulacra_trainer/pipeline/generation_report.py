@@ -16,7 +16,7 @@ import pyarrow as pa
 from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.contract.verdicts import Verdict, worth_verdict
-from simulacra_trainer.pipeline.generate import GenerationPlan
+from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
@@ -27,7 +27,7 @@ from simulacra_trainer.report.worth import rows_worth
 def report_generation(
     trained: TrainedModel,
     request: GenerateRequest,
-    plan: GenerationPlan,
+    plan: Plan,
     rows: pa.Table,
 ) -> dict[str, Any]:
     """Return a report like that of a model, with the request under `asked`.
@@ -59,9 +59,10 @@ def report_generation(
     report["relations"] = counted(rows, trained.schema)
     report["differential_privacy"] = trained.report.get("differential_privacy")
     report["worth"] = _worth(trained, plan, rows, names)
-    report["verdicts"] = [*_of_model(trained), _worth_verdict(plan, request.row_count).model_dump()]
+    report["verdicts"] = [*_of_model(trained), _worth_verdict(plan, plan.rows).model_dump()]
     report["asked"] = {
-        "rows": request.row_count,
+        "rows": plan.rows,
+        "persons": request.persons,
         "seed": request.seed,
         "interventions": dict(request.interventions),
         "counterfactual": request.counterfactual,
@@ -76,7 +77,7 @@ def _of_model(trained: TrainedModel) -> list[dict[str, Any]]:
     return [one for one in found if one["code"] in ("likeness", "privacy")]
 
 
-def _worth_verdict(plan: GenerationPlan, rows: int) -> Verdict:
+def _worth_verdict(plan: Plan, rows: int) -> Verdict:
     evidence = plan.evidence
     if evidence is None:
         return worth_verdict(None, rows, None)
@@ -84,7 +85,7 @@ def _worth_verdict(plan: GenerationPlan, rows: int) -> Verdict:
 
 
 def _worth(
-    trained: TrainedModel, plan: GenerationPlan, rows: pa.Table, names: list[str]
+    trained: TrainedModel, plan: Plan, rows: pa.Table, names: list[str]
 ) -> dict[str, Any] | None:
     """Return what the rows are worth, with the dependences that the model kept; None without."""
     evidence = plan.evidence

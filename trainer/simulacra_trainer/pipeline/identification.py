@@ -47,7 +47,7 @@ def identify(trained: TrainedModel, request: GenerateRequest) -> Identification 
     """
     if not request.interventions:
         return None
-    undetermined = [*_open_causes(trained, request)]
+    undetermined = [*_open_causes(trained, request), *_drawn_later(trained, request)]
     if request.counterfactual:
         undetermined += _open_mechanisms(trained, request)
     verdict = _verdict(trained, request, is_open=bool(undetermined))
@@ -118,6 +118,18 @@ def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterato
             f"What comes first is open for {len(edges)} edge(s) among the columns that change"
             f" ({shown}): averages over twins hold, changes of single rows may not."
         )
+
+
+def _drawn_later(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
+    """Yield the fixed attributes of linked rows that columns drawn after them cause."""
+    varying = {c.name for c in trained.schema.columns if not c.per_person}
+    for name in request.interventions if request.persons is not None else ():
+        causes = [cause for cause in trained.graph.ancestors(name) if cause in varying]
+        if causes:
+            yield (
+                f"Linked rows draw {causes[0]!r} after {name!r}, though the graph has it as a"
+                " cause: there it changes with the intervention."
+            )
 
 
 def _extrapolations(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:

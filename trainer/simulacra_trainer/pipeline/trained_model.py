@@ -18,6 +18,7 @@ from simulacra_crds.contract.tasks import REPORT_PAGE
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.linked.model import LinkedModel, load_linked
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
@@ -38,7 +39,8 @@ NEURAL_EXTRA = ("torch", "pytorch_lightning")
 class TrainedModel:
     """A fitted model with everything that generation and estimation need.
 
-    figures: fidelity and privacy without names, for a status; report: for the customer.
+    figures: fidelity and privacy without names, for a status; report: for the customer; linked:
+    draws linked rows, where the table has a subject and they were loaded.
     """
 
     model: FittedModel
@@ -48,6 +50,7 @@ class TrainedModel:
     graph: CausalGraph
     figures: dict[str, float]
     report: dict[str, Any]
+    linked: LinkedModel | None = None
 
     @property
     def real_values(self) -> RealValues | None:
@@ -93,6 +96,8 @@ def save_model(trained: TrainedModel, directory: Path) -> None:
     """Write a fitted model into a directory, which is created if missing."""
     directory.mkdir(parents=True, exist_ok=True)
     trained.model.save(directory)
+    if trained.linked is not None:
+        trained.linked.save(directory)
     write_clean(trained.table, directory / TRAIN)
     (directory / SCHEMA).write_text(trained.schema.model_dump_json(by_alias=True))
     (directory / GRAPH).write_text(trained.graph.to_json())
@@ -102,8 +107,12 @@ def save_model(trained: TrainedModel, directory: Path) -> None:
     (directory / MODEL).write_text(header.model_dump_json())
 
 
-def load_model(directory: Path) -> TrainedModel:
+def load_model(directory: Path, *, linked: bool = False) -> TrainedModel:
     """Load what `save_model` wrote.
+
+    Args:
+        directory: of the model.
+        linked: whether linked rows are to be drawn; a model without them has None.
 
     Raises:
         ModelFileError: if a file is missing, too large or inconsistent.
@@ -119,7 +128,10 @@ def load_model(directory: Path) -> TrainedModel:
         raise ModelFileError(message) from None
     model = load_family(header.family).load(directory, table, without_computed(schema))
     model = with_relations(model, schema)
-    return TrainedModel(model, header.family, table, schema, graph, header.figures, report)
+    histories = load_linked(directory, table, schema) if linked else None
+    return TrainedModel(
+        model, header.family, table, schema, graph, header.figures, report, histories
+    )
 
 
 def read_header(directory: Path) -> ModelHeader:

@@ -32,8 +32,11 @@ def render_html(report: Mapping[str, Any]) -> str:
         "dependent_pairs": sorted((report.get("worth") or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
     }
-    absent = dict.fromkeys(("asked", "persons", "singling_out", "worth", "verdicts"))
-    return _template().render({"cleaning": [], "relations": [], **absent, **report, **derived})
+    absent = dict.fromkeys(("asked", "linked", "persons", "singling_out", "worth", "verdicts"))
+    known = {"cleaning": [], "relations": [], **absent, **report, **derived}
+    if known["asked"] is not None:  # reports of earlier versions have no persons
+        known["asked"] = {"persons": None, **known["asked"]}
+    return _template().render(known)
 
 
 @cache

@@ -10,13 +10,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.file_labels import AnswerSet, declared_of, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
+from simulacra_trainer.persons import is_constant_within, persons_in
 from simulacra_trainer.relations.compute import formula
 from simulacra_trainer.relations.find import find_relations
-from simulacra_trainer.table.arrow_values import is_text
+from simulacra_trainer.table.arrow_values import as_floats, is_text, one_chunk
 from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
@@ -112,6 +115,7 @@ def clean_table(
     )
     table = pa.table({name: values for c in columns for name, values in c.arrays()})
     schema.relations = find_relations(table, schema)
+    _mark_attributes(table, schema)
     if statements is not None:
         schema.relations = stated_relations(schema.relations, statements)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
@@ -168,6 +172,22 @@ def _check_learned(columns: list[CleanColumn]) -> None:
             f"The table has {learned} usable columns; at least {MIN_COLUMNS} are needed.",
             "Columns that are empty, hold one value, free text or identifiers cannot be learned.",
         )
+
+
+def _mark_attributes(table: pa.Table, schema: TableSchema) -> None:
+    """Say of each learned column whether it is constant within persons, if there is a subject."""
+    persons = persons_in(table, schema)
+    if persons is None:
+        return
+    for column in schema.columns:
+        if column.learned:
+            parts = (one_chunk(table.column(part.name)) for part in column.parts())
+            column.per_person = all(is_constant_within(_codes(part), persons) for part in parts)
+
+
+def _codes(values: pa.Array) -> npt.NDArray[np.float64]:
+    """Return numbers that differ where values do, float64 [n]; missing is NaN."""
+    return as_floats(values.indices if pa.types.is_dictionary(values.type) else values)
 
 
 def _relation_note(relation: RelationSchema) -> CleaningNote:

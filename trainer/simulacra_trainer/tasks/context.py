@@ -38,14 +38,14 @@ class TaskContext:
         """Artifacts of the dataset."""
         return self._of(self.spec.dataset)
 
-    def load_model(self) -> TrainedModel:
-        """Download the model and load it."""
+    def load_model(self, *, linked: bool = False) -> TrainedModel:
+        """Download the model and load it; linked: with its linked rows, if it has any."""
         artifacts = self._of(self.spec.model)
         directory = self.directory / "model"
         directory.mkdir()
         for name in artifacts.names(MODEL_PREFIX):
             artifacts.download(name, directory / name.removeprefix(MODEL_PREFIX))
-        return load_model(directory)
+        return load_model(directory, linked=linked)
 
     def _of(self, resource: KeyedRef | None) -> Artifacts:
         if resource is None:

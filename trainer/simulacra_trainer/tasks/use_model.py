@@ -49,9 +49,11 @@ def generate(context: TaskContext) -> TaskResult:
     request = own.load(REQUEST, GenerateRequest)
     name = part_name(context.shard)
     shards = context.spec.shards
-    start, stop = shard_range(request.row_count, context.shard, shards)
-    # A part under a customer's key cannot be read, so it is written again.
-    if own.exists(name) and context.spec.customer_key is None:
+    # A part under a customer's key cannot be read, so it is written again. Of linked rows, only
+    # the plan says how many a part has.
+    is_known = context.spec.customer_key is None and request.persons is None
+    if is_known and own.exists(name):
+        start, stop = shard_range(request.row_count, context.shard, shards)
         detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
         found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
         worth = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
@@ -59,7 +61,7 @@ def generate(context: TaskContext) -> TaskResult:
     is_first = context.shard == 0
     meter = ProgressMeter(STEPS, context.report_progress if is_first else lambda _: None)
     meter.step("loading")
-    trained = context.load_model()
+    trained = context.load_model(linked=request.persons is not None)
     meter.step("planning")
     plan = plan_generation(trained, request)
     if plan.attainment is not None and is_first:
@@ -76,7 +78,7 @@ def generate(context: TaskContext) -> TaskResult:
         report = report_generation(trained, request, plan, drawn[0])
         own.store(REPORT, json.dumps(report).encode())
         own.store(REPORT_PAGE, render_html(report).encode())
-    rows = reporting(itertools.chain([first], tables), stop - start, progress)
+    rows = reporting(itertools.chain([first], tables), plan.rows // shards, progress)
     part = own.store_table(name, rows, first.schema, context.spec.customer_key)
     return _generated(part, plan.attainment, plan.identification, plan.evidence)
 

@@ -8,6 +8,8 @@ penalty keeps the model from copying training rows; there is no pruning or resam
 
 from simulacra_trainer.families.forest.model import (
     FOREST,
+    GIVEN,
+    INDEPENDENT,
     METHODS,
     PENALTY,
     SCALE,
@@ -15,4 +17,13 @@ from simulacra_trainer.families.forest.model import (
     ForestModel,
 )
 
-__all__ = ["FOREST", "METHODS", "PENALTY", "SCALE", "TABLE_ROWS", "ForestModel"]
+__all__ = [
+    "FOREST",
+    "GIVEN",
+    "INDEPENDENT",
+    "METHODS",
+    "PENALTY",
+    "SCALE",
+    "TABLE_ROWS",
+    "ForestModel",
+]

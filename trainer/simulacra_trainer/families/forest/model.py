@@ -31,6 +31,7 @@ from simulacra_trainer.families.forest.samplers import (
     Ints,
     Lookup,
     Monotone,
+    Pool,
     Sampler,
     Switch,
 )
@@ -42,7 +43,10 @@ from simulacra_trainer.persons import persons_in
 from simulacra_trainer.survey_weights import row_weights
 
 PENALTY, SCALE, METHODS, TABLE_ROWS = "penalty", "scale", "methods", "table_rows"
+GIVEN, INDEPENDENT = "given", "independent"
 DEFAULT_PENALTY = 3.0
+_NEVER_DRAWN = Pool(np.full(1, np.nan), np.full(1, np.nan))
+"""Stands for the sampler of a column that callers always give."""
 
 
 class ForestModel:
@@ -185,7 +189,8 @@ class ForestModel:
         kept = {
             j: sampler
             for j, sampler in self.samplers.items()
-            if penalty == self.data.penalty and regression_in(sampler) is None
+            if _is_given(sampler)
+            or (penalty == self.data.penalty and regression_in(sampler) is None)
         }
         return grow_samplers(data, self.order, kept, self.structure, no_progress, self._methods())
 
@@ -210,10 +215,14 @@ class ForestModel:
             total += np.log(cell_probabilities(self.samplers[j], grid, context, rows, cells))
         return total
 
-    def save(self, directory: Path) -> None:
-        """Write the samplers, penalty, scale and column order into the directory."""
+    def save(self, directory: Path, prefix: str = "") -> None:
+        """Write the samplers, penalty, scale and column order into the directory.
+
+        prefix: of the names of the files.
+        """
         header = {PENALTY: self.data.penalty, SCALE: self.data.scale, "order": self.order}
-        save_samplers(self.samplers, header, directory)
+        header |= {INDEPENDENT: True} if self.data.independent else {}
+        save_samplers(self.samplers, header, directory, prefix)
 
     @property
     def structure(self) -> Structure:
@@ -282,6 +291,10 @@ def _context_of(codecs: Sequence[ColumnCodec], table: pa.Table) -> Context:
     return Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
 
 
+def _is_given(sampler: Sampler) -> bool:
+    return isinstance(sampler, Pool) and bool(np.isnan(sampler.low).all())
+
+
 def _method_of(sampler: Sampler) -> Method:
     if follows_scores(sampler):
         return "scores"
@@ -289,9 +302,15 @@ def _method_of(sampler: Sampler) -> Method:
 
 
 def training_rows(
-    table: pa.Table, schema: TableSchema, penalty: float, scale: float, table_rows: int = 0
+    table: pa.Table,
+    schema: TableSchema,
+    penalty: float,
+    scale: float,
+    table_rows: int = 0,
+    *,
+    independent: bool = False,
 ) -> TrainingRows:
-    """Return the clean table coded for the trees."""
+    """Return the clean table coded for the trees; independent: see `TrainingRows`."""
     codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.learned()]
     values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
@@ -300,7 +319,16 @@ def training_rows(
     functions = [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)]
     weights, persons = row_weights(table, schema), persons_in(table, schema)
     return TrainingRows(
-        codes, values, codecs, functions, penalty, weights, persons, scale, table_rows=table_rows
+        codes,
+        values,
+        codecs,
+        functions,
+        penalty,
+        weights,
+        persons,
+        scale,
+        independent,
+        table_rows=table_rows,
     )
 
 
@@ -309,7 +337,9 @@ class Forest:
 
     Options: penalty, nats a split must gain beyond its parameters; scale, of the standard
     deviations of log-linear regressions; methods, of columns by name (held-out rows decide the
-    others); table_rows, of the table that the rows are a part of.
+    others); table_rows, of the table that the rows are a part of; given, names of columns that are
+    only causes, given whenever rows are drawn; independent, whether regressions take rows of a
+    person as independent given the columns.
     """
 
     name = "forest"
@@ -326,16 +356,23 @@ class Forest:
     ) -> ForestModel:
         """Fit on the clean table. It uses no randomness, so the seed is not used."""
         penalty, scale = options.get(PENALTY, DEFAULT_PENALTY), options.get(SCALE, DEFAULT_SCALE)
-        whole = options.get(TABLE_ROWS, table.num_rows)
-        data = training_rows(table, schema, float(penalty), float(scale), whole)
+        whole, independent = options.get(TABLE_ROWS, table.num_rows), bool(options.get(INDEPENDENT))
+        data = training_rows(
+            table, schema, float(penalty), float(scale), whole, independent=independent
+        )
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
         methods = {position[name]: method for name, method in options.get(METHODS, {}).items()}
         places = [position[name] for name in order]
-        return grow_samplers(data, places, {}, find_structure(data), progress, methods)
+        given: dict[int, Sampler] = {
+            position[name]: _NEVER_DRAWN for name in options.get(GIVEN, ())
+        }
+        return grow_samplers(data, places, given, find_structure(data), progress, methods)
 
-    def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> ForestModel:
+    def load(
+        self, directory: Path, table: pa.Table, schema: TableSchema, prefix: str = ""
+    ) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        samplers, header = load_samplers(directory, len(schema.learned()))
+        samplers, header = load_samplers(directory, len(schema.learned()), prefix)
         order = header.get("order")
         columns = list(range(len(samplers)))
         if not isinstance(order, list) or sorted(order) != columns or sorted(samplers) != columns:
@@ -343,7 +380,9 @@ class Forest:
         if len(samplers) != len(schema.learned()):
             raise ModelFileError("forest.json and the schema have different numbers of columns")
         penalty, scale = float(header[PENALTY]), float(header.get(SCALE, DEFAULT_SCALE))
-        return ForestModel(training_rows(table, schema, penalty, scale), order, samplers)
+        independent = bool(header.get(INDEPENDENT))
+        data = training_rows(table, schema, penalty, scale, independent=independent)
+        return ForestModel(data, order, samplers)
 
 
 FOREST = Forest()

@@ -54,8 +54,10 @@ Outline = dict[str, Any]
 Array = npt.NDArray[Any]
 
 
-def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: Path) -> None:
-    """Write the header and the samplers into the directory."""
+def save_samplers(
+    samplers: Mapping[int, Sampler], header: Outline, directory: Path, prefix: str = ""
+) -> None:
+    """Write the header and the samplers into the directory; prefix: of the files' names."""
     writer = _Writer()
     outline = {
         **header,
@@ -63,22 +65,28 @@ def save_samplers(samplers: Mapping[int, Sampler], header: Outline, directory: P
     }
     if batteries := writer.batteries():
         outline["batteries"] = batteries
-    (directory / TENSORS).write_bytes(save(writer.tensors()))
-    (directory / OUTLINE).write_text(json.dumps(outline, separators=(",", ":")))
+    (directory / f"{prefix}{TENSORS}").write_bytes(save(writer.tensors()))
+    (directory / f"{prefix}{OUTLINE}").write_text(json.dumps(outline, separators=(",", ":")))
 
 
-def load_samplers(directory: Path, columns: int) -> tuple[dict[int, Sampler], Outline]:
+def load_samplers(
+    directory: Path, columns: int, prefix: str = ""
+) -> tuple[dict[int, Sampler], Outline]:
     """Return the samplers by column and the header that `save_samplers` wrote.
 
     Raises:
         ModelFileError: if a file is missing, too large, or does not hold a sound forest.
     """
     try:
-        for file_name, most in ((OUTLINE, MAX_OUTLINE_BYTES), (TENSORS, MAX_TENSOR_BYTES)):
-            if (directory / file_name).stat().st_size > most:
-                raise ModelFileError(f"{file_name} exceeds its size limit of {most >> 20} MiB")
-        outline = json.loads((directory / OUTLINE).read_bytes())
-        tensors = load((directory / TENSORS).read_bytes())
+        outline_file, tensors_file = (
+            directory / f"{prefix}{OUTLINE}",
+            directory / f"{prefix}{TENSORS}",
+        )
+        for file, most in ((outline_file, MAX_OUTLINE_BYTES), (tensors_file, MAX_TENSOR_BYTES)):
+            if file.stat().st_size > most:
+                raise ModelFileError(f"{file.name} exceeds its size limit of {most >> 20} MiB")
+        outline = json.loads(outline_file.read_bytes())
+        tensors = load(tensors_file.read_bytes())
         if set(tensors) != set(_TYPES):
             raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a forest")
         for name, dtype in _TYPES.items():

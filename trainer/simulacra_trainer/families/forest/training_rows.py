@@ -53,6 +53,8 @@ class TrainingRows:
         weights: survey weights, float64 [n], None without (`weighted`).
         persons: of each row, int64 [n]; None where each row is its own person.
         scale: of the standard deviations of log-linear regressions.
+        independent: regressions take the rows of a person as independent given the columns, as with
+            a history of the person's earlier rows; trees count persons all the same.
         priors: these standard deviations at scale 1, by column and predictors, once they are known.
         table_rows: rows of the table that these are a part of; 0 if they are all of it.
     """
@@ -65,6 +67,7 @@ class TrainingRows:
     weights: Floats | None = None
     persons: Persons | None = None
     scale: float = DEFAULT_SCALE
+    independent: bool = False
     priors: dict[tuple[int, ...], Floats] = field(default_factory=dict)
     table_rows: int = 0
 
@@ -88,10 +91,11 @@ class TrainingRows:
     def row_information(self) -> Floats:
         """Independent rows that each row counts as in a likelihood, float64 [n]."""
         rows = self.codes.shape[1]
+        alike = 1.0 if self.independent else self.rows_a_person
         if self.weights is None:
-            return np.full(rows, 1.0 / self.rows_a_person)
+            return np.full(rows, 1.0 / alike)
         share = effective_rows(self.weights) / rows
-        return self.weights * (share / self.rows_a_person)
+        return self.weights * (share / alike)
 
     @cached_property
     def rows_a_person(self) -> float:

@@ -58,7 +58,9 @@ def _without_rare_words(
     replaced = known & np.append(rare, False)[codes]
     others = codes[known & ~replaced]
     rng = np.random.default_rng([_SEED, len(codes)])
-    codes = np.where(replaced, rng.choice(others, size=codes.size), codes)
+    # One draw for each word of a person, so that what is constant within persons stays so.
+    pairs, pair = np.unique(persons * count + codes, return_inverse=True)
+    codes = np.where(replaced, rng.choice(others, size=pairs.size)[pair.reshape(-1)], codes)
     result = CleanColumn(
         schema,
         pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values.dictionary),

@@ -1,0 +1,196 @@
+"""The model of linked rows: a forest of subjects and a forest of events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.families.base import FittedModel, ModelFileError, no_progress
+from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
+from simulacra_trainer.families.forest.grow import Method
+from simulacra_trainer.families.forest.store import OUTLINE
+from simulacra_trainer.linked.history import MARK, Ints, Running
+from simulacra_trainer.linked.tables import (
+    MAX_ROWS_A_PERSON,
+    POSITION,
+    ROWS,
+    START,
+    STEP,
+    LinkedTables,
+    linked_tables,
+    whole_numbers,
+)
+from simulacra_trainer.relations.plan import with_relations
+from simulacra_trainer.table.arrow_values import as_floats
+
+SUBJECTS, EVENTS = "subjects-", "events-"
+"""Begin the names of the files of each forest."""
+Methods = tuple[Mapping[str, Method], Mapping[str, Method]]
+Do = Mapping[str, float | str]
+
+
+@dataclass(frozen=True)
+class LinkedModel:
+    """Draws persons, then their rows one position after another for all of them at once."""
+
+    tables: LinkedTables
+    subject_forest: ForestModel
+    event_forest: ForestModel
+
+    @property
+    def subjects(self) -> FittedModel:
+        """The model of the subject table."""
+        return with_relations(self.subject_forest, self.tables.subject_schema)
+
+    @property
+    def methods(self) -> Methods:
+        """Methods of the columns of both forests."""
+        return self.subject_forest.methods, self.event_forest.methods
+
+    def with_strength(self, penalty: float, scale: float) -> LinkedModel:
+        """Return a model of the same persons, grown with another penalty and scale."""
+        return LinkedModel(
+            self.tables,
+            self.subject_forest.with_strength(penalty, scale),
+            self.event_forest.with_strength(penalty, scale),
+        )
+
+    def rows_of(self, subjects: pa.Table) -> Ints:
+        """Return how many rows each person has, int64 [persons]."""
+        axis = self.tables.axis
+        most = axis.waves.size if axis is not None and axis.waves.size else MAX_ROWS_A_PERSON
+        return np.clip(as_floats(subjects.column(ROWS)), 1, most).astype(np.int64)
+
+    def histories(
+        self, subjects: pa.Table, rng: np.random.Generator, do: Do | None = None
+    ) -> tuple[pa.Table, Ints]:
+        """Draw the rows of persons.
+
+        Args:
+            subjects: persons, as the model of the subject table draws them.
+            rng: the only source of randomness.
+            do: interventions on attributes that the persons were drawn under.
+
+        Returns:
+            The columns that vary, the rows of a person together and in order, and the person of
+            each row as a row of `subjects`, int64 [rows].
+        """
+        model = with_relations(self.event_forest, self.tables.event_schema)
+        counts = self.rows_of(subjects)
+        running = Running(self.tables.history, subjects.num_rows)
+        places = None
+        if self.tables.axis is not None:
+            places = as_floats(subjects.column(START))
+        parts: list[pa.Table] = []
+        people: list[Ints] = []
+        for position in range(int(counts.max(initial=0))):
+            who = np.flatnonzero(counts > position)
+            given = self._causes(subjects, running, who, position)
+            if places is not None:
+                only = given.num_columns + 1
+                drawn = model.sample(who.size, rng, given=given, do=do, only=only).column(STEP)
+                steps = np.full(who.size, np.nan) if position == 0 else as_floats(drawn)
+                left = (counts[who] - 1 - position).astype(np.float64)
+                places[who] = self._places(places[who], steps, left)
+                given = self._at(given, steps, places[who])
+            rows = model.sample(who.size, rng, given=given, do=do).select(self.tables.varying)
+            running.add(rows, who)
+            parts.append(rows)
+            people.append(who)
+        owners = np.concatenate(people)
+        order = np.argsort(owners, kind="stable")
+        return pa.concat_tables(parts).take(pa.array(order)).combine_chunks(), owners[order]
+
+    def save(self, directory: Path) -> None:
+        """Write the files of both forests into an existing directory."""
+        self.subject_forest.save(directory, SUBJECTS)
+        self.event_forest.save(directory, EVENTS)
+
+    def _causes(self, subjects: pa.Table, running: Running, who: Ints, position: int) -> pa.Table:
+        known = subjects.select([*self.tables.attributes, ROWS]).take(pa.array(who))
+        columns = dict(zip(known.column_names, known.columns, strict=True))
+        columns[POSITION] = pa.array(np.full(who.size, position))
+        columns |= running.columns(who)
+        return pa.table({name: columns[name] for name in self.tables.causes})
+
+    def _places(self, previous: Floats, steps: Floats, left: Floats) -> Floats:
+        assert self.tables.axis is not None
+        return self.tables.axis.fitting(previous + np.nan_to_num(steps), previous, left)
+
+    def _at(self, given: pa.Table, steps: Floats, places: Floats) -> pa.Table:
+        """Append the step from the row before and the time of each row."""
+        axis = self.tables.axis
+        assert axis is not None
+        given = given.append_column(STEP, whole_numbers(steps))
+        return given.append_column(axis.name, axis.column(places))
+
+
+def fit_linked(
+    tables: LinkedTables, order: Sequence[str], options: Mapping[str, Any], methods: Methods | None
+) -> LinkedModel:
+    """Fit both forests.
+
+    Args:
+        tables: of the persons to learn from.
+        order: the learned columns of the upload in causal order.
+        options: penalty and scale of the forests.
+        methods: of the columns of both, where known; held-out rows decide the others.
+    """
+    of_subjects, of_events = methods or ({}, {})
+    place = {name: i for i, name in enumerate(order)}
+    attributes = sorted(tables.attributes, key=place.__getitem__)
+    inner = [c.name for c in tables.subject_schema.learned() if c.name.startswith(MARK)]
+    front = tables.causes
+    if tables.axis is not None:
+        front = [*front, STEP, tables.axis.name]
+    given = [name for name in front if name != STEP]
+    rest = sorted(set(tables.varying) - set(front), key=place.__getitem__)
+    return LinkedModel(
+        tables,
+        _fit(tables.subjects, tables.subject_schema, [*attributes, *inner], options, of_subjects),
+        _fit(tables.events, tables.event_schema, [*front, *rest], options, of_events, given),
+    )
+
+
+def load_linked(directory: Path, table: pa.Table, schema: TableSchema) -> LinkedModel | None:
+    """Load what `LinkedModel.save` wrote; None from a directory without it.
+
+    Args:
+        directory: of the model.
+        table: the clean training table.
+        schema: its schema.
+
+    Raises:
+        ModelFileError: a file is missing, too large or does not match the schema.
+    """
+    if not (directory / f"{EVENTS}{OUTLINE}").exists():
+        return None
+    tables = linked_tables(table, schema)
+    if tables is None:
+        raise ModelFileError("the model has linked rows, but its schema has no subject")
+    return LinkedModel(
+        tables,
+        FOREST.load(directory, tables.subjects, tables.subject_schema, SUBJECTS),
+        FOREST.load(directory, tables.events, tables.event_schema, EVENTS),
+    )
+
+
+def _fit(
+    table: pa.Table,
+    schema: TableSchema,
+    order: Sequence[str],
+    options: Mapping[str, Any],
+    methods: Mapping[str, Method],
+    given: Sequence[str] = (),
+) -> ForestModel:
+    # Given the history, rows of a person are independent. Trees that believe it tell who was in the
+    # table (ADR 0062), so only regressions do.
+    chosen = {**options, METHODS: methods, GIVEN: given, INDEPENDENT: bool(given)}
+    return FOREST.fit(table, schema, order, seed=0, options=chosen, progress=no_progress)

@@ -1,0 +1,138 @@
+"""The plan of rows from one model under conditions and interventions, and its chunks.
+
+- Without conditions, each chunk is drawn from the model with its own random stream, under do() if
+  the request has interventions.
+- Conditions: a pool of the conditioned columns is drawn (`conditioned_pool`), `plan_rows` picks a
+  pool row for every row of the table so that all shares are met to the row, and each chunk draws
+  the other columns given its picks.
+- Conditions with do(): on columns that the intervention cannot change, conditions select the
+  population before it, so these columns and all other non-descendants are drawn first, then do() is
+  applied. On descendants of the intervention they select afterwards: full rows are drawn under do()
+  and picked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import YES, TableSchema, part_name
+from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_trainer.conditions import AttainmentDetail, plan_rows
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.pipeline.conditioned_pool import draw_full_pool, draw_pool
+from simulacra_trainer.pipeline.evidence import Evidence
+from simulacra_trainer.pipeline.identification import Identification
+from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.survey_weights import row_weights
+
+CHUNK_ROWS = 65_536
+MIN_POOL = 200_000
+MAX_POOL = 1_000_000
+POOL_STREAM, PLAN_STREAM, ROW_STREAM, OUTPUT_STREAM, TWIN_STREAM, HISTORY_STREAM = range(6)
+
+
+@dataclass(frozen=True)
+class GenerationPlan:
+    """The plan that all shards of a generation share.
+
+    Attributes:
+        rows: of the whole table; twins count as rows.
+        seed: of the request.
+        model: draws the rows.
+        given: pool of values for the first columns of the model; None without conditions.
+        picks: the pool row of each row, int64 [rows].
+        complete: the pool holds whole rows, so nothing is left to draw.
+        do: interventions, as coded by the clean types.
+        attainment: how well the conditions are met; None without conditions.
+        twins: draws the counterfactual twin of each row; None without twins.
+        identification: whether do() is identified; None without interventions.
+        evidence: what the rows are worth; None if the request asks for no weights.
+        held: columns under a condition or do().
+    """
+
+    rows: int
+    seed: int
+    model: FittedModel
+    given: pa.Table | None = None
+    picks: np.ndarray[Any, np.dtype[np.int64]] | None = None
+    complete: bool = False
+    do: Mapping[str, float | str] | None = None
+    attainment: AttainmentDetail | None = None
+    twins: FittedModel | None = None
+    identification: Identification | None = None
+    evidence: Evidence | None = None
+    held: frozenset[str] = frozenset()
+
+
+def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
+    """Plan the rows of a request; options of several answers are columns of their own.
+
+    Raises:
+        InputError: the conditions have no support.
+    """
+    n = request.row_count
+    seed = request.seed
+    do = dict(request.interventions)
+    conditions = request.conditions
+    if not conditions.columns():
+        return GenerationPlan(n, seed, trained.model, do=do)
+    rng = stream(seed, POOL_STREAM)
+    changed = {after for name in do for after in trained.graph.descendants(name)}
+    pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
+    # Computed columns follow from the others, so a pool that meets conditions on them has all.
+    changed |= {relation.column for relation in trained.schema.computed()}
+    complete = bool(changed & set(conditions.columns()))
+    if complete:
+        pool = draw_full_pool(trained, conditions, do, pool_rows, rng)
+    else:
+        fixed = changed | set(do)
+        unchanged = [c for c in trained.model.columns if c not in fixed] if do else []
+        pool = draw_pool(trained, conditions, pool_rows, rng, then=unchanged)
+    plan = plan_rows(
+        pool.table.select(conditions.columns()),
+        conditions,
+        n,
+        stream(seed, PLAN_STREAM),
+        reference=trained.table,
+        weights=row_weights(trained.table, trained.schema),
+        drawn_inside=pool.lead,
+    )
+    attainment = by_option(pool.corrected(plan.attainment), trained.schema)
+    return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, attainment)
+
+
+def by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:
+    """Return the attainment with the options of several answers as levels of their column."""
+    options = {
+        part_name(column.name, option): {"column": column.name, "level": option}
+        for column in schema.columns
+        if column.kind == "multi"
+        for option in column.level_values()
+    }
+    outcomes = [
+        one.model_copy(update=options[one.column])
+        if one.level == YES and one.column in options
+        else one
+        for one in detail.conditions
+    ]
+    return detail.model_copy(update={"conditions": outcomes})
+
+
+def draw_chunk(plan: GenerationPlan, chunk: int, first: int, size: int) -> pa.Table:
+    """Draw rows [first, first + size) in clean types; they are chunk number `chunk`."""
+    rng = stream(plan.seed, ROW_STREAM, chunk)
+    do = plan.do if plan.twins is None else None
+    if plan.given is None or plan.picks is None:
+        return plan.model.sample(size, rng, do=do)
+    given = plan.given.take(pa.array(plan.picks[first : first + size]))
+    return given if plan.complete else plan.model.sample(size, rng, given=given, do=do)
+
+
+def stream(seed: int, *key: int) -> np.random.Generator:
+    """Return the random numbers of one use in a generation."""
+    return np.random.default_rng([seed, *key])
