@@ -152,7 +152,11 @@ class Tools:
     async def generate(
         self,
         dataset_id: DatasetId,
-        rows: Annotated[int, Field(gt=0)],
+        rows: Annotated[int | None, Field(gt=0)] = None,
+        persons: Annotated[
+            int | None,
+            Field(gt=0, description="Instead of rows: persons, each with its history."),
+        ] = None,
         conditions: Annotated[
             Json | None,
             Field(
@@ -176,6 +180,7 @@ class Tools:
             return await self._client.generate(
                 dataset_id,
                 rows,
+                persons=persons,
                 conditions=conditions,
                 interventions=do,
                 counterfactual=counterfactual,

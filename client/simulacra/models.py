@@ -134,6 +134,7 @@ class Generation(Document):
     status: str
     progress_percent: int
     row_count: int
+    persons: int | None
     rows: int | None
     seed: int
     conditions: Json

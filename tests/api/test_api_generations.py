@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pyarrow as pa
 import pytest
+import pytest_asyncio
 
+from api_world import TABLE
 from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.tasks import IDENTIFICATION
+from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.contract.tasks import IDENTIFICATION, SCHEMA
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 URL = "/v1/datasets/{}/generations"
@@ -42,6 +46,9 @@ def _do(column: str, value: Any) -> dict[str, Any]:
         ({}, ["/row_count"]),
         ({"row_count": 0}, ["/row_count"]),
         ({"row_count": "10"}, ["/row_count"]),
+        ({"persons": 5}, ["/persons"]),
+        ({"persons": 5, "row_count": 10}, ["/persons"]),
+        ({"persons": 0}, ["/persons"]),
         ({"row_count": 1_000_001}, ["/row_count"]),
         ({"row_count": 1, "retention_seconds": 604_801}, ["/retention_seconds"]),
         ({"row_count": 1, "format": "ods"}, ["/format"]),
@@ -227,6 +234,48 @@ async def test_many_rows_are_split_into_shards(
     ]
     spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
     assert (spec["shards"], spec["seed"], spec["rowCount"]) == (2, 7, 500_001)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def of_persons(world: Any, ready: str) -> AsyncIterator[str]:
+    """A dataset of 100 rows of 25 persons; `segment` is constant within each."""
+    person = ColumnSchema(
+        name="person", kind="identifier", storage="string", learned=False, role="subject"
+    )
+    columns = [c.model_copy(update={"per_person": c.name == "segment"}) for c in TABLE.columns]
+    linked = TABLE.model_copy(update={"persons": 25, "columns": [*columns, person]})
+    for schema in (linked, TABLE):
+        content = schema.model_dump_json(by_alias=True).encode()
+        await world.stand_in().write(DATASETS, ready, SCHEMA, content)
+        if schema is linked:
+            yield ready
+
+
+async def test_persons_are_requested_with_the_rows_that_are_expected(
+    world: Any, http: httpx2.AsyncClient, of_persons: str, key: str
+) -> None:
+    shares = {"categorical": {"segment": {"loyal": 0.5}}}
+    answer = await _request(http, of_persons, key, {"persons": 10, "conditions": shares})
+    assert answer.json()["row_count"] == 40
+    name = answer.json()["generation_id"]
+    spec = (await world.cluster.get(GENERATION_JOBS, name, "tenant-acme"))["spec"]
+    assert (spec["persons"], spec["rowCount"], spec["shards"]) == (10, 40, 1)
+    assert (await http.get(f"/v1/generations/{name}")).json()["persons"] == 10
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ({"persons": 10, "interventions": {"price": 5}}, "/interventions/price"),
+        ({"persons": 300_000}, "/persons"),
+    ],
+)
+async def test_what_persons_cannot_have_is_refused_by_its_pointer(
+    http: httpx2.AsyncClient, of_persons: str, key: str, body: Any, where: str
+) -> None:
+    refused = await _request(http, of_persons, key, body)
+    assert refused.status_code == 400
+    assert [one["pointer"] for one in refused.json()["errors"]] == [where]
 
 
 async def test_generation_needs_the_schema_and_can_wait_for_the_model(

@@ -114,6 +114,13 @@ def test_conditions_must_be_a_json_object(connection: Path, tmp_path: Path, text
     assert "JSON object" in done.stderr
 
 
+@pytest.mark.parametrize("size", [(), ("--rows", "5", "--persons", "5")])
+def test_generate_needs_either_rows_or_persons(connection: Path, size: tuple[str, ...]) -> None:
+    done = run("generate", "ds-1", *size, "-c", connection)
+    assert done.exit_code == 2
+    assert "either --rows or --persons" in done.stderr
+
+
 def test_unknown_file_suffix_is_refused(connection: Path) -> None:
     done = run("download", "gen-1", "out.ods", "-c", connection)
     assert done.exit_code == 2

@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.generations.render import Format
 from simulacra_api.http.etags import entity_tag
-from simulacra_api.http.field_types import FewRows, Retention, RowCount, Seed, SetValue, Status
+from simulacra_api.http.field_types import (
+    FewRows,
+    PersonCount,
+    Retention,
+    RowCount,
+    Seed,
+    SetValue,
+    Status,
+)
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName
@@ -25,7 +33,19 @@ class GenerationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    row_count: RowCount = Field(description="Rows; the tenant's quota is the upper limit.")
+    row_count: RowCount | None = Field(
+        default=None,
+        description="Rows; the tenant's quota is the upper limit. Give row_count or persons.",
+    )
+    persons: PersonCount | None = Field(
+        default=None,
+        description=(
+            "Linked rows: this many synthetic persons, each with its history, instead of"
+            " row_count. The table needs a column that says which person a row belongs to."
+            " Conditions (shares of persons) and interventions name columns that are constant"
+            " within persons (per_person in the schema)."
+        ),
+    )
     conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[ColumnName, SetValue] = Field(
         default_factory=dict, max_length=32, description="do(column = value): a number or a level."
@@ -97,7 +117,8 @@ class GenerationBody(BaseModel):
     status: Status | Literal["deleting"]
     progress_percent: int
     eta_seconds: int | None = None
-    row_count: int
+    row_count: int = Field(description="Rows requested; of linked rows, those expected.")
+    persons: int | None = Field(default=None, description="Of linked rows, persons requested.")
     rows: int | None = Field(default=None, description="Rows written so far, once known.")
     seed: int
     conditions: ConditionSet

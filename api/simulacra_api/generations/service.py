@@ -36,7 +36,7 @@ from simulacra_custody.errors import ArtifactMissing
 FORMAT = f"{GROUP}/format"
 """Annotation: the format in the artifact's link; the customer may change it in the link."""
 
-ADDED_LATER = {"counterfactual": False, "evidence": True}
+ADDED_LATER = {"counterfactual": False, "evidence": True, "persons": None}
 """Fields that were added to the body later, with the values that mean their absence."""
 
 
@@ -55,8 +55,21 @@ async def request_generation(
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
     if existing := await find_created(repository, GENERATION_JOBS, name, digest):
         return existing
-    _check_limits(repository, request)
+    if (request.row_count is None) == (request.persons is None):
+        field = "row_count" if request.row_count is None else "persons"
+        detail = "Give either row_count, or persons for linked rows."
+        raise invalid_fields([FieldError(pointer=pointer(field), detail=detail)], "the request")
+    rows = request.row_count or _expected_rows(request, await repository.schema_of(dataset))
+    _check_limits(repository, request, rows)
     return await create_generation(repository, dataset, request, name, digest)
+
+
+def _expected_rows(request: GenerationRequest, schema: TableSchema) -> int:
+    """Return the rows requested; of persons, those that as many persons of the upload have."""
+    if request.row_count is not None:
+        return request.row_count
+    persons = request.persons or 0
+    return max(-(-persons * schema.rows // (schema.persons or schema.rows)), persons)
 
 
 async def create_generation(
@@ -69,12 +82,14 @@ async def create_generation(
     """Create a GenerationJob of this name; raise as `request_generation`, check no tenant limit."""
     schema = await repository.schema_of(dataset)
     model = await usable_model(repository, dataset)
+    rows = _expected_rows(request, schema)
     errors = check_request(
         request.conditions,
         request.interventions,
         schema,
         counterfactual=request.counterfactual,
-        rows=request.row_count,
+        rows=rows,
+        persons=request.persons,
     )
     if errors:
         raise invalid_fields(errors, "the request, checked against the dataset's schema")
@@ -83,18 +98,19 @@ async def create_generation(
         GENERATION_JOBS,
         name,
         model,
-        _spec(request, schema),
+        _spec(request, schema, rows),
         dataset=dataset,
         digest=digest,
         annotations={FORMAT: request.format},
-        counts=Counts(rows=request.row_count),
+        counts=Counts(rows=rows),
     )
 
 
-def _check_limits(repository: TenantRepository, request: GenerationRequest) -> None:
+def _check_limits(repository: TenantRepository, request: GenerationRequest, rows: int) -> None:
     tenant = repository.caller.tenant.spec
+    size = "row_count" if request.persons is None else "persons"
     limits = (
-        ("row_count", request.row_count, tenant.quotas.max_rows_per_generation, "rows"),
+        (size, rows, tenant.quotas.max_rows_per_generation, "rows"),
         ("retention_seconds", request.retention_seconds, tenant.max_retention_seconds, "seconds"),
     )
     errors = [
@@ -109,19 +125,20 @@ def _check_limits(repository: TenantRepository, request: GenerationRequest) -> N
         raise Problem("simio_invalid_field", detail, errors=errors)
 
 
-def _spec(request: GenerationRequest, schema: TableSchema) -> Object:
+def _spec(request: GenerationRequest, schema: TableSchema, rows: int) -> Object:
     values: Object = {}
     for column, value in request.interventions.items():
         found = schema.find(column)
         values[column] = {"number": value} if found and found.is_numeric else {"level": str(value)}
     return {
-        "rowCount": request.row_count,
+        "rowCount": rows,
+        **({} if request.persons is None else {"persons": request.persons}),
         "conditions": request.conditions.to_wire(),
         "interventions": values,
         **({"counterfactual": True} if request.counterfactual else {}),
         **({} if request.evidence else {"evidence": False}),
         "seed": secrets.randbelow(2**31) if request.seed is None else request.seed,
-        "shards": -(-request.row_count // ROWS_PER_SHARD),
+        "shards": -(-rows // ROWS_PER_SHARD),
         "retentionSeconds": request.retention_seconds,
     }
 
@@ -140,6 +157,11 @@ async def generation_page(
     return [_item(generation) for generation in page], cursor
 
 
+def requested_rows(generation: GenerationJob) -> int:
+    """Return the rows requested or expected; of persons that kubectl asked for, those written."""
+    return generation.spec.row_count or generation.status.rows or 0
+
+
 def _item(generation: GenerationJob) -> GenerationItem:
     name = generation.metadata.name
     return GenerationItem(
@@ -147,7 +169,7 @@ def _item(generation: GenerationJob) -> GenerationItem:
         dataset_id=dataset_of(generation),
         job_id=job_id(name),
         status=result_status(generation),
-        row_count=generation.spec.row_count,
+        row_count=requested_rows(generation),
         rows=generation.status.rows,
         created_at=generation.metadata.creation_timestamp,
         expires_at=expiry_of(generation),
@@ -167,7 +189,8 @@ async def generation_body(
         status=result_status(generation),
         progress_percent=job.progress_percent,
         eta_seconds=job.eta_seconds,
-        row_count=spec.row_count,
+        row_count=requested_rows(generation),
+        persons=spec.persons,
         rows=generation.status.rows,
         seed=spec.seed,
         conditions=spec.conditions,

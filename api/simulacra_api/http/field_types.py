@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
-from simulacra_crds.kinds.generation_job import MAX_ROWS
+from simulacra_crds.kinds.generation_job import MAX_PERSONS, MAX_ROWS
 
 
 def _whole(value: Any) -> Any:
@@ -34,6 +34,7 @@ Status = Literal["queued", "running", "held", "ready", "partial", "failed"]
 """held: a table was read, and its description is to be confirmed before the fit."""
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
+PersonCount = Annotated[int, Field(strict=True, ge=1, le=MAX_PERSONS), _Whole]
 FewRows = Annotated[int, Field(strict=True, ge=1, le=100), _Whole]
 Retention = Annotated[
     int, Field(strict=True, ge=MIN_RETENTION_SECONDS, le=MAX_RETENTION_SECONDS), _Whole

@@ -70,7 +70,7 @@ class Consumption:
         unfinished = status.get("phase") not in ENDED
         if resource == GENERATION_JOBS:
             created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
-            self.rows.append((created, sign * spec["rowCount"]))
+            self.rows.append((created, sign * spec.get("rowCount", 0)))
         if unfinished and not body["metadata"].get("deletionTimestamp"):
             running = status.get("phase") == "Running"
             self.running += sign * running

@@ -45,7 +45,11 @@ Safe = Annotated[
 )
 def generate(
     dataset_id: DatasetId,
-    rows: Annotated[int, typer.Option(help="Rows to generate.")],
+    rows: Annotated[int | None, typer.Option(help="Rows to generate.")] = None,
+    persons: Annotated[
+        int | None,
+        typer.Option(help="Linked rows: persons to generate, each with its history."),
+    ] = None,
     share: Shares = None,
     range_: Ranges = None,
     do: Do = None,
@@ -63,6 +67,8 @@ def generate(
     as_json: AsJson = False,
 ) -> None:
     """Generate a synthetic table under conditions or interventions, and wait for it."""
+    if (rows is None) == (persons is None):
+        raise typer.BadParameter("give either --rows or --persons", param_hint="--rows")
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         file_format = format_of(output) if output else None
@@ -73,6 +79,7 @@ def generate(
         started = client.generate(
             dataset_id,
             rows,
+            persons=persons,
             conditions=wanted,
             interventions=interventions,
             counterfactual=counterfactual,

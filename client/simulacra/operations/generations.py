@@ -35,8 +35,9 @@ OUT_OF_RANGE = 416
 
 def generate(
     dataset_id: str,
-    row_count: int,
+    row_count: int | None = None,
     *,
+    persons: int | None = None,
     conditions: Json | None = None,
     interventions: Json | None = None,
     counterfactual: bool = False,
@@ -46,10 +47,13 @@ def generate(
 ) -> Steps[Generation]:
     """Start to generate synthetic rows; return `generation_id` and `job_id`.
 
+    With `persons` instead of `row_count`, rows are linked: each synthetic person has a history.
+
     The last column of the rows, `evidence_weight`, says what each is worth in respondents; without
     `evidence` there is none. The same key twice is one request.
     """
     body = _body(row_count, conditions, interventions, counterfactual, seed)
+    body |= {} if persons is None else {"persons": persons}
     body |= {} if evidence else {"evidence": False}
     path = f"/v1/datasets/{dataset_id}/generations"
     request = Request("POST", path, json=body, headers=key_header(key))
@@ -72,13 +76,13 @@ def probe(
 
 
 def _body(
-    row_count: int,
+    row_count: int | None,
     conditions: Json | None,
     interventions: Json | None,
     counterfactual: bool,
     seed: int | None,
 ) -> Json:
-    body: Json = {"row_count": row_count}
+    body: Json = {} if row_count is None else {"row_count": row_count}
     body |= {"conditions": conditions} if conditions else {}
     body |= {"interventions": interventions} if interventions else {}
     body |= {"counterfactual": True} if counterfactual else {}

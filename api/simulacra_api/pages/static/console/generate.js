@@ -47,10 +47,11 @@ function Form({ session, dataset, schema, onMade }) {
   const [conditions, setConditions] = useState({});
   const [interventions, setInterventions] = useState({});
   const [rows, setRows] = useState(1000);
+  const [linked, setLinked] = useState(false);
   const rest = usable.filter((column) => !(column.name in conditions) && !(column.name in interventions));
   const question = { conditions: conditionsOf(conditions, columns), interventions };
   const [sample, drawing, refused] = useProbe(session, dataset.dataset_id, question);
-  const [generate, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/generations`, { row_count: rows, ...question })));
+  const [generate, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/generations`, { [linked ? "persons" : "row_count"]: rows, ...question })));
   const without = (all, name) => Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
   const begin = (set, make) => (name) => name && set((all) => ({ ...all, [name]: make(columns.get(name)) }));
   return html`<div class="ask-rows"><form class="builder" onSubmit=${(event) => { event.preventDefault(); generate(); }}>
@@ -62,7 +63,8 @@ function Form({ session, dataset, schema, onMade }) {
     ${Object.entries(interventions).map(([name, value]) => html`<div class="row do" key=${name}><${Value} id=${`do-${name}`} label=${`do(${name})`} column=${columns.get(name)} value=${value} onChange=${(next) => setInterventions({ ...interventions, [name]: next })} />
       <button type="button" class="plain" aria-label=${`Remove do(${name})`} onClick=${() => setInterventions(without(interventions, name))}>Remove</button></div>`)}
     <${ColumnSelect} id="add-do" label="Set a column" columns=${rest} value="" none="Choose a column" onChange=${begin(setInterventions, typical)} />
-    <div class="row go"><div class="field"><label for="rows">Rows</label><input id="rows" type="number" min="1" required value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></div>
+    <div class="row go"><div class="field"><label for="rows">${linked ? "Persons" : "Rows"}</label><input id="rows" type="number" min="1" required value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></div>
+      ${schema.persons && html`<label class="quiet"><input type="checkbox" checked=${linked} onChange=${(event) => setLinked(event.target.checked)} /> Persons with their histories</label>`}
       <button class="primary" disabled=${busy}>${busy ? "Sending" : "Generate"}</button></div><${Failure} problem=${problem} /></form>
     <div><${Sample} sample=${sample} busy=${drawing} problem=${refused} />${sample?.attainment && html`<${Attainment} of=${sample.attainment} />`}</div></div>`;
 }
