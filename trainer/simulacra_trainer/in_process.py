@@ -23,7 +23,7 @@ from simulacra_trainer.table.description.described import DescribedTable, clean_
 from simulacra_trainer.table.description.layout import open_described
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
-    from simulacra_trainer.pipeline.generate import GenerationPlan
+    from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 
@@ -36,7 +36,7 @@ class Generated:
     """Generated rows, their plan (attainment, evidence, identification) and their request."""
 
     rows: pa.Table
-    plan: GenerationPlan
+    plan: Plan
     request: GenerateRequest
     sample: pa.Table
     """Clean rows for the report: all, or a random part."""
