@@ -9,9 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.tasks import (
+    MODEL_PREFIX,
+    REQUEST,
+    ExitCode,
+    FitRequest,
+    GenerateRequest,
+    part_name,
+)
 from simulacra_trainer.linked.history import History, Running, last_name
 from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, STEP, linked_tables
@@ -24,6 +32,7 @@ from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
+from trainer_pod import Pod
 
 PERSONS = 120
 OF_PERSON = ("customer_id", "email", "region", "sex")
@@ -114,6 +123,25 @@ def test_rows_do_not_depend_on_the_shards_and_persons_stay_whole(
     assert pa.concat_tables(parts).equals(pa.concat_tables(generate_rows(model, plan)))
     people = [set(part.column("customer_id").to_pylist()) for part in parts]
     assert sum(map(len, people)) == len(set().union(*people)) == 40
+
+
+def test_pods_write_the_persons_of_their_shard(model: TrainedModel, tmp_path: Path) -> None:
+    pod = Pod(tmp_path)
+    own = pod.artifacts("generationjobs")
+    save_model(model, tmp_path / "model")
+    for file in (tmp_path / "model").iterdir():
+        pod.artifacts("models").upload(MODEL_PREFIX + file.name, file)
+    own.store_model(REQUEST, GenerateRequest(persons=30, seed=2))
+    plan = plan_generation(model, GenerateRequest(persons=30, seed=2))
+    expected = pa.concat_tables(generate_rows(model, plan))
+    for _ in range(2):  # a pod that is started again writes the same part
+        results = [pod.run("generate", "generationjobs", shard, 2) for shard in range(2)]
+        assert [code for code, _ in results] == [ExitCode.OK] * 2
+        assert sum(result.rows or 0 for _, result in results) == plan.rows
+    parts = [
+        pq.read_table(own.download(part_name(shard), tmp_path / f"{shard}")) for shard in range(2)
+    ]
+    assert pa.concat_tables(parts).equals(expected)
 
 
 def test_conditions_are_shares_of_persons(model: TrainedModel) -> None:
