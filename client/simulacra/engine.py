@@ -89,7 +89,7 @@ def load(directory: str | Path) -> Model:
     with _engine():
         from simulacra_trainer.pipeline.trained_model import load_model
 
-        return Model(load_model(Path(directory)))
+        return Model(load_model(Path(directory), linked=True))
 
 
 class Model:
@@ -105,8 +105,9 @@ class Model:
 
     def generate(
         self,
-        row_count: int,
+        row_count: int | None = None,
         *,
+        persons: int | None = None,
         shares: Mapping[str, Mapping[str, float]] | None = None,
         ranges: Mapping[str, Bounds] | None = None,
         conditions: Json | None = None,
@@ -119,6 +120,7 @@ class Model:
 
         Args:
             row_count: number of rows.
+            persons: linked rows: number of persons, each with its history, instead of row_count.
             shares: share (0..1) of levels, by column: {"happiness": {"very happy": 0.5}}.
             ranges: lowest and highest value, by column: {"price": (5, 6)}; None is an open end.
             conditions: both as one object, as for `Client.generate`.
@@ -130,8 +132,11 @@ class Model:
         Raises:
             ValueError: the request does not match the schema, or has no support in the data.
         """
+        if (row_count is None) == (persons is None):
+            raise ValueError("Give either row_count or persons.")
         request = {
-            "row_count": row_count,
+            "row_count": row_count or 0,
+            "persons": persons,
             "conditions": conditions_of(conditions, shares, ranges) or {},
             "interventions": interventions or {},
             "counterfactual": counterfactual,

@@ -23,13 +23,14 @@ class FittedModel:
         self.dataset_id = str(dataset.dataset_id)
         self._run = run
 
-    def generate(self, row_count: int, **request: Any) -> Rows:
+    def generate(self, row_count: int | None = None, **request: Any) -> Rows:
         """Generate rows, wait, and return them.
 
         Args:
             row_count: number of rows.
-            request: shares and ranges as for `simulacra.Model.generate`; conditions, interventions,
-                counterfactual, evidence, seed and key as for `Client.generate`.
+            request: shares and ranges as for `simulacra.Model.generate`; persons (instead of
+                row_count), conditions, interventions, counterfactual, evidence, seed and key as for
+                `Client.generate`.
         """
         rows: Rows = self._run(one_call.generate_rows(self.dataset_id, row_count, **request))
         return rows
@@ -70,7 +71,7 @@ class AsyncFittedModel:
         self.dataset_id = str(dataset.dataset_id)
         self._run = run
 
-    async def generate(self, row_count: int, **request: Any) -> Rows:
+    async def generate(self, row_count: int | None = None, **request: Any) -> Rows:
         """Generate rows, wait, and return them; see `FittedModel.generate`."""
         rows: Rows = await self._run(one_call.generate_rows(self.dataset_id, row_count, **request))
         return rows

@@ -35,7 +35,7 @@ def fit(
 
 def generate_rows(
     dataset_id: str,
-    row_count: int,
+    row_count: int | None,
     *,
     shares: Any = None,
     ranges: Any = None,
