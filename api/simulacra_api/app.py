@@ -24,6 +24,7 @@ from simulacra_api.http.middleware import RequestMiddleware
 from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
 from simulacra_api.pages import routes as pages
+from simulacra_api.segments import routes as segments
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
 from simulacra_api.uploads import routes as uploads
@@ -32,8 +33,8 @@ from simulacra_api.webhooks import routes as webhooks
 # Starlette tries routes in this order: what customers poll comes first.
 # fmt: off
 _MODULES = (
-    jobs, uploads, datasets, generations, effects, oauth, access, account, webhooks, certificates,
-    docs, pages,
+    jobs, uploads, datasets, generations, effects, segments, oauth, access, account, webhooks,
+    certificates, docs, pages,
 )
 # fmt: on
 

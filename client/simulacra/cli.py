@@ -22,6 +22,7 @@ from simulacra.commands import (
     jobs,
     resources,
     run,
+    segments,
     uploads,
 )
 from simulacra.commands.options import Connect
@@ -32,7 +33,7 @@ from simulacra.local_state import default_data_dir, remember_service
 START = "Start"
 GROUPS = {
     START: (run, uploads),
-    "Generate and ask": (generations, effects),
+    "Generate and ask": (generations, effects, segments),
     "Look and change": (datasets, resources, jobs),
     "Prove the erasure": (certificates,),
     "Account and access": (account, access),

@@ -43,6 +43,7 @@ class Job(Document):
     dataset_id: str | None
     generation_id: str | None
     effect_id: str | None
+    segment_id: str | None
     error: Json | None
 
 

@@ -35,6 +35,7 @@ FIXED_SPEC = {
         "modelRef", "treatment", "value", "baseline", "outcome", "segment",
         "before", "after", "dontKnow", "statedBy", "population", "negativeControls",
     ),
+    "SegmentEstimate": ("modelRef", "segment", "questions"),
 }  # fmt: skip
 """Fields of spec that cannot change after creation, because the work is done once."""
 

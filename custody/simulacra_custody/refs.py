@@ -24,7 +24,8 @@ class ResourceRef:
 
     Attributes:
         tenant: tenant name.
-        kind: lower-case plural: ``datasets``, ``models``, ``generationjobs``, ``effectestimates``.
+        kind: lower-case plural: ``datasets``, ``models``, ``generationjobs``, ``effectestimates``,
+            ``segmentestimates``.
         uid: the resource's uid.
     """
 

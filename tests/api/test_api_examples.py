@@ -23,6 +23,7 @@ from simulacra_crds.kube.client import (
     GENERATION_JOBS,
     MODELS,
     SECRETS,
+    SEGMENT_ESTIMATES,
     TENANTS,
 )
 from simulacra_crds.kube.client import DATASETS as DATASET_KIND
@@ -234,10 +235,14 @@ async def test_every_documented_request_gets_its_documented_answer(
     await caller.call("createEffect")
     await acme.estimate(caller.ids["effect_id"])
     await caller.call("getEffect")
+    await caller.call("createSegment")
+    await acme.boost(caller.ids["segment_id"])
+    await caller.call("getSegment")
     for operation in (
         "listDatasets",
         "listGenerations",
         "listEffects",
+        "listSegments",
         "listJobs",
         "getUsage",
         "listAuditEvents",
@@ -253,6 +258,7 @@ async def test_every_documented_request_gets_its_documented_answer(
     await _webhooks(caller)
     for operation, kind, name in (
         ("deleteEffect", EFFECT_ESTIMATES, finished["effect_id"]),
+        ("deleteSegment", SEGMENT_ESTIMATES, finished["segment_id"]),
         ("deleteGeneration", GENERATION_JOBS, finished["generation_id"]),
         ("deleteDataset", DATASET_KIND, dataset),
     ):

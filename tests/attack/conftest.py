@@ -23,6 +23,7 @@ from simulacra_crds.kube.client import TENANTS
 
 EFFECT = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment"}
 EFFECT |= {"outcome_level": "loyal"}
+SEGMENT = {"segment": [{"column": "region"}], "questions": ["segment"]}
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +62,8 @@ async def owned(world: World) -> dict[str, str]:  # noqa: F811 - a fixture
         await acme.generate(generation, [pa.table({"price": [1.0, -2.0, 3.0]})])
         effect = (await made(f"{base}/effects", json=EFFECT))["effect_id"]
         await acme.estimate(effect)
+        segment = (await made(f"{base}/segments", json=SEGMENT))["segment_id"]
+        await acme.boost(segment)
         hook = await made("/v1/webhooks", json={"url": "https://hooks.example.com/acme"})
         upload = await made("/v1/uploads", json={"bytes": 1000})
         rotation = await made("/v1/credential-rotations")
@@ -71,6 +74,7 @@ async def owned(world: World) -> dict[str, str]:  # noqa: F811 - a fixture
         "job_id": f"job-{dataset}",
         "generation_id": generation,
         "effect_id": effect,
+        "segment_id": segment,
         "webhook_id": hook["webhook_id"],
         "upload_id": upload["upload_id"],
         "rotation_id": rotation["rotation_id"],

@@ -25,7 +25,15 @@ WITH_IDS = [
     for method, path in ROUTES
     if (names := set(re.findall(r"\{(\w+)\}", path))) and not names & PUBLIC
 ]
-LISTS = ["datasets", "generations", "effects", "jobs", "webhooks", "erasure-certificates"]
+LISTS = [
+    "datasets",
+    "generations",
+    "effects",
+    "segments",
+    "jobs",
+    "webhooks",
+    "erasure-certificates",
+]
 LISTS += ["audit-events"]
 
 REQUESTS = int(os.environ.get("ATTACK_REQUESTS", "200"))
@@ -93,7 +101,14 @@ async def test_lists_hold_nothing_of_another_tenant(
     async with world.client("globex") as http:
         answer = await http.get(f"/v1/{name}", params={"limit": 100})
     assert answer.status_code == 200
-    for key in ("dataset_id", "generation_id", "effect_id", "webhook_id", "upload_id"):
+    for key in (
+        "dataset_id",
+        "generation_id",
+        "effect_id",
+        "segment_id",
+        "webhook_id",
+        "upload_id",
+    ):
         assert owned[key] not in answer.text
 
 
@@ -102,6 +117,7 @@ async def test_nothing_of_the_owner_was_changed(world: World, owned: dict[str, s
         "dataset_id": "datasets",
         "generation_id": "generations",
         "effect_id": "effects",
+        "segment_id": "segments",
         "webhook_id": "webhooks",
         "upload_id": "uploads",
         "rotation_id": "credential-rotations",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from effect_results import TEXTS, effect_result
-from simulacra.commands.effects import _columns
+from simulacra.commands.options import columns
 from simulacra.commands.output import print_result
 from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
@@ -128,7 +128,7 @@ def test_command_prints_words_on_a_terminal_and_json_with_the_option(
     ],
 )
 def test_columns_are_separated_by_commas(text: str | None, names: list[str]) -> None:
-    assert _columns(text) == names
+    assert columns(text) == names
 
 
 def test_request_has_only_the_stated_lists() -> None:

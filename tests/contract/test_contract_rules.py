@@ -34,6 +34,11 @@ SPECS: dict[str, Object] = {
         "baseline": {"number": 0},
         "outcome": "b",
     },
+    "SegmentEstimate": {
+        "modelRef": {"name": "mdl-1"},
+        "segment": [{"column": "a"}],
+        "questions": ["b"],
+    },
     "Tenant": {},
     "AccessRequest": {"company": "Acme", "contact": "ada@acme.example"},
 }
@@ -71,6 +76,11 @@ CHANGES: dict[str, Object] = {
         "statedBy": "ada",
         "population": "treated",
         "negativeControls": ["g"],
+    },
+    "SegmentEstimate": {
+        "modelRef": {"name": "mdl-2"},
+        "segment": [{"column": "c"}],
+        "questions": ["d"],
     },
 }
 """Another valid value of every field that is fixed at creation."""

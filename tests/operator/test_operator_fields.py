@@ -212,6 +212,7 @@ async def test_every_changed_field_of_every_kind_has_its_effect(world: World) ->
         "Model": "mdl-1",
         "GenerationJob": "gen-1",
         "EffectEstimate": "eff-1",
+        "SegmentEstimate": "seg-1",
     }
     await world.upload("ds-1")
     await world.model("mdl-1", "ds-1")
@@ -220,6 +221,8 @@ async def test_every_changed_field_of_every_kind_has_its_effect(world: World) ->
     await world.create(
         "EffectEstimate", "eff-1", {**effect, "value": {"number": 1}, "baseline": {"number": 0}}
     )
+    shares = {"modelRef": {"name": "mdl-1"}, "segment": [{"column": "a"}], "questions": ["b"]}
+    await world.create("SegmentEstimate", "seg-1", shares)
     for kind, name in made.items():
         await world.reaches(kube.CUSTOM[kind], name, ready)
         sweeps.append(FieldSweep(world, kind, name, {"retentionSeconds": expires}))

@@ -44,7 +44,13 @@ STATUS: dict[str, dict[str, Any]] = {
         "finishedAt": iso(CREATED),
     },
 }
-NAMES = {"Dataset": "ds-1", "Model": "mdl-1", "GenerationJob": "gen-1", "EffectEstimate": "eff-1"}
+NAMES = {
+    "Dataset": "ds-1",
+    "Model": "mdl-1",
+    "GenerationJob": "gen-1",
+    "EffectEstimate": "eff-1",
+    "SegmentEstimate": "seg-1",
+}
 
 
 def _jobs(name: str) -> dict[str, dict[str, Any]]:

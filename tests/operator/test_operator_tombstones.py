@@ -54,6 +54,7 @@ def left(seen: Observed) -> list[Object]:
         ("Dataset", {"content": "a" * 64, "bytes": 3}),
         ("GenerationJob", {"rows": 10, "seed": 0}),
         ("EffectEstimate", {}),
+        ("SegmentEstimate", {}),
     ],
 )
 def test_a_deletion_within_a_day_leaves_a_tombstone_without_content(

@@ -50,6 +50,7 @@ from simulacra_crds.contract.tasks import (
     REPORT,
     REPORT_PAGE,
     SCHEMA,
+    SEGMENTS,
     part_name,
 )
 from simulacra_crds.crd_yaml import crd
@@ -64,6 +65,7 @@ from simulacra_crds.kube.client import (
     MODELS,
     NAMESPACES,
     SECRETS,
+    SEGMENT_ESTIMATES,
     TENANTS,
     AlreadyExists,
     ApiResource,
@@ -341,6 +343,27 @@ class StandIn:
             found["estimate"] = kept | {"identified": True}
         await self.write(EFFECT_ESTIMATES, name, ESTIMATE, json.dumps(found).encode())
         await self.status(EFFECT_ESTIMATES, name, phase="Ready", estimate=found["estimate"])
+
+    async def boost(self, name: str) -> None:
+        """Store certified shares as the trainer's `boost` does."""
+        summary = {"intervals": 1, "boosted": 1, "slightly": 0, "noBetter": 0, "worth": 76.0}
+        share = {
+            "segment": [{"column": "region", "level": "north"}],
+            "question": "segment",
+            "answer": "loyal",
+            "respondents": 42.0,
+            "share": 0.35,
+            "low": 0.25,
+            "high": 0.46,
+            "worth": 76.0,
+            "verdict": "boosted",
+            "own": {"share": 0.38, "low": 0.25, "high": 0.53},
+            "text": "region = north: 42 respondents. segment = loyal: 35% (25% to 46%).",
+        }
+        shares = {"region": {"north": 1.0}, "segment": {"loyal": 0.35}}
+        result = {"summary": summary, "shares": [share], "conditions": {"categorical": shares}}
+        await self.write(SEGMENT_ESTIMATES, name, SEGMENTS, json.dumps(result).encode())
+        await self.status(SEGMENT_ESTIMATES, name, phase="Ready", segments=summary)
 
     async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
         report = {"percent": percent, "etaSeconds": eta, "step": "fit"}

@@ -47,5 +47,9 @@ BODIES: dict[str, Any] = {
         "outcome": "segment",
         "outcome_level": "loyal",
     },
+    "/v1/datasets/{dataset_id}/segments": {
+        "segment": [{"column": "region", "levels": []}],
+        "questions": ["segment"],
+    },
     "/v1/webhooks": {"url": "https://hooks.example.com/x", "events": ["job.ready"]},
 }

@@ -123,7 +123,8 @@ class Installation:
             process.terminate()
 
     def resources(
-        self, kinds: str = "datasets,models,generationjobs,effectestimates,jobs,pods"
+        self,
+        kinds: str = "datasets,models,generationjobs,effectestimates,segmentestimates,jobs,pods",
     ) -> list[str]:
         found = self.kubectl("get", kinds, "--all-namespaces", "-o", "name").splitlines()
         return [line for line in found if "/" in line]

@@ -34,6 +34,7 @@ REAL = ROOT.parent / "shared" / "bin" / "cluster"
 INDEX = "batch.kubernetes.io/job-completion-index"
 WORK = {"Dataset": kube.DATASETS, "Model": kube.MODELS, "GenerationJob": kube.GENERATION_JOBS}
 WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
+WORK["SegmentEstimate"] = kube.SEGMENT_ESTIMATES
 
 
 class Plane:

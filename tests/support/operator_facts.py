@@ -44,6 +44,11 @@ SPECS: dict[str, Object] = {
         "negativeControls": [SECRET],
         "statedBy": SECRET,
     },
+    "SegmentEstimate": {
+        "modelRef": {"name": "mdl-1"},
+        "segment": [{"column": SECRET, "levels": [SECRET]}],
+        "questions": [SECRET],
+    },
 }
 
 

@@ -31,6 +31,7 @@ from simulacra_trainer.tasks.artifacts import Artifacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
+RESOURCES = ("datasets", "models", "generationjobs", "effectestimates", "segmentestimates")
 
 
 class Pod:
@@ -51,7 +52,7 @@ class Pod:
                 uid=f"uid-{kind}",
                 wrapped_key=self.custody.new_resource_key(ResourceRef("acme", kind, f"uid-{kind}")),
             )
-            for kind in ("datasets", "models", "generationjobs", "effectestimates")
+            for kind in RESOURCES
         }
 
     def artifacts(self, kind: str) -> Artifacts:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.segment_shares import SegmentResult
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     DATASET,
@@ -28,9 +29,11 @@ from simulacra_crds.contract.tasks import (
     REPORT_PAGE,
     REQUEST,
     SCHEMA,
+    SEGMENTS,
     TASK_ENV,
     UPLOAD,
     UPLOAD_PIECES,
+    BoostRequest,
     EstimateRequest,
     ExitCode,
     Failure,
@@ -271,6 +274,18 @@ def test_an_effect_is_stored_and_its_figures_are_in_the_result(fitted: Pod) -> N
     assert stored.estimate == result.estimate
     assert stored.verdict.kind == result.estimate.verdict
     assert stored.verdict.rests_on[0].origin == "request"
+
+
+def test_shares_are_stored_and_the_result_has_no_names(fitted: Pod) -> None:
+    own = fitted.artifacts("segmentestimates")
+    request = BoostRequest(segment=[{"column": "zq_shopper"}], questions=["zq_visits"])
+    own.store_model(REQUEST, request)
+    code, result = fitted.run("boost", "segmentestimates")
+    assert (code, result.reason) == (ExitCode.OK, "Estimated"), result.message
+    assert "zq_" not in result.model_dump_json()
+    stored = own.load(SEGMENTS, SegmentResult)
+    assert stored.summary == result.segments
+    assert len(stored.shares) == stored.summary.intervals > 0
 
 
 def test_the_text_of_an_unexpected_error_stays_in_the_pod(

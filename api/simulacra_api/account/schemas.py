@@ -33,6 +33,7 @@ class UsageBody(BaseModel):
     datasets: int
     generations: int
     effects: int
+    segments: int
 
 
 class AuditQuery(ListQuery):

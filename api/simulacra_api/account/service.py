@@ -45,6 +45,7 @@ async def usage_of(repository: TenantRepository) -> UsageBody:
         datasets=used.resources.get("datasets", 0),
         generations=used.resources.get("generationjobs", 0),
         effects=used.resources.get("effectestimates", 0),
+        segments=used.resources.get("segmentestimates", 0),
     )
 
 

@@ -11,6 +11,7 @@ AUDIENCE = "{audience}"
 DATASET = "ds-5f0c8a1e2b7d49c3a6e0f417"
 GENERATION = "gen-91b2d4c07fe84a1b9c5d3e62"
 EFFECT = "eff-c7d81f0a3b5e42968d7a1c04"
+SEGMENT = "seg-2e90b7d14c6f4a0d8b35f1e7"
 REQUEST = "Zk1v0cQ3pJ8sT5yWn2bLd7hRfX4mGe6u"
 ROTATION = "rot-7c1d2e3f4a5b"
 WEBHOOK = "a91f0c7d2e5b486fb1d3c0e7"
@@ -19,6 +20,7 @@ PARAMETERS = {
     "upload_id": DATASET,
     "generation_id": GENERATION,
     "effect_id": EFFECT,
+    "segment_id": SEGMENT,
     "job_id": f"job-{DATASET}",
     "request_id": REQUEST,
     "rotation_id": ROTATION,
@@ -100,6 +102,7 @@ JOB_BODY = {
     "dataset_id": DATASET,
     "generation_id": None,
     "effect_id": None,
+    "segment_id": None,
     "error": None,
 }
 GENERATION_BODY = {
@@ -198,6 +201,49 @@ EFFECT_BODY: Json = {
     "expires_at": EXPIRES,
     "error": None,
 }
+SEGMENT_BODY: Json = {
+    "segment_id": SEGMENT,
+    "dataset_id": DATASET,
+    "job_id": f"job-{SEGMENT}",
+    "status": "ready",
+    "segment": [
+        {"column": "region", "levels": ["pacific"]},
+        {"column": "age", "levels": ["18-34"]},
+    ],
+    "questions": ["segment"],
+    "summary": {"intervals": 1, "boosted": 1, "slightly": 0, "no_better": 0, "worth": 76.0},
+    "shares": [
+        {
+            "segment": [
+                {"column": "region", "level": "pacific"},
+                {"column": "age", "level": "18-34"},
+            ],
+            "question": "segment",
+            "answer": "loyal",
+            "respondents": 42.0,
+            "share": 0.35,
+            "low": 0.25,
+            "high": 0.46,
+            "worth": 76.0,
+            "verdict": "boosted",
+            "own": {"share": 0.38, "low": 0.25, "high": 0.53},
+            "text": "region = pacific, age = 18-34: 42 respondents. segment = loyal: 35% (25% to"
+            " 46%). Worth 76 respondents; from the respondents alone 38% (25% to 53%).",
+        }
+    ],
+    "conditions": {
+        "categorical": {
+            "region": {"pacific": 1.0},
+            "age": {"18-34": 1.0},
+            "segment": {"loyal": 0.35},
+        },
+        "numeric": {},
+    },
+    "reason": None,
+    "created_at": CREATED,
+    "expires_at": EXPIRES,
+    "error": None,
+}
 DATASET_ACCEPTED = {
     "dataset_id": DATASET,
     "job_id": f"job-{DATASET}",
@@ -225,6 +271,12 @@ GENERATION_ACCEPTED = {
 EFFECT_ACCEPTED: Json = {
     "effect_id": EFFECT,
     "job_id": f"job-{EFFECT}",
+    "dataset_id": DATASET,
+    "error": None,
+}
+SEGMENT_ACCEPTED: Json = {
+    "segment_id": SEGMENT,
+    "job_id": f"job-{SEGMENT}",
     "dataset_id": DATASET,
     "error": None,
 }

@@ -34,6 +34,8 @@ from simulacra_api.docs.example_bodies import (
     KNOWLEDGE,
     LIVE_KEYS,
     ROTATION,
+    SEGMENT_ACCEPTED,
+    SEGMENT_BODY,
     UPLOAD_BODY,
     WEBHOOK_BODY,
     Json,
@@ -127,6 +129,7 @@ EXAMPLES: dict[str, Example] = {
             "datasets": 1,
             "generations": 1,
             "effects": 0,
+            "segments": 0,
         }
     ),
     "listAuditEvents": _page(
@@ -255,6 +258,14 @@ EXAMPLES: dict[str, Example] = {
         _fields(EFFECT_BODY, "effect_id", "dataset_id", "job_id", "status", "created_at")
     ),
     "getEffect": _ok(EFFECT_BODY),
+    "createSegment": Example(
+        {"segment": SEGMENT_BODY["segment"], "questions": ["segment"]},
+        {202: SEGMENT_ACCEPTED | {"status": "queued"}, 201: SEGMENT_ACCEPTED | {"status": "ready"}},
+    ),
+    "listSegments": _page(
+        _fields(SEGMENT_BODY, "segment_id", "dataset_id", "job_id", "status", "created_at")
+    ),
+    "getSegment": _ok(SEGMENT_BODY),
     "createWebhook": Example(
         {"url": WEBHOOK_BODY["url"], "events": WEBHOOK_BODY["events"]},
         {201: WEBHOOK_BODY | {"secret": "whsec_C2FVsBQIhrscChlQIMV..."}},
@@ -284,11 +295,13 @@ LINKS: dict[str, tuple[str, ...]] = {
         "probeDataset",
         "createGeneration",
         "createEffect",
+        "createSegment",
         "deleteDataset",
     ),
     "upload_id": ("getUpload", "appendUpload"),
     "generation_id": ("getGeneration", "getGenerationReport", "deleteGeneration"),
     "effect_id": ("getEffect", "deleteEffect"),
+    "segment_id": ("getSegment", "deleteSegment"),
     "request_id": ("getAccessRequest",),
     "rotation_id": ("getCredentialRotation",),
     "webhook_id": ("getWebhook", "deleteWebhook"),

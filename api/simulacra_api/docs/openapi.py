@@ -18,8 +18,10 @@ from simulacra_crds.contract.schema import TableSchema
 
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
-_KEYED = frozenset({"uploadDataset", "beginUpload", "createGeneration", "createEffect"})
-_QUESTIONS = frozenset({"createGeneration", "createEffect", "probeDataset"})
+_KEYED = frozenset(
+    {"uploadDataset", "beginUpload", "createGeneration", "createEffect", "createSegment"}
+)
+_QUESTIONS = frozenset({"createGeneration", "createEffect", "createSegment", "probeDataset"})
 _DOWNLOADS = frozenset({"downloadArtifact", "describeArtifact"})
 _NEED_GENERATION = _DOWNLOADS | {"getGenerationReport"}
 _NEED_MODEL = _QUESTIONS | {
@@ -57,7 +59,7 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset", "describeDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
     "simio_artifact_corrupt": _NEED_MODEL
-    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect"},
+    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect", "getSegment"},
 }
 """Operations that can answer a code; any operation can answer the codes that are not here."""
 _TAGS = (
@@ -68,6 +70,7 @@ _TAGS = (
     "jobs",
     "generations",
     "effects",
+    "segments",
     "webhooks",
     "proofs",
     "meta",

@@ -66,6 +66,8 @@ _ENTRIES = (
               "It may have expired; generate again."),
     ErrorCode("simio_effect_not_found", 404, "No such effect estimate",
               "It may have expired; POST the estimate again."),
+    ErrorCode("simio_segment_not_found", 404, "No such segment estimate",
+              "It may have expired; POST the estimate again."),
     ErrorCode("simio_job_not_found", 404, "No such job",
               "It may have expired with its dataset or generation."),
     ErrorCode("simio_customer_key", 409,

@@ -57,7 +57,7 @@ class ListQuery(BaseModel):
 
 
 class ResourceQuery(ListQuery):
-    """Filters of the lists of jobs, generations and effect estimates."""
+    """Filters of the lists of jobs, generations and estimates."""
 
     dataset_id: str | None = Field(default=None, max_length=63)
     status: Status | None = None

@@ -24,13 +24,15 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
 from simulacra_custody.audit.event import EventType
 
 ATTEMPTS = 10
-_KINDS: dict[str, type[GenerationJob] | type[EffectEstimate]] = {
+_KINDS: dict[str, type[GenerationJob] | type[EffectEstimate] | type[SegmentEstimate]] = {
     "gen-": GenerationJob,
     "eff-": EffectEstimate,
+    "seg-": SegmentEstimate,
 }
 
 

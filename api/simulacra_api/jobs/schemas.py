@@ -11,7 +11,7 @@ from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import Page, ResourceQuery
 from simulacra_crds.contract.generation_conditions import FieldError
 
-Kind = Literal["dataset", "generation", "effect"]
+Kind = Literal["dataset", "generation", "effect", "segment"]
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})
 """Statuses that do not change by themselves."""
 
@@ -39,6 +39,7 @@ class JobBody(BaseModel):
     dataset_id: str | None = None
     generation_id: str | None = None
     effect_id: str | None = None
+    segment_id: str | None = None
     error: JobError | None = None
 
 

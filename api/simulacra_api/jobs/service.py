@@ -1,4 +1,4 @@
-"""Jobs: status, progress and errors of datasets (prepare, then fit), generations and effects."""
+"""Jobs: status, progress and errors of datasets (prepare, then fit), generations and estimates."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 
-Result = GenerationJob | EffectEstimate
+Result = GenerationJob | EffectEstimate | SegmentEstimate
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing counts for; fitting is the rest."""
 REFIT = f"{GROUP}/refit"
@@ -39,6 +40,7 @@ _KINDS: dict[type[Dataset | Result], Kind] = {
     Dataset: "dataset",
     GenerationJob: "generation",
     EffectEstimate: "effect",
+    SegmentEstimate: "segment",
 }
 _CODES: dict[str, str] = {
     Reason.UPLOAD_INVALID: "simio_upload_invalid",
@@ -64,6 +66,8 @@ async def find_job(repository: TenantRepository, job: str) -> JobBody:
             return await result_job(repository, await repository.generation(name))
         if name.startswith("eff-"):
             return await result_job(repository, await repository.effect(name))
+        if name.startswith("seg-"):
+            return await result_job(repository, await repository.segment(name))
         return await dataset_job(repository, await repository.dataset(name))
     except Problem as problem:
         if problem.entry.status == 404:
@@ -115,7 +119,7 @@ def _is_refitting(dataset: Dataset) -> bool:
 
 
 async def result_job(repository: TenantRepository, result: Result) -> JobBody:
-    """Return the job of a generation or an effect estimate."""
+    """Return the job of a generation or an estimate."""
     status = status_of(result)
     percent = 100 if status in ("ready", "partial") else 0
     eta = None
@@ -131,6 +135,7 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
         eta_seconds=eta,
         generation_id=name if kind == "generation" else None,
         effect_id=name if kind == "effect" else None,
+        segment_id=name if kind == "segment" else None,
         dataset_id=dataset_of(result),
         error=await job_error(repository, result) if status == "failed" else None,
     )

@@ -139,7 +139,7 @@ STORES = (
     Store(
         "generation",
         "Generated rows",
-        "Synthetic tables and effect estimates, with requested and attained conditions.",
+        "Synthetic tables and estimates, with requested and attained conditions.",
         "A key for each result, wrapped by your tenant's key",
         CLOCK.format(since="the end of the job"),
     ),
@@ -256,8 +256,8 @@ STEPS = (
         key="generate",
         title="Generate",
         yours="Conditions, do()",
-        call="POST /v1/datasets/{id}/generations, or /effects",
-        summary="A Job draws rows from the model under your conditions, or estimates an effect.",
+        call="POST /v1/datasets/{id}/generations, /effects or /segments",
+        summary="A Job draws rows from the model under your conditions, or estimates what you ask.",
         does=(
             "Conditions name columns and levels, so they are customer data too.",
             "They are stored only in the resource of the request and in encrypted artifacts.",
@@ -283,6 +283,11 @@ STEPS = (
                 "Effect estimates",
                 CLOCK.format(since="the end of the job"),
                 _files("effectestimates", "estimate.json"),
+            ),
+            Kept(
+                "Segment estimates",
+                CLOCK.format(since="the end of the job"),
+                _files("segmentestimates", "segments.json"),
             ),
         ),
         logged=(EventType.RESOURCE_CREATED,),

@@ -27,6 +27,7 @@ from simulacra_crds.kube.client import (
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
     MODELS,
+    SEGMENT_ESTIMATES,
     ApiResource,
     Cluster,
     Object,
@@ -36,7 +37,7 @@ FRESH_SECONDS = 2.0
 QUEUED_JOBS = 100
 """Jobs of a tenant that may wait, beside those that may run."""
 DAY = timedelta(hours=24)
-_KINDS = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES)
+_KINDS = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES, SEGMENT_ESTIMATES)
 
 
 @dataclass

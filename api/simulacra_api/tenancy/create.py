@@ -99,7 +99,7 @@ async def create_from_model(
     annotations: dict[str, str] | None = None,
     counts: Counts | None = None,
 ) -> Object:
-    """Create a GenerationJob or EffectEstimate, or return the one of a concurrent request.
+    """Create a GenerationJob or an estimate, or return the one of a concurrent request.
 
     Raises:
         Problem: 402 or 429 when a quota of the tenant has no room for it.

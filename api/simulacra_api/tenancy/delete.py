@@ -9,16 +9,11 @@ from fastapi import Response
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository, TenantResource, is_deleting
 from simulacra_crds.kinds.base import ANNOTATION_DELETED, utcnow
-from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kube.client import CUSTOM, ApiResource, Conflict, NotFound, Object
 from simulacra_custody.audit.event import EventType
 
 
-async def delete(
-    repository: TenantRepository, target: Dataset | GenerationJob | EffectEstimate, path: str
-) -> Response:
+async def delete(repository: TenantRepository, target: TenantResource, path: str) -> Response:
     """Delete a resource: 204 once it is erased, 202 with its URL after `delete_wait_seconds`."""
     resource = CUSTOM[type(target).__name__]
     name, uid = target.metadata.name, target.metadata.uid

@@ -22,12 +22,13 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import CUSTOM, Cluster
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 
-TenantResource = Dataset | Model | GenerationJob | EffectEstimate
+TenantResource = Dataset | Model | GenerationJob | EffectEstimate | SegmentEstimate
 R = TypeVar("R", bound=TenantResource)
 B = TypeVar("B", bound=BaseModel)
 CANCELLED = ANNOTATION_CANCELLED
@@ -110,6 +111,13 @@ class TenantRepository:
         """Return an effect estimate; arguments and 404 as for datasets."""
         found = await self.find(EffectEstimate, effect_id, fresh=fresh)
         return self._present(found, "simio_effect_not_found", deleting)
+
+    async def segment(
+        self, segment_id: str, *, deleting: bool = False, fresh: bool = False
+    ) -> SegmentEstimate:
+        """Return a segment estimate; arguments and 404 as for datasets."""
+        found = await self.find(SegmentEstimate, segment_id, fresh=fresh)
+        return self._present(found, "simio_segment_not_found", deleting)
 
     async def model_of(self, dataset: Dataset) -> Model | None:
         """Return the model that is fit on a dataset by default, None when it was deleted."""

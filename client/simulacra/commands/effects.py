@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import uuid
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from simulacra.commands.options import (
     Key,
     OfDataset,
     Status,
+    columns,
     filters,
 )
 from simulacra.commands.output import print_result, wait_with_progress
@@ -73,11 +73,11 @@ def effect(
             outcome=outcome,
             outcome_level=outcome_level,
             segment=segment,
-            before=_columns(before),
-            after=_columns(after),
-            dont_know=_columns(dont_know),
+            before=columns(before),
+            after=columns(after),
+            dont_know=columns(dont_know),
             population=population,
-            negative_controls=_columns(negative_controls),
+            negative_controls=columns(negative_controls),
             key=key,
         )
         wait_with_progress(client, started.job_id, as_json)
@@ -96,14 +96,6 @@ def effects(
         dataset = dataset_of(client, dataset_id) if dataset_id else None
         found = client.effects(**filters(status=status, dataset_id=dataset))
         print_list(found, "effect", client, as_json, "No effect estimates yet.")
-
-
-def _columns(text: str | None) -> list[str]:
-    """Return the names in a list with commas; a name that has a comma is quoted as in CSV."""
-    if not text:
-        return []
-    (row,) = csv.reader([text], skipinitialspace=True)
-    return [name.strip() for name in row if name.strip()]
 
 
 def _number(text: str) -> float:

@@ -28,7 +28,7 @@ def print_list(
 
     Args:
         found: the resources.
-        kind: dataset, generation, effect or job.
+        kind: dataset, generation, effect, segment or job.
         client: whose service it is.
         as_json: JSON also on a terminal.
         empty: what to say, on a terminal, if there are none.
@@ -113,6 +113,7 @@ _SPECIAL: dict[str, Columns] = {
         **_TIMES,
     },
     "effect": {"status": _status, "age": _age},
+    "segment": {"status": _status, "age": _age},
     "job": {
         "kind": lambda one: one.get("kind"),
         "status": _status,

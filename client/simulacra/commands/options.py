@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -83,6 +84,14 @@ Evidence = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
+
+
+def columns(text: str | None) -> list[str]:
+    """Return the names in a list with commas; a name that has a comma is quoted as in CSV."""
+    if not text:
+        return []
+    (row,) = csv.reader([text], skipinitialspace=True)
+    return [name.strip() for name in row if name.strip()]
 
 
 def filters(**values: str | None) -> dict[str, str]:

@@ -31,6 +31,7 @@ from rich.text import Text
 from simulacra.client import Client
 from simulacra.effect import Effect
 from simulacra.models import Job, lines_of, plain
+from simulacra.segment import Segment
 from simulacra.upload_io import OnBytes
 
 console = Console(stderr=True)
@@ -55,7 +56,7 @@ def note(text: str, style: str | None = None) -> None:
 
 
 def _table(value: Any) -> Table | Text | str:
-    if isinstance(value, Effect):
+    if isinstance(value, Effect | Segment):
         return Text(str(value))
     if isinstance(value, dict):
         table = Table(show_header=False)

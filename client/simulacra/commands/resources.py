@@ -14,6 +14,7 @@ from simulacra.commands.output import is_for_people, note, print_result
 from simulacra.commands.session import confirm, connected
 from simulacra.local_state import forget_table, table_names
 from simulacra.models import Document
+from simulacra.operations.resources import KINDS
 
 app = typer.Typer()
 
@@ -23,17 +24,15 @@ def show(
     resource_id: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="A table; or dataset_id, generation_id, effect_id or job_id."
+            metavar="NAME", help="A table; or a dataset_, generation_, effect_, segment_ or job_id."
         ),
     ],
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a resource: status, expiry, and a model's figures, the attainment or an effect."""
+    """Print a resource: status, expiry, and figures, attainment, an effect or shares."""
     with connected(connection) as client:
-        print_result(
-            client.get(resource_of(client, resource_id, ("ds-", "gen-", "eff-", "job-"))), as_json
-        )
+        print_result(client.get(resource_of(client, resource_id, tuple(KINDS))), as_json)
 
 
 @app.command(epilog="Example: simulacra report survey --html report.html")
@@ -62,20 +61,20 @@ def delete(
     resource_id: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="A table; or dataset_id (ds-), generation_id (gen-), effect_id."
+            metavar="NAME", help="A table; or a dataset_, generation_, effect_ or segment_id."
         ),
     ],
     yes: Yes = False,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a dataset with everything made from it, a generation or an effect estimate.
+    """Delete a dataset with everything made from it, a generation or an estimate.
 
     Asks first on a terminal. Waits for the erasure and prints its certificate, or on a terminal
     what was erased and how to get the certificate.
     """
     with connected(connection) as client:
-        found = resource_of(client, resource_id, ("ds-", "gen-", "eff-"))
+        found = resource_of(client, resource_id, ("ds-", "gen-", "eff-", "seg-"))
         confirm(_what_goes(client, found), yes)
         client.delete(found)
         forget_table(client.api_url, found)

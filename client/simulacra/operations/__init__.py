@@ -13,6 +13,7 @@ from simulacra.operations import (
     jobs,
     one_call,
     resources,
+    segments,
     uploads,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "jobs",
     "one_call",
     "resources",
+    "segments",
     "uploads",
 ]

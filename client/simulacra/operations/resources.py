@@ -24,11 +24,13 @@ from simulacra.core import (
 from simulacra.effect import Effect
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Document, Generation, Job, Report
+from simulacra.segment import Segment
 
 KINDS: dict[str, tuple[str, type[Document]]] = {
     "ds-": ("datasets", Dataset),
     "gen-": ("generations", Generation),
     "eff-": ("effects", Effect),
+    "seg-": ("segments", Segment),
     "job-": ("jobs", Job),
 }
 """Prefix of an id -> collection and type of the resource."""
@@ -37,7 +39,7 @@ D = TypeVar("D", bound=Document)
 
 
 def get(resource_id: str) -> Steps[Document]:
-    """Return a dataset, a generation, an effect estimate or a job by its id."""
+    """Return a dataset, a generation, an estimate or a job by its id."""
     path = path_of(resource_id, tuple(KINDS))
     kind = next(found for prefix, (_, found) in KINDS.items() if resource_id.startswith(prefix))
     return get_one(path, kind)
@@ -58,8 +60,8 @@ def report_page(resource_id: str) -> Steps[str]:
 
 
 def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
-    """Delete a dataset (ds-...), a generation (gen-...) or an effect estimate (eff-...)."""
-    return delete_at(path_of(resource_id, ("ds-", "gen-", "eff-")), timeout)
+    """Delete a dataset (ds-...), a generation (gen-...) or an estimate (eff-..., seg-...)."""
+    return delete_at(path_of(resource_id, ("ds-", "gen-", "eff-", "seg-")), timeout)
 
 
 def get_one(path: str, kind: type[D]) -> Steps[D]:

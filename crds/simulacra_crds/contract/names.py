@@ -55,6 +55,11 @@ def effect_name(tenant: str, dataset: str, idempotency_key: str) -> str:
     return f"eff-{_digest(tenant, dataset, 'effects', idempotency_key)}"
 
 
+def segment_name(tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of a SegmentEstimate, which is its id in the REST API."""
+    return f"seg-{_digest(tenant, dataset, 'segments', idempotency_key)}"
+
+
 def job_id(resource_name: str) -> str:
     """Return the REST id of a resource's job."""
     return f"job-{resource_name}"
@@ -63,7 +68,7 @@ def job_id(resource_name: str) -> str:
 def resource_of_job(job: str) -> str | None:
     """Return the resource name in a REST job id, None if it is no job id."""
     name = job.removeprefix("job-")
-    return name if name != job and name.startswith(("ds-", "gen-", "eff-")) else None
+    return name if name != job and name.startswith(("ds-", "gen-", "eff-", "seg-")) else None
 
 
 def access_request_name(request_id: str) -> str:

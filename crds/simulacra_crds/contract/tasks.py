@@ -36,6 +36,7 @@ from simulacra_crds.kinds.model import (
     KnowledgeRecord,
     PrivacyLevel,
 )
+from simulacra_crds.kinds.segment_estimate import Questions, SegmentColumns, SegmentSummary
 
 Columns = Annotated[list[ColumnName], Field(max_length=2_000)]
 
@@ -86,6 +87,7 @@ REPORT = "report.json"
 REPORT_PAGE = "report.html"
 GRAPH = "graph.json"
 ESTIMATE = "estimate.json"
+SEGMENTS = "segments.json"
 ATTAINMENT = "attainment.json"
 IDENTIFICATION = "identification.json"
 EVIDENCE = "evidence.json"
@@ -104,7 +106,7 @@ def part_name(shard: int) -> str:
 class KeyedRef(KubeModel):
     """A resource and its wrapped data key, to read and write its artifacts."""
 
-    kind: Literal["datasets", "models", "generationjobs", "effectestimates"]
+    kind: Literal["datasets", "models", "generationjobs", "effectestimates", "segmentestimates"]
     uid: str = Field(max_length=64)
     wrapped_key: WrappedKey
 
@@ -123,7 +125,7 @@ class TaskSpec(KubeModel):
     shards: pods that share the work: parts of a generation, workers of a fit.
     """
 
-    task: Literal["prepare", "fit", "generate", "estimate"]
+    task: Literal["prepare", "fit", "generate", "estimate", "boost"]
     tenant: Name
     resource: KeyedRef
     dataset: KeyedRef | None = None
@@ -238,6 +240,13 @@ class EstimateRequest(KubeModel):
     stated_at: Timestamp | None = None
 
 
+class BoostRequest(KubeModel):
+    """Parameters of boost: the answers to questions in segments of one or two columns."""
+
+    segment: SegmentColumns
+    questions: Questions
+
+
 class TaskResult(KubeModel):
     """Result of a pod, without customer data: the message names kinds and limits.
 
@@ -260,6 +269,7 @@ class TaskResult(KubeModel):
     verdict: VerdictKind | None = None
     worth: float | None = None
     estimate: Estimate | None = None
+    segments: SegmentSummary | None = None
 
 
 class Failure(KubeModel):

@@ -8,6 +8,7 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kinds.tenant import Tenant
 
 KINDS: tuple[type[Resource], ...] = (
@@ -17,4 +18,5 @@ KINDS: tuple[type[Resource], ...] = (
     Model,
     GenerationJob,
     EffectEstimate,
+    SegmentEstimate,
 )

@@ -83,6 +83,7 @@ DATASETS = CUSTOM["Dataset"]
 MODELS = CUSTOM["Model"]
 GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
+SEGMENT_ESTIMATES = CUSTOM["SegmentEstimate"]
 
 
 CLOCK_TOLERANCE = timedelta(seconds=3)

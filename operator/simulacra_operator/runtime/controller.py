@@ -24,7 +24,14 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
-from simulacra_operator.kinds import access_request, dataset, effect_estimate, generation_job, model
+from simulacra_operator.kinds import (
+    access_request,
+    dataset,
+    effect_estimate,
+    generation_job,
+    model,
+    segment_estimate,
+)
 from simulacra_operator.kinds.access_request import AccessObserved
 from simulacra_operator.kinds.tenant import reconcile as tenant
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved, TenantObserver
@@ -47,6 +54,7 @@ RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     "Model": model.reconcile,
     "GenerationJob": generation_job.reconcile,
     "EffectEstimate": effect_estimate.reconcile,
+    "SegmentEstimate": segment_estimate.reconcile,
 }
 _Seen = Observed | TenantObserved | AccessObserved
 WORKERS = 24

@@ -27,7 +27,7 @@ _MESSAGES = {
     Reason.GENERATED_PARTIALLY: (
         "The rows can be downloaded; some conditions are not met, see status.attainment."
     ),
-    Reason.ESTIMATED: "The effect is estimated.",
+    Reason.ESTIMATED: "The estimate is ready.",
     Reason.READY: "All conditions are True.",
     Reason.ERASING: "All dependants are deleted; the bytes are being erased.",
     Reason.DENIED: "A person denied the request.",

@@ -19,6 +19,7 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_operator.runtime import event_router
 from simulacra_operator.runtime.controller import Controller
@@ -27,7 +28,13 @@ from simulacra_operator.work.custom_resource import key_of
 
 RETRY_S = 5.0
 """When to call a deletion handler again that failed, which only a bug can cause."""
-GUARDED: tuple[type[Resource], ...] = (Dataset, Model, GenerationJob, EffectEstimate)
+GUARDED: tuple[type[Resource], ...] = (
+    Dataset,
+    Model,
+    GenerationJob,
+    EffectEstimate,
+    SegmentEstimate,
+)
 """Kinds with bytes: kopf keeps our finalizer until the controller has erased them."""
 
 

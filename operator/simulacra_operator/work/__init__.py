@@ -1,1 +1,1 @@
-"""What Dataset, Model, GenerationJob and EffectEstimate share: resources whose work is one Job."""
+"""What Dataset, Model, GenerationJob and the estimates share: resources whose work is one Job."""

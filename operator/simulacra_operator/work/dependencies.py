@@ -59,7 +59,7 @@ def dataset_gate(seen: Observed) -> Finding:
 
 
 def model_gate(seen: Observed) -> Finding:
-    """Return whether a generation or an effect estimate can use its Model."""
+    """Return whether a generation or an estimate can use its Model."""
     model = seen.model
     limit = seen.tenant_spec.max_retention_seconds
     if model is not None and ended_by_expiry(model, seen.dataset, limit):

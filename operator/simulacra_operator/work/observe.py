@@ -40,6 +40,7 @@ TASKS = {
     "Model": "fit",
     "GenerationJob": "generate",
     "EffectEstimate": "estimate",
+    "SegmentEstimate": "boost",
 }
 """The task of each kind, which is part of its Job's name."""
 
@@ -68,7 +69,7 @@ class Observed:
         settings: the operator's settings.
         tenant: the Tenant that owns the namespace, if there is one.
         dataset: the Dataset of a Model; of a result, that of its Model in deletion.
-        model: the Model of a generation or an effect estimate.
+        model: the Model of a generation or an estimate.
         job: its Job.
         pods: the pods of its Job, including those that outlived it.
         service: the headless Service of a Job with several workers.

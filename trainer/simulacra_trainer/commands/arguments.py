@@ -87,10 +87,13 @@ def read_json(path: Path, option: str) -> Any:
 
 def load(kind: type[M], path: Path | None, option: str) -> M:
     """Return a JSON file as this model, or the default without a file; UsageError if invalid."""
-    if path is None:
-        return kind()
+    return kind() if path is None else checked(kind, read_json(path, option), option)
+
+
+def checked(kind: type[M], content: Any, option: str) -> M:
+    """Return a JSON value as this model; UsageError names the option and the field."""
     try:
-        return kind.model_validate(read_json(path, option))
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])

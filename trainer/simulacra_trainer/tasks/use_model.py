@@ -1,4 +1,4 @@
-"""The tasks that use a fitted model: generate and estimate."""
+"""The tasks that use a fitted model: generate, estimate and boost."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from simulacra_crds.contract.tasks import (
     REPORT,
     REPORT_PAGE,
     REQUEST,
+    SEGMENTS,
+    BoostRequest,
     EstimateRequest,
     GenerateRequest,
     TaskResult,
@@ -34,6 +36,7 @@ from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
+from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.tasks.context import TaskContext
 
 STEPS = {"loading": 1.0, "planning": 2.0, "generating": 7.0}
@@ -91,6 +94,16 @@ def estimate(context: TaskContext) -> TaskResult:
     stored = context.own.store(ESTIMATE, result.to_json().encode())
     return TaskResult(
         outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary
+    )
+
+
+def boost(context: TaskContext) -> TaskResult:
+    """Certify the shares of segments and store them."""
+    request = context.own.load(REQUEST, BoostRequest)
+    result = certify_segments(context.load_model(), request)
+    stored = context.own.store_model(SEGMENTS, result)
+    return TaskResult(
+        outcome="Succeeded", reason="Estimated", artefacts=[stored], segments=result.summary
     )
 
 

@@ -1,6 +1,6 @@
 """Messages that webhooks still have to get, computed from resources alone.
 
-A job is a Dataset with its Model, a GenerationJob or an EffectEstimate. A rotated secret has a
+A job is a Dataset with its Model, a GenerationJob or an estimate. A rotated secret has a
 notice. An annotation of the resource or notice lists the notified webhooks, so restarts and missed
 events make no difference.
 """
@@ -25,7 +25,11 @@ _EVENTS: dict[str | None, EventName] = {
     Phase.PARTIAL: "job.partial",
     Phase.FAILED: "job.failed",
 }
-_IDS = {"GenerationJob": "generation_id", "EffectEstimate": "effect_id"}
+_IDS = {
+    "GenerationJob": "generation_id",
+    "EffectEstimate": "effect_id",
+    "SegmentEstimate": "segment_id",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Segment estimates: shares of answers in segments, with interval, worth and verdict."""

@@ -1,0 +1,107 @@
+"""Segment estimates: certified shares of answers in segments.
+
+A request is checked against the schema at once and becomes a SegmentEstimate. Shares name columns
+and levels, so they are read from its encrypted artifact.
+"""
+
+from __future__ import annotations
+
+from simulacra_api.http.pagination import ResourceQuery, page_of
+from simulacra_api.http.problems import invalid_fields
+from simulacra_api.jobs.service import dataset_of, expiry_of, result_job, result_status
+from simulacra_api.segments.schemas import (
+    SegmentBody,
+    SegmentColumnBody,
+    SegmentItem,
+    SegmentRequest,
+)
+from simulacra_api.tenancy.create import (
+    check_retention,
+    create_from_model,
+    find_created,
+    usable_model,
+)
+from simulacra_api.tenancy.idempotency import fingerprint
+from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_crds.contract.names import job_id, segment_name
+from simulacra_crds.contract.segment_shares import SegmentResult, check_segments
+from simulacra_crds.contract.tasks import SEGMENTS
+from simulacra_crds.kinds.dataset import Dataset
+from simulacra_crds.kinds.segment_estimate import SegmentColumn, SegmentEstimate
+from simulacra_crds.kube.client import SEGMENT_ESTIMATES, Object
+
+
+async def request_segments(
+    repository: TenantRepository, dataset: Dataset, request: SegmentRequest, key: str
+) -> Object:
+    """Create the SegmentEstimate of this Idempotency-Key, or return the one it created before.
+
+    Raises:
+        Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
+            that was used for another request.
+    """
+    name = segment_name(repository.caller.tenant_name, dataset.metadata.name, key)
+    asked = request.model_dump(mode="json")
+    digest = fingerprint([dataset.metadata.uid, asked])
+    if existing := await find_created(repository, SEGMENT_ESTIMATES, name, digest):
+        return existing
+    check_retention(repository, request.retention_seconds)
+    schema = await repository.schema_of(dataset)
+    model = await usable_model(repository, dataset)
+    parts = [SegmentColumn.model_validate(part) for part in asked["segment"]]
+    if errors := check_segments(parts, request.questions, schema):
+        raise invalid_fields(errors, "the request, checked against the dataset's schema")
+    spec = {
+        "segment": asked["segment"],
+        "questions": request.questions,
+        "retentionSeconds": request.retention_seconds,
+    }
+    return await create_from_model(
+        repository, SEGMENT_ESTIMATES, name, model, spec, dataset=dataset, digest=digest
+    )
+
+
+async def segment_page(
+    repository: TenantRepository, query: ResourceQuery
+) -> tuple[list[SegmentItem], str | None]:
+    """Return a page of the tenant's segment estimates, newest first, and the next cursor."""
+
+    def keep(found: SegmentEstimate) -> bool:
+        return query.matches(dataset_of(found), result_status(found))
+
+    page, cursor = page_of(await repository.all_of(SegmentEstimate), query, keep)
+    return [_item(found) for found in page], cursor
+
+
+def _item(found: SegmentEstimate) -> SegmentItem:
+    name = found.metadata.name
+    return SegmentItem(
+        segment_id=name,
+        dataset_id=dataset_of(found),
+        job_id=job_id(name),
+        status=result_status(found),
+        created_at=found.metadata.creation_timestamp,
+    )
+
+
+async def segment_body(repository: TenantRepository, found: SegmentEstimate) -> SegmentBody:
+    """Return what a customer sees of a segment estimate."""
+    job = await result_job(repository, found)
+    status = result_status(found)
+    return SegmentBody(
+        segment_id=found.metadata.name,
+        dataset_id=dataset_of(found),
+        job_id=job.job_id,
+        status=status,
+        segment=[SegmentColumnBody.model_validate(p.model_dump()) for p in found.spec.segment],
+        questions=found.spec.questions,
+        created_at=found.metadata.creation_timestamp,
+        expires_at=expiry_of(found),
+        error=job.error,
+        **(await _shares(repository, found) if status == "ready" else {}),
+    )
+
+
+async def _shares(repository: TenantRepository, found: SegmentEstimate) -> Object:
+    result = SegmentResult.model_validate_json(await repository.read(found, SEGMENTS))
+    return result.model_dump(mode="json")

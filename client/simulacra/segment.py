@@ -1,0 +1,61 @@
+"""A segment estimate as the service answers: shares in words, verdict included."""
+
+from __future__ import annotations
+
+from simulacra.models import Document, Json, html_table
+
+_FIGURES = ("respondents", "share", "low", "high", "worth", "verdict")
+_SHARES = ("share", "low", "high")
+
+
+class Segment(Document):
+    """Certified shares of answers in segments. `print(segment)` gives them in words."""
+
+    segment_id: str
+    dataset_id: str
+    job_id: str
+    status: str
+    segment: list[Json]
+    questions: list[str]
+    summary: Json | None
+    shares: list[Json] | None
+    conditions: Json | None
+    """Of a single segment: conditions of `generate` whose rows agree with the shares."""
+    reason: str | None
+    created_at: str | None
+    expires_at: str | None
+    error: Json | None
+
+    def __str__(self) -> str:
+        """Return a sentence for each share, then what holds for all."""
+        if self.status != "ready":
+            failed = (self.error or {}).get("detail")
+            return "\n".join(filter(None, [f"{self.segment_id}: {self.status}", failed]))
+        lines = [one["text"] for one in self.shares or []]
+        return "\n".join([*lines, self.reason or _together(len(lines))])
+
+    def _repr_html_(self) -> str:
+        """Return the shares as a table."""
+        if self.status != "ready" or not self.shares:
+            return super()._repr_html_()
+        rows = ([_where(one), _asked(one), *_cells(one)] for one in self.shares)
+        return html_table(("segment", "answer", *_FIGURES), rows)
+
+
+def _where(one: Json) -> str:
+    return ", ".join(f"{part['column']} = {part['level']}" for part in one["segment"])
+
+
+def _asked(one: Json) -> str:
+    return f"{one['question']} = {one['answer']}"
+
+
+def _cells(one: Json) -> list[str]:
+    shares = [f"{one[name]:.0%}" for name in _SHARES]
+    return [f"{one['respondents']:,.0f}", *shares, f"{one['worth']:,.0f}", one["verdict"]]
+
+
+def _together(count: int) -> str:
+    if count == 1:
+        return "The interval holds with 95 %."
+    return f"All {count} intervals hold together with 95 %."

@@ -1,0 +1,93 @@
+"""SegmentEstimate: shares of answers in segments, with interval, worth and verdict."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from simulacra_crds.kinds.base import (
+    AGE,
+    EXPIRES,
+    PHASE,
+    READY,
+    REASON,
+    ColumnName,
+    KubeModel,
+    Level,
+    PrinterColumn,
+    Resource,
+    RetainedSpec,
+    WorkStatus,
+)
+from simulacra_crds.kinds.model import ObjectRef
+
+SegmentVerdict = Literal["boosted", "slightly", "no better"]
+Questions = Annotated[list[ColumnName], Field(min_length=1, max_length=20)]
+
+
+class SegmentColumn(KubeModel):
+    """A column that defines segments, and its levels; without levels, each level is a segment."""
+
+    column: ColumnName = Field(description="A column with levels.")
+    levels: list[Level] = Field(
+        default_factory=list, max_length=50, description="Levels to report; all when empty."
+    )
+
+
+SegmentColumns = Annotated[list[SegmentColumn], Field(min_length=1, max_length=2)]
+
+
+class SegmentEstimateSpec(RetainedSpec):
+    """Shares of the answers to questions in segments of one or two columns."""
+
+    model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
+    segment: SegmentColumns = Field(
+        description="One or two columns; with two, each pair of levels is a segment."
+    )
+    questions: Questions = Field(
+        description="Columns with levels whose answers are estimated: the share of each level."
+    )
+
+
+class SegmentSummary(KubeModel):
+    """The estimate, without names. All intervals hold together with 95 %."""
+
+    intervals: int = Field(ge=0, description="Number of shares; 0 if they cannot be certified.")
+    boosted: int = Field(ge=0, description="Shares worth at least 1.5 times their respondents.")
+    slightly: int = Field(ge=0, description="Shares worth 1.1 to 1.5 times their respondents.")
+    no_better: int = Field(ge=0, description="Shares for which the respondents are as good.")
+    worth: float | None = Field(
+        default=None, ge=0, description="Respondents that the least certain share is worth."
+    )
+
+
+class SegmentEstimateStatus(WorkStatus):
+    """The state of an estimate. Conditions: ModelReady, Estimated, Ready (both).
+
+    Shares name columns and levels, so they are in the encrypted `segments` artifact, not here.
+    """
+
+    segments: SegmentSummary | None = Field(default=None, description="Verdicts of all shares.")
+
+
+class SegmentEstimate(Resource):
+    """A question about segments to a model."""
+
+    PLURAL: ClassVar[str] = "segmentestimates"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("segment",)
+    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
+        PHASE,
+        READY,
+        PrinterColumn(name="Shares", type="integer", json_path=".status.segments.intervals"),
+        PrinterColumn(name="Boosted", type="integer", json_path=".status.segments.boosted"),
+        REASON,
+        EXPIRES,
+        AGE,
+    )
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
+
+    kind: Literal["SegmentEstimate"] = "SegmentEstimate"
+    spec: SegmentEstimateSpec
+    status: SegmentEstimateStatus = Field(default_factory=SegmentEstimateStatus)

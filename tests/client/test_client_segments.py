@@ -1,0 +1,58 @@
+"""Segment estimates in the SDK and the command: shares in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulacra.operations.segments import boost
+from simulacra.segment import Segment
+
+SHARE = {
+    "segment": [{"column": "region", "level": "north"}],
+    "question": "segment",
+    "answer": "loyal",
+    "respondents": 42.0,
+    "share": 0.35,
+    "low": 0.25,
+    "high": 0.46,
+    "worth": 76.0,
+    "verdict": "boosted",
+    "own": None,
+    "text": "region = north: 42 respondents. segment = loyal: 35% (25% to 46%).",
+}
+
+
+def segment(**changes: Any) -> Segment:
+    return Segment({"segment_id": "seg-1", "status": "ready", "shares": [SHARE]} | changes)
+
+
+def test_print_gives_the_shares_in_words_and_what_holds_for_all() -> None:
+    assert str(segment()).splitlines() == [SHARE["text"], "The interval holds with 95 %."]
+    assert str(segment(shares=[SHARE] * 2)).endswith("All 2 intervals hold together with 95 %.")
+    assert str(segment(shares=[], reason="Not certified.")).strip() == "Not certified."
+    failed = segment(status="failed", error={"detail": "Internal error."})
+    assert str(failed) == "seg-1: failed\nInternal error."
+
+
+def test_notebook_shows_a_table_of_shares() -> None:
+    shown = segment()._repr_html_()
+    for cell in ("region = north", "segment = loyal", "35%", "76", "boosted"):
+        assert f"<td>{cell}</td>" in shown
+
+
+@pytest.mark.parametrize(
+    ("segments", "columns"),
+    [
+        ({"a": "x"}, [{"column": "a", "levels": ["x"]}]),
+        (
+            {"a": ["x", "y"], "b": []},
+            [{"column": "a", "levels": ["x", "y"]}, {"column": "b", "levels": []}],
+        ),
+    ],
+)
+def test_request_names_columns_and_levels(segments: Any, columns: Any) -> None:
+    step = next(boost("ds-1", segments, ["q"], key="k"))
+    assert step.path == "/v1/datasets/ds-1/segments"
+    assert step.json == {"segment": columns, "questions": ["q"]}

@@ -1,0 +1,1 @@
+"""Shares of answers in segments: partial pooling, intervals, worth and verdicts."""

@@ -1,0 +1,106 @@
+"""Cells of a segmentation, and the respondents of each who gave an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.segments.pooling import Indices
+from simulacra_trainer.survey_weights import Floats, row_weights
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """All pairs of levels of one or two columns.
+
+    Attributes:
+        columns: their names.
+        levels: of each column.
+        cell: the cell of each row, int64 [n]; -1 where a column is missing.
+        groups: of each column, the position of its level in each cell, int [cells].
+        weights: of each row, float64 [n].
+        persons: of each row, int64 [n].
+    """
+
+    columns: Sequence[str]
+    levels: Sequence[Sequence[str]]
+    cell: Ints
+    groups: Sequence[Indices]
+    weights: Floats
+    persons: Ints
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return self.groups[0].size
+
+    def at(self, levels: Sequence[str]) -> int:
+        """Return the cell of one level of each column."""
+        where = [known.index(level) for known, level in zip(self.levels, levels, strict=True)]
+        sizes = [len(known) for known in self.levels]
+        return int(np.ravel_multi_index(where, sizes))
+
+    def counts(self, hit: Bools, known: Bools) -> tuple[Floats, Floats]:
+        """Return the effective respondents who gave an answer and who gave any, float64 [cells].
+
+        The weighted share times Kish's number (1965) of the weights of the cell's persons, whose
+        rows count as if they were all alike.
+
+        Args:
+            hit: rows with the answer, bool [n].
+            known: rows with any answer, bool [n].
+        """
+        inside = known & (self.cell >= 0)
+        cell = self.cell[inside]
+        weights = self.weights[inside]
+        total = np.bincount(cell, weights, self.size)
+        people = int(self.persons.max(initial=0)) + 1
+        pairs, row = np.unique(cell * people + self.persons[inside], return_inverse=True)
+        sums = np.bincount(row, weights, pairs.size)
+        squares = np.bincount(pairs // people, sums**2, self.size)
+        respondents = np.divide(total**2, squares, out=np.zeros(self.size), where=squares > 0)
+        hits = np.bincount(cell, weights * hit[inside], self.size)
+        share = np.divide(hits, total, out=np.zeros(self.size), where=total > 0)
+        return share * respondents, respondents
+
+
+def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -> Segmentation:
+    """Return the segmentation of a clean table by one or two columns with levels."""
+    levels = []
+    codes = []
+    for name in columns:
+        column = schema.find(name)
+        levels.append([] if column is None else column.level_values())
+        codes.append(level_codes(table, name, levels[-1]))
+    sizes = [len(known) for known in levels]
+    groups = [np.asarray(g) for g in np.unravel_index(np.arange(int(np.prod(sizes))), sizes)]
+    cell = np.zeros(table.num_rows, dtype=np.int64)
+    for code, size in zip(codes, sizes, strict=True):
+        cell = np.where((cell < 0) | (code < 0), -1, cell * size + code)
+    weights = row_weights(table, schema)
+    persons = persons_in(table, schema)
+    return Segmentation(
+        columns=columns,
+        levels=levels,
+        cell=cell,
+        groups=groups,
+        weights=np.ones(table.num_rows) if weights is None else weights,
+        persons=np.arange(table.num_rows) if persons is None else persons,
+    )
+
+
+def level_codes(table: pa.Table, name: str, levels: Sequence[str]) -> Ints:
+    """Return the position of each row's level, int64 [n]; -1 where it is missing."""
+    coded = table.column(name).cast(pa.string()).combine_chunks().dictionary_encode()
+    position = {level: at for at, level in enumerate(levels)}
+    found = np.array([position.get(value, -1) for value in coded.dictionary.to_pylist()] + [-1])
+    codes = coded.indices.fill_null(found.size - 1).to_numpy(zero_copy_only=False)
+    return found[codes].astype(np.int64)

@@ -1,0 +1,102 @@
+"""Intervals, worth and verdicts of the shares of one answer in the cells of a segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from simulacra_trainer.segments.pooling import Indices, pool_shares
+from simulacra_trainer.survey_weights import Floats
+
+FEW = 5.0
+"""Below this many respondents, what they said is neither shown nor called boosted."""
+BOOSTED = 1.5
+SLIGHTLY = 1.1
+"""Worth over respondents from which a verdict holds."""
+SHORT = 20.0
+WIDENING = 1.15
+"""One-way intervals under SHORT respondents are this much too short (ADR 0065)."""
+
+
+@dataclass(frozen=True)
+class CertifiedShares:
+    """The share of one answer in each cell; all arrays [cells].
+
+    Attributes:
+        respondents: effective number.
+        share, low, high: certified share and its interval, 0..1.
+        worth: respondents that would give an interval of this width.
+        gain: worth over respondents, with the caution that a verdict needs.
+        pooled: whether the figures are pooled; else they are the respondents' own.
+        own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below FEW.
+    """
+
+    respondents: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+    worth: Floats
+    gain: Floats
+    pooled: npt.NDArray[np.bool_]
+    own_share: Floats
+    own_low: Floats
+    own_high: Floats
+
+
+def certify(
+    successes: Floats, respondents: Floats, groups: Sequence[Indices], intervals: int = 1
+) -> CertifiedShares:
+    """Certify the share of an answer in each cell of a segmentation.
+
+    Args:
+        successes: effective respondents of each cell who gave the answer, float64 [cells].
+        respondents: effective respondents of each cell, float64 [cells].
+        groups: of each question of the segmentation, the level of each cell.
+        intervals: how many intervals hold together with 95 % (Bonferroni).
+    """
+    z = float(ndtri(1.0 - 0.025 / intervals))
+    few = respondents < FEW
+    own_share = np.divide(
+        successes, respondents, out=np.full(successes.size, np.nan), where=respondents > 0
+    )
+    own_low, own_high = _wilson(own_share, respondents, z)
+    posterior = pool_shares(successes, respondents, groups)
+    short = np.where((respondents < SHORT) & (len(groups) == 1), WIDENING, 1.0)
+    low, high = posterior.interval(z * short)
+    # For the few, one end is open in any case: else it would tell what each of them said.
+    mostly = posterior.share > 0.5
+    low = np.where(np.where(few, ~mostly, successes <= 0), 0.0, low)
+    high = np.where(np.where(few, mostly, successes >= respondents), 1.0, high)
+    binomial = posterior.share * (1.0 - posterior.share)
+    worth = binomial / (posterior.deviation * short) ** 2
+    gain = binomial / (posterior.cautious * short) ** 2 / np.maximum(respondents, 1e-9)
+    better = (gain >= SLIGHTLY) & (high - low < own_high - own_low)
+    pooled = few | better
+    return CertifiedShares(
+        respondents=respondents,
+        share=np.where(pooled, posterior.share, own_share),
+        low=np.where(pooled, low, own_low),
+        high=np.where(pooled, high, own_high),
+        worth=np.where(pooled, np.where(few, np.minimum(worth, respondents), worth), respondents),
+        gain=np.where(better & ~few, gain, 1.0),
+        pooled=pooled,
+        own_share=np.where(few, np.nan, own_share),
+        own_low=np.where(few, np.nan, own_low),
+        own_high=np.where(few, np.nan, own_high),
+    )
+
+
+def _wilson(share: Floats, respondents: Floats, z: float) -> tuple[Floats, Floats]:
+    """Return Wilson's score interval (1927), float64 [cells]."""
+    count = np.maximum(respondents, 1e-9)
+    known = np.nan_to_num(share, nan=0.5)
+    scale = 1.0 + z * z / count
+    center = (known + z * z / (2.0 * count)) / scale
+    reach = z * np.sqrt(known * (1.0 - known) / count + z * z / (4.0 * count**2)) / scale
+    # Exactly 0 and 1 where nobody and everybody said it, whatever the rounding.
+    low = np.where(known <= 0.0, 0.0, np.maximum(center - reach, 0.0))
+    return low, np.where(known >= 1.0, 1.0, np.minimum(center + reach, 1.0))

@@ -1,0 +1,187 @@
+"""Certified shares of answers in segments: from a request to the stored result (ADR 0065).
+
+The figures come from the respondents in the model's clean table, not from generated rows, whose
+dependences the privacy limit weakens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+import numpy as np
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.segment_shares import (
+    OwnShare,
+    SegmentLevel,
+    SegmentResult,
+    SegmentShare,
+    answers_of,
+    check_segments,
+    levels_of,
+)
+from simulacra_crds.contract.tasks import BoostRequest
+from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.kinds.segment_estimate import SegmentSummary, SegmentVerdict
+from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
+from simulacra_trainer.segments.certify import BOOSTED, SLIGHTLY, CertifiedShares, certify
+from simulacra_trainer.segments.pooling import pool_shares
+from simulacra_trainer.survey_weights import Floats
+from simulacra_trainer.table.errors import InputError
+
+PRIVATE = (
+    "The model is differentially private: what its noise costs was not measured, so no share of a"
+    " segment is certified."
+)
+Answer = tuple[str, str, str]
+"""A question, the column that has the answer, and its level."""
+
+
+def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentResult:
+    """Return the certified shares of all answers to the questions in all segments.
+
+    Raises:
+        InputError: the request does not match the schema.
+    """
+    schema = trained.schema
+    if errors := check_segments(request.segment, request.questions, schema):
+        message = "A column or a level of the request does not fit the data."
+        first = errors[0]
+        raise InputError(Reason.REQUEST_INVALID, message, first.detail, first.pointer)
+    if trained.report.get("differential_privacy") is not None:
+        empty = SegmentSummary(intervals=0, boosted=0, slightly=0, no_better=0)
+        return SegmentResult(summary=empty, reason=PRIVATE)
+    columns = [part.column for part in request.segment]
+    cells = segmentation(trained.table, schema, columns)
+    listed = [*product(*(levels_of(part, schema) for part in request.segment))]
+    answers = [
+        (question, column, level)
+        for question in request.questions
+        for column, level in answers_of(question, schema)
+    ]
+    intervals = len(listed) * len(answers)
+    found = {answer: _certify(trained, cells, answer, intervals) for answer in answers}
+    shares = [
+        share_of(columns, levels, answer, found[answer], cells.at(levels))
+        for levels in listed
+        for answer in answers
+    ]
+    conditions = None
+    if len(listed) == 1:
+        at = cells.at(listed[0])
+        named = dict(zip(columns, listed[0], strict=True))
+        conditions = _conditions(trained, cells, named, found, at)
+    return SegmentResult(summary=_summary(shares), shares=shares, conditions=conditions)
+
+
+def _certify(
+    trained: TrainedModel, cells: Segmentation, answer: Answer, intervals: int
+) -> CertifiedShares:
+    _, column, level = answer
+    code = level_codes(trained.table, column, [level])
+    known = trained.table.column(column).is_valid().to_numpy()
+    successes, respondents = cells.counts(code == 0, known)
+    return certify(successes, respondents, cells.groups, intervals)
+
+
+def share_of(
+    columns: Sequence[str],
+    levels: Sequence[str],
+    answer: Answer,
+    found: CertifiedShares,
+    at: int,
+) -> SegmentShare:
+    """Return the certified share of one answer in the segment of cell `at`."""
+    _, column, level = answer
+    gain = float(found.gain[at])
+    verdict: SegmentVerdict = "no better"
+    if gain >= SLIGHTLY:
+        verdict = "boosted" if gain >= BOOSTED else "slightly"
+    own = None
+    if not np.isnan(found.own_share[at]):
+        own = OwnShare(
+            share=float(found.own_share[at]),
+            low=float(found.own_low[at]),
+            high=float(found.own_high[at]),
+        )
+    pairs = zip(columns, levels, strict=True)
+    share = SegmentShare(
+        segment=[SegmentLevel(column=name, level=one) for name, one in pairs],
+        question=column,
+        answer=level,
+        respondents=float(found.respondents[at]),
+        share=float(found.share[at]),
+        low=float(found.low[at]),
+        high=float(found.high[at]),
+        worth=float(found.worth[at]),
+        verdict=verdict,
+        own=own,
+        text="",
+    )
+    return share.model_copy(update={"text": _text(share)})
+
+
+def _text(share: SegmentShare) -> str:
+    """Return the answer in words."""
+    where = ", ".join(f"{part.column} = {part.level}" for part in share.segment)
+    figures = f"{share.share:.0%} ({share.low:.0%} to {share.high:.0%})"
+    begin = (
+        f"{where}: {share.respondents:,.0f} respondents. {share.question} = {share.answer}:"
+        f" {figures}."
+    )
+    if share.own is None:
+        return f"{begin} Too few respondents: this is what similar segments say."
+    if share.verdict == "no better":
+        return f"{begin} No better than your respondents."
+    own = share.own
+    return (
+        f"{begin} Worth {share.worth:,.0f} respondents; from the respondents alone"
+        f" {own.share:.0%} ({own.low:.0%} to {own.high:.0%})."
+    )
+
+
+def _summary(shares: Sequence[SegmentShare]) -> SegmentSummary:
+    verdicts = [share.verdict for share in shares]
+    return SegmentSummary(
+        intervals=len(shares),
+        boosted=verdicts.count("boosted"),
+        slightly=verdicts.count("slightly"),
+        no_better=verdicts.count("no better"),
+        worth=min((share.worth for share in shares), default=None),
+    )
+
+
+def _conditions(
+    trained: TrainedModel,
+    cells: Segmentation,
+    named: Mapping[str, str],
+    found: Mapping[Answer, CertifiedShares],
+    at: int,
+) -> ConditionSet:
+    """Return the conditions under which generated rows are of this segment and agree with it.
+
+    Shares in conditions are of all rows, so certified shares are multiplied by the share that
+    answered, which is pooled like them.
+    """
+    categorical = {column: {level: 1.0} for column, level in named.items()}
+    by_column: dict[str, dict[str, float]] = {}
+    for (_, column, level), certified in found.items():
+        by_column.setdefault(column, {})[level] = float(certified.share[at])
+    for column, shares in by_column.items():
+        answered = float(_answered(trained, cells, column)[at])
+        total = sum(shares.values())
+        # The levels of one column were estimated one by one: together they are the whole.
+        scale = answered / total if len(shares) > 1 and total > 0 else answered
+        categorical[column] = {level: min(scale * p, 1.0) for level, p in shares.items()}
+    return ConditionSet(categorical=categorical)
+
+
+def _answered(trained: TrainedModel, cells: Segmentation, column: str) -> Floats:
+    known = trained.table.column(column).is_valid().to_numpy()
+    if known.all():
+        return np.ones(cells.size)
+    everyone = np.ones(trained.table.num_rows, dtype=bool)
+    successes, respondents = cells.counts(known, everyone)
+    return pool_shares(successes, respondents, cells.groups).share
