@@ -1,4 +1,4 @@
-// One dataset: status, retention clock, and tabs for schema, generation, effects, graph and quality.
+// One dataset: status, retention clock, and tabs for schema, generation, effects, segments, graph and quality.
 import { Failure, Status, bytes, number, percent } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
@@ -7,9 +7,10 @@ import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
 import { Erase, Progress, Retention, SaveReport, useLoad } from "./parts.js";
 import { Schema } from "./schema.js";
+import { Segments } from "./segments.js";
 
-const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["graph", "Causal graph"], ["quality", "Quality"]];
-const TAB = { "": Schema, generate: Generate, effects: Effects, graph: Graph, quality: Quality };
+const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["segments", "Segments"], ["graph", "Causal graph"], ["quality", "Quality"]];
+const TAB = { "": Schema, generate: Generate, effects: Effects, segments: Segments, graph: Graph, quality: Quality };
 
 const FIGURES = [
   ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Error of single columns, against held-out real rows. Sampling alone gives ${number(f.univariate_floor_percent, 2)} %.`],
