@@ -140,8 +140,7 @@ def main() -> None:
     edges = [-np.inf, SLIGHTLY, BOOSTED, np.inf]
     table["verdict"] = pd.cut(table.gain, edges, right=False, labels=["none", "slight", "boosted"])
     pd.set_option("display.width", 200)
-    surveys = table.groupby("table").survey.nunique().to_dict()
-    print(surveys, f"{time.process_time():.0f} CPU s")
+    print(table.groupby("table").survey.nunique().to_dict(), f"{time.process_time():.0f} CPU s")
     for by in (["ways", "class"], ["ways", "verdict"], ["ways", "size"], ["ways", "table"]):
         print(summary(table, by).to_string(), "\n")
 

@@ -70,6 +70,22 @@ def test_effect_is_estimated_with_segments(
     assert client.effects() == []
 
 
+def test_segment_is_certified_and_its_rows_agree(
+    shared_installation: Installation, client: Client, dataset: str, tmp_path: Path
+) -> None:
+    asked = ["--segment", "region=pacific,female=1", "--questions", "happiness"]
+    path = tmp_path / "conditions.json"
+    found = _command(shared_installation, "boost", dataset, *asked, "--conditions-out", str(path))
+    assert {share["answer"] for share in found["shares"]} >= {"very happy", "pretty happy"}
+    for share in found["shares"]:
+        assert 0 < share["low"] < share["share"] < share["high"] < 1
+        assert share["worth"] >= share["respondents"] > 5
+    rows = client.probe(dataset, 40, conditions=json.loads(path.read_text()))["rows"]
+    assert {row["region"] for row in rows} == {"pacific"}
+    client.delete(found["segment_id"])
+    assert client.segments() == []
+
+
 def test_canceled_generation_stops_at_once(
     shared_installation: Installation, client: Client, dataset: str
 ) -> None:

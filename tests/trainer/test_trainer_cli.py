@@ -205,6 +205,17 @@ def test_strict_privacy_is_refused_where_nothing_is_tuned(
     assert "--privacy: strict" in capsys.readouterr().err
 
 
+def test_boost_prints_json(folder: Path, capsys) -> None:
+    model = ("boost", "--model", folder / "model", "--questions", "visits")
+    assert run(*model, "--segment", "group=a") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["summary"]["intervals"] == len(answer["shares"]) > 0
+    assert answer["conditions"]["categorical"]["group"] == {"a": 1.0}
+    for wrong in ("group=zzz", "nothing", "visits", ""):
+        assert run(*model, "--segment", wrong) == 2
+        assert "error: " in capsys.readouterr().err
+
+
 def test_data_that_is_not_a_table_exits_42(folder: Path, capsys) -> None:
     path = folder / "broken.csv"
     path.write_bytes(b"\x00\x01\x02" * 1000)
