@@ -206,18 +206,12 @@ SEGMENT_BODY: Json = {
     "dataset_id": DATASET,
     "job_id": f"job-{SEGMENT}",
     "status": "ready",
-    "segment": [
-        {"column": "region", "levels": ["pacific"]},
-        {"column": "age", "levels": ["18-34"]},
-    ],
+    "segment": [{"column": "region", "levels": ["north"]}],
     "questions": ["segment"],
     "summary": {"intervals": 1, "boosted": 1, "slightly": 0, "no_better": 0, "worth": 76.0},
     "shares": [
         {
-            "segment": [
-                {"column": "region", "level": "pacific"},
-                {"column": "age", "level": "18-34"},
-            ],
+            "segment": [{"column": "region", "level": "north"}],
             "question": "segment",
             "answer": "loyal",
             "respondents": 42.0,
@@ -227,14 +221,13 @@ SEGMENT_BODY: Json = {
             "worth": 76.0,
             "verdict": "boosted",
             "own": {"share": 0.38, "low": 0.25, "high": 0.53},
-            "text": "region = pacific, age = 18-34: 42 respondents. segment = loyal: 35% (25% to"
+            "text": "region = north: 42 respondents. segment = loyal: 35% (25% to"
             " 46%). Worth 76 respondents; from the respondents alone 38% (25% to 53%).",
         }
     ],
     "conditions": {
         "categorical": {
-            "region": {"pacific": 1.0},
-            "age": {"18-34": 1.0},
+            "region": {"north": 1.0},
             "segment": {"loyal": 0.35},
         },
         "numeric": {},

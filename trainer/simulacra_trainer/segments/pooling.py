@@ -154,7 +154,7 @@ def _solve(
 ) -> _Posterior:
     """Return the posterior given working responses of precision `weight` in the cells seen."""
     noisy = covariances[:, seen[:, None], seen] + np.diag(1.0 / weight)
-    precision = np.linalg.inv(noisy)
+    precision: Floats = np.linalg.inv(noisy)
     pull = precision @ residual
     _, determinant = np.linalg.slogdet(noisy)
     likelihood: Floats = -0.5 * (pull @ residual + determinant)
