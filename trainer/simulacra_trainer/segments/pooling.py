@@ -154,7 +154,7 @@ def _solve(
 ) -> _Posterior:
     """Return the posterior given working responses of precision `weight` in the cells seen."""
     noisy = covariances[:, seen[:, None], seen] + np.diag(1.0 / weight)
-    precision: Floats = np.linalg.inv(noisy)
+    precision = np.linalg.inv(noisy).astype(np.float64, copy=False)
     pull = precision @ residual
     _, determinant = np.linalg.slogdet(noisy)
     likelihood: Floats = -0.5 * (pull @ residual + determinant)
