@@ -66,11 +66,14 @@ def test_no_deletion_handler_gives_up() -> None:
     assert {path: wrong for path, text in modules.items() if (wrong := faults(text))} == {}
 
 
+WITH_BYTES = {"dataset", "model", "generationjob", "effectestimate", "segmentestimate"}
+
+
 @pytest.mark.parametrize(
     ("scope", "kinds"),
     [
-        (Scope(), {"dataset", "model", "generationjob", "effectestimate", "tenant"}),
-        (Scope(("tenant-a",)), {"dataset", "model", "generationjob", "effectestimate"}),
+        (Scope(), WITH_BYTES | {"tenant"}),
+        (Scope(("tenant-a",)), WITH_BYTES),
     ],
 )
 def test_each_kind_with_bytes_has_a_deletion_handler_without_end(
