@@ -64,6 +64,17 @@ class Dataset(Document):
     source_kept: bool | None
     source_until: str | None
 
+    @property
+    def verdicts(self) -> list[str]:
+        """Likeness, privacy and worth of the model's rows, a line each; empty before the fit."""
+        found = (self.model or {}).get("verdicts", ())
+        return [
+            " ".join(
+                filter(None, [f"{one['code']}: {one['level']}.", one["sentence"], one["remedy"]])
+            )
+            for one in found
+        ]
+
 
 class Upload(Document):
     """The answer to an upload."""

@@ -51,7 +51,10 @@ MADE = {
 
 
 def _dataset(name: str) -> dict[str, Any]:
-    return {"dataset_id": name, "status": "ready", "rows": 4323, "columns": 21, **TIMES}
+    told = {"code": "likeness", "level": "fair", "sentence": "Often told.", "remedy": "Use shares."}
+    model = {"status": "ready", "verdicts": [told]}
+    counts = {"rows": 4323, "columns": 21}
+    return {"dataset_id": name, "status": "ready", **counts, "model": model, **TIMES}
 
 
 ANSWERS: dict[str, Any] = {
@@ -212,7 +215,8 @@ def test_run_does_the_whole_job_and_a_partial_result_exits_with_3(
     assert done.exit_code == 3, done.stderr
     assert out.read_text().startswith("mood,price")
     assert json.loads(done.stdout)["file"] == str(out)
-    for text in ("20 rows; 2 of 2 columns", f"Wrote {out}.", SENTENCE, "Not all conditions"):
+    verdict = "likeness: fair. Often told. Use shares."
+    for text in ("20 rows; 2 of 2 columns", verdict, f"Wrote {out}.", SENTENCE, "Not all cond"):
         assert text in done.stderr
     assert run("schema", "mine").exit_code == 0
     wrong = run("run", table, "--rows", "5", "--share", "mod=sad=1", "-o", out)

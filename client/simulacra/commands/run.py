@@ -66,6 +66,8 @@ def run(
         wait_with_progress(client, uploaded.job_id, as_json)
         for line in brief(client.schema(uploaded.dataset_id), uploaded.dataset_id):
             note(line)
+        for line in client.dataset(uploaded.dataset_id).verdicts:
+            note(line)
         try:
             wanted, interventions = asked.resolve(client, uploaded.dataset_id)
         except ValueError as error:

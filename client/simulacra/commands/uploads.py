@@ -75,6 +75,8 @@ def upload(
             answer["status"] = wait_with_progress(client, answer["job_id"], as_json)["status"]
             for line in reading(client.schema(answer["dataset_id"])):
                 note(line)
+            for line in client.dataset(answer["dataset_id"]).verdicts:
+                note(line)
             for line in next_steps(answer["dataset_id"], answer["status"]):
                 note(line)
         print_result(answer, as_json)
