@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
@@ -205,3 +206,11 @@ def test_graph_without_edges_or_with_too_many_columns_is_not_drawn() -> None:
     assert draw_graph(many, []) == ""
     assert draw_graph(many, chain) == ""
     assert draw_graph(many[:20], chain[:19]).count("<rect") == 20
+
+
+def test_verdicts_stand_before_all_figures(hostile_report: dict) -> None:
+    told = verdicts({"c2st_auc": 0.98, "kept_ratio": 0.3})
+    page = render_html({**hostile_report, "verdicts": [one.model_dump() for one in told]})
+    text = " ".join(text_of(page).split())
+    assert "Likeness: poor Generated rows are easy to tell from yours (AUC 0.98" in text
+    assert text.index("Privacy: unknown") < text.index("Fidelity")

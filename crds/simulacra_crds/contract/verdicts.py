@@ -80,7 +80,7 @@ def privacy(figures: Figures) -> Verdict:
             f" {base:.1%} of unseen real rows do."
         )
     elif level == "good":
-        sentence = "No sign of copying: people in the table are as safe as people who are not."
+        sentence = f"No sign of copying: {_safe(figures)}."
     else:
         sentence = "Generated rows tell more about people in the table than about others."
     if level == "poor":
@@ -144,6 +144,12 @@ def _nearness(figures: Figures) -> Level:
     if passes is None:
         return by_share
     return "good" if passes and (by_share == "good" or not figures.get("strict")) else "poor"
+
+
+def _safe(figures: Figures) -> str:
+    if "attacks_pass" in figures:
+        return "attackers gain hardly more on people in the table than on others"
+    return "generated rows are hardly nearer to the table than to people who are not in it"
 
 
 def _copying(copies: float | None, base: float | None) -> Level:

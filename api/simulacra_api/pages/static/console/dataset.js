@@ -15,8 +15,8 @@ const TAB = { "": Schema, generate: Generate, effects: Effects, segments: Segmen
 const FIGURES = [
   ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Error of single columns, against held-out real rows. Sampling alone gives ${number(f.univariate_floor_percent, 2)} %.`],
   ["bivariate_error_percent", "Pairs of columns", (f) => `${number(f.bivariate_error_percent, 2)} %`, (f) => `The same for pairs. Sampling alone gives ${number(f.bivariate_floor_percent, 2)} %.`],
-  ["c2st_auc", "Distinguishability", (f) => number(f.c2st_auc, 3), () => "How well a classifier distinguishes synthetic from real rows (AUC): 0.5 is not at all, 1 is always."],
-  ["dcr_share", "Closer to training rows", (f) => percent(f.dcr_share), () => "Synthetic rows that are closer to a training row than to a holdout row; 50 % means no memorization."],
+  ["c2st_auc", "Distinguishability", (f) => number(f.c2st_auc, 2), () => "How well a classifier distinguishes synthetic from real rows (AUC): 0.5 is not at all, 1 is always."],
+  ["dcr_share", "Closer to training rows", (f) => number(f.dcr_share, 2), () => "Share of synthetic rows that are closer to a training row than to a holdout row; 0.5 means no memorization."],
   ["exact_copies", "Exact copies", (f) => percent(f.exact_copies, 2), (f) => `Synthetic rows that equal a real row. Among real rows it is ${percent(f.exact_base, 2)}.`],
 ];
 
@@ -39,8 +39,8 @@ export function Dataset({ session, id, tab }) {
   const Tab = TAB[tab] ?? Schema;
   const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
   return html`<p class="crumb"><a href="#/">Datasets</a></p>
-    <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p></div>
-      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><a href=${`#/datasets/${id}/quality`}>${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}
+    <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p>
+      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><a href=${`#/datasets/${id}/quality`}>${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}</div>
       <${Status} of=${dataset.status} /><${Retention} session=${session} dataset=${dataset} onChange=${again} />
       <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
     <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
