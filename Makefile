@@ -10,8 +10,9 @@ ATTACK ?= tests/attack
 LOCKED ?=
 UPGRADE ?=
 UV := build/uv/bin/uv
-# Test processes beside each other; tests/conftest.py says which tests share one.
-WORKERS ?= auto
+# Test processes beside each other: one more than cores, because many tests wait for servers.
+# tests/conftest.py says which tests share one.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 LOCAL := not controlplane and not node and not reliability
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
