@@ -17,6 +17,8 @@ from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 async def test_dataset_shows_status_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get(f"/v1/datasets/{ready}")).json()
     assert (body["status"], body["rows"], body["columns"]) == ("ready", 100, 3)
+    judged = [(one["code"], one["level"]) for one in body["model"].pop("verdicts")]
+    assert judged == [("likeness", "unknown"), ("privacy", "unknown"), ("worth", "unknown")]
     assert body["model"] == {"status": "ready", "family": "forest", "figures": {"fidelity": 0.9}}
     lifetime = datetime.fromisoformat(body["expires_at"]) - datetime.fromisoformat(
         body["created_at"]

@@ -91,7 +91,7 @@ async def test_no_mixed_request_reaches_another_tenant(world: World, owned: dict
                 method, url, params=query, json=BODIES.get(path), headers=headers
             )
             assert 400 <= answer.status_code < 500, (method, url, answer.status_code)
-            assert not any(word in answer.text for word in ("loyal", "segment", "price")), url
+            assert not any(word in answer.text for word in ("loyal", "price")), url
 
 
 @pytest.mark.parametrize("name", LISTS)

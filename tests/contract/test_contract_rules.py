@@ -57,6 +57,7 @@ CHANGES: dict[str, Object] = {
     "GenerationJob": {
         "modelRef": {"name": "mdl-2"},
         "rowCount": 11,
+        "persons": 5,
         "conditions": {"numeric": {"a": {"min": 1}}},
         "interventions": {"a": {"number": 1}},
         "counterfactual": True,
@@ -547,7 +548,8 @@ def test_every_cel_rule_has_a_test() -> None:
         "!has(self.secretName) || self.secretName != 'simulacra-pods'",
         "has(self.number) != has(self.level)",
         f"{PAIRS} || has(self.interventions) && size(self.interventions) > 0",
-        f"{PAIRS} || self.rowCount % 2 == 0",
+        f"{PAIRS} || has(self.rowCount) && self.rowCount % 2 == 0",
+        "has(self.rowCount) || has(self.persons)",
         "oldSelf == 'Pending' || self == oldSelf",
         "(self.mode == 'Customer') == has(self.keyArn)",
         "has(self.keyArn) || !has(self.roleArn)",

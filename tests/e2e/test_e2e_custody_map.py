@@ -159,6 +159,8 @@ def test_generation_keeps_what_the_map_says(
         path, json=QUESTION, headers={"Idempotency-Key": "custody-map-effect"}
     ).json()
     client.wait(effect["job_id"], timeout=120)
+    segment = client.boost(made["dataset"], {"happiness": []}, ["owns_gun"])
+    client.wait(segment.job_id, timeout=120)
     made["generation"] = asked["generation_id"]
     assert_as_mapped("generate", changes)
 

@@ -14,9 +14,10 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 @pytest.mark.e2e
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("family", ["forest", pytest.param("neural", marks=pytest.mark.neural)])
-def test_demo_passes_for_both_families(family: str, tmp_path: Path) -> None:
-    command = [sys.executable, str(DEMO), "--family", family, "--output", str(tmp_path)]
+@pytest.mark.neural
+def test_demo_passes_for_the_neural_family(tmp_path: Path) -> None:
+    """Run what `make demo FAMILY=neural` runs; CI runs `make demo` itself."""
+    command = [sys.executable, str(DEMO), "--family", "neural", "--output", str(tmp_path)]
     done = subprocess.run(
         command, env=own_environment(), capture_output=True, text=True, timeout=840
     )

@@ -61,6 +61,7 @@ EITHER = {
     "has(self.number) != has(self.level)": {"number": 1},
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
     "has(self.inline) != has(self.sha256)": {"inline": "{}"},
+    "has(self.rowCount) || has(self.persons)": {"rowCount": 2},
 }
 """Rules that need one of two fields, and the field that a sample has."""
 

@@ -4,6 +4,7 @@ decides.
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,9 @@ from trainer_tables import clean, levels_column, numbers_column, survey
 
 pytestmark = pytest.mark.neural
 neural = pytest.importorskip("simulacra_trainer.families.neural", exc_type=ModuleNotFoundError)
+training = pytest.importorskip(
+    "simulacra_trainer.families.neural.training", exc_type=ModuleNotFoundError
+)
 NeuralModel = neural.NeuralModel
 
 
@@ -33,13 +37,22 @@ def floats(table: pa.Table, name: str) -> np.ndarray:
     return np.array(table.column(name).to_pylist(), np.float64)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_training() -> Iterator[None]:
+    """Train for a part of the usual steps, which is enough for tables of this size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "BUDGET_S", 10.0)
+        patch.setattr(training, "MIN_BUDGET_S", 2.5)
+        yield
+
+
 @pytest.fixture(scope="module")
 def table_and_schema() -> tuple[pa.Table, TableSchema]:
     return survey(1500, seed=1)
 
 
 @pytest.fixture(scope="module")
-def model(table_and_schema: tuple[pa.Table, TableSchema]) -> NeuralModel:
+def model(short_training: None, table_and_schema: tuple[pa.Table, TableSchema]) -> NeuralModel:
     return fit(*table_and_schema)
 
 

@@ -271,7 +271,7 @@ def test_an_effect_is_stored_and_its_figures_are_in_the_result(fitted: Pod) -> N
     assert result.estimate.low < 50 < result.estimate.high
     assert "zq_" not in result.model_dump_json()
     stored = own.load(ESTIMATE, EffectResult)
-    assert stored.estimate == result.estimate
+    assert stored.summary == result.estimate
     assert stored.verdict.kind == result.estimate.verdict
     assert stored.verdict.rests_on[0].origin == "request"
 
