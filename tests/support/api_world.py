@@ -33,6 +33,7 @@ import uvicorn
 import helm_chart
 import yaml
 from effect_results import effect_result
+from ports import free_port
 from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
@@ -136,7 +137,7 @@ def plane(
         if not REAL.exists():
             pytest.skip("no real control plane on this machine")
         subprocess.run(
-            [str(REAL), "up", str(folder), "--port", "24100"],
+            [str(REAL), "up", str(folder), "--port", str(free_port(5))],
             check=True,
             timeout=120,
             capture_output=True,
