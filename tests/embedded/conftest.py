@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ports import free_port
 from simulacra_crds.kube.client import JOBS, NAMESPACES, PODS, Cluster
 
 Object = dict[str, Any]
@@ -73,7 +74,7 @@ class Processes:
 
     def up(self) -> None:
         if self.real:
-            command = [str(REAL), "up", str(self.root / "plane"), "--port", "22200"]
+            command = [str(REAL), "up", str(self.root / "plane"), "--port", str(free_port(5))]
             subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
         else:
             self.start_plane()
