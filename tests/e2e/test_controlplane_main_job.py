@@ -79,6 +79,7 @@ def main_job(outcome: Outcome, client: Client, folder: Path) -> None:
     outcome.table = pq.read_table(folder / "synthetic.parquet")
     suspend_and_cancel(outcome, client, dataset)
     estimate_effects(client, dataset)
+    certify_shares(client, dataset)
     assert client.datasets()[0]["dataset_id"] == dataset
     tamper_with_namespace(outcome)
     outcome.events = outcome.cluster.kubectl("get", "events", "-A")
@@ -131,6 +132,17 @@ def estimate_effects(client: Client, dataset: str) -> None:
     client._http.post(f"/v1/jobs/{second.json()['job_id']}/cancel").raise_for_status()
     client.wait(first.json()["job_id"], timeout=120)
     client.delete_effect(first.json()["effect_id"])
+
+
+def certify_shares(client: Client, dataset: str) -> None:
+    """Wait for one segment estimate and delete it; cancel another and leave it."""
+    first, second = (
+        client.boost(dataset, {"happiness": []}, ["owns_gun"], key=key)
+        for key in ("segment-1", "segment-2")
+    )
+    client._http.post(f"/v1/jobs/{second.job_id}/cancel").raise_for_status()
+    client.wait(first.job_id, timeout=120)
+    client.delete_segment(first.segment_id)
 
 
 def tamper_with_namespace(outcome: Outcome) -> None:
