@@ -9,6 +9,9 @@ import pytest
 import yaml
 from simulacra_crds.crd_yaml import crd, main, render, structural
 from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.effect_estimate import EffectEstimate
+from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_crds.kinds.model import Model
 
 YAML_DIR = Path(__file__).parents[2] / "crds" / "yaml"
 
@@ -67,3 +70,21 @@ def test_check_names_the_stale_file(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_union_that_kubernetes_cannot_express_is_an_error() -> None:
     with pytest.raises(TypeError, match="union"):
         structural({"anyOf": [{"type": "string"}, {"type": "integer"}]}, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (Model, ("privacyLevel",)),
+        (Model, ("knowledge", "background")),
+        (GenerationJob, ("evidence",)),
+        (EffectEstimate, ("population",)),
+    ],
+)
+def test_fields_of_a_later_release_are_not_defaulted_into_stored_objects(
+    kind: type, path: tuple[str, ...]
+) -> None:
+    found = schema_of(kind)["properties"]["spec"]
+    for name in path:
+        found = found["properties"][name]
+    assert "default" not in found

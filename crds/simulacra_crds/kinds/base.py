@@ -54,6 +54,17 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Level = Annotated[str, Field(max_length=512)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 WrappedKey = Annotated[str, Field(max_length=2048)]
+
+
+def no_default(schema: dict[str, Any]) -> None:
+    """Leave the default out of the CRD, for a field that an earlier release does not know.
+
+    The API server adds defaults to stored objects. An operator of that release, which still runs
+    while a chart is upgraded, refuses objects with fields that it does not know.
+    """
+    schema.pop("default", None)
+
+
 Timestamp = Annotated[datetime, Field(json_schema_extra={"format": "date-time"})]
 ObservedGeneration = Annotated[
     int,

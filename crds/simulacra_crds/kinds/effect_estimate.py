@@ -19,6 +19,7 @@ from simulacra_crds.kinds.base import (
     RetainedSpec,
     VerdictKind,
     WorkStatus,
+    no_default,
 )
 from simulacra_crds.kinds.generation_job import InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
@@ -63,7 +64,8 @@ class EffectEstimateSpec(RetainedSpec):
     population: Population = Field(
         default="all",
         description="Whose average effect: all, those who have the value (treated), or those who "
-        "could have had either value (overlap).",
+        "could have had either value (overlap). all when absent.",
+        json_schema_extra=no_default,
     )
     negative_controls: NegativeControls = Field(
         default_factory=list,

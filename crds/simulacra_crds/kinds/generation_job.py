@@ -22,6 +22,7 @@ from simulacra_crds.kinds.base import (
     VerdictKind,
     WorkStatus,
     cel_rules,
+    no_default,
 )
 from simulacra_crds.kinds.model import ObjectRef
 
@@ -133,7 +134,9 @@ class GenerationJobSpec(RetainedSpec):
     )
     evidence: bool = Field(
         default=True,
-        description="Add the column evidence_weight, last: what each row is worth in respondents.",
+        description="Add the column evidence_weight, last: what each row is worth in respondents; "
+        "true when absent.",
+        json_schema_extra=no_default,
     )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."

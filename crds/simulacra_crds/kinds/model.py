@@ -22,6 +22,7 @@ from simulacra_crds.kinds.base import (
     Timestamp,
     WorkStatus,
     cel_rules,
+    no_default,
 )
 
 FamilyName = Literal["auto", "forest", "neural"]
@@ -76,7 +77,9 @@ class Knowledge(KubeModel):
     )
     background: Literal["ask", "auto"] = Field(
         default="ask",
-        description="auto: proposed background columns that no tier names count as confirmed.",
+        description="auto: proposed background columns that no tier names count as confirmed. "
+        "ask when absent.",
+        json_schema_extra=no_default,
     )
 
 
@@ -219,7 +222,9 @@ class ModelSpec(RetainedSpec):
         default="standard",
         description="What privacy tuning demands of small tables. standard: attackers gain no more "
         "than a tolerance. strict: besides, at most 0.53 of the rows are nearer to the rows that "
-        "the model saw, which costs realism. Not with privacy, nor with family neural.",
+        "the model saw, which costs realism. Not with privacy, nor with family neural. standard "
+        "when absent.",
+        json_schema_extra=no_default,
     )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
