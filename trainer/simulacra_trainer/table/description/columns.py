@@ -23,9 +23,9 @@ from simulacra_trainer.table.columns.text import (
 from simulacra_trainer.table.description.answers import list_column
 from simulacra_trainer.table.description.cells import StatedCells, stated_cells, with_specials
 from simulacra_trainer.table.description.kinds import (
+    DescribedCells,
     boolean_of,
     categories_of,
-    fault,
     levels_of,
     moment_of,
     number_of,
@@ -67,7 +67,7 @@ def described_column(
         origin = TextOrigin(doubles=origin.doubles, names=origin.names)
     if role in CODED_ROLES or role == "text":
         return _coded(name, cells, storage, origin, "text" if role == "text" else "identifier")
-    result = _read(name, cells, storage, origin, statement, problems)
+    result = _read(DescribedCells(name, cells, storage, origin, statement, problems))
     if result is not None:
         note_words(result, cells.words)
         result = with_specials(result, cells)
@@ -102,40 +102,33 @@ def _coded(
     return result
 
 
-def _read(
-    name: str,
-    cells: StatedCells,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
-    field, words = statement.field, cells.words
+def _read(described: DescribedCells) -> CleanColumn | None:
+    name, words, storage = described.name, described.words, described.storage
+    origin, statement = described.origin, described.statement
+    field = statement.field
     kind = field.extension.kind
     is_number = statement.has("decimalChar", "groupChar", "bareNumber")
     if kind == "coordinate" or field.extension.role == "coordinate":
         result = number_column(name, words, storage, origin, StatedNumber(), coded=False)
-        where = statement.at("kind", "role")
-        return result or fault(problems, where, "The cells are no decimal degrees.")
+        return result or described.fault(("kind", "role"), "The cells are no decimal degrees.")
     if field.type == "list" or statement.has("delimiter", "options"):
-        return list_column(name, words, storage, origin.names, statement, problems)
+        return list_column(name, words, storage, origin.names, statement, described.problems)
     if field.categories is not None:
-        return categories_of(name, cells, storage, origin, statement, problems)
+        return categories_of(described)
     if kind == "postcode":
         return postcode_column(name, words, storage, stated=True)
     if kind == "period" or field.type in ("year", "yearmonth"):
-        return period_of(name, words, storage, origin, statement, problems)
+        return period_of(described)
     if kind == "duration" or field.type == "duration":
         result = time_column(name, words, storage, origin, duration=True)
         result = result or number_column(name, words, storage, origin, StatedNumber())
-        where = statement.at("kind", "type")
-        return result or fault(problems, where, "The cells are no lengths of time.")
+        return result or described.fault(("kind", "type"), "The cells are no lengths of time.")
     if kind == "boolean" or field.type == "boolean":
-        return boolean_of(name, words, storage, origin, statement, problems)
+        return boolean_of(described)
     if field.type in ("number", "integer") or (is_number and field.type in (None, "any")):
-        return number_of(name, words, storage, origin, statement, problems)
+        return number_of(described)
     if field.type in ("date", "datetime", "time"):
-        return moment_of(name, words, storage, origin, statement, problems)
+        return moment_of(described)
     if field.type == "string" or field.categories_ordered is not None:
-        return levels_of(name, words, storage, statement)
+        return levels_of(described)
     return clean_words(name, words, storage, origin)

@@ -5,7 +5,11 @@ Each returns None, with an error of the description, where the cells contradict 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,130 +29,127 @@ from simulacra_trainer.table.columns.text import (
     time_column,
 )
 from simulacra_trainer.table.description.cells import StatedCells
-from simulacra_trainer.table.description.statements import Path, Problems, Statement
+from simulacra_trainer.table.description.statements import Problems, Statement
 
 FEWEST_CELLS = 5
 """Cells of a word that an error may name."""
 NOT_NUMBERS = "More than 1 % of the cells are no numbers of this form."
 
 
-def fault(problems: Problems, path: Path, detail: str) -> CleanColumn | None:
-    """Add an error; return None, which leaves the column to detection."""
-    problems.add(path, detail)
-    return None
+@dataclass(frozen=True)
+class DescribedCells:
+    """The cells of a column, and what the user states of it.
+
+    Attributes:
+        name: the column.
+        cells: with the stated missing values taken out.
+        storage: type in the file.
+        origin: how the file writes its cells.
+        statement: the column's field of the description.
+        problems: collects errors of the description.
+    """
+
+    name: str
+    cells: StatedCells
+    storage: str
+    origin: TextOrigin
+    statement: Statement
+    problems: Problems
+
+    @property
+    def words(self) -> Words:
+        """The distinct cells."""
+        return self.cells.words
+
+    def levels(
+        self, kind: ColumnKind, order: npt.NDArray[np.int64], storage: str | None = None
+    ) -> CleanColumn:
+        """Return a column of the words at these positions, in this order."""
+        return level_column(self.name, kind, *in_order(self.words, order), storage or self.storage)
+
+    def fault(self, properties: Sequence[str], detail: str) -> CleanColumn | None:
+        """Add an error at the first stated property; return None, which leaves it to detection."""
+        self.problems.add(self.statement.at(*properties), detail)
+        return None
 
 
-def number_of(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
+def number_of(described: DescribedCells) -> CleanColumn | None:
     """Return numbers as their statement says."""
-    field = statement.field
+    field = described.statement.field
     implied = {".": ",", ",": "."}.get(field.group_char or "")
     stated = StatedNumber(field.decimal_char or implied)
     coded = field.missing_values is None
-    result = number_column(name, words, storage, origin, stated, coded=coded)
+    name, words, storage = described.name, described.words, described.storage
+    result = number_column(name, words, storage, described.origin, stated, coded=coded)
     if result is None:
-        where = statement.at("decimalChar", "groupChar", "bareNumber", "type")
-        return fault(problems, where, NOT_NUMBERS)
+        return described.fault(("decimalChar", "groupChar", "bareNumber", "type"), NOT_NUMBERS)
     form = result.schema.form
     if field.bare_number and form and (form.before.strip() or form.after.strip()):
-        fault(problems, statement.at("bareNumber"), "Text stands around the digits; use false.")
+        described.fault(("bareNumber",), "Text stands around the digits; use false.")
     if field.type == "integer" and result.schema.kind == "numeric":
-        return fault(problems, statement.at("type"), 'Some numbers are not whole; use "number".')
+        return described.fault(("type",), 'Some numbers are not whole; use "number".')
     return result
 
 
-def moment_of(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
+def moment_of(described: DescribedCells) -> CleanColumn | None:
     """Return dates or times of day as their statement says."""
-    field = statement.field
+    field = described.statement.field
+    name, words, storage = described.name, described.words, described.storage
     if field.type == "time":
-        found = time_column(name, words, storage, origin, duration=False)
-        where = statement.at("type")
-        return found or fault(problems, where, "More than 1 % of the cells are no times.")
+        found = time_column(name, words, storage, described.origin, duration=False)
+        return found or described.fault(("type",), "More than 1 % of the cells are no times.")
     pattern = field.format if field.format and "%" in field.format else None
-    result, ambiguous = date_column(name, words, storage, origin, pattern)
+    result, ambiguous = date_column(name, words, storage, described.origin, pattern)
     if ambiguous:
         detail = "Day or month first? Use the format %d/%m/%Y or %m/%d/%Y, written as the cells."
-        return fault(problems, statement.at("format", "type"), detail)
+        return described.fault(("format", "type"), detail)
     if result is None:
         detail = "More than 1 % of the cells are no dates of this form."
-        return fault(problems, statement.at("format", "type"), detail)
+        return described.fault(("format", "type"), detail)
     return result
 
 
-def boolean_of(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
+def boolean_of(described: DescribedCells) -> CleanColumn | None:
     """Return two values as yes and no."""
-    found = boolean_column(name, words, storage, origin)
+    words = described.words
+    found = boolean_column(described.name, words, described.storage, described.origin)
     if found is None and len(words.levels) <= 2:
         order = pc.array_sort_indices(words.levels).to_numpy().astype(np.int64)
-        found = level_column(name, "boolean", *in_order(words, order), storage)
+        found = described.levels("boolean", order)
     detail = "The column has more than two values; list its categories instead."
-    return found or fault(problems, statement.at("kind", "type"), detail)
+    return found or described.fault(("kind", "type"), detail)
 
 
-def period_of(
-    name: str,
-    words: Words,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
+def period_of(described: DescribedCells) -> CleanColumn | None:
     """Return periods in order: a known form, or whole numbers such as years."""
-    levels = words.levels.to_pylist()
+    levels = described.words.levels.to_pylist()
     ordered = order_periods(levels)
     if ordered is None and all(level.isdecimal() for level in levels):
         ordered = sorted(levels, key=int)
     if ordered is None:
         detail = "The cells are no periods of one form; list the categories in order instead."
-        return fault(problems, statement.at("kind", "type"), detail)
-    places = pc.index_in(pa.array(ordered), value_set=words.levels).to_numpy(zero_copy_only=False)
-    return level_column(name, "ordinal", *in_order(words, places.astype(np.int64)), storage)
+        return described.fault(("kind", "type"), detail)
+    known = described.words.levels
+    places = pc.index_in(pa.array(ordered), value_set=known).to_numpy(zero_copy_only=False)
+    return described.levels("ordinal", places.astype(np.int64))
 
 
-def levels_of(name: str, words: Words, storage: str, statement: Statement) -> CleanColumn:
+def levels_of(described: DescribedCells) -> CleanColumn:
     """Return words as levels; an order that the user states or denies wins over a found scale."""
-    result = clean_levels(name, words, storage)
-    ordered = statement.field.categories_ordered
-    levels = words.levels.to_pylist()
+    result = clean_levels(described.name, described.words, described.storage)
+    ordered = described.statement.field.categories_ordered
+    levels = described.words.levels.to_pylist()
     if ordered and result.schema.kind == "categorical" and all(map(str.isdecimal, levels)):
-        by_number = np.argsort([int(level) for level in levels], kind="stable")
-        return level_column(name, "ordinal", *in_order(words, by_number), storage)
+        return described.levels("ordinal", np.argsort([int(one) for one in levels], kind="stable"))
     if ordered is None or result.schema.kind not in ("categorical", "ordinal"):
         return result
     result.update(kind="ordinal" if ordered else "categorical", ordered=ordered)
     return result
 
 
-def categories_of(
-    name: str,
-    cells: StatedCells,
-    storage: str,
-    origin: TextOrigin,
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
+def categories_of(described: DescribedCells) -> CleanColumn | None:
     """Return the stated levels, in their order if they have one."""
-    field, words = statement.field, cells.words
+    field, words = described.statement.field, described.words
     assert field.categories is not None
     stated = [one.value for one in field.categories]
     places = pc.index_in(pa.array(stated, pa.string()), value_set=words.levels).to_pylist()
@@ -158,19 +159,18 @@ def categories_of(
     usual = words.levels.filter(pa.array(~known & (words.counts >= FEWEST_CELLS))).to_pylist()
     for i in absent:
         detail = f"No cell holds this level.{closest(stated[i], usual)}"
-        problems.add((*statement.at("categories"), i), detail)
+        described.problems.add((*described.statement.at("categories"), i), detail)
     lost = int(words.counts[~known].sum())
     if not absent and lost > (1 - ENOUGH) * words.present:
         share = f"{100 * lost / words.present:.0f} %"
         detail = f"{share} of the cells hold none of these levels. List them too, or as missing."
-        return fault(problems, statement.at("categories"), detail)
+        return described.fault(("categories",), detail)
     if absent:
         return None
     order = np.array([place for place in places if place is not None], np.int64)
-    kind = _level_kind(statement, len(order))
-    if origin.csv and cells.are_whole() and field.type in ("integer", "number"):
-        storage = "int64"
-    result = level_column(name, kind, *in_order(words, order), storage)
+    whole = described.origin.csv and described.cells.are_whole()
+    storage = "int64" if whole and field.type in ("integer", "number") else None
+    result = described.levels(_level_kind(described.statement, len(order)), order, storage)
     labels = {one.value: one.label for one in field.categories if one.label}
     if labels:
         levels = [
