@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import EstimateRequest, TaskResult
+from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.effect_estimate import EffectEstimateSpec
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
-from simulacra_operator.work.jobs import Size, Work
-from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
-
-_SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
+from simulacra_operator.work.questions import question
 
 
 def reconcile(seen: Observed) -> list[Action]:
@@ -42,22 +34,5 @@ def _request(seen: Observed) -> KubeModel:
     )
 
 
-def _work(seen: Observed) -> Work:
-    return Work(task(seen, model=keyed(seen.model)), _SIZE)
-
-
-def _estimated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
-    (result,) = results
-    return Reason.ESTIMATED, {"estimate": result.estimate, "artefacts": result.artefacts}
-
-
-EFFECT_ESTIMATE = WorkKind(
-    gate_condition="ModelReady",
-    gate_passed=Reason.READY,
-    work_condition="Estimated",
-    gate=model_gate,
-    request=_request,
-    work=_work,
-    done=_estimated,
-    adoption=labeled_by_model,
-)
+EFFECT_ESTIMATE = question(_request, "estimate")
+"""Effect estimates."""

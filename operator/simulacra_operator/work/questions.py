@@ -1,0 +1,47 @@
+"""Kinds that ask a Model one question: once it is Ready, one Job answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.tasks import TaskResult
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
+from simulacra_operator.work.jobs import Size, Work
+from simulacra_operator.work.kind import WorkKind
+from simulacra_operator.work.observe import Observed
+
+_SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
+
+
+def question(
+    request: Callable[[Observed], KubeModel], figures: Literal["estimate", "segments"]
+) -> WorkKind:
+    """Return the kind of a question.
+
+    Args:
+        request: parameters of the pod's task.
+        figures: field of the pod's result that the status has under the same name.
+    """
+
+    def done(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
+        (result,) = results
+        found = {figures: getattr(result, figures), "artefacts": result.artefacts}
+        return Reason.ESTIMATED, found
+
+    return WorkKind(
+        gate_condition="ModelReady",
+        gate_passed=Reason.READY,
+        work_condition="Estimated",
+        gate=model_gate,
+        request=request,
+        work=_work,
+        done=done,
+        adoption=labeled_by_model,
+    )
+
+
+def _work(seen: Observed) -> Work:
+    return Work(task(seen, model=keyed(seen.model)), _SIZE)
