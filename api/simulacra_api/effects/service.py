@@ -10,9 +10,15 @@ import json
 
 from simulacra_api.effects.schemas import EffectBody, EffectItem, EffectRequest
 from simulacra_api.generations.service import snake_case
-from simulacra_api.http.pagination import ResourceQuery, page_of
+from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import invalid_fields
-from simulacra_api.jobs.service import dataset_of, expiry_of, result_job, result_status
+from simulacra_api.jobs.service import (
+    dataset_of,
+    expiry_of,
+    result_job,
+    result_status,
+    results_page,
+)
 from simulacra_api.tenancy.create import (
     check_retention,
     create_from_model,
@@ -157,11 +163,7 @@ async def effect_page(
     repository: TenantRepository, query: ResourceQuery
 ) -> tuple[list[EffectItem], str | None]:
     """Return a page of the tenant's effect estimates, newest first, and the next cursor."""
-
-    def keep(effect: EffectEstimate) -> bool:
-        return query.matches(dataset_of(effect), result_status(effect))
-
-    page, cursor = page_of(await repository.all_of(EffectEstimate), query, keep)
+    page, cursor = await results_page(repository, EffectEstimate, query)
     return [_item(effect) for effect in page], cursor
 
 

@@ -10,14 +10,14 @@ from pydantic.alias_generators import to_snake
 
 from simulacra_api.generations.downloads import check_finished, customer_artifacts, make_link
 from simulacra_api.generations.schemas import GenerationBody, GenerationItem, GenerationRequest
-from simulacra_api.http.pagination import ResourceQuery, page_of
+from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import (
-    PROBE_PREFIX,
     dataset_of,
     expiry_of,
     result_job,
     result_status,
+    results_page,
 )
 from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import fingerprint
@@ -147,13 +147,7 @@ async def generation_page(
     repository: TenantRepository, query: ResourceQuery
 ) -> tuple[list[GenerationItem], str | None]:
     """Return a page of the tenant's generations, newest first, and the next cursor."""
-
-    def keep(generation: GenerationJob) -> bool:
-        if generation.metadata.name.startswith(PROBE_PREFIX):
-            return False
-        return query.matches(dataset_of(generation), result_status(generation))
-
-    page, cursor = page_of(await repository.all_of(GenerationJob), query, keep)
+    page, cursor = await results_page(repository, GenerationJob, query)
     return [_item(generation) for generation in page], cursor
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from simulacra_api.http.field_types import Status
-from simulacra_api.http.pagination import page_of
+from simulacra_api.http.pagination import ResourceQuery, page_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.schemas import JobBody, JobError, JobItem, JobQuery, Kind
 from simulacra_api.tenancy.repository import (
@@ -26,6 +26,7 @@ from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 
 Result = GenerationJob | EffectEstimate | SegmentEstimate
+R = TypeVar("R", GenerationJob, EffectEstimate, SegmentEstimate)
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing counts for; fitting is the rest."""
 REFIT = f"{GROUP}/refit"
@@ -116,6 +117,19 @@ def _is_refitting(dataset: Dataset) -> bool:
     """Return whether a new model is about to be created (`datasets.refit`)."""
     began = dataset.metadata.annotations.get(REFIT)
     return began is not None and utcnow() - datetime.fromisoformat(began) < REFIT_TAKES
+
+
+async def results_page(
+    repository: TenantRepository, kind: type[R], query: ResourceQuery
+) -> tuple[list[R], str | None]:
+    """Return a page of the tenant's generations or estimates, newest first, and the next cursor."""
+
+    def keep(found: R) -> bool:
+        if found.metadata.name.startswith(PROBE_PREFIX):
+            return False
+        return query.matches(dataset_of(found), result_status(found))
+
+    return page_of(await repository.all_of(kind), query, keep)
 
 
 async def result_job(repository: TenantRepository, result: Result) -> JobBody:

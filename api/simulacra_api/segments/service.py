@@ -6,9 +6,15 @@ and levels, so they are read from its encrypted artifact.
 
 from __future__ import annotations
 
-from simulacra_api.http.pagination import ResourceQuery, page_of
+from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import invalid_fields
-from simulacra_api.jobs.service import dataset_of, expiry_of, result_job, result_status
+from simulacra_api.jobs.service import (
+    dataset_of,
+    expiry_of,
+    result_job,
+    result_status,
+    results_page,
+)
 from simulacra_api.segments.schemas import (
     SegmentBody,
     SegmentColumnBody,
@@ -65,11 +71,7 @@ async def segment_page(
     repository: TenantRepository, query: ResourceQuery
 ) -> tuple[list[SegmentItem], str | None]:
     """Return a page of the tenant's segment estimates, newest first, and the next cursor."""
-
-    def keep(found: SegmentEstimate) -> bool:
-        return query.matches(dataset_of(found), result_status(found))
-
-    page, cursor = page_of(await repository.all_of(SegmentEstimate), query, keep)
+    page, cursor = await results_page(repository, SegmentEstimate, query)
     return [_item(found) for found in page], cursor
 
 
