@@ -30,9 +30,16 @@ from simulacra_trainer.graph.causal_graph import (
 from simulacra_trainer.graph.constraints import Constraints, read_knowledge
 from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
-from simulacra_trainer.graph.search import Cards, Codes, Found, OrderSearch, candidate_parents
+from simulacra_trainer.graph.search import (
+    Candidates,
+    Cards,
+    Codes,
+    Found,
+    OrderSearch,
+    candidate_parents,
+)
 from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
-from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.persons import persons_in
 
 SURE = 0.95
 """Strength from which an edge is certain."""
@@ -114,9 +121,13 @@ def learn_graph(
     pattern = pattern_of(found.dag, constraints.directed)
     graph = _graph(names, found, pattern, patterns, table.num_rows, complete)
     arrows = _arrows(graph, pattern & ~pattern.T, schema, constraints)
-    persons = persons_in(table, schema)
-    suggestions = _suggestions(codes, cards, arrows, persons, effort.strongest, rng)
-    audited = _audit(codes, cards, constraints, effort.strongest, rng)
+    suggestions, audited = Suggestions(frozenset(), 0, complete=True), None
+    if arrows or constraints.directed.any():
+        free = candidate_parents(codes, cards, no_knowledge(cards.size), effort.strongest)
+        if arrows:
+            persons = persons_in(table, schema)
+            suggestions = suggest(codes, cards, free, arrows, persons, rng, HALVES_BUDGET_S)
+        audited = _audit(codes, cards, free, constraints, rng)
     edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
     computed = "computed" if suggestions.complete else "not computed"
     update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
@@ -141,30 +152,15 @@ def _arrows(
     return found
 
 
-def _suggestions(
-    codes: Codes,
-    cards: Cards,
-    arrows: Sequence[Arrow],
-    persons: Ints | None,
-    strongest: int,
-    rng: np.random.Generator,
-) -> Suggestions:
-    if not arrows:
-        return Suggestions(frozenset(), 0, complete=True)
-    candidates = candidate_parents(codes, cards, no_knowledge(cards.size), strongest)
-    return suggest(codes, cards, candidates, arrows, persons, rng, HALVES_BUDGET_S)
-
-
 def _audit(
     codes: Codes,
     cards: Cards,
+    candidates: Candidates,
     constraints: Constraints,
-    strongest: int,
     rng: np.random.Generator,
 ) -> DirectionAudit | None:
     if not constraints.directed.any():
         return None
-    candidates = candidate_parents(codes, cards, no_knowledge(cards.size), strongest)
     arrows, wrong = audit(codes, cards, candidates, constraints.directed, rng)
     return DirectionAudit(arrows=arrows, wrong=wrong)
 
