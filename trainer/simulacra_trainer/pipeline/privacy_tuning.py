@@ -224,6 +224,8 @@ def _search_scale(
         low += 1
     if not (tried[low].passes or strict):
         low = _as_good(tried, low)
+    if strict:  # every scale has its share
+        return tried[low]
     share, error = _mean_share(drawn[low], schema, seed)
     return replace(tried[low], share=share, error=error)
 
