@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from simulacra_trainer.in_process import Generated
     from simulacra_trainer.pipeline.trained_model import TrainedModel
 
-_EFFECTS = ("union", "alternatives", "sensitivity", "segments")
-"""Figures that an unanswerable question lacks."""
-
 
 def fit(
     source: str | Path | tables.Frame,
@@ -260,7 +257,9 @@ def _page(report: Json) -> str:
 
 def _effect(question: Json, found: Json) -> Effect:
     """Return an estimate as the service answers it."""
-    figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in _EFFECTS}
+    from simulacra_crds.contract.answers import ANSWERED
+
+    figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in ANSWERED}
     answerable = found["verdict"]["kind"] != "unanswerable"
     opened = {"open_columns": found.pop("dont_know"), "status": "ready"}
     return Effect({**question, **found, **(figures if answerable else {}), **opened})

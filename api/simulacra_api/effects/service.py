@@ -27,7 +27,8 @@ from simulacra_api.tenancy.create import (
 )
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.effect_statements import check_statements
+from simulacra_crds.contract.answers import ANSWERED
+from simulacra_crds.contract.effect_statements import LISTS, check_statements
 from simulacra_crds.contract.generation_conditions import (
     FieldError,
     check_interventions,
@@ -40,20 +41,11 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import EFFECT_ESTIMATES, Object
 
-STATEMENTS = {
-    "before": "before",
-    "after": "after",
-    "dont_know": "dontKnow",
-    "negative_controls": "negativeControls",
-}
-"""The request's lists of columns, and their names in an EffectEstimate's spec."""
 COPIED = (
     "outcome_level", "verdict", "precision", "effective_rows", "naive", "method", "adjustment",
     "checks", "warnings",
 )  # fmt: skip
 """Fields of the artifact that the answer has under the same name."""
-EFFECTS = ("union", "alternatives", "sensitivity", "segments")
-"""Those that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 MAX_OUTCOME = 256
 """Longest `outcome=level` of an EffectEstimate, in characters."""
 
@@ -69,7 +61,7 @@ async def request_effect(
     """
     name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
     # A field added to the body later must not change the digest of earlier requests.
-    unset = {field for field in STATEMENTS if not getattr(request, field)}
+    unset = {field for field in LISTS if not getattr(request, field)}
     unset |= {"population"} if request.population == "all" else set()
     digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
     if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
@@ -116,7 +108,7 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
         elif column.kind == "multi":
             detail = several_answers(column)
             errors.append(FieldError(pointer="/segment", detail=detail))
-    lists = {name: getattr(request, name) for name in STATEMENTS}
+    lists = {name: getattr(request, name) for name in LISTS}
     errors += check_statements(lists, request.treatment, request.outcome, schema)
     return [error for at, error in enumerate(errors) if error not in errors[:at]]
 
@@ -146,7 +138,7 @@ def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldErr
 
 def _optional(request: EffectRequest, client: str) -> Object:
     """Return the fields of spec that the request states, and who states them."""
-    found: Object = {wire: getattr(request, name) for name, wire in STATEMENTS.items()}
+    found: Object = {wire: getattr(request, name) for name, wire in LISTS.items()}
     if any(found.values()):
         found["statedBy"] = client
     if request.population != "all":
@@ -213,5 +205,5 @@ async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Obje
     kind = None if verdict is None else verdict["kind"]
     figures = {name: found.get(name) for name in COPIED}
     if kind != "unanswerable":
-        figures |= {"ace": found["estimate"]} | {name: found.get(name) for name in EFFECTS}
+        figures |= {"ace": found["estimate"]} | {name: found.get(name) for name in ANSWERED}
     return figures | {"identified": kind == "assumed", "open_columns": found.get("dont_know")}

@@ -27,6 +27,8 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
 """From the least to the most that may be claimed."""
 PRECISIONS: tuple[Precision, ...] = ("very thin", "not significant", "thin support", "clear")
 """From the least to the most precise."""
+ANSWERED = ("union", "alternatives", "sensitivity", "segments")
+"""Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
 """Significant digits of a status's figures; the artifact has all."""
 

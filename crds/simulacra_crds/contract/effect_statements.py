@@ -13,6 +13,13 @@ from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.generation_conditions import FieldError, pointer, several_answers
 from simulacra_crds.contract.schema import TableSchema
 
+LISTS = {
+    "before": "before",
+    "after": "after",
+    "dont_know": "dontKnow",
+    "negative_controls": "negativeControls",
+}
+"""The lists of a question, and their names in an EffectEstimate's spec."""
 TWICE = "The column is in two lists, or twice in one. Name it once."
 TREATMENT = "This is the treatment. Remove it: the lists are about the other columns."
 OUTCOME = (

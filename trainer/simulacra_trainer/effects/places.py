@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from simulacra_crds.contract.answers import AuthorKind, Origin, Statement
-from simulacra_crds.contract.effect_statements import check_statements
+from simulacra_crds.contract.effect_statements import LISTS, check_statements
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
@@ -24,12 +24,6 @@ from simulacra_trainer.table.errors import InputError
 Order = Literal["stated", "unstated", "reversed"]
 Place = Literal["before", "after", "unknown"]
 ORIGINS: tuple[Origin, ...] = ("request", "tiers", "required", "proposed")
-WIRE_NAMES = {
-    "before": "before",
-    "after": "after",
-    "dont_know": "dontKnow",
-    "negative_controls": "negativeControls",
-}
 
 
 @dataclass(frozen=True)
@@ -154,12 +148,12 @@ def _author(
 
 
 def _check_lists(request: EstimateRequest, outcome: str, schema: TableSchema) -> None:
-    lists = {field: getattr(request, field) for field in WIRE_NAMES}
+    lists = {field: getattr(request, field) for field in LISTS}
     for error in check_statements(lists, request.treatment, outcome, schema):
         field, at = error.pointer.removeprefix("/").split("/")
         raise InputError(
             Reason.REQUEST_INVALID,
             "A list of the question names a column that it cannot have.",
             error.detail,
-            f"/{WIRE_NAMES[field]}/{at}",
+            f"/{LISTS[field]}/{at}",
         )
