@@ -8,9 +8,10 @@ import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.contract.verdicts import worth_of
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.effects.treated import treated_respondents
-from simulacra_trainer.evidence import margin, respondents, worth_of
+from simulacra_trainer.evidence import margin, respondents
 from simulacra_trainer.graph.causal_graph import CausalGraph
 from simulacra_trainer.pipeline.evidence import PRIVATE, UNMEASURED, Evidence
 from simulacra_trainer.pipeline.fit import TrainedModel

@@ -53,20 +53,6 @@ def basis_of(schema: TableSchema) -> Basis:
     return "n" if schema.weight() is None else "survey weights"
 
 
-def worth_of(evidence: float, rows: float, ratio: float = 1.0) -> float:
-    """Return the respondents that `rows` generated rows are worth.
-
-    Args:
-        evidence: respondents behind the model, for this request.
-        rows: independent draws; infinity for the limit of many rows.
-        ratio: share of the evidence that the model kept of dependences, 0..1.
-    """
-    kept = ratio * evidence
-    if kept <= 0 or rows <= 0:
-        return 0.0
-    return 1.0 / (1.0 / kept + 1.0 / rows)
-
-
 def margin(worth: float, share: float = 0.5) -> float:
     """Return half the width of the 95 % interval of a share, 0..1."""
     return Z95 * float(np.sqrt(share * (1.0 - share) / worth)) if worth > 0 else 1.0

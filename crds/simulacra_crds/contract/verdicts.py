@@ -106,13 +106,26 @@ def worth_verdict(worth: float | None, rows: int, kept: float | None) -> Verdict
     return Verdict(code="worth", level=level, sentence=sentence, remedy=remedy)
 
 
+def worth_of(evidence: float, rows: float, ratio: float = 1.0) -> float:
+    """Return the respondents that `rows` generated rows are worth (ADR 0056).
+
+    Args:
+        evidence: respondents behind the model, for this request.
+        rows: independent draws; infinity for the limit of many rows.
+        ratio: share of the evidence that the model kept of dependences, 0..1.
+    """
+    kept = ratio * evidence
+    if kept <= 0 or rows <= 0:
+        return 0.0
+    return 1.0 / (1.0 / kept + 1.0 / rows)
+
+
 def _worth_of_many(figures: Figures) -> Verdict:
-    """Return the verdict on the worth of `MANY_ROWS` rows: 1 / (1 / (kept n) + 1 / rows)."""
+    """Return the verdict on the worth of `MANY_ROWS` rows."""
     respondents, kept = figures.get("respondents"), figures.get("kept_ratio")
     if respondents is None or kept is None or kept * respondents <= 0:
         return worth_verdict(None, MANY_ROWS, None)
-    worth = 1.0 / (1.0 / (kept * respondents) + 1.0 / MANY_ROWS)
-    return worth_verdict(worth, MANY_ROWS, kept)
+    return worth_verdict(worth_of(respondents, MANY_ROWS, kept), MANY_ROWS, kept)
 
 
 def _told_apart(auc: float | None) -> str:
@@ -173,9 +186,7 @@ def _at_most(value: float | None, good: float, fair: float) -> Level:
 
 
 def _at_least(value: float | None, good: float, fair: float) -> Level:
-    if value is None:
-        return "unknown"
-    return "good" if value >= good else "fair" if value >= fair else "poor"
+    return _at_most(None if value is None else -value, -good, -fair)
 
 
 def _worst(levels: list[Level]) -> Level:

@@ -14,6 +14,7 @@ from pydantic import Field
 from simulacra_crds.contract.file_labels import Declared
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.contract.verdicts import worth_of
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.evidence import (
@@ -23,7 +24,6 @@ from simulacra_trainer.evidence import (
     respondents,
     rows_a_respondent,
     weighted_respondents,
-    worth_of,
 )
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel

@@ -20,6 +20,7 @@ import pyarrow as pa
 from scipy.special import chdtrc
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.evidence import LEAST_RATIO
 from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.report.columns import IntArray, bin_codes
@@ -34,8 +35,6 @@ LEAST_CELL = 5
 SIGNIFICANCE = 0.001
 INNER = (0.03, 0.97)
 """Shares outside are left out: their error is not normal."""
-KEPT = 0.8
-WEAKENED = 0.4
 Word = Literal["kept", "weakened", "lost"]
 Trial = tuple[pa.Table, pa.Table, pa.Table]
 """Seen rows, unseen rows, and rows of a model of the seen ones."""
@@ -57,7 +56,7 @@ class Dependence:
 def word_for(discrepancy: float) -> Word:
     """Return the word for a mean square difference."""
     ratio = ratio_for(discrepancy)
-    return "kept" if ratio >= KEPT else "weakened" if ratio >= WEAKENED else "lost"
+    return "kept" if ratio >= KEPT_GOOD else "weakened" if ratio >= KEPT_FAIR else "lost"
 
 
 def ratio_for(discrepancy: float) -> float:

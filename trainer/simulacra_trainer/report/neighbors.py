@@ -17,13 +17,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.verdicts import DCR_GOOD
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
 
 MAX_PAIRS = 80_000_000
 """Maximum pairs of rows in one test, which limits its time to about a second."""
 CLIP = 10.0
-BAR = 0.53
+BAR = DCR_GOOD
 """Highest equal-halves share that privacy tuning accepts, rounded to two digits; the third digit is
 chance."""
 FAILS_ABOVE = BAR + 0.005

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.verdicts import MANY_ROWS, worth_of
 from simulacra_trainer.evidence import (
     INFERENCE_RATIO,
     basis_of,
     margin,
     respondents,
-    worth_of,
 )
 from simulacra_trainer.report.dependence import (
     Trial,
@@ -25,9 +25,6 @@ from simulacra_trainer.report.dependence import (
     measured_ratio,
     word_for,
 )
-
-MANY_ROWS = 10_000
-"""Generated rows that the report of a model assumes."""
 
 
 def model_worth(
