@@ -9,7 +9,7 @@ import typer
 
 from simulacra.commands.asked import NUMERIC, column_named
 from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of
+from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -18,7 +18,6 @@ from simulacra.commands.options import (
     OfDataset,
     Status,
     columns,
-    filters,
 )
 from simulacra.commands.output import print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
@@ -93,8 +92,7 @@ def effects(
 ) -> None:
     """List the effect estimates, newest first."""
     with connected(connection) as client:
-        dataset = dataset_of(client, dataset_id) if dataset_id else None
-        found = client.effects(**filters(status=status, dataset_id=dataset))
+        found = client.effects(**filters_of(client, status, dataset_id))
         print_list(found, "effect", client, as_json, "No effect estimates yet.")
 
 

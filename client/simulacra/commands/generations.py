@@ -11,7 +11,7 @@ import typer
 from simulacra.client import Client
 from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
 from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of, resource_of
+from simulacra.commands.naming import dataset_of, filters_of, resource_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -22,7 +22,6 @@ from simulacra.commands.options import (
     OfDataset,
     Seed,
     Status,
-    filters,
     format_of,
 )
 from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
@@ -119,8 +118,7 @@ def generations(
 ) -> None:
     """List the generations, newest first."""
     with connected(connection) as client:
-        dataset = dataset_of(client, dataset_id) if dataset_id else None
-        found = client.generations(**filters(status=status, dataset_id=dataset))
+        found = client.generations(**filters_of(client, status, dataset_id))
         print_list(found, "generation", client, as_json, "No generated tables yet.")
 
 

@@ -8,8 +8,8 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of, job_of
-from simulacra.commands.options import AsJson, Connect, OfDataset, Status, filters
+from simulacra.commands.naming import filters_of, job_of
+from simulacra.commands.options import AsJson, Connect, OfDataset, Status
 from simulacra.commands.output import is_for_people, print_result, wait_with_progress
 from simulacra.commands.session import connected, exit_if_partial
 from simulacra.models import Job
@@ -32,8 +32,7 @@ def jobs(
 ) -> None:
     """List the jobs, newest first."""
     with connected(connection) as client:
-        dataset = dataset_of(client, dataset_id) if dataset_id else None
-        found = client.jobs(**filters(status=status, dataset_id=dataset))
+        found = client.jobs(**filters_of(client, status, dataset_id))
         if is_for_people(as_json):
             found = [_with_progress(client, one) for one in found]
         print_list(found, "job", client, as_json, "No jobs.")

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 
 from simulacra.client import Client
+from simulacra.commands.options import filters
 from simulacra.local_state import table_names
 from simulacra.models import Document, nearest
 from simulacra.operations.resources import KINDS
@@ -20,6 +21,11 @@ SHORTEST = 6
 def dataset_of(client: Client, text: str) -> str:
     """Return the id of the dataset that a person named."""
     return resource_of(client, text, ("ds-",))
+
+
+def filters_of(client: Client, status: str | None, dataset: str | None) -> dict[str, str]:
+    """Return the filters of a list that were given; dataset: as a person names it."""
+    return filters(status=status, dataset_id=dataset and dataset_of(client, dataset))
 
 
 def job_of(client: Client, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of
+from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -19,7 +19,6 @@ from simulacra.commands.options import (
     OfDataset,
     Status,
     columns,
-    filters,
 )
 from simulacra.commands.output import note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
@@ -77,6 +76,5 @@ def segments(
 ) -> None:
     """List the segment estimates, newest first."""
     with connected(connection) as client:
-        dataset = dataset_of(client, dataset_id) if dataset_id else None
-        found = client.segments(**filters(status=status, dataset_id=dataset))
+        found = client.segments(**filters_of(client, status, dataset_id))
         print_list(found, "segment", client, as_json, "No segment estimates yet.")
