@@ -123,3 +123,12 @@ def test_answers_print_as_lines() -> None:
     job = Job(job_id="job-1", error={"code": "simio_x", "errors": []}, share=0.123456)
     lines = ["Job", "  job_id: job-1", "  error:", "    code: simio_x", "    errors: none"]
     assert repr(job).splitlines() == [*lines, "  share: 0.1235"]
+
+
+def test_strict_is_refused_where_nothing_would_be_tuned() -> None:
+    for options, words in (
+        ({"epsilon": 1.0}, "strict cannot be combined with epsilon"),
+        ({"family": "neural"}, "strict needs family forest"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            simulacra.fit("survey.csv", privacy="strict", **options)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulacra_crds.contract.generation_conditions import FieldError
 from simulacra_crds.kinds.base import (
@@ -35,6 +35,7 @@ from simulacra_crds.kinds.model import (
     Knowledge,
     KnowledgeRecord,
     PrivacyLevel,
+    check_strict,
 )
 from simulacra_crds.kinds.segment_estimate import Questions, SegmentColumns, SegmentSummary
 
@@ -191,6 +192,12 @@ class FitRequest(KubeModel):
     privacy_level: PrivacyLevel = "standard"
     seed: int = 0
     gpu: int = 0
+
+    @model_validator(mode="after")
+    def _check_privacy_level(self) -> FitRequest:
+        if self.privacy_level == "strict":
+            check_strict(self.family, self.privacy, self.gpu)
+        return self
 
 
 class GenerateRequest(KubeModel):

@@ -245,11 +245,16 @@ class ModelSpec(RetainedSpec):
     @model_validator(mode="after")
     def _check_privacy_level(self) -> ModelSpec:
         if self.privacy_level == "strict":
-            if self.privacy is not None:
-                raise ValueError(_STRICT_OR_PRIVATE)
-            if self.family == "neural" or (self.family == "auto" and self.resources.gpu > 0):
-                raise ValueError(_STRICT_NEEDS_FOREST)
+            check_strict(self.family, self.privacy, self.resources.gpu)
         return self
+
+
+def check_strict(family: FamilyName, privacy: DifferentialPrivacy | None, gpu: int) -> None:
+    """Raise a ValueError if a fit with these cannot be strict: nothing would be tuned."""
+    if privacy is not None:
+        raise ValueError(_STRICT_OR_PRIVATE)
+    if family == "neural" or (family == "auto" and gpu > 0):
+        raise ValueError(_STRICT_NEEDS_FOREST)
 
 
 class ModelStatus(WorkStatus):
