@@ -528,7 +528,11 @@ def test_every_cel_rule_has_a_test() -> None:
     tested = {
         "has(self.inline) != has(self.sha256)",
         Dataset.RULES[0]["rule"],
-        "(oldSelf.hold || !self.hold) && (oldSelf.keepSource || !self.keepSource)",
+        (
+            "((has(oldSelf.hold) && oldSelf.hold) || !has(self.hold) || !self.hold) && "
+            "((has(oldSelf.keepSource) && oldSelf.keepSource) || "
+            "!has(self.keepSource) || !self.keepSource)"
+        ),
         f"oldSelf.hasValue() || self.metadata.name.matches('{TENANT_PATTERN}')",
         f"{PROVIDER.format('self')} == {PROVIDER.format('oldSelf')}",
         "!has(oldSelf.sha256) || (has(self.sha256) && self.sha256 == oldSelf.sha256)",

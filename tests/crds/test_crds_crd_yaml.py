@@ -1,5 +1,7 @@
 """The generated CRDs are structural and bounded, and equal the files in crds/yaml."""
 
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 import yaml
 from simulacra_crds.crd_yaml import crd, main, render, structural
 from simulacra_crds.kinds import KINDS
+from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
@@ -79,6 +82,10 @@ def test_union_that_kubernetes_cannot_express_is_an_error() -> None:
         (Model, ("knowledge", "background")),
         (GenerationJob, ("evidence",)),
         (EffectEstimate, ("population",)),
+        (Model, ("resources", "workers")),
+        (GenerationJob, ("counterfactual",)),
+        (Dataset, ("hold",)),
+        (Dataset, ("keepSource",)),
     ],
 )
 def test_fields_of_a_later_release_are_not_defaulted_into_stored_objects(
@@ -88,3 +95,33 @@ def test_fields_of_a_later_release_are_not_defaulted_into_stored_objects(
     for name in path:
         found = found["properties"][name]
     assert "default" not in found
+
+
+def late_defaults(new: dict[str, Any], old: dict[str, Any], path: str = "spec") -> Iterator[str]:
+    """Yield the fields with a default that the old schema lacks, though it has their parent."""
+    for name, field in new.get("properties", {}).items():
+        known = old.get("properties", {}).get(name)
+        if known is not None:
+            yield from late_defaults(field, known, f"{path}.{name}")
+        elif "default" in field:
+            yield f"{path}.{name}"
+    if "items" in new and "items" in old:
+        yield from late_defaults(new["items"], old["items"], f"{path}[]")
+
+
+def test_no_field_since_the_former_release_has_a_default() -> None:
+    root = YAML_DIR.parents[1]
+    release = re.search(r'^COMMIT = "(\w+)"', (root / "images/previous.py").read_text(), re.M)
+    assert release is not None
+    compared = 0
+    for kind in KINDS:
+        path = f"{release[1]}:crds/yaml/{kind.PLURAL}.yaml"
+        done = subprocess.run(["git", "show", path], cwd=root, capture_output=True, text=True)
+        if done.returncode:  # a kind of a later release, or a clone without history
+            continue
+        former = yaml.safe_load(done.stdout)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        specs = (found["properties"]["spec"] for found in (schema_of(kind), former))
+        assert [*late_defaults(*specs)] == [], kind.__name__
+        compared += 1
+    if not compared:
+        pytest.skip("this clone does not have the former release")

@@ -93,7 +93,12 @@ def bounds(section: str, schema: Schema) -> Iterator[Bound]:
 
 def _companions(spec: Value) -> Value:
     """Return the other fields that a CEL rule of the whole spec needs."""
-    return {"family": "neural"} if spec.get("resources", {}).get("workers") in (2, 4, 8) else {}
+    found: Value = {}
+    if spec.get("resources", {}).get("workers") in (2, 4, 8):
+        found["family"] = "neural"
+    if spec.get("counterfactual") is True:
+        found["interventions"] = {"a": {"number": 1}}
+    return found
 
 
 def sample(schema: Schema) -> Value:

@@ -23,6 +23,7 @@ from simulacra_crds.kinds.base import (
     Timestamp,
     WorkStatus,
     cel_rules,
+    no_default,
 )
 
 FileFormat = Literal["csv", "parquet", "arrow", "xlsx", "spss"]
@@ -94,7 +95,9 @@ _DESCRIPTION_RULE = cel_rules(
     ("has(self.inline) != has(self.sha256)", "set either inline or sha256"),
 )
 _SOURCE_STAYS = (
-    "oldSelf.spec.hold || oldSelf.spec.keepSource || self.spec.source.type == 'Object' || "
+    "(has(oldSelf.spec.hold) && oldSelf.spec.hold) || "
+    "(has(oldSelf.spec.keepSource) && oldSelf.spec.keepSource) || "
+    "self.spec.source.type == 'Object' || "
     "(has(oldSelf.status) && has(oldSelf.status.sourceUntil))"
 )
 _SAME_DESCRIPTION = (
@@ -110,7 +113,9 @@ _RULES = cel_rules(
 )
 _SPEC_RULES = cel_rules(
     (
-        "(oldSelf.hold || !self.hold) && (oldSelf.keepSource || !self.keepSource)",
+        "((has(oldSelf.hold) && oldSelf.hold) || !has(self.hold) || !self.hold) && "
+        "((has(oldSelf.keepSource) && oldSelf.keepSource) || "
+        "!has(self.keepSource) || !self.keepSource)",
         "hold and keepSource can be set at creation only; create another Dataset",
     ),
 )
@@ -192,13 +197,15 @@ class DatasetSpec(RetainedSpec):
     hold: bool = Field(
         default=False,
         description="true stops after reading, until false confirms the description. The source is "
-        "kept encrypted meanwhile, for one hour at most.",
+        "kept encrypted meanwhile, for one hour at most. false when absent.",
+        json_schema_extra=no_default,
     )
     keep_source: bool = Field(
         default=False,
         description="true keeps the upload, encrypted, until the Dataset expires, so that the "
         "description can be changed; by default it is erased once it is read. An Object is never "
-        "copied: it is read again.",
+        "copied: it is read again. false when absent.",
+        json_schema_extra=no_default,
     )
 
     @property

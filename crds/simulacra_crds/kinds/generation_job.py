@@ -130,7 +130,8 @@ class GenerationJobSpec(RetainedSpec):
     counterfactual: bool = Field(
         default=False,
         description="Generate pairs: each row and its twin under the interventions. Conditions "
-        "select the rows before the interventions.",
+        "select the rows before the interventions. false when absent.",
+        json_schema_extra=no_default,
     )
     evidence: bool = Field(
         default=True,

@@ -167,6 +167,7 @@ class ModelResources(KubeModel):
         default=1,
         description="Pods that fit together, each on its own GPU or CPUs: 1, 2, 4 or 8; default 1. "
         "More than 1 needs family neural.",
+        json_schema_extra=no_default,
     )
     node_selector: dict[NodeLabel, NodeLabelValue] = Field(
         default_factory=dict,
