@@ -7,7 +7,8 @@ dependences the privacy limit weakens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import groupby, product
+from operator import itemgetter
 
 import numpy as np
 
@@ -61,8 +62,7 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         for question in request.questions
         for column, level in answers_of(question, schema)
     ]
-    intervals = len(listed) * len(answers)
-    found = {answer: _certify(trained, cells, answer, intervals) for answer in answers}
+    found = _certify(trained, cells, answers, len(listed) * len(answers))
     shares = [
         share_of(columns, levels, answer, found[answer], cells.at(levels))
         for levels in listed
@@ -77,13 +77,18 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
 
 
 def _certify(
-    trained: TrainedModel, cells: Segmentation, answer: Answer, intervals: int
-) -> CertifiedShares:
-    _, column, level = answer
-    code = level_codes(trained.table, column, [level])
-    known = trained.table.column(column).is_valid().to_numpy()
-    successes, respondents = cells.counts(code == 0, known)
-    return certify(successes, respondents, cells.groups, intervals)
+    trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer], intervals: int
+) -> dict[Answer, CertifiedShares]:
+    """Return the certified shares of each answer; a column is coded once for all its levels."""
+    found = {}
+    for column, same in groupby(answers, key=itemgetter(1)):
+        asked = list(same)
+        codes = level_codes(trained.table, column, [level for _, _, level in asked])
+        known = trained.table.column(column).is_valid().to_numpy()
+        for at, answer in enumerate(asked):
+            successes, respondents = cells.counts(codes == at, known)
+            found[answer] = certify(successes, respondents, cells.groups, intervals)
+    return found
 
 
 def share_of(
