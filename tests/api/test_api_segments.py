@@ -69,6 +69,8 @@ async def test_segment_estimate_from_request_to_erasure(
     assert made.status_code == 202, made.text
     listed = (await http.get(f"/v1/segments?dataset_id={ready}&status=ready")).json()["items"]
     assert [item["segment_id"] for item in listed] == [segment]
+    for other in (f"dataset_id={ready}&status=failed", "dataset_id=ds-other&status=ready"):
+        assert (await http.get(f"/v1/segments?{other}")).json()["items"] == []
     async with world.client("globex") as other_tenant:
         for call in (other_tenant.get, other_tenant.delete):
             code = (await call(f"/v1/segments/{segment}")).json()["code"]

@@ -223,6 +223,15 @@ def test_run_does_the_whole_job_and_a_partial_result_exits_with_3(
     assert (wrong.exit_code, "The model is ready: simulacra generate" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["generations", "effects", "segments", "jobs"])
+def test_a_list_is_of_the_table_that_was_named(
+    service: tuple[str, type[Service]], command: str
+) -> None:
+    done = run(command, "--dataset", "nosuch")
+    assert (done.exit_code, "no table of this name" in done.stderr) == (2, True)
+    assert not sent(service[1], "GET", f"/v1/{command}")
+
+
 def on_terminal(*arguments: str, answer: str = "") -> tuple[int, str]:
     """Run the command on a terminal of 100 columns; return its exit code and what it shows."""
     leader, follower = pty.openpty()

@@ -147,6 +147,20 @@ def asked(questions: list[str], **segment: list[str]) -> BoostRequest:
     return BoostRequest(segment=columns, questions=questions)
 
 
+def test_each_share_is_that_of_its_answer_in_its_segment(trained: TrainedModel) -> None:
+    rows = trained.table.select(["city", "segment"]).to_pylist()
+    shares = certify_segments(trained, asked(["segment"], city=["ada", "fay"])).shares
+    assert {(one.segment[0].level, one.answer) for one in shares} == {
+        (city, answer) for city in ("ada", "fay") for answer in ("loyal", "switcher", "none")
+    }
+    for one in shares:
+        inside = [row["segment"] for row in rows if row["city"] == one.segment[0].level]
+        known = [answer for answer in inside if answer is not None]
+        assert one.respondents == pytest.approx(len(known))
+        assert one.own is not None
+        assert one.own.share == pytest.approx(known.count(one.answer) / len(known))
+
+
 def test_rows_under_the_conditions_agree_with_the_certified_shares(trained: TrainedModel) -> None:
     result = certify_segments(trained, asked(["segment"], city=["fay"], region=["south"]))
     assert result.summary.intervals == len(result.shares) == 3
