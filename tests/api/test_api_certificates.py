@@ -18,6 +18,7 @@ from simulacra_crds.kube.client import TENANTS
 from simulacra_custody.audit.checkpoints import Checkpoint
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.signed_note import VerifierKey, open_note
+from terminals import on_terminal
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -121,6 +122,10 @@ async def test_verify_certificate_command_works_offline(world: Any, tmp_path: Pa
     run = CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)])
     assert run.exit_code == 0, run.output
     assert f'"id": "{name}"' in run.output
+    code, shown = on_terminal("verify-certificate", str(file), "--keys", str(keys))
+    assert (code, f"datasets {name} of tenant acme" in shown) == (0, True), shown
+    assert "The certificate is valid" in shown
+    assert "artefacts" not in shown
     file.write_text(json.dumps(good | {"statement": {}}))
     assert (
         CliRunner().invoke(app, ["verify-certificate", str(file), "--keys", str(keys)]).exit_code

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from simulacra.cli import app
 from simulacra.local_state import last_service, remember_service, remember_table
+from terminals import on_terminal
 
 FIRST, SECOND = f"ds-aaaaaa1{'0' * 17}", f"ds-aaaaaa2{'0' * 17}"
 ROWS = f"gen-{'b' * 24}"
@@ -230,27 +230,6 @@ def test_a_list_is_of_the_table_that_was_named(
     done = run(command, "--dataset", "nosuch")
     assert (done.exit_code, "no table of this name" in done.stderr) == (2, True)
     assert not sent(service[1], "GET", f"/v1/{command}")
-
-
-def on_terminal(*arguments: str, answer: str = "") -> tuple[int, str]:
-    """Run the command on a terminal of 100 columns; return its exit code and what it shows."""
-    leader, follower = pty.openpty()
-    env = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "simulacra", *arguments]
-    done = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=env)
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(leader, 4096)
-        except OSError:  # the program has ended
-            break
-        shown += piece
-        if answer and shown.rstrip().endswith(b"[y/N]:"):
-            os.write(leader, answer.encode())
-            answer = ""
-    os.close(leader)
-    return done.wait(60), shown.decode().replace("\r", "")
 
 
 def test_terminal_lists_tables_by_name_and_asks_before_it_deletes(

@@ -9,7 +9,7 @@ import typer
 
 from simulacra.certificates import verify_absence, verify_certificate
 from simulacra.commands.options import AsJson, Connect, json_file, load
-from simulacra.commands.output import note, print_result
+from simulacra.commands.output import is_for_people, note, print_result
 from simulacra.commands.session import REFUSED, connected
 from simulacra.models import Json
 
@@ -66,9 +66,23 @@ def verify(
     except ValueError as error:
         note(str(error), style="red")
         raise typer.Exit(REFUSED) from error
-    print_result(statement, as_json)
+    print_result(_erasure(statement) if is_for_people(as_json) else statement, as_json)
     note("The certificate is valid: the installation signed this statement.")
     note(_absence_in_words(root))
+
+
+def _erasure(statement: Json) -> Json:
+    """Return what people ask of a statement; `--json` prints all of it."""
+    return {
+        "erased": f"{statement['kind']} {statement['id']} of tenant {statement['tenant']}",
+        "because": {"deleted": "it was deleted", "expired": "its retention ended"}.get(
+            statement["cause"], statement["cause"]
+        ),
+        "stored objects": statement["objects"],
+        "key destroyed": statement["key_shredded_at"] or "it had none",
+        "verified absent": statement["verified_absent_at"],
+        "installation": statement["installation"],
+    }
 
 
 def _absence_in_words(root: Json | None) -> str:
