@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from simulacra.models import Document, Json, html_table
+from simulacra.plots import intervals
 
 MADE_BEFORE = (
     "This estimate was made before verdicts, so it does not say what it rests on. Estimate again."
@@ -93,8 +94,16 @@ class Effect(Document):
         if self.status != "ready":
             return super()._repr_html_()
         words = "".join(f"<p>{escape(line)}</p>" for line in self._words())
+        if not self.ace:
+            return words
         rows = ([name, *cells] for name, cells in self._rows())
-        return words + (html_table(("", *_FIGURES), rows) if self.ace else "")
+        drawn = [
+            (name, one.get("effect"), one["low"], one["high"])
+            for name, one in self._answers()
+            if one.get("low") is not None and one.get("high") is not None
+        ]
+        picture = intervals(drawn) if drawn else ""
+        return words + picture + html_table(("", *_FIGURES), rows)
 
     def _failure(self) -> list[str]:
         return [self.error["detail"]] if self.error and self.error.get("detail") else []
@@ -111,6 +120,12 @@ class Effect(Document):
         return words
 
     def _rows(self) -> list[tuple[str, list[str]]]:
+        """Return the cells of each answer."""
+        return [
+            (name, [_cell(one.get(field)) for field in _FIGURES]) for name, one in self._answers()
+        ]
+
+    def _answers(self) -> list[tuple[str, Json]]:
         """Return the figures of the whole, of each adjustment set left open, and by segment."""
         sets = self.alternatives or []
         rows = [(_population(self.population), self.ace or {})]
@@ -118,8 +133,7 @@ class Effect(Document):
             rows = [("all that is left open", {**(self.ace or {}), "effect": None})]
             tried = [one["adjustment"] for one in sets if not one.get("reverses")]
             rows += [(_set_name(one, tried, self.outcome), one) for one in sets]
-        rows += [(f"{self.segment}: {one.get('level')}", one) for one in self.segments or []]
-        return [(name, [_cell(one.get(field)) for field in _FIGURES]) for name, one in rows]
+        return rows + [(f"{self.segment}: {one.get('level')}", one) for one in self.segments or []]
 
     def _notes(self) -> list[str]:
         plain = "" if self.naive is None else f"Plain difference of averages: {self.naive:.4g}."

@@ -7,6 +7,7 @@ from typing import Any
 
 from simulacra import tables
 from simulacra.models import Json, html_table
+from simulacra.plots import marginals
 
 SHOWN = 10
 """Rows and columns that a notebook shows."""
@@ -59,10 +60,11 @@ class Rows:
         return "\n".join(self._lines())
 
     def _repr_html_(self) -> str:
-        """Return the same, and the first rows, as HTML."""
+        """Return the same, a picture of each column, and the first rows, as HTML."""
         names = self.table.column_names[:SHOWN]
         cells = ([row[name] for name in names] for row in self.table.slice(0, SHOWN).to_pylist())
-        return html_table(("Rows",), ([line] for line in self._lines())) + html_table(names, cells)
+        said = html_table(("Rows",), ([line] for line in self._lines()))
+        return said + marginals(self.table, names) + html_table(names, cells)
 
     def _lines(self) -> Iterator[str]:
         yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
