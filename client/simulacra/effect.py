@@ -64,6 +64,8 @@ class Effect(Document):
     checks: list[Json] | None
     sensitivity: Json | None
     segments: list[Json] | None
+    """By level: figures, effective_rows, thin_support and the difference from the first one."""
+    unshown_segments: list[str] | None
     warnings: list[str] | None
     error: Json | None
 
@@ -133,14 +135,43 @@ class Effect(Document):
             rows = [("all that is left open", {**(self.ace or {}), "effect": None})]
             tried = [one["adjustment"] for one in sets if not one.get("reverses")]
             rows += [(_set_name(one, tried, self.outcome), one) for one in sets]
-        return rows + [(f"{self.segment}: {one.get('level')}", one) for one in self.segments or []]
+        return rows + [(_segment_name(self.segment, one), one) for one in self.segments or []]
 
     def _notes(self) -> list[str]:
         plain = "" if self.naive is None else f"Plain difference of averages: {self.naive:.4g}."
         failed = [one for one in self.checks or [] if one["outcome"] == "failed"]
-        notes = [plain, *(f"Check failed: {one['detail']}" for one in failed)]
+        notes = [
+            plain,
+            *(f"Check failed: {one['detail']}" for one in failed),
+            *self._segment_notes(),
+        ]
         text = "\n".join([note for note in notes if note] + (self.warnings or []))
         return [text] if text else []
+
+    def _segment_notes(self) -> list[str]:
+        """Return what to know of the segments: which differ, and which are not shown."""
+        first, *others = self.segments or [{}]
+        changed = [one for one in others if _excludes_zero(one.get("difference"))]
+        if changed:
+            levels = ", ".join(str(one["level"]) for one in changed)
+            differs = (
+                f"The effect differs from that of {self.segment}: {first['level']} in: {levels}."
+            )
+        elif others and others[0].get("difference"):
+            differs = "No segment's effect differs from the first one's beyond chance."
+        else:
+            differs = ""
+        few = ", ".join(self.unshown_segments or [])
+        return [differs, f"Not shown, fewer than 20 effective rows: {few}." if few else ""]
+
+
+def _segment_name(segment: str | None, one: Json) -> str:
+    thin = " (thin support)" if one.get("thin_support") else ""
+    return f"{segment}: {one.get('level')}{thin}"
+
+
+def _excludes_zero(span: Json | None) -> bool:
+    return span is not None and not span["low"] <= 0 <= span["high"]
 
 
 def _population(name: str | None) -> str:

@@ -109,7 +109,10 @@ async def test_effect_from_request_to_erasure(
     assert (await http.get(f"/v1/jobs/{job}")).json()["effect_id"] == effect
     shown = (await http.get(f"/v1/effects/{effect}")).json()
     assert shown["ace"] == FIGURES
-    assert shown["segments"][0]["level"] == "loyal"
+    loyal, switcher = shown["segments"]
+    assert (loyal["level"], loyal["thin_support"], loyal["difference"]) == ("loyal", True, None)
+    assert switcher["difference"] == {"effect": 0.5, "low": 0.1, "high": 0.9}
+    assert shown["unshown_segments"] == ["new"]
     assert (shown["identified"], shown["method"], shown["warnings"]) == (True, "aipw", ["few rows"])
     listed = (await http.get(f"/v1/effects?dataset_id={ready}&status=ready")).json()["items"]
     assert [item["effect_id"] for item in listed] == [effect]
@@ -211,9 +214,11 @@ async def test_only_an_assumed_effect_is_called_identified(
     shown = (await http.get(f"/v1/effects/{effect}")).json()
     assert (shown["verdict"]["kind"], shown["identified"]) == (kind, False)
     assert shown["verdict"]["asks"] == "region"
-    figures = [shown[name] for name in ("ace", "union", "alternatives", "segments", "sensitivity")]
+    figures = [shown[name] for name in (
+        "ace", "union", "alternatives", "segments", "unshown_segments", "sensitivity",
+    )]  # fmt: skip
     is_answered = kind != "unanswerable"
-    assert [figure is not None for figure in figures] == [is_answered] * 5
+    assert [figure is not None for figure in figures] == [is_answered] * 6
 
 
 async def test_estimate_made_before_verdicts_is_never_upgraded(

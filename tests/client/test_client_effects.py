@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from effect_results import TEXTS, effect_result
+from effect_results import FIGURES, TEXTS, effect_result
 from simulacra.commands.options import columns
 from simulacra.commands.output import print_result
 from simulacra.effect import MADE_BEFORE, Effect
@@ -16,6 +16,7 @@ from simulacra.mcp_server import Tools
 from simulacra.operations.effects import estimate
 from simulacra_api.generations.service import snake_case
 
+FIRST = {"level": "loyal", **FIGURES, "effective_rows": 60.0}
 PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
 
 
@@ -41,6 +42,20 @@ def test_print_begins_with_the_verdict_then_precision_then_figures() -> None:
     ]
     assert "adjusted for no column" in str(effect())
     assert lines[-1] == "few rows"
+
+
+def test_segments_say_which_differ_which_are_thin_and_which_are_not_shown() -> None:
+    shown = str(effect())
+    assert "segment: loyal (thin support)" in shown
+    assert "segment: switcher  " in shown
+    assert "The effect differs from that of segment: loyal in: switcher." in shown
+    assert "Not shown, fewer than 20 effective rows: new." in shown
+    same = [one | {"difference": {"effect": 0.5, "low": -0.1, "high": 0.9}} for one in [FIRST] * 2]
+    assert "No segment's effect differs from the first one's" in str(effect(segments=same))
+    former = {"level": "loyal", **FIGURES}
+    told = str(effect(segments=[former, former], unshown_segments=None))
+    assert "differs" not in told
+    assert "beyond chance" not in told
 
 
 def test_long_adjustment_sets_are_named_by_what_they_lack() -> None:

@@ -56,7 +56,16 @@ def effect_result(kind: str = "assumed") -> EffectResult:
             "yardsticks": [{"column": "region", "shift": 0.06, "strength": 0.02}],
         },
         "segment": "segment",
-        "segments": [FIGURES | {"level": "loyal"}],
+        "segments": [
+            FIGURES | {"level": "loyal", "effectiveRows": 41.5, "thinSupport": True},
+            FIGURES
+            | {
+                "level": "switcher",
+                "effectiveRows": 88.0,
+                "difference": {"effect": 0.5, "low": 0.1, "high": 0.9},
+            },
+        ],
+        "unshownSegments": ["new"],
         "warnings": ["few rows"],
     }
     return EffectResult.model_validate(fields)

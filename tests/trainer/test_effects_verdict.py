@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,11 +22,14 @@ from simulacra_crds.contract.answers import (
     Sensitivity,
     Yardstick,
 )
+from simulacra_crds.contract.background import bind_background
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
 from simulacra_crds.kinds.model import Edge, Knowledge, KnowledgeRecord
 from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.pipeline.identification import identify
 from simulacra_trainer.table.errors import InputError
 
 FORBIDDEN = ("settles", "identified", "proves")
@@ -132,13 +136,15 @@ def test_wider_intervals_never_raise_a_verdict_or_a_precision() -> None:
     rng = np.random.default_rng(0)
     for _ in range(300):
         places = _places(
-            str(rng.choice(["stated", "unstated"])), ("sex",) if rng.random() < 0.5 else ()
+            str(rng.choice(["stated", "unstated", "reversed"])),
+            ("sex", "a", "b", "c")[: int(rng.integers(0, 5))],
         )
         share = float(rng.random())
         sets = [(rng.normal(), rng.random()) for _ in range(int(rng.integers(1, 4)))]
+        reversing = [_effect(0.0, 0.0, "y", reverses=True)] if rng.random() < 0.2 else []
         kinds, words = [], []
         for factor in (1.0, 3.0):
-            effects = [_effect(center, factor * error) for center, error in sets]
+            effects = [_effect(center, factor * error) for center, error in sets] + reversing
             kinds.append(VERDICT_KINDS.index(judge(_evidence(places, *effects)).kind))
             words.append(PRECISIONS.index(precision(union(effects), share)))
         assert kinds[1] <= kinds[0]
@@ -326,3 +332,47 @@ def test_dropping_a_piece_of_knowledge_never_places_a_column_or_the_order(
     assert set(less.before) <= set(full.before)
     assert set(less.after) <= set(full.after)
     assert less.order in ("unstated", full.order)
+
+
+def test_background_that_is_only_proposed_places_no_column() -> None:
+    """Asking for `auto` is a statement; without it, the same proposals raise no verdict."""
+    columns = [ColumnSchema(name="female", kind="boolean", storage="x"), *SCHEMA.columns]
+    schema = TableSchema(rows=10, columns=columns)
+    request = EstimateRequest(treatment="t", value=1, baseline=0, outcome="y", after=["y", "m"])
+    asked, bound = (
+        read_places(bind_background(Knowledge(background=mode), schema), schema, request, "y")
+        for mode in ("ask", "auto")
+    )
+    assert (asked.before, "female" in asked.unknown) == ([], True)
+    assert bound.before == ["female"]
+    assert set(bound.unknown) < set(asked.unknown)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_stated(), st.sampled_from(["tiers", "confirmed", "required"]), st.data())
+def test_dropping_knowledge_never_raises_the_verdict_of_rows_under_do(
+    said: tuple[Knowledge, dict[str, list[str]]], part: str, data: st.DataObject
+) -> None:
+    knowledge = said[0]
+    source = getattr(knowledge, part)
+    if not source:
+        return
+    at = data.draw(st.integers(0, len(source) - 1))
+    kept = [one for i, one in enumerate(source) if i != at]
+    ranks = [
+        _rank_of_rows(known) for known in (knowledge, knowledge.model_copy(update={part: kept}))
+    ]
+    assert ranks[1] <= ranks[0]
+
+
+def _rank_of_rows(knowledge: Knowledge) -> int:
+    """Return the rank of the verdict of rows under do(t = 1), whatever was said."""
+    schema = TableSchema(rows=10, columns=SCHEMA.columns[:5])
+    names = [column.name for column in schema.columns]
+    graph = CausalGraph(order=names, parent_lists={name: [] for name in names}, knowledge=knowledge)
+    trained = SimpleNamespace(schema=schema, graph=graph)
+    found = identify(trained, GenerateRequest(row_count=2, interventions={"t": 1.0}))
+    assert found is not None
+    assert found.verdict is not None
+    assert found.identified == (found.verdict.kind == "assumed")
+    return VERDICT_KINDS.index(found.verdict.kind)

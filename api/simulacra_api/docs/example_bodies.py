@@ -195,7 +195,11 @@ EFFECT_BODY: Json = {
     "open_columns": [],
     "checks": [{"name": "placebo", "outcome": "passed", "detail": "0.01 [-0.03, 0.05]"}],
     "sensitivity": {"robustness": 0.14, "robustness_near": 0.09, "yardsticks": []},
-    "segments": [FIGURES | {"level": "loyal"}],
+    "segments": [
+        FIGURES
+        | {"level": "loyal", "effective_rows": 812.5, "thin_support": False, "difference": None}
+    ],
+    "unshown_segments": ["new"],
     "warnings": [],
     "created_at": CREATED,
     "expires_at": EXPIRES,

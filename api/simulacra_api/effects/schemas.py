@@ -83,10 +83,27 @@ class EffectFigures(BaseModel):
     support: float
 
 
+class DifferenceFigures(BaseModel):
+    """The effect in a segment minus that in the first one: 95 % for all differences together."""
+
+    effect: float
+    low: float
+    high: float
+
+
 class SegmentFigures(EffectFigures):
-    """The effect among the rows of one segment."""
+    """The effect in one segment; the intervals hold for all segments together."""
 
     level: str
+    effective_rows: float | None = Field(
+        default=None,
+        description="Rows that the smaller arm's weights are worth. Null in answers made before"
+        " the intervals held for all segments together.",
+    )
+    thin_support: bool = Field(default=False, description="Fewer than 50 effective rows.")
+    difference: DifferenceFigures | None = Field(
+        default=None, description="From the first segment. Null for the first."
+    )
 
 
 class StatementBody(BaseModel):
@@ -212,6 +229,9 @@ class EffectBody(BaseModel):
     checks: list[CheckBody] | None = None
     sensitivity: SensitivityBody | None = None
     segments: list[SegmentFigures] | None = None
+    unshown_segments: list[str] | None = Field(
+        default=None, description="Levels with fewer than 20 effective rows in an arm."
+    )
     warnings: list[str] | None = None
     created_at: datetime | None
     expires_at: datetime | None

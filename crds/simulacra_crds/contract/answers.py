@@ -27,7 +27,7 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
 """From the least to the most that may be claimed."""
 PRECISIONS: tuple[Precision, ...] = ("very thin", "not significant", "thin support", "clear")
 """From the least to the most precise."""
-ANSWERED = ("union", "alternatives", "sensitivity", "segments")
+ANSWERED = ("union", "alternatives", "sensitivity", "segments", "unshown_segments")
 """Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
 """Significant digits of a status's figures; the artifact has all."""
@@ -133,8 +133,25 @@ class Sensitivity(KubeModel):
     yardsticks: list[Yardstick] = Field(default_factory=list)
 
 
+class SegmentDifference(KubeModel):
+    """The effect in a segment minus that in the first one: 95 % interval for all differences."""
+
+    effect: float
+    low: float
+    high: float
+
+
 class SegmentEffect(KubeModel):
-    """The effect in one segment: 95 % interval, rows, and their share with support."""
+    """The effect in one segment.
+
+    Attributes:
+        low, high: 95 % for all segments together, and for every adjustment set left open.
+        support: share of the rows that could have had either value.
+        effective_rows: of the smaller arm (Kish); None in answers made before simultaneous
+            intervals, whose intervals hold for one segment alone.
+        thin_support: fewer than 50 of them.
+        difference: None for the first segment.
+    """
 
     level: str
     effect: float
@@ -142,6 +159,9 @@ class SegmentEffect(KubeModel):
     high: float
     rows: int
     support: float
+    effective_rows: float | None = None
+    thin_support: bool = False
+    difference: SegmentDifference | None = None
 
 
 class EffectResult(KubeModel):
@@ -162,6 +182,7 @@ class EffectResult(KubeModel):
             without an answer.
         dont_know: columns whose place relative to the treatment nobody stated.
         segments: effect by level of the segment column.
+        unshown_segments: levels with fewer than 20 effective rows in an arm.
         warnings: limits of the estimate, in plain words.
     """
 
@@ -185,6 +206,7 @@ class EffectResult(KubeModel):
     sensitivity: Sensitivity | None = None
     segment: str | None = None
     segments: list[SegmentEffect] = Field(default_factory=list)
+    unshown_segments: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
 
     @property

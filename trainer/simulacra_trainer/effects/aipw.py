@@ -88,6 +88,31 @@ class Interval:
         return self.effect + Z95 * self.error
 
 
+@dataclass(frozen=True)
+class Part:
+    """An effect of one cross-fit, and what its error comes from.
+
+    Attributes:
+        effect: over some rows.
+        influence: float64 [rows or persons], 0 outside; their squares add up to the variance.
+        rival: distance to the rival estimate; 0 without one.
+    """
+
+    effect: float
+    influence: Floats
+    rival: float = 0.0
+
+    @property
+    def variance(self) -> float:
+        """Variance of the effect within the cross-fit."""
+        return float(np.sum(self.influence**2)) + self.rival**2
+
+    def minus(self, other: Part) -> Part:
+        """Return the difference of two effects of the same cross-fit."""
+        influence = self.influence - other.influence
+        return Part(self.effect - other.effect, influence, self.rival - other.rival)
+
+
 def aipw_scores(
     contrast: Contrast,
     features: Features,
@@ -141,15 +166,48 @@ def aipw_scores(
 
 
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
-    """Return the effect over all rows, or over some (bool [n]), from several cross-fits.
+    """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
+    effect, error = combine([part_of(scores, rows) for scores in runs])
+    chosen = slice(None) if rows is None else rows
+    shares = [
+        float(np.average(scores.is_supported[chosen], weights=_weights_in(scores, chosen)))
+        for scores in runs
+    ]
+    found = int(np.sum(runs[0].tilt[chosen] > 0))
+    return Interval(effect, error, found, float(np.median(shares)))
 
-    The median of the cross-fits, with variance median(se^2 + (effect_k - median)^2).
+
+def combine(parts: Sequence[Part]) -> tuple[float, float]:
+    """Return the median effect of the cross-fits and its error.
+
+    The variance is median(se^2 + (effect_k - median)^2).
     """
-    found = [_mean(scores, rows) for scores in runs]
-    effect = float(np.median([one.effect for one in found]))
-    variance = np.median([one.error**2 + (one.effect - effect) ** 2 for one in found])
-    support = float(np.median([one.support for one in found]))
-    return Interval(effect, float(np.sqrt(variance)), found[0].rows, support)
+    effect = float(np.median([part.effect for part in parts]))
+    variance = np.median([part.variance + (part.effect - effect) ** 2 for part in parts])
+    return effect, float(np.sqrt(variance))
+
+
+def part_of(scores: Scores, rows: Flags | None = None) -> Part:
+    """Return the effect of one cross-fit over all rows, or over some (bool [n]).
+
+    With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
+    several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986). In a
+    window design the distance to the rival estimate is a second part of the error.
+    """
+    inside = np.ones(scores.value.size, np.bool_) if rows is None else rows
+    weights = np.zeros(scores.value.size)
+    weights[inside] = _weights_in(scores, inside)
+    total = max(float(np.sum(weights * scores.tilt)), 1e-300)
+    effect = float(np.sum(weights * scores.value)) / total
+    influence: Floats = weights * (scores.value - effect * scores.tilt) / total
+    units = int(inside.sum())
+    if scores.persons is not None:
+        influence = np.bincount(scores.persons, weights=influence).astype(np.float64)
+        units = np.unique(scores.persons[inside]).size
+    influence = influence * np.sqrt(units / max(units - 1, 1))
+    if scores.rival is None:
+        return Part(effect, influence)
+    return Part(effect, influence, float(np.sum(weights * scores.rival)) / total - effect)
 
 
 def kish(weights: Floats) -> float:
@@ -158,28 +216,12 @@ def kish(weights: Floats) -> float:
     return float(np.sum(weights)) ** 2 / square if square > 0 else 0.0
 
 
-def _mean(scores: Scores, rows: Flags | None) -> Interval:
-    """Return the effect of one cross-fit.
-
-    With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
-    several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986). In a
-    window design the distance to the rival estimate is a second part of the error.
-    """
-    chosen = slice(None) if rows is None else rows
-    value, tilt = scores.value[chosen], scores.tilt[chosen]
-    weights = np.ones(value.size) if scores.weights is None else scores.weights[chosen]
-    weights = weights if (weights * tilt).any() else np.ones(value.size)
-    total = max(float(np.sum(weights * tilt)), 1e-300)
-    effect = float(np.sum(weights * value)) / total
-    shares: Floats = weights * (value - effect * tilt)
-    if scores.persons is not None:
-        persons = scores.persons[chosen]
-        shares = np.bincount(persons, weights=shares)[np.unique(persons)].astype(np.float64)
-    variance = np.sum(shares**2) * shares.size / max(shares.size - 1, 1) / total**2
-    if scores.rival is not None:
-        variance += (float(np.sum(weights * scores.rival[chosen])) / total - effect) ** 2
-    support = float(np.average(scores.is_supported[chosen], weights=weights))
-    return Interval(effect, float(np.sqrt(variance)), int(np.sum(tilt > 0)), support)
+def _weights_in(scores: Scores, rows: Flags | slice) -> Floats:
+    """Return the survey weights of some rows; equal ones where all are 0."""
+    tilt = scores.tilt[rows]
+    if scores.weights is None or not (scores.weights[rows] * tilt).any():
+        return np.ones(tilt.size)
+    return scores.weights[rows]
 
 
 def _scores(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import EffectResult, SegmentEffect, Span
+from simulacra_crds.contract.answers import EffectResult, Span
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
@@ -18,7 +18,7 @@ from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
 from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.screening import MAX_OPEN
-from simulacra_trainer.effects.segments import segment_effects
+from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.table.errors import InputError
@@ -58,7 +58,9 @@ def estimate_effect(
     places = read_places(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
     found = find(estimator, places, graph)
     result = _result(estimator, places, found)
-    result.segments = _segments(estimator, found)
+    segments = _segments(estimator, found)
+    result.segments = segments.effects
+    result.unshown_segments = segments.unshown
     result.warnings = [*_warnings(estimator, places, found, graph)]
     return result
 
@@ -102,11 +104,14 @@ def _result(estimator: Estimator, places: Places, found: Findings) -> EffectResu
     )
 
 
-def _segments(estimator: Estimator, found: Findings) -> list[SegmentEffect]:
+def _segments(estimator: Estimator, found: Findings) -> Segments:
     segment = estimator.request.segment
     if segment is None or not found.runs:
-        return []
-    return [*segment_effects(estimator.table, segment, found.runs)]
+        return Segments([], [])
+    reverses = any(effect.reverses for effect in found.effects)
+    return segment_effects(
+        estimator.table, segment, found.runs, reverses=reverses, seed=estimator.seed
+    )
 
 
 def _span(found: Findings) -> Span | None:
@@ -116,7 +121,7 @@ def _span(found: Findings) -> Span | None:
 def _figures(found: Findings, contrast: Contrast) -> Estimate:
     """Return the figures without names; rows only, if there is no answer."""
     span = _span(found)
-    main = summarize(found.runs) if found.runs else None
+    main = summarize(found.runs[0]) if found.runs else None
     return Estimate(
         effect=None if main is None else main.effect,
         low=None if span is None else span.low,
@@ -148,7 +153,7 @@ def _warnings(
             f"Nobody placed {len(places.unknown)} columns. Only the {MAX_OPEN} that move the effect"
             " most were tried."
         )
-    if found.runs and (support := summarize(found.runs).support) < GOOD_SUPPORT:
+    if found.runs and (support := summarize(found.runs[0]).support) < GOOD_SUPPORT:
         yield (
             f"Only {support:.0%} of the rows could have had either value, given the columns"
             " adjusted for. For the others the effect relies on a model."

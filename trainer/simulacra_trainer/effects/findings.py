@@ -35,14 +35,14 @@ class Findings:
     Attributes:
         missing: why there is no answer; None if there is one. Then effects and runs are empty.
         effects: one for each open set, the main one first.
-        runs: cross-fits of the main one.
+        runs: cross-fits of each set that does not reverse the order, the main one first.
         effective_rows: of the arm whose weights leave less.
         effective_share: of that arm's rows, and at most the share of rows with support.
     """
 
     missing: str | None = None
     effects: list[AdjustmentEffect] = field(default_factory=list)
-    runs: list[Scores] = field(default_factory=list)
+    runs: list[list[Scores]] = field(default_factory=list)
     effective_rows: float = 0.0
     effective_share: float = 0.0
     checked: list[Checked] = field(default_factory=list)
@@ -100,7 +100,7 @@ def find(estimator: Estimator, places: Places, graph: CausalGraph) -> Findings:
         checked.append(checks.placebo([], main))
     return Findings(
         effects=effects,
-        runs=runs,
+        runs=[r for _, r, _ in found],
         effective_rows=rows,
         effective_share=share,
         checked=checked,

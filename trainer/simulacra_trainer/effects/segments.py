@@ -1,39 +1,155 @@
-"""The effect in each segment: the levels of a column, or the quartiles of a number."""
+"""The effect in each segment: the levels of a column, or the quartiles of a number.
+
+The intervals hold for all segments together (max-t): their half-width is the 95 % quantile of the
+largest |t| over the segments, drawn by Gaussian multipliers of the influence values (Chernozhukov,
+Chetverikov & Kato, Annals of Statistics, 2013). Small segments get Student's quantile of the same
+level. Where several adjustment sets are left open, an interval is the union over them: if any of
+the sets is right, it holds for all segments.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.stats import norm, t
 
-from simulacra_crds.contract.answers import SegmentEffect
-from simulacra_trainer.effects.aipw import Scores, summarize
-from simulacra_trainer.effects.features import level_positions, levels_of
+from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
+from simulacra_trainer.effects.aipw import Part, Scores, combine, kish, part_of, summarize
+from simulacra_trainer.effects.contrast import Flags
+from simulacra_trainer.effects.features import Floats, level_positions, levels_of
 from simulacra_trainer.table.arrow_values import as_floats
 
-MIN_SEGMENT_ROWS = 20
+MIN_EFFECTIVE = 20.0
+"""Effective rows of the smaller arm, below which a segment is named but not shown."""
+THIN_EFFECTIVE = 50.0
+"""Effective rows of the smaller arm, below which a segment has thin support."""
 MAX_SEGMENTS = 50
 SEGMENT_BANDS = 4
+DRAWS = 10_000
+COVERAGE = 0.95
 
 
-def segment_effects(table: pa.Table, name: str, runs: Sequence[Scores]) -> Iterator[SegmentEffect]:
-    """Yield the effect of each segment with at least MIN_SEGMENT_ROWS rows of the population."""
-    for level, rows in _segment_rows(table, name):
-        found = summarize(runs, rows)
-        if found.rows >= MIN_SEGMENT_ROWS:
-            yield SegmentEffect(
-                level=level,
-                effect=found.effect,
-                low=found.low,
-                high=found.high,
-                rows=found.rows,
-                support=found.support,
-            )
+@dataclass(frozen=True)
+class Segments:
+    """Effects in the segments with enough rows, and the names of the others."""
+
+    effects: list[SegmentEffect]
+    unshown: list[str]
 
 
-def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+@dataclass(frozen=True)
+class _Segment:
+    level: str
+    rows: Flags
+    effective: float
+
+
+def segment_effects(
+    table: pa.Table, name: str, sets: Sequence[Sequence[Scores]], *, reverses: bool, seed: int
+) -> Segments:
+    """Return the effect of each segment, and how it differs from that of the first one shown.
+
+    Args:
+        table: the rows of the contrast.
+        name: column of the segments.
+        sets: the cross-fits of each adjustment set left open, the main one first.
+        reverses: whether an effect of 0 is left open, because the outcome may come first.
+        seed: of the multipliers.
+    """
+    found = [
+        _Segment(level, rows, _effective(sets[0], rows))
+        for level, rows in _segment_rows(table, name)
+    ]
+    shown = [one for one in found if one.effective >= MIN_EFFECTIVE]
+    unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE]
+    if not shown:
+        return Segments([], unshown)
+    rng = np.random.default_rng([seed, 19])
+    parts = [[[part_of(run, one.rows) for run in runs] for one in shown] for runs in sets]
+    gaps = [[_minus(runs, of_set[0]) for runs in of_set[1:]] for of_set in parts]
+    effective = [one.effective for one in shown]
+    smaller = [min(effective[0], own) for own in effective[1:]]
+    spans = _union(parts, effective, reverses, rng)
+    differences = [
+        SegmentDifference(effect=effect, low=low, high=high)
+        for effect, low, high in _union(gaps, smaller, reverses, rng)
+    ]
+    described = zip(shown, spans, [None, *differences], strict=True)
+    return Segments([_described(one, span, gap, sets[0]) for one, span, gap in described], unshown)
+
+
+def _described(
+    one: _Segment,
+    span: tuple[float, float, float],
+    difference: SegmentDifference | None,
+    runs: Sequence[Scores],
+) -> SegmentEffect:
+    effect, low, high = span
+    found = summarize(runs, one.rows)
+    return SegmentEffect(
+        level=one.level,
+        effect=effect,
+        low=low,
+        high=high,
+        rows=found.rows,
+        support=found.support,
+        effective_rows=one.effective,
+        thin_support=one.effective < THIN_EFFECTIVE,
+        difference=difference,
+    )
+
+
+def _union(
+    parts: Sequence[Sequence[Sequence[Part]]],
+    effective: Sequence[float],
+    reverses: bool,
+    rng: np.random.Generator,
+) -> list[tuple[float, float, float]]:
+    """Return effect, low and high of each segment; parts by adjustment set, segment, cross-fit."""
+    if not effective:
+        return []
+    lows, highs = [], []
+    for of_set in parts:
+        level = norm.sf(max_t(np.array([runs[0].influence for runs in of_set]), rng))
+        width = t.isf(level, np.array(effective) - 1.0)
+        found = np.array([combine(runs) for runs in of_set])
+        lows.append(found[:, 0] - width * found[:, 1])
+        highs.append(found[:, 0] + width * found[:, 1])
+    low, high = np.min(lows, axis=0), np.max(highs, axis=0)
+    if reverses:
+        low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    main = [combine(runs)[0] for runs in parts[0]]
+    return [*zip(main, low.tolist(), high.tolist(), strict=True)]
+
+
+def max_t(influence: Floats, rng: np.random.Generator) -> float:
+    """Return the 95 % quantile of the largest |t| of several effects.
+
+    Multipliers of the influence values, float64 [effects, units], are normal, so the effects they
+    give have the correlation of the influence values and are drawn from that.
+    """
+    scaled = influence / np.maximum(np.sqrt(np.sum(influence**2, axis=1)), 1e-300)[:, None]
+    values, vectors = np.linalg.eigh(scaled @ scaled.T)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    drawn = rng.normal(size=(DRAWS, values.size)) @ root.T
+    return float(np.quantile(np.abs(drawn).max(axis=1), COVERAGE))
+
+
+def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
+    return [run.minus(other) for run, other in zip(runs, first, strict=True)]
+
+
+def _effective(runs: Sequence[Scores], rows: Flags) -> float:
+    """Return the rows that the weights of the smaller arm are worth (Kish, 1965)."""
+    arms = [[kish(weights[rows]) for weights in scores.arm_weights] for scores in runs]
+    return float(np.median(arms, axis=0).min())
+
+
+def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, Flags]]:
     if pa.types.is_dictionary(table.column(name).type):
         positions = level_positions(table, name)
         counts = np.bincount(positions[positions >= 0], minlength=1)

@@ -31,7 +31,7 @@ function rowsOf(found) {
   const name = (one) => one.reverses ? `If ${found.outcome} comes first` : setName(one.adjustment, tried);
   const single = [{ ...found.ace, name: sets.length ? name(sets[0]) : "All rows" }];
   const several = [{ ...found.ace, ...found.union, name: "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
-  return [...(sets.length > 1 ? several : single), ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}` }))];
+  return [...(sets.length > 1 ? several : single), ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}${one.thin_support ? " (thin support)" : ""}` }))];
 }
 
 function Figures({ found }) {
@@ -41,6 +41,15 @@ function Figures({ found }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Effect ${found.effect_id}`}><table class="effects"><caption class="unseen">Effect with 95 % interval, rows and support</caption>
     <thead><tr><th scope="col">Rows and adjustment</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Effect</th><th scope="col">95 % interval</th><th scope="col">Rows</th><th scope="col">Support</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.union ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${number(row.rows)}</td><td>${percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
+}
+
+/** Which segments differ from the first, and which have too few rows to be shown. */
+function Segments({ found }) {
+  const [first, ...others] = found.segments ?? [];
+  const differ = others.filter(({ difference: of }) => of && (of.low > 0 || of.high < 0)).map((one) => one.level);
+  const compared = others.some((one) => one.difference);
+  return html`${compared && html`<p class="quiet">${differ.length ? `The effect differs from that of ${found.segment}: ${first.level} in: ${differ.join(", ")}.` : "No segment's effect differs from the first one's beyond chance."} The intervals hold for all segments together.</p>`}
+    ${found.unshown_segments?.length > 0 && html`<p class="quiet">Not shown, fewer than 20 effective rows: ${found.unshown_segments.join(", ")}.</p>`}`;
 }
 
 /** The request of this estimate with one more statement. */
@@ -87,6 +96,6 @@ export function Answer({ session, found, onMade }) {
       <p class="quiet">Precision: ${precision}${effective != null ? `, ${number(effective)} effective rows in the smaller arm` : ""}.</p></div>`
     : html`<p class="notice warn">${MADE_BEFORE}</p>`}
     ${verdict?.asks && onMade && html`<${Question} session=${session} found=${found} onMade=${onMade} />`}
-    ${found.ace && html`<${Figures} found=${found} />`}${verdict && html`<${Details} found=${found} />`}
+    ${found.ace && html`<${Figures} found=${found} /><${Segments} found=${found} />`}${verdict && html`<${Details} found=${found} />`}
     ${(found.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}`;
 }

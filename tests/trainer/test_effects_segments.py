@@ -1,0 +1,143 @@
+"""Effects in segments: intervals that hold for all of them together, flags, differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from scipy.stats import norm
+
+from simulacra_crds.contract.answers import SegmentEffect
+from simulacra_trainer.effects.aipw import Scores, part_of, summarize
+from simulacra_trainer.effects.segments import Segments, max_t, segment_effects
+
+SIZES = (240, 160, 100, 60, 56, 52)
+"""Rows of the segments; the last three have about 28 in an arm."""
+EFFECTS = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 3.0])
+
+
+def _scores(rng: np.random.Generator, shift: float = 0.0) -> Scores:
+    """Return scores of a randomized treatment, whose outcome is noise besides the effects."""
+    segment = np.repeat(np.arange(len(SIZES)), SIZES)
+    n = segment.size
+    treated = np.zeros(n, np.bool_)
+    for k in range(len(SIZES)):
+        at = np.flatnonzero(segment == k)
+        treated[rng.permutation(at)[: at.size // 2]] = True
+    outcome = (EFFECTS[segment] + shift) * treated + rng.normal(size=n)
+    sign = np.where(treated, 1.0, -1.0)
+    arms = np.array([treated, ~treated]).astype(np.float64)
+    return Scores(
+        value=2.0 * sign * (outcome - EFFECTS[segment] * treated) + EFFECTS[segment] + shift,
+        tilt=np.ones(n),
+        is_supported=np.ones(n, np.bool_),
+        propensities=(np.full(n, 0.5), np.full(n, 0.5)),
+        arm_weights=(2 * arms[0], 2 * arms[1]),
+        representer=2.0 * sign,
+        residual=outcome,
+        rival=None,
+    )
+
+
+def _table() -> pa.Table:
+    names = np.repeat(np.array([f"s{k}" for k in range(len(SIZES))]), SIZES)
+    return pa.table({"g": pa.array(names).dictionary_encode()})
+
+
+TABLE = _table()
+
+
+def _find(*sets: Scores, reverses: bool = False) -> Segments:
+    return segment_effects(TABLE, "g", [[one] for one in sets], reverses=reverses, seed=0)
+
+
+def _covers(found: list[SegmentEffect], truth: np.ndarray) -> bool:
+    return all(one.low <= value <= one.high for one, value in zip(found, truth, strict=True))
+
+
+def test_intervals_hold_for_all_segments_and_all_differences_together() -> None:
+    """300 tables: at 95 %, fewer than 273 or more than 297 happen in 1 of 500 runs."""
+    rng = np.random.default_rng(0)
+    together = alone = differences = 0
+    for _ in range(300):
+        scores = _scores(rng)
+        found = _find(scores).effects
+        together += _covers(found, EFFECTS)
+        gaps = [one.difference for one in found[1:]]
+        differences += all(
+            gap is not None and gap.low <= EFFECTS[k] - EFFECTS[0] <= gap.high
+            for k, gap in enumerate(gaps, start=1)
+        )
+        segment = np.repeat(np.arange(len(SIZES)), SIZES)
+        each = [summarize([scores], segment == k) for k in range(len(SIZES))]
+        alone += all(i.low <= e <= i.high for i, e in zip(each, EFFECTS, strict=True))
+    assert 273 <= together <= 297
+    assert 273 <= differences <= 297
+    assert alone < 245
+
+
+def test_only_the_segment_that_differs_is_said_to_differ() -> None:
+    found = _find(_scores(np.random.default_rng(1))).effects
+    first, *others = found
+    assert first.difference is None
+    apart = [one.level for one in others if not one.difference.low <= 0 <= one.difference.high]
+    assert apart == ["s5"]
+
+
+def test_small_segments_are_flagged_and_smaller_ones_named_only() -> None:
+    scores = _scores(np.random.default_rng(2))
+    found = _find(scores)
+    flagged = {one.level: one.thin_support for one in found.effects}
+    assert flagged == {
+        "s0": False, "s1": False, "s2": False, "s3": True, "s4": True, "s5": True,
+    }  # fmt: skip
+    assert found.unshown == []
+    few = np.arange(TABLE.num_rows) % 2 == 0
+    smaller = segment_effects(
+        TABLE.filter(pa.array(few)), "g", [[_chosen(scores, few)]], reverses=False, seed=0
+    )
+    assert smaller.unshown == ["s3", "s4", "s5"]
+    assert [one.level for one in smaller.effects] == ["s0", "s1", "s2"]
+    assert smaller.effects[2].effective_rows < 50
+
+
+def test_every_adjustment_set_left_open_widens_the_intervals() -> None:
+    one, other = (_scores(np.random.default_rng(3), shift) for shift in (0.0, 0.7))
+    single, both = _find(one).effects, _find(one, other).effects
+    reversed_too = _find(one, other, reverses=True).effects
+    for a, b, c in zip(single, both, reversed_too, strict=True):
+        assert a.effect == b.effect == c.effect
+        assert c.low <= b.low <= a.low
+        assert a.high < b.high <= c.high
+        assert c.low <= 0 <= c.high
+
+
+def test_largest_of_several_effects_needs_a_wider_interval_the_less_they_go_together() -> None:
+    rng = np.random.default_rng(4)
+    apart = np.kron(np.eye(8), np.ones(50)) * rng.normal(size=400)
+    alike = np.tile(rng.normal(size=400), (8, 1))
+    assert abs(max_t(alike, rng) - norm.isf(0.025)) < 0.05
+    sidak = norm.isf((1 - 0.95 ** (1 / 8)) / 2)
+    assert abs(max_t(apart, rng) - sidak) < 0.05
+
+
+def test_part_of_an_effect_has_the_error_of_the_whole() -> None:
+    scores = _scores(np.random.default_rng(5))
+    rows = np.arange(scores.value.size) < SIZES[0]
+    part = part_of(scores, rows)
+    assert np.isclose(part.variance, scores.value[rows].var(ddof=1) / SIZES[0])
+    assert not part.influence[~rows].any()
+    whole = part_of(scores)
+    assert part.minus(whole).effect == part.effect - whole.effect
+
+
+def _chosen(scores: Scores, rows: np.ndarray) -> Scores:
+    return Scores(
+        value=scores.value[rows],
+        tilt=scores.tilt[rows],
+        is_supported=scores.is_supported[rows],
+        propensities=(scores.propensities[0][rows], scores.propensities[1][rows]),
+        arm_weights=(scores.arm_weights[0][rows], scores.arm_weights[1][rows]),
+        representer=scores.representer[rows],
+        residual=scores.residual[rows],
+        rival=None,
+    )
