@@ -49,6 +49,16 @@ class GraphEdge(TypedDict):
     basis: NotRequired[Basis]
 
 
+class SkipPattern(KubeModel):
+    """A filter question and a column that is filled only where the filter was answered in some way.
+
+    An edge that says no more than that is not drawn.
+    """
+
+    filter: ColumnName
+    column: ColumnName
+
+
 class DirectionAudit(KubeModel):
     """A search without knowledge: its arrows whose direction is stated, and those against it."""
 
@@ -78,6 +88,7 @@ class CausalGraph(KubeModel):
         audit: how a search without the knowledge would have directed stated edges; None if no
             direction is stated.
         proposals: columns that look like background and that the knowledge does not place.
+        skips: filter questions for whose follow-ups an edge was left out.
     """
 
     version: Literal[1] = 1
@@ -94,6 +105,7 @@ class CausalGraph(KubeModel):
     stated: list[KnowledgeRecord] = Field(default_factory=list)
     audit: DirectionAudit | None = None
     proposals: list[BackgroundProposal] = Field(default_factory=list)
+    skips: list[SkipPattern] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

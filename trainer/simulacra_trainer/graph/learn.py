@@ -38,6 +38,7 @@ from simulacra_trainer.graph.search import (
     OrderSearch,
     candidate_parents,
 )
+from simulacra_trainer.graph.skips import skip_patterns, unfilled, without_skips
 from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
 from simulacra_trainer.persons import persons_in
 
@@ -120,7 +121,13 @@ def learn_graph(
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     graph = _graph(names, found, pattern, patterns, table.num_rows, complete)
-    arrows = _arrows(graph, pattern & ~pattern.T, schema, constraints)
+    unasked = unfilled(table, schema)
+    decides = skip_patterns(codes, cards, unasked)
+    drawn, skips = without_skips(graph.edges, names, decides, codes, unasked)
+    graph = graph.model_copy(update={"edges": drawn, "skips": skips})
+    # Who was asked directs edges at filters and their follow-ups, too.
+    directed = pattern & ~pattern.T & ~_touching(decides)
+    arrows = _arrows(graph, directed, schema, constraints)
     suggestions, audited = Suggestions(frozenset(), 0, complete=True), None
     if arrows or constraints.directed.any():
         free = candidate_parents(codes, cards, no_knowledge(cards.size), effort.strongest)
@@ -132,6 +139,12 @@ def learn_graph(
     computed = "computed" if suggestions.complete else "not computed"
     update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
     return graph.model_copy(update=update | {"halves": suggestions.halves, "audit": audited})
+
+
+def _touching(decides: BoolMatrix) -> BoolMatrix:
+    """Return the pairs with a filter question or one of its follow-ups, bool [p, p]."""
+    part = (decides | decides.T).any(axis=0, keepdims=True)
+    return part | part.T
 
 
 def _arrows(
