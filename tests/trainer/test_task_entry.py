@@ -45,7 +45,7 @@ from simulacra_crds.contract.tasks import (
     part_name,
 )
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_trainer.effects import EffectResult
+from simulacra_trainer.effects import EffectResult, treated
 from simulacra_trainer.families.forest.model import Forest
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
@@ -186,6 +186,25 @@ def test_rows_meet_the_conditions_for_any_number_of_shards(fitted: Pod, tmp_path
     assert reports[0]["worth"]["sentence"] == found.sentence
     assert {one.level for one in found.classes} >= {"zq_bronze"}
     assert "zq_" not in result.model_dump_json()
+
+
+def test_respondents_under_do_are_counted_once_for_all_shards(
+    fitted: Pod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = fitted.artifacts("generationjobs")
+    for name in (part_name(0), part_name(1), EVIDENCE):
+        own.erase(name)
+    request = GenerateRequest(row_count=40, interventions={"zq_shopper": "zq_bronze"}, seed=5)
+    own.store_model(REQUEST, request)
+    assert fitted.run("generate", "generationjobs", 0, 2)[0] == ExitCode.OK
+    monkeypatch.setattr(treated, "treated_respondents", lambda *_, **__: pytest.fail("counted"))
+    assert fitted.run("generate", "generationjobs", 1, 2)[0] == ExitCode.OK
+    found = own.load(EVIDENCE, Evidence)
+    assert found.basis == "do"
+    weights = tables(fitted, 2, tmp_path).column("evidence_weight").to_pylist()
+    assert weights == [found.weight] * 40
+    for name in (part_name(0), part_name(1), EVIDENCE):
+        own.erase(name)
 
 
 def test_a_stored_part_is_not_generated_again(fitted: Pod, monkeypatch: pytest.MonkeyPatch) -> None:

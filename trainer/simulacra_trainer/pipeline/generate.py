@@ -23,7 +23,7 @@ from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.pipeline.evidence import weigh, with_weight
+from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
 from simulacra_trainer.pipeline.identification import identify
 from simulacra_trainer.pipeline.linked_rows import (
     LinkedPlan,
@@ -52,8 +52,15 @@ WORLDS = ("factual", "counterfactual")
 Plan = GenerationPlan | LinkedPlan
 
 
-def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Plan:
+def plan_generation(
+    trained: TrainedModel, request: GenerateRequest, known: Evidence | None = None
+) -> Plan:
     """Plan a generation; the same request and model give the same plan.
+
+    Args:
+        trained: the model.
+        request: rows, conditions, interventions.
+        known: the worth of the rows, if another shard computed it.
 
     Raises:
         InputError: the request does not match the schema, or the conditions have no support.
@@ -65,11 +72,11 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Plan:
     if request.persons is not None:
         persons = plan_linked(trained, request)
         sized = request.model_copy(update={"row_count": persons.rows})
-        evidence = weigh(trained, sized, None, None, None)
+        evidence = known or weigh(trained, sized, None, None, None)
         return replace(persons, identification=identification, evidence=evidence, held=held)
     if not request.counterfactual:
         plan = plan_sampling(trained, request)
-        evidence = weigh(trained, request, plan.attainment, plan.given, plan.picks)
+        evidence = known or weigh(trained, request, plan.attainment, plan.given, plan.picks)
         return replace(plan, identification=identification, evidence=evidence, held=held)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
     plan = plan_sampling(trained, request.model_copy(update=changes))
@@ -79,7 +86,7 @@ def plan_generation(trained: TrainedModel, request: GenerateRequest) -> Plan:
         do=dict(request.interventions),
         twins=trained.model,
         identification=identification,
-        evidence=weigh(trained, request, plan.attainment, plan.given, plan.picks),
+        evidence=known or weigh(trained, request, plan.attainment, plan.given, plan.picks),
         held=held,
     )
 

@@ -66,7 +66,9 @@ def generate(context: TaskContext) -> TaskResult:
     meter.step("loading")
     trained = context.load_model(linked=request.persons is not None)
     meter.step("planning")
-    plan = plan_generation(trained, request)
+    # Respondents under do() cost a fit; a shard that starts after the first need not repeat it.
+    known = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
+    plan = plan_generation(trained, request, known)
     if plan.attainment is not None and is_first:
         own.store_model(ATTAINMENT, plan.attainment)
     if plan.identification is not None and is_first:
