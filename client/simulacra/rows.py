@@ -69,9 +69,16 @@ class Rows:
     def _lines(self) -> Iterator[str]:
         yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
         yield from (in_words(one) for one in (self.attainment or {}).get("conditions", ()))
-        yield from (self.identification or {}).get("warnings") or ()
+        yield from rests_on(self.identification)
         if sentence := (self.evidence or {}).get("sentence"):
             yield sentence
+
+
+def rests_on(identification: Json | None) -> Iterator[str]:
+    """Yield what the interventions of generated rows rest on, and what is left open."""
+    found = identification or {}
+    yield from filter(None, [(found.get("verdict") or {}).get("text"), found.get("assumption")])
+    yield from found.get("warnings") or ()
 
 
 def in_words(outcome: Json) -> str:

@@ -28,7 +28,7 @@ from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import send_table
 from simulacra.models import Generation
-from simulacra.rows import in_words
+from simulacra.rows import in_words, rests_on
 
 app = typer.Typer()
 Output = Annotated[
@@ -102,8 +102,7 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
 def _sentences(client: Client, made: Generation) -> Iterator[str]:
     for one in (made.attainment or {}).get("conditions", ()):
         yield in_words(one)
-    warnings = (made.identification or {}).get("warnings") or ()
-    yield from filter(None, [made.sentence, *warnings])
+    yield from filter(None, [*rests_on(made.identification), made.sentence])
     kept = span(client.dataset(made.dataset_id).retention_seconds)
     yield f"The table and its model are kept for {kept}."
     yield f"More rows:     simulacra generate {made.dataset_id} --rows N -o FILE"
