@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from simulacra import tables
 from simulacra.effect import Effect
 from simulacra.models import Json, Report, Schema
+from simulacra.operations.datasets import with_background
 from simulacra.rows import Bounds, Rows, conditions_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def fit(
     *,
     family: str = "auto",
     knowledge: Json | None = None,
+    background: str | None = None,
     weights: str | None = None,
     epsilon: float | None = None,
     delta: float = 1e-6,
@@ -46,6 +48,7 @@ def fit(
             `__arrow_c_stream__`.
         family: forest, neural or auto.
         knowledge: causal knowledge, as for `Client.upload`.
+        background: ask or auto, as for `Client.upload`.
         weights: column of survey weights; the model represents the weighted population.
         epsilon: differential privacy of the model, 0.01 to 100; not together with weights.
         delta: of epsilon.
@@ -67,7 +70,7 @@ def fit(
 
         options = {
             "family": family,
-            "knowledge": knowledge or {},
+            "knowledge": with_background(knowledge, background) or {},
             "privacy": None if epsilon is None else {"epsilon": epsilon, "delta": delta},
             "privacy_level": privacy,
             "seed": seed,

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import httpx2
 from mcp.server.mcpserver import MCPServer
@@ -27,7 +27,7 @@ from simulacra.connection import Connection
 from simulacra.core import may_pass
 from simulacra.effect import Effect
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
-from simulacra.models import Json
+from simulacra.models import Dataset, Json
 from simulacra.operations import uploads
 from simulacra.operations.effects import Population
 
@@ -97,6 +97,13 @@ class Tools:
                 '{"tiers": [[column]], "required": [{"source", "target"}]}'
             ),
         ] = None,
+        background: Annotated[
+            Literal["ask", "auto"],
+            Field(
+                description="auto: columns recognized as background (age, sex, survey year) come "
+                "before all others. Only if the user agrees."
+            ),
+        ] = "ask",
         key: Annotated[
             str | None,
             Field(
@@ -113,6 +120,7 @@ class Tools:
             "retention_seconds": round(retention_hours * 3600),
             "weights": weights,
             "knowledge": knowledge,
+            "background": None if background == "ask" else background,
         }
         with _tool_errors():
             source = self._inside(path)
@@ -253,10 +261,19 @@ class Tools:
         self,
         id: Annotated[str, Field(description="job_id, dataset_id, generation_id or effect_id.")],  # noqa: A002
     ) -> Json:
-        """Return the state of a resource: progress, expiry, attainment, an effect's verdict."""
+        """Return the state of a resource: progress, expiry, attainment, an effect's verdict.
+
+        A dataset's proposals are columns that look like background, with reasons. Ask the user
+        about each; name those that hold in `before` of estimate, or upload with background auto.
+        """
         with _tool_errors():
             found = await self._client.get(id)
-            return found.verdict_first() if isinstance(found, Effect) else dict(found)
+            if isinstance(found, Effect):
+                return found.verdict_first()
+            if isinstance(found, Dataset) and found.status == "ready":
+                graph = await self._client.graph(id)
+                return found | {"proposals": graph.get("proposals") or []}
+            return dict(found)
 
     async def download(self, generation_id: str, path: Local) -> Json:
         """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file.

@@ -229,12 +229,17 @@ class Report(Document):
 class Graph(Document):
     """The learned causal graph.
 
-    Each edge has a strength (0..1) and a state: directed, undecided or weak.
+    Each edge has a strength (0..1) and a state: directed, undecided or weak. Proposals are columns
+    that look like background, each with its reason; nothing binds them until somebody confirms.
+    Skips are filter questions for whose follow-ups an edge was left out.
     """
 
     order: list[str]
     edges: list[Json]
     bootstraps: int
+    proposals: list[Json] | None
+    audit: Json | None
+    skips: list[Json] | None
 
     def _repr_html_(self) -> str:
         """Return the edges as a table."""

@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from simulacra import Client, Connection
+from simulacra.async_client import AsyncClient
 from simulacra.cli import app
+from simulacra.mcp_server import Tools
 from simulacra.models import Description, read_as
 
 DOCUMENT = {
@@ -122,6 +124,63 @@ def test_changed_description_is_put_with_its_entity_tag(
     headers, body = sent(handler, "PUT", "/v1/datasets/ds-111111111111111111111111/description")
     assert headers["If-Match"] == '"v1"'
     assert json.loads(body)["schema"]["fields"][1]["type"] == "string"
+
+
+GRAPH = {
+    "order": ["age", "score"],
+    "edges": [],
+    "audit": {"arrows": 3, "wrong": 1},
+    "skips": [{"filter": "owns", "column": "brand"}],
+    "proposals": [{"column": "age", "reason": "'age': named like age, 0 to 120, or bands"}],
+}
+
+
+def test_refit_with_background_keeps_the_other_knowledge(
+    service: tuple[Path, type[Service]],
+) -> None:
+    connection, handler = service
+    done = run("refit", "ds-111111111111111111111111", "--background", "auto", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    _, body = sent(handler, "PUT", "/v1/datasets/ds-111111111111111111111111/knowledge")
+    assert json.loads(body) == {"tiers": [["a"]], "background": "auto"}
+
+
+def test_upload_with_background_states_it_as_knowledge(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    done = run("upload", files[0], "--background", "auto", "--no-wait", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    assert b'{"background":"auto"}' in sent(handler, "POST", "/v1/datasets")[1].replace(b" ", b"")
+
+
+def test_graph_says_what_it_rests_on_and_which_columns_look_like_background(
+    service: tuple[Path, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/datasets/ds-111111111111111111111111/graph"
+    monkeypatch.setitem(ANSWERS, path, GRAPH)
+    done = run("graph", "ds-111111111111111111111111", "-c", service[0])
+    assert json.loads(done.stdout)["proposals"] == GRAPH["proposals"]
+    said = " ".join(done.stderr.split())
+    assert "nobody said what comes first" in said
+    assert "Without your knowledge, 1 of 3 known arrows pointed the wrong way." in said
+    assert "No edge: owns only decides who is asked brand." in said
+    assert "'age': named like age, 0 to 120, or bands" in said
+    assert "simulacra refit ds-111111111111111111111111 --background auto" in said
+    monkeypatch.setitem(ANSWERS, path, GRAPH | {"proposals": []})
+    done = run("graph", "ds-111111111111111111111111", "-c", service[0])
+    assert "look like background" not in done.stderr
+
+
+async def test_agent_sees_what_looks_like_background(
+    service: tuple[Path, type[Service]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dataset_id = "ds-111111111111111111111111"
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{dataset_id}/graph", GRAPH)
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{dataset_id}", DATASET | {"status": "ready"})
+    async with AsyncClient(Connection.from_file(service[0])) as client:
+        status = await Tools(client, tmp_path).status(dataset_id)
+    assert status["proposals"] == GRAPH["proposals"]
 
 
 def test_upload_sends_description_and_hold_and_says_how_to_confirm(

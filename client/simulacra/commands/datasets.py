@@ -13,6 +13,7 @@ from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of
 from simulacra.commands.options import (
     AsJson,
+    Background,
     Connect,
     DatasetId,
     DescriptionFile,
@@ -25,7 +26,7 @@ from simulacra.commands.options import (
     load,
 )
 from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
-from simulacra.commands.reading import described
+from simulacra.commands.reading import claims, described, proposed
 from simulacra.commands.session import confirm, connected
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.errors import ApiError
@@ -52,9 +53,13 @@ def schema(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = 
 
 @app.command(epilog="Example: simulacra graph survey")
 def graph(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
-    """Print the causal graph of the dataset's model."""
+    """Print the causal graph of the dataset's model, and which columns look like background."""
     with connected(connection) as client:
-        print_result(client.graph(dataset_of(client, dataset_id)), as_json)
+        dataset_id = dataset_of(client, dataset_id)
+        found = client.graph(dataset_id)
+        print_result(found, as_json)
+        for line in (*claims(found), *proposed(found, dataset_id)):
+            note(line)
 
 
 @app.command(epilog="Example: simulacra knowledge survey")
@@ -94,6 +99,7 @@ def describe_dataset(
 def refit(
     dataset_id: DatasetId,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
+    background: Background = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
     source: Annotated[
         Path | None,
@@ -121,7 +127,7 @@ def refit(
             job = _upload_again(client, dataset_id, source, description or {})
         else:
             _confirm_loss(client, dataset_id, yes)
-            job = client.refit(dataset_id, known, description=description)
+            job = client.refit(dataset_id, known, background=background, description=description)
         print_result(wait_with_progress(client, job["job_id"], as_json) if wait else job, as_json)
 
 

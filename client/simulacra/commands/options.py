@@ -67,6 +67,13 @@ KeepSource = Annotated[
     bool, typer.Option("--keep-source", help="Keep the table, so that it can be read again.")
 ]
 KnowledgeFile = json_file(help="JSON file: tiers, required and forbidden edges.")
+Background = Annotated[
+    str | None,
+    typer.Option(
+        help="auto: columns recognized as background (age, sex, survey year) come before all"
+        " others; ask: only propose them."
+    ),
+]
 DescriptionFile = json_file(
     "--describe", help="JSON file: what the columns are, all or some (see `describe`)."
 )

@@ -66,6 +66,30 @@ def next_steps(dataset_id: str, status: str) -> Iterator[str]:
         yield f"  change it: {change}, then {refit} (--source FILE where the upload is erased)"
 
 
+def claims(graph: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the edges of a graph rest on."""
+    yield "Stated arrows are what you said. Suggested ones: nobody said what comes first."
+    if (audit := graph.get("audit")) and audit["arrows"]:
+        wrong, arrows = audit["wrong"], audit["arrows"]
+        yield f"Without your knowledge, {wrong} of {arrows} known arrows pointed the wrong way."
+    for skip in graph.get("skips") or ():
+        yield f"No edge: {skip['filter']} only decides who is asked {skip['column']}."
+
+
+def proposed(graph: Mapping[str, Any], dataset_id: str) -> Iterator[str]:
+    """Yield the columns that look like background, each with its reason, and how to bind them."""
+    proposals = graph.get("proposals") or []
+    if not proposals:
+        return
+    yield "These columns look like background, which no other column causes:"
+    for one in proposals[:MAX_LINES]:
+        yield f"  {one['reason']}"
+    if len(proposals) > MAX_LINES:
+        yield f"  {len(proposals) - MAX_LINES} more are in the graph"
+    yield f"  bind them all: simulacra refit {dataset_id} --background auto"
+    yield '  or some: --knowledge with {"confirmed": [[COLUMN]]}. Until then nothing rests on them.'
+
+
 def _mark(field: Mapping[str, Any]) -> str:
     own = field.get("x-simulacra") or {}
     return "!" if own.get("role") in ("subject", "pii", "foreign_key", "coordinate") else " "

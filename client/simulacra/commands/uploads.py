@@ -11,6 +11,7 @@ import typer
 from simulacra.client import Client
 from simulacra.commands.options import (
     AsJson,
+    Background,
     Connect,
     Delta,
     DescriptionFile,
@@ -29,7 +30,7 @@ from simulacra.commands.options import (
     load,
 )
 from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
-from simulacra.commands.reading import next_steps, reading
+from simulacra.commands.reading import next_steps, proposed, reading
 from simulacra.commands.session import REFUSED, connected, continue_with
 from simulacra.local_state import remember_table
 from simulacra.models import Upload
@@ -44,6 +45,7 @@ def upload(
     retention_hours: RetentionHours = None,
     family: Family = None,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
+    background: Background = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
     hold: Hold = False,
     keep_source: KeepSource = False,
@@ -62,6 +64,7 @@ def upload(
         options = {
             "family": family,
             "knowledge": load(knowledge),
+            "background": background,
             "description": load(describe),
             "hold": hold,
             "keep_source": keep_source,
@@ -79,6 +82,9 @@ def upload(
                 note(line)
             for line in next_steps(answer["dataset_id"], answer["status"]):
                 note(line)
+            if answer["status"] == "ready":
+                for line in proposed(client.graph(answer["dataset_id"]), answer["dataset_id"]):
+                    note(line)
         print_result(answer, as_json)
         if strict and wait:
             exit_if_unsure(client, answer["dataset_id"])

@@ -35,6 +35,11 @@ def knowledge(dataset_id: str) -> Steps[Document]:
     return get_one(f"/v1/datasets/{dataset_id}/knowledge", Document)
 
 
+def with_background(knowledge: Json | None, background: str | None) -> Json | None:
+    """Return the knowledge with what becomes of proposed background: ask or auto, if given."""
+    return knowledge if background is None else {**(knowledge or {}), "background": background}
+
+
 def describe(dataset_id: str) -> Steps[Description]:
     """Return what was read as what, completed. Change it and pass it to `refit`."""
     response = yield from send(Request("GET", f"/v1/datasets/{dataset_id}/description"))
@@ -47,6 +52,7 @@ def refit(
     dataset_id: str,
     knowledge: Json | None = None,
     *,
+    background: str | None = None,
     description: Json | None = None,
     timeout: float = 120.0,
 ) -> Steps[Job]:
@@ -58,6 +64,7 @@ def refit(
     Args:
         dataset_id: the dataset.
         knowledge: as in `upload`.
+        background: as in `upload`; without knowledge, that of the dataset is kept.
         description: as in `upload`, or changed from `describe`. The table is read again, which
             needs its source: the dataset must be held, or have been uploaded with keep_source.
         timeout: seconds to wait for the erasure of the previous model.
@@ -65,14 +72,27 @@ def refit(
     Raises:
         ValueError: neither or both of knowledge and description are given.
     """
-    if (knowledge is None) == (description is None):
+    if (knowledge is None and background is None) == (description is None):
         raise ValueError("Give either knowledge or a description.")
+    return _refit(dataset_id, knowledge, background, description, timeout)
+
+
+def _refit(
+    dataset_id: str,
+    stated: Json | None,
+    background: str | None,
+    description: Json | None,
+    timeout: float,
+) -> Steps[Job]:
+    if stated is None and background is not None:
+        stated = yield from knowledge(dataset_id)
+    stated = with_background(stated, background)
     part = "knowledge" if description is None else "description"
     etag = getattr(description, "etag", None) if description is not None else None
     request = Request(
         "PUT",
         f"/v1/datasets/{dataset_id}/{part}",
-        json=knowledge if description is None else description,
+        json=stated if description is None else description,
         headers={"If-Match": etag} if etag else {},
     )
 
@@ -84,7 +104,7 @@ def refit(
                 raise
             return None
 
-    return poll(put, timeout, repeat(1.0))
+    return (yield from poll(put, timeout, repeat(1.0)))
 
 
 def extend(dataset_id: str, retention_seconds: int) -> Steps[Dataset]:

@@ -30,6 +30,7 @@ from simulacra.core import (
 )
 from simulacra.errors import ApiError
 from simulacra.models import Json, Upload
+from simulacra.operations.datasets import with_background
 from simulacra.operations.resources import key_header
 from simulacra.upload_io import OnBytes, Piece, sha256_of
 
@@ -53,6 +54,7 @@ def upload(
     retention_seconds: int | None = None,
     family: str | None = None,
     knowledge: Json | None = None,
+    background: str | None = None,
     weights: str | None = None,
     epsilon: float | None = None,
     delta: float | None = None,
@@ -78,6 +80,9 @@ def upload(
         family: forest, neural or auto.
         knowledge: causal knowledge: {"tiers": [[column]], "required": [{"source": column,
             "target": column}], "forbidden": [...]}.
+        background: auto: columns that the service recognizes as background (age, sex, survey year)
+            count as confirmed, so they come before all others. ask, the default: the model's graph
+            only proposes them.
         weights: column of survey weights; the model represents the weighted population.
         epsilon: differential privacy of the model; not together with weights.
         delta: of epsilon; 1e-6 when absent.
@@ -94,7 +99,7 @@ def upload(
     options = {
         "retention_seconds": retention_seconds,
         "family": family,
-        "knowledge": knowledge,
+        "knowledge": with_background(knowledge, background),
         "weights": weights,
         "epsilon": epsilon,
         "delta": delta,
