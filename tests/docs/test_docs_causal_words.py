@@ -20,7 +20,7 @@ PLACES = (
     "client/simulacra/commands/*.py",
 )
 """Sources of texts that a user reads."""
-CLAIMS = re.compile(r"\bcaus(?:al|e|es|ed)\b", re.IGNORECASE)
+CLAIMS = re.compile(r"\bcausal\b|\bcauses\b|\b(unseen|can|cannot) cause\b", re.IGNORECASE)
 FORBIDDEN = re.compile(r"\b(settles|proves)\b|causal effect is identified", re.IGNORECASE)
 
 
