@@ -231,7 +231,8 @@ class Graph(Document):
 
     Each edge has a strength (0..1) and a state: directed, undecided or weak. Proposals are columns
     that look like background, each with its reason; nothing binds them until somebody confirms.
-    Skips are filter questions for whose follow-ups an edge was left out.
+    Skips are edges that are not drawn: their columns go together only in who was asked or
+    answered.
     """
 
     order: list[str]

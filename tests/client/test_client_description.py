@@ -130,7 +130,7 @@ GRAPH = {
     "order": ["age", "score"],
     "edges": [],
     "audit": {"arrows": 3, "wrong": 1},
-    "skips": [{"filter": "owns", "column": "brand"}],
+    "skips": [{"source": "owns", "target": "brand"}],
     "proposals": [{"column": "age", "reason": "'age': named like age, 0 to 120, or bands"}],
 }
 
@@ -164,7 +164,7 @@ def test_graph_says_what_it_rests_on_and_which_columns_look_like_background(
     said = " ".join(done.stderr.split())
     assert "nobody said what comes first" in said
     assert "Without your knowledge, 1 of 3 known arrows pointed the wrong way." in said
-    assert "No edge: owns only decides who is asked brand." in said
+    assert "Not drawn: owns and brand go together only in who was asked or answered." in said
     assert "'age': named like age, 0 to 120, or bands" in said
     assert "simulacra refit ds-111111111111111111111111 --background auto" in said
     monkeypatch.setitem(ANSWERS, path, GRAPH | {"proposals": []})

@@ -7,10 +7,8 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.graph.discretize import discretize
-from simulacra_trainer.graph.skips import skip_patterns, unfilled
 
 ROWS = 2_000
 
@@ -54,12 +52,13 @@ def _pairs(graph: CausalGraph) -> set[frozenset[str]]:
 
 
 @pytest.mark.parametrize("mark", [None, "Inapplicable"])
-def test_filter_question_draws_no_edge_and_is_named(mark: str | None) -> None:
+def test_filter_question_draws_no_edge_and_the_pair_is_named(mark: str | None) -> None:
     table, schema = _survey(mark=mark)
     graph = learn_graph(table, schema, Knowledge(), seed=0)
     assert _pairs(graph) == {frozenset(("town", "mood"))}
-    assert {(s.filter, s.column) for s in graph.skips} <= {("owns", "brand"), ("owns", "stars")}
     assert graph.skips
+    for skip in graph.skips:
+        assert {skip.source, skip.target} < {"owns", "brand", "stars"}
     assert CausalGraph.from_json(graph.to_json()).skips == graph.skips
 
 
@@ -71,14 +70,33 @@ def test_follow_ups_that_depend_on_each_other_keep_their_edge() -> None:
     assert not [edge for edge in graph.edges if edge["basis"] == "suggested"]
 
 
-def test_answers_that_are_missing_here_and_there_are_no_skip_pattern() -> None:
-    table, schema = _survey()
+def test_questions_of_different_ballots_draw_no_edge() -> None:
     rng = np.random.default_rng(6)
-    gone = rng.random(ROWS) < 0.2
-    town = table["town"].to_pylist()
-    holes = pa.array([None if g else v for g, v in zip(gone, town, strict=True)])
-    table = table.set_column(3, "town", holes.dictionary_encode())
-    codes, cards = discretize(table, schema)
-    decides = skip_patterns(codes, cards, unfilled(table, schema))
-    assert not decides[:, 3].any()
-    assert decides[0, [1, 2]].all()
+    ballot = rng.random(ROWS) < 0.5
+    values = rng.normal(size=(2, ROWS))
+    asked = [np.where(ballot, values[0], np.nan), np.where(ballot, np.nan, values[1])]
+    first, second = (pa.array(values, from_pandas=True) for values in asked)
+    table = pa.table({"first": first, "second": second, "age": rng.normal(size=ROWS)})
+    schema = _numbers(table)
+    graph = learn_graph(table, schema, Knowledge(), seed=0)
+    assert graph.edges == []
+    assert [{s.source, s.target} for s in graph.skips] == [{"first", "second"}]
+    required = Knowledge(required=[Edge(source="first", target="second")])
+    stated = learn_graph(table, schema, required, seed=0)
+    assert [edge["basis"] for edge in stated.edges] == ["stated"]
+    assert stated.skips == []
+
+
+def test_edge_at_a_column_with_gaps_stays_if_the_answers_depend_on_each_other() -> None:
+    rng = np.random.default_rng(7)
+    age = rng.normal(size=ROWS)
+    income = np.where(rng.random(ROWS) < 0.3, np.nan, age + rng.normal(size=ROWS))
+    table = pa.table({"age": age, "income": pa.array(income, from_pandas=True)})
+    graph = learn_graph(table, _numbers(table), Knowledge(), seed=0)
+    assert _pairs(graph) == {frozenset(("age", "income"))}
+    assert graph.skips == []
+
+
+def _numbers(table: pa.Table) -> TableSchema:
+    columns = [ColumnSchema(name=n, kind="numeric", storage="double") for n in table.column_names]
+    return TableSchema(rows=table.num_rows, columns=columns)

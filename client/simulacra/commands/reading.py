@@ -73,7 +73,8 @@ def claims(graph: Mapping[str, Any]) -> Iterator[str]:
         wrong, arrows = audit["wrong"], audit["arrows"]
         yield f"Without your knowledge, {wrong} of {arrows} known arrows pointed the wrong way."
     for skip in graph.get("skips") or ():
-        yield f"No edge: {skip['filter']} only decides who is asked {skip['column']}."
+        pair = f"{skip['source']} and {skip['target']}"
+        yield f"Not drawn: {pair} go together only in who was asked or answered."
 
 
 def proposed(graph: Mapping[str, Any], dataset_id: str) -> Iterator[str]:

@@ -49,14 +49,11 @@ class GraphEdge(TypedDict):
     basis: NotRequired[Basis]
 
 
-class SkipPattern(KubeModel):
-    """A filter question and a column that is filled only where the filter was answered in some way.
+class SkippedEdge(KubeModel):
+    """An edge that is not drawn: the columns go together only in who was asked or answered."""
 
-    An edge that says no more than that is not drawn.
-    """
-
-    filter: ColumnName
-    column: ColumnName
+    source: ColumnName
+    target: ColumnName
 
 
 class DirectionAudit(KubeModel):
@@ -88,7 +85,7 @@ class CausalGraph(KubeModel):
         audit: how a search without the knowledge would have directed stated edges; None if no
             direction is stated.
         proposals: columns that look like background and that the knowledge does not place.
-        skips: filter questions for whose follow-ups an edge was left out.
+        skips: edges that are not drawn, because they say only who was asked or answered.
     """
 
     version: Literal[1] = 1
@@ -105,7 +102,7 @@ class CausalGraph(KubeModel):
     stated: list[KnowledgeRecord] = Field(default_factory=list)
     audit: DirectionAudit | None = None
     proposals: list[BackgroundProposal] = Field(default_factory=list)
-    skips: list[SkipPattern] = Field(default_factory=list)
+    skips: list[SkippedEdge] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -38,7 +38,7 @@ from simulacra_trainer.graph.search import (
     OrderSearch,
     candidate_parents,
 )
-from simulacra_trainer.graph.skips import skip_patterns, unfilled, without_skips
+from simulacra_trainer.graph.skips import touching, unanswered, without_skips
 from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
 from simulacra_trainer.persons import persons_in
 
@@ -121,12 +121,11 @@ def learn_graph(
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     graph = _graph(names, found, pattern, patterns, table.num_rows, complete)
-    unasked = unfilled(table, schema)
-    decides = skip_patterns(codes, cards, unasked)
-    drawn, skips = without_skips(graph.edges, names, decides, codes, unasked)
+    empty = unanswered(table, schema)
+    drawn, skips = without_skips(graph.edges, names, codes, empty, constraints.required)
     graph = graph.model_copy(update={"edges": drawn, "skips": skips})
-    # Who was asked directs edges at filters and their follow-ups, too.
-    directed = pattern & ~pattern.T & ~_touching(decides)
+    # Who was asked directs edges at these columns, too.
+    directed = pattern & ~pattern.T & ~touching(skips, names)
     arrows = _arrows(graph, directed, schema, constraints)
     suggestions, audited = Suggestions(frozenset(), 0, complete=True), None
     if arrows or constraints.directed.any():
@@ -139,12 +138,6 @@ def learn_graph(
     computed = "computed" if suggestions.complete else "not computed"
     update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
     return graph.model_copy(update=update | {"halves": suggestions.halves, "audit": audited})
-
-
-def _touching(decides: BoolMatrix) -> BoolMatrix:
-    """Return the pairs with a filter question or one of its follow-ups, bool [p, p]."""
-    part = (decides | decides.T).any(axis=0, keepdims=True)
-    return part | part.T
 
 
 def _arrows(

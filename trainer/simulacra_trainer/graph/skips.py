@@ -1,22 +1,23 @@
-"""Skip patterns: columns that are filled only where a filter question was answered in some way.
+"""Edges that say only who was asked or answered: skip patterns, split ballots, common refusals.
 
-Who was not asked has no answer, so a filter and its follow-up questions go together by
-construction, and so do the follow-ups of one filter. Such an edge is drawn only if the two columns
-also depend on each other among the people who answered both.
+Missing is a level of its own in the search, so a filter question and its follow-ups go together by
+construction, and so do the follow-ups of one filter and the questions of one ballot. An edge at a
+column with gaps is drawn only if the two columns also depend on each other among the people who
+answered both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 from scipy.stats import chi2_contingency
 
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_trainer.graph.causal_graph import GraphEdge, SkipPattern
+from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
 from simulacra_trainer.graph.pattern import BoolMatrix
-from simulacra_trainer.graph.search import Cards, Codes
+from simulacra_trainer.graph.search import Codes
 from simulacra_trainer.table.arrow_values import as_floats
 
 NOT_ASKED = frozenset(
@@ -38,90 +39,65 @@ NOT_ASKED = frozenset(
 """Levels, in lower case, that stand for a question that was not asked."""
 MIN_ROWS = 20
 MIN_SHARE = 0.02
-"""Rows, and share of the rows, that are not filled at least."""
-SKIPPED = 0.99
-"""Share of the rows of a skipping answer that are not filled."""
-COVERED = 0.9
-"""Share of the rows that are not filled that the skipping answers explain."""
+"""Rows, and share of the rows, without an answer from which a column has gaps."""
 DEPENDENT = 0.001
 """p-value below which two columns depend on each other among those who answered both."""
 
 
-def unfilled(table: pa.Table, schema: TableSchema) -> BoolMatrix:
+def unanswered(table: pa.Table, schema: TableSchema) -> BoolMatrix:
     """Return the cells without an answer, bool [learned columns, rows]."""
-    return np.array([_unfilled(table.column(column.name)) for column in schema.learned()])
-
-
-def skip_patterns(codes: Codes, cards: Cards, empty: BoolMatrix) -> BoolMatrix:
-    """Return which column decides that another is not filled, bool [p, p]; [a, b]: a decides b.
-
-    Args:
-        codes: uint8 [p, rows].
-        cards: int64 [p], levels of each column.
-        empty: bool [p, rows], from `unfilled`.
-    """
-    p, rows = codes.shape
-    found = np.zeros((p, p), np.bool_)
-    counts = empty.sum(axis=1)
-    least = max(MIN_ROWS, MIN_SHARE * rows)
-    asked = np.flatnonzero((counts >= least) & (rows - counts >= least))
-    cells = empty[asked].T.astype(np.float32)
-    for a in range(p if asked.size else 0):
-        level = (codes[a][:, None] == np.arange(cards[a])).astype(np.float32)
-        of_level = level.sum(axis=0)
-        hits = level.T @ cells
-        skips = (hits >= SKIPPED * of_level[:, None]) & (of_level[:, None] >= MIN_ROWS)
-        explained = np.where(skips, hits, 0.0).sum(axis=0)
-        found[a, asked] = explained >= COVERED * counts[asked]
-    np.fill_diagonal(found, False)
-    return found
-
-
-def by_construction(a: int, b: int, decides: BoolMatrix, codes: Codes, empty: BoolMatrix) -> bool:
-    """Return whether an edge between a and b says only who was asked."""
-    of_one_filter = bool((decides[:, a] & decides[:, b]).any())
-    if not (decides[a, b] or decides[b, a] or of_one_filter):
-        return False
-    both = ~(empty[a] | empty[b])
-    counts = np.zeros((int(codes[a].max()) + 1, int(codes[b].max()) + 1))
-    np.add.at(counts, (codes[a][both], codes[b][both]), 1)
-    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
-    if min(counts.shape) < 2:
-        return True
-    return float(chi2_contingency(counts).pvalue) >= DEPENDENT
+    return np.array([_unanswered(table.column(column.name)) for column in schema.learned()])
 
 
 def without_skips(
     edges: Sequence[GraphEdge],
     names: Sequence[str],
-    decides: BoolMatrix,
     codes: Codes,
     empty: BoolMatrix,
-) -> tuple[list[GraphEdge], list[SkipPattern]]:
-    """Return the edges that say more than who was asked, and what the others were drawn for."""
+    required: BoolMatrix,
+) -> tuple[list[GraphEdge], list[SkippedEdge]]:
+    """Return the edges that say more than who was asked or answered, and the others.
+
+    Args:
+        edges: of the graph.
+        names: of the p columns.
+        codes: uint8 [p, rows].
+        empty: bool [p, rows], from `unanswered`.
+        required: bool [p, p]; these edges stay, because somebody stated them.
+    """
     position = {name: i for i, name in enumerate(names)}
+    least = max(MIN_ROWS, MIN_SHARE * codes.shape[1])
+    has_gaps = empty.sum(axis=1) >= least
     kept: list[GraphEdge] = []
-    skips: list[SkipPattern] = []
+    skipped: list[SkippedEdge] = []
     for edge in edges:
         a, b = position[edge["source"]], position[edge["target"]]
-        if by_construction(a, b, decides, codes, empty):
-            skips += _described(a, b, names, decides)
+        is_open = (has_gaps[a] or has_gaps[b]) and not required[a, b]
+        if is_open and not _is_dependent(codes[[a, b]], ~(empty[a] | empty[b])):
+            skipped.append(SkippedEdge(source=edge["source"], target=edge["target"]))
         else:
             kept.append(edge)
-    return kept, [skip for at, skip in enumerate(skips) if skip not in skips[:at]]
+    return kept, skipped
 
 
-def _described(a: int, b: int, names: Sequence[str], decides: BoolMatrix) -> Iterator[SkipPattern]:
-    direct = [(x, y) for x, y in ((a, b), (b, a)) if decides[x, y]]
-    filters = np.flatnonzero(decides[:, a] & decides[:, b])[:1].tolist()
-    of_filter = [(asks, end) for asks in filters for end in (a, b)]
-    # Two follow-ups of one filter decide each other.
-    pairs = of_filter if of_filter and len(direct) != 1 else direct[:1]
-    for asks, column in pairs:
-        yield SkipPattern(filter=names[asks], column=names[column])
+def touching(skipped: Sequence[SkippedEdge], names: Sequence[str]) -> BoolMatrix:
+    """Return the pairs with a column of a skipped edge, bool [p, p]."""
+    ends = {name for edge in skipped for name in (edge.source, edge.target)}
+    part = np.array([name in ends for name in names], np.bool_)
+    return part[:, None] | part[None, :]
 
 
-def _unfilled(values: pa.ChunkedArray) -> BoolMatrix:
+def _is_dependent(codes: Codes, rows: BoolMatrix) -> bool:
+    """Return whether two columns, uint8 [2, n], depend on each other in some rows, bool [n]."""
+    counts = np.zeros(codes.max(axis=1).astype(np.int64) + 1)
+    np.add.at(counts, (codes[0, rows], codes[1, rows]), 1)
+    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    if counts.size == 0 or min(counts.shape) < 2:
+        return False
+    return float(chi2_contingency(counts).pvalue) < DEPENDENT
+
+
+def _unanswered(values: pa.ChunkedArray) -> BoolMatrix:
     if not pa.types.is_dictionary(values.type):
         return np.isnan(as_floats(values))
     whole = values.combine_chunks()

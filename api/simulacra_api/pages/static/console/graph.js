@@ -62,13 +62,6 @@ function Listed({ graph, sought, chosen }) {
     <ul class="by-column" aria-label="Edges by column">${wanted.slice(0, MAX_LISTED).map(([name, edges]) => html`<li key=${name}><h3>${name}</h3><ul>${edges.map(([other, edge]) => html`<li key=${other}>${link(name, edge)} ${other} <span class="quiet">${percent(edge.strength, 0)}, ${BASES[basisOf(edge)]}</span></li>`)}</ul></li>`)}</ul>`;
 }
 
-/** Each filter question with the columns that it opens. */
-function skipped(skips) {
-  const by = new Map();
-  for (const { filter, column } of skips) by.set(filter, [...(by.get(filter) ?? []), column]);
-  return [...by].map(([filter, columns]) => `${filter} for ${columns.join(", ")}`).join("; ");
-}
-
 export function Graph({ session, dataset, onFit }) {
   const [graph, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/graph`).then((found) => ({ ...found, edges: shown(found) })), [session, dataset.dataset_id]);
   const [sought, setSought] = useState("");
@@ -82,7 +75,7 @@ export function Graph({ session, dataset, onFit }) {
     ${(drawn || wide) && html`<div class="field inline"><label for="around">Look at</label><select id="around" value=${chosen} onChange=${(event) => setChosen(event.target.value)}><option value="">every column</option>${[...graph.order].sort().map((name) => html`<option>${name}</option>`)}</select></div>`}</div>
     <p class="quiet lead">Learned from ${number(dataset.rows)} rows. Solid arrows are what you said, or what a column is computed from. ${SUGGESTIONS[graph.suggestions] ?? FORMERLY} Lines are what stays associated when the others are held; which way they act, the data alone rarely tell. The wider an edge, the more of ${graph.bootstraps} resamples agree on it.</p>
     ${graph.audit?.arrows > 0 && html`<p class="quiet">Without your knowledge, ${graph.audit.wrong} of ${graph.audit.arrows} known arrows pointed the wrong way.</p>`}
-    ${graph.skips?.length > 0 && html`<p class="quiet">No edge is drawn where a filter question only decides who is asked: ${skipped(graph.skips)}.</p>`}
+    ${graph.skips?.length > 0 && html`<p class="quiet">Not drawn, because they go together only in who was asked or answered: ${graph.skips.map(({ source, target }) => `${source} and ${target}`).join("; ")}.</p>`}
     ${wide ? html`<${Listed} graph=${graph} sought=${sought} chosen=${chosen} />` : drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
     <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} proposals=${graph.proposals ?? []} onFit=${onFit} />`;
 }
