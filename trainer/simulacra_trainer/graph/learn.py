@@ -121,8 +121,8 @@ def learn_graph(
     complete = found.restarts == effort.restarts and len(patterns) == effort.bootstraps
     pattern = pattern_of(found.dag, constraints.directed)
     graph = _graph(names, found, pattern, patterns, table.num_rows, complete)
-    empty = unanswered(table, schema)
-    drawn, skips = without_skips(graph.edges, names, codes, empty, constraints.required)
+    gaps = unanswered(table, schema)
+    drawn, skips = without_skips(graph.edges, names, codes, gaps, constraints.required)
     graph = graph.model_copy(update={"edges": drawn, "skips": skips})
     # Who was asked directs edges at these columns, too.
     directed = pattern & ~pattern.T & ~touching(skips, names)
