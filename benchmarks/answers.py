@@ -1,15 +1,15 @@
 """What verdicts are worth: coverage and signs on random survey-like models with known effects.
 
-    python benchmarks/answers.py --models 30 --seconds 600
-    python benchmarks/answers.py --models 30 --seconds 600 --unseen
+    python benchmarks/answers.py --models 60 --rows 1000 --seconds 2100
+    python benchmarks/answers.py --models 25 --rows 1000 --seconds 600 --unseen
 
-Each model has 14 columns in four tiers (numbers, yes/no, three levels), 2,000 rows, a yes/no
-treatment in the third tier and a number as outcome in the last; the true effect comes from 100,000
-rows under do(). Four amounts of knowledge: every place stated; the same with two columns before the
-treatment as don't know; tiers only; nothing. The last two learn a graph. With --unseen one strong
-common cause of treatment and outcome is left out of the table. Prints one row for each verdict:
-answers, those whose union covers the truth, signs claimed (the union excludes 0), and signs that
-are wrong. Stops after --seconds.
+Each model has 14 columns in four tiers (numbers, yes/no, three levels), a yes/no treatment in the
+third tier and a number as outcome in the last; the true effect comes from 100,000 rows under do().
+Four amounts of knowledge: every place stated; the same with two columns before the treatment as
+don't know; tiers only; nothing. The last two learn a graph. With --unseen one strong common cause
+of treatment and outcome is left out of the table. Prints one row for each verdict: answers, those
+whose union covers the truth, signs claimed (the union excludes 0), and signs that are wrong. Stops
+after --seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.graph import CausalGraph, learn_graph
 
-ROWS = 2_000
 TRUTH_ROWS = 100_000
 TIERS = (4, 3, 3, 4)
 TREATMENT, OUTCOME = 8, 13
@@ -136,6 +135,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, default=30)
+    parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--unseen", action="store_true")
     parser.add_argument("--amounts", nargs="*", default=AMOUNTS, choices=AMOUNTS)
@@ -145,7 +145,7 @@ def main() -> None:
     for seed in range(args.models):
         rng = np.random.default_rng([seed, 58])
         model = random_model(rng, 1.5 if args.unseen else 0.0)
-        table, schema = as_table(model, model.draw(ROWS, rng))
+        table, schema = as_table(model, model.draw(args.rows, rng))
         y = f"c{OUTCOME:02d}"
         means = [model.draw(TRUTH_ROWS, np.random.default_rng(9), do)[y].mean() for do in (1, 0)]
         truth, spread = means[0] - means[1], float(np.std(table[y].to_numpy()))
