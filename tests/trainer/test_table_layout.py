@@ -159,7 +159,7 @@ def test_columns_without_a_name_are_indexes_or_left_out(tmp_path: Path) -> None:
     assert [column.name for column in clean.columns] == ["(index)", "age", "score", "group"]
     assert clean.columns[0].kind == "identifier"
     said = [note.action for note in clean.cleaning]
-    assert "a column of running numbers without a name was named (index)" in said
+    assert "a column of row numbers without a name was named (index)" in said
     assert "an empty column without a name was left out: (column 5)" in said
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""Counts of Arrow's units of time in a second."""
+
 
 def is_text(kind: pa.DataType) -> bool:
     """Return whether a type is one of Arrow's string types."""

@@ -74,6 +74,15 @@ class Words:
         """Return the values of the words as one value per row; null where missing."""
         return values.take(pa.array(self.codes, mask=self.codes < 0))
 
+    def by_appearance(self) -> Words:
+        """Return the column with its words in the order of their first rows."""
+        known, first = np.unique(self.codes, return_index=True)
+        order = known[np.argsort(first)]
+        order = order[order >= 0]
+        levels = self.levels.take(pa.array(order))
+        codes = self.restricted(order).astype(np.int64)
+        return replace(self, levels=levels, counts=self.counts[order], codes=codes)
+
     def restricted(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Return codes [rows] as positions into levels, -1 where missing."""
         place = np.full(len(self.levels) + 1, -1, dtype=np.int32)

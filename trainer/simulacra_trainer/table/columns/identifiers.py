@@ -26,7 +26,7 @@ LONG_TEXT_LENGTH = 40.0
 
 _NAMED_ID = re.compile(
     r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|account|phone|ssn|"
-    r"respondent|caseid|serial)$|[a-z](?:ID|Id)$|^__index_level_\d+__$"
+    r"respondent|caseid|serial)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
 )
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"

@@ -123,8 +123,13 @@ def clean_words(name: str, words: Words, storage: str, origin: TextOrigin) -> Cl
 
 
 def clean_dictionary(name: str, column: pa.ChunkedArray) -> CleanColumn:
-    """Clean a dictionary column: declared levels stay levels, in order if ordered."""
+    """Clean a dictionary column: declared levels stay levels, in order if ordered.
+
+    Else they are in the order of the rows, as of text: categories of pandas are sorted.
+    """
     words = split_words(column)
+    if not column.type.ordered:
+        words = words.by_appearance()
     if not words.present:
         return empty_column(name, len(column), str(column.type))
     result = (

@@ -18,8 +18,8 @@ DAY = 86_400
 _PROBE = 200
 _MANY_CLOCKS, _MANY_HOURS = 30, 6
 _CLOCK = re.compile(
-    r"(?P<lead>(?:kl\.? ?)?)(?P<h>\d{1,3})(?P<sign>[:.h])(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?"
-    r"(?P<tail> ?(?:Uhr|h|hrs|[AaPp]\.?[Mm]\.?)?)"
+    r"(?P<lead>(?:kl\.? ?)?)(?P<h>\d{1,3})(?P<sign>[:.h])(?P<m>[0-5]\d)"
+    r"(?::(?P<s>[0-5]\d)(?P<f>\.0{1,9})?)?(?P<tail> ?(?:Uhr|h|hrs|[AaPp]\.?[Mm]\.?)?)"
 )
 _WORDS = re.compile(
     r"(?:(?P<h>\d{1,4})(?P<hw> ?(?:h|hrs?|hours?|std\.?|stunden?|stdn?|uur|u|t|timer?|tim|godz\.?"
@@ -149,4 +149,5 @@ def _pattern(matches: list[re.Match[str]], sign: str, padded: bool) -> str:
         written = "%p" if half.isupper() else "%P"
         tail = tail.replace(half, written)
         hour = "%I" if padded else "%l"
-    return f"{one['lead']}{hour}{sign}%M" + (":%S" if one["s"] else "") + tail
+    seconds = f":%S{one['f'] or ''}" if one["s"] else ""
+    return f"{one['lead']}{hour}{sign}%M{seconds}{tail}"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import SpecialValue
-from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.arrow_values import PER_SECOND, is_text, one_chunk
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -114,9 +114,9 @@ def _fits(numbers: pa.Array) -> bool:
 
 
 def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
-    """Clean integers, and times of day and durations as counts of their unit."""
-    if pa.types.is_time32(values.type):
-        values = values.cast(pa.int32())
+    """Clean integers, and times of day and durations as minutes or seconds."""
+    if pa.types.is_time(values.type) or pa.types.is_duration(values.type):
+        return _clock(name, values, storage)
     try:
         numbers = values.cast(pa.int64())
     except pa.ArrowInvalid:  # beyond int64: codes such as hashes, not quantities
@@ -129,9 +129,22 @@ def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
         words = split_words(pa.chunked_array([numbers.cast(pa.string())]))
         if coded := postcode_column(name, words, storage):
             return coded
-    is_count = pa.types.is_time(values.type) or pa.types.is_duration(values.type)
-    numbers, codes = (numbers, []) if is_count else take_codes(numbers)
+    numbers, codes = take_codes(numbers)
     return _with_codes(integer_column(name, numbers, storage), codes)
+
+
+def _clock(name: str, values: pa.Array, storage: str) -> CleanColumn:
+    """Clean times of day and durations as those of a text are: in minutes if all are whole."""
+    counts = values.cast(pa.int32()) if pa.types.is_time32(values.type) else values
+    counts = counts.cast(pa.int64())
+    for unit, seconds in (("min", 60), ("s", 1)):
+        size = seconds * PER_SECOND[values.type.unit]
+        whole = pc.divide(counts, size)
+        if pc.all(pc.equal(pc.multiply(whole, size), counts)).as_py():
+            result = integer_column(name, whole, storage)
+            result.update(unit=unit)
+            return result
+    return integer_column(name, counts, storage)
 
 
 def _with_codes(result: CleanColumn, codes: list[SpecialValue]) -> CleanColumn:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from simulacra_crds.contract.cell_text import with_form, write_cells
 from simulacra_crds.contract.file_labels import Declared, with_sets
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_trainer.table.arrow_values import is_text
+from simulacra_trainer.table.arrow_values import PER_SECOND, is_text
 from simulacra_trainer.table.columns.postcodes import draw_codes
 from simulacra_trainer.table.output.answers import join_answers
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
@@ -132,6 +132,8 @@ def _from_integers(
     if column is not None and column.unit == "min":
         values = pc.multiply(values, 60)
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        if column is not None and column.unit in ("min", "s"):
+            values = pc.multiply(values, PER_SECOND[kind.unit])
         width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
         return values.cast(width).view(kind)
     if is_text(kind) and column and column.form:
@@ -201,7 +203,7 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     one = pa.array([column.constant])
     if pa.types.is_time(value) or pa.types.is_duration(value):
-        one = _from_integers(one.cast(pa.int64()), value)
+        one = _from_integers(one.cast(pa.int64()), value, column)
     elif pa.types.is_date(value) or pa.types.is_timestamp(value):
         one = _from_moments(one.cast(pa.timestamp("us")), column, value)
     array = pa.repeat(one.cast(value)[0], rows)

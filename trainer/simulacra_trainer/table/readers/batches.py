@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from simulacra_crds.contract.file_labels import Declared
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_CELL_BYTES, MIB
 from simulacra_trainer.table.readers.names import settle_names
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__$")
+"""Name that pandas gives an index without a name."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ def readable_schema(schema: pa.Schema) -> tuple[pa.Schema, list[str]]:
     fields = []
     for name, field in zip(names, schema, strict=True):
         own = readable_field(field).with_name(name)
-        fields.append(own if field.name.strip() else Declared(unnamed=True).on(own))
+        named = field.name.strip() and not _PANDAS_INDEX.match(field.name)
+        fields.append(own if named else Declared(unnamed=True).on(own))
     return pa.schema(fields), notes
 
 

@@ -26,9 +26,9 @@ def settle_unnamed(table: T) -> tuple[T, list[str]]:
             notes.append(f"an empty column without a name was left out: {name}")
             continue
         kept.append(place)
-        if INDEX not in names and _runs(column):
+        if INDEX not in names and _numbers_rows(column):
             names[place] = INDEX
-            notes.append(f"a column of running numbers without a name was named {INDEX}")
+            notes.append(f"a column of row numbers without a name was named {INDEX}")
         else:
             notes.append(f"a column without a name was named {name}")
     if not notes:
@@ -50,14 +50,17 @@ def _is_empty(column: pa.ChunkedArray) -> bool:
     return bool(pc.all(pc.fill_null(blank, True)).as_py())
 
 
-def _runs(column: pa.ChunkedArray) -> bool:
-    """Return whether the values are 0 to n-1 or 1 to n, in this order."""
+def _numbers_rows(column: pa.ChunkedArray) -> bool:
+    """Return whether the values are whole numbers from 0 on, each once.
+
+    They run from 0 or 1 on, or are what is left of such an index after rows were sorted or dropped.
+    """
     try:
-        numbers = column.cast(pa.int64()).to_numpy()
+        numbers = column.cast(pa.int64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return (
-        column.null_count == 0
-        and numbers[0] in (0, 1)
-        and bool((numbers[1:] - numbers[:-1] == 1).all())
+        numbers.null_count == 0
+        and pc.min(numbers).as_py() >= 0
+        and pc.count_distinct(numbers).as_py() == len(numbers)
     )
