@@ -17,6 +17,7 @@ from simulacra_crds.contract.file_labels import AnswerSet, Declared, with_sets
 from simulacra_crds.contract.sav import SavWriter
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.output.files import write_tables
+from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.read import open_table
 
@@ -122,6 +123,23 @@ def test_multiple_response_sets_are_read_and_written_again(tmp_path: Path) -> No
     write_tables([rows_of(clean)], second)
     assert dictionary(second) == dictionary(first)
     assert dictionary(first)["mr_sets"]["media"]["counted_value"] == 1
+
+
+def test_longer_codes_of_large_tables_are_not_cut_to_real_ones(tmp_path: Path) -> None:
+    upload = pa.table(
+        {
+            "order": [f"T{i:06d}" for i in range(ROWS)],
+            "answer": ["yes", "no", "perhaps"] * (ROWS // 3),
+            "amount": [i / 7 for i in range(ROWS)],
+        }
+    )
+    clean = clean_table(upload)
+    rng, span = np.random.default_rng(0), RowSpan(0, 100_000, 3)
+    rows = restore(clean.table, clean.schema, rng=rng, span=span)
+    write_tables([rows], tmp_path / "rows.sav")
+    columns, _ = pyreadstat.read_sav(tmp_path / "rows.sav", output_format="dict")
+    assert list(columns["order"]) == rows.column("order").to_pylist()
+    assert min(map(len, columns["order"])) > len("T000000")
 
 
 def test_names_that_spss_does_not_accept_become_labels(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ Ints = npt.NDArray[np.int64]
 ATTEMPTS = 8
 ROOM = 4
 """Possible codes for each one that is needed, so that few of them are real ones."""
+CODE = "synthetic-{}"
+CODE_BYTES = 16
+"""A code without a form, and its random bytes, which are written as hexadecimal digits."""
 DOMAINS = ("example.org", "example.com", "example.net")
 STREETS = {
     "en": "{} Street", "de": "{}straße", "fr": "rue {}", "es": "Calle {}", "it": "Via {}",
@@ -106,6 +109,20 @@ class Inventor:
             left = left[~safe]
         return out
 
+    def width(self, column: ColumnSchema) -> int:
+        """Return the most bytes that an invented code of a column may have.
+
+        A file format that cuts longer ones would turn them into real codes.
+        """
+        if not column.masks:
+            return len(CODE.format("")) + 2 * CODE_BYTES
+        longest = [widened(_places(mask, False), self._codes_needed) for mask in column.masks]
+        return max(sum(max(len(x.encode()) for x in place) for place in one) for one in longest)
+
+    @property
+    def _codes_needed(self) -> int:
+        return ATTEMPTS * ROOM * max(self.span.total, 1000)
+
     def _drawer(
         self, column: ColumnSchema, number: int, as_number: bool
     ) -> Callable[[Ints, int], Words]:
@@ -121,7 +138,7 @@ class Inventor:
                 return lambda rows, _: self._streets(column, rows)
             case "url" | "ip" | "mac" as kind:
                 return lambda rows, _: self._machines(kind, rows.size)
-        return lambda rows, _: _objects([f"synthetic-{self._hex(16)}" for _ in rows])
+        return lambda rows, _: _objects([CODE.format(self._hex(CODE_BYTES)) for _ in rows])
 
     def _is_real(self, column: ColumnSchema, words: Words) -> npt.NDArray[np.bool_]:
         listed: list[str] = words.tolist()
@@ -184,7 +201,7 @@ class Inventor:
         form = self.rng.choice(len(shares), size=rows.size, p=shares / shares.sum())
         out: Words = np.full(rows.size, None, dtype=object)
         for i, one in enumerate(forms):
-            letters = widened(one, ATTEMPTS * ROOM * max(self.span.total, 1000))
+            letters = widened(one, self._codes_needed)
             zone = possible(letters) // ATTEMPTS
             chosen = np.flatnonzero(form == i)
             index = self.span.first + rows[chosen] + attempt * min(zone, 1 << 60)

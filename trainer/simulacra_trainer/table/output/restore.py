@@ -80,16 +80,20 @@ def restore(
             array = pa.nulls(rows, kind)
         arrays.append(array)
         field = with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
-        fields.append(_described(field, column))
+        width = inventor.width(column) if column.kind == "identifier" else 0
+        fields.append(_described(field, column, width))
     return pa.Table.from_arrays(arrays, schema=with_sets(pa.schema(fields), schema.sets))
 
 
-def _described(field: pa.Field, column: ColumnSchema) -> pa.Field:
-    """Return the field with the labels and codes of the upload, and the width of its texts."""
+def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
+    """Return the field with the labels and codes of the upload, and the width of its texts.
+
+    least: bytes that its texts need.
+    """
     declared = column.declared or Declared(label=column.label)
     if is_text(field.type) and not declared.codes:
-        words = [level.value for level in column.levels] or [mask.form for mask in column.masks]
-        width = max((len(word.encode()) for word in words), default=1)
+        words = [level.value for level in column.levels]
+        width = max((len(word.encode()) for word in words), default=max(least, 1))
         if column.kind == "multi":
             ends = len(column.separator or "") + 1
             width = sum(len(word.encode()) + ends for word in words)
