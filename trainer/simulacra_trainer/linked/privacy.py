@@ -21,13 +21,13 @@ from simulacra_trainer.linked.history import MARK, Ints, Mean
 from simulacra_trainer.linked.model import LinkedModel, Methods, fit_linked
 from simulacra_trainer.linked.tables import ROWS, LinkedTables, whole_numbers
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
+from simulacra_trainer.strengths import weakest_passing
 
 STRENGTHS = (
     (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (5.0, 0.7), (8.0, 0.5), (15.0, 0.35), (40.0, 0.35)
 )  # fmt: skip
 """Penalty of the forests and scale of their log-linear regressions, weakest first."""
 START = 2
-TOLERANCE = 0.01
 MAX_HALF_ROWS = 10_000
 PERSONS_DRAWN = 4
 """Synthetic persons a person of the seen half, up to MAX_DRAWN."""
@@ -86,23 +86,11 @@ def tune_linked(tables: LinkedTables, order: Sequence[str], *, seed: int) -> Lin
     options = {PENALTY: STRENGTHS[START][0], SCALE: STRENGTHS[START][1]}
     first = fit_linked(pairs[0][0], order, options, None)
     models = [first, *(fit_linked(seen, order, options, first.methods) for seen, _ in pairs[1:])]
-    tried: dict[int, LinkedTuning] = {}
 
-    def passes(i: int) -> bool:
-        tried[i] = _tested(models, pairs, STRENGTHS[i], first.methods, seed)
-        return tried[i].passes
+    def test(i: int) -> LinkedTuning:
+        return _tested(models, pairs, STRENGTHS[i], first.methods, seed)
 
-    low, high = (-1, START) if passes(START) else (START, len(STRENGTHS) - 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if passes(middle) else (middle, high)
-    if high not in tried:
-        passes(high)
-    if tried[high].passes:
-        return tried[high]
-    # A strength that does not lower the share would cost fidelity for nothing.
-    enough = min(one.share for one in tried.values()) + TOLERANCE
-    return tried[min(i for i, one in tried.items() if one.share <= enough)]
+    return weakest_passing(len(STRENGTHS), START, test)
 
 
 def _pairs(tables: LinkedTables, seed: int) -> list[tuple[LinkedTables, LinkedTables]]:

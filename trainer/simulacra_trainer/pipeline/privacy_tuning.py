@@ -8,6 +8,7 @@ the copying test allows.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,6 +30,7 @@ from simulacra_trainer.pipeline.disclosure import (
 )
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows, exchanged_halves
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
+from simulacra_trainer.strengths import TOLERANCE, weakest_passing
 
 PENALTIES = (
     1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0
@@ -37,7 +39,6 @@ PENALTIES = (
 distributions. Such tables pass near the end, where a step costs most realism, so steps are small.
 """
 START = PENALTIES.index(3.0)
-TOLERANCE = 0.01
 STRENGTHS = ((2.0, 2.0), (1.5, 2.5), (1.0, 3.0), (0.7, 5.0), (0.5, 10.0), (0.35, 22.0))
 """Scale of log-linear regressions, and the penalty of the columns that keep trees beside them."""
 
@@ -147,25 +148,17 @@ def _search_penalty(
     }
     if "loglinear" in methods.values():
         return _search_scale(models, pairs, schema, order, methods, seed, strict, progress)
-    tried: dict[int, PrivacyTuning] = {}
+    done = itertools.count(1)
 
-    def passes(i: int) -> bool:
+    def test(i: int) -> PrivacyTuning:
         penalty = penalties[i]
         drawn = _draw(models, pairs, penalty, DEFAULT_SCALE, seed)
         share, error = _mean_share(drawn, schema, seed)
         above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        rows, others = drawn[0], drawn[1:]
-        tried[i] = PrivacyTuning(penalty, share, error, above, rows, others, methods)
-        progress(min(len(tried) / 5, 0.99))
-        return tried[i].passes
+        progress(min(next(done) / 5, 0.99))
+        return PrivacyTuning(penalty, share, error, above, drawn[0], drawn[1:], methods)
 
-    low, high = (-1, START) if passes(START) else (START, len(penalties) - 1)
-    while high - low > 1:  # the share falls with the penalty
-        middle = (low + high + 1) // 2
-        low, high = (low, middle) if passes(middle) else (middle, high)
-    if high not in tried:
-        passes(high)
-    return tried[_cheapest(tried)]
+    return weakest_passing(len(penalties), START, test)
 
 
 def _search_scale(
@@ -288,15 +281,3 @@ def _copies_above(rows: HalfModelRows, schema: TableSchema) -> float:
     unseen = rows.halves.unseen.num_rows
     rate = (base * unseen + 1.0) / (unseen + 2.0)
     return copies - base - float(np.sqrt(rate * (1.0 - rate) / unseen))
-
-
-def _cheapest(tried: dict[int, PrivacyTuning]) -> int:
-    """Return the index of the smallest penalty that passes, else that of about the lowest share.
-
-    A higher penalty that does not lower the share would cost fidelity for nothing; the report says
-    that the bar is missed.
-    """
-    if passing := [i for i, result in tried.items() if result.passes]:
-        return min(passing)
-    enough = min(result.share for result in tried.values()) + TOLERANCE
-    return min(i for i, result in tried.items() if result.share <= enough)
