@@ -25,6 +25,7 @@ from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.report.columns import FloatArray
 from simulacra_trainer.report.neighbors import nearest, place
 from simulacra_trainer.table.clean import CleanTable, clean_table
 
@@ -122,13 +123,39 @@ def shape(
     }
 
 
-def told_apart(seen: CleanTable, unseen: CleanTable, drawn: pa.Table) -> float:
-    """Return the AUC of the nearest synthetic person as a sign that a person was in the table."""
-    tables = [linked_tables(one.table, one.schema) for one in (seen, unseen, clean_table(drawn))]
-    people = [person_table(tables[0], one.subjects, one.events, one.who) for one in tables]
-    near, far, synthetic = place(people[0], people, people[0].column_names)
-    inside, outside = nearest(near, synthetic)[0], nearest(far, synthetic)[0]
-    return float((inside[:, None] < outside).mean() + 0.5 * (inside[:, None] == outside).mean())
+def distances(halves: list[CleanTable], seen: int, drawn: pa.Table) -> list[FloatArray]:
+    """Return how far the persons of each half are from the nearest synthetic person, [persons].
+
+    seen: the half that the model has learned from.
+    """
+    tables = [linked_tables(one.table, one.schema) for one in (*halves, clean_table(drawn))]
+    people = [person_table(tables[seen], one.subjects, one.events, one.who) for one in tables]
+    *real, synthetic = place(people[seen], people, people[seen].column_names)
+    return [nearest(half, synthetic)[0] for half in real]
+
+
+def told_apart(inside: FloatArray, outside: FloatArray, draws: int = 200) -> tuple[float, float]:
+    """Return the AUC of nearness as a sign that a person was in the table, and its standard error.
+
+    Each person is measured twice: from rows of the model that has seen it, and of the other. So
+    unusual persons, who are far from everybody, do not blur the comparison.
+
+    Args:
+        inside: distances from the model that has seen the person, float64 [persons].
+        outside: from the other, of the same persons.
+        draws: resamples of persons for the standard error.
+    """
+    rng = np.random.default_rng(0)
+    resampled = [rng.integers(inside.size, size=inside.size) for _ in range(draws)]
+    error = np.std([_auc(inside[who], outside[who]) for who in resampled])
+    return _auc(inside, outside), float(error)
+
+
+def _auc(inside: FloatArray, outside: FloatArray) -> float:
+    ranked = np.sort(outside)
+    farther = ranked.size - np.searchsorted(ranked, inside, "right")
+    ties = ranked.size - np.searchsorted(ranked, inside, "left") - farther
+    return float((farther + 0.5 * ties).mean() / ranked.size)
 
 
 CASES = {
@@ -151,7 +178,7 @@ def generated(clean: CleanTable, persons: int) -> tuple[TrainedModel, pa.Table]:
 def main(name: str, seed: str = "7") -> None:
     """Learn from each half of the persons, and print the figures of both as JSON.
 
-    The attack is averaged over both, because one half may hold more unusual persons.
+    The attack compares both, because one half may hold more unusual persons.
     """
     make, person, *measured = CASES[name]
     table = make(np.random.default_rng(int(seed)))
@@ -160,11 +187,11 @@ def main(name: str, seed: str = "7") -> None:
     halves = [table[first], table[~first]]
     clean = [clean_table(pa.Table.from_pandas(half, preserve_index=False)) for half in halves]
     real = {word for column in HIDDEN if column in table for word in table[column]}
-    aucs = []
+    near = []
     for i in range(2):
         began = time.monotonic()
         model, drawn = generated(clean[i], 4 * people.size)
-        aucs.append(told_apart(clean[i], clean[1 - i], drawn))
+        near.append(distances(clean, i, drawn))
         frame = drawn.to_pandas()
         found = {
             "seconds": round(time.monotonic() - began, 1),
@@ -173,10 +200,11 @@ def main(name: str, seed: str = "7") -> None:
             "linked_rows": shape(frame, person, *measured),
             "tuning": model.report["linked"],
             "real_identifiers": int(sum(frame[c].isin(real).sum() for c in HIDDEN if c in frame)),
-            "linkage_auc": aucs[-1],
         }
         print(json.dumps(found, default=lambda value: round(float(value), 4)))
-    print(json.dumps({"linkage_auc": float(np.mean(aucs))}))
+    inside, outside = (np.concatenate([near[i ^ j][i] for i in range(2)]) for j in range(2))
+    auc, error = told_apart(inside, outside)
+    print(json.dumps({"linkage_auc": round(auc, 4), "standard_error": round(error, 4)}))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_crds.contract.tasks import (
     MODEL_PREFIX,
     REQUEST,
@@ -22,6 +23,7 @@ from simulacra_crds.contract.tasks import (
 )
 from simulacra_trainer.linked.history import History, Running, last_name
 from simulacra_trainer.linked.privacy import person_schema, person_table
+from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, STEP, linked_tables
 from simulacra_trainer.pipeline import linked_rows
 from simulacra_trainer.pipeline.fit import fit_model, fit_steps
@@ -240,6 +242,46 @@ def test_wave_panel_keeps_each_wave_once_and_long_histories_end() -> None:
     left = np.array([3.0, 0.0])
     # A start too late for the rows that follow is moved, a step beyond the last wave too.
     assert tables.axis.fitting(np.array([2.0, 9.0]), np.array([2.0, 2.0]), left).tolist() == [0, 3]
+
+
+def of_persons(**columns: np.ndarray) -> tuple[pa.Table, TableSchema]:
+    table = pa.table(columns)
+    kinds = [(name, "integer" if np.issubdtype(v.dtype, np.integer) else "numeric")
+             for name, v in columns.items()]  # fmt: skip
+    schemas = [
+        ColumnSchema(name=name, kind=kind, storage=str(table.schema.field(name).type))
+        for name, kind in kinds
+    ]
+    return table, TableSchema(rows=table.num_rows, columns=schemas)
+
+
+def test_neighboring_ages_are_as_frequent_in_what_is_learned() -> None:
+    rng = np.random.default_rng(4)
+    age = rng.integers(18, 80, 400)
+    table, schema = of_persons(age=age)
+    smooth = with_smooth_numbers(table, schema)
+    assert smooth.equals(with_smooth_numbers(table, schema))
+    learned = smooth.column("age").to_numpy()
+    assert (learned.min(), learned.max()) == (age.min(), age.max())
+    assert abs(learned - age).max() < 5
+    assert np.corrcoef(learned, age)[0, 1] > 0.995
+    assert abs(learned.mean() - age.mean()) < 0.5
+    before, after = (np.bincount(of, minlength=80)[18:] for of in (age, learned))
+    assert after.std() < before.std() / 1.8
+
+
+def test_round_amounts_and_columns_that_decide_others_stay_as_they_are() -> None:
+    rng = np.random.default_rng(4)
+    born = rng.integers(1940, 2005, 400)
+    income = np.where(rng.random(400) < 0.8, 500 * rng.integers(2, 9, 400), 0) * 1.0
+    income[:9] += rng.random(9)
+    table, schema = of_persons(born=born, half=born // 2, income=income)
+    assert with_smooth_numbers(table, schema).equals(table)
+    bound = RelationSchema(kind="not_above", column="age", of=["born"])
+    table, schema = of_persons(born=born, age=rng.integers(18, 80, 400))
+    free, bounded = schema, schema.model_copy(update={"relations": [bound]})
+    assert not with_smooth_numbers(table, free).equals(table)
+    assert with_smooth_numbers(table, bounded).equals(table)
 
 
 def test_copied_persons_are_found_by_their_summaries() -> None:

@@ -17,6 +17,7 @@ from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHOD
 from simulacra_trainer.families.forest.grow import Method
 from simulacra_trainer.families.forest.store import OUTLINE
 from simulacra_trainer.linked.history import MARK, Ints, Running
+from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import (
     MAX_ROWS_A_PERSON,
     POSITION,
@@ -154,7 +155,7 @@ def fit_linked(
     rest = sorted(set(tables.varying) - set(front), key=place.__getitem__)
     return LinkedModel(
         tables,
-        _fit(tables.subjects, tables.subject_schema, [*attributes, *inner], options, of_subjects),
+        _fit(_smoothed(tables), tables.subject_schema, [*attributes, *inner], options, of_subjects),
         _fit(tables.events, tables.event_schema, [*front, *rest], options, of_events, given),
     )
 
@@ -177,9 +178,13 @@ def load_linked(directory: Path, table: pa.Table, schema: TableSchema) -> Linked
         raise ModelFileError("the model has linked rows, but its schema has no subject")
     return LinkedModel(
         tables,
-        FOREST.load(directory, tables.subjects, tables.subject_schema, SUBJECTS),
+        FOREST.load(directory, _smoothed(tables), tables.subject_schema, SUBJECTS),
         FOREST.load(directory, tables.events, tables.event_schema, EVENTS),
     )
+
+
+def _smoothed(tables: LinkedTables) -> pa.Table:
+    return with_smooth_numbers(tables.subjects, tables.subject_schema)
 
 
 def _fit(

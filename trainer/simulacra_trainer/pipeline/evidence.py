@@ -42,7 +42,10 @@ UNMEASURED = "The model was fit by an earlier version. Fit it again to measure w
 FEW_TREATED = (
     "Too few respondents have the values of the intervention, so rows come from the model."
 )
-LINKED = "What linked rows are worth is not measured yet."
+LINKED = (
+    "Rows of a person are not independent, so no one weight is right for linked rows. Use ordinary"
+    " rows for intervals."
+)
 SELECTED = "Conditions and interventions together were not measured."
 UNBACKED = "No respondents meet the conditions, so rows come from the model."
 
