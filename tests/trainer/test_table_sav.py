@@ -84,6 +84,7 @@ def test_the_dictionary_of_an_spss_file_comes_back(upload: Path, tmp_path: Path)
     out = tmp_path / "rows.sav"
     write_tables([rows_of(clean)], out)
     assert dictionary(out) == dictionary(upload)
+    assert pyreadstat.read_sav(out, metadataonly=True)[1].number_rows == ROWS
 
 
 def test_codes_stand_for_words_again(upload: Path, tmp_path: Path) -> None:

@@ -160,7 +160,8 @@ class Download:
     def _render(self) -> Iterator[bytes]:
         """Authenticate all parts, then return the rendered file of their rows."""
         parts = [self._verified(part, 0, part.bytes) for part in self._parts]
-        rows = render(map(b"".join, parts), self._format, safe=self._safe)
+        joined = map(b"".join, parts)
+        rows = render(joined, self._format, safe=self._safe, rows=self.rows)
         return itertools.chain((next(rows, b""),), rows)
 
     def _verified(self, part: Artifact, start: int, end: int) -> Iterator[bytes]:

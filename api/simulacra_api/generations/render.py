@@ -44,7 +44,9 @@ class _Sink:
         return b"".join(chunks)
 
 
-def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -> Iterator[bytes]:
+def render(
+    parts: Iterable[bytes], file_format: Format, *, safe: bool = False, rows: int | None = None
+) -> Iterator[bytes]:
     """Yield the file of all rows, in the order of the parts.
 
     Args:
@@ -53,6 +55,7 @@ def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -
             upload), arrow (IPC file, dictionaries written out), sav (SPSS, with labels and missing
             codes), xlsx (typed cells and a sheet of labels) or parquet (zstd).
         safe: put a single quote before texts of a CSV that a spreadsheet would run.
+        rows: of all parts, which the header of a .sav file tells.
 
     Raises:
         pyarrow.ArrowInvalid: for a part that is not Parquet or has another schema.
@@ -63,7 +66,7 @@ def render(parts: Iterable[bytes], file_format: Format, *, safe: bool = False) -
         source = pyarrow.parquet.ParquetFile(pa.BufferReader(part))
         if writer is None:
             schema = _written_schema(source.schema_arrow, file_format, safe)
-            writer = _open_writer(sink, schema, file_format)
+            writer = _open_writer(sink, schema, file_format, rows)
         for batch in source.iter_batches(BATCH_ROWS):
             writer.write_batch(_as_written(batch, file_format, safe).cast(schema))
             if data := sink.take():
@@ -95,13 +98,13 @@ def _written_schema(schema: pa.Schema, file_format: Format, safe: bool) -> pa.Sc
     return pa.schema(plain, schema.metadata)
 
 
-def _open_writer(sink: _Sink, schema: pa.Schema, file_format: Format) -> Any:
+def _open_writer(sink: _Sink, schema: pa.Schema, file_format: Format, rows: int | None) -> Any:
     if file_format == "csv":
         return pyarrow.csv.CSVWriter(sink, schema)
     if file_format == "arrow":
         return pa.ipc.new_file(sink, schema)
     if file_format == "sav":
-        return SavWriter(sink, schema)
+        return SavWriter(sink, schema, -1 if rows is None else rows)
     if file_format == "xlsx":
         return XlsxWriter(sink, schema)
     return pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd")

@@ -25,6 +25,8 @@ from simulacra_crds.contract.sav_records import (
 )
 
 MAX_NAME = 64
+CASES_AT = 80
+"""Where a file holds its number of rows."""
 USUAL_TEXT = 64
 """Bytes of a text whose width is not declared."""
 EPOCH_SECONDS = 12_219_379_200
@@ -46,14 +48,18 @@ class SavWriter:
     Numbers, booleans, dates, times and words with declared codes are numeric variables; other words
     are texts of at most 255 bytes, and longer ones are cut. Multiple-response sets come from the
     schema's metadata.
+
+    rows: of the whole file, -1 if not known yet. IBM's I/O module reads no file without it, so
+    whoever can seek writes `case_count` at CASES_AT in the end.
     """
 
-    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+    def __init__(self, sink: Sink, schema: pa.Schema, rows: int = -1) -> None:
         self._sink = sink
+        self._written = 0
         self._variables = variables_of(schema)
         form = "".join(f"{v.segments * 8}s" if v.width else "d" for v in self._variables)
         self._row = struct.Struct("<" + form)
-        sink.write(dictionary(self._variables, sets_of(schema), datetime.now(UTC)))
+        sink.write(dictionary(self._variables, sets_of(schema), datetime.now(UTC), rows))
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         """Append the rows of a batch."""
@@ -61,12 +67,18 @@ class SavWriter:
             list(_cells(column, variable))
             for column, variable in zip(batch.columns, self._variables, strict=True)
         ]
+        self._written += batch.num_rows
         self._sink.write(b"".join(self._row.pack(*row) for row in zip(*columns, strict=True)))
 
     def write_table(self, table: pa.Table) -> None:
         """Append the rows of a table."""
         for batch in table.combine_chunks().to_batches():
             self.write_batch(batch)
+
+    @property
+    def case_count(self) -> bytes:
+        """The number of rows so far, as the file holds it."""
+        return struct.pack("<i", self._written)
 
     def close(self) -> None:
         """Do nothing: a file ends with its last row."""

@@ -62,12 +62,14 @@ class Variable:
         return max(-(-self.width // 8), 1)
 
 
-def dictionary(variables: Sequence[Variable], sets: Iterable[AnswerSet], made: datetime) -> bytes:
-    """Return the file up to the data, which are not compressed and of any number of rows."""
+def dictionary(
+    variables: Sequence[Variable], sets: Iterable[AnswerSet], made: datetime, rows: int
+) -> bytes:
+    """Return the file up to the data, which are not compressed; rows is -1 if not known yet."""
     size = sum(variable.segments for variable in variables)
     parts = [
         b"$FL2" + _PRODUCT.ljust(60),
-        struct.pack("<5id", 2, size, 0, 0, -1, 100.0),
+        struct.pack("<5id", 2, size, 0, 0, rows, 100.0),
         made.strftime("%d %b %y%H:%M:%S").encode("ascii") + b" " * 64 + b"\0" * 3,
         *map(_variable, variables),
         *_labels(variables),

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from simulacra_crds.contract.cell_text import csv_batch, csv_schema
-from simulacra_crds.contract.sav import SavWriter
+from simulacra_crds.contract.sav import CASES_AT, SavWriter
 from simulacra_crds.contract.xlsx import XlsxWriter
 
 SUFFIXES = (".parquet", ".csv", ".arrow", ".sav", ".xlsx")
@@ -67,6 +67,9 @@ class _Closing:
 
     def close(self) -> None:
         self._writer.close()
+        if isinstance(self._writer, SavWriter):
+            self._file.seek(CASES_AT)
+            self._file.write(self._writer.case_count)
         self._file.close()
 
 
