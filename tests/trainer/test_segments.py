@@ -9,12 +9,15 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.segment_shares import answers_of, check_segments
 from simulacra_crds.contract.tasks import BoostRequest, GenerateRequest
+from simulacra_crds.contract.verdicts import worth_of
+from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.segment_estimate import SegmentColumn
 from simulacra_trainer.pipeline.fit import TrainedModel
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, certify
 from simulacra_trainer.segments.estimate import PRIVATE, certify_segments
+from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.survey_weights import Floats
 from simulacra_trainer.table.errors import InputError
 from trainer_tables import clean, levels_column
@@ -45,18 +48,23 @@ def rank(gain: Floats) -> np.ndarray:
 @pytest.mark.parametrize("ways", [1, 2])
 def test_intervals_hold_the_truth_and_verdicts_keep_their_word(ways: int) -> None:
     covered = []
-    better: list[tuple[float, float]] = []
+    better: list[tuple[float, float, float]] = []
     for seed in range(240 // ways**2):
         successes, respondents, groups, truth = drawn(seed, ways)
         found = certify(successes, respondents, groups)
         covered += [*((found.low <= truth) & (truth <= found.high))]
         boosted = rank(found.gain) == 2
-        own = (found.own_share - truth) ** 2
-        better += [*zip(own[boosted], ((found.share - truth) ** 2)[boosted], strict=True)]
+        errors = np.stack([
+            (found.own_share - truth) ** 2,
+            (found.share - truth) ** 2,
+            found.share * (1.0 - found.share) / found.worth,
+        ])  # fmt: skip
+        better += [*map(tuple, errors[:, boosted].T)]
     assert len(better) > 100
     assert 0.93 <= np.mean(covered) <= 0.98
-    own_error, error = np.mean(better, axis=0)
+    own_error, error, claimed = np.mean(better, axis=0)
     assert own_error / error > BOOSTED
+    assert error <= claimed
 
 
 @pytest.mark.parametrize("ways", [1, 2])
@@ -178,6 +186,34 @@ def test_rows_under_the_conditions_agree_with_the_certified_shares(trained: Trai
     assert set(rows["city"]) == {"fay"}
     for level, share in wanted.items():
         assert rows["segment"].count(level) / 500 == pytest.approx(share, abs=0.002)
+    assert plan.evidence is not None
+    assert plan.evidence.basis == "segment"
+    assert plan.evidence.classes == []
+    answered = sum(wanted.values())
+    certified = min(share.worth for share in result.shares) / answered
+    ratio = trained.report["worth"]["ratio"]
+    draws = min(500.0, plan.attainment.effective_sample_size)
+    assert plan.evidence.worth == pytest.approx(worth_of(certified, draws, ratio), rel=1e-3)
+
+
+def test_only_the_certified_shares_of_a_segment_have_their_worth(trained: TrainedModel) -> None:
+    result = certify_segments(trained, asked(["segment"], city=["fay"]))
+    assert result.conditions is not None
+    certified = result.conditions.categorical
+    worth = certified_worth(trained, result.conditions)
+    assert worth == pytest.approx(min(share.worth for share in result.shares), rel=1e-6)
+    rounded = {level: round(share, 4) for level, share in certified["segment"].items()}
+    moved = {**rounded, "none": rounded["none"] - 0.05, "loyal": rounded["loyal"] + 0.05}
+    few = {level: rounded[level] for level in ("none", "loyal")}
+    city = {"city": {"fay": 1.0}}
+    for shares, expected in (
+        ({**city, "segment": rounded}, worth),
+        ({**city, "segment": moved}, None),
+        ({**city, "segment": few}, None),
+        ({"segment": rounded}, None),
+        (city, None),
+    ):
+        assert certified_worth(trained, ConditionSet(categorical=shares)) == expected
 
 
 def test_a_column_without_levels_lists_each_and_has_no_conditions(trained: TrainedModel) -> None:

@@ -16,7 +16,7 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import Floats, effective_rows, row_weights
 
-Basis = Literal["n", "survey weights", "persons", "backing", "do", "not measured"]
+Basis = Literal["n", "survey weights", "persons", "backing", "segment", "do", "not measured"]
 """Where the number of respondents comes from."""
 Z95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""

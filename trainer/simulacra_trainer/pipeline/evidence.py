@@ -5,7 +5,7 @@ The weight is one number for all rows: weights that differ by row would undo con
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from simulacra_trainer.evidence import (
 )
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.survey_weights import row_weights
 
 EVIDENCE_WEIGHT = "evidence_weight"
@@ -82,7 +83,7 @@ class Evidence(KubeModel):
         basis: where the number of respondents comes from.
         reason: why there is no worth.
         for_inference: whether the model kept enough of the dependences.
-        classes: of conditioned columns.
+        classes: of conditioned columns; none where the conditions are a segment's certified shares.
         sentence: what to tell whoever gets the rows.
     """
 
@@ -137,6 +138,8 @@ def weigh(
         draws = min(draws, max(attainment.effective_sample_size, 1.0))
     worth = worth_of(behind, draws, ratio)
     for_inference = ratio >= INFERENCE_RATIO
+    # Certified shares are known better than by the respondents of their classes.
+    asked = request.conditions.categorical if basis != "segment" else ()
     return Evidence(
         column=column,
         rows=rows,
@@ -146,7 +149,7 @@ def weigh(
         design_effect=rows / worth,
         basis=basis,
         for_inference=for_inference,
-        classes=[*_classes(trained, request, given, picks, ratio, worth)],
+        classes=[*_classes(trained, asked, given, picks, ratio, worth)],
         sentence=_sentence(column, rows, request.counterfactual, worth, for_inference),
     )
 
@@ -167,6 +170,9 @@ def _respondents(
         )
         return (None if found is None else float(round(found))), "do", FEW_TREATED
     if attainment is not None:
+        certified = certified_worth(trained, request.conditions)
+        if certified is not None:
+            return certified, "segment", UNBACKED
         backing = attainment.backing or 0.0
         people = backing / rows_a_respondent(trained.table, trained.schema)
         return people, "backing", UNBACKED
@@ -225,20 +231,20 @@ def _count(rows: int, counterfactual: bool) -> str:
 
 def _classes(
     trained: TrainedModel,
-    request: GenerateRequest,
+    asked: Iterable[str],
     given: pa.Table | None,
     picks: Ints | None,
     ratio: float,
     worth: float,
 ) -> Iterator[ClassWorth]:
-    """Yield the classes of the columns with conditions on shares, largest first."""
+    """Yield the classes of columns with conditions on shares, largest first."""
     if given is None or picks is None:
         return
     drawn = np.bincount(picks, minlength=given.num_rows).astype(np.float64)
     weights = row_weights(trained.table, trained.schema)
     real = np.ones(trained.table.num_rows) if weights is None else weights
     persons = persons_in(trained.table, trained.schema)
-    for name in request.conditions.categorical:
+    for name in asked:
         codes, levels = _codes(given.column(name))
         shares = np.bincount(codes, drawn, minlength=len(levels)) / drawn.sum()
         real_codes, real_levels = _codes(trained.table.column(name))

@@ -20,6 +20,9 @@ SLIGHTLY = 1.1
 SHORT = 20.0
 WIDENING = 1.15
 """One-way intervals under SHORT respondents are this much too short (ADR 0065)."""
+MOST_GAIN = {1: 2.5, 2: 5.0}
+"""Worth over respondents that is said at most, by questions of the segmentation: above it less was
+found than would be said (ADR 0071)."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class CertifiedShares:
     Attributes:
         respondents: effective number.
         share, low, high: certified share and its interval, 0..1.
-        worth: respondents that would give an interval of this width.
-        gain: worth over respondents, with the caution that a verdict needs.
+        worth: respondents of a simple survey that would know the share as well, judged with spreads
+            as large as the data allow.
+        gain: worth over respondents; 1 where they are no better or few.
         pooled: whether the figures are pooled; else they are the respondents' own.
         own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below FEW.
     """
@@ -72,8 +76,9 @@ def certify(
     low = np.where(np.where(few, ~mostly, successes <= 0), 0.0, low)
     high = np.where(np.where(few, mostly, successes >= respondents), 1.0, high)
     binomial = posterior.share * (1.0 - posterior.share)
-    worth = binomial / (posterior.deviation * short) ** 2
     gain = binomial / (posterior.cautious * short) ** 2 / np.maximum(respondents, 1e-9)
+    gain = np.minimum(gain, MOST_GAIN[len(groups)])
+    worth = gain * respondents
     better = (gain >= SLIGHTLY) & (high - low < own_high - own_low)
     pooled = few | better
     return CertifiedShares(

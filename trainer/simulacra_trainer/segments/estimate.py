@@ -62,7 +62,7 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         for question in request.questions
         for column, level in answers_of(question, schema)
     ]
-    found = _certify(trained, cells, answers, len(listed) * len(answers))
+    found = certify_answers(trained, cells, answers, len(listed) * len(answers))
     shares = [
         share_of(columns, levels, answer, found[answer], cells.at(levels))
         for levels in listed
@@ -72,11 +72,11 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
     if len(listed) == 1:
         at = cells.at(listed[0])
         named = dict(zip(columns, listed[0], strict=True))
-        conditions = _conditions(trained, cells, named, found, at)
+        conditions = conditions_of(trained, cells, named, found, at)
     return SegmentResult(summary=_summary(shares), shares=shares, conditions=conditions)
 
 
-def _certify(
+def certify_answers(
     trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer], intervals: int
 ) -> dict[Answer, CertifiedShares]:
     """Return the certified shares of each answer; a column is coded once for all its levels."""
@@ -158,7 +158,7 @@ def _summary(shares: Sequence[SegmentShare]) -> SegmentSummary:
     )
 
 
-def _conditions(
+def conditions_of(
     trained: TrainedModel,
     cells: Segmentation,
     named: Mapping[str, str],
@@ -175,7 +175,7 @@ def _conditions(
     for (_, column, level), certified in found.items():
         by_column.setdefault(column, {})[level] = float(certified.share[at])
     for column, shares in by_column.items():
-        answered = float(_answered(trained, cells, column)[at])
+        answered = float(answered_shares(trained, cells, column)[at])
         total = sum(shares.values())
         # The levels of one column were estimated one by one: together they are the whole.
         scale = answered / total if len(shares) > 1 and total > 0 else answered
@@ -183,7 +183,8 @@ def _conditions(
     return ConditionSet(categorical=categorical)
 
 
-def _answered(trained: TrainedModel, cells: Segmentation, column: str) -> Floats:
+def answered_shares(trained: TrainedModel, cells: Segmentation, column: str) -> Floats:
+    """Return the pooled share of each cell that answered a question, float64 [cells]."""
     known = trained.table.column(column).is_valid().to_numpy()
     if known.all():
         return np.ones(cells.size)

@@ -46,13 +46,11 @@ class PooledShares:
 
     Attributes:
         share: posterior mean, 0..1.
-        deviation: posterior standard deviation of the share.
-        cautious: the same with spreads as large as the data allow.
+        cautious: posterior standard deviation of the share with spreads as large as the data allow.
         logit, logit_deviation: mean and standard deviation of the logit.
     """
 
     share: Floats
-    deviation: Floats
     cautious: Floats
     logit: Floats
     logit_deviation: Floats
@@ -145,8 +143,8 @@ def pool_shares(successes: Floats, respondents: Floats, groups: Sequence[Indices
     total = posterior.variance + (posterior.mean - mean) ** 2
     deviation = np.sqrt(np.maximum(posterior.probability @ total, 1e-9))
     cautious = np.sqrt(np.maximum(_upper(total, posterior.probability), deviation**2))
-    share, spread = _moments(mean, deviation)
-    return PooledShares(share, spread, _moments(mean, cautious)[1], mean, deviation)
+    share, _ = _moments(mean, deviation)
+    return PooledShares(share, _moments(mean, cautious)[1], mean, deviation)
 
 
 def _solve(

@@ -1,0 +1,61 @@
+"""What rows are worth that agree with the certified shares of a segment.
+
+The conditions of a generation say nothing of where they come from, and a worth that a client sent
+could not be trusted. So the shares are certified again, some milliseconds each: conditions that ask
+for one segment and just its certified shares have the worth of these.
+"""
+
+from __future__ import annotations
+
+from simulacra_crds.contract.segment_shares import MAX_SHARES, check_segments
+from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.segments.cells import segmentation
+from simulacra_trainer.segments.estimate import answered_shares, certify_answers, conditions_of
+
+SAME = 5e-4
+"""A share that differs by less is the certified one, written with fewer digits."""
+
+
+def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | None:
+    """Return the respondents that rows under these conditions are worth.
+
+    It is the least worth of the certified answers over the share who answered the question, because
+    a question is worth the rows that have an answer to it.
+
+    Args:
+        trained: the model, with its clean table.
+        conditions: with options of several answers as columns of their own.
+
+    Returns:
+        None if the conditions are not a segment of one or two columns and its certified shares.
+    """
+    named: dict[str, str] = {}
+    asked: dict[str, dict[str, float]] = {}
+    for name, shares in conditions.categorical.items():
+        if [*shares.values()] == [1.0]:
+            named[name] = next(iter(shares))
+        else:
+            asked[name] = dict(shares)
+    answers = [(name, name, level) for name, shares in asked.items() for level in shares]
+    if conditions.numeric or not 1 <= len(named) <= 2 or not 1 <= len(answers) <= MAX_SHARES:
+        return None
+    segment = [SegmentColumn(column=name, levels=[level]) for name, level in named.items()]
+    if check_segments(segment, [], trained.schema):
+        return None
+    cells = segmentation(trained.table, trained.schema, [*named])
+    found = certify_answers(trained, cells, answers, len(answers))
+    at = cells.at([*named.values()])
+    certified = conditions_of(trained, cells, named, found, at).categorical
+    if any(
+        abs(share - certified[name][level]) > SAME
+        for name, shares in asked.items()
+        for level, share in shares.items()
+    ):
+        return None
+    return min(
+        min(float(found[name, name, level].worth[at]) for level in shares)
+        / max(float(answered_shares(trained, cells, name)[at]), 1e-9)
+        for name, shares in asked.items()
+    )
