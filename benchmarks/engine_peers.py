@@ -98,13 +98,14 @@ PEERS = {"CART": cart, "GaussianCopula": copula, "TabularARGN": argn}
 
 
 def main() -> None:
-    """Fit, sample as many rows as the training table has, write them, print the times."""
+    """Fit, draw rows, write them, print the times."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("peer", choices=list(PEERS))
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rows", type=int, help="rows to draw; default: of the training table")
     parser.add_argument("--seconds", type=float, default=90.0)
     args = parser.parse_args()
     table = pd.read_parquet(args.train)
@@ -113,7 +114,7 @@ def main() -> None:
     sample = PEERS[args.peer](table, args.seconds)
     fitted = {"fit_wall_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
     began = time.perf_counter()
-    drawn = sample(len(table))
+    drawn = sample(args.rows or len(table))
     rate = len(drawn) / (time.perf_counter() - began)
     drawn[table.columns].to_parquet(args.out, index=False)
     print(json.dumps({**fitted, "rows_per_s": rate}))

@@ -1,0 +1,186 @@
+"""Figures of rows against the population that a survey was drawn from, for `survey.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.families.base import no_progress
+from simulacra_trainer.families.forest import FOREST, METHODS, ForestModel
+from simulacra_trainer.pipeline.disclosure import ATTACK_ROWS
+from simulacra_trainer.relations.compute import without_computed
+from simulacra_trainer.report.attacks import auc, inference, linkage, nearness, points_of
+from simulacra_trainer.report.discriminator import two_sample_auc
+from simulacra_trainer.table.clean import clean_table
+
+Z95 = 1.96
+WEIGHT = "evidence_weight"
+LARGE = 3.0
+"""Coefficients and standard errors from here on are of cells that are nearly empty."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A population and its questions.
+
+    Attributes:
+        table: all people.
+        targets: columns, and the level that counts as 1.
+        segments: pairs of columns.
+        predictors: of every logit.
+    """
+
+    table: pd.DataFrame
+    targets: list[tuple[str, str]]
+    segments: list[tuple[str, str]]
+    predictors: list[str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A sample of a population, and its people who are not in it.
+
+    Attributes:
+        sample: n rows drawn with replacement.
+        people: members of the sample once each; a second survey and controls, n people each; and
+            others, at most 10,000.
+    """
+
+    sample: pd.DataFrame
+    people: dict[str, pd.DataFrame]
+
+
+class Judge:
+    """The figures of rows against one population."""
+
+    def __init__(self, survey: Survey, tools: ModuleType) -> None:
+        self.survey, self.tools = survey, tools
+        whole = survey.table
+        counts = {name: tools.text(whole[name]).value_counts() for name in survey.predictors}
+        self.levels = {name: [*of.index[of > 0.03 * len(whole)]] for name, of in counts.items()}
+        self.coefficients = {
+            target: self.fit(whole, target, np.ones(len(whole)))[0] for target in survey.targets
+        }
+
+    def fit(
+        self, table: pd.DataFrame, target: tuple[str, str], weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients of a target's logit without the intercept, and their errors."""
+        text, predictors = self.tools.text, self.survey.predictors
+        inside = table[target[0]].notna().to_numpy().copy()
+        for name in predictors:
+            if name != target[0]:
+                inside &= text(table[name]).isin(self.levels[name]).to_numpy()
+        used = table[inside]
+        design = self.tools.design(used, predictors, self.levels, target[0])
+        hits = self.tools.hit(used, *target).astype(float)
+        estimate, error = self.tools.logit(design, hits, weights[inside])
+        return estimate[1:], error[1:]
+
+    def logits(self, table: pd.DataFrame, weights: np.ndarray) -> dict[str, list[float]]:
+        """Return the population's coefficients, these rows', and whether intervals cover."""
+        found: dict[str, list[float]] = {"truth": [], "estimate": [], "covered": []}
+        for target, truth in self.coefficients.items():
+            estimate, error = self.fit(table, target, weights)
+            fine = (np.abs(truth) < LARGE) & (error < LARGE)
+            found["truth"] += [*np.where(np.abs(truth) < LARGE, truth, np.nan)]
+            found["estimate"] += [*estimate]
+            found["covered"] += [*(np.abs(estimate - truth) <= Z95 * error)[fine].astype(float)]
+        return found
+
+    def shares(self, table: pd.DataFrame, weights: np.ndarray) -> list[float]:
+        """Return whether the interval of each target's share holds the population's."""
+        covered = []
+        for target in self.survey.targets:
+            known, whole = (of[target[0]].notna().to_numpy() for of in (table, self.survey.table))
+            truth = self.tools.hit(self.survey.table, *target)[whole].mean()
+            count = weights[known].sum()
+            share = np.average(self.tools.hit(table, *target)[known], weights=weights[known])
+            safe = np.clip(share, 0.5 / count, 1.0 - 0.5 / count)
+            covered.append(float(abs(share - truth) <= Z95 * np.sqrt(safe * (1 - safe) / count)))
+        return covered
+
+    def cells(self, table: pd.DataFrame, segment: tuple[str, str]) -> pd.DataFrame:
+        """Return share and count of each target in each cell of a segment."""
+        text, parts = self.tools.text, []
+        keys = [text(table[name]).rename(name) for name in segment]
+        for target in self.survey.targets:
+            if target[0] not in segment:
+                hits = pd.Series(self.tools.hit(table, *target), index=table.index).astype(float)
+                of = hits[table[target[0]].notna()].groupby(keys).agg(["mean", "size"])
+                parts.append(of.assign(target=target[0]).set_index("target", append=True))
+        return pd.concat(parts)
+
+    def slices(self, sample: pd.DataFrame, rows: pd.DataFrame) -> list[list[float]]:
+        """Return respondents and both squared errors of every share of every slice."""
+        found: list[list[float]] = []
+        for segment in self.survey.segments:
+            truth, own, made = (self.cells(of, segment) for of in (self.survey.table, sample, rows))
+            both = truth.join(own, rsuffix="_own").join(made, rsuffix="_made").dropna()
+            both = both[(both["size"] >= 30) & (both.size_made >= 10)]
+            errors = [(both[name] - both["mean"]) ** 2 for name in ("mean_own", "mean_made")]
+            found += np.column_stack([both.size_own, *errors]).tolist()
+        return found
+
+    def figures(self, sample: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return the analyst's figures of rows; of the sample itself where it is the rows."""
+        one = np.ones(len(rows))
+        found: dict[str, Any] = {
+            "shares": self.shares(rows, one),
+            "logit": self.logits(rows, one),
+            "slices": self.slices(sample, rows),
+        }
+        if WEIGHT in rows:
+            weights = rows[WEIGHT].to_numpy(float)
+            found["worth"] = float(weights.sum())
+            found["shares_weighted"] = self.shares(rows, weights)
+            found["logit_weighted"] = self.logits(rows, weights)["covered"]
+        return found
+
+
+def disclosed(parts: Parts, rows: pd.DataFrame, seed: int) -> dict[str, float]:
+    """Return realism and what attackers gain."""
+    frames = [rows, *parts.people.values()]
+    clean = clean_table(pa.Table.from_pandas(pd.concat(frames), preserve_index=False))
+    schema = without_computed(clean.schema)
+    names = [column.name for column in schema.learned()]
+    ends = np.cumsum([0, *map(len, frames)])
+    made, *cut = (clean.table.slice(begin, end - begin) for begin, end in pairwise(ends.tolist()))
+    people = dict(zip(parts.people, cut, strict=True))
+    rng = np.random.default_rng([seed, 2])
+    given = made.slice(0, min(ATTACK_ROWS, people["others"].num_rows))
+    points = points_of(people["members"], [people["members"], people["controls"], given], names)
+    learned = {"rows": given, "second": people["second"]}
+    learned["others"] = people["others"].slice(0, given.num_rows)
+    models = {key: log_linear(of, schema) for key, of in learned.items()}
+    grids = models["others"].grids
+    density = {
+        (key, who): model.log_likelihood(people[who], grids)
+        for key, model in models.items()
+        for who in ("members", "controls")
+    }
+    lost = density["others", "controls"] - density["rows", "controls"]
+    ratios = (density["rows", who] - density["second", who] for who in ("members", "controls"))
+    c2st = two_sample_auc(people["others"], made, names, rng)
+    return {
+        "c2st": float("nan") if c2st is None else c2st,
+        "nats": float(lost.mean()),
+        "nearness": nearness(*points).value,
+        "inference": inference(*points, rng).value,
+        "linkage": linkage(*points, rng).value,
+        "strong": 0.5 + auc(*ratios).value,
+    }
+
+
+def log_linear(rows: pa.Table, schema: TableSchema) -> ForestModel:
+    """Learn regressions of scale 1 in the table's own order."""
+    names = [column.name for column in schema.learned()]
+    options = {METHODS: dict.fromkeys(names, "loglinear")}
+    return FOREST.fit(rows, schema, names, seed=0, options=options, progress=no_progress)
