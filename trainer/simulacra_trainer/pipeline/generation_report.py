@@ -1,7 +1,8 @@
 """The report of a generation: its request, its attainment, and its rows compared with real ones.
 
 The model has seen every real row, so there is no holdout: distances are measured to one half of the
-real rows, beside those of the other half, which show the sampling error. Copies are counted in
+real rows, beside those of the other half, which show the sampling error. Real rows are reweighted
+to the conditions first. Copies are counted in
 these rows; nearness to seen rows and the base rates come from the half-model of the fit. Columns
 with a condition or an intervention are not compared, because they differ on purpose.
 """
@@ -16,12 +17,18 @@ import pyarrow as pa
 from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.contract.verdicts import Verdict, worth_verdict
+from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.privacy import copied_share
-from simulacra_trainer.report.worth import rows_worth
+from simulacra_trainer.report.reweighting import reweighted
+from simulacra_trainer.report.worth import rows_worth, slice_worth
+from simulacra_trainer.survey_weights import row_weights
+
+WEIGHT = "real_weight"
+"""Column of the weights of real rows, with underscores added to avoid a clash."""
 
 
 def report_generation(
@@ -38,11 +45,13 @@ def report_generation(
         plan: its attainment and evidence, over all rows.
         rows: clean rows of the generation, all or a random part; at least one.
     """
-    chosen = expand_conditions(request.conditions, trained.schema).columns()
+    conditions = expand_conditions(request.conditions, trained.schema)
+    chosen = conditions.columns()
     if not request.counterfactual:
         chosen = [*chosen, *request.interventions]
+    real, weight = _comparable(trained, rows, conditions)
     report = build_report(
-        trained.table,
+        trained.table if real is None else real,
         None,
         rows,
         trained.schema,
@@ -50,7 +59,13 @@ def report_generation(
         conditions=plan.attainment,
         seed=request.seed,
         leave_out=set(chosen),
+        weight=weight,
     )
+    if real is None:
+        report |= {"fidelity": None, "marginals": [], "associations": None}
+    report["rows"]["train"] = trained.table.num_rows
+    report["made"]["family"] = trained.family
+    report["weights"] = trained.report.get("weights")
     names = [column.name for column in trained.schema.learned()]
     report["privacy"] = {
         "exact_copies": copied_share(trained.table, rows, names),
@@ -58,7 +73,9 @@ def report_generation(
     }
     report["relations"] = counted(rows, trained.schema)
     report["differential_privacy"] = trained.report.get("differential_privacy")
-    report["worth"] = _worth(trained, plan, rows, names)
+    found = plan.identification
+    report["identification"] = None if found is None else found.model_dump(mode="json")
+    report["worth"] = _worth(trained, plan, rows, names, report["marginals"])
     report["verdicts"] = [*_of_model(trained), _worth_verdict(plan, plan.rows).model_dump()]
     report["asked"] = {
         "rows": plan.rows,
@@ -67,6 +84,7 @@ def report_generation(
         "interventions": dict(request.interventions),
         "counterfactual": request.counterfactual,
         "compared": rows.num_rows,
+        "reweighted": None if weight is None else real is not None,
     }
     return report
 
@@ -84,8 +102,31 @@ def _worth_verdict(plan: Plan, rows: int) -> Verdict:
     return worth_verdict(evidence.worth, evidence.rows, evidence.ratio)
 
 
+def _comparable(
+    trained: TrainedModel, rows: pa.Table, conditions: ConditionSet
+) -> tuple[pa.Table | None, str | None]:
+    """Return the real rows to compare with, and the column of their weights if conditions ask so.
+
+    No rows where the conditions leave too few.
+    """
+    if not conditions.columns():
+        return trained.table, None
+    weight = WEIGHT
+    while weight in trained.table.column_names:
+        weight += "_"
+    weights = row_weights(trained.table, trained.schema)
+    found = reweighted(trained.table, rows, conditions, weights)
+    if found is None:
+        return None, weight
+    return found[0].append_column(weight, pa.array(found[1])), weight
+
+
 def _worth(
-    trained: TrainedModel, plan: Plan, rows: pa.Table, names: list[str]
+    trained: TrainedModel,
+    plan: Plan,
+    rows: pa.Table,
+    names: list[str],
+    columns: list[dict[str, Any]],
 ) -> dict[str, Any] | None:
     """Return what the rows are worth, with the dependences that the model kept; None without."""
     evidence = plan.evidence
@@ -96,6 +137,9 @@ def _worth(
         return {"worth": None, **sentence}
     measured = trained.report["worth"]
     found = {key: measured[key] for key in ("ratio", "for_inference", "pairs", "kept")}
-    classes = [one.model_dump() for one in evidence.classes]
-    of_rows = rows_worth(evidence.worth, evidence.rows, rows, names)
-    return {**sentence, **found, "basis": evidence.basis, "classes": classes, **of_rows}
+    found["classes"] = [one.model_dump() for one in evidence.classes]
+    found["basis"] = evidence.basis
+    # Respondents behind do() are of the treated, whose answers are not those of all.
+    shown = [] if evidence.basis == "do" else columns
+    found["slices"] = slice_worth(evidence.worth, shown, names)
+    return {**sentence, **found, **rows_worth(evidence.worth, evidence.rows, rows, names)}

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.cpus import threads
+from simulacra_trainer.persons import persons_in
+from simulacra_trainer.report.associations import associations
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
+from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.privacy import privacy
-from simulacra_trainer.survey_weights import effective_rows, row_weights
+from simulacra_trainer.survey_weights import effective_rows, row_weights, weights_in
 
 if TYPE_CHECKING:  # the solvers of conditions take 0.25 s to import, and a fit needs none
     from simulacra_trainer.conditions.attainment import AttainmentDetail
@@ -36,6 +41,7 @@ def build_report(
     seed: int = 0,
     guarantee: DifferentialPrivacy | None = None,
     leave_out: Collection[str] = (),
+    weight: str | None = None,
 ) -> dict[str, Any]:
     """Return the report of a synthetic table as JSON values; it holds customer data (names).
 
@@ -54,25 +60,36 @@ def build_report(
         seed: of the subsamples.
         guarantee: differential privacy that the model was fit with.
         leave_out: columns that are not compared, because the request set them.
+        weight: column of weights of the real rows, instead of the survey weights.
     """
     rng = np.random.default_rng([seed, 23])
-    names = [c.name for c in schema.learned() if c.name not in leave_out]
+    columns = [c for c in schema.learned() if c.name not in leave_out]
+    names = [c.name for c in columns]
     column = schema.weight()
-    weight = column.name if column is not None else None
+    if weight is None and column is not None:
+        weight = column.name
     unseen = holdout if holdout is not None and holdout.num_rows >= MIN_UNSEEN else None
     report: dict[str, Any] = {
         "version": REPORT_VERSION,
+        "made": {
+            "date": datetime.now(UTC).date().isoformat(),
+            "release": version("simulacra"),
+            "seed": seed,
+        },
         "rows": {
             "train": train.num_rows,
             "holdout": holdout.num_rows if holdout is not None else 0,
             "synthetic": synthetic.num_rows,
         },
         "columns": len(schema.learned()),
+        "read": _read(schema),
         "weights": _weights(train, schema),
         "persons": _persons(schema),
         "differential_privacy": _guarantee(guarantee),
         "fidelity": None,
         "privacy": None,
+        "marginals": [],
+        "associations": None,
         "conditions": conditions.model_dump(mode="json") if conditions is not None else None,
         "graph": dict(graph_json) if graph_json is not None else None,
         "cleaning": [note.model_dump() for note in schema.cleaning],
@@ -80,6 +97,13 @@ def build_report(
     }
     if synthetic.num_rows == 0 or train.num_rows < MIN_UNSEEN or not names:
         return report
+    if guarantee is None:  # else pictures would tell of the table beyond the guarantee
+        real = train if holdout is None else pa.concat_tables([train, holdout]).combine_chunks()
+        persons = persons_in(real, schema)
+        of_rows = weights_in(real, weight)
+        report["marginals"] = marginals(real, synthetic, columns, persons=persons, weights=of_rows)
+        chance = np.random.default_rng([seed, 31])
+        report["associations"] = associations(real, synthetic, names, chance, weight)
     if unseen is None:
         return report | {"fidelity": _against_halves(train, synthetic, names, rng, weight)}
     return report | _against_unseen(train, unseen, synthetic, names, rng, weight)
@@ -116,6 +140,32 @@ def _against_unseen(
         found = fidelity(unseen, train, synthetic, names, streams[2], weight)
         found = {"against": "holdout", **found, "c2st_auc": auc.result()}
         return {"fidelity": found, "privacy": private.result()}
+
+
+def _read(schema: TableSchema) -> list[dict[str, Any]]:
+    """Return what each column was read as, and how generated rows have it."""
+    computed = {relation.column for relation in schema.computed()}
+    return [
+        {
+            "column": column.name,
+            "label": column.label,
+            "kind": column.kind,
+            "role": column.role,
+            "use": _use(column, computed),
+        }
+        for column in schema.columns
+    ]
+
+
+def _use(column: ColumnSchema, computed: Collection[str]) -> str:
+    """Return in one word what becomes of a column."""
+    if column.name in computed:
+        return "computed"
+    if column.learned:
+        return "learned"
+    if column.kind in ("constant", "weight"):
+        return column.kind
+    return "invented" if column.role is not None or column.kind == "identifier" else "left empty"
 
 
 def _guarantee(guarantee: DifferentialPrivacy | None) -> dict[str, Any] | None:

@@ -19,6 +19,9 @@ MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000
 """Maximum of rows times pairs, which limits the time to about a second."""
 WORST_PAIRS = 50
+MAX_TRIPLES = 200
+MAX_DENSE = 1 << 20
+"""Cells up to which all are counted; of more, those that occur."""
 
 
 def total_variation(
@@ -62,12 +65,18 @@ def fidelity(
         {"column": name, **_distances(codes, size, weights)}
         for name, (codes, size) in zip(names, coded, strict=True)
     ]
-    by_pair = [_pair(names, coded, int(i), int(j), weights) for i, j in pairs]
+    by_pair = [
+        {"columns": [names[i], names[j]], **_joint(coded, [int(i), int(j)], weights)}
+        for i, j in pairs
+    ]
+    triples = _triples(len(names), rng)
+    by_triple = [_joint(coded, [int(at) for at in triple], weights) for triple in triples]
     by_pair.sort(key=lambda pair: pair["floor"] - pair["error"])
     return {
         "rows_compared": rows,
         "univariate": _means(columns),
         "bivariate": {**_means(by_pair), "pairs": len(by_pair)},
+        "trivariate": {**_means(by_triple), "triples": len(by_triple)},
         "columns": columns,
         "worst_pairs": by_pair[:WORST_PAIRS],
     }
@@ -91,20 +100,25 @@ def _distances(codes: list[IntArray], size: int, weights: list[Floats | None]) -
     }
 
 
-def _pair(
-    names: list[str],
-    coded: list[tuple[list[IntArray], int]],
-    i: int,
-    j: int,
-    weights: list[Floats | None],
+def _triples(columns: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    """Return distinct random triples of columns, fewer for small tables."""
+    drawn = (np.sort(rng.permutation(columns)[:3]) for _ in range(MAX_TRIPLES))
+    return list({tuple(one): one for one in drawn if one.size == 3}.values())
+
+
+def _joint(
+    coded: list[tuple[list[IntArray], int]], columns: list[int], weights: list[Floats | None]
 ) -> dict[str, Any]:
-    (left, left_size), (right, right_size) = coded[i], coded[j]
-    codes = [a * right_size + b for a, b in zip(left, right, strict=True)]
-    size = left_size * right_size
-    if size > 1 << 20:
-        found, dense = np.unique(np.concatenate(codes), return_inverse=True)
-        size, codes = len(found), np.split(dense, np.cumsum([len(c) for c in codes])[:-1])
-    return {"columns": [names[i], names[j]], **_distances(codes, size, weights)}
+    """Return the distances of some columns taken together."""
+    codes, size = coded[columns[0]]
+    for at in columns[1:]:
+        right, right_size = coded[at]
+        codes = [a * right_size + b for a, b in zip(codes, right, strict=True)]
+        size *= right_size
+        if size > MAX_DENSE:
+            found, dense = np.unique(np.concatenate(codes), return_inverse=True)
+            size, codes = len(found), np.split(dense, np.cumsum([len(c) for c in codes])[:-1])
+    return _distances(codes, size, weights)
 
 
 def _means(parts: list[dict[str, Any]]) -> dict[str, float]:

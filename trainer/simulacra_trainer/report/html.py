@@ -8,6 +8,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
+from simulacra_trainer.report.charts import (
+    draw_column,
+    draw_difference,
+    draw_distances,
+    draw_matrix,
+    draw_pairs,
+)
 from simulacra_trainer.report.drawing import DIRECTED, basis_of, draw_graph
 from simulacra_trainer.report.neighbors import BAR, is_within_bar
 
@@ -18,25 +26,112 @@ BASES = {
     "undirected": "direction open",
     "weak": "weak: found in few resamples",
 }
+USES = {
+    "learned": "learned from the table",
+    "computed": "computed from other columns",
+    "invented": "invented, never real",
+    "constant": "the same in every row",
+    "weight": "survey weights, not generated",
+    "left empty": "not learned, left empty",
+}
+KINDS = {
+    "assumed": "Assumed",
+    "suggested": "Suggested",
+    "open": "Open",
+    "contradicted": "Do not use",
+    "unanswerable": "No answer",
+}
+LATER = {
+    "asked": None,
+    "associations": None,
+    "cleaning": [],
+    "identification": None,
+    "linked": None,
+    "made": None,
+    "marginals": [],
+    "persons": None,
+    "read": [],
+    "relations": [],
+    "singling_out": None,
+    "verdicts": None,
+    "worth": None,
+}
+"""Parts that reports of earlier versions, or of other kinds, do not have."""
 
 
 def render_html(report: Mapping[str, Any]) -> str:
     """Return the report of a model or of one generation as a self-contained HTML document."""
-    graph = report["graph"] or {}
-    columns = (report["fidelity"] or {"columns": []})["columns"]
-    edges = sorted(graph.get("edges", []), key=lambda edge: -float(edge["strength"]))
-    derived = {
-        "fidelity_columns": sorted(columns, key=lambda one: one["floor"] - one["error"]),
-        "fidelity_top": max((max(one["error"], one["floor"]) for one in columns), default=0) or 1,
-        "edges": edges,
-        "dependent_pairs": sorted((report.get("worth") or {}).get("pairs", []), key=_by_loss),
-        "drawing": draw_graph(graph.get("order", []), edges),
-    }
-    absent = dict.fromkeys(("asked", "linked", "persons", "singling_out", "worth", "verdicts"))
-    known = {"cleaning": [], "relations": [], **absent, **report, **derived}
+    known = {**LATER, **report}
+    if known["made"] is not None:
+        known["made"] = {"family": "no model", **known["made"]}
     if known["asked"] is not None:  # reports of earlier versions have no persons
-        known["asked"] = {"persons": None, **known["asked"]}
-    return _template().render(known)
+        known["asked"] = {"persons": None, "reweighted": None, **known["asked"]}
+    graph = known["graph"] or {}
+    edges = sorted(graph.get("edges", []), key=lambda edge: -float(edge["strength"]))
+    columns = _columns(known)
+    derived = {
+        "fidelity_columns": columns,
+        "fidelity_top": max((max(one["error"], one["floor"]) for one in columns), default=0) or 1,
+        "charts": [one for one in columns if "chart" in one],
+        "matrices": _matrices(known["associations"]),
+        "edges": edges,
+        "bases": [basis_of(edge) for edge in edges],
+        "dependent_pairs": sorted((known["worth"] or {}).get("pairs", []), key=_by_loss),
+        "drawing": draw_graph(graph.get("order", []), edges),
+        "contents": _contents(known),
+    }
+    return _template().render(known | derived)
+
+
+def _columns(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the compared columns, worst first, with their charts where there are shares."""
+    shares = {one["column"]: one for one in known["marginals"]}
+    labels = {one["column"]: one["label"] for one in known["read"]}
+    compared = (known["fidelity"] or {"columns": []})["columns"]
+    columns = []
+    for at, one in enumerate(sorted(compared, key=lambda one: one["floor"] - one["error"])):
+        found = {**one, "at": at, "label": labels.get(one["column"])}
+        if (of := shares.get(one["column"])) is not None:
+            found |= {"missing": of["missing"], "chart": draw_column(of)}
+        columns.append(found)
+    return columns
+
+
+def _matrices(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the pictures of associations: real, generated, difference, and all pairs if many."""
+    if found is None:
+        return []
+    names, real, drawn = found["columns"], found["real"], found["generated"]
+    title = "Difference"
+    words = "Orange: weaker than in your table. Blue: stronger. From 0.05, 0.1, 0.2."
+    pictures = [
+        {"title": "Real rows", "words": "", "drawing": draw_matrix(names, real, "Real rows")},
+        {"title": "Generated rows", "words": "", "drawing": draw_matrix(names, drawn, "Generated")},
+        {"title": title, "words": words, "drawing": draw_difference(names, real, drawn, title)},
+    ]
+    if found["compared"] > len(names):
+        title = "All pairs"
+        words = "Below the diagonal: weaker among generated rows. Darker: more pairs."
+        picture = draw_pairs(found["squares"], found["pairs"], title)
+        pictures.append({"title": title, "words": words, "drawing": picture})
+    return pictures
+
+
+def _contents(known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the sections that this report has, by anchor."""
+    asked = known["asked"]
+    places = [
+        ("interventions", "Interventions", bool(asked and asked["interventions"])),
+        ("conditions", "Conditions", known["conditions"] is not None),
+        ("columns", "Columns", True),
+        ("relations", "Relations", True),
+        ("privacy", "Privacy", True),
+        ("worth", "Worth", known["worth"] is not None),
+        ("causes", "Causes", known["graph"] is not None),
+        ("reading", "What was read", bool(known["read"] or known["cleaning"])),
+        ("making", "Use and cite", True),
+    ]
+    return [(place, words) for place, words, is_there in places if is_there]
 
 
 @cache
@@ -53,13 +148,21 @@ def _template() -> Template:
     environment.globals.update(
         BAR=BAR,
         BAR_WIDTH=240,
-        SHOWN_COLUMNS=60,
-        SHOWN_EDGES=200,
-        SHOWN_PAIRS=15,
+        SHOWN_CHARTS=24,
+        SHOWN_ROWS=24,
+        SHOWN_PAIRS=12,
+        MOST_PAIRS=200,
+        MOST_EDGES=200,
+        LITTLE_BACKING=50,
+        KEPT_GOOD=KEPT_GOOD,
+        KEPT_FAIR=KEPT_FAIR,
         BASES=BASES,
         DIRECTED=DIRECTED,
+        KINDS=KINDS,
+        USES=USES,
         basis_of=basis_of,
         condition_text=_condition_text,
+        draw_distances=draw_distances,
         is_within_bar=is_within_bar,
     )
     return environment.get_template("report.html.j2")

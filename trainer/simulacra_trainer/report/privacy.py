@@ -14,6 +14,7 @@ from simulacra_trainer.survey_weights import Floats, weights_in
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000
 MAX_QUERIES = 4_000
+DISTANCE_BINS = 24
 
 
 def privacy(
@@ -42,6 +43,8 @@ def privacy(
     base_rows = sample_rows(unseen, queries // 2, rng)
     drawn, near, far, real = place(seen, [sampled, seen, unseen, base_rows], names)
     share, error = nearer_share(drawn, near, far)
+    of_drawn, of_real = nearest(drawn, near)[0], nearest(real, near)[0]
+    weights = weights_in(base_rows, weight)
     return {
         "dcr_share": share,
         "dcr_standard_error": error,
@@ -49,9 +52,10 @@ def privacy(
         "exact_copies": copies,
         "exact_base": base,
         "nearest": {
-            "synthetic": _quantiles(nearest(drawn, near)[0]),
-            "holdout": _quantiles(nearest(real, near)[0], weights_in(base_rows, weight)),
+            "synthetic": _quantiles(of_drawn),
+            "holdout": _quantiles(of_real, weights),
         },
+        "distances": _histograms(of_drawn, of_real, weights),
     }
 
 
@@ -73,6 +77,18 @@ def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> floa
     """Return the share of up to `MAX_HASHED` synthetic rows that equal a training row."""
     known, drawn = row_hashes([train, synthetic.slice(0, MAX_HASHED)], names)
     return float(np.isin(drawn, known).mean())
+
+
+def _histograms(drawn: Floats, real: Floats, weights: Floats | None) -> dict[str, list[float]]:
+    """Return shares of both by distance; `edges` are the ends of the bins, one more."""
+    most = float(np.quantile(np.append(drawn, real), 0.99))
+    most = most if most > 1e-3 else 1.0
+    edges = np.linspace(0, most, DISTANCE_BINS + 1)
+    found = {"edges": [round(float(edge), 4) for edge in edges]}
+    for name, of, counts in (("synthetic", drawn, None), ("holdout", real, weights)):
+        sums = np.histogram(np.minimum(of, most), edges, weights=counts)[0]
+        found[name] = [round(float(share), 4) for share in sums / max(float(sums.sum()), 1e-300)]
+    return found
 
 
 def _quantiles(distances: Floats, weights: Floats | None = None) -> dict[str, float]:

@@ -1,0 +1,196 @@
+"""Shares, associations and reweighted rows of the report, and the rule on rare answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_trainer.persons import MIN_PERSONS
+from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.generation_report import report_generation
+from simulacra_trainer.report import build_report, render_html
+from simulacra_trainer.report.associations import associations
+from simulacra_trainer.report.marginals import marginals
+from simulacra_trainer.report.reweighting import reweighted
+from simulacra_trainer.report.worth import slice_worth
+from trainer_tables import survey
+
+
+def column(name: str, kind: str = "categorical") -> ColumnSchema:
+    return ColumnSchema(name=name, kind=kind, storage="string")
+
+
+def words(*counts: tuple[str, int]) -> pa.Table:
+    values = [word for word, count in counts for _ in range(count)]
+    return pa.table({"k": pa.array(values).dictionary_encode()})
+
+
+def shares_of(real: pa.Table, kind: str = "categorical", **options: object) -> dict:
+    (found,) = marginals(real, real, [column(real.column_names[0], kind)], **options)
+    return found
+
+
+def test_rare_answers_are_summed_up_until_five_persons_share_them() -> None:
+    found = shares_of(words(("a", 50), ("b", 30), ("c", 3), ("d", 2)))
+    assert (found["cells"], found["others"]) == (["a", "b"], 2)
+    assert found["real"] == found["generated"] == [0.5882, 0.3529, 0.0588]
+    # One rare answer alone would be told by what is left of 100 %.
+    found = shares_of(words(("a", 50), ("b", 30), ("c", 3)))
+    assert (found["cells"], found["others"]) == (["a"], 2)
+
+
+def test_persons_are_counted_and_not_their_rows() -> None:
+    table = words(("a", 50), ("b", 50))
+    many = np.concatenate([np.arange(50), np.arange(50)])
+    assert shares_of(table, persons=many)["cells"] == ["a", "b"]
+    four = np.concatenate([np.arange(50), np.arange(50) % 4])
+    assert shares_of(table, persons=four)["cells"] == []
+
+
+def test_missing_is_not_told_of_few_persons() -> None:
+    table = words(("a", 50))
+    few = pa.concat_tables([table, pa.table({"k": pa.nulls(4, table.schema.field(0).type)})])
+    assert shares_of(few.combine_chunks())["missing"] == [None, 0.0741]
+    more = pa.concat_tables([few, few]).combine_chunks()
+    assert shares_of(more)["missing"] == [0.0741, 0.0741]
+
+
+@pytest.mark.parametrize("kind", ["numeric", "integer", "datetime"])
+def test_bins_are_round_and_hold_five_persons(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    values = np.round(rng.lognormal(3, 2, 60) * (86_400e6 if kind == "datetime" else 1), 3)
+    values = np.floor(values) if kind == "integer" else values
+    found = shares_of(pa.table({"v": values}), kind)
+    assert sum(found["real"]) == pytest.approx(1, abs=1e-3)
+    assert all(share == 0 or share * 60 > MIN_PERSONS - 0.1 for share in found["real"])
+    if found["kind"] == "levels":
+        return
+    assert not set(found["edges"]) & set(values.tolist()) or kind == "integer"
+    assert len(found["edges"]) == len(found["real"]) + 1
+
+
+def test_few_answers_have_no_picture_and_few_whole_numbers_are_levels() -> None:
+    assert shares_of(words(("a", 2), ("b", 2)))["cells"] == []
+    assert shares_of(pa.table({"v": [1.5, 2.5, 3.5, 9.0]}), "numeric")["edges"] == []
+    found = shares_of(pa.table({"v": [0] * 6 + [1] * 14}), "integer")
+    assert (found["kind"], found["cells"], found["real"]) == ("levels", ["0", "1"], [0.3, 0.7])
+
+
+def test_association_is_that_of_levels_and_numbers_alike() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=3_000)
+    sign = pa.array(np.where(x > 0, "up", "down")).dictionary_encode()
+    real = pa.table({"x": x, "sign": sign, "noise": rng.normal(size=3_000)})
+    lost = real.set_column(0, "x", pa.array(rng.permutation(x)))
+    found = associations(real, lost, real.column_names, np.random.default_rng(1))
+    assert found is not None
+    assert found["columns"] == real.column_names
+    assert found["real"][0][1] > 0.9
+    assert found["generated"][0][1] < 0.1
+    assert max(found["real"][2]) < 0.1
+    assert found["related"]["pairs"] == 1
+    assert sum(count for _, _, count in found["squares"]) == found["pairs"] == 3
+    assert associations(real, lost, ["x"], np.random.default_rng(1)) is None
+
+
+def test_wide_tables_show_the_columns_that_differ_most() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=600)
+    names = [f"c{at}" for at in range(60)]
+    real = pa.table({name: base + rng.normal(size=600) for name in names})
+    lost = real.set_column(59, "c59", pa.array(rng.normal(size=600)))
+    found = associations(real, lost, names, np.random.default_rng(1))
+    assert found is not None
+    assert (len(found["columns"]), found["compared"], found["pairs"]) == (24, 60, 1_770)
+    assert found["columns"][-1] == "c59"
+
+
+def test_real_rows_are_reweighted_to_the_conditions() -> None:
+    real, _ = survey(2_000, seed=1)
+    name = "region"
+    levels = real.column(name).combine_chunks().dictionary.to_pylist()
+    is_first = np.array([v == levels[0] for v in real.column(name).to_pylist()])
+    drawn = real.filter(pa.array(is_first | (np.arange(2_000) % 9 == 0)))
+    share = np.mean([v == levels[0] for v in drawn.column(name).to_pylist()])
+    asked = ConditionSet(
+        categorical={name: {levels[0]: 0.9}}, numeric={"age": NumericRange(min=30, max=60)}
+    )
+    found = reweighted(real, drawn, asked, None)
+    assert found is not None
+    table, weights = found
+    inside = np.array([v == levels[0] for v in table.column(name).to_pylist()])
+    assert weights[inside].sum() / weights.sum() == pytest.approx(share, abs=0.005)
+    ages = table.column("age").to_numpy()
+    assert (ages.min(), ages.max()) >= (30, 60)
+    assert weights.mean() == pytest.approx(1)
+
+
+def test_rows_are_not_compared_where_few_real_rows_meet_the_conditions() -> None:
+    real, _ = survey(2_000, seed=1)
+    none = ConditionSet(numeric={"age": NumericRange(min=1e6)})
+    assert reweighted(real, real, none, None) is None
+    few = real.slice(0, 20)
+    assert reweighted(few, few, ConditionSet(numeric={"age": NumericRange(min=0)}), None) is None
+
+
+def test_slices_never_claim_more_than_the_real_share() -> None:
+    shown = [
+        {"column": "k", "kind": "levels", "others": 0, "cells": ["a", "b"]}
+        | {"real": [0.2, 0.8], "generated": [0.5, 0.5]},
+        {"column": "v", "kind": "numbers", "others": 0, "cells": []},
+    ]
+    found = slice_worth(400, shown, {"k", "v"})
+    assert [(one["level"], one["worth"]) for one in found] == [("a", 80), ("b", 200)]
+    assert slice_worth(400, shown, {"v"}) == []
+
+
+def test_report_with_epsilon_tells_no_real_shares() -> None:
+    table, schema = survey(400, seed=1)
+    guarantee = DifferentialPrivacy(epsilon=1)
+    found = build_report(table, table, table, schema, guarantee=guarantee)
+    assert (found["marginals"], found["associations"]) == ([], None)
+    assert "Pictures of real shares are left out" in render_html(found)
+
+
+def test_generation_is_compared_with_real_rows_under_its_conditions(trained: TrainedModel) -> None:
+    column = next(one for one in trained.schema.learned() if one.name == "region")
+    rare = min(column.levels, key=lambda level: level.share).value
+    asked = ConditionSet(categorical={"region": {rare: 0.8}})
+    request = GenerateRequest(row_count=1_500, conditions=asked, seed=3)
+    plan = plan_generation(trained, request)
+    first: list[pa.Table] = []
+    list(generate_rows(trained, plan, on_first=first.append))
+    found = report_generation(trained, request, plan, first[0])
+    assert found["asked"]["reweighted"] is True
+    assert found["rows"]["train"] == trained.table.num_rows
+    unconditioned = replace(plan, attainment=None)
+    plain = GenerateRequest(row_count=1_500, seed=3)
+    as_before = report_generation(trained, plain, unconditioned, first[0])
+    others = {one["column"] for one in found["fidelity"]["columns"]}
+    before = [one for one in as_before["fidelity"]["columns"] if one["column"] in others]
+    errors = [
+        np.mean([c["error"] - c["floor"] for c in of])
+        for of in (found["fidelity"]["columns"], before)
+    ]
+    assert errors[0] < errors[1]
+    page = render_html(found)
+    assert "Like with like." in page
+    assert "1,500 rows generated with Simulacra" in " ".join(page.split())
+
+
+def test_generation_that_no_real_rows_back_is_not_compared(trained: TrainedModel) -> None:
+    ages = trained.table.column("age").to_numpy()
+    asked = ConditionSet(numeric={"age": NumericRange(min=float(np.sort(ages)[-5]))})
+    request = GenerateRequest(row_count=100, conditions=asked)
+    plan = plan_generation(trained, request)
+    first: list[pa.Table] = []
+    list(generate_rows(trained, plan, on_first=first.append))
+    found = report_generation(trained, request, plan, first[0])
+    assert (found["fidelity"], found["asked"]["reweighted"]) == (None, False)
+    assert "Too few real rows meet the conditions" in render_html(found)

@@ -1,0 +1,200 @@
+"""Shares of the answers of each column, real beside generated, for the pictures of the report.
+
+A real share is told of five persons or more, as values are emitted (`persons.MIN_PERSONS`): rarer
+answers are summed up, and bins of numbers are joined with their neighbors. Ends of bins are round
+numbers, never values of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
+from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, numbers
+from simulacra_trainer.survey_weights import Floats
+
+MAX_LEVELS = 10
+"""Levels of a column that are shown; the rarer ones are summed up."""
+BINS = 12
+ENDS = (0.01, 0.99)
+"""Quantiles between which numbers are cut; those outside are in the first and last bin."""
+DAY = 86_400e6
+NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+Groups = list[tuple[int, int]]
+
+
+def marginals(
+    real: pa.Table,
+    generated: pa.Table,
+    columns: Sequence[ColumnSchema],
+    *,
+    persons: Ints | None = None,
+    weights: Floats | None = None,
+) -> list[dict[str, Any]]:
+    """Return the shares of each column's answers among the rows that have one, rounded.
+
+    `cells` are levels, `edges` the ends of bins (datetimes: microseconds since 1970); both are
+    empty where fewer than five persons answered. `others` counts the levels of the last cell.
+    `missing` are the shares of all rows, the real one None where it is that of one to four persons.
+
+    Args:
+        real: clean real rows.
+        generated: clean generated rows.
+        columns: columns to show.
+        persons: of the real rows, int64 [n]; None if each is its own person.
+        weights: of the real rows, float64 [n].
+    """
+    counts = np.ones(real.num_rows) if weights is None else weights
+    return [_column(real, generated, column, persons, counts) for column in columns]
+
+
+def _column(
+    real: pa.Table, generated: pa.Table, column: ColumnSchema, persons: Ints | None, counts: Floats
+) -> dict[str, Any]:
+    name, ordered = column.name, column.ordered
+    found: dict[str, Any] = {"kind": "levels", "edges": []}
+    if is_category(real, name):
+        names = _levels(real, column)
+        codes = [_level_codes(table, name, names) for table in (real, generated)]
+    else:
+        values = [numbers(table, name) for table in (real, generated)]
+        few = _few_values(values[0]) if column.kind == "integer" else None
+        if few is not None:
+            names, ordered = [f"{value:.0f}" for value in few], True
+            codes = [_value_codes(of, few) for of in values]
+        else:
+            edges = _edges(values[0], column.kind)
+            codes = [_bins(of, edges) for of in values]
+            found = {"kind": "dates" if column.kind == "datetime" else "numbers", "cells": []}
+    known = codes[0] >= 0
+    size = len(names) + 1 if found["kind"] == "levels" else len(edges) - 1
+    who = persons_a_group(codes[0][known], None if persons is None else persons[known], size)
+    shares = [_shares(codes[0], size, counts), _shares(codes[1], size, np.ones(codes[1].size))]
+    if found["kind"] == "levels":
+        order, others = _shown(who, *shares, ordered=ordered)
+        groups = [[at] for at in order] + ([others] if others else [])
+        labels = [level_label(column, names[at]) for at in order]
+        found |= {"cells": labels, "others": sum(at < len(names) for at in others)}
+    else:
+        spans = _joined(who)
+        groups = [list(range(a, b)) for a, b in spans]
+        found |= {"edges": [edges[0], *(edges[b] for _, b in spans)] if spans else [], "others": 0}
+    real_shares, drawn = ([round(float(of[g].sum()), 4) for g in groups] for of in shares)
+    missing = [_missing(codes[0], counts, persons), round(float((codes[1] < 0).mean()), 4)]
+    return {"column": name, **found, "real": real_shares, "generated": drawn, "missing": missing}
+
+
+def level_label(column: ColumnSchema, value: str) -> str:
+    """Return the upload's label of a level, or the level itself."""
+    return next((one.label for one in column.levels if one.value == value and one.label), value)
+
+
+def _levels(real: pa.Table, column: ColumnSchema) -> list[str]:
+    if column.levels:
+        return column.level_values()
+    return [str(one) for one in real.column(column.name).combine_chunks().dictionary.to_pylist()]
+
+
+def _level_codes(table: pa.Table, name: str, names: list[str]) -> IntArray:
+    """Return the place of each row's level, int64 [n]; -1 for missing, the last for unknown."""
+    place = {level: at for at, level in enumerate(names)}
+    chunk = table.column(name).combine_chunks()
+    of = [-1 if v is None else place.get(str(v), len(names)) for v in chunk.dictionary.to_pylist()]
+    lookup = np.array([*of, -1], dtype=np.int64)
+    return lookup[chunk.indices.fill_null(len(of)).to_numpy(zero_copy_only=False)]
+
+
+def _few_values(values: FloatArray) -> FloatArray | None:
+    """Return the values of whole numbers with few of them, ascending; None with more."""
+    present = np.unique(values[~np.isnan(values)])
+    return present if present.size <= MAX_LEVELS else None
+
+
+def _value_codes(values: FloatArray, known: FloatArray) -> IntArray:
+    """Return the place of each value, int64 [n]; -1 for missing, the last for unknown."""
+    at = np.searchsorted(known, values)
+    is_known = np.append(known, np.nan)[at] == values
+    return np.where(np.isnan(values), -1, np.where(is_known, at, known.size)).astype(np.int64)
+
+
+def _edges(values: FloatArray, kind: str) -> list[float]:
+    """Return round ends of at most `BINS` bins of one width, one more than the bins."""
+    present = values[~np.isnan(values)]
+    if not present.size:
+        return [0.0, 1.0]
+    unit = DAY if kind == "datetime" else 1.0
+    low, high = np.quantile(present, ENDS) / unit
+    step = _nice((high - low) / (BINS - 2) or abs(low) or 1.0)
+    if kind in ("integer", "datetime"):
+        step = max(np.ceil(step), 1.0)
+    first, last = np.floor(low / step), np.floor(high / step) + 1
+    digits = max(0, 2 - int(np.floor(np.log10(step))))
+    return [round(float(at * step), digits) * unit for at in np.arange(first, last + 1)]
+
+
+def _nice(width: float) -> float:
+    """Return the next round number of one or two digits."""
+    power = 10.0 ** np.floor(np.log10(width))
+    return float(next(n for n in NICE if n * power >= width * (1 - 1e-9)) * power)
+
+
+def _bins(values: FloatArray, edges: list[float]) -> IntArray:
+    """Return the bin of each number, int64 [n]; -1 for missing."""
+    inner = np.searchsorted(np.array(edges[1:-1]), values, side="right")
+    return np.where(np.isnan(values), -1, inner).astype(np.int64)
+
+
+def _shares(codes: IntArray, size: int, counts: Floats) -> FloatArray:
+    """Return the share of each code among the rows that have one, float64 [size]."""
+    known = codes >= 0
+    sums = np.bincount(codes[known], counts[known], minlength=size)
+    return sums / max(sums.sum(), 1e-300)
+
+
+def _missing(codes: IntArray, counts: Floats, persons: Ints | None) -> float | None:
+    absent = codes < 0
+    who = persons_a_group(np.zeros(absent.sum(), np.int64), _of(persons, absent), 1)[0]
+    if 0 < who < MIN_PERSONS:
+        return None
+    return round(float(counts[absent].sum() / max(counts.sum(), 1e-300)), 4)
+
+
+def _of(persons: Ints | None, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Ints | None:
+    return None if persons is None else persons[rows]
+
+
+def _shown(
+    who: Ints, shares: FloatArray, drawn: FloatArray, *, ordered: bool
+) -> tuple[list[int], list[int]]:
+    """Return the levels to show and those to sum up, which five persons share or none."""
+    by_size = [int(at) for at in np.argsort(-shares, kind="stable")]
+    shown = [at for at in by_size if who[at] >= MIN_PERSONS and at < who.size - 1][:MAX_LEVELS]
+    rest = [at for at in by_size if at not in shown and (drawn[at] or who[at])]
+    while shown and 0 < sum(who[at] for at in rest) < MIN_PERSONS:
+        rest.append(shown.pop())
+    if not shown:
+        return [], []
+    return sorted(shown) if ordered else shown, rest
+
+
+def _joined(who: Ints) -> Groups:
+    """Return runs of bins that five persons or none share; none if fewer answered."""
+    groups: Groups = []
+    start = total = 0
+    for at, count in enumerate(who):
+        total += int(count)
+        if total == 0 or total >= MIN_PERSONS:
+            groups.append((start, at + 1))
+            start, total = at + 1, 0
+    while groups and 0 < total < MIN_PERSONS:
+        before, _ = groups.pop()
+        total += int(who[before:start].sum())
+        start = before
+    if 0 < total < MIN_PERSONS:
+        return []
+    return [*groups, (start, len(who))] if total else groups
