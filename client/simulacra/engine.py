@@ -220,12 +220,16 @@ class LocalRows(Rows):
     """Rows that were generated in this process."""
 
     def __init__(self, trained: TrainedModel, made: Generated) -> None:
+        from simulacra_trainer.pipeline.generation_report import verdicts_on
+
         plan = made.plan
+        judged = [one.model_dump() for one in verdicts_on(trained, plan)]
         super().__init__(
             made.rows,
             evidence=_plain(plan.evidence),
             attainment=_plain(plan.attainment),
             identification=_plain(plan.identification),
+            verdicts=judged,
         )
         self._trained = trained
         self._made = made

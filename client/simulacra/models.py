@@ -67,13 +67,7 @@ class Dataset(Document):
     @property
     def verdicts(self) -> list[str]:
         """Likeness, privacy and worth of the model's rows, a line each; empty before the fit."""
-        found = (self.model or {}).get("verdicts", ())
-        return [
-            " ".join(
-                filter(None, [f"{one['code']}: {one['level']}.", one["sentence"], one["remedy"]])
-            )
-            for one in found
-        ]
+        return verdict_lines((self.model or {}).get("verdicts", ()))
 
 
 class Upload(Document):
@@ -159,6 +153,16 @@ class Generation(Document):
     created_at: str | None
     expires_at: str | None
     error: Json | None
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Likeness and privacy of the model's rows and the worth of these, a line each."""
+        return verdict_lines(self.get("verdicts", ()))
+
+    @property
+    def told(self) -> list[str]:
+        """What to tell whoever gets the rows: the verdicts, and the sentence on their worth."""
+        return told(self.get("verdicts", ()), self.evidence)
 
     @property
     def sentence(self) -> str | None:
@@ -258,6 +262,21 @@ class Usage(Document):
     datasets: int
     generations: int
     effects: int
+
+
+def verdict_lines(found: Iterable[Json]) -> list[str]:
+    """Return verdicts as lines: property, level, sentence and remedy."""
+    return [
+        " ".join(filter(None, [f"{one['code']}: {one['level']}.", one["sentence"], one["remedy"]]))
+        for one in found
+    ]
+
+
+def told(verdicts: Iterable[Json], evidence: Json | None) -> list[str]:
+    """Return verdicts as lines; the worth in the sentence of the evidence, where there is one."""
+    sentence = (evidence or {}).get("sentence")
+    shown = (one for one in verdicts if not sentence or one["code"] != "worth")
+    return [*verdict_lines(shown), *filter(None, [sentence])]
 
 
 def lines_of(value: Json | list[Any]) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from simulacra import tables
-from simulacra.models import Json, html_table
+from simulacra.models import Json, html_table, told, verdict_lines
 from simulacra.plots import marginals
 
 SHOWN = 10
@@ -15,7 +15,7 @@ Bounds = tuple[float | None, float | None]
 
 
 class Rows:
-    """Generated rows: `table` is a `pyarrow.Table`; print says what they are worth.
+    """Generated rows: `table` is a `pyarrow.Table`; print says how good they are.
 
     pandas, polars and everything else that reads Arrow's C stream take the object itself.
 
@@ -24,6 +24,7 @@ class Rows:
         evidence: what they are worth, with `sentence`; None if it was not asked for.
         attainment: requested and attained value of each condition; None without conditions.
         identification: with interventions, what may be claimed of their effects.
+        verdicts: likeness and privacy of the model's rows and the worth of these, a line each.
         generation_id: of the service; None for rows of this process.
     """
 
@@ -34,12 +35,15 @@ class Rows:
         evidence: Json | None = None,
         attainment: Json | None = None,
         identification: Json | None = None,
+        verdicts: Sequence[Json] = (),
         generation_id: str | None = None,
     ) -> None:
         self.table = table
         self.evidence = evidence
         self.attainment = attainment
         self.identification = identification
+        self.verdicts = verdict_lines(verdicts)
+        self._told = told(verdicts, evidence)
         self.generation_id = generation_id
 
     def to_pandas(self) -> Any:
@@ -70,8 +74,7 @@ class Rows:
         yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
         yield from (in_words(one) for one in (self.attainment or {}).get("conditions", ()))
         yield from rests_on(self.identification)
-        if sentence := (self.evidence or {}).get("sentence"):
-            yield sentence
+        yield from self._told
 
 
 def rests_on(identification: Json | None) -> Iterator[str]:

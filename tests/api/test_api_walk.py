@@ -80,6 +80,8 @@ async def test_upload_generate_download_and_delete(
 
     assert shown["attainment"]["effective_sample_size"] == 90.0
     assert (shown["evidence"]["worth"], shown["evidence"]["design_effect"]) == (476.2, 4.2)
+    judged = [(one["code"], one["level"]) for one in shown["verdicts"]]
+    assert judged == [("likeness", "unknown"), ("privacy", "unknown"), ("worth", "unknown")]
 
     download = await http.get(shown["artifact_url"])
     assert download.content == file

@@ -53,7 +53,9 @@ def test_three_lines_give_rows_under_conditions(model: simulacra.Model) -> None:
     assert shown[0] == "40 generated rows of 4 columns"
     assert shown[1] == 'group "b": asked 0.5 of the rows, attained 0.5'
     assert shown[2] == "age from 30, attained 1"
-    assert shown[3].endswith("use evidence_weight as frequency weights.")
+    assert [line.split(":")[0] for line in shown[3:5]] == ["likeness", "privacy"]
+    assert shown[5].endswith("use evidence_weight as frequency weights.")
+    assert [line.split(":")[0] for line in rows.verdicts] == ["likeness", "privacy", "worth"]
     assert rows.report().asked["rows"] == 40
     pairs = model.generate(10, interventions={"group": "a"}, counterfactual=True, evidence=False)
     assert pairs.table.column_names == ["pair", "world", "group", "visits", "age"]

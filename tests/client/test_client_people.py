@@ -26,6 +26,7 @@ FIRST, SECOND = f"ds-aaaaaa1{'0' * 17}", f"ds-aaaaaa2{'0' * 17}"
 ROWS = f"gen-{'b' * 24}"
 SENTENCE = "These 5 rows are worth 4 respondents; use evidence_weight as frequency weights."
 TIMES = {"created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
+TOLD = {"code": "likeness", "level": "fair", "sentence": "Often told.", "remedy": "Use shares."}
 SCHEMA = {
     "rows": 20,
     "cleaning": [],
@@ -45,14 +46,14 @@ MADE = {
     "job_id": f"job-{ROWS}",
     "status": "partial",
     "evidence": {"sentence": SENTENCE},
+    "verdicts": [TOLD],
     "artifact_url": "/artifact",
     **TIMES,
 }
 
 
 def _dataset(name: str) -> dict[str, Any]:
-    told = {"code": "likeness", "level": "fair", "sentence": "Often told.", "remedy": "Use shares."}
-    model = {"status": "ready", "verdicts": [told]}
+    model = {"status": "ready", "verdicts": [TOLD]}
     counts = {"rows": 4323, "columns": 21}
     return {"dataset_id": name, "status": "ready", **counts, "model": model, **TIMES}
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulacra_crds.contract import verdicts as module
-from simulacra_crds.contract.verdicts import verdicts, worth_verdict
+from simulacra_crds.contract.verdicts import levels as words
+from simulacra_crds.contract.verdicts import verdicts, verdicts_of_rows, worth_verdict
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "verdicts.md"
 GOOD = {
@@ -94,6 +95,16 @@ def test_worth_is_that_of_the_respondents_behind_the_rows() -> None:
     assert "10,000 rows are worth 826 respondents" in verdicts(GOOD)[2].sentence
     assert "500 rows are worth 100 respondents" in worth_verdict(100.0, 500, 0.9).sentence
     assert worth_verdict(None, 500, 0.9).level == "unknown"
+
+
+def test_rows_have_the_verdicts_of_their_model_and_a_worth_of_their_own() -> None:
+    found = verdicts_of_rows(GOOD, 100.0, 500)
+    assert found[:2] == verdicts(GOOD)[:2]
+    assert found[2] == worth_verdict(100.0, 500, GOOD["kept_ratio"])
+    assert words(found).to_wire() == dict.fromkeys(("likeness", "privacy", "worth"), "good")
+    for figures, worth in (({}, 100.0), ({}, None), (GOOD, None)):
+        assert words(verdicts_of_rows(figures, worth, 500)).worth == "unknown"
+    assert {one.level for one in verdicts_of_rows({}, 100.0, 500)} == {"unknown"}
 
 
 def test_the_page_names_every_limit() -> None:

@@ -193,6 +193,7 @@ def test_shards_are_summed_and_the_worst_one_decides() -> None:
     actions = decide(generation(2, job=job("", "j", "complete", shards=2), pods=pods))
     patch = of_type(actions, act.PatchStatus).patch
     assert (patch["phase"], patch["rows"], patch["worth"]) == ("Partial", 10, 4.5)
+    assert patch["verdicts"] == dict.fromkeys(("likeness", "privacy", "worth"), "unknown")
     assert patch["attainment"]["status"] == "partial"
     assert (patch["attainment"]["met"], patch["attainment"]["effectiveSampleSize"]) == (1, 5.0)
     assert [one["name"] for one in patch["artefacts"]] == [
@@ -201,6 +202,15 @@ def test_shards_are_summed_and_the_worst_one_decides() -> None:
     ]
     assert conditions(actions)["Ready"] == ("True", "Ready")
     assert isinstance(actions[-1], act.DeleteJob)
+
+
+@pytest.mark.parametrize(("kept", "worth"), [(0.9, "good"), (0.5, "fair")])
+def test_rows_get_the_verdicts_of_their_models_figures(kept: float, worth: str) -> None:
+    seen = generation(1, job=job("", "j", "complete"), pods=(pod(0, result=result(worth=4.5)),))
+    assert seen.model is not None
+    seen.model.status.figures = {"c2st_auc": 0.55, "kept_ratio": kept}
+    patch = of_type(decide(seen), act.PatchStatus).patch
+    assert patch["verdicts"] == {"likeness": worth, "privacy": "unknown", "worth": worth}
 
 
 def test_a_shard_without_a_result_is_an_internal_error() -> None:

@@ -143,7 +143,10 @@ def test_the_service_of_a_job_is_created_once_and_owned_by_it() -> None:
 def test_the_first_workers_result_counts() -> None:
     said = result(family="neural", figures={"fidelity": 0.9}, artefacts=[])
     seen = model(job=shared_job("complete"), pods=(pod(index=0, result=said), pod(index=1)))
-    assert ready(reconcile(seen)) == ("Ready", "Ready")
+    actions = reconcile(seen)
+    assert ready(actions) == ("Ready", "Ready")
+    (patch,) = (one.patch for one in actions if isinstance(one, act.PatchStatus))
+    assert patch["verdicts"] == dict.fromkeys(("likeness", "privacy", "worth"), "unknown")
     without = model(job=shared_job("complete"), pods=(pod(index=0), pod(index=1, result=said)))
     assert ready(reconcile(without)) == ("Failed", "Internal")
 

@@ -61,21 +61,20 @@ CLAIM = {
     "credential_claim_token": "simclaim_W8n0...",
     "credential_claim_expires_at": "2026-03-02T10:30:00Z",
 }
+LIKENESS = {
+    "code": "likeness",
+    "level": "good",
+    "sentence": (
+        "Generated rows are hard to tell from yours (AUC 0.55; 0.50 is chance). Relations"
+        " between questions are kept (91% of their evidence)."
+    ),
+    "remedy": None,
+}
 MODEL_BODY = {
     "status": "ready",
     "family": "forest",
     "figures": {"c2st_auc": 0.55, "dcr_share": 0.51, "respondents": 1820.0, "kept_ratio": 0.91},
-    "verdicts": [
-        {
-            "code": "likeness",
-            "level": "good",
-            "sentence": (
-                "Generated rows are hard to tell from yours (AUC 0.55; 0.50 is chance). Relations"
-                " between questions are kept (91% of their evidence)."
-            ),
-            "remedy": None,
-        }
-    ],
+    "verdicts": [LIKENESS],
 }
 DATASET_BODY = {
     "dataset_id": DATASET,
@@ -129,6 +128,15 @@ GENERATION_BODY = {
             "These 2,000 rows are worth 689 respondents; use evidence_weight as frequency weights."
         ),
     },
+    "verdicts": [
+        LIKENESS,
+        {
+            "code": "worth",
+            "level": "good",
+            "sentence": "2,000 rows are worth 689 respondents: intervals need evidence_weight.",
+            "remedy": None,
+        },
+    ],
     "artifact_url": (
         f"{BASE}/v1/generations/{GENERATION}/artifact"
         "?format=parquet&expires=1772444700&signature=3q2-7w"

@@ -21,6 +21,7 @@ from simulacra_api.http.field_types import (
 )
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
+from simulacra_crds.contract.verdicts import Verdict
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName
 from simulacra_crds.kinds.generation_job import ConditionSet
 
@@ -142,6 +143,11 @@ class GenerationBody(BaseModel):
             " dependences, design_effect, basis of the count, classes of conditioned columns, and a"
             " sentence. worth is null, with a reason, where it was not measured."
         ),
+    )
+    verdicts: list[Verdict] = Field(
+        default_factory=list,
+        description="Likeness and privacy of the model's rows, and what these rows are worth, in"
+        " words; empty until there are rows.",
     )
     artifact_url: str | None = Field(default=None, description="Needs the bearer token as well.")
     artifacts: list[CustomerArtifact] | None = Field(

@@ -25,10 +25,12 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name, job_id
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION
+from simulacra_crds.contract.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
+from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD, GenerationJob
+from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
@@ -200,6 +202,7 @@ async def generation_body(
             body.evidence = await _document(repository, generation, EVIDENCE)
         if spec.interventions:
             body.identification = await _identification(repository, generation)
+        body.verdicts = await _verdicts(repository, generation)
         body.artifacts = await customer_artifacts(repository, generation)
         if not body.artifacts:
             await _add_link(repository, generation, body)
@@ -224,6 +227,20 @@ async def attainment_of(
 ) -> dict[str, Any] | None:
     """Return requested and attained values of each condition; None without conditions."""
     return await _document(repository, generation, ATTAINMENT)
+
+
+async def _verdicts(repository: TenantRepository, generation: GenerationJob) -> list[Verdict]:
+    """Return the verdicts on the rows; where the model is gone, those of the rows' report."""
+    model = await repository.find(Model, generation.spec.model_ref.name)
+    worth, rows = generation.status.worth, generation.status.rows or 0
+    if generation.spec.counterfactual:
+        rows //= 2
+    if model is not None:
+        return verdicts_of_rows(model.status.figures, worth, rows)
+    report = await _document(repository, generation, REPORT) or {}
+    if found := report.get("verdicts"):
+        return [Verdict.model_validate(one) for one in found]
+    return verdicts_of_rows({}, worth, rows)
 
 
 async def _identification(

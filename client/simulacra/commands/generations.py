@@ -92,7 +92,7 @@ def generate(
             save_rows(client, started.generation_id, output, as_json, safe=safe)
         made = client.generation(started.generation_id)
         print_result(made, as_json)
-        _note_worth(made)
+        _note_verdicts(made)
         exit_if_partial(made.status)
 
 
@@ -142,7 +142,7 @@ def download(
         generation_id = resource_of(client, generation_id, ("gen-",))
         size = save_rows(client, generation_id, output, as_json, safe=safe)
         print_result({"bytes": size}, as_json)
-        _note_worth(client.generation(generation_id))
+        _note_verdicts(client.generation(generation_id))
 
 
 @app.command(epilog="Example: simulacra probe survey --do education_years=16")
@@ -174,7 +174,7 @@ def probe(
         print_result(found, as_json)
 
 
-def _note_worth(generation: Generation) -> None:
-    """Say on stderr what the rows are worth, if it is known."""
-    if generation.sentence:
-        note(generation.sentence)
+def _note_verdicts(generation: Generation) -> None:
+    """Say on stderr how good the rows are and what they are worth, as far as it is known."""
+    for line in generation.told:
+        note(line)

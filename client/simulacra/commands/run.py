@@ -66,8 +66,6 @@ def run(
         wait_with_progress(client, uploaded.job_id, as_json)
         for line in brief(client.schema(uploaded.dataset_id), uploaded.dataset_id):
             note(line)
-        for line in client.dataset(uploaded.dataset_id).verdicts:
-            note(line)
         try:
             wanted, interventions = asked.resolve(client, uploaded.dataset_id)
         except ValueError as error:
@@ -92,8 +90,8 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
     """Print what was made: the generation and its file for programs, sentences for people."""
     if not is_for_people(as_json):
         print_result({**made, "file": str(output)}, as_json)
-        if made.sentence:
-            note(made.sentence)
+        for line in made.told:
+            note(line)
         return
     for line in _sentences(client, made):
         print(line)
@@ -102,7 +100,7 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
 def _sentences(client: Client, made: Generation) -> Iterator[str]:
     for one in (made.attainment or {}).get("conditions", ()):
         yield in_words(one)
-    yield from filter(None, [*rests_on(made.identification), made.sentence])
+    yield from (*rests_on(made.identification), *made.told)
     kept = span(client.dataset(made.dataset_id).retention_seconds)
     yield f"The table and its model are kept for {kept}."
     yield f"More rows:     simulacra generate {made.dataset_id} --rows N -o FILE"

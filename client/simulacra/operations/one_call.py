@@ -50,6 +50,7 @@ def generate_rows(
     return Rows(
         (yield from table(started.generation_id)),
         evidence=made.evidence,
+        verdicts=made.get("verdicts", ()),
         attainment=made.attainment,
         identification=made.identification,
         generation_id=started.generation_id,

@@ -7,13 +7,15 @@ A figure that is absent never makes a verdict better.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel
 
+from simulacra_crds.kinds.base import VerdictLevel as Level
+from simulacra_crds.kinds.base import VerdictLevels
+
 Code = Literal["likeness", "privacy", "worth"]
-Level = Literal["good", "fair", "poor", "unknown"]
 Figures = Mapping[str, float]
 
 AUC_GOOD = 0.60
@@ -51,6 +53,25 @@ class Verdict(BaseModel):
 def verdicts(figures: Figures) -> list[Verdict]:
     """Return the verdicts on likeness, privacy and worth of a model's rows, in this order."""
     return [likeness(figures), privacy(figures), _worth_of_many(figures)]
+
+
+def verdicts_of_rows(figures: Figures, worth: float | None, rows: int) -> list[Verdict]:
+    """Return the verdicts on the rows of one generation: of their model, but for their worth.
+
+    Conditions and do() change rows by design, so likeness and privacy are those of the model.
+
+    Args:
+        figures: of the model; empty if it is not known.
+        worth: respondents that the rows are worth; None if not measured.
+        rows: their number; of pairs, those of one world.
+    """
+    own = worth_verdict(worth, rows, figures.get("kept_ratio"))
+    return [likeness(figures), privacy(figures), own]
+
+
+def levels(found: Sequence[Verdict]) -> VerdictLevels:
+    """Return verdicts on all three properties in one word each, for a status."""
+    return VerdictLevels.model_validate({one.code: one.level for one in found})
 
 
 def likeness(figures: Figures) -> Verdict:

@@ -50,6 +50,8 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 VerdictKind = Literal["assumed", "suggested", "open", "contradicted", "unanswerable"]
 """What may be claimed of a causal answer."""
+VerdictLevel = Literal["good", "fair", "poor", "unknown"]
+"""How good generated rows are in one respect; unknown if a figure that decides is missing."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Level = Annotated[str, Field(max_length=512)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
@@ -243,6 +245,14 @@ class RetainedSpec(KubeModel):
     )
 
 
+class VerdictLevels(KubeModel):
+    """The verdicts on generated rows in one word each, for kubectl; the API judges anew."""
+
+    likeness: VerdictLevel = Field(description="How hard rows are to tell from real ones.")
+    privacy: VerdictLevel = Field(description="Whether rows of people in the table come back.")
+    worth: VerdictLevel = Field(description="What the rows are worth for intervals.")
+
+
 class WorkStatus(KubeModel):
     """The common status of resources with customer bytes."""
 
@@ -318,4 +328,8 @@ PHASE = PrinterColumn(name="Phase", json_path=".status.phase")
 READY = PrinterColumn(name="Ready", json_path=f"{_READY}.status")
 REASON = PrinterColumn(name="Reason", json_path=f"{_READY}.reason", priority=1)
 PROGRESS = PrinterColumn(name="Progress", type="integer", json_path=".status.progress.percent")
+VERDICTS = tuple(
+    PrinterColumn(name=name.capitalize(), json_path=f".status.verdicts.{name}", priority=1)
+    for name in VerdictLevels.model_fields
+)
 EXPIRES = PrinterColumn(name="Expires", json_path=".status.expiresAt", priority=1)

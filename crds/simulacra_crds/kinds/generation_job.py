@@ -13,6 +13,7 @@ from simulacra_crds.kinds.base import (
     PROGRESS,
     READY,
     REASON,
+    VERDICTS,
     ColumnName,
     KubeModel,
     Level,
@@ -20,6 +21,7 @@ from simulacra_crds.kinds.base import (
     Resource,
     RetainedSpec,
     VerdictKind,
+    VerdictLevels,
     WorkStatus,
     cel_rules,
     no_default,
@@ -192,6 +194,11 @@ class GenerationJobStatus(WorkStatus):
         ge=0,
         description="Respondents that the rows are worth, the sum of evidence_weight.",
     )
+    verdicts: VerdictLevels | None = Field(
+        default=None,
+        description="The verdicts on the rows when they were generated, in words: likeness and "
+        "privacy of their model, worth their own.",
+    )
     attainment: Attainment | None = Field(
         default=None, description="How well the conditions were met."
     )
@@ -209,6 +216,7 @@ class GenerationJob(Resource):
         PROGRESS,
         PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
         PrinterColumn(name="Attainment", json_path=".status.attainment.status", priority=1),
+        *VERDICTS,
         REASON,
         EXPIRES,
         AGE,

@@ -13,6 +13,7 @@ from simulacra_crds.kinds.base import (
     PROGRESS,
     READY,
     REASON,
+    VERDICTS,
     ColumnName,
     KubeModel,
     Name,
@@ -20,6 +21,7 @@ from simulacra_crds.kinds.base import (
     Resource,
     RetainedSpec,
     Timestamp,
+    VerdictLevels,
     WorkStatus,
     cel_rules,
     no_default,
@@ -271,6 +273,9 @@ class ModelStatus(WorkStatus):
         max_length=32,
         description="Fidelity and privacy of generated tables, by name of the figure.",
     )
+    verdicts: VerdictLevels | None = Field(
+        default=None, description="The verdicts on generated rows when the fit ended, in words."
+    )
 
 
 class Model(Resource):
@@ -284,6 +289,7 @@ class Model(Resource):
         READY,
         PROGRESS,
         PrinterColumn(name="Family", json_path=".status.family", priority=1),
+        *VERDICTS,
         REASON,
         EXPIRES,
         AGE,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import CustomerKeyRef, GenerateRequest, TaskResult
+from simulacra_crds.contract.verdicts import levels, verdicts_of_rows
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import Attainment, GenerationJobSpec
 from simulacra_crds.kinds.tenant import Encryption
@@ -16,6 +18,7 @@ from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.stage import Stage
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
 
@@ -68,6 +71,18 @@ def _generated(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     return (Reason.GENERATED_PARTIALLY if partial else Reason.GENERATED), fields
 
 
+def _judged(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage:
+    """Return the stage with the verdicts on the rows; unknown what the model does not tell."""
+    if not results:
+        return stage
+    figures = seen.model.status.figures if seen.model is not None else {}
+    rows = sum(result.rows or 0 for result in results)
+    if seen.resource.spec.counterfactual:
+        rows //= 2
+    found = levels(verdicts_of_rows(figures, results[0].worth, rows))
+    return replace(stage, fields=stage.fields | {"verdicts": found})
+
+
 def _merge(parts: Sequence[Attainment]) -> Attainment | None:
     """Return the attainment of the table: that of its worst shard; each has all conditions."""
     if not parts:
@@ -92,5 +107,6 @@ GENERATION_JOB = WorkKind(
     request=_request,
     work=_work,
     done=_generated,
+    ending=_judged,
     adoption=labeled_by_model,
 )

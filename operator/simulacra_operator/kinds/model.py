@@ -7,6 +7,7 @@ from typing import Any
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import FitRequest, TaskResult
+from simulacra_crds.contract.verdicts import levels, verdicts
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.model import ModelSpec
 from simulacra_operator.work import lifecycle
@@ -52,6 +53,7 @@ def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     return Reason.FITTED, {
         "family": result.family,
         "figures": result.figures,
+        "verdicts": levels(verdicts(result.figures)),
         "artefacts": result.artefacts,
     }
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.contract.verdicts import Verdict, worth_verdict
+from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
@@ -76,7 +76,7 @@ def report_generation(
     found = plan.identification
     report["identification"] = None if found is None else found.model_dump(mode="json")
     report["worth"] = _worth(trained, plan, rows, names, report["marginals"])
-    report["verdicts"] = [*_of_model(trained), _worth_verdict(plan, plan.rows).model_dump()]
+    report["verdicts"] = [one.model_dump() for one in verdicts_on(trained, plan)]
     report["asked"] = {
         "rows": plan.rows,
         "persons": request.persons,
@@ -89,17 +89,12 @@ def report_generation(
     return report
 
 
-def _of_model(trained: TrainedModel) -> list[dict[str, Any]]:
-    """Return the verdicts on the model's rows; conditions and do() change them by design."""
-    found = trained.report.get("verdicts", ())
-    return [one for one in found if one["code"] in ("likeness", "privacy")]
-
-
-def _worth_verdict(plan: Plan, rows: int) -> Verdict:
+def verdicts_on(trained: TrainedModel, plan: Plan) -> list[Verdict]:
+    """Return likeness and privacy of the model's rows, and the worth of the planned ones."""
     evidence = plan.evidence
     if evidence is None:
-        return worth_verdict(None, rows, None)
-    return worth_verdict(evidence.worth, evidence.rows, evidence.ratio)
+        return verdicts_of_rows(trained.figures, None, plan.rows)
+    return verdicts_of_rows(trained.figures, evidence.worth, evidence.rows)
 
 
 def _comparable(

@@ -34,13 +34,6 @@ USES = {
     "weight": "survey weights, not generated",
     "left empty": "not learned, left empty",
 }
-KINDS = {
-    "assumed": "Assumed",
-    "suggested": "Suggested",
-    "open": "Open",
-    "contradicted": "Do not use",
-    "unanswerable": "No answer",
-}
 LATER = {
     "asked": None,
     "associations": None,
@@ -158,7 +151,6 @@ def _template() -> Template:
         KEPT_FAIR=KEPT_FAIR,
         BASES=BASES,
         DIRECTED=DIRECTED,
-        KINDS=KINDS,
         USES=USES,
         basis_of=basis_of,
         condition_text=_condition_text,
