@@ -56,7 +56,7 @@ def verdicts(figures: Figures) -> list[Verdict]:
 
 
 def verdicts_of_rows(figures: Figures, worth: float | None, rows: int) -> list[Verdict]:
-    """Return the verdicts on the rows of one generation: of their model, but for their worth.
+    """Return the verdicts on the rows of one generation: of their model, with a worth of their own.
 
     Conditions and do() change rows by design, so likeness and privacy are those of the model.
 

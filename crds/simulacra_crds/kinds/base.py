@@ -246,7 +246,7 @@ class RetainedSpec(KubeModel):
 
 
 class VerdictLevels(KubeModel):
-    """The verdicts on generated rows in one word each, for kubectl; the API judges anew."""
+    """The verdicts on generated rows in one word each, for kubectl."""
 
     likeness: VerdictLevel = Field(description="How hard rows are to tell from real ones.")
     privacy: VerdictLevel = Field(description="Whether rows of people in the table come back.")

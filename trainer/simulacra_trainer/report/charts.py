@@ -76,9 +76,9 @@ def draw_distribution(
     ]
     body = Markup('<path class="real" d="M0 {h}{}V{h}z"/><path class="line" d="M0 {h}{}V{h}"/>')
     middle = len(ends) // 2
-    marks = [(0, "start", 0)]
+    marks = [(0.0, "start", 0)]
     marks += [(spots[middle], "middle", middle)] if 70 < spots[middle] < WIDTH - 70 else []
-    marks += [(WIDTH, "end", len(ends) - 1)]
+    marks += [(float(WIDTH), "end", len(ends) - 1)]
     text = Markup('<text x="{:.0f}" y="{}" text-anchor="{}">{}</text>')
     axis = Markup("").join(text.format(x, HEIGHT + 14, at, ends[i]) for x, at, i in marks)
     return _picture(label, HEIGHT + AXIS, body.format(*outlines, h=HEIGHT) + axis)

@@ -34,7 +34,7 @@ USES = {
     "weight": "survey weights, not generated",
     "left empty": "not learned, left empty",
 }
-LATER = {
+LATER: dict[str, Any] = {
     "asked": None,
     "associations": None,
     "cleaning": [],
