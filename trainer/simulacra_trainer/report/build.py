@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.report.associations import associations
+from simulacra_trainer.report.columns import sample_rows
 from simulacra_trainer.report.discriminator import two_sample_auc
+from simulacra_trainer.report.facts import columns_read, guarantee_of, persons_of, weights_of
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.privacy import privacy
-from simulacra_trainer.survey_weights import effective_rows, row_weights, weights_in
+from simulacra_trainer.survey_weights import weights_in
 
 if TYPE_CHECKING:  # the solvers of conditions take 0.25 s to import, and a fit needs none
     from simulacra_trainer.conditions.attainment import AttainmentDetail
 
 REPORT_VERSION = 1
 MIN_UNSEEN = 2
+MAX_PICTURED = 100_000
+"""Real rows behind the pictures, which limits their time to a few seconds in wide tables."""
 
 
 def build_report(
@@ -82,10 +86,10 @@ def build_report(
             "synthetic": synthetic.num_rows,
         },
         "columns": len(schema.learned()),
-        "read": _read(schema),
-        "weights": _weights(train, schema),
-        "persons": _persons(schema),
-        "differential_privacy": _guarantee(guarantee),
+        "read": columns_read(schema),
+        "weights": weights_of(train, schema),
+        "persons": persons_of(schema),
+        "differential_privacy": guarantee_of(guarantee),
         "fidelity": None,
         "privacy": None,
         "marginals": [],
@@ -99,10 +103,11 @@ def build_report(
         return report
     if guarantee is None:  # else pictures would tell of the table beyond the guarantee
         real = train if holdout is None else pa.concat_tables([train, holdout]).combine_chunks()
+        chance = np.random.default_rng([seed, 31])
+        real = sample_rows(real, MAX_PICTURED, chance)
         persons = persons_in(real, schema)
         of_rows = weights_in(real, weight)
         report["marginals"] = marginals(real, synthetic, columns, persons=persons, weights=of_rows)
-        chance = np.random.default_rng([seed, 31])
         report["associations"] = associations(real, synthetic, names, chance, weight)
     if unseen is None:
         return report | {"fidelity": _against_halves(train, synthetic, names, rng, weight)}
@@ -140,71 +145,6 @@ def _against_unseen(
         found = fidelity(unseen, train, synthetic, names, streams[2], weight)
         found = {"against": "holdout", **found, "c2st_auc": auc.result()}
         return {"fidelity": found, "privacy": private.result()}
-
-
-def _read(schema: TableSchema) -> list[dict[str, Any]]:
-    """Return what each column was read as, and how generated rows have it."""
-    computed = {relation.column for relation in schema.computed()}
-    return [
-        {
-            "column": column.name,
-            "label": column.label,
-            "kind": column.kind,
-            "role": column.role,
-            "use": _use(column, computed),
-        }
-        for column in schema.columns
-    ]
-
-
-def _use(column: ColumnSchema, computed: Collection[str]) -> str:
-    """Return in one word what becomes of a column."""
-    if column.name in computed:
-        return "computed"
-    if column.learned:
-        return "learned"
-    if column.kind in ("constant", "weight"):
-        return column.kind
-    return "invented" if column.role is not None or column.kind == "identifier" else "left empty"
-
-
-def _guarantee(guarantee: DifferentialPrivacy | None) -> dict[str, Any] | None:
-    if guarantee is None:
-        return None
-    return {
-        "epsilon": guarantee.epsilon,
-        "delta": guarantee.delta,
-        "neighbours": "tables of as many rows that differ in one row",
-        "covers": "the model, and therefore generated rows, graph and effects",
-        "not_covered": (
-            "the schema (names, levels, ranges, decimals), the number of rows, and the figures of"
-            " this report that compare with real rows"
-        ),
-    }
-
-
-def _persons(schema: TableSchema) -> dict[str, Any] | None:
-    """Return the column of the persons, their number and their rows; None without a subject."""
-    column = schema.subject()
-    if column is None or not schema.persons:
-        return None
-    return {
-        "column": column.name,
-        "persons": schema.persons,
-        "rows_a_person": schema.rows / schema.persons,
-    }
-
-
-def _weights(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
-    """Return the effective number of rows and the largest weight relative to the mean."""
-    weights = row_weights(train, schema)
-    if weights is None:
-        return None
-    return {
-        "rows": float(weights.size),
-        "effective_rows": effective_rows(weights),
-        "largest": float(weights.max()),
-    }
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, float]:

@@ -111,7 +111,10 @@ def _level_codes(table: pa.Table, name: str, names: list[str]) -> IntArray:
 
 def _few_values(values: FloatArray) -> FloatArray | None:
     """Return the values of whole numbers with few of them, ascending; None with more."""
-    present = np.unique(values[~np.isnan(values)])
+    present = values[~np.isnan(values)]
+    if np.unique(present[:1_000]).size > MAX_LEVELS:  # saves a sort of all
+        return None
+    present = np.unique(present)
     return present if present.size <= MAX_LEVELS else None
 
 

@@ -1,0 +1,78 @@
+"""Facts of a table and its fit for the head of a report: columns, persons, weights, guarantee."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_trainer.survey_weights import effective_rows, row_weights
+
+
+def columns_read(schema: TableSchema) -> list[dict[str, Any]]:
+    """Return what each column was read as, and how generated rows have it."""
+    computed = {relation.column for relation in schema.computed()}
+    return [
+        {
+            "column": column.name,
+            "label": column.label,
+            "kind": column.kind,
+            "role": column.role,
+            "use": _use(column, computed),
+        }
+        for column in schema.columns
+    ]
+
+
+def _use(column: ColumnSchema, computed: Collection[str]) -> str:
+    """Return in one word what becomes of a column."""
+    if column.name in computed:
+        return "computed"
+    if column.learned:
+        return "learned"
+    if column.kind in ("constant", "weight"):
+        return column.kind
+    return "invented" if column.role is not None or column.kind == "identifier" else "left empty"
+
+
+def guarantee_of(guarantee: DifferentialPrivacy | None) -> dict[str, Any] | None:
+    """Return the differential privacy of a fit and what it covers; None without."""
+    if guarantee is None:
+        return None
+    return {
+        "epsilon": guarantee.epsilon,
+        "delta": guarantee.delta,
+        "neighbours": "tables of as many rows that differ in one row",
+        "covers": "the model, and therefore generated rows, graph and effects",
+        "not_covered": (
+            "the schema (names, levels, ranges, decimals), the number of rows, and the figures of"
+            " this report that compare with real rows"
+        ),
+    }
+
+
+def persons_of(schema: TableSchema) -> dict[str, Any] | None:
+    """Return the column of the persons, their number and their rows; None without a subject."""
+    column = schema.subject()
+    if column is None or not schema.persons:
+        return None
+    return {
+        "column": column.name,
+        "persons": schema.persons,
+        "rows_a_person": schema.rows / schema.persons,
+    }
+
+
+def weights_of(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
+    """Return the effective number of rows and the largest weight relative to the mean."""
+    weights = row_weights(train, schema)
+    if weights is None:
+        return None
+    return {
+        "rows": float(weights.size),
+        "effective_rows": effective_rows(weights),
+        "largest": float(weights.max()),
+    }
