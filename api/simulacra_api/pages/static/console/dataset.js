@@ -5,7 +5,7 @@ import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
-import { Erase, Progress, Retention, SaveReport, useLoad } from "./parts.js";
+import { Erase, Progress, Retention, SaveReport, Verdicts, useLoad } from "./parts.js";
 import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
 
@@ -24,7 +24,7 @@ function Quality({ session, dataset }) {
   const figures = dataset.model?.figures ?? {};
   const shown = FIGURES.filter(([name]) => figures[name] != null);
   return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Likeness, privacy, worth</h2>
-    <ul class="verdicts">${(dataset.model?.verdicts ?? []).map((one) => html`<li class=${one.level}><strong>${one.code}: ${one.level}</strong> ${one.sentence} ${one.remedy && html`<em>${one.remedy}</em>`}</li>`)}</ul>
+    <${Verdicts} of=${dataset.model?.verdicts} />
     ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
       : html`<p class="empty">The dataset has too few rows to measure the model.</p>`}
     <${SaveReport} session=${session} path=${`/v1/datasets/${dataset.dataset_id}/report`} id=${dataset.dataset_id} /></section>`;

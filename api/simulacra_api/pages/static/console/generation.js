@@ -2,7 +2,7 @@
 import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
-import { Erase, Progress, SaveReport, useLoad } from "./parts.js";
+import { Erase, Progress, SaveReport, Verdicts, useLoad } from "./parts.js";
 
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
   ["xlsx", "Excel"]];
@@ -70,6 +70,7 @@ export function Generation({ session, id }) {
     ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
     ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
     ${one.identification && html`<${RestsOn} of=${one.identification} />`}
+    ${one.verdicts?.length > 0 && html`<${Verdicts} of=${one.verdicts} />`}
     ${one.evidence && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
     ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />`}

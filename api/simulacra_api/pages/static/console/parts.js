@@ -92,6 +92,11 @@ function saveAs(content, type, name) {
 }
 
 /** The report of a model or of a generation as a file: a page to read and print, or JSON. */
+/** Verdicts on generated rows: likeness, privacy, worth, each with its remedy. */
+export function Verdicts({ of }) {
+  return html`<ul class="verdicts">${(of ?? []).map((one) => html`<li class=${one.level}><strong>${one.code}: ${one.level}</strong> ${one.sentence} ${one.remedy && html`<em>${one.remedy}</em>`}</li>`)}</ul>`;
+}
+
 export function SaveReport({ session, path, id }) {
   const [save, busy, problem] = useAction(async (type, suffix) => saveAs(await session.text(path, type), type, `report-${id}.${suffix}`));
   return html`<div class="row"><button disabled=${busy} onClick=${() => save("text/html", "html")}>Save the full report</button>
