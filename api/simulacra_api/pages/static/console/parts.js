@@ -91,12 +91,12 @@ function saveAs(content, type, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** The report of a model or of a generation as a file: a page to read and print, or JSON. */
 /** Verdicts on generated rows: likeness, privacy, worth, each with its remedy. */
 export function Verdicts({ of }) {
   return html`<ul class="verdicts">${(of ?? []).map((one) => html`<li class=${one.level}><strong>${one.code}: ${one.level}</strong> ${one.sentence} ${one.remedy && html`<em>${one.remedy}</em>`}</li>`)}</ul>`;
 }
 
+/** The report of a model or of a generation as a file: a page to read and print, or JSON. */
 export function SaveReport({ session, path, id }) {
   const [save, busy, problem] = useAction(async (type, suffix) => saveAs(await session.text(path, type), type, `report-${id}.${suffix}`));
   return html`<div class="row"><button disabled=${busy} onClick=${() => save("text/html", "html")}>Save the full report</button>
