@@ -177,6 +177,7 @@ def test_rows_meet_the_conditions_for_any_number_of_shards(fitted: Pod, tmp_path
         "interventions": {},
         "counterfactual": False,
         "compared": 1001,
+        "reweighted": True,
     }
     assert reports[0]["asked"] == asked
     assert own.exists(REPORT_PAGE)

@@ -121,6 +121,7 @@ def test_reports_of_rows_and_of_the_model_are_written(folder: Path, capsys) -> N
         "interventions": {"visits": 2},
         "counterfactual": False,
         "compared": 200,
+        "reweighted": True,
     }
     assert found["conditions"]["conditions"][0]["attained"] == 0.5
     assert [column["column"] for column in found["fidelity"]["columns"]] == ["price"]
