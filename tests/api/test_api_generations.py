@@ -15,7 +15,7 @@ import pytest_asyncio
 from api_world import TABLE
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_crds.contract.tasks import IDENTIFICATION, SCHEMA
+from simulacra_crds.contract.tasks import IDENTIFICATION, REPORT, SCHEMA
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
 URL = "/v1/datasets/{}/generations"
@@ -130,6 +130,31 @@ async def test_rows_under_do_carry_the_verdict_of_an_effect(
     assert (shown["identified"], shown["warnings"]) == (kind == "assumed", ["thin"])
     words = {"kind": kind, "text": "words", "rests_on": [], "asks": None}
     assert shown["verdict"] == (None if kind is None else words)
+
+
+async def test_rows_are_judged_by_their_models_figures_or_by_their_report_without_it(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    async def judged() -> dict[str, str]:
+        shown = (await http.get(f"/v1/generations/{name}")).json()["verdicts"]
+        return {one["code"]: one["level"] for one in shown}
+
+    name = (await _request(http, ready, key)).json()["generation_id"]
+    assert await judged() == {}
+    await acme.generate(name, [pa.table({"price": [3.0] * 10})])
+    await acme.status(GENERATION_JOBS, name, worth=9.0)
+    model = model_name(ready)
+    await acme.status(MODELS, model, figures={"c2st_auc": 0.55, "kept_ratio": 0.5})
+    assert await judged() == {"likeness": "fair", "privacy": "unknown", "worth": "fair"}
+    told = {"code": "privacy", "level": "poor", "sentence": "Copies.", "remedy": None}
+    content = json.dumps({"verdicts": [told]}).encode()
+    await acme.write(GENERATION_JOBS, name, REPORT, content)
+    # As the operator does at the end (ADR 0051), so that the rows outlive the model.
+    free = {"metadata": {"ownerReferences": []}}
+    await world.cluster.patch(GENERATION_JOBS, name, free, "tenant-acme")
+    await world.cluster.delete(MODELS, model, "tenant-acme")
+    await acme.erase(MODELS, model)
+    assert await judged() == {"privacy": "poor"}
 
 
 async def test_generation_can_leave_out_the_evidence_weight(
