@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from simulacra_api.access import routes as access
 from simulacra_api.account import routes as account
 from simulacra_api.auth import routes as oauth
+from simulacra_api.auth import session_routes
 from simulacra_api.certificates import routes as certificates
 from simulacra_api.datasets import routes as datasets
 from simulacra_api.docs import routes as docs
@@ -34,7 +35,7 @@ from simulacra_api.webhooks import routes as webhooks
 # fmt: off
 _MODULES = (
     jobs, uploads, datasets, generations, effects, segments, oauth, access, account, webhooks,
-    certificates, docs, pages,
+    certificates, docs, session_routes, pages,
 )
 # fmt: on
 

@@ -128,6 +128,7 @@ class AsyncClient:
     webhooks = _awaited(operations.account.webhooks)
     create_webhook = _awaited(operations.account.create_webhook)
     delete_webhook = _awaited(operations.account.delete_webhook)
+    console_link = _awaited(operations.account.console_link)
 
     async def fit(self, source: str | Path | Frame, **options: Any) -> AsyncFittedModel:
         """Upload a table, wait until its model is fit, and return the model; as `Client.fit`."""

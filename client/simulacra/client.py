@@ -125,6 +125,7 @@ class Client:
     webhooks = _blocking(operations.account.webhooks)
     create_webhook = _blocking(operations.account.create_webhook)
     delete_webhook = _blocking(operations.account.delete_webhook)
+    console_link = _blocking(operations.account.console_link)
 
     def fit(self, source: str | Path | Frame, **options: Any) -> FittedModel:
         """Upload a table, wait until its model is fit, and return the model.

@@ -74,7 +74,7 @@ async def test_tokens_of_a_retired_key_verify_until_they_expire(world: Any, secr
         audience=audience,
         client_id="client.acme",
         issued=int(time.time()),
-        seconds=3600,
+        expires=int(time.time()) + 3600,
     )
     await _age(world, secret, PERIOD_SECONDS + 1)
     assert (await _kids(store))[0] != (await _kids(store))[1][2]

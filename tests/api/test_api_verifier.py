@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import ECKey, KeySet
 
 from simulacra_api.auth import tokens, verifier
-from simulacra_api.auth.revocation import Revocations
+from simulacra_api.auth.revocation import Revocations, Revoked
 from simulacra_api.auth.signing import SigningKeys, SigningKeyStore
 from simulacra_api.http.problems import Problem
 from simulacra_api.settings import Settings
@@ -36,8 +36,8 @@ class Watermark:
 
     at = 0
 
-    async def before(self, client_id: str) -> int:
-        return self.at
+    async def of(self, client_id: str) -> Revoked:
+        return Revoked(self.at, frozenset())
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def issued(store: Store, seconds: int = 3600) -> str:
         audience=AUDIENCE,
         client_id="sim-a",
         issued=int(time.time()),
-        seconds=seconds,
+        expires=int(time.time()) + seconds,
     )
 
 

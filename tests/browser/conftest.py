@@ -26,7 +26,7 @@ def installation(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """Return a running installation that the tests of this folder share."""
-    one = Installation(tmp_path_factory.mktemp("up") / "data")
+    one = Installation(tmp_path_factory.mktemp("up") / "data", on_terminal=True)
     one.start()
     yield one
     one.stop()

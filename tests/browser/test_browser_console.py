@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,19 +39,20 @@ def slide(slider: Locator, value: str) -> None:
 
 
 @pytest.fixture
-def enter(open_tab: Open, installation: Installation) -> Callable[[str], Tab]:
-    """Open the console at a view and sign in."""
+def enter(open_tab: Open, client: Client) -> Callable[[str], Tab]:
+    """Sign in with a login link and open a view of the console."""
 
     def entered(place: str = "") -> Tab:
-        known = installation.connection
-        tab = open_tab(f"/console#/{place}")
-        tab.sign_in(known["client_id"], known["client_secret"])
+        tab = open_tab(client.console_link()["url"])
+        tab.page.get_by_role("button", name="Sign in with the link").click()
+        expect(tab.page.get_by_role("navigation", name="Console")).to_be_visible()
+        show(tab.page, place)
         return tab
 
     return entered
 
 
-def test_sign_in_reports_errors_and_stores_nothing(
+def test_sign_in_reports_errors_and_lasts_until_sign_out(
     open_tab: Open, installation: Installation
 ) -> None:
     known = installation.connection
@@ -64,7 +68,13 @@ def test_sign_in_reports_errors_and_stores_nothing(
     tab.page.get_by_role("button", name="Sign in").click()
     expect(tab.page.get_by_role("alert")).to_be_visible()
     tab.page.get_by_role("button", name="Use client credentials").click()
-    tab.sign_in(known["client_id"], known["client_secret"])
+    eventually(lambda: b"#code=" in installation.said)
+    link = re.findall(rb"http\S+#code=\S+", installation.said)[0].decode()
+    tab.page.goto(link)
+    offered = tab.page.get_by_role("group", name="Login link")
+    expect(offered).to_contain_text(f"This link signs you in as {known['client_id']}.")
+    assert tab.page.url.endswith("/console")  # no code in the address or its history entry
+    offered.get_by_role("button", name="Sign in with the link").click()
     expect(tab.page.get_by_role("heading", name="Datasets")).to_be_visible()
     expect(
         tab.page.get_by_text("Nothing is stored: no dataset, no model, no generated rows.")
@@ -73,7 +83,28 @@ def test_sign_in_reports_errors_and_stores_nothing(
     kept = tab.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
     assert kept == [0, 0, ""]
     tab.page.reload()
-    expect(tab.page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Datasets")).to_be_visible()
+
+    other = open_tab(link)
+    other.expected = {401}
+    other.page.get_by_role("button", name="Sign in with the link").click()
+    expect(other.page.get_by_role("alert")).to_contain_text("not valid, was used, or has expired")
+    other.page.get_by_role("button", name="Do not use it").click()
+    expect(other.page.get_by_label("Client secret")).to_be_visible()
+    command = [str(Path(sys.executable).with_name("simulacra")), "console", "--connection"]
+    file = installation.data_dir / "connection.json"
+    printed = subprocess.run([*command, str(file)], capture_output=True, text=True, check=True)
+    other.page.goto(json.loads(printed.stdout)["url"])  # only the fragment changes: no reload
+    other.page.get_by_role("button", name="Sign in with the link").click()
+    expect(other.page.get_by_role("heading", name="Datasets")).to_be_visible()
+
+    tab.page.get_by_role("button", name="Sign out").click()
+    expect(tab.page.get_by_label("Client secret")).to_be_visible()
+    tab.page.reload()
+    expect(tab.page.get_by_label("Client secret")).to_be_visible()
+    logs = "".join(one.read_text() for one in (installation.data_dir / "logs").iterdir())
+    assert "/console/session" in logs
+    assert link.rpartition(".")[2] not in logs
 
 
 def test_upload_generate_download_and_erase(enter: Callable[[str], Tab], tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +50,13 @@ def descendants(pid: int) -> list[int]:
 class Installation:
     """One data directory and the `simulacra up` that serves it."""
 
-    def __init__(self, data_dir: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, env: dict[str, str] | None = None, *, on_terminal: bool = False
+    ) -> None:
         self.data_dir, self._env = data_dir, env or {}
+        self._on_terminal = on_terminal
+        self.said = b""
+        """What `up` printed on its terminal, with `on_terminal`."""
         self.process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
 
@@ -60,11 +67,25 @@ class Installation:
             "--data-dir",
             str(self.data_dir),
         ]
+        terminal, stderr = pty.openpty() if self._on_terminal else (None, None)
         self.process = subprocess.Popen(
-            command, env=own_environment() | self._env, stdout=subprocess.PIPE, text=True
+            command,
+            env=own_environment() | self._env,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         )
+        if terminal is not None and stderr is not None:
+            os.close(stderr)
+            threading.Thread(target=self._listen, args=(terminal,), daemon=True).start()
         assert self.process.stdout
         self.ready = json.loads(self.process.stdout.readline())
+
+    def _listen(self, terminal: int) -> None:
+        with suppress(OSError):  # EIO: the last program on the terminal has ended
+            while read := os.read(terminal, 4096):
+                self.said += read
+        os.close(terminal)
 
     def stop(self) -> int:
         assert self.process

@@ -11,6 +11,8 @@ from simulacra_crds.kube.client import Object
 
 Purpose = Literal["signup", "rotation"]
 KEPT_CLAIMS = 16
+SPENT_SECONDS = 60
+"""How long a spent id is kept after its expiry: longer than the leeway of the clocks."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class ClientRecord:
         claims: the newest claims.
         owners: the Secret's ownerReferences.
         revoked_before: tokens issued before this time (seconds since the epoch) are refused.
+        spent: ids of used login codes and ended sessions -> when they expire anyway.
     """
 
     client_id: str
@@ -62,6 +65,7 @@ class ClientRecord:
     claims: list[Claim]
     owners: list[Object] = field(default_factory=list)
     revoked_before: int = 0
+    spent: dict[str, int] = field(default_factory=dict)
 
     @property
     def valid(self) -> list[dict[str, Any]]:
@@ -76,6 +80,12 @@ class ClientRecord:
         """Return the record with a claim added or replaced by id; the oldest are dropped."""
         others = [one for one in self.claims if one.id != claim.id]
         return replace(self, claims=[*others, claim][-KEPT_CLAIMS:])
+
+    def with_spent(self, token_id: str, expires: int) -> ClientRecord:
+        """Return the record with this id spent, without those that have expired by themselves."""
+        now = time.time()
+        kept = {one: end for one, end in self.spent.items() if end + SPENT_SECONDS > now}
+        return replace(self, spent={**kept, token_id: expires})
 
     def permits(self, claim: Claim) -> bool:
         """Return whether a claim may be used: one without proof ends no secret early."""

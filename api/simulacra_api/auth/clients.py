@@ -33,6 +33,8 @@ MAX_WAITING = 64
 """Checks of this process that run or wait; one more is refused."""
 WATERMARK = "revoked-before"
 """Key of a client's Secret: tokens issued before this time are refused."""
+SPENT = "spent"
+"""Key of a client's Secret: ids of used login codes and ended sessions, with their expiry."""
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 

@@ -1,10 +1,10 @@
 """Credentials of clients and the one-time claims that lead to them: one Secret per client.
 
 Secret `client-<client_id>` in the clients' namespace holds `hashes` (argon2id, two active at most),
-`claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was used)
-and `revoked-before` (tokens issued before it are refused). All are in one object so that a claim is
-one conditional write: of two callers with the same token exactly one gets the secret, and no crash
-can use a token up without storing its hash.
+`claims` (the SHA-256 of each claim token, when it was issued, when it expires, when it was used),
+`revoked-before` (tokens issued before it are refused) and `spent` (used login codes and ended
+sessions). All are in one object so that a claim is one conditional write: of two callers with the
+same token exactly one gets the secret, and no crash can use a token up without storing its hash.
 Claim tokens are derived, not stored; see ADR 0007.
 
 The Secret is owned by the Tenants that list the client: when the last of them is deleted, the
@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, replace
 
 from simulacra_api.auth.client_record import Claim, ClientRecord, Purpose
 from simulacra_api.auth.clients import (
+    SPENT,
     WATERMARK,
     hash_secret,
     new_secret,
@@ -33,6 +34,7 @@ from simulacra_api.auth.clients import (
 )
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
+from simulacra_api.http.problems import Problem
 from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
 from simulacra_crds.kinds.tenant import Tenant
@@ -50,6 +52,8 @@ TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a
 CLAIM_SECONDS = 3600
 """Lifetime of a claim token."""
 ATTEMPTS = 10
+MAX_SPENT = 256
+"""Used login codes and ended sessions of a client that have not expired."""
 _OWNER = {"apiVersion": API_VERSION, "kind": "Tenant"}
 _ANY_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _BEARER_LENGTH = 43  # 256 bits in base64url
@@ -74,6 +78,7 @@ class Credentials:
             claims=[Claim(**claim) for claim in stored_list(data, "claims")],
             owners=metadata.get("ownerReferences") or [],
             revoked_before=watermark_of(data),
+            spent={str(one): int(end) for one, end in stored_list(data, SPENT)},
         )
 
     async def write(self, record: ClientRecord) -> None:
@@ -81,7 +86,12 @@ class Credentials:
         claims = [asdict(one) for one in record.claims]
         # Without what is false, a process of the version before reads the claim, too.
         kept = [{key: value for key, value in one.items() if value} for one in claims]
-        values = {"hashes": record.hashes, "claims": kept, WATERMARK: record.revoked_before}
+        values = {
+            "hashes": record.hashes,
+            "claims": kept,
+            WATERMARK: record.revoked_before,
+            SPENT: list(record.spent.items()),
+        }
         data = {name: _encode(json.dumps(value).encode()) for name, value in values.items()}
         name, owners = record_name(record.client_id), await self._owners(record)
         if record.version is None:
@@ -174,6 +184,27 @@ class Credentials:
             except Conflict:
                 continue
             return Redeemed(before, after, replace(claim, used=now), secret)
+        raise Conflict(409, "Conflict", "the client's record keeps changing")
+
+    async def spend(self, client_id: str, token_id: str, expires: int) -> bool:
+        """Use up what can be used once; False if it was. One conditional write decides.
+
+        Raises:
+            Problem: 429 above MAX_SPENT within the lifetime of what was spent.
+        """
+        for _ in range(ATTEMPTS):
+            before = await self.read(client_id)
+            if token_id in before.spent:
+                return False
+            after = before.with_spent(token_id, expires)
+            if len(after.spent) > MAX_SPENT:
+                detail = "Too many sign-ins and sign-outs of this client. Wait a few minutes."
+                raise Problem("simio_rate_limited", detail, headers={"Retry-After": "300"})
+            try:
+                await self.write(after)
+            except Conflict:
+                continue
+            return True
         raise Conflict(409, "Conflict", "the client's record keeps changing")
 
 

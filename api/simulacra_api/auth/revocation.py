@@ -1,6 +1,6 @@
-"""Watermarks of clients: which of their tokens an emergency rotation has revoked.
+"""Which tokens of a client are revoked: by an emergency rotation, or by the end of a session.
 
-A watermark is in the client's Secret. It is read at most every few seconds, one read for all
+Both are in the client's Secret. It is read at most every few seconds, one read for all
 concurrent requests of a client, so a revocation holds in every process that much later.
 """
 
@@ -8,26 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import NamedTuple
 
-from simulacra_api.auth.clients import record_name, watermark_of
+from simulacra_api.auth.clients import SPENT, record_name, stored_list, watermark_of
 from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster
 
 CACHE_SECONDS = 3.0
-"""Maximum age of a watermark, and so the delay of a revocation."""
+"""Maximum age of what is known of a client, and so the delay of a revocation."""
 CACHED_CLIENTS = 4096
 """Size of the cache; the client read first is dropped first."""
 
 
+class Revoked(NamedTuple):
+    """Revoked tokens: those issued before a time (seconds since the epoch), and single ones."""
+
+    before: int
+    spent: frozenset[str]
+
+
 class Revocations:
-    """Reads the watermarks of clients."""
+    """Reads what is revoked of clients."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._reads: dict[str, tuple[float, asyncio.Task[int]]] = {}
+        self._reads: dict[str, tuple[float, asyncio.Task[Revoked]]] = {}
 
-    async def before(self, client_id: str) -> int:
-        """Return before which time (seconds since the epoch) a client's tokens are revoked, or 0.
+    def forget(self, client_id: str) -> None:
+        """Read the client's Secret again at the next request."""
+        self._reads.pop(client_id, None)
+
+    async def of(self, client_id: str) -> Revoked:
+        """Return what is revoked of a client's tokens.
 
         Raises:
             ClusterError: the control plane cannot be read.
@@ -43,6 +55,8 @@ class Revocations:
                 del self._reads[next(iter(self._reads))]
         return await asyncio.shield(task)  # a caller that hangs up must not end a shared read
 
-    async def _read(self, client_id: str) -> int:
+    async def _read(self, client_id: str) -> Revoked:
         found = await self._cluster.find(SECRETS, record_name(client_id), clients_namespace())
-        return watermark_of(found and found.get("data"))
+        data = found and found.get("data")
+        spent = frozenset(str(token_id) for token_id, _ in stored_list(data, SPENT))
+        return Revoked(watermark_of(data), spent)

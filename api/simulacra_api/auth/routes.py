@@ -83,7 +83,7 @@ async def issue_token(request: Request, services: ServicesDep) -> TokenBody:
         audience=audience,
         client_id=client_id,
         issued=issued,
-        seconds=services.settings.token_seconds,
+        expires=issued + services.settings.token_seconds,
     )
     return TokenBody(access_token=token, expires_in=services.settings.token_seconds)
 

@@ -18,6 +18,10 @@ from simulacra_api.http.field_types import is_finite
 from simulacra_api.http.problems import Problem
 
 ALGORITHMS = ["ES256"]
+ACCESS = "at+jwt"
+"""`typ` of an access token (RFC 9068)."""
+SESSION = "session+jwt"
+"""`typ` of the session in a browser's cookie."""
 LEEWAY_SECONDS = 30
 MAX_TOKEN_LENGTH = 8192
 Claims = dict[str, Any]
@@ -31,19 +35,26 @@ def unauthenticated(reason: str) -> Problem:
 
 
 def issue(
-    keys: SigningKeys, *, issuer: str, audience: str, client_id: str, issued: int, seconds: int
+    keys: SigningKeys,
+    *,
+    issuer: str,
+    audience: str,
+    client_id: str,
+    issued: int,
+    expires: int,
+    typ: str = ACCESS,
 ) -> str:
-    """Return a signed access token of this client, valid for `seconds` after it was `issued`."""
+    """Return a signed token of this client; times are seconds since the epoch."""
     claims = {
         "iss": issuer,
         "sub": client_id,
         "aud": audience,
         "client_id": client_id,
         "iat": issued,
-        "exp": issued + seconds,
+        "exp": expires,
         "jti": uuid.uuid4().hex,
     }
-    header = {"alg": "ES256", "typ": "at+jwt", "kid": keys.active.kid}
+    header = {"alg": "ES256", "typ": typ, "kid": keys.active.kid}
     return jwt.encode(header, claims, keys.active, algorithms=ALGORITHMS)
 
 

@@ -25,7 +25,7 @@ _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 
 @dataclass(frozen=True)
-class _Verified:
+class Verified:
     """A token whose signature these keys have verified."""
 
     issuer: str
@@ -33,6 +33,21 @@ class _Verified:
     keys: KeySet
     claims: tokens.Claims
     client: str
+
+    @property
+    def id(self) -> str:
+        """The token's `jti`."""
+        return str(self.claims.get("jti", ""))
+
+    @property
+    def issued(self) -> int:
+        """When it was issued, in seconds since the epoch; 0 when it does not say."""
+        return int(self.claims.get("iat", 0))
+
+    @property
+    def ends(self) -> int:
+        """When it expires, in seconds since the epoch."""
+        return int(self.claims["exp"])
 
 
 class TokenVerifier:
@@ -49,38 +64,51 @@ class TokenVerifier:
         self._signing = signing
         self._external = external
         self._revocations = revocations
-        self._verified: dict[bytes, _Verified] = {}
+        self._verified: dict[bytes, Verified] = {}
 
     async def client_of(self, token: str) -> str:
-        """Return the client id of a valid token; Problem 401 names the failed check."""
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        """Return the client id of a valid access token; Problem 401 names the failed check."""
+        return (await self.verified(token)).client
+
+    def forget(self, client_id: str) -> None:
+        """Read what is revoked of a client again at its next request to this process."""
+        self._revocations.forget(client_id)
+
+    async def verified(self, token: str, typ: str = tokens.ACCESS) -> Verified:
+        """Return a valid token of this `typ`; Problem 401 names the failed check."""
+        digest = hashlib.sha256(f"{typ} {token}".encode("utf-8", "surrogatepass")).digest()
         known = self._verified.get(digest)
         if known is not None and known.keys is await self._keys(known.issuer, known.kid):
             tokens.check_claims(known.claims, known.issuer, self._settings.audience)
             await self._check_revoked(known)
-            return known.client
+            return known
         issuer, kid = tokens.peek(token)
         keys = await self._keys(issuer, kid)
         own = issuer == self._settings.public_url
+        if not own and typ != tokens.ACCESS:
+            raise tokens.unauthenticated("the token comes from another issuer")
         claims = tokens.verify(
             token,
             keys,
             issuer=issuer,
             audience=self._settings.audience,
             algorithms=tokens.ALGORITHMS if own else oidc.ALGORITHMS,
-            types={"at+jwt"} if own else oidc.TYPES,
+            types={typ} if own else oidc.TYPES,
         )
         client = str(claims.get("client_id")) if own else _external_client(claims)
         self._verified.pop(digest, None)
-        self._verified[digest] = found = _Verified(issuer, kid, keys, claims, client)
+        self._verified[digest] = found = Verified(issuer, kid, keys, claims, client)
         if len(self._verified) > CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
         await self._check_revoked(found)
-        return client
+        return found
 
-    async def _check_revoked(self, found: _Verified) -> None:
-        if found.claims.get("iat", 0) < await self._revocations.before(found.client):
+    async def _check_revoked(self, found: Verified) -> None:
+        revoked = await self._revocations.of(found.client)
+        if found.claims.get("iat", 0) < revoked.before:
             raise tokens.unauthenticated("the token was revoked with the client's former secret")
+        if found.id in revoked.spent:
+            raise tokens.unauthenticated("the session was ended")
 
     async def _keys(self, issuer: str, kid: str) -> KeySet:
         """Return the keys of an issuer, read again when they lack this key id."""

@@ -42,6 +42,12 @@ _ENTRIES = (
               "Ask for a new token."),
     ErrorCode("simio_invalid_client", 401, "Unknown client or wrong secret",
               "Check client_id and client_secret."),
+    ErrorCode("simio_login_code_invalid", 401,
+              "The login code is not valid, was used, or has expired",
+              "A code is good for one sign-in within 5 minutes. `simulacra console` prints a new"
+              " one."),
+    ErrorCode("simio_cross_site_request", 403, "Another site caused this request",
+              "Use the console of this service, or send a bearer token."),
     ErrorCode("simio_forbidden", 403, "The client belongs to no tenant",
               "Ask the operator to add it to a Tenant."),
     ErrorCode("simio_tenant_suspended", 403, "The tenant is suspended",

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
+from simulacra_api.auth.sessions import session_of
 from simulacra_api.auth.tokens import unauthenticated
 from simulacra_api.services import Services
 from simulacra_crds.contract.names import tenant_namespace
@@ -38,12 +39,20 @@ class Caller:
         return AuditData(**who, **fields)
 
 
-async def authenticated(request: Request, services: Services) -> Caller:
-    """Return the caller, or answer 401, 403 or 429."""
+def bearer_token(request: Request) -> str:
+    """Return the token in the Authorization header (RFC 6750), or answer 401."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated("a bearer token is required")
-    client_id = await services.verifier.client_of(token)
+    return token
+
+
+async def authenticated(request: Request, services: Services) -> Caller:
+    """Return the caller by its bearer token or by the cookie of our pages; 401, 403 or 429."""
+    if "authorization" in request.headers:
+        client_id = await services.verifier.client_of(bearer_token(request))
+    else:
+        client_id = (await session_of(request, services.settings, services.verifier)).client
     tenant = await services.tenants.of_client(client_id)
     request.state.tenant, request.state.client = tenant.metadata.name, client_id
     rate = services.rates.take(tenant.metadata.name, tenant.spec.quotas.requests_per_minute)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from simulacra.commands.options import AsJson, Connect, filters
-from simulacra.commands.output import print_result
+from simulacra.commands.output import is_for_people, print_result
 from simulacra.commands.session import connected
 
 app = typer.Typer()
@@ -48,6 +48,17 @@ def webhooks(
         if remove:
             client.delete_webhook(remove)
         print_result(client.webhooks(), as_json)
+
+
+@app.command(epilog="Example: simulacra console")
+def console(connection: Connect = None, as_json: AsJson = False) -> None:
+    """Print a link that opens the console signed in: once, within 5 minutes."""
+    with connected(connection) as client:
+        link = client.console_link()
+        if is_for_people(as_json):
+            print(link["url"])
+        else:
+            print_result(link, as_json)
 
 
 @app.command(

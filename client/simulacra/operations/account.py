@@ -49,5 +49,14 @@ def rotate_credentials(client_secret: str, overlap_seconds: int | None = None) -
     return (yield from _post_once("/v1/credential-claims", claim))
 
 
+def console_link() -> Steps[Document]:
+    """Return a link (`url`) that signs a browser in to the console, once, within 5 minutes.
+
+    The session ends with the access token of this client, an hour after it was issued at the
+    latest. Keep the link to yourself until it is used.
+    """
+    return (yield from _post_once("/console/login-codes", {}))
+
+
 def _post_once(path: str, body: Json) -> Steps[Document]:
     return Document((yield from send(Request("POST", path, json=body, repeatable=False))).json())

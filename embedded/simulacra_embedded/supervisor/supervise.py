@@ -16,6 +16,7 @@ from simulacra_crds.contract.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_crds.kube.client import Cluster
 from simulacra_embedded.supervisor import bootstrap
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
+from simulacra_embedded.supervisor.login import login_link
 from simulacra_embedded.supervisor.supervised_process import Probe, SupervisedProcess
 from simulacra_embedded.supervisor.swap import unencrypted_swap
 
@@ -115,11 +116,20 @@ class Supervisor:
         await cluster.close()
         self._announce()
         seconds = time.monotonic() - began
-        say(f"ready after {seconds:.1f} s: {self.api_url}/console in a browser. Ctrl-C stops it.")
+        say(f"ready after {seconds:.1f} s. Ctrl-C stops it.")
+        say(await self._how_to_sign_in())
         say("in another terminal: simulacra run FILE --rows 2000 -o rows.csv")
         async with asyncio.TaskGroup() as group:
             for program in (self._control_plane, *self._clients):
                 group.create_task(program.keep())
+
+    async def _how_to_sign_in(self) -> str:
+        """Return a sentence with a login link, on a terminal only: a log must not hold a code."""
+        known = json.loads(self._data.connection.read_text())
+        link = await login_link(known) if sys.stderr.isatty() else None
+        if link is None:
+            return f"console: {self.api_url}/console; `simulacra console` prints a login link"
+        return f"open the console, signed in (once, within 5 minutes):\n  {link}"
 
     def _announce(self) -> None:
         line = {

@@ -1,4 +1,4 @@
-// Client of the API: same origin, bearer token in memory only, errors as sentences.
+// Client of the API: same origin, the session in a cookie that no script reads, errors as sentences.
 
 const RETRIED = new Set([429, 502, 503, 504]);
 const ATTEMPTS = 3;
@@ -23,6 +23,7 @@ export class Problem extends Error {
 const sentence = (text) => text.trim().replace(/^./, (first) => first.toUpperCase()).replace(/([^.!?])$/, "$1.");
 const named = (pointer) => pointer.split("/").slice(1).map((part) => part.replace(/~1/g, "/").replace(/~0/g, "~")).join(" › ");
 const isTransient = ({ status, code }) => [0, 408, 500].includes(status) || RETRIED.has(status) || IN_FLIGHT.has(code);
+const isOver = ({ status, code }) => status === 401 || code === "simio_forbidden"; // the session, or its client
 const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 async function problemOf(response) {
@@ -34,39 +35,57 @@ async function problemOf(response) {
   }
 }
 
-/** Exchange client credentials for a token. The secret is not kept. */
+const SESSION_PATH = "/console/session";
+
+/** Exchange client credentials for a session. Neither the secret nor the token is kept. */
 export async function signIn(clientId, secret) {
   const form = new URLSearchParams({ grant_type: "client_credentials", client_id: clientId, client_secret: secret });
-  const response = await reach("/oauth/token", { method: "POST", body: form });
+  // With credentials, its Basic challenge would open the browser's own dialog.
+  const response = await reach("/oauth/token", { method: "POST", body: form, credentials: "omit" });
   if (!response.ok) throw await problemOf(response);
-  return new Session((await response.json()).access_token);
+  return openSession({ token: (await response.json()).access_token });
+}
+
+/** Exchange an access token or a login code for a session. */
+export async function openSession({ token, code }) {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const response = await reach(SESSION_PATH, { method: "POST", headers, body: JSON.stringify(code ? { code } : {}) });
+  if (!response.ok) throw await problemOf(response);
+  return new Session((await response.json()).client_id);
+}
+
+/** The session of this browser, null when nobody is signed in. */
+export async function presentSession() {
+  const response = await reach(SESSION_PATH);
+  if (!response.ok) throw await problemOf(response);
+  return response.status === 204 ? null : new Session((await response.json()).client_id);
 }
 
 async function reach(path, options) {
   try {
-    return await fetch(path, { credentials: "omit", cache: "no-store", redirect: "error", ...options });
+    return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ detail: "The service cannot be reached. Check the connection and try again." }, 0);
   }
 }
 
-/** A signed-in caller. The token lives in this object and ends with the page. */
+/** A signed-in caller. The browser sends the cookie; `onEnd` is called when it is no longer accepted. */
 export class Session {
-  #token;
-
-  constructor(token) {
-    this.#token = token;
+  constructor(clientId) {
+    this.clientId = clientId;
     this.onEnd = () => {};
   }
 
-  #headers(extra) {
-    return { Authorization: `Bearer ${this.#token}`, ...extra };
+  /** Sign out: the session ends for every copy of the cookie. */
+  async end() {
+    const response = await reach(SESSION_PATH, { method: "DELETE" });
+    if (!response.ok) throw await problemOf(response);
   }
 
   async #send(path, { method = "GET", json, key, headers = {}, signal } = {}) {
     const body = json === undefined ? undefined : JSON.stringify(json);
-    const sent = this.#headers({ ...headers, ...(body && { "Content-Type": "application/json" }), ...(key && { "Idempotency-Key": key }) });
+    const sent = { ...headers, ...(body && { "Content-Type": "application/json" }), ...(key && { "Idempotency-Key": key }) };
     const again = method === "GET" || key !== undefined;
     for (let attempt = 1; ; attempt++) {
       const response = await reach(path, { method, body, headers: sent, signal });
@@ -76,7 +95,7 @@ export class Session {
         continue;
       }
       const problem = await problemOf(response);
-      if (response.status === 401) this.onEnd(problem);
+      if (isOver(problem)) this.onEnd(problem);
       throw problem;
     }
   }
@@ -187,7 +206,7 @@ export class Session {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       request.open(method, path);
-      for (const [name, value] of Object.entries(this.#headers(headers))) request.setRequestHeader(name, value);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
       request.upload.onprogress = (event) => event.lengthComputable && event.total && onPart(event.loaded / event.total);
       request.onerror = () => reject(new Problem({ detail: "The upload was interrupted. Choose the file again." }, 0));
       request.onload = () => {
@@ -195,7 +214,7 @@ export class Session {
         try { answer = JSON.parse(request.responseText); } catch { /* no body: the status says enough */ }
         if (request.status < 300) return resolve(answer);
         const problem = new Problem(answer, request.status);
-        if (request.status === 401) this.onEnd(problem);
+        if (isOver(problem)) this.onEnd(problem);
         return reject(problem);
       };
       request.send(body);
@@ -203,7 +222,7 @@ export class Session {
   }
 
   /**
-   * Save the file behind a link of the API. Only the path of the link is used: the token is sent to no other host.
+   * Save the file behind a link of the API. Only the path of the link is used: nothing is sent to another host.
    * With a file handle (File System Access API) the file streams to the disk; otherwise the browser keeps it in memory.
    */
   async save(url, name, handle = null) {

@@ -1,5 +1,5 @@
 // The live part of the custody map: the caller's datasets, what is stored of each, and when it is erased.
-import { Clock, Failure, SignIn, Status, bytes, number, useAction } from "./ui.js";
+import { Clock, Failure, SignIn, Status, bytes, number, useAction, useSession } from "./ui.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 
 const REFRESH_SECONDS = 5;
@@ -43,8 +43,7 @@ function showCounts(datasets, generations) {
 }
 
 function Live() {
-  const [session, setSession] = useState(null);
-  const [notice, setNotice] = useState("");
+  const { session, loading, notice, enter } = useSession();
   const [state, setState] = useState(null);
   const [load, , problem] = useAction(async () => {
     const [datasets, generations] = await Promise.all([session.list("/v1/datasets?limit=100"), session.list("/v1/generations?limit=100")]);
@@ -52,13 +51,14 @@ function Live() {
     setState({ datasets, generations });
   });
   useEffect(() => {
+    setState(null);
     if (!session) return undefined;
-    session.onEnd = () => { setSession(null); setState(null); setNotice("Your token has expired. Sign in again."); };
     load();
     const timer = setInterval(load, REFRESH_SECONDS * 1000);
     return () => clearInterval(timer);
   }, [session]);
-  if (!session) return html`<p class="lede">Sign in to see what is stored of your data and when it is erased.</p><${SignIn} onSession=${setSession} notice=${notice} />`;
+  if (loading) return html`<p role="status">Loading</p>`;
+  if (!session) return html`<p class="lede">Sign in to see what is stored of your data and when it is erased.</p><${SignIn} onSession=${enter} notice=${notice} />`;
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!state) return html`<p role="status">Loading</p>`;
   const ids = new Set([...state.datasets, ...state.generations].map((one) => one.dataset_id));

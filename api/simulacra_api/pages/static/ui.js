@@ -1,5 +1,5 @@
 // Components shared by the pages: sign-in form, retention clock, status, errors.
-import { Problem, Session, signIn } from "./api.js";
+import { Problem, openSession, presentSession, signIn } from "./api.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
 const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", held: "To confirm", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased", expired: "Expired" };
@@ -80,13 +80,53 @@ export function useAction(work) {
   return [run, busy, problem];
 }
 
+/** The code of a login link, which is taken out of the address and its history entry at once. */
+function takeCode() {
+  const code = location.hash.match(/^#code=(.+)$/)?.[1];
+  if (code) history.replaceState(null, "", location.pathname);
+  return code ?? null;
+}
+
+const clientOf = (code) => code.slice(0, code.lastIndexOf("."));
+const ended = (problem) => problem.status === 401 ? "Your session has ended. Sign in again." : problem.message;
+
+/** The session of this browser, and a login link that was opened: { session, loading, notice, code, forgetCode, enter, leave }. */
+export function useSession() {
+  const [state, setState] = useState({ session: null, loading: true, notice: "" });
+  const [code, setCode] = useState(takeCode);
+  const enter = (session) => {
+    if (session) session.onEnd = (problem) => setState({ session: null, loading: false, notice: ended(problem) });
+    setState({ session, loading: false, notice: "" });
+  };
+  useEffect(() => {
+    const follow = () => setCode((before) => takeCode() ?? before); // a link that is opened in this tab
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
+  useEffect(() => {
+    presentSession().then(enter, (problem) => setState({ session: null, loading: false, notice: problem.message }));
+  }, []);
+  const leave = async () => {
+    const failed = await state.session.end().then(() => "", (problem) => `You are signed out of this page only. ${problem.message}`);
+    setCode(null);
+    setState({ session: null, loading: false, notice: failed });
+  };
+  const wanted = code && clientOf(code) !== state.session?.clientId ? code : null;
+  return { ...state, code: wanted, forgetCode: () => setCode(null), enter, leave };
+}
+
+/** Confirms a login link: who clicks it sees for whom it is, so nobody else's link signs them in unnoticed. */
+export function LoginLink({ code, onSession, onDismiss }) {
+  const [enter, busy, problem] = useAction(async () => onSession(await openSession({ code })));
+  return html`<div class="notice login" role="group" aria-label="Login link"><p>This link signs you in as <b>${clientOf(code)}</b>.</p>
+    <div class="row"><button class="primary" disabled=${busy} onClick=${enter}>${busy ? "Signing in" : "Sign in with the link"}</button><button class="plain" onClick=${onDismiss}>Do not use it</button></div><${Failure} problem=${problem} /></div>`;
+}
+
 /** Form for client credentials or a token; `onSession` gets a Session. */
 export function SignIn({ onSession, notice }) {
   const [run, busy, problem] = useAction(async (form) => {
     const token = form.get("token")?.trim();
-    const session = token ? new Session(token) : await signIn(form.get("id").trim(), form.get("secret").trim());
-    if (token) await session.get("/v1/datasets?limit=1");
-    onSession(session);
+    onSession(token ? await openSession({ token }) : await signIn(form.get("id").trim(), form.get("secret").trim()));
   });
   const [byToken, setByToken] = useState(false);
   const submit = (event) => { event.preventDefault(); run(new FormData(event.currentTarget)); };
@@ -99,5 +139,5 @@ export function SignIn({ onSession, notice }) {
     <${Failure} problem=${problem} />
     <div class="row"><button class="primary" disabled=${busy}>${busy ? "Signing in" : "Sign in"}</button>
       <button type="button" class="plain" onClick=${() => setByToken(!byToken)}>${byToken ? "Use client credentials" : "Use a token instead"}</button></div>
-    <p class="quiet">The token stays in the memory of this page until you close it. The secret is not stored.</p></form>`;
+    <p class="quiet">You stay signed in for an hour at most, in a cookie that no script can read. The secret is not stored.</p></form>`;
 }

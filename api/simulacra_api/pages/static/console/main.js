@@ -1,5 +1,5 @@
 // The console: sign-in, frame, and the view of the current URL.
-import { SignIn, number, bytes } from "../ui.js";
+import { LoginLink, SignIn, bytes, number, useSession } from "../ui.js";
 import { html, render, useEffect, useState } from "../vendor/preact.js";
 import { Audit } from "./audit.js";
 import { Dataset } from "./dataset.js";
@@ -34,23 +34,19 @@ function Usage({ session, route }) {
 }
 
 function Console() {
-  const [session, setSession] = useState(null);
-  const [notice, setNotice] = useState("");
+  const { session, loading, notice, code, forgetCode, enter, leave } = useSession();
   const route = useRoute();
-  const enter = (one) => {
-    one.onEnd = () => { setSession(null); setNotice("Your token has expired. Sign in again."); };
-    setNotice("");
-    setSession(one);
-  };
+  if (loading) return html`<p role="status">Loading</p>`;
+  if (code) return html`<section class="entry"><h1>Console</h1><${LoginLink} code=${code} onSession=${enter} onDismiss=${forgetCode} /></section>`;
   if (!session) {
     return html`<section class="entry"><h1>Console</h1><p class="lede">Upload a table, generate rows under conditions, estimate effects, and see what is stored.</p>
       <${SignIn} onSession=${enter} notice=${notice} />
-      <p class="quiet">No credentials yet? Request access with <code>POST /v1/signup</code>; on one machine, <code>simulacra up</code> writes them to <code>connection.json</code>.</p></section>`;
+      <p class="quiet">No credentials yet? Request access with <code>POST /v1/signup</code>; on one machine, <code>simulacra console</code> prints a link that signs you in.</p></section>`;
   }
   const here = route[0] === "audit" ? "audit" : "";
   const link = (path, label) => html`<a href=${`#/${path}`} aria-current=${here === path ? "page" : null}>${label}</a>`;
   return html`<div class="bar"><nav aria-label="Console">${link("", "Datasets")}${link("audit", "Audit trail")}</nav>
-    <${Usage} session=${session} route=${route} /><button class="plain" onClick=${() => setSession(null)}>Sign out</button></div>
+    <${Usage} session=${session} route=${route} /><button class="plain" title=${`Signed in as ${session.clientId}`} onClick=${leave}>Sign out</button></div>
     <${View} session=${session} route=${route} />`;
 }
 

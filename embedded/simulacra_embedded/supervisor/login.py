@@ -1,0 +1,26 @@
+"""Link that signs the user of this machine in to the console, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+
+
+async def login_link(known: Mapping[str, Any]) -> str | None:
+    """Return the link for the client of a connection.json's content; None if the API gives none.
+
+    A suspended tenant gets none, for example: the console then says why.
+    """
+    names = ("client_id", "client_secret", "audience")
+    form = {"grant_type": "client_credentials"} | {name: known[name] for name in names}
+    try:
+        async with httpx2.AsyncClient(base_url=known["api_url"], timeout=5.0) as http:
+            issued = await http.post("/oauth/token", data=form)
+            token = issued.raise_for_status().json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = await http.post("/console/login-codes", headers=headers)
+            return str(answer.raise_for_status().json()["url"])
+    except httpx2.HTTPError:
+        return None
