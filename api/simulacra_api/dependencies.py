@@ -36,6 +36,8 @@ current_tenant = _CurrentTenant()
 CurrentTenant = Annotated[TenantRepository, Depends(current_tenant)]
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""A report is one file with its styles inside, and without scripts."""
 NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
@@ -97,4 +99,6 @@ def poll_headers(status: str) -> dict[str, str]:
 def small_document(content: bytes, media_type: str, if_none_match: str | None) -> Any:
     """Return a document as it is stored, or 304."""
     headers = {"Vary": "Accept"}
+    if media_type == HTML:
+        headers["Content-Security-Policy"] = _REPORT_POLICY
     return represent(content, entity_tag(content), if_none_match, headers, media_type=media_type)

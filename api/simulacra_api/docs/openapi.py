@@ -40,6 +40,8 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_invalid_idempotency_key": _KEYED,
     "simio_conditions_infeasible": frozenset({"probeDataset"}),
     "simio_invalid_client": frozenset({"issueToken"}),
+    "simio_login_code_invalid": frozenset(),
+    "simio_cross_site_request": frozenset(),
     "simio_artifact_link_invalid": _DOWNLOADS,
     "simio_idempotency_conflict": _KEYED,
     "simio_idempotency_in_flight": _KEYED | {"appendUpload"},
@@ -61,7 +63,9 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_artifact_corrupt": _NEED_MODEL
     | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect", "getSegment"},
 }
-"""Operations that can answer a code; any operation can answer the codes that are not here."""
+"""Operations that can answer a code; any operation can answer the codes that are not here.
+
+Those with an empty set are of the pages only: a request with a bearer token never gets them."""
 _TAGS = (
     "oauth",
     "access",

@@ -16,6 +16,7 @@ from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.http.problems import Problem
 from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
 from simulacra_api.metrics import is_loopback
+from simulacra_api.pages.assets import HEADERS
 from simulacra_api.services import ServicesDep
 
 router = APIRouter(tags=["meta"])
@@ -38,7 +39,8 @@ def _wants_html(request: Request) -> bool:
 def _catalog(request: Request, title: str, entries: list[ErrorCode], content: Any) -> Response:
     if not _wants_html(request):
         return JSONResponse(content, headers=_VARY)
-    return HTMLResponse(render("errors.html.j2", title=title, entries=entries), headers=_VARY)
+    page = render("errors.html.j2", title=title, entries=entries)
+    return HTMLResponse(page, headers=_VARY | HEADERS)
 
 
 @router.get("/", include_in_schema=False)
@@ -106,7 +108,7 @@ async def docs(request: Request) -> Response:
     """Return the documentation on one page, which loads nothing from another host."""
     found = list(operations(request.app.openapi()))
     context = {"introduction": INTRODUCTION, "steps": STEPS, "rules": RULES, "operations": found}
-    return HTMLResponse(render("docs.html.j2", **context))
+    return HTMLResponse(render("docs.html.j2", **context), headers=HEADERS)
 
 
 @router.get("/llms.txt", include_in_schema=False)

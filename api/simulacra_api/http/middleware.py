@@ -34,7 +34,7 @@ _LOG = logging.getLogger("simulacra_api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 Headers = list[tuple[bytes, bytes]]
 """Headers in ASGI's form: names in lower case."""
-_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 _SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),

@@ -24,6 +24,8 @@ CSP = "; ".join(
     )
 )
 """No inline code, nothing from another host, no form that leaves the page."""
+HEADERS = {"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"}
+"""Headers of every page."""
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

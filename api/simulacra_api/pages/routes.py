@@ -13,11 +13,10 @@ from fastapi.responses import HTMLResponse
 
 from simulacra_api.html import render
 from simulacra_api.http.problems import Problem
-from simulacra_api.pages.assets import CSP, PATH, assets
+from simulacra_api.pages.assets import HEADERS, PATH, assets
 from simulacra_api.pages.custody_steps import BOUNDARIES, MODES, QUESTIONS, STEPS, STORES
 
 router = APIRouter(include_in_schema=False)
-_HEADERS = {"Content-Security-Policy": CSP, "Cross-Origin-Opener-Policy": "same-origin"}
 
 
 @cache
@@ -35,7 +34,7 @@ def _custody() -> str:
 @router.get("/custody")
 async def custody() -> Response:
     """Return the custody map: where customer data goes, what is stored and for how long."""
-    return HTMLResponse(_custody(), headers=_HEADERS)
+    return HTMLResponse(_custody(), headers=HEADERS)
 
 
 @cache
@@ -46,7 +45,7 @@ def _console() -> str:
 @router.get("/console")
 async def console() -> Response:
     """Return the console, a client of the public API."""
-    return HTMLResponse(_console(), headers=_HEADERS)
+    return HTMLResponse(_console(), headers=HEADERS)
 
 
 @router.get(PATH + "/{name:path}")
