@@ -116,12 +116,17 @@ def test_upload_generate_download_and_erase(enter: Callable[[str], Tab], tmp_pat
     page.get_by_label("Table to upload").set_input_files(small)
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=120_000)
     expect(page.get_by_text("1000 rows, 21 columns")).to_be_visible()
+    expect(page.get_by_role("heading", name="survey.csv", level=1)).to_be_visible()
     page.get_by_label("Keep for").select_option("7 days")
     expect(page.get_by_text(re.compile("erased in 6 d"))).to_be_visible()
 
     link(page, "Generate").click()
     page.get_by_label("Add a condition on").select_option("happiness")
-    slide(page.get_by_role("slider", name="very happy"), "50")
+    share = page.get_by_label("very happy, percent")
+    share.fill("50")
+    share.blur()
+    expect(page.get_by_role("slider", name="very happy")).to_have_value("50")
+    expect(page.get_by_text("Sum 50 %; the other levels share 50 %")).to_be_visible()
     page.get_by_label("Add a condition on").select_option("tv_hours")
     slide(page.get_by_role("slider", name="At most"), "4")
     page.get_by_label("Set a column").select_option("education_years")
@@ -129,13 +134,22 @@ def test_upload_generate_download_and_erase(enter: Callable[[str], Tab], tmp_pat
     expect(page.get_by_text("These conditions can be met exactly.")).to_be_visible()
     expect(page.get_by_role("region", name="Sampled rows").get_by_role("row")).to_have_count(9)
     page.get_by_label("Rows", exact=True).fill("600")
+    page.get_by_label("Seed").fill("7")
     page.get_by_role("button", name="Generate").click()
 
     expect(page.get_by_role("heading", name="Download")).to_be_visible(timeout=60_000)
     expect(page.get_by_role("row", name="happiness = very happy")).to_contain_text("50 %50 %")
+    expect(page.get_by_role("heading", name="600 rows of survey.csv")).to_be_visible()
+    expect(page.get_by_text("Seed 7")).to_be_visible()
     with page.expect_download() as saved:
         page.get_by_role("button", name="CSV").click()
     saved.value.save_as(tmp_path / "rows.csv")
+    page.get_by_role("button", name="Preview the rows").click()
+    expect(page.get_by_role("region", name="First rows").get_by_role("row")).to_have_count(9)
+    marginal = page.get_by_role("listitem").filter(
+        has=page.get_by_role("heading", name="happiness")
+    )
+    expect(marginal).to_contain_text("very happy50 %")
     rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
     assert len(rows) == 600
     assert sum(row["happiness"] == "very happy" for row in rows) == 300
@@ -168,6 +182,10 @@ def test_upload_generate_download_and_erase(enter: Callable[[str], Tab], tmp_pat
     expect(page.get_by_text("Erased and verified absent.")).to_be_visible()
     page.get_by_role("link", name="Back").click()
     expect(page.get_by_text("Nothing is stored")).to_be_visible()
+    link(page, "Audit trail", "Console").click()
+    erased = page.get_by_role("region", name="Erasure certificates")
+    expect(erased.get_by_role("heading", level=3).first).to_contain_text("Dataset and model")
+    expect(erased.get_by_role("heading", name="Samples, erased at once")).to_be_visible()
 
 
 def test_known_causes_are_stated_refused_and_changed(
@@ -356,6 +374,15 @@ def test_errors_are_shown_as_sentences(
     )
     assert_accessible(tab, "error")
 
+    def deleting(route: Route) -> None:
+        route.fulfill(json=route.fetch().json() | {"status": "deleting"})
+
+    page.route(f"**/v1/datasets/{dataset}", deleting)
+    show(page, "")
+    show(page, f"datasets/{dataset}")
+    expect(page.get_by_text("Being erased: its key first")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete")).to_have_count(0)
+
 
 def test_job_can_be_cancelled(enter: Callable[[str], Tab], client: Client, dataset: str) -> None:
     asked = client.generate(dataset, 900_000)
@@ -372,6 +399,7 @@ def test_every_view_is_accessible(
     tab = enter("")
     expect(tab.page.locator("a.item")).to_have_count(1)
     take_screenshot(tab.page, "console-datasets")
+    tab.page.get_by_text("More options").click()
     assert_accessible(tab, "datasets")
     tab.page.locator("a.item").click()
     views = {"Schema": "Find a column", "Causal graph": "Look at", "Effects": "Treatment"}
@@ -390,11 +418,16 @@ def test_every_view_is_accessible(
     slide(tab.page.get_by_role("slider", name="very happy"), "50")
     tab.page.get_by_label("Set a column").select_option("education_years")
     expect(tab.page.get_by_text("These conditions can be met exactly.")).to_be_visible()
+    tab.page.get_by_label("Counterfactual").check()
+    sampled = tab.page.get_by_role("region", name="Sampled rows")
+    expect(sampled.get_by_role("cell", name="counterfactual").first).to_be_visible()
     take_screenshot(tab.page, "console-generate")
     assert_accessible(tab, "generate")
     tab.page.locator("a.item").first.click()
     expect(tab.page.get_by_role("heading", name="Download")).to_be_visible()
     take_screenshot(tab.page, "console-generation")
+    tab.page.get_by_role("button", name="Preview the rows").click()
+    expect(tab.page.get_by_role("img", name="mean").first).to_be_visible()
     assert_accessible(tab, "generation")
     link(tab.page, "Audit trail", "Console").click()
     expect(tab.page.get_by_role("cell", name="artefact.written").first).to_be_visible()

@@ -221,6 +221,26 @@ export class Session {
     });
   }
 
+  /** The beginning of a text behind a link of the API: about `most` bytes, and whether that is all of it. */
+  async beginning(url, most) {
+    const at = new URL(url, location.href);
+    const stop = new AbortController();
+    const response = await this.#send(at.pathname + at.search, { signal: stop.signal });
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    let size = 0;
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return { text: text + decoder.decode(), complete: true };
+      size += value.length;
+      text += decoder.decode(value, { stream: true });
+      if (size < most) continue;
+      stop.abort();
+      return { text, complete: false };
+    }
+  }
+
   /**
    * Save the file behind a link of the API. Only the path of the link is used: nothing is sent to another host.
    * With a file handle (File System Access API) the file streams to the disk; otherwise the browser keeps it in memory.

@@ -1,5 +1,6 @@
 // The live part of the custody map: the caller's datasets, what is stored of each, and when it is erased.
 import { Clock, Failure, SignIn, Status, bytes, number, useAction, useSession } from "./ui.js";
+import { titleOf, useName } from "./console/names.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 
 const REFRESH_SECONDS = 5;
@@ -25,8 +26,9 @@ function rowsOf(generations) {
   }));
 }
 
-function Kept({ id, status, items }) {
-  return html`<article class="kept-now"><header><h3>${id}</h3><${Status} of=${status} /></header>
+function Kept({ session, id, dataset, status, items }) {
+  const name = useName(session, id, dataset ?? { rows: null });
+  return html`<article class="kept-now"><header><h3>${name ?? (dataset ? titleOf(name, dataset) : "Expired table")}</h3><code class="quiet">${id}</code><${Status} of=${status} /></header>
     <ul>${items.map((item) => html`<li class=${item.gone ? "gone" : ""}><b>${item.name}</b>
       <span>${item.text}</span>${item.status && item.status !== "ready" && html`<${Status} of=${item.status} />`}${item.clock || null}</li>`)}</ul></article>`;
 }
@@ -67,7 +69,7 @@ function Live() {
     const dataset = state.datasets.find((one) => one.dataset_id === id);
     const generations = state.generations.filter((one) => one.dataset_id === id);
     // rows outlive a dataset that expired
-    return html`<${Kept} key=${id} id=${id} status=${dataset?.status ?? "expired"} items=${dataset ? stagesOf(dataset, generations) : rowsOf(generations)} />`;
+    return html`<${Kept} key=${id} session=${session} dataset=${dataset} id=${id} status=${dataset?.status ?? "expired"} items=${dataset ? stagesOf(dataset, generations) : rowsOf(generations)} />`;
   })}</div>`;
 }
 

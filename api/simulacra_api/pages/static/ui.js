@@ -50,6 +50,9 @@ export function Clock({ until, from }) {
 
 export const Status = ({ of }) => html`<span class=${`status ${of}`}>${STATES[of] ?? of}</span>`;
 
+/** How good a model is, as dots; the words are the dots' names. */
+export const Dots = ({ verdicts }) => html`<span class="dots">${verdicts.map((one) => html`<span class=${`dot ${one.level}`} role="img" aria-label=${`${one.code} ${one.level}`} title=${`${one.code}: ${one.level}`}></span>`)}</span>`;
+
 export function Meter({ value, label }) {
   return html`<progress max="100" value=${value} aria-label=${label}>${value} %</progress>`;
 }

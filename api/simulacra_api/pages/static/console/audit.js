@@ -3,6 +3,8 @@ import { Failure, number, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { Certificate, useLoad } from "./parts.js";
 
+const OF_DATASET = new Set(["ds", "mdl"]);
+const KINDS = { gen: "Generated rows", probe: "Samples, erased at once", eff: "Effect estimates", seg: "Segment estimates", up: "Uploads" };
 const SOURCES = { "/simulacra/api": "API", "/simulacra/operator": "Operator" };
 
 function counts(event) {
@@ -27,6 +29,18 @@ function Events({ session }) {
     ${cursor && html`<button disabled=${busy} onClick=${more}>Earlier records</button>`}<${Failure} problem=${trouble} />`;
 }
 
+/** Certificates by what was erased: a dataset with its model, then what was made from datasets, by kind. */
+function grouped(items) {
+  const groups = new Map();
+  for (const one of items) {
+    const [prefix, ...rest] = one.resource_id.split("-");
+    const title = OF_DATASET.has(prefix) ? `Dataset and model ${rest.join("-").slice(0, 8)}` : KINDS[prefix] ?? "Other";
+    groups.set(title, [...(groups.get(title) ?? []), one]);
+  }
+  const isLast = ([title]) => Number(title === KINDS.probe);
+  return [...groups].sort((one, other) => isLast(one) - isLast(other));
+}
+
 function Erased({ session }) {
   const [items, problem] = useLoad(() => session.list("/v1/erasure-certificates?limit=50", 50), [session]);
   const [shown, setShown] = useState(null);
@@ -34,8 +48,8 @@ function Erased({ session }) {
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!items) return html`<p role="status">Loading</p>`;
   if (!items.length) return html`<p class="empty">Nothing has been erased yet.</p>`;
-  return html`<ul class="items">${items.map((one) => html`<li key=${one.uid}><div class="item certified"><span class="name">${one.resource_id}</span><span class="quiet">${when(one.issued_at)}</span>
-    <button class="plain" aria-label=${`Show the certificate of ${one.resource_id}`} onClick=${() => open(one.uid)}>Show</button></div></li>`)}</ul><${Failure} problem=${trouble} />
+  return html`${grouped(items).map(([title, members]) => html`<section class="card group" key=${title}><h3>${title}</h3><ul class="certificates">${members.map((one) => html`<li key=${one.uid}><code>${one.resource_id}</code><span class="quiet">${when(one.issued_at)}</span>
+    <button class="plain" aria-label=${`Show the certificate of ${one.resource_id}`} onClick=${() => open(one.uid)}>Show</button></li>`)}</ul></section>`)}<${Failure} problem=${trouble} />
     ${shown && html`<${Certificate} of=${shown} id=${shown.resource_id} back="#/" />`}`;
 }
 

@@ -17,7 +17,7 @@ const stepOf = (column) => column.kind === "integer" ? 1 : Math.max(10 ** -(colu
 /** Shares of levels; the other levels keep their learned proportions. `value` maps levels to shares. */
 function Shares({ column, value, onChange }) {
   const asked = Object.values(value).reduce((sum, share) => sum + share, 0);
-  const set = (level, share) => onChange({ ...value, [level]: Math.round(share * 1000) / 1000 });
+  const set = (level, share) => onChange({ ...value, [level]: Math.round(share * 10000) / 10000 });
   const free = (level) => { const { [level]: _, ...rest } = value; onChange(rest); };
   const natural = column.levels.reduce((sum, level) => level.value in value ? sum : sum + level.share, 0);
   const followed = (level) => Object.keys(value).length ? Math.max(0, 1 - asked) * (natural ? level.share / natural : 0) : level.share;
@@ -28,8 +28,9 @@ function Shares({ column, value, onChange }) {
     const shown = on ? value[level.value] : followed(level);
     return html`<div class=${`share ${on ? "on" : ""}`} key=${level.value}><label for=${id}>${level.label ?? level.value}</label>
       <input id=${id} type="range" min="0" max="100" step="0.5" value=${shown * 100} aria-valuetext=${`${percent(shown)}${on ? "" : `, ${how}`}`} onInput=${(event) => set(level.value, event.target.value / 100)} />
-      <span class="value">${percent(shown)}</span>${on ? html`<button class="plain small" onClick=${() => free(level.value)} aria-label=${`Leave ${level.value} as learned`}>Free</button>` : html`<span class="quiet small">${how}</span>`}</div>`;
-  })}<p class=${asked > 1.0001 ? "wrong" : "quiet"} role="status">${asked > 1.0001 ? `The shares sum to ${percent(asked)}. Lower one of them.` : Object.keys(value).length ? `${percent(asked)} requested; the other levels keep their learned proportions.` : "Move a slider to set a share."}</p></div>`;
+      <input class="figure" type="number" min="0" max="100" step="any" aria-label=${`${level.label ?? level.value}, percent`} value=${Number((shown * 100).toFixed(2))} onChange=${(event) => event.target.value !== "" && set(level.value, event.target.value / 100)} />
+      ${on ? html`<button class="plain small" onClick=${() => free(level.value)} aria-label=${`Leave ${level.value} as learned`}>Free</button>` : html`<span class="quiet small">${how}</span>`}</div>`;
+  })}<p class=${asked > 1.0001 ? "wrong" : "quiet"} role="status">${asked > 1.0001 ? `The shares sum to ${percent(asked)}. Lower one of them.` : Object.keys(value).length ? `Sum ${percent(asked)}; the other levels share ${percent(Math.max(0, 1 - asked))} in their learned proportions.` : "Move a slider or type a percentage to set a share."}</p></div>`;
 }
 
 /** A closed range; `value` is {min, max}. */

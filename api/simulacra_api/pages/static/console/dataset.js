@@ -1,11 +1,12 @@
 // One dataset: status, retention clock, and tabs for schema, generation, effects, segments, graph and quality.
-import { Failure, Status, bytes, number, percent } from "../ui.js";
+import { Dots, Failure, Status, bytes, number, percent } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
-import { Erase, Progress, Retention, SaveReport, Verdicts, useLoad } from "./parts.js";
+import { Id, titleOf, useName } from "./names.js";
+import { Erase, Erasing, Progress, Retention, SaveReport, Verdicts, useErasing, useLoad } from "./parts.js";
 import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
 
@@ -33,17 +34,20 @@ function Quality({ session, dataset }) {
 export function Dataset({ session, id, tab }) {
   const path = `/v1/datasets/${encodeURIComponent(id)}`;
   const [dataset, problem, again] = useLoad(() => session.get(path), [session, id]);
+  const name = useName(session, dataset && id, dataset);
+  useErasing(dataset?.status, again);
   const [job] = useLoad(async () => dataset?.status === "failed" ? session.get(`/v1/jobs/${dataset.job_id}`) : null, [dataset?.status]);
   if (problem) return html`<h1>Dataset</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
   if (!dataset) return html`<p role="status">Loading</p>`;
   const Tab = TAB[tab] ?? Schema;
   const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
   return html`<p class="crumb"><a href="#/">Datasets</a></p>
-    <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p>
-      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><a href=${`#/datasets/${id}/quality`}>${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}</div>
-      <${Status} of=${dataset.status} /><${Retention} session=${session} dataset=${dataset} onChange=${again} />
-      <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." /></header>
-    <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} onEnd=${again} />
+    <header class="subject"><div><h1>${titleOf(name, dataset)}</h1><${Id} id=${id} /><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p>
+      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><a href=${`#/datasets/${id}/quality`}><${Dots} verdicts=${dataset.model.verdicts} /> ${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}</div>
+      <${Status} of=${dataset.status} />
+      ${dataset.status !== "deleting" && html`<${Retention} session=${session} dataset=${dataset} onChange=${again} />
+      <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." />`}</header><${Erasing} status=${dataset.status} />
+    <${Progress} session=${session} jobId=${dataset.job_id} status=${dataset.status} step=${dataset.rows == null ? "Reading the table" : "Fitting the model"} onEnd=${again} />
     ${job?.error && html`<div class="notice bad" role="alert"><p>${job.error.detail}</p></div>`}
     ${dataset.status === "failed" && dataset.rows != null && html`<${FitAgain} session=${session} dataset=${dataset} onFit=${again} />`}
     ${dataset.status === "held" && html`<${Schema} session=${session} dataset=${dataset} onFit=${again} />`}

@@ -1,5 +1,5 @@
 // Request rows: conditions as sliders, do(), a sample at once, then the generation; below, earlier generations.
-import { Clock, Failure, Status, number, unfinished, useAction } from "../ui.js";
+import { Clock, Failure, Status, number, unfinished, useAction, when } from "../ui.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
 import { ColumnSelect, Condition, Value, conditionsOf, initial, typical, usableColumns } from "./controls.js";
@@ -48,10 +48,13 @@ function Form({ session, dataset, schema, onMade }) {
   const [interventions, setInterventions] = useState({});
   const [rows, setRows] = useState(1000);
   const [linked, setLinked] = useState(false);
+  const [seed, setSeed] = useState("");
+  const [twins, setTwins] = useState(false);
   const rest = usable.filter((column) => !(column.name in conditions) && !(column.name in interventions));
-  const question = { conditions: conditionsOf(conditions, columns), interventions };
+  const pairs = twins && Object.keys(interventions).length > 0;
+  const question = { conditions: conditionsOf(conditions, columns), interventions, ...(pairs && { counterfactual: true }) };
   const [sample, drawing, refused] = useProbe(session, dataset.dataset_id, question);
-  const [generate, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/generations`, { [linked ? "persons" : "row_count"]: rows, ...question })));
+  const [generate, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/generations`, { [linked ? "persons" : "row_count"]: rows, ...(seed !== "" && { seed: Number(seed) }), ...question })));
   const without = (all, name) => Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
   const begin = (set, make) => (name) => name && set((all) => ({ ...all, [name]: make(columns.get(name)) }));
   return html`<div class="ask-rows"><form class="builder" onSubmit=${(event) => { event.preventDefault(); generate(); }}>
@@ -63,16 +66,18 @@ function Form({ session, dataset, schema, onMade }) {
     ${Object.entries(interventions).map(([name, value]) => html`<div class="row do" key=${name}><${Value} id=${`do-${name}`} label=${`do(${name})`} column=${columns.get(name)} value=${value} onChange=${(next) => setInterventions({ ...interventions, [name]: next })} />
       <button type="button" class="plain" aria-label=${`Remove do(${name})`} onClick=${() => setInterventions(without(interventions, name))}>Remove</button></div>`)}
     <${ColumnSelect} id="add-do" label="Set a column" columns=${rest} value="" none="Choose a column" onChange=${begin(setInterventions, typical)} />
+    ${Object.keys(interventions).length > 0 && html`<label class="check"><input type="checkbox" checked=${twins} onChange=${(event) => setTwins(event.target.checked)} /> Counterfactual: each row, and its twin under the interventions</label>`}
     <div class="row go"><div class="field"><label for="rows">${linked ? "Persons" : "Rows"}</label><input id="rows" type="number" min="1" required value=${rows} onInput=${(event) => setRows(Number(event.target.value))} /></div>
-      ${schema.persons && html`<label class="quiet"><input type="checkbox" checked=${linked} onChange=${(event) => setLinked(event.target.checked)} /> Persons with their histories</label>`}
+      <div class="field"><label for="seed">Seed</label><input id="seed" type="number" min="0" step="1" placeholder="drawn" value=${seed} onInput=${(event) => setSeed(event.target.value)} /></div>
+      ${schema.persons && html`<label class="check"><input type="checkbox" checked=${linked} onChange=${(event) => setLinked(event.target.checked)} /> Persons with their histories</label>`}
       <button class="primary" disabled=${busy}>${busy ? "Sending" : "Generate"}</button></div><${Failure} problem=${problem} /></form>
     <div><${Sample} sample=${sample} busy=${drawing} problem=${refused} />${sample?.attainment && html`<${Attainment} of=${sample.attainment} />`}</div></div>`;
 }
 
 export function Made({ generations }) {
   if (!generations?.length) return html`<p class="empty">No generated tables yet.</p>`;
-  return html`<ul class="items">${generations.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span class="name">${one.generation_id}</span><${Status} of=${one.status} />
-    <span class="quiet">${number(one.rows ?? one.row_count)} rows</span><${Clock} until=${one.expires_at} from=${one.created_at} /></a></li>`)}</ul>`;
+  return html`<ul class="items">${generations.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span><span class="name">${number(one.rows ?? one.row_count)} rows</span><span class="quiet id">${one.generation_id}</span></span><${Status} of=${one.status} />
+    <span class="quiet">${one.created_at ? when(one.created_at) : ""}</span><${Clock} until=${one.expires_at} from=${one.created_at} /></a></li>`)}</ul>`;
 }
 
 export function Generate({ session, dataset }) {

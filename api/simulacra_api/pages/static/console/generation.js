@@ -2,7 +2,9 @@
 import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
-import { Erase, Progress, SaveReport, Verdicts, useLoad } from "./parts.js";
+import { Id, useName } from "./names.js";
+import { Erase, Erasing, Progress, SaveReport, Verdicts, useErasing, useLoad } from "./parts.js";
+import { Preview } from "./preview.js";
 
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
   ["xlsx", "Excel"]];
@@ -31,7 +33,7 @@ function Downloads({ session, id, rows }) {
     await session.save(link.href, name, handle);
   });
   return html`<section class="card" aria-labelledby="download-title"><h2 id="download-title">Download</h2><div class="row">${FORMATS.map(([format, label]) => html`<button class=${format === "csv" ? "primary" : ""} disabled=${busy} onClick=${() => save(format)}>${label}</button>`)}
-    <span class="quiet" role="status">${busy ? "Decrypting and sending" : "Each download uses a new link, valid for 15 minutes with your token."}</span></div><${Failure} problem=${problem} /></section>`;
+    <span class="quiet" role="status">${busy ? "Decrypting and sending" : "Each download uses a new link, valid for 15 minutes, for you alone."}</span></div><${Failure} problem=${problem} /></section>`;
 }
 
 /** How the rows compare with the real ones, and the whole report as a file. */
@@ -59,20 +61,22 @@ function RestsOn({ of }) {
 export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
+  const name = useName(session, one?.dataset_id);
+  useErasing(one?.status, again);
   if (problem) return html`<h1>Generation</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
   if (!one) return html`<p role="status">Loading</p>`;
   const dos = Object.entries(one.interventions);
   const back = `#/datasets/${one.dataset_id}/generate`;
-  return html`<p class="crumb"><a href="#/">Datasets</a> <span aria-hidden="true">/</span> <a href=${back}>${one.dataset_id}</a></p>
-    <header class="subject"><div><h1 class="id">${id}</h1><p class="quiet">${number(one.rows ?? one.row_count)} rows, seed ${one.seed}</p></div><${Status} of=${one.status} />
-      <${Clock} until=${one.expires_at} from=${one.created_at} /><${Erase} session=${session} path=${path} id=${id} back=${back} what="These generated rows will be erased." /></header>
-    <${Progress} session=${session} jobId=${one.job_id} status=${one.status} percent=${one.progress_percent} onEnd=${again} />
+  return html`<p class="crumb"><a href="#/">Datasets</a> <span aria-hidden="true">/</span> <a href=${back}>${name ?? "Table"}</a></p>
+    <header class="subject"><div><h1>${number(one.rows ?? one.row_count)} rows${name ? ` of ${name}` : ""}</h1><${Id} id=${id} /><p class="quiet">Seed ${one.seed}${one.counterfactual ? ", in pairs with their twins" : ""}</p></div><${Status} of=${one.status} />
+      ${one.status !== "deleting" && html`<${Clock} until=${one.expires_at} from=${one.created_at} /><${Erase} session=${session} path=${path} id=${id} back=${back} what="These generated rows will be erased." />`}</header><${Erasing} status=${one.status} />
+    <${Progress} session=${session} jobId=${one.job_id} status=${one.status} percent=${one.progress_percent} step="Drawing rows" onEnd=${again} />
     ${one.error && html`<div class="notice bad" role="alert"><p>${one.error.detail}</p></div>`}
     ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
     ${one.identification && html`<${RestsOn} of=${one.identification} />`}
     ${one.verdicts?.length > 0 && html`<${Verdicts} of=${one.verdicts} />`}
     ${one.evidence && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
-    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} />`}
+    ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} /><${Preview} session=${session} id=${id} />`}
     ${["ready", "partial"].includes(one.status) && html`<${Report} session=${session} id=${id} />`}`;
 }

@@ -1,15 +1,17 @@
 // The list of datasets and of results that outlived theirs, and the upload of a new dataset.
-import { Clock, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
+import { Clock, Dots, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Effect } from "./effects.js";
 import { Made } from "./generate.js";
 import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js";
+import { named, remember, titleOf, useName } from "./names.js";
 import { RetentionSelect, useLoad } from "./parts.js";
 import { Segment } from "./segments.js";
 
 const REFRESH_SECONDS = 5;
 const SOURCES = [["", "Erase the file once it is read"], ["hold", "Let me check what was read first"], ["keep_source", "Keep the table, to read it again"]];
 const PRIVACY = [["standard", "Standard privacy"], ["strict", "Strict privacy"]];
+const FAMILIES = [["auto", "Choose by the machine"], ["forest", "Forest"], ["neural", "Neural"]];
 const MOST = 200; // items of a list that is shown
 const ACCEPTED = ".csv,.tsv,.txt,.gz,.zst,.parquet,.arrow,.feather,.xlsx,.sav";
 
@@ -19,6 +21,9 @@ function Upload({ session }) {
   const [retention, setRetention] = useState(86_400);
   const [source, setSource] = useState("");
   const [privacy, setPrivacy] = useState("standard");
+  const [family, setFamily] = useState("auto");
+  const [weights, setWeights] = useState("");
+  const [epsilon, setEpsilon] = useState("");
   const [knowing, setKnowing] = useState(false);
   const [known, setKnown] = useState(nothingKnown);
   const [chosen, setChosen] = useState(null);
@@ -26,8 +31,10 @@ function Upload({ session }) {
   const [send, busy, problem] = useAction(async (file) => {
     setShare(0);
     try {
-      const fields = { retention_seconds: retention, ...(source && { [source]: true }), ...(privacy !== "standard" && { privacy }), ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
+      const fields = { retention_seconds: retention, ...(source && { [source]: true }), ...(privacy !== "standard" && { privacy }), ...(family !== "auto" && { family }),
+        ...(weights.trim() && { weights: weights.trim() }), ...(epsilon && { epsilon: Number(epsilon) }), description: named(file), ...(knowing && !isEmpty(known) && { knowledge: stated(known) }) };
       const made = await session.upload(file, fields, setShare);
+      remember(session, made.dataset_id, file.name);
       location.hash = `#/datasets/${made.dataset_id}`;
     } finally {
       setShare(null);
@@ -53,6 +60,11 @@ function Upload({ session }) {
       <div class="field inline"><label for="source">After reading</label><select id="source" value=${source} onChange=${(event) => setSource(event.target.value)}>${SOURCES.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
       <div class="field inline"><label for="privacy">Small tables</label><select id="privacy" value=${privacy} onChange=${(event) => setPrivacy(event.target.value)}>${PRIVACY.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
       <div class="field inline"><input id="knowing" type="checkbox" checked=${knowing} onChange=${(event) => { setKnowing(event.target.checked); setChosen(null); }} /><label for="knowing">State known causes first</label></div></div>
+    <details class="more"><summary>More options</summary><div class="effect-form">
+      <div class="field"><label for="family">Model family</label><select id="family" value=${family} onChange=${(event) => setFamily(event.target.value)}>${FAMILIES.map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select></div>
+      <div class="field"><label for="weights">Column of survey weights</label><input id="weights" value=${weights} autocomplete="off" spellcheck="false" placeholder="none" onInput=${(event) => setWeights(event.target.value)} /></div>
+      <div class="field"><label for="epsilon">Differential privacy, epsilon</label><input id="epsilon" type="number" min="0.01" max="100" step="any" placeholder="off" value=${epsilon} onInput=${(event) => setEpsilon(event.target.value)} /></div>
+      <p class="quiet">Epsilon gives a formal guarantee and costs realism; it goes together with neither weights nor strict privacy.</p></div></details>
     ${knowing && !chosen && html`<p class="quiet">Choose the file. Its columns are read in this page; nothing is sent until you press Upload.</p>`}
     ${knowing && chosen && html`<${Editor} id="upload-known" columns=${chosen.columns} value=${known} onChange=${setKnown} />
       <div class="row"><button class="primary" disabled=${busy} onClick=${() => send(chosen.file)}>Upload ${chosen.file.name}</button></div>`}
@@ -60,10 +72,11 @@ function Upload({ session }) {
     <${Failure} problem=${problem} /></section>`;
 }
 
-function Row({ dataset }) {
+function Row({ session, dataset }) {
+  const name = useName(session, dataset.dataset_id, dataset);
   const size = dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows × ${dataset.columns} columns`;
-  return html`<li><a class="item" href=${`#/datasets/${dataset.dataset_id}`}><span class="name">${dataset.dataset_id}</span><${Status} of=${dataset.status} />
-    <span class="quiet">${size}</span><${Clock} until=${dataset.expires_at} from=${dataset.created_at} /></a></li>`;
+  return html`<li><a class="item" href=${`#/datasets/${dataset.dataset_id}`}><span><span class="name">${titleOf(name, dataset)}</span><span class="quiet id">${dataset.dataset_id}</span></span><${Status} of=${dataset.status} />
+    <span class="quiet">${size} ${dataset.model?.verdicts?.length > 0 && html`<${Dots} verdicts=${dataset.model.verdicts} />`}</span><${Clock} until=${dataset.expires_at} from=${dataset.created_at} /></a></li>`;
 }
 
 /** Rows and estimates whose dataset has expired; they live until their own expiry. */
@@ -96,7 +109,7 @@ export function Home({ session }) {
   }, [working]);
   return html`<h1>Datasets</h1><${Upload} session=${session} /><${Failure} problem=${problem} />
     ${datasets && (datasets.length || outliving
-      ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} dataset=${one} />`)}</ul>`
+      ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} session=${session} dataset=${one} />`)}</ul>`
       : html`<p class="empty">Nothing is stored: no dataset, no model, no generated rows.</p>`)}
     ${outliving && html`<${Outliving} session=${session} generations=${found.generations} effects=${found.effects} segments=${found.segments} />`}
     ${!datasets && !problem && html`<p role="status">Loading</p>`}`;

@@ -1,5 +1,5 @@
 // Components shared by the console's views: loading, job progress, retention, erasure.
-import { Clock, Failure, Meter, number, unfinished, useAction, when } from "../ui.js";
+import { Clock, Failure, Meter, left, number, unfinished, useAction, when } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 
 /** Load something when its inputs change: [value, problem, again]. */
@@ -9,6 +9,19 @@ export function useLoad(load, inputs) {
   useEffect(() => { run(); }, inputs);
   return [value, problem, run];
 }
+
+const ERASING_SECONDS = 3;
+
+/** Look again while something is being erased, so that its page says when it is gone. */
+export function useErasing(status, again) {
+  useEffect(() => {
+    if (status !== "deleting") return undefined;
+    const timer = setInterval(again, ERASING_SECONDS * 1000);
+    return () => clearInterval(timer);
+  }, [status]);
+}
+
+export const Erasing = ({ status }) => status === "deleting" ? html`<p class="notice warn" role="status">Being erased: its key first, then every stored object. This page says when it is gone.</p>` : null;
 
 const RETRY_MS = 1000;
 
@@ -37,15 +50,15 @@ export function useJob(session, jobId, active, onEnd) {
 }
 
 /** Progress of a job, with a button to cancel it. */
-export function Progress({ session, jobId, status, percent, onEnd }) {
+export function Progress({ session, jobId, status, percent, step = "", onEnd }) {
   const active = unfinished(status) && status !== "deleting" && status !== "uploading";
   const job = useJob(session, jobId, active, onEnd);
   const [cancel, busy, problem] = useAction(() => session.json(`/v1/jobs/${jobId}/cancel`, { method: "POST" }));
   if (!active) return null;
   const share = job?.progress_percent ?? percent ?? 0;
-  const eta = job?.eta_seconds != null ? `, about ${number(job.eta_seconds)} s left` : "";
+  const eta = job?.eta_seconds != null ? `, about ${left(job.eta_seconds * 1000)} left` : "";
   return html`<div class="progress"><${Meter} value=${share} label="Progress" />
-    <span class="quiet" role="status">${share} %${eta}</span>
+    <span class="quiet" role="status">${step && share ? `${step}: ` : step}${share ? `${share} %${eta}` : step ? "" : "0 %"}</span>
     <button class="plain" disabled=${busy} onClick=${cancel}>Cancel</button><${Failure} problem=${problem} /></div>`;
 }
 
