@@ -42,7 +42,7 @@ def client(installation: Installation) -> Iterator[Client]:
 def dataset(client: Client) -> str:
     """Return a ready dataset that tests read and do not change."""
     uploaded = client.upload(SURVEY)
-    client.wait(uploaded["job_id"], timeout=120)
+    client.wait(uploaded["job_id"], timeout=300)
     return str(uploaded["dataset_id"])
 
 

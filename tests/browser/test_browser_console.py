@@ -107,15 +107,30 @@ def test_sign_in_reports_errors_and_lasts_until_sign_out(
     assert link.rpartition(".")[2] not in logs
 
 
-def test_upload_generate_download_and_erase(enter: Callable[[str], Tab], tmp_path: Path) -> None:
+def test_upload_describe_generate_download_and_erase(
+    enter: Callable[[str], Tab], client: Client, tmp_path: Path
+) -> None:
     tab = enter("")
     tab.expected = {404}  # the console polls an erasure until the resource is gone
     page = tab.page
     small = tmp_path / "survey.csv"  # fewer rows fit faster
-    small.write_text("\n".join(SURVEY.read_text().splitlines()[:1001]) + "\n")
+    small.write_text("\n".join(SURVEY.read_text().splitlines()[:601]) + "\n")
+    page.get_by_label("After reading").select_option("hold")
     page.get_by_label("Table to upload").set_input_files(small)
-    expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("1000 rows, 21 columns")).to_be_visible()
+    label = page.get_by_label("Label of happiness")
+    expect(label).to_be_enabled(timeout=60_000)
+    label.fill("How happy people are")
+    label.blur()
+    missing = page.get_by_label("Missing values of tv_hours")
+    missing.fill("-1, 99")
+    missing.blur()
+    page.get_by_role("button", name="Confirm and fit").click()
+    expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=240_000)
+    expect(page.get_by_text("How happy people are")).to_be_visible()
+    fields = client.describe(page.url.split("/")[-1])["schema"]["fields"]
+    (hours,) = [field for field in fields if field["name"] == "tv_hours"]
+    assert hours["missingValues"] == ["-1", "99"]
+    expect(page.get_by_text("600 rows, 21 columns")).to_be_visible()
     expect(page.get_by_role("heading", name="survey.csv", level=1)).to_be_visible()
     page.get_by_label("Keep for").select_option("7 days")
     expect(page.get_by_text(re.compile("erased in 6 d"))).to_be_visible()

@@ -43,7 +43,7 @@ export function Dataset({ session, id, tab }) {
   const link = ([key, label]) => html`<a href=${`#/datasets/${id}${key && `/${key}`}`} aria-current=${key === tab ? "page" : null}>${label}</a>`;
   return html`<p class="crumb"><a href="#/">Datasets</a></p>
     <header class="subject"><div><h1>${titleOf(name, dataset)}</h1><${Id} id=${id} /><p class="quiet">${dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows, ${dataset.columns} columns`}${dataset.model?.family ? `, model family ${dataset.model.family}` : ""}</p>
-      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><a href=${`#/datasets/${id}/quality`}><${Dots} verdicts=${dataset.model.verdicts} /> ${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}</div>
+      ${dataset.model?.verdicts?.length > 0 && html`<p class="quiet"><${Dots} verdicts=${dataset.model.verdicts} /><a href=${`#/datasets/${id}/quality`}>${dataset.model.verdicts.map((one) => `${one.code} ${one.level}`).join(", ")}</a></p>`}</div>
       <${Status} of=${dataset.status} />
       ${dataset.status !== "deleting" && html`<${Retention} session=${session} dataset=${dataset} onChange=${again} />
       <${Erase} session=${session} path=${path} id=${id} back="#/" what="The dataset, its model and everything generated from it will be erased." />`}</header><${Erasing} status=${dataset.status} />

@@ -62,6 +62,19 @@ function Listed({ graph, sought, chosen }) {
     <ul class="by-column" aria-label="Edges by column">${wanted.slice(0, MAX_LISTED).map(([name, edges]) => html`<li key=${name}><h3>${name}</h3><ul>${edges.map(([other, edge]) => html`<li key=${other}>${link(name, edge)} ${other} <span class="quiet">${percent(edge.strength, 0)}, ${BASES[basisOf(edge)]}</span></li>`)}</ul></li>`)}</ul>`;
 }
 
+/** A column, what it has an edge with, and the edges among them, if that is little enough to draw. */
+function around(graph, chosen) {
+  const near = new Set(graph.edges.filter((edge) => edge.source === chosen || edge.target === chosen).flatMap((edge) => [edge.source, edge.target]));
+  const part = { ...graph, order: graph.order.filter((name) => near.has(name)), edges: graph.edges.filter((edge) => near.has(edge.source) && near.has(edge.target)) };
+  return part.edges.length && part.edges.length <= MAX_DRAWN ? part : null;
+}
+
+/** The list of a wide graph; of one column also the drawing of what is around it. */
+function Wide({ graph, sought, chosen, onChoose }) {
+  const part = useMemo(() => chosen ? around(graph, chosen) : null, [graph, chosen]);
+  return html`${part && html`<${Edges} graph=${part} drawn=${layered(part)} chosen=${chosen} onChoose=${onChoose} />`}<${Listed} graph=${graph} sought=${sought} chosen=${chosen} />`;
+}
+
 export function Graph({ session, dataset, onFit }) {
   const [graph, problem] = useLoad(() => session.get(`/v1/datasets/${dataset.dataset_id}/graph`).then((found) => ({ ...found, edges: shown(found) })), [session, dataset.dataset_id]);
   const [sought, setSought] = useState("");
@@ -76,6 +89,6 @@ export function Graph({ session, dataset, onFit }) {
     <p class="quiet lead">Learned from ${number(dataset.rows)} rows. Solid arrows are what you said, or what a column is computed from. ${SUGGESTIONS[graph.suggestions] ?? FORMERLY} Lines are what stays associated when the others are held; which way they act, the data alone rarely tell. The wider an edge, the more of ${graph.bootstraps} resamples agree on it.</p>
     ${graph.audit?.arrows > 0 && html`<p class="quiet">Without your knowledge, ${graph.audit.wrong} of ${graph.audit.arrows} known arrows pointed the wrong way.</p>`}
     ${graph.skips?.length > 0 && html`<p class="quiet">Not drawn, because they go together only in who was asked or answered: ${graph.skips.map(({ source, target }) => `${source} and ${target}`).join("; ")}.</p>`}
-    ${wide ? html`<${Listed} graph=${graph} sought=${sought} chosen=${chosen} />` : drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
+    ${wide ? html`<${Wide} graph=${graph} sought=${sought} chosen=${chosen} onChoose=${setChosen} />` : drawn ? html`<${Edges} graph=${graph} drawn=${drawn} chosen=${chosen} onChoose=${setChosen} />` : html`<p class="empty">No column was found to depend on another.</p>`}</section>
     <${ModelKnowledge} session=${session} dataset=${dataset} columns=${graph.order} edges=${graph.edges} proposals=${graph.proposals ?? []} onFit=${onFit} />`;
 }

@@ -43,7 +43,16 @@ export function useJob(session, jobId, active, onEnd) {
   useEffect(() => {
     if (!active) return undefined;
     const stop = new AbortController();
-    session.follow(jobId, setJob, stop.signal).then(onEnd, (error) => error.name === "AbortError" || onEnd());
+    // Until the resource itself says so: its state can be a moment older than the job's.
+    const follow = async () => {
+      while (!stop.signal.aborted) {
+        await session.follow(jobId, setJob, stop.signal).catch(() => null);
+        if (stop.signal.aborted) return;
+        await onEnd();
+        await new Promise((done) => setTimeout(done, RETRY_MS));
+      }
+    };
+    follow();
     return () => stop.abort();
   }, [jobId, active]);
   return job;
@@ -56,7 +65,7 @@ export function Progress({ session, jobId, status, percent, step = "", onEnd }) 
   const [cancel, busy, problem] = useAction(() => session.json(`/v1/jobs/${jobId}/cancel`, { method: "POST" }));
   if (!active) return null;
   const share = job?.progress_percent ?? percent ?? 0;
-  const eta = job?.eta_seconds != null ? `, about ${left(job.eta_seconds * 1000)} left` : "";
+  const eta = job?.eta_seconds == null ? "" : job.eta_seconds > 0 ? `, about ${left(job.eta_seconds * 1000)} left` : ", nearly done";
   return html`<div class="progress"><${Meter} value=${share} label="Progress" />
     <span class="quiet" role="status">${step && share ? `${step}: ` : step}${share ? `${share} %${eta}` : step ? "" : "0 %"}</span>
     <button class="plain" disabled=${busy} onClick=${cancel}>Cancel</button><${Failure} problem=${problem} /></div>`;

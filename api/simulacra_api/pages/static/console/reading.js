@@ -19,6 +19,26 @@ function withRole(field, role) {
   return { ...field, [EXTENSION]: { ...rest, ...change } };
 }
 
+/** The values that count as missing, as one text; a value can have a comma only in a description that is sent as a file. */
+const missingOf = (field) => (field.missingValues ?? []).map((one) => one?.value ?? one).join(", ");
+
+function withMissing(field, text) {
+  const { missingValues: before = [], ...rest } = field;
+  const labelled = new Map(before.map((one) => [String(one?.value ?? one), one]));
+  const values = text.split(",").map((one) => one.trim()).filter(Boolean).map((one) => labelled.get(one) ?? one);
+  return values.length ? { ...rest, missingValues: values } : rest;
+}
+
+function withLabel(field, text) {
+  const { title: _, ...rest } = field;
+  return text.trim() ? { ...rest, title: text.trim() } : rest;
+}
+
+/** A text that is taken over when its field is left. */
+function Text({ label, value, disabled, onChange }) {
+  return html`<input aria-label=${label} value=${value} disabled=${disabled} autocomplete="off" spellcheck="false" onChange=${(event) => onChange(event.target.value)} />`;
+}
+
 function Menu({ label, value, known, disabled, onChange }) {
   return html`<select aria-label=${label} value=${value} disabled=${disabled} onChange=${(event) => onChange(event.target.value)}>${choices(known, value).map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
 }
@@ -28,6 +48,8 @@ function Row({ field, fixed, onChange }) {
   return html`<tr><th scope="row">${field.name}</th>
     <td><${Menu} label=${`Read ${field.name} as`} value=${field.type ?? "string"} known=${TYPES} disabled=${fixed} onChange=${(type) => onChange({ ...field, type })} /></td>
     <td><${Menu} label=${`Role of ${field.name}`} value=${roleOf(field)} known=${ROLES} disabled=${fixed} onChange=${(role) => onChange(withRole(field, role))} /></td>
+    <td><${Text} label=${`Label of ${field.name}`} value=${field.title ?? ""} disabled=${fixed} onChange=${(text) => onChange(withLabel(field, text))} /></td>
+    <td><${Text} label=${`Missing values of ${field.name}`} value=${missingOf(field)} disabled=${fixed} onChange=${(text) => onChange(withMissing(field, text))} /></td>
     <td>${sources}</td><td class="quiet">${Object.values(own(field).evidence ?? {}).join("; ")}</td></tr>`;
 }
 
@@ -51,7 +73,7 @@ export function Reading({ session, dataset, onFit }) {
   const held = dataset.status === "held";
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
-    <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
+    <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
       <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} fixed=${!dataset.source_kept} onChange=${change(at)} />`)}</tbody></table></div>
     <${Failure} problem=${refused} />
     ${(held || dataset.source_kept) && html`<div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
