@@ -22,6 +22,7 @@ from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_crds.kinds.base import API_VERSION
 from simulacra_crds.kube.client import SECRETS, TENANTS
 
+CLIENTS = "simulacra-system-clients"
 OURS = {"Sec-Fetch-Site": "same-origin"}
 SESSION = "/console/session"
 INVALID = (401, "simio_login_code_invalid")
@@ -135,9 +136,7 @@ async def test_code_of_a_revoked_token_is_refused(world: Any) -> None:
     early = LoginCode.new("client.acme", 1, now + 3600, now).text(key)
     record = {"metadata": {"name": "client-client.acme"}}
     mark = {"data": {"revoked-before": base64.b64encode(b"2").decode()}}
-    await world.cluster.patch(
-        SECRETS, "client-client.acme", record | mark, "simulacra-system-clients"
-    )
+    await world.cluster.patch(SECRETS, "client-client.acme", record | mark, CLIENTS)
     async with _browser(world.url) as browser:
         assert _problem(await browser.post(SESSION, json={"code": early})) == INVALID
 
@@ -171,7 +170,9 @@ async def test_other_site_changes_nothing_with_the_cookie(
                 answer = await evil.request(method, path, json=body)
                 assert _problem(answer) == CROSS_SITE, (method, path)
                 assert "set-cookie" not in answer.headers
-            assert (await evil.get("/v1/usage")).status_code == read
+            for path in ("/v1/usage", SESSION):
+                answer = await evil.get(path)
+                assert (answer.status_code, "set-cookie" in answer.headers) == (read, False)
         assert (await browser.post(SESSION, json={"code": code})).status_code == 201
 
 
@@ -222,7 +223,7 @@ async def test_cookie_ends_with_its_client(world: Any) -> None:
     hashes = json.dumps([{"hash": hash_secret("sim_secret_of_the_tests"), "created": "x"}])
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"client-{client}"}}
     data = {"data": {"hashes": base64.b64encode(hashes.encode()).decode()}}
-    await world.cluster.create(SECRETS, secret | data, "simulacra-system-clients")
+    await world.cluster.create(SECRETS, secret | data, CLIENTS)
     async with _browser(world.url) as browser:
         await _sign_in(world, browser, name)
         assert (await browser.get(SESSION)).status_code == 200
@@ -233,7 +234,9 @@ async def test_cookie_ends_with_its_client(world: Any) -> None:
                 break
             await asyncio.sleep(0.1)
         assert _problem(await browser.get("/v1/usage")) == (403, "simio_forbidden")
-        assert (await browser.get(SESSION)).status_code == 204
+        await world.cluster.delete(SECRETS, f"client-{client}", CLIENTS)
+        assert (await browser.delete(SESSION)).status_code == 204
+        assert await world.cluster.find(SECRETS, f"client-{client}", CLIENTS) is None
 
 
 async def test_no_code_or_session_is_logged(world: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -83,6 +83,7 @@ async def present_session(request: Request, services: ServicesDep) -> SessionBod
     settings = services.settings
     if sessions.cookie_name(settings) not in request.cookies:
         return Response(status_code=204)
+    sessions.check_origin(request, settings)
     try:
         found = await sessions.session_of(request, settings, services.verifier)
         await services.tenants.of_client(found.client)
@@ -101,8 +102,9 @@ async def sign_out(request: Request, services: ServicesDep) -> Response:
         found = await sessions.session_of(request, services.settings, services.verifier)
     except Problem:
         return _signed_out(services)
-    await services.credentials.spend(found.client, found.id, found.ends)
-    services.verifier.forget(found.client)
+    if await services.tenants.listing(found.client):  # else its Secret would be created again
+        await services.credentials.spend(found.client, found.id, found.ends)
+        services.verifier.forget(found.client)
     return _signed_out(services)
 
 
