@@ -494,8 +494,11 @@ def test_another_tenant_sees_no_data(
             "\n".join([lines[0].replace("region,", "<img src=x onerror=alert(1)>,", 1), *lines[1:]])
         )
         page.get_by_label("Table to upload").set_input_files(hostile)
-        expect(page.get_by_role("heading", name="<img src=x onerror=alert(1)>")).to_be_visible(
+        expect(page.get_by_role("status").filter(has_text="Fitting the model")).to_be_visible(
             timeout=60_000
+        )
+        expect(page.get_by_role("heading", name="<img src=x onerror=alert(1)>")).to_be_visible(
+            timeout=120_000
         )
         assert page.locator("main img").count() == 0
 

@@ -1,12 +1,12 @@
 // One dataset: status, retention clock, and tabs for schema, generation, effects, segments, graph and quality.
-import { Dots, Failure, Status, bytes, number, percent } from "../ui.js";
+import { Dots, Failure, Status, bytes, number, percent, unfinished } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
 import { Generate } from "./generate.js";
 import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
 import { Id, titleOf, useName } from "./names.js";
-import { Erase, Erasing, Progress, Retention, SaveReport, Verdicts, useErasing, useLoad } from "./parts.js";
+import { Erase, Erasing, Progress, Retention, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
 
@@ -35,7 +35,7 @@ export function Dataset({ session, id, tab }) {
   const path = `/v1/datasets/${encodeURIComponent(id)}`;
   const [dataset, problem, again] = useLoad(() => session.get(path), [session, id]);
   const name = useName(session, dataset && id, dataset);
-  useErasing(dataset?.status, again);
+  usePolling(dataset && unfinished(dataset.status) && (dataset.rows == null || dataset.status === "deleting"), again);
   const [job] = useLoad(async () => dataset?.status === "failed" ? session.get(`/v1/jobs/${dataset.job_id}`) : null, [dataset?.status]);
   if (problem) return html`<h1>Dataset</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
   if (!dataset) return html`<p role="status">Loading</p>`;

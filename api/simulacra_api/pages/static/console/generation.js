@@ -3,7 +3,7 @@ import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
 import { Id, useName } from "./names.js";
-import { Erase, Erasing, Progress, SaveReport, Verdicts, useErasing, useLoad } from "./parts.js";
+import { Erase, Erasing, Progress, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Preview } from "./preview.js";
 
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
@@ -62,7 +62,7 @@ export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
   const name = useName(session, one?.dataset_id);
-  useErasing(one?.status, again);
+  usePolling(one?.status === "deleting", again);
   if (problem) return html`<h1>Generation</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
   if (!one) return html`<p role="status">Loading</p>`;
   const dos = Object.entries(one.interventions);

@@ -10,15 +10,15 @@ export function useLoad(load, inputs) {
   return [value, problem, run];
 }
 
-const ERASING_SECONDS = 3;
+const POLL_SECONDS = 3;
 
-/** Look again while something is being erased, so that its page says when it is gone. */
-export function useErasing(status, again) {
+/** Look again while something changes that no job reports: an erasure, or the end of reading a table. */
+export function usePolling(active, again) {
   useEffect(() => {
-    if (status !== "deleting") return undefined;
-    const timer = setInterval(again, ERASING_SECONDS * 1000);
+    if (!active) return undefined;
+    const timer = setInterval(again, POLL_SECONDS * 1000);
     return () => clearInterval(timer);
-  }, [status]);
+  }, [active]);
 }
 
 export const Erasing = ({ status }) => status === "deleting" ? html`<p class="notice warn" role="status">Being erased: its key first, then every stored object. This page says when it is gone.</p>` : null;
