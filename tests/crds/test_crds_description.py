@@ -114,7 +114,7 @@ def test_table_properties_that_contradict_the_fields_are_refused() -> None:
     found = faults(
         {
             "primaryKey": ["a", "b"],
-            "fields": [weight, {"name": "w"}],
+            "fields": [weight, {"name": "w"}, {"name": "day", "x-simulacra": {"use": "drop"}}],
             "x-simulacra": {"weights": "other", "order": "day"},
         }
     )

@@ -441,6 +441,80 @@ def test_missing_values_of_the_table_hold_for_fields_without_their_own(tmp_path:
     assert read(path, result.document).document == result.document
 
 
+def test_cells_stated_as_missing_join_those_that_are_detected(tmp_path: Path) -> None:
+    columns = {
+        "income": [
+            ["n/a", "Refused", "4711", str(900 + i), str(950 + i)][i % 5] for i in range(ROWS)
+        ],
+        "word": [["n/a", "x", "y"][i % 3] for i in range(ROWS)],
+        "code": [["4711", "a", "b"][i % 3] for i in range(ROWS)],
+    }
+    stated = {"x-simulacra": {"missing": ["4711"]}}
+    one = described(tmp_path, columns, {"name": "income", **stated})
+    assert column(one, "income").kind == "integer"
+    assert [each.value for each in column(one, "income").specials] == ["Refused", "4711"]
+    assert column(one, "income").missing_share == pytest.approx(3 / 5)
+    assert set(column(one, "code").level_values()) == {"4711", "a", "b"}
+    all_columns = described(tmp_path, columns, **stated)
+    assert column(all_columns, "income") == column(one, "income")
+    assert column(all_columns, "word").level_values() == column(one, "word").level_values()
+    assert [each.special for each in column(all_columns, "code").levels] == [False, False, True]
+    path = upload(tmp_path, {**columns, **PLAIN})
+    for result in (one, all_columns):
+        assert read(path, result.document).document == result.document
+
+
+VISITS: Columns = {
+    "customer_id": [f"C{i // 4:04d}" for i in range(ROWS)],
+    "city": [["ada", "bor", "cel"][i // 4 % 3] for i in range(ROWS)],
+    "day": [f"2024-0{1 + i % 4}-1{(i // 4) % 9}" for i in range(ROWS)],
+    "visit": [(1, 4, 5, 9)[i % 4] + i // 4 % 2 for i in range(ROWS)],
+}
+
+
+def test_order_of_rows_is_found_stated_and_given_back(tmp_path: Path) -> None:
+    found = described(tmp_path, VISITS)
+    own = found.document["schema"]["x-simulacra"]
+    assert (own["order"], own["source"]["order"]) == ("day", "detected")
+    assert "date" in own["evidence"]["order"]
+    stated = described(tmp_path, VISITS, **{"x-simulacra": {"order": "visit"}})
+    assert stated.clean.schema.order == "visit"
+    assert stated.document["schema"]["x-simulacra"]["source"]["order"] == "user"
+    path = upload(tmp_path, {**VISITS, **PLAIN})
+    for result in (found, stated):
+        assert read(path, result.document).document == result.document
+    changed = json.loads(json.dumps(found.document))
+    changed["schema"]["x-simulacra"]["order"] = "visit"
+    assert read(path, changed).clean.schema.order == "visit"
+    assert described(tmp_path, PLAIN).clean.schema.order is None
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("dya", 'Did you mean "day"?'),
+        ("customer_id", "Generated rows cannot follow it"),
+        ("answer", "an ordered scale"),
+        ("city", "an ordered scale"),
+        ("gaps", "20 of 120 rows have no value"),
+        ("born", "the same in all rows of a person"),
+    ],
+)
+def test_a_column_that_cannot_order_rows_is_an_error(
+    tmp_path: Path, name: str, detail: str
+) -> None:
+    gaps = ["" if i % 6 == 0 else i % 60 for i in range(ROWS)]
+    columns = {**VISITS, "gaps": gaps, "born": [1950 + i // 4 for i in range(ROWS)]}
+    errors = faults(tmp_path, columns, **{"x-simulacra": {"order": name}})
+    assert detail in errors["/x-simulacra/order"]
+
+
+def test_rows_without_persons_have_no_order(tmp_path: Path) -> None:
+    plain = {"day": VISITS["day"]}
+    errors = faults(tmp_path, plain, **{"x-simulacra": {"order": "day"}})
+    assert "name a subject" in errors["/x-simulacra/order"]
+
+
 def test_the_example_in_the_documentation_is_valid() -> None:
     page = (Path(__file__).parents[2] / "docs/howto/describe.md").read_text()
     example = page.partition("```json\n")[2].partition("```")[0]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from simulacra_crds.contract.description import parse_description
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_crds.contract.tasks import (
     MODEL_PREFIX,
@@ -21,7 +22,9 @@ from simulacra_crds.contract.tasks import (
     GenerateRequest,
     part_name,
 )
+from simulacra_trainer.families.forest import PENALTY, SCALE
 from simulacra_trainer.linked.history import History, Running, last_name
+from simulacra_trainer.linked.model import fit_linked
 from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, STEP, linked_tables
@@ -33,6 +36,7 @@ from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, s
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
 from trainer_pod import Pod
 
@@ -144,6 +148,27 @@ def test_pods_write_the_persons_of_their_shard(model: TrainedModel, tmp_path: Pa
         pq.read_table(own.download(part_name(shard), tmp_path / f"{shard}")) for shard in range(2)
     ]
     assert pa.concat_tables(parts).equals(expected)
+
+
+def test_rows_of_a_person_follow_the_stated_order() -> None:
+    table = purchases()
+    frame = table.to_pandas().sort_values(["customer_id", "date"])
+    nth = frame.groupby("customer_id").cumcount()
+    frame["visit"] = 3 * nth + np.random.default_rng(0).integers(1, 3, len(frame))
+    frame = frame.drop(columns="date").sample(frac=1, random_state=1)
+    stated = parse_description({"fields": [], "x-simulacra": {"order": "visit"}})
+    clean = clean_described(pa.Table.from_pandas(frame, preserve_index=False), stated).clean
+    tables = linked_tables(clean.table, clean.schema)
+    assert tables is not None
+    rng = np.random.default_rng(1)
+    options = {PENALTY: 2.0, SCALE: 1.0}
+    linked = fit_linked(tables, [c.name for c in clean.schema.learned()], options, None)
+    rows, who = linked.histories(linked.subjects.sample(50, rng), rng)
+    visits = rows.column("visit").to_numpy()
+    same = np.diff(who) == 0
+    assert (np.diff(visits)[same] > 0).all()
+    assert visits.min() >= 1
+    assert visits.max() <= frame["visit"].max()
 
 
 def test_conditions_are_shares_of_persons(model: TrainedModel) -> None:

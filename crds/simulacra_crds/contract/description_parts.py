@@ -119,6 +119,10 @@ Categories = Annotated[
 Names = Annotated[
     list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS), BeforeValidator(_as_list)
 ]
+MissingCells = Annotated[
+    list[Annotated[Level, BeforeValidator(_cell)]],
+    Field(min_length=1, max_length=MAX_MISSING_VALUES),
+]
 Sources = Annotated[dict[str, Source], Field(max_length=64)]
 Marks = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=64)]
 Evidence = Annotated[dict[str, str], Field(max_length=64)]
@@ -135,6 +139,8 @@ class FieldExtension(_Extension):
         unit: of the numbers.
         options: of a list, in the order of the questionnaire.
         kind: a meaning that the standard's types lack.
+        missing: cells without a value, beside those that are detected; missingValues replaces
+            what is detected.
         source: of each property: who said it. Properties that are not named are the user's.
         found: `mark` of each property that the product found. One that was changed since, so that
             its mark differs, is the user's.
@@ -148,6 +154,7 @@ class FieldExtension(_Extension):
     unit: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None
     options: Annotated[list[Level], Field(min_length=1, max_length=200)] | None = None
     kind: FieldKind | None = None
+    missing: MissingCells | None = None
     source: Sources = Field(default_factory=dict)
     found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)
@@ -193,7 +200,7 @@ class FieldDescription(_Part):
         return self.model_copy(update={**plain, "extension": extension})
 
 
-EXTENSION_PROPERTIES = ("role", "pii", "replace", "use", "unit", "options", "kind")
+EXTENSION_PROPERTIES = ("role", "pii", "replace", "use", "unit", "options", "kind", "missing")
 PROPERTIES: dict[str, str] = {
     **{
         to_camel(name): name
@@ -228,12 +235,18 @@ class ColumnRelation(_Extension):
 
 
 class TableExtension(_Extension):
-    """`x-simulacra` of the table; subject and weights name columns."""
+    """`x-simulacra` of the table.
+
+    Attributes:
+        subject, weights, order: names of columns; order is that of the rows of a person.
+        missing: cells without a value in any column, beside those that are detected.
+    """
 
     version: Literal[1] = 1
     subject: ColumnName | None = None
     weights: ColumnName | None = None
     order: ColumnName | None = None
+    missing: MissingCells | None = None
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None
     relations: Annotated[list[ColumnRelation], Field(max_length=MAX_GROUPS)] | None = None

@@ -30,9 +30,9 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
         seen.add(field.name)
     if table.primary_key is not None and len(table.primary_key) > 1:
         yield ("primaryKey",), ONE_KEY
-    extension = table.extension
-    if extension.order is not None:
-        yield (EXTENSION, "order"), LATER
+    dropped = [one.name for one in table.fields if one.extension.use == "drop"]
+    if table.extension.order in dropped:
+        yield (EXTENSION, "order"), "This column is dropped; order rows by another one."
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
 

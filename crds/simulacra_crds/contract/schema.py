@@ -227,6 +227,10 @@ class TableSchema(KubeModel):
     persons: int | None = Field(
         default=None, description="How many persons the rows belong to, where there is a subject."
     )
+    order: str | None = Field(
+        default=None,
+        description="Column that orders the rows of a person in linked rows, where one does.",
+    )
     columns: list[ColumnSchema]
     relations: list[RelationSchema] = Field(
         default_factory=list, description="What holds in every row; each operand comes first."

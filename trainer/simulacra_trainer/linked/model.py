@@ -66,7 +66,9 @@ class LinkedModel:
     def rows_of(self, subjects: pa.Table) -> Ints:
         """Return how many rows each person has, int64 [persons]."""
         axis = self.tables.axis
-        most = axis.waves.size if axis is not None and axis.waves.size else MAX_ROWS_A_PERSON
+        most = MAX_ROWS_A_PERSON
+        if axis is not None and axis.waves.size and axis.shortest:
+            most = axis.waves.size
         return np.clip(as_floats(subjects.column(ROWS)), 1, most).astype(np.int64)
 
     def histories(

@@ -1,4 +1,4 @@
-"""The column that orders the rows of a person: a wave or a date."""
+"""The column that orders the rows of a person: a wave, a date, a number or an ordered scale."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_codec
-from simulacra_trainer.relations.compute import without_computed
+from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.table.description.order import found_order
 
 
 @dataclass(frozen=True)
@@ -19,23 +20,20 @@ class TimeAxis:
     Attributes:
         codec: of the column.
         waves: values of the places, ascending, float64; empty for dates, which are multiples of a
-            calendar unit.
+            calendar unit, and for whole numbers.
         last: largest place in the table.
+        shortest: smallest step between rows of a person: 1 if these differ, else 0.
     """
 
     codec: ColumnCodec
     waves: Floats
     last: float
+    shortest: float = 0.0
 
     @property
     def name(self) -> str:
         """The column's name."""
         return self.codec.name
-
-    @property
-    def shortest(self) -> float:
-        """Smallest step between rows of a person: waves differ, dates may not."""
-        return 1.0 if self.waves.size else 0.0
 
     def places(self, column: pa.ChunkedArray | pa.Array) -> Floats:
         """Return the place of each value, float64 [n]."""
@@ -67,20 +65,26 @@ class TimeAxis:
 
 
 def find_axis(table: pa.Table, schema: TableSchema) -> TimeAxis | None:
-    """Return the axis of a clean table: its wave, else its first date without gaps, else None."""
-    learned = without_computed(schema).columns
-    varying = [c for c in learned if c.learned and not c.per_person and not c.missing_share]
-    waves = [c for c in varying if c.role == "wave"]
-    dates = [c for c in varying if c.kind == "datetime"]
-    for column in [*waves[:1], *dates[:1]]:
-        return _axis(table, column)
-    return None
+    """Return the axis of a clean table, None if none orders rows.
 
-
-def _axis(table: pa.Table, column: ColumnSchema) -> TimeAxis:
+    A schema that was read before it named the order has the order that was found then.
+    """
+    column = found_order(schema) if schema.order is None else schema.find(schema.order)
+    persons = persons_in(table, schema)
+    if column is None or persons is None:
+        return None
     codec = fit_codec(table.column(column.name), column)
     values = codec.values(table.column(column.name))
-    if column.role == "wave":
-        waves = np.unique(values)
-        return TimeAxis(codec, waves, float(waves.size - 1))
-    return TimeAxis(codec, np.empty(0), float(values.max()) / codec.unit)
+    if column.kind == "datetime":
+        return TimeAxis(codec, np.empty(0), float(values.max()) / codec.unit)
+    shortest = 1.0 if column.role == "wave" or _differ_within(values, persons) else 0.0
+    if column.kind == "integer" and column.role != "wave":
+        return TimeAxis(codec, np.empty(0), float(values.max()), shortest)
+    waves = np.unique(values)
+    return TimeAxis(codec, waves, float(waves.size - 1), shortest)
+
+
+def _differ_within(values: Floats, persons: Ints) -> bool:
+    """Return whether no two rows of a person have the same value."""
+    pairs = np.unique(np.stack([persons.astype(np.float64), values]), axis=1)
+    return bool(pairs.shape[1] == values.size)

@@ -40,6 +40,7 @@ from simulacra_trainer.table.columns.weights import (
 from simulacra_trainer.table.description.answers import of_columns, stated_sets
 from simulacra_trainer.table.description.columns import described_column, without_stated
 from simulacra_trainer.table.description.finish import finish_statements
+from simulacra_trainer.table.description.order import settle_order
 from simulacra_trainer.table.description.relations import stated_relations
 from simulacra_trainer.table.description.statements import Statements
 from simulacra_trainer.table.errors import InputError, too_small
@@ -118,6 +119,7 @@ def clean_table(
     _mark_attributes(table, schema)
     if statements is not None:
         schema.relations = stated_relations(schema.relations, statements)
+    settle_order(table, schema, raw.column_names, statements)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:
         table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})

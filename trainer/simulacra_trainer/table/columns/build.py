@@ -56,8 +56,10 @@ class CleanColumn:
         return 0 if self.values is None else len(self.values)
 
     def note(self, action: str, count: int = 0) -> None:
-        """Add a note on a change and the number of rows that it affected."""
-        self.notes.append(CleaningNote(column=self.schema.name, action=action, count=count))
+        """Add a note on a change and the number of rows that it affected, once."""
+        entry = CleaningNote(column=self.schema.name, action=action, count=count)
+        if entry not in self.notes:
+            self.notes.append(entry)
 
 
 def integer_column(

@@ -55,7 +55,8 @@ def stated_cells(column: pa.ChunkedArray, statement: Statement) -> StatedCells:
     levels = {one.value.lower() for one in field.categories or ()}
     tokens = MISSING_TOKENS - levels if listed is None else {""}
     words = split_words(as_text(column), tokens)
-    missing = pc.is_in(words.levels, value_set=pa.array(sorted(listed or ()), pa.string()))
+    named = sorted({*(listed or ()), *(field.extension.missing or ())})
+    missing = pc.is_in(words.levels, value_set=pa.array(named, pa.string()))
     marked = missing.to_numpy(zero_copy_only=False)
     return StatedCells(words.only(~marked), words, marked)
 

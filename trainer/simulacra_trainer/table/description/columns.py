@@ -37,7 +37,8 @@ CODED_ROLES = ("key", "subject", "foreign_key", "pii")
 UNLIKE = (*CODED_ROLES, "text", "coordinate")
 """Roles that decide how cells are read."""
 READ = ("type", "format", "decimalChar", "groupChar", "bareNumber", "categories",
-        "categoriesOrdered", "missingValues", "kind", "delimiter", "options")  # fmt: skip
+        "categoriesOrdered", "missingValues", "kind", "delimiter", "options",
+        "missing")  # fmt: skip
 """Properties that decide how cells are read."""
 
 
@@ -56,12 +57,14 @@ def described_column(
         return None
     typed = not is_text(_plain(column.type))
     missing = {one.value for one in statement.field.missing_values or ()}
-    others = statement.role in UNLIKE or statement.has(*(set(READ) - {"missingValues"}))
-    if typed and missing <= {""} and not others:
+    others = statement.role in UNLIKE or statement.has(*(set(READ) - {"missingValues", "missing"}))
+    if typed and missing <= {""} and not (others or statement.has("missing")):
         return None
     cells = stated_cells(column, statement)
     if not cells.words.present:
         return None
+    if not (others or statement.has("missingValues") or cells.missing.any()):
+        return None  # the column has no cell that is said to be missing
     storage = str(column.type)
     if typed:
         origin = TextOrigin(doubles=origin.doubles, names=origin.names)

@@ -18,6 +18,7 @@ from simulacra_crds.contract.description_parts import (
 )
 from simulacra_crds.contract.file_labels import AnswerSet
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.description.order import evidence_of
 from simulacra_trainer.table.description.relations import listed_relations
 from simulacra_trainer.table.description.statements import Statement, Statements
 
@@ -72,11 +73,17 @@ def complete(
         if listed or stated:
             extension[key] = listed[:MAX_GROUPS]
             source[key] = "user" if stated else "detected"
+    if schema.order is not None:
+        extension["order"] = schema.order
+        stated = sent is not None and sent.is_stated("order", sent.order)
+        source["order"] = "user" if stated else "detected"
+        if not stated and (evidence := evidence_of(schema)):
+            extension["evidence"] = {"order": evidence}
     if source:
         values = {**layout.get("dialect", {}), "encoding": layout.get("encoding"), **table}
         extension["source"] = source
         parsed = TableExtension.model_validate(extension)
-        values |= {key: getattr(parsed, key) for key in lists}
+        values |= {key: getattr(parsed, key) for key in (*lists, "order")}
         extension["found"] = {n: mark(values[n]) for n in source if source[n] != "user"}
     document: Object = {
         "name": (description and description.name) or "table",

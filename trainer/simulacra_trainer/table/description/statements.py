@@ -129,7 +129,7 @@ def state(description: Description, names: Iterable[str], weights: str | None = 
         if stated.role not in (None, role):
             problems.add(path, f"The field {name!r} states another role than {role}.")
         columns[name] = _with_role(stated, role, path)
-    if description.table.missing_values is not None:
+    if description.table.missing_values is not None or description.extension.missing:
         columns = _with_missing(columns, known, description)
     return Statements(columns, _weights(columns, weights, problems), problems)
 
@@ -156,14 +156,22 @@ def _with_role(statement: Statement, role: str, path: Path) -> Statement:
 def _with_missing(
     columns: Mapping[str, Statement], names: Iterable[str], description: Description
 ) -> dict[str, Statement]:
-    """Return the statements with the table's missing values where a field has none of its own."""
+    """Return the statements with the table's missing values where a field has none of its own.
+
+    Those that are stated beside the detected ones add to a field's own.
+    """
     result = {}
+    listed, beside = description.table.missing_values, description.extension.missing or []
     for name in names:
         one = columns.get(name) or Statement(FieldDescription(name=name), (), ("missingValues",))
+        field = one.field
         if not one.has("missingValues"):
-            changes = {"missing_values": description.table.missing_values}
-            one = replace(one, field=one.field.model_copy(update=changes))
-        result[name] = one
+            field = field.model_copy(update={"missing_values": listed})
+        if beside:
+            both = list(dict.fromkeys([*(field.extension.missing or ()), *beside]))
+            extension = field.extension.model_copy(update={"missing": both})
+            field = field.model_copy(update={"extension": extension})
+        result[name] = replace(one, field=field)
     return result
 
 
