@@ -259,3 +259,90 @@ def test_description_reads_as_a_table() -> None:
     assert "7.0 rows a person" in Description(DOCUMENT)._repr_html_()
     with pytest.raises(KeyError):
         Description(DOCUMENT).column("nobody")
+
+
+def described_part(handler: type[Service]) -> dict[str, Any]:
+    """Return the description of an upload's form."""
+    _, body = sent(handler, "POST", "/v1/datasets")
+    part = body.split(b'name="description"\r\n\r\n')[1].split(b"\r\n")[0]
+    found: dict[str, Any] = json.loads(part)
+    return found
+
+
+def test_flags_say_what_a_description_says(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    flags = ["--subject", "customer", "--key-column", "id", "--order", "day", "--drop", "note"]
+    flags += ["--drop", "x", "--missing", "-9", "--missing", "a=b=99", "--missing", "note=k"]
+    done = run("upload", files[0], *flags, "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    assert described_part(handler) == {
+        "fields": [
+            {"name": "note", "x-simulacra": {"use": "drop", "missing": ["k"]}},
+            {"name": "x", "x-simulacra": {"use": "drop"}},
+            {"name": "a=b", "x-simulacra": {"missing": ["99"]}},
+        ],
+        "primaryKey": ["id"],
+        "x-simulacra": {"version": 1, "subject": "customer", "order": "day", "missing": ["-9"]},
+    }
+
+
+def test_flags_join_a_description_file_and_may_not_contradict_it(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    table, description = files
+    stated = {"resources": [{"schema": {"fields": [], "x-simulacra": {"subject": "customer"}}}]}
+    description.write_text(json.dumps(stated))
+    command = ("upload", table, "--describe", description, "-c", connection)
+    done = run(*command, "--subject", "score")
+    assert (done.exit_code, handler.seen) == (2, [])
+    assert "--subject score: the description says customer. Say it in one place." in done.stderr
+    assert run(*command, "--missing", "score=").exit_code == 2
+    assert run(*command, "--subject", "customer", "--order", "score").exit_code == 0
+    own = described_part(handler)["resources"][0]["schema"]["x-simulacra"]
+    assert own == {"version": 1, "subject": "customer", "order": "score"}
+    for content in ({"schema": "file.json"}, {"fields": [], "x-simulacra": 1}):
+        description.write_text(json.dumps(content))
+        done = run(*command, "--order", "score")
+        assert (done.exit_code, "The description has" in done.stderr) == (2, True)
+
+
+def test_an_error_of_a_correction_names_its_flag(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection, _ = service
+    detail = 'The table has no such column. Did you mean "score"?'
+    pointers = ("/x-simulacra/order", "/fields/0/name")
+    errors = [{"pointer": pointer, "detail": detail} for pointer in pointers]
+    error = {"code": "x", "detail": f"2 places. {pointers[0]}: {detail}", "errors": errors}
+    failed = JOB | {"status": "failed", "error": error}
+    monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", failed)
+    for command in (("upload",), ("run", "--rows", "9", "-o", files[0].with_suffix(".parquet"))):
+        flags = ("--order", "scor", "--drop", "scroe", "-c", connection)
+        done = run(command[0], files[0], *command[1:], *flags)
+        assert done.exit_code == 3
+        assert f"2 places. --order scor: {detail}" in done.stderr
+        assert f"--drop scroe: {detail}" in done.stderr
+        assert "/x-simulacra" not in done.stderr
+
+
+def test_refit_with_flags_changes_the_present_description(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    name = "ds-111111111111111111111111"
+    done = run("refit", name, "--subject", "score", "--weights", "w", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    headers, body = sent(handler, "PUT", f"/v1/datasets/{name}/description")
+    assert headers["If-Match"] == '"v1"'
+    schema = json.loads(body)["schema"]
+    assert schema["x-simulacra"] == {"version": 1, "subject": "score", "weights": "w"}
+    assert "role" not in schema["fields"][0]["x-simulacra"]
+    assert schema["fields"][1] == DOCUMENT["schema"]["fields"][1]  # type: ignore[index]
+    done = run("refit", name, "--source", files[0], "--drop", "score", "-c", connection)
+    assert done.exit_code == 0, done.stderr
+    assert described_part(handler)["schema"]["fields"][1]["x-simulacra"] == {"use": "drop"}

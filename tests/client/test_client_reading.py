@@ -45,7 +45,7 @@ def test_what_is_to_confirm_is_marked_before_other_columns() -> None:
         {"column": "wgt", "action": "looks like survey weights", "count": 0},
     ]
     assert list(reading(schema(columns=columns, cleaning=notes)))[1:] == [
-        "? wgt   looks like survey weights",
+        "? wgt   looks like survey weights; --weights wgt if it is",
         "  note  free text",
     ]
 

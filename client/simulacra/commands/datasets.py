@@ -9,6 +9,14 @@ from typing import Annotated
 import typer
 
 from simulacra.client import Client
+from simulacra.commands.corrections import (
+    Corrections,
+    Drop,
+    KeyColumn,
+    Missing,
+    Order,
+    Subject,
+)
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of
 from simulacra.commands.options import (
@@ -21,6 +29,7 @@ from simulacra.commands.options import (
     Status,
     Strict,
     Wait,
+    Weights,
     Yes,
     filters,
     load,
@@ -101,6 +110,12 @@ def refit(
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
+    subject: Subject = None,
+    key_column: KeyColumn = None,
+    order: Order = None,
+    drop: Drop = None,
+    missing: Missing = None,
+    weights: Weights = None,
     source: Annotated[
         Path | None,
         typer.Option(
@@ -117,18 +132,26 @@ def refit(
     On a terminal it asks first, if rows or estimates would go.
 
     With --source the table becomes another dataset, with the knowledge and retention of this one.
+    Without --describe, flags such as --subject change the dataset's present description.
     """
-    if source is not None and describe is None:
-        raise typer.BadParameter("--source needs --describe.")
+    corrections = Corrections(subject, key_column, order, drop, missing, weights)
+    if source is not None and describe is None and not corrections:
+        raise typer.BadParameter("--source needs --describe, or a correction such as --subject.")
     with connected(connection, "run it again to continue") as client:
-        description, known = load(describe), load(knowledge)
+        stated, known = load(describe), load(knowledge)
         dataset_id = dataset_of(client, dataset_id)
-        if source is not None:
-            job = _upload_again(client, dataset_id, source, description or {})
-        else:
-            _confirm_loss(client, dataset_id, yes)
-            job = client.refit(dataset_id, known, background=background, description=description)
-        print_result(wait_with_progress(client, job["job_id"], as_json) if wait else job, as_json)
+        present = client.describe(dataset_id) if corrections and stated is None else None
+        description = corrections.into(stated or present, replacing=present is not None)
+        with corrections.named_in_errors():
+            if source is not None:
+                job = _upload_again(client, dataset_id, source, description or {})
+            else:
+                _confirm_loss(client, dataset_id, yes)
+                job = client.refit(
+                    dataset_id, known, background=background, description=description
+                )
+            done = wait_with_progress(client, job["job_id"], as_json) if wait else job
+        print_result(done, as_json)
 
 
 def _confirm_loss(client: Client, dataset_id: str, yes: bool) -> None:

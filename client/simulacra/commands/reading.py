@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,13 +10,15 @@ from simulacra.models import read_as
 
 MAX_LINES = 30
 BRIEF_LINES = 8
+FLAGS = "--subject COL, --key-column COL, --order COL, --drop COL, --missing COL=VALUE"
 MARKED = ("subject", "personal_data", "foreign_key", "coordinate")
 
 
 def reading(schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield how many columns are learned, and what happened to each column that changed.
 
-    Columns of persons and personal data come first.
+    Columns of persons and personal data come first. A guess is followed by the flag that changes
+    it.
     """
     columns = schema["columns"]
     learned = sum(column["learned"] for column in columns)
@@ -23,11 +26,14 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
     yield (f"{schema['rows']:,} rows{persons}; {learned} of {len(columns)} columns are learned")
     notes = sorted(schema["cleaning"], key=lambda note: _rank(schema, note))
     asked = {column["name"] for column in columns if column.get("to_confirm")}
+    flags = {column["name"]: _flag(column) for column in columns}
     width = max((len(note.get("column") or "") for note in notes[:MAX_LINES]), default=0)
     for note in notes[:MAX_LINES]:
         mark = "!" if _rank(schema, note) == 0 else "?" if note.get("column") in asked else " "
         count = f" ({note['count']:,})" if note.get("count") else ""
-        yield f"{mark} {note.get('column') or '':{width}}  {note['action']}{count}"
+        flag = flags.pop(note.get("column"), None)
+        change = f"; {flag}" if flag else ""
+        yield f"{mark} {note.get('column') or '':{width}}  {note['action']}{count}{change}"
     if len(notes) > MAX_LINES:
         yield f"  {len(notes) - MAX_LINES} more are in the schema"
 
@@ -61,9 +67,27 @@ def next_steps(dataset_id: str, status: str) -> Iterator[str]:
     refit = f"simulacra refit {dataset_id} --describe d.json"
     if status == "held":
         yield "The model is not fit yet; the upload is kept, encrypted, for one hour at most."
-        yield f"  confirm or change it: {change}, then {refit}"
+        yield f"  change it: simulacra refit {dataset_id} {FLAGS}"
+        yield f"  confirm or change it in a file: {change}, then {refit}"
     else:
-        yield f"  change it: {change}, then {refit} (--source FILE where the upload is erased)"
+        yield f"  change it: simulacra refit {dataset_id} --source FILE {FLAGS}"
+        yield f"  or in a file: {change}, then {refit} (--source FILE where the upload is erased)"
+
+
+def _flag(column: Mapping[str, Any]) -> str | None:
+    """Return the flag that changes how a column was read, where that was a guess."""
+    name = shlex.quote(column["name"])
+    if column.get("to_confirm") == "weights":
+        return f"--weights {name} if it is"
+    if column.get("role") == "foreign_key":
+        return f"--subject {name} if its values are persons"
+    if column.get("role") == "subject":
+        return "--subject COL if it is another column"
+    if column.get("role") == "wave":
+        return "--order COL if rows are in another order"
+    if column.get("kind") == "text":
+        return f"--drop {name} to leave it out"
+    return None
 
 
 def claims(graph: Mapping[str, Any]) -> Iterator[str]:

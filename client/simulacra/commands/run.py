@@ -11,17 +11,27 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
+from simulacra.commands.corrections import (
+    Corrections,
+    Drop,
+    KeyColumn,
+    Missing,
+    Order,
+    Subject,
+)
 from simulacra.commands.generations import save_rows
 from simulacra.commands.lists import span
 from simulacra.commands.options import (
     AsJson,
     Connect,
+    DescriptionFile,
     Key,
     RetentionHours,
     Seed,
     TableFile,
     Weights,
     format_of,
+    load,
 )
 from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
 from simulacra.commands.reading import brief
@@ -48,6 +58,12 @@ def run(
     conditions: Conditions = None,
     seed: Seed = None,
     weights: Weights = None,
+    describe: Annotated[Path | None, DescriptionFile] = None,
+    subject: Subject = None,
+    key_column: KeyColumn = None,
+    order: Order = None,
+    drop: Drop = None,
+    missing: Missing = None,
     retention_hours: RetentionHours = None,
     key: Key = None,
     connection: Connect = None,
@@ -62,8 +78,11 @@ def run(
     with connected(connection, continue_with(key)) as client:
         format_of(output)
         asked = Asked(conditions, share, range_, do)
-        uploaded = send_table(client, file, key, as_json, retention_hours, weights=weights)
-        wait_with_progress(client, uploaded.job_id, as_json)
+        corrections = Corrections(subject, key_column, order, drop, missing)
+        options = {"weights": weights, "description": corrections.into(load(describe))}
+        with corrections.named_in_errors():
+            uploaded = send_table(client, file, key, as_json, retention_hours, **options)
+            wait_with_progress(client, uploaded.job_id, as_json)
         for line in brief(client.schema(uploaded.dataset_id), uploaded.dataset_id):
             note(line)
         try:

@@ -9,6 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
+from simulacra.commands.corrections import (
+    Corrections,
+    Drop,
+    KeyColumn,
+    Missing,
+    Order,
+    Subject,
+)
 from simulacra.commands.options import (
     AsJson,
     Background,
@@ -47,6 +55,11 @@ def upload(
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
+    subject: Subject = None,
+    key_column: KeyColumn = None,
+    order: Order = None,
+    drop: Drop = None,
+    missing: Missing = None,
     hold: Hold = False,
     keep_source: KeepSource = False,
     strict: Strict = False,
@@ -61,11 +74,12 @@ def upload(
     """Upload a seed table and fit its model. If interrupted, it prints the --key to continue."""
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
+        corrections = Corrections(subject, key_column, order, drop, missing)
         options = {
             "family": family,
             "knowledge": load(knowledge),
             "background": background,
-            "description": load(describe),
+            "description": corrections.into(load(describe)),
             "hold": hold,
             "keep_source": keep_source,
             "weights": weights,
@@ -73,9 +87,12 @@ def upload(
             "delta": delta,
             "privacy": privacy,
         }
-        answer = send_table(client, file, key, as_json, retention_hours, **options)
+        with corrections.named_in_errors():
+            answer = send_table(client, file, key, as_json, retention_hours, **options)
+            if wait:
+                done = wait_with_progress(client, answer["job_id"], as_json)
+                answer["status"] = done["status"]
         if wait:
-            answer["status"] = wait_with_progress(client, answer["job_id"], as_json)["status"]
             for line in reading(client.schema(answer["dataset_id"])):
                 note(line)
             for line in client.dataset(answer["dataset_id"]).verdicts:
