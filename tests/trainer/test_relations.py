@@ -93,6 +93,21 @@ def test_relations_of_a_survey_are_found() -> None:
     assert notes["revenue"] == "is computed, as in every row: price × quantity"
 
 
+def test_relations_are_found_where_extreme_numbers_of_persons_are_moved() -> None:
+    columns = {name: survey()[name] for name in ("price", "quantity", "revenue", "cost", "profit")}
+    persons = np.array([f"P{i // 4:05d}" for i in range(ROWS)])
+    clean = cleaned({"customer_id": persons, **columns})
+    assert clean.schema.subject() is not None
+    assert {"revenue = price × quantity", "profit = revenue - cost"} <= sentences(clean.schema)
+    moved = np.asarray(clean.table.column("price")) != columns["price"]
+    assert 0 < moved.sum() < 0.1 * ROWS
+    for relation in clean.schema.computed():
+        assert violations(clean.table, relation, clean.schema) == 0
+    same = ~moved & (np.asarray(clean.table.column("quantity")) == columns["quantity"])
+    revenue = np.asarray(clean.table.column("revenue"))
+    assert (revenue[same] == columns["revenue"][same]).all()
+
+
 def test_one_row_that_differs_ends_a_relation() -> None:
     columns = survey()
     columns["total"][3] += 1

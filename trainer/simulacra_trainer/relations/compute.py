@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import Floats
@@ -44,6 +45,36 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
             values = computed_values(table, relation, schema)
             table = table.set_column(names.index(relation.column), relation.column, values)
     return table
+
+
+def follow_moved(table: pa.Table, exact: pa.Table, schema: TableSchema) -> pa.Table:
+    """Return a clean table whose computed columns follow from numbers that were moved inside.
+
+    Args:
+        table: with the most extreme numbers moved, rows as in `exact`.
+        exact: the same columns before.
+        schema: with the relations, each after those that give its operands.
+    """
+    moved = {}
+    for relation in schema.computed():
+        for name in (relation.column, *relation.of):
+            if name not in moved:
+                moved[name] = _differ(table.column(name), exact.column(name))
+        changed = np.logical_or.reduce([moved[name] for name in (relation.column, *relation.of)])
+        if changed.any():
+            values = computed_values(table, relation, schema)
+            kept = exact.column(relation.column).combine_chunks()
+            place = table.column_names.index(relation.column)
+            followed = pc.if_else(pa.array(changed), values, kept)
+            table = table.set_column(place, relation.column, followed)
+        moved[relation.column] = changed
+    return table
+
+
+def _differ(values: pa.ChunkedArray, others: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Return where numbers differ, bool [n]; missing ones are alike."""
+    different = pc.fill_null(pc.not_equal(values, others), False)
+    return np.asarray(different.to_numpy(), np.bool_)
 
 
 def above(table: pa.Table, bound: RelationSchema) -> npt.NDArray[np.bool_]:

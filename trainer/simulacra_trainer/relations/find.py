@@ -22,9 +22,17 @@ MAX_RELATIONS = 200
 MIN_LEARNED = 2
 
 
-def find_relations(table: pa.Table, schema: TableSchema) -> list[RelationSchema]:
-    """Return the relations of a clean table, each after those that give its operands."""
-    numbers = numbers_of(table, schema)
+def find_relations(
+    table: pa.Table, schema: TableSchema, exact: pa.Table | None = None
+) -> list[RelationSchema]:
+    """Return the relations of a clean table, each after those that give its operands.
+
+    Args:
+        table: the clean table.
+        schema: its schema.
+        exact: the numbers before extreme ones were moved, which breaks products and sums.
+    """
+    numbers = numbers_of(table if exact is None else exact, schema)
     computed: list[RelationSchema] = []
     if numbers is not None:
         limit = min(MAX_RELATIONS, len(schema.learned()) - MIN_LEARNED)

@@ -7,6 +7,7 @@ stay.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 from simulacra_crds.contract.file_labels import AnswerSet, declared_of, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.persons import is_constant_within, persons_in
-from simulacra_trainer.relations.compute import formula
+from simulacra_trainer.relations.compute import follow_moved, formula
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.table.arrow_values import as_floats, is_text, one_chunk
 from simulacra_trainer.table.columns.answer_sets import find_sets
@@ -98,6 +99,7 @@ def clean_table(
     if weights is not None:
         columns = _with_weights(columns, weights, raw.num_rows, statements)
     check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
+    read = columns
     protected = protect_persons(raw, columns, statements)
     columns, sets, grids = _finished(protected.columns, raw, statements)
     _ask_about_weights(columns, statements)
@@ -115,15 +117,30 @@ def clean_table(
         grids=grids,
     )
     table = pa.table({name: values for c in columns for name, values in c.arrays()})
-    schema.relations = find_relations(table, schema)
+    exact = _exact_numbers(table, schema, read)
+    schema.relations = find_relations(table, schema, exact)
     _mark_attributes(table, schema)
     if statements is not None:
         schema.relations = stated_relations(schema.relations, statements)
     settle_order(table, schema, raw.column_names, statements)
+    table = follow_moved(table, exact, schema)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:
         table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
     return CleanTable(table, schema)
+
+
+def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanColumn]) -> pa.Table:
+    """Return a clean table with its numbers as they were read, before extreme ones were moved."""
+    for column in read:
+        name, values = column.schema.name, column.values
+        kept = schema.find(name)
+        if values is None or kept is None or not kept.is_numeric or not kept.learned:
+            continue
+        place = table.column_names.index(name)
+        if kept.role != "coordinate" and values.type == table.schema.field(place).type:
+            table = table.set_column(place, name, values)
+    return table
 
 
 def _read_columns(raw: pa.Table | RawTable, statements: Statements | None) -> list[CleanColumn]:
