@@ -322,11 +322,11 @@ def test_an_error_of_a_correction_names_its_flag(
     failed = JOB | {"status": "failed", "error": error}
     monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", failed)
     for command in (("upload",), ("run", "--rows", "9", "-o", files[0].with_suffix(".parquet"))):
-        flags = ("--order", "scor", "--drop", "scroe", "-c", connection)
+        flags = ("--order", "scor", "--drop", "nothing", "-c", connection)
         done = run(command[0], files[0], *command[1:], *flags)
         assert done.exit_code == 3
         assert f"2 places. --order scor: {detail}" in done.stderr
-        assert f"--drop scroe: {detail}" in done.stderr
+        assert f"--drop nothing: {detail}" in done.stderr
         assert "/x-simulacra" not in done.stderr
 
 

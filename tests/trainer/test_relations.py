@@ -10,14 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulacra_crds.contract.description import parse_description
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
+from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
 
 ROWS = 600
@@ -106,6 +110,97 @@ def test_relations_are_found_where_extreme_numbers_of_persons_are_moved() -> Non
     same = ~moved & (np.asarray(clean.table.column("quantity")) == columns["quantity"])
     revenue = np.asarray(clean.table.column("revenue"))
     assert (revenue[same] == columns["revenue"][same]).all()
+
+
+def coded(rows: int = 1_000, seed: int = 1) -> dict[str, np.ndarray]:
+    """Return a code that region and kind decide together, and an answer that depends on it."""
+    rng = np.random.default_rng(seed)
+    region, kind = rng.integers(0, 6, rows), rng.integers(0, 4, rows)
+    code = np.random.default_rng(0).integers(0, 7, (6, 4))[region, kind]
+    return {
+        "region": np.array([f"region {k}" for k in region]),
+        "kind": np.array([f"kind {k}" for k in kind]),
+        "code": np.array([f"C{k:02d}" for k in code]),
+        "tariff": np.where((region < 3) == (kind < 2), 1, 2),
+        "answer": np.round(0.1 * code + rng.normal(size=rows), 2),
+        "vote": rng.choice(["x", "y", "z"], rows),
+    }
+
+
+def decided(columns: dict[str, np.ndarray]) -> dict[str, RelationSchema]:
+    relations = cleaned(columns).schema.relations
+    return {one.column: one for one in relations if one.kind == "decided"}
+
+
+def test_columns_that_two_decide_together_are_found() -> None:
+    columns = coded()
+    found = decided(columns)
+    assert set(found) == {"code", "tariff"}
+    assert found["code"].of == ["region", "kind"]
+    assert sentence(found["code"]) == "code is decided by region and kind"
+    listed = {tuple(case.of): case.value for case in found["code"].cases}
+    assert listed == dict(
+        zip(zip(columns["region"], columns["kind"], strict=True), columns["code"], strict=True)
+    )
+    columns["code"][7] = "C99"
+    columns["tariff"][9] = 3
+    assert not decided(columns)
+
+
+def test_pairs_of_few_persons_are_not_listed_and_a_rule_needs_persons() -> None:
+    columns = coded()
+    columns["region"][:4] = "village"
+    columns["kind"][:4] = "kind 0"
+    columns["code"][:4] = "C00"
+    columns["tariff"][:4] = 1
+    found = decided(columns)["code"]
+    assert ["village", "kind 0"] not in [case.of for case in found.cases]
+    person, row = np.arange(1_200) // 4, np.arange(1_200) % 2
+    desk, floor = person // 6, 2 * (person % 6 // 3) + row  # three persons with two rows each
+    table = np.random.default_rng(1).integers(0, 5, (50, 4))
+    rows = {
+        "desk": np.array([f"desk {k}" for k in desk]),
+        "floor": np.array([f"floor {k}" for k in floor]),
+        "phase": np.array([f"phase {k}" for k in table[desk, floor]]),
+    }
+    assert set(decided(rows)) == {"phase"}
+    assert not decided({"customer_id": np.array([f"P{k:05d}" for k in person]), **rows})
+
+
+def test_decided_columns_are_listed_and_can_be_left_out() -> None:
+    table = pa.table({name: pa.array(values) for name, values in coded().items()})
+    found = clean_described(table)
+    own = found.document["schema"]["x-simulacra"]
+    assert {"kind": "decided", "column": "code", "of": ["region", "kind"]} in own["relations"]
+    assert clean_described(table, parse_description(found.document)).document == found.document
+    own["relations"] = [one for one in own["relations"] if one["column"] == "tariff"]
+    kept = clean_described(table, parse_description(found.document)).clean.schema.relations
+    assert [one.column for one in kept] == ["tariff"]
+
+
+@pytest.mark.parametrize("order", [["region", "kind", "code"], ["code", "kind", "region"]])
+def test_decided_columns_follow_in_rows_conditions_do_and_pairs(order: list[str]) -> None:
+    clean = cleaned(coded())
+    names = [*order, "tariff", "answer", "vote"]
+    forest = FOREST.fit(
+        clean.table, clean.schema, names, seed=0, options={}, progress=lambda _: None
+    )
+    model = with_relations(forest, clean.schema)
+    rng = np.random.default_rng(1)
+    rows = model.sample(2_000, rng)
+    given = clean.table.select(["vote", "code"]).slice(0, 500)
+    fixed = model.first(["vote", "code"]).sample(500, rng, given=given)
+    assert fixed.column("code").equals(given.column("code"))
+    moved = model.sample(2_000, rng, do={"region": "region 2"})
+    twins = model.counterfactual(rows, {"kind": "kind 1"}, rng)
+    for table in (rows, fixed, moved, twins):
+        for relation in clean.schema.relations:
+            assert violations(table, relation, clean.schema) == 0
+    assert set(moved.column("region").to_pylist()) == {"region 2"}
+    kinds = np.unique(moved.column("kind").to_pylist(), return_counts=True)[1]
+    assert kinds.min() > 350
+    set_free = model.sample(500, rng, do={"code": "C05"})
+    assert set(set_free.column("code").to_pylist()) == {"C05"}
 
 
 def test_one_row_that_differs_ends_a_relation() -> None:

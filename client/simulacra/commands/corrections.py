@@ -122,7 +122,7 @@ class Corrections:
             raise ApiError(error.status, {**problem, **told}) from error
 
     def _named(self, detail: str, errors: Sequence[Mapping[str, str]]) -> Json:
-        """Return a detail and its errors with flags in place of pointers."""
+        """Return a detail and its errors with flags instead of pointers."""
         named = []
         for one in errors:
             pointer = one.get("pointer", "")

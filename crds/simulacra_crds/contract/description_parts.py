@@ -40,7 +40,7 @@ FieldRole = Literal[
 ]
 FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
 Replacement = Literal["fake", "mask", "empty", "drop"]
-RelationKind = Literal["linear", "product", "ratio", "not_above"]
+RelationKind = Literal["linear", "product", "ratio", "not_above", "decided"]
 
 
 def _role(value: object) -> object:

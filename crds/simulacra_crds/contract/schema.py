@@ -190,15 +190,27 @@ def part_name(column: str, option: str) -> str:
     return f"{column}: {option}"
 
 
+class DecidedCase(KubeModel):
+    """The value of a column for a pair of levels that at least five persons have."""
+
+    of: list[str] = Field(description="Level of each of the two columns.")
+    value: str | None = Field(default=None, description="None where the column is missing.")
+
+
+COMPUTED = ("linear", "product", "ratio")
+"""Kinds of relations that give a column, which is then computed and not learned."""
+
+
 class RelationSchema(KubeModel):
-    """A relation between numbers that holds in every row of the upload, and so in generated ones.
+    """A relation that holds in every row of the upload, and so in generated ones.
 
     linear: column = constant + factor x sum of coefficient x number. product: column = product of
     two numbers. ratio: column = factor x first / second. The column is computed, not learned.
-    not_above: the column is never above the other column; both are learned.
+    not_above: the column is never above the other column; both are learned. decided: two columns
+    together decide the column; all three are learned.
     """
 
-    kind: Literal["linear", "product", "ratio", "not_above"]
+    kind: Literal["linear", "product", "ratio", "not_above", "decided"]
     column: str
     of: list[str] = Field(description="The other columns of the relation.")
     coefficients: list[float] = Field(default_factory=list, description="linear: one a column.")
@@ -209,6 +221,7 @@ class RelationSchema(KubeModel):
         description="linear: missing numbers count as 0, and the column is missing where all are; "
         "else it is missing where one is.",
     )
+    cases: list[DecidedCase] = Field(default_factory=list, description="decided: what pairs give.")
 
 
 class CleaningNote(KubeModel):
@@ -273,4 +286,4 @@ class TableSchema(KubeModel):
 
     def computed(self) -> list[RelationSchema]:
         """Return the relations that give a column, in the order in which they can be computed."""
-        return [relation for relation in self.relations if relation.kind != "not_above"]
+        return [relation for relation in self.relations if relation.kind in COMPUTED]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import COMPUTED, ColumnSchema, TableSchema
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.linked.history import MARK, History, Ints
 from simulacra_trainer.linked.time_axis import TimeAxis, find_axis
@@ -177,9 +177,9 @@ def whole_numbers(values: Floats | Ints) -> pa.Array:
 
 def _schema(schema: TableSchema, columns: Sequence[ColumnSchema], rows: int) -> TableSchema:
     names = {column.name for column in columns}
-    bounds = [
+    kept = [
         relation
         for relation in schema.relations
-        if relation.kind == "not_above" and {relation.column, *relation.of} <= names
+        if relation.kind not in COMPUTED and {relation.column, *relation.of} <= names
     ]
-    return TableSchema(rows=rows, columns=list(columns), relations=bounds)
+    return TableSchema(rows=rows, columns=list(columns), relations=kept)

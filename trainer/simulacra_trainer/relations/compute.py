@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
+from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.totals import sum_of
 from simulacra_trainer.table.arrow_values import as_floats
@@ -33,13 +34,15 @@ def with_computed(table: pa.Table, schema: TableSchema) -> pa.Table:
 def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
     """Return rows whose numbers were moved with their relations again.
 
-    Computed columns are computed again; rows in which a number is above its bound are left out.
+    Computed and decided columns follow; rows in which a number is above its bound are left out.
     """
     names = table.column_names
     for relation in schema.relations:
         if not {relation.column, *relation.of} <= set(names):
             continue
-        if relation.kind == "not_above":
+        if relation.kind == "decided":
+            table = with_decided(table, relation)
+        elif relation.kind == "not_above":
             table = table.filter(pa.array(~above(table, relation)))
         else:
             values = computed_values(table, relation, schema)
@@ -114,6 +117,8 @@ def _formula(relation: RelationSchema, parts: Floats) -> Floats:
 
 def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> int:
     """Return in how many rows a relation does not hold, with all its numbers present."""
+    if relation.kind == "decided":
+        return int(broken(table, relation)[0].sum())
     if relation.kind == "not_above":
         return int(above(table, relation).sum())
     column = _column(relation, schema)
@@ -127,6 +132,8 @@ def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -
 
 def sentence(relation: RelationSchema) -> str:
     """Return a relation as a formula that a person reads."""
+    if relation.kind == "decided":
+        return f"{relation.column} is decided by {relation.of[0]} and {relation.of[1]}"
     if relation.kind == "not_above":
         return f"{relation.column} ≤ {relation.of[0]}"
     return f"{relation.column} = {formula(relation)}"

@@ -1,9 +1,10 @@
-"""Find the relations between numbers that hold in every row of a table.
+"""Find the relations that hold in every row of a table.
 
 A column is computed from others if that gives its value in all rows, up to the rounding of the
 column: the sum or difference, product or ratio of two columns, the total or mean of a battery of
 neighboring columns, or a constant plus a sum of scattered columns. With at least 50 persons and 8
-different values, chance gives no such relation.
+different values, chance gives no such relation. Bounds and codes that two columns decide are
+sought in `bounds` and `decided`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import bounds_of
+from simulacra_trainer.relations.decided import decided_relations
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
 from simulacra_trainer.relations.pairs import pair_relations
 from simulacra_trainer.relations.totals import other_sum, run_totals
@@ -39,7 +41,8 @@ def find_relations(
         computed = _in_order(_computed(numbers), limit)
     names = {relation.column for relation in computed}
     persons = schema.persons or table.num_rows
-    return [*computed, *list(bounds_of(table, schema, names, persons))[:MAX_RELATIONS]]
+    bounds = list(bounds_of(table, schema, names, persons))[:MAX_RELATIONS]
+    return [*computed, *bounds, *_in_order(decided_relations(table, schema, names), MAX_RELATIONS)]
 
 
 def _computed(numbers: Numbers) -> list[RelationSchema]:

@@ -1,22 +1,23 @@
 """A model whose rows keep the relations of the upload, around the model of any family.
 
 Computed columns stand last: they follow from the others, so nothing is drawn for them. Where one
-column is never above another, the later of the two is drawn again, with all that comes after it,
-until it fits: that is the learned distribution given the bound.
+column is never above another, or two decide a third, the last of them is drawn again, with all that
+comes after it, until it fits: that is the learned distribution given the relation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_crds.contract.schema import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.relations.compute import above, with_computed
+from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.table.arrow_values import as_floats
 
 REDRAWS = 20
@@ -31,7 +32,7 @@ class RelatedModel:
         self.inner = inner
         self._schema = schema
         self._computed = [relation.column for relation in schema.computed()]
-        self._bounds = [one for one in schema.relations if one.kind == "not_above"]
+        self._rules = [one for one in schema.relations if one.kind not in COMPUTED]
 
     @property
     def columns(self) -> list[str]:
@@ -53,15 +54,18 @@ class RelatedModel:
             given = given.select([name for name in given.column_names if name in set(learned)])
         rows = self.inner.sample(n, rng, given=given, do=do, only=only)
         fixed = {*(do or {}), *(given.column_names if given is not None else ())}
-        rows = self._bounded(rows, rng, do, only, fixed)
+        rows = self._kept(rows, rng, do, only, fixed)
         complete = only is None or only >= len(learned)
         return with_computed(rows, self._schema) if complete else rows
 
     def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
-        """Return each row's twin under do(); a number above its bound becomes the bound."""
+        """Return each row's twin under do().
+
+        A number above its bound becomes the bound, a decided column what its pair says.
+        """
         twins = self.inner.counterfactual(facts.select(self.inner.columns), do, rng)
-        for bound in self._bounds:
-            twins = _moved_inside(twins, bound, set(do), self.inner.columns)
+        for rule in self._rules:
+            twins = _settled(twins, rule, set(do), self.inner.columns)
         return with_computed(twins, self._schema)
 
     def first(self, columns: Sequence[str]) -> RelatedModel:
@@ -79,7 +83,7 @@ class RelatedModel:
         """Write the family's files; the relations are in the schema."""
         self.inner.save(directory)
 
-    def _bounded(
+    def _kept(
         self,
         rows: pa.Table,
         rng: np.random.Generator,
@@ -87,21 +91,27 @@ class RelatedModel:
         only: int | None,
         fixed: set[str],
     ) -> pa.Table:
-        """Draw columns again until every bound between drawn columns holds."""
+        """Draw columns again until every relation between drawn columns holds.
+
+        An intervention on a decided column sets it free from the two that decide it. After one on
+        one of these two, the column follows; the other of the two is not drawn again to fit it.
+        """
         drawn = rows.column_names
-        bounds = [one for one in self._bounds if {one.column, *one.of} <= set(drawn)]
-        for _ in range(REDRAWS):
+        rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
+        rules = [one for one in rules if one.kind != "decided" or one.column not in (do or {})]
+        redrawn = [one for one in rules if not _only_follows(one, set(do or {}), drawn)]
+        for attempt in range(REDRAWS):
             places = np.full(rows.num_rows, len(drawn))
-            for bound in bounds:
-                later = max(drawn.index(name) for name in (bound.column, *bound.of))
-                if drawn[later] not in fixed:
-                    wrong = above(rows, bound)
-                    places[wrong] = np.minimum(places[wrong], later)
+            for rule in redrawn:
+                for names, wrong in _faults(rows, rule):
+                    place = _redrawn_from([drawn.index(name) for name in names], attempt)
+                    if drawn[place] not in fixed:
+                        places[wrong] = np.minimum(places[wrong], place)
             if (places == len(drawn)).all():
                 break
             rows = self._redrawn(rows, places, rng, do, only)
-        for bound in bounds:
-            rows = _moved_inside(rows, bound, fixed, drawn)
+        for rule in rules:
+            rows = _settled(rows, rule, fixed, drawn)
         return rows
 
     def _redrawn(
@@ -123,6 +133,42 @@ class RelatedModel:
             order.append(chosen)
         back = np.argsort(np.concatenate(order), kind="stable")
         return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+
+
+def _faults(
+    rows: pa.Table, rule: RelationSchema
+) -> Iterator[tuple[list[str], npt.NDArray[np.bool_]]]:
+    """Yield columns of which the last is drawn again, and the rows in which it is."""
+    if rule.kind == "not_above":
+        yield [rule.column, *rule.of], above(rows, rule)
+        return
+    wrong, unlisted = broken(rows, rule)
+    yield [rule.column, *rule.of], wrong
+    yield rule.of, unlisted
+
+
+def _only_follows(rule: RelationSchema, do: set[str], order: Sequence[str]) -> bool:
+    """Return whether a decided column is set at the end: it was drawn before what do() changes."""
+    is_first = order.index(rule.column) < max(order.index(name) for name in rule.of)
+    return rule.kind == "decided" and is_first and bool(do & set(rule.of))
+
+
+def _redrawn_from(places: Sequence[int], attempt: int) -> int:
+    """Return the place to draw again from: the last of two columns, of three also earlier ones.
+
+    Where two decide a third, the last may fit none of the values that the others have.
+    """
+    last_first = sorted(places, reverse=True)
+    return last_first[attempt * len(places) // REDRAWS if len(places) > 2 else 0]
+
+
+def _settled(
+    rows: pa.Table, rule: RelationSchema, fixed: set[str], order: Sequence[str]
+) -> pa.Table:
+    """Return rows whose last faults of a relation are put right, as far as columns are free."""
+    if rule.kind == "not_above":
+        return _moved_inside(rows, rule, fixed, order)
+    return rows if rule.column in fixed else with_decided(rows, rule)
 
 
 def _moved_inside(

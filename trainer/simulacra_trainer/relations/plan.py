@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.schema import COMPUTED, TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.families.base import FittedModel
@@ -29,7 +29,7 @@ def usable_relations(schema: TableSchema, request: FitRequest) -> TableSchema:
         return schema.model_copy(update={"relations": []})
     edges = [*request.knowledge.required, *request.knowledge.forbidden]
     named = {name for edge in edges for name in (edge.source, edge.target)}
-    kept = [r for r in schema.relations if r.kind == "not_above" or r.column not in named]
+    kept = [r for r in schema.relations if r.kind not in COMPUTED or r.column not in named]
     return schema.model_copy(update={"relations": kept})
 
 

@@ -210,7 +210,9 @@ def _codes(values: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def _relation_note(relation: RelationSchema) -> CleaningNote:
-    if relation.kind == "not_above":
+    if relation.kind == "decided":
+        action = f"is decided by {relation.of[0]} and {relation.of[1]} together, as in every row"
+    elif relation.kind == "not_above":
         action = f"is never above {relation.of[0]}, nor in generated rows"
     else:
         action = f"is computed, as in every row: {formula(relation)}"

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.description_parts import EXTENSION
 from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.schema import CleaningNote, ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import COMPUTED, CleaningNote, ColumnSchema, TableSchema
 from simulacra_trainer.table.description.statements import Path, Statements
 
 PATH: Path = (EXTENSION, "order")
@@ -43,7 +43,7 @@ def settle_order(
             statements.problems.add(PATH, fault)
             statements.problems.raise_any()
         schema.order = stated
-        kept = [one for one in schema.relations if one.kind == "not_above" or one.column != stated]
+        kept = [one for one in schema.relations if one.kind not in COMPUTED or one.column != stated]
         schema.relations = kept
     else:
         found = found_order(schema)

@@ -1,0 +1,208 @@
+"""Columns that two others decide together: a code of a region and a type, a tariff of age and plan.
+
+A functional dependency with a pair on its left side (Huhtala et al., TANE, 1999). The rule lists
+the pairs of levels that at least five persons have, with the value of each. It is taken only where
+these are nearly all rows, no row breaks it, and neither column decides alone: by chance at least 20
+persons would have broken it. Pairs of fewer persons are in no rule and are not drawn because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulacra_crds.contract.schema import ColumnSchema, DecidedCase, RelationSchema, TableSchema
+from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
+
+KINDS = ("categorical", "ordinal", "boolean")
+MAX_COLUMNS = 60
+MAX_CASES = 2_000
+GLANCE_ROWS, LOOK_ROWS = 2_000, 20_000
+"""Samples that reject nearly all candidates: of rows in all columns, then of one candidate."""
+LISTED_SHARE = 0.95
+EXPECTED_VIOLATIONS = 20.0
+"""As for one column that decides another."""
+Bools = npt.NDArray[np.bool_]
+
+
+def decided_relations(
+    table: pa.Table, schema: TableSchema, computed: Collection[str]
+) -> list[RelationSchema]:
+    """Return at most one relation for each column, columns late in the file first.
+
+    Args:
+        table: the clean table.
+        schema: its schema.
+        computed: columns that other relations give; they are left out.
+    """
+    columns = [c for c in schema.learned() if _has_levels(c) and c.name not in computed]
+    columns = columns[:MAX_COLUMNS]
+    if len(columns) < 3:
+        return []
+    codes = np.stack([_codes(table.column(c.name)) for c in columns])
+    persons = persons_in(table, schema)
+    persons = np.arange(table.num_rows) if persons is None else persons
+    best: dict[int, tuple[int, int, int]] = {}
+    for a, b, column in _candidates(codes):
+        pairs = _pairs_of(codes, a, b, column, persons)
+        if pairs is not None and (column not in best or pairs < best[column][0]):
+            best[column] = (pairs, a, b)
+    return [
+        _relation(table, columns, (a, b, column), codes, persons)
+        for column, (_, a, b) in sorted(best.items(), reverse=True)
+    ]
+
+
+def broken(rows: pa.Table, relation: RelationSchema) -> tuple[Bools, Bools]:
+    """Return where the column has another value than its pair says, and where no pair is listed.
+
+    Rows with a gap in the pair are neither.
+    """
+    expected, listed, known = _expected(rows, relation)
+    actual = _words(rows.column(relation.column))
+    same = pc.or_(
+        pc.fill_null(pc.equal(expected, actual), False),
+        pc.and_(pc.is_null(expected), pc.is_null(actual)),
+    )
+    return listed & ~_as_bools(same), known & ~listed
+
+
+def with_decided(rows: pa.Table, relation: RelationSchema) -> pa.Table:
+    """Return rows in which the column has the value that its pair says, where one is listed."""
+    wrong, _ = broken(rows, relation)
+    if not wrong.any():
+        return rows
+    expected, _, _ = _expected(rows, relation)
+    place = rows.column_names.index(relation.column)
+    column = rows.column(relation.column).combine_chunks()
+    words = pc.if_else(pa.array(wrong), expected, _words(column))
+    if pa.types.is_dictionary(column.type):
+        indices = pc.index_in(words, value_set=column.dictionary).cast(column.type.index_type)
+        values = pa.DictionaryArray.from_arrays(indices, column.dictionary)
+    else:
+        values = words.cast(column.type)
+    return rows.set_column(place, relation.column, values)
+
+
+def _has_levels(column: ColumnSchema) -> bool:
+    return column.kind in KINDS or (column.kind == "integer" and bool(column.levels))
+
+
+def _codes(column: pa.ChunkedArray) -> Ints:
+    """Return a number for each value from 0 on, -1 for missing, int64 [n]."""
+    encoded = column.combine_chunks()
+    if not pa.types.is_dictionary(encoded.type):
+        encoded = encoded.dictionary_encode()
+    codes: Ints = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes
+
+
+def _words(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return the values as text."""
+    plain = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return plain.cast(pa.string())
+
+
+def _as_bools(values: pa.Array) -> Bools:
+    return np.asarray(values.to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _candidates(codes: Ints) -> Iterator[tuple[int, int, int]]:
+    """Yield (first, second, column) where a sample of rows shows no contradiction."""
+    rows = np.linspace(0, codes.shape[1] - 1, min(codes.shape[1], GLANCE_ROWS)).astype(np.int64)
+    glance = codes[:, rows]
+    count = len(codes)
+    alone = np.array([[_unlike(x, y) == 0 for y in glance] for x in glance])
+    for a in range(count):
+        for b in range(a + 1, count):
+            pair = glance[a] * (glance[b].max() + 2) + glance[b]
+            order = np.argsort(pair, kind="stable")
+            same = pair[order][1:] == pair[order][:-1]
+            sorted_codes = glance[:, order]
+            differ = ((sorted_codes[:, 1:] != sorted_codes[:, :-1]) & same).any(axis=1)
+            for column in np.flatnonzero(~differ & ~alone[a] & ~alone[b]):
+                if column not in (a, b):
+                    yield a, b, int(column)
+
+
+def _unlike(given: Ints, column: Ints) -> float:
+    """Return how often two rows with the same `given` differ in the column, 0..1."""
+    size = int(column.max()) + 2
+    cells, counts = np.unique((given + 1) * size + column + 1, return_counts=True)
+    totals = np.bincount(given + 1)
+    return float(1 - np.sum(counts**2 / totals[cells // size]) / given.size)
+
+
+def _pairs_of(codes: Ints, a: int, b: int, column: int, persons: Ints) -> int | None:
+    """Return how many pairs decide the column, None if the rule does not hold or may be chance."""
+    rows = np.linspace(0, persons.size - 1, min(persons.size, LOOK_ROWS)).astype(np.int64)
+    first, second, value, who = codes[a, rows], codes[b, rows], codes[column, rows], persons[rows]
+    known = (first >= 0) & (second >= 0)
+    first, second, value, who = first[known], second[known], value[known], who[known]
+    pairs, inverse = _grouped(first, second)
+    counts = persons_a_group(inverse, who, pairs)
+    if known.mean() < LISTED_SHARE or not _is_constant(value, inverse, pairs):
+        return None
+    if (counts >= MIN_PERSONS).sum() > MAX_CASES:
+        return None
+    if (counts[inverse] >= MIN_PERSONS).mean() < LISTED_SHARE:
+        return None
+    checks = int(counts.sum()) - pairs
+    if min(_unlike(first, value), _unlike(second, value)) * checks < EXPECTED_VIOLATIONS:
+        return None
+    all_pairs, all_rows = _grouped(codes[a], codes[b])
+    both = (codes[a] >= 0) & (codes[b] >= 0)
+    return pairs if _is_constant(codes[column][both], all_rows[both], all_pairs) else None
+
+
+def _grouped(first: Ints, second: Ints) -> tuple[int, Ints]:
+    """Return the number of pairs, and the pair of each row from 0 on."""
+    found, inverse = np.unique(first * (second.max() + 2) + second, return_inverse=True)
+    return found.size, inverse.reshape(-1)
+
+
+def _is_constant(value: Ints, groups: Ints, count: int) -> bool:
+    low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, -2)
+    np.minimum.at(low, groups, value)
+    np.maximum.at(high, groups, value)
+    seen = high >= -1
+    return bool((low[seen] == high[seen]).all())
+
+
+def _relation(
+    table: pa.Table,
+    columns: list[ColumnSchema],
+    found: tuple[int, int, int],
+    codes: Ints,
+    persons: Ints,
+) -> RelationSchema:
+    a, b, column = found
+    known = np.flatnonzero((codes[a] >= 0) & (codes[b] >= 0))
+    pairs, inverse = _grouped(codes[a, known], codes[b, known])
+    counts = persons_a_group(inverse, persons[known], pairs)
+    row = np.empty(pairs, np.int64)
+    row[inverse[::-1]] = known[::-1]
+    listed = table.take(pa.array(row[counts >= MIN_PERSONS]))
+    names = [columns[i].name for i in (a, b, column)]
+    words = [_words(listed.column(name)).to_pylist() for name in names]
+    return RelationSchema(
+        kind="decided",
+        column=names[2],
+        of=names[:2],
+        cases=[DecidedCase(of=[x, y], value=value) for x, y, value in zip(*words, strict=True)],
+    )
+
+
+def _expected(rows: pa.Table, relation: RelationSchema) -> tuple[pa.Array, Bools, Bools]:
+    """Return the value that the pair of each row says, where it is listed, where it has no gap."""
+    first, second = (_words(rows.column(name)) for name in relation.of)
+    pair = pc.binary_join_element_wise(first, second, "\x1f")
+    keys = pa.array(["\x1f".join(case.of) for case in relation.cases], pa.string())
+    place = pc.index_in(pair, value_set=keys)
+    values = pa.array([case.value for case in relation.cases], pa.string())
+    listed = _as_bools(pc.and_(pc.is_valid(pair), pc.is_valid(place)))
+    return values.take(place), listed, _as_bools(pc.is_valid(pair))
