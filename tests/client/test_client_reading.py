@@ -50,6 +50,23 @@ def test_what_is_to_confirm_is_marked_before_other_columns() -> None:
     ]
 
 
+def test_a_guess_is_followed_by_the_flag_that_changes_it() -> None:
+    columns = [
+        {"name": "who", "learned": False, "role": "subject"},
+        {"name": "shop id", "learned": False, "role": "foreign_key"},
+        {"name": "day", "learned": True},
+        {"name": "note", "learned": False, "kind": "text"},
+    ]
+    notes = [{"column": one["name"], "action": "read", "count": 0} for one in columns]
+    lines = list(reading(schema(columns=columns, cleaning=notes, order="day")))[1:]
+    assert [line.partition("; ")[2] for line in lines] == [
+        "--subject COL if it is another column",
+        "--subject 'shop id' if its values are persons",
+        "--order COL if another column orders them",
+        "--drop note to leave it out",
+    ]
+
+
 def test_persons_are_counted_in_the_first_line() -> None:
     assert next(reading(schema(persons=400))).startswith("5,000 rows of 400 persons;")
 

@@ -26,7 +26,7 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
     yield (f"{schema['rows']:,} rows{persons}; {learned} of {len(columns)} columns are learned")
     notes = sorted(schema["cleaning"], key=lambda note: _rank(schema, note))
     asked = {column["name"] for column in columns if column.get("to_confirm")}
-    flags = {column["name"]: _flag(column) for column in columns}
+    flags = {column["name"]: _flag(column, schema.get("order")) for column in columns}
     width = max((len(note.get("column") or "") for note in notes[:MAX_LINES]), default=0)
     for note in notes[:MAX_LINES]:
         mark = "!" if _rank(schema, note) == 0 else "?" if note.get("column") in asked else " "
@@ -74,7 +74,7 @@ def next_steps(dataset_id: str, status: str) -> Iterator[str]:
         yield f"  or in a file: {change}, then {refit} (--source FILE where the upload is erased)"
 
 
-def _flag(column: Mapping[str, Any]) -> str | None:
+def _flag(column: Mapping[str, Any], order: str | None) -> str | None:
     """Return the flag that changes how a column was read, where that was a guess."""
     name = shlex.quote(column["name"])
     if column.get("to_confirm") == "weights":
@@ -83,8 +83,8 @@ def _flag(column: Mapping[str, Any]) -> str | None:
         return f"--subject {name} if its values are persons"
     if column.get("role") == "subject":
         return "--subject COL if it is another column"
-    if column.get("role") == "wave":
-        return "--order COL if rows are in another order"
+    if column["name"] == order:
+        return "--order COL if another column orders them"
     if column.get("kind") == "text":
         return f"--drop {name} to leave it out"
     return None

@@ -20,7 +20,7 @@ from simulacra_trainer.relations.compute import above, with_computed
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.table.arrow_values import as_floats
 
-REDRAWS = 20
+REDRAWS = {"not_above": 20, "decided": 60}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
 Do = Mapping[str, float | str]
 
@@ -95,17 +95,20 @@ class RelatedModel:
 
         An intervention on a decided column sets it free from the two that decide it. After one on
         one of these two, the column follows; the other of the two is not drawn again to fit it.
+        Later tries draw from an earlier column on: the last may fit no value that the others have.
         """
         drawn = rows.column_names
         rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
         rules = [one for one in rules if one.kind != "decided" or one.column not in (do or {})]
         redrawn = [one for one in rules if not _only_follows(one, set(do or {}), drawn)]
-        for attempt in range(REDRAWS):
+        for attempt in range(max(REDRAWS.values())):
             places = np.full(rows.num_rows, len(drawn))
-            for rule in redrawn:
+            for rule in (one for one in redrawn if attempt < REDRAWS[one.kind]):
                 for names, wrong in _faults(rows, rule):
-                    place = _redrawn_from([drawn.index(name) for name in names], attempt)
-                    if drawn[place] not in fixed:
+                    last, *others = sorted((drawn.index(name) for name in names), reverse=True)
+                    if drawn[last] not in fixed:
+                        free = [last, *(place for place in others if drawn[place] not in fixed)]
+                        place = free[attempt * len(free) // REDRAWS[rule.kind]]
                         places[wrong] = np.minimum(places[wrong], place)
             if (places == len(drawn)).all():
                 break
@@ -151,15 +154,6 @@ def _only_follows(rule: RelationSchema, do: set[str], order: Sequence[str]) -> b
     """Return whether a decided column is set at the end: it was drawn before what do() changes."""
     is_first = order.index(rule.column) < max(order.index(name) for name in rule.of)
     return rule.kind == "decided" and is_first and bool(do & set(rule.of))
-
-
-def _redrawn_from(places: Sequence[int], attempt: int) -> int:
-    """Return the place to draw again from: the last of two columns, of three also earlier ones.
-
-    Where two decide a third, the last may fit none of the values that the others have.
-    """
-    last_first = sorted(places, reverse=True)
-    return last_first[attempt * len(places) // REDRAWS if len(places) > 2 else 0]
 
 
 def _settled(
