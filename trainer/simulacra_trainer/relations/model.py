@@ -100,14 +100,15 @@ class RelatedModel:
         drawn = rows.column_names
         rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
         rules = [one for one in rules if one.kind != "decided" or one.column not in (do or {})]
-        redrawn = [one for one in rules if not _only_follows(one, set(do or {}), drawn)]
         for attempt in range(max(REDRAWS.values())):
             places = np.full(rows.num_rows, len(drawn))
-            for rule in (one for one in redrawn if attempt < REDRAWS[one.kind]):
+            for rule in (one for one in rules if attempt < REDRAWS[one.kind]):
+                moved = rule.kind == "decided" and bool(set(rule.of) & set(do or {}))
+                held = fixed | set(rule.of) if moved else fixed
                 for names, wrong in _faults(rows, rule):
                     last, *others = sorted((drawn.index(name) for name in names), reverse=True)
-                    if drawn[last] not in fixed:
-                        free = [last, *(place for place in others if drawn[place] not in fixed)]
+                    if drawn[last] not in held:
+                        free = [last, *(place for place in others if drawn[place] not in held)]
                         place = free[attempt * len(free) // REDRAWS[rule.kind]]
                         places[wrong] = np.minimum(places[wrong], place)
             if (places == len(drawn)).all():
@@ -148,12 +149,6 @@ def _faults(
     wrong, unlisted = broken(rows, rule)
     yield [rule.column, *rule.of], wrong
     yield rule.of, unlisted
-
-
-def _only_follows(rule: RelationSchema, do: set[str], order: Sequence[str]) -> bool:
-    """Return whether a decided column is set at the end: it was drawn before what do() changes."""
-    is_first = order.index(rule.column) < max(order.index(name) for name in rule.of)
-    return rule.kind == "decided" and is_first and bool(do & set(rule.of))
 
 
 def _settled(
