@@ -19,7 +19,7 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
-from simulacra_trainer.relations.plan import with_relations
+from simulacra_trainer.relations.plan import counted, with_relations
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
@@ -201,6 +201,8 @@ def test_decided_columns_follow_in_rows_conditions_do_and_pairs(order: list[str]
     assert kinds.min() > 350
     set_free = model.sample(500, rng, do={"code": "C05"})
     assert set(set_free.column("code").to_pylist()) == {"C05"}
+    told = counted(set_free, clean.schema, {"code": "C05"})
+    assert [one["relation"] for one in told] == ["tariff is decided by region and kind"]
 
 
 def test_one_row_that_differs_ends_a_relation() -> None:

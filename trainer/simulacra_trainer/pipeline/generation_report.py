@@ -71,7 +71,7 @@ def report_generation(
         "exact_copies": copied_share(trained.table, rows, names),
         "of_model": trained.report.get("privacy"),
     }
-    report["relations"] = counted(rows, trained.schema)
+    report["relations"] = counted(rows, trained.schema, request.interventions)
     report["differential_privacy"] = trained.report.get("differential_privacy")
     found = plan.identification
     report["identification"] = None if found is None else found.model_dump(mode="json")
