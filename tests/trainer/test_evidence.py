@@ -8,7 +8,7 @@ import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.contract.verdicts import worth_of
+from simulacra_crds.contract.verdicts import verdicts, worth_of
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.effects.treated import treated_respondents
 from simulacra_trainer.evidence import margin, respondents
@@ -17,7 +17,7 @@ from simulacra_trainer.pipeline.evidence import PRIVATE, UNMEASURED, Evidence
 from simulacra_trainer.pipeline.fit import TrainedModel
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.report.dependence import find_dependences, measured_ratio
-from simulacra_trainer.report.worth import model_worth
+from simulacra_trainer.report.worth import figures_of, model_worth
 from trainer_tables import clean, levels_column, numbers_column
 
 
@@ -124,6 +124,14 @@ def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
 def test_without_relations_nothing_can_be_lost() -> None:
     assert measured_ratio([]) == 1.0
     assert measured_ratio(find_dependences([], SCHEMA, ["a", "b"], seed=0)) == 1.0
+
+
+def test_what_a_small_table_cannot_show_makes_no_verdict_better() -> None:
+    seen = figures_of({"respondents": 60.0, "ratio": 0.9, "pairs": [{"kept": "kept"}]})
+    unseen = figures_of({"respondents": 60.0, "ratio": 1.0, "pairs": []})
+    enough = figures_of({"respondents": 600.0, "ratio": 1.0, "pairs": []})
+    assert [one.get("kept_ratio") for one in (seen, unseen, enough)] == [0.9, None, 1.0]
+    assert [verdicts(one)[2].level for one in (seen, unseen, enough)] == ["good", "unknown", "good"]
 
 
 def test_the_weight_is_constant_and_sums_to_the_worth(trained: TrainedModel) -> None:

@@ -28,6 +28,8 @@ from simulacra_trainer.report.dependence import (
 
 SLICED = 4
 """Questions whose answers are slices, as the banners of printed tables."""
+ENOUGH_TO_SEE = 200
+"""Respondents from whom on columns that seem independent have no strong dependence to lose."""
 
 
 def model_worth(
@@ -120,7 +122,14 @@ def slice_worth(
 
 
 def figures_of(worth: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return the figures without names, for a status."""
+    """Return the figures without names, for a status.
+
+    In a small table, that no dependence was found does not say that there is none to lose: the
+    share kept is then left out, as not measured.
+    """
     if worth is None:
         return {}
-    return {"respondents": float(worth["respondents"]), "kept_ratio": float(worth["ratio"])}
+    figures = {"respondents": float(worth["respondents"])}
+    if worth["pairs"] or worth["respondents"] >= ENOUGH_TO_SEE:
+        figures["kept_ratio"] = float(worth["ratio"])
+    return figures
