@@ -125,17 +125,27 @@ def nearness(members: Points, controls: Points, drawn: Points) -> Gain:
 
 def inference(members: Points, controls: Points, drawn: Points, rng: np.random.Generator) -> Gain:
     """Return the accuracy of guessed columns on members less that on controls."""
-    columns = np.arange(len(drawn.columns))
-    secrets = rng.permutation(columns)[:SECRETS]
-    hits: list[list[npt.NDArray[np.bool_]]] = [[], []]
-    for secret in secrets:
-        others = columns[columns != secret]
-        own, known = drawn.of(np.array([secret])), drawn.of(others)
-        for into, people in zip(hits, (members, controls), strict=True):
-            guess = own[nearest_rows(people.of(others), known)[1][:, 0]]
-            wrong = np.abs(people.of(np.array([secret])) - guess).sum(axis=1)
-            into.append(wrong < CLOSE)
-    return _difference(*(np.mean(of, axis=0) for of in hits))
+    secrets = rng.permutation(len(drawn.columns))[:SECRETS]
+    hits = [np.mean(_guessed(people, drawn, secrets), axis=0) for people in (members, controls)]
+    return _difference(*hits)
+
+
+def _guessed(people: Points, drawn: Points, secrets: IntArray) -> npt.NDArray[np.bool_]:
+    """Return whether the row nearest in all other columns has the secret, bool [secrets, n].
+
+    The distance in the other columns is that in all of them less that in the secret one.
+    """
+    hits = np.empty((secrets.size, len(people.rows)), np.bool_)
+    size = np.sum(drawn.rows**2, axis=1)
+    own = [(people.of(secret), drawn.of(secret)) for secret in secrets[:, None]]
+    for begin in range(0, len(people.rows), ROWS_AT_A_TIME):
+        block = slice(begin, begin + ROWS_AT_A_TIME)
+        apart = size - 2.0 * people.rows[block] @ drawn.rows.T
+        for hit, (true, known) in zip(hits, own, strict=True):
+            others = apart - (np.sum(known**2, axis=1) - 2.0 * true[block] @ known.T)
+            guess = known[np.argmin(others, axis=1)]
+            hit[block] = np.abs(true[block] - guess).sum(axis=1) < CLOSE
+    return hits
 
 
 def linkage(members: Points, controls: Points, drawn: Points, rng: np.random.Generator) -> Gain:

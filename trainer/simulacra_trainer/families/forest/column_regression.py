@@ -8,13 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.loglinear import (
-    Regression,
-    fit_weights,
-    learn_prior,
-    regression_of,
-    tables_of,
-)
+from simulacra_trainer.families.forest.loglinear import learn_prior, regression_of, tables_of
+from simulacra_trainer.families.forest.loglinear_mode import Regression, Weights, fit_weights
 from simulacra_trainer.families.forest.loglinear_terms import (
     MAX_CLASSES,
     Functions,
@@ -107,7 +102,8 @@ class ColumnRegression:
         if meaning.size == 1:
             return pools.get(0, Pool(meaning, meaning))
         problem = self._problem(rows, grouping)
-        offsets, weights = fit_weights(problem, self._prior(problem) * self.data.scale)
+        prior, start = self._prior(problem)
+        offsets, weights = fit_weights(problem, prior * self.data.scale, start)
         share = problem.scores.share
         tables = tables_of(self._functions, weights, problem.scores)
         scored = self._scored(weights, problem.scores)
@@ -139,11 +135,11 @@ class ColumnRegression:
     @cached_property
     def _further(self) -> Floats:
         """Features of all rows that are functions of the battery's sums, float64 [n, features]."""
-        rows = np.arange(self.values.size, dtype=np.int32)
         features, sizes = self._from_sums
         if self.data.factors is None or not sizes:
-            return np.empty((rows.size, 0))
-        return self.data.factors.battery.sums(self.data.codes, rows, self.items) @ features
+            return np.empty((self.values.size, 0))
+        battery, context = self.data.factors.battery, self.data.context
+        return context.sums.of(battery, context.codes, self.items) @ features
 
     def _grouping_of(self, rows: Ints) -> Grouping:
         persons = None if self.data.persons is None else self.data.persons[rows]
@@ -157,18 +153,19 @@ class ColumnRegression:
             codes, self._functions, grouping.y, scores_of(grouping, weight), weight, further
         )
 
-    def _prior(self, problem: Regression) -> Floats:
-        """Return the prior that all rows support; it is kept for the folds and other scales.
+    def _prior(self, problem: Regression) -> tuple[Floats, Weights]:
+        """Return the prior that all rows support, and weights to start from.
 
-        A fold may lack a class. Its prior is then learned from its own rows.
+        It is kept for the folds and other scales. A fold may lack a class. Its prior is then
+        learned from its own rows.
         """
         key = (self.column, *map(int, self.predictors), -1, *map(int, self.items))
         if key not in self.data.priors:
             used = ~np.isnan(self.values) | (not self.missing_is_decided)
             rows = np.flatnonzero(used).astype(np.int32)
             self.data.priors[key] = learn_prior(self._problem(rows, self._grouping_of(rows)))
-        prior = self.data.priors[key]
-        return prior if prior.shape == problem.shape else learn_prior(problem)
+        prior, start = self.data.priors[key]
+        return (prior, start) if prior.shape == problem.shape else learn_prior(problem)
 
     def _class_values(
         self, rows: Ints, grouping: Grouping, pool_of: Callable[[Ints], Pool]

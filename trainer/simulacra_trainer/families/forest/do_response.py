@@ -142,7 +142,7 @@ def _respond(
     if not columns:
         return sampler
     is_category = tuple(data.codecs[j].is_category for j in columns)
-    seen = _columns(Context(data.codes, data.values), rows, columns, is_category)
+    seen = _columns(data.context, rows, columns, is_category)
     codes = [
         int(data.codes[j].max()) + 1 if of else 0
         for j, of in zip(columns, is_category, strict=True)

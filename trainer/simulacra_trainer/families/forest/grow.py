@@ -37,7 +37,6 @@ from simulacra_trainer.families.forest.likelihood import MIN_ROWS, is_likelier
 from simulacra_trainer.families.forest.samplers import (
     Booleans,
     Classes,
-    Context,
     Ints,
     Latent,
     Lookup,
@@ -185,7 +184,7 @@ class ColumnGrower:
         return ColumnRegression(self.data, self.column, self.predictors, self.before)
 
     def _is_likelier(self, method: Method, other: Method) -> bool:
-        codec, context = self.data.codecs[self.column], Context(self.data.codes, self.data.values)
+        codec, context = self.data.codecs[self.column], self.data.context
         return is_likelier(
             self._by(method),
             self._by(other),

@@ -12,12 +12,11 @@ cross-validated. Privacy tuning multiplies all t by one scale: the smaller, the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.loglinear_mode import Regression, Weights, fit_weights
 from simulacra_trainer.families.forest.loglinear_terms import Functions, Scores
 from simulacra_trainer.families.forest.samplers import Indices
 
@@ -25,33 +24,6 @@ FIRST_SD, ROUNDS = 0.35, 4
 """Standard deviation of all weights at first, and updates of it."""
 LEAST, MOST = 0.03, 6.0
 """Bounds of a standard deviation, relative to the first."""
-STEPS, LAST_STEPS, MEMORY = 40, 100, 12
-"""Steps of L-BFGS in each round and in the last fit, and the steps it remembers."""
-TOLERANCE, GRADIENT = 1e-7, 1e-4
-
-
-@dataclass(frozen=True)
-class Regression:
-    """A regression problem: rows of predictors and the class of each.
-
-    Attributes:
-        X: functions of the predictors, float64 [n, D].
-        blocks: functions that share a prior, as slices of D.
-        y: class of each row, int64 [n].
-        scores: of the classes.
-        weight: of each row, float64 [n]; its sum is the number of independent rows.
-    """
-
-    X: Floats
-    blocks: list[slice]
-    y: Indices
-    scores: Scores
-    weight: Floats
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the weights W."""
-        return self.X.shape[1], self.scores.values.shape[1]
 
 
 def regression_of(
@@ -73,67 +45,37 @@ def regression_of(
     return Regression(np.ascontiguousarray(X), blocks, y, scores, w)
 
 
-def learn_prior(problem: Regression) -> Floats:
-    """Return the standard deviation of each weight, float64 [D, m].
+def learn_prior(problem: Regression) -> tuple[Floats, Weights]:
+    """Return the standard deviation of each weight, float64 [D, m], and the last weights.
 
     MacKay's update with the diagonal of the Hessian, one standard deviation a block.
     """
     prior = np.full(problem.shape, FIRST_SD)
     spread = np.maximum(problem.scores.variance, 1e-9)
-    information = (problem.X**2 * problem.weight[:, None]).sum(axis=0)[:, None] * spread
+    information = (problem.X**2).T @ problem.weight
+    information = information[:, None] * spread
     start = None
     for _ in range(ROUNDS):
-        offsets, weights = fit_weights(problem, prior, start, STEPS)
+        start = fit_weights(problem, prior, start)
         determined = 1.0 - 1.0 / (1.0 + information * prior**2)
-        prior = np.empty_like(prior)
-        for rows in problem.blocks:
-            for columns in _slices(problem.scores.sizes):
-                size = np.sum(weights[rows, columns] ** 2) / FIRST_SD**2
-                relative = size / max(float(determined[rows, columns].sum()), 1e-9)
-                prior[rows, columns] = FIRST_SD * np.sqrt(np.clip(relative, LEAST**2, MOST**2))
-        start = offsets, weights
-    return prior
+        size = _block_sums(problem, start[1] ** 2) / FIRST_SD**2
+        relative = size / np.maximum(_block_sums(problem, determined), 1e-9)
+        prior = FIRST_SD * np.sqrt(np.clip(relative, LEAST**2, MOST**2))
+    assert start is not None
+    return prior, start
 
 
-def fit_weights(
-    problem: Regression,
-    prior: Floats,
-    start: tuple[Floats, Floats] | None = None,
-    steps: int = LAST_STEPS,
-) -> tuple[Floats, Floats]:
-    """Return the most probable b, float64 [classes], and W, float64 [D, m].
+def _block_sums(problem: Regression, values: Floats) -> Floats:
+    """Return at each weight the sum over its block of functions and kind of score, float64 [D, m].
 
-    Args:
-        problem: the regression.
-        prior: standard deviation of each weight, float64 [D, m].
-        start: b and W to begin with.
-        steps: of L-BFGS.
+    values: of each weight, float64 [D, m].
     """
-    X, y, U, w = problem.X, problem.y, problem.scores.values, problem.weight
-    base, size = np.log(problem.scores.share), problem.scores.share.size
-    at = np.arange(y.size)
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        b, V = parameters[:size], parameters[size:].reshape(problem.shape)
-        S = (X @ (prior * V)) @ U.T
-        S += base + b
-        S -= S.max(axis=1, keepdims=True)
-        seen = S[at, y]
-        np.exp(S, out=S)
-        total = S.sum(axis=1)
-        nats = float(w @ (np.log(total) - seen))
-        S *= (w / total)[:, None]
-        S[at, y] -= w
-        gradient = prior * (X.T @ (S @ U)) + V
-        nats += 0.5 * float(b @ b) + 0.5 * float(np.sum(V**2))
-        return nats, np.append(S.sum(axis=0) + b, gradient)
-
-    first = np.zeros(size + prior.size)
-    if start is not None:
-        first = np.append(start[0], start[1] / prior)
-    options = {"maxiter": steps, "ftol": TOLERANCE, "gtol": GRADIENT, "maxcor": MEMORY}
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options=options).x
-    return found[:size], prior * found[size:].reshape(problem.shape)
+    sizes = [block.stop - block.start for block in problem.blocks]
+    begin = np.array([block.start for block in problem.blocks], np.int64)
+    sums = np.add.reduceat(values, begin, axis=0)
+    kinds = problem.scores.sizes
+    sums = np.add.reduceat(sums, np.cumsum([0, *kinds[:-1]]), axis=1)
+    return sums.repeat(sizes, axis=0).repeat(kinds, axis=1)
 
 
 def tables_of(functions: Sequence[Functions], weights: Floats, scores: Scores) -> list[Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +185,7 @@ class ForestModel:
         """
         if (penalty, scale) == (self.data.penalty, self.data.scale):
             return self
-        data = replace(self.data, penalty=penalty, scale=scale)
+        data = self.data.with_strength(penalty, scale)
         kept = {
             j: sampler
             for j, sampler in self.samplers.items()
@@ -267,7 +267,7 @@ def grow_samplers(
         methods: of the columns, where known; held-out rows decide the others.
     """
     known = methods or {}
-    _ = data.factors  # once, before threads grow columns
+    _ = data.factors, data.context  # once, before threads grow columns
 
     def grow(place: int) -> Sampler:
         j, before = order[place], order[:place]

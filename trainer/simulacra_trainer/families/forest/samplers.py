@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from simulacra_trainer.families.codec import Codes, Floats
-from simulacra_trainer.families.forest.battery import Battery
+from simulacra_trainer.families.forest.battery import Battery, RunningSums
 from simulacra_trainer.families.forest.traversal import (
     find_leaves,
     pick_donors,
@@ -99,10 +99,14 @@ class Tree:
 
 @dataclass(frozen=True)
 class Context:
-    """Rows drawn so far: predictor codes uint8 [columns, n], values float64 [columns][n]."""
+    """Rows drawn so far: predictor codes uint8 [columns, n], values float64 [columns][n].
+
+    sums: of these rows over the items of a battery.
+    """
 
     codes: Codes
     values: list[Floats]
+    sums: RunningSums = field(default_factory=RunningSums)
 
 
 @dataclass(frozen=True)
@@ -269,9 +273,10 @@ class ScoredItems:
         """Positions of the items in the schema, int32 [k]."""
         return self.battery.columns[self.items]
 
-    def log_odds(self, codes: Codes, rows: Ints) -> Floats:
+    def log_odds(self, context: Context, rows: Ints) -> Floats:
         """Return what the items add to the log-odds, float64 [rows, classes]."""
-        out: Floats = self.battery.sums(codes, rows, self.items) @ self.effects
+        sums = context.sums.of(self.battery, context.codes, self.items)
+        out: Floats = sums[rows] @ self.effects
         return out
 
     def tables(self) -> list[Floats]:
@@ -338,7 +343,7 @@ class LogLinear:
         for column, table in zip(self.columns, self.tables, strict=True):
             odds += table[np.minimum(context.codes[column][rows], len(table) - 1)]
         if self.scored is not None:
-            odds += self.scored.log_odds(context.codes, rows)
+            odds += self.scored.log_odds(context, rows)
         odds -= odds.max(axis=1, keepdims=True)
         np.exp(np.maximum(odds, LEAST_LOG_SHARE, out=odds), out=odds)
         odds /= odds.sum(axis=1, keepdims=True)

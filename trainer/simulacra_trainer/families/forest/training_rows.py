@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,10 +10,12 @@ import numpy.typing as npt
 from scipy.special import chdtrc, chdtri
 
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_trainer.families.forest.battery import RunningSums
 from simulacra_trainer.families.forest.factor_scores import FactorModel, fit_factors
+from simulacra_trainer.families.forest.loglinear_mode import Weights
 from simulacra_trainer.families.forest.loglinear_terms import Functions
 from simulacra_trainer.families.forest.loglinear_terms import functions_of as class_functions_of
-from simulacra_trainer.families.forest.samplers import Ints
+from simulacra_trainer.families.forest.samplers import Context, Ints
 from simulacra_trainer.persons import Ints as Persons
 from simulacra_trainer.persons import persons_a_group, rows_a_person
 from simulacra_trainer.survey_weights import effective_rows
@@ -55,7 +57,8 @@ class TrainingRows:
         scale: of the standard deviations of log-linear regressions.
         independent: regressions take the rows of a person as independent given the columns, as with
             a history of the person's earlier rows; trees count persons all the same.
-        priors: these standard deviations at scale 1, by column and predictors, once they are known.
+        priors: these standard deviations at scale 1, and weights to start from, by column and
+            predictors, once they are known.
         table_rows: rows of the table that these are a part of; 0 if they are all of it.
     """
 
@@ -68,8 +71,15 @@ class TrainingRows:
     persons: Persons | None = None
     scale: float = DEFAULT_SCALE
     independent: bool = False
-    priors: dict[tuple[int, ...], Floats] = field(default_factory=dict)
+    priors: dict[tuple[int, ...], tuple[Floats, Weights]] = field(default_factory=dict)
     table_rows: int = 0
+
+    def with_strength(self, penalty: float, scale: float) -> TrainingRows:
+        """Return the same rows with another penalty and scale, on which nothing kept depends."""
+        out = replace(self, penalty=penalty, scale=scale)
+        names = {of.name for of in fields(self)}
+        out.__dict__.update({name: of for name, of in self.__dict__.items() if name not in names})
+        return out
 
     @cached_property
     def class_functions(self) -> list[Functions]:
@@ -86,6 +96,11 @@ class TrainingRows:
             return None
         functions = self.class_functions
         return fit_factors(self.codes, functions, self.row_information, self.persons)
+
+    @cached_property
+    def context(self) -> Context:
+        """All rows as predictors; their sums over items serve all columns and folds."""
+        return Context(self.codes, self.values, RunningSums(keeps_all=True))
 
     @cached_property
     def row_information(self) -> Floats:
