@@ -11,7 +11,7 @@ from simulacra_trainer.pipeline.disclosure import (
     strong_disclosure,
 )
 from simulacra_trainer.pipeline.holdout import HalfModelRows, exchanged_halves
-from simulacra_trainer.report.attacks import Gain, auc, nearest_rows, points_of
+from simulacra_trainer.report.attacks import CLOSE, Gain, _guessed, auc, nearest_rows, points_of
 from simulacra_trainer.report.published_tables import membership_by_tables
 from simulacra_trainer.table.clean import clean_table
 
@@ -61,6 +61,24 @@ def test_copies_are_found_by_every_practical_attacker() -> None:
         assert gain.value > 3.0 * gain.error
     assert not found.practical_passes
     assert found.to_json()["passes"] is False
+
+
+def test_guess_of_a_secret_comes_from_the_row_nearest_in_the_other_columns() -> None:
+    table = clean_table(people(600, 3)).table
+    names = table.column_names
+    members, drawn = points_of(table, [table.slice(0, 300), table.slice(300)], names)
+    rng = np.random.default_rng(2)
+    guessed = _guessed(members, drawn, secrets=np.arange(3))
+    for secret, hit in enumerate(guessed):
+        others = np.setdiff1d(np.arange(len(names)), [secret])
+        apart = np.linalg.norm(
+            members.of(others)[:, None].astype(float) - drawn.of(others)[None], axis=2
+        )
+        own, true = drawn.of(np.array([secret])), members.of(np.array([secret]))
+        for row in rng.choice(300, 40, replace=False):
+            near = np.flatnonzero(apart[row] < apart[row].min() + 1e-4)
+            hits = np.abs(own[near] - true[row]).sum(axis=1) < CLOSE
+            assert hit[row] in hits
 
 
 def test_strong_attacker_is_compared_with_published_tables() -> None:

@@ -51,19 +51,21 @@ def close(pattern: BoolMatrix) -> None:
 
 def _must_point(pattern: BoolMatrix, a: int, b: int) -> bool:
     """Return whether the undecided edge between a and b must be a -> b."""
-    directed = pattern & ~pattern.T
-    adjacent = pattern | pattern.T
-    if np.any(directed[:, a] & ~adjacent[:, b]):  # rule 1: c -> a, c and b not adjacent
+    into_b, apart_from_b = pattern[:, b] & ~pattern[b], ~(pattern[:, b] | pattern[b])
+    # rule 1: c -> a, c and b not adjacent
+    if np.any(pattern[:, a] & ~pattern[a] & apart_from_b):
         return True
-    if np.any(directed[a] & directed[:, b]):  # rule 2: a -> c -> b
+    if np.any(pattern[a] & ~pattern[:, a] & into_b):  # rule 2: a -> c -> b
         return True
-    undecided = pattern & pattern.T
-    middle = np.flatnonzero(undecided[a] & directed[:, b])
-    if np.any(~adjacent[np.ix_(middle, middle)] & ~np.eye(middle.size, dtype=np.bool_)):  # rule 3
-        return True
+    undecided = pattern[a] & pattern[:, a]
+    middle = np.flatnonzero(undecided & into_b)
+    if middle.size > 1:  # rule 3: a - c -> b and a - d -> b, c and d not adjacent
+        among = pattern[np.ix_(middle, middle)]
+        if np.any(~(among | among.T) & ~np.eye(middle.size, dtype=np.bool_)):
+            return True
     # rule 4: a - d, d -> c -> b, a and c adjacent, d and b not adjacent
-    for c in np.flatnonzero(directed[:, b] & adjacent[a]):
-        if np.any(undecided[a] & directed[:, c] & ~adjacent[:, b]):
+    for c in np.flatnonzero(into_b & (pattern[a] | pattern[:, a])):
+        if np.any(undecided & pattern[:, c] & ~pattern[c] & apart_from_b):
             return True
     return False
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.loglinear import learn_prior, regression_of, tables_of
-from simulacra_trainer.families.forest.loglinear_mode import Regression, Weights, fit_weights
+from simulacra_trainer.families.forest.loglinear_mode import fit_weights
+from simulacra_trainer.families.forest.loglinear_problem import Prepared, Regression, Weights
 from simulacra_trainer.families.forest.loglinear_terms import (
     MAX_CLASSES,
     Functions,
@@ -31,6 +32,7 @@ trees unless there are factor scores. So the cost is bounded.
 """
 PURE_CHANGES, EXPECTED_IMPURE = 2, 20.0
 """A column decides whether another is missing if no code has both, and this is not chance."""
+PoolOf = Callable[[Ints], Pool]
 
 
 class ColumnRegression:
@@ -59,7 +61,7 @@ class ColumnRegression:
             MAX_COLUMNS if self._is_category else WIDE_COLUMNS
         ):
             return False
-        return 1 < self._grouping(self.values, self.data.persons).is_tied.size <= MAX_CLASSES
+        return 1 < self._grouping_of_all.is_tied.size <= MAX_CLASSES
 
     @cached_property
     def missing_is_decided(self) -> bool:
@@ -95,14 +97,13 @@ class ColumnRegression:
         found = [self.data.class_functions[f] for f in self.predictors]
         return found if len(self.data.codecs) <= WIDE_COLUMNS else [of.smooth for of in found]
 
-    def grow(self, rows: Ints, pool_of: Callable[[Ints], Pool]) -> LogLinear | Pool:
+    def grow(self, rows: Ints, pool_of: PoolOf) -> LogLinear | Pool:
         """Return the regression of these rows; pool_of: draws the values of a class's rows."""
-        grouping = self._grouping_of(rows)
-        meaning, pools = self._class_values(rows, grouping, pool_of)
-        if meaning.size == 1:
+        prepared = self._prepared(rows, pool_of)
+        meaning, pools, problem = prepared.meaning, prepared.pools, prepared.problem
+        if problem is None:
             return pools.get(0, Pool(meaning, meaning))
-        problem = self._problem(rows, grouping)
-        prior, start = self._prior(problem)
+        prior, start = self._prior(problem, pool_of)
         offsets, weights = fit_weights(problem, prior * self.data.scale, start)
         share = problem.scores.share
         tables = tables_of(self._functions, weights, problem.scores)
@@ -153,22 +154,45 @@ class ColumnRegression:
             codes, self._functions, grouping.y, scores_of(grouping, weight), weight, further
         )
 
-    def _prior(self, problem: Regression) -> tuple[Floats, Weights]:
+    @cached_property
+    def _key(self) -> tuple[int, ...]:
+        return (self.column, *self.predictors.tolist(), -1, *self.items.tolist())
+
+    @cached_property
+    def _grouping_of_all(self) -> Grouping:
+        if self._key in self.data.prepared:
+            return self.data.prepared[self._key].grouping
+        return self._grouping(self.values, self.data.persons)
+
+    def _prepared(self, rows: Ints, pool_of: PoolOf) -> Prepared:
+        """Return the regression of these rows; a small one of all rows is kept."""
+        are_all = rows.size == self.values.size
+        if are_all and self._key in self.data.prepared:
+            return self.data.prepared[self._key]
+        grouping = self._grouping_of_all if are_all else self._grouping_of(rows)
+        meaning, pools = self._class_values(rows, grouping, pool_of)
+        problem = self._problem(rows, grouping) if meaning.size > 1 else None
+        found = Prepared(grouping, meaning, pools, problem)
+        if are_all and problem is not None and problem.is_small:
+            self.data.prepared[self._key] = found
+        return found
+
+    def _prior(self, problem: Regression, pool_of: PoolOf) -> tuple[Floats, Weights]:
         """Return the prior that all rows support, and weights to start from.
 
         It is kept for the folds and other scales. A fold may lack a class. Its prior is then
         learned from its own rows.
         """
-        key = (self.column, *map(int, self.predictors), -1, *map(int, self.items))
-        if key not in self.data.priors:
+        if self._key not in self.data.priors:
             used = ~np.isnan(self.values) | (not self.missing_is_decided)
-            rows = np.flatnonzero(used).astype(np.int32)
-            self.data.priors[key] = learn_prior(self._problem(rows, self._grouping_of(rows)))
-        prior, start = self.data.priors[key]
+            everyone = self._prepared(np.flatnonzero(used).astype(np.int32), pool_of).problem
+            assert everyone is not None  # some of its rows have several classes
+            self.data.priors[self._key] = learn_prior(everyone)
+        prior, start = self.data.priors[self._key]
         return (prior, start) if prior.shape == problem.shape else learn_prior(problem)
 
     def _class_values(
-        self, rows: Ints, grouping: Grouping, pool_of: Callable[[Ints], Pool]
+        self, rows: Ints, grouping: Grouping, pool_of: PoolOf
     ) -> tuple[Floats, dict[int, Pool]]:
         """Return the value of each class, float64 [classes], and pools of those with several."""
         classes = grouping.is_tied.size

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.loglinear_mode import Regression, Weights, fit_weights
+from simulacra_trainer.families.forest.loglinear_mode import fit_weights
+from simulacra_trainer.families.forest.loglinear_problem import Regression, Weights
 from simulacra_trainer.families.forest.loglinear_terms import Functions, Scores
 from simulacra_trainer.families.forest.samplers import Indices
 

@@ -9,16 +9,15 @@ the predictors, times the variance of a score.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 from scipy.linalg import cholesky, helmert, solve_triangular
 from scipy.optimize import minimize
 
 from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.loglinear_problem import Regression, Weights, pairs_of
 from simulacra_trainer.families.forest.loglinear_terms import Scores
-from simulacra_trainer.families.forest.samplers import Indices
 
 MAX_NEWTON = 64
 """Up to this many weights, Newton steps are faster."""
@@ -28,64 +27,6 @@ NEWTON_STEPS, HALVINGS = 30, 20
 LBFGS_STEPS, MEMORY = 100, 12
 NEAR = 1e-2
 """Nats that a Newton step promises from which it is the last: the error after it is quadratic."""
-
-Weights = tuple[Floats, Floats]
-"""b, float64 [classes], and W, float64 [D, m]."""
-
-
-@dataclass(frozen=True)
-class Regression:
-    """A regression problem: rows of predictors and the class of each.
-
-    Attributes:
-        X: functions of the predictors, float64 [n, D].
-        blocks: functions that share a prior, as slices of D.
-        y: class of each row, int64 [n].
-        scores: of the classes.
-        weight: of each row, float64 [n]; its sum is the number of independent rows.
-    """
-
-    X: Floats
-    blocks: list[slice]
-    y: Indices
-    scores: Scores
-    weight: Floats
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of the weights W."""
-        return self.X.shape[1], self.scores.values.shape[1]
-
-    @cached_property
-    def base(self) -> Floats:
-        """Log-odds at no effect, float64 [classes]."""
-        out: Floats = np.log(self.scores.share)
-        return out
-
-    @cached_property
-    def seen(self) -> Floats:
-        """Weight of each row at its class, float64 [n, classes]."""
-        out = np.zeros((self.y.size, self.scores.share.size))
-        out[np.arange(self.y.size), self.y] = self.weight
-        return out
-
-    @cached_property
-    def products(self) -> Floats:
-        """Products of each pair of 1 and the functions, float64 [(D + 1) (D + 2) / 2, n]."""
-        first, second = _pairs(1 + self.shape[0])[0]
-        design = self.design.T
-        return design[first] * design[second]
-
-    @cached_property
-    def design(self) -> Floats:
-        """A column of ones and the functions, float64 [n, 1 + D]."""
-        return np.column_stack([np.ones(self.y.size), self.X])
-
-    @cached_property
-    def gram(self) -> Floats:
-        """Weighted cross products of the centered functions, float64 [D, D]."""
-        centered = self.X - np.average(self.X, axis=0, weights=self.weight)
-        return centered.T @ (centered * self.weight[:, None])
 
 
 def fit_weights(problem: Regression, prior: Floats, start: Weights | None = None) -> Weights:
@@ -125,8 +66,8 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights
     """
     basis, squares, precision, back = _coordinates(problem, prior)
     weight = problem.weight[:, None]
-    pairs, into = _pairs(basis.shape[1])
-    at = _pairs(1 + len(V))[1]
+    pairs, into = pairs_of(basis.shape[1])
+    at = pairs_of(1 + len(V))[1]
     T = np.vstack([b, (prior * V) @ problem.scores.values.T]) @ basis
     step, least, halvings = np.zeros_like(T), np.inf, 0
     for _ in range(NEWTON_STEPS):
@@ -160,25 +101,23 @@ def _coordinates(problem: Regression, prior: Floats) -> tuple[Floats, Floats, Fl
         precision of the intercept and of each function's effect, float64 [1 + D, r, r]; what turns
         an effect into V, float64 [D, m, r].
     """
-    basis = helmert(problem.scores.share.size).T
-    first, second = _pairs(basis.shape[1])[0]
+    basis, squares = _basis(problem.scores.share.size)
     C = basis.T @ problem.scores.values
     spread = C * prior[:, None, :]
     covariance = spread @ spread.transpose(0, 2, 1)
     covariance[:, np.arange(len(C)), np.arange(len(C))] += UNTIED
-    precision = np.linalg.inv(covariance)
-    back = spread.transpose(0, 2, 1) @ precision
-    precision = np.concatenate([np.eye(len(C))[None], precision])
-    return basis, basis[:, first] * basis[:, second], precision, back
+    precision = np.asarray(np.linalg.inv(covariance), np.float64)
+    back: Floats = spread.transpose(0, 2, 1) @ precision
+    whole: Floats = np.concatenate([np.eye(len(C))[None], precision])
+    return basis, squares, whole, back
 
 
 @cache
-def _pairs(size: int) -> tuple[tuple[Indices, Indices], Indices]:
-    """Return the places (i, j) with i <= j, and for every (i, j) which of them it is."""
-    first, second = np.triu_indices(size)
-    into = np.empty((size, size), np.int64)
-    into[first, second] = into[second, first] = np.arange(first.size)
-    return (first, second), into
+def _basis(classes: int) -> tuple[Floats, Floats]:
+    """Return an orthonormal basis of the differences between classes, and products of its pairs."""
+    basis = helmert(classes).T
+    first, second = pairs_of(classes - 1)[0]
+    return basis, basis[:, first] * basis[:, second]
 
 
 def _lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights:

@@ -12,7 +12,7 @@ from scipy.special import chdtrc, chdtri
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.battery import RunningSums
 from simulacra_trainer.families.forest.factor_scores import FactorModel, fit_factors
-from simulacra_trainer.families.forest.loglinear_mode import Weights
+from simulacra_trainer.families.forest.loglinear_problem import Prepared, Weights
 from simulacra_trainer.families.forest.loglinear_terms import Functions
 from simulacra_trainer.families.forest.loglinear_terms import functions_of as class_functions_of
 from simulacra_trainer.families.forest.samplers import Context, Ints
@@ -59,6 +59,7 @@ class TrainingRows:
             a history of the person's earlier rows; trees count persons all the same.
         priors: these standard deviations at scale 1, and weights to start from, by column and
             predictors, once they are known.
+        prepared: small regressions of all rows, by the same key.
         table_rows: rows of the table that these are a part of; 0 if they are all of it.
     """
 
@@ -72,6 +73,7 @@ class TrainingRows:
     scale: float = DEFAULT_SCALE
     independent: bool = False
     priors: dict[tuple[int, ...], tuple[Floats, Weights]] = field(default_factory=dict)
+    prepared: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
     table_rows: int = 0
 
     def with_strength(self, penalty: float, scale: float) -> TrainingRows:

@@ -1,0 +1,103 @@
+"""The regression problem of one column: rows of predictors, classes, and what solvers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+
+from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.loglinear_terms import Grouping, Scores
+from simulacra_trainer.families.forest.samplers import Indices, Pool
+
+MAX_KEPT = 25_000
+"""Numbers of a regression that is kept for other strengths."""
+Weights = tuple[Floats, Floats]
+"""b, float64 [classes], and W, float64 [D, m]."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A regression problem: rows of predictors and the class of each.
+
+    Attributes:
+        X: functions of the predictors, float64 [n, D].
+        blocks: functions that share a prior, as slices of D.
+        y: class of each row, int64 [n].
+        scores: of the classes.
+        weight: of each row, float64 [n]; its sum is the number of independent rows.
+    """
+
+    X: Floats
+    blocks: list[slice]
+    y: Indices
+    scores: Scores
+    weight: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weights W."""
+        return self.X.shape[1], self.scores.values.shape[1]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether few enough numbers describe it that a fit can keep it."""
+        return self.X.shape[0] * (1 + self.shape[0]) * (2 + self.shape[0]) <= 2 * MAX_KEPT
+
+    @cached_property
+    def base(self) -> Floats:
+        """Log-odds at no effect, float64 [classes]."""
+        out: Floats = np.log(self.scores.share)
+        return out
+
+    @cached_property
+    def seen(self) -> Floats:
+        """Weight of each row at its class, float64 [n, classes]."""
+        out = np.zeros((self.y.size, self.scores.share.size))
+        out[np.arange(self.y.size), self.y] = self.weight
+        return out
+
+    @cached_property
+    def products(self) -> Floats:
+        """Products of each pair of 1 and the functions, float64 [(D + 1) (D + 2) / 2, n]."""
+        first, second = pairs_of(1 + self.shape[0])[0]
+        design = self.design.T
+        return design[first] * design[second]
+
+    @cached_property
+    def design(self) -> Floats:
+        """A column of ones and the functions, float64 [n, 1 + D]."""
+        return np.column_stack([np.ones(self.y.size), self.X])
+
+    @cached_property
+    def gram(self) -> Floats:
+        """Weighted cross products of the centered functions, float64 [D, D]."""
+        centered = self.X - np.average(self.X, axis=0, weights=self.weight)
+        return centered.T @ (centered * self.weight[:, None])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The classes of a column's rows, and the regression to fit.
+
+    Attributes:
+        grouping: of the rows.
+        meaning: value of each class, float64 [classes]; NaN for several values.
+        pools: draw the values of a class with several.
+        problem: the regression; None with a single class.
+    """
+
+    grouping: Grouping
+    meaning: Floats
+    pools: dict[int, Pool]
+    problem: Regression | None
+
+
+@cache
+def pairs_of(size: int) -> tuple[tuple[Indices, Indices], Indices]:
+    """Return the places (i, j) with i <= j, and for every (i, j) which of them it is."""
+    first, second = np.triu_indices(size)
+    into = np.empty((size, size), np.int64)
+    into[first, second] = into[second, first] = np.arange(first.size)
+    return (first, second), into
