@@ -43,7 +43,7 @@ QUESTION: dict[str, Any] = {
 BACKGROUND = ["year", "female", "black", "region_at_16", "both_parents_at_16"]
 """Columns that were already so before education was settled; all others came later."""
 SURVEY = Path(__file__).with_name("gss_survey.csv")
-KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates"
+KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets"
 console = Console(width=110)
 timings: list[tuple[str, float]] = []
 

@@ -29,7 +29,7 @@ from simulacra_crds.kinds import KINDS
 ROOT = Path(__file__).parent.parent
 STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}
 PROGRAMS = {
-    "simulacra_trainer": ("fit", "generate", "report", "estimate", "boost"),
+    "simulacra_trainer": ("fit", "generate", "report", "estimate", "boost", "sheet"),
     "simulacra_custody.verify": (),
     "simulacra_custody.export_certificates": (),
     "simulacra_api": (),

@@ -28,14 +28,15 @@ from simulacra_api.pages import routes as pages
 from simulacra_api.segments import routes as segments
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
+from simulacra_api.sheets import routes as sheets
 from simulacra_api.uploads import routes as uploads
 from simulacra_api.webhooks import routes as webhooks
 
 # Starlette tries routes in this order: what customers poll comes first.
 # fmt: off
 _MODULES = (
-    jobs, uploads, datasets, generations, effects, segments, oauth, access, account, webhooks,
-    certificates, docs, session_routes, pages,
+    jobs, uploads, datasets, generations, effects, segments, sheets, oauth, access, account,
+    webhooks, certificates, docs, session_routes, pages,
 )
 # fmt: on
 

@@ -23,6 +23,7 @@ from simulacra.commands import (
     resources,
     run,
     segments,
+    sheets,
     uploads,
 )
 from simulacra.commands.options import Connect
@@ -33,7 +34,7 @@ from simulacra.local_state import default_data_dir, remember_service
 START = "Start"
 GROUPS = {
     START: (run, uploads),
-    "Generate and ask": (generations, effects, segments),
+    "Generate and ask": (generations, effects, segments, sheets),
     "Look and change": (datasets, resources, jobs),
     "Prove the erasure": (certificates,),
     "Account and access": (account, access),

@@ -6,6 +6,7 @@ client that imports the engine, and only when it is used (ADR 0067).
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,10 +19,11 @@ from simulacra.effect import Effect
 from simulacra.models import Json, Report, Schema
 from simulacra.operations.datasets import with_background
 from simulacra.rows import Bounds, Rows, conditions_of
+from simulacra.sheet import Sheet
 
 if TYPE_CHECKING:
     from simulacra_crds.kinds.base import KubeModel
-    from simulacra_trainer.in_process import Generated
+    from simulacra_trainer.in_process import Generated, MadeSheet
     from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 
@@ -193,6 +195,38 @@ class Model:
             asked = EstimateRequest.model_validate(question)
             return _effect(question, estimate(self._trained, asked, seed))
 
+    def sheet(
+        self,
+        *,
+        outcome: str,
+        outcome_level: str | None = None,
+        levers: Sequence[str | Mapping[str, Any]] = (),
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        dont_know: Sequence[str] = (),
+        population: str = "all",
+        seed: int = 0,
+    ) -> LocalSheet:
+        """Compare all levers of an outcome; the arguments are those of `Client.ask_sheet`.
+
+        Raises:
+            ValueError: the question does not match the schema, or no lever is left.
+        """
+        question: Json = {
+            "outcome": outcome if outcome_level is None else f"{outcome}={outcome_level}",
+            "before": list(before),
+            "after": list(after),
+            "dont_know": list(dont_know),
+            "population": population,
+        }
+        with _engine():
+            from simulacra_crds.contract.tasks import SheetRequest
+            from simulacra_trainer.in_process import sheet
+
+            asked = [_lever(one) for one in levers]
+            request = SheetRequest.model_validate({**question, "levers": asked})
+            return LocalSheet(question, sheet(self._trained, request, seed))
+
     def report(self) -> Report:
         """Return fidelity, privacy, graph and cleaning of the model."""
         return Report(self._trained.report)
@@ -214,6 +248,26 @@ class Model:
         learned = len(self._trained.schema.learned())
         table = f"{self._trained.schema.rows:,} rows, {learned} learned columns"
         return f"Model({self._trained.family}, {table})"
+
+
+class LocalSheet(Sheet):
+    """An answer sheet that was made in this process."""
+
+    def __init__(self, question: Json, made: MadeSheet) -> None:
+        found = made.result.model_dump(mode="json", exclude={"summary", "outcome"})
+        found["levers"] = [_sheet_lever(one) for one in found["levers"]]
+        super().__init__({**question, **found, "status": "ready"})
+        self._files = made.files
+
+    def save(self, path: str | Path) -> None:
+        """Write the appendix (.html), the workbook (.xlsx) or the answers (.json) to a file."""
+        path = Path(path)
+        if path.suffix == ".json":
+            path.write_text(json.dumps(self, indent=2))
+        elif path.suffix[1:] in self._files:
+            path.write_bytes(self._files[path.suffix[1:]])
+        else:
+            raise ValueError(f"{path.name}: name a file that ends in .html, .xlsx or .json.")
 
 
 class LocalRows(Rows):
@@ -270,6 +324,22 @@ def _effect(question: Json, found: Json) -> Effect:
     answerable = found["verdict"]["kind"] != "unanswerable"
     opened = {"open_columns": found.pop("dont_know"), "status": "ready"}
     return Effect({**question, **found, **(figures if answerable else {}), **opened})
+
+
+def _lever(lever: str | Mapping[str, Any]) -> Json:
+    """Return a lever as a pod is asked for it."""
+    found: Json = {"column": lever} if isinstance(lever, str) else dict(lever)
+    for field in ("value", "baseline"):
+        given = found.get(field)
+        if given is not None:
+            unit = "level" if isinstance(given, str) else "number"
+            found[field] = {unit: given}
+    return found
+
+
+def _sheet_lever(lever: Json) -> Json:
+    """Return the answer about a lever as the service gives it."""
+    return {**lever, **_effect({}, lever.pop("answer"))}
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import Any
 from simulacra.core import Steps
 from simulacra.effect import Effect
 from simulacra.models import Dataset, Report, Schema
-from simulacra.operations import datasets, one_call, resources
+from simulacra.operations import datasets, one_call, resources, sheets
 from simulacra.rows import Rows
+from simulacra.sheet import Sheet
 
 
 class FittedModel:
@@ -38,6 +39,14 @@ class FittedModel:
     def estimate(self, **question: Any) -> Effect:
         """Estimate an effect, wait, and return it; the question is that of `Client.estimate`."""
         found: Effect = self._run(one_call.answer(self.dataset_id, **question))
+        return found
+
+    def sheet(self, **question: Any) -> Sheet:
+        """Compare all levers of an outcome, wait, and return the answer sheet.
+
+        The question is that of `Client.ask_sheet`.
+        """
+        found: Sheet = self._run(sheets.answer_sheet(self.dataset_id, **question))
         return found
 
     def report(self) -> Report:
@@ -79,6 +88,11 @@ class AsyncFittedModel:
     async def estimate(self, **question: Any) -> Effect:
         """Estimate an effect, wait, and return it; the question is that of `Client.estimate`."""
         found: Effect = await self._run(one_call.answer(self.dataset_id, **question))
+        return found
+
+    async def sheet(self, **question: Any) -> Sheet:
+        """Compare all levers of an outcome, wait, and return it; see `FittedModel.sheet`."""
+        found: Sheet = await self._run(sheets.answer_sheet(self.dataset_id, **question))
         return found
 
     async def report(self) -> Report:

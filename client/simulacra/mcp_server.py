@@ -36,7 +36,7 @@ INSTRUCTIONS = (
     "for its columns. Then `generate` rows under conditions or interventions on these columns, "
     "`wait` again, `download` the rows to a file, and `delete` the dataset when you are done. "
     "Generated rows are worth fewer respondents than there are rows: pass on what `download` says. "
-    "`estimate` answers causal questions: begin your answer with the text of its verdict. "
+    "`estimate` and `sheet` answer causal questions: begin with the text of the verdict. "
     "Rows never come back as text: work on the files."
 )
 WAIT_SECONDS = 45.0
@@ -77,7 +77,7 @@ class Tools:
     def all(self) -> list[Any]:
         """Return the tools to register."""
         return [
-            *(self.upload, self.datasets, self.schema, self.generate, self.estimate),
+            *(self.upload, self.datasets, self.schema, self.generate, self.estimate, self.sheet),
             *(self.wait, self.status, self.download, self.delete),
         ]
 
@@ -247,6 +247,45 @@ class Tools:
                 negative_controls=negative_controls or (),
             )
 
+    async def sheet(
+        self,
+        dataset_id: DatasetId,
+        outcome: Annotated[str, Field(description="Column whose average is compared.")],
+        outcome_level: Annotated[
+            str | None,
+            Field(description="Of a categorical outcome: the level whose share counts."),
+        ] = None,
+        levers: Annotated[
+            list[str] | None, Field(description="Columns to compare; all that may be levers.")
+        ] = None,
+        before: Annotated[
+            list[str] | None,
+            Field(description="Columns settled before any lever. Ask the user; do not guess."),
+        ] = None,
+        after: Annotated[
+            list[str] | None,
+            Field(description="Columns that came after every lever; name the outcome too."),
+        ] = None,
+        dont_know: Annotated[
+            list[str] | None, Field(description="Columns that may be either.")
+        ] = None,
+    ) -> Json:
+        """Start to compare all levers of an outcome. Wait for the job_id, then status(sheet_id).
+
+        Report `text` and the verdicts' texts word for word, before any number. Only levers with a
+        `rank` may be called more or less important than others.
+        """
+        with _tool_errors():
+            return await self._client.ask_sheet(
+                dataset_id,
+                outcome=outcome,
+                outcome_level=outcome_level,
+                levers=levers or (),
+                before=before or (),
+                after=after or (),
+                dont_know=dont_know or (),
+            )
+
     async def wait(
         self, job_id: str, seconds: Annotated[float, Field(gt=0, le=WAIT_SECONDS)] = WAIT_SECONDS
     ) -> Json:
@@ -259,7 +298,9 @@ class Tools:
 
     async def status(
         self,
-        id: Annotated[str, Field(description="job_id, dataset_id, generation_id or effect_id.")],  # noqa: A002
+        id: Annotated[  # noqa: A002
+            str, Field(description="Id of a job, dataset, generation, effect or sheet.")
+        ],
     ) -> Json:
         """Return the state of a resource: progress, expiry, attainment, an effect's verdict.
 
@@ -291,7 +332,7 @@ class Tools:
         self,
         id: Annotated[  # noqa: A002
             str,
-            Field(description="generation_id, effect_id, or dataset_id with all made from it."),
+            Field(description="Id of a generation, effect, sheet, or dataset with all made of it."),
         ],
         certificate_path: Annotated[
             str | None, Field(description="File for the signed certificate.")

@@ -44,6 +44,7 @@ class Job(Document):
     generation_id: str | None
     effect_id: str | None
     segment_id: str | None
+    sheet_id: str | None
     error: Json | None
 
 

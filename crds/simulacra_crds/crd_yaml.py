@@ -36,6 +36,9 @@ FIXED_SPEC = {
         "before", "after", "dontKnow", "statedBy", "population", "negativeControls",
     ),
     "SegmentEstimate": ("modelRef", "segment", "questions"),
+    "AnswerSheet": (
+        "modelRef", "outcome", "levers", "before", "after", "dontKnow", "statedBy", "population",
+    ),
 }  # fmt: skip
 """Fields of spec that cannot change after creation, because the work is done once."""
 

@@ -25,7 +25,7 @@ class ResourceRef:
     Attributes:
         tenant: tenant name.
         kind: lower-case plural: ``datasets``, ``models``, ``generationjobs``, ``effectestimates``,
-            ``segmentestimates``.
+            ``segmentestimates``, ``answersheets``.
         uid: the resource's uid.
     """
 

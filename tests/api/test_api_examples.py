@@ -19,6 +19,7 @@ from simulacra_api.access import service as signup
 from simulacra_crds.contract.names import access_request_name, model_name
 from simulacra_crds.kube.client import (
     ACCESS_REQUESTS,
+    ANSWER_SHEETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
     MODELS,
@@ -238,11 +239,17 @@ async def test_every_documented_request_gets_its_documented_answer(
     await caller.call("createSegment")
     await acme.boost(caller.ids["segment_id"])
     await caller.call("getSegment")
+    await caller.call("createSheet")
+    await acme.sheet(caller.ids["sheet_id"])
+    await caller.call("getSheet")
+    await caller.call("getSheetPage")
+    await caller.call("getSheetWorkbook")
     for operation in (
         "listDatasets",
         "listGenerations",
         "listEffects",
         "listSegments",
+        "listSheets",
         "listJobs",
         "getUsage",
         "listAuditEvents",
@@ -259,6 +266,7 @@ async def test_every_documented_request_gets_its_documented_answer(
     for operation, kind, name in (
         ("deleteEffect", EFFECT_ESTIMATES, finished["effect_id"]),
         ("deleteSegment", SEGMENT_ESTIMATES, finished["segment_id"]),
+        ("deleteSheet", ANSWER_SHEETS, finished["sheet_id"]),
         ("deleteGeneration", GENERATION_JOBS, finished["generation_id"]),
         ("deleteDataset", DATASET_KIND, dataset),
     ):

@@ -23,6 +23,7 @@ from simulacra_crds.kube.client import TENANTS
 
 EFFECT = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "segment"}
 EFFECT |= {"outcome_level": "loyal"}
+SHEET = {"outcome": "segment", "outcome_level": "loyal"}
 SEGMENT = {"segment": [{"column": "region"}], "questions": ["segment"]}
 
 
@@ -64,6 +65,8 @@ async def owned(world: World) -> dict[str, str]:  # noqa: F811 - a fixture
         await acme.estimate(effect)
         segment = (await made(f"{base}/segments", json=SEGMENT))["segment_id"]
         await acme.boost(segment)
+        sheet = (await made(f"{base}/sheets", json=SHEET))["sheet_id"]
+        await acme.sheet(sheet)
         hook = await made("/v1/webhooks", json={"url": "https://hooks.example.com/acme"})
         upload = await made("/v1/uploads", json={"bytes": 1000})
         rotation = await made("/v1/credential-rotations")
@@ -75,6 +78,7 @@ async def owned(world: World) -> dict[str, str]:  # noqa: F811 - a fixture
         "generation_id": generation,
         "effect_id": effect,
         "segment_id": segment,
+        "sheet_id": sheet,
         "webhook_id": hook["webhook_id"],
         "upload_id": upload["upload_id"],
         "rotation_id": rotation["rotation_id"],

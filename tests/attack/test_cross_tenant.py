@@ -30,6 +30,7 @@ LISTS = [
     "generations",
     "effects",
     "segments",
+    "sheets",
     "jobs",
     "webhooks",
     "erasure-certificates",
@@ -106,6 +107,7 @@ async def test_lists_hold_nothing_of_another_tenant(
         "generation_id",
         "effect_id",
         "segment_id",
+        "sheet_id",
         "webhook_id",
         "upload_id",
     ):
@@ -118,6 +120,7 @@ async def test_nothing_of_the_owner_was_changed(world: World, owned: dict[str, s
         "generation_id": "generations",
         "effect_id": "effects",
         "segment_id": "segments",
+        "sheet_id": "sheets",
         "webhook_id": "webhooks",
         "upload_id": "uploads",
         "rotation_id": "credential-rotations",

@@ -39,6 +39,7 @@ SPECS: dict[str, Object] = {
         "segment": [{"column": "a"}],
         "questions": ["b"],
     },
+    "AnswerSheet": {"modelRef": {"name": "mdl-1"}, "outcome": "b"},
     "Tenant": {},
     "AccessRequest": {"company": "Acme", "contact": "ada@acme.example"},
 }
@@ -82,6 +83,16 @@ CHANGES: dict[str, Object] = {
         "modelRef": {"name": "mdl-2"},
         "segment": [{"column": "c"}],
         "questions": ["d"],
+    },
+    "AnswerSheet": {
+        "modelRef": {"name": "mdl-2"},
+        "outcome": "c",
+        "levers": [{"column": "a"}],
+        "before": ["d"],
+        "after": ["e"],
+        "dontKnow": ["f"],
+        "statedBy": "ada",
+        "population": "treated",
     },
 }
 """Another valid value of every field that is fixed at creation."""

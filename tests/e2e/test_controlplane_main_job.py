@@ -25,7 +25,7 @@ CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
-KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,jobs,pods"
+KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets,jobs,pods"
 
 UNUSED_HERE = {
     "operator": {

@@ -31,7 +31,7 @@ CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
-KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,jobs,pods"
+KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets,jobs,pods"
 DEFAULT_PERMISSIONS = {Permission("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
 """Permissions that Kubernetes gives every account and the product uses."""
 CANARY_TENANT = "simulacra-canary"

@@ -213,6 +213,7 @@ async def test_every_changed_field_of_every_kind_has_its_effect(world: World) ->
         "GenerationJob": "gen-1",
         "EffectEstimate": "eff-1",
         "SegmentEstimate": "seg-1",
+        "AnswerSheet": "sht-1",
     }
     await world.upload("ds-1")
     await world.model("mdl-1", "ds-1")
@@ -223,6 +224,8 @@ async def test_every_changed_field_of_every_kind_has_its_effect(world: World) ->
     )
     shares = {"modelRef": {"name": "mdl-1"}, "segment": [{"column": "a"}], "questions": ["b"]}
     await world.create("SegmentEstimate", "seg-1", shares)
+    sheet = {"modelRef": {"name": "mdl-1"}, "outcome": "b"}
+    await world.create("AnswerSheet", "sht-1", sheet)
     for kind, name in made.items():
         await world.reaches(kube.CUSTOM[kind], name, ready)
         sweeps.append(FieldSweep(world, kind, name, {"retentionSeconds": expires}))

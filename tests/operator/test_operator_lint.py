@@ -66,7 +66,14 @@ def test_no_deletion_handler_gives_up() -> None:
     assert {path: wrong for path, text in modules.items() if (wrong := faults(text))} == {}
 
 
-WITH_BYTES = {"dataset", "model", "generationjob", "effectestimate", "segmentestimate"}
+WITH_BYTES = {
+    "dataset",
+    "model",
+    "generationjob",
+    "effectestimate",
+    "segmentestimate",
+    "answersheet",
+}
 
 
 @pytest.mark.parametrize(

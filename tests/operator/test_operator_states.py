@@ -50,6 +50,7 @@ NAMES = {
     "GenerationJob": "gen-1",
     "EffectEstimate": "eff-1",
     "SegmentEstimate": "seg-1",
+    "AnswerSheet": "sht-1",
 }
 
 

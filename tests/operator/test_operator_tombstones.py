@@ -55,6 +55,7 @@ def left(seen: Observed) -> list[Object]:
         ("GenerationJob", {"rows": 10, "seed": 0}),
         ("EffectEstimate", {}),
         ("SegmentEstimate", {}),
+        ("AnswerSheet", {}),
     ],
 )
 def test_a_deletion_within_a_day_leaves_a_tombstone_without_content(

@@ -32,7 +32,7 @@ import uvicorn
 
 import helm_chart
 import yaml
-from effect_results import effect_result
+from effect_results import effect_result, sheet_result
 from ports import free_port
 from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
@@ -52,12 +52,16 @@ from simulacra_crds.contract.tasks import (
     REPORT_PAGE,
     SCHEMA,
     SEGMENTS,
+    SHEET,
+    SHEET_PAGE,
+    SHEET_WORKBOOK,
     part_name,
 )
 from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import API_VERSION, FINALIZER
 from simulacra_crds.kube.client import (
+    ANSWER_SHEETS,
     CRDS,
     CUSTOM,
     DATASETS,
@@ -365,6 +369,14 @@ class StandIn:
         result = {"summary": summary, "shares": [share], "conditions": {"categorical": shares}}
         await self.write(SEGMENT_ESTIMATES, name, SEGMENTS, json.dumps(result).encode())
         await self.status(SEGMENT_ESTIMATES, name, phase="Ready", segments=summary)
+
+    async def sheet(self, name: str, verdict: str = "assumed") -> None:
+        """Store an answer sheet as the trainer's `sheet` does."""
+        result = sheet_result(verdict)
+        await self.write(ANSWER_SHEETS, name, SHEET, result.model_dump_json(by_alias=True).encode())
+        await self.write(ANSWER_SHEETS, name, SHEET_PAGE, b"<!DOCTYPE html><title>Sheet</title>")
+        await self.write(ANSWER_SHEETS, name, SHEET_WORKBOOK, b"PK workbook")
+        await self.status(ANSWER_SHEETS, name, phase="Ready", sheet=result.summary.to_wire())
 
     async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
         report = {"percent": percent, "etaSeconds": eta, "step": "fit"}

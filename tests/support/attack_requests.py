@@ -51,5 +51,11 @@ BODIES: dict[str, Any] = {
         "segment": [{"column": "region", "levels": []}],
         "questions": ["segment"],
     },
+    "/v1/datasets/{dataset_id}/sheets": {
+        "outcome": "segment",
+        "outcome_level": "loyal",
+        "levers": [{"column": "price", "value": 9, "baseline": 5, "before": ["region"]}],
+        "after": ["segment"],
+    },
     "/v1/webhooks": {"url": "https://hooks.example.com/x", "events": ["job.ready"]},
 }

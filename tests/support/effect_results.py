@@ -1,10 +1,11 @@
-"""Results of effect estimates as the trainer stores them."""
+"""Results of effect estimates and answer sheets as the trainer stores them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from simulacra_crds.contract.answers import EffectResult
+from simulacra_crds.contract.answers import VERDICT_KINDS, EffectResult
+from simulacra_crds.contract.sheets import SheetResult
 
 FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
 TEXTS = {
@@ -69,3 +70,36 @@ def effect_result(kind: str = "assumed") -> EffectResult:
         "warnings": ["few rows"],
     }
     return EffectResult.model_validate(fields)
+
+
+def sheet_result(kind: str = "assumed") -> SheetResult:
+    """Return an answer sheet with one lever, whose verdict is of this kind."""
+    is_ranked = kind == "assumed"
+    counts = {name: int(name == kind) for name in VERDICT_KINDS}
+    lever: dict[str, Any] = {
+        "rank": 1 if is_ranked else None,
+        "unranked": None if is_ranked else "not ranked: open until somebody says what comes first",
+        "near": 0.2,
+        "alone": {"low": -0.5, "high": -0.3},
+        "answer": effect_result(kind).to_wire(),
+        "propensities": {"value": [0] * 9 + [4], "baseline": [4] + [0] * 9},
+        "curve": {
+            "points": [{"at": 5.0, "mean": 1.5, "low": 1.0, "high": 2.0, "effectiveRows": 40}]
+        },
+    }
+    fields: dict[str, Any] = {
+        "outcome": "segment",
+        "outcomeLevel": "loyal",
+        "text": "Ranked: 1 of 1 contrasts.",
+        "critical": 1.96,
+        "intervals": 1,
+        "levers": [lever],
+        "leftOut": [{"column": "id", "reason": "Nearly everybody has the same value."}],
+        "rows": 200,
+        "missing": [{"column": "price", "share": 0.0}],
+        "seed": 0,
+        "version": "1.0",
+        "modelSha256": "a" * 64,
+        "summary": {"levers": 1, "ranked": int(is_ranked), **counts},
+    }
+    return SheetResult.model_validate(fields)

@@ -145,7 +145,8 @@ class Installation:
 
     def resources(
         self,
-        kinds: str = "datasets,models,generationjobs,effectestimates,segmentestimates,jobs,pods",
+        kinds: str = "datasets,models,generationjobs,effectestimates,segmentestimates,"
+        "answersheets,jobs,pods",
     ) -> list[str]:
         found = self.kubectl("get", kinds, "--all-namespaces", "-o", "name").splitlines()
         return [line for line in found if "/" in line]

@@ -35,6 +35,7 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 WORK = {"Dataset": kube.DATASETS, "Model": kube.MODELS, "GenerationJob": kube.GENERATION_JOBS}
 WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
 WORK["SegmentEstimate"] = kube.SEGMENT_ESTIMATES
+WORK["AnswerSheet"] = kube.ANSWER_SHEETS
 
 
 class Plane:

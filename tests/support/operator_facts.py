@@ -49,6 +49,15 @@ SPECS: dict[str, Object] = {
         "segment": [{"column": SECRET, "levels": [SECRET]}],
         "questions": [SECRET],
     },
+    "AnswerSheet": {
+        "modelRef": {"name": "mdl-1"},
+        "outcome": SECRET,
+        "levers": [{"column": SECRET, "value": {"level": SECRET}, "baseline": {"number": 3}}],
+        "before": [SECRET],
+        "after": [SECRET],
+        "dontKnow": [SECRET],
+        "statedBy": SECRET,
+    },
 }
 
 

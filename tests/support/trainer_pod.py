@@ -31,7 +31,14 @@ from simulacra_trainer.tasks.artifacts import Artifacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
-RESOURCES = ("datasets", "models", "generationjobs", "effectestimates", "segmentestimates")
+RESOURCES = (
+    "datasets",
+    "models",
+    "generationjobs",
+    "effectestimates",
+    "segmentestimates",
+    "answersheets",
+)
 
 
 class Pod:

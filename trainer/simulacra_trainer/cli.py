@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import ExitCode
-from simulacra_trainer.commands import boost, describe, estimate, fit, generate, report
+from simulacra_trainer.commands import boost, describe, estimate, fit, generate, report, sheet
 from simulacra_trainer.commands.arguments import Option, UsageError, note
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.kernel_cache import is_cold, link_shipped
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add(generate.generate, generate.add_options, "generate rows from a model")
     add(estimate.estimate, estimate.add_options, "estimate a causal effect")
     add(boost.boost, boost.add_options, "certify shares of answers in segments")
+    add(sheet.sheet, sheet.add_options, "compare all levers of an outcome")
     add(report.report, report.add_options, "write the quality report of a model")
     add(run, _no_options, "run the task of a pod (SIMULACRA_TASK)")
     return parser

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulacra_crds.contract.description import Description
-from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
 from simulacra_trainer.progress import ProgressMeter, Sink
 from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.description.described import DescribedTable, clean_described
 from simulacra_trainer.table.description.layout import open_described
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
+    from simulacra_crds.contract.sheets import SheetResult
     from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.pipeline.trained_model import TrainedModel
 
@@ -40,6 +41,14 @@ class Generated:
     request: GenerateRequest
     sample: pa.Table
     """Clean rows for the report: all, or a random part."""
+
+
+@dataclass(frozen=True)
+class MadeSheet:
+    """An answer sheet, and its files: html and xlsx."""
+
+    result: SheetResult
+    files: dict[str, bytes]
 
 
 def read_described(
@@ -124,3 +133,17 @@ def estimate(trained: TrainedModel, request: EstimateRequest, seed: int = 0) -> 
 
     found = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=seed)
     return found.model_dump(mode="json")
+
+
+def sheet(trained: TrainedModel, request: SheetRequest, seed: int = 0) -> MadeSheet:
+    """Return the answer sheet of an outcome with its page and its workbook.
+
+    Raises:
+        InputError: the question does not match the schema, or no lever is left.
+    """
+    from simulacra_trainer.sheet.estimate import answer_sheet
+    from simulacra_trainer.sheet.page import render_sheet
+    from simulacra_trainer.sheet.workbook import write_workbook
+
+    made = answer_sheet(trained, request, seed=seed)
+    return MadeSheet(made, {"html": render_sheet(made).encode(), "xlsx": write_workbook(made)})

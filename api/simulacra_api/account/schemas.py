@@ -34,6 +34,7 @@ class UsageBody(BaseModel):
     generations: int
     effects: int
     segments: int
+    sheets: int
 
 
 class AuditQuery(ListQuery):

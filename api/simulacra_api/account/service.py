@@ -46,6 +46,7 @@ async def usage_of(repository: TenantRepository) -> UsageBody:
         generations=used.resources.get("generationjobs", 0),
         effects=used.resources.get("effectestimates", 0),
         segments=used.resources.get("segmentestimates", 0),
+        sheets=used.resources.get("answersheets", 0),
     )
 
 

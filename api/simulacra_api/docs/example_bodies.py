@@ -12,6 +12,7 @@ DATASET = "ds-5f0c8a1e2b7d49c3a6e0f417"
 GENERATION = "gen-91b2d4c07fe84a1b9c5d3e62"
 EFFECT = "eff-c7d81f0a3b5e42968d7a1c04"
 SEGMENT = "seg-2e90b7d14c6f4a0d8b35f1e7"
+SHEET = "sht-9c04d1f27ab84e3c8d51f6a2"
 REQUEST = "Zk1v0cQ3pJ8sT5yWn2bLd7hRfX4mGe6u"
 ROTATION = "rot-7c1d2e3f4a5b"
 WEBHOOK = "a91f0c7d2e5b486fb1d3c0e7"
@@ -21,6 +22,7 @@ PARAMETERS = {
     "generation_id": GENERATION,
     "effect_id": EFFECT,
     "segment_id": SEGMENT,
+    "sheet_id": SHEET,
     "job_id": f"job-{DATASET}",
     "request_id": REQUEST,
     "rotation_id": ROTATION,
@@ -102,6 +104,7 @@ JOB_BODY = {
     "generation_id": None,
     "effect_id": None,
     "segment_id": None,
+    "sheet_id": None,
     "error": None,
 }
 GENERATION_BODY = {
@@ -249,6 +252,60 @@ SEGMENT_BODY: Json = {
     "expires_at": EXPIRES,
     "error": None,
 }
+SHEET_BODY: Json = {
+    "sheet_id": SHEET,
+    "dataset_id": DATASET,
+    "job_id": f"job-{SHEET}",
+    "status": "ready",
+    "outcome": "segment=loyal",
+    "asked": [
+        {"column": "price", "value": 9.0, "baseline": 5.0, "before": ["region"], "after": []}
+    ],
+    "before": [],
+    "after": ["segment"],
+    "dont_know": [],
+    "population": "all",
+    "text": "Ranked: 1 of 1 contrasts, by the smallest effect that the interval allows, if what you"
+    " said holds and nothing unseen moves both. All intervals hold together with 95 %.",
+    "levers": [
+        {
+            "rank": 1,
+            "unranked": None,
+            "near": 0.26,
+            "treatment": "price",
+            "value": 9.0,
+            "baseline": 5.0,
+            "verdict": EFFECT_BODY["verdict"],
+            "precision": "clear",
+            "union": EFFECT_BODY["union"],
+            "alone": EFFECT_BODY["union"],
+            "ace": FIGURES,
+            "effective_rows": EFFECT_BODY["effective_rows"],
+            "naive": EFFECT_BODY["naive"],
+            "method": EFFECT_BODY["method"],
+            "adjustment": EFFECT_BODY["adjustment"],
+            "alternatives": EFFECT_BODY["alternatives"],
+            "open_columns": [],
+            "checks": EFFECT_BODY["checks"],
+            "sensitivity": EFFECT_BODY["sensitivity"],
+            "propensities": {"value": [0, 0, 40, 60, 0, 0, 0, 0, 0, 0]}
+            | {"baseline": [0, 0, 60, 40, 0, 0, 0, 0, 0, 0]},
+            "curve": None,
+            "warnings": [],
+        }
+    ],
+    "left_out": [],
+    "critical": 1.96,
+    "intervals": 1,
+    "rows": 200,
+    "missing": [{"column": "price", "share": 0.0}],
+    "seed": 0,
+    "version": "1.0",
+    "model_sha256": SHA256,
+    "created_at": CREATED,
+    "expires_at": EXPIRES,
+    "error": None,
+}
 DATASET_ACCEPTED = {
     "dataset_id": DATASET,
     "job_id": f"job-{DATASET}",
@@ -282,6 +339,12 @@ EFFECT_ACCEPTED: Json = {
 SEGMENT_ACCEPTED: Json = {
     "segment_id": SEGMENT,
     "job_id": f"job-{SEGMENT}",
+    "dataset_id": DATASET,
+    "error": None,
+}
+SHEET_ACCEPTED: Json = {
+    "sheet_id": SHEET,
+    "job_id": f"job-{SHEET}",
     "dataset_id": DATASET,
     "error": None,
 }

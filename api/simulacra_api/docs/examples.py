@@ -36,6 +36,8 @@ from simulacra_api.docs.example_bodies import (
     ROTATION,
     SEGMENT_ACCEPTED,
     SEGMENT_BODY,
+    SHEET_ACCEPTED,
+    SHEET_BODY,
     UPLOAD_BODY,
     WEBHOOK_BODY,
     Json,
@@ -130,6 +132,7 @@ EXAMPLES: dict[str, Example] = {
             "generations": 1,
             "effects": 0,
             "segments": 0,
+            "sheets": 0,
         }
     ),
     "listAuditEvents": _page(
@@ -266,6 +269,19 @@ EXAMPLES: dict[str, Example] = {
         _fields(SEGMENT_BODY, "segment_id", "dataset_id", "job_id", "status", "created_at")
     ),
     "getSegment": _ok(SEGMENT_BODY),
+    "createSheet": Example(
+        {
+            "outcome": "segment",
+            "outcome_level": "loyal",
+            "levers": [{"column": "price", "value": 9, "baseline": 5, "before": ["region"]}],
+            "after": ["segment"],
+        },
+        {202: SHEET_ACCEPTED | {"status": "queued"}, 201: SHEET_ACCEPTED | {"status": "ready"}},
+    ),
+    "listSheets": _page(
+        _fields(SHEET_BODY, "sheet_id", "dataset_id", "job_id", "status", "created_at")
+    ),
+    "getSheet": _ok(SHEET_BODY),
     "createWebhook": Example(
         {"url": WEBHOOK_BODY["url"], "events": WEBHOOK_BODY["events"]},
         {201: WEBHOOK_BODY | {"secret": "whsec_C2FVsBQIhrscChlQIMV..."}},
@@ -296,12 +312,14 @@ LINKS: dict[str, tuple[str, ...]] = {
         "createGeneration",
         "createEffect",
         "createSegment",
+        "createSheet",
         "deleteDataset",
     ),
     "upload_id": ("getUpload", "appendUpload"),
     "generation_id": ("getGeneration", "getGenerationReport", "deleteGeneration"),
     "effect_id": ("getEffect", "deleteEffect"),
     "segment_id": ("getSegment", "deleteSegment"),
+    "sheet_id": ("getSheet", "getSheetPage", "getSheetWorkbook", "deleteSheet"),
     "request_id": ("getAccessRequest",),
     "rotation_id": ("getCredentialRotation",),
     "webhook_id": ("getWebhook", "deleteWebhook"),

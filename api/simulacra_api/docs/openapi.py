@@ -19,10 +19,20 @@ from simulacra_crds.contract.schema import TableSchema
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
 _KEYED = frozenset(
-    {"uploadDataset", "beginUpload", "createGeneration", "createEffect", "createSegment"}
+    {
+        "uploadDataset",
+        "beginUpload",
+        "createGeneration",
+        "createEffect",
+        "createSegment",
+        "createSheet",
+    }
 )
-_QUESTIONS = frozenset({"createGeneration", "createEffect", "createSegment", "probeDataset"})
+_QUESTIONS = frozenset(
+    {"createGeneration", "createEffect", "createSegment", "createSheet", "probeDataset"}
+)
 _DOWNLOADS = frozenset({"downloadArtifact", "describeArtifact"})
+_SHEET_FILES = frozenset({"getSheetPage", "getSheetWorkbook"})
 _NEED_GENERATION = _DOWNLOADS | {"getGenerationReport"}
 _NEED_MODEL = _QUESTIONS | {
     "getDatasetSchema",
@@ -51,6 +61,7 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_model_in_flight": frozenset({"fitDataset", "describeDataset"}),
     "simio_generation_not_ready": _NEED_GENERATION,
     "simio_generation_failed": _NEED_GENERATION,
+    "simio_sheet_not_ready": _SHEET_FILES,
     "simio_cancelled": _NEED_MODEL | _NEED_GENERATION,
     "simio_job_finished": frozenset({"cancelJob"}),
     "simio_customer_key": frozenset({"downloadArtifact", "probeDataset"}),
@@ -61,7 +72,9 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset", "describeDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
     "simio_artifact_corrupt": _NEED_MODEL
-    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect", "getSegment"},
+    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect", "getSegment"}
+    | {"getSheet"}
+    | _SHEET_FILES,
 }
 """Operations that can answer a code; any operation can answer the codes that are not here.
 
@@ -75,6 +88,7 @@ _TAGS = (
     "generations",
     "effects",
     "segments",
+    "sheets",
     "webhooks",
     "proofs",
     "meta",

@@ -77,7 +77,7 @@ async def request_effect(
         "treatment": request.treatment,
         "value": {unit: request.value if unit == "number" else str(request.value)},
         "baseline": {unit: request.baseline if unit == "number" else str(request.baseline)},
-        "outcome": _outcome(request),
+        "outcome": outcome_text(request.outcome, request.outcome_level),
         "retentionSeconds": request.retention_seconds,
         **_optional(request, repository.caller.client_id),
     }
@@ -98,7 +98,9 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
     if request.value == request.baseline:
         detail = "The baseline must differ from the treatment value."
         errors.append(FieldError(pointer="/baseline", detail=detail))
-    errors += _check_outcome(request, schema)
+    errors += check_outcome(
+        request.outcome, request.outcome_level, schema, treatment=request.treatment
+    )
     if request.segment is not None:
         column = schema.find(request.segment)
         taken = request.segment in (request.treatment, request.outcome)
@@ -113,12 +115,15 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
     return [error for at, error in enumerate(errors) if error not in errors[:at]]
 
 
-def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldError]:
-    column = schema.find(request.outcome)
-    level = request.outcome_level
-    taken = request.outcome == request.treatment
+def check_outcome(
+    outcome: str, level: str | None, schema: TableSchema, *, treatment: str | None = None
+) -> list[FieldError]:
+    """Check an outcome and its level against a schema; it is not the treatment, if there is one."""
+    column = schema.find(outcome)
+    taken = outcome == treatment
     if column is None or not column.learned or column.kind == "datetime" or taken:
-        detail = "Must be a learned number, boolean or category of the schema, not the treatment."
+        detail = "Must be a learned number, boolean or category of the schema"
+        detail += "." if treatment is None else ", not the treatment."
         return [FieldError(pointer="/outcome", detail=detail)]
     if column.kind == "multi":
         return [FieldError(pointer="/outcome", detail=several_answers(column))]
@@ -131,7 +136,7 @@ def _check_outcome(request: EffectRequest, schema: TableSchema) -> list[FieldErr
             detail = "The outcome is a category; give the level whose share to compare."
     elif level not in column.level_values():
         detail = "Unknown level of the outcome. GET the dataset's schema for its levels."
-    elif len(_outcome(request)) > MAX_OUTCOME:
+    elif len(outcome_text(outcome, level)) > MAX_OUTCOME:
         detail = f"Outcome and level must have at most {MAX_OUTCOME - 1} characters together."
     return [FieldError(pointer="/outcome_level", detail=detail)] if detail else []
 
@@ -146,9 +151,9 @@ def _optional(request: EffectRequest, client: str) -> Object:
     return {name: value for name, value in (found | {"segment": request.segment}).items() if value}
 
 
-def _outcome(request: EffectRequest) -> str:
-    level = request.outcome_level
-    return request.outcome if level is None else f"{request.outcome}={level}"
+def outcome_text(outcome: str, level: str | None) -> str:
+    """Return the outcome as a spec names it: column, or column=level."""
+    return outcome if level is None else f"{outcome}={level}"
 
 
 async def effect_page(

@@ -40,12 +40,13 @@ from simulacra_custody.service import HELD_BYTES
 READ_AHEAD = 8
 """Frames of 256 KiB that a download decrypts at a time."""
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MEDIA_TYPES: dict[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
     "arrow": "application/vnd.apache.arrow.file",
     "sav": "application/x-spss-sav",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": XLSX,
 }
 
 

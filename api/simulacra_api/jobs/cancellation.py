@@ -19,6 +19,7 @@ from simulacra_api.tenancy.repository import (
     status_of,
 )
 from simulacra_crds.contract.names import model_name, resource_of_job
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -29,10 +30,13 @@ from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
 from simulacra_custody.audit.event import EventType
 
 ATTEMPTS = 10
-_KINDS: dict[str, type[GenerationJob] | type[EffectEstimate] | type[SegmentEstimate]] = {
+_KINDS: dict[
+    str, type[GenerationJob] | type[EffectEstimate] | type[SegmentEstimate] | type[AnswerSheet]
+] = {
     "gen-": GenerationJob,
     "eff-": EffectEstimate,
     "seg-": SegmentEstimate,
+    "sht-": AnswerSheet,
 }
 
 

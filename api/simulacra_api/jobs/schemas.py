@@ -11,7 +11,7 @@ from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import Page, ResourceQuery
 from simulacra_crds.contract.generation_conditions import FieldError
 
-Kind = Literal["dataset", "generation", "effect", "segment"]
+Kind = Literal["dataset", "generation", "effect", "segment", "sheet"]
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})
 """Statuses that do not change by themselves."""
 
@@ -40,6 +40,7 @@ class JobBody(BaseModel):
     generation_id: str | None = None
     effect_id: str | None = None
     segment_id: str | None = None
+    sheet_id: str | None = None
     error: JobError | None = None
 
 

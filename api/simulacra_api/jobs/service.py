@@ -18,6 +18,7 @@ from simulacra_api.tenancy.repository import (
 )
 from simulacra_crds.contract.names import job_id, model_name, resource_of_job
 from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import GROUP, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -25,8 +26,8 @@ from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 
-Result = GenerationJob | EffectEstimate | SegmentEstimate
-R = TypeVar("R", GenerationJob, EffectEstimate, SegmentEstimate)
+Result = GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet
+R = TypeVar("R", GenerationJob, EffectEstimate, SegmentEstimate, AnswerSheet)
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing counts for; fitting is the rest."""
 REFIT = f"{GROUP}/refit"
@@ -42,6 +43,7 @@ _KINDS: dict[type[Dataset | Result], Kind] = {
     GenerationJob: "generation",
     EffectEstimate: "effect",
     SegmentEstimate: "segment",
+    AnswerSheet: "sheet",
 }
 _CODES: dict[str, str] = {
     Reason.UPLOAD_INVALID: "simio_upload_invalid",
@@ -69,6 +71,8 @@ async def find_job(repository: TenantRepository, job: str) -> JobBody:
             return await result_job(repository, await repository.effect(name))
         if name.startswith("seg-"):
             return await result_job(repository, await repository.segment(name))
+        if name.startswith("sht-"):
+            return await result_job(repository, await repository.sheet(name))
         return await dataset_job(repository, await repository.dataset(name))
     except Problem as problem:
         if problem.entry.status == 404:
@@ -150,6 +154,7 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
         generation_id=name if kind == "generation" else None,
         effect_id=name if kind == "effect" else None,
         segment_id=name if kind == "segment" else None,
+        sheet_id=name if kind == "sheet" else None,
         dataset_id=dataset_of(result),
         error=await job_error(repository, result) if status == "failed" else None,
     )

@@ -256,7 +256,7 @@ STEPS = (
         key="generate",
         title="Generate",
         yours="Conditions, do()",
-        call="POST /v1/datasets/{id}/generations, /effects or /segments",
+        call="POST /v1/datasets/{id}/generations, /effects, /segments or /sheets",
         summary="A Job draws rows from the model under your conditions, or estimates what you ask.",
         does=(
             "Conditions name columns and levels, so they are customer data too.",
@@ -288,6 +288,11 @@ STEPS = (
                 "Segment estimates",
                 CLOCK.format(since="the end of the job"),
                 _files("segmentestimates", "segments.json"),
+            ),
+            Kept(
+                "Answer sheets",
+                CLOCK.format(since="the end of the job"),
+                _files("answersheets", "sheet.json", "sheet.html", "sheet.xlsx"),
             ),
         ),
         logged=(EventType.RESOURCE_CREATED,),

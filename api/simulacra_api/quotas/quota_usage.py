@@ -22,6 +22,7 @@ from simulacra_crds.contract.tombstone import SELECTOR, read_tombstone
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.tenant import Quotas, Tenant
 from simulacra_crds.kube.client import (
+    ANSWER_SHEETS,
     CONFIGMAPS,
     DATASETS,
     EFFECT_ESTIMATES,
@@ -37,7 +38,14 @@ FRESH_SECONDS = 2.0
 QUEUED_JOBS = 100
 """Jobs of a tenant that may wait, beside those that may run."""
 DAY = timedelta(hours=24)
-_KINDS = (DATASETS, MODELS, GENERATION_JOBS, EFFECT_ESTIMATES, SEGMENT_ESTIMATES)
+_KINDS = (
+    DATASETS,
+    MODELS,
+    GENERATION_JOBS,
+    EFFECT_ESTIMATES,
+    SEGMENT_ESTIMATES,
+    ANSWER_SHEETS,
+)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from simulacra_api.tenancy.caller import Caller
 from simulacra_crds.contract.names import job_id, model_name
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -28,7 +29,7 @@ from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 
-TenantResource = Dataset | Model | GenerationJob | EffectEstimate | SegmentEstimate
+TenantResource = Dataset | Model | GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet
 R = TypeVar("R", bound=TenantResource)
 B = TypeVar("B", bound=BaseModel)
 CANCELLED = ANNOTATION_CANCELLED
@@ -118,6 +119,13 @@ class TenantRepository:
         """Return a segment estimate; arguments and 404 as for datasets."""
         found = await self.find(SegmentEstimate, segment_id, fresh=fresh)
         return self._present(found, "simio_segment_not_found", deleting)
+
+    async def sheet(
+        self, sheet_id: str, *, deleting: bool = False, fresh: bool = False
+    ) -> AnswerSheet:
+        """Return an answer sheet; arguments and 404 as for datasets."""
+        found = await self.find(AnswerSheet, sheet_id, fresh=fresh)
+        return self._present(found, "simio_sheet_not_found", deleting)
 
     async def model_of(self, dataset: Dataset) -> Model | None:
         """Return the model that is fit on a dataset by default, None when it was deleted."""

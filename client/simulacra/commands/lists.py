@@ -28,7 +28,7 @@ def print_list(
 
     Args:
         found: the resources.
-        kind: dataset, generation, effect, segment or job.
+        kind: dataset, generation, effect, segment, sheet or job.
         client: whose service it is.
         as_json: JSON also on a terminal.
         empty: what to say, on a terminal, if there are none.
@@ -114,6 +114,7 @@ _SPECIAL: dict[str, Columns] = {
     },
     "effect": {"status": _status, "age": _age},
     "segment": {"status": _status, "age": _age},
+    "sheet": {"status": _status, "age": _age},
     "job": {
         "kind": lambda one: one.get("kind"),
         "status": _status,

@@ -32,6 +32,7 @@ from simulacra.client import Client
 from simulacra.effect import Effect
 from simulacra.models import Job, lines_of, plain
 from simulacra.segment import Segment
+from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
 
 console = Console(stderr=True)
@@ -56,7 +57,7 @@ def note(text: str, style: str | None = None) -> None:
 
 
 def _table(value: Any) -> Table | Text | str:
-    if isinstance(value, Effect | Segment):
+    if isinstance(value, Effect | Segment | Sheet):
         return Text(str(value))
     if isinstance(value, dict):
         table = Table(show_header=False)

@@ -24,7 +24,7 @@ def show(
     resource_id: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="A table; or a dataset_, generation_, effect_, segment_ or job_id."
+            metavar="NAME", help="A table; or the id of a dataset, job, or anything made from it."
         ),
     ],
     connection: Connect = None,
@@ -61,7 +61,7 @@ def delete(
     resource_id: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="A table; or a dataset_, generation_, effect_ or segment_id."
+            metavar="NAME", help="A table; or the id of a dataset or of anything made from it."
         ),
     ],
     yes: Yes = False,

@@ -14,6 +14,7 @@ from simulacra.operations import (
     one_call,
     resources,
     segments,
+    sheets,
     uploads,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "one_call",
     "resources",
     "segments",
+    "sheets",
     "uploads",
 ]

@@ -25,12 +25,14 @@ from simulacra.effect import Effect
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Document, Generation, Job, Report
 from simulacra.segment import Segment
+from simulacra.sheet import Sheet
 
 KINDS: dict[str, tuple[str, type[Document]]] = {
     "ds-": ("datasets", Dataset),
     "gen-": ("generations", Generation),
     "eff-": ("effects", Effect),
     "seg-": ("segments", Segment),
+    "sht-": ("sheets", Sheet),
     "job-": ("jobs", Job),
 }
 """Prefix of an id -> collection and type of the resource."""
@@ -60,8 +62,8 @@ def report_page(resource_id: str) -> Steps[str]:
 
 
 def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
-    """Delete a dataset (ds-...), a generation (gen-...) or an estimate (eff-..., seg-...)."""
-    return delete_at(path_of(resource_id, ("ds-", "gen-", "eff-", "seg-")), timeout)
+    """Delete a dataset (ds-), a generation (gen-) or an estimate (eff-, seg-, sht-)."""
+    return delete_at(path_of(resource_id, ("ds-", "gen-", "eff-", "seg-", "sht-")), timeout)
 
 
 def get_one(path: str, kind: type[D]) -> Steps[D]:

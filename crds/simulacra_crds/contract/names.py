@@ -60,6 +60,11 @@ def segment_name(tenant: str, dataset: str, idempotency_key: str) -> str:
     return f"seg-{_digest(tenant, dataset, 'segments', idempotency_key)}"
 
 
+def sheet_name(tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of an AnswerSheet, which is its id in the REST API."""
+    return f"sht-{_digest(tenant, dataset, 'sheets', idempotency_key)}"
+
+
 def job_id(resource_name: str) -> str:
     """Return the REST id of a resource's job."""
     return f"job-{resource_name}"
@@ -68,7 +73,8 @@ def job_id(resource_name: str) -> str:
 def resource_of_job(job: str) -> str | None:
     """Return the resource name in a REST job id, None if it is no job id."""
     name = job.removeprefix("job-")
-    return name if name != job and name.startswith(("ds-", "gen-", "eff-", "seg-")) else None
+    prefixes = ("ds-", "gen-", "eff-", "seg-", "sht-")
+    return name if name != job and name.startswith(prefixes) else None
 
 
 def access_request_name(request_id: str) -> str:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from simulacra_crds.contract.generation_conditions import FieldError
+from simulacra_crds.kinds.answer_sheet import Levers, SheetSummary
 from simulacra_crds.kinds.base import (
     Artifact,
     ColumnName,
@@ -89,6 +90,9 @@ REPORT_PAGE = "report.html"
 GRAPH = "graph.json"
 ESTIMATE = "estimate.json"
 SEGMENTS = "segments.json"
+SHEET = "sheet.json"
+SHEET_PAGE = "sheet.html"
+SHEET_WORKBOOK = "sheet.xlsx"
 ATTAINMENT = "attainment.json"
 IDENTIFICATION = "identification.json"
 EVIDENCE = "evidence.json"
@@ -107,7 +111,14 @@ def part_name(shard: int) -> str:
 class KeyedRef(KubeModel):
     """A resource and its wrapped data key, to read and write its artifacts."""
 
-    kind: Literal["datasets", "models", "generationjobs", "effectestimates", "segmentestimates"]
+    kind: Literal[
+        "datasets",
+        "models",
+        "generationjobs",
+        "effectestimates",
+        "segmentestimates",
+        "answersheets",
+    ]
     uid: str = Field(max_length=64)
     wrapped_key: WrappedKey
 
@@ -126,7 +137,7 @@ class TaskSpec(KubeModel):
     shards: pods that share the work: parts of a generation, workers of a fit.
     """
 
-    task: Literal["prepare", "fit", "generate", "estimate", "boost"]
+    task: Literal["prepare", "fit", "generate", "estimate", "boost", "sheet"]
     tenant: Name
     resource: KeyedRef
     dataset: KeyedRef | None = None
@@ -254,6 +265,25 @@ class BoostRequest(KubeModel):
     questions: Questions
 
 
+class SheetRequest(KubeModel):
+    """Parameters of sheet.
+
+    Attributes:
+        levers: none for all learned columns that are neither background nor after the outcome.
+        before, after, dont_know: relative to every lever; a lever's own lists count first.
+        population, author, stated_at: as in EstimateRequest.
+    """
+
+    outcome: str
+    levers: Levers = Field(default_factory=list)
+    before: Columns = Field(default_factory=list)
+    after: Columns = Field(default_factory=list)
+    dont_know: Columns = Field(default_factory=list)
+    population: Population = "all"
+    author: str | None = Field(default=None, max_length=256)
+    stated_at: Timestamp | None = None
+
+
 class TaskResult(KubeModel):
     """Result of a pod, without customer data: the message names kinds and limits.
 
@@ -277,6 +307,7 @@ class TaskResult(KubeModel):
     worth: float | None = None
     estimate: Estimate | None = None
     segments: SegmentSummary | None = None
+    sheet: SheetSummary | None = None
 
 
 class Failure(KubeModel):

@@ -1,12 +1,13 @@
 """Writer of Excel workbooks (.xlsx, ECMA-376) from Arrow batches, row by row: typed cells in the
-sheet "Rows", and the sheet "Columns" with the labels of columns and codes.
+sheet "Rows", and the sheet "Columns" with the labels of columns and codes. `write_sheets` writes
+several small tables.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -66,7 +67,7 @@ class XlsxWriter:
         self._sheet = self._open_sheet(2)
         _write_rows(self._sheet, ([_text(cell) for cell in row] for row in _columns(self._schema)))
         self._close_sheet()
-        for name, content in _parts().items():
+        for name, content in _parts(_SHEETS).items():
             self._zip.writestr(name, _XML + content)
         self._zip.close()
 
@@ -78,6 +79,23 @@ class XlsxWriter:
     def _close_sheet(self) -> None:
         self._sheet.write(b"</sheetData></worksheet>")
         self._sheet.close()
+
+
+def write_sheets(sink: IO[bytes], tables: Mapping[str, pa.Table]) -> None:
+    """Write a workbook with one sheet for each table, under its name.
+
+    A column of nulls alone has empty cells.
+    """
+    with ZipFile(sink, "w", ZIP_DEFLATED) as book:
+        for number, table in enumerate(tables.values(), 1):
+            with book.open(f"xl/worksheets/sheet{number}.xml", "w") as sheet:
+                sheet.write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
+                _write_rows(sheet, [[_text(name) for name in table.column_names]])
+                columns = [_cells(column) for column in table.combine_chunks().columns]
+                _write_rows(sheet, zip(*columns, strict=True))
+                sheet.write(b"</sheetData></worksheet>")
+        for name, content in _parts(list(tables)).items():
+            book.writestr(name, _XML + content)
 
 
 def _write_rows(sheet: IO[bytes], rows: Iterable[Sequence[str]]) -> None:
@@ -136,18 +154,18 @@ def _columns(schema: pa.Schema) -> Iterable[list[str]]:
         yield [field.name, declared.label or "", "; ".join(values), "; ".join(missing)]
 
 
-def _parts() -> dict[str, str]:
-    """Return the parts of the package besides the sheets."""
-    numbers = range(1, len(_SHEETS) + 1)
+def _parts(names: Sequence[str]) -> dict[str, str]:
+    """Return the parts of the package besides the sheets of these names."""
+    numbers = range(1, len(names) + 1)
     sheets = [
-        f'<sheet name="{name}" sheetId="{i}" r:id="rId{i}"/>'
-        for i, name in zip(numbers, _SHEETS, strict=True)
+        f'<sheet name="{escape(name)}" sheetId="{i}" r:id="rId{i}"/>'
+        for i, name in zip(numbers, names, strict=True)
     ]
     links = [
         f'<Relationship Id="rId{i}" Type="{_LINKS}/worksheet" Target="worksheets/sheet{i}.xml"/>'
         for i in numbers
     ]
-    links.append(f'<Relationship Id="rId9" Type="{_LINKS}/styles" Target="styles.xml"/>')
+    links.append(f'<Relationship Id="rId99" Type="{_LINKS}/styles" Target="styles.xml"/>')
     kinds = [("workbook", "sheet.main"), ("styles", "styles")]
     kinds += [(f"worksheets/sheet{i}", "worksheet") for i in numbers]
     overrides = [

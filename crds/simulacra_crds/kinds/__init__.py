@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulacra_crds.kinds.access_request import AccessRequest
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import Resource
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -19,4 +20,5 @@ KINDS: tuple[type[Resource], ...] = (
     GenerationJob,
     EffectEstimate,
     SegmentEstimate,
+    AnswerSheet,
 )

@@ -84,6 +84,7 @@ MODELS = CUSTOM["Model"]
 GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
 SEGMENT_ESTIMATES = CUSTOM["SegmentEstimate"]
+ANSWER_SHEETS = CUSTOM["AnswerSheet"]
 
 
 CLOCK_TOLERANCE = timedelta(seconds=3)

@@ -26,6 +26,7 @@ from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.kinds import (
     access_request,
+    answer_sheet,
     dataset,
     effect_estimate,
     generation_job,
@@ -55,6 +56,7 @@ RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     "GenerationJob": generation_job.reconcile,
     "EffectEstimate": effect_estimate.reconcile,
     "SegmentEstimate": segment_estimate.reconcile,
+    "AnswerSheet": answer_sheet.reconcile,
 }
 _Seen = Observed | TenantObserved | AccessObserved
 WORKERS = 24

@@ -14,6 +14,7 @@ from typing import Any
 import kopf
 
 from simulacra_crds.kinds.access_request import AccessRequest
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import FINALIZER, GROUP, LABEL_KIND, VERSION, Resource
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -34,6 +35,7 @@ GUARDED: tuple[type[Resource], ...] = (
     GenerationJob,
     EffectEstimate,
     SegmentEstimate,
+    AnswerSheet,
 )
 """Kinds with bytes: kopf keeps our finalizer until the controller has erased them."""
 

@@ -41,6 +41,7 @@ TASKS = {
     "GenerationJob": "generate",
     "EffectEstimate": "estimate",
     "SegmentEstimate": "boost",
+    "AnswerSheet": "sheet",
 }
 """The task of each kind, which is part of its Job's name."""
 

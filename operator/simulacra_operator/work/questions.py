@@ -17,7 +17,7 @@ _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
 
 
 def question(
-    request: Callable[[Observed], KubeModel], figures: Literal["estimate", "segments"]
+    request: Callable[[Observed], KubeModel], figures: Literal["estimate", "segments", "sheet"]
 ) -> WorkKind:
     """Return the kind of a question.
 

@@ -70,22 +70,26 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """Effect, standard error, 95 % Wald interval, rows, and share of supported rows."""
+    """Effect, standard error, 95 % Wald interval, rows, and share of supported rows.
+
+    critical: half-width in standard errors; larger where several intervals hold together.
+    """
 
     effect: float
     error: float
     rows: int
     support: float
+    critical: float = Z95
 
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval."""
-        return self.effect - Z95 * self.error
+        return self.effect - self.critical * self.error
 
     @property
     def high(self) -> float:
         """Upper end of the 95 % interval."""
-        return self.effect + Z95 * self.error
+        return self.effect + self.critical * self.error
 
 
 @dataclass(frozen=True)

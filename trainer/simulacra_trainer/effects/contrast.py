@@ -93,7 +93,7 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
             equal value and baseline; the pointer names the field of the request.
     """
     treatment = _learned(schema, request.treatment, "/treatment")
-    column, level = _read_outcome(schema, request.outcome)
+    column, level = read_outcome(schema, request.outcome)
     name = column.name
     if name == treatment.name:
         raise _invalid("/outcome", "The outcome is the treatment column.", "Name another column.")
@@ -150,7 +150,7 @@ def window_reach(distance: Floats) -> float:
     return float(np.sort(np.abs(distance))[size - 1]) if size else 0.0
 
 
-def _read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
+def read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
     """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL."""
     name, level = text, None
     if schema.find(text) is None:

@@ -57,16 +57,16 @@ def estimate_effect(
         raise InputError(Reason.REQUEST_INVALID, message, detail)
     places = read_places(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
     found = find(estimator, places, graph)
-    result = _result(estimator, places, found)
+    result = result_of(estimator, places, found)
     segments = _segments(estimator, found)
     result.segments = segments.effects
     result.unshown_segments = segments.unshown
-    result.warnings = [*_warnings(estimator, places, found, graph)]
+    result.warnings = [*warnings_of(estimator, places, found, graph)]
     return result
 
 
-def _result(estimator: Estimator, places: Places, found: Findings) -> EffectResult:
-    """Return the answer without segments and warnings."""
+def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectResult:
+    """Return the answer to a question, without segments and warnings."""
     request, contrast = estimator.request, estimator.contrast
     evidence = Evidence(
         treatment=request.treatment,
@@ -144,9 +144,10 @@ def _naive(contrast: Contrast) -> float | None:
     return value - baseline
 
 
-def _warnings(
+def warnings_of(
     estimator: Estimator, places: Places, found: Findings, graph: CausalGraph
 ) -> Iterator[str]:
+    """Yield the limits of an answer, in plain words."""
     request = estimator.request
     if len(places.unknown) > MAX_OPEN:
         yield (

@@ -56,17 +56,22 @@ class Estimator:
         """Return the effect with its interval."""
         return summarize(self.runs(columns))
 
-    def rough_effect(self, columns: list[str]) -> Interval:
-        """Return the effect from one cross-fit with two folds, for checks that repeat it."""
-        return summarize(self._cross_fits(columns, 1, 2))
+    def rough_effect(self, columns: list[str], bases: Bases) -> Interval:
+        """Return the effect from one cross-fit with two folds, for checks that repeat it.
 
-    def _cross_fits(self, columns: list[str], count: int, folds: int) -> list[Scores]:
+        bases: of the nuisance models, chosen at the first repetition.
+        """
+        return summarize(self._cross_fits(columns, 1, 2, bases))
+
+    def _cross_fits(
+        self, columns: list[str], count: int, folds: int, bases: Bases | None = None
+    ) -> list[Scores]:
         # The same set gives the same numbers in whatever order its columns were named.
         columns = [name for name in self.table.column_names if name in columns]
         features = self.features(columns)
         dosed = self._dosed(columns) if self.method == "aipw-window" else None
         population = self.request.population
-        bases: Bases = {}
+        bases = {} if bases is None else bases
         return [
             aipw_scores(self.contrast, features, dosed, population, self.seed + run, bases, folds)
             for run in range(count)

@@ -14,6 +14,7 @@ from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
 from simulacra_trainer.effects.aipw import Interval, Scores, summarize
 from simulacra_trainer.effects.checks import Checked
 from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
@@ -54,16 +55,39 @@ class Findings:
         return next((one.check.detail for one in self.checked if one.forbids), None)
 
 
+@dataclass(frozen=True)
+class Tried:
+    """Effects under each open set, before any check.
+
+    Attributes:
+        missing: why there is no answer; None if there is one. Then nothing was found.
+        found: each set with its cross-fits and interval, the main one first.
+        reversing: sets in which the outcome causes the treatment.
+        effective_rows, effective_share: as in Findings.
+    """
+
+    missing: str | None = None
+    found: list[tuple[AdjustmentSet, list[Scores], Interval]] = field(default_factory=list)
+    reversing: list[AdjustmentSet] = field(default_factory=list)
+    effective_rows: float = 0.0
+    effective_share: float = 0.0
+
+
 def find(estimator: Estimator, places: Places, graph: CausalGraph) -> Findings:
     """Return the findings of a contrast; only why there is no answer if an arm is too thin."""
+    return check(estimator, places, graph, try_sets(estimator, places, graph))
+
+
+def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
+    """Return the effect under each adjustment set that the statements leave open."""
     contrast, request = estimator.contrast, estimator.request
     treatment, outcome = request.treatment, contrast.outcome_column
     if not estimator.in_range:
         name = request.value if not contrast.value.in_range else request.baseline
-        return Findings(missing=f"'{name}' lies outside the observed values of {treatment}.")
+        return Tried(missing=f"'{name}' lies outside the observed values of {treatment}.")
     if estimator.smallest_arm < MIN_ARM:
         sizes = [int(arm.rows.sum()) for arm in (contrast.value, contrast.baseline)]
-        return Findings(missing=_too_few(request, sizes), effective_rows=float(min(sizes)))
+        return Tried(missing=_too_few(request, sizes), effective_rows=float(min(sizes)))
     linear = LinearEffects(
         estimator.table, estimator.schema, contrast, places.before, places.unknown
     )
@@ -76,31 +100,42 @@ def find(estimator: Estimator, places: Places, graph: CausalGraph) -> Findings:
     rows = float(effective.min())
     if rows < MIN_EFFECTIVE:
         missing = _too_few(request, [int(k) for k in effective])
-        return Findings(missing=missing, effective_rows=rows, effective_share=share)
-    others = [(s, [] if s.reverses else estimator.runs(s.columns)) for s in sets[1:]]
-    found = [(s, r, summarize(r)) for s, r in [(sets[0], runs), *others] if r]
-    n = contrast.rows.size
-    effects = [_described(s, r, interval) for s, r, interval in found]
-    effects += [_reversed(s, n) for s in sets if s.reverses]
-    main = found[0][2]
-    learned = [interval for s, _, interval in found if s.learned]
+        return Tried(missing=missing, effective_rows=rows, effective_share=share)
+    others = [(s, estimator.runs(s.columns)) for s in sets[1:] if not s.reverses]
+    return Tried(
+        found=[(s, r, summarize(r)) for s, r in [(sets[0], runs), *others]],
+        reversing=[s for s in sets if s.reverses],
+        effective_rows=rows,
+        effective_share=share,
+    )
+
+
+def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried) -> Findings:
+    """Return what was tried with its checks and sensitivity."""
+    rows, share = tried.effective_rows, tried.effective_share
+    if tried.missing is not None:
+        return Findings(missing=tried.missing, effective_rows=rows, effective_share=share)
+    contrast, request = estimator.contrast, estimator.request
+    columns, runs, main = tried.found[0][0].columns, tried.found[0][1], tried.found[0][2]
+    effects = [_described(s, r, interval) for s, r, interval in tried.found]
+    effects += [_reversed(s, contrast.rows.size) for s in tried.reversing]
+    learned = [interval for s, _, interval in tried.found if s.learned]
+    is_apart = graph.is_apart(request.treatment, contrast.outcome_column)
     checked = [
-        checks.overlap(contrast, estimator.features(sets[0].columns), runs[0]),
-        checks.self_contradiction(
-            graph.is_apart(treatment, outcome), places.order == "stated", learned
-        ),
-        *_controls(estimator, sets[0].columns, main),
+        checks.overlap(contrast, estimator.features(columns), runs[0]),
+        checks.self_contradiction(is_apart, places.order == "stated", learned),
+        *_controls(estimator, columns, main),
     ]
     claims = all(e.low > 0 for e in effects) or all(e.high < 0 for e in effects)
     shifts: list[tuple[str, float]] = []
     if claims:
-        checked.append(checks.placebo(_placebos(estimator, sets[0].columns), main))
-        shifts = list(_shifts(estimator, sets[0].columns))
+        checked.append(checks.placebo(_placebos(estimator, columns), main))
+        shifts = list(_shifts(estimator, columns))
     else:
         checked.append(checks.placebo([], main))
     return Findings(
         effects=effects,
-        runs=[r for _, r, _ in found],
+        runs=[r for _, r, _ in tried.found],
         effective_rows=rows,
         effective_share=share,
         checked=checked,
@@ -163,11 +198,12 @@ def _controls(estimator: Estimator, columns: list[str], main: Interval) -> Itera
 def _placebos(estimator: Estimator, columns: list[str]) -> list[Interval]:
     """Return the effects of permuted treatments on a sample of the rows."""
     found = []
+    bases: Bases = {}
     for k in range(PLACEBOS):
         dealt = estimator.sample(PLACEBO_ROWS, estimator.seed + k, permuted=True)
         if dealt.smallest_arm < PLACEBO_ARM:
             return []
-        found.append(dealt.rough_effect(columns))
+        found.append(dealt.rough_effect(columns, bases))
     return found
 
 
@@ -179,7 +215,9 @@ def _shifts(estimator: Estimator, columns: list[str]) -> Iterator[tuple[str, flo
     if few.smallest_arm < MIN_ARM:
         return
     strongest = LinearEffects(few.table, few.schema, few.contrast, [], columns).open[:YARDSTICKS]
-    whole = few.rough_effect(columns).effect
+    # With one choice of nuisance models the difference is that of the columns alone.
+    bases: Bases = {}
+    whole = few.rough_effect(columns, bases).effect
     for name in strongest:
         left = [other for other in columns if other != name]
-        yield name, few.rough_effect(left).effect - whole
+        yield name, few.rough_effect(left, bases).effect - whole

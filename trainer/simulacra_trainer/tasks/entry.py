@@ -42,7 +42,7 @@ from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.fit import fit
 from simulacra_trainer.tasks.object_source import SourceUnavailable
 from simulacra_trainer.tasks.prepare import prepare
-from simulacra_trainer.tasks.use_model import boost, estimate, generate
+from simulacra_trainer.tasks.use_model import boost, estimate, generate, sheet
 from simulacra_trainer.workers import PeerLost
 
 TASKS: dict[str, Callable[[TaskContext], TaskResult | None]] = {
@@ -51,6 +51,7 @@ TASKS: dict[str, Callable[[TaskContext], TaskResult | None]] = {
     "generate": generate,
     "estimate": estimate,
     "boost": boost,
+    "sheet": sheet,
 }
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 128 + signal.SIGTERM

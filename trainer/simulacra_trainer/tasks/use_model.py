@@ -1,4 +1,4 @@
-"""The tasks that use a fitted model: generate, estimate and boost."""
+"""The tasks that use a fitted model: generate, estimate, boost and sheet."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from simulacra_crds.contract.tasks import (
     REPORT_PAGE,
     REQUEST,
     SEGMENTS,
+    SHEET,
+    SHEET_PAGE,
+    SHEET_WORKBOOK,
     BoostRequest,
     EstimateRequest,
     GenerateRequest,
+    SheetRequest,
     TaskResult,
     part_name,
 )
@@ -37,6 +41,9 @@ from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
 from simulacra_trainer.segments.estimate import certify_segments
+from simulacra_trainer.sheet.estimate import answer_sheet
+from simulacra_trainer.sheet.page import render_sheet
+from simulacra_trainer.sheet.workbook import write_workbook
 from simulacra_trainer.tasks.context import TaskContext
 
 STEPS = {"loading": 1.0, "planning": 2.0, "generating": 7.0}
@@ -106,6 +113,21 @@ def boost(context: TaskContext) -> TaskResult:
     stored = context.own.store_model(SEGMENTS, result)
     return TaskResult(
         outcome="Succeeded", reason="Estimated", artefacts=[stored], segments=result.summary
+    )
+
+
+def sheet(context: TaskContext) -> TaskResult:
+    """Compare all levers of an outcome; store the answer sheet, its page and its workbook."""
+    own = context.own
+    request = own.load(REQUEST, SheetRequest)
+    result = answer_sheet(context.load_model(), request, seed=0)
+    stored = [
+        own.store(SHEET, result.model_dump_json(by_alias=True).encode()),
+        own.store(SHEET_PAGE, render_sheet(result).encode()),
+        own.store(SHEET_WORKBOOK, write_workbook(result)),
+    ]
+    return TaskResult(
+        outcome="Succeeded", reason="Estimated", artefacts=stored, sheet=result.summary
     )
 
 

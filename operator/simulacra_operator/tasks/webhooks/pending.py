@@ -29,6 +29,7 @@ _IDS = {
     "GenerationJob": "generation_id",
     "EffectEstimate": "effect_id",
     "SegmentEstimate": "segment_id",
+    "AnswerSheet": "sheet_id",
 }
 
 

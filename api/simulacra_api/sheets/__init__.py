@@ -1,0 +1,1 @@
+"""Answer sheets: one outcome, all levers ranked, with simultaneous intervals."""

@@ -1,0 +1,90 @@
+"""An answer sheet as the service answers: what may be claimed first, then the levers."""
+
+from __future__ import annotations
+
+from html import escape
+
+from simulacra.models import Document, Json, html_table
+
+_HEADS = ("rank", "lever", "effect", "low", "high", "verdict", "precision")
+
+
+class Sheet(Document):
+    """All levers of one outcome, ranked where the verdict allows it. `print(sheet)` shows them."""
+
+    sheet_id: str
+    dataset_id: str
+    job_id: str
+    status: str
+    outcome: str
+    asked: list[Json] | None
+    before: list[str] | None
+    after: list[str] | None
+    dont_know: list[str] | None
+    population: str | None
+    text: str | None
+    """What is ranked and what is not; show it before any figure."""
+    levers: list[Json] | None
+    left_out: list[Json] | None
+    critical: float | None
+    intervals: int | None
+    rows: int | None
+    missing: list[Json] | None
+    seed: int | None
+    version: str | None
+    model_sha256: str | None
+    created_at: str | None
+    expires_at: str | None
+    error: Json | None
+
+    def __str__(self) -> str:
+        """Return what is ranked, then each lever with its verdict in words."""
+        if self.status != "ready":
+            failed = (self.error or {}).get("detail")
+            return "\n".join(filter(None, [f"{self.sheet_id}: {self.status}", failed]))
+        lines = [str(self.text)]
+        for one in self.levers or []:
+            place = "-" if one.get("rank") is None else f"{one['rank']}."
+            lines += ["", f"{place} {_contrast(one)}", f"   {one['verdict']['text']}"]
+            figures = _figures(one)
+            if figures:
+                lines.append(f"   {figures}")
+            if one.get("unranked"):
+                lines.append(f"   {str(one['unranked']).capitalize()}.")
+        lines += [_left(one) for one in self.left_out or []]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the same as HTML."""
+        if self.status != "ready":
+            return super()._repr_html_()
+        rows = ([_cell(cell) for cell in _row(one)] for one in self.levers or [])
+        return f"<p>{escape(str(self.text))}</p>{html_table(_HEADS, rows)}"
+
+
+def _contrast(one: Json) -> str:
+    return f"{one['treatment']}: {one['value']}, not {one['baseline']}"
+
+
+def _figures(one: Json) -> str:
+    found, span = one.get("ace"), one.get("union")
+    if found is None or span is None:
+        return ""
+    interval = f"{span['low']:.3g} to {span['high']:.3g}"
+    return f"Effect {found['effect']:.3g} ({interval}), {one['precision']}."
+
+
+def _row(one: Json) -> list[object]:
+    figures, span = one.get("ace") or {}, one.get("union") or {}
+    ends = [figures.get("effect"), span.get("low"), span.get("high")]
+    return [one.get("rank"), _contrast(one), *ends, one["verdict"]["kind"], one["precision"]]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _left(one: Json) -> str:
+    return f"No lever: {one['column']}. {one['reason']}"

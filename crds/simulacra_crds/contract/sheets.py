@@ -1,0 +1,194 @@
+"""Answer sheet: effects of many levers on one outcome, ranked, with simultaneous intervals.
+
+All of it names columns and levels, so it is stored encrypted (artifacts sheet.json, sheet.html and
+sheet.xlsx). Only the counts of `SheetResult.summary` go to a status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from simulacra_crds.contract.answers import EffectResult, Span
+from simulacra_crds.contract.effect_statements import check_statements, unknown_column
+from simulacra_crds.contract.generation_conditions import (
+    FieldError,
+    check_interventions,
+    pointer,
+    several_answers,
+)
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.kinds.answer_sheet import SheetLever, SheetSummary
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.kinds.effect_estimate import Population
+
+LISTS = ("before", "after", "dont_know")
+STATED = "The column is a lever. Remove it here, or from levers: say at the lever what comes first."
+
+
+class CurvePoint(KubeModel):
+    """E[outcome | do(lever = at)] with its interval; None where too few rows are near `at`."""
+
+    at: float
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    effective_rows: float
+
+
+class Elasticity(KubeModel):
+    """Percent by which the mean changes if the lever changes by one percent, between two points."""
+
+    start: float
+    end: float
+    elasticity: float
+    low: float
+    high: float
+
+
+class Curve(KubeModel):
+    """Dose or price curve of a lever that is a number.
+
+    Attributes:
+        points: in the order of the lever's values; the band holds for all of them together, and
+            for the elasticities.
+        elasticities: between neighbors with positive values and means; empty for other levers.
+        missing: why there is no curve; None if there is one.
+    """
+
+    points: list[CurvePoint] = Field(default_factory=list)
+    elasticities: list[Elasticity] = Field(default_factory=list)
+    missing: str | None = None
+
+
+class PropensityCounts(KubeModel):
+    """Rows of each arm by their probability of the value, in ten equal classes from 0 to 1."""
+
+    value: list[int]
+    baseline: list[int]
+
+
+class LeverAnswer(KubeModel):
+    """The answer about one contrast of one lever.
+
+    Attributes:
+        rank: place among the assumed effects whose interval excludes 0; None for all others, which
+            must not be read as a ranking of causes.
+        unranked: why it has no rank; None if it has one.
+        near: the interval's end nearer to 0, by which levers are ranked; 0 if it contains 0.
+        alone: interval that holds for this lever alone; `answer.union` holds together with those
+            of all levers.
+        answer: verdict, effects, checks and sensitivity as for an effect estimate.
+        propensities: None without an answer.
+        curve: of a lever that is a number; None for others.
+    """
+
+    rank: int | None = None
+    unranked: str | None = None
+    near: float = 0.0
+    alone: Span | None = None
+    answer: EffectResult
+    propensities: PropensityCounts | None = None
+    curve: Curve | None = None
+
+
+class LeftOut(KubeModel):
+    """A column that is no lever of this sheet, and why."""
+
+    column: str
+    reason: str
+
+
+class MissingShare(KubeModel):
+    """Share (0..1) of the table's rows in which a column that the sheet uses is missing."""
+
+    column: str
+    share: float
+
+
+class SheetResult(KubeModel):
+    """Artifact: the answer sheet.
+
+    Attributes:
+        text: what is ranked and what is not, to be shown before any figure.
+        critical: half-width of the simultaneous intervals in standard errors (1.96 for one alone).
+        intervals: number of intervals that hold together: contrasts times adjustment sets.
+        levers: ranked ones first, then by verdict and nearer end.
+        left_out: learned columns that are no levers, if the sheet was asked for all.
+        rows: of the table used.
+        seed, version, model_sha256: what the figures depend on: seed of folds and samples, release
+            of the engine, digest of the model's schema, graph and clean table.
+    """
+
+    outcome: str
+    outcome_level: str | None = None
+    population: Population = "all"
+    text: str
+    critical: float
+    intervals: int
+    levers: list[LeverAnswer]
+    left_out: list[LeftOut] = Field(default_factory=list)
+    rows: int
+    missing: list[MissingShare] = Field(default_factory=list)
+    seed: int
+    version: str
+    model_sha256: str
+    summary: SheetSummary
+
+
+def check_sheet(
+    outcome: str,
+    levers: Sequence[SheetLever],
+    lists: dict[str, list[str]],
+    schema: TableSchema,
+) -> list[FieldError]:
+    """Check levers and lists of a sheet; return one entry for each wrong field.
+
+    Args:
+        outcome: its column, which is checked elsewhere.
+        levers: as asked for; none for all.
+        lists: before, after and dont_know.
+        schema: of the dataset.
+    """
+    errors = check_statements(lists, "", outcome, schema)
+    named = {lever.column for lever in levers}
+    for field in ("before", "after"):
+        for at, column in enumerate(lists[field]):
+            if column in named:
+                errors.append(FieldError(pointer=pointer(field, at), detail=STATED))
+    for at, lever in enumerate(levers):
+        errors += _lever_errors(at, lever, outcome, schema)
+    return errors
+
+
+def _lever_errors(
+    at: int, lever: SheetLever, outcome: str, schema: TableSchema
+) -> Iterator[FieldError]:
+    column = schema.find(lever.column)
+    where = pointer("levers", at, "column")
+    if column is None:
+        detail = unknown_column(lever.column, [known.name for known in schema.columns])
+        yield FieldError(pointer=where, detail=detail)
+        return
+    if column.kind == "multi":
+        yield FieldError(pointer=where, detail=several_answers(column))
+        return
+    if not column.learned or column.kind == "datetime" or column.name == outcome:
+        detail = "A lever must be a learned number or category, other than the outcome."
+        yield FieldError(pointer=where, detail=detail)
+        return
+    if (lever.value is None) != (lever.baseline is None):
+        detail = "Give both value and baseline, or neither."
+        yield FieldError(pointer=pointer("levers", at, "value"), detail=detail)
+    elif lever.value is not None and lever.baseline is not None:
+        if lever.value.value == lever.baseline.value:
+            detail = "The baseline must differ from the value."
+            yield FieldError(pointer=pointer("levers", at, "baseline"), detail=detail)
+        for field in ("value", "baseline"):
+            given = getattr(lever, field).value
+            for wrong in check_interventions({lever.column: given}, schema):
+                yield FieldError(pointer=pointer("levers", at, field), detail=wrong.detail)
+    own = {"before": lever.before, "after": lever.after}
+    for wrong in check_statements(own, lever.column, outcome, schema):
+        yield FieldError(pointer=f"/levers/{at}{wrong.pointer}", detail=wrong.detail)

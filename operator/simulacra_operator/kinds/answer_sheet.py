@@ -1,0 +1,34 @@
+"""AnswerSheet: once its Model is Ready, a `sheet` Job compares all levers of an outcome."""
+
+from __future__ import annotations
+
+from simulacra_crds.contract.tasks import SheetRequest
+from simulacra_crds.kinds.answer_sheet import AnswerSheetSpec
+from simulacra_crds.kinds.base import KubeModel
+from simulacra_operator.work import lifecycle
+from simulacra_operator.work.actions import Action
+from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.questions import question
+
+
+def reconcile(seen: Observed) -> list[Action]:
+    """Return the next actions for an AnswerSheet."""
+    return lifecycle.reconcile(ANSWER_SHEET, seen)
+
+
+def _request(seen: Observed) -> KubeModel:
+    spec: AnswerSheetSpec = seen.resource.spec
+    return SheetRequest(
+        outcome=spec.outcome,
+        levers=spec.levers,
+        before=spec.before,
+        after=spec.after,
+        dont_know=spec.dont_know,
+        population=spec.population,
+        author=spec.stated_by,
+        stated_at=seen.resource.meta.creation_timestamp,
+    )
+
+
+ANSWER_SHEET = question(_request, "sheet")
+"""Answer sheets."""

@@ -1,0 +1,29 @@
+"""AnswerSheets: what the pod is asked, and what of its answer reaches the status."""
+
+from __future__ import annotations
+
+from effect_results import sheet_result
+from operator_facts import SECRET, observed, resource
+from simulacra_crds.contract.tasks import SheetRequest, TaskResult
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
+from simulacra_operator.kinds.answer_sheet import ANSWER_SHEET
+
+
+def test_pod_is_asked_for_levers_and_statements() -> None:
+    request = ANSWER_SHEET.request(observed(resource("AnswerSheet", "sht-1")))
+    assert isinstance(request, SheetRequest)
+    lever = request.levers[0]
+    assert lever.value is not None
+    assert (lever.column, lever.value.value) == (SECRET, SECRET)
+    assert (request.before, request.author, request.population) == ([SECRET], SECRET, "all")
+    assert request.stated_at is not None
+
+
+def test_status_gets_the_number_of_verdicts_without_names() -> None:
+    summary = sheet_result().summary
+    result = TaskResult(outcome="Succeeded", reason="Estimated", sheet=summary)
+    _, status = ANSWER_SHEET.done([result])
+    body = resource("AnswerSheet", "sht-1", None, {"sheet": status["sheet"].to_wire()})
+    assert AnswerSheet.model_validate(body).status.sheet == summary
+    columns = {column.name: column.json_path for column in AnswerSheet.PRINTER_COLUMNS}
+    assert columns["Ranked"] == ".status.sheet.ranked"

@@ -1,0 +1,223 @@
+"""Answer sheets: levers, joint intervals, what is ranked, curves with gaps, the files."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+from xml.dom import minidom
+
+import numpy as np
+import openpyxl
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_crds.contract.sheets import Curve, SheetResult
+from simulacra_crds.contract.tasks import SheetRequest
+from simulacra_crds.kinds.model import Knowledge
+from simulacra_trainer.evidence import Z95
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.sheet.curves import FEW_VALUES, NOT_ASSUMED
+from simulacra_trainer.sheet.estimate import answer_sheet
+from simulacra_trainer.sheet.levers import BACKGROUND, SAID_AFTER, SAID_BEFORE, read_levers
+from simulacra_trainer.sheet.page import render_sheet
+from simulacra_trainer.sheet.simultaneous import critical_value, on_table
+from simulacra_trainer.sheet.workbook import write_workbook
+from simulacra_trainer.table.errors import InputError
+
+NAMES = ["z", "age", "ad", "dose", "plan", "y", "late"]
+
+
+def _level(values: np.ndarray, *names: str) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(values.astype(np.int32)), pa.array(names))
+
+
+def _table(n: int = 1_000) -> pa.Table:
+    """`ad` adds 1 and a unit of `dose` adds 0.5 to y; `plan` adds nothing; z confounds all."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=n)
+    ad = rng.random(n) < 1 / (1 + np.exp(-z))
+    dose = np.round(rng.choice([1.0, 1.5, 2.0, 5.0, 6.0], n) + 0.2 * rng.random(n), 2)
+    plan = rng.integers(0, 3, n)
+    y = 3.0 + ad + 0.5 * dose + z + rng.normal(size=n)
+    return pa.table(
+        {
+            "z": z,
+            "age": rng.integers(18, 90, n).astype(np.float64),
+            "ad": _level(ad, "false", "true"),
+            "dose": dose,
+            "plan": _level(plan, "basic", "plus", "pro"),
+            "y": y,
+            "late": y + rng.normal(size=n),
+        }
+    )
+
+
+TABLE = _table()
+KINDS = {"ad": "boolean", "plan": "categorical", "age": "integer"}
+
+
+def _schema() -> TableSchema:
+    columns = [
+        ColumnSchema(
+            name=name,
+            kind=KINDS.get(name, "numeric"),
+            storage="x",
+            minimum=18.0 if name == "age" else None,
+            maximum=89.0 if name == "age" else None,
+            levels=[LevelSchema(value=v, share=0.3) for v in TABLE[name].unique().to_pylist()]
+            if name in ("ad", "plan")
+            else [],
+        )
+        for name in NAMES
+    ]
+    return TableSchema(rows=TABLE.num_rows, columns=columns)
+
+
+GRAPH = CausalGraph(
+    order=NAMES,
+    parent_lists={name: [] for name in NAMES}
+    | {"ad": ["z"], "y": ["z", "ad", "dose"], "late": ["y"]},
+)
+TRAINED: Any = SimpleNamespace(table=TABLE, schema=_schema(), graph=GRAPH)
+OTHERS = {"ad": ["dose", "plan"], "dose": ["ad", "plan"], "plan": ["ad", "dose"]}
+STATED: dict[str, Any] = {"before": ["z", "age"], "after": ["y", "late"]}
+LEVERS = [{"column": name, "after": others} for name, others in OTHERS.items()]
+
+
+def _ask(**question: Any) -> SheetResult:
+    return answer_sheet(TRAINED, SheetRequest(outcome="y", **question), seed=0)
+
+
+@pytest.fixture(scope="module")
+def sheet() -> SheetResult:
+    return _ask(**STATED, levers=LEVERS)
+
+
+def test_stated_effects_are_ranked_and_joint_intervals_cover_the_truth(sheet: SheetResult) -> None:
+    found = {f"{one.answer.treatment} {one.answer.value}": one for one in sheet.levers}
+    dose = found[next(name for name in found if name.startswith("dose"))].answer
+    truths = {"ad true": 1.0, "plan plus": 0.0, "plan pro": 0.0}
+    truths[f"dose {dose.value}"] = 0.5 * (float(dose.value) - float(dose.baseline))
+    assert set(truths) >= {name for name in found if not name.startswith("plan")}
+    for name, one in found.items():
+        assert one.answer.verdict.kind == "assumed"
+        assert one.answer.union is not None
+        assert one.alone is not None
+        if name in truths:
+            assert one.answer.union.low <= truths[name] <= one.answer.union.high
+        assert one.answer.union.low < one.alone.low < one.alone.high < one.answer.union.high
+        assert f"[{one.answer.union.low:.3g}," in one.answer.verdict.text or one.rank is None
+    assert [one.rank for one in sheet.levers] == [1, 2, None, None]
+    assert [one.answer.treatment for one in sheet.levers[:2]] == ["dose", "ad"]
+    assert sheet.levers[0].near > sheet.levers[1].near > 0
+    assert "contains 0" in str(sheet.levers[2].unranked)
+    assert Z95 < sheet.critical < 2.6
+    assert (sheet.summary.levers, sheet.summary.ranked, sheet.summary.assumed) == (4, 2, 4)
+
+
+def test_curve_has_gaps_where_there_are_no_rows(sheet: SheetResult) -> None:
+    curve = next(one.curve for one in sheet.levers if one.answer.treatment == "dose")
+    assert curve is not None
+    gaps = [point.at for point in curve.points if point.mean is None]
+    known = [point for point in curve.points if point.mean is not None]
+    assert gaps
+    assert all(2.3 < at < 5.0 for at in gaps)
+    for point in known:
+        assert point.low is not None
+        assert point.high is not None
+        # E[y | do(dose)] = 3 + P(ad) + dose / 2
+        assert point.low <= 3.5 + 0.5 * point.at <= point.high
+    assert all(one.elasticity > 0 for one in curve.elasticities)
+    assert not any(one.start < gap < one.end for one in curve.elasticities for gap in gaps)
+    assert all(one.curve is None for one in sheet.levers if one.answer.treatment == "plan")
+
+
+def test_nothing_is_ranked_while_the_order_is_open() -> None:
+    found = _ask(before=["z", "ad", "plan"], levers=[{"column": "dose"}])
+    assert all(one.rank is None for one in found.levers)
+    assert {one.answer.verdict.kind for one in found.levers} <= {"open", "suggested"}
+    assert found.levers[0].answer.alternatives
+    assert found.text.startswith("No lever is ranked")
+    assert "no order of causes" in found.text
+    asks = [one.answer.verdict.asks for one in found.levers]
+    assert all(asks)
+    assert found.levers[0].curve == Curve(missing=NOT_ASSUMED)
+    page = render_sheet(found)
+    assert "No lever is ranked" in page
+    assert "not ranked" in page
+
+
+def test_all_levers_leave_out_background_and_what_came_after() -> None:
+    request = SheetRequest(outcome="y", before=["z"], after=["y", "late", "dose"])
+    found = read_levers(TABLE, _schema(), GRAPH, request, "y")
+    assert (found.asked[0].value, found.asked[0].baseline) == ("true", "false")
+    assert {one.treatment for one in found.asked} == {"ad", "plan"}
+    assert found.asked[1].before == ["z"]
+    reasons = {one.column: one.reason for one in found.left_out}
+    assert reasons == {"z": SAID_BEFORE, "age": BACKGROUND, "dose": SAID_AFTER, "late": SAID_AFTER}
+
+
+def test_outcome_known_to_come_first_leaves_no_lever() -> None:
+    graph = GRAPH.model_copy(update={"knowledge": Knowledge(tiers=[["y"], ["ad", "dose", "plan"]])})
+    trained: Any = SimpleNamespace(table=TABLE, schema=_schema(), graph=graph)
+    request = SheetRequest(outcome="y", before=["z", "age"], after=["late"])
+    with pytest.raises(InputError, match="No column is left"):
+        answer_sheet(trained, request, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"levers": [{"column": "none"}]}, "/levers/0/column"),
+        ({"levers": [{"column": "y"}]}, "/levers/0/column"),
+        ({"levers": [{"column": "ad"}], "before": ["ad"]}, "/before/0"),
+        ({"levers": [{"column": "ad", "before": ["z"], "after": ["z"]}]}, "/levers/0/after/0"),
+        ({"before": ["y"]}, "/before/0"),
+    ],
+)
+def test_wrong_levers_and_lists_are_named(change: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _ask(**change)
+    assert caught.value.pointer == pointer
+
+
+def test_critical_value_lies_between_one_interval_and_bonferroni() -> None:
+    rng = np.random.default_rng(0)
+    apart = list(rng.normal(size=(12, 3_000)))
+    assert critical_value(apart[:1], 0) == Z95
+    assert critical_value([apart[0], apart[0] * 3], 0) == pytest.approx(Z95, abs=0.03)
+    assert critical_value(apart, 0) == pytest.approx(2.86, abs=0.05)
+
+
+def test_influences_of_a_person_are_summed() -> None:
+    values, rows = np.array([1.0, 2.0, 4.0]), np.array([0, 2, 3])
+    assert on_table(values, rows, None, 5).tolist() == [1.0, 0.0, 2.0, 4.0, 0.0]
+    persons = np.array([0, 0, 1, 1, 2])
+    assert on_table(values, rows, persons, 5).tolist() == [1.0, 6.0, 0.0]
+
+
+def test_page_and_workbook_hold_what_the_answers_rest_on(sheet: SheetResult) -> None:
+    page = render_sheet(sheet)
+    minidom.parseString(page.partition("\n")[2])
+    assert "<script" not in page
+    for one in sheet.levers:
+        assert one.answer.verdict.text in page
+    for text in ("no rows here", "Who stated what", sheet.model_sha256, "@media print"):
+        assert text in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    book = openpyxl.load_workbook(io.BytesIO(write_workbook(sheet)))
+    assert book.sheetnames[:2] == ["Ranking", "Adjustment sets"]
+    rows = [*book["Ranking"].values]
+    assert [row[0] for row in rows[1:]] == [1, 2, None, None]
+    assert rows[1][3] == sheet.levers[0].answer.verdict.text
+
+
+def test_two_values_make_no_curve() -> None:
+    table = TABLE.set_column(3, "dose", pa.array((TABLE["dose"].to_numpy() > 3).astype(np.float64)))
+    trained: Any = SimpleNamespace(table=table, schema=_schema(), graph=GRAPH)
+    request = SheetRequest(outcome="y", **STATED, levers=[LEVERS[1]])
+    (one,) = answer_sheet(trained, request, seed=0).levers
+    assert (one.answer.value, one.answer.baseline) == (1.0, 0.0)
+    assert one.curve == Curve(missing=FEW_VALUES)

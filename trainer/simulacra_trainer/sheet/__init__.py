@@ -1,0 +1,1 @@
+"""Answer sheets: the effects of many levers on one outcome, with simultaneous intervals."""

@@ -1,0 +1,273 @@
+"""Dose and price curves: E[outcome | do(lever = v)] at a few values of a number.
+
+One outcome model of all rows, with the lever as a column, predicts each value; the rows near a
+value correct it with weights by inverse propensity (AIPW, cross-fitted), normalized and targeted as
+for effects. A model of the near rows alone gives a rival estimate, whose distance is a second part
+of the error. The band holds for all points and elasticities together (max-t). Where fewer than
+MIN_EFFECTIVE effective rows are near a value there is a gap, never an extrapolation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.answers import EffectResult
+from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
+from simulacra_trainer.effects.aipw import CLIP, FOLDS, kish
+from simulacra_trainer.effects.contrast import Contrast, Flags, are_enough
+from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.features import Features, Floats, build_features
+from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
+from simulacra_trainer.persons import Ints
+from simulacra_trainer.sheet.simultaneous import critical_value
+from simulacra_trainer.table.arrow_values import as_floats
+
+POINTS = 7
+MAX_EXACT = 9
+"""Distinct values up to which each is a point."""
+OUTER = 0.02
+"""Share of the rows beyond each end of the points."""
+MIN_NEAR = 20
+OF_ALL = "Curves are of all people. Ask for population all."
+NOT_ASSUMED = "There is no curve, because the verdict is not assumed. State what comes first."
+FEW_VALUES = "There is no curve, because the lever has two values only."
+
+
+@dataclass(frozen=True)
+class Near:
+    """The rows near one value of the lever; distance is None if they have exactly that value."""
+
+    at: float
+    rows: Flags
+    distance: Floats | None
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Means at K values, float64 [K], and their influence values, [n] or [persons] each.
+
+    A gap has NaN as mean.
+    """
+
+    mean: Floats
+    error: Floats
+    influence: list[Floats]
+    effective: Floats
+
+
+def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
+    """Return the curve of a lever that is a number; why there is none, if its place is open."""
+    if answer.verdict.kind != "assumed":
+        return Curve(missing=NOT_ASSUMED)
+    if answer.population != "all":
+        return Curve(missing=OF_ALL)
+    columns = answer.adjustment
+    values = as_floats(estimator.table.column(estimator.request.treatment))
+    points = near_points(values)
+    if len(points) < 3:
+        return Curve(missing=FEW_VALUES)
+    found = _estimates(estimator, values, points, columns, seed)
+    known = np.flatnonzero(~np.isnan(found.mean))
+    pairs = [(int(a), int(b)) for a, b in pairwise(known) if b == a + 1]
+    slopes = [_elasticity(found, points, pair) for pair in pairs]
+    changes = [slope for slope in slopes if slope is not None]
+    family = [found.influence[k] for k in known] + [change[2] for change in changes]
+    critical = critical_value(family, seed)
+    return Curve(
+        points=[_point(found, points[k], k, critical) for k in range(len(points))],
+        elasticities=[
+            Elasticity(
+                start=points[a].at,
+                end=points[b].at,
+                elasticity=change[0],
+                low=change[0] - critical * change[1],
+                high=change[0] + critical * change[1],
+            )
+            for (a, b), change in zip(pairs, slopes, strict=True)
+            if change is not None
+        ],
+    )
+
+
+def near_points(values: Floats) -> list[Near]:
+    """Return the points: each of few distinct values, else POINTS equal steps over the bulk."""
+    distinct = np.unique(values)
+    if distinct.size <= MAX_EXACT:
+        return [Near(float(at), values == at, None) for at in distinct]
+    low, high = np.quantile(values, (OUTER, 1.0 - OUTER))
+    at_points = np.linspace(low, high, POINTS)
+    if bool(np.all(distinct == np.round(distinct))):
+        at_points = np.unique(np.round(at_points))
+    half = float(np.min(np.diff(at_points))) / 2.0 if at_points.size > 1 else 0.0
+    spread = max(float(values.std()), 1e-300)
+    points = []
+    for at in at_points:
+        exact: Flags = values == at
+        if are_enough(exact):
+            points.append(Near(float(at), exact, None))
+        else:
+            distance = (values - at) / spread
+            points.append(Near(float(at), np.abs(values - at) < half, distance))
+    return points
+
+
+def _estimates(
+    estimator: Estimator, values: Floats, points: Sequence[Near], columns: list[str], seed: int
+) -> Estimates:
+    contrast, n, count = estimator.contrast, values.size, len(points)
+    features = estimator.features(columns)
+    dosed = _dosed(estimator, values, points, columns)
+    fold = _fold_of(contrast.persons, n, seed)
+    rng = np.random.default_rng([seed, 1])
+    bases: Bases = {}
+    own, rival_own = np.zeros(n), np.zeros((count, n))
+    target, rival, propensity = (np.zeros((count, n)) for _ in range(3))
+    usable = [int(point.rows.sum()) >= MIN_NEAR for point in points]
+    for k in range(FOLDS):
+        learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        model = fit_nuisance(dosed.rows(learn), contrast.outcome[learn], rng, bases, "outcome")
+        own[held] = model.predict(dosed.rows(held))
+        for p, point in enumerate(points):
+            target[p, held] = model.predict(dosed.rows(held + (p + 1) * n))
+            near = point.rows[learn].astype(np.float64)
+            if not usable[p] or near.sum() < 2:
+                continue
+            arm = fit_nuisance(features.rows(learn), near, rng, bases, "near")
+            propensity[p, held] = arm.predict(features.rows(held))
+            rival[p, held], rival_own[p, held] = _of_near_rows(
+                contrast, features, point, learn, held, rng, bases
+            )
+    parts = [
+        _mean(contrast, point, propensity[p], target[p], own, rival[p], rival_own[p])
+        if usable[p]
+        else (np.nan, np.nan, np.zeros(0), float(point.rows.sum()))
+        for p, point in enumerate(points)
+    ]
+    means, errors, influences, effective = zip(*parts, strict=True)
+    return Estimates(np.array(means), np.array(errors), list(influences), np.array(effective))
+
+
+def _dosed(
+    estimator: Estimator, values: Floats, points: Sequence[Near], columns: list[str]
+) -> Features:
+    """Return the features of (K + 1) n rows: the lever as observed, then at each point."""
+    name, table = estimator.request.treatment, estimator.table
+    at = table.column_names.index(name)
+    doses = [values, *(np.full(values.size, point.at) for point in points)]
+    tables = [table.set_column(at, name, pa.array(dose)) for dose in doses]
+    stacked = pa.concat_tables(tables)
+    return build_features(stacked, estimator.schema, [name, *columns], observed=values.size)
+
+
+def _fold_of(persons: Ints | None, rows: int, seed: int) -> Ints:
+    rng = np.random.default_rng(seed)
+    if persons is None:
+        return rng.permutation(rows) % FOLDS
+    return (rng.permutation(int(persons.max()) + 1) % FOLDS)[persons]
+
+
+def _of_near_rows(
+    contrast: Contrast,
+    features: Features,
+    point: Near,
+    learn: npt.NDArray[np.int64],
+    held: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+    bases: Bases,
+) -> tuple[Floats, Floats]:
+    """Return what a model of the near rows alone expects: at the point, at the rows' own value."""
+    near = learn[point.rows[learn]]
+    train, test = features.rows(near), features.rows(held)
+    if point.distance is None:
+        found = fit_nuisance(train, contrast.outcome[near], rng, bases, "rival").predict(test)
+        return found, found
+    train = train.with_always(point.distance[near])
+    model = fit_nuisance(train, contrast.outcome[near], rng, bases, "rival")
+    at = model.predict(test.with_always(np.zeros(held.size)))
+    distance = np.where(point.rows[held], point.distance[held], 0.0)
+    return at, model.predict(test.with_always(distance))
+
+
+def _mean(
+    contrast: Contrast,
+    point: Near,
+    propensity: Floats,
+    target: Floats,
+    own: Floats,
+    rival: Floats,
+    rival_own: Floats,
+) -> tuple[float, float, Floats, float]:
+    """Return mean, error, influence values and effective rows of one point.
+
+    influence values: float64 [n], or [persons], whose squares add up to the sampling variance.
+    """
+    n = contrast.outcome.size
+    survey = np.ones(n) if contrast.weights is None else contrast.weights
+    share = float(point.rows.mean())
+    clipped = np.clip(propensity, min(CLIP, share / 2.0), 1.0)
+    weights = survey * point.rows / clipped
+    effective = kish(weights)
+    if effective < MIN_EFFECTIVE:
+        return np.nan, np.nan, np.zeros(0), effective
+    mass = float(survey.sum())
+    weights = weights / float(weights.sum()) * mass
+    rival_values = _scores(contrast, point, survey, weights, rival, rival_own)
+    values = _scores(contrast, point, survey, weights, target, own)
+    mean = float(values.sum()) / mass
+    influence: Floats = (values - survey * mean) / mass
+    if contrast.persons is not None:
+        influence = np.bincount(contrast.persons, weights=influence).astype(np.float64)
+    distance = float(rival_values.sum()) / mass - mean
+    return mean, float(np.sqrt(np.sum(influence**2) + distance**2)), influence, effective
+
+
+def _scores(
+    contrast: Contrast,
+    point: Near,
+    survey: Floats,
+    weights: Floats,
+    expected: Floats,
+    at_own: Floats,
+) -> Floats:
+    """Return the efficient scores of the mean, float64 [n], after a targeted update."""
+    residual = np.where(point.rows, contrast.outcome - at_own, 0.0)
+    shift = float(weights @ residual) / float(weights.sum())
+    scores: Floats = survey * (expected + shift)
+    scores += weights * np.where(point.rows, residual - shift, 0.0)
+    return scores
+
+
+def _elasticity(
+    found: Estimates, points: Sequence[Near], pair: tuple[int, int]
+) -> tuple[float, float, Floats] | None:
+    """Return log-log contrast of two neighbors, its error and influence values; None if undefined.
+
+    The error is that of the delta method; the distances to the rivals enter as for the means.
+    """
+    a, b = pair
+    low, high = found.mean[a], found.mean[b]
+    if points[a].at <= 0 or low <= 0 or high <= 0:
+        return None
+    step = float(np.log(points[b].at / points[a].at))
+    influence = (found.influence[b] / high - found.influence[a] / low) / step
+    beyond = [found.error[k] ** 2 - float(np.sum(found.influence[k] ** 2)) for k in (a, b)]
+    extra = max(beyond[0], 0.0) / low**2 + max(beyond[1], 0.0) / high**2
+    error = float(np.sqrt(np.sum(influence**2) + extra / step**2))
+    return float(np.log(high / low)) / step, error, influence
+
+
+def _point(found: Estimates, point: Near, k: int, critical: float) -> CurvePoint:
+    effective = float(found.effective[k])
+    if np.isnan(found.mean[k]):
+        return CurvePoint(at=point.at, effective_rows=effective)
+    mean, half = float(found.mean[k]), critical * float(found.error[k])
+    return CurvePoint(
+        at=point.at, mean=mean, low=mean - half, high=mean + half, effective_rows=effective
+    )

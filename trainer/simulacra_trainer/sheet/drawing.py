@@ -1,0 +1,75 @@
+"""Pictures of an answer sheet as SVG coordinates: intervals, curves with gaps, propensities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from simulacra_crds.contract.sheets import Curve, CurvePoint, LeverAnswer, PropensityCounts
+
+WIDTH, HEIGHT = 520, 180
+PAD = 40
+BAR_WIDTH = 260
+STRIP = 60
+
+
+def interval_scale(levers: Sequence[LeverAnswer]) -> tuple[float, float]:
+    """Return the lowest and highest end of all intervals, 0 between them."""
+    spans = [lever.answer.union for lever in levers if lever.answer.union is not None]
+    low = min((span.low for span in spans), default=0.0)
+    high = max((span.high for span in spans), default=0.0)
+    low, high = min(low, 0.0), max(high, 0.0)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def place(value: float, scale: tuple[float, float]) -> str:
+    """Return the position of a value on a bar, in pixels."""
+    low, high = scale
+    return f"{BAR_WIDTH * (value - low) / (high - low):.1f}"
+
+
+def draw_curve(curve: Curve) -> dict[str, object] | None:
+    """Return bands, lines and dots of a curve; each run of points without a gap is one of each.
+
+    None without two known points.
+    """
+    known = [point for point in curve.points if point.mean is not None]
+    if len(known) < 2:
+        return None
+    left, right = curve.points[0].at, curve.points[-1].at
+    lows = [point.low for point in known if point.low is not None]
+    highs = [point.high for point in known if point.high is not None]
+    bottom, top = min(lows), max(highs)
+
+    def x(at: float) -> float:
+        return PAD + (WIDTH - 2 * PAD) * (at - left) / (right - left)
+
+    def y(value: float | None) -> float:
+        height = (value or 0.0) - bottom
+        return HEIGHT - PAD - (HEIGHT - 2 * PAD) * height / max(top - bottom, 1e-300)
+
+    def path(points: Sequence[CurvePoint], field: str) -> list[str]:
+        return [f"{x(point.at):.1f},{y(getattr(point, field)):.1f}" for point in points]
+
+    runs = [
+        list(run)
+        for is_known, run in groupby(curve.points, lambda point: point.mean is not None)
+        if is_known
+    ]
+    return {
+        "bands": [" ".join(path(run, "low") + path(run, "high")[::-1]) for run in runs],
+        "lines": [" ".join(path(run, "mean")) for run in runs],
+        "dots": [path(run, "mean") for run in runs],
+        "gaps": [f"{x(p.at):.1f}" for p in curve.points if p.mean is None],
+        "ends": (left, right, bottom, top),
+    }
+
+
+def draw_propensities(counts: PropensityCounts) -> list[tuple[int, float, float]]:
+    """Return the class, and the height of the bar of each arm, of each class of propensities."""
+    arms = (counts.value, counts.baseline)
+    most = [max(max(arm), 1) for arm in arms]
+    return [
+        (at, STRIP * one / most[0], STRIP * other / most[1])
+        for at, (one, other) in enumerate(zip(*arms, strict=True))
+    ]

@@ -1,0 +1,188 @@
+"""From a request to the answer sheet: contrasts, simultaneous intervals, verdicts, ranking."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.answers import Span
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.sheets import (
+    LeftOut,
+    LeverAnswer,
+    MissingShare,
+    PropensityCounts,
+    SheetResult,
+    check_sheet,
+)
+from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
+from simulacra_trainer.effects.aipw import Scores
+from simulacra_trainer.effects.contrast import read_outcome
+from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
+from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.effects.findings import Tried, check, try_sets
+from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.persons import persons_in
+from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.sheet.curves import lever_curve
+from simulacra_trainer.sheet.levers import read_levers
+from simulacra_trainer.sheet.ranking import headline, ranked, summary_of
+from simulacra_trainer.sheet.simultaneous import critical_value, influence, on_table
+from simulacra_trainer.table.errors import InputError
+
+CLASSES = 10
+"""Equal classes of the propensities that are counted."""
+
+
+@dataclass(frozen=True)
+class _Open:
+    """One contrast before its checks; influences are by row or person of the whole table."""
+
+    estimator: Estimator
+    places: Places
+    tried: Tried
+    influences: list[Floats]
+
+
+def answer_sheet(trained: TrainedModel, request: SheetRequest, *, seed: int) -> SheetResult:
+    """Return the effects of all levers on one outcome, with intervals that hold together.
+
+    Args:
+        trained: its clean table gives the effects, its graph what is known of the order.
+        request: outcome, levers and statements.
+        seed: of folds, samples and multipliers; the same seed gives the same sheet on one platform.
+
+    Raises:
+        InputError: the request does not match the schema, or no lever is left.
+    """
+    schema, graph = trained.schema, trained.graph
+    column, level = read_outcome(schema, request.outcome)
+    _check(request, column.name, trained)
+    table = trained.table
+    if table.num_rows > MAX_ROWS:
+        rows = np.random.default_rng(seed).choice(table.num_rows, MAX_ROWS, replace=False)
+        table = table.take(np.sort(rows))
+    contrasts = read_levers(table, schema, graph, request, column.name)
+    left = contrasts.left_out
+    opened: list[_Open] = []
+    for asked in contrasts.asked:
+        found = _open(table, trained, asked, seed)
+        if found is None:
+            detail = f"Fewer than {MIN_ROWS} rows have this lever and the outcome."
+            left = [*left, LeftOut(column=asked.treatment, reason=detail)]
+        else:
+            opened.append(found)
+    if not opened:
+        message = "No column is left that could be a lever."
+        raise InputError(Reason.REQUEST_INVALID, message, f"{message} Name some.", "/levers")
+    family = [values for one in opened for values in one.influences]
+    critical = critical_value(family, seed)
+    levers = ranked([_answer(one, trained, critical, seed) for one in opened])
+    return SheetResult(
+        outcome=column.name,
+        outcome_level=level,
+        population=request.population,
+        text=headline(levers),
+        critical=critical,
+        intervals=len(family),
+        levers=levers,
+        left_out=left,
+        rows=table.num_rows,
+        missing=[*_missing(trained, column.name, levers)],
+        seed=seed,
+        version=version("simulacra"),
+        model_sha256=_digest(trained),
+        summary=summary_of(levers),
+    )
+
+
+def _check(request: SheetRequest, outcome: str, trained: TrainedModel) -> None:
+    lists = {"before": request.before, "after": request.after, "dont_know": request.dont_know}
+    for error in check_sheet(outcome, request.levers, lists, trained.schema):
+        message = "A lever or a list of the sheet names what it cannot have."
+        raise InputError(Reason.REQUEST_INVALID, message, error.detail, error.pointer)
+
+
+def _open(
+    table: pa.Table, trained: TrainedModel, asked: EstimateRequest, seed: int
+) -> _Open | None:
+    """Return the effects under each open set; None if too few rows know lever and outcome."""
+    estimator = Estimator(table, trained.schema, asked, seed)
+    contrast, graph = estimator.contrast, trained.graph
+    if contrast.rows.size < MIN_ROWS:
+        return None
+    places = read_places(
+        graph.knowledge, trained.schema, asked, contrast.outcome_column, graph.stated
+    )
+    tried = try_sets(estimator, places, graph)
+    persons = persons_in(table, trained.schema)
+    influences = [
+        on_table(influence(runs[0]), contrast.rows, persons, table.num_rows)
+        for _, runs, _ in tried.found
+    ]
+    # Only the main set's cross-fits are used again; the others would fill the memory.
+    kept = [(s, runs if k == 0 else runs[:1], i) for k, (s, runs, i) in enumerate(tried.found)]
+    return _Open(estimator, places, replace(tried, found=kept), influences)
+
+
+def _answer(one: _Open, trained: TrainedModel, critical: float, seed: int) -> LeverAnswer:
+    """Return the answer about one contrast, judged by its simultaneous interval."""
+    estimator, tried = one.estimator, one.tried
+    wide = [(s, runs, replace(i, critical=critical)) for s, runs, i in tried.found]
+    found = check(estimator, one.places, trained.graph, replace(tried, found=wide))
+    answer = result_of(estimator, one.places, found)
+    answer.warnings = [*warnings_of(estimator, one.places, found, trained.graph)]
+    alone = [i for _, _, i in tried.found]
+    lows = [interval.low for interval in alone] + [0.0 for _ in tried.reversing]
+    highs = [interval.high for interval in alone] + [0.0 for _ in tried.reversing]
+    span = answer.union
+    near = 0.0
+    if span is not None and not span.low <= 0 <= span.high:
+        near = min(abs(span.low), abs(span.high))
+    lever = LeverAnswer(
+        near=near,
+        alone=Span(low=min(lows), high=max(highs)) if alone else None,
+        answer=answer,
+        propensities=_counts(estimator, tried.found[0][1][0]) if tried.found else None,
+    )
+    column = trained.schema.find(answer.treatment)
+    if column is not None and column.is_numeric and tried.found:
+        lever.curve = lever_curve(estimator, answer, seed)
+    return lever
+
+
+def _counts(estimator: Estimator, scores: Scores) -> PropensityCounts:
+    edges = np.linspace(0.0, 1.0, CLASSES + 1)
+    arms = (estimator.contrast.value.rows, estimator.contrast.baseline.rows)
+    counts = [np.histogram(scores.propensities[0][rows], edges)[0].tolist() for rows in arms]
+    return PropensityCounts(value=counts[0], baseline=counts[1])
+
+
+def _missing(
+    trained: TrainedModel, outcome: str, levers: Sequence[LeverAnswer]
+) -> Iterator[MissingShare]:
+    """Yield the share of missing values of each column that the sheet uses."""
+    used = {outcome}
+    for lever in levers:
+        used |= {lever.answer.treatment, *lever.answer.adjustment}
+    for name in trained.table.column_names:
+        column = trained.schema.find(name)
+        if column is not None and name in used:
+            yield MissingShare(column=name, share=column.missing_share)
+
+
+def _digest(trained: TrainedModel) -> str:
+    """Return the digest of all that the figures depend on: schema, graph and clean table."""
+    found = hashlib.sha256(trained.schema.model_dump_json().encode())
+    found.update(trained.graph.to_json().encode())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, trained.table.schema) as writer:
+        writer.write_table(trained.table)
+    found.update(sink.getvalue())
+    return found.hexdigest()

@@ -1,0 +1,189 @@
+"""Contrasts of a sheet: which columns are levers, and which two values of each are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_crds.contract.background import propose_background
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.sheets import LeftOut
+from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
+from simulacra_crds.kinds.answer_sheet import MAX_LEVERS, SheetLever
+from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
+from simulacra_trainer.effects.places import stated_places
+from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.table.arrow_values import as_floats
+
+Value = float | str
+MAX_LEVELS = 3
+"""Levels of a column without order that are compared with its most frequent one."""
+MIN_LEVEL_ROWS = 100
+MIN_LEVEL_SHARE = 0.02
+"""Rows, and share of the known ones, that a level must have to be compared."""
+TAILS = (0.25, 0.1, 0.02)
+"""Lower quantile that is compared with its mirror image, until the two differ."""
+BACKGROUND = "It looks like background, which nothing can change. Name it in levers to ask anyway."
+SAID_BEFORE = "You said that it was already so before any lever."
+SAID_AFTER = "You said that it came after every lever."
+OUTCOME_FIRST = "The model knows that the outcome came first."
+ONE_VALUE = "Nearly everybody has the same value."
+A_DATE = "It is a date."
+TOO_MANY = f"A sheet has {MAX_LEVERS} contrasts at most. Name it in levers to ask for it."
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """The questions of a sheet, and the columns that are no levers."""
+
+    asked: list[EstimateRequest]
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def read_levers(
+    table: pa.Table, schema: TableSchema, graph: CausalGraph, request: SheetRequest, outcome: str
+) -> Contrasts:
+    """Return the contrasts of the levers that were named, or of all that may be one.
+
+    The choice among all levers is by the table's order, never by the data of the outcome: intervals
+    of chosen winners would not hold.
+
+    Args:
+        table: clean training table.
+        schema: its schema.
+        graph: with the knowledge of its fit.
+        request: checked against the schema.
+        outcome: its column.
+    """
+    levers = list(request.levers)
+    left: list[LeftOut] = []
+    if not levers:
+        for column in schema.learned():
+            if column.name == outcome:
+                continue
+            reason = _no_lever(column, schema, graph, request, outcome)
+            if reason is None:
+                levers.append(SheetLever(column=column.name))
+            else:
+                left.append(LeftOut(column=column.name, reason=reason))
+    asked: list[EstimateRequest] = []
+    for lever in levers:
+        pairs = [*_pairs(table, schema, lever)]
+        if not pairs:
+            left.append(LeftOut(column=lever.column, reason=ONE_VALUE))
+        elif len(asked) + len(pairs) > MAX_LEVERS:
+            left.append(LeftOut(column=lever.column, reason=TOO_MANY))
+        else:
+            asked += [_question(request, lever, *pair) for pair in pairs]
+    return Contrasts(asked, left)
+
+
+def _no_lever(
+    column: ColumnSchema,
+    schema: TableSchema,
+    graph: CausalGraph,
+    request: SheetRequest,
+    outcome: str,
+) -> str | None:
+    """Return why a column is no lever by itself; None if it may be one."""
+    name = column.name
+    if name in request.before:
+        return SAID_BEFORE
+    if name in request.after:
+        return SAID_AFTER
+    if column.kind == "datetime":
+        return A_DATE
+    background = {name for tier in graph.knowledge.confirmed for name in tier}
+    if name in background | {found.column for found in propose_background(schema)}:
+        return BACKGROUND
+    if stated_places(graph.knowledge, schema, name)[0][outcome] == "before":
+        return OUTCOME_FIRST
+    return None
+
+
+def _question(
+    request: SheetRequest, lever: SheetLever, value: Value, baseline: Value
+) -> EstimateRequest:
+    """Return the question about one contrast; the lever's own lists count before the sheet's."""
+    own = {lever.column, *lever.before, *lever.after}
+    return EstimateRequest(
+        treatment=lever.column,
+        value=value,
+        baseline=baseline,
+        outcome=request.outcome,
+        before=[*lever.before, *_besides(request.before, own)],
+        after=[*lever.after, *_besides(request.after, own)],
+        dont_know=_besides(request.dont_know, own),
+        population=request.population,
+        author=request.author,
+        stated_at=request.stated_at,
+    )
+
+
+def _besides(names: Sequence[str], own: set[str]) -> list[str]:
+    return [name for name in names if name not in own]
+
+
+def _pairs(
+    table: pa.Table, schema: TableSchema, lever: SheetLever
+) -> Iterator[tuple[Value, Value]]:
+    """Yield value and baseline of each contrast of a lever."""
+    column = schema.find(lever.column)
+    assert column is not None
+    if lever.value is not None and lever.baseline is not None:
+        yield lever.value.value, lever.baseline.value
+    elif column.kind not in LEVEL_KINDS:
+        yield from _number_pair(table, lever.column)
+    else:
+        positions = level_positions(table, lever.column)
+        levels = levels_of(table, lever.column)
+        if column.kind == "ordinal":
+            yield from _order_pair(np.sort(positions[positions >= 0]), levels)
+        else:
+            counts = np.bincount(positions[positions >= 0], minlength=len(levels))
+            yield from _level_pairs(counts, levels, is_boolean=column.kind == "boolean")
+
+
+def _number_pair(table: pa.Table, name: str) -> Iterator[tuple[float, float]]:
+    values = as_floats(table.column(name))
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return
+    distinct = np.unique(known[: 1 << 16])
+    if distinct.size == 2:
+        yield float(distinct[1]), float(distinct[0])
+        return
+    for tail in TAILS:
+        low, high = np.quantile(known, (tail, 1.0 - tail), method="nearest")
+        if low < high:
+            yield float(high), float(low)
+            return
+
+
+def _order_pair(
+    positions: np.typing.NDArray[np.int64], levels: list[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the middle levels of the top and of the bottom third."""
+    if not positions.size:
+        return
+    for share in (1 / 6, 1 / 20, 0.0):
+        low, high = np.quantile(positions, (share, 1.0 - share), method="nearest")
+        if low < high:
+            yield levels[int(high)], levels[int(low)]
+            return
+
+
+def _level_pairs(
+    counts: np.typing.NDArray[np.int64], levels: list[str], *, is_boolean: bool
+) -> Iterator[tuple[str, str]]:
+    if is_boolean and counts.all() and set(levels) == {"true", "false"}:
+        yield "true", "false"
+        return
+    least = max(MIN_LEVEL_ROWS, MIN_LEVEL_SHARE * int(counts.sum()))
+    order = np.argsort(-counts, kind="stable")
+    for at in order[1 : 1 + MAX_LEVELS]:
+        if counts[at] >= least:
+            yield levels[int(at)], levels[int(order[0])]

@@ -1,0 +1,84 @@
+"""Order of the levers, and the words that keep it from being read as more than it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simulacra_crds.contract.answers import VERDICT_KINDS
+from simulacra_crds.contract.sheets import LeverAnswer
+from simulacra_crds.kinds.answer_sheet import SheetSummary
+from simulacra_crds.kinds.base import VerdictKind
+
+UNRANKED: dict[VerdictKind, str] = {
+    "assumed": "not ranked: the interval contains 0",
+    "suggested": "not ranked: the data alone suggest it, and not all of the order was stated",
+    "open": "not ranked: open until somebody says what comes first",
+    "contradicted": "not ranked: do not use",
+    "unanswerable": "not ranked: no answer",
+}
+VERY_THIN = "not ranked: very thin support"
+
+
+def ranked(levers: Sequence[LeverAnswer]) -> list[LeverAnswer]:
+    """Return the levers in order, with ranks.
+
+    First by verdict, then by the nearer end of the simultaneous interval, then by the size of the
+    effect. Only assumed effects whose interval excludes 0 have a rank: any other order would be
+    read as an order of causes.
+    """
+    ordered = sorted(levers, key=_key)
+    rank = 0
+    found = []
+    for lever in ordered:
+        reason = why_unranked(lever)
+        if reason is None:
+            rank += 1
+        place = rank if reason is None else None
+        found.append(lever.model_copy(update={"rank": place, "unranked": reason}))
+    return found
+
+
+def why_unranked(lever: LeverAnswer) -> str | None:
+    """Return why a lever has no rank; None if it has one."""
+    kind = lever.answer.verdict.kind
+    if kind != "assumed":
+        return UNRANKED[kind]
+    if lever.answer.precision == "very thin":
+        return VERY_THIN
+    return None if lever.near > 0 else UNRANKED[kind]
+
+
+def headline(levers: Sequence[LeverAnswer]) -> str:
+    """Return what is ranked and what is not."""
+    count, total = sum(lever.rank is not None for lever in levers), len(levers)
+    together = "All intervals hold together with 95 %."
+    assumed = sum(lever.answer.verdict.kind == "assumed" for lever in levers)
+    if not assumed:
+        return (
+            f"No lever is ranked: of none was all stated that comes before and after it. {together}"
+            " The order below is no order of causes. State what came before the levers, and that"
+            " the outcome came after them."
+        )
+    if not count:
+        return f"No lever is ranked: no assumed effect is clear. {together}"
+    ranks = (
+        f"Ranked: {count} of {total} contrasts, by the smallest effect that the interval allows, if"
+        f" what you said holds and nothing unseen moves both. {together}"
+    )
+    return ranks if count == total else f"{ranks} The others are no order of causes."
+
+
+def summary_of(levers: Sequence[LeverAnswer]) -> SheetSummary:
+    """Return the counts without names, for the status."""
+    kinds = [lever.answer.verdict.kind for lever in levers]
+    counts = {kind: kinds.count(kind) for kind in VERDICT_KINDS}
+    ranks = sum(lever.rank is not None for lever in levers)
+    return SheetSummary(levers=len(levers), ranked=ranks, **counts)
+
+
+def _key(lever: LeverAnswer) -> tuple[int, bool, float, float]:
+    answer = lever.answer
+    effect = answer.estimate.effect
+    kind = -VERDICT_KINDS.index(answer.verdict.kind)
+    size = 0.0 if effect is None else abs(effect)
+    return kind, why_unranked(lever) is not None, -lever.near, -size

@@ -1,0 +1,72 @@
+"""Simultaneous intervals of many estimates from the same rows (max-t).
+
+The critical value is the 95 % quantile of the largest absolute z of all estimates. It comes from
+the Gaussian multiplier bootstrap of their influence values (Chernozhukov, Chetverikov & Kato,
+Annals of Statistics 41, 2013): given the data, its draws are normal with the influence values'
+correlations, so they are drawn from those. Estimates of the same rows correlate, so it lies between
+1.96 and Bonferroni's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulacra_trainer.effects.aipw import Scores
+from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.evidence import Z95
+from simulacra_trainer.persons import Ints
+
+DRAWS = 20_000
+LEVEL = 0.95
+
+
+def influence(scores: Scores) -> Floats:
+    """Return the influence value of each row on the effect of one cross-fit, float64 [n].
+
+    The effect's variance is the sum of their squares, summed by person first.
+    """
+    weights = np.ones(scores.value.size) if scores.weights is None else scores.weights
+    total = max(float(np.sum(weights * scores.tilt)), 1e-300)
+    effect = float(np.sum(weights * scores.value)) / total
+    values: Floats = weights * (scores.value - effect * scores.tilt) / total
+    return values
+
+
+def on_table(values: Floats, rows: Ints, persons: Ints | None, size: int) -> Floats:
+    """Return influence values by row of the table, or by person; 0 where an estimate lacks them.
+
+    Args:
+        values: float64 [n].
+        rows: int64 [n], the rows' positions in the table.
+        persons: of the table's rows, int64 [size]; None where each row is its own person.
+        size: rows of the table.
+    """
+    if persons is None:
+        whole = np.zeros(size)
+        whole[rows] = values
+        return whole
+    summed = np.bincount(persons[rows], weights=values, minlength=int(persons.max()) + 1)
+    return summed.astype(np.float64)
+
+
+def critical_value(influences: Sequence[Floats], seed: int) -> float:
+    """Return the half-width, in standard errors, of intervals that hold together with 95 %.
+
+    Args:
+        influences: of each estimate, float64 [rows] or [persons]; all of one length.
+        seed: of the draws.
+    """
+    if len(influences) < 2:
+        return Z95
+    matrix = np.array(influences)
+    lengths = np.sqrt(np.sum(matrix**2, axis=1))
+    matrix = matrix[lengths > 0] / lengths[lengths > 0, None]
+    if matrix.shape[0] < 2:
+        return Z95
+    values, vectors = np.linalg.eigh(matrix @ matrix.T)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    draws = np.random.default_rng(seed).normal(size=(DRAWS, values.size))
+    largest = np.max(np.abs(draws @ root.T), axis=1)
+    return max(Z95, float(np.quantile(largest, LEVEL)))
