@@ -30,6 +30,7 @@ from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
 from simulacra.models import Dataset, Json
 from simulacra.operations import uploads
 from simulacra.operations.effects import Population
+from simulacra.sheet import Sheet
 
 INSTRUCTIONS = (
     "Simulacra makes synthetic tables. Use `upload` for a table, `wait` for its job, and `schema` "
@@ -309,7 +310,7 @@ class Tools:
         """
         with _tool_errors():
             found = await self._client.get(id)
-            if isinstance(found, Effect):
+            if isinstance(found, Effect | Sheet):
                 return found.verdict_first()
             if isinstance(found, Dataset) and found.status == "ready":
                 graph = await self._client.graph(id)

@@ -37,6 +37,15 @@ class Sheet(Document):
     expires_at: str | None
     error: Json | None
 
+    def verdict_first(self) -> Json:
+        """Return the fields with what may be claimed before any figure."""
+        if self.status != "ready":
+            return dict(self)
+        levers = [{"verdict": one["verdict"]} | one for one in self.levers or []]
+        return {"text": self.text, "levers": levers} | {
+            name: value for name, value in self.items() if name not in ("text", "levers")
+        }
+
     def __str__(self) -> str:
         """Return what is ranked, then each lever with its verdict in words."""
         if self.status != "ready":
@@ -63,7 +72,11 @@ class Sheet(Document):
 
 
 def _contrast(one: Json) -> str:
-    return f"{one['treatment']}: {one['value']}, not {one['baseline']}"
+    value, baseline = (
+        f"{given:.12g}" if isinstance(given, float) else str(given)
+        for given in (one["value"], one["baseline"])
+    )
+    return f"{one['treatment']}: {value}, not {baseline}"
 
 
 def _figures(one: Json) -> str:

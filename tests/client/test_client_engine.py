@@ -70,6 +70,24 @@ def test_an_estimate_prints_its_verdict_first(model: simulacra.Model) -> None:
     assert found.union["low"] <= found.ace["effect"] <= found.union["high"]
 
 
+def test_a_sheet_is_ranked_and_saved(model: simulacra.Model, tmp_path: Path) -> None:
+    found = model.sheet(outcome="visits", before=["age"], after=["visits"])
+    assert str(found).startswith("Ranked: 1 of 1 contrasts")
+    (lever,) = found.levers
+    assert (lever["rank"], lever["treatment"]) == (1, "group")
+    assert lever["union"]["low"] <= lever["ace"]["effect"] <= lever["union"]["high"]
+    for name in ("sheet.html", "sheet.xlsx", "sheet.json"):
+        found.save(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 500
+    with pytest.raises(ValueError, match=r"ends in \.html, \.xlsx or \.json"):
+        found.save(tmp_path / "sheet.doc")
+    with pytest.raises(ValueError, match="no column of this name"):
+        model.sheet(outcome="nothing")
+    pair = {"column": "group", "value": "a", "baseline": "zzz"}
+    with pytest.raises(ValueError, match="level"):
+        model.sheet(outcome="visits", levers=[pair])
+
+
 def test_a_saved_model_is_loaded_and_generates_the_same(
     model: simulacra.Model, tmp_path: Path
 ) -> None:

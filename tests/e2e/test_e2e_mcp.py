@@ -56,6 +56,7 @@ async def test_agent_does_the_main_job_over_mcp(
             "schema",
             "generate",
             "estimate",
+            "sheet",
             "wait",
             "status",
             "download",

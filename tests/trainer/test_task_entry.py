@@ -17,6 +17,7 @@ import pytest
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.segment_shares import SegmentResult
+from simulacra_crds.contract.sheets import SheetResult
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
     DATASET,
@@ -30,6 +31,9 @@ from simulacra_crds.contract.tasks import (
     REQUEST,
     SCHEMA,
     SEGMENTS,
+    SHEET,
+    SHEET_PAGE,
+    SHEET_WORKBOOK,
     TASK_ENV,
     UPLOAD,
     UPLOAD_PIECES,
@@ -41,6 +45,7 @@ from simulacra_crds.contract.tasks import (
     GenerateRequest,
     PrepareRequest,
     ProgressReport,
+    SheetRequest,
     TaskResult,
     part_name,
 )
@@ -306,6 +311,21 @@ def test_shares_are_stored_and_the_result_has_no_names(fitted: Pod) -> None:
     stored = own.load(SEGMENTS, SegmentResult)
     assert stored.summary == result.segments
     assert len(stored.shares) == stored.summary.intervals > 0
+
+
+def test_answer_sheet_is_stored_with_its_files_and_the_result_has_no_names(fitted: Pod) -> None:
+    own = fitted.artifacts("answersheets")
+    lever = {"column": "zq_shopper", "after": ["zq_basket"]}
+    request = SheetRequest(outcome="zq_visits", levers=[lever], after=["zq_visits"])
+    own.store_model(REQUEST, request)
+    code, result = fitted.run("sheet", "answersheets")
+    assert (code, result.reason) == (ExitCode.OK, "Estimated"), result.message
+    assert "zq_" not in result.model_dump_json()
+    assert [one.name for one in result.artefacts] == [SHEET, SHEET_PAGE, SHEET_WORKBOOK]
+    stored = own.load(SHEET, SheetResult)
+    assert stored.summary == result.sheet
+    assert stored.levers[0].answer.verdict.text in own.read(SHEET_PAGE).decode()
+    assert own.read(SHEET_WORKBOOK).startswith(b"PK")
 
 
 def test_the_text_of_an_unexpected_error_stays_in_the_pod(

@@ -217,6 +217,19 @@ def test_boost_prints_json(folder: Path, capsys) -> None:
         assert "error: " in capsys.readouterr().err
 
 
+def test_sheet_prints_json_and_writes_its_files(folder: Path, tmp_path: Path, capsys) -> None:
+    model = ("sheet", "--model", folder / "model", "--outcome", "visits")
+    files = ("--html", tmp_path / "s.html", "--xlsx", tmp_path / "s.xlsx")
+    assert run(*model, "--levers", "group", "--after", "visits", *files) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["levers"][0]["answer"]["treatment"] == "group"
+    assert answer["text"] in (tmp_path / "s.html").read_text()
+    assert (tmp_path / "s.xlsx").read_bytes().startswith(b"PK")
+    for wrong in ("nothing", "visits"):
+        assert run(*model, "--levers", wrong) == 2
+        assert "error: " in capsys.readouterr().err
+
+
 def test_data_that_is_not_a_table_exits_42(folder: Path, capsys) -> None:
     path = folder / "broken.csv"
     path.write_bytes(b"\x00\x01\x02" * 1000)

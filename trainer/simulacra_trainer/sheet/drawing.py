@@ -1,4 +1,4 @@
-"""Pictures of an answer sheet as SVG coordinates: intervals, curves with gaps, propensities."""
+"""How a lever is named, and pictures as SVG coordinates: intervals, curves, propensities."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ WIDTH, HEIGHT = 520, 180
 PAD = 40
 BAR_WIDTH = 260
 STRIP = 60
+
+
+def contrast(lever: LeverAnswer) -> str:
+    """Return the lever and its two values in words."""
+    answer = lever.answer
+    value, baseline = (
+        f"{given:.12g}" if isinstance(given, float) else given
+        for given in (answer.value, answer.baseline)
+    )
+    return f"{answer.treatment}: {value}, not {baseline}"
 
 
 def interval_scale(levers: Sequence[LeverAnswer]) -> tuple[float, float]:

@@ -50,6 +50,7 @@ def _template() -> Template:
         POPULATIONS=POPULATIONS,
         STRIP=drawing.STRIP,
         WIDTH=drawing.WIDTH,
+        contrast=drawing.contrast,
         draw_curve=drawing.draw_curve,
         draw_propensities=drawing.draw_propensities,
         figure=figure,

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.sheets import LeverAnswer, SheetResult
 from simulacra_crds.contract.xlsx import write_sheets
+from simulacra_trainer.sheet.drawing import contrast
 
 Row = Mapping[str, Any]
 Lever = tuple[str, LeverAnswer]
@@ -17,7 +18,7 @@ Lever = tuple[str, LeverAnswer]
 
 def write_workbook(sheet: SheetResult) -> bytes:
     """Return the workbook."""
-    levers = [(_name(lever), lever) for lever in sheet.levers]
+    levers = [(contrast(lever), lever) for lever in sheet.levers]
     parts: dict[str, Sequence[Row]] = {
         "Ranking": [_ranking(name, lever) for name, lever in levers],
         "Adjustment sets": _alternatives(levers),
@@ -33,11 +34,6 @@ def write_workbook(sheet: SheetResult) -> bytes:
     sink = BytesIO()
     write_sheets(sink, {name: _table(rows) for name, rows in parts.items() if rows})
     return sink.getvalue()
-
-
-def _name(lever: LeverAnswer) -> str:
-    answer = lever.answer
-    return f"{answer.treatment}: {answer.value}, not {answer.baseline}"
 
 
 def _ranking(name: str, lever: LeverAnswer) -> Row:

@@ -1,4 +1,4 @@
-// One dataset: status, retention clock, and tabs for schema, generation, effects, segments, graph and quality.
+// One dataset: status, retention clock, and tabs for schema, generation, effects, sheets, segments, graph and quality.
 import { Dots, Failure, Status, bytes, number, percent, unfinished } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Effects } from "./effects.js";
@@ -9,9 +9,10 @@ import { Id, titleOf, useName } from "./names.js";
 import { Erase, Erasing, Progress, Retention, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
+import { Sheets } from "./sheets.js";
 
-const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["segments", "Segments"], ["graph", "Causal graph"], ["quality", "Quality"]];
-const TAB = { "": Schema, generate: Generate, effects: Effects, segments: Segments, graph: Graph, quality: Quality };
+const TABS = [["", "Schema"], ["generate", "Generate"], ["effects", "Effects"], ["sheets", "Answer sheets"], ["segments", "Segments"], ["graph", "Causal graph"], ["quality", "Quality"]];
+const TAB = { "": Schema, generate: Generate, effects: Effects, sheets: Sheets, segments: Segments, graph: Graph, quality: Quality };
 
 const FIGURES = [
   ["univariate_error_percent", "Single columns", (f) => `${number(f.univariate_error_percent, 2)} %`, (f) => `Error of single columns, against held-out real rows. Sampling alone gives ${number(f.univariate_floor_percent, 2)} %.`],

@@ -7,6 +7,7 @@ import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js
 import { named, remember, titleOf, useName } from "./names.js";
 import { RetentionSelect, useLoad } from "./parts.js";
 import { Segment } from "./segments.js";
+import { Sheet } from "./sheets.js";
 
 const REFRESH_SECONDS = 5;
 const SOURCES = [["", "Erase the file once it is read"], ["hold", "Let me check what was read first"], ["keep_source", "Keep the table, to read it again"]];
@@ -80,27 +81,28 @@ function Row({ session, dataset }) {
 }
 
 /** Rows and estimates whose dataset has expired; they live until their own expiry. */
-function Outliving({ session, generations, effects, segments }) {
+function Outliving({ session, generations, effects, segments, sheets }) {
   return html`<section aria-labelledby="outliving-title"><h2 id="outliving-title">From expired datasets</h2>
     ${generations.length > 0 && html`<${Made} generations=${generations} />`}
     ${effects.length > 0 && html`<ul class="stack">${effects.map((one) => html`<${Effect} key=${one.effect_id} session=${session} id=${one.effect_id} back="#/" />`)}</ul>`}
-    ${segments.length > 0 && html`<ul class="stack">${segments.map((one) => html`<${Segment} key=${one.segment_id} session=${session} id=${one.segment_id} back="#/" />`)}</ul>`}</section>`;
+    ${segments.length > 0 && html`<ul class="stack">${segments.map((one) => html`<${Segment} key=${one.segment_id} session=${session} id=${one.segment_id} back="#/" />`)}</ul>`}
+    ${sheets.length > 0 && html`<ul class="stack">${sheets.map((one) => html`<${Sheet} key=${one.sheet_id} session=${session} id=${one.sheet_id} back="#/" />`)}</ul>`}</section>`;
 }
 
 /** What is stored: datasets, and the generations and estimates that outlived theirs. */
 async function stored(session) {
-  const paths = ["/v1/datasets?limit=100", "/v1/generations?limit=100", "/v1/effects?limit=100", "/v1/segments?limit=100"];
-  const [datasets, generations, effects, segments] = await Promise.all(paths.map((path) => session.list(path, MOST)));
+  const paths = ["/v1/datasets?limit=100", "/v1/generations?limit=100", "/v1/effects?limit=100", "/v1/segments?limit=100", "/v1/sheets?limit=100"];
+  const [datasets, generations, effects, segments, sheets] = await Promise.all(paths.map((path) => session.list(path, MOST)));
   const known = new Set(datasets.map((one) => one.dataset_id));
   // a list that is cut off does not say which datasets are gone
   const outliving = (items) => items.filter((one) => datasets.length < MOST && !known.has(one.dataset_id));
-  return { datasets, generations: outliving(generations), effects: outliving(effects), segments: outliving(segments) };
+  return { datasets, generations: outliving(generations), effects: outliving(effects), segments: outliving(segments), sheets: outliving(sheets) };
 }
 
 export function Home({ session }) {
   const [found, problem, again] = useLoad(() => stored(session), [session]);
   const datasets = found?.datasets;
-  const outliving = found?.generations.length > 0 || found?.effects.length > 0 || found?.segments.length > 0;
+  const outliving = found?.generations.length > 0 || found?.effects.length > 0 || found?.segments.length > 0 || found?.sheets.length > 0;
   const working = datasets?.some((one) => unfinished(one.status));
   useEffect(() => {
     if (!working) return undefined;

@@ -1,0 +1,69 @@
+// Answer sheets: ask what changes an outcome, show what may be claimed first, save the appendix.
+import { Failure, Status, number, useAction } from "../ui.js";
+import { html, useMemo, useState } from "../vendor/preact.js";
+import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
+import { Erase, Progress, useLoad } from "./parts.js";
+import { useSchema } from "./schema.js";
+
+const PLACES = [["", "A lever"], ["before", "Before the levers"], ["after", "After the levers"], ["dont_know", "Don't know"]];
+
+/** Which columns came before the levers and which after; all others are compared. */
+function Order({ outcome, columns, places, onChange }) {
+  const set = (name) => (event) => onChange({ ...places, [name]: event.target.value });
+  const name = (column) => column === outcome ? `${column} (outcome)` : column;
+  const choices = (column) => PLACES.filter(([place]) => column !== outcome || place === "after" || place === "").map(([place, text]) => [place, column === outcome && !place ? "Not stated" : text]);
+  return html`<details class="order"><summary>Which of these were already so before any lever, and which came after?</summary>
+    <p class="quiet">State ${outcome} as after, if the levers come first. Nothing is ranked while the order is open.</p>
+    <ul>${columns.map((column, at) => html`<li key=${column}><label for=${`sheet-place-${at}`}>${name(column)}</label>
+      <select id=${`sheet-place-${at}`} value=${places[column] ?? ""} onChange=${set(column)}>${choices(column).map(([place, text]) => html`<option value=${place}>${text}</option>`)}</select></li>`)}</ul></details>`;
+}
+
+function Ask({ session, dataset, schema, onMade }) {
+  const usable = useMemo(() => usableColumns(schema), [schema]);
+  const [outcome, setOutcome] = useState(usable[0]?.name);
+  const [level, setLevel] = useState("");
+  const [places, setPlaces] = useState({});
+  const shown = usable.find((one) => one.name === outcome);
+  const counts = shown && !["integer", "numeric", "boolean"].includes(shown.kind);
+  const order = [outcome, ...usable.map((one) => one.name).filter((name) => name !== outcome)];
+  const listed = (place) => order.filter((name) => places[name] === place);
+  const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/sheets`, {
+    outcome, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), ...(counts && { outcome_level: level || typical(shown) }),
+  })));
+  if (usable.length < 2) return html`<p class="empty">An answer sheet needs two learned columns.</p>`;
+  return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
+    <${ColumnSelect} id="sheet-outcome" label="Outcome" columns=${usable} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); setPlaces({}); }} />
+    ${counts && html`<${Value} id="sheet-level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
+    <${Order} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
+    <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
+}
+
+const shown = (value) => typeof value === "number" ? number(value, 4) : value;
+
+function Levers({ session, found }) {
+  const [save, busy, problem] = useAction((form, suffix) => session.save(`/v1/sheets/${found.sheet_id}/${form}`, `${found.sheet_id}.${suffix}`));
+  return html`<p><strong>${found.text}</strong></p>
+    <div class="scroll" tabindex="0" role="region" aria-label=${`Levers of ${found.outcome}`}><table><thead><tr><th scope="col">Rank</th><th scope="col">Lever</th><th scope="col">What may be claimed</th><th scope="col">Effect</th><th scope="col">Interval, all together</th><th scope="col">Precision</th></tr></thead>
+    <tbody>${found.levers.map((one) => html`<tr><td>${one.rank ?? "-"}</td><th scope="row">${one.treatment}: ${shown(one.value)}, not ${shown(one.baseline)}</th><td>${one.verdict.text}</td>
+      <td>${one.ace ? number(one.ace.effect, 2) : ""}</td><td>${one.union ? `${number(one.union.low, 2)} to ${number(one.union.high, 2)}` : ""}</td><td>${one.precision}</td></tr>`)}</tbody></table></div>
+    <div class="row"><button disabled=${busy} onClick=${() => save("page", "html")}>Save the appendix</button><button class="plain" disabled=${busy} onClick=${() => save("xlsx", "xlsx")}>as Excel</button><span class="quiet">One HTML file to read, print and hand over.</span></div><${Failure} problem=${problem} />`;
+}
+
+export function Sheet({ session, id, back }) {
+  const path = `/v1/sheets/${id}`;
+  const [found, problem, again] = useLoad(() => session.get(path), [session, id]);
+  if (problem?.status === 404) return null;
+  if (!found) return html`<li class="card"><${Failure} problem=${problem} />${!problem && html`<p role="status">Loading</p>`}</li>`;
+  return html`<li class="card effect"><div class="head"><h3>What changes ${found.outcome}</h3>${found.status !== "ready" && html`<${Status} of=${found.status} />`}</div>
+    <${Progress} session=${session} jobId=${found.job_id} status=${found.status} onEnd=${again} />
+    ${found.error && html`<div class="notice bad" role="alert"><p>${found.error.detail}</p></div>`}${found.status === "ready" && html`<${Levers} session=${session} found=${found} />`}
+    <${Erase} session=${session} path=${path} id=${id} back=${back ?? `#/datasets/${found.dataset_id}/sheets`} what="This answer sheet will be erased." /></li>`;
+}
+
+export function Sheets({ session, dataset }) {
+  const [schema, problem] = useSchema(session, dataset);
+  const [sheets, trouble, again] = useLoad(() => session.list(`/v1/sheets?limit=100&dataset_id=${dataset.dataset_id}`), [session, dataset.dataset_id]);
+  return html`<section aria-labelledby="sheets-title"><h2 id="sheets-title">Answer sheets</h2><p class="quiet lead">One outcome, all levers. Each effect says what it rests on, all intervals hold together, and only what follows from what you stated is ranked.</p><${Failure} problem=${problem ?? trouble} />
+    ${schema && html`<${Ask} session=${session} dataset=${dataset} schema=${schema} onMade=${again} />`}
+    ${sheets && (sheets.length ? html`<ul class="stack">${sheets.map((one) => html`<${Sheet} key=${one.sheet_id} session=${session} id=${one.sheet_id} />`)}</ul>` : html`<p class="empty">No answer sheets yet.</p>`)}</section>`;
+}

@@ -1,0 +1,86 @@
+"""Answer sheets in the SDK, the command and the MCP server: what may be claimed comes first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from effect_results import TEXTS, sheet_result
+from simulacra.commands.sheets import _levers
+from simulacra.mcp_server import Tools
+from simulacra.operations.resources import path_of
+from simulacra.operations.sheets import ask_sheet
+from simulacra.sheet import Sheet
+from simulacra_api.generations.service import snake_case
+from simulacra_api.sheets.service import _answer
+
+
+def sheet(kind: str = "assumed", **changes: Any) -> Sheet:
+    """Return an answer of the service."""
+    found = snake_case(json.loads(sheet_result(kind).model_dump_json(by_alias=True)))
+    levers = [_answer(one) for one in found.pop("levers")]
+    head = {"sheet_id": "sht-1", "status": "ready"}
+    return Sheet(head | found | {"levers": levers} | changes)
+
+
+def test_print_says_what_is_ranked_then_each_verdict_before_its_figures() -> None:
+    lines = str(sheet()).splitlines()
+    assert lines[0] == "Ranked: 1 of 1 contrasts."
+    assert lines[2:5] == [
+        "1. price: 9, not 5",
+        f"   {TEXTS['assumed']}",
+        "   Effect -0.4 (-0.6 to -0.2), clear.",
+    ]
+    assert lines[-1] == "No lever: id. Nearly everybody has the same value."
+
+
+def test_open_lever_has_no_rank_and_unanswerable_no_figure() -> None:
+    text = str(sheet("open"))
+    assert "\n- price: 9, not 5\n" in text
+    assert "Not ranked: open until somebody says what comes first." in text
+    assert "Effect" not in str(sheet("unanswerable"))
+    assert "<td>open</td>" in sheet("open")._repr_html_()
+
+
+def test_unfinished_and_failed_sheets_print_their_state() -> None:
+    assert str(sheet(status="queued")) == "sht-1: queued"
+    assert str(sheet(status="failed", error={"detail": "No lever."})) == "sht-1: failed\nNo lever."
+    assert "Ranked" not in sheet(status="queued")._repr_html_().partition("text")[0]
+
+
+def test_request_has_levers_and_stated_lists_only() -> None:
+    step = next(ask_sheet("ds-1", outcome="y", key="k"))
+    assert (step.path, step.json) == ("/v1/datasets/ds-1/sheets", {"outcome": "y"})
+    lever = {"column": "b", "value": 2, "baseline": 1}
+    step = next(ask_sheet("ds-1", outcome="y", levers=["a", lever], after=("y",), key="k"))
+    assert step.json == {"outcome": "y", "levers": [{"column": "a"}, lever], "after": ["y"]}
+    assert path_of("sht-1", ("sht-",)) == "/v1/sheets/sht-1"
+
+
+def test_command_reads_levers_with_values() -> None:
+    columns = [{"name": "dose", "kind": "numeric"}, {"name": "plan", "kind": "categorical"}]
+    client: Any = SimpleNamespace(schema=lambda _: SimpleNamespace(columns=columns))
+    assert _levers(client, "ds-1", ["dose=2:1", "plan=pro:basic", "plan"]) == [
+        {"column": "dose", "value": 2.0, "baseline": 1.0},
+        {"column": "plan", "value": "pro", "baseline": "basic"},
+        {"column": "plan"},
+    ]
+    for wrong in ("dose=2", "dose=a:b"):
+        with pytest.raises(typer.BadParameter):
+            _levers(client, "ds-1", [wrong])
+
+
+async def test_agent_reads_what_is_ranked_before_any_number(tmp_path: Path) -> None:
+    class Service:
+        async def get(self, _: str) -> Sheet:
+            return sheet("open")
+
+    status = await Tools(Service(), tmp_path).status("sht-1")  # type: ignore[arg-type]
+    assert next(iter(status)) == "text"
+    assert next(iter(status["levers"][0])) == "verdict"
+    assert set(status) == set(sheet("open"))
