@@ -3,9 +3,10 @@
     python benchmarks/sheet_coverage.py --seconds 600
 
 Draws of a confounded table with yes/no levers of known effects, half of them 0, the order stated.
-A sheet covers if all of its intervals do. Twice: with the product's estimator, without the checks
-that leave intervals as they are, as many draws as --seconds allow; and the max-t step alone, on least squares, 4,000 draws. Prints a table with the
-95 % interval of each coverage, and what intervals of 1.96 standard errors would cover together.
+A sheet covers if all of its intervals do. Twice: with the product's estimator, without the checks,
+which leave intervals as they are, as many draws as --seconds allow; and the max-t step alone, on
+least squares. Prints a table with the 95 % interval of each coverage, and what intervals of 1.96
+standard errors would cover together.
 """
 
 from __future__ import annotations
