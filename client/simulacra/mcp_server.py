@@ -37,7 +37,8 @@ INSTRUCTIONS = (
     "for its columns. Then `generate` rows under conditions or interventions on these columns, "
     "`wait` again, `download` the rows to a file, and `delete` the dataset when you are done. "
     "Generated rows are worth fewer respondents than there are rows: pass on what `download` says. "
-    "`estimate` and `sheet` answer causal questions: begin with the text of the verdict. "
+    "`estimate` and `sheet` answer causal questions: "
+    "begin your answer with the text of its verdict. "
     "Rows never come back as text: work on the files."
 )
 WAIT_SECONDS = 45.0
