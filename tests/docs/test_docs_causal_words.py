@@ -40,7 +40,7 @@ def _text(path: Path) -> str:
 
 
 def _is_comment(line: str) -> bool:
-    return line.strip().startswith(("//", "/**", "#"))
+    return line.strip().startswith(("//", "/**", "#", "{% include"))
 
 
 @pytest.mark.parametrize("source", sorted({source for _, source in _rows()}))
