@@ -13,8 +13,12 @@ from jinja2 import UndefinedError
 
 from simulacra_api.docs.examples import LINKS
 from simulacra_api.docs.operations import STEPS
+from simulacra_api.generations.downloads import XLSX
 from simulacra_api.html import render
 from simulacra_api.http.error_codes import CATALOG
+
+NO_EXAMPLE = ("text/html", XLSX)
+"""Media types of whole files."""
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:

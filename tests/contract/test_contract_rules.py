@@ -312,6 +312,7 @@ def test_value_is_a_number_or_a_level(cluster: Any, paths: dict[str, str], value
     places = {
         "EffectEstimate": [{"value": value}, {"baseline": value}],
         "GenerationJob": [{"interventions": {"a": value}}],
+        "AnswerSheet": [{"levers": [{"column": "a", "value": value, "baseline": {"number": 2}}]}],
     }
     for kind, specs in places.items():
         for spec in specs:

@@ -80,6 +80,7 @@ def main_job(outcome: Outcome, client: Client, folder: Path) -> None:
     suspend_and_cancel(outcome, client, dataset)
     estimate_effects(client, dataset)
     certify_shares(client, dataset)
+    compare_levers(client, dataset)
     assert client.datasets()[0]["dataset_id"] == dataset
     tamper_with_namespace(outcome)
     outcome.events = outcome.cluster.kubectl("get", "events", "-A")
@@ -143,6 +144,18 @@ def certify_shares(client: Client, dataset: str) -> None:
     client._http.post(f"/v1/jobs/{second.job_id}/cancel").raise_for_status()
     client.wait(first.job_id, timeout=120)
     client.delete_segment(first.segment_id)
+
+
+def compare_levers(client: Client, dataset: str) -> None:
+    """Wait for one answer sheet and delete it; cancel another and leave it."""
+    levers = [{"column": "education_years"}]
+    first, second = (
+        client.ask_sheet(dataset, outcome="tv_hours", levers=levers, key=key)
+        for key in ("sheet-1", "sheet-2")
+    )
+    client._http.post(f"/v1/jobs/{second.job_id}/cancel").raise_for_status()
+    client.wait(first.job_id, timeout=120)
+    client.delete_sheet(first.sheet_id)
 
 
 def tamper_with_namespace(outcome: Outcome) -> None:

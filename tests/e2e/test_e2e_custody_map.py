@@ -161,6 +161,8 @@ def test_generation_keeps_what_the_map_says(
     client.wait(effect["job_id"], timeout=120)
     segment = client.boost(made["dataset"], {"happiness": []}, ["owns_gun"])
     client.wait(segment.job_id, timeout=120)
+    sheet = client.ask_sheet(made["dataset"], outcome="tv_hours", levers=["education_years"])
+    client.wait(sheet.job_id, timeout=120)
     made["generation"] = asked["generation_id"]
     assert_as_mapped("generate", changes)
 

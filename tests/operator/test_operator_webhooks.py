@@ -85,12 +85,14 @@ def test_a_message_holds_ids_and_a_status_and_no_data() -> None:
     generation = ended("GenerationJob", "gen-1", labels={LABEL_DATASET: "ds-1"})
     effect = ended("EffectEstimate", "eff-1", labels={LABEL_DATASET: "ds-1"})
     segment = ended("SegmentEstimate", "seg-1", labels={LABEL_DATASET: "ds-1"})
-    ends = [generation, effect, segment]
+    sheet = ended("AnswerSheet", "sht-1", labels={LABEL_DATASET: "ds-1"})
+    ends = [generation, effect, segment, sheet]
     messages = [json.loads(one.body) for one in messages_of(ends, webhook())]
     assert [message["data"] for message in messages] == [
         {"job_id": "job-gen-1", "status": "ready", "dataset_id": "ds-1", "generation_id": "gen-1"},
         {"job_id": "job-eff-1", "status": "ready", "dataset_id": "ds-1", "effect_id": "eff-1"},
         {"job_id": "job-seg-1", "status": "ready", "dataset_id": "ds-1", "segment_id": "seg-1"},
+        {"job_id": "job-sht-1", "status": "ready", "dataset_id": "ds-1", "sheet_id": "sht-1"},
     ]
     assert all(set(message) == {"type", "timestamp", "data"} for message in messages)
     assert SECRET not in json.dumps(messages)

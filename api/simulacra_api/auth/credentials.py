@@ -22,7 +22,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 
-from simulacra_api.auth.client_record import Claim, ClientRecord, Purpose
+from simulacra_api.auth.client_record import SPENT_SECONDS, Claim, ClientRecord, Purpose
 from simulacra_api.auth.clients import (
     SPENT,
     WATERMARK,
@@ -198,8 +198,9 @@ class Credentials:
                 return False
             after = before.with_spent(token_id, expires)
             if len(after.spent) > MAX_SPENT:
-                detail = "Too many sign-ins and sign-outs of this client. Wait a few minutes."
-                raise Problem("simio_rate_limited", detail, headers={"Retry-After": "300"})
+                left = int(min(after.spent.values()) + SPENT_SECONDS - time.time()) + 1
+                detail = f"Too many sign-ins and sign-outs of this client. Wait {left} s."
+                raise Problem("simio_rate_limited", detail, headers={"Retry-After": f"{left}"})
             try:
                 await self.write(after)
             except Conflict:

@@ -74,7 +74,7 @@ def delete(
     what was erased and how to get the certificate.
     """
     with connected(connection) as client:
-        found = resource_of(client, resource_id, ("ds-", "gen-", "eff-", "seg-"))
+        found = resource_of(client, resource_id, ("ds-", "gen-", "eff-", "seg-", "sht-"))
         confirm(_what_goes(client, found), yes)
         client.delete(found)
         forget_table(client.api_url, found)

@@ -157,9 +157,28 @@ def check_sheet(
         for at, column in enumerate(lists[field]):
             if column in named:
                 errors.append(FieldError(pointer=pointer(field, at), detail=STATED))
+    asked: set[tuple[object, ...]] = set()
     for at, lever in enumerate(levers):
         errors += _lever_errors(at, lever, outcome, schema)
+        errors += _contradictions(at, lever, levers)
+        contrast = (lever.column, *(one and one.value for one in (lever.value, lever.baseline)))
+        if contrast in asked:
+            detail = "This lever with these values is there already."
+            errors.append(FieldError(pointer=pointer("levers", at), detail=detail))
+        asked.add(contrast)
     return errors
+
+
+def _contradictions(
+    at: int, lever: SheetLever, levers: Sequence[SheetLever]
+) -> Iterator[FieldError]:
+    """Yield where two levers each state that the other one came first, or later."""
+    for field in ("before", "after"):
+        for place, name in enumerate(getattr(lever, field)):
+            others = [one for one in levers[:at] if one.column == name]
+            if any(lever.column in getattr(one, field) for one in others):
+                detail = f"The lever of this column states the opposite in its own {field}."
+                yield FieldError(pointer=pointer("levers", at, field, place), detail=detail)
 
 
 def _lever_errors(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from simulacra_crds.kinds.base import (
     AGE,
@@ -18,6 +18,7 @@ from simulacra_crds.kinds.base import (
     Resource,
     RetainedSpec,
     WorkStatus,
+    cel_rules,
 )
 from simulacra_crds.kinds.effect_estimate import Population, StatedColumns
 from simulacra_crds.kinds.generation_job import InterventionValue
@@ -33,6 +34,12 @@ class SheetLever(KubeModel):
     Without values: yes against no, top against bottom third of an order, each frequent level
     against the most frequent one, or the 75th against the 25th percentile of a number.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither")
+        )
+    )
 
     column: ColumnName = Field(description="The column of the lever.")
     value: InterventionValue | None = Field(

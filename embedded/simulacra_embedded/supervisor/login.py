@@ -22,5 +22,5 @@ async def login_link(known: Mapping[str, Any]) -> str | None:
             headers = {"Authorization": f"Bearer {token}"}
             answer = await http.post("/console/login-codes", headers=headers)
             return str(answer.raise_for_status().json()["url"])
-    except httpx2.HTTPError:
+    except (httpx2.HTTPError, ValueError, KeyError):
         return None

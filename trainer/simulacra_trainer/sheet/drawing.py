@@ -16,11 +16,12 @@ STRIP = 60
 def contrast(lever: LeverAnswer) -> str:
     """Return the lever and its two values in words."""
     answer = lever.answer
-    value, baseline = (
-        f"{given:.12g}" if isinstance(given, float) else given
-        for given in (answer.value, answer.baseline)
-    )
-    return f"{answer.treatment}: {value}, not {baseline}"
+    return f"{answer.treatment}: {level(answer.value)}, not {level(answer.baseline)}"
+
+
+def level(value: str | float) -> str:
+    """Return a value of a lever as people write it."""
+    return f"{value:.12g}" if isinstance(value, float) else value
 
 
 def interval_scale(levers: Sequence[LeverAnswer]) -> tuple[float, float]:

@@ -42,9 +42,12 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class _Open:
-    """One contrast before its checks; influences are by row or person of the whole table."""
+    """One contrast before its checks; influences are by row or person of the whole table.
 
-    estimator: Estimator
+    Its estimator has a copy of the table, so it is made again for the checks.
+    """
+
+    asked: EstimateRequest
     places: Places
     tried: Tried
     influences: list[Floats]
@@ -83,7 +86,7 @@ def answer_sheet(trained: TrainedModel, request: SheetRequest, *, seed: int) -> 
         raise InputError(Reason.REQUEST_INVALID, message, f"{message} Name some.", "/levers")
     family = [values for one in opened for values in one.influences]
     critical = critical_value(family, seed)
-    levers = ranked([_answer(one, trained, critical, seed) for one in opened])
+    levers = ranked([_answer(one, table, trained, critical, seed) for one in opened])
     return SheetResult(
         outcome=column.name,
         outcome_level=level,
@@ -128,12 +131,14 @@ def _open(
     ]
     # Only the main set's cross-fits are used again; the others would fill the memory.
     kept = [(s, runs if k == 0 else runs[:1], i) for k, (s, runs, i) in enumerate(tried.found)]
-    return _Open(estimator, places, replace(tried, found=kept), influences)
+    return _Open(asked, places, replace(tried, found=kept), influences)
 
 
-def _answer(one: _Open, trained: TrainedModel, critical: float, seed: int) -> LeverAnswer:
+def _answer(
+    one: _Open, table: pa.Table, trained: TrainedModel, critical: float, seed: int
+) -> LeverAnswer:
     """Return the answer about one contrast, judged by its simultaneous interval."""
-    estimator, tried = one.estimator, one.tried
+    estimator, tried = Estimator(table, trained.schema, one.asked, seed), one.tried
     wide = [(s, runs, replace(i, critical=critical)) for s, runs, i in tried.found]
     found = check(estimator, one.places, trained.graph, replace(tried, found=wide))
     answer = result_of(estimator, one.places, found)

@@ -55,6 +55,7 @@ def _template() -> Template:
         draw_propensities=drawing.draw_propensities,
         figure=figure,
         interval=interval,
+        level=drawing.level,
         listed=listed,
         percent=percent,
         place=drawing.place,

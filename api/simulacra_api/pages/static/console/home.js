@@ -113,6 +113,6 @@ export function Home({ session }) {
     ${datasets && (datasets.length || outliving
       ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} session=${session} dataset=${one} />`)}</ul>`
       : html`<p class="empty">Nothing is stored: no dataset, no model, no generated rows.</p>`)}
-    ${outliving && html`<${Outliving} session=${session} generations=${found.generations} effects=${found.effects} segments=${found.segments} />`}
+    ${outliving && html`<${Outliving} session=${session} generations=${found.generations} effects=${found.effects} segments=${found.segments} sheets=${found.sheets} />`}
     ${!datasets && !problem && html`<p role="status">Loading</p>`}`;
 }
