@@ -8,7 +8,6 @@ import pytest
 
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, grow, model
-from simulacra_trainer.families.forest.training_rows import may_regress
 from simulacra_trainer.pipeline import privacy_tuning
 from simulacra_trainer.pipeline.disclosure import NAMES, Disclosure
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves, split_halves
@@ -111,7 +110,6 @@ def _tune(
 
 
 def test_big_tables_keep_leaves_if_these_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privacy_tuning, "may_regress", lambda _rows, _columns: False)
     found, tested, _ = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
     assert tested == []
     assert found.penalty == PENALTIES[0]
@@ -122,27 +120,11 @@ def test_big_tables_keep_leaves_if_these_pass(monkeypatch: pytest.MonkeyPatch) -
 def test_big_tables_test_columns_if_leaves_need_a_high_penalty(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(privacy_tuning, "may_regress", lambda _rows, _columns: False)
     found, tested, of_leaves = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.56)
     assert of_leaves == 1
     assert sorted(tested) == [1, 2, 3]
     assert found.methods == dict.fromkeys(["c1", "c2", "c3"], "scores")
     assert found.share == 0.5
-
-
-def test_held_out_rows_decide_in_tables_of_few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, tested, of_leaves = _tune(monkeypatch, clean_table(_table(4_000, 4, 3)), 0.51)
-    assert of_leaves == 0
-    assert sorted(tested) == [1, 2, 3]
-    assert found.methods == dict.fromkeys(["c1", "c2", "c3"], "scores")
-
-
-@pytest.mark.parametrize(
-    ("rows", "columns", "may"),
-    [(4_000, 300, True), (10_000, 20, True), (10_000, 21, False), (50_000, 4, True)],
-)
-def test_rows_and_cells_limit_the_choice(rows: int, columns: int, may: bool) -> None:
-    assert may_regress(rows, columns) is may
 
 
 def test_one_copy_does_not_fail_a_model_without_copies_in_the_holdout() -> None:

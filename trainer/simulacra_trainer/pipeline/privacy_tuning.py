@@ -21,7 +21,7 @@ from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE, TABLE_ROWS
 from simulacra_trainer.families.forest.grow import Method
 from simulacra_trainer.families.forest.model import ForestModel
-from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE, may_regress
+from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.disclosure import (
     Disclosure,
@@ -100,13 +100,13 @@ def tune_privacy(
 
     strict: the bar of the copying test holds where attackers are the bar, too.
 
-    With many rows and cells, all numbers keep leaves if these pass at `START` or below: fine trees
-    are faster, and a discriminator tells their rows less well from real ones. Otherwise held-out
-    rows decide for each column whether it follows normal scores or a log-linear regression.
+    With many rows, all numbers keep leaves if these pass at `START` or below: fine trees need no
+    regression, and a discriminator tells their rows less well from real ones. Otherwise a test per
+    column decides which columns follow normal scores or a log-linear regression.
     """
     rows = table.num_rows
     pairs = exchanged_halves(table, seed=seed, persons=persons_in(table, schema))
-    if len(pairs) == 1 and not may_regress(rows, len(order)):
+    if len(pairs) == 1:
         leaves_only: dict[str, Method] = dict.fromkeys(order, "trees")
         low = PENALTIES[: START + 1]
         found = _search_penalty(

@@ -48,7 +48,7 @@ from simulacra_trainer.families.forest.samplers import (
     Tree,
     Variate,
 )
-from simulacra_trainer.families.forest.training_rows import TrainingRows
+from simulacra_trainer.families.forest.training_rows import MAX_REGRESSION_ROWS, TrainingRows
 from simulacra_trainer.families.forest.traversal import relabel, split_masks
 from simulacra_trainer.families.forest.variates import fit_variates
 from simulacra_trainer.families.forest.weighted import repeat_donors, repeats
@@ -176,7 +176,7 @@ class ColumnGrower:
                 is_category = self.data.codecs[self.column].is_category
                 return not (few or is_category or self.data.weights is not None)
             case "loglinear":
-                is_small = self.data.may_regress or self.method is not None
+                is_small = self.values.size <= MAX_REGRESSION_ROWS or self.method is not None
                 return is_small and self._regression.is_possible
 
     @cached_property

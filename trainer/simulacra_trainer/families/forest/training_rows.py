@@ -21,17 +21,12 @@ from simulacra_trainer.persons import persons_a_group, rows_a_person
 from simulacra_trainer.survey_weights import effective_rows
 
 DEFAULT_SCALE = 1.0
-MAX_REGRESSION_ROWS, MAX_REGRESSION_CELLS = 4_000, 200_000
-"""Tables of more rows and cells are left to trees, which are faster."""
+MAX_REGRESSION_ROWS = 4_000
+"""Tables of more rows are left to trees, which are as good there and faster."""
 MAX_BATTERY_CELLS = 1_000_000
 """Wide tables of more cells are left to trees, because a fit takes minutes."""
 MAX_COLUMNS = 80
 """With more columns, log-linear regressions see factor scores instead of items."""
-
-
-def may_regress(rows: int, columns: int) -> bool:
-    """Return whether held-out rows decide between regressions and trees in a table of this size."""
-    return rows <= MAX_REGRESSION_ROWS or rows * columns <= MAX_REGRESSION_CELLS
 
 
 def split_prices(penalty: float, most: int) -> Floats:
@@ -93,13 +88,6 @@ class TrainingRows:
         """Functions of each column's codes for log-linear regressions."""
         both = zip(self.codes, self.codecs, strict=True)
         return [class_functions_of(codes, codec, self.persons) for codes, codec in both]
-
-    @property
-    def may_regress(self) -> bool:
-        """Whether columns may follow log-linear regressions where held-out rows prefer them."""
-        rows = self.codes.shape[1]
-        whole = max(rows, self.table_rows)
-        return rows <= MAX_REGRESSION_ROWS or may_regress(whole, len(self.codecs))
 
     @cached_property
     def factors(self) -> FactorModel | None:
