@@ -22,7 +22,7 @@ WIDENING = 1.15
 """One-way intervals under SHORT respondents are this much too short (ADR 0065)."""
 MOST_GAIN = {1: 2.5, 2: 5.0}
 """Worth over respondents that is said at most, by questions of the segmentation: above it less was
-found than would be said (ADR 0069)."""
+found than would be said (ADR 0068)."""
 
 
 @dataclass(frozen=True)
