@@ -92,7 +92,7 @@ async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
     assert stat.S_IMODE(Path(one.ready["connection"]).stat().st_mode) == 0o600
     assert one.token()
     cluster = await Cluster.connect(one.ready["kubeconfig"])
-    assert len([crd async for crd in cluster.list(CRDS)]) == 7
+    assert len([crd async for crd in cluster.list(CRDS)]) == 8
     secret = one.connection["client_secret"]
     stored = await cluster.get(
         SECRETS, f"client-{one.connection['client_id']}", clients_namespace()
