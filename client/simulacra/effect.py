@@ -162,7 +162,7 @@ class Effect(Document):
         else:
             differs = ""
         few = ", ".join(self.unshown_segments or [])
-        return [differs, f"Not shown, fewer than 20 effective rows: {few}." if few else ""]
+        return [differs, f"Not shown, too small or beyond the 50 largest: {few}." if few else ""]
 
 
 def _segment_name(segment: str | None, one: Json) -> str:

@@ -49,7 +49,7 @@ def test_segments_say_which_differ_which_are_thin_and_which_are_not_shown() -> N
     assert "segment: loyal (thin support)" in shown
     assert "segment: switcher  " in shown
     assert "The effect differs from that of segment: loyal in: switcher." in shown
-    assert "Not shown, fewer than 20 effective rows: new." in shown
+    assert "Not shown, too small or beyond the 50 largest: new." in shown
     same = [one | {"difference": {"effect": 0.5, "low": -0.1, "high": 0.9}} for one in [FIRST] * 2]
     assert "No segment's effect differs from the first one's" in str(effect(segments=same))
     former = {"level": "loyal", **FIGURES}

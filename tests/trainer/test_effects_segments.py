@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from scipy.stats import norm
 
 from simulacra_crds.contract.answers import SegmentEffect
 from simulacra_trainer.effects.aipw import Scores, part_of, summarize
-from simulacra_trainer.effects.segments import Segments, max_t, segment_effects
+from simulacra_trainer.effects.segments import MAX_SEGMENTS, Segments, max_t, segment_effects
 
 SIZES = (240, 160, 100, 60, 56, 52)
 """Rows of the segments; the last three have about 28 in an arm."""
@@ -98,6 +100,51 @@ def test_small_segments_are_flagged_and_smaller_ones_named_only() -> None:
     assert smaller.unshown == ["s3", "s4", "s5"]
     assert [one.level for one in smaller.effects] == ["s0", "s1", "s2"]
     assert smaller.effects[2].effective_rows < 50
+
+
+def test_segments_count_persons_and_not_their_rows() -> None:
+    """Of 70 persons with 40 rows each, one is alone in a segment, and nine are in another."""
+    rng = np.random.default_rng(6)
+    sizes = {"alone": 1, "few": 9, "many": 60}
+    name = np.repeat([*sizes], [40 * count for count in sizes.values()])
+    n = name.size
+    treated = np.arange(n) % 2 == 0
+    arms = np.array([treated, ~treated]).astype(np.float64)
+    noise = rng.normal(size=n)
+    scores = Scores(
+        value=noise,
+        tilt=np.ones(n),
+        is_supported=np.ones(n, np.bool_),
+        propensities=(np.full(n, 0.5), np.full(n, 0.5)),
+        arm_weights=(2 * arms[0], 2 * arms[1]),
+        representer=np.where(treated, 2.0, -2.0),
+        residual=noise,
+        rival=None,
+        persons=np.arange(n) // 40,
+    )
+    table = pa.table({"g": pa.array(name).dictionary_encode()})
+    found = segment_effects(table, "g", [[scores]], reverses=False, seed=0)
+    assert found.unshown == ["few", "alone"]
+    (many,) = found.effects
+    assert np.isclose(many.effective_rows or 0.0, 60.0)
+    assert not many.thin_support
+    rows = segment_effects(table, "g", [[replace(scores, persons=None)]], reverses=False, seed=0)
+    assert rows.unshown == []
+
+
+def test_levels_beyond_the_largest_are_named_and_absent_ones_are_not() -> None:
+    levels = [f"l{k:02d}" for k in range(MAX_SEGMENTS + 2)]
+    positions = np.repeat(np.arange(len(levels)), [4 if k < MAX_SEGMENTS else 2 for k in range(52)])
+    column = pa.DictionaryArray.from_arrays(positions, [*levels, "nobody"])
+    n = positions.size
+    scores = _scores(np.random.default_rng(7))
+    some = _chosen(scores, np.arange(scores.value.size) < n)
+    found = segment_effects(pa.table({"g": column}), "g", [[some]], reverses=False, seed=0)
+    assert found.unshown == levels
+    few = pa.DictionaryArray.from_arrays(np.arange(n) % 2, ["a", "b", "nobody"])
+    assert (
+        segment_effects(pa.table({"g": few}), "g", [[some]], reverses=False, seed=0).unshown == []
+    )
 
 
 def test_every_adjustment_set_left_open_widens_the_intervals() -> None:

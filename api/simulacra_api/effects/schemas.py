@@ -230,7 +230,8 @@ class EffectBody(BaseModel):
     sensitivity: SensitivityBody | None = None
     segments: list[SegmentFigures] | None = None
     unshown_segments: list[str] | None = Field(
-        default=None, description="Levels with fewer than 20 effective rows in an arm."
+        default=None,
+        description="Levels with fewer than 20 effective persons in an arm, or beyond the largest.",
     )
     warnings: list[str] | None = None
     created_at: datetime | None

@@ -147,8 +147,8 @@ class SegmentEffect(KubeModel):
     Attributes:
         low, high: 95 % for all segments together, and for every adjustment set left open.
         support: share of the rows that could have had either value.
-        effective_rows: of the smaller arm (Kish); None in answers made before simultaneous
-            intervals, whose intervals hold for one segment alone.
+        effective_rows: of the smaller arm (Kish), a person's rows counted as one; None in answers
+            made before simultaneous intervals, whose intervals hold for one segment alone.
         thin_support: fewer than 50 of them.
         difference: None for the first segment.
     """
@@ -182,7 +182,8 @@ class EffectResult(KubeModel):
             without an answer.
         dont_know: columns whose place relative to the treatment nobody stated.
         segments: effect by level of the segment column.
-        unshown_segments: levels with fewer than 20 effective rows in an arm.
+        unshown_segments: levels with fewer than 20 effective persons in an arm, and those beyond
+            the 50 largest.
         warnings: limits of the estimate, in plain words.
     """
 

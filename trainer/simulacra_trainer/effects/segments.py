@@ -24,10 +24,11 @@ from simulacra_trainer.effects.features import Floats, level_positions, levels_o
 from simulacra_trainer.table.arrow_values import as_floats
 
 MIN_EFFECTIVE = 20.0
-"""Effective rows of the smaller arm, below which a segment is named but not shown."""
+"""Effective persons of the smaller arm, below which a segment is named but not shown."""
 THIN_EFFECTIVE = 50.0
-"""Effective rows of the smaller arm, below which a segment has thin support."""
+"""Effective persons of the smaller arm, below which a segment has thin support."""
 MAX_SEGMENTS = 50
+"""Largest segments that are estimated; the others are named."""
 SEGMENT_BANDS = 4
 DRAWS = 10_000
 COVERAGE = 0.95
@@ -35,7 +36,7 @@ COVERAGE = 0.95
 
 @dataclass(frozen=True)
 class Segments:
-    """Effects in the segments with enough rows, and the names of the others."""
+    """Effects in the largest segments with enough persons, and the names of all others."""
 
     effects: list[SegmentEffect]
     unshown: list[str]
@@ -60,12 +61,10 @@ def segment_effects(
         reverses: whether an effect of 0 is left open, because the outcome may come first.
         seed: of the multipliers.
     """
-    found = [
-        _Segment(level, rows, _effective(sets[0], rows))
-        for level, rows in _segment_rows(table, name)
-    ]
+    largest, others = _segment_rows(table, name)
+    found = [_Segment(level, rows, _effective(sets[0], rows)) for level, rows in largest]
     shown = [one for one in found if one.effective >= MIN_EFFECTIVE]
-    unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE]
+    unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE] + others
     if not shown:
         return Segments([], unshown)
     rng = np.random.default_rng([seed, 19])
@@ -144,19 +143,35 @@ def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
 
 
 def _effective(runs: Sequence[Scores], rows: Flags) -> float:
-    """Return the rows that the weights of the smaller arm are worth (Kish, 1965)."""
-    arms = [[kish(weights[rows]) for weights in scores.arm_weights] for scores in runs]
+    """Return the persons that the weights of the smaller arm are worth (Kish, 1965).
+
+    A person's rows count as one, with the sum of their weights: they may all be alike.
+    """
+    arms = [[kish(_by_person(scores, arm, rows)) for arm in scores.arm_weights] for scores in runs]
     return float(np.median(arms, axis=0).min())
 
 
-def _segment_rows(table: pa.Table, name: str) -> Iterator[tuple[str, Flags]]:
+def _by_person(scores: Scores, weights: Floats, rows: Flags) -> Floats:
+    """Return the weights of some rows, summed by person where persons have several."""
+    if scores.persons is None:
+        return weights[rows]
+    return np.bincount(scores.persons[rows], weights=weights[rows]).astype(np.float64)
+
+
+def _segment_rows(table: pa.Table, name: str) -> tuple[list[tuple[str, Flags]], list[str]]:
+    """Return the largest segments with their rows, and the names of the others that have rows."""
     if pa.types.is_dictionary(table.column(name).type):
         positions = level_positions(table, name)
         counts = np.bincount(positions[positions >= 0], minlength=1)
         levels = levels_of(table, name)
-        for at in np.argsort(-counts, kind="stable")[:MAX_SEGMENTS]:
-            yield levels[at], positions == at
-        return
+        by_size = [int(at) for at in np.argsort(-counts, kind="stable") if counts[at]]
+        largest = [(levels[at], positions == at) for at in by_size[:MAX_SEGMENTS]]
+        return largest, [levels[at] for at in by_size[MAX_SEGMENTS:]]
+    return [*_bands(table, name)], []
+
+
+def _bands(table: pa.Table, name: str) -> Iterator[tuple[str, Flags]]:
+    """Yield the quartiles of a number with their rows."""
     values = as_floats(table.column(name))
     known = values[~np.isnan(values)]
     shares = np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS

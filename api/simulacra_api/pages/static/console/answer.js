@@ -49,7 +49,7 @@ function Segments({ found }) {
   const differ = others.filter(({ difference: of }) => of && (of.low > 0 || of.high < 0)).map((one) => one.level);
   const compared = others.some((one) => one.difference);
   return html`${compared && html`<p class="quiet">${differ.length ? `The effect differs from that of ${found.segment}: ${first.level} in: ${differ.join(", ")}.` : "No segment's effect differs from the first one's beyond chance."} The intervals hold for all segments together.</p>`}
-    ${found.unshown_segments?.length > 0 && html`<p class="quiet">Not shown, fewer than 20 effective rows: ${found.unshown_segments.join(", ")}.</p>`}`;
+    ${found.unshown_segments?.length > 0 && html`<p class="quiet">Not shown, too small or beyond the 50 largest: ${found.unshown_segments.join(", ")}.</p>`}`;
 }
 
 /** The request of this estimate with one more statement. */
