@@ -2,11 +2,13 @@
 items.
 """
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from simulacra_trainer.families.forest import loglinear_mode
+from simulacra_trainer.families.forest import loglinear_mode, loglinear_problem
 from simulacra_trainer.families.forest.battery import STRIDE, Battery, RunningSums
 from simulacra_trainer.families.forest.loglinear_mode import fit_weights
 from simulacra_trainer.families.forest.loglinear_problem import Regression
@@ -39,14 +41,24 @@ def loss(problem: Regression, prior: np.ndarray, parameters: np.ndarray) -> floa
     return float(nats + 0.5 * b @ b + 0.5 * np.sum((W / prior) ** 2))
 
 
-@pytest.mark.parametrize("most", [0, 10**6], ids=["lbfgs", "newton"])
+@pytest.mark.parametrize(
+    ("most", "products"),
+    [(0, 0), (10**6, 10**6), (10**6, 0)],
+    ids=["lbfgs", "newton", "newton without products"],
+)
 @pytest.mark.parametrize(
     ("classes", "ordered", "untied"), [(2, False, 0), (5, True, 0), (4, False, 0), (5, False, 2)]
 )
 def test_weights_are_the_most_probable_ones(
-    classes: int, ordered: bool, untied: int, most: int, monkeypatch: pytest.MonkeyPatch
+    classes: int,
+    ordered: bool,
+    untied: int,
+    most: int,
+    products: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loglinear_mode, "MAX_NEWTON", most)
+    monkeypatch.setattr(loglinear_problem, "MAX_PRODUCTS", products)
     problem, prior = regression(classes, ordered=ordered, untied=untied)
     b, W = fit_weights(problem, prior)
     size = problem.scores.share.size + W.size
@@ -55,6 +67,20 @@ def test_weights_are_the_most_probable_ones(
     assert found - best.fun < 1e-3
     far = (b + 1.0, 4.0 * W + 0.5)
     assert loss(problem, prior, np.append(*fit_weights(problem, prior, far))) - best.fun < 1e-3
+
+
+def test_memory_of_a_long_regression_grows_with_its_functions_not_their_pairs() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(20_000, 50))
+    y = (X[:, 0] + rng.normal(size=20_000) > 0).astype(np.int64)
+    weight = np.ones(y.size)
+    scores = scores_of(Grouping(y, None, np.ones(2, np.bool_)), weight)
+    problem = Regression(X, [slice(0, 50)], y, scores, weight)
+    tracemalloc.start()
+    fit_weights(problem, np.ones(problem.shape))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * X.nbytes
 
 
 @pytest.mark.parametrize("keeps_all", [True, False])

@@ -67,7 +67,6 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights
     basis, squares, precision, back = _coordinates(problem, prior)
     weight = problem.weight[:, None]
     pairs, into = pairs_of(basis.shape[1])
-    at = pairs_of(1 + len(V))[1]
     T = np.vstack([b, (prior * V) @ problem.scores.values.T]) @ basis
     step, least, halvings = np.zeros_like(T), np.inf, 0
     for _ in range(NEWTON_STEPS):
@@ -83,7 +82,7 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights
         gradient = problem.design.T @ (mean - problem.seen @ basis) + pull
         curved = share @ squares
         curved -= (mean / weight)[:, pairs[0]] * mean[:, pairs[1]]
-        H = (problem.products @ curved)[at][:, :, into]
+        H = problem.curvature(curved)[:, :, into]
         H[np.arange(len(T)), np.arange(len(T))] += precision
         H = H.transpose(0, 2, 1, 3).reshape(T.size, T.size)
         step, least = -np.linalg.solve(H, gradient.ravel()).reshape(T.shape), nats

@@ -13,6 +13,8 @@ from simulacra_trainer.families.forest.samplers import Indices, Pool
 
 MAX_KEPT = 25_000
 """Numbers of a regression that is kept for other strengths."""
+MAX_PRODUCTS = 5_000_000
+"""Products of functions that a regression holds in memory, 40 MB."""
 Weights = tuple[Floats, Floats]
 """b, float64 [classes], and W, float64 [D, m]."""
 
@@ -57,6 +59,21 @@ class Regression:
         out = np.zeros((self.y.size, self.scores.share.size))
         out[np.arange(self.y.size), self.y] = self.weight
         return out
+
+    def curvature(self, curved: Floats) -> Floats:
+        """Return the weighted cross products of 1 and the functions, float64 [1 + D, 1 + D, k].
+
+        Products of functions are kept between Newton steps where there are few of them. At
+        200,000 cells they would take gigabytes, and a product of matrices a weight is as fast.
+
+        Args:
+            curved: k weights of each row, float64 [n, k].
+        """
+        first, into = pairs_of(1 + self.shape[0])
+        if first[0].size * self.y.size <= MAX_PRODUCTS:
+            kept: Floats = (self.products @ curved)[into]
+            return kept
+        return np.stack([(self.design * w[:, None]).T @ self.design for w in curved.T], axis=-1)
 
     @cached_property
     def products(self) -> Floats:
