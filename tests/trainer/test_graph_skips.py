@@ -9,6 +9,8 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph import CausalGraph, learn_graph
+from simulacra_trainer.graph.skips import unanswered
+from simulacra_trainer.table.clean import clean_table
 
 ROWS = 2_000
 
@@ -60,6 +62,22 @@ def test_filter_question_draws_no_edge_and_the_pair_is_named(mark: str | None) -
     for skip in graph.skips:
         assert {skip.source, skip.target} < {"owns", "brand", "stars"}
     assert CausalGraph.from_json(graph.to_json()).skips == graph.skips
+
+
+@pytest.mark.parametrize("mark", ["Refused", "k.A."])
+def test_common_refusals_on_scales_draw_no_edge(mark: str) -> None:
+    rng = np.random.default_rng(8)
+    scale = np.array(["disagree", "neutral", "agree"], dtype=object)
+    refuses = rng.random(ROWS) < 0.2
+    answers = {
+        name: np.where(refuses, mark, scale[rng.integers(0, 3, ROWS)]) for name in ("tax", "war")
+    }
+    clean = clean_table(pa.table({name: pa.array(values) for name, values in answers.items()}))
+    empty = unanswered(clean.table, clean.schema)
+    assert (empty == refuses).all()
+    graph = learn_graph(clean.table, clean.schema, Knowledge(), seed=0)
+    assert graph.edges == []
+    assert [{s.source, s.target} for s in graph.skips] == [{"tax", "war"}]
 
 
 def test_follow_ups_that_depend_on_each_other_keep_their_edge() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import chi2_contingency
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
 from simulacra_trainer.graph.pattern import BoolMatrix
 from simulacra_trainer.graph.search import Codes
@@ -36,7 +36,8 @@ NOT_ASKED = frozenset(
         "does not apply",
     )
 )
-"""Levels, in lower case, that stand for a question that was not asked."""
+"""Levels, in lower case, of questions that were not asked; `special` levels of the schema add to
+them."""
 MIN_ROWS = 20
 MIN_SHARE = 0.02
 """Rows, and share of the rows, without an answer from which a column has gaps."""
@@ -46,7 +47,7 @@ DEPENDENT = 0.001
 
 def unanswered(table: pa.Table, schema: TableSchema) -> BoolMatrix:
     """Return the cells without an answer, bool [learned columns, rows]."""
-    return np.array([_unanswered(table.column(column.name)) for column in schema.learned()])
+    return np.array([_unanswered(table.column(one.name), one) for one in schema.learned()])
 
 
 def without_skips(
@@ -97,11 +98,13 @@ def _is_dependent(codes: Codes, rows: BoolMatrix) -> bool:
     return float(chi2_contingency(counts).pvalue) < DEPENDENT
 
 
-def _unanswered(values: pa.ChunkedArray) -> BoolMatrix:
+def _unanswered(values: pa.ChunkedArray, column: ColumnSchema) -> BoolMatrix:
     if not pa.types.is_dictionary(values.type):
         return np.isnan(as_floats(values))
     whole = values.combine_chunks()
-    words = [str(level).strip().lower() for level in whole.dictionary.to_pylist()]
-    is_empty = np.array([*(word in NOT_ASKED for word in words), True])
+    special = {level.value for level in column.levels if level.special}
+    words = [str(level) for level in whole.dictionary.to_pylist()]
+    is_answer = [w not in special and w.strip().lower() not in NOT_ASKED for w in words]
+    is_empty = np.array([*(not found for found in is_answer), True])
     index = whole.indices.cast(pa.int64()).fill_null(len(words))
     return is_empty[index.to_numpy(zero_copy_only=False)]
