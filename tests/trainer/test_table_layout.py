@@ -228,6 +228,25 @@ def test_one_table_has_the_same_kinds_from_every_source(
     assert from_parquet.find("flag").storage == "double"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        ([*range(40)], "(index)"),
+        ([*range(5_000, 5_040)], "(index)"),
+        ([9 * i for i in range(40)], "(index)"),
+        ([1_700 + 13 * i % 997 for i in range(40)], "(column 1)"),
+    ],
+    ids=["from 0", "part of a table", "after a filter", "incomes"],
+)
+def test_only_row_numbers_without_a_name_are_an_index(
+    first: list[int], name: str, tmp_path: Path
+) -> None:
+    rows = [f"{number},{row}" for number, row in zip(first, ROWS[:40], strict=True)]
+    clean = clean_table(read(tmp_path, ",age,score,group\n" + "\n".join(rows))).schema
+    assert clean.columns[0].name == name
+    assert clean.columns[0].learned == (name != "(index)")
+
+
 def test_a_table_read_column_by_column_is_cleaned_like_one_in_memory(tmp_path: Path) -> None:
     lines = [f"{i};{i % 7},25;;x{i % 3};{1 + i % 28:02d}.03.2024" for i in range(60)]
     path = tmp_path / "export.csv"

@@ -11,6 +11,8 @@ from simulacra_crds.contract.file_labels import declared_of
 from simulacra_trainer.table.raw_table import RawTable
 
 INDEX = "(index)"
+MOST_DROPPED = 10
+"""Times the rows that numbers may reach after rows were dropped; larger ones are amounts."""
 T = TypeVar("T", pa.Table, RawTable)
 
 
@@ -53,14 +55,15 @@ def _is_empty(column: pa.ChunkedArray) -> bool:
 def _numbers_rows(column: pa.ChunkedArray) -> bool:
     """Return whether the values are whole numbers from 0 on, each once.
 
-    They run from 0 or 1 on, or are what is left of such an index after rows were sorted or dropped.
+    They follow each other without gaps, or are what is left of such an index after rows were sorted
+    or dropped.
     """
     try:
         numbers = column.cast(pa.int64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
-    return (
-        numbers.null_count == 0
-        and pc.min(numbers).as_py() >= 0
-        and pc.count_distinct(numbers).as_py() == len(numbers)
-    )
+    if numbers.null_count or pc.count_distinct(numbers).as_py() != len(numbers):
+        return False
+    least, most = pc.min_max(numbers).as_py().values()
+    is_run = bool(most - least < len(numbers))
+    return bool(least >= 0 and (is_run or most < MOST_DROPPED * len(numbers)))
