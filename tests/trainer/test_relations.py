@@ -18,6 +18,7 @@ from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.relations import decided as relations_decided
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
 from simulacra_trainer.relations.plan import counted, with_relations
 from simulacra_trainer.table.clean import CleanTable, clean_table
@@ -165,6 +166,18 @@ def test_pairs_of_few_persons_are_not_listed_and_a_rule_needs_persons() -> None:
     }
     assert set(decided(rows)) == {"phase"}
     assert not decided({"customer_id": np.array([f"P{k:05d}" for k in person]), **rows})
+
+
+def test_limit_of_listed_pairs_counts_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = coded(5_000)
+    for k in range(4):  # four pairs of ten persons, of which the sample of rows sees one each
+        rows = slice(100 + 10 * k, 110 + 10 * k)
+        columns["region"][rows], columns["kind"][rows] = "village", f"kind {k}"
+        columns["code"][rows], columns["tariff"][rows] = f"C{k:02d}", 1 + k // 2
+    monkeypatch.setattr(relations_decided, "LOOK_ROWS", 500)
+    assert len(decided(columns)["code"].cases) == 28
+    monkeypatch.setattr(relations_decided, "MAX_CASES", 26)
+    assert not decided(columns)
 
 
 def test_decided_columns_are_listed_and_can_be_left_out() -> None:

@@ -154,9 +154,12 @@ def _pairs_of(codes: Ints, a: int, b: int, column: int, persons: Ints) -> int | 
     checks = int(counts.sum()) - pairs
     if min(_unlike(first, value), _unlike(second, value)) * checks < EXPECTED_VIOLATIONS:
         return None
-    all_pairs, all_rows = _grouped(codes[a], codes[b])
     both = (codes[a] >= 0) & (codes[b] >= 0)
-    return pairs if _is_constant(codes[column][both], all_rows[both], all_pairs) else None
+    all_pairs, all_rows = _grouped(codes[a, both], codes[b, both])
+    listed = persons_a_group(all_rows, persons[both], all_pairs) >= MIN_PERSONS
+    if listed.sum() > MAX_CASES or not _is_constant(codes[column, both], all_rows, all_pairs):
+        return None
+    return pairs
 
 
 def _grouped(first: Ints, second: Ints) -> tuple[int, Ints]:
