@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.relations import decided as relations_decided
+from simulacra_trainer.relations import model as relations_model
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
 from simulacra_trainer.relations.plan import counted, with_relations
 from simulacra_trainer.table.clean import CleanTable, clean_table
@@ -178,6 +180,32 @@ def test_limit_of_listed_pairs_counts_all_rows(monkeypatch: pytest.MonkeyPatch) 
     assert len(decided(columns)["code"].cases) == 28
     monkeypatch.setattr(relations_decided, "MAX_CASES", 26)
     assert not decided(columns)
+
+
+def test_only_rows_with_a_fault_are_drawn_and_checked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clean = cleaned(coded())
+    names = ["code", "kind", "region", "tariff", "answer", "vote"]
+    forest = FOREST.fit(
+        clean.table, clean.schema, names, seed=0, options={}, progress=lambda _: None
+    )
+    checked: list[int] = []
+
+    def faults(rows: pa.Table, rule: RelationSchema) -> Iterator[tuple[list[str], np.ndarray]]:
+        checked.append(rows.num_rows)
+        return real(rows, rule)
+
+    real = relations_model._faults
+    monkeypatch.setattr(relations_model, "_faults", faults)
+    related = with_relations(forest, clean.schema)
+    rows = related.sample(1_000, np.random.default_rng(1), do={"kind": "kind 1"})
+    tries = checked[:: len(clean.schema.relations)]
+    assert len(tries) > 3
+    assert tries[0] == 1_000
+    assert tries == sorted(tries, reverse=True)
+    assert tries[-1] < 300
+    assert all(violations(rows, one, clean.schema) == 0 for one in clean.schema.relations)
 
 
 def test_decided_columns_are_listed_and_can_be_left_out() -> None:

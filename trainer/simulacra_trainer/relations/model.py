@@ -100,20 +100,22 @@ class RelatedModel:
         drawn = rows.column_names
         rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
         rules = [one for one in rules if one.kind != "decided" or one.column not in (do or {})]
+        kept: list[pa.Table] = []
+        order: list[npt.NDArray[np.int64]] = []
+        # A row without faults stays so: only those with some are looked at again.
+        open_rows, index = rows, np.arange(rows.num_rows)
         for attempt in range(max(REDRAWS.values())):
-            places = np.full(rows.num_rows, len(drawn))
-            for rule in (one for one in rules if attempt < REDRAWS[one.kind]):
-                moved = rule.kind == "decided" and bool(set(rule.of) & set(do or {}))
-                held = fixed | set(rule.of) if moved else fixed
-                for names, wrong in _faults(rows, rule):
-                    last, *others = sorted((drawn.index(name) for name in names), reverse=True)
-                    if drawn[last] not in held:
-                        free = [last, *(place for place in others if drawn[place] not in held)]
-                        place = free[attempt * len(free) // REDRAWS[rule.kind]]
-                        places[wrong] = np.minimum(places[wrong], place)
-            if (places == len(drawn)).all():
+            places = _places(open_rows, rules, attempt, fixed, set(do or {}))
+            wrong = places < len(drawn)
+            if not wrong.any():
                 break
-            rows = self._redrawn(rows, places, rng, do, only)
+            kept.append(open_rows.filter(pa.array(~wrong)))
+            order.append(index[~wrong])
+            index = index[wrong]
+            open_rows = open_rows.filter(pa.array(wrong))
+            open_rows = self._redrawn(open_rows, places[wrong], rng, do, only)
+        if kept:
+            rows = _in_order([*kept, open_rows], [*order, index])
         for rule in rules:
             rows = _settled(rows, rule, fixed, drawn)
         return rows
@@ -126,17 +128,43 @@ class RelatedModel:
         do: Do | None,
         only: int | None,
     ) -> pa.Table:
-        """Draw the columns from a place on again, for the rows that have one."""
-        parts = [rows.filter(pa.array(places == rows.num_columns))]
-        order = [np.flatnonzero(places == rows.num_columns)]
-        for place in np.unique(places[places < rows.num_columns]):
+        """Draw the columns of each row from its place on again."""
+        parts, order = [], []
+        for place in np.unique(places):
             chosen = np.flatnonzero(places == place)
             before = rows.select(rows.column_names[:place]).take(pa.array(chosen))
             given = before if place else None
             parts.append(self.inner.sample(chosen.size, rng, given=given, do=do, only=only))
             order.append(chosen)
-        back = np.argsort(np.concatenate(order), kind="stable")
-        return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+        return _in_order(parts, order)
+
+
+def _in_order(parts: Sequence[pa.Table], order: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
+    """Return the rows of all parts by their index, int64 [rows of the part]."""
+    back = np.argsort(np.concatenate(order), kind="stable")
+    return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
+
+
+def _places(
+    rows: pa.Table,
+    rules: Sequence[RelationSchema],
+    attempt: int,
+    fixed: set[str],
+    moved_by_do: set[str],
+) -> npt.NDArray[np.int64]:
+    """Return the column from which each row is drawn again, int64 [n]; past the last for none."""
+    drawn = rows.column_names
+    places = np.full(rows.num_rows, len(drawn))
+    for rule in (one for one in rules if attempt < REDRAWS[one.kind]):
+        is_moved = rule.kind == "decided" and bool(set(rule.of) & moved_by_do)
+        held = fixed | set(rule.of) if is_moved else fixed
+        for names, wrong in _faults(rows, rule):
+            last, *others = sorted((drawn.index(name) for name in names), reverse=True)
+            if drawn[last] not in held:
+                free = [last, *(place for place in others if drawn[place] not in held)]
+                place = free[attempt * len(free) // REDRAWS[rule.kind]]
+                places[wrong] = np.minimum(places[wrong], place)
+    return places
 
 
 def _faults(
