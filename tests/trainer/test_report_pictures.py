@@ -1,9 +1,11 @@
 """Shares, associations and reweighted rows of the report, and the rule on rare answers."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema
@@ -17,6 +19,7 @@ from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.associations import associations
 from simulacra_trainer.report.marginals import marginals
+from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.worth import slice_worth
 from trainer_tables import survey
@@ -127,8 +130,49 @@ def test_real_rows_are_reweighted_to_the_conditions() -> None:
     inside = np.array([v == levels[0] for v in table.column(name).to_pylist()])
     assert weights[inside].sum() / weights.sum() == pytest.approx(share, abs=0.005)
     ages = table.column("age").to_numpy()
-    assert (ages.min(), ages.max()) >= (30, 60)
+    assert 29 < ages.min() < 31
+    assert 59 < ages.max() < 61
     assert weights.mean() == pytest.approx(1)
+
+
+def _answers(n: int) -> pa.Table:
+    """Return one person a row with a rare age, a region and an answer."""
+    rng = np.random.default_rng(4)
+    region = pa.array(rng.choice(["north", "south"], n)).dictionary_encode()
+    return pa.table({"age": rng.uniform(18, 90, n), "income": rng.normal(size=n), "region": region})
+
+
+@pytest.mark.parametrize("rows_a_person", [1, 3])
+@pytest.mark.parametrize("share", [None, 1.0])
+def test_rows_of_two_ranges_differ_by_five_persons_or_none(
+    share: float | None, rows_a_person: int
+) -> None:
+    real = _answers(600).append_column("row", pa.array(np.arange(600)))
+    person = np.arange(600) // rows_a_person
+    shares = {} if share is None else {"region": {"north": share}}
+    ends = [{"age": NumericRange(min=30, max=float(end))} for end in np.arange(60, 63, 0.05)]
+    ends += [{**one, "income": NumericRange(max=0.5)} for one in ends]
+    for ranges in (ends[:60], ends[60:]):
+        kept = []
+        for one in ranges:
+            asked = ConditionSet(numeric=one, categorical=shares)
+            drawn = real.filter(pc.equal(real.column("region"), "north"))
+            found = reweighted(real, drawn, asked, None, person)
+            assert found is not None
+            kept.append(set(found[0].column("row").to_pylist()))
+        apart = [{person[row] for row in a ^ b} for a, b in pairwise(kept)]
+        assert all(len(of) == 0 or len(of) >= MIN_PERSONS for of in apart)
+        assert any(apart)
+
+
+def test_groups_do_not_mix_classes_and_leave_out_small_ones() -> None:
+    values = np.array([[1.0]] * 3 + [[np.nan]] + [[2.0]] * 5 + [[3.0]] * 6)
+    groups = find_groups(values, np.zeros(15, np.int64), None)
+    assert [groups[:9].tolist(), groups[9:].tolist()] == [[groups[0]] * 9, [groups[9]] * 6]
+    assert groups[0] != groups[9]
+    classes = np.array([0] * 4 + [1] * 11)
+    assert find_groups(values, classes, None)[:4].tolist() == [-1] * 4
+    assert set(find_groups(values, classes * 0, np.arange(15) % 4).tolist()) == {-1}
 
 
 def test_rows_are_not_compared_where_few_real_rows_meet_the_conditions() -> None:

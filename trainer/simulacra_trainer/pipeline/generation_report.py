@@ -18,6 +18,7 @@ from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
 from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
@@ -110,7 +111,8 @@ def _comparable(
     while weight in trained.table.column_names:
         weight += "_"
     weights = row_weights(trained.table, trained.schema)
-    found = reweighted(trained.table, rows, conditions, weights)
+    persons = persons_in(trained.table, trained.schema)
+    found = reweighted(trained.table, rows, conditions, weights, persons)
     if found is None:
         return None, weight
     return found[0].append_column(weight, pa.array(found[1])), weight

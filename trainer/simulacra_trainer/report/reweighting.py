@@ -1,20 +1,25 @@
 """Real rows reweighted to the conditions of a generation, so that like is compared with like.
 
 Without this, a table in which half are very happy would be compared with people of whom a third
-are. Rows outside a requested range are left out; the others are raked (Deming and Stephan, 1940) to
-the shares that the generated rows have.
+are. Groups of rows that lie mostly outside the requested ranges are left out; the other rows are
+raked (Deming and Stephan, 1940) to the shares that the generated rows have.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.conditions import support
-from simulacra_trainer.conditions.cells import ShareCondition, find_cells
+from simulacra_trainer.conditions.cells import BoolArray, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
+from simulacra_trainer.persons import Ints
+from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.survey_weights import Floats, effective_rows
+from simulacra_trainer.table.arrow_values import as_floats
 
 SWEEPS = 500
 CLOSE = 0.005
@@ -24,9 +29,13 @@ LEAST = 30
 
 
 def reweighted(
-    real: pa.Table, generated: pa.Table, conditions: ConditionSet, weights: Floats | None
+    real: pa.Table,
+    generated: pa.Table,
+    conditions: ConditionSet,
+    weights: Floats | None,
+    persons: Ints | None = None,
 ) -> tuple[pa.Table, Floats] | None:
-    """Return the real rows that meet the ranges, and their weights, float64 [rows] of mean 1.
+    """Return the real rows about inside the ranges, and their weights, float64 [rows] of mean 1.
 
     None where the conditions leave fewer than `LEAST` effective rows, or no real rows have the
     shares together.
@@ -36,19 +45,18 @@ def reweighted(
         generated: clean generated rows; their shares are the targets.
         conditions: an option of several answers is a column of its own.
         weights: survey weights of the real rows, float64 [n].
+        persons: of the real rows, int64 [n]; None if each is its own person.
     """
-    inside = np.ones(real.num_rows, np.bool_)
-    for name, bounds in conditions.numeric.items():
-        inside &= support.hard_range(name, bounds, real).allowed
+    shares = [
+        ShareCondition(name, list(levels), np.array(list(levels.values()), np.float64))
+        for name, levels in conditions.categorical.items()
+    ]
+    inside = _mostly_inside(real, conditions, shares, persons)
     kept = real.filter(pa.array(inside))
     counts = np.ones(real.num_rows) if weights is None else weights
     counts = counts[inside]
     if not kept.num_rows or counts.sum() <= 0:
         return None
-    shares = [
-        ShareCondition(name, list(levels), np.array(list(levels.values()), np.float64))
-        for name, levels in conditions.categorical.items()
-    ]
     if shares:
         classes = [one.classify(kept) for one in shares]
         sizes = [len(one.levels) + 1 for one in shares]
@@ -68,3 +76,32 @@ def reweighted(
         return None
     found = counts[used]
     return kept.filter(pa.array(used)), found * (found.size / found.sum())
+
+
+def _mostly_inside(
+    real: pa.Table,
+    conditions: ConditionSet,
+    shares: Sequence[ShareCondition],
+    persons: Ints | None,
+) -> BoolArray:
+    """Return whether most rows of each row's group meet the ranges, bool [n]; all without ranges.
+
+    Of classes of fewer than five persons, no row does.
+    """
+    inside = np.ones(real.num_rows, np.bool_)
+    if not conditions.numeric:
+        return inside
+    for name, bounds in conditions.numeric.items():
+        inside &= support.hard_range(name, bounds, real).allowed
+    values = [as_floats(real.column(name)) for name in sorted(conditions.numeric)]
+    classes = np.zeros(real.num_rows, np.int64)
+    for share in shares:
+        classes = classes * (len(share.levels) + 1) + share.classify(real)
+        classes = np.unique(classes, return_inverse=True)[1].reshape(-1)
+    groups = find_groups(np.column_stack(values), classes, persons)
+    known = groups >= 0
+    rows = np.bincount(groups[known])
+    met = np.bincount(groups[known], inside[known])
+    found = np.zeros(real.num_rows, np.bool_)
+    found[known] = (2 * met > rows)[groups[known]]
+    return found
