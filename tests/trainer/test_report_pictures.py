@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.persons import MIN_PERSONS
-from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.report import build_report, render_html
@@ -21,8 +21,8 @@ from simulacra_trainer.report.associations import associations
 from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
-from simulacra_trainer.report.worth import slice_worth
-from trainer_tables import survey
+from simulacra_trainer.table.clean import clean_table
+from trainer_tables import quiet, survey
 
 
 def column(name: str, kind: str = "categorical") -> ColumnSchema:
@@ -183,15 +183,38 @@ def test_rows_are_not_compared_where_few_real_rows_meet_the_conditions() -> None
     assert reweighted(few, few, ConditionSet(numeric={"age": NumericRange(min=0)}), None) is None
 
 
-def test_slices_never_claim_more_than_the_real_share() -> None:
-    shown = [
-        {"column": "k", "kind": "levels", "others": 0, "cells": ["a", "b"]}
-        | {"real": [0.2, 0.8], "generated": [0.5, 0.5]},
-        {"column": "v", "kind": "numbers", "others": 0, "cells": []},
-    ]
-    found = slice_worth(400, shown, {"k", "v"})
-    assert [(one["level"], one["worth"]) for one in found] == [("a", 80), ("b", 200)]
-    assert slice_worth(400, shown, {"v"}) == []
+@pytest.fixture(scope="module")
+def dialects() -> TrainedModel:
+    """Return a model of 1,000 persons; ten live in the north and speak its dialect."""
+    rng = np.random.default_rng(0)
+    region = np.where(np.arange(1_000) < 10, "north", rng.choice(["south", "east"], 1_000))
+    of_all = {"region": region, "dialect": region, "uses": rng.choice(["yes", "no"], 1_000)}
+    clean = clean_table(pa.table({name: pa.array(of) for name, of in of_all.items()}))
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
+
+
+def report_on(model: TrainedModel, conditions: ConditionSet) -> dict:
+    request = GenerateRequest(row_count=2_000, conditions=conditions, seed=3, evidence=True)
+    plan = plan_generation(model, request)
+    first: list[pa.Table] = []
+    list(generate_rows(model, plan, on_first=first.append))
+    return report_generation(model, request, plan, first[0])
+
+
+def test_slices_claim_no_more_respondents_than_gave_the_answer(dialects: TrainedModel) -> None:
+    half = ConditionSet(categorical={"region": {"north": 0.5}})
+    reports = [report_on(dialects, of)["worth"] for of in (half, ConditionSet())]
+    for found in (*reports, dialects.report["worth"]):
+        worth = {(one["column"], one["level"]): one["worth"] for one in found["slices"]}
+        assert 0 < worth["dialect", "north"] <= 10
+        assert worth["uses", "yes"] == pytest.approx(found["worth"] / 2, rel=0.1)
+
+
+def test_generation_of_a_private_model_tells_no_shares(dialects: TrainedModel) -> None:
+    said = {"differential_privacy": {"epsilon": 1.0, "delta": 1e-6}}
+    private = replace(dialects, report=dialects.report | said)
+    found = report_on(private, ConditionSet())
+    assert (found["marginals"], found["associations"]) == ([], None)
 
 
 def test_report_with_epsilon_tells_no_real_shares() -> None:

@@ -47,7 +47,8 @@ from simulacra_trainer.relations.plan import (
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.dependence import Trial
 from simulacra_trainer.report.singling_out import singling_out
-from simulacra_trainer.report.worth import figures_of, model_worth, slice_worth
+from simulacra_trainer.report.slices import slice_worth
+from simulacra_trainer.report.worth import figures_of, model_worth
 from simulacra_trainer.survey_weights import as_population
 from simulacra_trainer.table.errors import InputError, too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS, MIN_ROWS
@@ -180,8 +181,15 @@ def fit_model(
     report["worth"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         found = model_worth(half.trials(schema), table, schema, seed=request.seed)
-        shown, names = report["marginals"], {column.name for column in schema.learned()}
-        report["worth"] = found | {"slices": slice_worth(found["worth"], shown, names)}
+        slices = slice_worth(
+            found["worth"],
+            report["marginals"],
+            table,
+            schema,
+            rows=found["rows"],
+            ratio=found["ratio"],
+        )
+        report["worth"] = found | {"slices": slices}
     report["made"]["family"] = family.name
     progress(1.0)
     found = figures(report) | figures_of(report["worth"]) | half.figures

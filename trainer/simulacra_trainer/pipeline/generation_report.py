@@ -18,6 +18,7 @@ from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
 from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
@@ -25,7 +26,8 @@ from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.privacy import copied_share
 from simulacra_trainer.report.reweighting import reweighted
-from simulacra_trainer.report.worth import rows_worth, slice_worth
+from simulacra_trainer.report.slices import slice_worth
+from simulacra_trainer.report.worth import rows_worth
 from simulacra_trainer.survey_weights import row_weights
 
 WEIGHT = "real_weight"
@@ -51,6 +53,10 @@ def report_generation(
     if not request.counterfactual:
         chosen = [*chosen, *request.interventions]
     real, weight = _comparable(trained, rows, conditions)
+    said = trained.report.get("differential_privacy")
+    guarantee = None
+    if said is not None:
+        guarantee = DifferentialPrivacy(epsilon=said["epsilon"], delta=said["delta"])
     report = build_report(
         trained.table if real is None else real,
         None,
@@ -59,6 +65,7 @@ def report_generation(
         graph_json=json.loads(trained.graph.to_json()),
         conditions=plan.attainment,
         seed=request.seed,
+        guarantee=guarantee,
         leave_out=set(chosen),
         weight=weight,
     )
@@ -73,7 +80,7 @@ def report_generation(
         "of_model": trained.report.get("privacy"),
     }
     report["relations"] = counted(rows, trained.schema, request.interventions)
-    report["differential_privacy"] = trained.report.get("differential_privacy")
+    report["differential_privacy"] = said
     found = plan.identification
     report["identification"] = None if found is None else found.model_dump(mode="json")
     report["worth"] = _worth(trained, plan, rows, names, report["marginals"])
@@ -138,5 +145,12 @@ def _worth(
     found["basis"] = evidence.basis
     # Respondents behind do() are of the treated, whose answers are not those of all.
     shown = [] if evidence.basis == "do" else columns
-    found["slices"] = slice_worth(evidence.worth, shown, names)
+    found["slices"] = slice_worth(
+        evidence.worth,
+        shown,
+        trained.table,
+        trained.schema,
+        rows=evidence.rows,
+        ratio=measured["ratio"],
+    )
     return {**sentence, **found, **rows_worth(evidence.worth, evidence.rows, rows, names)}

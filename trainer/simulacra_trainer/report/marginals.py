@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
@@ -25,6 +26,7 @@ ENDS = (0.01, 0.99)
 """Quantiles between which numbers are cut; those outside are in the first and last bin."""
 DAY = 86_400e6
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+BoolArray = npt.NDArray[np.bool_]
 Groups = list[tuple[int, int]]
 
 
@@ -92,6 +94,17 @@ def _column(
 def level_label(column: ColumnSchema, value: str) -> str:
     """Return the upload's label of a level, or the level itself."""
     return next((one.label for one in column.levels if one.value == value and one.label), value)
+
+
+def has_cell(table: pa.Table, column: ColumnSchema, cell: str) -> BoolArray:
+    """Return whether each row has the answer of a cell of `marginals` of levels, bool [n]."""
+    if not is_category(table, column.name):
+        found: BoolArray = numbers(table, column.name) == float(cell)
+        return found
+    names = _levels(table, column)
+    codes = _level_codes(table, column.name, names)
+    of_cell = [at for at, name in enumerate(names) if level_label(column, name) == cell]
+    return np.isin(codes, of_cell)
 
 
 def _levels(real: pa.Table, column: ColumnSchema) -> list[str]:

@@ -5,7 +5,7 @@ Single pairs have words and no figures, which are noisy on halves of a few hundr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,6 @@ from simulacra_trainer.report.dependence import (
     word_for,
 )
 
-SLICED = 4
-"""Questions whose answers are slices, as the banners of printed tables."""
 ENOUGH_TO_SEE = 200
 """Respondents from whom on columns that seem independent have no strong dependence to lose."""
 
@@ -87,38 +85,6 @@ def _question(name: str, worth: float, table: pa.Table) -> dict[str, Any]:
         "worth": answered * worth,
         "margin": margin(answered * worth),
     }
-
-
-def slice_worth(
-    worth: float, columns: Sequence[Mapping[str, Any]], names: Collection[str]
-) -> list[dict[str, Any]]:
-    """Return what the rows of single answers are worth: the first questions with few levels.
-
-    A slice has its share of the worth, the smaller of the real and the generated share: rows that a
-    condition added do not add respondents.
-
-    Args:
-        worth: respondents that all rows are worth.
-        columns: `marginals`.
-        names: columns that may be sliced by.
-    """
-    questions = [
-        one
-        for one in columns
-        if one["kind"] == "levels" and not one["others"] and one["cells"] and one["column"] in names
-    ]
-    return [
-        {
-            "column": one["column"],
-            "level": level,
-            "real": real,
-            "generated": drawn,
-            "worth": min(real, drawn) * worth,
-            "margin": margin(min(real, drawn) * worth),
-        }
-        for one in questions[:SLICED]
-        for level, real, drawn in zip(one["cells"], one["real"], one["generated"], strict=True)
-    ]
 
 
 def figures_of(worth: Mapping[str, Any] | None) -> dict[str, float]:

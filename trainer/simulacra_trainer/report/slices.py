@@ -1,0 +1,75 @@
+"""What the rows with one answer to a question are worth, for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.verdicts import worth_of
+from simulacra_trainer.evidence import margin, weighted_respondents
+from simulacra_trainer.persons import persons_in
+from simulacra_trainer.report.marginals import has_cell
+from simulacra_trainer.survey_weights import Floats, row_weights
+
+SLICED = 4
+"""Questions whose answers are slices, as the banners of printed tables."""
+
+
+def slice_worth(
+    worth: float,
+    columns: Sequence[Mapping[str, Any]],
+    table: pa.Table,
+    schema: TableSchema,
+    *,
+    rows: float,
+    ratio: float,
+) -> list[dict[str, Any]]:
+    """Return what the rows of single answers are worth: the first questions with few levels.
+
+    A slice has its share of the worth, the smaller of the real and the generated share, and never
+    more than its rows are worth for the respondents of the table who gave the answer: a condition
+    adds no respondents, and neither do the weights of rows reweighted to it.
+
+    Args:
+        worth: respondents that all rows are worth.
+        columns: `marginals`, of rows that may be reweighted.
+        table: all clean real rows.
+        schema: its schema; slices are of learned columns.
+        rows: number of generated rows.
+        ratio: share of the respondents that the model kept of dependences.
+    """
+    learned = {column.name: column for column in schema.learned()}
+    questions = [
+        one
+        for one in columns
+        if one["kind"] == "levels" and not one["others"] and one["column"] in learned
+    ]
+    found = []
+    for one in questions[:SLICED]:
+        for level, real, drawn in zip(one["cells"], one["real"], one["generated"], strict=True):
+            behind = _respondents(table, schema, learned[one["column"]], level)
+            of_slice = min(real * worth, drawn * worth, worth_of(behind, drawn * rows, ratio))
+            found.append(
+                {
+                    "column": one["column"],
+                    "level": level,
+                    "real": real,
+                    "generated": drawn,
+                    "worth": of_slice,
+                    "margin": margin(of_slice),
+                }
+            )
+    return found
+
+
+def _respondents(table: pa.Table, schema: TableSchema, column: ColumnSchema, cell: str) -> float:
+    """Return the respondents of the table who gave an answer, by Kish's effective number."""
+    inside = has_cell(table, column, cell)
+    persons = persons_in(table, schema)
+    weights = row_weights(table, schema)
+    counts: Floats = inside.astype(float) if weights is None else weights * inside
+    who = None if persons is None else persons[inside]
+    return weighted_respondents(counts[inside], who)
