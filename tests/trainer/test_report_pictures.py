@@ -1,5 +1,6 @@
 """Shares, associations and reweighted rows of the report, and the rule on rare answers."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -18,6 +19,7 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.associations import associations
+from simulacra_trainer.report.charts import draw_column
 from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
@@ -76,6 +78,26 @@ def test_bins_are_round_and_hold_five_persons(kind: str) -> None:
         return
     assert not set(found["edges"]) & set(values.tolist()) or kind == "integer"
     assert len(found["edges"]) == len(found["real"]) + 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        1e16 + 2 * np.arange(3),
+        1e17 + 16 * np.arange(3),
+        1e15 + np.arange(2) / 8,
+        np.array([-1e308, 1e308]),
+        np.array([1.7e308, 1.79e308]),
+        np.full(1, -np.finfo(float).max),
+        np.full(1, 5e-324),
+    ],
+)
+def test_pictures_of_numbers_at_the_limits_of_floats(values: np.ndarray) -> None:
+    found = shares_of(pa.table({"v": np.repeat(values, 10)}), "numeric")
+    assert np.isfinite(found["edges"]).all()
+    assert (np.diff([edge / 2 for edge in found["edges"]]) > 0).all()
+    assert sum(found["real"]) == pytest.approx(1)
+    assert not {"nan", "inf"} & set(re.findall("[a-z]+", draw_column(found).partition(">")[2]))
 
 
 def test_few_answers_have_no_picture_and_few_whole_numbers_are_levels() -> None:

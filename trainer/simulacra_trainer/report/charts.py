@@ -59,8 +59,9 @@ def draw_distribution(
         ends: the edges in words.
         label: what a screen reader says.
     """
-    span = edges[-1] - edges[0]
-    spots = [WIDTH * (edge - edges[0]) / span for edge in edges]
+    most = max(abs(edges[0]), abs(edges[-1]))  # the difference of huge numbers is infinite
+    scaled = [edge / most for edge in edges]
+    spots = [WIDTH * (edge - scaled[0]) / (scaled[-1] - scaled[0]) for edge in scaled]
     widths = [after - before for before, after in pairwise(spots)]
     heights = [
         [share / width for share, width in zip(shares, widths, strict=True)]

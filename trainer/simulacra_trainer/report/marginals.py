@@ -24,6 +24,8 @@ MAX_LEVELS = 10
 BINS = 12
 ENDS = (0.01, 0.99)
 """Quantiles between which numbers are cut; those outside are in the first and last bin."""
+WIDTHS = (1e-300, 5e307)
+"""Least and largest width of a bin: numbers beyond have no digits left, or are infinite."""
 DAY = 86_400e6
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 BoolArray = npt.NDArray[np.bool_]
@@ -139,18 +141,37 @@ def _value_codes(values: FloatArray, known: FloatArray) -> IntArray:
 
 
 def _edges(values: FloatArray, kind: str) -> list[float]:
-    """Return round ends of at most `BINS` bins of one width, one more than the bins."""
+    """Return round ends of at most `BINS` bins of one width, one more than the bins.
+
+    One bin where floating-point numbers are too coarse for several.
+    """
     present = values[~np.isnan(values)]
     if not present.size:
         return [0.0, 1.0]
     unit = DAY if kind == "datetime" else 1.0
-    low, high = np.quantile(present, ENDS) / unit
-    step = _nice((high - low) / (BINS - 2) or abs(low) or 1.0)
+    low, high = np.quantile(present / unit, ENDS)
+    # Divided first, because the difference of huge numbers is infinite.
+    width = (high / (BINS - 2) - low / (BINS - 2)) or abs(low) or 1.0
+    step = _nice(float(np.clip(width, *WIDTHS)))
     if kind in ("integer", "datetime"):
         step = max(np.ceil(step), 1.0)
-    first, last = np.floor(low / step), np.floor(high / step) + 1
+    places = np.floor(low / step) + np.arange(BINS + 1)
+    places = places[places <= np.floor(high / step) + 1]
     digits = max(0, 2 - int(np.floor(np.log10(step))))
-    return [round(float(at * step), digits) * unit for at in np.arange(first, last + 1)]
+    with np.errstate(over="ignore", invalid="ignore"):  # ends past the largest number
+        edges = np.unique([round(float(at * step), digits) * unit for at in places])
+    edges = edges[np.isfinite(edges)]
+    return edges.tolist() if edges.size > 1 else _one_bin(low * unit)
+
+
+def _one_bin(value: float) -> list[float]:
+    """Return the ends of a bin around a number, three digits of it wide."""
+    step = _nice(max(abs(value) / 1_000, WIDTHS[0]))
+    place = np.floor(value / step)
+    most = np.finfo(np.float64).max
+    with np.errstate(over="ignore"):
+        ends = np.clip([place * step, (place + 1) * step], -most, most)
+    return [float(at) for at in ends]
 
 
 def _nice(width: float) -> float:
