@@ -120,7 +120,8 @@ def _bands(values: Floats, step: float) -> list[_Band]:
     known = np.flatnonzero(~np.isnan(values))
     distinct, inverse, counts = np.unique(values[known], return_inverse=True, return_counts=True)
     starts = _starts(counts)
-    inverse = inverse.reshape(-1)
+    ascending = known[np.argsort(inverse.reshape(-1), kind="stable")]
+    ends = np.append(0, np.cumsum(counts))
     bands = []
     for first, end in itertools.pairwise([*starts, distinct.size]):
         # The middle divides two bands.
@@ -130,7 +131,7 @@ def _bands(values: Floats, step: float) -> list[_Band]:
         if step:
             low = np.ceil(low / step - ROUNDING) * step
             points = int(np.floor((high - low) / step + ROUNDING)) + 1
-        members = known[(inverse >= first) & (inverse < end)]
+        members = np.sort(ascending[ends[first] : ends[end]])
         ties = int((counts[first:end] * (counts[first:end] - 1) // 2).sum())
         bands.append(_Band(members, float(low), float(high), points, ties))
     return bands
