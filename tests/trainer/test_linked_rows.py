@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,11 +24,12 @@ from simulacra_crds.contract.tasks import (
     part_name,
 )
 from simulacra_trainer.families.forest import PENALTY, SCALE
+from simulacra_trainer.families.forest.store import OUTLINE
 from simulacra_trainer.linked.history import History, Running, last_name
-from simulacra_trainer.linked.model import fit_linked
+from simulacra_trainer.linked.model import SMOOTHED, SUBJECTS, fit_linked, load_linked
 from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
-from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, STEP, linked_tables
+from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, START, STEP, linked_tables
 from simulacra_trainer.pipeline import linked_rows
 from simulacra_trainer.pipeline.fit import fit_model, fit_steps
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -35,6 +37,7 @@ from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
+from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
@@ -129,6 +132,25 @@ def test_rows_do_not_depend_on_the_shards_and_persons_stay_whole(
     assert pa.concat_tables(parts).equals(pa.concat_tables(generate_rows(model, plan)))
     people = [set(part.column("customer_id").to_pylist()) for part in parts]
     assert sum(map(len, people)) == len(set().union(*people)) == 40
+
+
+def test_linked_models_are_read_with_the_numbers_they_were_fit_to(
+    model: TrainedModel, tmp_path: Path
+) -> None:
+    save_model(model, tmp_path)
+    assert load_linked(tmp_path, model.table, model.schema).is_smoothed
+    outline = tmp_path / f"{SUBJECTS}{OUTLINE}"
+    old = json.loads(outline.read_text())
+    del old[SMOOTHED]  # as written before numbers were smoothed
+    outline.write_text(json.dumps(old))
+    loaded = load_linked(tmp_path, model.table, model.schema)
+    raw, smoothed = loaded.tables.subjects, model.linked.subject_forest.data
+    learned = loaded.subject_forest.data
+    at = next(j for j, codec in enumerate(learned.codecs) if codec.name == START)
+    assert np.array_equal(learned.values[at], as_floats(raw.column(START)))
+    assert not np.array_equal(learned.values[at], smoothed.values[at])
+    loaded.save(tmp_path)
+    assert SMOOTHED not in json.loads(outline.read_text())
 
 
 def test_pods_write_the_persons_of_their_shard(model: TrainedModel, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from simulacra_trainer.families.base import FittedModel, ModelFileError, no_prog
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
 from simulacra_trainer.families.forest.grow import Method
-from simulacra_trainer.families.forest.store import OUTLINE
+from simulacra_trainer.families.forest.store import OUTLINE, read_outline
 from simulacra_trainer.linked.history import MARK, Ints, Running
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import (
@@ -33,6 +33,8 @@ from simulacra_trainer.table.arrow_values import as_floats
 
 SUBJECTS, EVENTS = "subjects-", "events-"
 """Begin the names of the files of each forest."""
+SMOOTHED = "smoothed"
+"""Mark of subject forests of smoothed numbers; models of before this have codecs of the table."""
 Methods = tuple[Mapping[str, Method], Mapping[str, Method]]
 Do = Mapping[str, float | str]
 
@@ -44,6 +46,7 @@ class LinkedModel:
     tables: LinkedTables
     subject_forest: ForestModel
     event_forest: ForestModel
+    is_smoothed: bool = True
 
     @property
     def subjects(self) -> FittedModel:
@@ -61,6 +64,7 @@ class LinkedModel:
             self.tables,
             self.subject_forest.with_strength(penalty, scale),
             self.event_forest.with_strength(penalty, scale),
+            self.is_smoothed,
         )
 
     def rows_of(self, subjects: pa.Table) -> Ints:
@@ -113,7 +117,8 @@ class LinkedModel:
 
     def save(self, directory: Path) -> None:
         """Write the files of both forests into an existing directory."""
-        self.subject_forest.save(directory, SUBJECTS)
+        marks = {SMOOTHED: True} if self.is_smoothed else {}
+        self.subject_forest.save(directory, SUBJECTS, marks)
         self.event_forest.save(directory, EVENTS)
 
     def _causes(self, subjects: pa.Table, running: Running, who: Ints, position: int) -> pa.Table:
@@ -178,10 +183,13 @@ def load_linked(directory: Path, table: pa.Table, schema: TableSchema) -> Linked
     tables = linked_tables(table, schema)
     if tables is None:
         raise ModelFileError("the model has linked rows, but its schema has no subject")
+    is_smoothed = bool(read_outline(directory, SUBJECTS).get(SMOOTHED))
+    subjects = _smoothed(tables) if is_smoothed else tables.subjects
     return LinkedModel(
         tables,
-        FOREST.load(directory, _smoothed(tables), tables.subject_schema, SUBJECTS),
+        FOREST.load(directory, subjects, tables.subject_schema, SUBJECTS),
         FOREST.load(directory, tables.events, tables.event_schema, EVENTS),
+        is_smoothed,
     )
 
 

@@ -215,14 +215,16 @@ class ForestModel:
             total += np.log(cell_probabilities(self.samplers[j], grid, context, rows, cells))
         return total
 
-    def save(self, directory: Path, prefix: str = "") -> None:
+    def save(
+        self, directory: Path, prefix: str = "", marks: Mapping[str, bool] | None = None
+    ) -> None:
         """Write the samplers, penalty, scale and column order into the directory.
 
-        prefix: of the names of the files.
+        prefix: of the names of the files; marks: about the training table, for `read_outline`.
         """
         header = {PENALTY: self.data.penalty, SCALE: self.data.scale, "order": self.order}
         header |= {INDEPENDENT: True} if self.data.independent else {}
-        save_samplers(self.samplers, header, directory, prefix)
+        save_samplers(self.samplers, header | dict(marks or {}), directory, prefix)
 
     @property
     def structure(self) -> Structure:

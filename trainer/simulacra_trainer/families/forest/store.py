@@ -69,6 +69,24 @@ def save_samplers(
     (directory / f"{prefix}{OUTLINE}").write_text(json.dumps(outline, separators=(",", ":")))
 
 
+def read_outline(directory: Path, prefix: str = "") -> Outline:
+    """Return the JSON outline that `save_samplers` wrote, unchecked.
+
+    Raises:
+        ModelFileError: if the file is missing, too large or no JSON object.
+    """
+    file = directory / f"{prefix}{OUTLINE}"
+    try:
+        if file.stat().st_size > MAX_OUTLINE_BYTES:
+            raise _too_large(file, MAX_OUTLINE_BYTES)
+        outline = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unsound(type(error).__name__) from None
+    if not isinstance(outline, dict):
+        raise _unsound("the outline is no object")
+    return outline
+
+
 def load_samplers(
     directory: Path, columns: int, prefix: str = ""
 ) -> tuple[dict[int, Sampler], Outline]:
@@ -78,14 +96,10 @@ def load_samplers(
         ModelFileError: if a file is missing, too large, or does not hold a sound forest.
     """
     try:
-        outline_file, tensors_file = (
-            directory / f"{prefix}{OUTLINE}",
-            directory / f"{prefix}{TENSORS}",
-        )
-        for file, most in ((outline_file, MAX_OUTLINE_BYTES), (tensors_file, MAX_TENSOR_BYTES)):
-            if file.stat().st_size > most:
-                raise ModelFileError(f"{file.name} exceeds its size limit of {most >> 20} MiB")
-        outline = json.loads(outline_file.read_bytes())
+        outline = read_outline(directory, prefix)
+        tensors_file = directory / f"{prefix}{TENSORS}"
+        if tensors_file.stat().st_size > MAX_TENSOR_BYTES:
+            raise _too_large(tensors_file, MAX_TENSOR_BYTES)
         tensors = load(tensors_file.read_bytes())
         if set(tensors) != set(_TYPES):
             raise ModelFileError(f"{TENSORS} must hold exactly the tensors of a forest")
@@ -339,6 +353,10 @@ class _Reader:
 def _require(sound: bool | np.bool_) -> None:
     if not sound:
         raise _unsound("an index is out of bounds")
+
+
+def _too_large(file: Path, most: int) -> ModelFileError:
+    return ModelFileError(f"{file.name} exceeds its size limit of {most >> 20} MiB")
 
 
 def _unsound(why: str) -> ModelFileError:
