@@ -13,6 +13,8 @@ from playwright.sync_api import Browser
 from browser import Tab, assert_accessible
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.verdicts import verdicts
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
 
 COLUMNS = 60
@@ -39,6 +41,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name, kind in zip(names, ("numeric", "categorical") * (COLUMNS // 2), strict=True)
         ],
     )
+    asked = ConditionSet(
+        categorical={names[1]: {levels[0]: 0.25}}, numeric={names[0]: NumericRange(min=-1, max=2.5)}
+    )
+    plan = plan_rows(table, asked, ROWS, rng, reference=table)
     edges = [
         {"source": a, "target": b, "strength": 0.9, "state": "weak"} for a, b in pairwise(names)
     ]
@@ -48,6 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table.slice(60),
         schema,
         graph_json={"edges": edges, "order": names},
+        conditions=plan.attainment,
         timings={"fit": 1.0},
     )
     report["verdicts"] = [one.model_dump() for one in verdicts({"c2st_auc": 0.98})]
