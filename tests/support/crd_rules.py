@@ -48,6 +48,10 @@ COMPANIONS: dict[str, dict[str, Schema]] = {
         "roleArn": {"mode": "Customer", "keyArn": KEY},
         "externalId": {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE},
     },
+    ".levers[]": {
+        "value": {"baseline": {"number": 5}},
+        "baseline": {"value": {"number": 5}},
+    },
     ".sources[]": {
         "roleArn": {"secretName": None, "externalId": "ab"},
         "externalId": {"secretName": None, "roleArn": ROLE},
