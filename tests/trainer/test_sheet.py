@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from xml.dom import minidom
@@ -14,13 +15,20 @@ import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.sheets import Curve, SheetResult
-from simulacra_crds.contract.tasks import SheetRequest
+from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
 from simulacra_crds.kinds.model import Knowledge
+from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.sheet.curves import FEW_VALUES, NOT_ASSUMED
-from simulacra_trainer.sheet.estimate import answer_sheet
-from simulacra_trainer.sheet.levers import BACKGROUND, SAID_AFTER, SAID_BEFORE, read_levers
+from simulacra_trainer.sheet.curves import FEW_VALUES, NOT_ASSUMED, lever_curve, near_points
+from simulacra_trainer.sheet.estimate import _counts, _digest, answer_sheet
+from simulacra_trainer.sheet.levers import (
+    BACKGROUND,
+    SAID_AFTER,
+    SAID_BEFORE,
+    THIN_LEVELS,
+    read_levers,
+)
 from simulacra_trainer.sheet.page import render_sheet
 from simulacra_trainer.sheet.simultaneous import critical_value, on_table
 from simulacra_trainer.sheet.workbook import write_workbook
@@ -81,9 +89,12 @@ GRAPH = CausalGraph(
     | {"ad": ["z"], "y": ["z", "ad", "dose"], "late": ["y"]},
 )
 TRAINED: Any = SimpleNamespace(table=TABLE, schema=_schema(), graph=GRAPH)
-OTHERS = {"ad": ["dose", "plan"], "dose": ["ad", "plan"], "plan": ["ad", "dose"]}
 STATED: dict[str, Any] = {"before": ["z", "age"], "after": ["y", "late"]}
-LEVERS = [{"column": name, "after": others} for name, others in OTHERS.items()]
+LEVERS: list[dict[str, Any]] = [
+    {"column": "ad", "after": ["dose", "plan"]},
+    {"column": "dose", "before": ["ad"], "after": ["plan"]},
+    {"column": "plan", "before": ["ad", "dose"]},
+]
 
 
 def _ask(**question: Any) -> SheetResult:
@@ -204,7 +215,7 @@ def test_page_and_workbook_hold_what_the_answers_rest_on(sheet: SheetResult) -> 
     assert "<script" not in page
     for one in sheet.levers:
         assert one.answer.verdict.text in page
-    for text in ("no rows here", "Who stated what", sheet.model_sha256, "@media print"):
+    for text in ("too few people here", "Who stated what", sheet.model_sha256, "@media print"):
         assert text in page
     assert "http" not in page.replace("http://www.w3.org", "")
     book = openpyxl.load_workbook(io.BytesIO(write_workbook(sheet)))
@@ -221,3 +232,81 @@ def test_two_values_make_no_curve() -> None:
     (one,) = answer_sheet(trained, request, seed=0).levers
     assert (one.answer.value, one.answer.baseline) == (1.0, 0.0)
     assert one.curve == Curve(missing=FEW_VALUES)
+
+
+def test_spike_and_values_of_few_people_are_no_points() -> None:
+    gift = np.zeros(3_000)
+    gift[:50] = np.random.default_rng(0).gamma(2.0, 10.0, 50)
+    assert [point.at for point in near_points(gift)] == [0.0]
+    values = np.repeat([1.0, 2.0, 3.0], [40, 40, 4])
+    assert [point.at for point in near_points(values)] == [1.0, 2.0]
+    of_few = np.append(np.arange(44), np.arange(44, 84) % 4)
+    assert [point.at for point in near_points(values, of_few)] == [1.0, 2.0]
+    assert [point.at for point in near_points(values[:80], of_few[:80])] == [1.0, 2.0]
+    assert [point.at for point in near_points(values[:80], np.arange(80) // 15)] == []
+
+
+def test_curve_has_gaps_where_few_persons_hold_all_rows() -> None:
+    asked = EstimateRequest(treatment="dose", value=5.0, baseline=1.0, outcome="y")
+    estimator = Estimator(TABLE, _schema(), asked, 0)
+    persons = np.where(TABLE["dose"].to_numpy() > 4, np.arange(1_000) % 3, np.arange(1_000) % 19)
+    estimator.contrast = replace(estimator.contrast, persons=persons)
+    verdict = SimpleNamespace(kind="assumed")
+    answer: Any = SimpleNamespace(verdict=verdict, population="all", adjustment=["z"])
+    points = lever_curve(estimator, answer, 0).points
+    assert all(point.mean is None for point in points)
+    assert {points[0].effective_rows, points[-1].effective_rows} == {19.0, None}
+
+
+def test_classes_of_few_people_are_not_counted() -> None:
+    value = np.arange(40) < 20
+    contrast: Any = SimpleNamespace(
+        value=SimpleNamespace(rows=value), baseline=SimpleNamespace(rows=~value), persons=None
+    )
+    scores: Any = SimpleNamespace(propensities=(np.where(np.arange(40) % 20 < 4, 0.95, 0.25), None))
+    found = _counts(SimpleNamespace(contrast=contrast), scores)  # type: ignore[arg-type]
+    assert found.value == found.baseline == [0, 0, 16, 0, 0, 0, 0, 0, 0, 0]
+    contrast.persons = np.arange(40) % 4
+    found = _counts(SimpleNamespace(contrast=contrast), scores)  # type: ignore[arg-type]
+    assert not any(found.value)
+
+
+def _levers_of(table: pa.Table, column: ColumnSchema) -> tuple[list[str], list[str]]:
+    outcome = ColumnSchema(name="y", kind="numeric", storage="x")
+    schema = TableSchema(rows=table.num_rows, columns=[column, outcome])
+    found = read_levers(table, schema, GRAPH, SheetRequest(outcome="y"), "y")
+    asked = [f"{one.value}:{one.baseline}" for one in found.asked]
+    return asked, [one.reason for one in found.left_out]
+
+
+def test_every_level_with_enough_people_is_a_lever() -> None:
+    column = ColumnSchema(name="plan", kind="categorical", storage="x")
+    plans = _level(np.arange(270) % 3, "basic", "plus", "pro")
+    assert _levers_of(pa.table({"plan": plans}), column) == (["plus:basic", "pro:basic"], [])
+    assert _levers_of(pa.table({"plan": plans[:45]}), column) == ([], [THIN_LEVELS])
+
+
+def test_two_values_are_judged_on_all_rows() -> None:
+    dose = np.append(np.arange(70_000) % 2, np.full(30_000, 9.0))
+    column = ColumnSchema(name="dose", kind="numeric", storage="x")
+    assert _levers_of(pa.table({"dose": dose}), column) == (["9.0:0.0"], [])
+
+
+def test_digest_is_of_values_only() -> None:
+    def digest(table: pa.Table) -> str:
+        return _digest(SimpleNamespace(table=table, schema=_schema(), graph=GRAPH))  # type: ignore[arg-type]
+
+    def numbers(under: float) -> pa.Array:
+        known = pa.py_buffer(bytes([0b101]))
+        return pa.Array.from_buffers(
+            pa.float64(), 3, [known, pa.py_buffer(np.array([1, under, 3.0]))]
+        )
+
+    plans = _level(np.array([0, 1, 1]), "basic", "plus")
+    table = pa.table({"a": numbers(0.0), "plan": plans})
+    plans = _level(np.array([2, 0, 0]), "plus", "pro", "basic")
+    other = pa.table({"a": numbers(7.0), "plan": plans})
+    assert digest(table) == digest(other)
+    assert digest(table) == digest(pa.concat_tables([other[:1], other[1:]]))
+    assert digest(table) != digest(pa.table({"a": [1.0, 3.0, None], "plan": plans}))
+    assert digest(table) != digest(other.rename_columns(["a", "other"]))

@@ -97,7 +97,9 @@ class CurvePointBody(BaseModel):
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-    effective_rows: float
+    effective_rows: float | None = Field(
+        default=None, description="Null where fewer than five people are near."
+    )
 
 
 class ElasticityBody(BaseModel):
@@ -119,7 +121,10 @@ class CurveBody(BaseModel):
 
 
 class PropensitiesBody(BaseModel):
-    """Rows of each arm by their probability of the value, in ten classes from 0 to 1."""
+    """Rows of each arm by their probability of the value, in ten classes from 0 to 1.
+
+    A class of fewer than five people counts 0.
+    """
 
     value: list[int]
     baseline: list[int]

@@ -28,13 +28,16 @@ STATED = "The column is a lever. Remove it here, or from levers: say at the leve
 
 
 class CurvePoint(KubeModel):
-    """E[outcome | do(lever = at)] with its interval; None where too few rows are near `at`."""
+    """E[outcome | do(lever = at)] with its interval; None where too few rows are near `at`.
+
+    effective_rows: at most the persons near `at`; None where these are fewer than five.
+    """
 
     at: float
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-    effective_rows: float
+    effective_rows: float | None = None
 
 
 class Elasticity(KubeModel):
@@ -63,7 +66,10 @@ class Curve(KubeModel):
 
 
 class PropensityCounts(KubeModel):
-    """Rows of each arm by their probability of the value, in ten equal classes from 0 to 1."""
+    """Rows of each arm by their probability of the value, in ten equal classes from 0 to 1.
+
+    A class of fewer than five persons counts 0.
+    """
 
     value: list[int]
     baseline: list[int]

@@ -220,6 +220,13 @@ def kish(weights: Floats) -> float:
     return float(np.sum(weights)) ** 2 / square if square > 0 else 0.0
 
 
+def by_person(values: Floats, persons: Ints | None) -> Floats:
+    """Return the sums of values, float64 [n], by person; the values where each row is its own."""
+    if persons is None:
+        return values
+    return np.bincount(persons, weights=values).astype(np.float64)
+
+
 def _weights_in(scores: Scores, rows: Flags | slice) -> Floats:
     """Return the survey weights of some rows; equal ones where all are 0."""
     tilt = scores.tilt[rows]

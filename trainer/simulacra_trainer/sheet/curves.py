@@ -4,7 +4,8 @@ One outcome model of all rows, with the lever as a column, predicts each value; 
 value correct it with weights by inverse propensity (AIPW, cross-fitted), normalized and targeted as
 for effects. A model of the near rows alone gives a rival estimate, whose distance is a second part
 of the error. The band holds for all points and elasticities together (max-t). Where fewer than
-MIN_EFFECTIVE effective rows are near a value there is a gap, never an extrapolation.
+MIN_EFFECTIVE effective rows, or persons, are near a value there is a gap, never an extrapolation.
+A value of fewer than MIN_PERSONS persons is no point, and no figure counts them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import pyarrow as pa
 
 from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
-from simulacra_trainer.effects.aipw import CLIP, FOLDS, kish
+from simulacra_trainer.effects.aipw import CLIP, FOLDS, by_person, kish
 from simulacra_trainer.effects.contrast import Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Features, Floats, build_features
 from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
 from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
-from simulacra_trainer.persons import Ints
+from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.sheet.simultaneous import critical_value
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -35,9 +36,10 @@ MAX_EXACT = 9
 OUTER = 0.02
 """Share of the rows beyond each end of the points."""
 MIN_NEAR = 20
+"""Persons near a value, below which nothing is estimated there."""
 OF_ALL = "Curves are of all people. Ask for population all."
 NOT_ASSUMED = "There is no curve, because the verdict is not assumed. State what comes first."
-FEW_VALUES = "There is no curve, because the lever has two values only."
+FEW_VALUES = "There is no curve, because fewer than three values of the lever have enough people."
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Near:
 class Estimates:
     """Means at K values, float64 [K], and their influence values, [n] or [persons] each.
 
-    A gap has NaN as mean.
+    A gap has NaN as mean; effective is NaN where fewer than MIN_PERSONS persons are near.
     """
 
     mean: Floats
@@ -70,7 +72,7 @@ def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
         return Curve(missing=OF_ALL)
     columns = answer.adjustment
     values = as_floats(estimator.table.column(estimator.request.treatment))
-    points = near_points(values)
+    points = near_points(values, estimator.contrast.persons)
     if len(points) < 3:
         return Curve(missing=FEW_VALUES)
     found = _estimates(estimator, values, points, columns, seed)
@@ -96,13 +98,17 @@ def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
     )
 
 
-def near_points(values: Floats) -> list[Near]:
-    """Return the points: each of few distinct values, else POINTS equal steps over the bulk."""
-    distinct = np.unique(values)
+def near_points(values: Floats, persons: Ints | None = None) -> list[Near]:
+    """Return the points: each of few distinct values, else POINTS equal steps over the bulk.
+
+    A spike that holds the bulk leaves one point.
+    """
+    distinct, which = np.unique(values, return_inverse=True)
     if distinct.size <= MAX_EXACT:
-        return [Near(float(at), values == at, None) for at in distinct]
+        who = persons_a_group(which, persons, distinct.size)
+        return [Near(float(at), values == at, None) for at in distinct[who >= MIN_PERSONS]]
     low, high = np.quantile(values, (OUTER, 1.0 - OUTER))
-    at_points = np.linspace(low, high, POINTS)
+    at_points = np.unique(np.linspace(low, high, POINTS))
     if bool(np.all(distinct == np.round(distinct))):
         at_points = np.unique(np.round(at_points))
     half = float(np.min(np.diff(at_points))) / 2.0 if at_points.size > 1 else 0.0
@@ -129,7 +135,8 @@ def _estimates(
     bases: Bases = {}
     own, rival_own = np.zeros(n), np.zeros((count, n))
     target, rival, propensity = (np.zeros((count, n)) for _ in range(3))
-    usable = [int(point.rows.sum()) >= MIN_NEAR for point in points]
+    who = [_persons(contrast, point) for point in points]
+    usable = [near >= MIN_NEAR for near in who]
     for k in range(FOLDS):
         learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         model = fit_nuisance(dosed.rows(learn), contrast.outcome[learn], rng, bases, "outcome")
@@ -147,11 +154,16 @@ def _estimates(
     parts = [
         _mean(contrast, point, propensity[p], target[p], own, rival[p], rival_own[p])
         if usable[p]
-        else (np.nan, np.nan, np.zeros(0), float(point.rows.sum()))
+        else (np.nan, np.nan, np.zeros(0), float(who[p]) if who[p] >= MIN_PERSONS else np.nan)
         for p, point in enumerate(points)
     ]
     means, errors, influences, effective = zip(*parts, strict=True)
     return Estimates(np.array(means), np.array(errors), list(influences), np.array(effective))
+
+
+def _persons(contrast: Contrast, point: Near) -> int:
+    """Return how many persons are near a point."""
+    return int(persons_a_group(point.rows.astype(np.int64), contrast.persons, 2)[1])
 
 
 def _dosed(
@@ -213,7 +225,7 @@ def _mean(
     share = float(point.rows.mean())
     clipped = np.clip(propensity, min(CLIP, share / 2.0), 1.0)
     weights = survey * point.rows / clipped
-    effective = kish(weights)
+    effective = kish(by_person(weights, contrast.persons))
     if effective < MIN_EFFECTIVE:
         return np.nan, np.nan, np.zeros(0), effective
     mass = float(survey.sum())
@@ -222,8 +234,7 @@ def _mean(
     values = _scores(contrast, point, survey, weights, target, own)
     mean = float(values.sum()) / mass
     influence: Floats = (values - survey * mean) / mass
-    if contrast.persons is not None:
-        influence = np.bincount(contrast.persons, weights=influence).astype(np.float64)
+    influence = by_person(influence, contrast.persons)
     distance = float(rival_values.sum()) / mass - mean
     return mean, float(np.sqrt(np.sum(influence**2) + distance**2)), influence, effective
 
@@ -266,7 +277,7 @@ def _elasticity(
 def _point(found: Estimates, point: Near, k: int, critical: float) -> CurvePoint:
     effective = float(found.effective[k])
     if np.isnan(found.mean[k]):
-        return CurvePoint(at=point.at, effective_rows=effective)
+        return CurvePoint(at=point.at, effective_rows=None if np.isnan(effective) else effective)
     mean, half = float(found.mean[k]), critical * float(found.error[k])
     return CurvePoint(
         at=point.at, mean=mean, low=mean - half, high=mean + half, effective_rows=effective

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -28,7 +29,7 @@ from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.effects.findings import Tried, check, try_sets
 from simulacra_trainer.effects.places import Places, read_places
-from simulacra_trainer.persons import persons_in
+from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers
@@ -38,6 +39,8 @@ from simulacra_trainer.table.errors import InputError
 
 CLASSES = 10
 """Equal classes of the propensities that are counted."""
+BLOCK = 1 << 16
+"""Rows of texts that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,15 @@ def _answer(
 
 
 def _counts(estimator: Estimator, scores: Scores) -> PropensityCounts:
-    edges = np.linspace(0.0, 1.0, CLASSES + 1)
-    arms = (estimator.contrast.value.rows, estimator.contrast.baseline.rows)
-    counts = [np.histogram(scores.propensities[0][rows], edges)[0].tolist() for rows in arms]
+    """Return the rows of each arm by propensity, without classes of few persons."""
+    which = np.minimum((scores.propensities[0] * CLASSES).astype(np.int64), CLASSES - 1)
+    persons = estimator.contrast.persons
+    counts = []
+    for arm in (estimator.contrast.value, estimator.contrast.baseline):
+        found = which[arm.rows]
+        who = persons_a_group(found, None if persons is None else persons[arm.rows], CLASSES)
+        rows = np.bincount(found, minlength=CLASSES)
+        counts.append(np.where(who >= MIN_PERSONS, rows, 0).tolist())
     return PropensityCounts(value=counts[0], baseline=counts[1])
 
 
@@ -183,11 +192,36 @@ def _missing(
 
 
 def _digest(trained: TrainedModel) -> str:
-    """Return the digest of all that the figures depend on: schema, graph and clean table."""
+    """Return the digest of all that the figures depend on: schema, graph and clean table.
+
+    Of the table count names, types and values, not how Arrow cuts it or what lies under a null.
+    """
     found = hashlib.sha256(trained.schema.model_dump_json().encode())
     found.update(trained.graph.to_json().encode())
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, trained.table.schema) as writer:
-        writer.write_table(trained.table)
-    found.update(sink.getvalue())
+    for name in trained.table.column_names:
+        column = trained.table.column(name)
+        found.update(json.dumps([name, len(column)]).encode())
+        for part in _bytes_of(column):
+            found.update(part)
     return found.hexdigest()
+
+
+def _bytes_of(column: pa.ChunkedArray) -> Iterator[bytes]:
+    """Yield type, validity and known values of a column."""
+    known = column.drop_null()
+    is_coded = pa.types.is_dictionary(column.type)
+    yield str(column.type.value_type if is_coded else column.type).encode()
+    yield np.packbits(column.is_valid().to_numpy()).tobytes()
+    if is_coded:
+        coded = known.unify_dictionaries().combine_chunks()
+        codes, words = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+        used = sorted(np.unique(codes).tolist(), key=lambda code: str(words[code]))
+        place = np.zeros(len(words), np.int64)
+        place[used] = np.arange(len(used))
+        yield json.dumps([words[code] for code in used]).encode()
+        yield place[codes].tobytes()
+    elif pa.types.is_primitive(column.type):
+        yield known.to_numpy().tobytes()
+    else:
+        for start in range(0, len(known), BLOCK):
+            yield json.dumps(known.slice(start, BLOCK).to_pylist()).encode()

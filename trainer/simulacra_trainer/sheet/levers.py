@@ -15,15 +15,15 @@ from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
 from simulacra_crds.kinds.answer_sheet import MAX_LEVERS, SheetLever
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
 from simulacra_trainer.effects.places import stated_places
+from simulacra_trainer.effects.verdict import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.table.arrow_values import as_floats
 
 Value = float | str
 MAX_LEVELS = 3
 """Levels of a column without order that are compared with its most frequent one."""
-MIN_LEVEL_ROWS = 100
 MIN_LEVEL_SHARE = 0.02
-"""Rows, and share of the known ones, that a level must have to be compared."""
+"""Share of the known rows that a level must have to be compared, besides MIN_ARM rows."""
 TAILS = (0.25, 0.1, 0.02)
 """Lower quantile that is compared with its mirror image, until the two differ."""
 BACKGROUND = "It looks like background, which nothing can change. Name it in levers to ask anyway."
@@ -31,6 +31,7 @@ SAID_BEFORE = "You said that it was already so before any lever."
 SAID_AFTER = "You said that it came after every lever."
 OUTCOME_FIRST = "The model knows that the outcome came first."
 ONE_VALUE = "Nearly everybody has the same value."
+THIN_LEVELS = "No second value of it has enough people."
 A_DATE = "It is a date."
 TOO_MANY = f"A sheet has {MAX_LEVERS} contrasts at most. Name it in levers to ask for it."
 
@@ -73,7 +74,10 @@ def read_levers(
     for lever in levers:
         pairs = [*_pairs(table, schema, lever)]
         if not pairs:
-            left.append(LeftOut(column=lever.column, reason=ONE_VALUE))
+            column = schema.find(lever.column)
+            is_number = column is not None and column.is_numeric
+            reason = ONE_VALUE if is_number else THIN_LEVELS
+            left.append(LeftOut(column=lever.column, reason=reason))
         elif len(asked) + len(pairs) > MAX_LEVERS:
             left.append(LeftOut(column=lever.column, reason=TOO_MANY))
         else:
@@ -152,7 +156,7 @@ def _number_pair(table: pa.Table, name: str) -> Iterator[tuple[float, float]]:
     known = values[~np.isnan(values)]
     if not known.size:
         return
-    distinct = np.unique(known[: 1 << 16])
+    distinct = np.unique(known)
     if distinct.size == 2:
         yield float(distinct[1]), float(distinct[0])
         return
@@ -182,7 +186,7 @@ def _level_pairs(
     if is_boolean and counts.all() and set(levels) == {"true", "false"}:
         yield "true", "false"
         return
-    least = max(MIN_LEVEL_ROWS, MIN_LEVEL_SHARE * int(counts.sum()))
+    least = max(MIN_ARM, MIN_LEVEL_SHARE * int(counts.sum()))
     order = np.argsort(-counts, kind="stable")
     for at in order[1 : 1 + MAX_LEVELS]:
         if counts[at] >= least:
