@@ -21,12 +21,13 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Knowledge
+from simulacra_trainer.effects.aipw import row_influence
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import try_sets
 from simulacra_trainer.effects.places import read_places
+from simulacra_trainer.effects.simultaneous import critical_value, on_table
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.sheet.simultaneous import critical_value, influence, on_table
 
 ROWS, LEVERS = 500, 6
 STEP_DRAWS = 4_000
@@ -83,7 +84,7 @@ def of_product(seed: int) -> tuple[bool, bool, float]:
         tried = try_sets(estimator, read_places(Knowledge(), schema, request, "y"), graph)
         ((_, runs, interval),) = tried.found
         intervals.append(interval)
-        influences.append(on_table(influence(runs[0]), estimator.contrast.rows, None, ROWS))
+        influences.append(on_table(row_influence(runs[0]), estimator.contrast.rows, None, ROWS))
     critical = critical_value(influences, seed)
     errors = np.array([one.error for one in intervals])
     largest = float(np.max(np.abs(np.array([one.effect for one in intervals]) - truth) / errors))

@@ -10,7 +10,8 @@ from scipy.stats import norm
 
 from simulacra_crds.contract.answers import SegmentEffect
 from simulacra_trainer.effects.aipw import Scores, part_of, summarize
-from simulacra_trainer.effects.segments import MAX_SEGMENTS, Segments, max_t, segment_effects
+from simulacra_trainer.effects.segments import MAX_SEGMENTS, Segments, segment_effects
+from simulacra_trainer.effects.simultaneous import critical_value
 
 SIZES = (240, 160, 100, 60, 56, 52)
 """Rows of the segments; the last three have about 28 in an arm."""
@@ -162,9 +163,9 @@ def test_largest_of_several_effects_needs_a_wider_interval_the_less_they_go_toge
     rng = np.random.default_rng(4)
     apart = np.kron(np.eye(8), np.ones(50)) * rng.normal(size=400)
     alike = np.tile(rng.normal(size=400), (8, 1))
-    assert abs(max_t(alike, rng) - norm.isf(0.025)) < 0.05
+    assert abs(critical_value(list(alike), rng) - norm.isf(0.025)) < 0.05
     sidak = norm.isf((1 - 0.95 ** (1 / 8)) / 2)
-    assert abs(max_t(apart, rng) - sidak) < 0.05
+    assert abs(critical_value(list(apart), rng) - sidak) < 0.05
 
 
 def test_part_of_an_effect_has_the_error_of_the_whole() -> None:

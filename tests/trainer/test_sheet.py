@@ -18,6 +18,7 @@ from simulacra_crds.contract.sheets import Curve, SheetResult
 from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.sheet.curves import FEW_VALUES, NOT_ASSUMED, lever_curve, near_points
@@ -30,7 +31,6 @@ from simulacra_trainer.sheet.levers import (
     read_levers,
 )
 from simulacra_trainer.sheet.page import render_sheet
-from simulacra_trainer.sheet.simultaneous import critical_value, on_table
 from simulacra_trainer.sheet.workbook import write_workbook
 from simulacra_trainer.table.errors import InputError
 
@@ -200,6 +200,13 @@ def test_critical_value_lies_between_one_interval_and_bonferroni() -> None:
     assert critical_value(apart[:1], 0) == Z95
     assert critical_value([apart[0], apart[0] * 3], 0) == pytest.approx(Z95, abs=0.03)
     assert critical_value(apart, 0) == pytest.approx(2.86, abs=0.05)
+
+
+def test_few_persons_get_wider_joint_intervals() -> None:
+    found = student_width(2.5, np.array([30.0, 1e9, 1.0]))
+    assert found[0] == pytest.approx(2.666, abs=0.002)
+    assert found[1] == pytest.approx(2.5)
+    assert found[2] > 10
 
 
 def test_influences_of_a_person_are_summed() -> None:

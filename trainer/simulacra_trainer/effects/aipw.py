@@ -62,6 +62,10 @@ class Scores:
     weights: Floats | None = None
     persons: Ints | None = None
 
+    def effective_persons(self) -> float:
+        """Return the persons that the smaller arm's weights are worth; a person's rows are one."""
+        return min(kish(by_person(weights, self.persons)) for weights in self.arm_weights)
+
     def effective(self) -> tuple[float, float]:
         """Return the rows that each arm's weights are worth (Kish, 1965)."""
         value, baseline = (kish(weights) for weights in self.arm_weights)
@@ -198,20 +202,30 @@ def part_of(scores: Scores, rows: Flags | None = None) -> Part:
     several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986). In a
     window design the distance to the rival estimate is a second part of the error.
     """
-    inside = np.ones(scores.value.size, np.bool_) if rows is None else rows
-    weights = np.zeros(scores.value.size)
-    weights[inside] = _weights_in(scores, inside)
+    weights = _weights_inside(scores, rows)
     total = max(float(np.sum(weights * scores.tilt)), 1e-300)
     effect = float(np.sum(weights * scores.value)) / total
-    influence: Floats = weights * (scores.value - effect * scores.tilt) / total
-    units = int(inside.sum())
-    if scores.persons is not None:
-        influence = np.bincount(scores.persons, weights=influence).astype(np.float64)
-        units = np.unique(scores.persons[inside]).size
-    influence = influence * np.sqrt(units / max(units - 1, 1))
+    influence = by_person(row_influence(scores, rows), scores.persons)
     if scores.rival is None:
         return Part(effect, influence)
     return Part(effect, influence, float(np.sum(weights * scores.rival)) / total - effect)
+
+
+def row_influence(scores: Scores, rows: Flags | None = None) -> Floats:
+    """Return the influence of each row on the effect of one cross-fit, float64 [n]; 0 outside.
+
+    The effect's variance is the sum of their squares, summed by person first.
+    """
+    weights = _weights_inside(scores, rows)
+    total = max(float(np.sum(weights * scores.tilt)), 1e-300)
+    effect = float(np.sum(weights * scores.value)) / total
+    inside = np.ones(scores.value.size, np.bool_) if rows is None else rows
+    units = int(inside.sum())
+    if scores.persons is not None:
+        units = np.unique(scores.persons[inside]).size
+    scale = np.sqrt(units / max(units - 1, 1)) / total
+    values: Floats = weights * (scores.value - effect * scores.tilt) * scale
+    return values
 
 
 def kish(weights: Floats) -> float:
@@ -225,6 +239,15 @@ def by_person(values: Floats, persons: Ints | None) -> Floats:
     if persons is None:
         return values
     return np.bincount(persons, weights=values).astype(np.float64)
+
+
+def _weights_inside(scores: Scores, rows: Flags | None) -> Floats:
+    """Return the survey weights of all rows, float64 [n]; 0 outside some (bool [n])."""
+    if rows is None:
+        return _weights_in(scores, slice(None))
+    weights = np.zeros(scores.value.size)
+    weights[rows] = _weights_in(scores, rows)
+    return weights
 
 
 def _weights_in(scores: Scores, rows: Flags | slice) -> Floats:

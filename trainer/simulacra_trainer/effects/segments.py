@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.stats import norm, t
 
 from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
 from simulacra_trainer.effects.aipw import Part, Scores, combine, kish, part_of, summarize
 from simulacra_trainer.effects.contrast import Flags
-from simulacra_trainer.effects.features import Floats, level_positions, levels_of
+from simulacra_trainer.effects.features import level_positions, levels_of
+from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.table.arrow_values import as_floats
 
 MIN_EFFECTIVE = 20.0
@@ -30,8 +30,6 @@ THIN_EFFECTIVE = 50.0
 MAX_SEGMENTS = 50
 """Largest segments that are estimated; the others are named."""
 SEGMENT_BANDS = 4
-DRAWS = 10_000
-COVERAGE = 0.95
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,8 @@ def _union(
         return []
     lows, highs = [], []
     for of_set in parts:
-        level = norm.sf(max_t(np.array([runs[0].influence for runs in of_set]), rng))
-        width = t.isf(level, np.array(effective) - 1.0)
+        critical = critical_value([runs[0].influence for runs in of_set], rng)
+        width = student_width(critical, np.array(effective))
         found = np.array([combine(runs) for runs in of_set])
         lows.append(found[:, 0] - width * found[:, 1])
         highs.append(found[:, 0] + width * found[:, 1])
@@ -123,19 +121,6 @@ def _union(
         low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     main = [combine(runs)[0] for runs in parts[0]]
     return [*zip(main, low.tolist(), high.tolist(), strict=True)]
-
-
-def max_t(influence: Floats, rng: np.random.Generator) -> float:
-    """Return the 95 % quantile of the largest |t| of several effects.
-
-    Multipliers of the influence values, float64 [effects, units], are normal, so the effects they
-    give have the correlation of the influence values and are drawn from that.
-    """
-    scaled = influence / np.maximum(np.sqrt(np.sum(influence**2, axis=1)), 1e-300)[:, None]
-    values, vectors = np.linalg.eigh(scaled @ scaled.T)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    drawn = rng.normal(size=(DRAWS, values.size)) @ root.T
-    return float(np.quantile(np.abs(drawn).max(axis=1), COVERAGE))
 
 
 def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:

@@ -25,9 +25,9 @@ from simulacra_trainer.effects.contrast import Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Features, Floats, build_features
 from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
-from simulacra_trainer.sheet.simultaneous import critical_value
 from simulacra_trainer.table.arrow_values import as_floats
 
 POINTS = 7
@@ -81,16 +81,16 @@ def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
     slopes = [_elasticity(found, points, pair) for pair in pairs]
     changes = [slope for slope in slopes if slope is not None]
     family = [found.influence[k] for k in known] + [change[2] for change in changes]
-    critical = critical_value(family, seed)
+    widths = student_width(critical_value(family, seed), found.effective)
     return Curve(
-        points=[_point(found, points[k], k, critical) for k in range(len(points))],
+        points=[_point(found, points[k], k, float(widths[k])) for k in range(len(points))],
         elasticities=[
             Elasticity(
                 start=points[a].at,
                 end=points[b].at,
                 elasticity=change[0],
-                low=change[0] - critical * change[1],
-                high=change[0] + critical * change[1],
+                low=change[0] - max(widths[a], widths[b]) * change[1],
+                high=change[0] + max(widths[a], widths[b]) * change[1],
             )
             for (a, b), change in zip(pairs, slopes, strict=True)
             if change is not None
@@ -274,11 +274,11 @@ def _elasticity(
     return float(np.log(high / low)) / step, error, influence
 
 
-def _point(found: Estimates, point: Near, k: int, critical: float) -> CurvePoint:
+def _point(found: Estimates, point: Near, k: int, width: float) -> CurvePoint:
     effective = float(found.effective[k])
     if np.isnan(found.mean[k]):
         return CurvePoint(at=point.at, effective_rows=None if np.isnan(effective) else effective)
-    mean, half = float(found.mean[k]), critical * float(found.error[k])
+    mean, half = float(found.mean[k]), width * float(found.error[k])
     return CurvePoint(
         at=point.at, mean=mean, low=mean - half, high=mean + half, effective_rows=effective
     )

@@ -22,19 +22,19 @@ from simulacra_crds.contract.sheets import (
     check_sheet,
 )
 from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
-from simulacra_trainer.effects.aipw import Scores
+from simulacra_trainer.effects.aipw import Scores, row_influence
 from simulacra_trainer.effects.contrast import read_outcome
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.effects.findings import Tried, check, try_sets
 from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers
 from simulacra_trainer.sheet.ranking import headline, ranked, summary_of
-from simulacra_trainer.sheet.simultaneous import critical_value, influence, on_table
 from simulacra_trainer.table.errors import InputError
 
 CLASSES = 10
@@ -129,7 +129,7 @@ def _open(
     tried = try_sets(estimator, places, graph)
     persons = persons_in(table, trained.schema)
     influences = [
-        on_table(influence(runs[0]), contrast.rows, persons, table.num_rows)
+        on_table(row_influence(runs[0]), contrast.rows, persons, table.num_rows)
         for _, runs, _ in tried.found
     ]
     # Only the main set's cross-fits are used again; the others would fill the memory.
@@ -142,7 +142,12 @@ def _answer(
 ) -> LeverAnswer:
     """Return the answer about one contrast, judged by its simultaneous interval."""
     estimator, tried = Estimator(table, trained.schema, one.asked, seed), one.tried
-    wide = [(s, runs, replace(i, critical=critical)) for s, runs, i in tried.found]
+    effective = np.array([runs[0].effective_persons() for _, runs, _ in tried.found])
+    widths = student_width(critical, effective).tolist()
+    wide = [
+        (s, runs, replace(i, critical=width))
+        for (s, runs, i), width in zip(tried.found, widths, strict=True)
+    ]
     found = check(estimator, one.places, trained.graph, replace(tried, found=wide))
     answer = result_of(estimator, one.places, found)
     answer.warnings = [*warnings_of(estimator, one.places, found, trained.graph)]

@@ -74,8 +74,8 @@ def read_levers(
     for lever in levers:
         pairs = [*_pairs(table, schema, lever)]
         if not pairs:
-            column = schema.find(lever.column)
-            is_number = column is not None and column.is_numeric
+            known = schema.find(lever.column)
+            is_number = known is not None and known.is_numeric
             reason = ONE_VALUE if is_number else THIN_LEVELS
             left.append(LeftOut(column=lever.column, reason=reason))
         elif len(asked) + len(pairs) > MAX_LEVERS:

@@ -12,26 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import norm, t
 
-from simulacra_trainer.effects.aipw import Scores
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.persons import Ints
 
 DRAWS = 20_000
 LEVEL = 0.95
-
-
-def influence(scores: Scores) -> Floats:
-    """Return the influence value of each row on the effect of one cross-fit, float64 [n].
-
-    The effect's variance is the sum of their squares, summed by person first.
-    """
-    weights = np.ones(scores.value.size) if scores.weights is None else scores.weights
-    total = max(float(np.sum(weights * scores.tilt)), 1e-300)
-    effect = float(np.sum(weights * scores.value)) / total
-    values: Floats = weights * (scores.value - effect * scores.tilt) / total
-    return values
 
 
 def on_table(values: Floats, rows: Ints, persons: Ints | None, size: int) -> Floats:
@@ -51,12 +39,12 @@ def on_table(values: Floats, rows: Ints, persons: Ints | None, size: int) -> Flo
     return summed.astype(np.float64)
 
 
-def critical_value(influences: Sequence[Floats], seed: int) -> float:
+def critical_value(influences: Sequence[Floats], seed: int | np.random.Generator) -> float:
     """Return the half-width, in standard errors, of intervals that hold together with 95 %.
 
     Args:
         influences: of each estimate, float64 [rows] or [persons]; all of one length.
-        seed: of the draws.
+        seed: of the draws, or what draws.
     """
     if len(influences) < 2:
         return Z95
@@ -70,3 +58,9 @@ def critical_value(influences: Sequence[Floats], seed: int) -> float:
     draws = np.random.default_rng(seed).normal(size=(DRAWS, values.size))
     largest = np.max(np.abs(draws @ root.T), axis=1)
     return max(Z95, float(np.quantile(largest, LEVEL)))
+
+
+def student_width(critical: float, effective: Floats) -> Floats:
+    """Return Student's quantiles of a normal one's level, for errors of few effective persons."""
+    width: Floats = t.isf(norm.sf(critical), np.maximum(effective - 1.0, 1.0))
+    return width
