@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -127,6 +129,18 @@ def test_features_represent_missing_values_and_many_levels() -> None:
     many = _features(b=pa.array([f"l{i}" for i in range(300)]).dictionary_encode())
     assert many.bins.max() == BINS - 1
     assert many.linear.shape[1] == 12
+
+
+def test_products_of_many_categories_are_not_built_first() -> None:
+    level = pa.array(np.arange(1_000) % 5).cast(pa.string()).dictionary_encode()
+    columns = {f"c{k}": level for k in range(30)}
+    tracemalloc.start()
+    try:
+        assert _features(**columns).products.shape == (1_000, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6
 
 
 def test_levels_of_chunks_with_different_dictionaries_agree() -> None:

@@ -81,9 +81,11 @@ def build_features(
     linear = [part for found in parts for part in found]
     # A number enters products with its scaled value (the first part), a category with indicators.
     crossed = [found if is_level[k] else found[:1] for k, found in enumerate(parts)]
-    products = [a * b for x, y in itertools.combinations(crossed, 2) for a in x for b in y]
-    if len(products) > min(MAX_PRODUCTS, n // ROWS_PER_PRODUCT):
-        products = []
+    pairs = [*itertools.combinations(crossed, 2)]
+    # Counted before any is built: those of many categories would fill the memory.
+    if sum(len(x) * len(y) for x, y in pairs) > min(MAX_PRODUCTS, n // ROWS_PER_PRODUCT):
+        pairs = []
+    products = [a * b for x, y in pairs for a in x for b in y]
     return Features(_columns(linear, n), _columns(products, n), np.empty((n, 0)), bins, is_level)
 
 
