@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.kinds.generation_job import MAX_PERSONS, MAX_ROWS
 
+MAX_LEVEL_LENGTH = 512
+
 
 def _whole(value: Any) -> Any:
     """Accept 5.0 as 5, as JSON Schema does; leave text and booleans for pydantic to refuse."""
@@ -20,6 +22,8 @@ def _set_value(value: Any) -> int | float | str:
     """Accept a finite number or a level; one message, where a union of types gives three."""
     if isinstance(value, str):
         value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+        if len(value) > MAX_LEVEL_LENGTH:
+            raise ValueError(f"A level has at most {MAX_LEVEL_LENGTH} characters.")
     elif isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
         raise ValueError("Must be a finite number or a level.")
     return cast(int | float | str, value)
@@ -45,5 +49,5 @@ Overlap = Annotated[int, Field(strict=True, ge=0, le=86_400), _Whole]
 SetValue = Annotated[
     int | float | str,
     PlainValidator(_set_value),
-    WithJsonSchema({"type": ["number", "string"], "maxLength": 512}),
+    WithJsonSchema({"type": ["number", "string"], "maxLength": MAX_LEVEL_LENGTH}),
 ]
