@@ -83,14 +83,21 @@ def _figures(one: Json) -> str:
     found, span = one.get("ace"), one.get("union")
     if found is None or span is None:
         return ""
+    kind = one["verdict"]["kind"]
+    if kind == "contradicted":
+        return ""
+    if kind == "open":
+        return f"Between {span['low']:.3g} and {span['high']:.3g}, {one['precision']}."
     interval = f"{span['low']:.3g} to {span['high']:.3g}"
     return f"Effect {found['effect']:.3g} ({interval}), {one['precision']}."
 
 
 def _row(one: Json) -> list[object]:
-    figures, span = one.get("ace") or {}, one.get("union") or {}
+    kind = one["verdict"]["kind"]
+    figures = {} if kind in ("open", "contradicted") else one.get("ace") or {}
+    span = {} if kind == "contradicted" else one.get("union") or {}
     ends = [figures.get("effect"), span.get("low"), span.get("high")]
-    return [one.get("rank"), _contrast(one), *ends, one["verdict"]["kind"], one["precision"]]
+    return [one.get("rank"), _contrast(one), *ends, kind, one["precision"]]
 
 
 def _cell(value: object) -> str:

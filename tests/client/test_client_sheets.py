@@ -44,7 +44,10 @@ def test_open_lever_has_no_rank_and_unanswerable_no_figure() -> None:
     assert "\n- price: 9, not 5\n" in text
     assert "Not ranked: open until somebody says what comes first." in text
     assert "Effect" not in str(sheet("unanswerable"))
-    assert "<td>open</td>" in sheet("open")._repr_html_()
+    assert "Effect" not in text
+    assert "Between -0.6 and -0.2, clear." in text
+    assert "<td></td><td>-0.6</td><td>-0.2</td><td>open</td>" in sheet("open")._repr_html_()
+    assert "-0.6" not in str(sheet("contradicted")) + sheet("contradicted")._repr_html_()
 
 
 def test_unfinished_and_failed_sheets_print_their_state() -> None:
@@ -63,13 +66,33 @@ def test_request_has_levers_and_stated_lists_only() -> None:
 
 
 def test_command_reads_levers_with_values() -> None:
-    columns = [{"name": "dose", "kind": "numeric"}, {"name": "plan", "kind": "categorical"}]
+    columns: list[dict[str, Any]] = [
+        {"name": "dose", "kind": "numeric"},
+        {"name": "plan", "kind": "categorical"},
+    ]
     client: Any = SimpleNamespace(schema=lambda _: SimpleNamespace(columns=columns))
     assert _levers(client, "ds-1", ["dose=2:1", "plan=pro:basic", "plan"]) == [
         {"column": "dose", "value": 2.0, "baseline": 1.0},
         {"column": "plan", "value": "pro", "baseline": "basic"},
         {"column": "plan"},
     ]
+    levels = [{"value": one} for one in ("10:00-11:00", "12:00-13:00")]
+    columns += [
+        {"name": "a=b", "kind": "numeric"},
+        {"name": "brands", "kind": "multi"},
+        {"name": "hour", "kind": "categorical", "levels": levels},
+    ]
+    found = _levers(
+        client, "ds-1", ["a=b", "a=b=2:1", "brands: Nike", "hour=10:00-11:00:12:00-13:00"]
+    )
+    assert found == [
+        {"column": "a=b"},
+        {"column": "a=b", "value": 2.0, "baseline": 1.0},
+        {"column": "brands: Nike"},
+        {"column": "hour", "value": "10:00-11:00", "baseline": "12:00-13:00"},
+    ]
+    with pytest.raises(ValueError, match="no level 10"):
+        _levers(client, "ds-1", ["hour=10:00-11:00"])
     for wrong in ("dose=2", "dose=a:b"):
         with pytest.raises(typer.BadParameter):
             _levers(client, "ds-1", [wrong])

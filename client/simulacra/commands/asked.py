@@ -101,32 +101,34 @@ def _with(conditions: Json, kind: str, column: str, values: Json) -> Json:
     return {**known, column: {**(known.get(column) or {}), **values}}
 
 
-def _split(text: str, columns: Json, flag: str, form: str) -> tuple[str, str]:
+def split_name(text: str, columns: Json, flag: str, form: str) -> tuple[str, str]:
     """Return the column and the rest; a column's own name may have an equals sign."""
     cuts = [at for at, sign in enumerate(text) if sign == "="]
     if not cuts:
         raise ValueError(f"{flag} {text}: write {form}.")
     cut = next((at for at in cuts if text[:at] in columns), cuts[0])
-    name = text[:cut]
+    return known_name(text[:cut], columns, flag), text[cut + 1 :]
+
+
+def known_name(name: str, columns: Json, flag: str) -> str:
+    """Return the name of a column, or of an option of several answers, which is checked there."""
     several = [one["name"] for one in columns.values() if one.get("kind") == "multi"]
-    if not name.startswith(tuple(several)):  # an option of several answers is checked there
-        column_named(name, columns, flag)
-    return name, text[cut + 1 :]
+    return name if name.startswith(tuple(several)) else column_named(name, columns, flag)
 
 
 def _share(text: str, columns: Json) -> tuple[str, str, float]:
     form = 'COL=LEVEL=SHARE, such as happiness="very happy"=0.5'
-    column, rest = _split(text, columns, "--share", form)
+    column, rest = split_name(text, columns, "--share", form)
     level, equals, share = rest.rpartition("=")
     if not equals:
         raise ValueError(f"--share {text}: write {form}.")
     number = _number(share.removesuffix("%"), "--share", text) / (100 if "%" in share else 1)
-    return column, _level(level, column, columns, "--share"), number
+    return column, level_named(level, column, columns, "--share"), number
 
 
 def _range(text: str, columns: Json) -> tuple[str, Json]:
     form = "COL=MIN:MAX, such as price=5:6 or price=5:"
-    column, rest = _split(text, columns, "--range", form)
+    column, rest = split_name(text, columns, "--range", form)
     low, colon, high = rest.partition(":")
     if not colon or not (low or high):
         raise ValueError(f"--range {text}: write {form}.")
@@ -135,13 +137,14 @@ def _range(text: str, columns: Json) -> tuple[str, Json]:
 
 
 def _assignment(text: str, columns: Json) -> tuple[str, Any]:
-    column, value = _split(text, columns, "--do", "COL=VALUE")
+    column, value = split_name(text, columns, "--do", "COL=VALUE")
     if columns.get(column, {}).get("kind") in NUMERIC:
         return column, _number(value, "--do", text)
-    return column, _level(value, column, columns, "--do")
+    return column, level_named(value, column, columns, "--do")
 
 
-def _level(level: str, name: str, columns: Json, flag: str) -> str:
+def level_named(level: str, name: str, columns: Json, flag: str) -> str:
+    """Return a level of a column as it is, or raise a ValueError with the nearest one."""
     levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
     if not levels or level in levels:
         return level

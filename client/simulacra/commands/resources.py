@@ -52,7 +52,7 @@ def report(
         if html is None:
             print_result(client.report(found), as_json)
         else:
-            html.write_text(client.report_page(found))
+            html.write_text(client.report_page(found), encoding="utf-8")
             note(f"Wrote {html}.")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.asked import NUMERIC, column_named
+from simulacra.commands.asked import NUMERIC, known_name, level_named, split_name
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -27,6 +27,7 @@ from simulacra.models import Json
 from simulacra.operations.effects import Population
 
 app = typer.Typer()
+FORM = "COL or COL=VALUE:BASELINE"
 
 
 @app.command(
@@ -83,7 +84,7 @@ def sheet(
         )
         wait_with_progress(client, started.job_id, as_json)
         if html is not None:
-            html.write_text(client.sheet_page(started.sheet_id))
+            html.write_text(client.sheet_page(started.sheet_id), encoding="utf-8")
             note(f"appendix written to {html}")
         if xlsx is not None:
             xlsx.write_bytes(client.sheet_workbook(started.sheet_id))
@@ -108,21 +109,32 @@ def _levers(client: Client, dataset_id: str, texts: list[str]) -> list[Json]:
     """Return the levers of COL and COL=VALUE:BASELINE; a number where the column has numbers."""
     if not texts:
         return []
-    kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id).columns}
+    columns = {one["name"]: one for one in client.schema(dataset_id).columns}
     found: list[Json] = []
     for text in texts:
-        name, equals, values = text.partition("=")
-        column = column_named(name, kinds, "--lever")
-        if not equals:
-            found.append({"column": column})
+        if text in columns or "=" not in text:
+            found.append({"column": known_name(text, columns, "--lever")})
             continue
-        value, colon, baseline = values.partition(":")
-        if not colon:
-            raise typer.BadParameter(f"{text}: write COL or COL=VALUE:BASELINE.")
-        is_number = kinds[column] in NUMERIC
-        pair = [_number(one) if is_number else one for one in (value, baseline)]
-        found.append({"column": column, "value": pair[0], "baseline": pair[1]})
+        column, values = split_name(text, columns, "--lever", FORM)
+        value, baseline = _pair(text, values, column, columns)
+        found.append({"column": column, "value": value, "baseline": baseline})
     return found
+
+
+def _pair(text: str, values: str, name: str, columns: Json) -> tuple[float | str, float | str]:
+    """Return value and baseline; a level may have a colon itself."""
+    column = columns.get(name, {})
+    levels = {str(one["value"]) for one in column.get("levels") or ()}
+    cuts = [(values[:at], values[at + 1 :]) for at, sign in enumerate(values) if sign == ":"]
+    if not cuts:
+        raise typer.BadParameter(f"{text}: write {FORM}.")
+    value, baseline = next((cut for cut in cuts if set(cut) <= levels), cuts[0])
+    if column.get("kind") in NUMERIC:
+        return _number(value), _number(baseline)
+    return (
+        level_named(value, name, columns, "--lever"),
+        level_named(baseline, name, columns, "--lever"),
+    )
 
 
 def _number(text: str) -> float:
