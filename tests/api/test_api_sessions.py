@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from simulacra_api.__main__ import listen
+from simulacra_api.auth import credentials, sessions
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.auth.login_codes import CODE_SECONDS, LoginCode
 from simulacra_api.auth.revocation import CACHE_SECONDS
@@ -131,18 +132,28 @@ async def test_wrong_expired_and_foreign_codes_are_refused(world: Any) -> None:
         assert _problem(await browser.post(SESSION, json={"code": nobody}))[0] == 403
 
 
-async def test_code_of_a_revoked_token_is_refused(world: Any) -> None:
+async def test_code_and_session_of_a_revoked_token_are_refused(world: Any) -> None:
     key = (await SigningKeyStore(world.cluster).current()).link_key
     now = int(time.time())
     early = LoginCode.new("client.acme", 1, now + 3600, now).text(key)
-    record = {"metadata": {"name": "client-client.acme"}}
-    marks = [{"data": {"revoked-before": base64.b64encode(at).decode()}} for at in (b"2", b"0")]
-    await world.cluster.patch(SECRETS, "client-client.acme", record | marks[0], CLIENTS)
-    async with _browser(world.url) as browser:
-        assert _problem(await browser.post(SESSION, json={"code": early})) == INVALID
-    # Other tests use the same client.
-    await world.cluster.patch(SECRETS, "client-client.acme", record | marks[1], CLIENTS)
+    async with _browser(world.url) as browser, _browser(world.url) as other:
+        assert (await browser.post(SESSION, json={"code": early})).status_code == 201
+        assert (await browser.get("/v1/usage")).status_code == 200
+        later = LoginCode.new("client.acme", 1, now + 3600, now).text(key)
+        await _revoke(world, b"2")
+        await asyncio.sleep(CACHE_SECONDS)
+        assert (await browser.get("/v1/usage")).status_code == 401
+        gone = await browser.get(SESSION)
+        assert (gone.status_code, "Max-Age=0" in gone.headers["set-cookie"]) == (204, True)
+        assert _problem(await other.post(SESSION, json={"code": later})) == INVALID
+    await _revoke(world, b"0")  # other tests use the same client
     await asyncio.sleep(CACHE_SECONDS)
+
+
+async def _revoke(world: Any, before: bytes) -> None:
+    data = {"data": {"revoked-before": base64.b64encode(before).decode()}}
+    record = {"metadata": {"name": "client-client.acme"}} | data
+    await world.cluster.patch(SECRETS, "client-client.acme", record, CLIENTS)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +228,43 @@ async def test_sign_out_ends_copies_of_the_cookie_too(world: Any) -> None:
         assert (await thief.get("/v1/usage")).status_code == 401
         assert (await browser.get(SESSION)).status_code == 204
         assert (await browser.delete(SESSION)).status_code == 204
+
+
+async def test_sign_in_ends_the_session_that_it_replaces(world: Any) -> None:
+    async with _browser(world.url) as browser, _browser(world.url) as thief:
+        await _sign_in(world, browser)
+        thief.cookies = httpx2.Cookies(browser.cookies)
+        await _sign_in(world, browser)
+        assert (await thief.get("/v1/usage")).status_code == 401
+        assert (await browser.get("/v1/usage")).status_code == 200
+
+
+async def test_full_list_of_sign_outs_takes_the_cookie_and_stops_no_sign_in(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _browser(world.url) as browser:
+        await _sign_in(world, browser)
+        monkeypatch.setattr(credentials, "MAX_SESSIONS", 0)
+        answer = await browser.delete(SESSION)
+        assert _problem(answer) == (429, "simio_rate_limited")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "Max-Age=0" in answer.headers["set-cookie"]
+        assert (await browser.get(SESSION)).status_code == 204
+        await _sign_in(world, browser)
+        monkeypatch.setattr(credentials, "MAX_CODES", 0)
+        again = await browser.post(SESSION, json={"code": await _code(world)})
+        assert _problem(again) == (429, "simio_rate_limited")
+
+
+async def test_user_of_a_suspended_tenant_is_told_and_stays_signed_in(world: Any) -> None:
+    settings, now = world.settings, int(time.time())
+    keys = await SigningKeyStore(world.cluster).current()
+    session = sessions.issue(keys, settings, "client.asleep", now, now + 3600)
+    async with _browser(world.url) as browser:
+        browser.cookies.set(sessions.cookie_name(settings), session)
+        answer = await browser.get(SESSION)
+        assert _problem(answer) == (403, "simio_tenant_suspended")
+        assert "set-cookie" not in answer.headers
 
 
 async def test_cookie_ends_with_its_client(world: Any) -> None:

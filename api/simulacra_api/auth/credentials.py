@@ -32,6 +32,7 @@ from simulacra_api.auth.clients import (
     stored_list,
     watermark_of,
 )
+from simulacra_api.auth.login_codes import CODE_PREFIX
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http.problems import Problem
@@ -52,8 +53,10 @@ TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a
 CLAIM_SECONDS = 3600
 """Lifetime of a claim token."""
 ATTEMPTS = 10
-MAX_SPENT = 256
-"""Used login codes and ended sessions of a client that have not expired."""
+MAX_CODES = 256
+"""Used login codes of a client that have not expired: they do so within minutes."""
+MAX_SESSIONS = 1024
+"""Ended sessions of a client that have not expired: they do so within hours."""
 _OWNER = {"apiVersion": API_VERSION, "kind": "Tenant"}
 _ANY_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _BEARER_LENGTH = 43  # 256 bits in base64url
@@ -190,16 +193,21 @@ class Credentials:
         """Use up what can be used once; False if it was. One conditional write decides.
 
         Raises:
-            Problem: 429 above MAX_SPENT within the lifetime of what was spent.
+            Problem: 429 above MAX_CODES or MAX_SESSIONS, within the lifetime of what was spent.
         """
+        is_code = _is_code(token_id)
+        limit = MAX_CODES if is_code else MAX_SESSIONS
         for _ in range(ATTEMPTS):
             before = await self.read(client_id)
             if token_id in before.spent:
                 return False
             after = before.with_spent(token_id, expires)
-            if len(after.spent) > MAX_SPENT:
-                left = int(min(after.spent.values()) + SPENT_SECONDS - time.time()) + 1
-                detail = f"Too many sign-ins and sign-outs of this client. Wait {left} s."
+            # Codes and sessions count apart: ended sessions last, and must not stop a sign-in.
+            alike = [end for one, end in after.spent.items() if is_code == _is_code(one)]
+            if len(alike) > limit:
+                left = int(min(alike) + SPENT_SECONDS - time.time()) + 1
+                what = "sign-ins" if is_code else "sign-outs"
+                detail = f"Too many {what} of this client. Wait {left} s."
                 raise Problem("simio_rate_limited", detail, headers={"Retry-After": f"{left}"})
             try:
                 await self.write(after)
@@ -239,6 +247,10 @@ def client_of_token(token: str) -> str | None:
     client_id, separator = body[: -_BEARER_LENGTH - 1], body[-_BEARER_LENGTH - 1 : -_BEARER_LENGTH]
     valid = body != token and separator == "_" and _ANY_CLIENT.fullmatch(client_id)
     return client_id if valid else None
+
+
+def _is_code(spent_id: str) -> bool:
+    return spent_id.startswith(CODE_PREFIX)
 
 
 def _encode(value: bytes) -> str:

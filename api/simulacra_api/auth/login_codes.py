@@ -18,6 +18,8 @@ from dataclasses import dataclass
 CODE_SECONDS = 300
 """Lifetime of a code."""
 MAX_CODE_LENGTH = 256
+CODE_PREFIX = "code:"
+"""Begins the spent id of a code; that of a session is the `jti` of its token."""
 _FIELDS = struct.Struct(">III12s")
 _MAC_BYTES = 16
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
@@ -40,6 +42,11 @@ class LoginCode:
     ends: int
     expires: int
     id: bytes
+
+    @property
+    def spent_id(self) -> str:
+        """Under which its use is recorded."""
+        return CODE_PREFIX + self.id.hex()
 
     @classmethod
     def new(cls, client_id: str, issued: int, ends: int, now: int) -> LoginCode:

@@ -6,6 +6,7 @@ They are for the pages and for `simulacra up`, so they are not part of the docum
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.auth import sessions
 from simulacra_api.auth.login_codes import MAX_CODE_LENGTH, LoginCode
 from simulacra_api.auth.verifier import Verified
-from simulacra_api.http.problems import Problem
+from simulacra_api.http.problems import Problem, of_exception
 from simulacra_api.services import Services, ServicesDep
 from simulacra_api.tenancy.caller import bearer_token
+from simulacra_crds.kube.client import ClusterError
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
+from simulacra_custody.errors import CustodyError
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 
@@ -70,6 +73,7 @@ async def sign_in(
     else:
         code = await _used(request, services, body.code)
         client, issued, ends = code.client_id, code.issued, code.ends
+    await _replace(request, services)
     keys = await services.signing.current()
     session = sessions.issue(keys, settings, client, issued, ends)
     await services.record(EventType.TOKEN_ISSUED, _audit_data(request))
@@ -88,7 +92,8 @@ async def present_session(request: Request, services: ServicesDep) -> SessionBod
         found = await sessions.session_of(request, settings, services.verifier)
         await services.tenants.of_client(found.client)
     except Problem as problem:
-        if problem.entry.status not in (401, 403):
+        # A suspended tenant, for example, is said to its user, who stays signed in.
+        if problem.entry.status != 401 and problem.entry.code != "simio_forbidden":
             raise
         return _signed_out(services)
     return SessionBody(client_id=found.client, ends_at=found.ends)
@@ -96,16 +101,34 @@ async def present_session(request: Request, services: ServicesDep) -> SessionBod
 
 @router.delete("/session", status_code=204)
 async def sign_out(request: Request, services: ServicesDep) -> Response:
-    """End the session, also for a copy of its cookie, and take the cookie from the browser."""
+    """End the session, also for a copy of its cookie, and take the cookie from the browser.
+
+    The browser loses the cookie also where the session could not be ended; the problem says so.
+    """
     sessions.check_origin(request, services.settings)
+    signed_out = _signed_out(services)
     try:
-        found = await sessions.session_of(request, services.settings, services.verifier)
-    except Problem:
-        return _signed_out(services)
+        await _end_session(request, services)
+    except (Problem, CustodyError, ClusterError) as error:
+        problem = of_exception(error)
+        if problem.entry.status != 401:
+            problem.headers["Set-Cookie"] = signed_out.headers["set-cookie"]
+            raise problem from error
+    return signed_out
+
+
+async def _end_session(request: Request, services: Services) -> None:
+    """End the session of the request's cookie for every copy of it."""
+    found = await sessions.session_of(request, services.settings, services.verifier)
     if await services.tenants.listing(found.client):  # else its Secret would be created again
         await services.credentials.spend(found.client, found.id, found.ends)
         services.verifier.forget(found.client)
-    return _signed_out(services)
+
+
+async def _replace(request: Request, services: Services) -> None:
+    """End the session that a sign-in replaces; the sign-in does not depend on it."""
+    with suppress(Problem, CustodyError, ClusterError):
+        await _end_session(request, services)
 
 
 async def _used(request: Request, services: Services, text: str) -> LoginCode:
@@ -117,7 +140,7 @@ async def _used(request: Request, services: Services, text: str) -> LoginCode:
     await _admit(request, services, code.client_id)
     record = await services.credentials.read(code.client_id)
     revoked = code.issued < record.revoked_before
-    if revoked or not await services.credentials.spend(code.client_id, code.id.hex(), code.expires):
+    if revoked or not await services.credentials.spend(code.client_id, code.spent_id, code.expires):
         refused = _audit_data(request).model_copy(update={"outcome": Outcome.REFUSED})
         await services.record(EventType.TOKEN_REFUSED, refused)
         raise Problem("simio_login_code_invalid")
