@@ -27,6 +27,8 @@ def marginals(table: Any, names: Sequence[str]) -> str:
 def _marginal(name: str, cells: Any) -> str:
     import pyarrow as pa
 
+    if pa.types.is_nested(cells.type):
+        return ""  # lists and structures cannot be counted
     number = pa.types.is_floating(cells.type) or pa.types.is_integer(cells.type)
     many = number and len(cells.unique()) > LEVELS
     picture = _histogram(cells) if many else _shares(cells)
@@ -69,7 +71,7 @@ def _histogram(cells: Any) -> str:
     """Return a histogram of equal bins from the lowest to the highest value."""
     import pyarrow.compute as pc
 
-    known = pc.drop_null(cells).cast("float64")
+    known = pc.drop_null(cells).cast("float64", safe=False)  # rounds whole numbers above 2^53
     known = known.filter(pc.is_finite(known))
     if not len(known):
         return ""

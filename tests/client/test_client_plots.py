@@ -55,6 +55,14 @@ def test_many_levels_end_in_one_bar_and_empty_columns_have_none() -> None:
         assert marginals(pa.table({"x": cells}), ["x"]) == ""
 
 
+def test_large_whole_numbers_are_drawn_and_lists_are_not() -> None:
+    large = [2**53 + step for step in range(LEVELS + 1)] * 2
+    cells = pa.table({"count": large, "brands": [["a"], ["a", "b"]] * (LEVELS + 1)})
+    shown = Rows(cells)._repr_html_()
+    assert shown.count("<svg") == 1
+    assert marginals(cells, ["brands"]) == ""
+
+
 def test_intervals_share_one_scale_with_a_mark_at_no_effect() -> None:
     html = intervals([("all", 1.0, 0.5, 1.5), ("a < b", None, -1.0, 1.5)])
     [figure] = drawn(html)
