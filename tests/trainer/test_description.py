@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 
@@ -439,6 +440,21 @@ def test_missing_values_of_the_table_hold_for_fields_without_their_own(tmp_path:
     assert set(column(result, "b").level_values()) == {"gone", "n/a", "z"}
     path = upload(tmp_path, {**columns, **PLAIN})
     assert read(path, result.document).document == result.document
+
+
+def test_typed_numbers_without_missing_values_have_no_codes(tmp_path: Path) -> None:
+    whole = [99 if i % 10 == 0 else 1 + i % 7 for i in range(ROWS)]
+    cells = {"whole": whole, "half": [one if one == 99 else one + 0.5 for one in whole]}
+    path = tmp_path / "upload"
+    pq.write_table(pa.table({**cells, **PLAIN}), path)
+    detected = read(path)
+    stated = read(path, {"fields": [{"name": name, "missingValues": [""]} for name in cells]})
+    for name in cells:
+        assert [one.value for one in column(detected, name).specials] == ["99"]
+        assert column(stated, name).specials == []
+        assert column(stated, name).kind == column(detected, name).kind
+        assert column(stated, name).storage == column(detected, name).storage
+    assert read(path, stated.document).document == stated.document
 
 
 def test_cells_stated_as_missing_join_those_that_are_detected(tmp_path: Path) -> None:

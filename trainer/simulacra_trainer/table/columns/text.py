@@ -91,8 +91,10 @@ def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanC
     return clean_words(name, split_words(column), str(column.type), origin)
 
 
-def clean_words(name: str, words: Words, storage: str, origin: TextOrigin) -> CleanColumn:
-    """Clean one column of strings by its distinct words."""
+def clean_words(
+    name: str, words: Words, storage: str, origin: TextOrigin, *, coded: bool = True
+) -> CleanColumn:
+    """Clean one column of strings by its distinct words; with `coded`, numbers may have codes."""
     if not words.present:
         return empty_column(name, len(words.codes), "null" if origin.csv else storage)
     if len(words.levels) == 1 and not origin.csv:  # a constant keeps its spelling
@@ -105,7 +107,7 @@ def clean_words(name: str, words: Words, storage: str, origin: TextOrigin) -> Cl
         or (postcode_column(name, words, storage) if is_postcode_name(name) else None)
         or time_column(name, words, storage, origin)
         or _compact_dates(name, words, storage, origin)
-        or number_column(name, words, storage, origin)
+        or number_column(name, words, storage, origin, coded=coded)
     )
     if result is None:
         result, ambiguous = date_column(name, words, storage, origin)

@@ -58,7 +58,9 @@ def described_column(
     typed = not is_text(_plain(column.type))
     missing = {one.value for one in statement.field.missing_values or ()}
     others = statement.role in UNLIKE or statement.has(*(set(READ) - {"missingValues", "missing"}))
-    if typed and missing <= {""} and not (others or statement.has("missing")):
+    # Codes such as 99 are detected among numbers only; an empty list says that there are none.
+    emptied = statement.has("missingValues") and _is_number(_plain(column.type))
+    if typed and missing <= {""} and not (others or emptied or statement.has("missing")):
         return None
     cells = stated_cells(column, statement)
     if not cells.words.present:
@@ -89,6 +91,10 @@ def without_stated(declared: Declared, statement: Statement) -> Declared:
 
 def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def _coded(
@@ -134,4 +140,4 @@ def _read(described: DescribedCells) -> CleanColumn | None:
         return moment_of(described)
     if field.type == "string" or field.categories_ordered is not None:
         return levels_of(described)
-    return clean_words(name, words, storage, origin)
+    return clean_words(name, words, storage, origin, coded=field.missing_values is None)

@@ -20,13 +20,16 @@ function withRole(field, role) {
 }
 
 /** The values that count as missing, as one text; a value can have a comma only in a description that is sent as a file. */
-const missingOf = (field) => (field.missingValues ?? []).map((one) => one?.value ?? one).join(", ");
+const valueOf = (one) => String(one?.value ?? one);
+const missingOf = (field) => (field.missingValues ?? []).map(valueOf).filter(Boolean).join(", ");
 
+/** Without the list, the cells would be detected again: who empties it states that only empty cells are missing. */
 function withMissing(field, text) {
   const { missingValues: before = [], ...rest } = field;
-  const labelled = new Map(before.map((one) => [String(one?.value ?? one), one]));
-  const values = text.split(",").map((one) => one.trim()).filter(Boolean).map((one) => labelled.get(one) ?? one);
-  return values.length ? { ...rest, missingValues: values } : rest;
+  const known = new Map(before.map((one) => [valueOf(one), one]));
+  const isLabelled = before.some((one) => one?.label !== undefined); // then all have a label
+  const values = new Set(["", ...text.split(",").map((one) => one.trim())]);
+  return { ...rest, missingValues: [...values].map((value) => known.get(value) ?? (isLabelled ? { value, label: value } : value)) };
 }
 
 function withLabel(field, text) {
