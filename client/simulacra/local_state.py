@@ -1,8 +1,8 @@
 """Files that the command keeps on this machine: the last `simulacra up`, and names of tables.
 
 They are below $XDG_STATE_HOME/simulacra, by default ~/.local/state/simulacra, and only their owner
-reads them. The service never learns the name of a file (ADR 0067). A home that cannot be written
-costs the convenience, never the command.
+reads them. Commands never send the name of a file; the console does, in the encrypted description
+(ADR 0067). A home that cannot be written costs the convenience, never the command.
 """
 
 from __future__ import annotations
