@@ -124,12 +124,18 @@ def test_upload_describe_generate_download_and_erase(
     missing = page.get_by_label("Missing values of tv_hours")
     missing.fill("-1, 99")
     missing.blur()
+    emptied = page.get_by_label("Missing values of job_prestige")
+    for text in ("98", ""):  # whoever empties the list says that nothing is detected as missing
+        emptied.fill(text)
+        emptied.blur()
+        expect(emptied).to_have_value(text)
     page.get_by_role("button", name="Confirm and fit").click()
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=240_000)
     expect(page.get_by_text("How happy people are")).to_be_visible()
     fields = client.describe(page.url.split("/")[-1])["schema"]["fields"]
-    (hours,) = [field for field in fields if field["name"] == "tv_hours"]
-    assert hours["missingValues"] == ["-1", "99"]
+    stated = {field["name"]: field.get("missingValues") for field in fields}
+    assert stated["tv_hours"] == ["", "-1", "99"]
+    assert stated["job_prestige"] == [""]
     expect(page.get_by_text("600 rows, 21 columns")).to_be_visible()
     expect(page.get_by_role("heading", name="survey.csv", level=1)).to_be_visible()
     page.get_by_label("Keep for").select_option("7 days")
@@ -362,6 +368,7 @@ def test_results_of_an_expired_dataset_are_found(
     shown.sign_in(known["client_id"], known["client_secret"])
     kept = shown.page.get_by_role("article").filter(has_text=made.dataset_id)
     expect(kept).to_contain_text("Expired")
+    expect(kept).to_contain_text("Effect estimate")
     expect(kept).to_contain_text("40 rows")
     client.delete(rows.generation_id)
     client.delete(effect.effect_id)
@@ -392,11 +399,18 @@ def test_errors_are_shown_as_sentences(
     def deleting(route: Route) -> None:
         route.fulfill(json=route.fetch().json() | {"status": "deleting"})
 
+    def erased(route: Route) -> None:
+        route.fulfill(status=404, json={"detail": "No such dataset."})
+
     page.route(f"**/v1/datasets/{dataset}", deleting)
     show(page, "")
     show(page, f"datasets/{dataset}")
     expect(page.get_by_text("Being erased: its key first")).to_be_visible()
     expect(page.get_by_role("button", name="Delete")).to_have_count(0)
+    page.unroute(f"**/v1/datasets/{dataset}")
+    page.route(f"**/v1/datasets/{dataset}", erased)
+    expect(page.get_by_text("It is erased.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_job_can_be_cancelled(enter: Callable[[str], Tab], client: Client, dataset: str) -> None:
@@ -425,6 +439,10 @@ def test_every_view_is_accessible(
             tab.page, f"console-{name.lower().replace(' ', '-')}", whole=name == "Causal graph"
         )
         assert_accessible(tab, name)
+    link(tab.page, "Answer sheets").click()
+    expect(tab.page.get_by_label("Outcome", exact=True)).to_be_visible()
+    tab.page.get_by_text("Which of these were already so before any lever").click()
+    assert_accessible(tab, "sheets")
     link(tab.page, "Quality").click()
     expect(tab.page.get_by_text("Distinguishability")).to_be_visible()
     assert_accessible(tab, "quality")

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from browser import WIDTHS, Tab, assert_accessible, take_screenshot
 from installation import Installation
+from simulacra import Client
 from simulacra_api.pages.custody_steps import STEPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
@@ -79,7 +80,7 @@ def test_page_shows_every_step_without_javascript(
 
 
 def test_token_shows_stored_data_and_clocks(
-    open_tab: Open, installation: Installation, dataset: str, generation: str
+    open_tab: Open, installation: Installation, client: Client, dataset: str, generation: str
 ) -> None:
     known = installation.connection
     tab = open_tab("/custody")
@@ -89,7 +90,10 @@ def test_token_shows_stored_data_and_clocks(
     expect(shown).to_contain_text("4323 rows, 21 columns")
     expect(shown).to_contain_text("400 rows")
     expect(shown.get_by_text("erased in 23 h")).to_have_count(3)
-    for store in ("dataset", "model", "generation"):
+    for store in ("dataset", "model"):
         expect(tab.page.locator(f'[data-store="{store}"]')).to_contain_text("Stored now: 1")
+    results = (client.generations(), client.effects(), client.segments(), client.sheets())
+    stored = sum(len(list(found)) for found in results)
+    expect(tab.page.locator('[data-store="generation"]')).to_contain_text(f"Stored now: {stored}")
     shown.scroll_into_view_if_needed()
     assert_accessible(tab, "custody-live")

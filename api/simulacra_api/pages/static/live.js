@@ -1,9 +1,10 @@
 // The live part of the custody map: the caller's datasets, what is stored of each, and when it is erased.
-import { Clock, Failure, SignIn, Status, bytes, number, useAction, useSession } from "./ui.js";
+import { Clock, Failure, SignIn, Status, bytes, number, useAction, useSession, when } from "./ui.js";
 import { titleOf, useName } from "./console/names.js";
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 
 const REFRESH_SECONDS = 5;
+const ANSWERS = [["effects", "Effect estimate"], ["segments", "Segment estimate"], ["sheets", "Answer sheet"]];
 
 function stagesOf(dataset, generations) {
   const ready = dataset.status === "ready";
@@ -26,6 +27,16 @@ function rowsOf(generations) {
   }));
 }
 
+/** Estimates and answer sheets; the lists of the API do not say when they expire. */
+function answersOf(answers) {
+  return answers.map((one) => ({ name: one.name, text: `Asked ${when(one.created_at)}`, status: one.status }));
+}
+
+async function answered(session) {
+  const lists = await Promise.all(ANSWERS.map(([path]) => session.list(`/v1/${path}?limit=100`)));
+  return lists.flatMap((items, at) => items.map((one) => ({ ...one, name: ANSWERS[at][1] })));
+}
+
 function Kept({ session, id, dataset, status, items }) {
   const name = useName(session, id, dataset ?? { rows: null });
   return html`<article class="kept-now"><header><h3>${name ?? (dataset ? titleOf(name, dataset) : "Expired table")}</h3><code class="quiet">${id}</code><${Status} of=${status} /></header>
@@ -33,9 +44,9 @@ function Kept({ session, id, dataset, status, items }) {
       <span>${item.text}</span>${item.status && item.status !== "ready" && html`<${Status} of=${item.status} />`}${item.clock || null}</li>`)}</ul></article>`;
 }
 
-function showCounts(datasets, generations) {
+function showCounts({ datasets, generations, answers }) {
   const models = datasets.filter((one) => one.status === "ready").length;
-  const counts = { dataset: datasets.length, model: models, generation: generations.length };
+  const counts = { dataset: datasets.length, model: models, generation: generations.length + answers.length };
   for (const [key, count] of Object.entries(counts)) {
     const card = document.querySelector(`[data-store="${key}"]`);
     let line = card.querySelector(".now");
@@ -48,10 +59,10 @@ function Live() {
   const { session, loading, notice, enter } = useSession();
   const [state, setState] = useState(null);
   const [load, , problem] = useAction(async () => {
-    const [datasets, generations] = await Promise.all([session.list("/v1/datasets?limit=100"), session.list("/v1/generations?limit=100")]);
-    showCounts(datasets, generations);
-    setState({ datasets, generations });
-  });
+    const [datasets, generations, answers] = await Promise.all([session.list("/v1/datasets?limit=100"), session.list("/v1/generations?limit=100"), answered(session)]);
+    showCounts({ datasets, generations, answers });
+    setState({ datasets, generations, answers });
+  }, true);
   useEffect(() => {
     setState(null);
     if (!session) return undefined;
@@ -63,13 +74,15 @@ function Live() {
   if (!session) return html`<p class="lede">Sign in to see what is stored of your data and when it is erased.</p><${SignIn} onSession=${enter} notice=${notice} />`;
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!state) return html`<p role="status">Loading</p>`;
-  const ids = new Set([...state.datasets, ...state.generations].map((one) => one.dataset_id));
+  const ids = new Set([...state.datasets, ...state.generations, ...state.answers].map((one) => one.dataset_id));
   if (!ids.size) return html`<p class="notice">Nothing is stored: no dataset, no model, no generated rows.</p>`;
   return html`<div class="kept-list">${[...ids].map((id) => {
     const dataset = state.datasets.find((one) => one.dataset_id === id);
     const generations = state.generations.filter((one) => one.dataset_id === id);
-    // rows outlive a dataset that expired
-    return html`<${Kept} key=${id} session=${session} dataset=${dataset} id=${id} status=${dataset?.status ?? "expired"} items=${dataset ? stagesOf(dataset, generations) : rowsOf(generations)} />`;
+    const answers = answersOf(state.answers.filter((one) => one.dataset_id === id));
+    // rows and answers outlive a dataset that expired
+    const items = [...(dataset ? stagesOf(dataset, generations) : rowsOf(generations)), ...answers];
+    return html`<${Kept} key=${id} session=${session} dataset=${dataset} id=${id} status=${dataset?.status ?? "expired"} items=${items} />`;
   })}</div>`;
 }
 

@@ -64,15 +64,17 @@ export function Failure({ problem }) {
     ${problem.requestId && html`<p class="support">Support id ${problem.requestId}</p>`}</div>`;
 }
 
-/** Run an asynchronous function for a button: [run, busy, problem]. */
-export function useAction(work) {
+/** Run an asynchronous function for a button: [run, busy, problem]. With `keep` the last problem stays until the answer. */
+export function useAction(work, keep = false) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState(null);
   const run = async (...args) => {
     setBusy(true);
-    setProblem(null);
+    if (!keep) setProblem(null);
     try {
-      return await work(...args);
+      const result = await work(...args);
+      setProblem(null);
+      return result;
     } catch (error) {
       if (!(error instanceof Problem)) console.error(error);
       setProblem(error instanceof Problem ? error : new Problem({ detail: "This page failed. Reload it and try again." }, 0));
@@ -142,5 +144,5 @@ export function SignIn({ onSession, notice }) {
     <${Failure} problem=${problem} />
     <div class="row"><button class="primary" disabled=${busy}>${busy ? "Signing in" : "Sign in"}</button>
       <button type="button" class="plain" onClick=${() => setByToken(!byToken)}>${byToken ? "Use client credentials" : "Use a token instead"}</button></div>
-    <p class="quiet">You stay signed in for an hour at most, in a cookie that no script can read. The secret is not stored.</p></form>`;
+    <p class="quiet">You stay signed in until the token behind it expires, in a cookie that no script can read. The secret is not stored.</p></form>`;
 }

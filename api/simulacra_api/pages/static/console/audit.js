@@ -4,29 +4,35 @@ import { html, useState } from "../vendor/preact.js";
 import { Certificate, useLoad } from "./parts.js";
 
 const OF_DATASET = new Set(["ds", "mdl"]);
-const KINDS = { gen: "Generated rows", probe: "Samples, erased at once", eff: "Effect estimates", seg: "Segment estimates", up: "Uploads" };
+const KINDS = { gen: "Generated rows", probe: "Samples, erased at once", eff: "Effect estimates", seg: "Segment estimates", sht: "Answer sheets", up: "Uploads" };
 const SOURCES = { "/simulacra/api": "API", "/simulacra/operator": "Operator" };
 
 function counts(event) {
   return Object.entries(event.counts ?? {}).filter(([, value]) => value != null).map(([name, value]) => `${number(value)} ${name}`).join(", ");
 }
 
-function Events({ session }) {
-  const [events, setEvents] = useState([]);
+/** A list of the API, 50 items at a time: { items, null before the first; problem; earlier, a button while there are more }. */
+function usePages(session, path, label) {
+  const [items, setItems] = useState(null);
   const [cursor, setCursor] = useState(null);
   const page = async (from) => {
-    const found = await session.get(`/v1/audit-events?limit=50${from ? `&cursor=${encodeURIComponent(from)}` : ""}`);
-    setEvents((before) => from ? [...before, ...found.items] : found.items);
+    const found = await session.get(`${path}?limit=50${from ? `&cursor=${encodeURIComponent(from)}` : ""}`);
+    setItems((before) => from ? [...before, ...found.items] : found.items);
     setCursor(found.next_cursor);
-    return true;
   };
-  const [loaded, problem] = useLoad(() => page(null), [session]);
+  const [, problem] = useLoad(() => page(null), [session]);
   const [more, busy, trouble] = useAction(() => page(cursor));
+  const earlier = html`${cursor && html`<button disabled=${busy} onClick=${more}>${label}</button>`}<${Failure} problem=${trouble} />`;
+  return { items, problem, earlier };
+}
+
+function Events({ session }) {
+  const { items: events, problem, earlier } = usePages(session, "/v1/audit-events", "Earlier records");
   if (problem) return html`<${Failure} problem=${problem} />`;
-  if (!loaded) return html`<p role="status">Loading</p>`;
+  if (!events) return html`<p role="status">Loading</p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Audit records"><table class="audit"><thead><tr>${["Time", "Event", "Kind", "Source", "Client", "Outcome", "Counts"].map((text) => html`<th scope="col">${text}</th>`)}</tr></thead>
     <tbody>${events.map((event) => html`<tr key=${event.id}><td>${when(event.time)}</td><td><code>${event.type.replace("dev.simulacra.", "")}</code></td><td>${event.kind ?? ""}</td><td>${SOURCES[event.source] ?? event.source}</td><td>${event.client ?? ""}</td><td>${event.outcome}</td><td>${counts(event)}</td></tr>`)}</tbody></table></div>
-    ${cursor && html`<button disabled=${busy} onClick=${more}>Earlier records</button>`}<${Failure} problem=${trouble} />`;
+    ${earlier}`;
 }
 
 /** Certificates by what was erased: a dataset with its model, then what was made from datasets, by kind. */
@@ -42,14 +48,14 @@ function grouped(items) {
 }
 
 function Erased({ session }) {
-  const [items, problem] = useLoad(() => session.list("/v1/erasure-certificates?limit=50", 50), [session]);
+  const { items, problem, earlier } = usePages(session, "/v1/erasure-certificates", "Earlier certificates");
   const [shown, setShown] = useState(null);
   const [open, , trouble] = useAction(async (id) => setShown(await session.get(`/v1/erasure-certificates/${id}`)));
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!items) return html`<p role="status">Loading</p>`;
   if (!items.length) return html`<p class="empty">Nothing has been erased yet.</p>`;
   return html`${grouped(items).map(([title, members]) => html`<section class="card group" key=${title}><h3>${title}</h3><ul class="certificates">${members.map((one) => html`<li key=${one.uid}><code>${one.resource_id}</code><span class="quiet">${when(one.issued_at)}</span>
-    <button class="plain" aria-label=${`Show the certificate of ${one.resource_id}`} onClick=${() => open(one.uid)}>Show</button></li>`)}</ul></section>`)}<${Failure} problem=${trouble} />
+    <button class="plain" aria-label=${`Show the certificate of ${one.resource_id}`} onClick=${() => open(one.uid)}>Show</button></li>`)}</ul></section>`)}${earlier}<${Failure} problem=${trouble} />
     ${shown && html`<${Certificate} of=${shown} id=${shown.resource_id} back="#/" />`}`;
 }
 

@@ -3,7 +3,7 @@ import { Clock, Failure, Status, number, percent, useAction } from "../ui.js";
 import { html } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
 import { Id, useName } from "./names.js";
-import { Erase, Erasing, Progress, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
+import { Erase, Erasing, Gone, Progress, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
 import { Preview } from "./preview.js";
 
 const FORMATS = [["csv", "CSV"], ["parquet", "Parquet"], ["arrow", "Arrow"], ["sav", "SPSS"],
@@ -62,8 +62,9 @@ export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
   const name = useName(session, one?.dataset_id);
-  usePolling(one?.status === "deleting", again);
-  if (problem) return html`<h1>Generation</h1><${Failure} problem=${problem} /><p><a href="#/">All datasets</a></p>`;
+  const gone = problem?.status === 404;
+  usePolling(!gone && one?.status === "deleting", again);
+  if (problem) return html`<h1>Generation</h1>${gone && one?.generation_id === id && one.status === "deleting" ? html`<${Gone} />` : html`<${Failure} problem=${problem} />`}<p><a href="#/">All datasets</a></p>`;
   if (!one) return html`<p role="status">Loading</p>`;
   const dos = Object.entries(one.interventions);
   const back = `#/datasets/${one.dataset_id}/generate`;

@@ -5,7 +5,7 @@ import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 /** Load something when its inputs change: [value, problem, again]. */
 export function useLoad(load, inputs) {
   const [value, setValue] = useState(null);
-  const [run, , problem] = useAction(async () => setValue(await load()));
+  const [run, , problem] = useAction(async () => setValue(await load()), true);
   useEffect(() => { run(); }, inputs);
   return [value, problem, run];
 }
@@ -22,6 +22,9 @@ export function usePolling(active, again) {
 }
 
 export const Erasing = ({ status }) => status === "deleting" ? html`<p class="notice warn" role="status">Being erased: its key first, then every stored object. This page says when it is gone.</p>` : null;
+
+/** What a page says of a resource whose erasure it followed. */
+export const Gone = () => html`<p class="notice good" role="status">It is erased. The audit trail has its certificate.</p>`;
 
 const RETRY_MS = 1000;
 
