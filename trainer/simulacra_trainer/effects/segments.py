@@ -17,9 +17,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
-from simulacra_trainer.effects.aipw import Part, Scores, combine, kish, part_of, summarize
+from simulacra_trainer.effects.aipw import (
+    Part,
+    Scores,
+    by_person,
+    combine,
+    kish,
+    part_of,
+    summarize,
+)
 from simulacra_trainer.effects.contrast import Flags
-from simulacra_trainer.effects.features import level_positions, levels_of
+from simulacra_trainer.effects.features import Floats, level_positions, levels_of
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -132,15 +140,13 @@ def _effective(runs: Sequence[Scores], rows: Flags) -> float:
 
     A person's rows count as one, with the sum of their weights: they may all be alike.
     """
-    arms = [[kish(_by_person(scores, arm, rows)) for arm in scores.arm_weights] for scores in runs]
+    arms = [[_persons_worth(scores, arm, rows) for arm in scores.arm_weights] for scores in runs]
     return float(np.median(arms, axis=0).min())
 
 
-def _by_person(scores: Scores, weights: Floats, rows: Flags) -> Floats:
-    """Return the weights of some rows, summed by person where persons have several."""
-    if scores.persons is None:
-        return weights[rows]
-    return np.bincount(scores.persons[rows], weights=weights[rows]).astype(np.float64)
+def _persons_worth(scores: Scores, weights: Floats, rows: Flags) -> float:
+    persons = None if scores.persons is None else scores.persons[rows]
+    return kish(by_person(weights[rows], persons))
 
 
 def _segment_rows(table: pa.Table, name: str) -> tuple[list[tuple[str, Flags]], list[str]]:
