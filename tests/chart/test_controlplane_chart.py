@@ -100,7 +100,7 @@ def test_release_keeps_its_secret_store_and_crds(cluster: RealCluster, tmp_path:
     helm(cluster, "rollback", "simulacra", "1")
     helm(cluster, "uninstall", "simulacra")
     left = cluster.kubectl("get", "crds", "-o", "name")
-    assert left.count("simulacra.dev") == 7
+    assert left.count("simulacra.dev") == 8
     everything = "deployments,services,secrets,serviceaccounts,roles,networkpolicies,jobs"
     named = cluster.kubectl(
         "get", everything, "-n", SYSTEM, "-l", "app.kubernetes.io/part-of=simulacra", "-o", "name"
