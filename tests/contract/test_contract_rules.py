@@ -307,6 +307,15 @@ def test_tenant_source_names_exactly_one_kind_of_access(
         assert create(cluster, paths["Tenant"], "Tenant", spec)[0] == 201
 
 
+@pytest.mark.parametrize("alone", ["value", "baseline"])
+def test_lever_compares_two_values_or_names_none(
+    cluster: Any, paths: dict[str, str], alone: str
+) -> None:
+    spec = {**SPECS["AnswerSheet"], "levers": [{"column": "a", alone: {"number": 1}}]}
+    code, answer = create(cluster, paths["AnswerSheet"], "AnswerSheet", spec)
+    assert (code, "give both value and baseline" in answer["message"]) == (422, True)
+
+
 @pytest.mark.parametrize("value", [{}, {"number": 1, "level": "a"}])
 def test_value_is_a_number_or_a_level(cluster: Any, paths: dict[str, str], value: Object) -> None:
     places = {
@@ -539,6 +548,7 @@ def test_description_changes_only_where_the_source_may_be_kept(
 def test_every_cel_rule_has_a_test() -> None:
     tested = {
         "has(self.inline) != has(self.sha256)",
+        "has(self.value) == has(self.baseline)",
         Dataset.RULES[0]["rule"],
         (
             "((has(oldSelf.hold) && oldSelf.hold) || !has(self.hold) || !self.hold) && "
