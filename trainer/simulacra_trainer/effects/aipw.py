@@ -157,7 +157,7 @@ def aipw_scores(
             continue
         propensity[:, held] = _propensities(contrast, features, learn, held, rng, bases)
         for a, arm in enumerate((contrast.value, contrast.baseline)):
-            rival_target[a, held], rival_own[a, held] = _outcomes(
+            rival_target[a, held], rival_own[a, held] = outcomes_near(
                 contrast, features, arm, learn, held, rng, bases, f"outcome {a}"
             )
         if dosed is not None:
@@ -322,13 +322,18 @@ def _clip(rows: int, share: float) -> float:
 def _folds(contrast: Contrast, rng: np.random.Generator, folds: int) -> npt.NDArray[np.int64]:
     """Return the fold of each row, int64 [n], stratified by arm; a person's rows stay together."""
     if contrast.persons is not None:
-        return (rng.permutation(int(contrast.persons.max()) + 1) % folds)[contrast.persons]
+        return folds_of_persons(contrast.persons, rng, folds)
     fold = np.empty(contrast.outcome.size, np.int64)
     stratum = contrast.value.rows + 2 * contrast.baseline.rows
     for s in range(4):
         rows = np.flatnonzero(stratum == s)
         fold[rows] = rng.permutation(rows.size) % folds
     return fold
+
+
+def folds_of_persons(persons: Ints, rng: np.random.Generator, folds: int) -> Ints:
+    """Return the fold of each row, int64 [n]; a person's rows stay together."""
+    return (rng.permutation(int(persons.max()) + 1) % folds)[persons]
 
 
 def _propensities(
@@ -352,7 +357,7 @@ def _propensities(
     return np.array(found)
 
 
-def _outcomes(
+def outcomes_near(
     contrast: Contrast,
     features: Features,
     arm: Arm,

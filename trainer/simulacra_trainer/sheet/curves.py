@@ -15,13 +15,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
-from simulacra_trainer.effects.aipw import CLIP, FOLDS, by_person, kish
-from simulacra_trainer.effects.contrast import Contrast, Flags, are_enough
+from simulacra_trainer.effects.aipw import (
+    CLIP,
+    FOLDS,
+    by_person,
+    folds_of_persons,
+    kish,
+    outcomes_near,
+)
+from simulacra_trainer.effects.contrast import Arm, Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Features, Floats, build_features
 from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
@@ -43,12 +49,10 @@ FEW_VALUES = "There is no curve, because fewer than three values of the lever ha
 
 
 @dataclass(frozen=True)
-class Near:
-    """The rows near one value of the lever; distance is None if they have exactly that value."""
+class Near(Arm):
+    """The rows near one value of the lever, `at`."""
 
-    at: float
-    rows: Flags
-    distance: Floats | None
+    at: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def near_points(values: Floats, persons: Ints | None = None) -> list[Near]:
     distinct, which = np.unique(values, return_inverse=True)
     if distinct.size <= MAX_EXACT:
         who = persons_a_group(which, persons, distinct.size)
-        return [Near(float(at), values == at, None) for at in distinct[who >= MIN_PERSONS]]
+        return [Near(values == at, None, at=float(at)) for at in distinct[who >= MIN_PERSONS]]
     low, high = np.quantile(values, (OUTER, 1.0 - OUTER))
     at_points = np.unique(np.linspace(low, high, POINTS))
     if bool(np.all(distinct == np.round(distinct))):
@@ -117,10 +121,10 @@ def near_points(values: Floats, persons: Ints | None = None) -> list[Near]:
     for at in at_points:
         exact: Flags = values == at
         if are_enough(exact):
-            points.append(Near(float(at), exact, None))
+            points.append(Near(exact, None, at=float(at)))
         else:
             distance = (values - at) / spread
-            points.append(Near(float(at), np.abs(values - at) < half, distance))
+            points.append(Near(np.abs(values - at) < half, distance, at=float(at)))
     return points
 
 
@@ -148,8 +152,8 @@ def _estimates(
                 continue
             arm = fit_nuisance(features.rows(learn), near, rng, bases, "near")
             propensity[p, held] = arm.predict(features.rows(held))
-            rival[p, held], rival_own[p, held] = _of_near_rows(
-                contrast, features, point, learn, held, rng, bases
+            rival[p, held], rival_own[p, held] = outcomes_near(
+                contrast, features, point, learn, held, rng, bases, "rival"
             )
     parts = [
         _mean(contrast, point, propensity[p], target[p], own, rival[p], rival_own[p])
@@ -182,29 +186,7 @@ def _fold_of(persons: Ints | None, rows: int, seed: int) -> Ints:
     rng = np.random.default_rng(seed)
     if persons is None:
         return rng.permutation(rows) % FOLDS
-    return (rng.permutation(int(persons.max()) + 1) % FOLDS)[persons]
-
-
-def _of_near_rows(
-    contrast: Contrast,
-    features: Features,
-    point: Near,
-    learn: npt.NDArray[np.int64],
-    held: npt.NDArray[np.int64],
-    rng: np.random.Generator,
-    bases: Bases,
-) -> tuple[Floats, Floats]:
-    """Return what a model of the near rows alone expects: at the point, at the rows' own value."""
-    near = learn[point.rows[learn]]
-    train, test = features.rows(near), features.rows(held)
-    if point.distance is None:
-        found = fit_nuisance(train, contrast.outcome[near], rng, bases, "rival").predict(test)
-        return found, found
-    train = train.with_always(point.distance[near])
-    model = fit_nuisance(train, contrast.outcome[near], rng, bases, "rival")
-    at = model.predict(test.with_always(np.zeros(held.size)))
-    distance = np.where(point.rows[held], point.distance[held], 0.0)
-    return at, model.predict(test.with_always(distance))
+    return folds_of_persons(persons, rng, FOLDS)
 
 
 def _mean(
