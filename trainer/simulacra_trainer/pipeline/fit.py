@@ -180,21 +180,26 @@ def fit_model(
     report["linked"] = None if tuning is None else tuning.to_json()
     report["worth"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
-        found = model_worth(half.trials(schema), table, schema, seed=request.seed)
-        slices = slice_worth(
-            found["worth"],
-            report["marginals"],
-            table,
-            schema,
-            rows=found["rows"],
-            ratio=found["ratio"],
-        )
-        report["worth"] = found | {"slices": slices}
+        trials, columns = half.trials(schema), report["marginals"]
+        report["worth"] = _worth(trials, table, schema, columns, request.seed)
     report["made"]["family"] = family.name
     progress(1.0)
     found = figures(report) | figures_of(report["worth"]) | half.figures
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
     return TrainedModel(model, family.name, table, schema, graph, found, report, linked)
+
+
+def _worth(
+    trials: Sequence[Trial],
+    table: pa.Table,
+    schema: TableSchema,
+    columns: list[dict[str, Any]],
+    seed: int,
+) -> dict[str, Any]:
+    """Return the part `worth` of the report, with its slices of the pictured columns."""
+    found = model_worth(trials, table, schema, seed=seed)
+    of_all = {"rows": found["rows"], "ratio": found["ratio"]}
+    return found | {"slices": slice_worth(found["worth"], columns, table, schema, **of_all)}
 
 
 def _fit_linked(

@@ -58,7 +58,7 @@ def report_generation(
     if said is not None:
         guarantee = DifferentialPrivacy(epsilon=said["epsilon"], delta=said["delta"])
     report = build_report(
-        trained.table if real is None else real,
+        real,
         None,
         rows,
         trained.schema,
@@ -69,8 +69,6 @@ def report_generation(
         leave_out=set(chosen),
         weight=weight,
     )
-    if real is None:
-        report |= {"fidelity": None, "marginals": [], "associations": None}
     report["rows"]["train"] = trained.table.num_rows
     report["made"]["family"] = trained.family
     report["weights"] = trained.report.get("weights")
@@ -92,7 +90,7 @@ def report_generation(
         "interventions": dict(request.interventions),
         "counterfactual": request.counterfactual,
         "compared": rows.num_rows,
-        "reweighted": None if weight is None else real is not None,
+        "reweighted": None if weight is None else real.num_rows > 0,
     }
     return report
 
@@ -107,7 +105,7 @@ def verdicts_on(trained: TrainedModel, plan: Plan) -> list[Verdict]:
 
 def _comparable(
     trained: TrainedModel, rows: pa.Table, conditions: ConditionSet
-) -> tuple[pa.Table | None, str | None]:
+) -> tuple[pa.Table, str | None]:
     """Return the real rows to compare with, and the column of their weights if conditions ask so.
 
     No rows where the conditions leave too few.
@@ -121,7 +119,7 @@ def _comparable(
     persons = persons_in(trained.table, trained.schema)
     found = reweighted(trained.table, rows, conditions, weights, persons)
     if found is None:
-        return None, weight
+        return trained.table.slice(0, 0), weight
     return found[0].append_column(weight, pa.array(found[1])), weight
 
 
