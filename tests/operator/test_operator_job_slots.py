@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from operator_facts import CREATED, ready_condition, resource
-from simulacra_crds.kube.client import DATASETS, JOBS, ApiResource, Object
+from simulacra_crds.kube.client import DATASETS, JOBS, WORK_RESOURCES, ApiResource, Object
 from simulacra_operator.runtime.job_slots import JobSlots
-from simulacra_operator.work.custom_resource import WORK_RESOURCES, Key
+from simulacra_operator.work.custom_resource import Key
 
 NAMESPACE = "tenant-acme"
 

@@ -22,13 +22,9 @@ from simulacra_crds.contract.tombstone import SELECTOR, read_tombstone
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.tenant import Quotas, Tenant
 from simulacra_crds.kube.client import (
-    ANSWER_SHEETS,
     CONFIGMAPS,
-    DATASETS,
-    EFFECT_ESTIMATES,
     GENERATION_JOBS,
-    MODELS,
-    SEGMENT_ESTIMATES,
+    WORK_RESOURCES,
     ApiResource,
     Cluster,
     Object,
@@ -38,14 +34,6 @@ FRESH_SECONDS = 2.0
 QUEUED_JOBS = 100
 """Jobs of a tenant that may wait, beside those that may run."""
 DAY = timedelta(hours=24)
-_KINDS = (
-    DATASETS,
-    MODELS,
-    GENERATION_JOBS,
-    EFFECT_ESTIMATES,
-    SEGMENT_ESTIMATES,
-    ANSWER_SHEETS,
-)
 
 
 @dataclass
@@ -162,7 +150,7 @@ class QuotaLedger:
 
     async def _count(self, namespace: str) -> Consumption:
         counted = Consumption()
-        for resource in _KINDS:
+        for resource in WORK_RESOURCES:
             async for body in self._cluster.list(resource, namespace):
                 counted.add(resource, body)
         async for found in self._cluster.list(CONFIGMAPS, namespace, labels=SELECTOR):

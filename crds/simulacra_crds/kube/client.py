@@ -85,6 +85,10 @@ GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
 SEGMENT_ESTIMATES = CUSTOM["SegmentEstimate"]
 ANSWER_SHEETS = CUSTOM["AnswerSheet"]
+RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES, SEGMENT_ESTIMATES, ANSWER_SHEETS)
+"""The kinds that outlive their Model once their work has ended."""
+WORK_RESOURCES = (DATASETS, MODELS, *RESULTS)
+"""The kinds whose work is one Job."""
 
 
 CLOCK_TOLERANCE = timedelta(seconds=3)

@@ -16,8 +16,8 @@ from datetime import datetime
 
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import LABEL_KIND, Phase
-from simulacra_crds.kube.client import JOBS, Cluster, Object
-from simulacra_operator.work.custom_resource import WORK_RESOURCES, Key, parse
+from simulacra_crds.kube.client import JOBS, WORK_RESOURCES, Cluster, Object
+from simulacra_operator.work.custom_resource import Key, parse
 from simulacra_operator.work.placement import queued
 
 REREAD_S = 5.0

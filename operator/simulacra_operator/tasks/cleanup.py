@@ -8,12 +8,12 @@ from datetime import datetime
 
 from simulacra_crds.contract import rotation_notice
 from simulacra_crds.contract.tombstone import SELECTOR, read_tombstone
-from simulacra_crds.kube.client import CONFIGMAPS, Cluster
+from simulacra_crds.kube.client import CONFIGMAPS, WORK_RESOURCES, Cluster
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_operator import metrics
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.scope import Scope
-from simulacra_operator.work.custom_resource import WORK_RESOURCES, tenant_of
+from simulacra_operator.work.custom_resource import tenant_of
 
 log = logging.getLogger(__name__)
 

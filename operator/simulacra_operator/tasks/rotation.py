@@ -16,14 +16,22 @@ from simulacra_crds.contract.tasks import TASK_ENV, KeyedRef, TaskSpec
 from simulacra_crds.contract.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import KeyRotation
-from simulacra_crds.kube.client import CONFIGMAPS, JOBS, TENANTS, Conflict, NotFound, Object
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    JOBS,
+    TENANTS,
+    WORK_RESOURCES,
+    Conflict,
+    NotFound,
+    Object,
+)
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.keys.sealed_secrets import reseal
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.job_slots import job_ended
 from simulacra_operator.tasks.periodic import Periodic, logged
-from simulacra_operator.work.custom_resource import WORK_RESOURCES, CustomResource, parse
+from simulacra_operator.work.custom_resource import CustomResource, parse
 
 ROTATE = f"{GROUP}/rotate-key"
 INTERVAL_S = 10.0

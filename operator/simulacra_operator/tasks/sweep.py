@@ -28,6 +28,7 @@ from simulacra_crds.kube.client import (
     CUSTOM,
     REQUEST_SECONDS,
     TENANTS,
+    WORK_RESOURCES,
     ClusterError,
     Conflict,
     NotFound,
@@ -41,7 +42,7 @@ from simulacra_operator import metrics
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.tasks.periodic import Periodic, logged
 from simulacra_operator.tasks.sweep_snapshot import Progress, ResourceSnapshot, SweepSnapshot
-from simulacra_operator.work.custom_resource import WORK_RESOURCES, Key, parse, tenant_of
+from simulacra_operator.work.custom_resource import Key, parse, tenant_of
 
 log = logging.getLogger(__name__)
 

@@ -14,28 +14,9 @@ from pydantic import ValidationError
 
 from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import FINALIZER, GROUP, ObjectMeta, Resource, WorkStatus
-from simulacra_crds.kube.client import (
-    ANSWER_SHEETS,
-    DATASETS,
-    EFFECT_ESTIMATES,
-    GENERATION_JOBS,
-    MODELS,
-    SEGMENT_ESTIMATES,
-    Object,
-)
+from simulacra_crds.kube.client import DATASETS, MODELS, RESULTS, Object
 
 BY_KIND: dict[str, type[Resource]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
-WORK_RESOURCES = (
-    DATASETS,
-    MODELS,
-    GENERATION_JOBS,
-    EFFECT_ESTIMATES,
-    SEGMENT_ESTIMATES,
-    ANSWER_SHEETS,
-)
-"""The kinds whose work is one Job."""
-RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES, SEGMENT_ESTIMATES, ANSWER_SHEETS)
-"""The kinds that outlive their Model once their work has ended."""
 NAMESPACE_PREFIX = "tenant-"
 
 

@@ -19,19 +19,14 @@ from simulacra_crds.kube.client import (
     JOBS,
     MODELS,
     PODS,
+    RESULTS,
     SERVICES,
+    WORK_RESOURCES,
     Cluster,
     Object,
 )
 from simulacra_operator.settings import Settings
-from simulacra_operator.work.custom_resource import (
-    RESULTS,
-    WORK_RESOURCES,
-    CustomResource,
-    Key,
-    parse,
-    tenant_of,
-)
+from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
 from simulacra_operator.work.placement import LABEL_WORKERS
 from simulacra_operator.work.read_cache import ReadCache
 

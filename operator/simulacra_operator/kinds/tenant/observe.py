@@ -16,12 +16,13 @@ from simulacra_crds.kube.client import (
     NAMESPACES,
     SECRETS,
     TENANTS,
+    WORK_RESOURCES,
     ApiResource,
     Cluster,
     Object,
 )
 from simulacra_operator.kinds.tenant import manifests
-from simulacra_operator.work.custom_resource import WORK_RESOURCES, CustomResource, Key, parse
+from simulacra_operator.work.custom_resource import CustomResource, Key, parse
 from simulacra_operator.work.observe import Fault
 from simulacra_operator.work.pod_access import PodAccess
 

@@ -16,6 +16,7 @@ from simulacra_crds.kube.client import (
     JOBS,
     PODS,
     TENANTS,
+    WORK_RESOURCES,
     AlreadyExists,
     ApiResource,
     Cluster,
@@ -25,7 +26,6 @@ from simulacra_custody.refs import ResourceRef
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.tasks.canary.marks import GENERATED, Marks
 from simulacra_operator.tasks.canary.record import LABEL, TENANT, is_canary
-from simulacra_operator.work.custom_resource import WORK_RESOURCES
 
 RETENTION_S = 3600
 """Should a life be interrupted and no other follow, its data expires."""

@@ -14,6 +14,7 @@ from simulacra_crds.kube.client import (
     JOBS,
     PODS,
     TENANTS,
+    WORK_RESOURCES,
     ApiResource,
     Cluster,
     ClusterError,
@@ -45,7 +46,6 @@ from simulacra_operator.tasks.canary.record import (
     judge,
     open_leaks,
 )
-from simulacra_operator.work.custom_resource import WORK_RESOURCES
 
 log = logging.getLogger(__name__)
 KINDS: tuple[ApiResource, ...] = (TENANTS, *WORK_RESOURCES, JOBS, PODS, CONFIGMAPS, EVENTS)
