@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,22 @@ from simulacra_crds.kinds.effect_estimate import (
     StatedColumns,
 )
 
+Outcome = Annotated[
+    ColumnName,
+    Field(description="The column whose average is compared: a number, a boolean or a category."),
+]
+OutcomeLevel = Annotated[
+    str | None,
+    Field(max_length=512, description="The level of a category whose share is compared."),
+]
+Whose = Annotated[
+    Population,
+    Field(
+        description="Whose average effect: all, those who have the value (treated), or those who"
+        " could have had either value (overlap)."
+    ),
+]
+
 
 class EffectRequest(BaseModel):
     """A causal question: treatment, its value and baseline, and the outcome."""
@@ -27,12 +43,8 @@ class EffectRequest(BaseModel):
     treatment: ColumnName = Field(description="The column that is set.")
     value: SetValue = Field(description="The value it is set to: a number or a level.")
     baseline: SetValue = Field(description="The value to compare with.")
-    outcome: ColumnName = Field(
-        description="The column whose average is compared: a number, a boolean or a category."
-    )
-    outcome_level: str | None = Field(
-        default=None, max_length=512, description="The level of a category whose share is compared."
-    )
+    outcome: Outcome
+    outcome_level: OutcomeLevel = None
     segment: ColumnName | None = Field(
         default=None, description="Also give the effect for each level of this column (CATE)."
     )
@@ -50,11 +62,7 @@ class EffectRequest(BaseModel):
         default_factory=list,
         description="Columns that may be either. The interval covers both.",
     )
-    population: Population = Field(
-        default="all",
-        description="Whose average effect: all, those who have the value (treated), or those who"
-        " could have had either value (overlap).",
-    )
+    population: Whose = "all"
     negative_controls: NegativeControls = Field(
         default_factory=list,
         description="Columns that the treatment cannot change but that share its unseen causes,"

@@ -15,6 +15,7 @@ from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.service import (
     dataset_of,
     expiry_of,
+    listed,
     result_job,
     result_status,
     results_page,
@@ -34,8 +35,8 @@ from simulacra_crds.contract.generation_conditions import (
     check_interventions,
     several_answers,
 )
-from simulacra_crds.contract.names import effect_name, job_id
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.names import effect_name
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import ESTIMATE
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -72,11 +73,10 @@ async def request_effect(
     if errors := check_question(request, schema):
         raise invalid_fields(errors, "the request, checked against the dataset's schema")
     treatment = schema.find(request.treatment)
-    unit = "number" if treatment is not None and treatment.is_numeric else "level"
     spec = {
         "treatment": request.treatment,
-        "value": {unit: request.value if unit == "number" else str(request.value)},
-        "baseline": {unit: request.baseline if unit == "number" else str(request.baseline)},
+        "value": as_set_value(request.value, treatment),
+        "baseline": as_set_value(request.baseline, treatment),
         "outcome": outcome_text(request.outcome, request.outcome_level),
         "retentionSeconds": request.retention_seconds,
         **_optional(request, repository.caller.client_id),
@@ -151,6 +151,13 @@ def _optional(request: EffectRequest, client: str) -> Object:
     return {name: value for name, value in (found | {"segment": request.segment}).items() if value}
 
 
+def as_set_value(given: float | str, column: ColumnSchema | None) -> Object:
+    """Return a value of a column as a spec has it: a number, or a level."""
+    if column is not None and column.is_numeric and not isinstance(given, str):
+        return {"number": given}
+    return {"level": str(given)}
+
+
 def outcome_text(outcome: str, level: str | None) -> str:
     """Return the outcome as a spec names it: column, or column=level."""
     return outcome if level is None else f"{outcome}={level}"
@@ -165,14 +172,7 @@ async def effect_page(
 
 
 def _item(effect: EffectEstimate) -> EffectItem:
-    name = effect.metadata.name
-    return EffectItem(
-        effect_id=name,
-        dataset_id=dataset_of(effect),
-        job_id=job_id(name),
-        status=result_status(effect),
-        created_at=effect.metadata.creation_timestamp,
-    )
+    return EffectItem(effect_id=effect.metadata.name, **listed(effect))
 
 
 async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> EffectBody:

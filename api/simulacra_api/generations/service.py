@@ -15,6 +15,7 @@ from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import (
     dataset_of,
     expiry_of,
+    listed,
     result_job,
     result_status,
     results_page,
@@ -23,7 +24,7 @@ from simulacra_api.tenancy.create import create_from_model, find_created, usable
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
-from simulacra_crds.contract.names import generation_name, job_id
+from simulacra_crds.contract.names import generation_name
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
 from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
@@ -159,16 +160,12 @@ def requested_rows(generation: GenerationJob) -> int:
 
 
 def _item(generation: GenerationJob) -> GenerationItem:
-    name = generation.metadata.name
     return GenerationItem(
-        generation_id=name,
-        dataset_id=dataset_of(generation),
-        job_id=job_id(name),
-        status=result_status(generation),
+        generation_id=generation.metadata.name,
         row_count=requested_rows(generation),
         rows=generation.status.rows,
-        created_at=generation.metadata.creation_timestamp,
         expires_at=expiry_of(generation),
+        **listed(generation),
     )
 
 
@@ -232,15 +229,16 @@ async def attainment_of(
 async def _verdicts(repository: TenantRepository, generation: GenerationJob) -> list[Verdict]:
     """Return the verdicts on the rows; where the model is gone, those of the rows' report."""
     model = await repository.find(Model, generation.spec.model_ref.name)
+    figures = model.status.figures if model is not None else {}
     worth, rows = generation.status.worth, generation.status.rows or 0
-    if generation.spec.counterfactual:
-        rows //= 2
+    in_pairs = bool(generation.spec.counterfactual)
+    judged = verdicts_of_rows(figures, worth, rows, in_pairs=in_pairs)
     if model is not None:
-        return verdicts_of_rows(model.status.figures, worth, rows)
+        return judged
     report = await _document(repository, generation, REPORT) or {}
     if found := report.get("verdicts"):
         return [Verdict.model_validate(one) for one in found]
-    return verdicts_of_rows({}, worth, rows)
+    return judged
 
 
 async def _identification(

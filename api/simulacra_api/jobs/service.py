@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import ResourceQuery, page_of
@@ -168,6 +168,16 @@ def dataset_of(result: Result) -> str:
 def result_status(result: Result) -> Status | Literal["deleting"]:
     """Return the status that a list shows."""
     return "deleting" if is_deleting(result) else status_of(result)
+
+
+def listed(result: Result) -> dict[str, Any]:
+    """Return the fields that every list of generations or estimates has."""
+    return {
+        "dataset_id": dataset_of(result),
+        "job_id": job_id(result.metadata.name),
+        "status": result_status(result),
+        "created_at": result.metadata.creation_timestamp,
+    }
 
 
 def expiry_of(result: Result) -> datetime:

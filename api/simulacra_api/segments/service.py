@@ -11,6 +11,7 @@ from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.service import (
     dataset_of,
     expiry_of,
+    listed,
     result_job,
     result_status,
     results_page,
@@ -29,7 +30,7 @@ from simulacra_api.tenancy.create import (
 )
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.names import job_id, segment_name
+from simulacra_crds.contract.names import segment_name
 from simulacra_crds.contract.segment_shares import SegmentResult, check_segments
 from simulacra_crds.contract.tasks import SEGMENTS
 from simulacra_crds.kinds.dataset import Dataset
@@ -76,14 +77,7 @@ async def segment_page(
 
 
 def _item(found: SegmentEstimate) -> SegmentItem:
-    name = found.metadata.name
-    return SegmentItem(
-        segment_id=name,
-        dataset_id=dataset_of(found),
-        job_id=job_id(name),
-        status=result_status(found),
-        created_at=found.metadata.creation_timestamp,
-    )
+    return SegmentItem(segment_id=found.metadata.name, **listed(found))
 
 
 async def segment_body(repository: TenantRepository, found: SegmentEstimate) -> SegmentBody:

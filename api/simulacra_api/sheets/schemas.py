@@ -11,9 +11,12 @@ from simulacra_api.effects.schemas import (
     AlternativeBody,
     CheckBody,
     EffectFigures,
+    Outcome,
+    OutcomeLevel,
     SensitivityBody,
     UnionBody,
     VerdictBody,
+    Whose,
 )
 from simulacra_api.http.field_types import Retention, SetValue, Status
 from simulacra_api.http.pagination import Page
@@ -48,12 +51,8 @@ class SheetRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    outcome: ColumnName = Field(
-        description="The column whose average is compared: a number, a boolean or a category."
-    )
-    outcome_level: str | None = Field(
-        default=None, max_length=512, description="The level of a category whose share is compared."
-    )
+    outcome: Outcome
+    outcome_level: OutcomeLevel = None
     levers: list[LeverRequest] = Field(
         default_factory=list,
         max_length=MAX_LEVERS,
@@ -72,11 +71,7 @@ class SheetRequest(BaseModel):
     dont_know: StatedColumns = Field(
         default_factory=list, description="Columns that may be either. The intervals cover both."
     )
-    population: Population = Field(
-        default="all",
-        description="Whose average effect: all, those who have the value (treated), or those who"
-        " could have had either value (overlap).",
-    )
+    population: Whose = "all"
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
 
 

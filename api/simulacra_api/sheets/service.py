@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 
-from simulacra_api.effects.service import check_outcome, outcome_text
+from simulacra_api.effects.service import as_set_value, check_outcome, outcome_text
 from simulacra_api.generations.service import snake_case
 from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import (
     dataset_of,
     expiry_of,
+    listed,
     result_job,
     result_status,
     results_page,
@@ -29,7 +30,8 @@ from simulacra_api.tenancy.create import (
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.answers import ANSWERED
-from simulacra_crds.contract.names import job_id, sheet_name
+from simulacra_crds.contract.effect_statements import LISTS as WIRE_NAMES
+from simulacra_crds.contract.names import sheet_name
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.sheets import LISTS, check_sheet
 from simulacra_crds.contract.tasks import SHEET
@@ -46,7 +48,6 @@ FIGURES = (
     "text", "critical", "intervals", "left_out", "rows", "missing", "seed", "version",
     "model_sha256",
 )  # fmt: skip
-WIRE = {"before": "before", "after": "after", "dont_know": "dontKnow"}
 
 
 async def request_sheet(
@@ -73,7 +74,7 @@ async def request_sheet(
     )
     if errors:
         raise invalid_fields(errors, "the request, checked against the dataset's schema")
-    stated = {WIRE[field]: names for field, names in lists.items() if names}
+    stated = {WIRE_NAMES[field]: names for field, names in lists.items() if names}
     is_stated = stated or any(lever.before or lever.after for lever in request.levers)
     spec = {
         "outcome": outcome_text(request.outcome, request.outcome_level),
@@ -91,14 +92,11 @@ async def request_sheet(
 def _lever(lever: LeverRequest, schema: TableSchema) -> Object:
     """Return a lever as the spec has it."""
     column = schema.find(lever.column)
-    is_number = column is not None and column.is_numeric
     found: Object = {"column": lever.column}
     for field in ("value", "baseline"):
         given = getattr(lever, field)
-        if given is not None and is_number and not isinstance(given, str):
-            found[field] = {"number": given}
-        elif given is not None:
-            found[field] = {"level": str(given)}
+        if given is not None:
+            found[field] = as_set_value(given, column)
     return found | {name: getattr(lever, name) for name in ("before", "after")}
 
 
@@ -111,14 +109,7 @@ async def sheet_page(
 
 
 def _item(found: AnswerSheet) -> SheetItem:
-    name = found.metadata.name
-    return SheetItem(
-        sheet_id=name,
-        dataset_id=dataset_of(found),
-        job_id=job_id(name),
-        status=result_status(found),
-        created_at=found.metadata.creation_timestamp,
-    )
+    return SheetItem(sheet_id=found.metadata.name, **listed(found))
 
 
 async def sheet_body(repository: TenantRepository, found: AnswerSheet) -> SheetBody:

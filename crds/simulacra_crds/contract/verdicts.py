@@ -55,7 +55,9 @@ def verdicts(figures: Figures) -> list[Verdict]:
     return [likeness(figures), privacy(figures), _worth_of_many(figures)]
 
 
-def verdicts_of_rows(figures: Figures, worth: float | None, rows: int) -> list[Verdict]:
+def verdicts_of_rows(
+    figures: Figures, worth: float | None, rows: int, *, in_pairs: bool = False
+) -> list[Verdict]:
     """Return the verdicts on the rows of one generation: of their model, with a worth of their own.
 
     Conditions and do() change rows by design, so likeness and privacy are those of the model.
@@ -63,9 +65,10 @@ def verdicts_of_rows(figures: Figures, worth: float | None, rows: int) -> list[V
     Args:
         figures: of the model; empty if it is not known.
         worth: respondents that the rows are worth; None if not measured.
-        rows: their number; of pairs, those of one world.
+        rows: their number.
+        in_pairs: they are counterfactual pairs; the worth is that of the rows of one world.
     """
-    own = worth_verdict(worth, rows, figures.get("kept_ratio"))
+    own = worth_verdict(worth, rows // 2 if in_pairs else rows, figures.get("kept_ratio"))
     return [likeness(figures), privacy(figures), own]
 
 

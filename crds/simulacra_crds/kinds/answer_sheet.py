@@ -20,7 +20,7 @@ from simulacra_crds.kinds.base import (
     WorkStatus,
     cel_rules,
 )
-from simulacra_crds.kinds.effect_estimate import Population, StatedColumns
+from simulacra_crds.kinds.effect_estimate import Outcome, Population, StatedBy, StatedColumns
 from simulacra_crds.kinds.generation_job import InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
 
@@ -67,9 +67,7 @@ class AnswerSheetSpec(RetainedSpec):
     """The outcome, the levers, and what came before and after them."""
 
     model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
-    outcome: ColumnName = Field(
-        description="The column whose mean changes: a number, a boolean, or column=level."
-    )
+    outcome: Outcome
     levers: Levers = Field(
         default_factory=list,
         description="The levers; when empty, all learned columns that are neither background nor "
@@ -88,11 +86,7 @@ class AnswerSheetSpec(RetainedSpec):
         default_factory=list,
         description="Columns that may be either: the intervals cover both.",
     )
-    stated_by: str | None = Field(
-        default=None,
-        max_length=256,
-        description="Who stated the lists; the answer repeats it. The API fills in its client.",
-    )
+    stated_by: StatedBy = None
     population: Population = Field(
         default="all",
         description="Whose average effect: all, those who have the value (treated), or those who "

@@ -28,6 +28,17 @@ Precision = Literal["clear", "not significant", "thin support", "very thin"]
 Population = Literal["all", "treated", "overlap"]
 StatedColumns = Annotated[list[ColumnName], Field(max_length=300)]
 NegativeControls = Annotated[list[ColumnName], Field(max_length=8)]
+Outcome = Annotated[
+    ColumnName,
+    Field(description="The column whose mean changes: a number, a boolean, or column=level."),
+]
+StatedBy = Annotated[
+    str | None,
+    Field(
+        max_length=256,
+        description="Who stated the lists; the answer repeats it. The API fills in its client.",
+    ),
+]
 
 
 class EffectEstimateSpec(RetainedSpec):
@@ -37,9 +48,7 @@ class EffectEstimateSpec(RetainedSpec):
     treatment: ColumnName = Field(description="The column of the treatment, the cause.")
     value: InterventionValue = Field(description="The value of the treatment.")
     baseline: InterventionValue = Field(description="The value to compare it with.")
-    outcome: ColumnName = Field(
-        description="The column whose mean changes: a number, a boolean, or column=level."
-    )
+    outcome: Outcome
     segment: ColumnName | None = Field(
         default=None, description="Also report the effect by level of this column."
     )
@@ -56,11 +65,7 @@ class EffectEstimateSpec(RetainedSpec):
         default_factory=list,
         description="Columns that may be either: the interval covers both.",
     )
-    stated_by: str | None = Field(
-        default=None,
-        max_length=256,
-        description="Who stated the lists; the answer repeats it. The API fills in its client.",
-    )
+    stated_by: StatedBy = None
     population: Population = Field(
         default="all",
         description="Whose average effect: all, those who have the value (treated), or those who "

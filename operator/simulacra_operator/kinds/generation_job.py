@@ -77,9 +77,8 @@ def _judged(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stag
         return stage
     figures = seen.model.status.figures if seen.model is not None else {}
     rows = sum(result.rows or 0 for result in results)
-    if seen.resource.spec.counterfactual:
-        rows //= 2
-    found = levels(verdicts_of_rows(figures, results[0].worth, rows))
+    in_pairs = bool(seen.resource.spec.counterfactual)
+    found = levels(verdicts_of_rows(figures, results[0].worth, rows, in_pairs=in_pairs))
     return replace(stage, fields=stage.fields | {"verdicts": found})
 
 
