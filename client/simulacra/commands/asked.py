@@ -81,6 +81,14 @@ class Asked:
         return conditions or None, do or None
 
 
+def as_number(text: str, noun: str) -> float:
+    """Return the number of a treatment or lever that is numeric."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text}: the {noun} is numeric. Give a number.") from None
+
+
 def column_named(name: str, columns: Mapping[str, Any], flag: str) -> str:
     """Return the name of a column as it is, or raise a ValueError with the nearest one."""
     if name in columns:

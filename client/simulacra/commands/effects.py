@@ -7,21 +7,24 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.asked import NUMERIC, column_named
+from simulacra.commands.asked import NUMERIC, as_number, column_named
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
     DatasetId,
+    DontKnow,
     Key,
     OfDataset,
+    Outcome,
+    OutcomeLevel,
     Status,
+    Whose,
     columns,
 )
 from simulacra.commands.output import print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
-from simulacra.operations.effects import Population
 
 app = typer.Typer()
 
@@ -35,10 +38,8 @@ def effect(
     treatment: Annotated[str, typer.Option(help="Column to intervene on.")],
     value: Annotated[str, typer.Option(help="Treatment value: a number or a level.")],
     baseline: Annotated[str, typer.Option(help="Value to compare with.")],
-    outcome: Annotated[str, typer.Option(help="Column whose average is compared.")],
-    outcome_level: Annotated[
-        str | None, typer.Option(help="Of a categorical outcome: the level whose share counts.")
-    ] = None,
+    outcome: Outcome,
+    outcome_level: OutcomeLevel = None,
     segment: Annotated[str | None, typer.Option(help="Column to split the effect by.")] = None,
     before: Annotated[
         str | None,
@@ -47,10 +48,8 @@ def effect(
     after: Annotated[
         str | None, typer.Option(help="Columns that the treatment may have changed.")
     ] = None,
-    dont_know: Annotated[str | None, typer.Option(help="Columns that may be either.")] = None,
-    population: Annotated[
-        Population | None, typer.Option(help="Whose average effect; all if not given.")
-    ] = None,
+    dont_know: DontKnow = None,
+    population: Whose = None,
     negative_controls: Annotated[
         str | None, typer.Option(help="Columns that the treatment cannot change.")
     ] = None,
@@ -67,8 +66,8 @@ def effect(
         started = client.estimate(
             dataset_id,
             treatment=treatment,
-            value=_number(value) if is_number else value,
-            baseline=_number(baseline) if is_number else baseline,
+            value=as_number(value, "treatment") if is_number else value,
+            baseline=as_number(baseline, "treatment") if is_number else baseline,
             outcome=outcome,
             outcome_level=outcome_level,
             segment=segment,
@@ -94,10 +93,3 @@ def effects(
     with connected(connection) as client:
         found = client.effects(**filters_of(client, status, dataset_id))
         print_list(found, "effect", client, as_json, "No effect estimates yet.")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text}: the treatment is numeric. Give a number.") from None

@@ -9,7 +9,7 @@ from simulacra.client import Client
 from simulacra.commands.options import filters
 from simulacra.local_state import table_names
 from simulacra.models import Document, nearest
-from simulacra.operations.resources import KINDS
+from simulacra.operations.resources import ERASABLE, KINDS
 
 _WHOLE = re.compile(r"(job-)?(ds|gen|eff|seg|sht)-[0-9a-f]{24}")
 _SHOWN = 6
@@ -32,7 +32,7 @@ def job_of(client: Client, text: str) -> str:
     """Return the id of a job, also named by what it makes or by its table."""
     if text.startswith("job-"):
         return resource_of(client, text, ("job-",))
-    return f"job-{resource_of(client, text, ('ds-', 'gen-', 'eff-', 'seg-', 'sht-'))}"
+    return f"job-{resource_of(client, text, ERASABLE)}"
 
 
 def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:

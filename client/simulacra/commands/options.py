@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from simulacra.models import Json
+from simulacra.operations.effects import Population
 from simulacra.operations.generations import Format
 
 
@@ -91,6 +92,12 @@ Evidence = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same rows.")]
+Outcome = Annotated[str, typer.Option(help="Column whose average is compared.")]
+OutcomeLevel = Annotated[
+    str | None, typer.Option(help="Of a categorical outcome: the level whose share counts.")
+]
+DontKnow = Annotated[str | None, typer.Option(help="Columns that may be either.")]
+Whose = Annotated[Population | None, typer.Option(help="Whose average effect; all if not given.")]
 
 
 def columns(text: str | None) -> list[str]:

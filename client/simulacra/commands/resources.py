@@ -14,7 +14,7 @@ from simulacra.commands.output import is_for_people, note, print_result
 from simulacra.commands.session import confirm, connected
 from simulacra.local_state import forget_table, table_names
 from simulacra.models import Document
-from simulacra.operations.resources import KINDS
+from simulacra.operations.resources import ERASABLE, KINDS
 
 app = typer.Typer()
 
@@ -74,7 +74,7 @@ def delete(
     what was erased and how to get the certificate.
     """
     with connected(connection) as client:
-        found = resource_of(client, resource_id, ("ds-", "gen-", "eff-", "seg-", "sht-"))
+        found = resource_of(client, resource_id, ERASABLE)
         confirm(_what_goes(client, found), yes)
         client.delete(found)
         forget_table(client.api_url, found)

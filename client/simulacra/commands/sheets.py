@@ -9,22 +9,25 @@ from typing import Annotated
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.asked import NUMERIC, known_name, level_named, split_name
+from simulacra.commands.asked import NUMERIC, as_number, known_name, level_named, split_name
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
     DatasetId,
+    DontKnow,
     Key,
     OfDataset,
+    Outcome,
+    OutcomeLevel,
     Status,
+    Whose,
     columns,
 )
 from simulacra.commands.output import note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
 from simulacra.models import Json
-from simulacra.operations.effects import Population
 
 app = typer.Typer()
 FORM = "COL or COL=VALUE:BASELINE"
@@ -36,10 +39,8 @@ FORM = "COL or COL=VALUE:BASELINE"
 )
 def sheet(
     dataset_id: DatasetId,
-    outcome: Annotated[str, typer.Option(help="Column whose average is compared.")],
-    outcome_level: Annotated[
-        str | None, typer.Option(help="Of a categorical outcome: the level whose share counts.")
-    ] = None,
+    outcome: Outcome,
+    outcome_level: OutcomeLevel = None,
     lever: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,10 +56,8 @@ def sheet(
         str | None,
         typer.Option(help="Columns that came after every lever; name the outcome too."),
     ] = None,
-    dont_know: Annotated[str | None, typer.Option(help="Columns that may be either.")] = None,
-    population: Annotated[
-        Population | None, typer.Option(help="Whose average effect; all if not given.")
-    ] = None,
+    dont_know: DontKnow = None,
+    population: Whose = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the appendix to this file: one page, no script.")
     ] = None,
@@ -130,15 +129,8 @@ def _pair(text: str, values: str, name: str, columns: Json) -> tuple[float | str
         raise typer.BadParameter(f"{text}: write {FORM}.")
     value, baseline = next((cut for cut in cuts if set(cut) <= levels), cuts[0])
     if column.get("kind") in NUMERIC:
-        return _number(value), _number(baseline)
+        return as_number(value, "lever"), as_number(baseline, "lever")
     return (
         level_named(value, name, columns, "--lever"),
         level_named(baseline, name, columns, "--lever"),
     )
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text}: the lever is numeric. Give a number.") from None

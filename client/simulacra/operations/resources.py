@@ -36,6 +36,8 @@ KINDS: dict[str, tuple[str, type[Document]]] = {
     "job-": ("jobs", Job),
 }
 """Prefix of an id -> collection and type of the resource."""
+ERASABLE = tuple(prefix for prefix in KINDS if prefix != "job-")
+"""Prefixes of what a job makes, and what can be deleted."""
 _KEY = re.compile(r"[!-~]{1,255}")
 D = TypeVar("D", bound=Document)
 
@@ -63,7 +65,7 @@ def report_page(resource_id: str) -> Steps[str]:
 
 def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
     """Delete a dataset (ds-), a generation (gen-) or an estimate (eff-, seg-, sht-)."""
-    return delete_at(path_of(resource_id, ("ds-", "gen-", "eff-", "seg-", "sht-")), timeout)
+    return delete_at(path_of(resource_id, ERASABLE), timeout)
 
 
 def get_one(path: str, kind: type[D]) -> Steps[D]:
