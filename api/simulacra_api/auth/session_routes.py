@@ -41,7 +41,7 @@ class SignIn(BaseModel):
 
 
 class SessionBody(BaseModel):
-    """Who is signed in, and until when (seconds since the epoch)."""
+    """The signed-in client, and when the session ends (seconds since the epoch)."""
 
     client_id: str
     ends_at: int
