@@ -59,6 +59,8 @@ async def test_answer_sheet_from_request_to_erasure(
     assert other.json()["code"] == "simio_idempotency_conflict"
     waiting = (await http.get(path)).json()
     assert (waiting["status"], waiting["levers"], waiting["asked"]) == ("queued", None, [LEVER])
+    first = (await http.get(f"/v1/sheets?dataset_id={ready}")).json()["items"][0]
+    assert (first["sheet_id"], first["job_id"], first["status"]) == (sheet, job, "queued")
     for form in ("page", "xlsx"):
         early = await http.get(f"{path}/{form}")
         assert (early.status_code, early.json()["code"]) == (409, "simio_sheet_not_ready")
@@ -98,6 +100,17 @@ async def test_unanswerable_lever_has_no_figures(
     await acme.sheet(sheet, "unanswerable")
     (lever,) = (await http.get(f"/v1/sheets/{sheet}")).json()["levers"]
     assert (lever["ace"], lever["union"], lever["alternatives"]) == (None, None, [])
+
+
+async def test_levels_are_levels_in_the_spec(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    lever = {"column": "region", "value": "west", "baseline": "north"}
+    asked = await _request(http, ready, key, QUESTION | {"levers": [lever]})
+    assert asked.status_code == 202, asked.text
+    made = await world.cluster.get(ANSWER_SHEETS, asked.json()["sheet_id"], "tenant-acme")
+    found = made["spec"]["levers"][0]
+    assert (found["value"], found["baseline"]) == ({"level": "west"}, {"level": "north"})
 
 
 async def test_answer_sheet_can_be_canceled(http: httpx2.AsyncClient, ready: str, key: str) -> None:

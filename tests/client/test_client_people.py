@@ -249,6 +249,24 @@ def test_terminal_lists_tables_by_name_and_asks_before_it_deletes(
     assert not sent(service[1], "DELETE", f"/v1/datasets/{FIRST}")
 
 
+@pytest.mark.parametrize(
+    ("prefix", "collection"),
+    [
+        ("ds-", "datasets"),
+        ("gen-", "generations"),
+        ("eff-", "effects"),
+        ("seg-", "segments"),
+        ("sht-", "sheets"),
+    ],
+)
+def test_everything_that_a_job_makes_can_be_deleted(
+    service: tuple[str, type[Service]], prefix: str, collection: str
+) -> None:
+    name = f"{prefix}{'c' * 24}"
+    run("delete", name, "--yes")
+    assert sent(service[1], "DELETE", f"/v1/{collection}/{name}")
+
+
 def test_interrupted_wait_exits_with_130_and_no_traceback(
     service: tuple[str, type[Service]],
 ) -> None:

@@ -105,6 +105,7 @@ def test_rows_have_the_verdicts_of_their_model_and_a_worth_of_their_own() -> Non
     for figures, worth in (({}, 100.0), ({}, None), (GOOD, None)):
         assert words(verdicts_of_rows(figures, worth, 500)).worth == "unknown"
     assert {one.level for one in verdicts_of_rows({}, 100.0, 500)} == {"unknown"}
+    assert "250 rows" in verdicts_of_rows(GOOD, 100.0, 500, in_pairs=True)[2].sentence
 
 
 def test_the_page_names_every_limit() -> None:

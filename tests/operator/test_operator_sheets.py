@@ -5,7 +5,7 @@ from __future__ import annotations
 from effect_results import sheet_result
 from operator_facts import SECRET, observed, resource
 from simulacra_crds.contract.tasks import SheetRequest, TaskResult
-from simulacra_crds.kinds.answer_sheet import AnswerSheet
+from simulacra_crds.kinds.answer_sheet import AnswerSheet, SheetSummary
 from simulacra_operator.kinds.answer_sheet import ANSWER_SHEET
 
 
@@ -25,5 +25,7 @@ def test_status_gets_the_number_of_verdicts_without_names() -> None:
     _, status = ANSWER_SHEET.done([result])
     body = resource("AnswerSheet", "sht-1", None, {"sheet": status["sheet"].to_wire()})
     assert AnswerSheet.model_validate(body).status.sheet == summary
+    assert {type(value) for value in body["status"]["sheet"].values()} == {int}
+    assert {field.annotation for field in SheetSummary.model_fields.values()} == {int}
     columns = {column.name: column.json_path for column in AnswerSheet.PRINTER_COLUMNS}
     assert columns["Ranked"] == ".status.sheet.ranked"
