@@ -105,12 +105,12 @@ async def test_unanswerable_lever_has_no_figures(
 async def test_levels_are_levels_in_the_spec(
     world: Any, http: httpx2.AsyncClient, ready: str, key: str
 ) -> None:
-    lever = {"column": "region", "value": "west", "baseline": "north"}
+    lever = {"column": "region", "value": "south", "baseline": "north"}
     asked = await _request(http, ready, key, QUESTION | {"levers": [lever]})
     assert asked.status_code == 202, asked.text
     made = await world.cluster.get(ANSWER_SHEETS, asked.json()["sheet_id"], "tenant-acme")
     found = made["spec"]["levers"][0]
-    assert (found["value"], found["baseline"]) == ({"level": "west"}, {"level": "north"})
+    assert (found["value"], found["baseline"]) == ({"level": "south"}, {"level": "north"})
 
 
 async def test_answer_sheet_can_be_canceled(http: httpx2.AsyncClient, ready: str, key: str) -> None:

@@ -82,6 +82,10 @@ class Service(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.partition("?")[0]
         self.seen.append((self.command, path, body))
+        if self.command == "DELETE":
+            self.send_response(204)
+            self.end_headers()
+            return
         rows = b"mood,price\nsad,1\n"
         found = ANSWERS.get(f"{self.command} {path}") or ANSWERS.get(path, {"code": "none"})
         payload = rows if path == "/artifact" else json.dumps(found).encode()

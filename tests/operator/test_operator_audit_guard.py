@@ -33,7 +33,7 @@ async def metric_becomes(world: World, value: float) -> None:
         except OSError:
             return False
 
-    await world.until(told, 30, lambda: f"simulacra_audit_corrupt is not {value}")
+    await world.until(told, 90, lambda: f"simulacra_audit_corrupt is not {value}")
 
 
 async def test_a_changed_log_is_condemned_until_it_is_accepted(world: World) -> None:

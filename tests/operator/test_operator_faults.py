@@ -193,7 +193,7 @@ async def test_repeated_extensions_of_a_retention_are_all_honored(world: World) 
             kube.DATASETS, "ds-1", {"spec": {"retentionSeconds": retention}}, world.namespace
         )
     last = created + timedelta(seconds=retention)
-    await world.gone(kube.DATASETS, "ds-1", seconds=20)
+    await world.gone(kube.DATASETS, "ds-1", seconds=90)
     assert datetime.now(UTC) >= last
 
 

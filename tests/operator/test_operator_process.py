@@ -139,7 +139,7 @@ async def test_a_dataset_fails_only_once_its_upload_is_erased_and_recorded(
     async def held() -> bool:
         return any(one.endswith("progress.json") for one in world.objects())  # its last write
 
-    await world.until(held, 30, lambda: "no pod runs")
+    await world.until(held, 90, lambda: "no pod runs")
     folder = world.operator.root / part
     folder.rename(folder.with_suffix(".away"))
     folder.write_text("a file where a folder should be")
@@ -197,7 +197,7 @@ async def test_the_quota_is_exact_and_slots_are_passed_on(world: World) -> None:
         assert len(jobs) <= 2
         return len(jobs) == 2 and sum(reason("AwaitingQuota")(one) for one in bodies) == 3
 
-    await world.until(waiting, 20, lambda: "three of five do not wait")
+    await world.until(waiting, 90, lambda: "three of five do not wait")
     world.pods.plays.clear()
     for name in names:
         await world.reaches(kube.DATASETS, name, ready, seconds=60)
@@ -395,7 +395,7 @@ async def test_old_orphaned_objects_are_erased_and_new_ones_kept(world: World) -
     async def swept() -> bool:
         return not any("gone-long-ago" in key for key in world.objects())
 
-    await world.until(swept, 30, lambda: "the orphan still exists")
+    await world.until(swept, 90, lambda: "the orphan still exists")
     assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
     await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no audit record")
     assert "unknown objects found in the store" in world.operator.log.read_text()

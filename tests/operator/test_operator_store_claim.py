@@ -82,7 +82,7 @@ async def test_a_second_installation_is_idle_until_it_takes_over_the_store(
     async def swept() -> bool:
         return not world.objects()
 
-    await second.until(swept, 20, lambda: "orphaned objects still exist")
+    await second.until(swept, 90, lambda: "orphaned objects still exist")
     await second.gone(kube.TENANTS, world.tenant, namespace=None)
     world.operator.end()
     world.operator.start()

@@ -309,7 +309,7 @@ async def test_messages_survive_failures_and_a_killed_operator(
     async def tried() -> bool:
         return bool(receiver.got)
 
-    await world.until(tried, 20, lambda: "nothing was sent")
+    await world.until(tried, 90, lambda: "nothing was sent")
     assert world.operator.end(signal.SIGKILL)
     await world.generation("gen-1", "mdl-1", "ds-1")
     world.operator.start()
@@ -340,7 +340,7 @@ async def test_a_rotated_secret_is_told_once_and_its_notice_is_deleted(
         found = await world.cluster.get(CONFIGMAPS, notice, world.namespace)
         return name in (found["metadata"].get("annotations") or {}).get(NOTIFIED, "")
 
-    await world.until(noted, 20, lambda: "nothing was noted")
+    await world.until(noted, 90, lambda: "nothing was noted")
     ((_, message),) = receiver.got
     assert message["type"] == "credential.rotated"
     assert message["data"] == {"client_id": "client.acme", "rotation_id": "rot-1"}
@@ -385,7 +385,7 @@ async def test_private_addresses_are_not_called_without_the_setting(
     async def refused() -> bool:
         return "webhook address forbidden" in world.operator.log.read_text()
 
-    await world.until(refused, 30, lambda: "the webhook was not polled")
+    await world.until(refused, 90, lambda: "the webhook was not polled")
     assert receiver.got == []
 
 

@@ -288,16 +288,16 @@ async def test_a_missing_service_is_recreated_and_deleted_with_its_job(world: Wo
     async def services() -> list[str]:
         return await world.names(kube.SERVICES)
 
-    (name,) = await world.until(services, 30, lambda: "no Service exists")
+    (name,) = await world.until(services, 90, lambda: "no Service exists")
     assert await world.names(kube.JOBS) == [name]
     world.operator.end(signal.SIGKILL)
     await world.cluster.delete(kube.SERVICES, name, world.namespace)
     world.operator.start()
-    assert await world.until(services, 30, lambda: "no Service after the restart") == [name]
+    assert await world.until(services, 90, lambda: "no Service after the restart") == [name]
     world.pods.plays.clear()
     await world.reaches(kube.MODELS, "mdl-1", is_ready)
 
     async def gone() -> bool:
         return not await services()
 
-    await world.until(gone, 30, lambda: "the Service outlived its Job")
+    await world.until(gone, 90, lambda: "the Service outlived its Job")

@@ -321,7 +321,7 @@ class World:
         check: Callable[[Object], Any],
         *,
         namespace: str | None = "",
-        seconds: float = 30,
+        seconds: float = 90,
     ) -> Object:
         """Wait until an object passes a check; return it.
 
@@ -344,7 +344,7 @@ class World:
         raise AssertionError(self._late(seconds, f"{name}: {last.get('status')}"))
 
     async def gone(
-        self, resource: ApiResource, name: str, *, namespace: str | None = "", seconds: float = 30
+        self, resource: ApiResource, name: str, *, namespace: str | None = "", seconds: float = 90
     ) -> None:
         """Wait until an object is gone."""
 
