@@ -110,7 +110,7 @@ async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
 
 def test_second_up_is_refused(up: Callable[[], Up]) -> None:
     one = up()
-    second = subprocess.run([*COMMAND, str(one.path)], capture_output=True, text=True, timeout=30)
+    second = subprocess.run([*COMMAND, str(one.path)], capture_output=True, text=True, timeout=120)
     assert second.returncode == 2
     assert f"in use by another `simulacra up` (pid {one.process.pid})" in second.stderr
     assert "Traceback" not in second.stderr

@@ -46,10 +46,10 @@ def draw(model: FittedModel, n: int = 2000) -> pa.Table:
 
 @pytest.fixture(scope="module", autouse=True)
 def short_training() -> Iterator[None]:
-    """Train for a few hundred steps: these tests are about files, not about likeness."""
+    """Train for less than a hundred steps: these tests are about files, not about likeness."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "MIN_BUDGET_S", 1.5)
-        patch.setattr(training, "BUDGET_S", 1.5)
+        patch.setattr(training, "MIN_BUDGET_S", 0.6)
+        patch.setattr(training, "BUDGET_S", 0.6)
         yield
 
 
