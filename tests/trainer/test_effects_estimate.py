@@ -16,7 +16,10 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects import EffectResult, estimate_effect
+from simulacra_trainer.effects.aipw import _outcomes, outcomes_near
+from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError
 
@@ -152,6 +155,48 @@ def test_nothing_stated_leaves_the_answer_to_the_graph() -> None:
     assert result.alternatives[-1].reverses
     assert result.union.low <= 0 <= result.union.high
     assert len(result.alternatives) == 5
+
+
+def test_order_that_half_samples_do_not_agree_on_leaves_no_effect_open() -> None:
+    table = TABLE.select(["z", "g", "t", "y"]).slice(0, 600)
+    edge = {"source": "t", "target": "y", "strength": 1.0, "state": "directed"}
+    lists = {"z": [], "g": [], "t": ["z", "g"], "y": ["z", "g", "t"]}
+    kinds = []
+    for basis in ("suggested", "undirected"):
+        graph = CausalGraph(
+            order=["z", "g", "t", "y"],
+            parent_lists=lists,
+            edges=[edge | {"basis": basis}],
+            suggestions="computed",
+        )
+        result = _ask(table, graph, before=["z", "g"])
+        kinds.append((result.verdict.kind, result.alternatives[-1].reverses))
+    assert kinds == [("suggested", False), ("open", True)]
+
+
+def test_smaller_arm_borrows_from_the_larger_what_both_share() -> None:
+    """Both arms' outcomes bend alike; the smaller arm has few rows where z is low."""
+    rng = np.random.default_rng(4)
+    z, w = rng.normal(size=(2, 1200))
+    t = rng.random(1200) < 1 / (1 + np.exp(3 - 1.5 * z))
+    mean = 3 * np.sin(2 * z) + 2 * np.abs(w)
+    table = pa.table({"z": z, "g": w, "t": _level(t, "false", "true"), "y": mean})
+    table = table.set_column(3, "y", pa.array(mean + t + rng.normal(size=1200)))
+    schema = TableSchema(
+        rows=1200,
+        columns=[
+            ColumnSchema(name=n, kind="boolean" if n == "t" else "numeric", storage="x")
+            for n in table.column_names
+        ],
+    )
+    contrast = read_contrast(table, schema, _request())
+    features = build_features(table, schema, ["z", "g"])
+    every, low = np.arange(1200), z < 0
+    rows = every, every, np.random.default_rng(0)
+    alone, _ = outcomes_near(contrast, features, contrast.value, *rows, {}, "alone")
+    lent, _ = _outcomes(contrast, features, *rows, {})
+    errors = [np.mean((found - mean - 1.0)[low] ** 2) for found in (alone, lent[0])]
+    assert errors[1] < errors[0] / 2
 
 
 def test_share_of_a_level_can_be_the_outcome() -> None:

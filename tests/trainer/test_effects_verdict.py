@@ -96,6 +96,16 @@ def test_open_column_makes_a_suggestion_and_asks_for_it() -> None:
     assert "You left open what comes before t: sex." in verdict.text
 
 
+def test_sign_of_a_suggestion_is_three_standard_errors_from_zero_under_each_set() -> None:
+    places, near = _places(unknown=("sex",)), _effect(0.8, 0.3, "age", "sex")
+    verdict = judge(_evidence(places, _effect(1.0, 0.1, "age"), near))
+    assert (verdict.kind, verdict.asks) == ("open", "sex")
+    assert near.low > 0
+    opposite = [_effect(1.0, 0.1, "age"), _effect(-0.8, 0.1, "age", "sex")]
+    assert judge(_evidence(places, *opposite)).kind == "open"
+    assert judge(_evidence(_places(), near)).kind == "assumed"
+
+
 def test_order_that_nobody_stated_is_a_suggestion_with_its_record() -> None:
     verdict = judge(_evidence(_places("unstated"), _effect(1.0, 0.1)))
     assert verdict.kind == "suggested"
@@ -370,9 +380,34 @@ def _rank_of_rows(knowledge: Knowledge) -> int:
     schema = TableSchema(rows=10, columns=SCHEMA.columns[:5])
     names = [column.name for column in schema.columns]
     graph = CausalGraph(order=names, parent_lists={name: [] for name in names}, knowledge=knowledge)
+    return VERDICT_KINDS.index(_verdict_of_rows(schema, graph))
+
+
+def _verdict_of_rows(schema: TableSchema, graph: CausalGraph) -> str:
     trained = SimpleNamespace(schema=schema, graph=graph)
     found = identify(trained, GenerateRequest(row_count=2, interventions={"t": 1.0}))
     assert found is not None
     assert found.verdict is not None
     assert found.identified == (found.verdict.kind == "assumed")
-    return VERDICT_KINDS.index(found.verdict.kind)
+    return found.verdict.kind
+
+
+@pytest.mark.parametrize(
+    ("basis", "suggestions", "kind"),
+    [
+        ("suggested", "computed", "suggested"),
+        ("undirected", "computed", "open"),
+        ("suggested", None, "open"),
+    ],
+)
+def test_rows_are_open_where_half_samples_do_not_agree(
+    basis: str, suggestions: str | None, kind: str
+) -> None:
+    """The last graph is of before half-samples, so its suggestion is a coin flip."""
+    names = ["t", "y"]
+    schema = TableSchema(rows=10, columns=[c for c in SCHEMA.columns if c.name in names])
+    edge = {"source": "t", "target": "y", "strength": 1.0, "state": "directed", "basis": basis}
+    graph = CausalGraph(
+        order=names, parent_lists={"t": [], "y": ["t"]}, edges=[edge], suggestions=suggestions
+    )
+    assert _verdict_of_rows(schema, graph) == kind

@@ -189,6 +189,9 @@ def test_interval_of_repeated_rows_is_that_of_the_persons() -> None:
     naive = summarize([scores(many)])
     assert clustered.high - clustered.low == pytest.approx(single.high - single.low, rel=1e-6)
     assert naive.high - naive.low == pytest.approx((single.high - single.low) / 3, rel=0.01)
+    few = summarize([scores(once[:20])])
+    assert few.critical == pytest.approx(2.093, abs=1e-3)
+    assert few.critical > clustered.critical == single.critical > naive.critical > 1.96
 
 
 def test_effect_estimate_counts_persons(case: Case) -> None:

@@ -83,7 +83,7 @@ class AdjustmentEffect(KubeModel):
 
     Attributes:
         effective_rows: rows that the smaller arm's weights are worth (Kish).
-        reverses: the outcome causes the treatment in this graph, so the effect is 0.
+        reverses: the outcome may be a cause of the treatment; then the effect is 0.
     """
 
     adjustment: list[str]

@@ -23,7 +23,7 @@ class AdjustmentSet:
 
     Attributes:
         columns: stated ones first.
-        reverses: the outcome is among the learned causes of the treatment, so the effect is 0.
+        reverses: the outcome may be a cause of the treatment; then the effect is 0.
         learned: exactly the learned causes of a graph of the class, beside what is stated.
     """
 
@@ -38,7 +38,8 @@ def open_sets(
     """Return at most MAX_SETS sets, the main one first, then at most one that reverses.
 
     The main set holds the causes of the treatment in the best graph. Beyond MAX_SETS those remain
-    whose least-squares effects are the lowest and the highest.
+    whose least-squares effects are the lowest and the highest. Nobody stated the order: then the
+    effect may be 0, unless half-samples agree that the treatment leads to the outcome (ADR 0076).
     """
     causes = graph.possible_parents(treatment, MAX_SETS + 1)
     learned = [frozenset(_open(parents, linear)) for parents in causes]
@@ -53,11 +54,9 @@ def open_sets(
         AdjustmentSet([*places.before, *(n for n in linear.open if n in s)], learned=s in learned)
         for s in chosen
     ]
-    reversing = [parents for parents in causes if outcome in parents]
-    if outcome in graph.ancestors(treatment):
-        reversing.append(graph.parents(treatment))
-    if reversing and places.order == "unstated":
-        sets.append(AdjustmentSet(reversing[0], reverses=True))
+    if places.order == "unstated" and not graph.leads(treatment, outcome):
+        reversing = [parents for parents in causes if outcome in parents]
+        sets.append(AdjustmentSet((reversing or causes)[0], reverses=True))
     return sets
 
 

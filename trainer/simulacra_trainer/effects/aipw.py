@@ -11,6 +11,10 @@ The weights of each arm are normalized (Hajek, 1971), and each arm's predictions
 weighted mean residual before the scores are taken, a targeted update (van der Laan & Rubin, 2006).
 So no single row can dominate. Folds are drawn three times; the median counts, and the spread of
 the three enters the standard error (Chernozhukov et al., 2018, section 3.4).
+
+The smaller arm's outcome model knows what the larger arm's predicts for a row, as the X-learner's
+does (Kuenzel et al., PNAS 116, 2019): most of an outcome is the same in both arms, and alone the
+smaller arm knows it least where its own rows are rare, which biases the effect.
 """
 
 from __future__ import annotations
@@ -20,16 +24,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
 from simulacra_crds.kinds.effect_estimate import Population
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.simultaneous import student_width
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.persons import Ints
 
 FOLDS = 5
 CLIP = 0.02
+LEAST_SHARE = 1e-3
+"""Predicted shares are at least this far from 0 and 1 where their log odds are used."""
 Pair = tuple[Floats, Floats]
 """Of the arm of the treatment value, then of the baseline."""
 
@@ -62,9 +70,16 @@ class Scores:
     weights: Floats | None = None
     persons: Ints | None = None
 
-    def effective_persons(self) -> float:
-        """Return the persons that the smaller arm's weights are worth; a person's rows are one."""
-        return min(kish(by_person(weights, self.persons)) for weights in self.arm_weights)
+    def effective_persons(self, rows: Flags | None = None) -> float:
+        """Return the persons that the smaller arm's weights are worth (Kish, 1965).
+
+        A person's rows count as one, with the sum of their weights: they may all be alike.
+
+        rows: bool [n], only these; None for all.
+        """
+        chosen = slice(None) if rows is None else rows
+        persons = None if self.persons is None else self.persons[chosen]
+        return min(kish(by_person(weights[chosen], persons)) for weights in self.arm_weights)
 
     def effective(self) -> tuple[float, float]:
         """Return the rows that each arm's weights are worth (Kish, 1965)."""
@@ -74,9 +89,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Interval:
-    """Effect, standard error, 95 % Wald interval, rows, and share of supported rows.
+    """Effect, standard error, 95 % interval, rows, and share of supported rows.
 
-    critical: half-width in standard errors; larger where several intervals hold together.
+    critical: half-width in standard errors: Student's quantile for few effective persons; larger
+        where several intervals hold together.
     """
 
     effect: float
@@ -156,10 +172,8 @@ def aipw_scores(
         if not held.size:
             continue
         propensity[:, held] = _propensities(contrast, features, learn, held, rng, bases)
-        for a, arm in enumerate((contrast.value, contrast.baseline)):
-            rival_target[a, held], rival_own[a, held] = outcomes_near(
-                contrast, features, arm, learn, held, rng, bases, f"outcome {a}"
-            )
+        found = _outcomes(contrast, features, learn, held, rng, bases)
+        rival_target[:, held], rival_own[:, held] = found
         if dosed is not None:
             model = fit_nuisance(
                 dosed.rows(learn), contrast.outcome[learn], rng, bases, "outcome of all rows"
@@ -176,13 +190,15 @@ def aipw_scores(
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
     effect, error = combine([part_of(scores, rows) for scores in runs])
+    worth = np.median([scores.effective_persons(rows) for scores in runs])
+    critical = float(student_width(Z95, np.array(worth)))
     chosen = slice(None) if rows is None else rows
     shares = [
         float(np.average(scores.is_supported[chosen], weights=_weights_in(scores, chosen)))
         for scores in runs
     ]
     found = int(np.sum(runs[0].tilt[chosen] > 0))
-    return Interval(effect, error, found, float(np.median(shares)))
+    return Interval(effect, error, found, float(np.median(shares)), critical)
 
 
 def combine(parts: Sequence[Part]) -> tuple[float, float]:
@@ -355,6 +371,41 @@ def _propensities(
             model = fit_nuisance(features.rows(learn), is_in, rng, bases, f"arm {a}")
             found.append(model.predict(features.rows(held)))
     return np.array(found)
+
+
+def _outcomes(
+    contrast: Contrast,
+    features: Features,
+    learn: npt.NDArray[np.int64],
+    held: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+    bases: Bases,
+) -> tuple[Floats, Floats]:
+    """Return the held rows' outcomes that the arms' models expect, float64 [2, held] each.
+
+    As of `outcomes_near`. In a window design the model of all rows is the one that shares what the
+    arms have in common; here each arm stays alone.
+    """
+    arms, every = (contrast.value, contrast.baseline), np.arange(contrast.outcome.size)
+    target, own = np.zeros((2, held.size)), np.zeros((2, held.size))
+    a = int(arms[1].rows.sum() > arms[0].rows.sum())
+    b = 1 - a
+    lender = outcomes_near(contrast, features, arms[a], learn, every, rng, bases, f"outcome {a}")
+    target[a], own[a] = lender[0][held], lender[1][held]
+    if contrast.design == "levels":
+        features = features.with_always(_lent(lender[0], contrast.outcome))
+    target[b], own[b] = outcomes_near(
+        contrast, features, arms[b], learn, held, rng, bases, f"outcome {b}"
+    )
+    return target, own
+
+
+def _lent(predicted: Floats, outcome: Floats) -> Floats:
+    """Return standardized predictions, of a share its log odds, for a regression to start from."""
+    if np.isin(outcome, (0.0, 1.0)).all():
+        predicted = logit(np.clip(predicted, LEAST_SHARE, 1.0 - LEAST_SHARE))
+    lent: Floats = (predicted - predicted.mean()) / max(float(predicted.std()), 1e-12)
+    return lent
 
 
 def outcomes_near(

@@ -20,14 +20,12 @@ from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
 from simulacra_trainer.effects.aipw import (
     Part,
     Scores,
-    by_person,
     combine,
-    kish,
     part_of,
     summarize,
 )
 from simulacra_trainer.effects.contrast import Flags
-from simulacra_trainer.effects.features import Floats, level_positions, levels_of
+from simulacra_trainer.effects.features import level_positions, levels_of
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -136,17 +134,8 @@ def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
 
 
 def _effective(runs: Sequence[Scores], rows: Flags) -> float:
-    """Return the persons that the weights of the smaller arm are worth (Kish, 1965).
-
-    A person's rows count as one, with the sum of their weights: they may all be alike.
-    """
-    arms = [[_persons_worth(scores, arm, rows) for arm in scores.arm_weights] for scores in runs]
-    return float(np.median(arms, axis=0).min())
-
-
-def _persons_worth(scores: Scores, weights: Floats, rows: Flags) -> float:
-    persons = None if scores.persons is None else scores.persons[rows]
-    return kish(by_person(weights[rows], persons))
+    """Return the persons that the weights of the smaller arm are worth."""
+    return float(np.median([scores.effective_persons(rows) for scores in runs]))
 
 
 def _segment_rows(table: pa.Table, name: str) -> tuple[list[tuple[str, Flags]], list[str]]:

@@ -14,12 +14,16 @@ from simulacra_crds.kinds.base import VerdictKind
 from simulacra_crds.kinds.effect_estimate import Precision
 from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
+from simulacra_trainer.evidence import Z95
 
 MIN_ARM = 20
 MIN_EFFECTIVE = 30.0
 MAX_TRIED = 3
 """With more open columns not all of their subsets are adjusted for, so nothing is suggested: a set
 that nobody tried may turn the answer, and an open column more must never raise a verdict."""
+SUGGESTED_ERRORS = 3.0
+"""Standard errors between 0 and each effect that a suggestion needs. Most effects that are asked
+for are near 0; at two, one in 20 of those would be suggested, and few others (ADR 0076)."""
 THIN = 0.5
 VERY_THIN = 0.2
 """Effective share of an arm's rows below which an answer is thin, or very thin."""
@@ -61,8 +65,7 @@ def judge(evidence: Evidence) -> Verdict:
     span = union(evidence.effects)
     if places.order == "stated" and not places.unknown:
         return _verdict(evidence, "assumed", _assumed(evidence, span))
-    all_tried = len(places.unknown) <= MAX_TRIED
-    if all_tried and (span.low > 0 or span.high < 0):
+    if len(places.unknown) <= MAX_TRIED and has_sure_sign(evidence.effects):
         return _verdict(evidence, "suggested", _suggested(evidence, span))
     return _verdict(evidence, "open", _open(evidence, span))
 
@@ -70,6 +73,14 @@ def judge(evidence: Evidence) -> Verdict:
 def union(effects: Sequence[AdjustmentEffect]) -> Span:
     """Return the union of the intervals."""
     return Span(low=min(e.low for e in effects), high=max(e.high for e in effects))
+
+
+def has_sure_sign(effects: Sequence[AdjustmentEffect]) -> bool:
+    """Return whether all effects lie SUGGESTED_ERRORS from 0 on the same side, by their widths."""
+    widen = SUGGESTED_ERRORS / Z95
+    lows = [e.effect - widen * (e.effect - e.low) for e in effects]
+    highs = [e.effect + widen * (e.high - e.effect) for e in effects]
+    return min(lows) > 0 or max(highs) < 0
 
 
 def precision(span: Span | None, effective_share: float) -> Precision:

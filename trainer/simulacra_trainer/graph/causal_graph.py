@@ -24,6 +24,7 @@ MAX_COLUMNS = 2_000
 MAX_JSON_CHARS = 16 * 2**20
 State = Literal["directed", "undecided", "weak"]
 Basis = Literal["stated", "implied", "suggested", "undirected", "weak"]
+DECIDED: tuple[Basis, ...] = ("stated", "implied", "suggested")
 Columns = Annotated[list[ColumnName], Field(max_length=MAX_COLUMNS)]
 Pair = tuple[ColumnName, ColumnName]
 
@@ -149,6 +150,14 @@ class CausalGraph(KubeModel):
                 return False
         return True
 
+    def leads(self, a: str, b: str) -> bool:
+        """Return whether arrows lead from a to b that are stated, computed or suggested."""
+        children: dict[str, list[str]] = {name: [] for name in self.order}
+        for edge in self.edges:
+            if edge.get("basis") in DECIDED and not self._is_former(edge):
+                children[edge["source"]].append(edge["target"])
+        return b in self._reached(a, children)
+
     def possible_parents(self, column: str, limit: int = 32) -> list[list[str]]:
         """Return the column's parent sets in all graphs that explain the data equally well.
 
@@ -179,6 +188,10 @@ class CausalGraph(KubeModel):
         except ValidationError as error:
             faults = error.error_count()
             raise ModelFileError(f"the graph file has {faults} validation errors") from None
+
+    def _is_former(self, edge: GraphEdge) -> bool:
+        """Return whether the edge was suggested before half-samples decided that."""
+        return edge.get("basis") == "suggested" and self.suggestions is None
 
     def _reached(self, column: str, steps: dict[str, list[str]]) -> list[str]:
         seen: set[str] = set()

@@ -102,11 +102,20 @@ def _asked(trained: TrainedModel, unknown: dict[str, list[str]]) -> tuple[str, s
 
 def _open_causes(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
     for name in request.interventions:
-        if len(trained.graph.possible_parents(name, 2)) > 1:
+        if len(trained.graph.possible_parents(name, 2)) > 1 or _is_weak(trained, name):
             yield (
                 f"What comes before {name!r} is open, so the rows depend on the chosen order. State"
                 " what you know as tiers, required or forbidden edges."
             )
+
+
+def _is_weak(trained: TrainedModel, name: str) -> bool:
+    """Return whether an unplaced neighbor has its side by a weak vote of the half-samples."""
+    graph = trained.graph
+    place, _ = stated_places(graph.knowledge, trained.schema, name)
+    children = [other for other in graph.order if name in graph.parents(other)]
+    unplaced = [other for other in graph.parents(name) + children if place[other] == "unknown"]
+    return not all(graph.leads(a, name) or graph.leads(name, a) for a in unplaced)
 
 
 def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
