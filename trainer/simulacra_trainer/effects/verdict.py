@@ -22,8 +22,8 @@ MAX_TRIED = 3
 """With more open columns not all of their subsets are adjusted for, so nothing is suggested: a set
 that nobody tried may turn the answer, and an open column more must never raise a verdict."""
 SUGGESTED_ERRORS = 3.0
-"""Standard errors between 0 and each effect that a suggestion needs. Most effects that are asked
-for are near 0; at two, one in 20 of those would be suggested, and few others (ADR 0076)."""
+"""Standard errors between 0 and each effect that a suggestion needs (ADR 0076). At two, one in 20
+effects of 0 would be suggested; where most are 0, those are a large part of all suggestions."""
 THIN = 0.5
 VERY_THIN = 0.2
 """Effective share of an arm's rows below which an answer is thin, or very thin."""
