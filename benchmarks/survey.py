@@ -10,7 +10,8 @@ the fourth population is statsmodels' fair. Peers run in the environment of engi
 
 Figures, each against the population:
 
-- shares, logit: coverage of 95 % intervals of rows as they are > with evidence_weight
+- shares (of the levels of all questions), logit: coverage of 95 % intervals of rows as they are >
+  with evidence_weight
 - slope of logit coefficients on the population's; RMSE: their error over the sample's
 - slices: squared error of the respondents' shares over that of the rows', by respondents
 - nats: what a log-linear model learned from 2,000 of the rows loses per row of other people, beside
@@ -186,10 +187,10 @@ def summary(path: Path) -> None:
         own = [samples[n, survey, one["sample"]] for one in of]
         slope, error = against_truth(of, own)
         logit = [np.mean(np.concatenate([one["logit"]["covered"] for one in of]))]
-        shares = [np.mean([one["shares"] for one in of])]
+        shares = [np.mean(np.concatenate([one["shares"] for one in of]))]
         if "worth" in of[0]:
             logit.append(np.mean(np.concatenate([one["logit_weighted"] for one in of])))
-            shares.append(np.mean([one["shares_weighted"] for one in of]))
+            shares.append(np.mean(np.concatenate([one["shares_weighted"] for one in of])))
         cells = [
             str(n), survey, title, str(len(of)),
             " > ".join(f"{value:.2f}" for value in shares),

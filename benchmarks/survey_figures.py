@@ -24,6 +24,8 @@ Z95 = 1.96
 WEIGHT = "evidence_weight"
 LARGE = 3.0
 """Coefficients and standard errors from here on are of cells that are nearly empty."""
+MAX_LEVELS, LEAST_RESPONDENTS = 30, 10
+"""Levels of a question, and respondents of a level, whose shares are judged."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Judge:
         whole = survey.table
         counts = {name: tools.text(whole[name]).value_counts() for name in survey.predictors}
         self.levels = {name: [*of.index[of > 0.03 * len(whole)]] for name, of in counts.items()}
+        self.shares_of = {name: shares_but_first(tools.text(whole[name])) for name in whole}
         self.coefficients = {
             target: self.fit(whole, target, np.ones(len(whole)))[0] for target in survey.targets
         }
@@ -95,16 +98,24 @@ class Judge:
             found["covered"] += [*(np.abs(estimate - truth) <= Z95 * error)[fine].astype(float)]
         return found
 
-    def shares(self, table: pd.DataFrame, weights: np.ndarray) -> list[float]:
-        """Return whether the interval of each target's share holds the population's."""
+    def shares(self, table: pd.DataFrame, weights: np.ndarray, n: int) -> list[float]:
+        """Return whether the interval of each level's share holds the population's.
+
+        All questions count, not the targets alone, with the levels that about ten of n respondents
+        have. Of each question the most frequent level is left out: the others decide it.
+        """
         covered = []
-        for target in self.survey.targets:
-            known, whole = (of[target[0]].notna().to_numpy() for of in (table, self.survey.table))
-            truth = self.tools.hit(self.survey.table, *target)[whole].mean()
+        for name in self.survey.table:
+            levels = self.shares_of[name]
+            known = table[name].notna().to_numpy()
             count = weights[known].sum()
-            share = np.average(self.tools.hit(table, *target)[known], weights=weights[known])
-            safe = np.clip(share, 0.5 / count, 1.0 - 0.5 / count)
-            covered.append(float(abs(share - truth) <= Z95 * np.sqrt(safe * (1 - safe) / count)))
+            answers = self.tools.text(table[name])[known].to_numpy()
+            own = pd.Series(weights[known]).groupby(answers).sum()
+            for level, truth in levels[levels * n >= LEAST_RESPONDENTS].items():
+                share = own.get(level, 0.0) / count
+                safe = np.clip(share, 0.5 / count, 1.0 - 0.5 / count)
+                error = np.sqrt(safe * (1.0 - safe) / count)
+                covered.append(float(abs(share - truth) <= Z95 * error))
         return covered
 
     def cells(self, table: pd.DataFrame, segment: tuple[str, str]) -> pd.DataFrame:
@@ -133,16 +144,22 @@ class Judge:
         """Return the analyst's figures of rows; of the sample itself where it is the rows."""
         one = np.ones(len(rows))
         found: dict[str, Any] = {
-            "shares": self.shares(rows, one),
+            "shares": self.shares(rows, one, len(sample)),
             "logit": self.logits(rows, one),
             "slices": self.slices(sample, rows),
         }
         if WEIGHT in rows:
             weights = rows[WEIGHT].to_numpy(float)
             found["worth"] = float(weights.sum())
-            found["shares_weighted"] = self.shares(rows, weights)
+            found["shares_weighted"] = self.shares(rows, weights, len(sample))
             found["logit_weighted"] = self.logits(rows, weights)["covered"]
         return found
+
+
+def shares_but_first(answers: pd.Series) -> pd.Series:
+    """Return the shares of a question's levels but the most frequent; none of many levels."""
+    found = answers.value_counts(normalize=True)
+    return found[1:] if len(found) <= MAX_LEVELS else found[:0]
 
 
 def disclosed(parts: Parts, rows: pd.DataFrame, seed: int) -> dict[str, float]:
