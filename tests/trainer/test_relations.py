@@ -374,3 +374,39 @@ def test_a_bound_that_an_intervention_breaks_moves_the_other_column() -> None:
     rows, failing = broken(fitted, interventions={"start": 57})
     assert failing == {}
     assert min(rows["end"].to_pylist()) >= 57
+
+
+def test_draws_beyond_a_bound_lie_on_it_where_real_rows_do() -> None:
+    rng = np.random.default_rng(5)
+    charge = np.round(rng.uniform(20, 90, ROWS), 2)
+    months = np.where(rng.random(ROWS) < 0.25, 1, rng.integers(2, 50, ROWS))
+    total = np.round(charge * (1 + (months - 1) * rng.uniform(0.9, 1.1, ROWS)), 2)
+    plan = np.where(rng.random(ROWS) < months / 50, "yearly", "monthly")
+    clean = cleaned({"charge": charge, "total": total, "plan": plan})
+    names = ["charge", "total", "plan"]
+    forest = FOREST.fit(
+        clean.table, clean.schema, names, seed=0, options={}, progress=lambda _: None
+    )
+    drawn_again, on_bound = (
+        with_relations(forest, clean.schema, table) for table in (None, clean.table)
+    )
+    on_bound = on_bound.first(names)
+    without, rows = (
+        model.sample(4_000, np.random.default_rng(1)) for model in (drawn_again, on_bound)
+    )
+    held = on_bound.sample(500, np.random.default_rng(2), do={"total": 70.0})
+    bounds = [one for one in clean.schema.relations if one.kind == "not_above"]
+    assert [(one.column, one.of) for one in bounds] == [("charge", ["total"])]
+    assert all(violations(table, bounds[0], clean.schema) == 0 for table in (rows, held))
+    assert set(held.column("total").to_pylist()) == {70.0}
+
+    def equal(table: pa.Table) -> float:
+        return float(np.mean(table.column("charge").to_numpy() == table.column("total").to_numpy()))
+
+    def away(table: pa.Table) -> float:
+        return abs(table.column("plan").to_pylist().count("yearly") / table.num_rows - yearly)
+
+    yearly = float(np.mean(plan == "yearly"))
+    assert equal(without) < 0.01
+    assert 0.05 < equal(rows) < 1.1 * equal(clean.table)
+    assert away(rows) < away(without)

@@ -157,7 +157,7 @@ def fit_model(
             options=options,
             progress=meter.step(FIT),
         )
-        model = with_relations(model, schema)
+        model = with_relations(model, schema, table)
         linked, tuning = _fit_linked(table, schema, graph.order, request)
     graph = graph_with_computed(graph, schema)
     proposals = open_proposals(graph.knowledge, learned)

@@ -127,7 +127,7 @@ def load_model(directory: Path, *, linked: bool = False) -> TrainedModel:
         message = f"the model directory cannot be read ({type(error).__name__})"
         raise ModelFileError(message) from None
     model = load_family(header.family).load(directory, table, without_computed(schema))
-    model = with_relations(model, schema)
+    model = with_relations(model, schema, table)
     histories = load_linked(directory, table, schema) if linked else None
     return TrainedModel(
         model, header.family, table, schema, graph, header.figures, report, histories

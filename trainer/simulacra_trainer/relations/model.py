@@ -3,6 +3,10 @@
 Computed columns stand last: they follow from the others, so nothing is drawn for them. Where one
 column is never above another, or two decide a third, the last of them is drawn again, with all that
 comes after it, until it fits: that is the learned distribution given the relation.
+
+Where real rows lie on the bound itself (the total of a first month is its charge), a draw beyond
+the bound stands for one of these and is set to it, as often as real rows are there. Drawing it
+again would raise all larger totals, and move the shares of all questions that depend on them.
 """
 
 from __future__ import annotations
@@ -23,14 +27,19 @@ from simulacra_trainer.table.arrow_values import as_floats
 REDRAWS = {"not_above": 20, "decided": 60}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
 Do = Mapping[str, float | str]
+Bound = tuple[str, str]
+"""A column that is never above another, and this other."""
 
 
 class RelatedModel:
     """A fitted model with the relations of its schema; see `families.base.FittedModel`."""
 
-    def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
+    def __init__(
+        self, inner: FittedModel, schema: TableSchema, on_bound: Mapping[Bound, float] | None = None
+    ) -> None:
         self.inner = inner
         self._schema = schema
+        self._on_bound = dict(on_bound or {})
         self._computed = [relation.column for relation in schema.computed()]
         self._rules = [one for one in schema.relations if one.kind not in COMPUTED]
 
@@ -72,7 +81,9 @@ class RelatedModel:
         """Return the same distribution with these columns first; computed ones stay last."""
         computed = set(self._computed)
         return RelatedModel(
-            self.inner.first([name for name in columns if name not in computed]), self._schema
+            self.inner.first([name for name in columns if name not in computed]),
+            self._schema,
+            self._on_bound,
         )
 
     def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
@@ -100,6 +111,8 @@ class RelatedModel:
         drawn = rows.column_names
         rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
         rules = [one for one in rules if one.kind != "decided" or one.column not in (do or {})]
+        for rule in rules:
+            rows = self._put_on_bound(rows, rule, rng, do, only, fixed)
         kept: list[pa.Table] = []
         order: list[npt.NDArray[np.int64]] = []
         # A row without faults stays so: only those with some are looked at again.
@@ -119,6 +132,38 @@ class RelatedModel:
         for rule in rules:
             rows = _settled(rows, rule, fixed, drawn)
         return rows
+
+    def _put_on_bound(
+        self,
+        rows: pa.Table,
+        rule: RelationSchema,
+        rng: np.random.Generator,
+        do: Do | None,
+        only: int | None,
+        fixed: set[str],
+    ) -> pa.Table:
+        """Set numbers beyond a bound to it, as often as real rows lie there.
+
+        The columns after the later of the two are drawn again.
+        """
+        share = self._on_bound.get((rule.column, rule.of[0]), 0.0)
+        drawn = rows.column_names
+        place = max(drawn.index(name) for name in (rule.column, *rule.of))
+        if not share or drawn[place] in fixed:
+            return rows
+        wrong = above(rows, rule)
+        if not wrong.any():
+            return rows
+        chance = share * wrong.size / np.count_nonzero(wrong)
+        chosen = wrong & (rng.random(wrong.size) < chance)
+        if not chosen.any():
+            return rows
+        moved = _moved_inside(rows.filter(pa.array(chosen)), rule, fixed, drawn)
+        if place + 1 < len(drawn):
+            places = np.full(moved.num_rows, place + 1)
+            moved = self._redrawn(moved, places, rng, do, only)
+        others = rows.filter(pa.array(~chosen))
+        return _in_order([others, moved], [np.flatnonzero(~chosen), np.flatnonzero(chosen)])
 
     def _redrawn(
         self,

@@ -14,8 +14,10 @@ from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.causal_graph import GraphEdge
+from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.relations.compute import sentence, violations
-from simulacra_trainer.relations.model import RelatedModel
+from simulacra_trainer.relations.model import Bound, RelatedModel
+from simulacra_trainer.table.arrow_values import as_floats
 
 CHECKED_ROWS = 5_000
 
@@ -60,9 +62,32 @@ def _implied(operand: str, column: str) -> GraphEdge:
     return GraphEdge(source=operand, target=column, strength=1.0, state="directed", basis="implied")
 
 
-def with_relations(model: FittedModel, schema: TableSchema) -> FittedModel:
-    """Return the model with the relations of the schema, if it has any."""
-    return RelatedModel(model, schema) if schema.relations else model
+def with_relations(
+    model: FittedModel, schema: TableSchema, table: pa.Table | None = None
+) -> FittedModel:
+    """Return the model with the relations of the schema, if it has any.
+
+    table: the clean training table, which tells how many rows lie on a bound.
+    """
+    if not schema.relations:
+        return model
+    return RelatedModel(model, schema, {} if table is None else shares_on_bound(table, schema))
+
+
+def shares_on_bound(table: pa.Table, schema: TableSchema) -> dict[Bound, float]:
+    """Return for each bound the share of rows in which both numbers are equal, if not 0.
+
+    Rows of fewer than five persons do not count.
+    """
+    persons, found = persons_in(table, schema), {}
+    for rule in schema.relations:
+        if rule.kind != "not_above":
+            continue
+        low, high = (as_floats(table.column(name)) for name in (rule.column, rule.of[0]))
+        equal = low == high
+        if persons_a_group(equal.astype(np.int64), persons, 2)[1] >= MIN_PERSONS:
+            found[rule.column, rule.of[0]] = float(equal.mean())
+    return found
 
 
 def relations_report(model: FittedModel, schema: TableSchema, seed: int) -> list[dict[str, Any]]:
