@@ -20,6 +20,7 @@ from simulacra_crds.contract.description import parse_description
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.table.description.described import DescribedTable, clean_described
+from simulacra_trainer.table.description.finish import DROPPED
 from simulacra_trainer.table.description.layout import open_described
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.restore import restore
@@ -224,6 +225,7 @@ def test_a_dropped_column_is_in_the_description_alone(tmp_path: Path) -> None:
     assert result.clean.schema.find("note") is None
     assert "note" not in result.clean.table.column_names
     assert field(result.document, "note")["x-simulacra"]["use"] == "drop"
+    assert ("note", DROPPED) in [(one.column, one.action) for one in result.clean.schema.cleaning]
 
 
 def test_the_column_of_the_persons_cannot_be_dropped(tmp_path: Path) -> None:

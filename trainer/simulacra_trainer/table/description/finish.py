@@ -12,6 +12,7 @@ KEEP_SUBJECT = (
     "generated rows get fresh numbers."
 )
 WAVE = "A wave has an order: numbers, periods, or ordered categories."
+DROPPED = "the description leaves the column out"
 EMPTIED = "the description empties the column in generated rows"
 
 
@@ -36,8 +37,10 @@ def finish_statements(columns: Sequence[CleanColumn], statements: Statements) ->
     return kept
 
 
-def dropped(statements: Statements) -> list[str]:
+def dropped(statements: Statements | None) -> list[str]:
     """Return the columns that the description drops."""
+    if statements is None:
+        return []
     return [name for name, one in statements.columns.items() if _is_dropped(one)]
 
 

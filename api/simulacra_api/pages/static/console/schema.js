@@ -39,11 +39,12 @@ export function Schema({ session, dataset, onFit }) {
   if (problem) return html`<${Failure} problem=${problem} />`;
   if (!schema) return html`<p role="status">Loading the schema</p>`;
   const found = schema.columns.filter((column) => column.name.toLowerCase().includes(sought.toLowerCase()));
-  const about = schema.cleaning.filter((note) => note.column == null);
+  const shown = new Set(schema.columns.map((column) => column.name));
+  const about = schema.cleaning.filter((note) => !shown.has(note.column));
   return html`<${Reading} session=${session} dataset=${dataset} onFit=${onFit} /><section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
     <div class="field inline"><label for="sought">Find a column</label><input id="sought" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div></div>
     ${schema.persons && html`<p>${number(schema.rows)} rows of ${number(schema.persons)} persons.</p>`}
-    ${about.length > 0 && html`<ul class="quiet">${about.map((note) => html`<li>${note.action}</li>`)}</ul>`}
+    ${about.length > 0 && html`<ul class="quiet">${about.map((note) => html`<li>${note.column && `${note.column}: `}${note.action}</li>`)}</ul>`}
     ${found.length ? html`<ul class="cards">${found.map((column) => html`<${Column} key=${column.name} column=${column} notes=${schema.cleaning.filter((note) => note.column === column.name)} />`)}</ul>`
       : html`<p class="empty">No column has “${sought}” in its name.</p>`}</section>`;
 }
