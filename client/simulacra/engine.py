@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulacra import tables
+from simulacra.corrections import Cell, Corrections, Missing
 from simulacra.effect import Effect
 from simulacra.models import Json, Report, Schema
 from simulacra.operations.datasets import with_background
@@ -38,6 +39,11 @@ def fit(
     delta: float = 1e-6,
     privacy: str = "standard",
     description: Json | None = None,
+    subject: str | None = None,
+    key_column: str | None = None,
+    order: str | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing: Cell | Missing | None = None,
     seed: int = 0,
 ) -> Model:
     """Fit a model to a table in this process; nothing leaves the machine.
@@ -57,6 +63,12 @@ def fit(
         privacy: standard, or strict: rows of a small table are besides no nearer to it than the
             DCR bar allows; not together with epsilon.
         description: what the columns are (Data Package v2), as far as it is not to be detected.
+        subject: column of the persons that several rows belong to.
+        key_column: column that numbers the rows; generated rows get fresh numbers.
+        order: column that orders the rows of a person.
+        drop: columns to leave out of everything.
+        missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
+            column), or {column: cells}.
         seed: of the random numbers.
 
     Raises:
@@ -65,7 +77,9 @@ def fit(
     """
     if privacy == "strict" and epsilon is not None:
         raise ValueError("privacy: strict cannot be combined with epsilon. Set either of them.")
-    with _engine():
+    corrections = Corrections(subject, key_column, order, drop, missing)
+    corrected = corrections.into(description)
+    with _engine(corrections.in_words):
         from simulacra_crds.contract.description import parse_description
         from simulacra_crds.contract.tasks import FitRequest
         from simulacra_trainer.in_process import fit_table
@@ -78,7 +92,7 @@ def fit(
             "seed": seed,
         }
         table = Path(source) if isinstance(source, str | Path) else tables.to_arrow(source)
-        stated = None if description is None else parse_description(description)
+        stated = None if corrected is None else parse_description(corrected)
         return Model(fit_table(table, FitRequest.model_validate(options), stated, weights))
 
 
@@ -343,8 +357,12 @@ def _sheet_lever(lever: Json) -> Json:
 
 
 @contextmanager
-def _engine() -> Iterator[None]:
-    """Run the engine; its errors become a ValueError in plain words."""
+def _engine(place: Callable[[str], str] = str) -> Iterator[None]:
+    """Run the engine; its errors become a ValueError in plain words.
+
+    Args:
+        place: returns what a pointer stands for.
+    """
     if find_spec("numba") is None:
         how = "pip install 'simulacra[trainer]'"
         raise ModuleNotFoundError(f"Without a server this needs the engine. Run {how}.")
@@ -358,11 +376,11 @@ def _engine() -> Iterator[None]:
     try:
         yield
     except (DescriptionInvalid, InputError) as error:
-        raise ValueError(_in_words(error)) from None
+        raise ValueError(_in_words(error, place)) from None
     except ModelFileError as error:
         raise ValueError(str(error)) from None
 
 
-def _in_words(error: Any) -> str:
-    faults = [f"{one.pointer or '/'}: {one.detail}" for one in error.errors]
+def _in_words(error: Any, place: Callable[[str], str]) -> str:
+    faults = [f"{place(one.pointer) or '/'}: {one.detail}" for one in error.errors]
     return "; ".join(faults) or str(error.detail)

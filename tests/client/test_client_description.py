@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+import simulacra
 from simulacra import Client, Connection
 from simulacra.async_client import AsyncClient
 from simulacra.cli import app
+from simulacra.errors import JobFailed
 from simulacra.mcp_server import Tools
 from simulacra.models import Description, read_as
 
@@ -288,6 +290,53 @@ def test_flags_say_what_a_description_says(
     }
 
 
+async def test_arguments_of_python_say_what_the_flags_say(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    several = {"key_column": "id", "order": "day", "drop": ["note", "x"], "missing": [-9, "a=b=99"]}
+    with Client(Connection.from_file(connection)) as client:
+        client.upload(files[0], subject="customer", **several)
+    assert described_part(handler) == {
+        "fields": [
+            {"name": "note", "x-simulacra": {"use": "drop"}},
+            {"name": "x", "x-simulacra": {"use": "drop"}},
+            {"name": "a=b", "x-simulacra": {"missing": ["99"]}},
+        ],
+        "primaryKey": ["id"],
+        "x-simulacra": {"version": 1, "subject": "customer", "order": "day", "missing": ["-9"]},
+    }
+    handler.seen.clear()
+    cells = {"score": [98.0, "a=b"], "note": "k.A."}
+    async with AsyncClient(Connection.from_file(connection)) as client:
+        await client.upload(files[0], description=DOCUMENT, drop="customer", missing=cells)
+    first, second, third = described_part(handler)["schema"]["fields"]
+    assert first["x-simulacra"] == {**first["x-simulacra"], "role": "subject", "use": "drop"}
+    assert second["x-simulacra"] == {"missing": ["98", "a=b"]}
+    assert third == {"name": "note", "x-simulacra": {"missing": ["k.A."]}}
+
+
+def test_arguments_of_python_that_say_nothing_are_refused(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path]
+) -> None:
+    connection, handler = service
+    stated = {"fields": [], "primaryKey": ["row"]}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"subject": ""}, r"subject='': write the name of a column"),
+        ({"drop": ["a", 3]}, r"drop=3: write the name of a column"),
+        ({"missing": ["age="]}, r"missing='age=': write VALUE or COL=VALUE"),
+        ({"missing": [None]}, r"missing=None: write VALUE"),
+        ({"missing": {"age": True}}, r"missing={'age': True}: write VALUE"),
+        ({"key_column": "id", "description": stated}, r"key_column='id': the description says"),
+    ]
+    with Client(Connection.from_file(connection)) as client:
+        for options, words in wrong:
+            for call in (client.upload, client.fit, simulacra.fit):
+                with pytest.raises(ValueError, match=words):
+                    call(files[0], **options)
+    assert handler.seen == []
+
+
 def test_flags_join_a_description_file_and_may_not_contradict_it(
     service: tuple[Path, type[Service]], files: tuple[Path, Path]
 ) -> None:
@@ -328,6 +377,24 @@ def test_an_error_of_a_correction_names_its_flag(
         assert f"2 places. --order scor: {detail}" in done.stderr
         assert f"--drop nothing: {detail}" in done.stderr
         assert "/x-simulacra" not in done.stderr
+
+
+def test_an_error_of_a_correction_names_its_argument(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detail = 'The table has no such column. Did you mean "score"?'
+    pointers = ("/fields/0/name", "/fields/1/x-simulacra/missing", "/schema")
+    errors = [{"pointer": pointer, "detail": detail} for pointer in pointers]
+    error = {"code": "x", "detail": f"3 places. {pointers[0]}: {detail}", "errors": errors}
+    failed = JOB | {"status": "failed", "error": error}
+    monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", failed)
+    with Client(Connection.from_file(service[0])) as client, pytest.raises(JobFailed) as raised:
+        client.fit(files[0], drop="nothing", missing={"scor": 9})
+    names = [one["pointer"] for one in raised.value.errors]
+    assert names == ["drop='nothing'", "missing={'scor': 9}", "/schema"]
+    assert raised.value.detail == f"3 places. drop='nothing': {detail}"
 
 
 def test_refit_with_flags_changes_the_present_description(

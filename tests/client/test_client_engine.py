@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -112,6 +113,24 @@ def test_errors_say_what_is_wrong(model: simulacra.Model, tmp_path: Path) -> Non
         simulacra.fit([1, 2])  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         simulacra.fit(tmp_path / "nosuch.csv")
+
+
+def test_corrections_are_arguments_and_name_themselves_in_errors(table: pa.Table) -> None:
+    marked = table.append_column("row", pa.array(range(300)))
+    found = simulacra.fit(marked, key_column="row", drop="age", missing={"visits": [3]}).schema
+    columns = {column["name"]: column for column in found["columns"]}
+    assert not columns["row"]["learned"]
+    assert "age" not in columns
+    assert "age" in {note["column"] for note in found["cleaning"]}
+    assert columns["visits"]["missing_share"] == table["visits"].to_pylist().count(3) / 300
+    near = 'The table has no such column. Did you mean "visits"?'
+    for options, name in (
+        ({"order": "visit"}, "order='visit'"),
+        ({"drop": ["age", "visit"]}, "drop='visit'"),
+        ({"missing": ["visit=3"]}, "missing='visit=3'"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"{name}: {near}")):
+            simulacra.fit(table, **options)
 
 
 def test_a_table_in_memory_leaves_nothing_on_disk(

@@ -8,6 +8,7 @@ from typing import Any
 
 from simulacra import tables
 from simulacra.core import Steps
+from simulacra.corrections import Corrections
 from simulacra.effect import Effect
 from simulacra.models import Dataset, Job
 from simulacra.operations.datasets import dataset
@@ -18,6 +19,7 @@ from simulacra.operations.uploads import upload
 from simulacra.rows import Rows, conditions_of
 
 OnProgress = Callable[[Job], None]
+CORRECTIONS = ("subject", "key_column", "order", "drop", "missing")
 
 
 def fit(
@@ -26,10 +28,15 @@ def fit(
     """Upload a table, wait until its model is fit, and return the dataset.
 
     Raises:
-        JobFailed: the table cannot be used; the message says why.
+        JobFailed: the table cannot be used; the message says why, and names the argument of
+            `upload` at fault.
     """
-    made = yield from upload(source, **options)
-    yield from wait(made.job_id, on_progress=on_progress)
+    stated = {name: options.pop(name) for name in CORRECTIONS if name in options}
+    corrections = Corrections(**stated)
+    options["description"] = corrections.into(options.get("description"))
+    with corrections.named_in_errors():
+        made = yield from upload(source, **options)
+        yield from wait(made.job_id, on_progress=on_progress)
     return (yield from dataset(made.dataset_id))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from simulacra.core import (
     send_once,
     status_of,
 )
+from simulacra.corrections import Cell, Corrections, Missing
 from simulacra.errors import ApiError
 from simulacra.models import Json, Upload
 from simulacra.operations.datasets import with_background
@@ -60,6 +62,11 @@ def upload(
     delta: float | None = None,
     privacy: str | None = None,
     description: Json | None = None,
+    subject: str | None = None,
+    key_column: str | None = None,
+    order: str | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing: Cell | Missing | None = None,
     hold: bool = False,
     keep_source: bool = False,
     key: str | None = None,
@@ -89,6 +96,12 @@ def upload(
         privacy: standard, or strict: rows are besides no nearer to the table than the DCR bar
             allows; not together with epsilon.
         description: what the columns are, as far as it is not to be detected (Data Package v2).
+        subject: column of the persons that several rows belong to.
+        key_column: column that numbers the rows; generated rows get fresh numbers.
+        order: column that orders the rows of a person.
+        drop: columns to leave out of everything.
+        missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
+            column), or {column: cells}.
         hold: stop after reading, with status held, until `refit` confirms the description. The
             upload is kept, encrypted, for one hour at most.
         keep_source: keep the table as it was read, encrypted, until the dataset expires, so that
@@ -96,6 +109,7 @@ def upload(
         key: Idempotency-Key; a new one when absent.
         on_bytes: called repeatedly with the bytes sent so far and their total.
     """
+    corrections = Corrections(subject, key_column, order, drop, missing)
     options = {
         "retention_seconds": retention_seconds,
         "family": family,
@@ -104,12 +118,13 @@ def upload(
         "epsilon": epsilon,
         "delta": delta,
         "privacy": privacy,
-        "description": description,
+        "description": corrections.into(description),
         "hold": hold or None,
         "keep_source": keep_source or None,
     }
     stated = {name: value for name, value in options.items() if value is not None}
-    return _send(source, stated, key_header(key), on_bytes)
+    with corrections.named_in_errors():
+        return (yield from _send(source, stated, key_header(key), on_bytes))
 
 
 def _send(

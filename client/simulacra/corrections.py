@@ -1,0 +1,212 @@
+"""Corrections of what is read: the subject, the key, the order, what to drop, what is missing.
+
+They become parts of a description. An error at such a part names the argument of Python, or the
+flag of the command, that made it. Whether a column exists, and its nearest name, is not known here:
+the reader of the table says so.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from simulacra.errors import ApiError, JobFailed
+from simulacra.models import Json
+
+EXTENSION = "x-simulacra"
+Cell = str | int | float
+Missing = Sequence[Cell] | Mapping[str, Cell | Sequence[Cell]]
+"""Cells of all columns, or by column. A text `COL=VALUE` among them is of that column."""
+
+
+class Corrections:
+    """The corrections of one call or command."""
+
+    def __init__(
+        self,
+        subject: str | None = None,
+        key_column: str | None = None,
+        order: str | None = None,
+        drop: str | Sequence[str] | None = None,
+        missing: Cell | Missing | None = None,
+        weights: str | None = None,
+    ) -> None:
+        """Take the arguments of `Client.upload`.
+
+        Raises:
+            ValueError: an argument is no name, or a missing cell no value.
+        """
+        names = {"subject": subject, "key_column": key_column, "order": order, "weights": weights}
+        columns = {name: [column] for name, column in names.items() if column is not None}
+        for name, given in {**columns, "drop": _listed(drop)}.items():
+            for column in given:
+                if not isinstance(column, str) or not column:
+                    raise ValueError(f"{self.named(name, column)}: write the name of a column.")
+        self._columns = {"subject": subject, "order": order, "weights": weights}
+        self._key = key_column
+        self._drop = list(dict.fromkeys(_listed(drop)))
+        self._missing = list(dict.fromkeys(self._cells(missing)))
+        self._makers: dict[str, str] = {}
+
+    @staticmethod
+    def named(name: str, value: object) -> str:
+        """Return how an error names an argument."""
+        return f"{name}={value!r}"
+
+    def __bool__(self) -> bool:
+        return bool(any(self._columns.values()) or self._key or self._drop or self._missing)
+
+    def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
+        """Return a description with the corrections; None without both.
+
+        Args:
+            document: a Table Schema, a Data Resource or a Package of one; it is not changed.
+            replacing: the corrections go before what the document says, as after `describe`.
+
+        Raises:
+            ValueError: the document says otherwise, or has no schema.
+        """
+        if not self:
+            return document
+        document = copy.deepcopy(document) if document is not None else {"fields": []}
+        schema, path = _schema_of(document)
+        own = _extension(schema)
+        own.setdefault("version", 1)
+        if self._key:
+            maker = self.named("key_column", self._key)
+            _agree(schema.get("primaryKey"), (self._key, [self._key]), maker, replacing)
+            schema["primaryKey"] = [self._key]
+            self._makers[f"{path}/primaryKey"] = maker
+        for name, column in self._columns.items():
+            if column:
+                maker = self.named(name, column)
+                _agree(own.get(name), (column,), maker, replacing)
+                own[name] = column
+                self._makers[f"{path}/{EXTENSION}/{name}"] = maker
+        if replacing:
+            roles = {"subject": self._columns["subject"], "weight": self._columns["weights"]}
+            _forget_roles(schema, {**roles, "key": self._key})
+        for column in self._drop:
+            self._field(schema, path, column, "use", self.named("drop", column))["use"] = "drop"
+        for column, value, maker in self._missing:
+            at = self._field(schema, path, column, "missing", maker) if column else own
+            at["missing"] = list(dict.fromkeys([*at.get("missing", ()), value]))
+            if not column:
+                self._makers[f"{path}/{EXTENSION}/missing"] = maker
+        return document
+
+    def in_words(self, pointer: str) -> str:
+        """Return the argument that made a part of the description, else its pointer."""
+        plain = pointer.removeprefix("/description")
+        known = [at for at in self._makers if plain == at or plain.startswith(f"{at}/")]
+        return self._makers[max(known, key=len)] if known else pointer
+
+    @contextmanager
+    def named_in_errors(self) -> Iterator[None]:
+        """Let errors of the service at a part of the description name the argument."""
+        try:
+            yield
+        except JobFailed as error:
+            told = {"code": error.code, **self._renamed(error.detail, error.errors)}
+            raise JobFailed({"job_id": error.job_id, "error": told}) from error
+        except ApiError as error:
+            problem = {"code": error.code, "request_id": error.request_id}
+            told = self._renamed(error.detail, error.errors)
+            raise ApiError(error.status, {**problem, **told}) from error
+
+    def _renamed(self, detail: str, errors: Sequence[Mapping[str, str]]) -> Json:
+        """Return a detail and its errors with arguments instead of pointers."""
+        renamed = []
+        for one in errors:
+            pointer = one.get("pointer", "")
+            maker = self.in_words(pointer)
+            detail = detail.replace(f"{pointer}: ", f"{maker}: ")
+            renamed.append({**one, "pointer": maker})
+        return {"detail": detail, "errors": renamed}
+
+    def _cells(self, missing: Cell | Missing | None) -> Iterator[tuple[str, str, str]]:
+        """Yield column ('' for all), cell, and how an error names them."""
+        by_column = isinstance(missing, Mapping)
+        given = missing if isinstance(missing, Mapping) else {"": missing}
+        for column, cells in given.items():
+            for cell in _listed(cells):
+                maker = self.named("missing", {column: cell} if by_column else cell)
+                text = _text(cell)
+                of, _, value = (column, "", text) if by_column else text.rpartition("=")
+                if not value or (by_column and not column):
+                    example = self.named("missing", "age=99")
+                    raise ValueError(f"{maker}: write VALUE or COL=VALUE, such as {example}.")
+                yield of, value, maker
+
+    def _field(self, schema: Json, path: str, column: str, name: str, maker: str) -> Json:
+        """Return the extension of a column's field, which is made if missing."""
+        fields: list[Json] = schema.setdefault("fields", [])
+        names = [one.get("name") for one in fields]
+        if column not in names:
+            fields.append({"name": column})
+            names.append(column)
+        place = names.index(column)
+        at = f"{path}/fields/{place}"
+        self._makers |= {at: maker, f"{at}/{EXTENSION}/{name}": maker}
+        return _extension(fields[place])
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    """Return one value or several as several."""
+    if given is None:
+        return ()
+    return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as the reader compares it, 98 for 98.0; empty if it is none."""
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _schema_of(document: Json) -> tuple[Json, str]:
+    """Return the Table Schema of a document and its pointer."""
+    part: Any = document
+    path = ""
+    if "resources" in document:
+        resources = document["resources"]
+        part = resources[0] if isinstance(resources, list) and resources else None
+        path = "/resources/0"
+    if path or not {"fields", EXTENSION} & document.keys():
+        part = part.setdefault("schema", {"fields": []}) if isinstance(part, dict) else None
+        path += "/schema"
+    fields = part.get("fields", []) if isinstance(part, dict) else None
+    if not isinstance(fields, list) or not all(isinstance(one, dict) for one in fields):
+        raise ValueError("The description has no schema with fields; see `simulacra describe`.")
+    return part, path
+
+
+def _extension(part: Json) -> Json:
+    """Return `x-simulacra` of a table or field, which is made if missing."""
+    found = part.setdefault(EXTENSION, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"The description has an {EXTENSION} that is no object. Write {{...}}.")
+    return found
+
+
+def _agree(stated: Any, wanted: Sequence[Any], maker: str, replacing: bool) -> None:
+    if stated is not None and stated not in wanted and not replacing:
+        raise ValueError(f"{maker}: the description says {stated}. Say it in one place.")
+
+
+def _forget_roles(schema: Json, columns: Mapping[str, str | None]) -> None:
+    """Take away the roles that a correction gives to another column, or a column's other role.
+
+    A table has one subject and one column of weights.
+    """
+    given = {column: role for role, column in columns.items() if column}
+    for field in schema.get("fields", []):
+        own, name = field.get(EXTENSION, {}), field.get("name")
+        role = own.get("role")
+        moved = role in ("subject", "weight") and columns[role] not in (None, name)
+        if moved or given.get(name, role) != role:
+            for key in ("role", "pii", "replace"):
+                own.pop(key, None)
