@@ -49,7 +49,7 @@ ANSWERS: dict[str, Any] = {
     "/token": {"access_token": "t", "expires_in": 600},
     "/v1/datasets": MADE,
     "/v1/datasets/ds-111111111111111111111111": DATASET,
-    "/v1/datasets/ds-2": DATASET,
+    "/v1/datasets/ds-2": DATASET | {"dataset_id": "ds-2"},
     "/v1/datasets/ds-111111111111111111111111/description": DOCUMENT,
     "/v1/datasets/ds-111111111111111111111111/knowledge": {"tiers": [["a"]]},
     "/v1/datasets/ds-2/schema": {"rows": 2, "columns": [], "cleaning": []},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from simulacra.commands.reading import reading
+from simulacra.commands.reading import brief, described, next_steps, reading
 
 
 def schema(**changes: Any) -> dict[str, Any]:
@@ -62,8 +63,8 @@ def test_a_guess_is_followed_by_the_flag_that_changes_it() -> None:
     assert [line.partition("; ")[2] for line in lines] == [
         "--subject COL if it is another column",
         "--subject 'shop id' if its values are persons",
-        "--order COL if another column orders them",
         "--drop note to leave it out",
+        "--order COL if another column orders them",
     ]
 
 
@@ -73,6 +74,60 @@ def test_persons_are_counted_in_the_first_line() -> None:
 
 def test_many_notes_end_with_their_number() -> None:
     notes = [{"column": f"c{i}", "action": "trimmed", "count": 1} for i in range(40)]
-    lines = list(reading(schema(cleaning=notes)))
+    columns = [{"name": f"c{i}", "learned": True} for i in range(40)]
+    lines = list(reading(schema(columns=columns, cleaning=notes)))
     assert lines[-1] == "  10 more are in the schema"
     assert len(lines) == 32
+
+
+def test_every_column_that_is_not_learned_is_named() -> None:
+    columns = [{"name": f"c{i}", "learned": i > 35, "kind": "text"} for i in range(40)]
+    notes = [{"column": f"c{i}", "action": "free text", "count": 0} for i in range(35)]
+    left_out = {"column": "gone", "action": "left out", "count": 0}
+    found = schema(columns=columns, cleaning=[*notes, left_out])
+    assert list(reading(found))[-2:] == [
+        "  also not learned: c30, c31, c32, c33, c34, c35, gone",
+        "  6 more are in the schema",
+    ]
+    assert list(brief(schema(), "ds-1"))[1:] == [
+        "! email  replaced",
+        "  also not learned: note",
+        "  what each column was read as, and how to change it: simulacra describe ds-1",
+    ]
+
+
+def commands(lines: Iterable[str]) -> list[str]:
+    return [line[line.index("simulacra ") :] for line in lines if "simulacra " in line]
+
+
+def test_the_commands_that_change_a_reading_can_be_copied() -> None:
+    guess = {"name": "shop id", "learned": True, "to_confirm": "weights"}
+    dataset = {"dataset_id": "ds-1", "status": "ready"}
+    found = schema(columns=[{"name": "who", "learned": False, "role": "subject"}, guess])
+    assert commands(next_steps(dataset, found, "my t.csv")) == [
+        "simulacra refit ds-1 --source 'my t.csv' --weights 'shop id'",
+        "simulacra describe ds-1 -o d.json",
+        "simulacra refit ds-1 --source 'my t.csv' --describe d.json",
+    ]
+    kept = commands(next_steps({**dataset, "source_kept": True}, schema()))
+    assert kept[::2] == ["simulacra refit ds-1 ...", "simulacra refit ds-1 --describe d.json"]
+    held = commands(next_steps({**dataset, "status": "held"}, found, "t.csv"))
+    assert held[0] == "simulacra refit ds-1 --weights 'shop id'"
+
+
+def test_a_description_names_what_is_to_confirm_with_its_flag() -> None:
+    roles = {"shop": "detected", "shelf": "user"}
+    fields = [
+        {"name": one, "x-simulacra": {"role": "foreign_key", "source": {"role": said}}}
+        for one, said in roles.items()
+    ]
+    columns = [{"name": one, "learned": False, "role": "foreign_key"} for one in roles]
+    columns += [{"name": "w", "learned": True, "to_confirm": "weights"}]
+    dataset = {"dataset_id": "ds-1", "status": "ready", "reading": {"to_confirm": 2}}
+    description = {"schema": {"fields": [*fields, {"name": "w", "type": "number"}]}}
+    first, *lines = described(dataset, description, schema(columns=columns))
+    assert first.endswith("to confirm 2")
+    assert [line[0] for line in lines[:3]] == ["?", "!", "?"]
+    assert lines[0].endswith("--subject shop if its values are persons")
+    assert lines[2].endswith("--weights w if it is")
+    assert "simulacra refit ds-1 --source FILE --subject shop" in lines[3]

@@ -39,7 +39,7 @@ from simulacra.commands.reading import claims, described, proposed
 from simulacra.commands.session import confirm, connected
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.errors import ApiError
-from simulacra.local_state import remember_table
+from simulacra.local_state import remember_table, table_names
 from simulacra.models import Document, Json
 
 app = typer.Typer()
@@ -96,7 +96,8 @@ def describe_dataset(
             output.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
             note(f"Wrote {output}.")
         elif is_for_people(as_json):
-            for line in described(client.dataset(dataset_id), found):
+            schema, source = client.schema(dataset_id), table_names(client.api_url).get(dataset_id)
+            for line in described(client.dataset(dataset_id), found, schema, source):
                 print(line)
         else:
             print_result(found, as_json)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from simulacra.models import read_as
@@ -14,79 +15,145 @@ FLAGS = "--subject COL, --key-column COL, --order COL, --drop COL, --missing COL
 MARKED = ("subject", "personal_data", "foreign_key", "coordinate")
 
 
+@dataclass(frozen=True)
+class _Line:
+    """What was done to a column, or to the table if it has no name."""
+
+    rank: int
+    mark: str
+    column: str
+    text: str
+
+
 def reading(schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield how many columns are learned, and what happened to each column that changed.
 
     Columns of persons and personal data come first. A guess is followed by the flag that changes
-    it.
+    it. Every column that is not learned is named.
     """
-    columns = schema["columns"]
-    learned = sum(column["learned"] for column in columns)
-    persons = f" of {schema['persons']:,} persons" if schema.get("persons") else ""
-    yield (f"{schema['rows']:,} rows{persons}; {learned} of {len(columns)} columns are learned")
-    notes = sorted(schema["cleaning"], key=lambda note: _rank(schema, note))
-    asked = {column["name"] for column in columns if column.get("to_confirm")}
-    flags = {column["name"]: _flag(column, schema.get("order")) for column in columns}
-    width = max((len(note.get("column") or "") for note in notes[:MAX_LINES]), default=0)
-    for note in notes[:MAX_LINES]:
-        mark = "!" if _rank(schema, note) == 0 else "?" if note.get("column") in asked else " "
-        count = f" ({note['count']:,})" if note.get("count") else ""
-        flag = flags.pop(note.get("column"), None)
-        change = f"; {flag}" if flag else ""
-        yield f"{mark} {note.get('column') or '':{width}}  {note['action']}{count}{change}"
-    if len(notes) > MAX_LINES:
-        yield f"  {len(notes) - MAX_LINES} more are in the schema"
+    yield _counts(schema)
+    lines = _lines(schema)
+    yield from _shown(lines, MAX_LINES, schema)
+    if len(lines) > MAX_LINES:
+        yield f"  {len(lines) - MAX_LINES} more are in the schema"
 
 
 def brief(schema: Mapping[str, Any], dataset_id: str) -> Iterator[str]:
     """Yield the begin of `reading`: the counts and what was done to persons and unsure columns."""
-    first, *lines = reading(schema)
-    yield first
-    marked = [line for line in lines if line[0] in "!?"]
-    yield from marked[:BRIEF_LINES]
-    if len(lines) > len(marked[:BRIEF_LINES]):
-        yield f"  what every column was read as: simulacra describe {dataset_id}"
+    yield _counts(schema)
+    yield from _shown([one for one in _lines(schema) if one.mark in "!?"], BRIEF_LINES, schema)
+    yield f"  what each column was read as, and how to change it: simulacra describe {dataset_id}"
 
 
-def described(dataset: Mapping[str, Any], description: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the description of a dataset: counts, then a line a column."""
+def described(
+    dataset: Mapping[str, Any],
+    description: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    source: str | None = None,
+) -> Iterator[str]:
+    """Yield the description of a dataset: counts, a line a column, and how to change it."""
     counts = dataset.get("reading") or {}
     words = ("learned", "replaced", "dropped", "to_confirm")
     yield "  ".join(f"{word.replace('_', ' ')} {counts.get(word, 0)}" for word in words)
-    fields = description["schema"]["fields"]
-    rows = [(_mark(one), one["name"], *read_as(one)) for one in fields]
+    flags = {name: " ".join(words) for name, words in _flags(schema).items()}
+    unsure = {one["name"] for one in schema["columns"] if one.get("to_confirm")}
+    rows = []
+    for field in description["schema"]["fields"]:
+        name = field["name"]
+        *cells, why = read_as(field)
+        mark = "?" if name in unsure else _mark(field)
+        rows.append((mark, name, *cells, "; ".join(filter(None, (why, flags.get(name))))))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
     for row in rows:
-        yield "  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True))
-    yield from next_steps(dataset["dataset_id"], dataset["status"])
+        cells = [text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)]
+        yield "  ".join(cells).rstrip()
+    yield from next_steps(dataset, schema, source)
 
 
-def next_steps(dataset_id: str, status: str) -> Iterator[str]:
-    """Yield the commands that change or confirm what was read."""
-    change = f"simulacra describe {dataset_id} -o d.json"
-    refit = f"simulacra refit {dataset_id} --describe d.json"
-    if status == "held":
+def next_steps(
+    dataset: Mapping[str, Any], schema: Mapping[str, Any], source: str | None = None
+) -> Iterator[str]:
+    """Yield the commands that change or confirm what was read, each alone on its line.
+
+    Args:
+        dataset: as the service answers it.
+        schema: its cleaned schema, of which the first guess is the example.
+        source: path of the table, if it is known.
+    """
+    refit = f"simulacra refit {dataset['dataset_id']}"
+    describe = f"simulacra describe {dataset['dataset_id']} -o d.json"
+    is_held = dataset["status"] == "held"
+    if not (is_held or dataset.get("source_kept")):
+        refit += f" --source {shlex.quote(source or 'FILE')}"
+    guesses = [flag for flag, _ in _flags(schema).values() if not flag.endswith(" COL")]
+    if is_held:
         yield "The model is not fit yet; the upload is kept, encrypted, for one hour at most."
-        yield f"  change it: simulacra refit {dataset_id} {FLAGS}"
-        yield f"  confirm or change it in a file: {change}, then {refit}"
-    else:
-        yield f"  change it: simulacra refit {dataset_id} --source FILE {FLAGS}"
-        yield f"  or in a file: {change}, then {refit} (--source FILE where the upload is erased)"
+    yield f"  change it:   {refit} {guesses[0] if guesses else '...'}"
+    yield f"  flags:       {FLAGS}"
+    yield f"  {'confirm it:' if is_held else 'in a file:':11}  {describe}"
+    yield f"               {refit} --describe d.json"
 
 
-def _flag(column: Mapping[str, Any], order: str | None) -> str | None:
-    """Return the flag that changes how a column was read, where that was a guess."""
+def _counts(schema: Mapping[str, Any]) -> str:
+    columns = schema["columns"]
+    learned = sum(column["learned"] for column in columns)
+    persons = f" of {schema['persons']:,} persons" if schema.get("persons") else ""
+    return f"{schema['rows']:,} rows{persons}; {learned} of {len(columns)} columns are learned"
+
+
+def _lines(schema: Mapping[str, Any]) -> list[_Line]:
+    """Return what cleaning noted, the most important first."""
+    columns = {column["name"]: column for column in schema["columns"]}
+    flags = {name: " ".join(words) for name, words in _flags(schema).items()}
+    lines = []
+    for note in schema["cleaning"]:
+        name = note.get("column") or ""
+        column = columns.get(name, {})
+        rank = _rank(name, column)
+        mark = "!" if rank == 0 else "?" if column.get("to_confirm") else " "
+        count = f" ({note['count']:,})" if note.get("count") else ""
+        text = "; ".join(filter(None, (f"{note['action']}{count}", flags.pop(name, None))))
+        lines.append(_Line(rank, mark, name, text))
+    return sorted(lines, key=lambda line: line.rank)
+
+
+def _shown(lines: Sequence[_Line], limit: int, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the first lines, then the other columns that are not learned, in one."""
+    lines = lines[:limit]
+    width = max((len(line.column) for line in lines), default=0)
+    for line in lines:
+        yield f"{line.mark} {line.column:{width}}  {line.text}"
+    noted = (note.get("column") for note in schema["cleaning"])
+    columns = {column["name"]: column for column in schema["columns"]}
+    dropped = [name for name in noted if name is not None and name not in columns]
+    unlearned = [
+        name for name, one in columns.items() if not one["learned"] and one.get("kind") != "weight"
+    ]
+    rest = dict.fromkeys([*unlearned, *dropped])
+    for line in lines:
+        rest.pop(line.column, None)
+    if rest:
+        yield f"  also not learned: {', '.join(rest)}"
+
+
+def _flags(schema: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the flag that changes how a column was read, and when, where that was a guess."""
+    found = {one["name"]: _flag(one, schema.get("order")) for one in schema["columns"]}
+    return {name: words for name, words in found.items() if words is not None}
+
+
+def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | None:
     name = shlex.quote(column["name"])
     if column.get("to_confirm") == "weights":
-        return f"--weights {name} if it is"
+        return f"--weights {name}", "if it is"
     if column.get("role") == "foreign_key":
-        return f"--subject {name} if its values are persons"
+        return f"--subject {name}", "if its values are persons"
     if column.get("role") == "subject":
-        return "--subject COL if it is another column"
+        return "--subject COL", "if it is another column"
     if column["name"] == order:
-        return "--order COL if another column orders them"
+        return "--order COL", "if another column orders them"
     if column.get("kind") == "text":
-        return f"--drop {name} to leave it out"
+        return f"--drop {name}", "to leave it out"
     return None
 
 
@@ -117,15 +184,15 @@ def proposed(graph: Mapping[str, Any], dataset_id: str) -> Iterator[str]:
 
 def _mark(field: Mapping[str, Any]) -> str:
     own = field.get("x-simulacra") or {}
+    if own.get("role") == "foreign_key" and (own.get("source") or {}).get("role") == "detected":
+        return "?"
     return "!" if own.get("role") in ("subject", "pii", "foreign_key", "coordinate") else " "
 
 
-def _rank(schema: Mapping[str, Any], note: Mapping[str, Any]) -> int:
-    name = note.get("column")
-    if name is None:
-        return 1
-    none: Mapping[str, Any] = {}
-    column = next((one for one in schema["columns"] if one["name"] == name), none)
+def _rank(name: str, column: Mapping[str, Any]) -> int:
+    """Return the place of a line: persons, the table and what is unsure, not learned, others."""
     if column.get("role") in MARKED:
         return 0
-    return 1 if column.get("to_confirm") else 2
+    if not name or column.get("to_confirm"):
+        return 1
+    return 3 if column.get("learned") else 2

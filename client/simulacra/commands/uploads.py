@@ -92,19 +92,18 @@ def upload(
             if wait:
                 done = wait_with_progress(client, answer["job_id"], as_json)
                 answer["status"] = done["status"]
+        dataset_id = answer["dataset_id"]
         if wait:
-            for line in reading(client.schema(answer["dataset_id"])):
-                note(line)
-            for line in client.dataset(answer["dataset_id"]).verdicts:
-                note(line)
-            for line in next_steps(answer["dataset_id"], answer["status"]):
+            schema, dataset = client.schema(dataset_id), client.dataset(dataset_id)
+            steps = next_steps({**dataset, "status": answer["status"]}, schema, str(file))
+            for line in (*reading(schema), *dataset.verdicts, *steps):
                 note(line)
             if answer["status"] == "ready":
-                for line in proposed(client.graph(answer["dataset_id"]), answer["dataset_id"]):
+                for line in proposed(client.graph(dataset_id), dataset_id):
                     note(line)
         print_result(answer, as_json)
         if strict and wait:
-            exit_if_unsure(client, answer["dataset_id"])
+            exit_if_unsure(client, dataset_id)
 
 
 def send_table(
