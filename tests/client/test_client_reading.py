@@ -68,6 +68,19 @@ def test_a_guess_is_followed_by_the_flag_that_changes_it() -> None:
     ]
 
 
+def test_sets_grids_and_the_order_of_persons_are_said() -> None:
+    columns = [{"name": name, "learned": True} for name in ("q1", "q2", "q3", "day")]
+    notes = [{"column": "day", "action": one, "count": 0} for one in ("read as dates", "orders")]
+    found = schema(columns=columns, cleaning=notes, order="day")
+    grid, options = {"columns": ["q1", "q2", "q3"]}, {"columns": ["q1", "q2"]}
+    assert list(reading({**found, "grids": [grid], "sets": [options]}))[1:] == [
+        "       q1 to q2 (2 columns) were read as one question with an option each",
+        "       q1 to q3 (3 columns) were read as items of one scale",
+        "  day  read as dates",
+        "  day  orders; --order COL if another column orders them",
+    ]
+
+
 def test_persons_are_counted_in_the_first_line() -> None:
     assert next(reading(schema(persons=400))).startswith("5,000 rows of 400 persons;")
 

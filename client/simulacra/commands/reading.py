@@ -105,16 +105,31 @@ def _lines(schema: Mapping[str, Any]) -> list[_Line]:
     """Return what cleaning noted, the most important first."""
     columns = {column["name"]: column for column in schema["columns"]}
     flags = {name: " ".join(words) for name, words in _flags(schema).items()}
-    lines = []
-    for note in schema["cleaning"]:
+    notes = schema["cleaning"]
+    last = {note.get("column"): i for i, note in enumerate(notes)}  # a guess is noted last
+    lines = [_Line(1, " ", "", text) for text in _groups(schema)]
+    for i, note in enumerate(notes):
         name = note.get("column") or ""
         column = columns.get(name, {})
         rank = _rank(name, column)
         mark = "!" if rank == 0 else "?" if column.get("to_confirm") else " "
         count = f" ({note['count']:,})" if note.get("count") else ""
-        text = "; ".join(filter(None, (f"{note['action']}{count}", flags.pop(name, None))))
+        flag = flags.get(name) if i == last[note.get("column")] else None
+        text = "; ".join(filter(None, (f"{note['action']}{count}", flag)))
         lines.append(_Line(rank, mark, name, text))
     return sorted(lines, key=lambda line: line.rank)
+
+
+def _groups(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the sets and grids that columns were read as."""
+    told = (
+        ("sets", "one question with an option each"),
+        ("grids", "items of one scale"),
+    )
+    for key, words in told:
+        for group in schema.get(key) or ():
+            first, *_, last = names = group["columns"]
+            yield f"{first} to {last} ({len(names)} columns) were read as {words}"
 
 
 def _shown(lines: Sequence[_Line], limit: int, schema: Mapping[str, Any]) -> Iterator[str]:
