@@ -31,6 +31,7 @@ RUN_ELSEWHERE = {
     ): "tests/e2e/test_e2e_quickstart.py",
     ("howto/describe.md", '{\n  "fields"'): "tests/e2e/test_e2e_description.py",
     ("howto/describe.md", "uploaded = client.upload("): "tests/e2e/test_e2e_description.py",
+    ("howto/describe.md", "model = simulacra.fit("): "tests/client/test_client_engine.py",
     ("howto/operations.md", "helm install simulacra charts/simulacra"): "scripts/e2e.py",
     (
         "howto/operations.md",
