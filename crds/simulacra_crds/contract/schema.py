@@ -6,6 +6,7 @@ in a status or log.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -139,6 +140,14 @@ class ColumnSchema(KubeModel):
         default_factory=list,
         description="Codes and words among numbers that mean no answer; missing when learned.",
     )
+    code_column: str | None = Field(
+        default=None,
+        description="Column of the cleaned Parquet that says which special code stands in a gap, "
+        "where gaps are of several kinds.",
+    )
+    codes_of: str | None = Field(
+        default=None, description="Of such a column: the column whose gaps it describes."
+    )
     to_confirm: str | None = Field(
         default=None, description="What the column may be beside what it was read as."
     )
@@ -183,6 +192,19 @@ class ColumnSchema(KubeModel):
             )
             for option in self.levels
         ]
+
+    def codes(self) -> ColumnSchema | None:
+        """Return the column of the special codes; it is missing where a number or nothing is."""
+        if self.code_column is None:
+            return None
+        return ColumnSchema(
+            name=self.code_column,
+            kind="categorical",
+            storage="string",
+            levels=[LevelSchema(value=one.value, share=one.share) for one in self.specials],
+            missing_share=max(1 - sum(one.share for one in self.specials), 0.0),
+            codes_of=self.name,
+        )
 
 
 def part_name(column: str, option: str) -> str:
@@ -283,6 +305,22 @@ class TableSchema(KubeModel):
     def learned(self) -> list[ColumnSchema]:
         """Return the columns that the model learns or computes, an option as a column, in order."""
         return [part for c in self.columns if c.learned for part in c.parts()]
+
+    def modeled(self) -> list[ColumnSchema]:
+        """Return the columns of a model: the learned ones, numbers before their special codes."""
+        both = ((column, column.codes()) for column in self.learned())
+        return [one for pair in both for one in pair if one is not None]
+
+    def with_codes(self, order: Sequence[str]) -> list[str]:
+        """Return an order of the learned columns with each column's special codes behind it."""
+        codes = {one.codes_of: one.name for one in self.modeled() if one.codes_of is not None}
+        both = ((name, codes.get(name)) for name in order if name not in set(codes.values()))
+        return [one for pair in both for one in pair if one is not None]
+
+    def without_codes(self) -> TableSchema:
+        """Return the schema with special codes as plain gaps."""
+        columns = [column.model_copy(update={"code_column": None}) for column in self.columns]
+        return self.model_copy(update={"columns": columns})
 
     def computed(self) -> list[RelationSchema]:
         """Return the relations that give a column, in the order in which they can be computed."""

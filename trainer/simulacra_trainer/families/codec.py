@@ -40,6 +40,7 @@ class ColumnCodec:
         unit: datetimes are multiples of this many microseconds; 1 for other kinds.
         low, high: smallest and largest value seen.
         ordered: whether the positions of the levels are an order.
+        codes_of: of a column of special codes: the number whose gaps they stand in.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ColumnCodec:
     low: float = 0.0
     high: float = 0.0
     ordered: bool = True
+    codes_of: str | None = None
 
     @property
     def is_category(self) -> bool:
@@ -128,7 +130,7 @@ def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
     name, kind = schema.name, schema.kind
     if kind in CATEGORY_KINDS:
         levels = tuple(schema.level_values())
-        codec = ColumnCodec(name, kind, levels, ordered=schema.ordered)
+        codec = ColumnCodec(name, kind, levels, ordered=schema.ordered, codes_of=schema.codes_of)
         values = codec.values(column)
         return replace(codec, codes=_level_codes(values[~np.isnan(values)], len(levels)))
     codec = ColumnCodec(name, kind, (), decimals=0 if kind == "integer" else schema.decimals)

@@ -182,4 +182,4 @@ def _schema(schema: TableSchema, columns: Sequence[ColumnSchema], rows: int) -> 
         for relation in schema.relations
         if relation.kind not in COMPUTED and {relation.column, *relation.of} <= names
     ]
-    return TableSchema(rows=rows, columns=list(columns), relations=kept)
+    return TableSchema(rows=rows, columns=list(columns), relations=kept).without_codes()

@@ -133,7 +133,7 @@ def fit_model(
     table = real if request.privacy is None else _private(real, schema, request.privacy)
     family = load_family(request.family, request.gpu)
     options = _options(request, context)
-    schema = usable_relations(schema, request)
+    schema = _usable(schema, request)
     learned = without_computed(schema)
     timings = Timings()
     progress = meter.step(GRAPH)
@@ -220,13 +220,20 @@ def fit_as_follower(
     if context.group is None:
         raise ValueError("a follower needs a worker group")
     order = json.loads(context.group.share())
-    schema = without_computed(usable_relations(schema, request))
+    schema = without_computed(_usable(schema, request))
     table = _within_limit(table, schema, request.seed)
     family = load_family(request.family, request.gpu)
     halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))
     for rows in (halves.seen, table):
         options = _options(request, context)
         family.fit(rows, schema, order, seed=request.seed, options=options, progress=no_progress)
+
+
+def _usable(schema: TableSchema, request: FitRequest) -> TableSchema:
+    """Return the schema with the relations and special codes that this fit learns."""
+    schema = usable_relations(schema, request)
+    # Differential privacy measures the learned columns alone.
+    return schema if request.privacy is None else schema.without_codes()
 
 
 def _options(request: FitRequest, context: FitContext) -> dict[str, Any]:

@@ -83,6 +83,8 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         return GenerationPlan(n, seed, trained.model, do=do)
     rng = stream(seed, POOL_STREAM)
     changed = {after for name in do for after in trained.graph.descendants(name)}
+    moved = {*changed, *do}
+    changed |= {one.name for one in trained.schema.modeled() if one.codes_of in moved}
     pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
     # Computed columns follow from the others, so a pool that meets conditions on them has all.
     changed |= {relation.column for relation in trained.schema.computed()}

@@ -151,7 +151,8 @@ def read_clean(path: Path, schema: TableSchema) -> pa.Table:
         part.name
         for column in schema.columns
         if column.learned or column.kind == "weight" or column.role == "subject"
-        for part in column.parts()
+        for part in (*column.parts(), column.codes())
+        if part is not None
     ]
     with path.open("rb") as file:
         return pq.read_table(file, columns=kept).combine_chunks()

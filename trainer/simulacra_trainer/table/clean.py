@@ -25,6 +25,7 @@ from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
 )
+from simulacra_trainer.table.columns.code_columns import add_code_columns
 from simulacra_trainer.table.columns.dates import parse_dates
 from simulacra_trainer.table.columns.distinct_values import split_words
 from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
@@ -125,6 +126,7 @@ def clean_table(
         schema.relations = stated_relations(schema.relations, statements)
     settle_order(table, schema, raw.column_names, statements)
     table = follow_moved(table, exact, schema)
+    table, schema = add_code_columns(table, schema, read)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     if protected.real is not None:
         table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})

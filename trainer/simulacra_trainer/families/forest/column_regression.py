@@ -38,12 +38,19 @@ PoolOf = Callable[[Ints], Pool]
 class ColumnRegression:
     """Fits a log-linear regression of a column on predictors (positions in schema order).
 
-    before: all earlier columns, whose items a wide table reduces to factor scores.
+    before: all earlier columns, whose items a wide table reduces to factor scores; drawn: the rows
+    that the column is drawn in, None for all.
     """
 
     def __init__(
-        self, data: TrainingRows, column: int, predictors: Ints, before: Sequence[int] = ()
+        self,
+        data: TrainingRows,
+        column: int,
+        predictors: Ints,
+        before: Sequence[int] = (),
+        drawn: Ints | None = None,
     ) -> None:
+        self.drawn = drawn
         self.data, self.column, self.predictors = data, column, predictors
         self.candidates = predictors
         self.values = data.values[column]
@@ -184,8 +191,11 @@ class ColumnRegression:
         learned from its own rows.
         """
         if self._key not in self.data.priors:
-            used = ~np.isnan(self.values) | (not self.missing_is_decided)
-            everyone = self._prepared(np.flatnonzero(used).astype(np.int32), pool_of).problem
+            rows = self.drawn
+            if rows is None:
+                used = ~np.isnan(self.values) | (not self.missing_is_decided)
+                rows = np.flatnonzero(used).astype(np.int32)
+            everyone = self._prepared(rows, pool_of).problem
             assert everyone is not None  # some of its rows have several classes
             self.data.priors[self._key] = learn_prior(everyone)
         prior, start = self.data.priors[self._key]

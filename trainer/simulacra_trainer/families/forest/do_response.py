@@ -102,8 +102,9 @@ def follows_scores(sampler: Sampler) -> bool:
 
 def regression_in(sampler: Sampler) -> LogLinear | None:
     """Return the log-linear regression that draws the column, None without."""
-    if isinstance(sampler, Classes):
-        inner = [regression_in(of) for of in sampler.samplers.values()]
+    if isinstance(sampler, Classes | Switch):
+        parts = sampler.samplers
+        inner = map(regression_in, parts.values() if isinstance(parts, dict) else parts)
         return next((of for of in inner if of is not None), None)
     return sampler if isinstance(sampler, LogLinear) else None
 

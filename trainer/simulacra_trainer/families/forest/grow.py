@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -75,7 +76,8 @@ class ColumnGrower:
     """Fits one column given the columns before it (positions in schema order).
 
     predictors: columns that trees may split on; before: all earlier columns, of which a wide table
-    has factor scores. method: to use where possible; None lets held-out rows decide.
+    has factor scores. method: to use where possible; None lets held-out rows decide. Special codes
+    whose number comes before are fitted to the rows without one (`gaps`).
     """
 
     def __init__(
@@ -89,6 +91,10 @@ class ColumnGrower:
     ) -> None:
         self.data, self.column, self.method = data, column, method
         self.before = before
+        number = data.codes_of.get(column)
+        self.gaps: Ints | None = None
+        if number is not None and number in before:
+            self.gaps = np.flatnonzero(np.isnan(data.values[number])).astype(np.int32)
         self.predictors = np.array(sorted(predictors), np.int32)
         self.values = data.values[column]
         distinct, inverse = np.unique(self.values, return_inverse=True)
@@ -104,7 +110,7 @@ class ColumnGrower:
     def grow(self, dependency: Dependency | None) -> Sampler:
         """Return the fitted sampler of the column."""
         rows = np.arange(self.values.size, dtype=np.int32)
-        if dependency is None:
+        if dependency is None or self.gaps is not None:
             return self._by(self._chosen_method())(rows)
         keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
@@ -145,13 +151,26 @@ class ColumnGrower:
         return self._any(rows)
 
     def _by(self, method: Method) -> Callable[[Ints], Sampler]:
+        grow: Callable[[Ints], Sampler]
         match method:
             case "trees":
-                return self._any
+                grow = self._any
             case "scores":
-                return self._by_scores
+                grow = self._by_scores
             case "loglinear":
-                return self._by_regression
+                grow = self._by_regression
+        if self.gaps is None:
+            return grow
+        return functools.partial(self._in_gaps, grow=grow)
+
+    def _in_gaps(self, rows: Ints, grow: Callable[[Ints], Sampler]) -> Sampler:
+        """Return a sampler that draws special codes in the gaps of their number alone."""
+        number = self.data.codes_of[self.column]
+        is_gap = np.isnan(self.data.values[number][rows])
+        no_code = Lookup(number, np.zeros(1), np.full(1, np.nan))
+        if not is_gap.any():
+            return no_code
+        return Switch(number, np.array([0.0, np.nan]), (no_code, grow(rows[is_gap])))
 
     def _chosen_method(self) -> Method:
         """Return the method of the column: the one given, or the one that held-out rows prefer."""
@@ -181,7 +200,7 @@ class ColumnGrower:
 
     @cached_property
     def _regression(self) -> ColumnRegression:
-        return ColumnRegression(self.data, self.column, self.predictors, self.before)
+        return ColumnRegression(self.data, self.column, self.predictors, self.before, self.gaps)
 
     def _is_likelier(self, method: Method, other: Method) -> bool:
         codec, context = self.data.codecs[self.column], self.data.context

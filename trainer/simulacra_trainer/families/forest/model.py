@@ -173,7 +173,8 @@ class ForestModel:
         return {
             j: _method_of(sampler)
             for j, sampler in self.samplers.items()
-            if j != self.order[0] and not isinstance(sampler, Lookup | Switch | Monotone)
+            if j != self.order[0]
+            and (j in self.data.codes_of or not isinstance(sampler, Lookup | Switch | Monotone))
         }
 
     def with_strength(self, penalty: float, scale: float) -> ForestModel:
@@ -313,7 +314,7 @@ def training_rows(
     independent: bool = False,
 ) -> TrainingRows:
     """Return the clean table coded for the trees; independent: see `TrainingRows`."""
-    codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.learned()]
+    codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.modeled()]
     values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
@@ -364,7 +365,7 @@ class Forest:
         )
         position = {codec.name: j for j, codec in enumerate(data.codecs)}
         methods = {position[name]: method for name, method in options.get(METHODS, {}).items()}
-        places = [position[name] for name in order]
+        places = [position[name] for name in schema.with_codes(order)]
         given: dict[int, Sampler] = {
             position[name]: _NEVER_DRAWN for name in options.get(GIVEN, ())
         }
@@ -374,12 +375,12 @@ class Forest:
         self, directory: Path, table: pa.Table, schema: TableSchema, prefix: str = ""
     ) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        samplers, header = load_samplers(directory, len(schema.learned()), prefix)
+        samplers, header = load_samplers(directory, len(schema.modeled()), prefix)
         order = header.get("order")
         columns = list(range(len(samplers)))
         if not isinstance(order, list) or sorted(order) != columns or sorted(samplers) != columns:
             raise ModelFileError("the column order in forest.json does not match its columns")
-        if len(samplers) != len(schema.learned()):
+        if len(samplers) != len(schema.modeled()):
             raise ModelFileError("forest.json and the schema have different numbers of columns")
         penalty, scale = float(header[PENALTY]), float(header.get(SCALE, DEFAULT_SCALE))
         independent = bool(header.get(INDEPENDENT))

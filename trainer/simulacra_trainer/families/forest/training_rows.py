@@ -84,6 +84,13 @@ class TrainingRows:
         return out
 
     @cached_property
+    def codes_of(self) -> dict[int, int]:
+        """The number whose gaps each column of special codes describes, as positions."""
+        place = {codec.name: j for j, codec in enumerate(self.codecs)}
+        of = {j: codec.codes_of for j, codec in enumerate(self.codecs)}
+        return {j: place[name] for j, name in of.items() if name is not None}
+
+    @cached_property
     def class_functions(self) -> list[Functions]:
         """Functions of each column's codes for log-linear regressions."""
         both = zip(self.codes, self.codecs, strict=True)

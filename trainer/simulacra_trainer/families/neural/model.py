@@ -195,10 +195,10 @@ class Neural:
         )
 
         weights, persons = row_weights(table, schema), persons_in(table, schema)
-        codings = [fit_coding(table.column(c.name), c, weights, persons) for c in schema.learned()]
+        codings = [fit_coding(table.column(c.name), c, weights, persons) for c in schema.modeled()]
         values = _values_of(codings, table)
         position = {coding.codec.name: j for j, coding in enumerate(codings)}
-        places = [position[name] for name in order]
+        places = [position[name] for name in schema.with_codes(order)]
         network = Network(codings, torch.Generator().manual_seed(seed))
         group = options.get(GROUP)
         part = None if group is None else group.workers.part
@@ -216,7 +216,7 @@ class Neural:
     def load(self, directory: Path, table: pa.Table, schema: TableSchema) -> NeuralModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
         weights, persons = row_weights(table, schema), persons_in(table, schema)
-        codings = [fit_coding(table.column(c.name), c, weights, persons) for c in schema.learned()]
+        codings = [fit_coding(table.column(c.name), c, weights, persons) for c in schema.modeled()]
         tensors, config = load_weights(directory, codings)
         order = config.get("order")
         places = sorted(map(str, range(len(codings))))

@@ -30,13 +30,15 @@ class CleanColumn:
     """One column after cleaning.
 
     values is None where the column is not learned, and a struct of yes/no columns where cells hold
-    several answers; words are those of identifiers and free text.
+    several answers; words are those of identifiers and free text; codes are the special codes and
+    words of numbers, string [rows], null where there is none.
     """
 
     schema: ColumnSchema
     values: pa.Array | None
     notes: list[CleaningNote] = field(default_factory=list)
     words: Words | None = None
+    codes: pa.Array | None = None
 
     def update(self, **fields: object) -> None:
         """Set fields of the schema entry."""

@@ -155,6 +155,12 @@ def take_codes(values: pa.Array) -> tuple[pa.Array, list[SpecialValue]]:
     return pc.if_else(marked, pa.scalar(None, values.type), values), specials
 
 
+def codes_taken(before: pa.Array, after: pa.Array) -> pa.Array:
+    """Return the codes that `take_codes` took out of some numbers, string [rows]."""
+    taken = pc.and_(before.is_valid(), after.is_null())
+    return pc.if_else(taken, before, None).cast(pa.int64()).cast(pa.string())
+
+
 _FAMILY = np.array(
     [code for k in range(1, 15) for d in range(6, 10) if _is_code(code := 10**k - 10 + d)]
     + [code for code in (*range(-99, 0), 77, 88, 777, 888) if _is_code(code)]

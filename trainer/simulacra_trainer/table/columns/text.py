@@ -40,6 +40,7 @@ from simulacra_trainer.table.columns.several_answers import answers_column
 from simulacra_trainer.table.columns.specials import (
     MOST_OTHER_WORDS,
     are_special,
+    codes_taken,
     other_words,
     take_codes,
 )
@@ -273,7 +274,8 @@ def number_column(
     whole = pa.types.is_integer(values.type)
     if whole and stated is None and is_row_number(name, values):
         return unlearned(name, "identifier", values, "int64" if origin.csv else storage)
-    values, codes = take_codes(values) if coded else (values, [])
+    numbers = values
+    values, codes = take_codes(numbers) if coded else (numbers, [])
     text_format = None
     if origin.csv:
         storage = "int64" if whole else "double"
@@ -286,6 +288,9 @@ def number_column(
     )
     specials = [*_special_answers(words), *codes]
     result.update(form=parsed.form, unit=_unit(parsed), specials=specials)
+    if specials:
+        written = words.rows(pc.if_else(are_special(words.levels), words.levels, None))
+        result.codes = pc.coalesce(written, codes_taken(numbers, values))
     if parsed.notation:
         result.note(f"numbers written with {parsed.notation} were read as numbers", words.present)
     elif not origin.csv:

@@ -21,7 +21,7 @@ from simulacra_trainer.table.columns.distinct_values import split_words
 from simulacra_trainer.table.columns.identifiers import is_row_number
 from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
 from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
-from simulacra_trainer.table.columns.specials import take_codes
+from simulacra_trainer.table.columns.specials import codes_taken, take_codes
 from simulacra_trainer.table.columns.text import (
     TextOrigin,
     clean_dictionary,
@@ -99,13 +99,13 @@ def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> Clea
         and _fits(numbers)
     ):
         return _integer(name, numbers.cast(pa.int64()), "int64" if doubles else storage)
-    numbers, codes = take_codes(numbers)
+    taken, codes = take_codes(numbers)
     result = numeric_column(
-        name, numbers, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
+        name, taken, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
     )
     if infinite:
         result.note("infinite numbers were set to missing", infinite)
-    return _with_codes(result, codes)
+    return _with_codes(result, codes, numbers)
 
 
 def _fits(numbers: pa.Array) -> bool:
@@ -129,8 +129,8 @@ def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
         words = split_words(pa.chunked_array([numbers.cast(pa.string())]))
         if coded := postcode_column(name, words, storage):
             return coded
-    numbers, codes = take_codes(numbers)
-    return _with_codes(integer_column(name, numbers, storage), codes)
+    taken, codes = take_codes(numbers)
+    return _with_codes(integer_column(name, taken, storage), codes, numbers)
 
 
 def _clock(name: str, values: pa.Array, storage: str) -> CleanColumn:
@@ -147,7 +147,10 @@ def _clock(name: str, values: pa.Array, storage: str) -> CleanColumn:
     return integer_column(name, counts, storage)
 
 
-def _with_codes(result: CleanColumn, codes: list[SpecialValue]) -> CleanColumn:
+def _with_codes(result: CleanColumn, codes: list[SpecialValue], numbers: pa.Array) -> CleanColumn:
+    """Return the column with its codes; numbers: before they were taken out."""
     result.update(specials=codes)
+    if codes and result.values is not None:
+        result.codes = codes_taken(numbers, result.values)
     note_specials(result, codes)
     return result

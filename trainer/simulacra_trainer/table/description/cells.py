@@ -87,6 +87,8 @@ def with_specials(result: CleanColumn, cells: StatedCells) -> CleanColumn:
     values = result.values
     if result.schema.kind not in ("categorical", "ordinal") or values is None:
         result.update(specials=[*result.schema.specials, *specials])
+        stated = cells.all_words.rows(pc.if_else(cells.missing, cells.all_words.levels, None))
+        result.codes = stated if result.codes is None else pc.coalesce(result.codes, stated)
         if result.schema.learned:
             listed = ", ".join(one.value for one in specials)
             result.note(f"values that the description calls missing were set apart: {listed}")

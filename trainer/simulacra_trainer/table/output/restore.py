@@ -70,7 +70,7 @@ def restore(
             if column.prefix is not None:
                 values = draw_codes(values, rng)
             if column.kind in ("integer", "numeric") and column.name not in held:
-                values = with_special_codes(values, column, rng)
+                values = with_special_codes(values, column, rng, _codes(table, column))
             array = _learned(values, column, kind)
         elif column.kind == "constant":
             array = _constant(column, kind, rows)
@@ -83,6 +83,13 @@ def restore(
         width = inventor.width(column) if column.kind == "identifier" else 0
         fields.append(_described(field, column, width))
     return pa.Table.from_arrays(arrays, schema=with_sets(pa.schema(fields), schema.sets))
+
+
+def _codes(table: pa.Table, column: ColumnSchema) -> pa.Array | None:
+    """Return the codes that were drawn for a column's gaps, None where they are not learned."""
+    if column.code_column not in table.column_names:
+        return None
+    return table.column(column.code_column).combine_chunks()
 
 
 def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
