@@ -64,10 +64,11 @@ def test_filter_question_draws_no_edge_and_the_pair_is_named(mark: str | None) -
     assert CausalGraph.from_json(graph.to_json()).skips == graph.skips
 
 
+@pytest.mark.parametrize("levels", ["disagree neutral agree", "red green blue"])
 @pytest.mark.parametrize("mark", ["Refused", "k.A."])
-def test_common_refusals_on_scales_draw_no_edge(mark: str) -> None:
+def test_common_refusals_draw_no_edge(mark: str, levels: str) -> None:
     rng = np.random.default_rng(8)
-    scale = np.array(["disagree", "neutral", "agree"], dtype=object)
+    scale = np.array(levels.split(), dtype=object)
     refuses = rng.random(ROWS) < 0.2
     answers = {
         name: np.where(refuses, mark, scale[rng.integers(0, 3, ROWS)]) for name in ("tax", "war")
@@ -78,6 +79,12 @@ def test_common_refusals_on_scales_draw_no_edge(mark: str) -> None:
     graph = learn_graph(clean.table, clean.schema, Knowledge(), seed=0)
     assert graph.edges == []
     assert [{s.source, s.target} for s in graph.skips] == [{"tax", "war"}]
+
+
+def test_abbreviation_that_may_be_a_state_is_an_answer() -> None:
+    states = pa.table({"state": ["NC", "SC", "GA"] * 40, "age": list(range(120))})
+    clean = clean_table(states)
+    assert not unanswered(clean.table, clean.schema).any()
 
 
 def test_follow_ups_that_depend_on_each_other_keep_their_edge() -> None:

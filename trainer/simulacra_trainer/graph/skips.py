@@ -19,7 +19,10 @@ from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
 from simulacra_trainer.graph.pattern import BoolMatrix
 from simulacra_trainer.graph.search import Codes
 from simulacra_trainer.table.arrow_values import as_floats
+from simulacra_trainer.table.columns.specials import are_special
 
+ABBREVIATION = 3
+"""Letters up to which a word such as NC may be a state as well as "no comment"."""
 NOT_ASKED = frozenset(
     (
         "iap",
@@ -36,8 +39,8 @@ NOT_ASKED = frozenset(
         "does not apply",
     )
 )
-"""Levels, in lower case, of questions that were not asked; `special` levels of the schema add to
-them."""
+"""Levels, in lower case, of questions that were not asked. `special` levels of the schema add to
+them, and words for no answer among levels without an order."""
 MIN_ROWS = 20
 MIN_SHARE = 0.02
 """Rows, and share of the rows, without an answer from which a column has gaps."""
@@ -104,7 +107,13 @@ def _unanswered(values: pa.ChunkedArray, column: ColumnSchema) -> BoolMatrix:
     whole = values.combine_chunks()
     special = {level.value for level in column.levels if level.special}
     words = [str(level) for level in whole.dictionary.to_pylist()]
-    is_answer = [w not in special and w.strip().lower() not in NOT_ASKED for w in words]
+    means_none = are_special(pa.array(words, pa.string())).to_pylist()
+    is_answer = [
+        word not in special
+        and word.strip().lower() not in NOT_ASKED
+        and not (means_none[i] and len(word) > ABBREVIATION)
+        for i, word in enumerate(words)
+    ]
     is_empty = np.array([*(not found for found in is_answer), True])
     index = whole.indices.cast(pa.int64()).fill_null(len(words))
     return is_empty[index.to_numpy(zero_copy_only=False)]
