@@ -26,7 +26,7 @@ from simulacra_crds.contract.tasks import (
 from simulacra_trainer.families.forest import PENALTY, SCALE
 from simulacra_trainer.families.forest.store import OUTLINE
 from simulacra_trainer.linked.history import History, Running, last_name
-from simulacra_trainer.linked.model import SMOOTHED, SUBJECTS, fit_linked, load_linked
+from simulacra_trainer.linked.model import FIRST, SMOOTHED, SUBJECTS, fit_linked, load_linked
 from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, START, STEP, linked_tables
@@ -153,6 +153,18 @@ def test_linked_models_are_read_with_the_numbers_they_were_fit_to(
     assert SMOOTHED not in json.loads(outline.read_text())
 
 
+def test_models_without_a_forest_of_first_rows_draw_them_as_later_ones(
+    model: TrainedModel, tmp_path: Path
+) -> None:
+    save_model(model, tmp_path)
+    for file in tmp_path.glob(f"{FIRST}*"):
+        file.unlink()
+    loaded = load_linked(tmp_path, model.table, model.schema)
+    assert loaded.first_forest is loaded.event_forest
+    rows, _ = loaded.histories(model.linked.tables.subjects, np.random.default_rng(0))
+    assert rows.num_rows == model.table.num_rows
+
+
 def test_pods_write_the_persons_of_their_shard(model: TrainedModel, tmp_path: Path) -> None:
     pod = Pod(tmp_path)
     own = pod.artifacts("generationjobs")
@@ -191,6 +203,33 @@ def test_rows_of_a_person_follow_the_stated_order() -> None:
     assert (np.diff(visits)[same] > 0).all()
     assert visits.min() >= 1
     assert visits.max() <= frame["visit"].max()
+
+
+def test_groups_of_persons_differ_where_persons_differ_more() -> None:
+    rng = np.random.default_rng(4)
+    north = rng.random(300) < 0.4
+    who = np.repeat(np.arange(300), 8)
+    level = rng.normal(0, 0.6, 300) + 0.5 * north
+    spent = np.round(np.exp(3 + level[who] + rng.normal(0, 0.3, who.size)), 2)
+    table = pa.table(
+        {
+            "customer_id": [f"C{p:04d}" for p in who],
+            "region": np.where(north, "north", "south")[who],
+            "spent": spent,
+        }
+    )
+    clean = clean_table(table)
+    tables = linked_tables(clean.table, clean.schema)
+    assert tables is not None
+    options = {PENALTY: 5.0, SCALE: 0.7}
+    linked = fit_linked(tables, ["region", "spent"], options, None)
+    subjects = linked.subjects.sample(1_000, rng)
+    rows, owner = linked.histories(subjects, rng)
+    of_north = np.array(subjects.column("region").to_pylist())[owner] == "north"
+    drawn_spent = np.log(rows.column("spent").to_numpy())
+    gap = drawn_spent[of_north].mean() - drawn_spent[~of_north].mean()
+    real = np.log(spent)[north[who]].mean() - np.log(spent)[~north[who]].mean()
+    assert 0.65 * real < gap < 1.4 * real
 
 
 def test_conditions_are_shares_of_persons(model: TrainedModel) -> None:

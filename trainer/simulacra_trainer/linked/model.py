@@ -1,4 +1,9 @@
-"""The model of linked rows: a forest of subjects and a forest of events."""
+"""The model of linked rows: forests of subjects, of their first events and of all events.
+
+A person's first row has no history, so it alone shows what groups of persons differ in; later rows
+follow from it. In a forest of all events a split must gain its price for all rows of a person, and
+what first rows tell is not enough for that. Among first rows a person has one, as in the subjects.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +36,11 @@ from simulacra_trainer.linked.tables import (
 from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.table.arrow_values import as_floats
 
-SUBJECTS, EVENTS = "subjects-", "events-"
-"""Begin the names of the files of each forest."""
+SUBJECTS, FIRST, EVENTS = "subjects-", "first-", "events-"
+"""Begin the names of the files of each forest; models of before have no forest of first events."""
 SMOOTHED = "smoothed"
 """Mark of subject forests of smoothed numbers; models of before this have codecs of the table."""
-Methods = tuple[Mapping[str, Method], Mapping[str, Method]]
+Methods = tuple[Mapping[str, Method], Mapping[str, Method], Mapping[str, Method]]
 Do = Mapping[str, float | str]
 
 
@@ -46,6 +51,7 @@ class LinkedModel:
     tables: LinkedTables
     subject_forest: ForestModel
     event_forest: ForestModel
+    first_forest: ForestModel
     is_smoothed: bool = True
 
     @property
@@ -55,8 +61,10 @@ class LinkedModel:
 
     @property
     def methods(self) -> Methods:
-        """Methods of the columns of both forests."""
-        return self.subject_forest.methods, self.event_forest.methods
+        """Methods of the columns of each forest."""
+        forests = self.subject_forest, self.event_forest, self.first_forest
+        subjects, events, first = (forest.methods for forest in forests)
+        return subjects, events, first
 
     def with_strength(self, penalty: float, scale: float) -> LinkedModel:
         """Return a model of the same persons, grown with another penalty and scale."""
@@ -64,6 +72,7 @@ class LinkedModel:
             self.tables,
             self.subject_forest.with_strength(penalty, scale),
             self.event_forest.with_strength(penalty, scale),
+            self.first_forest.with_strength(penalty, scale),
             self.is_smoothed,
         )
 
@@ -89,7 +98,10 @@ class LinkedModel:
             The columns that vary, the rows of a person together and in order, and the person of
             each row as a row of `subjects`, int64 [rows].
         """
-        model = with_relations(self.event_forest, self.tables.event_schema)
+        first, later = (
+            with_relations(forest, self.tables.event_schema)
+            for forest in (self.first_forest, self.event_forest)
+        )
         counts = self.rows_of(subjects)
         running = Running(self.tables.history, subjects.num_rows)
         places = None
@@ -98,7 +110,7 @@ class LinkedModel:
         parts: list[pa.Table] = []
         people: list[Ints] = []
         for position in range(int(counts.max(initial=0))):
-            who = np.flatnonzero(counts > position)
+            who, model = np.flatnonzero(counts > position), later if position else first
             given = self._causes(subjects, running, who, position)
             if places is not None:
                 only = given.num_columns + 1
@@ -116,10 +128,11 @@ class LinkedModel:
         return pa.concat_tables(parts).take(pa.array(order)).combine_chunks(), owners[order]
 
     def save(self, directory: Path) -> None:
-        """Write the files of both forests into an existing directory."""
+        """Write the files of all forests into an existing directory."""
         marks = {SMOOTHED: True} if self.is_smoothed else {}
         self.subject_forest.save(directory, SUBJECTS, marks)
         self.event_forest.save(directory, EVENTS)
+        self.first_forest.save(directory, FIRST)
 
     def _causes(self, subjects: pa.Table, running: Running, who: Ints, position: int) -> pa.Table:
         known = subjects.select([*self.tables.attributes, ROWS]).take(pa.array(who))
@@ -143,15 +156,15 @@ class LinkedModel:
 def fit_linked(
     tables: LinkedTables, order: Sequence[str], options: Mapping[str, Any], methods: Methods | None
 ) -> LinkedModel:
-    """Fit both forests.
+    """Fit all forests.
 
     Args:
         tables: of the persons to learn from.
         order: the learned columns of the upload in causal order.
         options: penalty and scale of the forests.
-        methods: of the columns of both, where known; held-out rows decide the others.
+        methods: of the columns of each, where known; held-out rows decide the others.
     """
-    of_subjects, of_events = methods or ({}, {})
+    of_subjects, of_events, of_first = methods or ({}, {}, {})
     place = {name: i for i, name in enumerate(order)}
     attributes = sorted(tables.attributes, key=place.__getitem__)
     inner = [c.name for c in tables.subject_schema.learned() if c.name.startswith(MARK)]
@@ -164,6 +177,7 @@ def fit_linked(
         tables,
         _fit(_smoothed(tables), tables.subject_schema, [*attributes, *inner], options, of_subjects),
         _fit(tables.events, tables.event_schema, [*front, *rest], options, of_events, given),
+        _fit(_first_of(tables), tables.event_schema, [*front, *rest], options, of_first, given),
     )
 
 
@@ -185,12 +199,23 @@ def load_linked(directory: Path, table: pa.Table, schema: TableSchema) -> Linked
         raise ModelFileError("the model has linked rows, but its schema has no subject")
     is_smoothed = bool(read_outline(directory, SUBJECTS).get(SMOOTHED))
     subjects = _smoothed(tables) if is_smoothed else tables.subjects
+    of_events = FOREST.load(directory, tables.events, tables.event_schema, EVENTS)
+    of_first = of_events
+    if (directory / f"{FIRST}{OUTLINE}").exists():
+        of_first = FOREST.load(directory, _first_of(tables), tables.event_schema, FIRST)
     return LinkedModel(
         tables,
         FOREST.load(directory, subjects, tables.subject_schema, SUBJECTS),
-        FOREST.load(directory, tables.events, tables.event_schema, EVENTS),
+        of_events,
+        of_first,
         is_smoothed,
     )
+
+
+def _first_of(tables: LinkedTables) -> pa.Table:
+    """Return the first row of each person."""
+    position = as_floats(tables.events.column(POSITION))
+    return tables.events.filter(pa.array(position == 0)).combine_chunks()
 
 
 def _smoothed(tables: LinkedTables) -> pa.Table:
