@@ -353,7 +353,9 @@ def _lever(lever: str | Mapping[str, Any]) -> Json:
 
 def _sheet_lever(lever: Json) -> Json:
     """Return the answer about a lever as the service gives it."""
-    return {**lever, **_effect({}, lever.pop("answer"))}
+    found = _effect({}, lever.pop("answer"))
+    claims = found.get("union") is not None
+    return {**lever, **found, "ace": found["ace"] if claims else None}
 
 
 @contextmanager

@@ -80,24 +80,21 @@ def _contrast(one: Json) -> str:
 
 
 def _figures(one: Json) -> str:
+    """Return what the verdict claims: point and interval, the interval alone, or nothing."""
     found, span = one.get("ace"), one.get("union")
     if found is None or span is None:
         return ""
-    kind = one["verdict"]["kind"]
-    if kind == "contradicted":
-        return ""
-    if kind == "open":
-        return f"Between {span['low']:.3g} and {span['high']:.3g}, {one['precision']}."
-    interval = f"{span['low']:.3g} to {span['high']:.3g}"
-    return f"Effect {found['effect']:.3g} ({interval}), {one['precision']}."
+    low, high = f"{span['low']:.3g}", f"{span['high']:.3g}"
+    if found.get("effect") is None:
+        return f"Between {low} and {high}, {one['precision']}."
+    return f"Effect {found['effect']:.3g} ({low} to {high}), {one['precision']}."
 
 
 def _row(one: Json) -> list[object]:
-    kind = one["verdict"]["kind"]
-    figures = {} if kind in ("open", "contradicted") else one.get("ace") or {}
-    span = {} if kind == "contradicted" else one.get("union") or {}
+    kind, figures, span = one["verdict"]["kind"], one.get("ace") or {}, one.get("union") or {}
     ends = [figures.get("effect"), span.get("low"), span.get("high")]
-    return [one.get("rank"), _contrast(one), *ends, kind, one["precision"]]
+    precision = None if kind == "contradicted" else one["precision"]
+    return [one.get("rank"), _contrast(one), *ends, kind, precision]
 
 
 def _cell(value: object) -> str:

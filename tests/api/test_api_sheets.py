@@ -93,13 +93,25 @@ async def test_answer_sheet_from_request_to_erasure(
     assert (await http.get(path)).status_code == 404
 
 
-async def test_unanswerable_lever_has_no_figures(
+@pytest.mark.parametrize("kind", ["unanswerable", "contradicted"])
+async def test_lever_that_claims_nothing_has_no_figures(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str
+) -> None:
+    sheet = (await _request(http, ready, key, QUESTION)).json()["sheet_id"]
+    await acme.sheet(sheet, kind)
+    (lever,) = (await http.get(f"/v1/sheets/{sheet}")).json()["levers"]
+    assert (lever["ace"], lever["union"], lever["alternatives"]) == (None, None, [])
+
+
+async def test_open_lever_has_intervals_without_points(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any
 ) -> None:
     sheet = (await _request(http, ready, key, QUESTION)).json()["sheet_id"]
-    await acme.sheet(sheet, "unanswerable")
+    await acme.sheet(sheet, "open")
     (lever,) = (await http.get(f"/v1/sheets/{sheet}")).json()["levers"]
-    assert (lever["ace"], lever["union"], lever["alternatives"]) == (None, None, [])
+    assert lever["ace"]["low"] == lever["union"]["low"] == -0.6
+    assert [lever["ace"]["effect"], lever["sensitivity"]] == [None, None]
+    assert [one["effect"] for one in lever["alternatives"]] == [None, None]
 
 
 async def test_levels_are_levels_in_the_spec(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_crds.contract.answers import VERDICT_KINDS, EffectResult
+from simulacra_crds.contract.claims import SPANNED, claimed
 from simulacra_crds.contract.sheets import SheetResult
 
 FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
@@ -79,9 +80,9 @@ def sheet_result(kind: str = "assumed") -> SheetResult:
     lever: dict[str, Any] = {
         "rank": 1 if is_ranked else None,
         "unranked": None if is_ranked else "not ranked: open until somebody says what comes first",
-        "near": 0.2,
-        "alone": {"low": -0.5, "high": -0.3},
-        "answer": effect_result(kind).to_wire(),
+        "near": 0.2 if kind in SPANNED else 0.0,
+        "alone": {"low": -0.5, "high": -0.3} if kind in SPANNED else None,
+        "answer": claimed(effect_result(kind)).model_dump(mode="json", by_alias=True),
         "propensities": {"value": [0] * 9 + [4], "baseline": [4] + [0] * 9},
         "curve": {
             "points": [{"at": 5.0, "mean": 1.5, "low": 1.0, "high": 2.0, "effectiveRows": 40}]

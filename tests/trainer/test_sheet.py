@@ -13,6 +13,8 @@ import openpyxl
 import pyarrow as pa
 import pytest
 
+from effect_results import sheet_result
+from simulacra_crds.contract.answers import VERDICT_KINDS
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.sheets import Curve, SheetResult
 from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
@@ -31,6 +33,7 @@ from simulacra_trainer.sheet.levers import (
     read_levers,
 )
 from simulacra_trainer.sheet.page import render_sheet
+from simulacra_trainer.sheet.ranking import ranked
 from simulacra_trainer.sheet.workbook import write_workbook
 from simulacra_trainer.table.errors import InputError
 
@@ -230,6 +233,31 @@ def test_page_and_workbook_hold_what_the_answers_rest_on(sheet: SheetResult) -> 
     rows = [*book["Ranking"].values]
     assert [row[0] for row in rows[1:]] == [1, 2, None, None]
     assert rows[1][3] == sheet.levers[0].answer.verdict.text
+
+
+@pytest.mark.parametrize("kind", VERDICT_KINDS)
+def test_only_assumed_levers_show_a_point(kind: Any) -> None:
+    made = sheet_result(kind)
+    rows = openpyxl.load_workbook(io.BytesIO(write_workbook(made)))["Ranking"].values
+    heads, figures = rows
+    cells = dict(zip(heads, figures, strict=True))
+    page = render_sheet(made).partition("Data and method")[0]
+    is_pointed, is_spanned = kind == "assumed", kind in ("assumed", "suggested", "open")
+    assert (cells["effect"] == -0.4) is is_pointed
+    assert (cells["low, all together"] == -0.6) is is_spanned
+    assert (cells["robustness"] is not None) is is_pointed
+    assert ('<td class="figure">-0.4</td>' in page) is is_pointed
+    assert ('<td class="figure">[-0.6, -0.2]</td>' in page) is is_spanned
+    assert ("-0.4" in made.levers[0].answer.model_dump_json()) is is_pointed
+    assert ("Precision" in page.partition("lever-1")[2]) is (kind != "contradicted")
+
+
+def test_order_of_unranked_levers_uses_no_hidden_point() -> None:
+    (found,) = sheet_result("open").levers
+    other = found.model_copy(deep=True)
+    found.near = other.near = 0.0
+    other.answer.estimate.effect = -9.0
+    assert ranked([found, other])[1].answer.estimate.effect == -9.0
 
 
 def test_two_values_make_no_curve() -> None:

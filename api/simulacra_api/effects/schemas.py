@@ -155,7 +155,9 @@ class AlternativeBody(BaseModel):
     """The effect if these columns come before the treatment."""
 
     adjustment: list[str]
-    effect: float
+    effect: float | None = Field(
+        default=None, description="Null on a sheet, unless the lever's verdict is assumed."
+    )
     low: float
     high: float
     support: float

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.effects.schemas import (
     AlternativeBody,
     CheckBody,
-    EffectFigures,
     Outcome,
     OutcomeLevel,
     SensitivityBody,
@@ -125,6 +124,19 @@ class PropensitiesBody(BaseModel):
     baseline: list[int]
 
 
+class LeverFigures(BaseModel):
+    """A lever in the outcome's unit: joint 95 % interval, rows, share of rows with support (0..1).
+
+    Only an assumed effect has a point: the words of the other verdicts claim none.
+    """
+
+    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
+    low: float
+    high: float
+    rows: int
+    support: float
+
+
 class LeverBody(BaseModel):
     """The answer about one contrast of one lever. Show the verdict's text before any number."""
 
@@ -134,7 +146,7 @@ class LeverBody(BaseModel):
         " whose order is no order of causes.",
     )
     unranked: str | None = Field(default=None, description="Why it has no rank.")
-    near: float = Field(description="The interval's end nearer to 0; 0 if it contains 0.")
+    near: float = Field(description="The end of the interval nearer to 0; else 0.")
     treatment: str
     value: float | str
     baseline: float | str
@@ -144,8 +156,8 @@ class LeverBody(BaseModel):
         default=None, description="The interval that holds together with those of all levers."
     )
     alone: UnionBody | None = Field(default=None, description="The interval of this lever alone.")
-    ace: EffectFigures | None = Field(
-        default=None, description="Null if the verdict is unanswerable."
+    ace: LeverFigures | None = Field(
+        default=None, description="Null if the verdict is contradicted or unanswerable."
     )
     effective_rows: float
     naive: float | None = None
@@ -154,7 +166,9 @@ class LeverBody(BaseModel):
     alternatives: list[AlternativeBody] = []
     open_columns: list[str] = Field(default=[], description="Columns whose place nobody stated.")
     checks: list[CheckBody] = []
-    sensitivity: SensitivityBody | None = None
+    sensitivity: SensitivityBody | None = Field(
+        default=None, description="Null unless the verdict is assumed."
+    )
     propensities: PropensitiesBody | None = None
     curve: CurveBody | None = Field(default=None, description="Of a lever that is a number.")
     warnings: list[str] = []

@@ -160,11 +160,11 @@ async def _answers(repository: TenantRepository, found: AnswerSheet) -> Object:
 
 
 def _answer(lever: Object) -> Object:
-    """Return a lever's answer; figures only where there is an answer."""
+    """Return a lever's answer; figures only where its verdict may claim any."""
     answer = lever.pop("answer")
     found = {**lever, **{name: answer.get(name) for name in COPIED}}
     found["open_columns"] = answer.get("dont_know")
-    if answer["verdict"]["kind"] != "unanswerable":
+    if answer.get("union") is not None:
         figures = {name: answer.get(name) for name in ANSWERED if name != "segments"}
         found |= {"ace": answer["estimate"], **figures}
     return found

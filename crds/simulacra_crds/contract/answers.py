@@ -78,8 +78,8 @@ class Span(KubeModel):
     high: float
 
 
-class AdjustmentEffect(KubeModel):
-    """The effect if these columns come before the treatment, with its own 95 % interval.
+class AdjustmentSpan(KubeModel):
+    """The 95 % interval of the effect if these columns come before the treatment.
 
     Attributes:
         effective_rows: rows that the smaller arm's weights are worth (Kish).
@@ -87,12 +87,17 @@ class AdjustmentEffect(KubeModel):
     """
 
     adjustment: list[str]
-    effect: float
     low: float
     high: float
     support: float
     effective_rows: float
     reverses: bool = False
+
+
+class AdjustmentEffect(AdjustmentSpan):
+    """The effect if these columns come before the treatment, with its own 95 % interval."""
+
+    effect: float
 
 
 class Check(KubeModel):
@@ -179,7 +184,7 @@ class EffectResult(KubeModel):
         adjustment: columns adjusted for: those stated to come before the treatment, or without
             statements the learned causes.
         alternatives: one entry for each adjustment set left open, the chosen one first; empty
-            without an answer.
+            without an answer. Without points where a sheet's verdict claims none.
         dont_know: columns whose place relative to the treatment nobody stated.
         segments: effect by level of the segment column.
         unshown_segments: levels with fewer than 20 effective persons in an arm, and those beyond
@@ -201,7 +206,7 @@ class EffectResult(KubeModel):
     naive: float | None
     method: Method
     adjustment: list[str]
-    alternatives: list[AdjustmentEffect]
+    alternatives: list[AdjustmentEffect | AdjustmentSpan]
     dont_know: list[str] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)
     sensitivity: Sensitivity | None = None

@@ -82,10 +82,12 @@ class LeverAnswer(KubeModel):
         rank: place among the assumed effects whose interval excludes 0; None for all others, which
             must not be read as a ranking of causes.
         unranked: why it has no rank; None if it has one.
-        near: the interval's end nearer to 0, by which levers are ranked; 0 if it contains 0.
+        near: the interval's end nearer to 0, by which levers are ranked; 0 if it contains 0 or
+            nothing may be claimed.
         alone: interval that holds for this lever alone; `answer.union` holds together with those
-            of all levers.
-        answer: verdict, effects, checks and sensitivity as for an effect estimate.
+            of all levers. None where nothing may be claimed.
+        answer: verdict, effects, checks and sensitivity as for an effect estimate, with the figures
+            that its verdict may claim (`claims.claimed`).
         propensities: None without an answer.
         curve: of a lever that is a number; None for others.
     """

@@ -96,7 +96,7 @@ def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectRe
         naive=_naive(contrast),
         method=estimator.method,
         adjustment=found.effects[0].adjustment if found.effects else [],
-        alternatives=found.effects,
+        alternatives=[*found.effects],
         dont_know=places.unknown,
         checks=[one.check for one in found.checked],
         sensitivity=found.sensitivity,

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.answers import Span
+from simulacra_crds.contract.claims import claimed
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.sheets import (
     LeftOut,
@@ -151,6 +152,7 @@ def _answer(
     found = check(estimator, one.places, trained.graph, replace(tried, found=wide))
     answer = result_of(estimator, one.places, found)
     answer.warnings = [*warnings_of(estimator, one.places, found, trained.graph)]
+    answer = claimed(answer)
     alone = [i for _, _, i in tried.found]
     lows = [interval.low for interval in alone] + [0.0 for _ in tried.reversing]
     highs = [interval.high for interval in alone] + [0.0 for _ in tried.reversing]
@@ -160,7 +162,7 @@ def _answer(
         near = min(abs(span.low), abs(span.high))
     lever = LeverAnswer(
         near=near,
-        alone=Span(low=min(lows), high=max(highs)) if alone else None,
+        alone=Span(low=min(lows), high=max(highs)) if span is not None else None,
         answer=answer,
         propensities=_counts(estimator, tried.found[0][1][0]) if tried.found else None,
     )

@@ -22,9 +22,9 @@ VERY_THIN = "not ranked: very thin support"
 def ranked(levers: Sequence[LeverAnswer]) -> list[LeverAnswer]:
     """Return the levers in order, with ranks.
 
-    First by verdict, then by the nearer end of the simultaneous interval, then by the size of the
-    effect. Only assumed effects whose interval excludes 0 have a rank: any other order would be
-    read as an order of causes.
+    First by verdict, then by the nearer end of the simultaneous interval, then as asked. No point
+    counts: most verdicts claim none. Only assumed effects whose interval excludes 0 have a rank:
+    any other order would be read as an order of causes.
     """
     ordered = sorted(levers, key=_key)
     rank = 0
@@ -76,9 +76,6 @@ def summary_of(levers: Sequence[LeverAnswer]) -> SheetSummary:
     return SheetSummary(levers=len(levers), ranked=ranks, **counts)
 
 
-def _key(lever: LeverAnswer) -> tuple[int, bool, float, float]:
-    answer = lever.answer
-    effect = answer.estimate.effect
-    kind = -VERDICT_KINDS.index(answer.verdict.kind)
-    size = 0.0 if effect is None else abs(effect)
-    return kind, why_unranked(lever) is not None, -lever.near, -size
+def _key(lever: LeverAnswer) -> tuple[int, bool, float]:
+    kind = -VERDICT_KINDS.index(lever.answer.verdict.kind)
+    return kind, why_unranked(lever) is not None, -lever.near

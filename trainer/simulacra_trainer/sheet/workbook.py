@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from simulacra_crds.contract.answers import AdjustmentEffect
 from simulacra_crds.contract.sheets import LeverAnswer, SheetResult
 from simulacra_crds.contract.xlsx import write_sheets
 from simulacra_trainer.sheet.drawing import contrast
@@ -45,7 +46,7 @@ def _ranking(name: str, lever: LeverAnswer) -> Row:
         "verdict": answer.verdict.kind,
         "in words": answer.verdict.text,
         "why not ranked": lever.unranked,
-        "precision": answer.precision,
+        "precision": None if answer.verdict.kind == "contradicted" else answer.precision,
         "effect": answer.estimate.effect,
         "low, all together": None if span is None else span.low,
         "high, all together": None if span is None else span.high,
@@ -63,7 +64,7 @@ def _alternatives(levers: Sequence[Lever]) -> list[Row]:
             "lever": name,
             "adjusted for": ", ".join(one.adjustment),
             "outcome came first": one.reverses,
-            "effect": one.effect,
+            "effect": one.effect if isinstance(one, AdjustmentEffect) else None,
             "low": one.low,
             "high": one.high,
             "effective rows": one.effective_rows,

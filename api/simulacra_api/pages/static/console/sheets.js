@@ -38,11 +38,10 @@ function Ask({ session, dataset, schema, onMade }) {
     <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
-/** What may be shown of a lever: an interval only where its place is open, nothing where a check failed. */
+/** Effect, interval and precision, as far as the service says that the verdict claims them. */
 function figures(one) {
-  const kind = one.verdict.kind;
-  const span = kind !== "contradicted" && one.union;
-  return [one.ace && !["open", "contradicted"].includes(kind) ? number(one.ace.effect, 2) : "", span ? `${number(span.low, 2)} to ${number(span.high, 2)}` : ""];
+  const { ace, union: span, precision, verdict } = one;
+  return [ace?.effect != null ? number(ace.effect, 2) : "", span ? `${number(span.low, 2)} to ${number(span.high, 2)}` : "", verdict.kind === "contradicted" ? "" : precision];
 }
 
 const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}.`;
@@ -54,7 +53,7 @@ function Levers({ session, found }) {
   return html`<p><strong>${found.text}</strong></p>
     <div class="scroll" tabindex="0" role="region" aria-label=${`Levers of ${found.outcome}`}><table><thead><tr><th scope="col">Rank</th><th scope="col">Lever</th><th scope="col">What may be claimed</th><th scope="col">Effect</th><th scope="col">Interval, all together</th><th scope="col">Precision</th><th scope="col">Why it has no rank</th></tr></thead>
     <tbody>${found.levers.map((one) => html`<tr><td>${one.rank ?? "-"}</td><th scope="row">${one.treatment}: ${shown(one.value)}, not ${shown(one.baseline)}</th><td>${one.verdict.text}</td>
-      ${figures(one).map((text) => html`<td>${text}</td>`)}<td>${one.precision}</td><td>${sentence(one.unranked)}${one.verdict.asks && ` Does ${one.verdict.asks} come before or after ${one.treatment}?`}</td></tr>`)}</tbody></table></div>
+      ${figures(one).map((text) => html`<td>${text}</td>`)}<td>${sentence(one.unranked)}${one.verdict.asks && ` Does ${one.verdict.asks} come before or after ${one.treatment}?`}</td></tr>`)}</tbody></table></div>
     ${found.left_out?.length > 0 && html`<details><summary>No levers: ${found.left_out.length} columns</summary><ul>${found.left_out.map((one) => html`<li key=${one.column}>${one.column}: ${one.reason}</li>`)}</ul></details>`}
     <div class="row"><button disabled=${busy} onClick=${() => save("page", "html")}>Save the appendix</button><button class="plain" disabled=${busy} onClick=${() => save("xlsx", "xlsx")}>as Excel</button><span class="quiet">One HTML file to read, print and hand over.</span></div><${Failure} problem=${problem} />`;
 }
