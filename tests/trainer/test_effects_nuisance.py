@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,8 @@ from simulacra_trainer.effects.features import (
     level_positions,
     levels_of,
 )
-from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.nuisance import CHOICES, MORE_TREES, Bases, fit_nuisance
+from simulacra_trainer.effects.tree_rows import TreeRows
 
 
 def _features(**columns: pa.Array) -> Features:
@@ -87,7 +89,9 @@ def test_scale_of_the_target_does_not_matter() -> None:
 
 def test_without_columns_the_prediction_is_the_mean() -> None:
     features = _features(a=np.zeros(500))
-    empty = Features(*[np.empty((500, 0))] * 3, np.empty((0, 500), np.uint8), np.empty(0, np.bool_))
+    bins = np.empty((0, 500), np.uint8)
+    trees = TreeRows(bins, np.empty(0, np.bool_))
+    empty = Features(*[np.empty((500, 0))] * 3, bins, trees, np.arange(500))
     y = np.arange(500.0)
     for x in (features, empty):
         assert fit_nuisance(x, y, np.random.default_rng(0)).predict(x) == pytest.approx(
@@ -161,6 +165,33 @@ def test_fits_of_one_target_share_the_base_and_other_targets_do_not() -> None:
     step = 2.0 * np.sign(x[:, 0]) * np.sign(x[:, 1]) + rng.normal(0, 0.1, 2000)
     bases: Bases = {}
     first = fit_nuisance(features, line, rng, bases, "line")
-    assert bases == {"line": first.base}
+    assert bases["line"].base == first.base
     assert fit_nuisance(features, step, rng, bases, "line").base == first.base
     assert fit_nuisance(features, step, rng, bases, "step").base != first.base
+
+
+def test_later_fits_of_a_target_take_the_median_number_of_trees() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(800, 2))
+    features = _features(a=x[:, 0], b=x[:, 1])
+    y = np.sign(x[:, 0] * x[:, 1]) + rng.normal(size=800)
+    bases: Bases = {}
+    for _ in range(CHOICES):
+        fit_nuisance(features, y, rng, bases, "y")
+    chosen = list(bases["y"].trees)
+    later = fit_nuisance(features, y, rng, bases, "y").trees
+    assert later is not None
+    assert bases["y"].trees == chosen
+    assert later.current_iteration() == round(MORE_TREES * round(np.median(chosen)))
+
+
+def test_trees_of_some_rows_are_those_of_a_table_of_these_rows() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.integers(0, 9, (1200, 2)).astype(np.float64)
+    y = np.where(x[:, 0] > 4, x[:, 1], 0.0) + rng.normal(size=1200)
+    whole, some = _features(a=x[:, 0], b=x[:, 1]), np.flatnonzero(np.arange(1200) % 3)
+    seeds = [np.random.default_rng(0) for _ in range(2)]
+    of_part = fit_nuisance(whole.rows(some), y[some], seeds[0])
+    alone = replace(whole.rows(some), trees=TreeRows(whole.bins[:, some], whole.trees.is_level))
+    of_copy = fit_nuisance(replace(alone, at=np.arange(some.size)), y[some], seeds[1])
+    assert of_part.predict(whole) == pytest.approx(of_copy.predict(whole))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
+import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.effects.tree_rows import TreeRows
 from simulacra_trainer.families.grid import bin_edges
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -40,21 +42,32 @@ class Features:
         products: float64 [n, q]: of numbers and levels of two different columns.
         always: float64 [n, a]: columns that every model uses, such as the treatment.
         bins: uint8 [k, n]: 0 is missing; numbers by quantile, levels by frequency.
-        is_level: bool [k]: whether the bins of a column are unordered.
+        trees: the observed rows, for trees to learn from.
+        at: int64 [n], positions among all rows that were built; trees learn from observed ones.
     """
 
     linear: Floats
     products: Floats
     always: Floats
     bins: Bins
-    is_level: npt.NDArray[np.bool_]
+    trees: TreeRows
+    at: npt.NDArray[np.int64]
 
     def rows(self, index: npt.NDArray[np.int64]) -> Features:
         """Return the features of the rows at index, int64 [m]."""
         bins = np.ascontiguousarray(self.bins[:, index])
         return Features(
-            self.linear[index], self.products[index], self.always[index], bins, self.is_level
+            self.linear[index],
+            self.products[index],
+            self.always[index],
+            bins,
+            self.trees,
+            self.at[index],
         )
+
+    def tree_rows(self, index: npt.NDArray[np.int64] | slice, target: Floats) -> lightgbm.Dataset:
+        """Return some of the rows, in ascending order, with their targets, as trees read them."""
+        return self.trees.dataset(self.at[index], target)
 
     def with_always(self, columns: Floats) -> Features:
         """Return the features with more `always` columns, float64 [n] or [n, a]."""
@@ -86,7 +99,9 @@ def build_features(
     if sum(len(x) * len(y) for x, y in pairs) > min(MAX_PRODUCTS, n // ROWS_PER_PRODUCT):
         pairs = []
     products = [a * b for x, y in pairs for a in x for b in y]
-    return Features(_columns(linear, n), _columns(products, n), np.empty((n, 0)), bins, is_level)
+    trees = TreeRows(np.ascontiguousarray(bins[:, :observed]), is_level)
+    always = np.empty((n, 0))
+    return Features(_columns(linear, n), _columns(products, n), always, bins, trees, np.arange(n))
 
 
 def _columns(parts: list[Floats], n: int) -> Floats:

@@ -9,14 +9,15 @@ smooths jumps in outcome and propensity alike, which biases effects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.boosting import FIXED, raw_scores
+from simulacra_trainer.boosting import raw_scores
 from simulacra_trainer.effects.features import Features, Floats
+from simulacra_trainer.effects.tree_rows import TREES
 
 BASES = ((), (), ("linear",), ("linear", "products"))
 RATE = 0.1
@@ -25,13 +26,6 @@ FIRST_RATES = (RATE, 1.0, RATE, RATE)
 MORE_TREES = 1.5
 """Factor on the best number of trees: bias of an effect costs more than noise."""
 MAX_TREES = 200
-TREES = FIXED | {
-    "max_depth": 3,
-    "num_leaves": 8,
-    "min_data_in_leaf": 10,
-    "lambda_l2": 1.0,
-    "boost_from_average": False,
-}
 PATIENCE = 15
 CHECK_SHARE = 0.2
 MAX_FIT_ROWS = 20_000
@@ -41,9 +35,21 @@ NEWTON_STEPS = 12
 MAX_LOG_ODDS = 12.0
 
 
-Bases = dict[str, int]
-"""Position in BASES by target. The folds of one estimate share the choice, which takes most of the
-time; the number of trees is chosen in each."""
+CHOICES = 5
+"""Fits that choose their number of trees: the folds of one cross-fit. Later ones of the same target
+take the median, because choosing takes more time than the fit."""
+
+
+@dataclass
+class Choice:
+    """What the fits of one target share: the position in BASES, and numbers of trees chosen."""
+
+    base: int
+    trees: list[int] = field(default_factory=list)
+
+
+Bases = dict[str, Choice]
+"""By target. The first fit chooses the base."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +103,33 @@ def fit_nuisance(
     center, scale = (0.0, 1.0) if logistic else (float(y.mean()), max(float(y.std()), 1e-12))
     target = (y - center) / scale
     bases = {} if bases is None else bases
-    base, trees = _choose(features, target, rng, logistic, bases.get(target_name))
-    bases[target_name] = base
+    base, trees = _shared(features, target, rng, logistic, bases, target_name)
     X = _design(features, base)
     coefficients = _fit_linear(X, target, logistic)
     booster = None
     if trees:
-        data = _dataset(features, target)
+        data = features.tree_rows(slice(None), target)
         data.set_init_score(_linear_score(X, coefficients))
         booster = _booster(data, logistic, base)
         _grow(booster, round(MORE_TREES * trees), base)
     return Nuisance(base, coefficients, booster, logistic, center, scale)
+
+
+def _shared(
+    features: Features,
+    target: Floats,
+    rng: np.random.Generator,
+    logistic: bool,
+    bases: Bases,
+    name: str,
+) -> tuple[int, int]:
+    """Return base and trees: of the earlier fits if enough have chosen, else chosen here."""
+    known = bases.get(name)
+    if known is not None and len(known.trees) >= CHOICES:
+        return known.base, round(float(np.median(known.trees)))
+    base, trees = _choose(features, target, rng, logistic, None if known is None else known.base)
+    bases.setdefault(name, Choice(base)).trees.append(trees)
+    return base, trees
 
 
 def _choose(
@@ -123,8 +145,8 @@ def _choose(
     learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
     data = check_data = None
     if features.bins.size and check.size:
-        data = _dataset(features.rows(learn), target[learn])
-        check_data = data.create_valid(features.rows(check).bins.T, target[check], params=TREES)
+        data = features.tree_rows(learn, target[learn])
+        check_data = features.tree_rows(check, target[check])
     least, base, trees = np.inf, 0, 0
     possible = range(len(BASES) if features.products.shape[1] else len(BASES) - 1)
     for tried in possible if known is None else [known]:
@@ -140,11 +162,6 @@ def _choose(
         if losses[best] < least:
             least, base, trees = losses[best], tried, best
     return base, trees
-
-
-def _dataset(features: Features, target: Floats) -> lightgbm.Dataset:
-    levels = np.flatnonzero(features.is_level).tolist()
-    return lightgbm.Dataset(features.bins.T, target, categorical_feature=levels, params=TREES)
 
 
 def _booster(data: lightgbm.Dataset, logistic: bool, base: int) -> lightgbm.Booster:
