@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 import httpx2
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra.async_client import AsyncClient
 from simulacra.certificates import verify_certificate
@@ -45,6 +45,23 @@ WAIT_SECONDS = 45.0
 """Longest duration of one call, except a small upload: many clients stop a tool after 60 s."""
 Local = Annotated[str, Field(description="Path of a file, relative to the folder of this server.")]
 DatasetId = Annotated[str, Field(description="dataset_id from upload.")]
+
+
+class LeverInput(BaseModel):
+    """A lever with two values to compare, or with what came before and after it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: str
+    value: float | str | None = Field(default=None, description="Give baseline as well.")
+    baseline: float | str | None = Field(default=None, description="What to compare with.")
+    before: list[str] = Field(
+        default_factory=list,
+        description="Columns settled before this lever, other levers too. Ask the user.",
+    )
+    after: list[str] = Field(
+        default_factory=list, description="Columns that came after this lever, other levers too."
+    )
 
 
 @contextmanager
@@ -258,7 +275,8 @@ class Tools:
             Field(description="Of a categorical outcome: the level whose share counts."),
         ] = None,
         levers: Annotated[
-            list[str] | None, Field(description="Columns to compare; all that may be levers.")
+            list[str | LeverInput] | None,
+            Field(description="Columns to compare; all that may be levers, if not given."),
         ] = None,
         before: Annotated[
             list[str] | None,
@@ -282,7 +300,10 @@ class Tools:
                 dataset_id,
                 outcome=outcome,
                 outcome_level=outcome_level,
-                levers=levers or (),
+                levers=[
+                    one if isinstance(one, str) else one.model_dump(exclude_defaults=True)
+                    for one in levers or ()
+                ],
                 before=before or (),
                 after=after or (),
                 dont_know=dont_know or (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import typer
 
 from effect_results import TEXTS, sheet_result
 from simulacra.commands.sheets import _levers
-from simulacra.mcp_server import Tools
+from simulacra.mcp_server import LeverInput, Tools
 from simulacra.operations.resources import path_of
 from simulacra.operations.sheets import ask_sheet
 from simulacra.sheet import Sheet
@@ -96,6 +97,41 @@ def test_command_reads_levers_with_values() -> None:
     for wrong in ("dose=2", "dose=a:b"):
         with pytest.raises(typer.BadParameter):
             _levers(client, "ds-1", [wrong])
+
+
+def test_command_reads_what_came_before_and_after_one_lever() -> None:
+    columns = [{"name": name, "kind": "numeric"} for name in ("age", "income", "school, years")]
+    client: Any = SimpleNamespace(schema=lambda _: SimpleNamespace(columns=columns))
+    before, after = ['income="school, years",age'], ["school, years=income"]
+    assert _levers(client, "ds-1", ["income=2:1", "school, years"], before, after) == [
+        {"column": "income", "value": 2.0, "baseline": 1.0, "before": ["school, years", "age"]},
+        {"column": "school, years", "after": ["income"]},
+    ]
+    for text, wrong in [
+        ("income=agee", "--lever-before: the table has no column agee. Did you mean age?"),
+        ("incom=age", "Did you mean income?"),
+        ("age=income", "age is no lever here. Add --lever age."),
+        ("income=", "write LEVER=COL"),
+        ("income", "write LEVER=COL"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(wrong)):
+            _levers(client, "ds-1", ["income"], [text])
+    with pytest.raises(ValueError, match="Add --lever age"):
+        _levers(client, "ds-1", [], ["age=income"])
+
+
+async def test_agent_states_the_order_of_one_lever(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {}
+
+    class Service:
+        async def ask_sheet(self, _: str, **question: Any) -> Sheet:
+            asked.update(question)
+            return sheet(status="queued")
+
+    tools = Tools(Service(), tmp_path)  # type: ignore[arg-type]
+    lever = LeverInput(column="income", before=["age"])
+    await tools.sheet("ds-1", outcome="y", levers=["plan", lever])
+    assert asked["levers"] == ["plan", {"column": "income", "before": ["age"]}]
 
 
 async def test_agent_reads_what_is_ranked_before_any_number(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,9 @@ from simulacra.commands.options import (
     OutcomeLevel,
     Status,
     Whose,
-    columns,
+)
+from simulacra.commands.options import (
+    columns as split_columns,
 )
 from simulacra.commands.output import note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
@@ -31,11 +34,13 @@ from simulacra.models import Json
 
 app = typer.Typer()
 FORM = "COL or COL=VALUE:BASELINE"
+PLACED = "LEVER=COL,..."
 
 
 @app.command(
     epilog="Example: simulacra sheet survey --outcome tv_hours --before year,female"
-    " --after tv_hours --lever education_years=16:12 --lever income --html sheet.html"
+    " --after tv_hours --lever education_years=16:12 --lever income"
+    " --lever-before income=education_years --html sheet.html"
 )
 def sheet(
     dataset_id: DatasetId,
@@ -56,6 +61,18 @@ def sheet(
         str | None,
         typer.Option(help="Columns that came after every lever; name the outcome too."),
     ] = None,
+    lever_before: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar=PLACED,
+            help="Columns settled before one lever, which --lever names too; other levers as well."
+            " Repeat it for each lever.",
+        ),
+    ] = None,
+    lever_after: Annotated[
+        list[str] | None,
+        typer.Option(metavar=PLACED, help="Columns that came after one lever; likewise."),
+    ] = None,
     dont_know: DontKnow = None,
     population: Whose = None,
     html: Annotated[
@@ -74,10 +91,10 @@ def sheet(
             dataset_id,
             outcome=outcome,
             outcome_level=outcome_level,
-            levers=_levers(client, dataset_id, lever or []),
-            before=columns(before),
-            after=columns(after),
-            dont_know=columns(dont_know),
+            levers=_levers(client, dataset_id, lever or [], lever_before or [], lever_after or []),
+            before=split_columns(before),
+            after=split_columns(after),
+            dont_know=split_columns(dont_know),
             population=population,
             key=key,
         )
@@ -104,11 +121,52 @@ def sheets(
         print_list(found, "sheet", client, as_json, "No answer sheets yet.")
 
 
-def _levers(client: Client, dataset_id: str, texts: list[str]) -> list[Json]:
-    """Return the levers of COL and COL=VALUE:BASELINE; a number where the column has numbers."""
-    if not texts:
+def _levers(
+    client: Client,
+    dataset_id: str,
+    texts: Sequence[str],
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> list[Json]:
+    """Return the levers of COL and COL=VALUE:BASELINE, with what came before and after each.
+
+    A value is a number where the column has numbers.
+
+    Args:
+        client: reads the schema.
+        dataset_id: of the schema.
+        texts: of --lever.
+        before: LEVER=COL,... of --lever-before.
+        after: LEVER=COL,... of --lever-after.
+
+    Raises:
+        ValueError: no such column, level or lever; the nearest one is named.
+    """
+    if not (texts or before or after):
         return []
     columns = {one["name"]: one for one in client.schema(dataset_id).columns}
+    found = _asked(texts, columns)
+    for field, stated in (("before", before), ("after", after)):
+        for text in stated:
+            _place(found, field, text, columns)
+    return found
+
+
+def _place(levers: list[Json], field: str, text: str, columns: Json) -> None:
+    """Add the columns of LEVER=COL,... to the list `field` of the lever."""
+    flag = f"--lever-{field}"
+    name, listed = split_name(text, columns, flag, PLACED)
+    names = [known_name(one, columns, flag) for one in split_columns(listed)]
+    if not names:
+        raise ValueError(f"{flag} {text}: write {PLACED}.")
+    own = [lever for lever in levers if lever["column"] == name]
+    if not own:
+        raise ValueError(f"{flag} {text}: {name} is no lever here. Add --lever {name}.")
+    for lever in own:
+        lever[field] = [*lever.get(field, []), *names]
+
+
+def _asked(texts: Sequence[str], columns: Json) -> list[Json]:
     found: list[Json] = []
     for text in texts:
         if text in columns or "=" not in text:
