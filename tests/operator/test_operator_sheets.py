@@ -7,6 +7,7 @@ from operator_facts import SECRET, observed, resource
 from simulacra_crds.contract.tasks import SheetRequest, TaskResult
 from simulacra_crds.kinds.answer_sheet import AnswerSheet, SheetSummary
 from simulacra_operator.kinds.answer_sheet import ANSWER_SHEET
+from simulacra_operator.kinds.effect_estimate import EFFECT_ESTIMATE
 
 
 def test_pod_is_asked_for_levers_and_statements() -> None:
@@ -17,6 +18,16 @@ def test_pod_is_asked_for_levers_and_statements() -> None:
     assert (lever.column, lever.value.value) == (SECRET, SECRET)
     assert (request.before, request.author, request.population) == ([SECRET], SECRET, "all")
     assert request.stated_at is not None
+
+
+def test_job_has_more_time_and_cpu_than_that_of_one_question() -> None:
+    key = {"wrappedKey": "vault:v1:abc"}
+    works = [
+        kind.work(observed(resource(name, "r-1", None, key)))
+        for kind, name in ((ANSWER_SHEET, "AnswerSheet"), (EFFECT_ESTIMATE, "EffectEstimate"))
+    ]
+    assert [work.size.deadline_s for work in works] == [14_400, 3_600]
+    assert [work.size.cpu for work in works] == ["500m", "250m"]
 
 
 def test_status_gets_the_number_of_verdicts_without_names() -> None:

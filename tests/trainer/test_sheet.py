@@ -17,7 +17,7 @@ from effect_results import sheet_result
 from simulacra_crds.contract.answers import VERDICT_KINDS
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.sheets import Curve, SheetResult
-from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
+from simulacra_crds.contract.tasks import EstimateRequest, ProgressReport, SheetRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
@@ -146,6 +146,23 @@ def test_curve_has_gaps_where_there_are_no_rows(sheet: SheetResult) -> None:
     assert all(one.elasticity > 0 for one in curve.elasticities)
     assert not any(one.start < gap < one.end for one in curve.elasticities for gap in gaps)
     assert all(one.curve is None for one in sheet.levers if one.answer.treatment == "plan")
+
+
+def test_progress_counts_the_effects_and_the_checks_of_each_lever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("simulacra_trainer.progress.INTERVAL_S", 0.0)
+    seen: list[ProgressReport] = []
+    request = SheetRequest(outcome="y", **STATED, levers=[{"column": "plan"}])
+    answer_sheet(TRAINED, request, seed=0, sink=seen.append)
+    assert list(dict.fromkeys((one.step, one.percent) for one in seen)) == [
+        ("effect 1 of 2", 0),
+        ("effect 2 of 2", 25),
+        ("checks 1 of 2", 50),
+        ("checks 2 of 2", 75),
+        ("checks 2 of 2", 100),
+    ]
+    assert all(one.eta_seconds is not None for one in seen[1:])
 
 
 def test_nothing_is_ranked_while_the_order_is_open() -> None:

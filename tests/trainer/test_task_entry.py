@@ -326,6 +326,9 @@ def test_answer_sheet_is_stored_with_its_files_and_the_result_has_no_names(fitte
     assert stored.summary == result.sheet
     assert stored.levers[0].answer.verdict.text in own.read(SHEET_PAGE).decode()
     assert own.read(SHEET_WORKBOOK).startswith(b"PK")
+    progress = own.load(PROGRESS, ProgressReport)
+    count = len(stored.levers)
+    assert (progress.percent, progress.step) == (100, f"checks {count} of {count}")
 
 
 def test_the_text_of_an_unexpected_error_stays_in_the_pod(

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from simulacra_crds.contract.description import Description
 from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
-from simulacra_trainer.progress import ProgressMeter, Sink
+from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.description.described import DescribedTable, clean_described
 from simulacra_trainer.table.description.layout import open_described
@@ -26,10 +26,6 @@ if TYPE_CHECKING:  # heavy: imported while a child process reads the table
     from simulacra_crds.contract.sheets import SheetResult
     from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.pipeline.trained_model import TrainedModel
-
-
-def silent(_: Any) -> None:
-    """Take a progress report and show nothing."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,9 @@ def estimate(trained: TrainedModel, request: EstimateRequest, seed: int = 0) -> 
     return found.model_dump(mode="json")
 
 
-def sheet(trained: TrainedModel, request: SheetRequest, seed: int = 0) -> MadeSheet:
+def sheet(
+    trained: TrainedModel, request: SheetRequest, seed: int = 0, sink: Sink = silent
+) -> MadeSheet:
     """Return the answer sheet of an outcome with its page and its workbook.
 
     Raises:
@@ -145,5 +143,5 @@ def sheet(trained: TrainedModel, request: SheetRequest, seed: int = 0) -> MadeSh
     from simulacra_trainer.sheet.page import render_sheet
     from simulacra_trainer.sheet.workbook import write_workbook
 
-    made = answer_sheet(trained, request, seed=seed)
+    made = answer_sheet(trained, request, seed=seed, sink=sink)
     return MadeSheet(made, {"html": render_sheet(made).encode(), "xlsx": write_workbook(made)})

@@ -13,6 +13,10 @@ MIN_SHARE_FOR_ETA = 0.03
 Sink = Callable[[ProgressReport], None]
 
 
+def silent(_: ProgressReport) -> None:
+    """Take a progress report and show nothing."""
+
+
 class ProgressMeter:
     """Combines the progress of steps and sends reports to a sink.
 

@@ -7,8 +7,12 @@ from simulacra_crds.kinds.answer_sheet import AnswerSheetSpec
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action
+from simulacra_operator.work.jobs import Size
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.questions import question
+
+_SIZE = Size(cpu="500m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
+"""A dozen levers take ten times as long as one question, and open ones eight times that."""
 
 
 def reconcile(seen: Observed) -> list[Action]:
@@ -30,5 +34,5 @@ def _request(seen: Observed) -> KubeModel:
     )
 
 
-ANSWER_SHEET = question(_request, "sheet")
+ANSWER_SHEET = question(_request, "sheet", _SIZE)
 """Answer sheets."""

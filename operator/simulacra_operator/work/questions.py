@@ -17,13 +17,16 @@ _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
 
 
 def question(
-    request: Callable[[Observed], KubeModel], figures: Literal["estimate", "segments", "sheet"]
+    request: Callable[[Observed], KubeModel],
+    figures: Literal["estimate", "segments", "sheet"],
+    size: Size = _SIZE,
 ) -> WorkKind:
     """Return the kind of a question.
 
     Args:
         request: parameters of the pod's task.
         figures: field of the pod's result that the status has under the same name.
+        size: of the pod; one question by default.
     """
 
     def done(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
@@ -37,11 +40,7 @@ def question(
         work_condition="Estimated",
         gate=model_gate,
         request=request,
-        work=_work,
+        work=lambda seen: Work(task(seen, model=keyed(seen.model)), size),
         done=done,
         adoption=labeled_by_model,
     )
-
-
-def _work(seen: Observed) -> Work:
-    return Work(task(seen, model=keyed(seen.model)), _SIZE)

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from simulacra_crds.contract.tasks import SheetRequest
-from simulacra_trainer.commands.arguments import Option, add_model, add_seed, checked, columns
+from simulacra_trainer.commands.arguments import (
+    Option,
+    add_model,
+    add_seed,
+    checked,
+    columns,
+    print_progress,
+)
 
 
 def add_options(option: Option) -> None:
@@ -43,7 +50,7 @@ def sheet(args: argparse.Namespace) -> int:
         "dont_know": args.dont_know,
     }
     request = checked(SheetRequest, content, "--outcome, --levers, --before, --after")
-    made = answer(load_model(args.model), request, args.seed)
+    made = answer(load_model(args.model), request, args.seed, print_progress)
     for path, kind in ((args.html, "html"), (args.xlsx, "xlsx")):
         if path is not None:
             path.write_bytes(made.files[kind])

@@ -33,6 +33,7 @@ from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers
 from simulacra_trainer.sheet.ranking import headline, ranked, summary_of
@@ -57,13 +58,16 @@ class _Open:
     influences: list[Floats]
 
 
-def answer_sheet(trained: TrainedModel, request: SheetRequest, *, seed: int) -> SheetResult:
+def answer_sheet(
+    trained: TrainedModel, request: SheetRequest, *, seed: int, sink: Sink = silent
+) -> SheetResult:
     """Return the effects of all levers on one outcome, with intervals that hold together.
 
     Args:
         trained: its clean table gives the effects, its graph what is known of the order.
         request: outcome, levers and statements.
         seed: of folds, samples and multipliers; the same seed gives the same sheet on one platform.
+        sink: receives progress: two steps for each contrast, its effects and its checks.
 
     Raises:
         InputError: the request does not match the schema, or no lever is left.
@@ -77,8 +81,11 @@ def answer_sheet(trained: TrainedModel, request: SheetRequest, *, seed: int) -> 
         table = table.take(np.sort(rows))
     contrasts = read_levers(table, schema, graph, request, column.name)
     left = contrasts.left_out
+    effects, checks = (_steps(name, len(contrasts.asked)) for name in ("effect", "checks"))
+    meter = ProgressMeter(dict.fromkeys([*effects, *checks], 1.0), sink)
     opened: list[_Open] = []
-    for asked in contrasts.asked:
+    for step, asked in zip(effects, contrasts.asked, strict=True):
+        meter.step(step)
         found = _open(table, trained, asked, seed)
         if found is None:
             detail = f"Fewer than {MIN_ROWS} rows have this lever and the outcome."
@@ -90,7 +97,12 @@ def answer_sheet(trained: TrainedModel, request: SheetRequest, *, seed: int) -> 
         raise InputError(Reason.REQUEST_INVALID, message, f"{message} Name some.", "/levers")
     family = [values for one in opened for values in one.influences]
     critical = critical_value(family, seed)
-    levers = ranked([_answer(one, table, trained, critical, seed) for one in opened])
+    answers = []
+    for step, one in zip(checks, opened, strict=False):
+        meter.step(step)
+        answers.append(_answer(one, table, trained, critical, seed))
+    meter.step(checks[-1])(1.0)
+    levers = ranked(answers)
     return SheetResult(
         outcome=column.name,
         outcome_level=level,
@@ -107,6 +119,11 @@ def answer_sheet(trained: TrainedModel, request: SheetRequest, *, seed: int) -> 
         model_sha256=_digest(trained),
         summary=summary_of(levers),
     )
+
+
+def _steps(name: str, count: int) -> list[str]:
+    """Return the step of each contrast; without its column, because operators may see steps."""
+    return [f"{name} {at + 1} of {count}" for at in range(count)]
 
 
 def _check(request: SheetRequest, outcome: str, trained: TrainedModel) -> None:

@@ -22,6 +22,7 @@ from simulacra_crds.contract.tasks import (
     BoostRequest,
     EstimateRequest,
     GenerateRequest,
+    ProgressReport,
     SheetRequest,
     TaskResult,
     part_name,
@@ -120,7 +121,9 @@ def sheet(context: TaskContext) -> TaskResult:
     """Compare all levers of an outcome; store the answer sheet, its page and its workbook."""
     own = context.own
     request = own.load(REQUEST, SheetRequest)
-    result = answer_sheet(context.load_model(), request, seed=0)
+    context.report_progress(ProgressReport(percent=0, step="loading"))
+    trained = context.load_model()
+    result = answer_sheet(trained, request, seed=0, sink=context.report_progress)
     stored = [
         own.store(SHEET, result.model_dump_json(by_alias=True).encode()),
         own.store(SHEET_PAGE, render_sheet(result).encode()),
