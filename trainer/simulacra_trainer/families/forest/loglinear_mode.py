@@ -1,10 +1,8 @@
 """Most probable weights of a log-linear regression: Newton for few of them, else L-BFGS.
 
 A regression on factor scores has some ten weights, so a Newton step costs little more than a
-gradient and four of them suffice. With hundreds of weights the Hessian is too large; there L-BFGS
-searches in coordinates in which the Hessian at no effect is the identity. That is known before the
-search: the classes then have their shares in every row, so it is one matrix of cross products of
-the predictors, times the variance of a score.
+gradient and four of them suffice. With hundreds of weights the Hessian is too large
+(`loglinear_lbfgs`).
 """
 
 from __future__ import annotations
@@ -12,19 +10,17 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy.linalg import cholesky, helmert, solve_triangular
-from scipy.optimize import minimize
+from scipy.linalg import helmert
 
 from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.loglinear_lbfgs import lbfgs
 from simulacra_trainer.families.forest.loglinear_problem import Regression, Weights, pairs_of
-from simulacra_trainer.families.forest.loglinear_terms import Scores
 
 MAX_NEWTON = 64
 """Up to this many weights, Newton steps are faster."""
 UNTIED = 1e-9
 """Variance of differences between classes that no score tells apart, which stay as they are."""
 NEWTON_STEPS, HALVINGS = 30, 20
-LBFGS_STEPS, MEMORY = 100, 12
 NEAR = 1e-2
 """Nats that a Newton step promises from which it is the last: the error after it is quadratic."""
 
@@ -39,7 +35,7 @@ def fit_weights(problem: Regression, prior: Floats, start: Weights | None = None
     """
     b = np.zeros(problem.scores.share.size) if start is None else start[0]
     V = np.zeros(problem.shape) if start is None else start[1] / prior
-    solve = _newton if (1 + len(V)) * (b.size - 1) <= MAX_NEWTON else _lbfgs
+    solve = _newton if (1 + len(V)) * (b.size - 1) <= MAX_NEWTON else lbfgs
     b, V = solve(problem, prior, b, V)
     return b, prior * V
 
@@ -117,57 +113,3 @@ def _basis(classes: int) -> tuple[Floats, Floats]:
     basis = helmert(classes).T
     first, second = pairs_of(classes - 1)[0]
     return basis, basis[:, first] * basis[:, second]
-
-
-def _lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights:
-    """Return b and V = W / prior at the minimum, by L-BFGS in whitened coordinates."""
-    size, spread = b.size, np.sqrt(1.0 + problem.weight.sum() * problem.scores.share)
-    turn = _uncorrelated(problem.scores)
-    U = problem.scores.values @ turn
-    roots = _roots(problem, prior, problem.scores.share @ U**2)
-
-    def colored(z: Floats) -> Floats:
-        return np.hstack([root @ z[:, columns] for columns, root in roots])
-
-    def loss(z: Floats) -> tuple[float, Floats]:
-        b, V = z[:size] / spread, colored(z[size:].reshape(prior.shape))
-        nats, share = _shares(problem, (problem.X @ (prior * V)) @ U.T + b)
-        nats += 0.5 * float(b @ b) + 0.5 * float(np.vdot(V, V))
-        share *= problem.weight[:, None]
-        share -= problem.seen
-        gradient = prior * (problem.X.T @ (share @ U)) + V
-        whitened = [root.T @ gradient[:, columns] for columns, root in roots]
-        return nats, np.append((share.sum(axis=0) + b) / spread, np.hstack(whitened))
-
-    V = V @ turn
-    first = [np.linalg.solve(root, V[:, columns]) for columns, root in roots]
-    options = {"maxiter": LBFGS_STEPS, "ftol": 1e-7, "gtol": 1e-3, "maxcor": MEMORY}
-    z = minimize(
-        loss, np.append(b * spread, np.hstack(first)), jac=True, method="L-BFGS-B", options=options
-    ).x
-    return z[:size] / spread, colored(z[size:].reshape(prior.shape)) @ turn.T
-
-
-def _uncorrelated(scores: Scores) -> Floats:
-    """Return a rotation of the scores that share a prior: of names, to uncorrelated ones."""
-    if len(scores.sizes) > 1:
-        return np.eye(scores.values.shape[1])
-    return np.linalg.eigh((scores.values.T * scores.share) @ scores.values)[1]
-
-
-def _roots(problem: Regression, prior: Floats, variance: Floats) -> list[tuple[slice, Floats]]:
-    """Return for some scores each a matrix R whose R R' inverts the Hessian at no effect.
-
-    variance: of each score, float64 [m]. Small deviations of ordered classes have one R.
-    """
-    sizes = problem.scores.sizes
-    found, begin = [], 0
-    for count in sizes if len(sizes) > 1 else [1] * sizes[0]:
-        columns = slice(begin, begin + count)
-        begin += count
-        sd = prior[:, columns.start]
-        H = variance[columns].mean() * sd[:, None] * problem.gram * sd
-        H[np.diag_indices_from(H)] += 1.0
-        root = solve_triangular(cholesky(H, lower=True), np.eye(sd.size), lower=True, trans=1)
-        found.append((columns, root))
-    return found

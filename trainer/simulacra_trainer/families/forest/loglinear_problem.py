@@ -83,6 +83,11 @@ class Regression:
         return design[first] * design[second]
 
     @cached_property
+    def features(self) -> Floats:
+        """The functions, one a row, float64 [D, n]."""
+        return np.ascontiguousarray(self.X.T)
+
+    @cached_property
     def design(self) -> Floats:
         """A column of ones and the functions, float64 [n, 1 + D]."""
         return np.column_stack([np.ones(self.y.size), self.X])
