@@ -219,7 +219,7 @@ def _expand(
 ) -> bool:
     """Append a node's children, its improving additions; return False if the pool is full."""
     column, added, up, first, count, grown, _, used = trees
-    v = column[node]
+    v = np.int64(column[node])
     parents, _ = _parents_of(trees, required, node)
     score = local_score(codes, cards, v, parents)
     options = np.empty(candidates.shape[1], np.int32)
@@ -308,7 +308,7 @@ def insertion_scores(
         own[i] = final[node]
         if i == high - low:
             break
-        w = others[low + i]
+        w = np.int64(others[low + i])  # as v, so that nothing is compiled twice
         a = trace(codes, cards, trees, required, candidates, w, is_before)
         is_before[v] = True
         b = trace(codes, cards, trees, required, candidates, w, is_before)
@@ -333,4 +333,5 @@ def chosen_parents(
 ) -> Columns:
     """Return a node's parents after shrinking, int32 [k]."""
     parents, fixed = _parents_of(trees, required, node)
-    return _shrink(codes, cards, trees[0][node], parents, fixed, trees[5][node])[1]
+    v = np.int64(trees[0][node])
+    return _shrink(codes, cards, v, parents, fixed, trees[5][node])[1]
