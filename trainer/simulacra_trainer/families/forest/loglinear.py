@@ -23,6 +23,8 @@ from simulacra_trainer.families.forest.samplers import Indices
 
 FIRST_SD, ROUNDS = 0.35, 4
 """Standard deviation of all weights at first, and updates of it."""
+ROUGH = 0.1
+"""Nats that weights may miss while their prior changes; updates move the loss by several."""
 LEAST, MOST = 0.03, 6.0
 """Bounds of a standard deviation, relative to the first."""
 
@@ -57,7 +59,7 @@ def learn_prior(problem: Regression) -> tuple[Floats, Weights]:
     information = information[:, None] * spread
     start = None
     for _ in range(ROUNDS):
-        start = fit_weights(problem, prior, start)
+        start = fit_weights(problem, prior, start, rough=ROUGH)
         determined = 1.0 - 1.0 / (1.0 + information * prior**2)
         size = _block_sums(problem, start[1] ** 2) / FIRST_SD**2
         relative = size / np.maximum(_block_sums(problem, determined), 1e-9)

@@ -23,8 +23,6 @@ from simulacra_trainer.families.forest.loglinear_problem import Regression, Weig
 from simulacra_trainer.families.forest.loglinear_terms import Scores
 
 STEPS, MEMORY, HALVINGS = 100, 12, 20
-NEAR = 3e-4
-"""Nats that a step promises from which it is the last."""
 ENOUGH = 1e-4
 """Share of the promised nats that a step must gain (Armijo)."""
 SHORTEST, LONGEST = 0.1, 0.7
@@ -54,7 +52,7 @@ class Root:
         return self.inverse * self.sd
 
 
-def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights:
+def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float) -> Weights:
     """Return b and V = W / prior at the minimum.
 
     Args:
@@ -62,6 +60,7 @@ def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights:
         prior: standard deviation of each weight, float64 [D, m].
         b: to begin with, float64 [classes].
         V: to begin with, float64 [D, m].
+        near: nats that a step promises from which it is the last.
     """
     turn = _uncorrelated(problem.scores)
     U = problem.scores.values @ turn
@@ -69,7 +68,8 @@ def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights:
     spread = np.sqrt(1.0 + problem.weight.sum() * problem.scores.share)
     first = turn.T @ V.T
     start = [first[root.scores] @ root.lower for root in roots]
-    z = _minimum(_loss(problem, U, roots, spread), np.append(b * spread, np.vstack(start)))
+    loss = _loss(problem, U, roots, spread)
+    z = _minimum(loss, np.append(b * spread, np.vstack(start)), near)
     Z = z[b.size :].reshape(-1, len(V))
     found = np.vstack([Z[root.scores] @ root.inverse for root in roots])
     return z[: b.size] / spread, (turn @ found).T
@@ -108,14 +108,14 @@ def _loss(problem: Regression, U: Floats, roots: list[Root], spread: Floats) -> 
     return loss
 
 
-def _minimum(loss: Loss, z: Floats) -> Floats:
-    """Return the minimum of a convex function near z."""
+def _minimum(loss: Loss, z: Floats, near: float) -> Floats:
+    """Return the minimum of a convex function, searched from z."""
     value, gradient = loss(z)
     known: list[tuple[Floats, Floats, float]] = []
     for _ in range(STEPS):
         step = _step(gradient, known)
         slope = float(gradient @ step)
-        if -slope < NEAR:
+        if -slope < near:
             return z + step
         for _ in range(HALVINGS):
             after, turned = loss(z + step)

@@ -21,22 +21,28 @@ MAX_NEWTON = 64
 UNTIED = 1e-9
 """Variance of differences between classes that no score tells apart, which stay as they are."""
 NEWTON_STEPS, HALVINGS = 30, 20
-NEAR = 1e-2
-"""Nats that a Newton step promises from which it is the last: the error after it is quadratic."""
+NEAR, NEAR_NEWTON = 3e-4, 1e-2
+"""Nats that a step promises from which it is the last: the error after a Newton step is quadratic.
+"""
 
 
-def fit_weights(problem: Regression, prior: Floats, start: Weights | None = None) -> Weights:
+def fit_weights(
+    problem: Regression, prior: Floats, start: Weights | None = None, *, rough: float = 0.0
+) -> Weights:
     """Return the most probable b and W.
 
     Args:
         problem: the regression.
         prior: standard deviation of each weight, float64 [D, m].
         start: b and W to begin with; the result hardly depends on it.
+        rough: nats that may be missed.
     """
     b = np.zeros(problem.scores.share.size) if start is None else start[0]
     V = np.zeros(problem.shape) if start is None else start[1] / prior
-    solve = _newton if (1 + len(V)) * (b.size - 1) <= MAX_NEWTON else lbfgs
-    b, V = solve(problem, prior, b, V)
+    if (1 + len(V)) * (b.size - 1) <= MAX_NEWTON:
+        b, V = _newton(problem, prior, b, V, max(rough, NEAR_NEWTON))
+    else:
+        b, V = lbfgs(problem, prior, b, V, max(rough, NEAR))
     return b, prior * V
 
 
@@ -54,7 +60,7 @@ def _shares(problem: Regression, S: Floats) -> tuple[float, Floats]:
     return nats + float(problem.weight @ np.log(total)), S
 
 
-def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights:
+def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float) -> Weights:
     """Return b and V = W / prior at the minimum, by Newton steps that are halved while too long.
 
     Only differences between classes count. So the search is in an orthonormal basis of these, in
@@ -83,7 +89,7 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats) -> Weights
         H = H.transpose(0, 2, 1, 3).reshape(T.size, T.size)
         step, least = -np.linalg.solve(H, gradient.ravel()).reshape(T.shape), nats
         T = T + step
-        if -np.vdot(gradient, step) < NEAR:
+        if -np.vdot(gradient, step) < near:
             break
     return basis @ T[0], np.einsum("dmi,di->dm", back, T[1:])
 
