@@ -14,7 +14,13 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.graph.constraints import Constraints
 from simulacra_trainer.graph.discretize import discretize
-from simulacra_trainer.graph.kernels import addition_scores, local_score
+from simulacra_trainer.graph.kernels import (
+    addition_scores,
+    chosen_parents,
+    insertion_scores,
+    local_score,
+    trace,
+)
 from simulacra_trainer.graph.search import OrderSearch, candidate_parents
 
 Codes = npt.NDArray[np.uint8]
@@ -112,6 +118,14 @@ def test_search_finds_the_best_of_all_graphs(seed: int) -> None:
     dag = search.best(10, np.random.default_rng(seed), np.inf).dag
     found = sum(_qnml(codes, v, tuple(np.flatnonzero(dag[:, v]).tolist())) for v in range(4))
     assert found == pytest.approx(best, abs=APPROXIMATION)
+
+
+def test_search_compiles_each_kernel_once() -> None:
+    codes, cards = np.random.default_rng(0).integers(0, 2, (4, 50)).astype(np.uint8), np.full(4, 2)
+    search = OrderSearch(codes, cards, _free(4), candidate_parents(codes, cards, _free(4), 3))
+    search.best(2, np.random.default_rng(0), np.inf)
+    for kernel in (insertion_scores, trace, chosen_parents):
+        assert len(kernel.signatures) == 1
 
 
 def test_parent_sets_with_too_many_cells_are_excluded() -> None:
