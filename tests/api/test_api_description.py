@@ -11,12 +11,14 @@ import httpx2
 import pytest
 
 from api_world import COMPLETED, CSV
+from simulacra_api.http.descriptions import description_bytes
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.tasks import READ_TABLE, STATED_DESCRIPTION, UPLOAD
 from simulacra_crds.kube.client import DATASETS, MODELS
 from simulacra_custody.refs import ResourceRef
 
 STATED = {"fields": [{"name": "price", "type": "number", "missingValues": ["", "k.A."]}]}
+STATED_ALL = {"schema": STATED}
 WRONG = {"fields": [{"name": "price", "type": "numberz", "x-simulacra": {"rol": "key"}}]}
 KNOWN = {"required": [{"source": "segment", "target": "price"}]}
 
@@ -47,6 +49,15 @@ async def stated(world: Any, dataset: str) -> Any:
     digest = hashlib.sha256(content).hexdigest()
     assert found["spec"]["tableDescription"] == {"sha256": digest}
     return json.loads(content)
+
+
+async def corrected(world: Any, dataset: str) -> Any:
+    """Return the description stored by a PUT, without what the service adds, after checking it."""
+    found = await stated(world, dataset)
+    salt = found.pop("nonce")
+    assert len(bytes.fromhex(salt)) == 16
+    assert found.pop("name", "t") == "t"
+    return found
 
 
 async def test_description_is_stored_encrypted_and_its_digest_in_the_spec(
@@ -136,7 +147,7 @@ async def test_held_dataset_is_corrected_and_its_waiting_model_stays(
     answer = await http.put(f"/v1/datasets/{dataset}/description", json=STATED)
     assert answer.status_code == 202, answer.text
     assert (await spec_of(world, dataset))["hold"] is False
-    assert await stated(world, dataset) == STATED
+    assert await corrected(world, dataset) == STATED
     await world.cluster.get(MODELS, model_name(dataset), "tenant-acme")
 
 
@@ -158,7 +169,7 @@ async def test_other_description_erases_the_model_and_keeps_its_knowledge(
     await acme.erase(MODELS, name)
     answer = await again
     assert answer.status_code == 202, answer.text
-    assert await stated(world, dataset) == STATED
+    assert await corrected(world, dataset) == STATED
     second = await world.cluster.get(MODELS, name, "tenant-acme")
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     assert second["spec"]["knowledge"]["required"] == KNOWN["required"]
@@ -199,7 +210,39 @@ async def test_contradicted_description_is_told_with_pointers_and_can_be_replace
     for description in (other, STATED):  # wrong again, and corrected again
         answer = await http.put(url, json=description)
         assert answer.status_code == 202, answer.text
-        assert await stated(world, dataset) == description
+        assert await corrected(world, dataset) == description
+
+
+async def test_digest_of_a_corrected_description_confirms_no_guess_and_keeps_the_name(
+    world: Any, http: httpx2.AsyncClient, key: str, acme: Any
+) -> None:
+    """The digest stays in the audit log, so it must not be that of what can be guessed."""
+    digests = []
+    for one in ("a", "b"):
+        dataset = await made(http, key + one, hold=True)
+        await acme.prepare(dataset, phase="Held", kept=UPLOAD)
+        answer = await http.put(f"/v1/datasets/{dataset}/description", json=STATED)
+        assert answer.status_code == 202, answer.text
+        content = await stated(world, dataset)
+        assert content["name"] == COMPLETED["name"]
+        digests.append((await spec_of(world, dataset))["tableDescription"]["sha256"])
+        guesses = (STATED, {**STATED, "name": "t"})
+        tried = {hashlib.sha256(description_bytes(guess)).hexdigest() for guess in guesses}
+        assert digests[-1] not in tried
+    assert digests[0] != digests[1]  # equal descriptions of two datasets are not to be told either
+
+
+async def test_name_stays_when_the_first_description_was_wrong(
+    world: Any, http: httpx2.AsyncClient, key: str, acme: Any
+) -> None:
+    dataset = await made(http, key, description={**STATED, "name": "survey.csv"}, hold=True)
+    await acme.write(DATASETS, dataset, UPLOAD, CSV)
+    await acme.fail(DATASETS, dataset, "DescriptionMismatch", "1 fault")
+    entry = {"name": UPLOAD, "bytes": 3, "sha256": "a" * 64}
+    await acme.status(DATASETS, dataset, artefacts=[entry], sourceUntil="2026-11-27T12:00:00Z")
+    answer = await http.put(f"/v1/datasets/{dataset}/description", json={"resources": [STATED_ALL]})
+    assert answer.status_code == 202, answer.text
+    assert (await stated(world, dataset))["resources"][0]["name"] == "survey.csv"
 
 
 @pytest.mark.parametrize("method", ["get", "put"])

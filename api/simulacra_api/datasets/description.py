@@ -15,10 +15,11 @@ from typing import Any
 
 from simulacra_api.datasets.refit import create_model, erase_model, wait_for_erasure
 from simulacra_api.datasets.service import is_source_kept
-from simulacra_api.http.descriptions import check_description, description_bytes
+from simulacra_api.http.descriptions import check_description, salted_description
 from simulacra_api.http.etags import entity_tag, lists
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
+from simulacra_crds.contract.description import DescriptionInvalid, load_description
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.tasks import DESCRIPTION, STATED_DESCRIPTION
 from simulacra_crds.kinds.dataset import Dataset
@@ -71,11 +72,23 @@ async def describe(
     if not is_source_kept(dataset):
         raise Problem("simio_source_erased", _ERASED)
     await _erase_model(repository, dataset)
-    content = description_bytes(document)
+    name = await _name_of(repository, dataset, current)
+    key = (await repository.services.signing.current()).link_key
+    content = salted_description(document, name, key, dataset.metadata.uid)
     await _store(repository, dataset, STATED_DESCRIPTION, content)
     described = {"sha256": hashlib.sha256(content).hexdigest(), "inline": None}
     await _change(repository, dataset, {"tableDescription": described, "hold": False})
     await _ensure_model(repository, dataset)
+
+
+async def _name_of(
+    repository: TenantRepository, dataset: Dataset, current: bytes | None
+) -> str | None:
+    """Return what the table is called: by its completed description, or by the last stated one."""
+    with suppress(ArtifactMissing, DescriptionInvalid):
+        known = current or await repository.read(dataset, STATED_DESCRIPTION)
+        return load_description(known).name
+    return None
 
 
 async def _change(repository: TenantRepository, dataset: Dataset, spec: Object) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import hmac
 import json
+from typing import Any
 
 from simulacra_api.http.problems import Problem
 from simulacra_crds.contract.description import (
@@ -31,6 +35,27 @@ def check_description(document: object, prefix: str = "") -> None:
 def description_bytes(document: object) -> bytes:
     """Return a description as it is stored: its digest depends on them."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def salted_description(document: Any, name: str | None, key: bytes, uid: str) -> bytes:
+    """Return a checked description as it is stored: with the table's name, and salted.
+
+    Its digest stays in the audit log. `nonce`, which readers ignore, keeps anybody without the key
+    from finding the rest by trying; it is the same for the same description of the same dataset.
+
+    Args:
+        document: the description.
+        name: the table's present name, kept where the document states none.
+        key: a secret of the service.
+        uid: of the dataset.
+    """
+    document = copy.deepcopy(document)
+    resource = document["resources"][0] if "resources" in document else document
+    if name is not None and resource.get("name") is None:
+        resource["name"] = name
+    content = description_bytes(document)
+    salt = hmac.digest(key, b"description\n" + uid.encode() + b"\n" + content, hashlib.sha256)
+    return description_bytes({**document, "nonce": salt.hex()[:32]})
 
 
 def _problem(errors: list[FieldError] | tuple[FieldError, ...], prefix: str) -> Problem:

@@ -26,6 +26,8 @@ from simulacra_crds.contract.description_rules import LATER, check_field, check_
 from simulacra_crds.contract.generation_conditions import FieldError, pointer
 
 MAX_DESCRIPTION_BYTES = 1 << 20
+ADDED_BYTES = 2048
+"""What the service adds to a description: the table's name and a salt, as it stores them."""
 MAX_DEPTH = 12
 MAX_PROBLEMS = 100
 SCHEMA_URL = "https://datapackage.org/profiles/2.0/tableschema.json"
@@ -95,7 +97,7 @@ def load_description(content: bytes) -> Description:
     Raises:
         DescriptionInvalid: too large, no JSON, too deep, or not valid.
     """
-    if len(content) > MAX_DESCRIPTION_BYTES:
+    if len(content) > MAX_DESCRIPTION_BYTES + ADDED_BYTES:
         raise _invalid((), f"The description exceeds {MAX_DESCRIPTION_BYTES >> 20} MiB.")
     try:
         document = json.loads(content)
@@ -179,10 +181,8 @@ def _prefix(document: object) -> tuple[str | int, ...]:
 
 
 def _parts(document: Any, prefix: tuple[str | int, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the resource and the Table Schema."""
-    resource: Any = {}
-    if prefix:
-        resource = document["resources"][0] if prefix[0] == "resources" else document
+    """Return the resource and the Table Schema; one alone may have a resource's properties."""
+    resource: Any = document["resources"][0] if prefix[:1] == ("resources",) else document
     if not isinstance(resource, dict):
         raise _invalid(prefix[:-1], "The resource must be an object.")
     schema = resource.get("schema", {}) if prefix else document
