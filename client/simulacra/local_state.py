@@ -1,8 +1,8 @@
 """Files that the command keeps on this machine: the last `simulacra up`, and names of tables.
 
 They are below $XDG_STATE_HOME/simulacra, by default ~/.local/state/simulacra, and only their owner
-reads them. Commands never send the name of a file; the console does, in the encrypted description
-(ADR 0067). A home that cannot be written costs the convenience, never the command.
+reads them. The service has the names too, in each dataset's encrypted description (ADR 0067). A
+home that cannot be written costs the convenience, never the command.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def last_service() -> Path | None:
     return path if path.is_file() else None
 
 
-def remember_table(api_url: str, dataset_id: str, file_name: str) -> None:
-    """Remember from which file a dataset was uploaded."""
+def remember_table(api_url: str, dataset_id: str, name: str) -> None:
+    """Remember the name of a dataset's table; an empty one if it has none."""
     everything = _read(_TABLES)
-    known = {**_names(everything, api_url), dataset_id: file_name}
+    known = {**_names(everything, api_url), dataset_id: name}
     everything[api_url] = dict(list(known.items())[-MAX_TABLES:])
     _write(_TABLES, everything)
 
@@ -60,7 +60,7 @@ def forget_table(api_url: str, dataset_id: str) -> None:
 
 
 def table_names(api_url: str) -> dict[str, str]:
-    """Return the file's name of each dataset that was uploaded from this machine, oldest first."""
+    """Return the names of tables that were uploaded or listed here, oldest first."""
     return _names(_read(_TABLES), api_url)
 
 

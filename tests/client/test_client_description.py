@@ -271,6 +271,50 @@ def described_part(handler: type[Service]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("upload",), "t.csv"),
+        (("upload", "--name", "Wave 3"), "Wave 3"),
+        (("run", "--rows", "9", "-o", "o.csv", "--name", "Wave 3"), "Wave 3"),
+    ],
+)
+def test_an_upload_sends_the_name_of_the_table_in_its_salted_description(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    name: str,
+) -> None:
+    connection, handler = service
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", JOB | {"status": "failed"})
+    run(arguments[0], files[0], *arguments[1:], "--key", "k", "-c", connection)
+    sent_part = described_part(handler)
+    assert sent_part["name"] == name
+    assert sent_part["schema"] == {"fieldsMatch": "subset", "fields": []}
+    assert len(bytes.fromhex(sent_part["nonce"])) == 16
+    run(arguments[0], files[0], *arguments[1:], "--key", "k", "-c", connection)
+    again = [body for m, p, _, body in handler.seen if (m, p) == ("POST", "/v1/datasets")]
+    assert sent_part["nonce"].encode() in again[1]  # one key is one request
+    assert run("schema", name, "-c", connection).exit_code == 0  # by the name that it was given
+
+
+def test_a_table_in_memory_is_named_on_request_only(service: tuple[Path, type[Service]]) -> None:
+    pa = pytest.importorskip("pyarrow")
+    connection, handler = service
+    frame = pa.table({"a": [1]})
+    with Client(Connection.from_file(connection)) as client:
+        client.upload(frame)
+        client.upload(frame, name="Wave 3")
+        client.upload(frame, description={"resources": [{"name": "own", "schema": {}}]})
+    bodies = [body for m, p, _, body in handler.seen if (m, p) == ("POST", "/v1/datasets")]
+    assert b'name="description"' not in bodies[0]
+    assert b'"name": "Wave 3"' in bodies[1]
+    assert b'"name": "own"' in bodies[2]
+
+
 def test_flags_say_what_a_description_says(
     service: tuple[Path, type[Service]], files: tuple[Path, Path]
 ) -> None:
@@ -279,7 +323,9 @@ def test_flags_say_what_a_description_says(
     flags += ["--drop", "x", "--missing", "-9", "--missing", "a=b=99", "--missing", "note=k"]
     done = run("upload", files[0], *flags, "-c", connection)
     assert done.exit_code == 0, done.stderr
-    assert described_part(handler) == {
+    salt = {"nonce": described_part(handler)["nonce"]}
+    assert described_part(handler) == salt | {
+        "name": "t.csv",
         "fields": [
             {"name": "note", "x-simulacra": {"use": "drop", "missing": ["k"]}},
             {"name": "x", "x-simulacra": {"use": "drop"}},

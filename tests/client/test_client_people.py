@@ -173,6 +173,20 @@ def test_a_name_of_several_or_none_lists_the_candidates(
     assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
 
 
+def test_a_table_that_was_uploaded_elsewhere_is_found_by_its_name(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/datasets/{FIRST}/description"
+    monkeypatch.setitem(ANSWERS, path, {"name": "theirs.csv"})
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{SECOND}/description", {"name": "table"})
+    _, shown = on_terminal("datasets")
+    rows = [line.split()[:2] for line in shown.splitlines()[1:]]
+    assert rows == [["ds-aaaaaa2", "ready"], ["ds-aaaaaa1", "theirs.csv"]]
+    assert run("schema", "theirs").exit_code == 0
+    assert len(sent(service[1], "GET", path)) == 1  # and remembered
+    assert run("schema", "table").exit_code == 2  # what the service calls a table without a name
+
+
 def test_flags_become_conditions_and_interventions(
     service: tuple[str, type[Service]], tmp_path: Path
 ) -> None:
@@ -233,7 +247,7 @@ def test_a_list_is_of_the_table_that_was_named(
     service: tuple[str, type[Service]], command: str
 ) -> None:
     done = run(command, "--dataset", "nosuch")
-    assert (done.exit_code, "no table of this name" in done.stderr) == (2, True)
+    assert (done.exit_code, "no table has this name" in done.stderr) == (2, True)
     assert not sent(service[1], "GET", f"/v1/{command}")
 
 

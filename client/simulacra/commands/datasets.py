@@ -175,6 +175,7 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
         known = None
     made = client.upload(
         source,
+        name=source.name,
         description=description,
         knowledge=known,
         retention_seconds=before.retention_seconds,

@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simulacra.client import Client
-from simulacra.commands.naming import SHORTEST, short_ids
+from simulacra.commands.naming import SHORTEST, known_names, short_ids
 from simulacra.commands.output import is_for_people
-from simulacra.local_state import table_names
 from simulacra.models import Document
 
 Columns = dict[str, Callable[[Document], Any]]
@@ -38,11 +37,11 @@ def print_list(
     elif not found:
         print(empty)
     else:
-        Console().print(table_of(found, kind, table_names(client.api_url)), highlight=False)
+        Console().print(table_of(found, kind, known_names(client)), highlight=False)
 
 
 def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Table:
-    """Return the table of a list; names: of the files, by dataset_id."""
+    """Return the table of a list; names: of the tables, by dataset_id."""
     ids = [str(one[f"{kind}_id"]) for one in found]
     short = short_ids(ids)
     columns: Columns = {

@@ -7,9 +7,11 @@ from pathlib import PurePath
 
 from simulacra.client import Client
 from simulacra.commands.options import filters
-from simulacra.local_state import table_names
+from simulacra.errors import ApiError
+from simulacra.local_state import remember_table, table_names
 from simulacra.models import Document, nearest
 from simulacra.operations.resources import ERASABLE, KINDS
+from simulacra.operations.table_names import UNNAMED
 
 _WHOLE = re.compile(r"(job-)?(ds|gen|eff|seg|sht)-[0-9a-f]{24}")
 _SHOWN = 6
@@ -38,8 +40,9 @@ def job_of(client: Client, text: str) -> str:
 def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     """Return the id of the resource that a person named.
 
-    A whole id costs no request. The name of a table is its file's, with or without the suffix; it
-    names the dataset, or, where only generations are asked for, the one generation of it.
+    A whole id costs no request, nor does a table uploaded from here. A table's name is its file's,
+    with or without the suffix, or what it was given; it names the dataset, or, where only
+    generations are asked for, the one generation of it.
 
     Raises:
         ValueError: none or several resources have this name; the message lists them.
@@ -51,7 +54,7 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
         return _by_prefix(client, text, prefix)
     if text.startswith(tuple(KINDS)):
         raise ValueError(f"{text}: give a {_kinds(prefixes)}")
-    dataset = _by_name(client.api_url, text, prefixes)
+    dataset = _by_name(client, text, prefixes)
     return dataset if "ds-" in prefixes else _only_generation(client, dataset)
 
 
@@ -80,16 +83,38 @@ def _by_prefix(client: Client, text: str, prefix: str) -> str:
     raise ValueError(f"No {collection[:-1]} has an id that begins with {text}.{listed}")
 
 
-def _by_name(api_url: str, text: str, prefixes: tuple[str, ...]) -> str:
-    names = table_names(api_url)
-    matching = [one for one, name in names.items() if text in (name, PurePath(name).stem)]
+def known_names(client: Client) -> dict[str, str]:
+    """Return the tables' names by dataset_id; the service is asked once for each unknown one."""
+    known = table_names(client.api_url)
+    for one in reversed(client.datasets()):
+        dataset_id = str(one.dataset_id)
+        if dataset_id in known or one.get("rows") is None:  # not read yet, so not to be told
+            continue
+        try:
+            name = str(client.describe(dataset_id).get("name", UNNAMED))
+        except ApiError:  # failed, or erased meanwhile
+            continue
+        known[dataset_id] = "" if name == UNNAMED else name
+        remember_table(client.api_url, dataset_id, known[dataset_id])
+    return known
+
+
+def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
+    names = table_names(client.api_url)
+    if not (matching := _named(names, text)):
+        names = known_names(client)
+        matching = _named(names, text)
     if len(matching) == 1:
         return matching[0]
     if matching:
         raise ValueError(_several(text, matching[::-1]))
     near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])
     hint = f"Did you mean {near}?" if near else f"Give a {_kinds(prefixes)}, or the table's name."
-    raise ValueError(f"{text}: no table of this name was uploaded from here. {hint}")
+    raise ValueError(f"{text}: no table has this name. {hint}")
+
+
+def _named(names: dict[str, str], text: str) -> list[str]:
+    return [one for one, name in names.items() if name and text in (name, PurePath(name).stem)]
 
 
 def _only_generation(client: Client, dataset: str) -> str:

@@ -49,6 +49,10 @@ TableFile = Annotated[
         exists=True, dir_okay=False, help="CSV (.gz, .zst), Parquet, Arrow, .xlsx, .sav."
     ),
 ]
+TableName = Annotated[
+    str | None,
+    typer.Option("--name", help="What to call the table, everywhere; by default as its file."),
+]
 RetentionHours = Annotated[float | None, typer.Option(help="24 by default, 168 at most.")]
 Family = Annotated[str | None, typer.Option(help="forest, neural or auto.")]
 Weights = Annotated[

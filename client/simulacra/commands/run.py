@@ -29,6 +29,7 @@ from simulacra.commands.options import (
     RetentionHours,
     Seed,
     TableFile,
+    TableName,
     Weights,
     format_of,
     load,
@@ -52,6 +53,7 @@ def run(
     file: TableFile,
     rows: Annotated[int, typer.Option(help="Rows to generate.")],
     output: Output,
+    name: TableName = None,
     share: Shares = None,
     range_: Ranges = None,
     do: Do = None,
@@ -81,7 +83,7 @@ def run(
         corrections = Corrections(subject, key_column, order, drop, missing)
         options = {"weights": weights, "description": corrections.into(load(describe))}
         with corrections.named_in_errors():
-            uploaded = send_table(client, file, key, as_json, retention_hours, **options)
+            uploaded = send_table(client, file, key, as_json, retention_hours, name, **options)
             wait_with_progress(client, uploaded.job_id, as_json)
         for line in brief(client.schema(uploaded.dataset_id), uploaded.dataset_id):
             note(line)

@@ -33,6 +33,7 @@ from simulacra.commands.options import (
     RetentionHours,
     Strict,
     TableFile,
+    TableName,
     Wait,
     Weights,
     load,
@@ -49,6 +50,7 @@ app = typer.Typer()
 @app.command(epilog="Example: simulacra upload survey.csv")
 def upload(
     file: TableFile,
+    name: TableName = None,
     wait: Wait = True,
     retention_hours: RetentionHours = None,
     family: Family = None,
@@ -88,7 +90,7 @@ def upload(
             "privacy": privacy,
         }
         with corrections.named_in_errors():
-            answer = send_table(client, file, key, as_json, retention_hours, **options)
+            answer = send_table(client, file, key, as_json, retention_hours, name, **options)
             if wait:
                 done = wait_with_progress(client, answer["job_id"], as_json)
                 answer["status"] = done["status"]
@@ -107,7 +109,13 @@ def upload(
 
 
 def send_table(
-    client: Client, file: Path, key: str, as_json: bool, hours: float | None, **options: Any
+    client: Client,
+    file: Path,
+    key: str,
+    as_json: bool,
+    hours: float | None,
+    name: str | None,
+    **options: Any,
 ) -> Upload:
     """Upload a file with a bar, and remember its name for the commands to come.
 
@@ -117,14 +125,16 @@ def send_table(
         key: Idempotency-Key.
         as_json: no bar.
         hours: of retention; None for the default.
+        name: what to call the table; None for the name of the file.
         options: of `Client.upload`.
     """
+    name = name or file.name
     seconds = None if hours is None else round(hours * 3600)
     with byte_bar(f"uploading {file.name}", as_json) as on_bytes:
         answer = client.upload(
-            file, retention_seconds=seconds, key=key, on_bytes=on_bytes, **options
+            file, name=name, retention_seconds=seconds, key=key, on_bytes=on_bytes, **options
         )
-    remember_table(client.api_url, answer["dataset_id"], file.name)
+    remember_table(client.api_url, answer["dataset_id"], name)
     return answer
 
 

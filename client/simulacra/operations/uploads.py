@@ -34,6 +34,7 @@ from simulacra.errors import ApiError
 from simulacra.models import Json, Upload
 from simulacra.operations.datasets import with_background
 from simulacra.operations.resources import key_header
+from simulacra.operations.table_names import name_of, named
 from simulacra.upload_io import OnBytes, Piece, sha256_of
 
 PIECE_BYTES = 16 << 20
@@ -53,6 +54,7 @@ _HELD_CODES = frozenset({IN_FLIGHT, "simio_upload_offset_mismatch"})
 def upload(
     source: str | Path | tables.Frame,
     *,
+    name: str | None = None,
     retention_seconds: int | None = None,
     family: str | None = None,
     knowledge: Json | None = None,
@@ -83,6 +85,8 @@ def upload(
     Args:
         source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or an object with Arrow's
             `__arrow_c_stream__`.
+        name: what to call the table, of at most 256 characters; the name of the file by default.
+            It is stored with the description, encrypted, and erased with the dataset.
         retention_seconds: 24 hours by default, 7 days at most.
         family: forest, neural or auto.
         knowledge: causal knowledge: {"tiers": [[column]], "required": [{"source": column,
@@ -110,6 +114,11 @@ def upload(
         on_bytes: called repeatedly with the bytes sent so far and their total.
     """
     corrections = Corrections(subject, key_column, order, drop, missing)
+    description = corrections.into(description)
+    headers = key_header(key)
+    file_name = name_of(source)
+    if description is not None or name or file_name:
+        description = named(description, name, file_name, headers["Idempotency-Key"])
     options = {
         "retention_seconds": retention_seconds,
         "family": family,
@@ -118,13 +127,13 @@ def upload(
         "epsilon": epsilon,
         "delta": delta,
         "privacy": privacy,
-        "description": corrections.into(description),
+        "description": description,
         "hold": hold or None,
         "keep_source": keep_source or None,
     }
     stated = {name: value for name, value in options.items() if value is not None}
     with corrections.named_in_errors():
-        return (yield from _send(source, stated, key_header(key), on_bytes))
+        return (yield from _send(source, stated, headers, on_bytes))
 
 
 def _send(
