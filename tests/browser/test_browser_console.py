@@ -335,6 +335,9 @@ def test_effect_by_segment_graph_and_quality_report(
         assert "happiness" in row
     link(page, "Quality").click()
     expect(page.get_by_text("Exact copies")).to_be_visible()
+    pictures = page.get_by_role("region", name="Real beside generated").get_by_role("listitem")
+    expect(pictures.filter(has_text="happiness").get_by_text("very happy")).to_be_visible()
+    expect(page.get_by_role("img", name="Distances to the nearest training row")).to_be_visible()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save the full report").click()
     saved.value.save_as(tmp_path / "report.html")
@@ -446,7 +449,7 @@ def test_every_view_is_accessible(
     tab.page.get_by_text("Which of these were already so before any lever").click()
     assert_accessible(tab, "sheets")
     link(tab.page, "Quality").click()
-    expect(tab.page.get_by_text("Distinguishability")).to_be_visible()
+    expect(tab.page.get_by_role("heading", name="Real beside generated")).to_be_visible()
     assert_accessible(tab, "quality")
     link(tab.page, "Generate").click()
     tab.page.get_by_label("Add a condition on").select_option("happiness")

@@ -65,7 +65,7 @@ export const typical = (column) => numeric(column)
 /** A value of a column: a number, or one of its levels. */
 export function Value({ id, label, column, value, onChange }) {
   return html`<div class="field"><label for=${id}>${label}</label>${numeric(column)
-    ? html`<input id=${id} type="number" step="any" min=${column.minimum} max=${column.maximum} value=${value} onInput=${(event) => event.target.value !== "" && onChange(Number(event.target.value))} />`
+    ? html`<input id=${id} type="number" step="any" value=${value} onInput=${(event) => event.target.value !== "" && onChange(Number(event.target.value))} />`
     : html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>${column.levels.map((level) => html`<option value=${level.value}>${level.label ?? level.value}</option>`)}</select>`}</div>`;
 }
 

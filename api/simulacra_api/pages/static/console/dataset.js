@@ -7,6 +7,7 @@ import { Graph } from "./graph.js";
 import { FitAgain } from "./knowledge.js";
 import { Id, titleOf, useName } from "./names.js";
 import { Erase, Erasing, Gone, Progress, Retention, SaveReport, Verdicts, useLoad, usePolling } from "./parts.js";
+import { Pictures } from "./pictures.js";
 import { Schema } from "./schema.js";
 import { Segments } from "./segments.js";
 import { Sheets } from "./sheets.js";
@@ -24,12 +25,14 @@ const FIGURES = [
 
 function Quality({ session, dataset }) {
   const figures = dataset.model?.figures ?? {};
+  const path = `/v1/datasets/${dataset.dataset_id}/report`;
   const shown = FIGURES.filter(([name]) => figures[name] != null);
   return html`<section aria-labelledby="quality-title"><h2 id="quality-title">Likeness, privacy, worth</h2>
     <${Verdicts} of=${dataset.model?.verdicts} />
     ${shown.length ? html`<dl class="figures">${shown.map(([, title, value, text]) => html`<div><dt>${title}</dt><dd><strong>${value(figures)}</strong><span>${text(figures)}</span></dd></div>`)}</dl>`
       : html`<p class="empty">The dataset has too few rows to measure the model.</p>`}
-    <${SaveReport} session=${session} path=${`/v1/datasets/${dataset.dataset_id}/report`} id=${dataset.dataset_id} /></section>`;
+    <${SaveReport} session=${session} path=${path} id=${dataset.dataset_id} /></section>
+    <${Pictures} session=${session} path=${path} />`;
 }
 
 export function Dataset({ session, id, tab }) {
