@@ -189,6 +189,7 @@ class Probe(Document):
     rows: list[Json]
     feasibility: Json
     attainment: Json | None
+    warnings: list[str] | None
     seconds: float
 
     def _repr_html_(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx2
 import pyarrow as pa
 import pytest
 
+from simulacra_crds.contract.tasks import IDENTIFICATION
 from simulacra_crds.kube.client import GENERATION_JOBS
 
 ROWS = pa.table(
@@ -74,6 +76,22 @@ async def test_probe_returns_rows_and_is_erased(
         "kl_nats": 0.4,
     }
     assert (found["seed"], found["row_count"]) == (3, 2)
+    await _gone(world, acme)
+
+
+async def test_probe_warns_of_an_intervention_beyond_the_table(
+    world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
+) -> None:
+    body = {"row_count": 2, "interventions": {"price": 999.0}}
+    answering = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
+    name = await _probe_of(world)
+    warning = "The data have 'price' between 5 and 6; 999 is an extrapolation."
+    content = json.dumps({"identified": False, "warnings": [warning]}).encode()
+    await acme.write(GENERATION_JOBS, name, IDENTIFICATION, content)
+    await acme.generate(name, [ROWS])
+    assert (await answering).json()["warnings"] == [warning]
+    shown = await world.cluster.get(GENERATION_JOBS, name, "tenant-acme")
+    assert "extrapolation" not in json.dumps(shown) + world.audit_text()
     await _gone(world, acme)
 
 

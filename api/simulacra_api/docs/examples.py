@@ -241,6 +241,7 @@ EXAMPLES: dict[str, Example] = {
                     "kl_nats": 0.03,
                 },
                 "attainment": {"status": "exact", "effective_sample_size": 1240.5},
+                "warnings": [],
                 "seconds": 1.8,
             }
         },

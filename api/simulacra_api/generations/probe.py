@@ -25,7 +25,12 @@ from simulacra_api.generations.schemas import (
     ProbeBody,
     ProbeRequest,
 )
-from simulacra_api.generations.service import attainment_of, create_generation, record_read
+from simulacra_api.generations.service import (
+    attainment_of,
+    create_generation,
+    identification_of,
+    record_read,
+)
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.jobs.schemas import TERMINAL
 from simulacra_api.jobs.service import PROBE_PREFIX, job_error
@@ -87,6 +92,7 @@ async def _body(
 ) -> ProbeBody:
     content = await repository.read(generation, part_name(0))
     attainment = await attainment_of(repository, generation)
+    rests_on = await identification_of(repository, generation) or {}
     rows = await asyncio.to_thread(_rows, content)
     await record_read(repository, generation.metadata.uid, len(rows))
     figures = generation.status.attainment
@@ -100,6 +106,7 @@ async def _body(
         rows=rows,
         feasibility=feasibility,
         attainment=attainment,
+        warnings=rests_on.get("warnings", []),
         seconds=round(time.monotonic() - began, 3),
     )
 

@@ -218,4 +218,8 @@ class ProbeBody(BaseModel):
     rows: list[dict[str, Any]]
     feasibility: Feasibility
     attainment: dict[str, Any] | None = None
+    warnings: list[str] = Field(
+        default_factory=list,
+        description="What the interventions leave open, and values beyond those of the table.",
+    )
     seconds: float = Field(description="How long it took.")

@@ -198,7 +198,7 @@ async def generation_body(
         if spec.evidence:
             body.evidence = await _document(repository, generation, EVIDENCE)
         if spec.interventions:
-            body.identification = await _identification(repository, generation)
+            body.identification = await identification_of(repository, generation)
         body.verdicts = await _verdicts(repository, generation)
         body.artifacts = await customer_artifacts(repository, generation)
         if not body.artifacts:
@@ -241,7 +241,7 @@ async def _verdicts(repository: TenantRepository, generation: GenerationJob) -> 
     return judged
 
 
-async def _identification(
+async def identification_of(
     repository: TenantRepository, generation: GenerationJob
 ) -> dict[str, Any] | None:
     """Return what the effects of do() rest on; rows made before verdicts are never upgraded."""

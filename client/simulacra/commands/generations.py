@@ -28,6 +28,7 @@ from simulacra.commands.output import byte_bar, note, print_result, wait_with_pr
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.models import Generation
 from simulacra.operations.resources import key_header
+from simulacra.rows import rests_on
 
 app = typer.Typer()
 Safe = Annotated[
@@ -172,9 +173,11 @@ def probe(
             seed=seed,
         )
         print_result(found, as_json)
+        for line in found.get("warnings") or ():
+            note(line)
 
 
 def _note_verdicts(generation: Generation) -> None:
-    """Say on stderr how good the rows are and what they are worth, as far as it is known."""
-    for line in generation.told:
+    """Say on stderr what interventions rest on, and how good the rows are, as far as is known."""
+    for line in (*rests_on(generation.identification), *generation.told):
         note(line)
