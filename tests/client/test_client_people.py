@@ -89,7 +89,8 @@ class Service(BaseHTTPRequestHandler):
         rows = b"mood,price\nsad,1\n"
         found = ANSWERS.get(f"{self.command} {path}") or ANSWERS.get(path, {"code": "none"})
         payload = rows if path == "/artifact" else json.dumps(found).encode()
-        self.send_response(200)
+        payload = b"" if self.command == "DELETE" else payload
+        self.send_response(204 if self.command == "DELETE" else 200)
         if path == "/artifact":
             self.send_header("X-Digest", hashlib.sha256(rows).hexdigest())
         self.send_header("Content-Type", "application/json")
@@ -249,6 +250,30 @@ def test_a_list_is_of_the_table_that_was_named(
     done = run(command, "--dataset", "nosuch")
     assert (done.exit_code, "no table has this name" in done.stderr) == (2, True)
     assert not sent(service[1], "GET", f"/v1/{command}")
+
+
+def test_terminal_says_generated_rows_in_sentences_and_names_the_table(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    beyond = "The data have 'price' between 0 and 9; 99 is an extrapolation."
+    made = MADE | {"row_count": 5, "identification": {"warnings": [beyond]}}
+    monkeypatch.setitem(ANSWERS, f"/v1/generations/{ROWS}", made)
+    remember_table(service[0], FIRST, "survey.csv")
+    code, shown = on_terminal("generate", "survey", "--rows", "5", "--do", "price=99")
+    told = " ".join(shown.split())
+    assert (code, f"5 rows: {ROWS}" in told, beyond in told, "job_id" in told) == (
+        3,
+        True,
+        True,
+        False,
+    )
+    table, out = tmp_path / "survey.csv", tmp_path / "rows.csv"
+    table.write_text("mood,price\nsad,1\n")
+    kept = ANSWERS[f"/v1/datasets/{FIRST}"] | {"retention_seconds": 7200}
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}", kept)
+    _, shown = on_terminal("run", str(table), "--rows", "5", "-o", str(out))
+    assert "simulacra delete survey" in shown
+    assert "simulacra report survey --html FILE" in shown
 
 
 def test_terminal_lists_tables_by_name_and_asks_before_it_deletes(

@@ -24,11 +24,17 @@ from simulacra.commands.options import (
     Status,
     format_of,
 )
-from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
+from simulacra.commands.output import (
+    byte_bar,
+    is_for_people,
+    note,
+    print_result,
+    wait_with_progress,
+)
+from simulacra.commands.reading import generated
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.models import Generation
 from simulacra.operations.resources import key_header
-from simulacra.rows import rests_on
 
 app = typer.Typer()
 Safe = Annotated[
@@ -92,8 +98,7 @@ def generate(
         if output and file_format:
             save_rows(client, started.generation_id, output, as_json, safe=safe)
         made = client.generation(started.generation_id)
-        print_result(made, as_json)
-        _note_verdicts(made)
+        _print(made, as_json)
         exit_if_partial(made.status)
 
 
@@ -177,7 +182,19 @@ def probe(
             note(line)
 
 
+def _print(made: Generation, as_json: bool) -> None:
+    """Print a generation: its fields for programs, and while it is made; else sentences."""
+    lines = [*generated(made)]
+    if is_for_people(as_json) and lines:
+        print(f"{made.rows or made.row_count:,} rows: {made.generation_id}")
+        for line in lines:
+            print(line)
+        return
+    print_result(made, as_json)
+    _note_verdicts(made)
+
+
 def _note_verdicts(generation: Generation) -> None:
-    """Say on stderr what interventions rest on, and how good the rows are, as far as is known."""
-    for line in (*rests_on(generation.identification), *generation.told):
+    """Say on stderr what the rows rest on and how good they are, as far as is known."""
+    for line in generated(generation):
         note(line)

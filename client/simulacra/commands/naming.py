@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import PurePath
 
 from simulacra.client import Client
@@ -56,6 +57,13 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
         raise ValueError(f"{text}: give a {_kinds(prefixes)}")
     dataset = _by_name(client, text, prefixes)
     return dataset if "ds-" in prefixes else _only_generation(client, dataset)
+
+
+def called(client: Client, dataset_id: str) -> str:
+    """Return how a command names a dataset: by its table where that is clear, else by its id."""
+    names = table_names(client.api_url)
+    stem = PurePath(names.get(dataset_id, "")).stem
+    return shlex.quote(stem) if _named(names, stem) == [dataset_id] else dataset_id
 
 
 def short_ids(ids: list[str]) -> dict[str, str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra.models import read_as
+from simulacra.models import Generation, read_as
+from simulacra.rows import in_words, rests_on
 
 MAX_LINES = 30
 BRIEF_LINES = 8
@@ -170,6 +171,13 @@ def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | Non
     if column.get("kind") == "text":
         return f"--drop {name}", "to leave it out"
     return None
+
+
+def generated(made: Generation) -> Iterator[str]:
+    """Yield what generated rows are: conditions, what interventions rest on, verdicts."""
+    for one in (made.attainment or {}).get("conditions", ()):
+        yield in_words(one)
+    yield from (*rests_on(made.identification), *made.told)
 
 
 def claims(graph: Mapping[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from simulacra.commands.corrections import (
 )
 from simulacra.commands.generations import save_rows
 from simulacra.commands.lists import span
+from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -35,11 +36,10 @@ from simulacra.commands.options import (
     load,
 )
 from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
-from simulacra.commands.reading import brief
+from simulacra.commands.reading import brief, generated
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import send_table
 from simulacra.models import Generation
-from simulacra.rows import in_words, rests_on
 
 app = typer.Typer()
 Output = Annotated[
@@ -85,7 +85,7 @@ def run(
         with corrections.named_in_errors():
             uploaded = send_table(client, file, key, as_json, retention_hours, name, **options)
             wait_with_progress(client, uploaded.job_id, as_json)
-        for line in brief(client.schema(uploaded.dataset_id), uploaded.dataset_id):
+        for line in brief(client.schema(uploaded.dataset_id), called(client, uploaded.dataset_id)):
             note(line)
         try:
             wanted, interventions = asked.resolve(client, uploaded.dataset_id)
@@ -119,10 +119,10 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
 
 
 def _sentences(client: Client, made: Generation) -> Iterator[str]:
-    for one in (made.attainment or {}).get("conditions", ()):
-        yield in_words(one)
-    yield from (*rests_on(made.identification), *made.told)
+    yield from generated(made)
+    table = called(client, made.dataset_id)
     kept = span(client.dataset(made.dataset_id).retention_seconds)
     yield f"The table and its model are kept for {kept}."
-    yield f"More rows:     simulacra generate {made.dataset_id} --rows N -o FILE"
-    yield f"Erase it all:  simulacra delete {made.dataset_id}"
+    yield f"The report:    simulacra report {table} --html FILE"
+    yield f"More rows:     simulacra generate {table} --rows N -o FILE"
+    yield f"Erase it all:  simulacra delete {table}"
