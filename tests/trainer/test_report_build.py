@@ -73,6 +73,8 @@ def test_privacy_figures_show_the_share_of_copied_rows():
     half = build_report(train, holdout, copied, schema_of(train))["privacy"]
     assert half["dcr_share"] == pytest.approx(0.75, abs=0.04)
     assert half["exact_copies"] == 0.5
+    near, far = half["distances"]["synthetic"], half["distances"]["unseen"]
+    assert near[0] > 0.5 > 2 * far[0]  # copies are at their originals, not at unseen rows
     assert half["nearest"]["synthetic"]["median"] < 0.7 * half["nearest"]["holdout"]["median"]
 
 

@@ -49,6 +49,7 @@ def hostile_report() -> dict:
         graph_json={"edges": edges},
         conditions=plan.attainment,
         timings={"fit <fast>": 0.2},
+        name=HOSTILE,
     )
 
 
@@ -60,6 +61,7 @@ def test_names_are_escaped_and_the_page_is_well_formed(hostile_report):
     page = render_html(hostile_report)
     root = ElementTree.fromstring(page.split("\n", 1)[1])
     assert root.tag == "html"
+    assert root.findtext("head/title") == f"{HOSTILE}: Quality report"
     assert not list(root.iter("script"))
     assert "<script" not in page
     assert HOSTILE in text_of(page)

@@ -92,8 +92,12 @@ def fit_table(
         from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
 
         clean = reading.result().clean
+    name = None if description is None else description.name
+    if name is None and isinstance(source, Path):
+        name = source.name
+    context = FitContext(checkpoints, name=name)
     meter = ProgressMeter(fit_steps(request), sink)
-    return fit_model(clean.table, clean.schema, request, meter, FitContext(checkpoints))
+    return fit_model(clean.table, clean.schema, request, meter, context)
 
 
 def generate_table(trained: TrainedModel, request: GenerateRequest) -> Generated:

@@ -28,6 +28,8 @@ from simulacra_crds.contract.generation_conditions import FieldError, pointer
 MAX_DESCRIPTION_BYTES = 1 << 20
 ADDED_BYTES = 2048
 """What the service adds to a description: the table's name and a salt, as it stores them."""
+UNNAMED = "table"
+"""Name in a completed description of a table that nobody named."""
 MAX_DEPTH = 12
 MAX_PROBLEMS = 100
 SCHEMA_URL = "https://datapackage.org/profiles/2.0/tableschema.json"

@@ -74,17 +74,19 @@ PRIVATE_EXTRA = "opendp"
 
 @dataclass(frozen=True)
 class FitContext:
-    """Checkpoint directory and worker group of a fit; only the neural family uses them.
+    """Checkpoint directory and worker group of a fit, for the neural family, and the table's name.
 
     Attributes:
         checkpoints: directory from which an interrupted fit resumes; the caller removes it.
         kept: called after a file was written or removed there.
         group: the workers that train together; None for a single process.
+        name: of the table, for its report; None without one.
     """
 
     checkpoints: Path | None = None
     kept: Callable[[], None] = lambda: None
     group: WorkerGroup | None = None
+    name: str | None = None
 
 
 @contextlib.contextmanager
@@ -172,6 +174,7 @@ def fit_model(
         timings=timings.seconds,
         seed=request.seed,
         guarantee=request.privacy,
+        name=context.name,
     )
     if report["privacy"] is not None:
         report["privacy"] |= half.copying

@@ -68,6 +68,7 @@ def report_generation(
         guarantee=guarantee,
         leave_out=set(chosen),
         weight=weight,
+        name=trained.report.get("name"),
     )
     report["rows"]["train"] = trained.table.num_rows
     report["made"]["family"] = trained.family

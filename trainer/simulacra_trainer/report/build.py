@@ -46,6 +46,7 @@ def build_report(
     guarantee: DifferentialPrivacy | None = None,
     leave_out: Collection[str] = (),
     weight: str | None = None,
+    name: str | None = None,
 ) -> dict[str, Any]:
     """Return the report of a synthetic table as JSON values; it holds customer data (names).
 
@@ -65,6 +66,7 @@ def build_report(
         guarantee: differential privacy that the model was fit with.
         leave_out: columns that are not compared, because the request set them.
         weight: column of weights of the real rows, instead of the survey weights.
+        name: of the table, if it has one.
     """
     rng = np.random.default_rng([seed, 23])
     columns = [c for c in schema.learned() if c.name not in leave_out]
@@ -75,6 +77,7 @@ def build_report(
     unseen = holdout if holdout is not None and holdout.num_rows >= MIN_UNSEEN else None
     report: dict[str, Any] = {
         "version": REPORT_VERSION,
+        "name": name,
         "made": {
             "date": datetime.now(UTC).date().isoformat(),
             "release": version("simulacra"),

@@ -37,10 +37,19 @@ def draw_column(column: Mapping[str, Any]) -> Markup:
 
 def draw_distances(distances: Mapping[str, Any]) -> Markup:
     """Return the distances to the nearest training row of generated and of unseen real rows."""
+    label = "Distances to the nearest training row"
+    return _distances(distances, "holdout", label)
+
+
+def draw_both_distances(distances: Mapping[str, Any]) -> Markup:
+    """Return the distances of generated rows to training rows and to as many unseen rows."""
+    return _distances(distances, "unseen", "Distances of generated rows")
+
+
+def _distances(distances: Mapping[str, Any], filled: str, label: str) -> Markup:
     edges = distances["edges"]
     ends = [f"{edge:.2g}" for edge in edges[:-1]] + [f"{edges[-1]:.2g} and more"]
-    label = "Distances to the nearest training row"
-    return draw_distribution(edges, distances["holdout"], distances["synthetic"], ends, label)
+    return draw_distribution(edges, distances[filled], distances["synthetic"], ends, label)
 
 
 def draw_distribution(

@@ -40,6 +40,8 @@ SURE = 3.0
 BLOCK = 1024
 """Rows compared at a time, so that their columns and distances stay in the cache."""
 Points = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+Neighbors = tuple[FloatArray, IntArray]
+"""Distance of each row to its nearest neighbor, and the number of ties, as of `nearest`."""
 
 
 def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> list[Points]:
@@ -111,7 +113,7 @@ def _nearest(
             squared[i] = best
 
 
-def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
+def nearest(rows: Points, others: Points) -> Neighbors:
     """Return each row's distance to its nearest neighbor, float64, and the number of ties, int64.
 
     The squared distance is the sum of squared differences of numbers, plus 1 for each level that
@@ -130,23 +132,27 @@ def nearest(rows: Points, others: Points) -> tuple[FloatArray, IntArray]:
     return np.sqrt(squared.astype(np.float64)), ties
 
 
-def nearer_share(synthetic: Points, seen: Points, unseen: Points) -> tuple[float, float]:
+def nearer_share(near: Neighbors, far: Neighbors, base: float) -> tuple[float, float]:
     """Return the DCR share of synthetic rows on the scale of equal halves, and its standard error.
+
+    Args:
+        near: `nearest` seen row of each synthetic row.
+        far: `nearest` unseen row of each.
+        base: share of seen rows among all real rows.
 
     The raw share is the share of synthetic rows whose nearest real row was seen by the model; ties
     count proportionally. Without copying it is expected to be s0, the share of seen rows among all
     real rows (1/2 for equal halves). A fraction c of copied rows raises it to s0 + c * (1 - s0).
     Equal halves would show 0.5 + c / 2, which is returned: 0.5 means no copying, 1 all copies.
     """
-    base = len(seen[0]) / (len(seen[0]) + len(unseen[0]))
-    return _on_equal_halves(_credit(synthetic, seen, unseen), base)
+    return _on_equal_halves(_credit(near, far), base)
 
 
-def _credit(synthetic: Points, seen: Points, unseen: Points) -> FloatArray:
+def _credit(near: Neighbors, far: Neighbors) -> FloatArray:
     """Return 1 for rows nearer to seen rows, 0 for unseen, shares for ties, float64 [rows]."""
-    near, near_ties = nearest(synthetic, seen)
-    far, far_ties = nearest(synthetic, unseen)
-    return np.where(near < far, 1.0, np.where(near > far, 0.0, near_ties / (near_ties + far_ties)))
+    (seen, seen_ties), (unseen, unseen_ties) = near, far
+    tied = seen_ties / (seen_ties + unseen_ties)
+    return np.where(seen < unseen, 1.0, np.where(seen > unseen, 0.0, tied))
 
 
 def _on_equal_halves(credit: FloatArray, base: float) -> tuple[float, float]:
@@ -187,7 +193,8 @@ def equal_halves_dcr(
     share = error = 0.0
     while credit.size < synthetic.num_rows:
         batch = slice(credit.size, credit.size + BATCH_ROWS)
-        credit = np.append(credit, _credit((drawn[0][batch], drawn[1][batch]), near, far))
+        rows = drawn[0][batch], drawn[1][batch]
+        credit = np.append(credit, _credit(nearest(rows, near), nearest(rows, far)))
         share, error = _on_equal_halves(credit, base)
         if share - FAILS_ABOVE > SURE * error:
             break

@@ -42,8 +42,10 @@ def privacy(
     sampled = sample_rows(synthetic, queries, rng)
     base_rows = sample_rows(unseen, queries // 2, rng)
     drawn, near, far, real = place(seen, [sampled, seen, unseen, base_rows], names)
-    share, error = nearer_share(drawn, near, far)
-    of_drawn, of_real = nearest(drawn, near)[0], nearest(real, near)[0]
+    of_drawn, to_unseen = nearest(drawn, near), nearest(drawn, far)
+    base_share = seen.num_rows / (seen.num_rows + unseen.num_rows)
+    share, error = nearer_share(of_drawn, to_unseen, base_share)
+    of_real = nearest(real, near)[0]
     weights = weights_in(base_rows, weight)
     return {
         "dcr_share": share,
@@ -52,10 +54,10 @@ def privacy(
         "exact_copies": copies,
         "exact_base": base,
         "nearest": {
-            "synthetic": _quantiles(of_drawn),
+            "synthetic": _quantiles(of_drawn[0]),
             "holdout": _quantiles(of_real, weights),
         },
-        "distances": _histograms(of_drawn, of_real, weights),
+        "distances": _histograms(of_drawn[0], of_real, to_unseen[0], weights),
     }
 
 
@@ -79,13 +81,23 @@ def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> floa
     return float(np.isin(drawn, known).mean())
 
 
-def _histograms(drawn: Floats, real: Floats, weights: Floats | None) -> dict[str, list[float]]:
-    """Return shares of both by distance; `edges` are the ends of the bins, one more."""
-    most = float(np.quantile(np.append(drawn, real), 0.99))
+def _histograms(
+    drawn: Floats, real: Floats, to_unseen: Floats, weights: Floats | None
+) -> dict[str, list[float]]:
+    """Return shares by distance; `edges` are the ends of the bins, one more.
+
+    Args:
+        drawn: of generated rows to the nearest training row.
+        real: of unseen real rows to the nearest training row.
+        to_unseen: of generated rows to the nearest unseen row; there are as many as training rows.
+        weights: of the real rows.
+    """
+    most = float(np.quantile(np.concatenate([drawn, real, to_unseen]), 0.99))
     most = most if most > 1e-3 else 1.0
     edges = np.linspace(0, most, DISTANCE_BINS + 1)
     found = {"edges": [round(float(edge), 4) for edge in edges]}
-    for name, of, counts in (("synthetic", drawn, None), ("holdout", real, weights)):
+    shown = (("synthetic", drawn, None), ("holdout", real, weights), ("unseen", to_unseen, None))
+    for name, of, counts in shown:
         sums = np.histogram(np.minimum(of, most), edges, weights=counts)[0]
         found[name] = [round(float(share), 4) for share in sums / max(float(sums.sum()), 1e-300)]
     return found

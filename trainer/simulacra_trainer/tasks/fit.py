@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
+from simulacra_crds.contract.description import UNNAMED
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import (
     DATASET,
+    DESCRIPTION,
     GRAPH,
     MODEL_PREFIX,
     REPORT,
@@ -52,7 +56,8 @@ def fit(context: TaskContext) -> TaskResult | None:
     table = read_clean(context.dataset.download(DATASET, context.directory / DATASET), schema)
     with join_workers(workers, request) as group:
         checkpoints.restore()
-        fit_context = FitContext(checkpoints.directory, checkpoints.store, group)
+        name = _name_of(context)
+        fit_context = FitContext(checkpoints.directory, checkpoints.store, group, name)
         if context.shard > 0:
             fit_as_follower(table, schema, request, fit_context)
             return None
@@ -65,6 +70,14 @@ def fit(context: TaskContext) -> TaskResult | None:
         stored += [own.upload(MODEL_PREFIX + path.name, path) for path in files]
         checkpoints.erase()
     return _fitted(stored, read_header(directory), schema)
+
+
+def _name_of(context: TaskContext) -> str | None:
+    """Return what the table is called; None without a name, or read by an earlier release."""
+    if not context.dataset.exists(DESCRIPTION):
+        return None
+    name = json.loads(context.dataset.read(DESCRIPTION)).get("name")
+    return None if name == UNNAMED else name
 
 
 def _fitted_before(context: TaskContext) -> TaskResult:

@@ -7,7 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from simulacra_crds.contract.description import MAX_DESCRIPTION_BYTES, SCHEMA_URL, Description
+from simulacra_crds.contract.description import (
+    MAX_DESCRIPTION_BYTES,
+    SCHEMA_URL,
+    UNNAMED,
+    Description,
+)
 from simulacra_crds.contract.description_parts import (
     EXTENSION,
     EXTENSION_PROPERTIES,
@@ -86,7 +91,7 @@ def complete(
         values |= {key: getattr(parsed, key) for key in (*lists, "order")}
         extension["found"] = {n: mark(values[n]) for n in source if source[n] != "user"}
     document: Object = {
-        "name": (description and description.name) or "table",
+        "name": (description and description.name) or UNNAMED,
         "path": (description and description.path) or "table",
         "type": "table",
         **{key: layout[key] for key in ("encoding", "dialect") if key in layout},

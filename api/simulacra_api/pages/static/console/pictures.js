@@ -33,6 +33,8 @@ export function Distribution({ edges, real, generated, label, kind = "numbers" }
     <p class="quiet ends"><span>${end(edges[0], kind)}</span><span>${end(edges.at(-1), kind)}</span></p>`;
 }
 
+const Distances = ({ children, ...of }) => html`<li class="card column"><h3>${of.label}</h3><${Distribution} ...${of} /><p class="quiet">${children}</p></li>`;
+
 function Column({ of, fidelity }) {
   const missing = of.missing.some((share) => share !== 0);
   const told = [`error ${number(fidelity.error, 1)} %, best attainable ${number(fidelity.floor, 1)} %`,
@@ -57,7 +59,7 @@ export function Pictures({ session, path }) {
     <p class="quiet keys"><span class="key real"></span> real rows <span class="key made"></span> generated rows; shares: real · generated</p>
     <ul class="cards pictures">${(all ? columns : columns.slice(0, SHOWN_COLUMNS)).map((one) => html`<${Column} key=${one.column} of=${drawn.get(one.column)} fidelity=${one} />`)}</ul>
     ${!all && columns.length > SHOWN_COLUMNS && html`<div><button onClick=${() => setAll(true)}>Show all ${number(columns.length)} columns</button></div>`}
-    ${distances && html`<h3>Distance to the nearest training row</h3><div class="card pictured">
-      <${Distribution} edges=${distances.edges} real=${distances.holdout} generated=${distances.synthetic} label="Distances to the nearest training row" />
-      <p class="quiet">Filled: unseen real rows; line: generated rows. A line further left would be copying.</p></div>`}</section>`;
+    ${distances && html`<ul class="cards pictures">
+      <${Distances} edges=${distances.edges} real=${distances.holdout} generated=${distances.synthetic} label="Distances to the nearest training row">Filled: unseen real rows; line: generated rows. A line further left would be copying.<//>
+      ${distances.unseen && html`<${Distances} edges=${distances.edges} real=${distances.unseen} generated=${distances.synthetic} label="Distances of generated rows">Filled: to the nearest unseen real row; line: to the nearest of as many training rows. The two would differ if rows were copied.<//>`}</ul>`}</section>`;
 }
