@@ -89,8 +89,7 @@ class Service(BaseHTTPRequestHandler):
         rows = b"mood,price\nsad,1\n"
         found = ANSWERS.get(f"{self.command} {path}") or ANSWERS.get(path, {"code": "none"})
         payload = rows if path == "/artifact" else json.dumps(found).encode()
-        payload = b"" if self.command == "DELETE" else payload
-        self.send_response(204 if self.command == "DELETE" else 200)
+        self.send_response(200)
         if path == "/artifact":
             self.send_header("X-Digest", hashlib.sha256(rows).hexdigest())
         self.send_header("Content-Type", "application/json")
