@@ -228,7 +228,7 @@ STEPS = (
             "The raw upload is erased as soon as the cleaned table is stored.",
             "With hold it is kept, encrypted, until you confirm: one hour at most, then erased.",
             "With keep_source the table as it was read is kept, encrypted, with the dataset.",
-            "If cleaning fails, the table is erased (artefact.erased); its name and reason stay.",
+            "If cleaning fails, all but the reason is erased and recorded (artefact.erased).",
             "A second Job learns the causal graph and the model.",
             "The model keeps its training table for conditions and is erased with the dataset.",
         ),
