@@ -195,7 +195,9 @@ def test_large_file_is_sent_in_counted_pieces(
     assert (done.dataset_id, done.job_id) == ("ds-1", "job-ds-1")
     assert done.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert service.kept == CONTENT
-    assert service.plan == {"bytes": len(CONTENT), "sha256": done.sha256, **options}
+    assert service.plan["description"]["name"] == "table.csv"
+    described = {"description": service.plan["description"]}
+    assert service.plan == {"bytes": len(CONTENT), "sha256": done.sha256, **options, **described}
     assert [size for _, size in service.pieces] == [PIECE, PIECE, PIECE, len(CONTENT) - 3 * PIECE]
     assert [so_far for so_far, _ in counted] == sorted(so_far for so_far, _ in counted)
     assert (counted[0], counted[-1]) == ((0, len(CONTENT)), (len(CONTENT), len(CONTENT)))
