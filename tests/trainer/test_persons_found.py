@@ -85,6 +85,48 @@ def test_phone_numbers_that_arrive_as_integers_are_personal_data() -> None:
     assert found.personal_data == "phone"
 
 
+FEW: dict[str, list[str]] = {
+    "Imię": ["Agnieszka", "Zbigniew", "Żaneta", "Łukasz"],
+    "RecipientLastName": ["van den Berg", "el Amrani", "de Vries", "Postma"],
+    "Nombre": ["Lucía", "Ramón", "Begoña", "Sergio"],
+    "Adı Soyadı": [f"{FIRST[i % 11]} {LAST[i % 9]}" for i in range(60)],
+    "vevő neve": [f"{LAST[i % 9]} {FIRST[i % 11]}" for i in range(60)],
+    "Müşteri": [f"{FIRST[i % 11]} {LAST[i % 9]}" for i in range(60)],
+    "passport": ["C01X00T47", "C4VXPZ8R1", "L8Z000N01"],
+    "NHS number": ["943 476 5919", "401 023 2137", "987 654 4321"],
+    "PAN": [f"AB{'CDEFGH'[i % 6]}PK{1000 + 7 * i}{'LMNRS'[i % 5]}" for i in range(60)],
+    "telefonszám": ["06 20 123 4567", "+36 30 555 1234", "30/7654321"],
+    "IBAN": [f"ES{98 - int(f'{i:020d}142800') % 97:02d}{i:020d}" for i in range(10**9, 10**9 + 9)],
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_few_words_are_personal_data_where_the_name_says_so(name: str) -> None:
+    words = FEW[name]
+    found = column_of(name, [words[i % len(words)] for i in range(ROWS)])
+    assert found.personal_data is not None
+    assert not found.learned
+
+
+@pytest.mark.parametrize("name", ["Nº cliente", "ExternalReference", "vevőszám", "Hasta No"])
+def test_number_of_each_row_that_is_named_so_is_a_key(name: str) -> None:
+    assert column_of(name, [10_000 + 7 * i for i in range(ROWS)]).role == "key"
+
+
+@pytest.mark.parametrize("name", ["Número de clientes", "number of users", "impressions"])
+def test_counts_and_amounts_that_happen_to_differ_are_learned(name: str) -> None:
+    assert column_of(name, [10_000 + 7 * i for i in range(ROWS)]).learned
+
+
+def test_phone_in_several_forms_is_no_subject_beside_a_number_of_the_person() -> None:
+    numbers = [f"{600_100_000 + 7919 * (i // 4)}" for i in range(ROWS)]
+    forms = [n if i % 2 else f"+48 {n[:3]} {n[3:6]} {n[6:]}" for i, n in enumerate(numbers)]
+    schema = schema_of(Telefon=forms, pacjent=[f"P{i // 4:04d}" for i in range(ROWS)])
+    subject = schema.subject()
+    assert subject is not None
+    assert subject.name == "pacjent"
+
+
 LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
     "product": lambda r: f"{r.choice(LAST)} Soap",
     "sku": lambda r: f"A-{r.randint(100, 160)}",
@@ -97,6 +139,12 @@ LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
     "household_size": lambda r: r.randint(1, 40),
     "number_of_visits": lambda r: r.randint(1, 60),
     "score": lambda r: r.randint(100_000, 100_060),
+    "contact": lambda r: r.choice(["Email", "Letter", "Visit"]),
+    "last_visit": lambda r: r.choice(["Today", "Yesterday", "Earlier"]),
+    "nombre": lambda r: r.choice(["Taladro", "Sierra", "Martillo"]),
+    "customer type": lambda r: r.choice(["New Customer", "Key Account", "Lost Lead"]),
+    "passport": lambda r: r.choice(["EU", "Swiss", "Other"]),
+    "dni w pracy": lambda r: r.randint(1, 31),
     "brand": lambda r: r.choice(["Delta & Co", "Ben Sons", "Rossi", "Blue Line"]),
 }
 

@@ -26,7 +26,8 @@ LONG_TEXT_LENGTH = 40.0
 
 _NAMED_ID = re.compile(
     r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|account|phone|ssn|"
-    r"respondent|caseid|serial)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
+    r"respondent|caseid|serial|ref|reference|referenz|referencia|referentie|referens|riferimento|"
+    r"codigo|codice|kod|azonosito|sorszam|cislo|matricola|matricule|folio|expediente)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
 )
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"
@@ -61,7 +62,9 @@ def are_dialed(name: str, words: Words) -> bool:
 
 def is_named_id(name: str) -> bool:
     """Return whether the name of a column is that of an identifier."""
-    return bool(_NAMED_ID.search(name) or _NAMED_ID.search(name.lower()))
+    plain = " ".join(vocabulary.name_parts(name)[:-1])
+    named = any(_NAMED_ID.search(each) for each in (name, name.lower(), plain))
+    return named or vocabulary.is_persons_number(name)
 
 
 def unlearned_kind(name: str, words: Words) -> Literal["identifier", "text"] | None:

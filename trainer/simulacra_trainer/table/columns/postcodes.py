@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 
 from simulacra_trainer.table.columns.build import CleanColumn, level_column
 from simulacra_trainer.table.columns.distinct_values import Words
-from simulacra_trainer.table.columns.identifiers import is_named_id
+from simulacra_trainer.table.columns.identifiers import NEARLY_UNIQUE, is_named_id
 
 PREFIX = 2
 MIN_ROWS_OF_CODE = 5
 _NAMED = re.compile(
     r"(?:^|[^a-z])(?:zip|zip_?code|postal_?code|post_?code|postal code|post code|plz|postleitzahl"
     r"|code ?postal|cp|c[oó]digo ?postal|cap|cep|postnr|postnummer|postinumero|psč|psc"
-    r"|kod ?pocztowy|irányítószám|irsz)(?:$|[^a-z])",
+    r"|kod ?pocztowy|irányítószám|irsz|posta ?kodu|cod ?po[sș]tal|pin|pin ?code"
+    r"|郵便番号|邮政编码)(?:$|[^a-z])",
     re.I,
 )
 _SHAPES = (
@@ -78,6 +79,8 @@ def _are_postcodes(name: str, words: Words) -> bool:
     )
     if shape is None or len(words.levels) < 2:
         return False
+    if not named and len(words.levels) >= NEARLY_UNIQUE * words.present:
+        return False  # running numbers with leading zeros
     zeros = pc.any(pc.starts_with(words.levels, "0")).as_py()
     return named or (shape in _SHAPES[:3] and bool(zeros) and not is_named_id(name))
 

@@ -15,6 +15,12 @@ LOCALES = (
     "da_DK", "no_NO", "fi_FI", "pl_PL", "cs_CZ", "tr_TR", "hu_HU", "ro_RO",
 )  # fmt: skip
 """Locales of Faker whose names are tried; the first wins a tie."""
+KNOWN_LOCALES = (
+    "de_AT", "de_CH", "en_IN", "en_KE", "en_NG", "en_PK", "es_AR", "es_CO", "es_MX", "et_EE",
+    "fr_BE", "fr_CA", "fr_CH", "hr_HR", "id_ID", "lt_LT", "lv_LV", "nl_BE", "sk_SK",
+    "sl_SI", "zu_ZA",
+)  # fmt: skip
+"""Further locales whose names are known, and not invented."""
 FEWEST_KNOWN = 0.2
 """Share of the words that a locale must know, else the names are English."""
 LAST_FIRST, FIRST_LAST = "{last}, {first}", "{first} {last}"
@@ -65,11 +71,30 @@ def names_of(locale: str) -> Names:
     return Names(_single(provider.first_names), _single(last))
 
 
+@cache
+def _known() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the first and the last names of all locales, in lower case."""
+    names = [names_of(locale) for locale in (*LOCALES, *KNOWN_LOCALES)]
+    first = frozenset(name.casefold() for each in names for name in each.first)
+    return first, frozenset(name.casefold() for each in names for name in each.last)
+
+
+def kind_of_names(words: Sequence[str], least: float) -> PersonalData | None:
+    """Return whether single words are first or last names, None if fewer than this share are."""
+    some = words[:: max(len(words) // WORDS, 1)]
+    shares = [
+        sum(any(part in pool for part in word.casefold().split()) for word in some) / len(some)
+        for pool in _known()
+    ]
+    if max(shares) < least:
+        return None
+    return "first_name" if shares[0] >= shares[1] else "last_name"
+
+
 def share_of_known_names(words: Sequence[str]) -> float:
     """Return the share of words with a first name and, in another part, a last name."""
     some = words[:: max(len(words) // WORDS, 1)]
-    first = {name.casefold() for locale in LOCALES for name in names_of(locale).first}
-    last = {name.casefold() for locale in LOCALES for name in names_of(locale).last}
+    first, last = _known()
     known = 0
     for word in some:
         parts = word.casefold().replace(",", " ").split()

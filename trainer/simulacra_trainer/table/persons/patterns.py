@@ -18,13 +18,17 @@ import phonenumbers
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
-from simulacra_trainer.table.persons.forms import share_of_known_names
+from simulacra_trainer.table.persons.forms import kind_of_names, share_of_known_names
 
 MOST = 0.9
 MANY_WORDS = 20
 """Distinct words from which on a form that chance can produce, or a list of names, counts."""
 KNOWN_NAMES = 0.6
 """Share of full names with a usual first and last name that shows persons in any column."""
+FEW_WORDS = 3
+"""Distinct words that are enough where the column's name says what they are."""
+_BARE = frozenset({"first", "last"})
+"""Words that say "name" to a reader who sees many of them: "last" may be a last visit."""
 MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 
@@ -34,22 +38,28 @@ _MAC = re.compile(r"(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}", re.I)
 _IBAN = re.compile(r"[A-Z]{2}\d{2} ?[A-Z0-9 ]{10,32}")
 _CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
 _DIALED = re.compile(r"\+?[\d\s()./\-]{6,24}(?:\s*(?:x|ext\.?)\s*\d{1,5})?", re.I)
-_NINO = re.compile(r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]")
+_ID_FORM = re.compile(
+    r"(?=(?:[^\d]*\d){2})(?=(?:[^A-Z\d]*[A-Z\d]){7})[A-Z\d][A-Z\d ./\-]{5,22}", re.I
+)
+_DECIMAL = re.compile(r"\d+\.\d{1,2}")
 _LETTERS = r"[^\W\d_]"
 _NAME_PART = rf"{_LETTERS}(?:{_LETTERS}|['’.\-])*"
 _FULL_NAME = re.compile(rf"{_NAME_PART}(?:,? {_NAME_PART}){{1,4}}")
-_ONE_NAME = re.compile(rf"{_NAME_PART}(?: {_NAME_PART})?")
+_PARTICLES = rf"(?:{_LETTERS}['’]?{_LETTERS}{{0,3}} ){{0,3}}"
+"""Words before a family name: "van der", "de la", "el"."""
+_ONE_NAME = re.compile(rf"{_PARTICLES}{_NAME_PART}(?: {_NAME_PART})?")
 _STREET = re.compile(rf"\d+\S* .*{_LETTERS}.*|.*{_LETTERS}{{3}}.* \d+\S*.*")
 
 CHECKED_IDS = (
-    "be.nn", "bg.egn", "br.cpf", "ca.sin", "ch.ssn", "cl.rut", "cz.rc", "de.idnr", "dk.cpr",
-    "ee.ik", "es.dni", "es.nie", "fi.hetu", "fr.nir", "gr.amka", "hr.oib", "il.idnr", "in_.aadhaar",
-    "it.codicefiscale", "kr.rrn", "lt.asmens", "mx.curp", "nl.bsn", "no.fodselsnummer", "pl.pesel",
-    "ro.cnp", "se.personnummer", "tr.tckimlik", "za.idnr",
+    "ar.cuit", "be.nn", "bg.egn", "br.cpf", "ca.sin", "ch.ssn", "cl.rut", "cn.ric", "cz.rc",
+    "de.idnr", "dk.cpr", "do.cedula", "ec.ci", "ee.ik", "es.nif", "fi.hetu", "fr.nir", "gb.nhs",
+    "gr.amka", "hr.oib", "ie.pps", "il.idnr", "in_.aadhaar", "in_.pan", "is_.kennitala",
+    "it.codicefiscale", "jp.in_", "kr.rrn", "lt.asmens", "mx.curp", "nl.bsn", "no.fodselsnummer",
+    "pl.pesel", "ro.cnp", "se.personnummer", "si.emso", "th.pin", "tr.tckimlik", "za.idnr",
 )  # fmt: skip
-"""Modules of python-stdnum whose numbers have a checksum, or are dates with a serial."""
-NAMED_IDS = ("us.ssn", "us.itin", "gb.utr", "au.tfn", "pt.nif", "at.vnr")
-"""Modules whose form alone proves little: the column must be named so."""
+"""Modules of python-stdnum whose numbers have a checksum, are dates with a serial, or have
+letters in a form of their own.
+"""
 
 
 def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
@@ -65,16 +75,19 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
     for kind, is_one in _BY_FORM:
         if _most(some, is_one):
             return kind
-    if len(some) < MANY_WORDS:
+    many = len(some) >= MANY_WORDS
+    if len(some) < FEW_WORDS:
         return None
     if _is_national_id(name, some):
         return "national_id"
-    if _most(some, _is_card):
+    if many and _most(some, _is_card):
         return "card"
     if _is_phone(name, some):
         return "phone"
     if (named := _by_name(name, some)) is not None:
         return named
+    if not many:
+        return None
     known = _most(some, _is_full_name) and share_of_known_names(some) >= KNOWN_NAMES
     return "name" if known else None
 
@@ -92,26 +105,33 @@ def is_full_names(words: Sequence[str]) -> bool:
 def has_valid_checksum(kind: PersonalData, word: str) -> bool:
     """Return whether an invented number could be a real one of its kind."""
     if kind == "national_id":
-        return any(_stdnum(module).is_valid(word) for module in CHECKED_IDS)
+        return any(_stdnum(module).is_valid(word) for module in CHECKED_IDS if module != "in_.pan")
     if kind == "iban":
         return _is_iban(word)
     return kind == "card" and _is_card(word)
 
 
 def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
-    """Return the kind that both the column's name and the form of its words say."""
-    if vocabulary.says(name, vocabulary.STREET) and _most(words, _has_street_form):
+    """Return the kind that both the column's name and the form of its words say.
+
+    Few words must be known names too, or the column's name must say nothing else.
+    """
+    many = len(words) >= MANY_WORDS
+    if many and vocabulary.says(name, vocabulary.STREET) and _most(words, _has_street_form):
         return "street"
     if vocabulary.says(name, vocabulary.THING):
         return None
-    named = vocabulary.FULL_NAME | vocabulary.PERSON
-    if vocabulary.says(name, named) and _most(words, _is_full_name):
-        return "name"
-    if vocabulary.says(name, vocabulary.FIRST_NAME) and _most(words, _is_one_name):
+    of_people = vocabulary.says(name, vocabulary.FULL_NAME | vocabulary.PERSON)
+    if of_people and _most(words, _is_full_name):
+        return "name" if many or share_of_known_names(words) >= KNOWN_NAMES else None
+    if not _most(words, _is_one_name):
+        return None
+    bare = frozenset() if many else _BARE
+    if vocabulary.says(name, vocabulary.FIRST_NAME - bare):
         return "first_name"
-    if vocabulary.says(name, vocabulary.LAST_NAME) and _most(words, _is_one_name):
+    if vocabulary.says(name, vocabulary.LAST_NAME - bare):
         return "last_name"
-    return None
+    return kind_of_names(words, KNOWN_NAMES) if of_people else None
 
 
 def _most(words: Sequence[str], is_one: Callable[[str], bool]) -> bool:
@@ -135,7 +155,9 @@ def _is_ip(word: str) -> bool:
 
 
 def _is_iban(word: str) -> bool:
-    return _IBAN.fullmatch(word) is not None and bool(_stdnum("iban").is_valid(word))
+    return _IBAN.fullmatch(word) is not None and bool(
+        _stdnum("iban").is_valid(word, check_country=False)
+    )
 
 
 def _is_card(word: str) -> bool:
@@ -145,18 +167,21 @@ def _is_card(word: str) -> bool:
 def _is_national_id(name: str, words: Sequence[str]) -> bool:
     if not 6 <= len(words[0]) <= 24:
         return False
-    named = vocabulary.says(name, vocabulary.NATIONAL_ID)
-    modules = CHECKED_IDS + NAMED_IDS if named else CHECKED_IDS
-    if named and _most(words, lambda word: _NINO.fullmatch(word) is not None):
+    if vocabulary.says(name, vocabulary.NATIONAL_ID) and _most(words, _has_id_form):
         return True
-    return any(_most(words, _stdnum(module).is_valid) for module in modules)
+    many = len(words) >= MANY_WORDS
+    return many and any(_most(words, _stdnum(module).is_valid) for module in CHECKED_IDS)
+
+
+def _has_id_form(word: str) -> bool:
+    return _ID_FORM.fullmatch(word) is not None and _DECIMAL.fullmatch(word) is None
 
 
 def _is_phone(name: str, words: Sequence[str]) -> bool:
     named = vocabulary.says(name, vocabulary.PHONE)
     if named and _most(words, lambda w: bool(_DIALED.fullmatch(w)) and len(_digits(w)) >= 6):
         return True
-    return _most(words, _is_international)
+    return len(words) >= MANY_WORDS and _most(words, _is_international)
 
 
 def _is_international(word: str) -> bool:
@@ -175,7 +200,8 @@ def _is_full_name(word: str) -> bool:
 
 
 def _is_one_name(word: str) -> bool:
-    return _ONE_NAME.fullmatch(word) is not None and word[0].isupper()
+    capital = any(part[0].isupper() for part in word.split())
+    return capital and _ONE_NAME.fullmatch(word) is not None
 
 
 def _has_street_form(word: str) -> bool:

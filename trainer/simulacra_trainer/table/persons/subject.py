@@ -79,6 +79,9 @@ def find_subject(
         and not (row_is_person and data.get(c.name) == "name")
         and (why := _evidence(c, data, decisive))
     }
+    # A person's phone is written in several forms, and a family shares one.
+    surer = {name: each for name, each in candidates.items() if data.get(name) != "phone"}
+    candidates = surer or candidates
     if not candidates:
         devices = [c for c in cells if data.get(c.name) in DEVICE and c.name not in stated.ordinary]
         candidates = {
@@ -148,6 +151,8 @@ def _is_named_id(name: str) -> bool:
     """Return whether whole numbers under this name are ids, not counts or amounts."""
     is_person = vocabulary.says(name, vocabulary.PERSON)
     if vocabulary.is_one_of(name, vocabulary.PERSON) or _ends_as_id(name):
+        return True
+    if vocabulary.is_persons_number(name):
         return True
     if is_person and vocabulary.says(name, vocabulary.IDENTIFIER):
         return True

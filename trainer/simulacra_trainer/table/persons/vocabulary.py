@@ -1,4 +1,4 @@
-"""Words in column names that say what a column holds, in twelve languages.
+"""Words in column names that say what a column holds, in 19 languages.
 
 A word matches a whole part of a name ("tel" in "tel_home"), and from five letters on also the
 inside of a compound ("telefon" in "Telefonnummer").
@@ -13,8 +13,14 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 COMPOUND_LETTERS = 5
-_NO_ACCENT = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae"})
+_NO_ACCENT = str.maketrans(
+    {"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "ı": "i", "đ": "d", "ð": "d", "þ": "th"}
+)
+"""Letters that Unicode does not decompose."""
 _SQUASHED = re.compile(r"[^a-z0-9]+")
+_PERSONS_NUMBER = re.compile(
+    r"(?P<person>[a-z]{3,}?)(?:en|s|n)?(?:nummer|nr|numer|number|no|num|nro|szam|cislo|id|kod)"
+)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORDS = {
     key: frozenset(words.split())
@@ -34,6 +40,7 @@ WEIGHT = _WORDS["weight"]
 THING = _WORDS["thing"]
 AMOUNT = _WORDS["amount"]
 IDENTIFIER = _WORDS["identifier"]
+NUMBER = _WORDS["number"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]
 
 
@@ -43,6 +50,18 @@ def name_parts(name: str) -> tuple[str, ...]:
     plain = "".join(letter for letter in split if not unicodedata.combining(letter))
     parts = [part for part in _SQUASHED.split(plain) if part]
     return (*parts, "".join(parts))
+
+
+def is_persons_number(name: str) -> bool:
+    """Return whether a column name says "number of a person": "Nº cliente", "vevőszám".
+
+    The person is in the singular: "Número de clientes" counts them.
+    """
+    parts = name_parts(name)[:-1]
+    if any(word in NUMBER for word in parts) and any(word in PERSON for word in parts):
+        return "of" not in parts
+    compounds = (_PERSONS_NUMBER.fullmatch(part) for part in parts)
+    return any(found is not None and found["person"] in PERSON for found in compounds)
 
 
 def is_one_of(name: str, words: Collection[str]) -> bool:
