@@ -95,6 +95,10 @@ FEW: dict[str, list[str]] = {
     "passport": ["C01X00T47", "C4VXPZ8R1", "L8Z000N01"],
     "NHS number": ["943 476 5919", "401 023 2137", "987 654 4321"],
     "PAN": [f"AB{'CDEFGH'[i % 6]}PK{1000 + 7 * i}{'LMNRS'[i % 5]}" for i in range(60)],
+    "Provider": ["Dr. Ana Costa", "Dr. Jan Ito", "Prof. Ida Hansen"],
+    "CPR-nr.": [f"{i % 28 + 1:02d}0354-{1000 + 7 * i}" for i in range(60)],
+    "ФИО": [f"Иванов Иван{chr(1072 + i % 30)}{chr(1072 + i // 30)}" for i in range(60)],
+    "at home": [f"(212) 5{i:02d}-{2000 + 7 * i}" for i in range(60)],
     "telefonszám": ["06 20 123 4567", "+36 30 555 1234", "30/7654321"],
     "IBAN": [f"ES{98 - int(f'{i:020d}142800') % 97:02d}{i:020d}" for i in range(10**9, 10**9 + 9)],
 }

@@ -109,6 +109,18 @@ def test_typed_columns_are_read_as_text_columns_are() -> None:
     assert cleaned(cells).schema.columns[0] == typed
 
 
+@pytest.mark.parametrize("sign", ["/", "."])
+def test_answers_between_spaces_are_read_where_options_have_columns(sign: str) -> None:
+    cells = ["tap river", "river", "well tap", "tap", "tap well river"] * 12
+    options = {
+        f"media{sign}{o}": [str(int(o in c)) for c in cells] for o in ("tap", "river", "well")
+    }
+    column = cleaned(cells, **options).schema.find("media")
+    assert column is not None
+    assert (column.kind, column.separator) == ("multi", " ")
+    assert kind(cells) != "multi"
+
+
 def test_a_separator_after_the_last_answer_is_written_again() -> None:
     cells = [cell and f"{cell};" for cell in answers(300, ";", MEDIA)]
     clean = cleaned(cells)

@@ -38,6 +38,16 @@ zdecydowanie się nie zgadzam | raczej się nie zgadzam | raczej się zgadzam
 rozhodně nesouhlasím | spíše nesouhlasím | spíše souhlasím | rozhodně souhlasím
 nagyon elégedetlen | elégedetlen | közepesen | elégedett | nagyon elégedett
 kesinlikle katılmıyorum | katılmıyorum | kararsızım | katılıyorum | kesinlikle katılıyorum
+Mucho peor | Peor | Igual | Mejor | Mucho mejor
+much worse | worse | about the same | better | much better
+viel schlechter | etwas schlechter | gleich geblieben | etwas besser | viel besser
+полностью не согласен | скорее не согласен | скорее согласен | полностью согласен
+nunca | casi nunca | una vez al mes | todos los días
+çok kötü | kötü | orta | İyi | çok iyi
+instämmer inte alls | instämmer i liten grad | instämmer delvis | instämmer i hög grad
+výborně | chvalitebně | dobře | dostatečně | nedostatečně
+Detractor | Passive | Promoter
+jamais | moins souvent | une à deux fois par mois | tous les jours ou presque
 bis 17 Jahre | 18 bis 29 Jahre | 30 bis 49 Jahre | 50 Jahre und älter
 moins de 18 ans | 18 à 24 ans | 25 à 64 ans | 65 ans et plus
 do 1 000 zł | 1 000 - 2 000 zł | 2 000 - 5 000 zł | 5 000 zł i więcej
@@ -74,6 +84,7 @@ def test_a_scale_is_put_in_order_from_any_order_of_its_levels(scale: str) -> Non
         ["route 18 to 20", "route 19 to 25", "route 7"],
         ["Haus 3", "Haus 5", "Haus 9"],
         ["A12-34", "A56-78", "A79-91"],
+        ["120354-1234", "010275-4321", "311299-0021"],
         ["a little", "a lot", "purple"],
     ],
 )
@@ -92,6 +103,24 @@ def test_special_answers_stand_behind_the_levels_of_a_scale() -> None:
     assert column.kind == "ordinal"
     assert column.level_values()[:3] == levels[:3]
     assert [level.value for level in column.levels if level.special] == ["weiß nicht", "k.A."]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "Prefiro não informar",
+        "I prefer not to disclose",
+        "ne souhaite pas préciser",
+        "vill ej ange",
+        "Não sabe / Não responde",
+    ],
+)
+def test_refusals_are_special_however_they_are_put(refusal: str) -> None:
+    column = cleaned(["eher nein", "eher ja", "ja, sehr", refusal, "prefer not to drive"] * 10)
+    assert column.kind == "categorical"
+    column = cleaned(["eher nein", "eher ja", "ja, sehr", refusal] * 10)
+    assert column.level_values() == ["eher nein", "eher ja", "ja, sehr", refusal]
+    assert [level.special for level in column.levels] == [False, False, False, True]
 
 
 def test_special_answers_stay_levels_of_a_category() -> None:

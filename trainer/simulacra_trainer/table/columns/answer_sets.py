@@ -17,12 +17,16 @@ _RARE = {size: 0 if size <= 3 else 1 if size <= 7 else 2 for size in range(MAX_L
 """Levels that nobody gave to an item of a grid, by the number of levels."""
 _ITEM = (
     re.compile(r"^(?P<stem>.+?)(?P<sign>[_.\-])(?P<item>[A-Za-z]?\d+[A-Za-z]?)$"),
+    re.compile(r"^(?P<stem>[A-Za-z]\w*)(?P<sign>\[)(?P<item>\w+)\]\W.*$"),
     re.compile(r"^(?P<stem>.+?)(?P<sign>\[)(?P<item>[^\]]+)\]$"),
+    re.compile(r"^(?P<stem>.+)(?P<sign>/)(?P<item>[^/\s]+)$"),
     re.compile(r"^(?P<stem>.+?)(?P<sign>: | - | \| )(?P<item>.+)$"),
     re.compile(r"^(?P<stem>.*?[A-Za-z]\d*)(?P<sign>)(?P<item>[a-z])$"),
     re.compile(r"^(?P<stem>.*?[A-Za-z])(?P<sign>)(?P<item>\d+)$"),
 )
-"""Q5_1, Q5.1; G2Q1[SQ001]; Brands: X; q5a; item12."""
+"""Q5_1, Q5.1; "G2Q1[SQ001]. Text" (LimeSurvey); G2Q1[SQ001]; water/source/tap (ODK); Brands: X;
+q5a; item12.
+"""
 
 
 def find_sets(

@@ -23,6 +23,12 @@ _BEHIND = (
     r"^(?P<rest>.*?[0-9]{2}(?: ?[AaPp][Mm])?)"
     rf"(?P<sign>\.| г\.?| ?(?:Uhr|h|hrs|uur)| \(?(?:{_ZONES})\)?)$"
 )
+_BETWEEN = (
+    r"^(?P<date>.*[0-9]\.?)(?P<sign>, ?|,? - "
+    r"| (?:às|as|à|at|um|kl\.?|alle|alle ore|a las|o|ob|om|u))"
+    r" ?(?P<time>[0-9]{1,2}:[0-9]{2}.*)$"
+)
+"""Words of CLDR between a date and a time of day: "05/04/2024 às 10:30"."""
 _SAMPLE = 200
 _MOST_BEFORE = 7
 """Days of a week."""
@@ -74,6 +80,22 @@ def split_affixes(levels: pa.StringArray) -> Affixes | None:
         after = max(signs.to_pylist(), key=lambda one: one["counts"])["values"]
         levels = pc.struct_field(found, "rest")
     return Affixes(levels, before, after, languages) if before or after else None
+
+
+def join_times(levels: pa.StringArray) -> tuple[pa.StringArray, str] | None:
+    """Return words with one space between date and time, and what stood there, else None."""
+    found = pc.extract_regex(levels, _BETWEEN)
+    if found.null_count > len(levels) / 2:
+        return None
+    signs = pc.unique(pc.struct_field(found, "sign").drop_null()).to_pylist()
+    if len(signs) != 1:
+        return None
+    parts = (pc.struct_field(found, name) for name in ("date", "time"))
+    first = pc.utf8_length(pc.struct_field(found, "date"))
+    rest = next(word for word, known in zip(levels, found.is_valid(), strict=True) if known.as_py())
+    between = rest.as_py()[first.drop_null()[0].as_py() :]
+    between = between[: len(between) - len(pc.struct_field(found, "time").drop_null()[0].as_py())]
+    return pc.binary_join_element_wise(*parts, " "), between
 
 
 def _weekdays(days: set[str]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ stays text.
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.month_names import LANGUAGES, month_names
-from simulacra_trainer.table.columns.date_spelling import spelled_as, split_affixes
+from simulacra_trainer.table.columns.date_spelling import join_times, spelled_as, split_affixes
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH
 
@@ -30,6 +31,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}" + _TIME, ("%d.%m.%Y",)),
     (r"^[0-9]{1,2}\. [0-9]{1,2}\. [0-9]{4}" + _TIME, ("%d. %m. %Y",)),
     (r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2}" + _TIME, ("%d.%m.%y",)),
+    (r"^[0-9]{1,2}/[0-9]{1,2}-[0-9]{4}" + _TIME, ("%d/%m-%Y",)),
     (r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}" + _TIME, ("%d/%m/%Y", "%m/%d/%Y")),
     (r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}" + _TIME, ("%d/%m/%y", "%m/%d/%y")),
     (r"^[0-9]{1,2}-[0-9]{1,2}-[0-9]{4}" + _TIME, ("%d-%m-%Y", "%m-%d-%Y")),
@@ -89,6 +91,11 @@ def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | No
         return None
     if parsed := _bare_dates(words, needed, day_first):
         return parsed
+    if joined := join_times(words.levels):
+        parsed = _bare_dates(replace(words, levels=joined[0]), needed, day_first)
+        if parsed is not None and parsed.timed:
+            text_format = _with_between(parsed.text_format, joined[1])
+            return replace(parsed, text_format=text_format)
     affixes = split_affixes(words.levels)
     if affixes is None:
         return None
@@ -102,6 +109,11 @@ def parse_dates(words: Words, day_first: bool | None = None) -> ParsedDates | No
         language = affixes.languages[0]
     text_format = affixes.before + parsed.text_format + affixes.after.replace("%", "%%")
     return replace(parsed, text_format=text_format, language=language)
+
+
+def _with_between(text_format: str, between: str) -> str:
+    """Return a pattern with other text between date and time."""
+    return re.sub(r" (?=%-?[HI])", between, text_format, count=1)
 
 
 def _bare_dates(words: Words, needed: float, day_first: bool | None) -> ParsedDates | None:

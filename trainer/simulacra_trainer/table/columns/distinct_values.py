@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from simulacra_trainer.table.columns.specials import are_special
 
 _MISSING_WORDS = {"", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "nat", "null", "(null)", "nil"}
-_MISSING_SIGNS = {"?", ".", "-", "--", "---", "\\n", "<na>", "<null>", "#n/a", "#na"}
+_MISSING_SIGNS = {"?", ".", "-", "--", "---", "–", "—", "\\n", "<na>", "<null>", "#n/a", "#na"}
 _SPREADSHEET_ERRORS = {"#null!", "#value!", "#ref!", "#div/0!", "#num!", "#name?"}
 MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
 """Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""

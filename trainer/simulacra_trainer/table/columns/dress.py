@@ -22,10 +22,14 @@ CURRENCIES = frozenset(
 _UNITS = frozenset(
     """
     % ‰ kg g mg t km m cm mm mi ft in yd l ml cl dl h min s sec ms ° °c °f m² km² m³ ha kwh wh kw
-    mw mb gb tb kb px pt kcal kj lb lbs oz mph km/h kmh bar hpa hz pp
+    mw mb gb tb kb px pt kcal kj lb lbs oz mph km/h kmh bar hpa hz pp mq
+    .– .— .- .-- ,– ,— ,- ,--
     """.split()  # noqa: SIM905
 )
-"""Units that may stand right behind the digits; others need a space, or "101A" is a number."""
+"""Units that may stand right behind the digits; others need a space, or "101A" is a number.
+
+"500.–" and "500,-" are whole amounts of money.
+"""
 _FACTORS = {
     **dict.fromkeys(("k", "tsd", "tsd.", "tys", "tys.", "tis", "tis.", "thousand", "t€"), 1e3),
     **dict.fromkeys(("mio", "mio.", "mn", "mln", "mln.", "million", "millions", "milj."), 1e6),
@@ -34,7 +38,7 @@ _FACTORS = {
 _NUMBER = (
     r"^(?P<open>\(?)(?P<sign>[+\-−]?)(?P<before>[^0-9+\-−.,()]*)(?P<inner>[+\-−]?) ?"
     r"(?P<digits>[0-9](?:[0-9.,'’ \x{a0}\x{202f}\x{2009}]*[0-9])?|[.,][0-9]+)"
-    r"(?P<minus>[\-−]?)(?P<after>[^0-9()+\-−]*)(?P<close>\)?)$"
+    r"(?P<minus>[\-−]?)(?P<after>[.,]--?|[^0-9()+\-−]*)(?P<close>\)?)$"
 )
 _UNIT = re.compile(r"[^\W\d_]{1,12}\.?|[^\d\s()]{1,6}")
 _MOST_ENDINGS = 8

@@ -20,9 +20,11 @@ from simulacra_trainer.table.columns.dress import Dress, undress
 ENOUGH = 0.99
 """Share of the values that must be numbers (or dates) for the rest to be set to missing."""
 MAX_DECIMALS = 9
+MOST_VERSIONS = 50
 PROBE = 1_000
 """Words that are looked at before all of them are."""
 
+_VERSION = r"^[0-9]{1,2}\.(?:0|[1-9][0-9]?)$"
 _CODES = r"^[+-]?0[0-9]|^[0-9]{16,}$"
 """Zero-padded or longer than a double can hold: a code, not a quantity."""
 _PLAIN = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
@@ -75,6 +77,8 @@ def parse_numbers(
     candidates = words.counts * ~words.no_values()
     if not candidates.sum() or (stated is None and _any(levels, _CODES)):
         return None
+    if stated is None and _are_versions(levels):
+        return None
     sign = stated.decimal if stated else None
     decimal = sign or decimal
     enough = ENOUGH * candidates.sum()
@@ -105,6 +109,17 @@ def parse_numbers(
         negative=dress.negative,
     )
     return _converted(digits, vote.matched, (form, dress), notation, vote.unclear)
+
+
+def _are_versions(levels: pa.StringArray) -> bool:
+    """Return whether "2.0" and "2.10" stand beside each other: a number has one form or none."""
+    if (
+        len(levels) > MOST_VERSIONS
+        or not pc.all(pc.match_substring_regex(levels, _VERSION)).as_py()
+    ):
+        return False
+    decimals = pc.unique(pc.utf8_length(pc.replace_substring_regex(levels, r"^[0-9]+\.", "")))
+    return len(decimals) > 1 and _any(levels, r"\.[1-9]0$")
 
 
 def proven_decimal(levels: pa.StringArray) -> str | None:

@@ -12,6 +12,11 @@ from simulacra_crds.contract.month_names import LANGUAGES, month_names
 
 MIN_LEVELS, MAX_LEVELS = 3, 2_000
 _YEAR = r"(?P<y>(?:19|20)\d\d)"
+_QUARTER = (
+    "quartal|quarter|kvartal|kvartál|kwartał|kwartaal|negyedév|čtvrtletí|štvrťrok|neljännes"
+    "|trimestre|trimestru|trimestri|çeyrek|квартал|τρίμηνο"
+)
+"""Quarter of a year, as CLDR has it."""
 _FORMS = tuple(
     re.compile(form, re.I)
     for form in (
@@ -19,7 +24,9 @@ _FORMS = tuple(
         rf"{_YEAR}[/.](?P<p>0[1-9]|1[0-2])",
         rf"{_YEAR}m(?P<p>0?[1-9]|1[0-2])",
         rf"(?:q|t|k|kv\.?|kw\.?a|trim\.? ?|tr\.? ?|cz|č)(?P<p>[1-4])[ /.\-]?{_YEAR}",
-        rf"(?P<p>[1-4])\. ?(?:quartal|kvartal|kvartál|kwartał|kwartaal|negyedév) {_YEAR}",
+        rf"(?P<p>[1-4])(?:\.|er|e|ème|º|°|st|nd|rd|th)? ?(?:{_QUARTER})(?: de| del| di)? {_YEAR}",
+        rf"(?P<p>[1-4])(?:t|q|k)[ /.\-]?{_YEAR}",
+        rf"{_YEAR}\.? ?(?:q|t|k)?(?P<p>[1-4])\. ?(?:{_QUARTER})",
         rf"{_YEAR}[ /.\-]?(?:q|t|k|kv)(?P<p>[1-4])",
         rf"{_YEAR}-?w(?P<p>[0-5]\d)",
         rf"(?:kw|w|uge|v\.?|week|woche|semaine|s|tydz\.?|týden) ?(?P<p>[0-5]?\d)[ /.\-]{_YEAR}",

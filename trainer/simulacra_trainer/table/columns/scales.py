@@ -40,7 +40,8 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     """
     if not MIN_LEVELS <= len(levels) <= MAX_LEVELS or max(map(len, levels)) > MAX_LENGTH:
         return None
-    plain = [" ".join(level.lower().replace("_", " ").split()) for level in levels]
+    lowered = [level.lower().replace("i̇", "i") for level in levels]  # Turkish "İyi"
+    plain = [" ".join(level.replace("_", " ").split()) for level in lowered]
     words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in RANKS]
     degrees = order_by_degree(plain) if len(levels) <= MAX_DEGREES else None
     found = [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), *words]
@@ -75,6 +76,12 @@ def _bands(levels: Sequence[str]) -> list[float | None]:
         pattern.match(level) for level in levels for pattern in (_BAND, _BELOW, _ABOVE, _OPEN)
     )
     return [_band(level) for level in levels] if banded else [None] * len(levels)
+
+
+def _goes_up(band: re.Match[str]) -> bool:
+    """Return whether a band ends above its start: "120354-1234" is a number of a person."""
+    low, high = _number(band[1], band[2] or band[4]), _number(band[3], band[4])
+    return low < high
 
 
 def _spans(levels: Sequence[str]) -> list[float | None]:
@@ -114,6 +121,8 @@ def _band(level: str) -> float | None:
     ):
         match = pattern.match(level)
         if match:
+            if pattern is _BAND and not _goes_up(match):
+                return None
             return _number(match[1], match[2]) + shift
     return None
 

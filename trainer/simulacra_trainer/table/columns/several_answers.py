@@ -90,7 +90,7 @@ def answers_column(
         taken: names of all columns, which those of the options must not equal.
         stated: answers by a description, which are not looked for.
     """
-    found = stated or find_answers(words)
+    found = stated or find_answers(words) or _find_listed(name, words, taken)
     if found is None:
         return None
     names = [part_name(name, option) for option in found.options]
@@ -142,6 +142,23 @@ def find_answers(words: Words) -> Answers | None:
     return None
 
 
+def _find_listed(name: str, words: Words, taken: Collection[str]) -> Answers | None:
+    """Return answers separated by spaces whose options have columns of their own.
+
+    So ODK and KoboToolbox export a question of several answers: "tap river" in `source`, beside
+    `source/tap` and `source/river`.
+    """
+    several = words.share(pc.match_substring(words.levels, " "))
+    if several < MIN_SEVERAL or not any(
+        each.startswith((f"{name}/", f"{name}.")) for each in taken
+    ):
+        return None
+    options = pc.unique(pc.split_pattern(words.levels, " ").flatten()).to_pylist()
+    own = all(f"{name}/{option}" in taken or f"{name}.{option}" in taken for option in options)
+    parts = _split(words, " ") if own else None
+    return None if parts is None else _answers(words, " ", parts, proven=True)
+
+
 def _split(words: Words, sign: str) -> _Parts | None:
     """Return the parts of the words, None where they are too many or hardly ever several."""
     levels = words.levels
@@ -176,7 +193,8 @@ def _split(words: Words, sign: str) -> _Parts | None:
     return _Parts([n for n, keep in zip(names, kept, strict=True) if keep], place[:, kept], dropped)
 
 
-def _answers(words: Words, sign: str, parts: _Parts) -> Answers | None:
+def _answers(words: Words, sign: str, parts: _Parts, *, proven: bool = False) -> Answers | None:
+    """Return the answers of the parts; unless proven, few parts in one order must show them."""
     parts = _joined(words, sign, parts)
     chosen, counts = parts.place >= 0, words.counts
     number = chosen.sum(axis=1)
@@ -184,18 +202,18 @@ def _answers(words: Words, sign: str, parts: _Parts) -> Answers | None:
     several = by_number[2:].sum()
     distinct = int((counts[number > 0] > 0).sum())
     few = MIN_OPTIONS <= len(parts.options) < distinct
-    if not few or several < MIN_SEVERAL * words.present:
+    if not (few or proven) or several < MIN_SEVERAL * words.present:
         return None
-    if by_number.max() > MAX_ALIKE * words.present and by_number.argmax() != 1:
+    alike = by_number.max() > MAX_ALIKE * words.present and by_number.argmax() != 1
+    if alike and not proven:
         return None
     before = _before(parts.place, counts)
     together = before + before.T
     repeats = np.triu(np.maximum(together - 1, 0)).sum()
     ordered = np.triu(np.maximum(np.maximum(before, before.T) - 1, 0)).sum()
     partners = (together > 0).sum(axis=1)
-    if repeats < MIN_REPEATS or ordered < MIN_ORDERED * repeats:
-        return None
-    if np.median(partners) < MIN_PARTNERS:
+    one_order = repeats >= MIN_REPEATS and ordered >= MIN_ORDERED * repeats
+    if not proven and (not one_order or np.median(partners) < MIN_PARTNERS):
         return None
     order = _order(before, counts @ chosen)
     separator, terminated = _written(words, sign)

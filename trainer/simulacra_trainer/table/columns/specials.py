@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ MOST_SHARE = 0.35
 MOST_OTHER_WORDS = 3
 _LEAST_ROWS, _LEAST_SHARE = 3, 0.005
 _ENDS = 20
+_RUN = 5
+"""Negative values without a gap below 0 that are values: -5 to -1."""
 _CONTINUOUS = 15
 """Distinct values from which on negative ones beside 0 are values, not codes."""
 
@@ -58,6 +61,55 @@ bilmiyorum; cevap yok; cevap vermek istemiyorum; fikrim yok; не знаю; за
 SPECIAL_WORDS = frozenset(word.strip() for word in _WORDS.replace("\n", " ").split(";"))
 _DOTTED = frozenset(word.replace(".", "").replace(" ", "") for word in SPECIAL_WORDS)
 """Without points and spaces: "N. S. / N. C." is "ns/nc"."""
+_REFUSALS = "|".join(
+    rf"(?:{start}) (?:{verbs})"
+    for start, verbs in (
+        (
+            r"(?:i )?(?:would )?(?:prefer not to|(?:do not|don't) (?:want|wish) to|rather not|"
+            r"declined? to|refused? to|unwilling to)",
+            "say|answer|disclose|state|tell|respond|reply|share|specify|comment|provide",
+        ),
+        (
+            r"(?:(?:das )?(?:möchte|mochte|will) (?:ich )?(?:das )?(?:lieber )?nicht|lieber nicht)",
+            "sagen|angeben|beantworten|antworten|mitteilen",
+        ),
+        (
+            r"(?:je )?(?:ne (?:souhaite|veux|désire) pas|préfère ne pas)",
+            "répondre|le dire|dire|préciser|communiquer|divulguer|indiquer|me prononcer|"
+            "se prononcer",
+        ),
+        (
+            "(?:prefier[oe]|quiere|quiero|desea|deseo) no|no (?:quier[oe]|dese[oa]|prefier[oe])",
+            "contestar|responder|decirlo|decir|informar|revelar|indicar|facilitar",
+        ),
+        (
+            "prefir?[oe]?(?:re)? não|não (?:quer|quero|deseja|desejo|quis)",
+            "responder|informar|dizer|declarar|revelar|indicar",
+        ),
+        (
+            "preferisc[oe] non|non (?:voglio|vuole|desidero|desidera|intendo)",
+            "rispondere|dirlo|dire|specificare|indicare|dichiarare",
+        ),
+        (
+            r"(?:wil|zeg|zegt|vertel) (?:ik )?(?:het |dit |dat )?(?:liever )?niet|liever niet",
+            "zeggen|antwoorden|beantwoorden|vertellen|aangeven|delen",
+        ),
+        (
+            "vill (?:ej|inte)|(?:vil|ønsker) (?:ikke|ej)(?: å| at)?|föredrar att (?:ej|inte)",
+            "svara|uppge|säga|ange|svare|oplyse|oppgi|si|sige|angi|angive",
+        ),
+        ("en halua", "vastata|kertoa|sanoa|ilmoittaa"),
+        (
+            "(?:wolę |nie chcę |wolał(?:a)?bym )(?:nie )?",
+            "odpowiadać|odpowiedzieć|mówić|podawać|ujawniać|podać",
+        ),
+        ("(?:ne)?(?:chci|chce|přeji si|přeje si)(?: ne)?", "odpovědět|odpovídat|uvést|uvádět|říci"),
+        ("nem (?:kíván|kívánok|akar|akarok|szeretne|szeretnék)", "válaszolni|válaszol|megadni"),
+        ("nu (?:doresc|dorește|vreau|vrea) să", "răspund|răspundă|spun|spună|declar|declare"),
+    )
+)
+"""Refusals put together of wanting and telling, in the languages of `_WORDS`."""
+_ANY = "|".join([*map(re.escape, sorted(SPECIAL_WORDS)), _REFUSALS])
 _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 
 
@@ -67,8 +119,12 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(SPECIAL_WORDS))
     spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
+    refused = pc.match_substring_regex(bare, f"^(?:{_REFUSALS})$")
     pressed = pc.replace_substring_regex(plain, r"[.\s()\[\]<>]+", "")
-    return pc.or_(spelled, pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED))))
+    joined = pc.match_substring_regex(bare, f"^(?:{_ANY})(?: ?/ ?(?:{_ANY}))+$")
+    refused = pc.or_(refused, joined)
+    dotted = pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED)))
+    return pc.or_(pc.or_(spelled, refused), dotted)
 
 
 def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
@@ -78,9 +134,9 @@ def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
         counts: rows of each distinct value.
         rows: with a value.
 
-    Only customary codes count (97 to 99, 997 to 999 and so on, 77, 88, -1 to -9, -77 to -99), and
-    only if they lie beyond the rest by more than twice its range, or are negative where nothing
-    else is.
+    Only customary codes count (97 to 99, 997 to 999 and so on, 77, 88, -1 to -9, -77 to -99, -777,
+    -888, -997 to -999 and so on), and only if they lie beyond the rest by more than twice its
+    range, or are negative where nothing else is.
     """
     above = {value for value in counts if value > 0 and _is_code(value)}
     below = {value for value in counts if value < 0 and _is_code(value)}
@@ -109,8 +165,8 @@ def _is_code(value: float) -> bool:
     if value != int(value):
         return False
     digits = str(abs(int(value)))
-    if value < 0:
-        return len(digits) == 1 or (len(digits) == 2 and digits[0] in "789" and int(digits) >= 77)
+    if value < 0 and len(digits) <= 2:
+        return len(digits) == 1 or (digits[0] in "789" and int(digits) >= 77)
     nines = len(digits) >= 2 and set(digits[:-1]) == {"9"} and digits[-1] in "6789"
     return nines or digits in ("77", "88", "777", "888")
 
@@ -127,9 +183,11 @@ def _beyond(codes: set[float], rest: Sequence[float]) -> list[float]:
 
 def _continues(codes: set[float], rest: list[float]) -> bool:
     """Return whether negative values go on below the rest, as temperatures and -2 to 2 do."""
-    symmetric = max(rest) <= -min(codes)
+    run = len(codes) == max(codes) - min(codes) + 1 and max(codes) == -1
+    mirrored = run and max(rest) <= -min(codes)
     beside = min(rest) - max(codes) <= 1
-    return symmetric or (beside and len(rest) > _CONTINUOUS)
+    many = len(rest) > _CONTINUOUS or (run and len(codes) >= _RUN)
+    return mirrored or (beside and many)
 
 
 def take_codes(values: pa.Array) -> tuple[pa.Array, list[SpecialValue]]:
@@ -163,6 +221,7 @@ def codes_taken(before: pa.Array, after: pa.Array) -> pa.Array:
 
 _FAMILY = np.array(
     [code for k in range(1, 15) for d in range(6, 10) if _is_code(code := 10**k - 10 + d)]
-    + [code for code in (*range(-99, 0), 77, 88, 777, 888) if _is_code(code)]
+    + [code for code in (*range(-99, 0), 77, 88, 777, 888, -777, -888) if _is_code(code)]
+    + [-code for k in range(3, 15) for d in range(6, 10) if _is_code(code := 10**k - 10 + d)]
 )
 """All customary codes."""

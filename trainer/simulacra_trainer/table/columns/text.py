@@ -101,7 +101,7 @@ def clean_words(
     if len(words.levels) == 1 and not origin.csv:  # a constant keeps its spelling
         return clean_levels(name, words, storage)
     if are_dialed(name, words):
-        return clean_levels(name, words, storage)
+        return clean_levels(name, words, storage, scale=False)
     ambiguous = False
     result = (
         boolean_column(name, words, storage, origin)
@@ -165,10 +165,18 @@ def time_column(
 
 
 def clean_levels(
-    name: str, words: Words, storage: str, declared_order: bool = False
+    name: str,
+    words: Words,
+    storage: str,
+    declared_order: bool = False,
+    *,
+    scale: bool = True,
 ) -> CleanColumn:
-    """Clean words that are not numbers or dates: identifiers, free text, scales, levels."""
-    if not declared_order:
+    """Clean words that are not numbers or dates: identifiers, free text, scales, levels.
+
+    scale: whether they may be a scale, periods or postcodes, which numbers of persons are not.
+    """
+    if not declared_order and scale:
         if coded := postcode_column(name, words, storage):
             return coded
         if in_time := order_periods(words.levels.to_pylist()):
@@ -189,11 +197,13 @@ def clean_levels(
     by_share = np.argsort(-words.counts, kind="stable")
     special = are_special(words.levels).to_numpy(zero_copy_only=False)
     answers = words.levels.filter(pa.array(~special)).to_pylist()
-    scale = order_levels(answers) if len(answers) <= MAX_LEVELS else None
-    if scale is None:
+    ordered = order_levels(answers) if scale and len(answers) <= MAX_LEVELS else None
+    if ordered is None:
         result = level_column(name, "categorical", *in_order(words, by_share), storage)
     else:
-        order = pc.index_in(pa.array(scale), value_set=words.levels).to_numpy(zero_copy_only=False)
+        order = pc.index_in(pa.array(ordered), value_set=words.levels).to_numpy(
+            zero_copy_only=False
+        )
         order = np.concatenate([order, by_share[special[by_share]]])
         result = level_column(name, "ordinal", *in_order(words, order), storage)
         result.note("the levels were recognized as an ordered scale")

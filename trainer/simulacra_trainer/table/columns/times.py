@@ -18,13 +18,16 @@ DAY = 86_400
 _PROBE = 200
 _MANY_CLOCKS, _MANY_HOURS = 30, 6
 _CLOCK = re.compile(
-    r"(?P<lead>(?:kl\.? ?)?)(?P<h>\d{1,3})(?P<sign>[:.h])(?P<m>[0-5]\d)"
+    r"(?P<lead>(?:(?:klo|klockan|kl|um|ore|alle|à|a las)\.? ?)?)"
+    r"(?P<h>\d{1,3})(?P<sign>[:.h])(?P<m>[0-5]\d)"
     r"(?::(?P<s>[0-5]\d)(?P<f>\.0{1,9})?)?(?P<tail> ?(?:Uhr|h|hrs|[AaPp]\.?[Mm]\.?)?)"
 )
 _WORDS = re.compile(
     r"(?:(?P<h>\d{1,4})(?P<hw> ?(?:h|hrs?|hours?|std\.?|stunden?|stdn?|uur|u|t|timer?|tim|godz\.?"
-    r"|hod\.?|heures?|horas?|ore|óra)))?(?P<gap>[ ,]*)"
-    r"(?:(?P<m>\d{1,4})(?P<mw> ?(?:m|mins?|min\.|minutes?|minuten?|minuti|minutos|mn|perc)))?",
+    r"|hod\.?|heures?|horas?|ore|óra|saat|sa\.?|tuntia"
+    r"|ч\.?|час\w{0,2}|ώρες)))?(?P<gap>[ ,]*)"
+    r"(?:(?P<m>\d{1,4})(?P<mw> ?(?:m|mins?|min\.|minutes?|minuten?|minuti|minutos|mn|perc|dk\.?"
+    r"|dakika|minuuttia|minutter|minuter|minut\w?|мин\.?|λεπτά)))?",
     re.I,
 )
 _DURATION_NAME = re.compile(
@@ -58,7 +61,7 @@ def parse_times(name: str, words: Words, duration: bool | None = None) -> Parsed
     """
     levels = words.levels
     probe = pc.match_substring_regex(
-        levels.slice(0, _PROBE), r"^(?:kl\.? ?)?[0-9]{1,4} ?[:.a-zA-Zó]"
+        levels.slice(0, _PROBE), r"^(?:\pL[\pL .]{1,7} ?)?[0-9]{1,4} ?[:.\pL]"
     )
     if not len(levels) or pc.mean(probe.cast(pa.float64())).as_py() < 0.5:
         return None

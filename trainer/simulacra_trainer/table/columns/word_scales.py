@@ -87,21 +87,26 @@ hiçbir zaman, asla | nadiren | ara sıra | bazen | sık sık, sıklıkla | ço�
 never | a few times a year, less than once a month | once a month, monthly |
   several times a month | once a week, weekly | several times a week, a few times a week |
   daily, every day, almost every day | several times a day
-nie | jährlich | seltener, seltener als monatlich | monatlich, einmal im monat |
+nie | jährlich | seltener, seltener als monatlich, fast nie, selten | monatlich, einmal im monat |
   mehrmals im monat | wöchentlich, einmal pro woche | mehrmals pro woche, mehrmals die woche |
   täglich, jeden tag | mehrmals täglich
-jamais | moins souvent, rarement, une fois par an | quelques fois par an |
-  une fois par mois, chaque mois | plusieurs fois par mois |
-  une fois par semaine, chaque semaine | plusieurs fois par semaine | tous les jours, chaque jour
-nunca | con menos frecuencia, menos a menudo, una vez al año | varias veces al año |
+jamais | moins souvent, rarement, une fois par an, presque jamais | quelques fois par an |
+  une fois par mois, chaque mois, une à deux fois par mois, une ou deux fois par mois,
+  environ une fois par mois | plusieurs fois par mois, deux à trois fois par mois |
+  une fois par semaine, chaque semaine, une à deux fois par semaine, environ une fois par semaine |
+  plusieurs fois par semaine |
+  tous les jours, chaque jour, tous les jours ou presque, presque tous les jours
+nunca | con menos frecuencia, menos a menudo, una vez al año, casi nunca | varias veces al año |
   una vez al mes | varias veces al mes | una vez a la semana |
   varias veces a la semana | todos los días, a diario
-never | less often, less frequently | once a month, monthly, at least once a month |
+never | less often, less frequently, almost never, rarely, hardly ever |
+  once a month, monthly, at least once a month |
   once a week, weekly, at least once a week | several times a week | daily, every day
-mai | più raramente, meno spesso, qualche volta all'anno | una volta al mese |
+mai | più raramente, meno spesso, qualche volta all'anno, quasi mai, raramente | una volta al mese |
   qualche volta al mese | una volta a settimana, una volta alla settimana |
   più volte a settimana, qualche volta a settimana | ogni giorno, tutti i giorni
-nunca | menos frequentemente, com menos frequência | uma vez por mês | várias vezes por mês |
+nunca | menos frequentemente, com menos frequência, quase nunca, raramente |
+  uma vez por mês | várias vezes por mês |
   uma vez por semana | várias vezes por semana | todos os dias, diariamente
 nooit | minder vaak, enkele keren per jaar | maandelijks, één keer per maand |
   enkele keren per maand, meerdere keren per maand | wekelijks, één keer per week |
@@ -111,6 +116,13 @@ aldrig | mer sällan | någon gång i månaden | någon gång i veckan | flera g
 nigdy | rzadziej, kilka razy w roku | raz w miesiącu | kilka razy w miesiącu | raz w tygodniu |
   kilka razy w tygodniu | codziennie
 nikdy | méně často | jednou za měsíc | jednou týdně | několikrát týdně | denně, každý den
+nedostatečně, nedostatečný | dostatečně, dostatečný | dobře, dobrý | chvalitebně, chvalitebný |
+  výborně, výborný
+niedostateczny | dopuszczający | dostateczny | dobry | bardzo dobry | celujący
+elégtelen | elégséges | közepes | jó | jeles
+underkänd | godkänd | väl godkänd
+detractor, detractors | passive, passives, neutral | promoter, promoters
+detractor, detractores | pasivo, pasivos, neutro | promotor, promotores
 mangelhaft, ungenügend | ausreichend | befriedigend | gut | sehr gut
 ungenügend | mangelhaft | ausreichend | befriedigend | gut | sehr gut
 insuffisant | passable | assez bien | bien | très bien | excellent

@@ -49,9 +49,12 @@ def _masks(words: Sequence[str], *, mixed: bool) -> list[MaskSchema]:
     for word in words:
         groups["".join(_class_of(letter, mixed) for letter in word)].append(word)
     ends = _common_ends(words)
+    capitals = {letter for word in words for letter in word if letter in string.ascii_uppercase}
+    few = len(words) >= MIN_WORDS_FOR_A_PREFIX and 0 < len(capitals) <= FEW_LETTERS
+    any_capital = "[" + "".join(sorted(capitals)) + "]" if few else "A"
     largest = sorted(groups.items(), key=lambda item: -len(item[1]))[:MAX_FORMS]
     return [
-        _mask(shape, members, len(members) / len(words), ends)
+        _mask(shape, members, len(members) / len(words), ends, any_capital)
         for shape, members in largest
         if len(members) >= MIN_WORDS
     ]
@@ -78,14 +81,22 @@ def _shared(words: Sequence[str]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _mask(shape: str, members: Sequence[str], share: float, ends: tuple[int, int]) -> MaskSchema:
+def _mask(
+    shape: str, members: Sequence[str], share: float, ends: tuple[int, int], any_capital: str
+) -> MaskSchema:
+    """Return the form of words of one shape.
+
+    any_capital: form of a capital letter that may vary; the check letter of a Chilean RUT is a K
+    or a digit.
+    """
     start, end = ends
     form = ""
     for at, code in enumerate(shape):
         if at < start or at >= len(shape) - end:
             form += _escaped(members[0][at])
         elif code in _DRAWN:
-            form += _place(code, [word[at] for word in members])
+            place = _place(code, [word[at] for word in members])
+            form += any_capital if place == "A" else place
         else:
             form += _escaped(code)
     return MaskSchema(form=form, share=share)

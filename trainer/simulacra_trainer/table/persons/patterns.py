@@ -11,7 +11,7 @@ import importlib
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import phonenumbers
@@ -47,9 +47,19 @@ _NAME_PART = rf"{_LETTERS}(?:{_LETTERS}|['’.\-])*"
 _FULL_NAME = re.compile(rf"{_NAME_PART}(?:,? {_NAME_PART}){{1,4}}")
 _PARTICLES = rf"(?:{_LETTERS}['’]?{_LETTERS}{{0,3}} ){{0,3}}"
 """Words before a family name: "van der", "de la", "el"."""
+_TITLED = re.compile(
+    r"(?:Dr|Dra|Prof|Mr|Mrs|Ms|Miss|Mme|Mlle|Herr|Frau|Hr|Fr|Sr|Sra|Srta|Sig|Sig\.ra|Dott|Dott\.ssa"
+    rf"|Dhr|Mevr|Mgr|Ing|MUDr|Dipl\.-Ing)\.? {_NAME_PART}(?: {_NAME_PART}){{0,4}}"
+)
+"""A person with a title."""
 _ONE_NAME = re.compile(rf"{_PARTICLES}{_NAME_PART}(?: {_NAME_PART})?")
 _STREET = re.compile(rf"\d+\S* .*{_LETTERS}.*|.*{_LETTERS}{{3}}.* \d+\S*.*")
 
+_REGIONS = (
+    "US", "GB", "FR", "ES", "IT", "PT", "BR", "NL", "BE", "PL", "CZ", "SE", "CH", "TR", "HU", "RO",
+    "GR", "RU", "IN", "MX", "CL", "AU", "ZA", "JP",
+)  # fmt: skip
+"""Regions whose numbers have few lengths; those of Germany or Austria prove nothing."""
 CHECKED_IDS = (
     "ar.cuit", "be.nn", "bg.egn", "br.cpf", "ca.sin", "ch.ssn", "cl.rut", "cn.ric", "cz.rc",
     "de.idnr", "dk.cpr", "do.cedula", "ec.ci", "ee.ik", "es.nif", "fi.hetu", "fr.nir", "gb.nhs",
@@ -76,6 +86,8 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
         if _most(some, is_one):
             return kind
     many = len(some) >= MANY_WORDS
+    if len(some) >= FEW_WORDS and _most(some, lambda word: _TITLED.fullmatch(word) is not None):
+        return "name"
     if len(some) < FEW_WORDS:
         return None
     if _is_national_id(name, some):
@@ -181,7 +193,9 @@ def _is_phone(name: str, words: Sequence[str]) -> bool:
     named = vocabulary.says(name, vocabulary.PHONE)
     if named and _most(words, lambda w: bool(_DIALED.fullmatch(w)) and len(_digits(w)) >= 6):
         return True
-    return len(words) >= MANY_WORDS and _most(words, _is_international)
+    if len(words) < MANY_WORDS:
+        return False
+    return _most(words, _is_international) or _are_dialed_somewhere(words[:: len(words) // 20])
 
 
 def _is_international(word: str) -> bool:
@@ -192,6 +206,28 @@ def _is_international(word: str) -> bool:
     except phonenumbers.NumberParseException:
         return False
     return bool(phonenumbers.is_possible_number(number))
+
+
+def _are_dialed_somewhere(words: Sequence[str]) -> bool:
+    """Return whether words with several signs are valid numbers of one region.
+
+    Signs as in "(520) 563-5464" tell them from other codes, and several forms from dates.
+    """
+    signed = sum(bool(re.search(r"\d[ ./)\-]+\d", word)) for word in words)
+    forms = {re.sub(r"\d", "#", word) for word in words}
+    bracketed = any("(" in form for form in forms)
+    if signed < len(words) / 2 or not (bracketed or len(forms) >= FEW_WORDS):
+        return False
+    return _most(words, lambda word: _DIALED.fullmatch(word) is not None) and any(
+        _most(words, partial(_is_dialed_in, region=region)) for region in _REGIONS
+    )
+
+
+def _is_dialed_in(word: str, region: str) -> bool:
+    try:
+        return bool(phonenumbers.is_valid_number(phonenumbers.parse(word, region)))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def _is_full_name(word: str) -> bool:
