@@ -115,6 +115,22 @@ def test_a_running_number_of_the_people_of_a_household_is_no_wave() -> None:
     assert found.columns[1].role is None
 
 
+def test_a_year_that_each_person_of_a_household_has_once_is_the_wave() -> None:
+    rows = [(h, p, y) for h in range(40) for p in range(1, 2 + h % 3) for y in (2019, 2020, 2021)]
+    columns = {
+        "household_id": [f"H{1000 + 13 * h}" for h, _, _ in rows],
+        "person": [str(p) for _, p, _ in rows],
+        "year": [str(y) for _, _, y in rows],
+        "sex": ["mf"[(h + p) % 2] for h, p, _ in rows],
+    }
+    found = schema_of(columns).find("year")
+    assert found is not None
+    assert found.role == "wave"
+    once = {name: values[::3] for name, values in columns.items()}
+    once["year"] = [str(2019 + i // 40) for i in range(len(once["sex"]))]
+    assert all(column.role != "wave" for column in schema_of(once).columns)
+
+
 def test_a_number_that_comes_twice_a_person_is_no_wave() -> None:
     assert panel(["1", "2", "2", "3"] * 60, "wave").columns[1].role is None
 

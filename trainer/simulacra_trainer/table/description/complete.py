@@ -195,7 +195,7 @@ def _found(column: ColumnSchema) -> Iterator[tuple[str, Any]]:
         yield from _numbers(column)
     elif kind == "multi":
         yield "type", "list"
-        yield "delimiter", (column.separator or ",").strip()
+        yield "delimiter", (column.separator or ",").strip() or " "
         yield "options", column.level_values()
     elif kind == "datetime":
         yield from _moments(column)

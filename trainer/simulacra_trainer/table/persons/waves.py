@@ -11,8 +11,12 @@ import pyarrow as pa
 from simulacra_trainer.persons import Ints
 from simulacra_trainer.table.columns.build import CleanColumn
 
-_NAMED = re.compile(r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o", re.I)
+_NAMED = re.compile(
+    r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o|^[aå]r$", re.I
+)
 MAX_WAVES = 60
+MAX_MEMBERS = 20
+"""People of a household at most, whose running number stands in a column."""
 FEWEST_WAVES = 2
 """Rows of an average person that show waves, if the name does not say so."""
 MIN_UNIQUE = 0.99
@@ -34,6 +38,13 @@ def with_wave(
         for i, column in enumerate(columns)
         if column.schema.name not in ordinary and _is_wave(column, persons)
     ]
+    members = [] if found else [c for c in columns if _is_running_number(c)]
+    if members:
+        found = [
+            i
+            for i, column in enumerate(columns)
+            if column.schema.name not in ordinary and _is_wave_of_members(column, persons, members)
+        ]
     result = list(columns)
     if found:
         wave = result[min(found, key=lambda i: len(result[i].schema.levels))]
@@ -42,21 +53,61 @@ def with_wave(
 
 
 def _is_wave(column: CleanColumn, persons: Ints) -> bool:
-    schema, values = column.schema, column.values
-    if values is None or schema.role is not None or schema.missing_share:
+    schema, numbers = column.schema, _numbers_in_order(column)
+    if numbers is None:
         return False
-    if schema.kind not in ("integer", "ordinal") or not 2 <= len(schema.levels) <= MAX_WAVES:
-        return False
-    if schema.kind == "integer" and not _are_consecutive(schema.level_values()):
-        return False
-    codes = values.indices if pa.types.is_dictionary(values.type) else values
-    numbers = codes.cast(pa.int64()).to_numpy(zero_copy_only=False)
     pairs = np.unique(np.stack([persons, numbers]), axis=1)
     unique = pairs.shape[1] >= MIN_UNIQUE * len(persons)
     if not unique or _NAMED.search(schema.name):
         return unique
     several = len(persons) >= FEWEST_WAVES * len(np.unique(persons))
     return several and not _runs_within(pairs)
+
+
+def _is_running_number(column: CleanColumn) -> bool:
+    schema = column.schema
+    return (
+        _numbers_in_order(column) is not None
+        and schema.kind == "integer"
+        and schema.minimum in (0, 1)
+        and len(schema.levels) <= MAX_MEMBERS
+    )
+
+
+def _is_wave_of_members(
+    column: CleanColumn, households: Ints, members: Sequence[CleanColumn]
+) -> bool:
+    """Whether households have several people, and each of them a row in each wave.
+
+    members: columns that may number the people of a household.
+    """
+    numbers = _numbers_in_order(column)
+    if numbers is None or not _NAMED.search(column.schema.name):
+        return False
+    for member in members:
+        within = _numbers_in_order(member)
+        if within is None or member is column:
+            continue
+        people = np.stack([households, within])
+        people_seen = np.unique(people, axis=1).shape[1]
+        rows = np.unique(np.vstack([people, numbers]), axis=1).shape[1]
+        if rows >= MIN_UNIQUE * len(numbers) and len(numbers) >= FEWEST_WAVES * people_seen:
+            return True
+    return False
+
+
+def _numbers_in_order(column: CleanColumn) -> Ints | None:
+    """Return the numbers or codes of a column of few levels in order, int64 [rows], else None."""
+    schema, values = column.schema, column.values
+    if values is None or schema.role is not None or schema.missing_share:
+        return None
+    if schema.kind not in ("integer", "ordinal") or not 2 <= len(schema.levels) <= MAX_WAVES:
+        return None
+    if schema.kind == "integer" and not _are_consecutive(schema.level_values()):
+        return None
+    codes = values.indices if pa.types.is_dictionary(values.type) else values
+    numbers: Ints = codes.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _runs_within(pairs: Ints) -> bool:
