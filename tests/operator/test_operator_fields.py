@@ -23,7 +23,10 @@ from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, ClusterError, Object
 
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
-FIXED = {**FIXED_SPEC, "Dataset": (*FIXED_SPEC["Dataset"], "source", "tableDescription", "hold", "keepSource")}
+FIXED = {
+    **FIXED_SPEC,
+    "Dataset": (*FIXED_SPEC["Dataset"], "source", "tableDescription", "hold", "keepSource"),
+}
 NEVER_CHANGES = ("fixed", "cannot be changed", "can be set at creation only")
 RAILS = (kube.SERVICE_ACCOUNTS, kube.RESOURCE_QUOTAS, kube.NETWORK_POLICIES)
 Effect = Callable[[Object, Any], Awaitable[bool]]
@@ -88,9 +91,7 @@ class FieldSweep:
         if isinstance(answer, ClusterError):
             assert fixed, f"{point.name}: a valid value was refused: {answer.message}"
             assert answer.status == 422
-            assert any(word in answer.message for word in NEVER_CHANGES), (
-                answer.message
-            )
+            assert any(word in answer.message for word in NEVER_CHANGES), answer.message
             assert (await self.get())["metadata"]["generation"] == there["metadata"]["generation"]
             self.held += 1
             return
