@@ -21,10 +21,10 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.effects.aipw import row_influence
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import try_sets
 from simulacra_trainer.effects.places import read_places
+from simulacra_trainer.effects.scores import row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table
 from simulacra_trainer.evidence import Z95
 from simulacra_trainer.graph import CausalGraph

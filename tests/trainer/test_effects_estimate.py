@@ -16,10 +16,10 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects import EffectResult, estimate_effect
-from simulacra_trainer.effects.aipw import _outcomes, outcomes_near
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import build_features
+from simulacra_trainer.effects.fold_models import arm_outcomes, outcomes_near
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError
 
@@ -194,7 +194,7 @@ def test_smaller_arm_borrows_from_the_larger_what_both_share() -> None:
     every, low = np.arange(1200), z < 0
     rows = every, every, np.random.default_rng(0)
     alone, _ = outcomes_near(contrast, features, contrast.value, *rows, {}, "alone")
-    lent, _ = _outcomes(contrast, features, *rows, {})
+    lent, _ = arm_outcomes(contrast, features, *rows, {})
     errors = [np.mean((found - mean - 1.0)[low] ** 2) for found in (alone, lent[0])]
     assert errors[1] < errors[0] / 2
 

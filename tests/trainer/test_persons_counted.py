@@ -12,7 +12,7 @@ import pytest
 
 from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_crds.kinds.model import DifferentialPrivacy
-from simulacra_trainer.effects.aipw import Scores, summarize
+from simulacra_trainer.effects.scores import Scores, summarize
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.persons import (
     limits_of_persons,

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.stats import norm
 
 from simulacra_crds.contract.answers import Check, CheckName
-from simulacra_trainer.effects.aipw import Interval, Scores, kish
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats
+from simulacra_trainer.effects.scores import Interval, Scores, kish
 from simulacra_trainer.effects.verdict import THIN
 from simulacra_trainer.effects.words import figure, percent
 

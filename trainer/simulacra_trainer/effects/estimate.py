@@ -12,11 +12,11 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.effect_estimate import Estimate
-from simulacra_trainer.effects.aipw import summarize
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
 from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union

@@ -8,10 +8,11 @@ import pyarrow as pa
 from simulacra_crds.contract.answers import Method
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_trainer.effects.aipw import FOLDS, Interval, Scores, aipw_scores, summarize
+from simulacra_trainer.effects.aipw import FOLDS, aipw_scores
 from simulacra_trainer.effects.contrast import Contrast, read_contrast
 from simulacra_trainer.effects.features import Features, build_features
 from simulacra_trainer.effects.nuisance import Bases
+from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.table.arrow_values import as_floats
 
 CROSS_FITS = 3

@@ -11,11 +11,11 @@ from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
-from simulacra_trainer.effects.aipw import Interval, Scores, summarize
 from simulacra_trainer.effects.checks import Checked
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.places import Places
+from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
 from simulacra_trainer.effects.verdict import MIN_ARM, MIN_EFFECTIVE

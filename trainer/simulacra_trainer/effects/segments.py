@@ -17,15 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
-from simulacra_trainer.effects.aipw import (
-    Part,
-    Scores,
-    combine,
-    part_of,
-    summarize,
-)
 from simulacra_trainer.effects.contrast import Flags
 from simulacra_trainer.effects.features import level_positions, levels_of
+from simulacra_trainer.effects.scores import Part, Scores, combine, part_of, summarize
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.table.arrow_values import as_floats
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from simulacra_crds.contract.answers import Sensitivity, Yardstick
-from simulacra_trainer.effects.aipw import Interval, Scores
+from simulacra_trainer.effects.scores import Interval, Scores
 
 
 def scale(scores: Scores) -> float:

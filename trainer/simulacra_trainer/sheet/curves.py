@@ -19,18 +19,13 @@ import pyarrow as pa
 
 from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
-from simulacra_trainer.effects.aipw import (
-    CLIP,
-    FOLDS,
-    by_person,
-    folds_of_persons,
-    kish,
-    outcomes_near,
-)
+from simulacra_trainer.effects.aipw import CLIP, FOLDS
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Features, Floats, build_features
+from simulacra_trainer.effects.fold_models import folds_of_persons, outcomes_near
 from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.scores import by_person, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group

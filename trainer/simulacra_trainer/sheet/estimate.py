@@ -23,13 +23,13 @@ from simulacra_crds.contract.sheets import (
     check_sheet,
 )
 from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
-from simulacra_trainer.effects.aipw import Scores, row_influence
 from simulacra_trainer.effects.contrast import read_outcome
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.effects.findings import Tried, check, try_sets
 from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel

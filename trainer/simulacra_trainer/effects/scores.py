@@ -1,0 +1,199 @@
+"""Efficient scores of an effect, and the effects and intervals that they give over any rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulacra_trainer.effects.contrast import Flags
+from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.effects.simultaneous import student_width
+from simulacra_trainer.evidence import Z95
+from simulacra_trainer.persons import Ints
+
+Pair = tuple[Floats, Floats]
+"""Of the arm of the treatment value, then of the baseline."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of the rows from one cross-fit; the effect is sum(value) / sum(tilt).
+
+    Attributes:
+        value: float64 [n].
+        tilt: weight of each row in the population, float64 [n]; 1 for all rows.
+        is_supported: bool [n], whether both propensities exceed the clip.
+        propensities: of both arms, clipped.
+        arm_weights: of both arms, survey weights included; 0 outside the arm.
+        representer: float64 [n], weight of each row's residual in the effect (Riesz representer).
+        residual: float64 [n], outcome minus its prediction; 0 outside both arms.
+        rival: values from a model of the windows alone; None unless the design has windows.
+        weights: survey weights, float64 [n]; None if there are none.
+        persons: of each row, int64 [n]; None where each row is its own person.
+    """
+
+    value: Floats
+    tilt: Floats
+    is_supported: Flags
+    propensities: Pair
+    arm_weights: Pair
+    representer: Floats
+    residual: Floats
+    rival: Floats | None
+    weights: Floats | None = None
+    persons: Ints | None = None
+
+    def effective_persons(self, rows: Flags | None = None) -> float:
+        """Return the persons that the smaller arm's weights are worth (Kish, 1965).
+
+        A person's rows count as one, with the sum of their weights: they may all be alike.
+
+        rows: bool [n], only these; None for all.
+        """
+        chosen = slice(None) if rows is None else rows
+        persons = None if self.persons is None else self.persons[chosen]
+        return min(kish(by_person(weights[chosen], persons)) for weights in self.arm_weights)
+
+    def effective(self) -> tuple[float, float]:
+        """Return the rows that each arm's weights are worth (Kish, 1965)."""
+        value, baseline = (kish(weights) for weights in self.arm_weights)
+        return value, baseline
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Effect, standard error, 95 % interval, rows, and share of supported rows.
+
+    critical: half-width in standard errors: Student's quantile for few effective persons; larger
+        where several intervals hold together.
+    """
+
+    effect: float
+    error: float
+    rows: int
+    support: float
+    critical: float = Z95
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.effect - self.critical * self.error
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.effect + self.critical * self.error
+
+
+@dataclass(frozen=True)
+class Part:
+    """An effect of one cross-fit, and what its error comes from.
+
+    Attributes:
+        effect: over some rows.
+        influence: float64 [rows or persons], 0 outside; their squares add up to the variance.
+        rival: distance to the rival estimate; 0 without one.
+    """
+
+    effect: float
+    influence: Floats
+    rival: float = 0.0
+
+    @property
+    def variance(self) -> float:
+        """Variance of the effect within the cross-fit."""
+        return float(np.sum(self.influence**2)) + self.rival**2
+
+    def minus(self, other: Part) -> Part:
+        """Return the difference of two effects of the same cross-fit."""
+        influence = self.influence - other.influence
+        return Part(self.effect - other.effect, influence, self.rival - other.rival)
+
+
+def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
+    """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
+    effect, error = combine([part_of(scores, rows) for scores in runs])
+    worth = np.median([scores.effective_persons(rows) for scores in runs])
+    critical = float(student_width(Z95, np.array(worth)))
+    chosen = slice(None) if rows is None else rows
+    shares = [
+        float(np.average(scores.is_supported[chosen], weights=_weights_in(scores, chosen)))
+        for scores in runs
+    ]
+    found = int(np.sum(runs[0].tilt[chosen] > 0))
+    return Interval(effect, error, found, float(np.median(shares)), critical)
+
+
+def combine(parts: Sequence[Part]) -> tuple[float, float]:
+    """Return the median effect of the cross-fits and its error.
+
+    The variance is median(se^2 + (effect_k - median)^2).
+    """
+    effect = float(np.median([part.effect for part in parts]))
+    variance = np.median([part.variance + (part.effect - effect) ** 2 for part in parts])
+    return effect, float(np.sqrt(variance))
+
+
+def part_of(scores: Scores, rows: Flags | None = None) -> Part:
+    """Return the effect of one cross-fit over all rows, or over some (bool [n]).
+
+    With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
+    several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986). In a
+    window design the distance to the rival estimate is a second part of the error.
+    """
+    weights = _weights_inside(scores, rows)
+    total = max(float(np.sum(weights * scores.tilt)), 1e-300)
+    effect = float(np.sum(weights * scores.value)) / total
+    influence = by_person(row_influence(scores, rows), scores.persons)
+    if scores.rival is None:
+        return Part(effect, influence)
+    return Part(effect, influence, float(np.sum(weights * scores.rival)) / total - effect)
+
+
+def row_influence(scores: Scores, rows: Flags | None = None) -> Floats:
+    """Return the influence of each row on the effect of one cross-fit, float64 [n]; 0 outside.
+
+    The effect's variance is the sum of their squares, summed by person first.
+    """
+    weights = _weights_inside(scores, rows)
+    total = max(float(np.sum(weights * scores.tilt)), 1e-300)
+    effect = float(np.sum(weights * scores.value)) / total
+    inside = np.ones(scores.value.size, np.bool_) if rows is None else rows
+    units = int(inside.sum())
+    if scores.persons is not None:
+        units = np.unique(scores.persons[inside]).size
+    scale = np.sqrt(units / max(units - 1, 1)) / total
+    values: Floats = weights * (scores.value - effect * scores.tilt) * scale
+    return values
+
+
+def kish(weights: Floats) -> float:
+    """Return the number of equally weighted rows with the same precision."""
+    square = float(np.sum(weights**2))
+    return float(np.sum(weights)) ** 2 / square if square > 0 else 0.0
+
+
+def by_person(values: Floats, persons: Ints | None) -> Floats:
+    """Return the sums of values, float64 [n], by person; the values where each row is its own."""
+    if persons is None:
+        return values
+    return np.bincount(persons, weights=values).astype(np.float64)
+
+
+def _weights_inside(scores: Scores, rows: Flags | None) -> Floats:
+    """Return the survey weights of all rows, float64 [n]; 0 outside some (bool [n])."""
+    if rows is None:
+        return _weights_in(scores, slice(None))
+    weights = np.zeros(scores.value.size)
+    weights[rows] = _weights_in(scores, rows)
+    return weights
+
+
+def _weights_in(scores: Scores, rows: Flags | slice) -> Floats:
+    """Return the survey weights of some rows; equal ones where all are 0."""
+    tilt = scores.tilt[rows]
+    if scores.weights is None or not (scores.weights[rows] * tilt).any():
+        return np.ones(tilt.size)
+    return scores.weights[rows]
