@@ -137,7 +137,7 @@ async def test_a_dataset_fails_only_once_its_upload_is_erased_and_recorded(
     made = await world.upload("ds-1")
 
     async def held() -> bool:
-        return any(one.endswith("progress.json") for one in world.objects())  # its last write
+        return bool(world.pods.held)
 
     await world.until(held, 90, lambda: "no pod runs")
     folder = world.operator.root / part

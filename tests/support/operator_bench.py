@@ -202,7 +202,8 @@ class Pods:
         self._cluster, self._custody = cluster, custody
         self.plays: dict[str, Play] = {}
         self.tasks: list[TaskSpec] = []
-        self._held: set[str] = set()
+        self.held: set[str] = set()
+        """Pods that keep running and have ended their last write."""
 
     async def run(self) -> None:
         while True:
@@ -242,10 +243,10 @@ class Pods:
         )
 
     async def _write_progress(self, uid: str, task: TaskSpec) -> None:
-        if uid not in self._held:
-            self._held.add(uid)
+        if uid not in self.held:
             content = json.dumps({"percent": 47, "etaSeconds": 9, "step": "learning"}).encode()
             await asyncio.to_thread(self._write, task, "progress.json", content)
+            self.held.add(uid)
 
     def _write(self, task: TaskSpec, artefact: str, content: bytes) -> None:
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)
