@@ -131,6 +131,12 @@ def test_phone_in_several_forms_is_no_subject_beside_a_number_of_the_person() ->
     assert subject.name == "pacjent"
 
 
+def test_short_word_that_may_be_a_number_of_a_person_makes_no_postcodes() -> None:
+    numbers = [str(100_003 + 7919 * (i // 6)) for i in range(ROWS)]
+    assert column_of("PIN", list(numbers)).kind == "integer"
+    assert column_of("PIN code", list(numbers)).kind == "categorical"
+
+
 LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
     "product": lambda r: f"{r.choice(LAST)} Soap",
     "sku": lambda r: f"A-{r.randint(100, 160)}",
@@ -150,6 +156,11 @@ LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
     "passport": lambda r: r.choice(["EU", "Swiss", "Other"]),
     "dni w pracy": lambda r: r.randint(1, 31),
     "brand": lambda r: r.choice(["Delta & Co", "Ben Sons", "Rossi", "Blue Line"]),
+    "passport expiry": lambda r: f"{r.randint(2024, 2034)}-{r.randint(1, 12):02d}-01",
+    "NHS cost": lambda r: f"{r.uniform(10_000, 90_000):.2f}",
+    "NHS ward": lambda r: f"Ward {r.randint(1000, 1030)}",
+    "Nume": lambda r: r.choice(["Paine", "Lapte", "Branza", "Unt"]),
+    "Ürün adı": lambda r: r.choice(["Elma", "Armut", "Ekmek", "Peynir"]),
 }
 
 

@@ -138,6 +138,10 @@ def test_codes_and_mixed_units_are_no_numbers(cells: list[str]) -> None:
     assert csv_table(n=cells, g=["a", "b"]).schema.columns[0].kind in ("categorical", "ordinal")
 
 
+def test_numbers_that_somebody_typed_in_two_forms_are_no_versions() -> None:
+    assert csv_table(n=["7.5", "8.0", "7.30"], g=["a", "b"]).schema.columns[0].kind == "numeric"
+
+
 def test_a_generated_number_has_as_many_digits_as_the_upload() -> None:
     column = csv_table(n=["133k", "7k", "80k"], g=["a", "b"]).schema.columns[0]
     assert column.form is not None
@@ -224,6 +228,8 @@ def test_codes_far_above_a_scale_are_special_and_values_are_not(
         ({1: 9, 2: 9, 3: 9, 4: 9, 5: 9, -9: 3, -8: 3}, [-9, -8]),
         ({**dict.fromkeys(range(13), 5), **dict.fromkeys(range(-6, 0), 2)}, []),
         ({-3: 5, -2: 5, -1: 5, 1: 5, 2: 5, 3: 5}, []),
+        ({**dict.fromkeys(range(7), 9), **dict.fromkeys((-7, -5, -4, -3, -2, -1), 3)}, []),
+        ({**dict.fromkeys(range(6), 9), **dict.fromkeys((-9, -8, -2, -1), 2)}, [-9, -8, -2, -1]),
     ],
 )
 def test_special_codes(counts: dict[float, int], codes: list[float]) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.limits import MIN_ROWS
 from simulacra_trainer.table.persons import vocabulary
+from simulacra_trainer.table.persons.patterns import DATE_OR_DECIMAL
 
 NEARLY_UNIQUE = 0.95
 """Distinct words per row above which a text column identifies its rows."""
@@ -50,12 +51,16 @@ def are_dialed(name: str, words: Words) -> bool:
     They are named so, or begin with "+" as international numbers do: "600 100 200" would be an
     amount with grouped thousands, and its spaces lost.
     """
-    named = vocabulary.says(name, vocabulary.PHONE | vocabulary.NATIONAL_ID)
+    phone = vocabulary.says(name, vocabulary.PHONE)
+    named = phone or vocabulary.says(name, vocabulary.NATIONAL_ID)
     digits = pc.utf8_length(pc.replace_substring_regex(words.levels, "[^0-9]", ""))
     long = pc.and_(
         pc.match_substring_regex(words.levels, _DIALED), pc.greater_equal(digits, FEWEST_DIALED)
     )
     if words.share(long) < ALMOST_ALL:
+        return False
+    other = pc.match_substring_regex(words.levels, f"^{DATE_OR_DECIMAL}$")
+    if not phone and words.share(other) >= ALMOST_ALL:
         return False
     return named or words.share(pc.starts_with(words.levels, "+")) >= ALMOST_ALL
 

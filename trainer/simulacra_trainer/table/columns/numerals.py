@@ -24,7 +24,8 @@ MOST_VERSIONS = 50
 PROBE = 1_000
 """Words that are looked at before all of them are."""
 
-_VERSION = r"^[0-9]{1,2}\.(?:0|[1-9][0-9]?)$"
+_VERSION = r"^[0-9]{1,2}\.(?:[0-9]|[12][0-9])$"
+"""Parts of versions are counted, so they stay small; "7.50" is hours or money."""
 _CODES = r"^[+-]?0[0-9]|^[0-9]{16,}$"
 """Zero-padded or longer than a double can hold: a code, not a quantity."""
 _PLAIN = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"

@@ -19,7 +19,7 @@ MIN_ROWS_OF_CODE = 5
 _NAMED = re.compile(
     r"(?:^|[^a-z])(?:zip|zip_?code|postal_?code|post_?code|postal code|post code|plz|postleitzahl"
     r"|code ?postal|cp|c[oó]digo ?postal|cap|cep|postnr|postnummer|postinumero|psč|psc"
-    r"|kod ?pocztowy|irányítószám|irsz|posta ?kodu|cod ?po[sș]tal|pin|pin ?code"
+    r"|kod ?pocztowy|irányítószám|irsz|posta ?kodu|cod ?po[sș]tal|pin[ _]?code"
     r"|郵便番号|邮政编码)(?:$|[^a-z])",
     re.I,
 )

@@ -17,7 +17,9 @@ MOST_OTHER_WORDS = 3
 _LEAST_ROWS, _LEAST_SHARE = 3, 0.005
 _ENDS = 20
 _RUN = 5
-"""Negative values without a gap below 0 that are values: -5 to -1."""
+"""Negative values right below 0 that are values: -5 to -1."""
+_DENSE = 0.8
+"""Share of a run from -1 down that occurs; codes such as -1, -2, -8 and -9 leave a gap."""
 _CONTINUOUS = 15
 """Distinct values from which on negative ones beside 0 are values, not codes."""
 
@@ -110,6 +112,7 @@ _REFUSALS = "|".join(
 )
 """Refusals put together of wanting and telling, in the languages of `_WORDS`."""
 _ANY = "|".join([*map(re.escape, sorted(SPECIAL_WORDS)), _REFUSALS])
+_JOINED = f"^(?:{_ANY})(?: ?/ ?(?:{_ANY}))+$"
 _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 
 
@@ -121,8 +124,10 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
     refused = pc.match_substring_regex(bare, f"^(?:{_REFUSALS})$")
     pressed = pc.replace_substring_regex(plain, r"[.\s()\[\]<>]+", "")
-    joined = pc.match_substring_regex(bare, f"^(?:{_ANY})(?: ?/ ?(?:{_ANY}))+$")
-    refused = pc.or_(refused, joined)
+    parted = pc.match_substring(bare, "/")
+    if pc.any(parted).as_py():
+        joined = pc.if_else(parted, bare, "")
+        refused = pc.or_(refused, pc.match_substring_regex(joined, _JOINED))
     dotted = pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED)))
     return pc.or_(pc.or_(spelled, refused), dotted)
 
@@ -183,7 +188,7 @@ def _beyond(codes: set[float], rest: Sequence[float]) -> list[float]:
 
 def _continues(codes: set[float], rest: list[float]) -> bool:
     """Return whether negative values go on below the rest, as temperatures and -2 to 2 do."""
-    run = len(codes) == max(codes) - min(codes) + 1 and max(codes) == -1
+    run = max(codes) == -1 and len(codes) >= _DENSE * -min(codes)
     mirrored = run and max(rest) <= -min(codes)
     beside = min(rest) - max(codes) <= 1
     many = len(rest) > _CONTINUOUS or (run and len(codes) >= _RUN)

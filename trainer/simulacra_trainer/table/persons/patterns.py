@@ -41,7 +41,14 @@ _DIALED = re.compile(r"\+?[\d\s()./\-]{6,24}(?:\s*(?:x|ext\.?)\s*\d{1,5})?", re.
 _ID_FORM = re.compile(
     r"(?=(?:[^\d]*\d){2})(?=(?:[^A-Z\d]*[A-Z\d]){7})[A-Z\d][A-Z\d ./\-]{5,22}", re.I
 )
-_DECIMAL = re.compile(r"\d+\.\d{1,2}")
+_DAY = r"(?:0?[1-9]|[12][0-9]|3[01])"
+DATE_OR_DECIMAL = (
+    rf"(?:[0-9]+\.[0-9]{{1,3}}|[0-9]{{1,5}}\.[0-9]+|{_DAY}[ ./\-]{_DAY}[ ./\-][0-9]{{4}}"
+    rf"|[0-9]{{4}}[./\-]{_DAY}[./\-]{_DAY})"
+)
+"""Cells under a name such as "passport expiry" or "NHS cost" that are no number of a person."""
+_NO_ID = re.compile(rf"{DATE_OR_DECIMAL}|(?:.* )?[A-Z]{{4,}}(?: .*)?", re.I)
+"""Also those with a word: "Ward 1234"."""
 _LETTERS = r"[^\W\d_]"
 _NAME_PART = rf"{_LETTERS}(?:{_LETTERS}|['’.\-])*"
 _FULL_NAME = re.compile(rf"{_NAME_PART}(?:,? {_NAME_PART}){{1,4}}")
@@ -186,7 +193,7 @@ def _is_national_id(name: str, words: Sequence[str]) -> bool:
 
 
 def _has_id_form(word: str) -> bool:
-    return _ID_FORM.fullmatch(word) is not None and _DECIMAL.fullmatch(word) is None
+    return _ID_FORM.fullmatch(word) is not None and _NO_ID.fullmatch(word) is None
 
 
 def _is_phone(name: str, words: Sequence[str]) -> bool:
