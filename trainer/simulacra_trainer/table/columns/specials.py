@@ -122,14 +122,14 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(SPECIAL_WORDS))
     spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
-    refused = pc.match_substring_regex(bare, f"^(?:{_REFUSALS})$")
+    for sign, form in ((" ", f"^(?:{_REFUSALS})$"), ("/", _JOINED)):
+        has_sign = pc.match_substring(bare, sign)
+        if pc.any(has_sign).as_py():
+            found = pc.match_substring_regex(pc.if_else(has_sign, bare, ""), form)
+            spelled = pc.or_(spelled, found)
     pressed = pc.replace_substring_regex(plain, r"[.\s()\[\]<>]+", "")
-    parted = pc.match_substring(bare, "/")
-    if pc.any(parted).as_py():
-        joined = pc.if_else(parted, bare, "")
-        refused = pc.or_(refused, pc.match_substring_regex(joined, _JOINED))
     dotted = pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED)))
-    return pc.or_(pc.or_(spelled, refused), dotted)
+    return pc.or_(spelled, dotted)
 
 
 def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:
