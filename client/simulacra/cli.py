@@ -19,6 +19,7 @@ from simulacra.commands import (
     datasets,
     effects,
     generations,
+    graphs,
     jobs,
     resources,
     run,
@@ -35,7 +36,7 @@ START = "Start"
 GROUPS = {
     START: (run, uploads),
     "Generate and ask": (generations, effects, segments, sheets),
-    "Look and change": (datasets, resources, jobs),
+    "Look and change": (datasets, graphs, resources, jobs),
     "Prove the erasure": (certificates,),
     "Account and access": (account, access),
 }

@@ -106,6 +106,9 @@ class Corrections:
     @contextmanager
     def named_in_errors(self) -> Iterator[None]:
         """Let errors of the service at a part of the description name the argument."""
+        if not self:
+            yield
+            return
         try:
             yield
         except JobFailed as error:
@@ -114,7 +117,10 @@ class Corrections:
         except ApiError as error:
             problem = {"code": error.code, "request_id": error.request_id}
             told = self._renamed(error.detail, error.errors)
-            raise ApiError(error.status, {**problem, **told}) from error
+            renamed = ApiError(error.status, {**problem, **told})
+            for one in getattr(error, "__notes__", ()):  # how to continue an upload
+                renamed.add_note(one)
+            raise renamed from error
 
     def _renamed(self, detail: str, errors: Sequence[Mapping[str, str]]) -> Json:
         """Return a detail and its errors with arguments instead of pointers."""

@@ -1,8 +1,9 @@
-"""Files that the command keeps on this machine: the last `simulacra up`, and names of tables.
+"""Files that the command keeps on this machine: the last `simulacra up`, tables and their files.
 
 They are below $XDG_STATE_HOME/simulacra, by default ~/.local/state/simulacra, and only their owner
-reads them. The service has the names too, in each dataset's encrypted description (ADR 0067). A
-home that cannot be written costs the convenience, never the command.
+reads them. The service has the names too, in each dataset's encrypted description (ADR 0067), but
+not the paths of the uploaded files. A home that cannot be written costs the convenience, never the
+command.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any
 
 _SERVICE = "service.json"
 _TABLES = "tables.json"
+_SOURCES = "sources.json"
 MAX_TABLES = 1000
-"""Names kept for one service; the oldest go first."""
+"""Names, and paths, kept for one service; the oldest go first."""
 
 
 def state_dir() -> Path:
@@ -45,23 +47,39 @@ def last_service() -> Path | None:
 
 def remember_table(api_url: str, dataset_id: str, name: str) -> None:
     """Remember the name of a dataset's table; an empty one if it has none."""
-    everything = _read(_TABLES)
-    known = {**_names(everything, api_url), dataset_id: name}
-    everything[api_url] = dict(list(known.items())[-MAX_TABLES:])
-    _write(_TABLES, everything)
+    _remember(_TABLES, api_url, dataset_id, name)
+
+
+def remember_source(api_url: str, dataset_id: str, path: Path) -> None:
+    """Remember the file that a dataset was uploaded from."""
+    _remember(_SOURCES, api_url, dataset_id, str(path.absolute()))
+
+
+def source_of(api_url: str, dataset_id: str) -> str | None:
+    """Return the file that a dataset was uploaded from; None if unknown here, or gone."""
+    path = _names(_read(_SOURCES), api_url).get(dataset_id)
+    return path if path is not None and Path(path).is_file() else None
 
 
 def forget_table(api_url: str, dataset_id: str) -> None:
-    """Forget the name of a dataset that was deleted."""
-    everything = _read(_TABLES)
-    known = _names(everything, api_url)
-    if known.pop(dataset_id, None) is not None:
-        _write(_TABLES, {**everything, api_url: known})
+    """Forget the name and the file of a dataset that was deleted."""
+    for file in (_TABLES, _SOURCES):
+        everything = _read(file)
+        known = _names(everything, api_url)
+        if known.pop(dataset_id, None) is not None:
+            _write(file, {**everything, api_url: known})
 
 
 def table_names(api_url: str) -> dict[str, str]:
     """Return the names of tables that were uploaded or listed here, oldest first."""
     return _names(_read(_TABLES), api_url)
+
+
+def _remember(file: str, api_url: str, dataset_id: str, text: str) -> None:
+    everything = _read(file)
+    known = {**_names(everything, api_url), dataset_id: text}
+    everything[api_url] = dict(list(known.items())[-MAX_TABLES:])
+    _write(file, everything)
 
 
 def _names(everything: dict[str, Any], api_url: str) -> dict[str, str]:

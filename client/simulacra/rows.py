@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from simulacra import tables
-from simulacra.models import Json, html_table, told, verdict_lines
+from simulacra.models import Generation, Json, html_table, told, verdict_lines
 from simulacra.plots import marginals
 
 SHOWN = 10
@@ -75,6 +75,13 @@ class Rows:
         yield from (in_words(one) for one in (self.attainment or {}).get("conditions", ()))
         yield from rests_on(self.identification)
         yield from self._told
+
+
+def generated(made: Generation) -> Iterator[str]:
+    """Yield what generated rows are: conditions, what interventions rest on, verdicts."""
+    for one in (made.attainment or {}).get("conditions", ()):
+        yield in_words(one)
+    yield from (*rests_on(made.identification), *made.told)
 
 
 def rests_on(identification: Json | None) -> Iterator[str]:

@@ -193,7 +193,7 @@ def test_upload_sends_description_and_hold_and_says_how_to_confirm(
     done = run("upload", table, "--describe", description, "--hold", "-c", connection)
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "held"
-    assert "simulacra refit ds-2 --describe d.json" in done.stderr
+    assert "simulacra refit t --describe d.json" in done.stderr
     _, body = sent(handler, "POST", "/v1/datasets")
     assert b'name="hold"\r\n\r\ntrue' in body
     assert b"keep_source" not in body
@@ -309,6 +309,8 @@ def test_a_table_in_memory_is_named_on_request_only(service: tuple[Path, type[Se
         client.upload(frame)
         client.upload(frame, name="Wave 3")
         client.upload(frame, description={"resources": [{"name": "own", "schema": {}}]})
+        with pytest.raises(ValueError, match="name: 257 characters; write 256 at most"):
+            client.upload(frame, name="x" * 257)
     bodies = [body for m, p, _, body in handler.seen if (m, p) == ("POST", "/v1/datasets")]
     assert b'name="description"' not in bodies[0]
     assert b'"name": "Wave 3"' in bodies[1]
@@ -461,3 +463,4 @@ def test_refit_with_flags_changes_the_present_description(
     done = run("refit", name, "--source", files[0], "--drop", "score", "-c", connection)
     assert done.exit_code == 0, done.stderr
     assert described_part(handler)["schema"]["fields"][1]["x-simulacra"] == {"use": "drop"}
+    assert described_part(handler)["name"] == DOCUMENT.get("name", "t.csv")

@@ -15,10 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
+from simulacra import Client, Connection
 from simulacra.cli import app
+from simulacra.commands.naming import called
+from simulacra.commands.output import printable
 from simulacra.local_state import last_service, remember_service, remember_table
 from terminals import on_terminal
 
@@ -171,6 +175,53 @@ def test_a_name_of_several_or_none_lists_the_candidates(
         remember_table(service[0], one, "survey.csv")
     done = run("schema", name)
     assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
+
+
+def test_an_unreachable_service_is_told_with_the_name_that_it_was_asked_for(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Client) -> None:
+        raise httpx2.ConnectError("refused", request=httpx2.Request("GET", service[0]))
+
+    monkeypatch.setattr(Client, "datasets", refuse)
+    done = run("schema", "survvey")
+    assert (done.exit_code, "survvey: no table of this name" in done.stderr) == (4, True)
+    assert "does not answer" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["ds-report.csv", "-c.csv", "a\x1b[2Jb.csv", "gen-1.csv"])
+def test_hints_name_the_id_where_the_name_cannot_be_typed(
+    service: tuple[str, type[Service]], name: str
+) -> None:
+    remember_table(service[0], FIRST, name)
+    with Client(Connection.from_environment()) as client:
+        assert called(client, FIRST) == FIRST
+        remember_table(service[0], FIRST, "Wave 3.csv")
+        assert called(client, FIRST) == "'Wave 3'"
+
+
+def test_hints_of_upload_and_describe_name_the_table_and_its_file(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    described = {"name": "Wave 3", "schema": {"fields": []}}
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}/description", described)
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}/graph", {"nodes": [], "edges": []})
+    table = tmp_path / "t.csv"
+    table.write_text("mood,price\nsad,1\n")
+    done = run("upload", table, "--name", "Wave 3")
+    assert done.exit_code == 0, done.stderr
+    assert f"simulacra refit 'Wave 3' --source {table} ..." in done.stderr
+    for source in (str(table), "FILE"):
+        _, shown = on_terminal("describe", "Wave 3")
+        assert f"simulacra refit 'Wave 3' --source {source} --describe d.json" in shown
+        table.unlink(missing_ok=True)
+
+
+def test_names_cannot_steer_the_terminal(service: tuple[str, type[Service]]) -> None:
+    remember_table(service[0], FIRST, "a\x1b[2Jb[/].csv")
+    _, shown = on_terminal("datasets")
+    assert "a\\x1b[2Jb[/].csv" in "".join(shown.split())
+    assert printable("a\x1b\u202e\udc80\tä\n") == "a\\x1b\\u202e\\udc80\tä\n"
 
 
 def test_a_table_that_was_uploaded_elsewhere_is_found_by_its_name(

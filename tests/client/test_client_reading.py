@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from simulacra.commands.reading import brief, described, next_steps, reading
+from simulacra.commands.described import described, next_steps
+from simulacra.commands.reading import brief, reading
 
 
 def schema(**changes: Any) -> dict[str, Any]:
@@ -102,10 +103,10 @@ def test_every_column_that_is_not_learned_is_named() -> None:
         "  also not learned: c30, c31, c32, c33, c34, c35, gone",
         "  6 more are in the schema",
     ]
-    assert list(brief(schema(), "ds-1"))[1:] == [
+    assert list(brief(schema(), "survey"))[1:] == [
         "! email  replaced",
         "  also not learned: note",
-        "  what each column was read as, and how to change it: simulacra describe ds-1",
+        "  what each column was read as, and how to change it: simulacra describe survey",
     ]
 
 
@@ -117,14 +118,14 @@ def test_the_commands_that_change_a_reading_can_be_copied() -> None:
     guess = {"name": "shop id", "learned": True, "to_confirm": "weights"}
     dataset = {"dataset_id": "ds-1", "status": "ready"}
     found = schema(columns=[{"name": "who", "learned": False, "role": "subject"}, guess])
-    assert commands(next_steps(dataset, found, "my t.csv")) == [
-        "simulacra refit ds-1 --source 'my t.csv' --weights 'shop id'",
-        "simulacra describe ds-1 -o d.json",
-        "simulacra refit ds-1 --source 'my t.csv' --describe d.json",
+    assert commands(next_steps(dataset, found, "survey", "my t.csv")) == [
+        "simulacra refit survey --source 'my t.csv' --weights 'shop id'",
+        "simulacra describe survey -o d.json",
+        "simulacra refit survey --source 'my t.csv' --describe d.json",
     ]
-    kept = commands(next_steps({**dataset, "source_kept": True}, schema()))
+    kept = commands(next_steps({**dataset, "source_kept": True}, schema(), "ds-1"))
     assert kept[::2] == ["simulacra refit ds-1 ...", "simulacra refit ds-1 --describe d.json"]
-    held = commands(next_steps({**dataset, "status": "held"}, found, "t.csv"))
+    held = commands(next_steps({**dataset, "status": "held"}, found, "ds-1", "t.csv"))
     assert held[0] == "simulacra refit ds-1 --weights 'shop id'"
 
 
@@ -138,9 +139,9 @@ def test_a_description_names_what_is_to_confirm_with_its_flag() -> None:
     columns += [{"name": "w", "learned": True, "to_confirm": "weights"}]
     dataset = {"dataset_id": "ds-1", "status": "ready", "reading": {"to_confirm": 2}}
     description = {"schema": {"fields": [*fields, {"name": "w", "type": "number"}]}}
-    first, *lines = described(dataset, description, schema(columns=columns))
+    first, *lines = described(dataset, description, schema(columns=columns), "survey")
     assert first.endswith("to confirm 2")
     assert [line[0] for line in lines[:3]] == ["?", "!", "?"]
     assert lines[0].endswith("--subject shop if its values are persons")
     assert lines[2].endswith("--weights w if it is")
-    assert "simulacra refit ds-1 --source FILE --subject shop" in lines[3]
+    assert "simulacra refit survey --source FILE --subject shop" in lines[3]

@@ -284,7 +284,7 @@ def test_upload_waits_a_minute_for_an_absent_service_but_not_forever(
     service.away.clear()
     service.faults = [lambda one: one.refuse(503, "simio_unavailable")] * 1000
     with pytest.raises(ApiError, match="simio_unavailable") as gave_up:
-        client.upload(file)
+        client.upload(file, drop="a")  # an error that is to name arguments keeps its note
     assert f"key='{service.keys[-1]}'" in gave_up.value.__notes__[0]
 
 

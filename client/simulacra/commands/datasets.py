@@ -1,4 +1,4 @@
-"""Commands for datasets: list, schema, description, graph, knowledge, refit, retention."""
+"""Commands for datasets: list, schema, description, refit, retention."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from simulacra.commands.corrections import (
     Order,
     Subject,
 )
+from simulacra.commands.described import described
 from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of
+from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import (
     AsJson,
     Background,
@@ -34,13 +35,19 @@ from simulacra.commands.options import (
     filters,
     load,
 )
-from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
-from simulacra.commands.reading import claims, described, proposed
+from simulacra.commands.output import (
+    is_for_people,
+    note,
+    print_result,
+    say,
+    wait_with_progress,
+)
 from simulacra.commands.session import confirm, connected
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.errors import ApiError
-from simulacra.local_state import remember_table, table_names
+from simulacra.local_state import remember_source, remember_table, source_of
 from simulacra.models import Document, Json
+from simulacra.operations.table_names import stated_name
 
 app = typer.Typer()
 
@@ -58,24 +65,6 @@ def schema(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = 
     """Print the cleaned schema. Conditions are written against it."""
     with connected(connection) as client:
         print_result(client.schema(dataset_of(client, dataset_id)), as_json)
-
-
-@app.command(epilog="Example: simulacra graph survey")
-def graph(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
-    """Print the causal graph of the dataset's model, and which columns look like background."""
-    with connected(connection) as client:
-        dataset_id = dataset_of(client, dataset_id)
-        found = client.graph(dataset_id)
-        print_result(found, as_json)
-        for line in (*claims(found), *proposed(found, dataset_id)):
-            note(line)
-
-
-@app.command(epilog="Example: simulacra knowledge survey")
-def knowledge(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
-    """Print the causal knowledge given for the dataset."""
-    with connected(connection) as client:
-        print_result(client.knowledge(dataset_of(client, dataset_id)), as_json)
 
 
 @app.command("describe", epilog="Example: simulacra describe survey -o description.json")
@@ -96,9 +85,10 @@ def describe_dataset(
             output.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
             note(f"Wrote {output}.")
         elif is_for_people(as_json):
-            schema, source = client.schema(dataset_id), table_names(client.api_url).get(dataset_id)
-            for line in described(client.dataset(dataset_id), found, schema, source):
-                print(line)
+            schema, source = client.schema(dataset_id), source_of(client.api_url, dataset_id)
+            table = called(client, dataset_id)
+            for line in described(client.dataset(dataset_id), found, schema, table, source):
+                say(line)
         else:
             print_result(found, as_json)
         if strict:
@@ -173,16 +163,18 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
         known: Json | None = client.knowledge(dataset_id)
     except ApiError:  # its model is gone
         known = None
+    name = stated_name(description) or source.name
     made = client.upload(
         source,
-        name=source.name,
+        name=name,
         description=description,
         knowledge=known,
         retention_seconds=before.retention_seconds,
         keep_source=bool(before.get("source_kept")),
     )
-    remember_table(client.api_url, made.dataset_id, source.name)
-    note(f"{source.name} is {made.dataset_id} now. Erase the old: simulacra delete {dataset_id}")
+    remember_table(client.api_url, made.dataset_id, name)
+    remember_source(client.api_url, made.dataset_id, source)
+    note(f"{name} is {made.dataset_id} now. Erase the old: simulacra delete {dataset_id}")
     return made
 
 

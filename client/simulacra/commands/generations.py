@@ -29,12 +29,13 @@ from simulacra.commands.output import (
     is_for_people,
     note,
     print_result,
+    say,
     wait_with_progress,
 )
-from simulacra.commands.reading import generated
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.models import Generation
 from simulacra.operations.resources import key_header
+from simulacra.rows import generated
 
 app = typer.Typer()
 Safe = Annotated[
@@ -186,9 +187,9 @@ def _print(made: Generation, as_json: bool) -> None:
     """Print a generation: its fields for programs, and while it is made; else sentences."""
     lines = [*generated(made)]
     if is_for_people(as_json) and lines:
-        print(f"{made.rows or made.row_count:,} rows: {made.generation_id}")
+        say(f"{made.rows or made.row_count:,} rows: {made.generation_id}")
         for line in lines:
-            print(line)
+            say(line)
         return
     print_result(made, as_json)
     _note_verdicts(made)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from simulacra.client import Client
 from simulacra.commands.naming import SHORTEST, known_names, short_ids
-from simulacra.commands.output import is_for_people
+from simulacra.commands.output import is_for_people, printable
 from simulacra.models import Document
 
 Columns = dict[str, Callable[[Document], Any]]
@@ -95,7 +95,9 @@ def _dataset(one: Document, kind: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        "" if value is None else f"{value:,}" if isinstance(value, int) else printable(str(value))
+    )
 
 
 _TIMES: Columns = {"age": _age, "left": _left}

@@ -6,8 +6,11 @@ import re
 import shlex
 from pathlib import PurePath
 
+import httpx2
+
 from simulacra.client import Client
 from simulacra.commands.options import filters
+from simulacra.commands.output import note
 from simulacra.errors import ApiError
 from simulacra.local_state import remember_table, table_names
 from simulacra.models import Document, nearest
@@ -60,10 +63,14 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
 
 
 def called(client: Client, dataset_id: str) -> str:
-    """Return how a command names a dataset: by its table where that is clear, else by its id."""
+    """Return how a command names a dataset: by its table where that is clear, else by its id.
+
+    A name that reads as an option or as the begin of an id, or that cannot be typed, is not clear.
+    """
     names = table_names(client.api_url)
     stem = PurePath(names.get(dataset_id, "")).stem
-    return shlex.quote(stem) if _named(names, stem) == [dataset_id] else dataset_id
+    is_clear = stem.isprintable() and not stem.startswith(("-", "job-", *KINDS))
+    return shlex.quote(stem) if is_clear and _named(names, stem) == [dataset_id] else dataset_id
 
 
 def short_ids(ids: list[str]) -> dict[str, str]:
@@ -110,7 +117,7 @@ def known_names(client: Client) -> dict[str, str]:
 def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     names = table_names(client.api_url)
     if not (matching := _named(names, text)):
-        names = known_names(client)
+        names = _names_of_service(client, text)
         matching = _named(names, text)
     if len(matching) == 1:
         return matching[0]
@@ -119,6 +126,15 @@ def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])
     hint = f"Did you mean {near}?" if near else f"Give a {_kinds(prefixes)}, or the table's name."
     raise ValueError(f"{text}: no table has this name. {hint}")
+
+
+def _names_of_service(client: Client, text: str) -> dict[str, str]:
+    """Return the tables' names; if the service cannot tell them, say what it was asked for."""
+    try:
+        return known_names(client)
+    except (ApiError, TimeoutError, httpx2.TransportError):
+        note(f"{text}: no table of this name was uploaded from here, so the service was asked.")
+        raise
 
 
 def _named(names: dict[str, str], text: str) -> list[str]:

@@ -7,6 +7,7 @@ and so do progress bars, which need a terminal and no `--json`.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,17 @@ from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
 
 console = Console(stderr=True)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and line feed, changes of the direction of text, half characters."""
+
+
+def printable(text: str) -> str:
+    """Return a text with control characters as escapes.
+
+    Names and levels come from a table that somebody else may have made: what they hold must not
+    move the cursor, hide text or stop the command.
+    """
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def is_for_people(as_json: bool) -> bool:
@@ -51,22 +63,27 @@ def print_result(value: Any, as_json: bool) -> None:
         print(json.dumps(value, indent=2))
 
 
+def say(text: str) -> None:
+    """Print a line for people on stdout."""
+    print(printable(text))
+
+
 def note(text: str, style: str | None = None) -> None:
     """Print a line on stderr as it is, without markup."""
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    console.print(printable(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(value: Any) -> Table | Text | str:
     if isinstance(value, Effect | Segment | Sheet):
-        return Text(str(value))
+        return Text(printable(str(value)))
     if isinstance(value, dict):
         table = Table(show_header=False)
         for name, cell in value.items():
-            table.add_row(name, _cell(cell))
+            table.add_row(_cell(name), _cell(cell))
         return table
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         names = list(dict.fromkeys(name for row in value for name in row))
-        table = Table(*names)
+        table = Table(*map(_cell, names))
         for row in value:
             table.add_row(*(_cell(row.get(name)) for name in names))
         return table
@@ -77,13 +94,13 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict | list):
-        return escape("\n".join(lines_of(value)))
-    return escape(plain(value))
+        return escape(printable("\n".join(lines_of(value))))
+    return escape(printable(plain(value)))
 
 
 def _bars(as_json: bool, *columns: ProgressColumn) -> Progress:
     visible = is_for_people(as_json) and console.is_terminal
-    first = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    first = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     return Progress(*first, *columns, console=console, disable=not visible)
 
 
@@ -91,7 +108,7 @@ def _bars(as_json: bool, *columns: ProgressColumn) -> Progress:
 def byte_bar(label: str, as_json: bool) -> Iterator[OnBytes]:
     """Yield a callback that draws a bar of transferred bytes: percent, count, rate, time left."""
     with _bars(as_json, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bars:
-        bar = bars.add_task(label, total=None)
+        bar = bars.add_task(printable(label), total=None)
         before = None
 
         def show(done: int, total: int | None) -> None:

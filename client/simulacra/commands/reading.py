@@ -7,12 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra.models import Generation, read_as
-from simulacra.rows import in_words, rests_on
-
 MAX_LINES = 30
 BRIEF_LINES = 8
-FLAGS = "--subject COL, --key-column COL, --order COL, --drop COL, --missing COL=VALUE"
 MARKED = ("subject", "personal_data", "foreign_key", "coordinate")
 
 
@@ -39,60 +35,16 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {len(lines) - MAX_LINES} more are in the schema"
 
 
-def brief(schema: Mapping[str, Any], dataset_id: str) -> Iterator[str]:
-    """Yield the begin of `reading`: the counts and what was done to persons and unsure columns."""
-    yield _counts(schema)
-    yield from _shown([one for one in _lines(schema) if one.mark in "!?"], BRIEF_LINES, schema)
-    yield f"  what each column was read as, and how to change it: simulacra describe {dataset_id}"
-
-
-def described(
-    dataset: Mapping[str, Any],
-    description: Mapping[str, Any],
-    schema: Mapping[str, Any],
-    source: str | None = None,
-) -> Iterator[str]:
-    """Yield the description of a dataset: counts, a line a column, and how to change it."""
-    counts = dataset.get("reading") or {}
-    words = ("learned", "replaced", "dropped", "to_confirm")
-    yield "  ".join(f"{word.replace('_', ' ')} {counts.get(word, 0)}" for word in words)
-    flags = {name: " ".join(words) for name, words in _flags(schema).items()}
-    unsure = {one["name"] for one in schema["columns"] if one.get("to_confirm")}
-    rows = []
-    for field in description["schema"]["fields"]:
-        name = field["name"]
-        *cells, why = read_as(field)
-        mark = "?" if name in unsure else _mark(field)
-        rows.append((mark, name, *cells, "; ".join(filter(None, (why, flags.get(name))))))
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
-    for row in rows:
-        cells = [text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)]
-        yield "  ".join(cells).rstrip()
-    yield from next_steps(dataset, schema, source)
-
-
-def next_steps(
-    dataset: Mapping[str, Any], schema: Mapping[str, Any], source: str | None = None
-) -> Iterator[str]:
-    """Yield the commands that change or confirm what was read, each alone on its line.
+def brief(schema: Mapping[str, Any], table: str) -> Iterator[str]:
+    """Yield the begin of `reading`: the counts and what was done to persons and unsure columns.
 
     Args:
-        dataset: as the service answers it.
-        schema: its cleaned schema, of which the first guess is the example.
-        source: path of the table, if it is known.
+        schema: the cleaned one.
+        table: how a command names the dataset.
     """
-    refit = f"simulacra refit {dataset['dataset_id']}"
-    describe = f"simulacra describe {dataset['dataset_id']} -o d.json"
-    is_held = dataset["status"] == "held"
-    if not (is_held or dataset.get("source_kept")):
-        refit += f" --source {shlex.quote(source or 'FILE')}"
-    guesses = [flag for flag, _ in _flags(schema).values() if not flag.endswith(" COL")]
-    if is_held:
-        yield "The model is not fit yet; the upload is kept, encrypted, for one hour at most."
-    yield f"  change it:   {refit} {guesses[0] if guesses else '...'}"
-    yield f"  flags:       {FLAGS}"
-    yield f"  {'confirm it:' if is_held else 'in a file:':11}  {describe}"
-    yield f"               {refit} --describe d.json"
+    yield _counts(schema)
+    yield from _shown([one for one in _lines(schema) if one.mark in "!?"], BRIEF_LINES, schema)
+    yield f"  what each column was read as, and how to change it: simulacra describe {table}"
 
 
 def _counts(schema: Mapping[str, Any]) -> str:
@@ -105,7 +57,7 @@ def _counts(schema: Mapping[str, Any]) -> str:
 def _lines(schema: Mapping[str, Any]) -> list[_Line]:
     """Return what cleaning noted, the most important first."""
     columns = {column["name"]: column for column in schema["columns"]}
-    flags = {name: " ".join(words) for name, words in _flags(schema).items()}
+    flags = {name: " ".join(words) for name, words in flags_of(schema).items()}
     notes = schema["cleaning"]
     last = {note.get("column"): i for i, note in enumerate(notes)}  # a guess is noted last
     lines = [_Line(1, " ", "", text) for text in _groups(schema)]
@@ -152,7 +104,7 @@ def _shown(lines: Sequence[_Line], limit: int, schema: Mapping[str, Any]) -> Ite
         yield f"  also not learned: {', '.join(rest)}"
 
 
-def _flags(schema: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def flags_of(schema: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Return the flag that changes how a column was read, and when, where that was a guess."""
     found = {one["name"]: _flag(one, schema.get("order")) for one in schema["columns"]}
     return {name: words for name, words in found.items() if words is not None}
@@ -171,45 +123,6 @@ def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | Non
     if column.get("kind") == "text":
         return f"--drop {name}", "to leave it out"
     return None
-
-
-def generated(made: Generation) -> Iterator[str]:
-    """Yield what generated rows are: conditions, what interventions rest on, verdicts."""
-    for one in (made.attainment or {}).get("conditions", ()):
-        yield in_words(one)
-    yield from (*rests_on(made.identification), *made.told)
-
-
-def claims(graph: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the edges of a graph rest on."""
-    yield "Stated arrows are what you said. Suggested ones: nobody said what comes first."
-    if (audit := graph.get("audit")) and audit["arrows"]:
-        wrong, arrows = audit["wrong"], audit["arrows"]
-        yield f"Without your knowledge, {wrong} of {arrows} known arrows pointed the wrong way."
-    for skip in graph.get("skips") or ():
-        pair = f"{skip['source']} and {skip['target']}"
-        yield f"Not drawn: {pair} go together only in who was asked or answered."
-
-
-def proposed(graph: Mapping[str, Any], dataset_id: str) -> Iterator[str]:
-    """Yield the columns that look like background, each with its reason, and how to bind them."""
-    proposals = graph.get("proposals") or []
-    if not proposals:
-        return
-    yield "These columns look like background, which no other column causes:"
-    for one in proposals[:MAX_LINES]:
-        yield f"  {one['reason']}"
-    if len(proposals) > MAX_LINES:
-        yield f"  {len(proposals) - MAX_LINES} more are in the graph"
-    yield f"  bind them all: simulacra refit {dataset_id} --background auto"
-    yield '  or some: --knowledge with {"confirmed": [[COLUMN]]}. Until then nothing rests on them.'
-
-
-def _mark(field: Mapping[str, Any]) -> str:
-    own = field.get("x-simulacra") or {}
-    if own.get("role") == "foreign_key" and (own.get("source") or {}).get("role") == "detected":
-        return "?"
-    return "!" if own.get("role") in ("subject", "pii", "foreign_key", "coordinate") else " "
 
 
 def _rank(name: str, column: Mapping[str, Any]) -> int:

@@ -35,11 +35,18 @@ from simulacra.commands.options import (
     format_of,
     load,
 )
-from simulacra.commands.output import is_for_people, note, print_result, wait_with_progress
-from simulacra.commands.reading import brief, generated
+from simulacra.commands.output import (
+    is_for_people,
+    note,
+    print_result,
+    say,
+    wait_with_progress,
+)
+from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import send_table
 from simulacra.models import Generation
+from simulacra.rows import generated
 
 app = typer.Typer()
 Output = Annotated[
@@ -90,7 +97,8 @@ def run(
         try:
             wanted, interventions = asked.resolve(client, uploaded.dataset_id)
         except ValueError as error:
-            ready = f"The model is ready: simulacra generate {uploaded.dataset_id} --rows {rows}"
+            table = called(client, uploaded.dataset_id)
+            ready = f"The model is ready: simulacra generate {table} --rows {rows}"
             raise ValueError(f"{error}\n{ready} ... -o {output}") from error
         started = client.generate(
             uploaded.dataset_id,
@@ -115,7 +123,7 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
             note(line)
         return
     for line in _sentences(client, made):
-        print(line)
+        say(line)
 
 
 def _sentences(client: Client, made: Generation) -> Iterator[str]:

@@ -15,7 +15,7 @@ import httpx2
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.output import note
+from simulacra.commands.output import note, printable
 from simulacra.connection import Connection
 from simulacra.core import may_pass
 from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
@@ -50,7 +50,7 @@ def exit_if_partial(status: object) -> None:
 def confirm(question: str, yes: bool) -> None:
     """Ask before something is erased, on a terminal only; exit with 1 unless the answer is yes."""
     if not yes and sys.stdin.isatty() and sys.stdout.isatty():
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(printable(question), abort=True, err=True)
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from simulacra.commands.corrections import (
     Order,
     Subject,
 )
+from simulacra.commands.described import next_steps
+from simulacra.commands.graphs import proposed
+from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
     Background,
@@ -39,9 +42,9 @@ from simulacra.commands.options import (
     load,
 )
 from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
-from simulacra.commands.reading import next_steps, proposed, reading
+from simulacra.commands.reading import reading
 from simulacra.commands.session import REFUSED, connected, continue_with
-from simulacra.local_state import remember_table
+from simulacra.local_state import remember_source, remember_table
 from simulacra.models import Upload
 
 app = typer.Typer()
@@ -97,11 +100,12 @@ def upload(
         dataset_id = answer["dataset_id"]
         if wait:
             schema, dataset = client.schema(dataset_id), client.dataset(dataset_id)
-            steps = next_steps({**dataset, "status": answer["status"]}, schema, str(file))
+            present, table = {**dataset, "status": answer["status"]}, called(client, dataset_id)
+            steps = next_steps(present, schema, table, str(file))
             for line in (*reading(schema), *dataset.verdicts, *steps):
                 note(line)
             if answer["status"] == "ready":
-                for line in proposed(client.graph(dataset_id), dataset_id):
+                for line in proposed(client.graph(dataset_id), table):
                     note(line)
         print_result(answer, as_json)
         if strict and wait:
@@ -117,7 +121,7 @@ def send_table(
     name: str | None,
     **options: Any,
 ) -> Upload:
-    """Upload a file with a bar, and remember its name for the commands to come.
+    """Upload a file with a bar, and remember its name and path for the commands to come.
 
     Args:
         client: whose service.
@@ -135,6 +139,7 @@ def send_table(
             file, name=name, retention_seconds=seconds, key=key, on_bytes=on_bytes, **options
         )
     remember_table(client.api_url, answer["dataset_id"], name)
+    remember_source(client.api_url, answer["dataset_id"], file)
     return answer
 
 
@@ -142,5 +147,6 @@ def exit_if_unsure(client: Client, dataset_id: str) -> None:
     """Exit with 1 when a reading is to be confirmed."""
     count = (client.dataset(dataset_id).reading or {}).get("to_confirm", 0)
     if count:
-        note(f"{count} column(s) to confirm: simulacra describe {dataset_id}", style="red")
+        table = called(client, dataset_id)
+        note(f"{count} column(s) to confirm: simulacra describe {table}", style="red")
         raise typer.Exit(REFUSED)

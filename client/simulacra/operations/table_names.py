@@ -30,15 +30,31 @@ def named(description: Json | None, name: str | None, file_name: str | None, key
         name: what to call the table; else what the description says, else `file_name`.
         file_name: of the uploaded file, None for a table in memory.
         key: Idempotency-Key of the upload.
+
+    Raises:
+        ValueError: the name is too long.
     """
+    if name and len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"name: {len(name)} characters; write {MAX_NAME_LENGTH} at most.")
     unknown: Json = {"schema": {"fieldsMatch": "subset", "fields": []}}
     document = unknown if description is None else copy.deepcopy(description)
-    resources = document.get("resources")
-    packed = isinstance(resources, list) and resources and isinstance(resources[0], dict)
-    resource: Json = resources[0] if packed and resources else document
+    resource = _resource(document)
     given = name or file_name
     if given and (name or resource.get("name") in (None, UNNAMED)):
-        resource["name"] = given.encode(errors="replace").decode()[:MAX_NAME_LENGTH]
+        resource["name"] = given.encode(errors="replace").decode()
     salt = hashlib.sha256(f"simulacra-description:{key}".encode()).hexdigest()[:32]
     document.setdefault("nonce", salt)
     return document
+
+
+def stated_name(description: Json) -> str | None:
+    """Return what a description calls its table; None if nobody named it."""
+    name = _resource(description).get("name")
+    return name if isinstance(name, str) and name != UNNAMED else None
+
+
+def _resource(description: Json) -> Json:
+    """Return the part with the table's name: of a Package its resource, else the whole."""
+    resources = description.get("resources")
+    packed = isinstance(resources, list) and resources and isinstance(resources[0], dict)
+    return resources[0] if packed and resources else description

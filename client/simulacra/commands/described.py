@@ -1,0 +1,78 @@
+"""The description of a dataset, and the commands that change it, in lines for people."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from simulacra.commands.reading import flags_of
+from simulacra.models import read_as
+
+FLAGS = "--subject COL, --key-column COL, --order COL, --drop COL, --missing COL=VALUE"
+
+
+def described(
+    dataset: Mapping[str, Any],
+    description: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    table: str,
+    source: str | None = None,
+) -> Iterator[str]:
+    """Yield the description of a dataset: counts, a line a column, and how to change it.
+
+    Args:
+        dataset: as the service answers it.
+        description: the completed one.
+        schema: the cleaned one.
+        table: how a command names the dataset.
+        source: path of the table, if it is known.
+    """
+    counts = dataset.get("reading") or {}
+    words = ("learned", "replaced", "dropped", "to_confirm")
+    yield "  ".join(f"{word.replace('_', ' ')} {counts.get(word, 0)}" for word in words)
+    flags = {name: " ".join(words) for name, words in flags_of(schema).items()}
+    unsure = {one["name"] for one in schema["columns"] if one.get("to_confirm")}
+    rows = []
+    for field in description["schema"]["fields"]:
+        name = field["name"]
+        *cells, why = read_as(field)
+        mark = "?" if name in unsure else _mark(field)
+        rows.append((mark, name, *cells, "; ".join(filter(None, (why, flags.get(name))))))
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(5)]
+    for row in rows:
+        cells = [text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)]
+        yield "  ".join(cells).rstrip()
+    yield from next_steps(dataset, schema, table, source)
+
+
+def next_steps(
+    dataset: Mapping[str, Any], schema: Mapping[str, Any], table: str, source: str | None = None
+) -> Iterator[str]:
+    """Yield the commands that change or confirm what was read, each alone on its line.
+
+    Args:
+        dataset: as the service answers it.
+        schema: its cleaned schema, of which the first guess is the example.
+        table: how a command names the dataset.
+        source: path of the table, if it is known.
+    """
+    refit = f"simulacra refit {table}"
+    describe = f"simulacra describe {table} -o d.json"
+    is_held = dataset["status"] == "held"
+    if not (is_held or dataset.get("source_kept")):
+        refit += f" --source {shlex.quote(source or 'FILE')}"
+    guesses = [flag for flag, _ in flags_of(schema).values() if not flag.endswith(" COL")]
+    if is_held:
+        yield "The model is not fit yet; the upload is kept, encrypted, for one hour at most."
+    yield f"  change it:   {refit} {guesses[0] if guesses else '...'}"
+    yield f"  flags:       {FLAGS}"
+    yield f"  {'confirm it:' if is_held else 'in a file:':11}  {describe}"
+    yield f"               {refit} --describe d.json"
+
+
+def _mark(field: Mapping[str, Any]) -> str:
+    own = field.get("x-simulacra") or {}
+    if own.get("role") == "foreign_key" and (own.get("source") or {}).get("role") == "detected":
+        return "?"
+    return "!" if own.get("role") in ("subject", "pii", "foreign_key", "coordinate") else " "

@@ -1,0 +1,65 @@
+"""Commands for the causal graph of a dataset and for what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from simulacra.commands.naming import called, dataset_of
+from simulacra.commands.options import AsJson, Connect, DatasetId
+from simulacra.commands.output import note, print_result
+from simulacra.commands.session import connected
+
+app = typer.Typer()
+MAX_PROPOSALS = 30
+"""Columns that look like background which are shown."""
+
+
+@app.command(epilog="Example: simulacra graph survey")
+def graph(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
+    """Print the causal graph of the dataset's model, and which columns look like background."""
+    with connected(connection) as client:
+        dataset_id = dataset_of(client, dataset_id)
+        found = client.graph(dataset_id)
+        print_result(found, as_json)
+        for line in (*claims(found), *proposed(found, called(client, dataset_id))):
+            note(line)
+
+
+@app.command(epilog="Example: simulacra knowledge survey")
+def knowledge(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
+    """Print the causal knowledge given for the dataset."""
+    with connected(connection) as client:
+        print_result(client.knowledge(dataset_of(client, dataset_id)), as_json)
+
+
+def claims(graph: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the edges of a graph rest on."""
+    yield "Stated arrows are what you said. Suggested ones: nobody said what comes first."
+    if (audit := graph.get("audit")) and audit["arrows"]:
+        wrong, arrows = audit["wrong"], audit["arrows"]
+        yield f"Without your knowledge, {wrong} of {arrows} known arrows pointed the wrong way."
+    for skip in graph.get("skips") or ():
+        pair = f"{skip['source']} and {skip['target']}"
+        yield f"Not drawn: {pair} go together only in who was asked or answered."
+
+
+def proposed(graph: Mapping[str, Any], table: str) -> Iterator[str]:
+    """Yield the columns that look like background, each with its reason, and how to bind them.
+
+    Args:
+        graph: as the service answers it.
+        table: how a command names the dataset.
+    """
+    proposals = graph.get("proposals") or []
+    if not proposals:
+        return
+    yield "These columns look like background, which no other column causes:"
+    for one in proposals[:MAX_PROPOSALS]:
+        yield f"  {one['reason']}"
+    if len(proposals) > MAX_PROPOSALS:
+        yield f"  {len(proposals) - MAX_PROPOSALS} more are in the graph"
+    yield f"  bind them all: simulacra refit {table} --background auto"
+    yield '  or some: --knowledge with {"confirmed": [[COLUMN]]}. Until then nothing rests on them.'
