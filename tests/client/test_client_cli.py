@@ -56,6 +56,19 @@ def test_unreachable_service_is_named_with_a_hint(
     assert URL in done.stderr
 
 
+def test_unreachable_token_url_says_which_field_names_it(
+    connection: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulacra.client.time.sleep", lambda seconds: None)
+    connection.write_text(json.dumps(FIELDS | {"token_url": "http://127.0.0.2:9/oauth/token"}))
+    done = run("datasets", "-c", connection)
+    assert done.exit_code == 4
+    said = " ".join(done.stderr.split())
+    assert "http://127.0.0.2:9" in said
+    assert "token_url" in said
+    assert "simulacra up" not in said
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [

@@ -92,9 +92,16 @@ def errors_reported(hint: str = "") -> Iterator[None]:
         url = error.request.url
         where = f"{url.scheme}://{url.netloc.decode()}"
         silent = f"The service at {where} does not answer ({type(error).__name__})."
-        raise _exit(SILENT, f"{silent} Is `simulacra up` running?", hint) from error
+        raise _exit(SILENT, f"{silent} {_question(url.host)}", hint) from error
     except KeyboardInterrupt as error:
         raise _exit(INTERRUPTED, "interrupted", hint) from error
+
+
+def _question(host: str) -> str:
+    """Return what to ask oneself when nothing answers at an address."""
+    if host in ("localhost", "127.0.0.1", "::1"):
+        return "Is `simulacra up`, or the port-forward to the cluster, running?"
+    return "If it has another address here: connection.json names it in api_url and token_url."
 
 
 def _exit(code: int, sentence: str, hint: str = "") -> typer.Exit:
