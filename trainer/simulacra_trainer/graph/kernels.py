@@ -38,10 +38,12 @@ _MAX_CONFIGURATIONS = 1e12
 _IMPROVEMENT = 1e-9
 POOL_FULL = -1
 
-_compiled = numba.njit(nogil=True, cache=True)
+_compiled = numba.njit(nogil=True, cache=True, no_cfunc_wrapper=True)
+_helper = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compiles what only kernels call, without the wrappers, which take as long as a small function."""
 
 
-@_compiled
+@_helper
 def _log_regret(rows: float, cells: float) -> float:
     """Return the log maximum-likelihood normalizer (Szpankowski & Weinberger, 2012)."""
     if cells <= 1.0 or rows <= 0.0:
@@ -53,7 +55,7 @@ def _log_regret(rows: float, cells: float) -> float:
     )
 
 
-@_compiled
+@_helper
 def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Columns, int, float]:
     """Return each row's parent configuration, int32 [n], and the observed and nominal counts."""
     n = codes.shape[1]
@@ -74,10 +76,10 @@ def _configurations(codes: Codes, cards: Levels, parents: Columns) -> tuple[Colu
     return ids, occurring, nominal
 
 
-@_compiled
+@_helper
 def _table_score(table: Columns, rows: int, levels: int, nominal: float) -> float:
     """Return the score, in nats, of a flat table of counts [rows, levels]."""
-    score, n = 0.0, 0
+    score, n = 0.0, 0.0
     for j in range(rows):
         total = 0
         for k in range(levels):
@@ -110,7 +112,7 @@ def local_score(codes: Codes, cards: Levels, v: int, parents: Columns) -> float:
     return _table_score(table, occurring, levels, nominal)
 
 
-@_compiled
+@_helper
 def _count(
     z: npt.NDArray[np.uint8], inner: npt.NDArray[np.uint32], stride: int, levels: int
 ) -> Columns:
@@ -148,7 +150,7 @@ def addition_scores(
     return scores
 
 
-@_compiled
+@_helper
 def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]:
     """Return a node's parents, required ones first, and the number of required ones."""
     column, added, up = trees[0], trees[1], trees[2]
@@ -161,7 +163,7 @@ def _parents_of(trees: Trees, required: Flags, node: int) -> tuple[Columns, int]
     return np.array(parents, dtype=np.int32), fixed
 
 
-@_compiled
+@_helper
 def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Codes, Columns]:
     """Return the parents' levels, uint8 [k, m], and counts of v, int32 [m, levels].
 
@@ -181,7 +183,7 @@ def _summary(codes: Codes, cards: Levels, v: int, parents: Columns) -> tuple[Cod
     return levels_of, counts
 
 
-@_compiled
+@_helper
 def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: int) -> float:
     """Return the score of a summary without one of its k parents; cards int64 [k]."""
     kept = np.array([i for i in range(cards.shape[0]) if i != dropped], dtype=np.int32)
@@ -194,7 +196,7 @@ def _score_without(levels_of: Codes, cards: Levels, counts: Columns, dropped: in
     return _table_score(table, occurring, levels, nominal)
 
 
-@_compiled
+@_helper
 def _shrink(
     codes: Codes, cards: Levels, v: int, parents: Columns, fixed: int, score: float
 ) -> tuple[float, Columns]:
@@ -213,7 +215,7 @@ def _shrink(
     return score, parents
 
 
-@_compiled
+@_helper
 def _expand(
     codes: Codes, cards: Levels, trees: Trees, required: Flags, candidates: Columns, node: int
 ) -> bool:
@@ -227,21 +229,27 @@ def _expand(
     for c in candidates[v]:
         if c < 0:
             break
-        if not np.any(parents == c):
+        is_new = True
+        for parent in parents:
+            is_new &= parent != c
+        if is_new:
             options[size] = c
             size += 1
     options = options[:size]
     scores = addition_scores(codes, cards, v, parents, options)
-    ranked = np.argsort(-scores, kind="mergesort")
     improving = 0
-    while improving < size and scores[ranked[improving]] > score + _IMPROVEMENT:
-        improving += 1
+    for gained in scores:
+        improving += gained > score + _IMPROVEMENT
     start = used[0]
     if start + improving > column.shape[0]:
         return False
-    for i in range(improving):
-        column[start + i], added[start + i], up[start + i] = v, options[ranked[i]], node
-        count[start + i] = -1
+    for i in range(start, start + improving):  # numba's argsort takes 2 s to compile
+        best = 0
+        for c in range(1, size):
+            if scores[c] > scores[best]:
+                best = c
+        column[i], added[i], up[i], count[i] = v, options[best], node, -1
+        scores[best] = -np.inf
     used[0] = start + improving
     first[node], count[node], grown[node] = start, improving, score
     return True
@@ -317,8 +325,9 @@ def insertion_scores(
             return own[:0]
         without[i], with_v[i] = final[a], final[b]
         is_before[w] = True
-    after = with_v.sum()
-    before = 0.0
+    before, after = 0.0, 0.0
+    for score in with_v:
+        after += score
     for i in range(high - low + 1):
         own[i] += before + after
         if i < high - low:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.kernels import F8, I4, compiled
+from simulacra_trainer.families.forest.kernels import F8, I4, compiled, helper
 from simulacra_trainer.families.forest.samplers import (
     BELOW_ONE,
     Classes,
@@ -216,7 +216,7 @@ def _span(sampler: Sampler) -> tuple[float, float]:
             raise TypeError("a class is drawn by a pool, a score, a class tree or a number tree")
 
 
-@compiled
+@helper
 def _first_above(a: F8, begin: int, end: int, value: float, strict: bool) -> int:
     """Return the first index in [begin, end) with a > value, or a >= value if not strict."""
     while begin < end:

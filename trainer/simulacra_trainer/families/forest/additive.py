@@ -138,14 +138,23 @@ def _select(
         if best < 0 or n / 2.0 * np.log(left / after) <= price:
             break
         if not is_known[best]:
-            gram[best], is_known[best] = np.dot(X, X[best]), True
-        row = factor[entered]
-        row[:] = gram[best]
+            products = np.dot(X, X[best])
+            for j in range(size):  # an assignment of a slice takes 4 s to compile
+                gram[best, j] = products[j]
+            is_known[best] = True
+        row, root = factor[entered], np.sqrt(unexplained[best])
+        for j in range(size):
+            row[j] = gram[best, j]
         for i in range(entered):
-            row -= factor[i, best] * factor[i]
-        row /= np.sqrt(unexplained[best])
-        moment -= (moment[best] / row[best]) * row
-        unexplained -= row**2
+            share = factor[i, best]
+            for j in range(size):
+                row[j] -= share * factor[i, j]
+        for j in range(size):
+            row[j] /= root
+        slope = moment[best] / row[best]
+        for j in range(size):
+            moment[j] -= slope * row[j]
+            unexplained[j] -= row[j] ** 2
         selected[entered], is_in[best], left = best, True, after
         entered += 1
     return selected[:entered]

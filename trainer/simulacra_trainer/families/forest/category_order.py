@@ -28,10 +28,11 @@ def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
     The score is the first axis of the correspondence analysis of x, uint8 [n], and y, int32 [n],
     found by power iteration on the standardized residuals (Greenacre, 1984).
     """
-    table = np.zeros((BINS, classes))
+    table, rows, columns = np.zeros((BINS, classes)), np.zeros(BINS), np.zeros(classes)
     for i in range(x.shape[0]):
         table[x[i], y[i]] += 1.0
-    rows, columns = table.sum(axis=1), table.sum(axis=0)
+        rows[x[i]] += 1.0
+        columns[y[i]] += 1.0
     n = float(x.shape[0])
     axis = np.empty(classes)
     for k in range(classes):  # any start that is not constant
@@ -47,7 +48,9 @@ def order_by_correspondence(x: U1, y: I4, classes: int) -> F8:
             spread += axis[k] * axis[k] * columns[k] / n
         if spread < 1e-24:
             break
-        axis /= np.sqrt(spread)
+        spread = np.sqrt(spread)
+        for k in range(classes):
+            axis[k] /= spread
         for b in range(BINS):
             scores[b] = 0.0
             if rows[b] > 0:

@@ -41,10 +41,13 @@ SAMPLE_ROWS = 4096
 CLEAR_NATS = 10.0
 """How much more than the price a feature must gain in the sample to exclude others."""
 
-compiled = numba.njit(nogil=True, cache=True)
+compiled = numba.njit(nogil=True, cache=True, no_cfunc_wrapper=True)
+"""Compiles a kernel that Python calls."""
+helper = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""Compiles what only kernels call, without the wrappers, which take as long as a small function."""
 
 
-@compiled
+@helper
 def _xlogx(n: int) -> F8:
     table = np.zeros(n + 2)
     for i in range(2, n + 2):
@@ -52,7 +55,7 @@ def _xlogx(n: int) -> F8:
     return table
 
 
-@compiled
+@helper
 def _partition(index: I4, scratch: I4, start: int, stop: int, bins: U1, threshold: int) -> int:
     """Move rows with bin <= threshold to the front, stably; return where the right begins."""
     left, held = start, 0
@@ -69,7 +72,7 @@ def _partition(index: I4, scratch: I4, start: int, stop: int, bins: U1, threshol
     return left
 
 
-@compiled
+@helper
 def _count(z: U1, rows: I4, y: I4, classes: int, table: I4) -> None:
     """Count the rows by bin and class into the flat table [bins, classes]."""
     table[:] = 0
@@ -77,7 +80,7 @@ def _count(z: U1, rows: I4, y: I4, classes: int, table: I4) -> None:
         table[z[rows[i]] * classes + y[i]] += 1
 
 
-@compiled
+@helper
 def _order(z: U1, rows: I4, y: I4, offsets: I8, ordered: I4) -> None:
     """Sort the rows' classes by bin into `ordered`; offsets then hold where each bin ends."""
     offsets[:] = 0
@@ -91,7 +94,7 @@ def _order(z: U1, rows: I4, y: I4, offsets: I8, ordered: I4) -> None:
         offsets[b] += 1
 
 
-@compiled
+@helper
 def _class_gain(
     z: U1,
     rows: I4,
@@ -153,7 +156,7 @@ def _class_gain(
     return best_gain, best_threshold
 
 
-@compiled
+@helper
 def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> Gain:
     """Return the best split of a node on one feature z by Gaussian log-likelihood.
 
@@ -198,25 +201,34 @@ def _number_gain(z: U1, rows: I4, y: F8, bins: int, work: tuple[I8, F8, F8]) -> 
     return best_gain, best_threshold
 
 
-@compiled
+@helper
 def _rivals(gains: F8, price: float) -> I8:
     """Return the features that may be best given their sampled gains; all if none is clear."""
-    best = gains.max()
-    if best < price + CLEAR_NATS:
-        return np.arange(gains.shape[0])
-    return np.flatnonzero(gains >= best - 3.0 * np.sqrt(2.0 * best))
+    best = -np.inf
+    for gain in gains:
+        best = max(best, gain)
+    least = best - 3.0 * np.sqrt(2.0 * best) if best >= price + CLEAR_NATS else -np.inf
+    rivals, found = np.empty(gains.shape[0], np.int64), 0
+    for f in range(gains.shape[0]):
+        if gains[f] >= least:
+            rivals[found] = f
+            found += 1
+    return rivals[:found]
 
 
-@compiled
+@helper
 def _sizes(Z: U1) -> I8:
     """Return the highest bin position of each feature plus one, int64 [features]."""
     sizes = np.empty(Z.shape[0], np.int64)
     for f in range(Z.shape[0]):
-        sizes[f] = np.int64(Z[f].max()) + 1
+        highest = 0
+        for code in Z[f]:
+            highest = max(highest, code)
+        sizes[f] = highest + 1
     return sizes
 
 
-@compiled
+@helper
 def _leaf(n: int) -> tuple[Tree, I4]:
     """Return a one-leaf tree of n rows with room to grow, and its row index."""
     capacity = 2 * (n // MIN_LEAF) + 3
@@ -229,7 +241,7 @@ def _leaf(n: int) -> tuple[Tree, I4]:
     return (feature, threshold, child, start, stop), np.arange(n).astype(np.int32)
 
 
-@compiled
+@helper
 def _divide(tree: Tree, node: int, nodes: int, split: Split, middle: int) -> None:
     """Store a node's split and append its two children at `nodes`."""
     feature, threshold, child, start, stop = tree
@@ -238,7 +250,7 @@ def _divide(tree: Tree, node: int, nodes: int, split: Split, middle: int) -> Non
     start[nodes + 1], stop[nodes + 1] = middle, stop[node]
 
 
-@compiled
+@helper
 def _class_split(
     Z: U1,
     rows: I4,
@@ -268,7 +280,7 @@ def _class_split(
     return best, threshold
 
 
-@compiled
+@helper
 def _number_split(
     Z: U1, rows: I4, y: F8, sizes: I8, price: float, work: tuple[I8, F8, F8]
 ) -> Split:
@@ -307,7 +319,10 @@ def grow_classes(Z: U1, y: I4, classes: int, prices: F8) -> Grown:
     feature, threshold, child, start, stop = tree
     scratch, nodes, stack = np.empty(n, np.int32), 1, [0]
     xlogx = _xlogx(n)
-    logs = (xlogx, np.diff(xlogx))
+    steps = np.empty(n + 1)
+    for i in range(n + 1):
+        steps[i] = xlogx[i + 1] - xlogx[i]
+    logs = (xlogx, steps)
     counts = np.zeros(classes, np.int64)
     work = (
         np.zeros(BINS + 1, np.int64),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulacra_trainer.families.forest.kernels import BINS, F8, I2, I4, U1, U8, compiled
+from simulacra_trainer.families.forest.kernels import BINS, F8, I2, I4, U1, U8, compiled, helper
 
 SINGLY_BELOW = 16
 """At most this many rows go down one by one, because sorting them would cost more than it saves."""
@@ -15,7 +15,7 @@ BLOCK_ROWS = 2048
 """Rows per block, so that their sums stay in the first-level cache while columns are added."""
 
 
-@compiled
+@helper
 def _descend(
     X: U1, sums: U1, row: int, place: int, node: int, feature: I4, masks: U8, child: I4
 ) -> int:
@@ -48,7 +48,7 @@ def find_leaves(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) ->
     leaves = np.zeros(rows.shape[0], np.int32)
     at, right = np.arange(rows.shape[0]).astype(np.int32), np.empty(rows.shape[0], np.int32)
     stack = np.empty((MAX_STACK, 3), np.int64)  # node, begin and end of its rows
-    stack[0] = 0, 0, rows.shape[0]
+    stack[0, 0], stack[0, 1], stack[0, 2] = 0, 0, rows.shape[0]  # compiles 3 s faster than a slice
     count = 1
     while count > 0:
         count -= 1
@@ -71,7 +71,7 @@ def find_leaves(X: U1, sums: U1, rows: I4, feature: I4, masks: U8, child: I4) ->
                 node = left + 1
             else:
                 if split < end:
-                    stack[count] = left + 1, split, end
+                    stack[count, 0], stack[count, 1], stack[count, 2] = left + 1, split, end
                     count += 1
                 node, end = left, split
         for i in range(begin, end):
