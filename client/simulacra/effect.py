@@ -53,6 +53,7 @@ class Effect(Document):
     precision: str | None
     union: Json | None
     ace: Json | None
+    """What the verdict claims: effect (None unless assumed), low, high, rows and support."""
     identified: bool | None
     """Deprecated: whether the verdict is assumed."""
     effective_rows: float | None
@@ -115,7 +116,7 @@ class Effect(Document):
         if self.verdict is None:
             return [MADE_BEFORE]
         words = [self.verdict.text]
-        if self.precision is not None:
+        if self.precision is not None and self.verdict.kind != "contradicted":
             words.append(f"Precision: {self.precision}{_effective(self.effective_rows)}.")
         if asks := self.verdict.asks:
             words.append(f"What to state next: does {asks} come before or after {self.treatment}?")

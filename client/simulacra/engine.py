@@ -335,9 +335,9 @@ def _effect(question: Json, found: Json) -> Effect:
     from simulacra_crds.contract.answers import ANSWERED
 
     figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in ANSWERED}
-    answerable = found["verdict"]["kind"] != "unanswerable"
+    is_answered = figures["union"] is not None
     opened = {"open_columns": found.pop("dont_know"), "status": "ready"}
-    return Effect({**question, **found, **(figures if answerable else {}), **opened})
+    return Effect({**question, **found, **(figures if is_answered else {}), **opened})
 
 
 def _lever(lever: str | Mapping[str, Any]) -> Json:
@@ -354,8 +354,7 @@ def _lever(lever: str | Mapping[str, Any]) -> Json:
 def _sheet_lever(lever: Json) -> Json:
     """Return the answer about a lever as the service gives it."""
     found = _effect({}, lever.pop("answer"))
-    claims = found.get("union") is not None
-    return {**lever, **found, "ace": found["ace"] if claims else None}
+    return {**lever, **found, "ace": found.get("ace")}
 
 
 @contextmanager

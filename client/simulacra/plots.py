@@ -118,7 +118,8 @@ def intervals(rows: Sequence[tuple[str, float | None, float, float]]) -> str:
         lines.append(
             f'<text x="{left - 10}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>'
             f'<path d="M{place(first):.1f} {middle}H{place(last):.1f}" stroke="currentColor"'
-            f' stroke-width="2"><title>{first:.4g} to {last:.4g}</title></path>'
+            ' stroke-width="2" stroke-linecap="round">'
+            f"<title>{first:.4g} to {last:.4g}</title></path>"
         )
         if center is not None:
             lines.append(f'<circle cx="{place(center):.1f}" cy="{middle}" r="4"/>')

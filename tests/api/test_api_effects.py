@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx2
 import pytest
 
-from effect_results import FIGURES, TEXTS
+from effect_results import FIGURES, TEXTS, effect_result
+from simulacra_crds.contract.tasks import ESTIMATE
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
 
 QUESTION = {
@@ -206,7 +208,7 @@ async def test_statements_reach_the_resource_and_the_answer(
 
 
 @pytest.mark.parametrize("kind", ["suggested", "open", "contradicted", "unanswerable"])
-async def test_only_an_assumed_effect_is_called_identified(
+async def test_only_an_assumed_effect_is_called_identified_and_has_a_point(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str
 ) -> None:
     effect = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
@@ -217,8 +219,25 @@ async def test_only_an_assumed_effect_is_called_identified(
     figures = [shown[name] for name in (
         "ace", "union", "alternatives", "segments", "unshown_segments", "sensitivity",
     )]  # fmt: skip
-    is_answered = kind != "unanswerable"
-    assert [figure is not None for figure in figures] == [is_answered] * 6
+    is_spanned = kind in ("suggested", "open")
+    assert [figure is not None for figure in figures] == [is_spanned] * 5 + [False]
+    if is_spanned:
+        assert shown["ace"] == FIGURES | {"effect": None}
+        assert shown["segments"][1]["difference"] == {"effect": None, "low": 0.1, "high": 0.9}
+    assert ("-0.4" in json.dumps(shown | {"verdict": None})) is False
+
+
+@pytest.mark.parametrize("kind", ["open", "contradicted"])
+async def test_estimate_of_the_former_release_is_shown_with_its_figures(
+    http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str
+) -> None:
+    effect = (await _request(http, ready, key, QUESTION)).json()["effect_id"]
+    await acme.estimate(effect, kind)
+    stored = json.dumps(effect_result(kind).to_wire()).encode()
+    await acme.write(EFFECT_ESTIMATES, effect, ESTIMATE, stored)
+    shown = (await http.get(f"/v1/effects/{effect}")).json()
+    assert (shown["verdict"]["kind"], shown["ace"]) == (kind, FIGURES)
+    assert [one["effect"] for one in shown["segments"]] == [-0.4, -0.4]
 
 
 async def test_estimate_made_before_verdicts_is_never_upgraded(

@@ -15,6 +15,7 @@ from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
 from simulacra.operations.effects import estimate
 from simulacra_api.generations.service import snake_case
+from simulacra_crds.contract.claims import claimed
 
 FIRST = {"level": "loyal", **FIGURES, "effective_rows": 60.0}
 PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
@@ -22,7 +23,7 @@ PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
 
 def effect(kind: str = "open", **changes: Any) -> Effect:
     """Return an answer of the service."""
-    found = snake_case(effect_result(kind).to_wire())
+    found = snake_case(claimed(effect_result(kind)).to_wire())
     figures = found.pop("estimate")
     head = {"effect_id": "eff-1", "status": "ready", "population": "all", "ace": figures}
     return Effect(head | found | changes)
@@ -92,6 +93,24 @@ def test_estimate_made_before_verdicts_says_so() -> None:
     assert old.verdict is None
     assert str(old).splitlines()[0] == MADE_BEFORE
     assert old.verdict_first()["verdict"] == MADE_BEFORE
+
+
+@pytest.mark.parametrize("kind", ["assumed", "suggested", "open"])
+def test_only_an_assumed_effect_is_printed_and_drawn_with_a_point(kind: str) -> None:
+    shown = effect(kind)
+    text, html = (page.replace(TEXTS[kind], "") for page in (str(shown), shown._repr_html_()))
+    assert ("-0.4  " in text) is (kind == "assumed")
+    assert ("<circle" in html) is (kind == "assumed")
+    assert text.count("-0.6") == html.count("<td>-0.6</td>") == 5
+
+
+def test_contradicted_effect_prints_words_only() -> None:
+    gone = dict.fromkeys(("ace", "union", "alternatives", "segments"))
+    shown = effect("contradicted", **gone)
+    lines = str(shown).splitlines()
+    assert lines[0] == TEXTS["contradicted"]
+    assert not [line for line in lines if "Precision" in line or "effect  " in line]
+    assert "<svg" not in shown._repr_html_()
 
 
 def test_failed_check_is_printed() -> None:

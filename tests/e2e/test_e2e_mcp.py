@@ -95,7 +95,8 @@ async def test_agent_does_the_main_job_over_mcp(
         }
         effect = await _call(session, "estimate", dataset_id=dataset, **question)
         await _finished(session, effect["job_id"])
-        assert "effect" in (await _call(session, "status", id=effect["effect_id"]))["ace"]
+        answer = await _call(session, "status", id=effect["effect_id"])
+        assert answer["ace"]["low"] < answer["ace"]["high"]
 
         wrong = await session.call_tool(
             "generate", {"dataset_id": dataset, "rows": 5, "do": {"nosuch": 1}}

@@ -38,6 +38,7 @@ from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.settings import Settings
+from simulacra_crds.contract.claims import claimed
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import (
@@ -339,7 +340,7 @@ class StandIn:
 
     async def estimate(self, name: str, verdict: str | None = "assumed") -> None:
         """Store an estimate as the trainer's `estimate` does; None: as before verdicts."""
-        found = effect_result(verdict or "assumed").to_wire()
+        found = claimed(effect_result(verdict or "assumed")).to_wire()
         if verdict is None:
             later = ("verdict", "precision", "union", "effectiveRows", "checks", "sensitivity")
             found = {key: value for key, value in found.items() if key not in later}

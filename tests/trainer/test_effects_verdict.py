@@ -19,10 +19,12 @@ from simulacra_crds.contract.answers import (
     PRECISIONS,
     VERDICT_KINDS,
     AdjustmentEffect,
+    EffectResult,
     Sensitivity,
     Yardstick,
 )
 from simulacra_crds.contract.background import bind_background
+from simulacra_crds.contract.claims import claimed
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
 from simulacra_crds.kinds.model import Edge, Knowledge, KnowledgeRecord
@@ -283,6 +285,32 @@ def test_figures_of_a_status_are_short() -> None:
     result.estimate.effect = -0.9144836293847561
     assert (result.summary.effect, result.summary.rows) == (-0.9145, 100)
     assert result.estimate.effect == -0.9144836293847561
+
+
+@pytest.mark.parametrize("kind", VERDICT_KINDS)
+def test_an_answer_holds_only_what_its_verdict_claims(kind: str) -> None:
+    raw = effect_result(kind)
+    found = claimed(raw)
+    is_pointed, is_spanned = kind == "assumed", kind in ("assumed", "suggested", "open")
+    assert (found.estimate.effect, found.summary.robustness) == (
+        (-0.4, 0.1) if is_pointed else (None, None)
+    )
+    assert (found.sensitivity is not None) is is_pointed
+    assert (found.estimate.low, found.estimate.high) == (
+        (-0.6, -0.2) if is_spanned else (None, None)
+    )
+    assert (found.union is not None) is is_spanned
+    assert (len(found.alternatives), len(found.segments)) == ((2, 2) if is_spanned else (0, 0))
+    assert found.unshown_segments == (["new"] if is_spanned else [])
+    for one in found.segments:
+        assert (one.effect, one.low, one.high) == (-0.4 if is_pointed else None, -0.6, -0.2)
+    for gap in [one.difference for one in found.segments[1:]]:
+        assert gap is not None
+        assert (gap.effect, gap.low, gap.high) == (0.5 if is_pointed else None, 0.1, 0.9)
+    assert ("-0.4" in found.to_json().partition('"estimate"')[2]) is is_pointed
+    assert (found.naive, found.verdict) == (raw.naive, raw.verdict)
+    assert EffectResult.model_validate_json(found.to_json()) == found
+    assert raw == effect_result(kind), "the raw answer stays"
 
 
 def test_confirmed_background_places_columns_and_names_who_confirmed_it() -> None:

@@ -298,6 +298,8 @@ def test_an_effect_is_stored_and_its_figures_are_in_the_result(fitted: Pod) -> N
     stored = own.load(ESTIMATE, EffectResult)
     assert stored.summary == result.estimate
     assert stored.verdict.kind == result.estimate.verdict
+    assert stored.verdict.kind in ("suggested", "open")
+    assert (stored.estimate.effect, stored.sensitivity) == (None, None)
     assert stored.verdict.rests_on[0].origin == "request"
 
 

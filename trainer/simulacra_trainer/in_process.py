@@ -129,9 +129,9 @@ def estimate(trained: TrainedModel, request: EstimateRequest, seed: int = 0) -> 
     Raises:
         InputError: the question does not match the schema.
     """
-    from simulacra_trainer.effects import estimate_effect
+    from simulacra_trainer.effects import answer_effect
 
-    found = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=seed)
+    found = answer_effect(trained.table, trained.schema, trained.graph, request, seed=seed)
     return found.model_dump(mode="json")
 
 

@@ -84,7 +84,7 @@ class EffectAccepted(BaseModel):
 class EffectFigures(BaseModel):
     """An effect in the outcome's unit: 95 % interval, rows, share of rows with support (0..1)."""
 
-    effect: float
+    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
     high: float
     rows: int
@@ -94,7 +94,7 @@ class EffectFigures(BaseModel):
 class DifferenceFigures(BaseModel):
     """The effect in a segment minus that in the first one: 95 % for all differences together."""
 
-    effect: float
+    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
     high: float
 
@@ -155,9 +155,7 @@ class AlternativeBody(BaseModel):
     """The effect if these columns come before the treatment."""
 
     adjustment: list[str]
-    effect: float | None = Field(
-        default=None, description="Null on a sheet, unless the lever's verdict is assumed."
-    )
+    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
     high: float
     support: float
@@ -217,7 +215,8 @@ class EffectBody(BaseModel):
     precision: Precision | None = None
     union: UnionBody | None = None
     ace: EffectFigures | None = Field(
-        default=None, description="Null until it is ready, and if the verdict is unanswerable."
+        default=None,
+        description="Null until it is ready, and if the verdict is contradicted or unanswerable.",
     )
     identified: bool | None = Field(
         default=None, description="Deprecated: whether the verdict is assumed."
@@ -237,7 +236,9 @@ class EffectBody(BaseModel):
         default=None, description="Columns whose place nobody stated."
     )
     checks: list[CheckBody] | None = None
-    sensitivity: SensitivityBody | None = None
+    sensitivity: SensitivityBody | None = Field(
+        default=None, description="Null unless the verdict is assumed."
+    )
     segments: list[SegmentFigures] | None = None
     unshown_segments: list[str] | None = Field(
         default=None,

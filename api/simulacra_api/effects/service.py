@@ -204,11 +204,14 @@ async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> E
 
 
 async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Object:
-    """Return the figures of the artifact; those of estimates made before verdicts have few."""
+    """Return the figures of the artifact; those of estimates made before verdicts have few.
+
+    The trainer left out what the verdict does not claim. What a former one stored stays as it is.
+    """
     found = snake_case(json.loads(await repository.read(effect, ESTIMATE)))
     verdict = found.get("verdict")
     kind = None if verdict is None else verdict["kind"]
     figures = {name: found.get(name) for name in COPIED}
-    if kind != "unanswerable":
+    if kind is None or found.get("union") is not None:
         figures |= {"ace": found["estimate"]} | {name: found.get(name) for name in ANSWERED}
     return figures | {"identified": kind == "assumed", "open_columns": found.get("dont_know")}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.effects.schemas import (
     AlternativeBody,
     CheckBody,
+    EffectFigures,
     Outcome,
     OutcomeLevel,
     SensitivityBody,
@@ -124,19 +125,6 @@ class PropensitiesBody(BaseModel):
     baseline: list[int]
 
 
-class LeverFigures(BaseModel):
-    """A lever in the outcome's unit: joint 95 % interval, rows, share of rows with support (0..1).
-
-    Only an assumed effect has a point: the words of the other verdicts claim none.
-    """
-
-    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
-    low: float
-    high: float
-    rows: int
-    support: float
-
-
 class LeverBody(BaseModel):
     """The answer about one contrast of one lever. Show the verdict's text before any number."""
 
@@ -156,7 +144,7 @@ class LeverBody(BaseModel):
         default=None, description="The interval that holds together with those of all levers."
     )
     alone: UnionBody | None = Field(default=None, description="The interval of this lever alone.")
-    ace: LeverFigures | None = Field(
+    ace: EffectFigures | None = Field(
         default=None, description="Null if the verdict is contradicted or unanswerable."
     )
     effective_rows: float

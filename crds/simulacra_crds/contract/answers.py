@@ -139,9 +139,12 @@ class Sensitivity(KubeModel):
 
 
 class SegmentDifference(KubeModel):
-    """The effect in a segment minus that in the first one: 95 % interval for all differences."""
+    """The effect in a segment minus that in the first one: 95 % interval for all differences.
 
-    effect: float
+    effect: None unless the verdict is assumed.
+    """
+
+    effect: float | None = None
     low: float
     high: float
 
@@ -150,6 +153,7 @@ class SegmentEffect(KubeModel):
     """The effect in one segment.
 
     Attributes:
+        effect: None unless the verdict is assumed.
         low, high: 95 % for all segments together, and for every adjustment set left open.
         support: share of the rows that could have had either value.
         effective_rows: of the smaller arm (Kish), a person's rows counted as one; None in answers
@@ -159,7 +163,7 @@ class SegmentEffect(KubeModel):
     """
 
     level: str
-    effect: float
+    effect: float | None = None
     low: float
     high: float
     rows: int
@@ -173,7 +177,8 @@ class EffectResult(KubeModel):
     """E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
 
     Attributes:
-        estimate: the figures without names, for the status. Its interval is the union.
+        estimate: the figures without names, for the status. Its interval is the union. Those that
+            the verdict does not claim (claims.py) are None.
         union: of the intervals of all adjustment sets left open; None without an answer.
         precision: clear: the union excludes 0; thin support, very thin: the weights leave less than
             half, less than a fifth of an arm's rows.
@@ -184,8 +189,9 @@ class EffectResult(KubeModel):
         adjustment: columns adjusted for: those stated to come before the treatment, or without
             statements the learned causes.
         alternatives: one entry for each adjustment set left open, the chosen one first; empty
-            without an answer. Without points where a sheet's verdict claims none.
+            without an answer. Without points where the verdict claims none.
         dont_know: columns whose place relative to the treatment nobody stated.
+        sensitivity: None unless the verdict is assumed.
         segments: effect by level of the segment column.
         unshown_segments: levels with fewer than 20 effective persons in an arm, and those beyond
             the 50 largest.

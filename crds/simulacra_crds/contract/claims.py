@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulacra_crds.contract.answers import AdjustmentSpan, EffectResult
+from simulacra_crds.contract.answers import AdjustmentSpan, EffectResult, SegmentEffect
 from simulacra_crds.kinds.base import VerdictKind
 
 POINTED: tuple[VerdictKind, ...] = ("assumed",)
@@ -14,19 +14,26 @@ SPANNED: tuple[VerdictKind, ...] = ("assumed", "suggested", "open")
 def claimed(answer: EffectResult) -> EffectResult:
     """Return an answer with only the figures that its verdict may claim.
 
-    assumed: all. suggested, open: intervals without points. contradicted, unanswerable: none but
-    the plain difference of averages, which claims no effect.
+    assumed: all. suggested, open: intervals without points, by segment too. contradicted,
+    unanswerable: none but the plain difference of averages, which claims no effect.
     """
     kind = answer.verdict.kind
     if kind in POINTED:
         return answer
     hidden: dict[str, None] = {"effect": None, "robustness": None}
-    changes: dict[str, object] = {"sensitivity": None, "segments": [], "unshown_segments": []}
+    changes: dict[str, object] = {"sensitivity": None}
     if kind in SPANNED:
         sets = [one.model_dump(exclude={"effect"}) for one in answer.alternatives]
         changes["alternatives"] = [AdjustmentSpan.model_validate(one) for one in sets]
+        changes["segments"] = [_without_point(one) for one in answer.segments]
     else:
-        changes |= {"union": None, "alternatives": []}
+        changes |= {"union": None, "alternatives": [], "segments": [], "unshown_segments": []}
         hidden |= {"low": None, "high": None}
     changes["estimate"] = answer.estimate.model_copy(update=hidden)
     return answer.model_copy(update=changes)
+
+
+def _without_point(one: SegmentEffect) -> SegmentEffect:
+    """Return a segment's intervals; they already cover every adjustment set left open."""
+    gap = one.difference and one.difference.model_copy(update={"effect": None})
+    return one.model_copy(update={"effect": None, "difference": gap})

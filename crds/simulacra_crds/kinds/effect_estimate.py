@@ -82,16 +82,19 @@ class EffectEstimateSpec(RetainedSpec):
 class Estimate(KubeModel):
     """The effect, without names.
 
-    effect, low and high are absent if the verdict is unanswerable. The verdict and its figures are
-    absent in estimates made before verdicts.
+    Only what the verdict claims is there: effect and robustness if it is assumed, low and high if
+    it is assumed, suggested or open. The verdict and precision are absent in estimates made before
+    verdicts.
     """
 
     effect: float | None = Field(
-        default=None, description="The estimate, in the outcome's unit; absent without an answer."
+        default=None,
+        description="The estimate, in the outcome's unit; absent unless the verdict is assumed.",
     )
     low: float | None = Field(
         default=None,
-        description="Lower end of the 95 % intervals of all adjustment sets left open.",
+        description="Lower end of the 95 % intervals of all adjustment sets left open; absent if "
+        "the verdict is contradicted or unanswerable.",
     )
     high: float | None = Field(default=None, description="Upper end of these intervals.")
     rows: int = Field(ge=0, description="Number of rows used.")
@@ -115,7 +118,7 @@ class Estimate(KubeModel):
         ge=0,
         le=1,
         description="Share of what is left of treatment and outcome that an unseen cause must "
-        "explain to bring the effect to 0.",
+        "explain to bring the effect to 0; absent unless the verdict is assumed.",
     )
 
 

@@ -49,7 +49,7 @@ def add_options(option: Option) -> None:
 
 def estimate(args: argparse.Namespace) -> int:
     """Estimate an average causal effect; print it as JSON."""
-    from simulacra_trainer.effects import estimate_effect
+    from simulacra_trainer.effects import answer_effect
     from simulacra_trainer.pipeline.trained_model import load_model
 
     trained = load_model(args.model)
@@ -69,7 +69,7 @@ def estimate(args: argparse.Namespace) -> int:
         population=args.population,
         negative_controls=args.negative_controls,
     )
-    result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=args.seed)
+    result = answer_effect(trained.table, trained.schema, trained.graph, request, seed=args.seed)
     sys.stdout.write(result.to_json() + "\n")
     return 0
 

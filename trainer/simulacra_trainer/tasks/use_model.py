@@ -29,7 +29,7 @@ from simulacra_crds.contract.tasks import (
 )
 from simulacra_crds.kinds.base import Artifact
 from simulacra_trainer.conditions import AttainmentDetail
-from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.effects import answer_effect
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.generate import (
     generate_rows,
@@ -100,7 +100,7 @@ def estimate(context: TaskContext) -> TaskResult:
     """Estimate an effect and store it."""
     request = context.own.load(REQUEST, EstimateRequest)
     trained = context.load_model()
-    result = estimate_effect(trained.table, trained.schema, trained.graph, request, seed=0)
+    result = answer_effect(trained.table, trained.schema, trained.graph, request, seed=0)
     stored = context.own.store(ESTIMATE, result.to_json().encode())
     return TaskResult(
         outcome="Succeeded", reason="Estimated", artefacts=[stored], estimate=result.summary

@@ -10,10 +10,10 @@ const ORIGINS = { request: "this question", tiers: "tiers of the model", require
 const MADE_BEFORE = "This estimate was made before verdicts, so it does not say what it rests on. Estimate again.";
 const listed = (columns) => columns.join(", ") || "no column";
 
-/** The union of all intervals as a wide bar, one interval as a thin one. */
+/** The union of all intervals as a wide bar, one interval as a thin one; a point only where the verdict claims one. */
 function Bar({ of, low, high, union }) {
   const at = (value) => 8 + ((value - low) / (high - low || 1)) * (WIDTH - 16);
-  return html`<svg class=${union ? "interval union" : "interval"} viewBox=${`0 0 ${WIDTH} 18`} width=${WIDTH} height="18" aria-hidden="true"><path class="zero" d=${`M${at(0)} 0V18`} /><path class="span" d=${`M${at(of.low)} 9H${at(of.high)}`} />${!union && html`<circle cx=${at(of.effect)} cy="9" r="4" />`}</svg>`;
+  return html`<svg class=${union ? "interval union" : "interval"} viewBox=${`0 0 ${WIDTH} 18`} width=${WIDTH} height="18" aria-hidden="true"><path class="zero" d=${`M${at(0)} 0V18`} /><path class="span" d=${`M${at(of.low)} 9H${at(of.high)}`} />${of.effect != null && html`<circle cx=${at(of.effect)} cy="9" r="4" />`}</svg>`;
 }
 
 /** A short name of an adjustment set: by its columns, or by those that it lacks. */
@@ -30,7 +30,7 @@ function rowsOf(found) {
   const tried = sets.filter((one) => !one.reverses).map((one) => one.adjustment);
   const name = (one) => one.reverses ? `If ${found.outcome} comes first` : setName(one.adjustment, tried);
   const single = [{ ...found.ace, name: sets.length ? name(sets[0]) : "All rows" }];
-  const several = [{ ...found.ace, ...found.union, name: "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
+  const several = [{ ...found.ace, ...found.union, effect: null, name: "All that is left open", union: true }, ...sets.map((one) => ({ ...one, rows: found.ace.rows, name: name(one) }))];
   return [...(sets.length > 1 ? several : single), ...(found.segments ?? []).map((one) => ({ ...one, name: `${found.segment}: ${one.level}${one.thin_support ? " (thin support)" : ""}` }))];
 }
 
@@ -40,7 +40,7 @@ function Figures({ found }) {
   const high = Math.max(0, ...rows.map((row) => row.high));
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Effect ${found.effect_id}`}><table class="effects"><caption class="unseen">Effect with 95 % interval, rows and support</caption>
     <thead><tr><th scope="col">Rows and adjustment</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Effect</th><th scope="col">95 % interval</th><th scope="col">Rows</th><th scope="col">Support</th></tr></thead>
-    <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.union ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${number(row.rows)}</td><td>${percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
+    <tbody>${rows.map((row) => html`<tr><th scope="row">${row.name}</th><td><${Bar} of=${row} low=${low} high=${high} union=${row.union} /></td><td>${row.effect == null ? "" : number(row.effect, 3, true)}</td><td>${number(row.low, 3, true)} to ${number(row.high, 3, true)}</td><td>${number(row.rows)}</td><td>${percent(row.support, 0)}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** Which segments differ from the first, and which have too few rows to be shown. */
@@ -93,7 +93,7 @@ export function Answer({ session, found, onMade }) {
   const { verdict, precision, effective_rows: effective } = found;
   return html`${verdict
     ? html`<div class="verdict"><span class=${`status ${verdict.kind}`}>${KINDS[verdict.kind]}</span><p class="lead">${verdict.text}</p>
-      <p class="quiet">Precision: ${precision}${effective != null ? `, ${number(effective)} effective rows in the smaller arm` : ""}.</p></div>`
+      ${verdict.kind !== "contradicted" && html`<p class="quiet">Precision: ${precision}${effective != null ? `, ${number(effective)} effective rows in the smaller arm` : ""}.</p>`}</div>`
     : html`<p class="notice warn">${MADE_BEFORE}</p>`}
     ${verdict?.asks && onMade && html`<${Question} session=${session} found=${found} onMade=${onMade} />`}
     ${found.ace && html`<${Figures} found=${found} /><${Segments} found=${found} />`}${verdict && html`<${Details} found=${found} />`}
