@@ -444,17 +444,6 @@ def test_missing_values_of_the_table_hold_for_fields_without_their_own(tmp_path:
     assert read(path, result.document).document == result.document
 
 
-def test_stated_missing_cells_that_no_row_holds_are_noted(tmp_path: Path) -> None:
-    columns = {"income": [str([98, 100 + i, 200 + i][i % 3]) for i in range(ROWS)]}
-    own = {"name": "income", "x-simulacra": {"missing": ["98", "89", "n/a"]}}
-    result = described(tmp_path, columns, own, **{"x-simulacra": {"missing": ["maybe", "mayb"]}})
-    noted = [(one.column, one.action) for one in result.clean.schema.cleaning]
-    assert [one for one in noted if "no cell was read" in one[1]] == [
-        (None, "no cell was read as mayb, which the description calls missing"),
-        ("income", "no cell was read as 89, which the description calls missing"),
-    ]
-
-
 def test_typed_numbers_without_missing_values_have_no_codes(tmp_path: Path) -> None:
     whole = [99 if i % 10 == 0 else 1 + i % 7 for i in range(ROWS)]
     cells = {"whole": whole, "half": [one if one == 99 else one + 0.5 for one in whole]}

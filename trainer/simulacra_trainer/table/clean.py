@@ -41,7 +41,7 @@ from simulacra_trainer.table.columns.weights import (
 )
 from simulacra_trainer.table.description.answers import of_columns, stated_sets
 from simulacra_trainer.table.description.columns import described_column, without_stated
-from simulacra_trainer.table.description.finish import finish_statements, notes_of
+from simulacra_trainer.table.description.finish import DROPPED, dropped, finish_statements
 from simulacra_trainer.table.description.order import settle_order
 from simulacra_trainer.table.description.relations import stated_relations
 from simulacra_trainer.table.description.statements import Statements
@@ -112,7 +112,7 @@ def clean_table(
         columns=[c.schema for c in columns],
         cleaning=[
             *(CleaningNote(action=line) for line in [*notes, *unnamed]),
-            *notes_of(statements),
+            *(CleaningNote(column=name, action=DROPPED) for name in dropped(statements)),
             *(note for c in columns for note in c.notes),
         ],
         sets=sets,
@@ -283,7 +283,7 @@ def _declared_column(
     decoded = decode(column, declared)
     result: CleanColumn | None = None
     if statements is not None and statement is not None:
-        described = (field.name, decoded.values, origin, statement, statements)
+        described = (field.name, decoded.values, origin, statement, statements.problems)
         result = described_column(*described)
     result = result or typed_column(field.name, decoded.values, origin)
     if declared.labels:

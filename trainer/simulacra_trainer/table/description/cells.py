@@ -43,10 +43,6 @@ class StatedCells:
             for i in np.flatnonzero(self.missing)
         ]
 
-    def held(self) -> set[str]:
-        """Return the words that the user calls missing and that a cell holds."""
-        return set(self.all_words.levels.filter(pa.array(self.missing)).to_pylist())
-
     def are_whole(self) -> bool:
         """Return whether all words are whole numbers without leading zeros."""
         return bool(pc.all(pc.match_substring_regex(self.all_words.levels, WHOLE)).as_py())

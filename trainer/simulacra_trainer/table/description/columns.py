@@ -31,7 +31,7 @@ from simulacra_trainer.table.description.kinds import (
     number_of,
     period_of,
 )
-from simulacra_trainer.table.description.statements import Statement, Statements
+from simulacra_trainer.table.description.statements import Problems, Statement
 
 CODED_ROLES = ("key", "subject", "foreign_key", "pii")
 UNLIKE = (*CODED_ROLES, "text", "coordinate")
@@ -47,7 +47,7 @@ def described_column(
     column: pa.ChunkedArray,
     origin: TextOrigin,
     statement: Statement,
-    statements: Statements,
+    problems: Problems,
 ) -> CleanColumn | None:
     """Return a column as its statement says, or None if the statement leaves it to detection."""
     role = statement.role
@@ -63,7 +63,6 @@ def described_column(
     if typed and missing <= {""} and not (others or emptied or statement.has("missing")):
         return None
     cells = stated_cells(column, statement)
-    statements.held.update((name, word) for word in cells.held())
     if not cells.words.present:
         return None
     if not (others or statement.has("missingValues") or cells.missing.any()):
@@ -73,7 +72,7 @@ def described_column(
         origin = TextOrigin(doubles=origin.doubles, names=origin.names)
     if role in CODED_ROLES or role == "text":
         return _coded(name, cells, storage, origin, "text" if role == "text" else "identifier")
-    result = _read(DescribedCells(name, cells, storage, origin, statement, statements.problems))
+    result = _read(DescribedCells(name, cells, storage, origin, statement, problems))
     if result is not None:
         note_words(result, cells.words)
         result = with_specials(result, cells)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from simulacra_crds.contract.schema import CleaningNote
 from simulacra_trainer.table.columns.build import CleanColumn
-from simulacra_trainer.table.columns.distinct_values import MISSING_TOKENS
 from simulacra_trainer.table.description.statements import Statement, Statements
 
 KEEP_SUBJECT = (
@@ -15,7 +13,6 @@ KEEP_SUBJECT = (
 )
 WAVE = "A wave has an order: numbers, periods, or ordered categories."
 DROPPED = "the description leaves the column out"
-UNHELD = "no cell was read as {}, which the description calls missing"
 EMPTIED = "the description empties the column in generated rows"
 
 
@@ -40,25 +37,11 @@ def finish_statements(columns: Sequence[CleanColumn], statements: Statements) ->
     return kept
 
 
-def notes_of(statements: Statements | None) -> Iterator[CleaningNote]:
-    """Yield notes on the columns that the description drops, and on cells that no row holds.
-
-    The cells are those said to be missing. A word that means "no value" anyway is not looked for.
-    """
+def dropped(statements: Statements | None) -> list[str]:
+    """Return the columns that the description drops."""
     if statements is None:
-        return
-    for name, one in statements.columns.items():
-        if _is_dropped(one):
-            yield CleaningNote(column=name, action=DROPPED)
-    description, held = statements.problems.description, statements.held
-    words = {word for _, word in held}
-    for word in description.extension.missing or ():
-        if word not in words and word.lower() not in MISSING_TOKENS:
-            yield CleaningNote(action=UNHELD.format(word))
-    for field in description.fields:
-        for word in field.extension.missing or ():
-            if (field.name, word) not in held and word.lower() not in MISSING_TOKENS:
-                yield CleaningNote(column=field.name, action=UNHELD.format(word))
+        return []
+    return [name for name, one in statements.columns.items() if _is_dropped(one)]
 
 
 def _is_dropped(statement: Statement) -> bool:

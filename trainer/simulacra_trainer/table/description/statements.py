@@ -87,13 +87,11 @@ class Statements:
         columns: statements of the columns of the table.
         weights: the column of survey weights.
         problems: collects what the data contradict.
-        held: collects the (column, cell) that are stated as missing and that a row holds.
     """
 
     columns: Mapping[str, Statement]
     weights: str | None
     problems: Problems
-    held: set[tuple[str, str]] = field(default_factory=set)
 
     def of(self, name: str) -> Statement | None:
         """Return the statement about a column."""
