@@ -41,8 +41,8 @@ def floats(table: pa.Table, name: str) -> np.ndarray:
 def short_training() -> Iterator[None]:
     """Train for a part of the usual steps, which is enough for tables of this size."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "BUDGET_S", 10.0)
-        patch.setattr(training, "MIN_BUDGET_S", 2.5)
+        patch.setattr(training, "BUDGET_S", 6.0)
+        patch.setattr(training, "MIN_BUDGET_S", 1.5)
         yield
 
 
