@@ -33,23 +33,15 @@ def with_wave(
         persons: person of each row, int64 [rows].
         ordinary: columns that are none.
     """
-    found = [
-        i
-        for i, column in enumerate(columns)
-        if column.schema.name not in ordinary and _is_wave(column, persons)
-    ]
-    members = [] if found else [c for c in columns if _is_running_number(c)]
-    if members:
-        found = [
-            i
-            for i, column in enumerate(columns)
-            if column.schema.name not in ordinary and _is_wave_of_members(column, persons, members)
-        ]
-    result = list(columns)
-    if found:
-        wave = result[min(found, key=lambda i: len(result[i].schema.levels))]
+    candidates = [column for column in columns if column.schema.name not in ordinary]
+    waves = [column for column in candidates if _is_wave(column, persons)]
+    if not waves:
+        members = _numbers_of_members(columns)
+        waves = [column for column in candidates if _is_wave_of_members(column, persons, members)]
+    if waves:
+        wave = min(waves, key=lambda column: len(column.schema.levels))
         wave.update(role="wave", evidence=["each person has each of its levels in one row"])
-    return result
+    return list(columns)
 
 
 def _is_wave(column: CleanColumn, persons: Ints) -> bool:
@@ -64,30 +56,30 @@ def _is_wave(column: CleanColumn, persons: Ints) -> bool:
     return several and not _runs_within(pairs)
 
 
-def _is_running_number(column: CleanColumn) -> bool:
-    schema = column.schema
-    return (
-        _numbers_in_order(column) is not None
-        and schema.kind == "integer"
-        and schema.minimum in (0, 1)
-        and len(schema.levels) <= MAX_MEMBERS
+def _numbers_of_members(columns: Sequence[CleanColumn]) -> list[Ints]:
+    """Return the columns that may number the people of a household, each int64 [rows]."""
+    found = (
+        _numbers_in_order(column)
+        for column in columns
+        if column.schema.kind == "integer"
+        and column.schema.minimum in (0, 1)
+        and len(column.schema.levels) <= MAX_MEMBERS
     )
+    return [numbers for numbers in found if numbers is not None]
 
 
-def _is_wave_of_members(
-    column: CleanColumn, households: Ints, members: Sequence[CleanColumn]
-) -> bool:
+def _is_wave_of_members(column: CleanColumn, households: Ints, members: Sequence[Ints]) -> bool:
     """Whether households have several people, and each of them a row in each wave.
 
-    members: columns that may number the people of a household.
+    members: numbers of the people of a household, each int64 [rows]. Where they are the column
+    itself, each person has one row.
     """
-    numbers = _numbers_in_order(column)
-    if numbers is None or not _NAMED.search(column.schema.name):
+    if not _NAMED.search(column.schema.name):
         return False
-    for member in members:
-        within = _numbers_in_order(member)
-        if within is None or member is column:
-            continue
+    numbers = _numbers_in_order(column)
+    if numbers is None:
+        return False
+    for within in members:
         people = np.stack([households, within])
         people_seen = np.unique(people, axis=1).shape[1]
         rows = np.unique(np.vstack([people, numbers]), axis=1).shape[1]
