@@ -36,24 +36,19 @@ def add_code_columns(
     """
     persons = persons_in(table, schema)
     codes = {column.schema.name: column.codes for column in read if column.codes is not None}
-    columns = []
-    for column in schema.columns:
-        name = _free_name(column.name, table.column_names)
-        found = None
-        if column.name in codes and column.is_numeric and column.learned and name is not None:
-            gaps = table.column(column.name).is_null().combine_chunks()
-            found = _codes(codes[column.name], gaps, column, persons)
-        if found is not None and name is not None:
+    columns = list(schema.columns)
+    for i, column in enumerate(columns):
+        name = column.name + SUFFIX
+        has_codes = column.name in codes and column.is_numeric and column.learned
+        if not has_codes or len(name) > MAX_NAME or name in table.column_names:
+            continue
+        gaps = table.column(column.name).is_null().combine_chunks()
+        found = _codes(codes[column.name], gaps, column, persons)
+        if found is not None:
             place = table.column_names.index(column.name) + 1
             table = table.add_column(place, name, found)
-            column = column.model_copy(update={"code_column": name})
-        columns.append(column)
+            columns[i] = column.model_copy(update={"code_column": name})
     return table, schema.model_copy(update={"columns": columns})
-
-
-def _free_name(column: str, taken: Sequence[str]) -> str | None:
-    name = column + SUFFIX
-    return name if len(name) <= MAX_NAME and name not in taken else None
 
 
 def _codes(
