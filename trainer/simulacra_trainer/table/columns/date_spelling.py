@@ -24,9 +24,9 @@ _BEHIND = (
     rf"(?P<sign>\.| г\.?| ?(?:Uhr|h|hrs|uur)| \(?(?:{_ZONES})\)?)$"
 )
 _BETWEEN = (
-    r"^(?P<date>.*[0-9]\.?)(?P<sign>, ?|,? - "
-    r"| (?:às|as|à|at|um|kl\.?|alle|alle ore|a las|o|ob|om|u))"
-    r" ?(?P<time>[0-9]{1,2}:[0-9]{2}.*)$"
+    r"^(?P<date>.*[0-9]\.?)(?P<between>(?P<sign>, ?|,? - "
+    r"| (?:às|as|à|at|um|kl\.?|alle|alle ore|a las|o|ob|om|u)) ?)"
+    r"(?P<time>[0-9]{1,2}:[0-9]{2}.*)$"
 )
 """Words of CLDR between a date and a time of day: "05/04/2024 às 10:30"."""
 _SAMPLE = 200
@@ -87,15 +87,10 @@ def join_times(levels: pa.StringArray) -> tuple[pa.StringArray, str] | None:
     found = pc.extract_regex(levels, _BETWEEN)
     if found.null_count > len(levels) / 2:
         return None
-    signs = pc.unique(pc.struct_field(found, "sign").drop_null()).to_pylist()
-    if len(signs) != 1:
+    if len(pc.unique(pc.struct_field(found, "sign").drop_null())) != 1:
         return None
-    parts = (pc.struct_field(found, name) for name in ("date", "time"))
-    first = pc.utf8_length(pc.struct_field(found, "date"))
-    rest = next(word for word, known in zip(levels, found.is_valid(), strict=True) if known.as_py())
-    between = rest.as_py()[first.drop_null()[0].as_py() :]
-    between = between[: len(between) - len(pc.struct_field(found, "time").drop_null()[0].as_py())]
-    return pc.binary_join_element_wise(*parts, " "), between
+    date, between, time = (pc.struct_field(found, name) for name in ("date", "between", "time"))
+    return pc.binary_join_element_wise(date, time, " "), between.drop_null()[0].as_py()
 
 
 def _weekdays(days: set[str]) -> Iterator[tuple[str, str]]:
