@@ -313,8 +313,9 @@ class TableSchema(KubeModel):
 
     def with_codes(self, order: Sequence[str]) -> list[str]:
         """Return an order of the learned columns with each column's special codes behind it."""
-        codes = {one.codes_of: one.name for one in self.modeled() if one.codes_of is not None}
-        both = ((name, codes.get(name)) for name in order if name not in set(codes.values()))
+        codes = {column.name: column.code_column for column in self.learned()}
+        behind = set(codes.values())
+        both = ((name, codes.get(name)) for name in order if name not in behind)
         return [one for pair in both for one in pair if one is not None]
 
     def without_codes(self) -> TableSchema:
