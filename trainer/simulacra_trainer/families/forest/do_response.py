@@ -9,7 +9,7 @@ changes; elsewhere all rows share one noise distribution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,11 +102,15 @@ def follows_scores(sampler: Sampler) -> bool:
 
 def regression_in(sampler: Sampler) -> LogLinear | None:
     """Return the log-linear regression that draws the column, None without."""
-    if isinstance(sampler, Classes | Switch):
-        parts = sampler.samplers
-        inner = map(regression_in, parts.values() if isinstance(parts, dict) else parts)
-        return next((of for of in inner if of is not None), None)
-    return sampler if isinstance(sampler, LogLinear) else None
+    inner: Iterable[Sampler] = ()
+    match sampler:
+        case LogLinear():
+            return sampler
+        case Classes(samplers=by_class):
+            inner = by_class.values()
+        case Switch(samplers=by_key):
+            inner = by_key
+    return next((of for of in map(regression_in, inner) if of is not None), None)
 
 
 def columns_used(sampler: Sampler) -> set[int]:
