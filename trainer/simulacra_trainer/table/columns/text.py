@@ -280,11 +280,10 @@ def number_column(
             parsed = parse_numbers(words, origin.decimal, stated)
     if parsed is None:
         return None
-    values = words.rows(parsed.values)
-    whole = pa.types.is_integer(values.type)
-    if whole and stated is None and is_row_number(name, values):
-        return unlearned(name, "identifier", values, "int64" if origin.csv else storage)
-    numbers = values
+    numbers = words.rows(parsed.values)
+    whole = pa.types.is_integer(numbers.type)
+    if whole and stated is None and is_row_number(name, numbers):
+        return unlearned(name, "identifier", numbers, "int64" if origin.csv else storage)
     values, codes = take_codes(numbers) if coded else (numbers, [])
     text_format = None
     if origin.csv:
