@@ -19,10 +19,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -161,7 +160,7 @@ class ColumnGrower:
                 grow = self._by_regression
         if self.gaps is None:
             return grow
-        return functools.partial(self._in_gaps, grow=grow)
+        return partial(self._in_gaps, grow=grow)
 
     def _in_gaps(self, rows: Ints, grow: Callable[[Ints], Sampler]) -> Sampler:
         """Return a sampler that draws special codes in the gaps of their number alone."""
