@@ -92,11 +92,11 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
     for kind, is_one in _BY_FORM:
         if _most(some, is_one):
             return kind
-    many = len(some) >= MANY_WORDS
-    if len(some) >= FEW_WORDS and _most(some, lambda word: _TITLED.fullmatch(word) is not None):
-        return "name"
     if len(some) < FEW_WORDS:
         return None
+    if _most(some, lambda word: _TITLED.fullmatch(word) is not None):
+        return "name"
+    many = len(some) >= MANY_WORDS
     if _is_national_id(name, some):
         return "national_id"
     if many and _most(some, _is_card):
@@ -202,7 +202,9 @@ def _is_phone(name: str, words: Sequence[str]) -> bool:
         return True
     if len(words) < MANY_WORDS:
         return False
-    return _most(words, _is_international) or _are_dialed_somewhere(words[:: len(words) // 20])
+    return _most(words, _is_international) or _are_dialed_somewhere(
+        words[:: len(words) // MANY_WORDS]
+    )
 
 
 def _is_international(word: str) -> bool:
