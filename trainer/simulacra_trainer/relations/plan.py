@@ -79,10 +79,10 @@ def shares_on_bound(table: pa.Table, schema: TableSchema) -> dict[Bound, float]:
 
     Rows of fewer than five persons do not count.
     """
-    persons, found = persons_in(table, schema), {}
-    for rule in schema.relations:
-        if rule.kind != "not_above":
-            continue
+    bounds = [rule for rule in schema.relations if rule.kind == "not_above"]
+    persons = persons_in(table, schema) if bounds else None
+    found = {}
+    for rule in bounds:
         low, high = (as_floats(table.column(name)) for name in (rule.column, rule.of[0]))
         equal = low == high
         if persons_a_group(equal.astype(np.int64), persons, 2)[1] >= MIN_PERSONS:
