@@ -110,7 +110,8 @@ class LinkedModel:
         parts: list[pa.Table] = []
         people: list[Ints] = []
         for position in range(int(counts.max(initial=0))):
-            who, model = np.flatnonzero(counts > position), later if position else first
+            who = np.flatnonzero(counts > position)
+            model = later if position else first
             given = self._causes(subjects, running, who, position)
             if places is not None:
                 only = given.num_columns + 1
