@@ -26,9 +26,10 @@ LONG_TEXT_WORDS = 5.0
 LONG_TEXT_LENGTH = 40.0
 
 _NAMED_ID = re.compile(
-    r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|account|phone|ssn|"
-    r"respondent|caseid|serial|ref|reference|referenz|referencia|referentie|referens|riferimento|"
-    r"codigo|codice|kod|azonosito|sorszam|cislo|matricola|matricule|folio|expediente)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
+    r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|"
+    r"account|phone|ssn|respondent|caseid|serial|ref|reference|referenz|referencia|referentie|"
+    r"referens|riferimento|codigo|codice|kod|azonosito|sorszam|cislo|matricola|matricule|folio|"
+    r"expediente)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
 )
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"
