@@ -1,4 +1,4 @@
-"""Degree words of survey scales in 15 languages: how strongly, for or against.
+"""Degree words of survey scales in 16 languages: how strongly, for or against.
 
 A level such as "eher unzufrieden" is a degree ("eher"), a negation ("un-") and a stem
 ("zufrieden"). Levels form a scale if all have one stem and no two the same position.

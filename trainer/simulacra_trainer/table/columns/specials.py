@@ -110,14 +110,14 @@ _REFUSALS = "|".join(
         ("nu (?:doresc|dorește|vreau|vrea) să", "răspund|răspundă|spun|spună|declar|declare"),
     )
 )
-"""Refusals put together of wanting and telling, in the languages of `_WORDS`."""
+"""Refusals put together of wanting and telling, in most languages of `_WORDS`."""
 _ANY = "|".join([*map(re.escape, sorted(SPECIAL_WORDS)), _REFUSALS])
 _JOINED = f"^(?:{_ANY})(?: ?/ ?(?:{_ANY}))+$"
 _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 
 
 def are_special(words: pa.StringArray) -> pa.BooleanArray:
-    """Mark the words that mean "no answer" in one of 15 languages."""
+    """Mark the words that mean "no answer" in one of 18 languages."""
     plain = pc.replace_substring(pc.utf8_lower(words), "’", "'")
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(SPECIAL_WORDS))
