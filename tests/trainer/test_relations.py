@@ -382,8 +382,9 @@ def test_draws_beyond_a_bound_lie_on_it_where_real_rows_do() -> None:
     months = np.where(rng.random(ROWS) < 0.25, 1, rng.integers(2, 50, ROWS))
     total = np.round(charge * (1 + (months - 1) * rng.uniform(0.9, 1.1, ROWS)), 2)
     plan = np.where(rng.random(ROWS) < months / 50, "yearly", "monthly")
-    clean = cleaned({"charge": charge, "total": total, "plan": plan})
-    names = ["charge", "total", "plan"]
+    size = np.where(total > 50, "large", "small")
+    clean = cleaned({"charge": charge, "total": total, "size": size, "plan": plan})
+    names = ["charge", "total", "size", "plan"]
     forest = FOREST.fit(
         clean.table, clean.schema, names, seed=0, options={}, progress=lambda _: None
     )
@@ -410,3 +411,7 @@ def test_draws_beyond_a_bound_lie_on_it_where_real_rows_do() -> None:
     assert equal(without) < 0.01
     assert 0.05 < equal(rows) < 1.1 * equal(clean.table)
     assert away(rows) < away(without)
+    # What comes after the total follows the bound, not the draw beyond it.
+    charged, billed = (rows.column(name).to_numpy() for name in ("charge", "total"))
+    is_large = np.array(rows.column("size").to_pylist()) == "large"
+    assert (is_large != (billed > 50))[charged == billed].mean() < 0.1

@@ -96,6 +96,11 @@ def test_twin_of_a_refusal_refuses_unless_its_causes_change(trained: TrainedMode
     rows = _drawn(trained, interventions={"trust": 1}, counterfactual=True)
     fact, twin = rows["income"][::2], rows["income"][1::2]
     assert (fact == twin).all()
+    rows = _drawn(trained, interventions={"age": 30}, counterfactual=True)
+    old, refused = rows["age"][::2] > 60, _given(rows, REFUSED)
+    fact, twin = refused[::2], refused[1::2]
+    assert twin[fact & old].mean() < 0.5
+    assert twin[fact & ~old].mean() > 0.8
 
 
 def test_saved_model_draws_the_same_codes(trained: TrainedModel, tmp_path: Path) -> None:
