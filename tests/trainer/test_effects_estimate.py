@@ -19,7 +19,7 @@ from simulacra_trainer.effects import EffectResult, estimate_effect
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import build_features
-from simulacra_trainer.effects.fold_models import arm_outcomes, outcomes_near
+from simulacra_trainer.effects.fold_models import Fold, arm_outcomes, outcomes_near
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError
 
@@ -192,9 +192,9 @@ def test_smaller_arm_borrows_from_the_larger_what_both_share() -> None:
     contrast = read_contrast(table, schema, _request())
     features = build_features(table, schema, ["z", "g"])
     every, low = np.arange(1200), z < 0
-    rows = every, every, np.random.default_rng(0)
-    alone, _ = outcomes_near(contrast, features, contrast.value, *rows, {}, "alone")
-    lent, _ = arm_outcomes(contrast, features, *rows, {})
+    fold = Fold(contrast, features, every, every, np.random.default_rng(0), {})
+    alone, _ = outcomes_near(fold, contrast.value, "alone")
+    lent, _ = arm_outcomes(fold)
     errors = [np.mean((found - mean - 1.0)[low] ** 2) for found in (alone, lent[0])]
     assert errors[1] < errors[0] / 2
 

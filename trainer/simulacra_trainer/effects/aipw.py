@@ -21,8 +21,14 @@ import numpy.typing as npt
 from simulacra_crds.kinds.effect_estimate import Population
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats
-from simulacra_trainer.effects.fold_models import arm_outcomes, folds_by_arm, propensities
-from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.fold_models import (
+    Fold,
+    arm_outcomes,
+    dosed_outcomes,
+    folds_by_arm,
+    propensities,
+)
+from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.scores import Scores
 
 FOLDS = 5
@@ -56,23 +62,18 @@ def aipw_scores(
     """
     n = contrast.outcome.size
     rng = np.random.default_rng(seed)
-    fold = folds_by_arm(contrast, rng, folds)
+    fold_of = folds_by_arm(contrast, rng, folds)
     propensity, target, own = np.ones((2, n)), np.zeros((2, n)), np.zeros((2, n))
     rival_target, rival_own = np.zeros((2, n)), np.zeros((2, n))
     for k in range(folds):
-        learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
         if not held.size:
             continue
-        propensity[:, held] = propensities(contrast, features, learn, held, rng, bases)
-        found = arm_outcomes(contrast, features, learn, held, rng, bases)
-        rival_target[:, held], rival_own[:, held] = found
+        fold = Fold(contrast, features, learn, held, rng, bases)
+        propensity[:, held] = propensities(fold)
+        rival_target[:, held], rival_own[:, held] = arm_outcomes(fold)
         if dosed is not None:
-            model = fit_nuisance(
-                dosed.rows(learn), contrast.outcome[learn], rng, bases, "outcome of all rows"
-            )
-            own[:, held] = model.predict(dosed.rows(held))
-            for a in range(2):
-                target[a, held] = model.predict(dosed.rows(held + (a + 1) * n))
+            target[:, held], own[:, held] = dosed_outcomes(fold, dosed)
     if dosed is None:
         return _scores(contrast, propensity, rival_target, rival_own, population)
     rival = _scores(contrast, propensity, rival_target, rival_own, population).value

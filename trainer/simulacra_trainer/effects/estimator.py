@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -70,8 +72,10 @@ class Estimator:
         # The same set gives the same numbers in whatever order its columns were named.
         columns = [name for name in self.table.column_names if name in columns]
         features = self.features(columns)
-        dosed = self._dosed(columns) if self.method == "aipw-window" else None
-        population = self.request.population
+        asked, population = self.request, self.request.population
+        dosed = None
+        if self.method == "aipw-window":
+            dosed = self.dosed(columns, [float(asked.value), float(asked.baseline)])
         bases = {} if bases is None else bases
         return [
             aipw_scores(self.contrast, features, dosed, population, self.seed + run, bases, folds)
@@ -81,6 +85,14 @@ class Estimator:
     def features(self, columns: list[str]) -> Features:
         """Return the features of adjustment columns."""
         return build_features(self.table, self.schema, columns)
+
+    def dosed(self, columns: list[str], doses: Sequence[float]) -> Features:
+        """Return the features of (K + 1) n rows: treatment as observed, then at each of K doses."""
+        name, n = self.request.treatment, self.table.num_rows
+        at = self.table.column_names.index(name)
+        values = [as_floats(self.table.column(name)), *(np.full(n, dose) for dose in doses)]
+        tables = [self.table.set_column(at, name, pa.array(dosed)) for dosed in values]
+        return build_features(pa.concat_tables(tables), self.schema, [name, *columns], observed=n)
 
     def sample(self, rows: int, seed: int, *, permuted: bool = False) -> Estimator:
         """Return an estimator on at most this many rows.
@@ -97,14 +109,3 @@ class Estimator:
             dealt = table.column(name).take(rng.permutation(table.num_rows))
             table = table.set_column(table.column_names.index(name), table.field(name), dealt)
         return Estimator(table, self.schema, self.request, seed)
-
-    def _dosed(self, columns: list[str]) -> Features:
-        """Return the features of 3n rows: treatment as observed, at the value, at the baseline."""
-        name, n = self.request.treatment, self.table.num_rows
-        observed = as_floats(self.table.column(name))
-        asked = (float(self.request.value), float(self.request.baseline))
-        at = self.table.column_names.index(name)
-        doses = [observed, *(np.full(n, value) for value in asked)]
-        tables = [self.table.set_column(at, name, pa.array(dose)) for dose in doses]
-        stacked = pa.concat_tables(tables)
-        return build_features(stacked, self.schema, [name, *columns], observed=n)

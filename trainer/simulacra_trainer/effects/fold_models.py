@@ -7,8 +7,9 @@ smaller arm knows it least where its own rows are rare, which biases the effect.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logit
 
 from simulacra_trainer.effects.contrast import Arm, Contrast
@@ -20,7 +21,27 @@ LEAST_SHARE = 1e-3
 """Predicted shares are at least this far from 0 and 1 where their log odds are used."""
 
 
-def folds_by_arm(contrast: Contrast, rng: np.random.Generator, folds: int) -> npt.NDArray[np.int64]:
+@dataclass(frozen=True)
+class Fold:
+    """The rows that models learn from, and those that they predict.
+
+    Attributes:
+        contrast: n rows.
+        features: adjustment columns of these rows.
+        learn, held: int64, positions among the n rows, in ascending order.
+        rng: draws the validation rows.
+        bases: of the nuisance models, shared by all folds.
+    """
+
+    contrast: Contrast
+    features: Features
+    learn: Ints
+    held: Ints
+    rng: np.random.Generator
+    bases: Bases
+
+
+def folds_by_arm(contrast: Contrast, rng: np.random.Generator, folds: int) -> Ints:
     """Return the fold of each row, int64 [n], stratified by arm; a person's rows stay together."""
     if contrast.persons is not None:
         return folds_of_persons(contrast.persons, rng, folds)
@@ -37,51 +58,39 @@ def folds_of_persons(persons: Ints, rng: np.random.Generator, folds: int) -> Int
     return (rng.permutation(int(persons.max()) + 1) % folds)[persons]
 
 
-def propensities(
-    contrast: Contrast,
-    features: Features,
-    learn: npt.NDArray[np.int64],
-    held: npt.NDArray[np.int64],
-    rng: np.random.Generator,
-    bases: Bases,
-) -> Floats:
+def propensities(fold: Fold) -> Floats:
     """Return the probability of each arm for the held rows, float64 [2, held]."""
-    found: list[Floats] = []
-    has_two_arms = bool(np.all(contrast.value.rows | contrast.baseline.rows))
-    for a, arm in enumerate((contrast.value, contrast.baseline)):
-        if has_two_arms and found:
-            found.append(1.0 - found[0])
-        else:
-            is_in = arm.rows[learn].astype(np.float64)
-            model = fit_nuisance(features.rows(learn), is_in, rng, bases, f"arm {a}")
-            found.append(model.predict(features.rows(held)))
-    return np.array(found)
+    contrast = fold.contrast
+    value = propensity(fold, contrast.value, "arm 0")
+    if np.all(contrast.value.rows | contrast.baseline.rows):
+        return np.array([value, 1.0 - value])
+    return np.array([value, propensity(fold, contrast.baseline, "arm 1")])
 
 
-def arm_outcomes(
-    contrast: Contrast,
-    features: Features,
-    learn: npt.NDArray[np.int64],
-    held: npt.NDArray[np.int64],
-    rng: np.random.Generator,
-    bases: Bases,
-) -> tuple[Floats, Floats]:
+def propensity(fold: Fold, arm: Arm, target_name: str) -> Floats:
+    """Return the probability of an arm for the held rows, float64 [held]."""
+    is_in = arm.rows[fold.learn].astype(np.float64)
+    train, test = fold.features.rows(fold.learn), fold.features.rows(fold.held)
+    return fit_nuisance(train, is_in, fold.rng, fold.bases, target_name).predict(test)
+
+
+def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
     """Return the held rows' outcomes that the arms' models expect, float64 [2, held] each.
 
     As of `outcomes_near`. In a window design the model of all rows is the one that shares what the
     arms have in common; here each arm stays alone.
     """
+    contrast, held = fold.contrast, fold.held
     arms, every = (contrast.value, contrast.baseline), np.arange(contrast.outcome.size)
     target, own = np.zeros((2, held.size)), np.zeros((2, held.size))
     a = int(arms[1].rows.sum() > arms[0].rows.sum())
     b = 1 - a
-    lender = outcomes_near(contrast, features, arms[a], learn, every, rng, bases, f"outcome {a}")
+    lender = outcomes_near(replace(fold, held=every), arms[a], f"outcome {a}")
     target[a], own[a] = lender[0][held], lender[1][held]
     if contrast.design == "levels":
-        features = features.with_always(_lent(lender[0], contrast.outcome))
-    target[b], own[b] = outcomes_near(
-        contrast, features, arms[b], learn, held, rng, bases, f"outcome {b}"
-    )
+        lent = _lent(lender[0], contrast.outcome)
+        fold = replace(fold, features=fold.features.with_always(lent))
+    target[b], own[b] = outcomes_near(fold, arms[b], f"outcome {b}")
     return target, own
 
 
@@ -93,24 +102,34 @@ def _lent(predicted: Floats, outcome: Floats) -> Floats:
     return lent
 
 
-def outcomes_near(
-    contrast: Contrast,
-    features: Features,
-    arm: Arm,
-    learn: npt.NDArray[np.int64],
-    held: npt.NDArray[np.int64],
-    rng: np.random.Generator,
-    bases: Bases,
-    target_name: str,
-) -> tuple[Floats, Floats]:
+def outcomes_near(fold: Fold, arm: Arm, target_name: str) -> tuple[Floats, Floats]:
     """Return the held rows' expected outcomes at the arm's value and at their own treatment."""
-    own = learn[arm.rows[learn]]
-    train, test = features.rows(own), features.rows(held)
+    own, held = fold.learn[arm.rows[fold.learn]], fold.held
+    train, test = fold.features.rows(own), fold.features.rows(held)
+    outcome = fold.contrast.outcome[own]
     if arm.distance is None:
-        mu = fit_nuisance(train, contrast.outcome[own], rng, bases, target_name).predict(test)
+        mu = fit_nuisance(train, outcome, fold.rng, fold.bases, target_name).predict(test)
         return mu, mu
     near = train.with_always(arm.distance[own])
-    model = fit_nuisance(near, contrast.outcome[own], rng, bases, target_name)
+    model = fit_nuisance(near, outcome, fold.rng, fold.bases, target_name)
     target = model.predict(test.with_always(np.zeros(held.size)))
     distance = np.where(arm.rows[held], arm.distance[held], 0.0)
     return target, model.predict(test.with_always(distance))
+
+
+def dosed_outcomes(fold: Fold, dosed: Features) -> tuple[Floats, Floats]:
+    """Return the held rows' outcomes that a model of all rows expects at K doses and at their own.
+
+    Args:
+        fold: of n rows.
+        dosed: of (K + 1) n rows, as of `Estimator.dosed`.
+
+    Returns:
+        float64 [K, held] and [held].
+    """
+    contrast, learn = fold.contrast, fold.learn
+    outcome = contrast.outcome[learn]
+    model = fit_nuisance(dosed.rows(learn), outcome, fold.rng, fold.bases, "outcome of all rows")
+    starts = range(0, dosed.at.size, contrast.outcome.size)
+    found = [model.predict(dosed.rows(fold.held + start)) for start in starts]
+    return np.array(found[1:]), found[0]

@@ -15,16 +15,21 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 
 from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
 from simulacra_trainer.effects.aipw import CLIP, FOLDS
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.features import Features, Floats, build_features
-from simulacra_trainer.effects.fold_models import folds_of_persons, outcomes_near
-from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.effects.fold_models import (
+    Fold,
+    dosed_outcomes,
+    folds_of_persons,
+    outcomes_near,
+    propensity,
+)
+from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.scores import by_person, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
@@ -74,7 +79,7 @@ def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
     points = near_points(values, estimator.contrast.persons)
     if len(points) < 3:
         return Curve(missing=FEW_VALUES)
-    found = _estimates(estimator, values, points, columns, seed)
+    found = _estimates(estimator, points, columns, seed)
     known = np.flatnonzero(~np.isnan(found.mean))
     pairs = [(int(a), int(b)) for a, b in pairwise(known) if b == a + 1]
     slopes = [_elasticity(found, points, pair) for pair in pairs]
@@ -124,34 +129,29 @@ def near_points(values: Floats, persons: Ints | None = None) -> list[Near]:
 
 
 def _estimates(
-    estimator: Estimator, values: Floats, points: Sequence[Near], columns: list[str], seed: int
+    estimator: Estimator, points: Sequence[Near], columns: list[str], seed: int
 ) -> Estimates:
-    contrast, n, count = estimator.contrast, values.size, len(points)
+    contrast, n, count = estimator.contrast, estimator.table.num_rows, len(points)
     features = estimator.features(columns)
-    dosed = _dosed(estimator, values, points, columns)
-    fold = _fold_of(contrast.persons, n, seed)
+    dosed = estimator.dosed(columns, [point.at for point in points])
+    fold_of = _fold_of(contrast.persons, n, seed)
     rng = np.random.default_rng([seed, 1])
     bases: Bases = {}
     own, rival_own = np.zeros(n), np.zeros((count, n))
-    target, rival, propensity = (np.zeros((count, n)) for _ in range(3))
+    target, rival, propensities = (np.zeros((count, n)) for _ in range(3))
     who = [_persons(contrast, point) for point in points]
     usable = [near >= MIN_NEAR for near in who]
     for k in range(FOLDS):
-        learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        model = fit_nuisance(dosed.rows(learn), contrast.outcome[learn], rng, bases, "outcome")
-        own[held] = model.predict(dosed.rows(held))
+        learn, held = np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)
+        fold = Fold(contrast, features, learn, held, rng, bases)
+        target[:, held], own[held] = dosed_outcomes(fold, dosed)
         for p, point in enumerate(points):
-            target[p, held] = model.predict(dosed.rows(held + (p + 1) * n))
-            near = point.rows[learn].astype(np.float64)
-            if not usable[p] or near.sum() < 2:
+            if not usable[p] or point.rows[learn].sum() < 2:
                 continue
-            arm = fit_nuisance(features.rows(learn), near, rng, bases, "near")
-            propensity[p, held] = arm.predict(features.rows(held))
-            rival[p, held], rival_own[p, held] = outcomes_near(
-                contrast, features, point, learn, held, rng, bases, "rival"
-            )
+            propensities[p, held] = propensity(fold, point, "near")
+            rival[p, held], rival_own[p, held] = outcomes_near(fold, point, "rival")
     parts = [
-        _mean(contrast, point, propensity[p], target[p], own, rival[p], rival_own[p])
+        _mean(contrast, point, propensities[p], target[p], own, rival[p], rival_own[p])
         if usable[p]
         else (np.nan, np.nan, np.zeros(0), float(who[p]) if who[p] >= MIN_PERSONS else np.nan)
         for p, point in enumerate(points)
@@ -163,18 +163,6 @@ def _estimates(
 def _persons(contrast: Contrast, point: Near) -> int:
     """Return how many persons are near a point."""
     return int(persons_a_group(point.rows.astype(np.int64), contrast.persons, 2)[1])
-
-
-def _dosed(
-    estimator: Estimator, values: Floats, points: Sequence[Near], columns: list[str]
-) -> Features:
-    """Return the features of (K + 1) n rows: the lever as observed, then at each point."""
-    name, table = estimator.request.treatment, estimator.table
-    at = table.column_names.index(name)
-    doses = [values, *(np.full(values.size, point.at) for point in points)]
-    tables = [table.set_column(at, name, pa.array(dose)) for dose in doses]
-    stacked = pa.concat_tables(tables)
-    return build_features(stacked, estimator.schema, [name, *columns], observed=values.size)
 
 
 def _fold_of(persons: Ints | None, rows: int, seed: int) -> Ints:
