@@ -22,6 +22,7 @@ from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.table.arrow_values import sample_rows
 from simulacra_trainer.table.errors import InputError
 
 MAX_ROWS = 100_000
@@ -55,9 +56,7 @@ def estimate_effect(
         InputError: the request does not match the schema, or fewer than MIN_ROWS rows have
             treatment and outcome.
     """
-    if table.num_rows > MAX_ROWS:
-        rows = np.random.default_rng(seed).choice(table.num_rows, MAX_ROWS, replace=False)
-        table = table.take(np.sort(rows))
+    table = sample_rows(table, MAX_ROWS, np.random.default_rng(seed))
     estimator = Estimator(table, schema, request, seed)
     contrast = estimator.contrast
     _check_segment(schema, request, contrast)

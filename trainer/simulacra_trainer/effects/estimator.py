@@ -15,7 +15,7 @@ from simulacra_trainer.effects.contrast import Contrast, read_contrast
 from simulacra_trainer.effects.features import Features, build_features
 from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
-from simulacra_trainer.table.arrow_values import as_floats
+from simulacra_trainer.table.arrow_values import as_floats, sample_rows
 
 CROSS_FITS = 3
 ONE_FIT_ROWS = 20_000
@@ -100,10 +100,7 @@ class Estimator:
         permuted: deal the treatment at random among them.
         """
         rng = np.random.default_rng(seed)
-        n = self.table.num_rows
-        table = self.table
-        if n > rows:
-            table = table.take(np.sort(rng.choice(n, rows, replace=False)))
+        table = sample_rows(self.table, rows, rng)
         if permuted:
             name = self.request.treatment
             dealt = table.column(name).take(rng.permutation(table.num_rows))

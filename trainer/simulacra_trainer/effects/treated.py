@@ -28,7 +28,7 @@ from simulacra_trainer.evidence import weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in, split_persons
 from simulacra_trainer.survey_weights import row_weights
-from simulacra_trainer.table.arrow_values import as_floats
+from simulacra_trainer.table.arrow_values import as_floats, sample_rows
 
 MAX_ROWS = 20_000
 MIN_TREATED = 20
@@ -54,9 +54,7 @@ def treated_respondents(
         seed: of folds and samples.
     """
     rows = table.num_rows
-    if rows > MAX_ROWS:
-        chosen = np.random.default_rng([seed, 31]).choice(rows, MAX_ROWS, replace=False)
-        table = table.take(pa.array(np.sort(chosen)))
+    table = sample_rows(table, MAX_ROWS, np.random.default_rng([seed, 31]))
     treated = np.ones(table.num_rows, np.bool_)
     weights = row_weights(table, schema)
     weights = np.ones(table.num_rows) if weights is None else weights.copy()

@@ -41,6 +41,7 @@ from simulacra_trainer.graph.search import (
 from simulacra_trainer.graph.skips import touching, unanswered, without_skips
 from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
 from simulacra_trainer.persons import persons_in
+from simulacra_trainer.table.arrow_values import sample_rows
 
 SURE = 0.95
 """Strength from which an edge is certain."""
@@ -94,8 +95,7 @@ def learn_graph(
     constraints = read_knowledge(knowledge, schema, names)
     rng = np.random.default_rng(seed)
     effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
-    if table.num_rows > effort.rows:
-        table = table.take(np.sort(rng.choice(table.num_rows, effort.rows, replace=False)))
+    table = sample_rows(table, effort.rows, rng)
     codes, cards = discretize(table, schema)
     if len(names) < 2 or table.num_rows == 0:
         order = constraints.random_order(rng)

@@ -81,10 +81,3 @@ def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def sample_rows(table: pa.Table, most: int, rng: np.random.Generator) -> pa.Table:
-    """Return all rows, or `most` of them drawn without replacement."""
-    if table.num_rows <= most:
-        return table
-    return table.take(pa.array(np.sort(rng.choice(table.num_rows, most, replace=False))))

@@ -19,9 +19,9 @@ from simulacra_trainer.report.columns import (
     is_category,
     level_codes,
     numbers,
-    sample_rows,
 )
 from simulacra_trainer.survey_weights import weights_in
+from simulacra_trainer.table.arrow_values import sample_rows
 
 MIN_ROWS = 100
 MAX_ROWS = 8_000

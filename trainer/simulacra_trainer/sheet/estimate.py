@@ -37,6 +37,7 @@ from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers
 from simulacra_trainer.sheet.ranking import headline, ranked, summary_of
+from simulacra_trainer.table.arrow_values import sample_rows
 from simulacra_trainer.table.errors import InputError
 
 CLASSES = 10
@@ -75,10 +76,7 @@ def answer_sheet(
     schema, graph = trained.schema, trained.graph
     column, level = read_outcome(schema, request.outcome)
     _check(request, column.name, trained)
-    table = trained.table
-    if table.num_rows > MAX_ROWS:
-        rows = np.random.default_rng(seed).choice(table.num_rows, MAX_ROWS, replace=False)
-        table = table.take(np.sort(rows))
+    table = sample_rows(trained.table, MAX_ROWS, np.random.default_rng(seed))
     contrasts = read_levers(table, schema, graph, request, column.name)
     left = contrasts.left_out
     effects, checks = (_steps(name, len(contrasts.asked)) for name in ("effect", "checks"))

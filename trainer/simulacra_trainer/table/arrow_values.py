@@ -1,4 +1,4 @@
-"""Arrow columns as several parts of the engine need them."""
+"""Arrow columns and rows as several parts of the engine need them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,10 @@ def as_floats(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.float64]:
     numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     copy: npt.NDArray[np.float64] = numbers.astype(np.float64)  # Arrow's own memory is read-only
     return copy
+
+
+def sample_rows(table: pa.Table, most: int, rng: np.random.Generator) -> pa.Table:
+    """Return all rows, or `most` of them drawn without replacement."""
+    if table.num_rows <= most:
+        return table
+    return table.take(pa.array(np.sort(rng.choice(table.num_rows, most, replace=False))))
