@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.persons import persons_in
@@ -107,14 +107,28 @@ def build_report(
     if guarantee is None:  # else pictures would tell of the table beyond the guarantee
         real = train if holdout is None else pa.concat_tables([train, holdout]).combine_chunks()
         chance = np.random.default_rng([seed, 31])
-        real = sample_rows(real, MAX_PICTURED, chance)
-        persons = persons_in(real, schema)
-        of_rows = weights_in(real, weight)
-        report["marginals"] = marginals(real, synthetic, columns, persons=persons, weights=of_rows)
-        report["associations"] = associations(real, synthetic, names, chance, weight)
+        report |= _pictured(real, synthetic, schema, columns, chance, weight)
     if unseen is None:
         return report | {"fidelity": _against_halves(train, synthetic, names, rng, weight)}
     return report | _against_unseen(train, unseen, synthetic, names, rng, weight)
+
+
+def _pictured(
+    real: pa.Table,
+    synthetic: pa.Table,
+    schema: TableSchema,
+    columns: list[ColumnSchema],
+    rng: np.random.Generator,
+    weight: str | None,
+) -> dict[str, Any]:
+    """Return the fields `marginals` and `associations`, of up to MAX_PICTURED real rows."""
+    real = sample_rows(real, MAX_PICTURED, rng)
+    persons, weights = persons_in(real, schema), weights_in(real, weight)
+    names = [column.name for column in columns]
+    return {
+        "marginals": marginals(real, synthetic, columns, persons=persons, weights=weights),
+        "associations": associations(real, synthetic, names, rng, weight),
+    }
 
 
 def _against_halves(
