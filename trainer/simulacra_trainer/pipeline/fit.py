@@ -120,7 +120,7 @@ def fit_model(
         schema: its schema.
         request: family, knowledge, differential privacy and seed.
         meter: receives the progress.
-        context: checkpoint directory and worker group.
+        context: checkpoint directory, worker group, and name of the table.
 
     Raises:
         InputError: too few rows or columns, or knowledge that contradicts itself or the schema.
@@ -140,11 +140,7 @@ def fit_model(
     timings = Timings()
     progress = meter.step(GRAPH)
     with timings.of(GRAPH):
-        rng = np.random.default_rng([request.seed, 12])
-        population = as_population(one_row_a_person(table, schema, rng), schema, rng)
-        knowledge = knowledge_of_learned(bind_background(request.knowledge, schema), schema)
-        stated = request.model_copy(update={"knowledge": knowledge})
-        graph = _graph(population, learned, stated, context)
+        graph = _graph(table, schema, request, context)
     progress(1.0)
     progress = meter.step(PRIVACY)
     with timings.of(PRIVACY):
@@ -257,6 +253,11 @@ def _graph(
     table: pa.Table, schema: TableSchema, request: FitRequest, context: FitContext
 ) -> CausalGraph:
     """Learn the graph, or reuse that of the interrupted fit, whose checkpoints need its order."""
+    rng = np.random.default_rng([request.seed, 12])
+    table = as_population(one_row_a_person(table, schema, rng), schema, rng)
+    knowledge = knowledge_of_learned(bind_background(request.knowledge, schema), schema)
+    request = request.model_copy(update={"knowledge": knowledge})
+    schema = without_computed(schema)
     path = None
     if context.checkpoints is not None and is_neural(request.family, request.gpu):
         path = context.checkpoints / f"graph-{_fingerprint(table, schema, request)}.json"
