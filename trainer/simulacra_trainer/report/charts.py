@@ -35,18 +35,14 @@ def draw_column(column: Mapping[str, Any]) -> Markup:
     return draw_distribution(column["edges"], column["real"], column["generated"], ends, label)
 
 
-def draw_distances(distances: Mapping[str, Any]) -> Markup:
-    """Return the distances to the nearest training row of generated and of unseen real rows."""
-    label = "Distances to the nearest training row"
-    return _distances(distances, "holdout", label)
+def draw_distances(distances: Mapping[str, Any], filled: str, label: str) -> Markup:
+    """Return two histograms: `filled`, and distances of generated rows to the nearest training row.
 
-
-def draw_both_distances(distances: Mapping[str, Any]) -> Markup:
-    """Return the distances of generated rows to training rows and to as many unseen rows."""
-    return _distances(distances, "unseen", "Distances of generated rows")
-
-
-def _distances(distances: Mapping[str, Any], filled: str, label: str) -> Markup:
+    Args:
+        distances: of the report's privacy.
+        filled: holdout: of unseen real rows to training rows; unseen: of generated to unseen rows.
+        label: what a screen reader says.
+    """
     edges = distances["edges"]
     ends = [f"{edge:.2g}" for edge in edges[:-1]] + [f"{edges[-1]:.2g} and more"]
     return draw_distribution(edges, distances[filled], distances["synthetic"], ends, label)

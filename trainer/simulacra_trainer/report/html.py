@@ -10,7 +10,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.report.charts import (
-    draw_both_distances,
     draw_column,
     draw_difference,
     draw_distances,
@@ -156,7 +155,6 @@ def _template() -> Template:
         USES=USES,
         basis_of=basis_of,
         condition_text=_condition_text,
-        draw_both_distances=draw_both_distances,
         draw_distances=draw_distances,
         is_within_bar=is_within_bar,
     )
