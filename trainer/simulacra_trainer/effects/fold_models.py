@@ -1,4 +1,4 @@
-"""Nuisance predictions of one fold: propensities, and outcomes in each arm.
+"""Nuisance predictions of one fold: propensities, and outcomes in each arm or at doses.
 
 The smaller arm's outcome model knows what the larger arm's predicts for a row, as the X-learner's
 does (Kuenzel et al., PNAS 116, 2019): most of an outcome is the same in both arms, and alone the

@@ -33,8 +33,6 @@ PENALTY = 0.1
 """Ridge penalty on squared coefficients, in units of rows."""
 NEWTON_STEPS = 12
 MAX_LOG_ODDS = 12.0
-
-
 CHOICES = 5
 """Fits that choose their number of trees: the folds of one cross-fit. Later ones of the same target
 take the median, because choosing takes more time than the fit."""

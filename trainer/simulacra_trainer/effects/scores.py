@@ -115,8 +115,7 @@ class Part:
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
     effect, error = combine([part_of(scores, rows) for scores in runs])
-    worth = np.median([scores.effective_persons(rows) for scores in runs])
-    critical = float(student_width(Z95, np.array(worth)))
+    critical = float(student_width(Z95, np.array(persons_worth(runs, rows))))
     chosen = slice(None) if rows is None else rows
     shares = [
         float(np.average(scores.is_supported[chosen], weights=_weights_in(scores, chosen)))
@@ -124,6 +123,11 @@ def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     ]
     found = int(np.sum(runs[0].tilt[chosen] > 0))
     return Interval(effect, error, found, float(np.median(shares)), critical)
+
+
+def persons_worth(runs: Sequence[Scores], rows: Flags | None = None) -> float:
+    """Return the median of the cross-fits' effective persons, over all rows or some (bool [n])."""
+    return float(np.median([scores.effective_persons(rows) for scores in runs]))
 
 
 def combine(parts: Sequence[Part]) -> tuple[float, float]:

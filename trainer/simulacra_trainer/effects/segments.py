@@ -19,7 +19,14 @@ import pyarrow as pa
 from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
 from simulacra_trainer.effects.contrast import Flags
 from simulacra_trainer.effects.features import level_positions, levels_of
-from simulacra_trainer.effects.scores import Part, Scores, combine, part_of, summarize
+from simulacra_trainer.effects.scores import (
+    Part,
+    Scores,
+    combine,
+    part_of,
+    persons_worth,
+    summarize,
+)
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -60,7 +67,7 @@ def segment_effects(
         seed: of the multipliers.
     """
     largest, others = _segment_rows(table, name)
-    found = [_Segment(level, rows, _effective(sets[0], rows)) for level, rows in largest]
+    found = [_Segment(level, rows, persons_worth(sets[0], rows)) for level, rows in largest]
     shown = [one for one in found if one.effective >= MIN_EFFECTIVE]
     unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE] + others
     if not shown:
@@ -125,11 +132,6 @@ def _union(
 
 def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
     return [run.minus(other) for run, other in zip(runs, first, strict=True)]
-
-
-def _effective(runs: Sequence[Scores], rows: Flags) -> float:
-    """Return the persons that the weights of the smaller arm are worth."""
-    return float(np.median([scores.effective_persons(rows) for scores in runs]))
 
 
 def _segment_rows(table: pa.Table, name: str) -> tuple[list[tuple[str, Flags]], list[str]]:
