@@ -39,7 +39,7 @@ from simulacra_trainer.pipeline.generate import (
 )
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.identification import Identification
-from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.progress import ProgressMeter, silent
 from simulacra_trainer.report import render_html
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.sheet.estimate import answer_sheet
@@ -70,7 +70,7 @@ def generate(context: TaskContext) -> TaskResult:
         worth = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
         return _generated(own.describe(name, stop - start), detail, found, worth)
     is_first = context.shard == 0
-    meter = ProgressMeter(STEPS, context.report_progress if is_first else lambda _: None)
+    meter = ProgressMeter(STEPS, context.report_progress if is_first else silent)
     meter.step("loading")
     trained = context.load_model(linked=request.persons is not None)
     meter.step("planning")
