@@ -62,7 +62,7 @@ class Tried:
     Attributes:
         missing: why there is no answer; None if there is one. Then nothing was found.
         found: each set with its cross-fits and interval, the main one first.
-        reversing: sets in which the outcome causes the treatment.
+        reversing: sets in which the outcome may be a cause of the treatment.
         effective_rows, effective_share: as in Findings.
     """
 

@@ -43,7 +43,8 @@ def identify(trained: TrainedModel, request: GenerateRequest) -> Identification 
     Rows under do() need the causes of the fixed columns (truncated factorization: Pearl, 2009,
     ch. 3). Pairs also need the mechanism of every column that changes, and so the direction of
     every edge there. The graph alone decides neither: assumed needs a stated place of every column
-    relative to the fixed ones, and suggested at most MAX_TRIED columns without one.
+    relative to the fixed ones, and suggested at most MAX_TRIED columns without one, whose side no
+    weak vote of the half-samples decides.
     """
     if not request.interventions:
         return None
