@@ -45,14 +45,18 @@ def last_service() -> Path | None:
     return path if path.is_file() else None
 
 
-def remember_table(api_url: str, dataset_id: str, name: str) -> None:
-    """Remember the name of a dataset's table; an empty one if it has none."""
+def remember_table(api_url: str, dataset_id: str, name: str, source: Path | None = None) -> None:
+    """Remember the name of a dataset's table, and the file that it was uploaded from.
+
+    Args:
+        api_url: of the service.
+        dataset_id: of the dataset.
+        name: an empty one if the table has none.
+        source: the file; None if it was not uploaded from here.
+    """
     _remember(_TABLES, api_url, dataset_id, name)
-
-
-def remember_source(api_url: str, dataset_id: str, path: Path) -> None:
-    """Remember the file that a dataset was uploaded from."""
-    _remember(_SOURCES, api_url, dataset_id, str(path.absolute()))
+    if source is not None:
+        _remember(_SOURCES, api_url, dataset_id, str(source.absolute()))
 
 
 def source_of(api_url: str, dataset_id: str) -> str | None:

@@ -45,7 +45,7 @@ from simulacra.commands.output import (
 from simulacra.commands.session import confirm, connected
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.errors import ApiError
-from simulacra.local_state import remember_source, remember_table, source_of
+from simulacra.local_state import remember_table, source_of
 from simulacra.models import Document, Json
 from simulacra.operations.table_names import stated_name
 
@@ -172,8 +172,7 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
         retention_seconds=before.retention_seconds,
         keep_source=bool(before.get("source_kept")),
     )
-    remember_table(client.api_url, made.dataset_id, name)
-    remember_source(client.api_url, made.dataset_id, source)
+    remember_table(client.api_url, made.dataset_id, name, source)
     note(f"{name} is {made.dataset_id} now. Erase the old: simulacra delete {dataset_id}")
     return made
 

@@ -44,7 +44,7 @@ from simulacra.commands.options import (
 from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
 from simulacra.commands.reading import reading
 from simulacra.commands.session import REFUSED, connected, continue_with
-from simulacra.local_state import remember_source, remember_table
+from simulacra.local_state import remember_table
 from simulacra.models import Upload
 
 app = typer.Typer()
@@ -138,8 +138,7 @@ def send_table(
         answer = client.upload(
             file, name=name, retention_seconds=seconds, key=key, on_bytes=on_bytes, **options
         )
-    remember_table(client.api_url, answer["dataset_id"], name)
-    remember_source(client.api_url, answer["dataset_id"], file)
+    remember_table(client.api_url, answer["dataset_id"], name, file)
     return answer
 
 
