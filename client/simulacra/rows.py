@@ -72,16 +72,20 @@ class Rows:
 
     def _lines(self) -> Iterator[str]:
         yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
-        yield from (in_words(one) for one in (self.attainment or {}).get("conditions", ()))
-        yield from rests_on(self.identification)
-        yield from self._told
+        yield from _said(self.attainment, self.identification, self._told)
 
 
 def generated(made: Generation) -> Iterator[str]:
     """Yield what generated rows are: conditions, what interventions rest on, verdicts."""
-    for one in (made.attainment or {}).get("conditions", ()):
-        yield in_words(one)
-    yield from (*rests_on(made.identification), *made.told)
+    return _said(made.attainment, made.identification, made.told)
+
+
+def _said(
+    attainment: Json | None, identification: Json | None, verdicts: Sequence[str]
+) -> Iterator[str]:
+    yield from map(in_words, (attainment or {}).get("conditions", ()))
+    yield from rests_on(identification)
+    yield from verdicts
 
 
 def rests_on(identification: Json | None) -> Iterator[str]:

@@ -92,12 +92,12 @@ def run(
         with corrections.named_in_errors():
             uploaded = send_table(client, file, key, as_json, retention_hours, name, **options)
             wait_with_progress(client, uploaded.job_id, as_json)
-        for line in brief(client.schema(uploaded.dataset_id), called(client, uploaded.dataset_id)):
+        table = called(client, uploaded.dataset_id)
+        for line in brief(client.schema(uploaded.dataset_id), table):
             note(line)
         try:
             wanted, interventions = asked.resolve(client, uploaded.dataset_id)
         except ValueError as error:
-            table = called(client, uploaded.dataset_id)
             ready = f"The model is ready: simulacra generate {table} --rows {rows}"
             raise ValueError(f"{error}\n{ready} ... -o {output}") from error
         started = client.generate(
