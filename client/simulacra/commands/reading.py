@@ -81,8 +81,8 @@ def _groups(schema: Mapping[str, Any]) -> Iterator[str]:
     )
     for key, words in told:
         for group in schema.get(key) or ():
-            first, *_, last = names = group["columns"]
-            yield f"{first} to {last} ({len(names)} columns) were read as {words}"
+            names = group["columns"]
+            yield f"{names[0]} to {names[-1]} ({len(names)} columns) were read as {words}"
 
 
 def _shown(lines: Sequence[_Line], limit: int, schema: Mapping[str, Any]) -> Iterator[str]:

@@ -55,6 +55,7 @@ def stated_name(description: Json) -> str | None:
 
 def _resource(description: Json) -> Json:
     """Return the part with the table's name: of a Package its resource, else the whole."""
-    resources = description.get("resources")
-    packed = isinstance(resources, list) and resources and isinstance(resources[0], dict)
-    return resources[0] if packed and resources else description
+    match description:
+        case {"resources": [dict() as first, *_]}:
+            return first
+    return description
