@@ -22,7 +22,7 @@ const day = (microseconds) => new Date(microseconds / 1000);
 const end = (edge, kind) => kind === "dates" && !Number.isNaN(day(edge).getTime()) ? day(edge).toISOString().slice(0, 10) : String(Number(edge.toPrecision(6)));
 
 /** Two histograms over each other, of bins of unequal width: real filled, generated as a line. */
-export function Distribution({ edges, real, generated, label, kind = "numbers" }) {
+function Distribution({ edges, real, generated, label, kind = "numbers" }) {
   const scale = Math.max(Math.abs(edges[0]), Math.abs(edges.at(-1))); // the difference of huge numbers is infinite
   const places = edges.map((edge) => edge / scale);
   const spots = places.map((place) => (WIDTH * (place - places[0])) / (places.at(-1) - places[0]));
