@@ -463,4 +463,4 @@ def test_refit_with_flags_changes_the_present_description(
     done = run("refit", name, "--source", files[0], "--drop", "score", "-c", connection)
     assert done.exit_code == 0, done.stderr
     assert described_part(handler)["schema"]["fields"][1]["x-simulacra"] == {"use": "drop"}
-    assert described_part(handler)["name"] == DOCUMENT.get("name", "t.csv")
+    assert described_part(handler)["name"] == "t"
