@@ -450,6 +450,7 @@ def test_every_view_is_accessible(
     assert_accessible(tab, "sheets")
     link(tab.page, "Quality").click()
     expect(tab.page.get_by_role("heading", name="Real beside generated")).to_be_visible()
+    take_screenshot(tab.page, "console-quality", whole=True)
     assert_accessible(tab, "quality")
     link(tab.page, "Generate").click()
     tab.page.get_by_label("Add a condition on").select_option("happiness")
