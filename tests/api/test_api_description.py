@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from api_world import COMPLETED, CSV
-from simulacra_api.http.descriptions import description_bytes
+from simulacra_api.http.descriptions import description_bytes, salted_description
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.contract.tasks import READ_TABLE, STATED_DESCRIPTION, UPLOAD
 from simulacra_crds.kube.client import DATASETS, MODELS
@@ -230,6 +230,7 @@ async def test_digest_of_a_corrected_description_confirms_no_guess_and_keeps_the
         tried = {hashlib.sha256(description_bytes(guess)).hexdigest() for guess in guesses}
         assert digests[-1] not in tried
     assert digests[0] != digests[1]  # equal descriptions of two datasets are not to be told either
+    assert salted_description(STATED, None, b"a", "u") != salted_description(STATED, None, b"b", "u")
 
 
 async def test_name_stays_when_the_first_description_was_wrong(

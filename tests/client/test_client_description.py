@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -315,6 +316,9 @@ def test_a_table_in_memory_is_named_on_request_only(service: tuple[Path, type[Se
     assert b'name="description"' not in bodies[0]
     assert b'"name": "Wave 3"' in bodies[1]
     assert b'"name": "own"' in bodies[2]
+    salts = [re.findall(rb'"nonce": "([0-9a-f]{32})"', body) for body in bodies[1:]]
+    assert salts[0] != salts[1]  # of another key
+    assert [len(one) for one in salts] == [1, 1]
 
 
 def test_flags_say_what_a_description_says(

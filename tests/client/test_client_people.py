@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from simulacra import Client, Connection
 from simulacra.cli import app
 from simulacra.commands.naming import called
-from simulacra.commands.output import printable
+from simulacra.commands.output import note, printable, say
 from simulacra.local_state import last_service, remember_service, remember_table
 from terminals import on_terminal
 
@@ -217,11 +217,16 @@ def test_hints_of_upload_and_describe_name_the_table_and_its_file(
         table.unlink(missing_ok=True)
 
 
-def test_names_cannot_steer_the_terminal(service: tuple[str, type[Service]]) -> None:
+def test_names_cannot_steer_the_terminal(
+    service: tuple[str, type[Service]], capsys: pytest.CaptureFixture[str]
+) -> None:
     remember_table(service[0], FIRST, "a\x1b[2Jb[/].csv")
     _, shown = on_terminal("datasets")
     assert "a\\x1b[2Jb[/].csv" in "".join(shown.split())
     assert printable("a\x1b\u202e\udc80\tä\n") == "a\\x1b\\u202e\\udc80\tä\n"
+    say("a\x1b[2J")
+    note("b\x1b[2J")
+    assert capsys.readouterr() == ("a\\x1b[2J\n", "b\\x1b[2J\n")
 
 
 def test_a_table_that_was_uploaded_elsewhere_is_found_by_its_name(
