@@ -17,7 +17,7 @@ import simulacra
 from simulacra import Client, Connection
 from simulacra.async_client import AsyncClient
 from simulacra.cli import app
-from simulacra.errors import JobFailed
+from simulacra.errors import ApiError, JobFailed
 from simulacra.mcp_server import Tools
 from simulacra.models import Description, read_as
 
@@ -319,6 +319,41 @@ def test_a_table_in_memory_is_named_on_request_only(service: tuple[Path, type[Se
     salts = [re.findall(rb'"nonce": "([0-9a-f]{32})"', body) for body in bodies[1:]]
     assert salts[0] != salts[1]  # of another key
     assert [len(one) for one in salts] == [1, 1]
+
+
+def test_a_service_without_descriptions_gets_the_table_without_its_name(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection, handler = service
+    usual = handler.handle_any
+
+    def refuse(self: Service) -> None:
+        if self.path != "/v1/datasets":
+            usual(self)
+            return
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append((self.command, self.path, dict(self.headers), body))
+        refused = b'name="description"' in body
+        errors = [{"pointer": "/description", "detail": "Extra inputs are not permitted"}]
+        answer = {"code": "simio_invalid_field", "errors": errors} if refused else MADE
+        payload = json.dumps(answer).encode()
+        self.send_response(400 if refused else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    monkeypatch.setattr(handler, "do_POST", refuse)
+    with Client(Connection.from_file(connection)) as client:
+        assert client.upload(files[0], family="forest").dataset_id == MADE["dataset_id"]
+        with pytest.raises(ApiError, match="/description"):  # what was stated is never left out
+            client.upload(files[0], subject="customer")
+    bodies = [body for m, p, _, body in handler.seen if (m, p) == ("POST", "/v1/datasets")]
+    assert [b'name="description"' in body for body in bodies] == [True, False, True]
+    assert b"forest" in bodies[1]
+    assert b"customer,score\na,1\n" in bodies[1]
 
 
 def test_flags_say_what_a_description_says(

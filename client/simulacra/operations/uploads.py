@@ -117,6 +117,7 @@ def upload(
     description = corrections.into(description)
     headers = key_header(key)
     file_name = name_of(source)
+    says_only_the_name = description is None and bool(name or file_name)
     if description is not None or name or file_name:
         description = named(description, name, file_name, headers["Idempotency-Key"])
     options = {
@@ -132,28 +133,36 @@ def upload(
         "keep_source": keep_source or None,
     }
     stated = {name: value for name, value in options.items() if value is not None}
-    with corrections.named_in_errors():
-        return (yield from _send(source, stated, headers, on_bytes))
+    with corrections.named_in_errors(), ExitStack() as stack:
+        path: Path = yield LocalWork(lambda: stack.enter_context(tables.as_file(source)))
+        try:
+            return (yield from _send(path, stated, headers, on_bytes))
+        except ApiError as error:
+            if not (says_only_the_name and _knows_no_description(error)):
+                raise
+        # A service of before descriptions gets the table without its name.
+        stated.pop("description")
+        return (yield from _send(path, stated, headers, on_bytes))
 
 
 def _send(
-    source: str | Path | tables.Frame,
-    options: Json,
-    headers: dict[str, str],
-    on_bytes: OnBytes | None,
+    path: Path, options: Json, headers: dict[str, str], on_bytes: OnBytes | None
 ) -> Steps[Upload]:
-    """Send a table with its options: a large one in pieces, if the service takes them."""
-    with ExitStack() as stack:
-        path: Path = yield LocalWork(lambda: stack.enter_context(tables.as_file(source)))
-        if path.stat().st_size > PIECE_BYTES:
-            state = yield from _begin(path, options, headers)
-            if state is not None:
-                return (yield from _send_pieces(path, state, headers["Idempotency-Key"], on_bytes))
-        form = {name: _text(value) for name, value in options.items()}
-        request = Request(
-            "POST", "/v1/datasets", form=form, file=path, headers=headers, on_bytes=on_bytes
-        )
-        return Upload((yield from send(request)).json())
+    """Send a file with its options: a large one in pieces, if the service takes them."""
+    if path.stat().st_size > PIECE_BYTES:
+        state = yield from _begin(path, options, headers)
+        if state is not None:
+            return (yield from _send_pieces(path, state, headers["Idempotency-Key"], on_bytes))
+    form = {name: _text(value) for name, value in options.items()}
+    request = Request(
+        "POST", "/v1/datasets", form=form, file=path, headers=headers, on_bytes=on_bytes
+    )
+    return Upload((yield from send(request)).json())
+
+
+def _knows_no_description(error: ApiError) -> bool:
+    """Return whether a service refused the whole field `description`, not a part of it."""
+    return error.status == 400 and [e.get("pointer") for e in error.errors] == ["/description"]
 
 
 def _text(value: Any) -> str:
