@@ -230,7 +230,8 @@ async def test_digest_of_a_corrected_description_confirms_no_guess_and_keeps_the
         tried = {hashlib.sha256(description_bytes(guess)).hexdigest() for guess in guesses}
         assert digests[-1] not in tried
     assert digests[0] != digests[1]  # equal descriptions of two datasets are not to be told either
-    assert salted_description(STATED, None, b"a", "u") != salted_description(STATED, None, b"b", "u")
+    a, b = (salted_description(STATED, None, salt, "u") for salt in (b"a", b"b"))
+    assert a != b
 
 
 async def test_name_stays_when_the_first_description_was_wrong(
