@@ -52,7 +52,7 @@ def generation(client: Client, dataset: str) -> str:
     asked = client.generate(
         dataset, 400, conditions=conditions | {"numeric": {"tv_hours": {"min": 1, "max": 4}}}
     )
-    client.wait(asked["job_id"], timeout=60)
+    client.wait(asked["job_id"], timeout=300)
     return str(asked["generation_id"])
 
 
