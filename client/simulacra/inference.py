@@ -4,28 +4,28 @@ Generated tables end with the column `evidence_weight`. Its sum is what the rows
 respondents; used as frequency weights, it makes the standard errors of a plain analysis right.
 docs/inference.md says which procedures of which software read it so.
 
-`pool` and `glm` need the extra `inference` (pandas, statsmodels).
+`bootstrap`, `pool` and `glm` need the extra `inference` (pandas, statsmodels).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 EVIDENCE_WEIGHT = "evidence_weight"
 PAIR = ("pair", "world")
 """First columns of counterfactual tables, maybe with underscores."""
 Z95 = 1.959963984540054
 LEVEL = 0.95
-FEWEST_IMPLICATES = 10
-"""Of the rule "posterior", which takes all variance from the differences of implicates."""
-Rule = Literal["evidence", "posterior"]
+FEWEST_ROWS = 20
+FEWEST_SAMPLES = 100
+"""Of the bootstrap: rows of a sample, and samples."""
 
 
-class Pooled(NamedTuple):
-    """A pooled estimate, or arrays of them, with its 95 % interval."""
+class Estimate(NamedTuple):
+    """An estimate, or arrays of them, with its 95 % interval."""
 
     estimate: Any
     standard_error: Any
@@ -78,51 +78,87 @@ def margin(share: float, worth: float) -> float:
     return Z95 * math.sqrt(share * (1 - share) / worth)
 
 
-def pool(estimates: Any, variances: Any, rule: Rule = "evidence") -> Pooled:
-    """Combine the estimates of several generated tables of one survey (implicates).
+def bootstrap(
+    table: Any, statistic: Callable[[Any], Any], *, samples: int = 1_000, seed: int = 0
+) -> Estimate:
+    """Return the 95 % interval of any statistic, such as a median, by the m out of n bootstrap.
 
-    Rule "evidence" is for variances that were computed with evidence weights: these are already
-    those of the respondents, so T = mean variance + variance between the tables / m, the form of
-    Reiter (2003). One table is enough. Rule "posterior" is T = (1 + 1/m) between - mean variance
-    (Raghunathan, Reiter & Rubin, 2003), for statistics without a formula for their variance; give
-    variances of 0 and at least 10 tables from models that were fit on different draws.
+    Samples of as many rows as the table is worth are drawn from it with replacement (Bickel, Götze
+    & van Zwet, 1997). The interval lies between the percentiles 2.5 and 97.5 of their statistics.
+
+    Args:
+        table: generated rows as a pandas, polars or pyarrow table; a part of them, for a group.
+        statistic: takes a table of the same kind and returns a number, or an array [k]. It ignores
+            the evidence weight, which is in the number of rows of a sample.
+        samples: to draw.
+        seed: of the draws.
+
+    Returns:
+        Numbers, or arrays [k]. The estimate is the statistic of all rows, and the standard error
+        the standard deviation of those of the samples; the degrees of freedom are infinite.
+
+    Raises:
+        ValueError: rows without evidence weights, as in `worth`; rows worth fewer than 20
+            respondents; fewer than 100 samples; a statistic that is not a number in some sample.
+        ModuleNotFoundError: numpy is missing; the message says what to install.
+    """
+    np = _module("numpy")
+    size = round(worth(table))
+    if size < FEWEST_ROWS or samples < FEWEST_SAMPLES:
+        message = (
+            f"The rows are worth {size} respondents, with {samples} samples. The bootstrap needs "
+            f"rows worth at least {FEWEST_ROWS}, and {FEWEST_SAMPLES} samples."
+        )
+        raise ValueError(message)
+    take = getattr(table, "take", None) or table.__getitem__  # polars
+    rng = np.random.default_rng(seed)
+    places = (rng.integers(0, len(table), size) for _ in range(samples))
+    drawn = np.array([statistic(take(at)) for at in places], float)
+    if not np.isfinite(drawn).all():
+        message = (
+            "The statistic is not a number in some samples of as many rows as the table is worth. "
+            "Leave out missing values, or choose larger groups."
+        )
+        raise ValueError(message)
+    estimate, error = np.asarray(statistic(table), float), drawn.std(0, ddof=1)
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    parts = (estimate, error, low, high, np.full_like(error, np.inf))
+    return Estimate(*(part if estimate.ndim else float(part) for part in parts))
+
+
+def pool(estimates: Any, variances: Any) -> Estimate:
+    """Combine the estimates of several generated tables of one survey.
+
+    The variances must be those with evidence weights, which are already those of the respondents.
+    So T = mean variance + variance between the tables / m, the form of Reiter (2003). One table is
+    enough.
 
     Args:
         estimates: of m tables, [m] or [m, k].
         variances: their squared standard errors, of the same shape or one number.
-        rule: how to combine.
 
     Returns:
         Numbers, or arrays [k].
 
     Raises:
-        ValueError: an unknown rule, or too few tables for it.
+        ValueError: no table.
         ModuleNotFoundError: numpy or scipy is missing; the message says what to install.
     """
     np = _module("numpy")
     t_distribution = _module("scipy.stats").t
     q = np.asarray(estimates, float)
     m = q.shape[0] if q.ndim else 0
-    if rule not in ("evidence", "posterior"):
-        raise ValueError('The rule must be "evidence" or "posterior".')
-    if m < (1 if rule == "evidence" else FEWEST_IMPLICATES):
-        message = f"Too few tables: {m}. One is enough for the rule evidence, 10 for posterior."
-        raise ValueError(message)
+    if m < 1:
+        raise ValueError("Give the estimates of at least one table.")
     within = np.broadcast_to(np.asarray(variances, float), q.shape).mean(0)
     between = q.var(0, ddof=1) if m > 1 else np.zeros_like(within)
-    if rule == "posterior":
-        raw = (1 + 1 / m) * between - within
-        total = np.where(raw > 0, raw, between)
-        freedom = np.full_like(total, m - 1.0)
-    else:
-        total = within + between / m
-        some = np.where(between > 0, between, 1.0)
-        freedom = np.where(between > 0, (m - 1) * (1 + m * within / some) ** 2, np.inf)
-    error = np.sqrt(total)
+    some = np.where(between > 0, between, 1.0)
+    freedom = np.where(between > 0, (m - 1) * (1 + m * within / some) ** 2, np.inf)
+    error = np.sqrt(within + between / m)
     reach = t_distribution.ppf((1 + LEVEL) / 2, freedom) * error
     estimate = q.mean(0)
     parts = (estimate, error, estimate - reach, estimate + reach, freedom)
-    return Pooled(*(float(part) if q.ndim == 1 else part for part in parts))
+    return Estimate(*(float(part) if q.ndim == 1 else part for part in parts))
 
 
 def glm(table: Any, formula: str, family: Any = "gaussian") -> Any:

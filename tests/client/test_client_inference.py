@@ -88,20 +88,57 @@ def test_evidence_rule_adds_the_noise_of_few_tables() -> None:
     assert found.low == pytest.approx(0.32 - stats.t.ppf(0.975, freedom) * error)
 
 
-def test_posterior_rule_takes_all_variance_from_the_tables() -> None:
-    q = np.random.default_rng(1).normal(size=(20, 2))
-    found = inference.pool(q, 0.0, rule="posterior")
-    assert found.standard_error == pytest.approx(np.sqrt(1.05 * q.var(0, ddof=1)))
-    assert found.degrees_of_freedom == pytest.approx([19, 19])
+def test_no_table_cannot_be_pooled() -> None:
+    with pytest.raises(ValueError, match="at least one table"):
+        inference.pool([], [])
 
 
-@pytest.mark.parametrize(
-    ("count", "rule", "text"), [(0, "evidence", "Too few"), (9, "posterior", "Too few"),
-    (9, "rubin", "The rule must be")],
-)  # fmt: skip
-def test_rules_refuse_what_they_cannot_pool(count: int, rule: Any, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        inference.pool([0.5] * count, [0.1] * count, rule=rule)
+@pytest.mark.parametrize("kind", [lambda t: t, pl.from_pandas, pa.Table.from_pandas])
+def test_bootstrap_error_of_a_mean_is_that_of_the_respondents(kind: Any) -> None:
+    table = rows()
+
+    def mean(part: Any) -> float:
+        return float(np.mean(np.asarray(part["z"])))
+
+    found = inference.bootstrap(kind(table), mean, samples=400)
+    error = table.z.std() / math.sqrt(200)
+    assert found.estimate == pytest.approx(table.z.mean())
+    # The standard error of a standard deviation over 400 samples is 3.5 %, of these ends 10 %.
+    assert found.standard_error == pytest.approx(error, rel=0.12)
+    assert found.high - found.estimate == pytest.approx(1.959964 * error, rel=0.3)
+    assert found.estimate - found.low == pytest.approx(1.959964 * error, rel=0.3)
+    assert found == inference.bootstrap(table, lambda part: part.z.mean(), samples=400)
+
+
+def test_bootstrap_of_several_figures_of_a_group() -> None:
+    group = rows()[lambda t: t.y == 1]
+    found = inference.bootstrap(
+        group, lambda part: part[["x", "z"]].median().to_numpy(), samples=200
+    )
+    assert found.estimate == pytest.approx(group[["x", "z"]].median())
+    assert (found.low < found.estimate).all()
+    assert (found.estimate < found.high).all()
+    # Of a normal variable the median has an error of 1.2533 sd / sqrt(m).
+    expected = 1.2533 * group[["x", "z"]].std() / math.sqrt(inference.worth(group))
+    assert found.standard_error == pytest.approx(expected.to_numpy(), rel=0.25)
+
+
+def test_bootstrap_of_a_median_of_few_values_is_a_point() -> None:
+    table = rows().assign(x=[1.0] * 800 + [2.0] * 200)
+    found = inference.bootstrap(table, lambda part: part.x.median())
+    assert (found.low, found.estimate, found.high) == (1, 1, 1)
+
+
+def test_bootstrap_refuses_what_it_cannot_judge() -> None:
+    table = rows()
+    with pytest.raises(ValueError, match="are worth 10 respondents"):
+        inference.bootstrap(table[:50], lambda part: part.x.median())
+    with pytest.raises(ValueError, match="and 100 samples"):
+        inference.bootstrap(table, lambda part: part.x.median(), samples=50)
+    with pytest.raises(ValueError, match="not a number in some samples"):
+        inference.bootstrap(table, lambda part: part.x[part.x > 3].median())
+    with pytest.raises(ValueError, match="has no column evidence_weight"):
+        inference.bootstrap(table[["x"]], lambda part: part.x.median())
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
