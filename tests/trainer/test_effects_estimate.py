@@ -19,7 +19,7 @@ from simulacra_trainer.effects import EffectResult, estimate_effect
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import build_features
-from simulacra_trainer.effects.fold_models import Fold, arm_outcomes, outcomes_near
+from simulacra_trainer.effects.fold_models import MAX_REACH, Fold, arm_outcomes, outcomes_near
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError
 
@@ -197,6 +197,26 @@ def test_smaller_arm_borrows_from_the_larger_what_both_share() -> None:
     lent, _ = arm_outcomes(fold)
     errors = [np.mean((found - mean - 1.0)[low] ** 2) for found in (alone, lent[0])]
     assert errors[1] < errors[0] / 2
+
+
+def test_arm_that_lies_elsewhere_borrows_no_slope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The larger arm's outcome rises with z, the smaller arm's does not and has no high z."""
+    errors = np.zeros((4, 2))
+    for seed, found in enumerate(errors):
+        rng = np.random.default_rng(seed)
+        t = np.arange(900) < 150
+        z = np.where(t, 0.3, 1.0) * rng.normal(size=900) + np.where(t, 0.0, 3.0)
+        y = np.where(t, 0.0, 3.0 * z) + 2 * rng.normal(size=900)
+        table = pa.table({"z": z, "y": y, "t": _level(t, "false", "true")})
+        schema = _schema(table)
+        contrast = read_contrast(table, schema, _request())
+        features, every = build_features(table, schema, ["z"]), np.arange(900)
+        for k, reach in enumerate((MAX_REACH, np.inf)):
+            monkeypatch.setattr("simulacra_trainer.effects.fold_models.MAX_REACH", reach)
+            fold = Fold(contrast, features, every, every, np.random.default_rng(0), {})
+            found[k] = np.mean(arm_outcomes(fold)[0][0] ** 2)
+    borrowed_none, borrowed = errors.mean(axis=0)
+    assert borrowed_none < borrowed / 2
 
 
 def test_share_of_a_level_can_be_the_outcome() -> None:

@@ -2,7 +2,8 @@
 
 The smaller arm's outcome model knows what the larger arm's predicts for a row, as the X-learner's
 does (Kuenzel et al., PNAS 116, 2019): most of an outcome is the same in both arms, and alone the
-smaller arm knows it least where its own rows are rare, which biases the effect.
+smaller arm knows it least where its own rows are rare, which biases the effect. It does not borrow
+where the arms are too unlike for a line through its own rows to reach the others (ADR 0074).
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from simulacra_trainer.persons import Ints
 
 LEAST_SHARE = 1e-3
 """Predicted shares are at least this far from 0 and 1 where their log odds are used."""
+MAX_REACH = 1.0
+"""Distance of the arms' mean lent predictions, in standard deviations of the smaller arm's, beyond
+which it borrows nothing. The slope's variance at a distance of d deviations is d^2 times that of
+the arm's mean, so up to 1 it adds no more than the interval knows; beyond, it would hide."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
     """Return the held rows' outcomes that the arms' models expect, float64 [2, held] each.
 
     As of `outcomes_near`. In a window design the model of all rows is the one that shares what the
-    arms have in common; here each arm stays alone.
+    arms have in common; here each arm stays alone, as where the arms are too unlike.
     """
     contrast, held = fold.contrast, fold.held
     arms, every = (contrast.value, contrast.baseline), np.arange(contrast.outcome.size)
@@ -89,7 +94,8 @@ def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
     target[a], own[a] = lender[0][held], lender[1][held]
     if contrast.design == "levels":
         lent = _lent(lender[0], contrast.outcome)
-        fold = replace(fold, features=fold.features.with_always(lent))
+        if _reach(lent, fold, arms[b], arms[a]) <= MAX_REACH:
+            fold = replace(fold, features=fold.features.with_always(lent))
     target[b], own[b] = outcomes_near(fold, arms[b], f"outcome {b}")
     return target, own
 
@@ -100,6 +106,16 @@ def _lent(predicted: Floats, outcome: Floats) -> Floats:
         predicted = logit(np.clip(predicted, LEAST_SHARE, 1.0 - LEAST_SHARE))
     lent: Floats = (predicted - predicted.mean()) / max(float(predicted.std()), 1e-12)
     return lent
+
+
+def _reach(lent: Floats, fold: Fold, to: Arm, of: Arm) -> float:
+    """Return how far lent predictions of one arm's learning rows lie from those of another's.
+
+    Returns:
+        distance of the means, in standard deviations of the arm that they are lent to.
+    """
+    own, other = (lent[fold.learn[arm.rows[fold.learn]]] for arm in (to, of))
+    return abs(float(other.mean() - own.mean())) / max(float(own.std()), 1e-12)
 
 
 def outcomes_near(fold: Fold, arm: Arm, target_name: str) -> tuple[Floats, Floats]:
