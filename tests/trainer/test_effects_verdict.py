@@ -7,7 +7,9 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +33,12 @@ from simulacra_crds.kinds.model import Edge, Knowledge, KnowledgeRecord
 from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.identification import identify
 from simulacra_trainer.table.errors import InputError
 
+Vote = tuple[bool, str]
+VOTES = ("suggested", "weak", "undirected")
 FORBIDDEN = ("settles", "identified", "proves")
 SENSITIVITY = Sensitivity(
     robustness=0.1,
@@ -186,6 +191,15 @@ def test_more_open_columns_than_can_be_tried_suggest_nothing() -> None:
     verdict = judge(_evidence(_places(unknown=many), *effects))
     assert verdict.kind == "open"
     assert "Nobody placed 4 columns; not every choice among them was tried." in verdict.text
+
+
+def test_nothing_is_suggested_where_one_set_would_have_no_answer() -> None:
+    """With every column stated that set is the only one, and too few people are like the others."""
+    places, few = _places(unknown=("sex",)), _effect(0.8, 0.1, "age", "sex")
+    effects = [_effect(1.0, 0.1, "age"), few.model_copy(update={"effective_rows": 29.0})]
+    verdict = judge(_evidence(places, *effects))
+    assert (verdict.kind, verdict.asks) == ("open", "sex")
+    assert judge(_evidence(places, effects[0], few)).kind == "suggested"
 
 
 def test_no_text_claims_more_than_it_may() -> None:
@@ -386,11 +400,22 @@ def test_background_that_is_only_proposed_places_no_column() -> None:
     assert set(bound.unknown) < set(asked.unknown)
 
 
+@pytest.mark.parametrize("counterfactual", [False, True])
 @settings(max_examples=60, deadline=None)
-@given(_stated(), st.sampled_from(["tiers", "confirmed", "required"]), st.data())
+@given(
+    said=_stated(),
+    part=st.sampled_from(["tiers", "confirmed", "required"]),
+    votes=st.lists(st.tuples(st.booleans(), st.sampled_from(VOTES)), min_size=3, max_size=3),
+    data=st.data(),
+)
 def test_dropping_knowledge_never_raises_the_verdict_of_rows_under_do(
-    said: tuple[Knowledge, dict[str, list[str]]], part: str, data: st.DataObject
+    counterfactual: bool,
+    said: tuple[Knowledge, dict[str, list[str]]],
+    part: str,
+    votes: list[Vote],
+    data: st.DataObject,
 ) -> None:
+    """Nor of pairs, though the votes of the half-samples then turn arrows that were stated."""
     knowledge = said[0]
     source = getattr(knowledge, part)
     if not source:
@@ -398,22 +423,58 @@ def test_dropping_knowledge_never_raises_the_verdict_of_rows_under_do(
     at = data.draw(st.integers(0, len(source) - 1))
     kept = [one for i, one in enumerate(source) if i != at]
     ranks = [
-        _rank_of_rows(known) for known in (knowledge, knowledge.model_copy(update={part: kept}))
+        _rank_of_rows(known, votes, counterfactual)
+        for known in (knowledge, knowledge.model_copy(update={part: kept}))
     ]
     assert ranks[1] <= ranks[0]
 
 
-def _rank_of_rows(knowledge: Knowledge) -> int:
-    """Return the rank of the verdict of rows under do(t = 1), whatever was said."""
+def test_mechanism_of_a_column_that_nobody_placed_is_open() -> None:
+    """Votes have m before t, so the graph alone would not have m change."""
+    votes = [(True, "suggested"), (False, "suggested"), (True, "undirected")]
+    tiers = [["sex"], ["age"], ["t"], ["y"]]
+    said = Knowledge(tiers=tiers, required=[Edge(source="t", target="m")])
+    is_open = VERDICT_KINDS.index("open")
+    for knowledge in (said, Knowledge(tiers=tiers)):
+        assert _rank_of_rows(knowledge, votes, counterfactual=True) == is_open
+    assert _rank_of_rows(Knowledge(tiers=tiers), votes, counterfactual=False) > is_open
+
+
+def _rank_of_rows(knowledge: Knowledge, votes: list[Vote], counterfactual: bool) -> int:
+    """Return the rank of the verdict of rows under do(t = 1), or of pairs."""
     schema = TableSchema(rows=10, columns=SCHEMA.columns[:5])
+    graph = _chain(schema, knowledge, votes)
+    return VERDICT_KINDS.index(_verdict_of_rows(schema, graph, counterfactual=counterfactual))
+
+
+def _chain(schema: TableSchema, knowledge: Knowledge, votes: list[Vote]) -> CausalGraph:
+    """Return age - t - m - y, each edge as stated, else as voted: forward or not, and its basis."""
     names = [column.name for column in schema.columns]
-    graph = CausalGraph(order=names, parent_lists={name: [] for name in names}, knowledge=knowledge)
-    return VERDICT_KINDS.index(_verdict_of_rows(schema, graph))
+    before = read_knowledge(knowledge, schema, names).before
+    graph: dict[str, Any] = {"parent_lists": {name: [] for name in names}, "edges": []}
+    graph["undecided"] = []
+    for (a, b), (forward, vote) in zip(
+        itertools.pairwise(["age", "t", "m", "y"]), votes, strict=True
+    ):
+        i, j = names.index(a), names.index(b)
+        basis = "stated" if before[i, j] or before[j, i] else vote
+        is_forward = bool(before[i, j]) if basis == "stated" else forward
+        source, target = (a, b) if is_forward else (b, a)
+        graph["parent_lists"][target].append(source)
+        edge = {"source": source, "target": target, "strength": 1.0, "state": "directed"}
+        graph["edges"].append(edge | {"basis": basis})
+        if basis == "undirected":
+            graph["undecided"].append((source, target))
+    order = [*TopologicalSorter(graph["parent_lists"]).static_order()]
+    return CausalGraph(order=order, knowledge=knowledge, suggestions="computed", **graph)
 
 
-def _verdict_of_rows(schema: TableSchema, graph: CausalGraph) -> str:
+def _verdict_of_rows(
+    schema: TableSchema, graph: CausalGraph, *, counterfactual: bool = False
+) -> str:
     trained = SimpleNamespace(schema=schema, graph=graph)
-    found = identify(trained, GenerateRequest(row_count=2, interventions={"t": 1.0}))
+    asked = GenerateRequest(row_count=2, interventions={"t": 1.0}, counterfactual=counterfactual)
+    found = identify(trained, asked)
     assert found is not None
     assert found.verdict is not None
     assert found.identified == (found.verdict.kind == "assumed")

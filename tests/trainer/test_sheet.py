@@ -165,6 +165,29 @@ def test_progress_counts_the_effects_and_the_checks_of_each_lever(
     assert all(one.eta_seconds is not None for one in seen[1:])
 
 
+def test_dropping_a_statement_never_raises_the_verdict_of_a_lever() -> None:
+    """Whether the whole sheet made it or the lever, and though fewer columns are adjusted for."""
+    small: Any = SimpleNamespace(table=TABLE.slice(0, 500), schema=TRAINED.schema, graph=GRAPH)
+    own = {"before": ["dose"], "after": ["plan"]}
+
+    def rank(lists: dict[str, Any], of_lever: dict[str, Any]) -> int:
+        lever = {"column": "ad", **of_lever}
+        request = SheetRequest(outcome="y", levers=[lever], **lists)
+        (found,) = answer_sheet(small, request, seed=0).levers
+        return VERDICT_KINDS.index(found.answer.verdict.kind)
+
+    full = rank(STATED, own)
+    assert VERDICT_KINDS[full] == "assumed"
+    fewer = [
+        rank(STATED | {"before": ["age"]}, own),
+        rank(STATED | {"after": ["late"]}, own),
+        rank(STATED, own | {"after": []}),
+        rank(STATED | {"before": ["age"]}, own | {"after": []}),
+    ]
+    assert max(fewer) < full
+    assert fewer[3] <= min(fewer[0], fewer[2])
+
+
 def test_nothing_is_ranked_while_the_order_is_open() -> None:
     found = _ask(before=["z", "ad", "plan"], levers=[{"column": "dose"}])
     assert all(one.rank is None for one in found.levers)

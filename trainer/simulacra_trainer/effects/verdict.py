@@ -65,9 +65,16 @@ def judge(evidence: Evidence) -> Verdict:
     span = union(evidence.effects)
     if places.order == "stated" and not places.unknown:
         return _verdict(evidence, "assumed", _assumed(evidence, span))
-    if len(places.unknown) <= MAX_TRIED and has_sure_sign(evidence.effects):
+    if _is_suggested(evidence):
         return _verdict(evidence, "suggested", _suggested(evidence, span))
     return _verdict(evidence, "open", _open(evidence, span))
+
+
+def _is_suggested(evidence: Evidence) -> bool:
+    """Return whether every set was tried, would be answered alone, and has the same sure sign."""
+    rows = min(effect.effective_rows for effect in evidence.effects)
+    is_tried = len(evidence.places.unknown) <= MAX_TRIED
+    return is_tried and rows >= MIN_EFFECTIVE and has_sure_sign(evidence.effects)
 
 
 def union(effects: Sequence[AdjustmentEffect]) -> Span:

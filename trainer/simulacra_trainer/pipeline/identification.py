@@ -120,12 +120,17 @@ def _is_weak(trained: TrainedModel, name: str) -> bool:
 
 
 def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
-    changed = {after for name in request.interventions for after in trained.graph.descendants(name)}
+    # A column that nobody placed may change, whatever the graph says of it.
+    changed: set[str] = set()
+    for name in request.interventions:
+        place, _ = stated_places(trained.graph.knowledge, trained.schema, name)
+        changed |= {other for other in place if place[other] == "unknown" and other != name}
+        changed.update(trained.graph.descendants(name))
     edges = [edge for edge in trained.graph.undecided if changed.intersection(edge)]
     if edges:
         shown = ", ".join(f"{a!r} and {b!r}" for a, b in edges[:3])
         yield (
-            f"What comes first is open for {len(edges)} edge(s) among the columns that change"
+            f"What comes first is open for {len(edges)} edge(s) among the columns that may change"
             f" ({shown}): averages over twins hold, changes of single rows may not."
         )
 
