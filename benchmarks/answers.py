@@ -6,10 +6,12 @@
 Each model has 14 columns in four tiers (numbers, yes/no, three levels), a yes/no treatment in the
 third tier and a number as outcome in the last; the true effect comes from 100,000 rows under do().
 Four amounts of knowledge: every place stated; the same with two columns before the treatment as
-don't know; tiers only; nothing. The last two learn a graph. With --unseen one strong common cause
-of treatment and outcome is left out of the table. Prints one row for each verdict: answers, those
-whose union covers the truth, signs claimed (the union excludes 0), and signs that are wrong. Stops
-after --seconds.
+don't know; tiers only; nothing. The last two learn a graph.
+With --unseen one strong common cause of treatment and outcome is left out of the table.
+
+Prints one row for each verdict: answers and those whose union covers the truth, with its standard
+error; of the true effects those whose sign is claimed (the union excludes 0), and claimed the wrong
+way; of the effects of 0 those whose sign is claimed. Stops after --seconds; --first skips models.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ TIERS = (4, 3, 3, 4)
 TREATMENT, OUTCOME = 8, 13
 SMALL = 0.02
 """Effects below this share of the outcome's deviation have no sign to get wrong."""
+Row = tuple[bool, bool, bool, bool, float]
+"""Covered, true effect of 0, sign claimed, claimed the wrong way, error."""
 AMOUNTS = ("stated", "two unknown", "tiers", "nothing")
 
 
@@ -135,14 +139,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, default=30)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--unseen", action="store_true")
     parser.add_argument("--amounts", nargs="*", default=AMOUNTS, choices=AMOUNTS)
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
-    rows: dict[tuple[str, str], list[tuple[bool, bool, bool, float]]] = defaultdict(list)
-    for seed in range(args.models):
+    rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for seed in range(args.first, args.models):
         rng = np.random.default_rng([seed, 58])
         model = random_model(rng, 1.5 if args.unseen else 0.0)
         table, schema = as_table(model, model.draw(args.rows, rng))
@@ -153,25 +158,31 @@ def main() -> None:
             if time.monotonic() >= deadline:
                 break
             kind, effect, low, high = ask(amount, table, schema, seed)
-            claims = low > 0 or high < 0
-            wrong = claims and (abs(truth) < SMALL * spread or (low > 0) != (truth > 0))
+            claims, is_zero = low > 0 or high < 0, abs(truth) < SMALL * spread
+            is_turned = claims and (low > 0) != (truth > 0)
             covered = low <= truth <= high
-            rows[amount, kind].append((covered, claims, wrong, (effect - truth) / spread))
+            error = (effect - truth) / spread
+            rows[amount, kind].append((covered, is_zero, claims, is_turned, error))
     show(rows, print)
 
 
-def show(
-    rows: dict[tuple[str, str], list[tuple[bool, bool, bool, float]]], line: Callable[[str], object]
-) -> None:
+def show(rows: dict[tuple[str, str], list[Row]], line: Callable[[str], object]) -> None:
     """Print one line for each amount of knowledge and verdict."""
-    line("| knowledge | verdict | answers | covered | signs claimed | wrong | RMSE (SD) |")
+    line(
+        "| knowledge | verdict | answers | covered | true effects: signs claimed, wrong way"
+        " | effects of 0: signs claimed | RMSE (SD) |"
+    )
     line("|---|---|---|---|---|---|---|")
     for (amount, kind), found in sorted(rows.items()):
-        covered, claims, wrong, error = np.array(found, np.float64).T
+        values = np.array(found, np.float64).T
+        covered, is_zero, claims, is_turned = values[:4].astype(np.bool_)
+        share, error = covered.mean(), values[4]
         rmse = np.sqrt(np.nanmean(error**2)) if np.isfinite(error).any() else np.nan
+        spread = np.sqrt(share * (1 - share) / len(found))
         line(
-            f"| {amount} | {kind} | {len(found)} | {covered.sum():.0f} | {claims.sum():.0f}"
-            f" | {wrong.sum():.0f} | {rmse:.3f} |"
+            f"| {amount} | {kind} | {len(found)} | {covered.sum()} ({share:.3f} ± {spread:.3f})"
+            f" | {(~is_zero).sum()}: {(claims & ~is_zero).sum()}, {(is_turned & ~is_zero).sum()}"
+            f" | {is_zero.sum()}: {(claims & is_zero).sum()} | {rmse:.3f} |"
         )
 
 

@@ -6,13 +6,16 @@
 - ACIC 2016, ten tables (Dorie et al., 2019; 4,802 rows): PyPI causallib, Apache-2.0.
 - NSW treated with CPS controls (LaLonde, 1986; 185 of 16,177 rows), the effect on the treated
   beside that of the experiment: PyPI causaldata, MIT; needs pandas.
+- RealCause (Neal, Huang & Raghupathi, 2020): LaLonde's treated with PSID controls (2,675 rows) and
+  Twins (11,984 rows), outcomes drawn from a fitted model: git bradyneal/realcause, MIT; with
+  --realcause FOLDER, its folder realcause_datasets.
 
 Only the packages' files are read, none is imported. Install them with --no-deps into an environment
 of your own; a set whose package is absent is skipped, and the output says so. All covariates are
 given to all: to the product as stated before the treatment. The peers are least squares, and a
 T-learner and a cross-fitted DR-learner with LightGBM, both written here. Prints relative error,
-coverage and width of the 95 % interval. Draws are dealt in turn, so that each set has some when
---seconds are over; --methods runs some methods only.
+coverage and width of the 95 % interval, the first two with their standard errors. Draws are dealt
+in turn, so that each set has some when --seconds are over; --methods and --sets run some only.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -134,6 +137,19 @@ def lalonde(draws: int) -> Iterator[Draw]:
     yield Draw(x, whole["treat"].to_numpy(np.int64), y, EXPERIMENT, "treated")
 
 
+def realcause(folder: Path | None, name: str, draws: int) -> Iterator[Draw]:
+    """Yield samples of a generator of RealCause, with the mean of its rows' own effects."""
+    for k in range(draws):
+        file = None if folder is None else folder / f"{name}_sample{k}.csv"
+        if file is None or not file.exists():
+            return
+        table = pacsv.read_csv(file)
+        t, y, effects = (table[column].to_numpy() for column in ("t", "y", "ite"))
+        x = table.drop_columns(["t", "y", "y0", "y1", "ite"])
+        covariates = np.array([column.to_numpy() for column in x.columns], np.float64).T
+        yield Draw(covariates, t.astype(np.int64), y.astype(np.float64), float(effects.mean()))
+
+
 def product(draw: Draw, seed: int) -> tuple[float, float, float]:
     """Return the product's effect and interval, every covariate stated to come first."""
     names = [f"x{k}" for k in range(draw.x.shape[1])]
@@ -224,6 +240,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=900.0)
     parser.add_argument("--methods", nargs="*", default=[*METHODS], choices=[*METHODS])
+    parser.add_argument("--realcause", type=Path)
+    parser.add_argument("--sets", nargs="*")
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
     sets = {
@@ -231,7 +249,10 @@ def main() -> None:
         "IHDP B": ihdp("B", args.draws),
         "ACIC 2016": acic(args.draws),
         "NSW and CPS, treated": lalonde(args.draws),
+        "PSID": realcause(args.realcause, "lalonde_psid", args.draws),
+        "Twins": realcause(args.realcause, "twins", args.draws),
     }
+    sets = {name: draws for name, draws in sets.items() if not args.sets or name in args.sets}
     found: dict[tuple[str, str], list[tuple[float, bool, float]]] = defaultdict(list)
     waiting = dict(sets)
     for seed in range(args.draws):
@@ -247,18 +268,24 @@ def main() -> None:
     show(found, sets)
 
 
-def show(found: dict[tuple[str, str], list[tuple[float, bool, float]]], sets: object) -> None:
+def show(
+    found: dict[tuple[str, str], list[tuple[float, bool, float]]], sets: Iterable[str]
+) -> None:
     """Print one line for each set and method."""
     print("| set | method | draws | relative error | covered | mean width |")
     print("|---|---|---|---|---|---|")
     for (name, method), rows in sorted(found.items()):
         error, covered, width = np.array(rows, np.float64).T
-        held = "-" if np.isnan(width).all() else f"{covered.sum():.0f}"
-        wide = "-" if np.isnan(width).all() else f"{width.mean():.3g}"
-        print(f"| {name} | {method} | {len(rows)} | {error.mean():.3f} | {held} | {wide} |")
+        share, n = covered.mean(), len(rows)
+        held = f"{covered.sum():.0f} ({share:.3f} ± {np.sqrt(share * (1 - share) / n):.3f})"
+        wide = f"{width.mean():.3g}"
+        if np.isnan(width).all():
+            held, wide = "-", "-"
+        spread = f" ± {error.std(ddof=1) / np.sqrt(n):.3f}" if n > 1 else ""
+        print(f"| {name} | {method} | {n} | {error.mean():.3f}{spread} | {held} | {wide} |")
     for name in sets:
         if not any(of_set == name for of_set, _ in found):
-            print(f"Skipped: {name}. Its package is not installed, or the time was over.")
+            print(f"Skipped: {name}. Its files are not there, or the time was over.")
 
 
 if __name__ == "__main__":
