@@ -440,6 +440,22 @@ def test_mechanism_of_a_column_that_nobody_placed_is_open() -> None:
     assert _rank_of_rows(Knowledge(tiers=tiers), votes, counterfactual=False) > is_open
 
 
+@pytest.mark.parametrize(
+    ("vote", "kind"), [("suggested", "suggested"), ("weak", "open"), ("undirected", "open")]
+)
+def test_pairs_are_assumed_only_where_the_order_of_what_follows_was_stated(
+    vote: str, kind: str
+) -> None:
+    """Rows need no more than the places relative to the fixed column."""
+    places = Knowledge(tiers=[["sex", "age"], ["t"], ["m", "y"]])
+    votes = [(True, "suggested"), (True, "suggested"), (True, vote)]
+    assumed, found = VERDICT_KINDS.index("assumed"), VERDICT_KINDS.index(kind)
+    assert _rank_of_rows(places, votes, counterfactual=False) == assumed
+    assert _rank_of_rows(places, votes, counterfactual=True) == found
+    every = Knowledge(tiers=[["sex", "age"], ["t"], ["m"], ["y"]])
+    assert _rank_of_rows(every, votes, counterfactual=True) == assumed
+
+
 def _rank_of_rows(knowledge: Knowledge, votes: list[Vote], counterfactual: bool) -> int:
     """Return the rank of the verdict of rows under do(t = 1), or of pairs."""
     schema = TableSchema(rows=10, columns=SCHEMA.columns[:5])

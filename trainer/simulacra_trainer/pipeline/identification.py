@@ -11,6 +11,7 @@ from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.effects.places import stated_places, statements
 from simulacra_trainer.effects.verdict import MAX_TRIED
+from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 COUNTERFACTUAL_ASSUMPTION = (
@@ -43,8 +44,8 @@ def identify(trained: TrainedModel, request: GenerateRequest) -> Identification 
     Rows under do() need the causes of the fixed columns (truncated factorization: Pearl, 2009,
     ch. 3). Pairs also need the mechanism of every column that changes, and so the direction of
     every edge there. The graph alone decides neither: assumed needs a stated place of every column
-    relative to the fixed ones, and suggested at most MAX_TRIED columns without one, whose side no
-    weak vote of the half-samples decides.
+    relative to the fixed ones, and in pairs of every cause of a column that changes; suggested at
+    most MAX_TRIED columns without one, and no direction by a weak vote of the half-samples.
     """
     if not request.interventions:
         return None
@@ -68,7 +69,8 @@ def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) 
         said += statements(name, place, origin, trained.graph.stated)
         unknown[name] = [other for other in place if place[other] == "unknown" and other != name]
     fixed = ", ".join(request.interventions)
-    if not any(unknown.values()) and not is_open:
+    is_placed = not any(unknown.values())
+    if is_placed and not is_open and not _is_voted(trained, request):
         text = (
             f"If the columns come before and after {fixed} as you said, and nothing unseen moves"
             f" both {fixed} and what follows, these are the rows that setting {fixed} would give."
@@ -83,11 +85,19 @@ def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) 
         if asked is not None:
             text += f" What would settle most: does {asked[0]} come before or after {asked[1]}?"
         return Verdict(kind="open", text=text, rests_on=said, asks=asked and asked[0])
+    what = "first among the columns that change" if is_placed else f"before {fixed}"
     text = (
-        f"The data suggest these rows. Nobody said what comes before {fixed}; in tests with known"
+        f"The data suggest these rows. Nobody said what comes {what}; in tests with known"
         " answers one in three such directions was wrong. State the order to rely on them."
     )
     return Verdict(kind="suggested", text=text, rests_on=said, asks=asked and asked[0])
+
+
+def _is_voted(trained: TrainedModel, request: GenerateRequest) -> bool:
+    """Return whether pairs use a direction that half-samples agree on, but nobody stated."""
+    edges = [edge for edge in trained.graph.edges if edge.get("basis") == "suggested"]
+    voted = {(edge["source"], edge["target"]) for edge in edges}
+    return request.counterfactual and not voted.isdisjoint(_mechanisms(trained, request))
 
 
 def _asked(trained: TrainedModel, unknown: dict[str, list[str]]) -> tuple[str, str] | None:
@@ -120,19 +130,31 @@ def _is_weak(trained: TrainedModel, name: str) -> bool:
 
 
 def _open_mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
-    # A column that nobody placed may change, whatever the graph says of it.
-    changed: set[str] = set()
-    for name in request.interventions:
-        place, _ = stated_places(trained.graph.knowledge, trained.schema, name)
-        changed |= {other for other in place if place[other] == "unknown" and other != name}
-        changed.update(trained.graph.descendants(name))
-    edges = [edge for edge in trained.graph.undecided if changed.intersection(edge)]
+    graph = trained.graph
+    edges = [(a, b) for a, b in _mechanisms(trained, request) if not graph.leads(a, b)]
     if edges:
         shown = ", ".join(f"{a!r} and {b!r}" for a, b in edges[:3])
         yield (
             f"What comes first is open for {len(edges)} edge(s) among the columns that may change"
             f" ({shown}): averages over twins hold, changes of single rows may not."
         )
+
+
+def _mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterator[tuple[str, str]]:
+    """Yield the edges that nobody stated at columns that may change, but not at the fixed ones."""
+    graph, schema, fixed = trained.graph, trained.schema, set(request.interventions)
+    changed: set[str] = set()
+    for name in fixed:
+        place, _ = stated_places(graph.knowledge, schema, name)
+        # A column that nobody placed may change, whatever the graph says of it.
+        changed.update(other for other in place if place[other] == "unknown")
+        changed.update(graph.descendants(name))
+    known = read_knowledge(graph.knowledge, schema, graph.order).before
+    for j, child in enumerate(graph.order):
+        for parent in graph.parents(child):
+            is_stated = known[graph.order.index(parent), j]
+            if changed & {parent, child} and not fixed & {parent, child} and not is_stated:
+                yield parent, child
 
 
 def _drawn_later(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
