@@ -12,16 +12,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from auth0_mock import SETTINGS, Auth0Mock
 from operator_bench import Plane, World, condition, ready
 from operator_facts import NOW, iso, ready_condition, resource
+from simulacra.commands import admin
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, ClusterError, Object
 from simulacra_operator.kinds.access_request import DELETED_AFTER, AccessObserved, reconcile
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
+from terminals import on_terminal
 
 SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}
 
@@ -195,14 +198,20 @@ async def test_a_request_approved_with_the_cli_becomes_a_ready_tenant(
         assert condition(waiting, "Ready")["reason"] == "AwaitingDecision"
         listed = _admin(plane, "requests")
         assert [one["name"] for one in json.loads(listed.stdout)] == ["ar-real"]
-        assert json.loads(_admin(plane, "approve", "ar-real").stdout)["decision"] == "Approved"
+        approved = json.loads(_admin(plane, "approve", "ar-real").stdout)
         done = await world.reaches(ACCESS_REQUESTS, "ar-real", ready, namespace=None)
+        assert approved["decision"] == "Approved"
+        assert approved["tenant"] == done["status"]["tenant"]
         made = await world.cluster.get(TENANTS, done["status"]["tenant"])
         assert ready(made)
         assert made["spec"]["clients"] == [done["status"]["clientId"]]
         assert [one["type"] for one in world.audit() if "access" in one["type"]] == [
             "dev.simulacra.access.approved"
         ]
+        options = ("--kubeconfig", str(plane.kubeconfig))
+        code, shown = on_terminal("admin", "approve", "ar-real", *options)
+        assert (code, shown.splitlines()[0]) == (0, _words(SPEC))
+        assert f"tenant is {approved['tenant']}." in shown
         again = _admin(plane, "deny", "ar-real")
         assert again.returncode == 1
         assert "final" in again.stderr
@@ -211,6 +220,19 @@ async def test_a_request_approved_with_the_cli_becomes_a_ready_tenant(
         await world.cluster.delete(ACCESS_REQUESTS, "ar-real")
     with pytest.raises(ClusterError):
         await world.cluster.get(ACCESS_REQUESTS, "ar-real")
+
+
+def test_approval_says_that_no_operator_makes_the_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = asked("Approved", creationTimestamp=iso(NOW))
+    monkeypatch.setattr(admin, "_kubectl", lambda *arguments: body)
+    monkeypatch.setattr(admin, "TENANT_SECONDS", 0.0)
+    done = CliRunner().invoke(admin.app, ["approve", "ar-1"])
+    assert (done.exit_code, json.loads(done.stdout)["tenant"]) == (0, None)
+    assert "is the operator running?" in done.stderr
+
+
+def _words(spec: dict[str, str]) -> str:
+    return f"Approved: {spec['company']} ({spec['contact']})."
 
 
 def _admin(plane: Plane, *arguments: str) -> subprocess.CompletedProcess[str]:

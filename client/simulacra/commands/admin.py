@@ -10,12 +10,14 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from simulacra.commands.output import note
+from simulacra.commands.options import AsJson
+from simulacra.commands.output import is_for_people, note, print_result, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +32,8 @@ RequestName = Annotated[
 ]
 KIND = "accessrequests.simulacra.dev"
 RUN_NOW = "simulacra.dev/run-canary"
+TENANT_SECONDS = 10.0
+"""How long `approve` waits for the operator to make the Tenant; it takes a second or two."""
 
 
 def _kubectl(kubeconfig: Path | None, *arguments: str) -> Any:
@@ -68,29 +72,54 @@ def _summary(request: Any) -> dict[str, Any]:
     }
 
 
-def _decide(kubeconfig: Path | None, name: str, decision: str) -> None:
+def _decide(kubeconfig: Path | None, name: str, decision: str) -> dict[str, Any]:
     patch = json.dumps({"spec": {"decision": decision}})
-    request = _kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)
-    print(json.dumps(_summary(request), indent=2))
+    return _summary(_kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch))
 
 
-@app.command()
-def requests(kubeconfig: Kubeconfig = None) -> None:
+def _with_tenant(kubeconfig: Path | None, approved: dict[str, Any]) -> dict[str, Any]:
+    """Return an approved request once it has its Tenant, or as it is after TENANT_SECONDS."""
+    deadline = time.monotonic() + TENANT_SECONDS
+    while approved["tenant"] is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+        approved = _summary(_kubectl(kubeconfig, "get", KIND, approved["name"]))
+    return approved
+
+
+@app.command(epilog="Example: simulacra admin requests")
+def requests(kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """List the requests for access, oldest first."""
     found = _kubectl(kubeconfig, "get", KIND)["items"]
-    print(json.dumps(sorted(map(_summary, found), key=lambda one: one["created"]), indent=2))
+    listed = sorted(map(_summary, found), key=lambda one: str(one["created"]))
+    if is_for_people(as_json) and not listed:
+        say("No requests for access.")
+    else:
+        print_result(listed, as_json)
 
 
-@app.command()
-def approve(name: RequestName, kubeconfig: Kubeconfig = None) -> None:
+@app.command(epilog="Example: simulacra admin approve ar-d76fc4ee986ba2113865c3ee")
+def approve(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """Approve a request: its sender gets a Tenant and can claim the credentials. Final."""
-    _decide(kubeconfig, name, "Approved")
+    made = _with_tenant(kubeconfig, _decide(kubeconfig, name, "Approved"))
+    if not is_for_people(as_json):
+        print_result(made, as_json)
+    else:
+        say(f"Approved: {made['company']} ({made['contact']}).")
+        if made["tenant"] is not None:
+            say(f"Its tenant is {made['tenant']}. `simulacra claim` now gets the credentials.")
+    if made["tenant"] is None:
+        waited = f"There is no tenant after {TENANT_SECONDS:.0f} s: is the operator running?"
+        note(f"{waited} It appears in `simulacra admin requests`.", style="yellow")
 
 
-@app.command()
-def deny(name: RequestName, kubeconfig: Kubeconfig = None) -> None:
+@app.command(epilog="Example: simulacra admin deny ar-d76fc4ee986ba2113865c3ee")
+def deny(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """Deny a request. Final."""
-    _decide(kubeconfig, name, "Denied")
+    made = _decide(kubeconfig, name, "Denied")
+    if is_for_people(as_json):
+        say(f"Denied: {made['company']} ({made['contact']}).")
+    else:
+        print_result(made, as_json)
 
 
 @app.command()
