@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shlex
 import uuid
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,8 @@ async def test_certificate_carries_an_absence_proof_once_a_root_is_signed(
         file.write_text(json.dumps((await caller.get(path)).json()))
         run = CliRunner().invoke(app, command)
         assert (run.exit_code, "No absence proof" in run.stderr) == (0, True)
+        again = shlex.quote(str(tmp_path / "certificate-proof.json"))
+        assert f"  simulacra certificates {name} --json > {again}\n" in run.stderr
         tree = proofs.publish_live_keys(("datasets", str(uuid.uuid4())))
         good = (await caller.get(path)).json()
     found = await http.get("/.well-known/simulacra-live-keys.json", headers={"Authorization": ""})

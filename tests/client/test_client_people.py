@@ -361,8 +361,9 @@ def test_everything_that_a_job_makes_can_be_deleted(
     service: tuple[str, type[Service]], prefix: str, collection: str
 ) -> None:
     name = f"{prefix}{'c' * 24}"
-    run("delete", name, "--yes")
+    done = run("delete", name, "--yes")
     assert sent(service[1], "DELETE", f"/v1/{collection}/{name}")
+    assert f"  simulacra certificates {name} --json > erasure-proof.json\n" in done.stderr
 
 
 def test_interrupted_wait_exits_with_130_and_no_traceback(

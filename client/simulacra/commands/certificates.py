@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -69,6 +70,10 @@ def verify(
     print_result(_erasure(statement) if is_for_people(as_json) else statement, as_json)
     note("The certificate is valid: the installation signed this statement.")
     note(_absence_in_words(root))
+    if root is None:
+        # Another file, because the shell empties its file before the command has succeeded.
+        proof = file.with_name(f"{file.stem}-proof.json")
+        note(proof_commands(statement["id"], proof, connection))
 
 
 def _erasure(statement: Json) -> Json:
@@ -87,13 +92,20 @@ def _erasure(statement: Json) -> Json:
 
 def _absence_in_words(root: Json | None) -> str:
     if root is None:
-        return (
-            "No absence proof. Get the certificate again a minute after the erasure:"
-            " simulacra certificates RESOURCE."
-        )
+        return "No absence proof yet: it exists about a minute after the erasure. Then:"
     return (
         f"The absence proof is valid: the live keys that the installation published at"
         f" {root['listed_at']} do not include the key of this resource."
+    )
+
+
+def proof_commands(resource: str, proof: Path, connection: Path | None) -> str:
+    """Return the commands, to copy, that keep a certificate in a file and check it."""
+    file = shlex.quote(str(proof))
+    option = f" -c {shlex.quote(str(connection))}" if connection else ""
+    return (
+        f"  simulacra certificates {resource} --json{option} > {file}\n"
+        f"  simulacra verify-certificate {file}{option}"
     )
 
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from simulacra.client import Client
+from simulacra.commands.certificates import proof_commands
 from simulacra.commands.naming import resource_of
 from simulacra.commands.options import AsJson, Connect, Yes
-from simulacra.commands.output import is_for_people, note, print_result
+from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import confirm, connected
 from simulacra.local_state import forget_table, table_names
 from simulacra.models import Document
@@ -71,7 +72,7 @@ def delete(
     """Delete a dataset with everything made from it, a generation or an estimate.
 
     Asks first on a terminal. Waits for the erasure and prints its certificate, or on a terminal
-    what was erased and how to get the certificate.
+    what was erased; then how to keep the proof.
     """
     with connected(connection) as client:
         found = resource_of(client, resource_id, ERASABLE)
@@ -80,9 +81,13 @@ def delete(
         forget_table(client.api_url, found)
         certificate = client.erasure_certificate(found)
         if is_for_people(as_json):
-            print(_erasure(certificate))
+            say(_erasure(certificate))
+            proof = Path("erasure.json")
         else:
             print_result({"deleted": found, "certificate": certificate}, as_json)
+            proof = Path("erasure-proof.json")  # the first may be in erasure.json
+        note("Keep the proof, a minute from now, when it can show that the key is gone:")
+        note(proof_commands(found, proof, connection))
 
 
 def _what_goes(client: Client, resource_id: str) -> str:
@@ -95,12 +100,7 @@ def _what_goes(client: Client, resource_id: str) -> str:
 
 
 def _erasure(certificate: Document) -> str:
-    """Return what a certificate states, and how to keep it."""
+    """Return what a certificate states."""
     statement = certificate["statement"]
-    resource = certificate["resource_id"]
     size = f"{statement['objects']} stored objects of {statement['stored_bytes']:,} bytes"
-    return (
-        f"Erased {resource}: {size}; their key was destroyed.\n"
-        f"Keep the proof: simulacra certificates {resource} --json > erasure.json\n"
-        f"Check it:       simulacra verify-certificate erasure.json"
-    )
+    return f"Erased {certificate['resource_id']}: {size}; their key was destroyed."
