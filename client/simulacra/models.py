@@ -33,13 +33,17 @@ class Document(Json):
 
 
 class Job(Document):
-    """The progress of work. status: queued, running, ready, partial, failed."""
+    """The progress of work. status: queued, running, ready, partial, failed.
+
+    `waiting_reason` says in words why nothing works on it, None if something does.
+    """
 
     job_id: str
     kind: str
     status: str
     progress_percent: int
     eta_seconds: int | None
+    waiting_reason: str | None
     dataset_id: str | None
     generation_id: str | None
     effect_id: str | None
@@ -54,6 +58,7 @@ class Dataset(Document):
     dataset_id: str
     job_id: str
     status: str
+    waiting_reason: str | None
     rows: int | None
     columns: int | None
     bytes: int | None

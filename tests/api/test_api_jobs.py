@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pyarrow as pa
 import pytest
 
+from simulacra_api.jobs import waiting
 from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
 
@@ -70,6 +73,33 @@ async def test_cursor_stays_valid_while_items_change(
     )
     seen = {item["generation_id"] for item in first["items"] + rest}
     assert len(first["items"] + rest) == len(seen) >= 4
+
+
+async def test_job_says_that_nothing_works_on_it(
+    http: httpx2.AsyncClient, uploaded: str, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def reasons() -> set[str | None]:
+        paths = (f"/v1/jobs/job-{uploaded}", f"/v1/datasets/{uploaded}")
+        return {(await http.get(path)).json()["waiting_reason"] for path in paths}
+
+    assert await reasons() == {None}, "the operator has a minute for a new resource"
+    monkeypatch.setattr(waiting, "UNSEEN", timedelta(seconds=-1))
+    (absent,) = await reasons()
+    assert absent is not None
+    assert re.search(r"since \d{4}-\d\d-\d\d \d\d:\d\d UTC: the operator .* is away", absent)
+    await acme.status(DATASETS, uploaded, **_pending("AwaitingQuota"))
+    (full,) = await reasons()
+    assert full is not None
+    assert full.startswith("The quota of concurrent jobs")
+    await acme.prepare(uploaded)
+    await acme.fit(uploaded)
+    assert await reasons() == {None}
+
+
+def _pending(reason: str) -> dict[str, Any]:
+    now = "2026-01-01T00:00:00Z"
+    ready = {"type": "Ready", "status": "False", "reason": reason, "lastTransitionTime": now}
+    return {"phase": "Pending", "conditions": [ready]}
 
 
 @pytest.mark.parametrize("path", ["/v1/datasets", "/v1/generations", "/v1/jobs", "/v1/effects"])

@@ -299,6 +299,19 @@ def test_command_notes_an_absent_service_once(
     assert said == "The service does not answer (ConnectError: refused). Trying for 120 s more.\n"
 
 
+def test_wait_says_once_that_nothing_works_on_the_job(
+    clock: Clock, client: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "Nothing has worked on it since 2026-01-01 00:00 UTC."
+    body = {"job_id": "job-ds-1", "status": "queued", "waiting_reason": why}
+    waiting = client(_away_until(clock, 100.0, httpx2.Response(200, json=body)))
+    wait_with_progress(waiting, "job-ds-1", as_json=True)
+    assert capsys.readouterr().err == f"{why}\n"
+    clock.now = 0
+    with pytest.raises(TimeoutError, match=why):
+        waiting.wait("job-ds-1", timeout=50.0)
+
+
 def test_command_names_the_failed_job(capsys: pytest.CaptureFixture[str]) -> None:
     job = {"job_id": "job-ds-1", "error": {"code": "simio_upload_invalid", "detail": "one column"}}
     with pytest.raises(typer.Exit) as end, errors_reported():

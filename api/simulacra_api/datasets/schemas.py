@@ -47,6 +47,9 @@ class DatasetBody(BaseModel):
     dataset_id: str
     job_id: str
     status: DatasetStatus
+    waiting_reason: str | None = Field(
+        default=None, description="Why nothing works on it, in words; null if something does."
+    )
     rows: int | None = None
     columns: int | None = None
     bytes: int | None = Field(default=None, description="Size of the upload.")

@@ -15,6 +15,7 @@ from simulacra_api.http.etags import lists
 from simulacra_api.http.pagination import page_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import stage_of
+from simulacra_api.jobs.waiting import waiting_reason
 from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
 from simulacra_crds.contract.names import job_id, model_name
@@ -78,6 +79,7 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
         dataset_id=name,
         job_id=job_id(name),
         status=_status(dataset, model),
+        waiting_reason=waiting_reason(stage_of(dataset, model)[1]),
         rows=dataset.status.rows,
         columns=dataset.status.columns,
         bytes=source.bytes,

@@ -36,6 +36,9 @@ class JobBody(BaseModel):
     status: Status
     progress_percent: int = Field(ge=0, le=100)
     eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
+    waiting_reason: str | None = Field(
+        default=None, description="Why nothing works on it, in words; null if something does."
+    )
     dataset_id: str | None = None
     generation_id: str | None = None
     effect_id: str | None = None

@@ -9,6 +9,7 @@ from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import ResourceQuery, page_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.schemas import JobBody, JobError, JobItem, JobQuery, Kind
+from simulacra_api.jobs.waiting import waiting_reason
 from simulacra_api.tenancy.repository import (
     TenantRepository,
     TenantResource,
@@ -99,6 +100,7 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
         status=status,
         progress_percent=percent,
         eta_seconds=eta,
+        waiting_reason=waiting_reason(stage),
         dataset_id=name,
         error=await job_error(repository, stage) if status == "failed" else None,
     )
@@ -151,6 +153,7 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
         status=status,
         progress_percent=percent,
         eta_seconds=eta,
+        waiting_reason=waiting_reason(result),
         generation_id=name if kind == "generation" else None,
         effect_id=name if kind == "effect" else None,
         segment_id=name if kind == "segment" else None,

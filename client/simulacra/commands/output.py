@@ -122,14 +122,21 @@ def byte_bar(label: str, as_json: bool) -> Iterator[OnBytes]:
 
 
 def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
-    """Wait for a job with a bar (percent, elapsed time, ETA), and note when the service is away."""
+    """Wait for a job with a bar (percent, elapsed time, ETA).
+
+    Notes when the service is away, and why nothing works on the job.
+    """
     noted = False
+    waits: str | None = None
     with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
         bar = bars.add_task(job_id, total=100, eta="")
 
         def show(job: Job) -> None:
-            nonlocal noted
+            nonlocal noted, waits
             noted = False
+            if job.waiting_reason not in (None, waits):
+                note(job.waiting_reason, style="yellow")
+            waits = job.waiting_reason
             eta = f"about {job.eta_seconds} s left" if job.eta_seconds else ""
             done = 100 if job["status"] in ("ready", "partial") else 0
             percent = job.progress_percent or done

@@ -64,8 +64,9 @@ def wait(
         if found.status in TERMINAL:
             return found
         if left <= 0:
-            still = f"{job_id} is still {found.status} after {timeout:.0f} s"
-            raise TimeoutError(f"{still}. It continues: wait for it again.")
+            still = f"{job_id} is still {found.status} after {timeout:.0f} s."
+            why = found.waiting_reason or "It continues: wait for it again."
+            raise TimeoutError(f"{still} {why}")
         seen = f"last seen {found.status}"
         return None
 

@@ -71,7 +71,7 @@ export function Progress({ session, jobId, status, percent, step = "", onEnd }) 
   const eta = job?.eta_seconds == null ? "" : job.eta_seconds > 0 ? `, about ${left(job.eta_seconds * 1000)} left` : ", nearly done";
   return html`<div class="progress"><${Meter} value=${share} label="Progress" />
     <span class="quiet" role="status">${step && share ? `${step}: ` : step}${share ? `${share} %${eta}` : step ? "" : "0 %"}</span>
-    <button class="plain" disabled=${busy} onClick=${cancel}>Cancel</button><${Failure} problem=${problem} /></div>`;
+    <button class="plain" disabled=${busy} onClick=${cancel}>Cancel</button><${Failure} problem=${problem} />${job?.waiting_reason && html`<p class="notice warn" role="status">${job.waiting_reason}</p>`}</div>`;
 }
 
 const CHOICES = [[86_400, "24 hours"], [3 * 86_400, "3 days"], [7 * 86_400, "7 days"]];

@@ -1,0 +1,37 @@
+"""Why nothing works on a job, in words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from simulacra_api.tenancy.repository import TenantResource, is_deleting, status_of
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kinds.base import utcnow
+
+UNSEEN = timedelta(seconds=60)
+"""The operator gives a new resource its phase within seconds; after this it counts as away."""
+_SENTENCES: dict[str, str] = {
+    Reason.AWAITING_QUOTA: "The quota of concurrent jobs or of stored bytes is used up."
+    " It starts when others have ended, or something is deleted.",
+    Reason.QUEUED_BY_KUEUE: "It waits in a queue of the cluster until there is room.",
+    Reason.SUSPENDED: "It is suspended, or its tenant is. Ask the people who run the service.",
+    Reason.AWAITING_TENANT: "The tenant is not ready. Ask the people who run the service.",
+    Reason.POD_NOT_STARTING: "Its pod does not start. Ask the people who run the service.",
+}
+
+
+def waiting_reason(resource: TenantResource) -> str | None:
+    """Return why nothing works on a resource, None if something does or its job has ended.
+
+    The API sees no heartbeat of the operator. A resource that still has no phase after a minute
+    shows its absence; one that the operator saw before it went away does not.
+    """
+    status = resource.status
+    if status_of(resource) not in ("queued", "running") or is_deleting(resource):
+        return None
+    created = resource.metadata.creation_timestamp
+    if status.phase is None and created is not None and utcnow() - created > UNSEEN:
+        since = f"{created:%Y-%m-%d %H:%M} UTC"
+        return f"Nothing has worked on it since {since}: the operator of the service is away."
+    reasons = (one.reason for one in status.conditions if one.type == "Ready")
+    return _SENTENCES.get(next(reasons, ""))
