@@ -22,13 +22,13 @@ export async function columnsOf(file) {
 }
 
 /** Chooses a column from a list, or by name if the list is unknown. */
-function Name({ id, label, columns, value, none, onChange }) {
+export function Name({ id, label, columns, value, none, onChange }) {
   return html`<div class="field"><label for=${id}>${label}</label>${columns
     ? html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}><option value="">${none}</option>${columns.map((name) => html`<option value=${name}>${name}</option>`)}</select>`
     : html`<input id=${id} value=${value} spellcheck="false" placeholder="Name of a column" onChange=${(event) => onChange(event.target.value.trim())} />`}</div>`;
 }
 
-function Chip({ text, onRemove }) {
+export function Chip({ text, onRemove }) {
   return html`<li class="chip"><span>${text}</span><button type="button" class="plain small" aria-label=${`Remove ${text}`} onClick=${onRemove}>×</button></li>`;
 }
 

@@ -2,6 +2,7 @@
 import { Failure, Status, number, useAction } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
+import { Chip, Name } from "./knowledge.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -18,23 +19,48 @@ function Order({ outcome, columns, places, onChange }) {
       <select id=${`sheet-place-${at}`} value=${places[column] ?? ""} onChange=${set(column)}>${choices(column).map(([place, text]) => html`<option value=${place}>${text}</option>`)}</select></li>`)}</ul></details>`;
 }
 
+const SIDES = [["before", "Before it"], ["after", "After it"]];
+
+/** One lever with the columns that came before and after it, beside those stated for all levers. */
+function Lever({ at, lever, columns, outcome, onChange, onRemove }) {
+  const free = columns.filter((name) => name !== lever.column && !lever.before.includes(name) && !lever.after.includes(name));
+  const choices = { before: free.filter((name) => name !== outcome), after: free };
+  return html`<fieldset class="tier"><legend>${lever.column}</legend><button type="button" class="plain remove" aria-label=${`Remove the lever ${lever.column}`} onClick=${onRemove}>Remove</button>
+    ${SIDES.map(([side, label]) => html`<div key=${side}><${Name} key=${lever[side].length} id=${`lever-${at}-${side}`} label=${label} columns=${choices[side]} value="" none="Add a column" onChange=${(name) => name && onChange({ ...lever, [side]: [...lever[side], name] })} />
+      <ul class="chips" aria-label=${`${label}: ${lever.column}`}>${lever[side].map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => onChange({ ...lever, [side]: lever[side].filter((one) => one !== name) })} />`)}</ul></div>`)}</fieldset>`;
+}
+
+/** The levers to compare, each with its own order; none named: all that may be levers. */
+function Chosen({ columns, order, outcome, levers, onChange }) {
+  const free = columns.filter((name) => !levers.some((one) => one.column === name));
+  const set = (at, lever) => onChange(levers.map((one, index) => index === at ? lever : one));
+  return html`<details class="order"><summary>Compare only some levers, or state what came before or after one of them</summary>
+    <p class="quiet">Without a lever here, all columns that may be levers are compared.</p>
+    <div class="levers">${levers.map((lever, at) => html`<${Lever} key=${lever.column} at=${at} lever=${lever} columns=${order} outcome=${outcome} onChange=${(next) => set(at, next)} onRemove=${() => onChange(levers.filter((one) => one !== lever))} />`)}
+      <${Name} key=${levers.length} id="sheet-lever" label="Add a lever" columns=${free} value="" none="Choose a column" onChange=${(column) => column && onChange([...levers, { column, before: [], after: [] }])} /></div></details>`;
+}
+
 function Ask({ session, dataset, schema, onMade }) {
   const usable = useMemo(() => usableColumns(schema), [schema]);
   const [outcome, setOutcome] = useState(usable[0]?.name);
   const [level, setLevel] = useState("");
   const [places, setPlaces] = useState({});
+  const [levers, setLevers] = useState([]);
   const shown = usable.find((one) => one.name === outcome);
   const counts = shown && !["integer", "numeric", "boolean"].includes(shown.kind);
   const order = [outcome, ...usable.map((one) => one.name).filter((name) => name !== outcome)];
   const listed = (place) => order.filter((name) => places[name] === place);
+  const free = order.slice(1).filter((name) => !places[name]);
+  const named = levers.filter((one) => free.includes(one.column));
   const [ask, busy, problem] = useAction(async () => onMade(await session.post(`/v1/datasets/${dataset.dataset_id}/sheets`, {
-    outcome, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), ...(counts && { outcome_level: level || typical(shown) }),
+    outcome, levers: named, before: listed("before"), after: listed("after"), dont_know: listed("dont_know"), ...(counts && { outcome_level: level || typical(shown) }),
   })));
   if (usable.length < 2) return html`<p class="empty">An answer sheet needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
-    <${ColumnSelect} id="sheet-outcome" label="Outcome" columns=${usable} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); setPlaces({}); }} />
+    <${ColumnSelect} id="sheet-outcome" label="Outcome" columns=${usable} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); setPlaces({}); setLevers([]); }} />
     ${counts && html`<${Value} id="sheet-level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
     <${Order} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
+    <${Chosen} columns=${free} order=${order} outcome=${outcome} levers=${named} onChange=${setLevers} />
     <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
