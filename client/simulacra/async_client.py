@@ -138,12 +138,13 @@ class AsyncClient:
 
     async def fit(self, source: str | Path | Frame, **options: Any) -> AsyncFittedModel:
         """Upload a table, wait until its model is fit, and return the model; as `Client.fit`."""
-        dataset = await self._run(operations.one_call.fit(source, **options))
-        return AsyncFittedModel(dataset, self._run)
+        found = await self._run(operations.one_call.fit(source, **options))
+        return AsyncFittedModel(self._run, *found)
 
     async def load(self, dataset_id: str) -> AsyncFittedModel:
         """Return the model of a dataset that was uploaded before."""
-        return AsyncFittedModel(await self.dataset(dataset_id), self._run)
+        found = await self._run(operations.one_call.named_dataset(dataset_id))
+        return AsyncFittedModel(self._run, *found)
 
     async def rotate_credentials(self, overlap_seconds: int | None = None) -> Document:
         """Make a new client secret and return it, once; the old one stays valid for the overlap.

@@ -139,12 +139,11 @@ class Client:
         Its `generate`, `estimate` and `report` wait too, as those of `simulacra.fit`, which needs
         no service. The options are those of `upload`, and on_progress of `wait`.
         """
-        dataset = self._run(operations.one_call.fit(source, **options))
-        return FittedModel(dataset, self._run)
+        return FittedModel(self._run, *self._run(operations.one_call.fit(source, **options)))
 
     def load(self, dataset_id: str) -> FittedModel:
         """Return the model of a dataset that was uploaded before."""
-        return FittedModel(self.dataset(dataset_id), self._run)
+        return FittedModel(self._run, *self._run(operations.one_call.named_dataset(dataset_id)))
 
     def _run(self, steps: Steps[T]) -> T:
         return run(self._http, steps)

@@ -16,12 +16,17 @@ from simulacra.sheet import Sheet
 class FittedModel:
     """A model on the service. `dataset` is its dataset, `dataset_id` names it in other calls.
 
+    `name` is that of its table, None if nobody named it.
+
     It is erased with its dataset, by `delete` or at the end of the retention.
     """
 
-    def __init__(self, dataset: Dataset, run: Callable[[Steps[Any]], Any]) -> None:
+    def __init__(
+        self, run: Callable[[Steps[Any]], Any], dataset: Dataset, name: str | None = None
+    ) -> None:
         self.dataset = dataset
         self.dataset_id = str(dataset.dataset_id)
+        self.name = name
         self._run = run
 
     def generate(self, row_count: int | None = None, **request: Any) -> Rows:
@@ -69,15 +74,18 @@ class FittedModel:
         self._run(resources.delete(self.dataset_id))
 
     def __repr__(self) -> str:
-        return _shown("FittedModel", self.dataset)
+        return _shown("FittedModel", self.dataset, self.name)
 
 
 class AsyncFittedModel:
     """The same for `AsyncClient`: its calls are coroutines."""
 
-    def __init__(self, dataset: Dataset, run: Callable[[Steps[Any]], Awaitable[Any]]) -> None:
+    def __init__(
+        self, run: Callable[[Steps[Any]], Awaitable[Any]], dataset: Dataset, name: str | None = None
+    ) -> None:
         self.dataset = dataset
         self.dataset_id = str(dataset.dataset_id)
+        self.name = name
         self._run = run
 
     async def generate(self, row_count: int | None = None, **request: Any) -> Rows:
@@ -114,9 +122,10 @@ class AsyncFittedModel:
         await self._run(resources.delete(self.dataset_id))
 
     def __repr__(self) -> str:
-        return _shown("AsyncFittedModel", self.dataset)
+        return _shown("AsyncFittedModel", self.dataset, self.name)
 
 
-def _shown(name: str, dataset: Dataset) -> str:
+def _shown(kind: str, dataset: Dataset, name: str | None) -> str:
     rows = f", {dataset.rows:,} rows" if dataset.rows else ""
-    return f"{name}({dataset.dataset_id}, {dataset.status}{rows})"
+    called = f"{name}, " if name else ""
+    return f"{kind}({called}{dataset.dataset_id}, {dataset.status}{rows})"

@@ -10,22 +10,26 @@ from simulacra import tables
 from simulacra.core import Steps
 from simulacra.corrections import Corrections
 from simulacra.effect import Effect
+from simulacra.errors import ApiError
 from simulacra.models import Dataset, Job
-from simulacra.operations.datasets import dataset
+from simulacra.operations.datasets import dataset, describe
 from simulacra.operations.effects import effect, estimate
 from simulacra.operations.generations import generate, generation, table
 from simulacra.operations.jobs import wait
+from simulacra.operations.table_names import stated_name
 from simulacra.operations.uploads import upload
 from simulacra.rows import Rows, conditions_of
 
 OnProgress = Callable[[Job], None]
+Named = tuple[Dataset, str | None]
+"""A dataset and the name of its table, None if nobody named it."""
 CORRECTIONS = ("subject", "key_column", "order", "drop", "missing")
 
 
 def fit(
     source: str | Path | tables.Frame, *, on_progress: OnProgress | None = None, **options: Any
-) -> Steps[Dataset]:
-    """Upload a table, wait until its model is fit, and return the dataset.
+) -> Steps[Named]:
+    """Upload a table, wait until its model is fit, and return the dataset and its name.
 
     Raises:
         JobFailed: the table cannot be used; the message says why, and names the argument of
@@ -37,7 +41,16 @@ def fit(
     with corrections.named_in_errors():
         made = yield from upload(source, **options)
         yield from wait(made.job_id, on_progress=on_progress)
-    return (yield from dataset(made.dataset_id))
+    return (yield from named_dataset(made.dataset_id))
+
+
+def named_dataset(dataset_id: str) -> Steps[Named]:
+    """Return a dataset and the name of its table."""
+    found = yield from dataset(dataset_id)
+    try:
+        return found, stated_name((yield from describe(dataset_id)))
+    except ApiError:  # not read yet, failed, or read by an earlier release
+        return found, None
 
 
 def generate_rows(
