@@ -6,6 +6,9 @@ from typing import Any
 
 import httpx2
 
+_LISTED = " See errors[] for each."
+"""End of a detail for programs; a message lists the errors themselves."""
+
 
 class ApiError(Exception):
     """The service answered with a problem (RFC 9457).
@@ -21,7 +24,8 @@ class ApiError(Exception):
         self.request_id = str(problem.get("request_id", ""))
         texts = [f"{e.get('pointer', '')}: {e.get('detail', '')}" for e in self.errors]
         fields = "".join(f"\n  {text}" for text in texts if text != self.detail)
-        super().__init__(f"{status} {self.code}: {self.detail}{fields}")
+        said = self.detail.removesuffix(_LISTED) if fields else self.detail
+        super().__init__(f"{status} {self.code}: {said}{fields}")
 
     @classmethod
     def from_response(cls, response: httpx2.Response) -> ApiError:

@@ -266,6 +266,7 @@ def test_flags_become_conditions_and_interventions(
         ("--share", "mod=sad=1", "no column mod. Did you mean mood?"),
         ("--share", "mood=very hapy=1", "Did you mean very happy?"),
         ("--share", "mood=sad", "write COL=LEVEL=SHARE"),
+        ("--share", "mood=sad=50", "write a share from 0 to 1, or from 0% to 100%"),
         ("--range", "price=5", "write COL=MIN:MAX"),
         ("--range", "price=a:", "a is not a number"),
         ("--do", "price=high", "high is not a number"),
@@ -364,6 +365,42 @@ def test_everything_that_a_job_makes_can_be_deleted(
     done = run("delete", name, "--yes")
     assert sent(service[1], "DELETE", f"/v1/{collection}/{name}")
     assert f"  simulacra certificates {name} --json > erasure-proof.json\n" in done.stderr
+
+
+def test_model_on_the_service_shows_the_name_of_its_table(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Client(Connection.from_environment()) as client:
+        assert str(client.load(FIRST)) == f"FittedModel({FIRST}, ready, 4,323 rows)"
+        told = {"name": "Wave of 2006", "schema": {"fields": []}}
+        monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}/description", told)
+        model = client.load(FIRST)
+    assert model.name == "Wave of 2006"
+    assert str(model) == f"FittedModel(Wave of 2006, {FIRST}, ready, 4,323 rows)"
+
+
+def test_estimate_is_another_name_of_effect() -> None:
+    assert "Estimate an average causal effect" in run("estimate", "-h").stdout
+    assert " estimate " not in run("-h").stdout
+
+
+def test_report_on_a_terminal_is_its_verdicts_and_where_the_rest_is(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/datasets/{FIRST}/report"
+    figures = {"univariate": {"error": 2.49, "floor": 2.08}}
+    monkeypatch.setitem(ANSWERS, path, {"rows": {}, "columns": 2, "fidelity": figures})
+    remember_table(service[0], FIRST, "survey.csv")
+    code, shown = on_terminal("report", "survey")
+    assert (code, shown.splitlines()) == (
+        0,
+        [
+            "likeness: fair. Often told. Use shares.",
+            "error of columns: 2.5 % (best attainable 2.1 %)",
+            "Every column: simulacra report survey --html report.html, or --json",
+        ],
+    )
+    assert json.loads(run("report", "survey").stdout)["fidelity"] == figures
 
 
 def test_interrupted_wait_exits_with_130_and_no_traceback(

@@ -48,4 +48,4 @@ def claim(
         )
     with errors_reported(), new_connection_file(output) as write:
         write(claim_credentials(api_url, request_id, timeout=wait_seconds))
-    note(f"written to {output}")
+    note(f"Wrote {output}.")

@@ -131,6 +131,8 @@ def _share(text: str, columns: Json) -> tuple[str, str, float]:
     if not equals:
         raise ValueError(f"--share {text}: write {form}.")
     number = _number(share.removesuffix("%"), "--share", text) / (100 if "%" in share else 1)
+    if not 0 <= number <= 1:
+        raise ValueError(f"--share {text}: write a share from 0 to 1, or from 0% to 100%.")
     return column, level_named(level, column, columns, "--share"), number
 
 

@@ -29,6 +29,7 @@ from simulacra.commands.session import connected, continue_with
 app = typer.Typer()
 
 
+@app.command("estimate", hidden=True)  # what Python calls it
 @app.command(
     epilog="Example: simulacra effect survey --treatment education_years --value 16"
     " --baseline 12 --outcome tv_hours"

@@ -52,7 +52,7 @@ Safe = Annotated[
 )
 def generate(
     dataset_id: DatasetId,
-    rows: Annotated[int | None, typer.Option(help="Rows to generate.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows to generate.")] = None,
     persons: Annotated[
         int | None,
         typer.Option(help="Linked rows: persons to generate, each with its history."),

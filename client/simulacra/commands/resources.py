@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.certificates import proof_commands
-from simulacra.commands.naming import resource_of
+from simulacra.commands.naming import called, resource_of
 from simulacra.commands.options import AsJson, Connect, Yes
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import confirm, connected
@@ -47,14 +48,35 @@ def report(
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the report of a model or a generation: attainment, fidelity, privacy."""
+    """Print the report of a model or a generation: on a terminal its verdicts, else all of it."""
     with connected(connection) as client:
         found = resource_of(client, resource_id, ("ds-", "gen-"))
-        if html is None:
-            print_result(client.report(found), as_json)
-        else:
+        if html is not None:
             html.write_text(client.report_page(found), encoding="utf-8")
             note(f"Wrote {html}.")
+        elif is_for_people(as_json):
+            for line in _brief_report(client, found):
+                say(line)
+        else:
+            print_result(client.report(found), as_json)
+
+
+def _brief_report(client: Client, resource_id: str) -> Iterator[str]:
+    """Yield the verdicts, the errors beside their floors, and where the rest is."""
+    report = client.report(resource_id)
+    shown = resource_id
+    if resource_id.startswith("ds-"):
+        shown = called(client, resource_id)
+        yield from client.dataset(resource_id).verdicts
+    else:
+        yield from client.generation(resource_id).told
+    fidelity = report.fidelity or {}
+    sizes = (("columns", "univariate"), ("pairs", "bivariate"), ("triples", "trivariate"))
+    for noun, size in sizes:
+        if one := fidelity.get(size):
+            best = f"best attainable {one['floor']:.1f} %"
+            yield f"error of {noun}: {one['error']:.1f} % ({best})"
+    yield f"Every column: simulacra report {shown} --html report.html, or --json"
 
 
 @app.command(epilog="Example: simulacra delete survey")

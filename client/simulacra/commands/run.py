@@ -58,7 +58,7 @@ Output = Annotated[
 @app.command(epilog="Example: simulacra run survey.csv --rows 2000 -o rows.csv")
 def run(
     file: TableFile,
-    rows: Annotated[int, typer.Option(help="Rows to generate.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to generate.")],
     output: Output,
     name: TableName = None,
     share: Shares = None,

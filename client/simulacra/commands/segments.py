@@ -63,7 +63,7 @@ def boost(
             note("No conditions: they need a single segment whose shares are certified.")
         elif conditions_out is not None:
             conditions_out.write_text(json.dumps(found.conditions, indent=2))
-            note(f"conditions written to {conditions_out}")
+            note(f"Wrote {conditions_out}.")
         print_result(found, as_json)
 
 

@@ -101,10 +101,10 @@ def sheet(
         wait_with_progress(client, started.job_id, as_json)
         if html is not None:
             html.write_text(client.sheet_page(started.sheet_id), encoding="utf-8")
-            note(f"appendix written to {html}")
+            note(f"Wrote {html}.")
         if xlsx is not None:
             xlsx.write_bytes(client.sheet_workbook(started.sheet_id))
-            note(f"workbook written to {xlsx}")
+            note(f"Wrote {xlsx}.")
         print_result(client.sheet(started.sheet_id), as_json)
 
 

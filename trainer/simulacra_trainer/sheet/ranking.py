@@ -55,7 +55,7 @@ def headline(levers: Sequence[LeverAnswer]) -> str:
     assumed = sum(lever.answer.verdict.kind == "assumed" for lever in levers)
     if not assumed:
         return (
-            f"No lever is ranked: of none was all stated that comes before and after it. {together}"
+            f"No lever is ranked: for none was it stated what comes before and after it. {together}"
             " The order below is no order of causes. State what came before the levers, and that"
             " the outcome came after them."
         )

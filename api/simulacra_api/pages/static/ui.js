@@ -59,8 +59,10 @@ export function Meter({ value, label }) {
 
 export function Failure({ problem }) {
   if (!problem) return null;
-  return html`<div class="notice bad" role="alert"><p>${problem.message}</p>
-    ${problem.fields?.length > 0 && html`<ul>${problem.fields.map((one) => html`<li>${one.text}</li>`)}</ul>`}
+  const listed = problem.fields?.length > 0; // the detail points programs to them
+  const message = listed ? problem.message.replace(/ See errors\[\] for each\.$/, "") : problem.message;
+  return html`<div class="notice bad" role="alert"><p>${message}</p>
+    ${listed && html`<ul>${problem.fields.map((one) => html`<li>${one.text}</li>`)}</ul>`}
     ${problem.requestId && html`<p class="support">Support id ${problem.requestId}</p>`}</div>`;
 }
 
