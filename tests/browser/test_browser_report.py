@@ -11,11 +11,13 @@ import pytest
 from playwright.sync_api import Browser
 
 from browser import Tab, assert_accessible
+from effect_results import sheet_result
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
+from simulacra_trainer.sheet.page import render_sheet
 
 COLUMNS = 60
 ROWS = 120
@@ -72,6 +74,15 @@ def test_report_is_accessible_and_fits_a_phone(browser: Browser, page: Path) -> 
     for summary in tab.page.locator("summary").all():
         summary.click()
     assert_accessible(tab, "report, all open")
+    tab.close()
+
+
+def test_answer_sheet_is_accessible_and_fits_a_phone(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "sheet.html"
+    path.write_text(render_sheet(sheet_result("open")))
+    tab = Tab(browser, "file://")
+    tab.page.goto(path.as_uri())
+    assert_accessible(tab, "sheet")
     tab.close()
 
 
