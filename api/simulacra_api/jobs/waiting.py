@@ -32,6 +32,7 @@ def waiting_reason(resource: TenantResource) -> str | None:
     created = resource.metadata.creation_timestamp
     if status.phase is None and created is not None and utcnow() - created > UNSEEN:
         since = f"{created:%Y-%m-%d %H:%M} UTC"
-        return f"Nothing has worked on it since {since}: the operator of the service is away."
+        away = "the operator of the service is away. It starts when the operator is back."
+        return f"Nothing has worked on it since {since}: {away}"
     reasons = (one.reason for one in status.conditions if one.type == "Ready")
     return _SENTENCES.get(next(reasons, ""))
