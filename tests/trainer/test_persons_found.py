@@ -46,6 +46,14 @@ def dutch_service_number(i: int) -> str:
     return "".join(map(str, start)) + str(rest) if rest < 10 else dutch_service_number(i + 5_000)
 
 
+def social_insurance_number(i: int) -> str:
+    """Return a Canadian number with the check digit of Luhn, in groups of three."""
+    start = f"{21_234_567 + 7919 * i:08d}"
+    doubled = [sum(map(int, str(int(d) * (1 + at % 2)))) for at, d in enumerate(start)]
+    number = start + str(-sum(doubled) % 10)
+    return f"{number[:3]} {number[3:6]} {number[6:]}"
+
+
 PERSONAL: dict[str, tuple[str, Callable[[int], str]]] = {
     "email": ("reply_to", lambda i: f"p{i}.x@mail.example.de"),
     "url": ("page", lambda i: f"https://shop.example/u/{i}"),
@@ -100,6 +108,13 @@ FEW: dict[str, list[str]] = {
     "ФИО": [f"Иванов Иван{chr(1072 + i % 30)}{chr(1072 + i // 30)}" for i in range(60)],
     "at home": [f"(212) 5{i:02d}-{2000 + 7 * i}" for i in range(60)],
     "telefonszám": ["06 20 123 4567", "+36 30 555 1234", "30/7654321"],
+    "الاسم": [f"محمد{chr(0x628 + i % 9)} الحربي{chr(0x628 + i // 9)}" for i in range(60)],
+    "이름": [f"김민{chr(0xAC00 + 588 * (i % 10))}" for i in range(10)] + ["이서연", "박지호"] * 6,
+    "回答者氏名": [f"佐藤{chr(0x4E00 + i)}" for i in range(40)],
+    "Cognome": ["Esposito De Luca", "Lo Presti", "D'Angelo", "Bianchi"],
+    "account owner": ["Ann Lee (ann@shop.example.org)", "Tom Beck <tom@shop.example.org>"],
+    "SSN last 4": [f"{7 * i % 9000 + 10:04d}" for i in range(60)],
+    "NAS": [social_insurance_number(i) for i in range(60)],
     "IBAN": [f"ES{98 - int(f'{i:020d}142800') % 97:02d}{i:020d}" for i in range(10**9, 10**9 + 9)],
 }
 
@@ -154,6 +169,12 @@ LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
     "nombre": lambda r: r.choice(["Taladro", "Sierra", "Martillo"]),
     "customer type": lambda r: r.choice(["New Customer", "Key Account", "Lost Lead"]),
     "passport": lambda r: r.choice(["EU", "Swiss", "Other"]),
+    "last NHS visits": lambda r: r.randint(0, 9),
+    "월 지출": lambda r: f"{r.randint(100, 999)} {r.randint(100, 999)} {r.randint(100, 999)}",
+    "브랜드 이름": lambda r: r.choice(["갤럭시", "아이폰", "샤오미"]),
+    "商品名": lambda r: r.choice(["緑茶", "紅茶", "珈琲"]),
+    "اسم المنتج": lambda r: r.choice(["شاي أخضر", "قهوة عربية", "عصير برتقال"]),
+    "account plan": lambda r: r.choice(["Basic (monthly)", "Pro @ home", "Team (3)"]),
     "dni w pracy": lambda r: r.randint(1, 31),
     "brand": lambda r: r.choice(["Delta & Co", "Ben Sons", "Rossi", "Blue Line"]),
     "passport expiry": lambda r: f"{r.randint(2024, 2034)}-{r.randint(1, 12):02d}-01",
@@ -253,6 +274,21 @@ def test_words_of_few_persons_each_are_not_emitted() -> None:
     assert employer is not None
     assert (branch.learned, branch.masks[0].form) == (False, "##-##-07")
     assert (employer.learned, employer.kind, employer.levels) == (False, "text", [])
+
+
+def test_household_code_in_another_script_is_the_subject() -> None:
+    schema = schema_of(**{"Κωδικός νοικοκυριού": [f"N{301 + i // 4}" for i in range(ROWS)]})
+    assert (schema.subject() or schema.columns[1]).name == "Κωδικός νοικοκυριού"
+
+
+def test_names_are_no_subject_beside_a_number_of_the_person_in_each_row() -> None:
+    schema = schema_of(
+        navn=[people(90)[i % 90] for i in range(ROWS)],
+        resp_nr=[7001 + 2 * i for i in range(ROWS)],
+        postnr=[f"{i % 60:04d}" for i in range(ROWS)],
+    )
+    assert schema.subject() is None
+    assert [schema.columns[i].role for i in range(3)] == ["personal_data", "key", None]
 
 
 def test_names_that_repeat_by_chance_are_no_subject_beside_an_email_a_row() -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.limits import MIN_ROWS
 from simulacra_trainer.table.persons import vocabulary
-from simulacra_trainer.table.persons.patterns import DATE_OR_DECIMAL
+from simulacra_trainer.table.persons.patterns import DATE_OR_DECIMAL, find_personal_data
 
 NEARLY_UNIQUE = 0.95
 """Distinct words per row above which a text column identifies its rows."""
@@ -29,10 +29,12 @@ _NAMED_ID = re.compile(
     r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|"
     r"account|phone|ssn|respondent|caseid|serial|ref|reference|referenz|referencia|referentie|"
     r"referens|riferimento|codigo|codice|kod|azonosito|sorszam|cislo|matricola|matricule|folio|"
-    r"expediente)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
+    r"expediente|ean|gtin|upc|isbn|barcode|imei|vin)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
 )
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"
+_GROUPED = r"^[0-9]{3}(?: [0-9]{3}){2,3}$"
+"""Digits that are amounts with grouped thousands unless their checksums are those of persons."""
 _ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
 
 
@@ -60,6 +62,9 @@ def are_dialed(name: str, words: Words) -> bool:
     )
     if words.share(long) < ALMOST_ALL:
         return False
+    grouped = words.share(pc.match_substring_regex(words.levels, _GROUPED)) == 1
+    if grouped and not named:
+        return find_personal_data(name, words.levels.to_pylist()) == "national_id"
     other = pc.match_substring_regex(words.levels, f"^{DATE_OR_DECIMAL}$")
     if not phone and words.share(other) >= ALMOST_ALL:
         return False

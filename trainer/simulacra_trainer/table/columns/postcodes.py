@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from simulacra_trainer.table.columns.build import CleanColumn, level_column
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.identifiers import NEARLY_UNIQUE, is_named_id
+from simulacra_trainer.table.persons import vocabulary
 
 PREFIX = 2
 MIN_ROWS_OF_CODE = 5
@@ -20,13 +21,15 @@ _NAMED = re.compile(
     r"(?:^|[^a-z])(?:zip|zip_?code|postal_?code|post_?code|postal code|post code|plz|postleitzahl"
     r"|code ?postal|cp|c[oó]digo ?postal|cap|cep|postnr|postnummer|postinumero|psč|psc"
     r"|kod ?pocztowy|irányítószám|irsz|posta ?kodu|cod ?po[sș]tal|pin[ _]?code"
-    r"|郵便番号|邮政编码)(?:$|[^a-z])",
+    r"|eircode|p/code|ταχ\w*\.? ?κώδικας|τ\.?κ\.?|индекс"
+    r"|郵便番号|우편번호|邮政编码|邮编)(?:$|[^a-z])",
     re.I,
 )
 _SHAPES = (
     r"^[0-9]{4}$", r"^[0-9]{5}$", r"^[0-9]{6}$", r"^[0-9]{3} [0-9]{2}$", r"^[0-9]{2}-[0-9]{3}$",
     r"^[0-9]{5}-[0-9]{3}$", r"^[0-9]{4}-[0-9]{3}$", r"^[0-9]{4} ?[A-Z]{2}$",
     r"^[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}$", r"^[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]$",
+    r"^[A-Z][0-9][0-9W] ?[0-9A-Z]{4}$", r"^[0-9]{5}(?:-[0-9]{4})?$", r"^[0-9]{3}-[0-9]{4}$",
 )  # fmt: skip
 
 
@@ -82,7 +85,8 @@ def _are_postcodes(name: str, words: Words) -> bool:
     if not named and len(words.levels) >= NEARLY_UNIQUE * words.present:
         return False  # running numbers with leading zeros
     zeros = pc.any(pc.starts_with(words.levels, "0")).as_py()
-    return named or (shape in _SHAPES[:3] and bool(zeros) and not is_named_id(name))
+    of_persons = is_named_id(name) or vocabulary.says(name, vocabulary.NATIONAL_ID)
+    return named or (shape in _SHAPES[:3] and bool(zeros) and not of_persons)
 
 
 def _hidden(texts: list[str], counts: npt.NDArray[np.int64], kept: int) -> list[str]:

@@ -240,4 +240,5 @@ def _objects(words: list[str]) -> Words:
 
 def _ascii(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ł", "l"))
-    return "".join(letter for letter in plain.lower() if letter.isascii() and letter.isalnum())
+    letters = "".join(letter for letter in plain.lower() if letter.isascii() and letter.isalnum())
+    return letters or "name"  # another script

@@ -12,7 +12,8 @@ from simulacra_crds.contract.schema import PersonalData
 
 LOCALES = (
     "en_US", "en_GB", "de_DE", "fr_FR", "es_ES", "it_IT", "pt_PT", "pt_BR", "nl_NL", "sv_SE",
-    "da_DK", "no_NO", "fi_FI", "pl_PL", "cs_CZ", "tr_TR", "hu_HU", "ro_RO",
+    "da_DK", "no_NO", "fi_FI", "pl_PL", "cs_CZ", "tr_TR", "hu_HU", "ro_RO", "el_GR", "ru_RU",
+    "uk_UA", "bg_BG", "ja_JP", "ko_KR", "zh_CN", "ar_AA", "he_IL",
 )  # fmt: skip
 """Locales of Faker whose names are tried; the first wins a tie."""
 KNOWN_LOCALES = (
@@ -24,6 +25,8 @@ KNOWN_LOCALES = (
 FEWEST_KNOWN = 0.2
 """Share of the words that a locale must know, else the names are English."""
 LAST_FIRST, FIRST_LAST = "{last}, {first}", "{first} {last}"
+FAMILY_FIRST = frozenset({"ja_JP", "ko_KR", "zh_CN"})
+"""Locales that write the family name first, often without a space."""
 NUMBER_FIRST, NUMBER_LAST = "{number} {street}", "{street} {number}"
 WORDS = 500
 UNKNOWN_NATS = math.log(1e-5)
@@ -49,8 +52,12 @@ def form_of_people(kind: PersonalData | None, words: Sequence[str]) -> Form | No
     """Return the form of invented words of a kind; None where they follow masks."""
     some = words[:: max(len(words) // WORDS, 1)]
     if kind == "name":
+        locale = _locale(some)
+        if locale in FAMILY_FIRST:
+            spaced = sum(" " in word for word in some) > len(some) / 2
+            return Form("{last} {first}" if spaced else "{last}{first}", locale)
         swapped = sum("," in word for word in some) > len(some) / 2
-        return Form(LAST_FIRST if swapped else FIRST_LAST, _locale(some))
+        return Form(LAST_FIRST if swapped else FIRST_LAST, locale)
     if kind == "first_name":
         return Form("{first}", _locale(some))
     if kind == "last_name":
@@ -98,6 +105,8 @@ def share_of_known_names(words: Sequence[str]) -> float:
     known = 0
     for word in some:
         parts = word.casefold().replace(",", " ").split()
+        if len(parts) == 1 and not word.isascii():
+            parts = [part for cut in (1, 2) for part in (word[:cut], word[cut:])]
         known += any(
             one in first and other in last
             for i, one in enumerate(parts)
@@ -107,6 +116,12 @@ def share_of_known_names(words: Sequence[str]) -> float:
     return known / max(len(some), 1)
 
 
+def share_of_family_names(words: Sequence[str]) -> float:
+    """Return the share of words that begin with a family name and have no spaces: "김민준"."""
+    last = [name for locale in sorted(FAMILY_FIRST) for name in names_of(locale).last]
+    return sum(word.startswith(tuple(last)) for word in words) / max(len(words), 1)
+
+
 def _single(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if name.isalpha()}))
 
@@ -114,6 +129,8 @@ def _single(names: Sequence[str]) -> tuple[str, ...]:
 def _locale(words: Sequence[str]) -> str:
     """Return the locale under which the words are likeliest, if it knows enough of them."""
     parts = {part for word in words for part in word.replace(",", " ").split() if part.isalpha()}
+    if parts and not any(part[0].isupper() or part[0].islower() for part in parts):
+        parts |= {half for word in parts if len(word) < 5 for half in (word[:1], word[1:])} - {""}
     if not parts:
         return LOCALES[0]
     pools = {locale: {*names_of(locale).first, *names_of(locale).last} for locale in LOCALES}

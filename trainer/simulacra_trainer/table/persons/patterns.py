@@ -18,7 +18,11 @@ import phonenumbers
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
-from simulacra_trainer.table.persons.forms import kind_of_names, share_of_known_names
+from simulacra_trainer.table.persons.forms import (
+    kind_of_names,
+    share_of_family_names,
+    share_of_known_names,
+)
 
 MOST = 0.9
 MANY_WORDS = 20
@@ -32,7 +36,9 @@ _BARE = frozenset({"first", "last"})
 MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 
-_EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[A-Za-z]{2,}")
+_ADDRESS = r"[^@\s,;<>()\"]+@[^@\s,;<>()\"]+\.[A-Za-z]{2,}"
+_EMAIL = re.compile(rf"{_ADDRESS}|[^@<>()]{{0,80}}[<(]{_ADDRESS}[>)]")
+"""An address, or a mailbox with a name (RFC 5322): "Ann Lee <ann@example.org>"."""
 _URL = re.compile(r"(?:https?|ftp)://\S+|www\.\S+\.\S+", re.I)
 _MAC = re.compile(r"(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}", re.I)
 _IBAN = re.compile(r"[A-Z]{2}\d{2} ?[A-Z0-9 ]{10,32}")
@@ -41,6 +47,8 @@ _DIALED = re.compile(r"\+?[\d\s()./\-]{6,24}(?:\s*(?:x|ext\.?)\s*\d{1,5})?", re.
 _ID_FORM = re.compile(
     r"(?=(?:[^\d]*\d){2})(?=(?:[^A-Z\d]*[A-Z\d]){7})[A-Z\d][A-Z\d ./\-]{5,22}", re.I
 )
+_PART_OF_ID = re.compile(r"\b(?:last|letzte|derni|[uú]ltim|laatste|ostatni|sist|posledn)", re.I)
+"""Part of a number, which is known to others where the whole is not: "SSN last 4"."""
 _DAY = r"(?:0?[1-9]|[12][0-9]|3[01])"
 DATE_OR_DECIMAL = (
     rf"(?:[0-9]+\.[0-9]{{1,3}}|[0-9]{{1,5}}\.[0-9]+|{_DAY}[ ./\-]{_DAY}[ ./\-][0-9]{{4}}"
@@ -52,6 +60,8 @@ _NO_ID = re.compile(rf"{DATE_OR_DECIMAL}|(?:.* )?[A-Z]{{4,}}(?: .*)?", re.I)
 _LETTERS = r"[^\W\d_]"
 _NAME_PART = rf"{_LETTERS}(?:{_LETTERS}|['’.\-])*"
 _FULL_NAME = re.compile(rf"{_NAME_PART}(?:,? {_NAME_PART}){{1,4}}")
+_UNSPACED_NAME = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,6}")
+"""Family and given name in Chinese, Japanese or Korean."""
 _PARTICLES = rf"(?:{_LETTERS}['’]?{_LETTERS}{{0,3}} ){{0,3}}"
 """Words before a family name: "van der", "de la", "el"."""
 _TITLED = re.compile(
@@ -59,7 +69,7 @@ _TITLED = re.compile(
     rf"|Dhr|Mevr|Mgr|Ing|MUDr|Dipl\.-Ing)\.? {_NAME_PART}(?: {_NAME_PART}){{0,4}}"
 )
 """A person with a title."""
-_ONE_NAME = re.compile(rf"{_PARTICLES}{_NAME_PART}(?: {_NAME_PART})?")
+_ONE_NAME = re.compile(rf"{_PARTICLES}{_NAME_PART}(?: {_PARTICLES}{_NAME_PART})?")
 _STREET = re.compile(rf"\d+\S* .*{_LETTERS}.*|.*{_LETTERS}{{3}}.* \d+\S*.*")
 
 _REGIONS = (
@@ -142,7 +152,8 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
         return None
     of_people = vocabulary.says(name, vocabulary.FULL_NAME | vocabulary.PERSON)
     if of_people and _most(words, _is_full_name):
-        return "name" if many or share_of_known_names(words) >= KNOWN_NAMES else None
+        known = max(share_of_known_names(words), share_of_family_names(words))
+        return "name" if many or known >= KNOWN_NAMES else None
     if not _most(words, _is_one_name):
         return None
     bare = frozenset() if many else _BARE
@@ -184,9 +195,12 @@ def _is_card(word: str) -> bool:
 
 
 def _is_national_id(name: str, words: Sequence[str]) -> bool:
+    named = vocabulary.says(name, vocabulary.NATIONAL_ID)
+    if named and _PART_OF_ID.search(name) and _most(words, str.isdecimal):
+        return len(words[0]) >= FEW_WORDS
     if not 6 <= len(words[0]) <= 24:
         return False
-    if vocabulary.says(name, vocabulary.NATIONAL_ID) and _most(words, _has_id_form):
+    if named and _most(words, _has_id_form):
         return True
     many = len(words) >= MANY_WORDS
     return many and any(_most(words, _stdnum(module).is_valid) for module in CHECKED_IDS)
@@ -240,12 +254,19 @@ def _is_dialed_in(word: str, region: str) -> bool:
 
 
 def _is_full_name(word: str) -> bool:
-    capitals = sum(part[0].isupper() for part in word.replace(",", " ").split())
+    capitals = sum(_is_capital(part[0]) for part in word.replace(",", " ").split())
+    if capitals == 1:
+        return _UNSPACED_NAME.fullmatch(word) is not None
     return capitals >= 2 and _FULL_NAME.fullmatch(word) is not None
 
 
+def _is_capital(letter: str) -> bool:
+    """Return whether a letter is upper case, or of a script without cases."""
+    return letter.isupper() or (letter.isalpha() and not letter.islower())
+
+
 def _is_one_name(word: str) -> bool:
-    capital = any(part[0].isupper() for part in word.split())
+    capital = any(_is_capital(part[0]) for part in word.split())
     return capital and _ONE_NAME.fullmatch(word) is not None
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulacra_crds.contract.schema import PersonalData
+from simulacra_trainer.table.columns.postcodes import is_postcode_name
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.cells import Cells, Ints, large_numbers
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles
@@ -68,7 +69,8 @@ def find_subject(
     decisive = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
     decisive += [code for name, code in codes.items() if _is_known_to_others(name, code)]
     row_is_person = any(
-        data.get(c.name) in ONE_PERSON - {"name"} and len(c.words) >= ROW_IS_PERSON * len(c.indices)
+        (data.get(c.name) in ONE_PERSON - {"name"} or _is_persons_number(c))
+        and len(c.words) >= ROW_IS_PERSON * len(c.indices)
         for c in cells
     )
     candidates = {
@@ -120,7 +122,7 @@ def _evidence(
         return None
     if kind is not None:
         return f"{kind} that repeats" if kind in ONE_PERSON else None
-    if vocabulary.says(cells.name, vocabulary.THING):
+    if vocabulary.says(cells.name, vocabulary.THING) or is_postcode_name(cells.name):
         return None
     if not (cells.is_coded or _is_long(cells) or _is_named_id(cells.name)):
         return None
@@ -137,6 +139,13 @@ def _is_known_to_others(name: str, codes: Ints) -> bool:
     """Return whether a column is the sex or birth of persons, and differs between them."""
     words = vocabulary.KNOWN_TO_OTHERS["sex"] | vocabulary.KNOWN_TO_OTHERS["birth"]
     return vocabulary.says(name, words) and bool(np.ptp(codes)) if codes.size else False
+
+
+def _is_persons_number(cells: Cells) -> bool:
+    """Return whether a column is named as the number of a person: "Respondent ID", "kundnr"."""
+    name = cells.name
+    numbered = vocabulary.says(name, vocabulary.IDENTIFIER) or vocabulary.is_persons_number(name)
+    return numbered and vocabulary.says(name, vocabulary.PERSON)
 
 
 def _is_long(cells: Cells) -> bool:

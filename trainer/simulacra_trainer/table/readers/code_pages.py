@@ -59,7 +59,10 @@ _MOST_WORDS = 20_000
 _WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]{1,40}")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _TYPOGRAPHY = frozenset("“”„‘’‚«»‹›–—…\xa0\xad·•")
-_BEFORE_WORDS = frozenset("¿¡§")
+_BEFORE_WORDS = frozenset("¿¡§°")
+_BEHIND_WORDS = frozenset("®™")
+"""Signs that may touch a word: "°C", "Nivea®"; "m²" and "cm³" are units."""
+_AREA = frozenset("²³")
 
 
 def code_page(blocks: Iterable[bytes]) -> str | None:
@@ -117,6 +120,10 @@ def _fits(before: str, character: str, after: str, alphabet: str, latin: bool) -
         if character in _TYPOGRAPHY:
             return None
         if character in _BEFORE_WORDS and not before.isalpha():
+            return None
+        if character in _BEHIND_WORDS and not after.isalpha():
+            return None
+        if character in _AREA and before in "mM" and not after.isalpha():
             return None
         return None if not (before.isalpha() or after.isalpha()) else False
     if character.lower() not in alphabet or (character.isupper() and before.islower()):

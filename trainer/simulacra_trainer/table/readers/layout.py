@@ -15,6 +15,8 @@ MOST_FURTHER = 3
 """Further header lines at most."""
 MOST_BELOW = 5
 """Lines below the table at most."""
+_NOTE_WIDTH, _NOTE_WORDS = 3, 3
+"""Fewest columns of a table, and words of a line of one cell below it, that is no row."""
 _TITLE_SHARE = 0.25
 """Filled cells of a title line at most, as a share of the usual number of cells."""
 _NUMBER = re.compile(r"[-+(]?[^\w\s]{0,2}\s?\d[\d.,\s'’%]*\)?\s?[^\W\d]{0,4}[%€$£.]?")
@@ -94,10 +96,12 @@ def filled(row: Row) -> int:
 
 
 def is_below(row: Row, width: int) -> bool:
-    """Return whether a row at the end is a total, a note on the source, or blank."""
+    """Return whether a row at the end is a total, a note, or blank."""
     first = next((cell.strip() for cell in row if cell.strip()), "")
     if not first:
         return True
+    if len(row) == 1 and width >= _NOTE_WIDTH and len(first.split()) >= _NOTE_WORDS:
+        return True  # a sentence, such as a copyright
     mostly_empty = filled(row) < width and filled(row) <= max(2.0, 0.5 * width)
     return mostly_empty and len(first) <= 200 and _TOTAL.fullmatch(first) is not None
 
