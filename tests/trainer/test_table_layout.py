@@ -46,6 +46,8 @@ def notes(table: pa.Table) -> str:
         ("cp1253", "Αθήνα;άνδρας;Θεσσαλονίκη"),
         ("cp1254", "İstanbul;kadın;hayır;güneş"),
         ("mac_roman", "Größe;Straße;Müller;für"),
+        ("cp1252", "36,8 °C;Persil®;12 m²;città"),
+        ("cp1250", "Łódź;36 °C;Persil®;źle"),
     ],
 )
 def test_a_code_page_is_told_by_its_words(page: str, words: str) -> None:
@@ -132,7 +134,12 @@ def test_a_first_row_of_answers_is_no_header_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "below",
-    ["Total,1234.5,\n", "Summe,,\n", "\nn = 60\nSource: own survey, 2024\n"],
+    [
+        "Total,1234.5,\n",
+        "Summe,,\n",
+        "\nn = 60\nSource: own survey, 2024\n",
+        "\nFor internal use only\n",
+    ],
 )
 def test_lines_below_the_rows_are_left_out(tmp_path: Path, below: str) -> None:
     table = read(tmp_path, "age,score,group\n" + "\n".join(ROWS) + "\n" + below)
@@ -145,6 +152,8 @@ def test_totals_between_rows_are_kept_or_refused(tmp_path: Path) -> None:
     assert read(tmp_path, text).num_rows == 61
     with pytest.raises(Exception, match="as many cells as there are column names"):
         read(tmp_path, "age,score,group\n" + "\n".join([*ROWS[:30], "Total", *ROWS[30:]]))
+    with pytest.raises(Exception, match="as many cells as there are column names"):
+        read(tmp_path, "age,score,group\n" + "\n".join([*ROWS, "4711"]))  # cut off
 
 
 def test_a_level_named_like_a_total_is_a_row(tmp_path: Path) -> None:
