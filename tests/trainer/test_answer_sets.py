@@ -61,11 +61,18 @@ def test_options_that_are_blank_where_not_chosen_are_a_set() -> None:
     assert found.counted is None
 
 
-@pytest.mark.parametrize("form", ["water/source/{}", "G03Q02[SQ00{}]. Media? [{}]"])
+@pytest.mark.parametrize("form", ["water/source/{}", "G03Q02[SQ00{}]. Media? [{}]", "문항{}"])
 def test_exports_of_survey_tools_name_the_options_of_a_set(form: str) -> None:
     names = [form.replace("{}", str(i)) for i in range(1, 5)]
     schema = schema_of({name: drawn(["0", "1"], i) for i, name in enumerate(names)})
     assert [each.columns for each in schema.sets] == [names]
+
+
+def test_columns_that_hold_nothing_but_their_own_names_are_a_set() -> None:
+    options = ["Vegan", "Gluten-free", "Nut allergy"]
+    columns = {option: drawn(["", option], i) for i, option in enumerate(options)}
+    (found,) = schema_of({"age": drawn(["30", "40", "50"]), **columns, "n": drawn(["", "x"])}).sets
+    assert (found.name, found.columns) == ("Vegan", options)
 
 
 def test_items_with_the_same_levels_are_a_grid_although_one_level_is_not_used() -> None:

@@ -59,6 +59,22 @@ Montag | Dienstag | Mittwoch | Donnerstag
 février | mars | août | décembre
 stycznia | lutego | maja
 niedrig | mittel | hoch
+egyáltalán nem elégedett | inkább nem elégedett | közepesen elégedett | teljesen elégedett
+com certeza não compraria | provavelmente não compraria | talvez comprasse | provavelmente compraria
+διαφωνώ απόλυτα | διαφωνώ | ούτε συμφωνώ ούτε διαφωνώ | συμφωνώ | συμφωνώ απόλυτα
+لا أوافق بشدة | لا أوافق | محايد | أوافق | أوافق بشدة
+매우 불만족 | 불만족 | 보통 | 만족 | 매우 만족
+とても不満 | やや不満 | どちらともいえない | やや満足 | とても満足
+never | less than once a year | 2-3 times a year | once a month | several times a month | daily
+nie | seltener als einmal im Jahr | alle 2-3 Monate | 1-3 mal im Monat | mehrmals pro Woche
+jamais | moins d'une fois par mois | une fois par mois | deux fois par semaine | tous les jours
+nunca | menos de una vez al mes | 2 o 3 veces al mes | una vez a la semana | todos los días
+wcale | rzadziej niż raz w roku | kilka razy w roku | raz w tygodniu lub częściej
+yesterday | within the past week | within the past 3 months | more than a year ago | never
+in den letzten 7 Tagen | in den letzten 4 Wochen | vor mehr als einem Jahr | noch nie
+έως 800 € | 801–1.500 € | 1.501–2.500 € | άνω των 2.500 €
+10대 | 20대 | 30대 | 40대 | 50대 이상
+20s | 30s | 40s
 """
 
 
@@ -86,6 +102,11 @@ def test_a_scale_is_put_in_order_from_any_order_of_its_levels(scale: str) -> Non
         ["A12-34", "A56-78", "A79-91"],
         ["120354-1234", "010275-4321", "311299-0021"],
         ["a little", "a lot", "purple"],
+        ["mixed media", "print media", "social media"],
+        ["daily newspaper", "weekly magazine", "monthly journal"],
+        ["day shift", "night shift", "weekend"],
+        ["3 days", "1 week", "green"],
+        ["10s", "20er", "30s"],
     ],
 )
 def test_words_that_are_no_scale_stay_in_no_order(levels: list[str]) -> None:
@@ -108,6 +129,8 @@ def test_special_answers_stand_behind_the_levels_of_a_scale() -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
+        "ΔΞ/ΔΑ",
+        "모름",
         "Prefiro não informar",
         "I prefer not to disclose",
         "ne souhaite pas préciser",

@@ -48,6 +48,9 @@ def written(clean: CleanTable) -> list[str]:
         (["31/12/2023 às 18:30", "01/02/2024 às 08:05"], "2023-12-31"),
         (["31.12.2023, 18:30", "01.02.2024, 08:05"], "2023-12-31"),
         (["31/12-2023", "1/2-2024"], "2023-12-31"),
+        (["2023. 12. 31. 18:30:00", "2024. 02. 01. 08:05:10"], "2023-12-31"),
+        (["2023年12月31日", "2024年2月1日"], "2023-12-31"),
+        (["31.12.2023 r.", "01.02.2024 r."], "2023-12-31"),
         ([f"202312{day}" for day in (31, *range(10, 20))], "2023-12-31"),
     ],
 )
@@ -134,6 +137,8 @@ def test_text_of_a_typed_file_keeps_its_type() -> None:
         ["FY2021", "FY2022", "FY2023"],
         ["Dezember 2022", "Januar 2023", "März 2024"],
         ["déc. 2022", "janv. 2023", "mars 2024"],
+        ["Dec-22", "Jan-23", "Mar-24"],
+        ["dez/22", "jan/23", "mar/24"],
         ["Welle 2", "Welle 9", "Welle 10"],
         ["202212", "202301", "202402"],
     ],
@@ -160,6 +165,7 @@ def test_month_numbers_are_periods_from_a_typed_file_too() -> None:
         ("kod pocztowy", ["00-950", "31-042", "80-001"]),
         ("postcode", ["SW1A 1AA", "EC2R 8AH", "M1 1AE"]),
         ("region_part", ["02439", "14427", "93080"]),
+        ("Eircode", ["D02 AF30", "T12 K7P3", "H91 E2K1"]),
     ],
 )
 def test_a_rare_postcode_is_learned_by_its_prefix(name: str, codes: list[str]) -> None:

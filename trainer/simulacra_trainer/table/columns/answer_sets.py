@@ -15,6 +15,8 @@ NOT_CHOSEN = {"0", "no", "false", "n", "f", "nein", "non", "não", "nao", "nee",
 """Levels that mean "not chosen", in lower case; of 1 and 2, questionnaires count 1."""
 _RARE = {size: 0 if size <= 3 else 1 if size <= 7 else 2 for size in range(MAX_LEVELS + 1)}
 """Levels that nobody gave to an item of a grid, by the number of levels."""
+_OWN = "\0"
+"""Stem of columns that hold nothing but their own names (Typeform)."""
 _ITEM = (
     re.compile(r"^(?P<stem>.+?)(?P<sign>[_.\-])(?P<item>[A-Za-z]?\d+[A-Za-z]?)$"),
     re.compile(r"^(?P<stem>[A-Za-z]\w*)(?P<sign>\[)(?P<item>\w+)\]\W.*$"),
@@ -22,7 +24,7 @@ _ITEM = (
     re.compile(r"^(?P<stem>.+)(?P<sign>/)(?P<item>[^/\s]+)$"),
     re.compile(r"^(?P<stem>.+?)(?P<sign>: | - | \| )(?P<item>.+)$"),
     re.compile(r"^(?P<stem>.*?[A-Za-z]\d*)(?P<sign>)(?P<item>[a-z])$"),
-    re.compile(r"^(?P<stem>.*?[A-Za-z])(?P<sign>)(?P<item>\d+)$"),
+    re.compile(r"^(?P<stem>.*?[^\W\d_])(?P<sign>)(?P<item>\d+)$"),
 )
 """Q5_1, Q5.1; "G2Q1[SQ001]. Text" (LimeSurvey); G2Q1[SQ001]; water/source/tap (ODK); Brands: X;
 q5a; item12.
@@ -65,15 +67,19 @@ def _neighbors(columns: Sequence[ColumnSchema]) -> Iterator[tuple[str, list[Colu
     """Yield neighboring columns of one stem and the same levels, at least MIN_COLUMNS."""
     stem, group = "", list[ColumnSchema]()
     for column in columns:
-        own = _stem(column.name)
+        own = _OWN if _levels(column) == {column.name} else _stem(column.name)
         if group and own == stem and _alike([*group, column]):
             group.append(column)
             continue
         if len(group) >= MIN_COLUMNS:
-            yield stem, group
+            yield _name(stem, group), group
         stem, group = own, [column] if own and _alike([column]) else []
     if len(group) >= MIN_COLUMNS:
-        yield stem, group
+        yield _name(stem, group), group
+
+
+def _name(stem: str, group: Sequence[ColumnSchema]) -> str:
+    return group[0].name if stem == _OWN else stem
 
 
 def _stem(name: str) -> str:

@@ -21,7 +21,7 @@ _ZONES = (
 )
 _BEHIND = (
     r"^(?P<rest>.*?[0-9]{2}(?: ?[AaPp][Mm])?)"
-    rf"(?P<sign>\.| г\.?| ?(?:Uhr|h|hrs|uur)| \(?(?:{_ZONES})\)?)$"
+    rf"(?P<sign>\.| [гr]\.?| ?(?:Uhr|h|hrs|uur)| \(?(?:{_ZONES})\)?)$"
 )
 _BETWEEN = (
     r"^(?P<date>.*[0-9]\.?)(?P<between>(?P<sign>, ?|,? - "

@@ -1,4 +1,4 @@
-"""Degree words of survey scales in 16 languages: how strongly, for or against.
+"""Degree words of survey scales in 19 languages: how strongly, for or against.
 
 A level such as "eher unzufrieden" is a degree ("eher"), a negation ("un-") and a stem
 ("zufrieden"). Levels form a scale if all have one stem and no two the same position.
@@ -16,6 +16,8 @@ _PLACES = {"extremely": 3.5, "strongly": 3.0, "quite": 1.4, "mildly": 1.0}
 _LITTLE, _NOT_AT_ALL, _PLAIN = -0.8, -4.0, 2.0
 _DEGREES = ("extremely", "strongly", "quite", "mildly", "little", "not_at_all", "not", "yes")
 _NEITHER = ("neither", "weder", "varken", "hverken", "verken")
+_LONG = 5
+"""Letters of a middle word that may stand before a stem; "nem" and "ani" say "neither"."""
 _SOFTENED = 0.5
 """Place of "not very": a weaker "no" than "not"."""
 
@@ -51,6 +53,9 @@ def _simple(level: str) -> str:
 def _place(level: str, language: _Language) -> tuple[float, str, bool]:
     """Return position, stem, and whether there is a degree or a negation."""
     if level in language.middles or (language.either and language.either.search(level)):
+        return 0.0, "", True
+    first = level.partition(" ")[0]
+    if len(first) >= _LONG and first in language.middles:  # "moderately satisfied"
         return 0.0, "", True
     rest = level
     marks: list[tuple[int, str]] = []

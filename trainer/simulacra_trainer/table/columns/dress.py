@@ -17,6 +17,7 @@ CURRENCIES = frozenset(
     """
     $ € £ ¥ ₹ ₽ ₺ ₴ ₪ ₩ zł kč ft kr kr. sek nok dkk lei лв руб руб. tl r$ us$ a$ c$ fr. chf usd eur
     gbp jpy inr cad aud nzd pln czk huf ron bgn try brl rub uah isk euro euros dollars pounds
+    원 円 元 won krw cny ¥ aed sar qar egp ils chf. s$ hk$ sgd hkd thb php idr rp rm myr ngn kes zar
     """.split()  # noqa: SIM905
 )
 _UNITS = frozenset(

@@ -38,7 +38,10 @@ _FORMS = tuple(
     )
 )
 _SEASON = re.compile(rf"{_YEAR}[/\-–](?P<p>\d\d|\d{{4}})")
-_MONTH = re.compile(rf"(?P<m>[^\W\d]+)\.?(?: de| del)? {_YEAR}")
+_MONTH = re.compile(
+    rf"(?P<m>[^\W\d]+)\.?(?:(?: de| del)? |[-/]){_YEAR}|(?P<s>[^\W\d]+)\.?[-/ ]['’]?(?P<t>\d\d)"
+)
+"""Also the short form of Excel: "Mar-24"."""
 
 
 def order_periods(levels: Sequence[str]) -> list[str] | None:
@@ -75,8 +78,12 @@ def _named_months(levels: Sequence[str]) -> list[str] | None:
     for language in LANGUAGES:
         for length in ("long", "short"):
             places = {name.lower(): i for i, name in enumerate(month_names(language, length))}
-            if all(one and one["m"] in places for one in found):
-                keys = [(int(one["y"]), places[one["m"]]) for one in found if one]
+            if all(one and (one["m"] or one["s"]) in places for one in found):
+                keys = [
+                    (int(one["y"] or one["t"]), places[one["m"] or one["s"]])
+                    for one in found
+                    if one
+                ]
                 return _sorted(levels, keys)
     return None
 

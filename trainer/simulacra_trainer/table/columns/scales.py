@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from simulacra_trainer.table.columns.degree_words import order_by_degree
+from simulacra_trainer.table.columns.frequencies import order_by_time
 from simulacra_trainer.table.columns.word_scales import RANKS
 
 MIN_LEVELS = 3
@@ -23,7 +24,13 @@ _BELOW = re.compile(
 )
 _ABOVE = re.compile(rf"^(?:>=?|over|above|more than|gt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
 _CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]*-?[^\W\d_]\d")
-_ANY_NUMBER = re.compile(r"(\d[\d.,]*(?: \d{3}(?!\d))*)(?:\s?(k|m)\b)?")
+_ANY_NUMBER = re.compile(r"(\d[\d.,]*(?:[ '’]\d{3}(?!\d))*)(?:\s?(k|m)\b)?")
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,\s'’]\d{3})+")
+"""Thousands in one of the forms of a country: bands have no three decimals."""
+_DECADE = re.compile(
+    r"(?:[^\W\d]+ )?(?P<n>[1-9]0)(?P<unit>['’]?s|er|대|代|-?an|-?tal)(?P<open> ?[^\d]*)"
+)
+"""Ages by decades: "20s", "30대", "60代以上"."""
 _MARK = re.compile(r"[a-f][+-]?")
 _PLAIN = re.compile(rf"^{_NUMBER}$")
 _OPEN = re.compile(
@@ -44,8 +51,9 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     plain = [" ".join(level.replace("_", " ").split()) for level in lowered]
     words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in RANKS]
     degrees = order_by_degree(plain) if len(levels) <= MAX_DEGREES else None
-    found = [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), *words]
-    found.append(list[float | None](degrees or []))
+    found = [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), _decades(plain)]
+    found += [*words, list[float | None](degrees or [])]
+    found.append(order_by_time(plain) if len(levels) <= MAX_DEGREES else [])
     for ranks in found:
         known = [rank for rank in ranks if rank is not None]
         if len(known) == len(levels) == len(set(known)):
@@ -110,6 +118,16 @@ def _spans(levels: Sequence[str]) -> list[float | None]:
     return ranks
 
 
+def _decades(levels: Sequence[str]) -> list[float | None]:
+    """Return the decades of ages, of which the first and the last may be open."""
+    found = [_DECADE.fullmatch(level) for level in levels]
+    units = {one["unit"] for one in found if one}
+    opened = sum(bool(one["open"].strip()) for one in found if one)
+    if not all(found) or len(units) > 1 or opened > MIN_LEVELS - 1:
+        return [None] * len(levels)
+    return [float(one["n"]) for one in found if one]
+
+
 def _band(level: str) -> float | None:
     """Return where a band lies: its lower bound; open ends sort just outside their bound."""
     for pattern, shift in (
@@ -128,6 +146,8 @@ def _band(level: str) -> float | None:
 
 
 def _number(digits: str, scale: str | None) -> float:
+    if _GROUPED.fullmatch(digits.strip()):
+        digits = re.sub(r"\D", "", digits)
     grouped = re.sub(r"[\s,](?=\d{3}\b)", "", digits).replace(",", ".").replace(" ", "").rstrip(".")
     try:
         value = float(grouped)

@@ -58,7 +58,10 @@ en osaa sanoa; eos; ei vastausta; en halua vastata; nie wiem; trudno powiedzieć
 brak odpowiedzi; odmowa odpowiedzi; nie dotyczy; nevím; neví; bez odpovědi; odmítl; neuvedeno;
 nem tudja; nem tudom; nt/nv; nem válaszolt; nincs válasz; nu știu; nu stiu; nu răspund; nr/nș;
 bilmiyorum; cevap yok; cevap vermek istemiyorum; fikrim yok; не знаю; затрудняюсь ответить;
-нет ответа; отказ; δεν γνωρίζω; δεν απαντώ; δγ/δα
+нет ответа; отказ; δεν γνωρίζω; δεν απαντώ; δγ/δα; δξ/δα; δξ; δεν ξέρω/δεν απαντώ; δεν θυμάμαι;
+важко відповісти; відмова; לא יודע; לא יודעת; לא רלוונטי; لا أعرف; لا ينطبق; أفضل عدم الإجابة;
+모름; 모르겠음; 모르겠다; 잘 모르겠다; 무응답; 응답 거부; 해당 없음; わからない; 分からない; 無回答;
+答えたくない; 該当なし; 不知道; 不清楚; 拒绝回答; 不适用
 """
 SPECIAL_WORDS = frozenset(word.strip() for word in _WORDS.replace("\n", " ").split(";"))
 _DOTTED = frozenset(word.replace(".", "").replace(" ", "") for word in SPECIAL_WORDS)

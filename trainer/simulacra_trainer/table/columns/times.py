@@ -19,7 +19,7 @@ _PROBE = 200
 _MANY_CLOCKS, _MANY_HOURS = 30, 6
 _CLOCK = re.compile(
     r"(?P<lead>(?:(?:klo|klockan|kl|um|ore|alle|à|a las)\.? ?)?)"
-    r"(?P<h>\d{1,3})(?P<sign>[:.h])(?P<m>[0-5]\d)"
+    r"(?P<h>\d{1,3})(?P<sign>[:.]| ?h ?)(?P<m>[0-5]\d)"
     r"(?::(?P<s>[0-5]\d)(?P<f>\.0{1,9})?)?(?P<tail> ?(?:Uhr|h|hrs|[AaPp]\.?[Mm]\.?)?)"
 )
 _WORDS = re.compile(
