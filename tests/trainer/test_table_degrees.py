@@ -75,6 +75,15 @@ in den letzten 7 Tagen | in den letzten 4 Wochen | vor mehr als einem Jahr | noc
 έως 800 € | 801–1.500 € | 1.501–2.500 € | άνω των 2.500 €
 10대 | 20대 | 30대 | 40대 | 50대 이상
 20s | 30s | 40s
+not familiar at all | slightly familiar | somewhat familiar | very familiar
+definitely would not buy | probably would not buy | might or might not buy | probably would buy
+far too expensive | a bit too expensive | about right | a bit too cheap | far too cheap
+low risk | medium risk | high risk
+keine | 1 bis 2 | 3 bis 5 | mehr als 5
+falsch | eher falsch | eher richtig | richtig
+niet zo belangrijk | belangrijk | heel belangrijk
+deloc mulțumit | puțin mulțumit | destul de mulțumit | foarte mulțumit
+veľmi nespokojný | skôr nespokojný | skôr spokojný | veľmi spokojný
 """
 
 
@@ -102,6 +111,9 @@ def test_a_scale_is_put_in_order_from_any_order_of_its_levels(scale: str) -> Non
         ["A12-34", "A56-78", "A79-91"],
         ["120354-1234", "010275-4321", "311299-0021"],
         ["a little", "a lot", "purple"],
+        ["no parking", "1 to 2 spaces", "garage"],
+        ["red wine", "white wine", "rosé wine"],
+        ["small business", "medium business", "bakery business"],
         ["mixed media", "print media", "social media"],
         ["daily newspaper", "weekly magazine", "monthly journal"],
         ["day shift", "night shift", "weekend"],

@@ -1,4 +1,4 @@
-"""Degree words of survey scales in 19 languages: how strongly, for or against.
+"""Degree words of survey scales in 22 languages: how strongly, for or against.
 
 A level such as "eher unzufrieden" is a degree ("eher"), a negation ("un-") and a stem
 ("zufrieden"). Levels form a scale if all have one stem and no two the same position.
@@ -12,9 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_PLACES = {"extremely": 3.5, "strongly": 3.0, "quite": 1.4, "mildly": 1.0}
+_PLACES = {"extremely": 3.5, "strongly": 3.0, "quite": 1.4, "mildly": 1.0, "slightly": 0.7}
 _LITTLE, _NOT_AT_ALL, _PLAIN = -0.8, -4.0, 2.0
-_DEGREES = ("extremely", "strongly", "quite", "mildly", "little", "not_at_all", "not", "yes")
+_DEGREES = (
+    "extremely",
+    "strongly",
+    "quite",
+    "mildly",
+    "slightly",
+    "little",
+    "not_at_all",
+    "not",
+    "yes",
+)
 _NEITHER = ("neither", "weder", "varken", "hverken", "verken")
 _LONG = 5
 """Letters of a middle word that may stand before a stem; "nem" and "ani" say "neither"."""
@@ -125,7 +135,7 @@ def _language(words: dict[str, str]) -> _Language:
         key: [word for part in text.split(",") if (word := " ".join(part.split()))]
         for key, text in words.items()
     }
-    phrases = [(phrase, mark) for mark in _DEGREES for phrase in lists[mark]]
+    phrases = [(phrase, mark) for mark in _DEGREES for phrase in lists.get(mark, ())]
     phrases.sort(key=lambda pair: -len(pair[0]))
     return _Language(
         phrases=tuple(
@@ -153,6 +163,7 @@ def _either(middles: Sequence[str]) -> re.Pattern[str] | None:
     pattern = [rf"^{word}\b" for word in _NEITHER if word in middles]
     if "nem nem" in middles:
         pattern.append(r"^não\b.*\bnem\b")
+    pattern += [re.escape(middle) for middle in middles if " or " in middle]
     doubled = (m.split() for m in middles if len(m.split()) == 2)
     if twice := next((first for first, second in doubled if first == second), None):
         pattern.append(rf"^{twice}\b.*\b{twice}\b")

@@ -16,7 +16,7 @@ _UNITS: tuple[tuple[float, str], ...] = (
     (
         24,
         r"days?|daily|everyday|tage?n?|täglich|jours?|quotidien\w*|días?|diari\w+|giorn[oi]|dias?"
-        r"|dagen|dag\w{0,3}|dage|päiv\w+|dni\w?|dzień|dziennie|codziennie|dny|dní|den|denně"
+        r"|dag\w{0,3}|dagelijks|dagligen|päiv\w+|dni\w?|dzień|dziennie|codziennie|dny|dní|den|denně"
         r"|nap|napon\w+|napja|naponta|gün\w*|день|дн[яей]\w*|ежедневно|μέρ\w+|ημέρ\w+|καθημερινά"
         r"|zi|zile|zilnic",
     ),

@@ -23,6 +23,12 @@ _BELOW = re.compile(
     rf"^(?:<=?|under|below|less than|up to|lt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I
 )
 _ABOVE = re.compile(rf"^(?:>=?|over|above|more than|gt)\s*{_NUMBER}\s*(?:years?|yrs?)?$", re.I)
+_NONE = re.compile(
+    r"(?:none|no|zero|kein\w*|gar kein\w*|aucune?|ningun[oa]|ningún|nessun[oa]?|nenhuma?|geen"
+    r"|ingen|inga|inget|intet|ei yhtään|żad\w+|brak|žádn\w+|nincs|egy sem|hiç|yok|нет|ни одного)"
+    r"(?: \w+)?"
+)
+"""No one of what the other levels count."""
 _CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]*-?[^\W\d_]\d")
 _ANY_NUMBER = re.compile(r"(\d[\d.,]*(?:[ '’]\d{3}(?!\d))*)(?:\s?(k|m)\b)?")
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,\s'’]\d{3})+")
@@ -49,7 +55,12 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
         return None
     lowered = [level.lower().replace("i̇", "i") for level in levels]  # Turkish "İyi"
     plain = [" ".join(level.replace("_", " ").split()) for level in lowered]
-    words: list[list[float | None]] = [[scale.get(level) for level in plain] for scale in RANKS]
+    bare = _without_common(plain)
+    words: list[list[float | None]] = [
+        [scale.get(level) for level in each]
+        for each in [plain, *([bare] if bare != plain else [])]
+        for scale in RANKS
+    ]
     degrees = order_by_degree(plain) if len(levels) <= MAX_DEGREES else None
     found = [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), _decades(plain)]
     found += [*words, list[float | None](degrees or [])]
@@ -59,6 +70,15 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
         if len(known) == len(levels) == len(set(known)):
             return [level for _, level in sorted(zip(known, levels, strict=True))]
     return None
+
+
+def _without_common(levels: list[str]) -> list[str]:
+    """Return the levels without the words that all of them end in: "low risk", "high risk"."""
+    split = [level.split() for level in levels]
+    shared = 0
+    while min(map(len, split)) > shared + 1 and len({one[-1 - shared] for one in split}) == 1:
+        shared += 1
+    return [" ".join(one[: len(one) - shared]) for one in split]
 
 
 def _numbered(levels: Sequence[str]) -> list[float | None]:
@@ -108,9 +128,11 @@ def _spans(levels: Sequence[str]) -> list[float | None]:
         return [None] * len(levels)
     low, high = spans[0][0], spans[-1][1]
     ranks: list[float | None] = []
-    for numbers in found:
+    for level, numbers in zip(levels, found, strict=True):
         if len(numbers) == 2:
             ranks.append(numbers[0])
+        elif not numbers and low > 0 and _NONE.fullmatch(level):
+            ranks.append(-1.0)
         elif len(numbers) == 1 and (numbers[0] <= low or numbers[0] >= high):
             ranks.append(numbers[0] - 0.5 if numbers[0] <= low else numbers[0] + 0.5)
         else:

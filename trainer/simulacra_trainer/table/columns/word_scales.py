@@ -197,6 +197,34 @@ nikada | rijetko, retko | ponekad | često | uvijek, uvek
 非常不同意, 完全不同意 | 不同意 | 比较不同意 | 中立, 一般, 不确定 |
   比较同意 | 同意 | 非常同意, 完全同意
 从不, 从来没有 | 很少 | 偶尔 | 有时 | 经常 | 总是
+q1 | q2 | q3 | q4
+freshman | sophomore | junior | senior
+no, none | little, very little, a little | some | much, a lot, a lot of, lots of
+far too little, much too little | too little, a bit too little |
+  about right, just right, the right amount | too much, a bit too much | far too much, much too much
+viel zu wenig | zu wenig, etwas zu wenig | genau richtig, gerade richtig, richtig |
+  zu viel, etwas zu viel | viel zu viel
+beaucoup moins | moins, un peu moins | autant, pareil | plus, un peu plus | beaucoup plus
+egyáltalán nem értek egyet | nem értek egyet | inkább nem értek egyet | is-is, is is, semleges |
+  inkább egyetértek | egyetértek | teljesen egyetértek, teljes mértékben egyetértek
+очень плохо | плохо | удовлетворительно, нормально, средне | хорошо | очень хорошо, отлично
+primary, primary education | lower secondary | upper secondary, secondary | post-secondary |
+  tertiary, higher education
+kein abschluss, ohne abschluss, kein schulabschluss | hauptschule, hauptschulabschluss |
+  mittlere reife, realschule, realschulabschluss | fachhochschulreife |
+  abitur, hochschulreife, matura | hochschulabschluss, hochschule, studium, universität | promotion
+sans diplôme, aucun diplôme | brevet | cap/bep, cap, bep | bac, baccalauréat | bac+2 |
+  bac+3, licence | bac+5, master | doctorat
+sin estudios | primaria, educación primaria, estudios primarios |
+  secundaria, educación secundaria, estudios secundarios | bachillerato |
+  universitaria, universitarios, universidad, estudios universitarios | máster, posgrado | doctorado
+licenza elementare | licenza media | diploma, diploma superiore | laurea | dottorato, post-laurea
+sem escolaridade | ensino fundamental, ensino básico, fundamental |
+  ensino médio, ensino secundário, médio | ensino superior, superior, licenciatura |
+  pós-graduação, mestrado | doutoramento, doutorado
+podstawowe | zawodowe, zasadnicze zawodowe | średnie | wyższe
+základní | střední bez maturity, vyučen | střední s maturitou | vysokoškolské
+grundskola | gymnasium | eftergymnasial | högskola, universitet, högskola/universitet
 styczeń | luty | marzec | kwiecień | maj | czerwiec | lipiec | sierpień | wrzesień | październik |
   listopad | grudzień
 leden | únor | březen | duben | květen | červen | červenec | srpen | září | říjen | listopad |
