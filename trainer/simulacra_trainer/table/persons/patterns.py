@@ -42,7 +42,11 @@ _EMAIL = re.compile(rf"{_ADDRESS}|[^@<>()]{{0,80}}[<(]{_ADDRESS}[>)]")
 _URL = re.compile(r"(?:https?|ftp)://\S+|www\.\S+\.\S+", re.I)
 _MAC = re.compile(r"(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}", re.I)
 _IBAN = re.compile(r"[A-Z]{2}\d{2} ?[A-Z0-9 ]{10,32}")
+_ACCOUNT = re.compile(r"[A-Z\d][A-Z\d ./\-]{5,40}", re.I)
+FEWEST_ACCOUNT_DIGITS = 6
 _CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
+FEWEST_TRUNK_DIGITS = 9
+"""Digits of a phone number that begins with 0, + or a bracket."""
 _DIALED = re.compile(r"\+?[\d\s()./\-]{6,24}(?:\s*(?:x|ext\.?)\s*\d{1,5})?", re.I)
 _ID_FORM = re.compile(
     r"(?=(?:[^\d]*\d){2})(?=(?:[^A-Z\d]*[A-Z\d]){7})[A-Z\d][A-Z\d ./\-]{5,22}", re.I
@@ -111,6 +115,8 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
         return "national_id"
     if many and _most(some, _is_card):
         return "card"
+    if vocabulary.says(name, vocabulary.BANK_ACCOUNT) and _most(some, _is_account):
+        return "iban"
     if _is_phone(name, some):
         return "phone"
     if (named := _by_name(name, some)) is not None:
@@ -190,6 +196,11 @@ def _is_iban(word: str) -> bool:
     )
 
 
+def _is_account(word: str) -> bool:
+    """Return whether a word may be an account at a bank, as countries number them."""
+    return _ACCOUNT.fullmatch(word) is not None and len(_digits(word)) >= FEWEST_ACCOUNT_DIGITS
+
+
 def _is_card(word: str) -> bool:
     return _CARD.fullmatch(word) is not None and bool(_stdnum("luhn").is_valid(_digits(word)))
 
@@ -214,10 +225,20 @@ def _is_phone(name: str, words: Sequence[str]) -> bool:
     named = vocabulary.says(name, vocabulary.PHONE)
     if named and _most(words, lambda w: bool(_DIALED.fullmatch(w)) and len(_digits(w)) >= 6):
         return True
+    if vocabulary.says(name, vocabulary.CONTACT) and _most(words, _is_dialed_from_here):
+        return True
     if len(words) < MANY_WORDS:
         return False
     return _most(words, _is_international) or _are_dialed_somewhere(
         words[:: len(words) // MANY_WORDS]
+    )
+
+
+def _is_dialed_from_here(word: str) -> bool:
+    return (
+        word.startswith(("0", "+", "("))
+        and _DIALED.fullmatch(word) is not None
+        and len(_digits(word)) >= FEWEST_TRUNK_DIGITS
     )
 
 

@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 COMPOUND_LETTERS = 5
+_NO_COMPOUND = frozenset({"conta"})
+"""Words that other words begin with: "contact"."""
 _UNSPACED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u4e00-\u9fff]{2,}")
 """Hangul (decomposed), kana and Chinese characters."""
 _NO_ACCENT = str.maketrans(
@@ -42,6 +44,8 @@ FIRST_NAME = _WORDS["first_name"]
 LAST_NAME = _WORDS["last_name"]
 STREET = _WORDS["street"]
 PHONE = _WORDS["phone"]
+CONTACT = _WORDS["contact"]
+BANK_ACCOUNT = _WORDS["bank_account"]
 NATIONAL_ID = _WORDS["national_id"]
 LATITUDE = _WORDS["latitude"]
 LONGITUDE = _WORDS["longitude"]
@@ -88,4 +92,4 @@ def says(name: str, words: Iterable[str]) -> bool:
 
 
 def _is_long(word: str) -> bool:
-    return len(word) >= COMPOUND_LETTERS
+    return len(word) >= COMPOUND_LETTERS and word not in _NO_COMPOUND
