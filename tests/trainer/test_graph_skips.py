@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import chi2_contingency
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.graph.skips import unanswered
+from simulacra_trainer.graph.skips import chance, unanswered
 from simulacra_trainer.table.clean import clean_table
 
 ROWS = 2_000
@@ -125,3 +126,9 @@ def test_edge_at_a_column_with_gaps_stays_if_the_answers_depend_on_each_other() 
 def _numbers(table: pa.Table) -> TableSchema:
     columns = [ColumnSchema(name=n, kind="numeric", storage="double") for n in table.column_names]
     return TableSchema(rows=table.num_rows, columns=columns)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 5), (4, 3)])
+def test_chance_is_the_p_value_of_the_chi_square_test(shape: tuple[int, int]) -> None:
+    counts = np.random.default_rng(1).integers(1, 30, shape).astype(float)
+    assert chance(counts) == pytest.approx(chi2_contingency(counts).pvalue, rel=1e-9)

@@ -100,6 +100,7 @@ def test_strong_attacker_is_compared_with_published_tables() -> None:
 def test_auc_counts_ties_half_and_has_the_error_of_a_mean() -> None:
     assert auc(np.zeros(50), np.zeros(40)).value == 0.0
     assert auc(np.ones(50), np.zeros(40)).value == 0.5
+    assert auc(np.array([1.0, 2.0]), np.array([1.0, 3.0])).value == pytest.approx(-0.125)
     rng = np.random.default_rng(0)
     found = [auc(rng.normal(size=200), rng.normal(size=200)) for _ in range(300)]
     spread = np.std([of.value for of in found])

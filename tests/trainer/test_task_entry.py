@@ -219,7 +219,11 @@ def test_a_stored_part_is_not_generated_again(fitted: Pod, monkeypatch: pytest.M
     own.erase(ATTAINMENT)
     own.store_model(REQUEST, GenerateRequest(row_count=50))
     first = fitted.run("generate", "generationjobs")[1]
-    monkeypatch.setattr(context, "load_model", lambda _: pytest.fail("the model was loaded"))
+
+    def loaded(*_: object, **__: object) -> None:
+        pytest.fail("the model was loaded")
+
+    monkeypatch.setattr(context.TaskContext, "load_model", loaded)
     code, again = fitted.run("generate", "generationjobs")
     assert code == ExitCode.OK
     # A part that was only read again is known by its digest, not by its message id.
@@ -404,3 +408,9 @@ def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
     said = done.stdout + done.stderr + (fitted.root / "termination").read_bytes()
     assert b"zq_" not in said
     assert json.loads((fitted.root / "termination").read_bytes())["attainment"]["status"] == "exact"
+
+
+def test_reading_a_table_does_not_import_the_engine() -> None:
+    code = "import sys\nfrom simulacra_trainer.tasks import entry, prepare\n"
+    code += "sys.exit(bool({'numba', 'lightgbm', 'scipy'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

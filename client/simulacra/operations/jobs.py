@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from itertools import count
 
 from simulacra.core import AWAY_SECONDS, OnAway, Request, Steps, poll, send
 from simulacra.errors import JobFailed
@@ -33,7 +32,7 @@ def wait(
     on_progress: Callable[[Job], None] | None = None,
     on_away: OnAway | None = None,
 ) -> Steps[Job]:
-    """Poll a job until it ends. The gaps between polls grow to 2 s, with jitter.
+    """Poll a job until it ends. The gaps between polls are a tenth of the wait, 0.25 to 2 s.
 
     A service that is away (no connection, 502, 503, 504) is retried, with gaps that grow further.
 
@@ -74,8 +73,11 @@ def wait(
 
 
 def _growing_gaps() -> Iterator[float]:
-    for number in count():
-        yield min(0.25 * 1.5 ** min(number, 6), 2.0) * random.uniform(0.8, 1.2)
+    waited = 0.0
+    while True:
+        gap = min(max(waited / 10, 0.25), 2.0) * random.uniform(0.8, 1.2)
+        waited += gap
+        yield gap
 
 
 def cancel(job_id: str) -> Steps[Job]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from simulacra_crds.contract.answers import Check, CheckName
 from simulacra_trainer.effects.contrast import Contrast
@@ -142,7 +142,7 @@ def _imbalance(features: Features, value: Floats, baseline: Floats) -> float:
 
 def _critical(tests: int) -> float:
     """Return the two-sided critical value of several tests together (Bonferroni)."""
-    return float(norm.isf((1.0 - SURE) / 2 / max(tests, 1)))
+    return float(-ndtri((1.0 - SURE) / 2 / max(tests, 1)))
 
 
 def skipped(name: CheckName, detail: str) -> Checked:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, stdtrit
 
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.evidence import Z95
@@ -62,5 +62,5 @@ def critical_value(influences: Sequence[Floats], seed: int | np.random.Generator
 
 def student_width(critical: float, effective: Floats) -> Floats:
     """Return Student's quantiles of a normal one's level, for errors of few effective persons."""
-    width: Floats = t.isf(norm.sf(critical), np.maximum(effective - 1.0, 1.0))
+    width: Floats = -stdtrit(np.maximum(effective - 1.0, 1.0), ndtr(-critical))
     return width

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulacra_crds.contract.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
 from simulacra_custody.service import Custody
-from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model
 from simulacra_trainer.progress import Sink
 from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.tasks.artifacts import Artifacts
+
+if TYPE_CHECKING:  # the engine takes a second to import, and prepare does not use it
+    from simulacra_trainer.pipeline.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class TaskContext:
 
     def load_model(self, *, linked: bool = False) -> TrainedModel:
         """Download the model and load it; linked: with its linked rows, if it has any."""
+        from simulacra_trainer.pipeline.trained_model import load_model
+
         artifacts = self._of(self.spec.model)
         directory = self.directory / "model"
         directory.mkdir()

@@ -7,6 +7,7 @@ support id, because its text may quote data.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
@@ -39,20 +40,12 @@ from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.tasks.artifacts import Artifacts
 from simulacra_trainer.tasks.context import TaskContext
-from simulacra_trainer.tasks.fit import fit
 from simulacra_trainer.tasks.object_source import SourceUnavailable
-from simulacra_trainer.tasks.prepare import prepare
-from simulacra_trainer.tasks.use_model import boost, estimate, generate, sheet
 from simulacra_trainer.workers import PeerLost
 
-TASKS: dict[str, Callable[[TaskContext], TaskResult | None]] = {
-    "prepare": prepare,
-    "fit": fit,
-    "generate": generate,
-    "estimate": estimate,
-    "boost": boost,
-    "sheet": sheet,
-}
+Task = Callable[[TaskContext], TaskResult | None]
+MODULES = dict.fromkeys(("estimate", "boost", "sheet"), "use_model")
+"""Module of a task that has not its name."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 128 + signal.SIGTERM
 UNREADABLE_MODEL = (
@@ -97,7 +90,7 @@ def _attempt(
             spec, custody, directory, lambda report: _store_progress(own, report), env
         )
         try:
-            return ExitCode.OK, TASKS[spec.task](context)
+            return ExitCode.OK, _task(spec.task)(context)
         except InputError as error:
             failure = Failure(
                 reason=error.reason,
@@ -134,6 +127,13 @@ def _attempt(
         )
         message = f"Internal error, support id {support_id}."
         return ExitCode.INTERNAL, _failed(Reason.INTERNAL, message)
+
+
+def _task(name: str) -> Task:
+    """Import a task: each pod runs one, and what all need takes two seconds to import."""
+    module = importlib.import_module(f"simulacra_trainer.tasks.{MODULES.get(name, name)}")
+    task: Task = getattr(module, name)
+    return task
 
 
 def _failed(reason: Reason, message: str) -> TaskResult:

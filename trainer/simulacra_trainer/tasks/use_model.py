@@ -1,19 +1,9 @@
-"""The tasks that use a fitted model: generate, estimate, boost and sheet."""
+"""The tasks that answer questions with a fitted model: estimate, boost and sheet."""
 
 from __future__ import annotations
 
-import itertools
-import json
-
-import pyarrow as pa
-
 from simulacra_crds.contract.tasks import (
-    ATTAINMENT,
     ESTIMATE,
-    EVIDENCE,
-    IDENTIFICATION,
-    REPORT,
-    REPORT_PAGE,
     REQUEST,
     SEGMENTS,
     SHEET,
@@ -21,79 +11,16 @@ from simulacra_crds.contract.tasks import (
     SHEET_WORKBOOK,
     BoostRequest,
     EstimateRequest,
-    GenerateRequest,
     ProgressReport,
     SheetRequest,
     TaskResult,
-    part_name,
 )
-from simulacra_crds.kinds.base import Artifact
-from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects import answer_effect
-from simulacra_trainer.pipeline.evidence import Evidence
-from simulacra_trainer.pipeline.generate import (
-    generate_rows,
-    plan_generation,
-    reporting,
-    shard_range,
-)
-from simulacra_trainer.pipeline.generation_report import report_generation
-from simulacra_trainer.pipeline.identification import Identification
-from simulacra_trainer.progress import ProgressMeter, silent
-from simulacra_trainer.report import render_html
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.sheet.estimate import answer_sheet
 from simulacra_trainer.sheet.page import render_sheet
 from simulacra_trainer.sheet.workbook import write_workbook
 from simulacra_trainer.tasks.context import TaskContext
-
-STEPS = {"loading": 1.0, "planning": 2.0, "generating": 7.0}
-
-
-def generate(context: TaskContext) -> TaskResult:
-    """Generate the rows of this shard as one Parquet part, unless it is stored already.
-
-    All shards make the same plan; shard 0 stores what belongs to the whole: attainment,
-    identification, evidence, report and progress.
-    """
-    own = context.own
-    request = own.load(REQUEST, GenerateRequest)
-    name = part_name(context.shard)
-    shards = context.spec.shards
-    # A part under a customer's key cannot be read, so it is written again. Of linked rows, only
-    # the plan says how many a part has.
-    is_known = context.spec.customer_key is None and request.persons is None
-    if is_known and own.exists(name):
-        start, stop = shard_range(request.row_count, context.shard, shards)
-        detail = own.load(ATTAINMENT, AttainmentDetail) if own.exists(ATTAINMENT) else None
-        found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
-        worth = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
-        return _generated(own.describe(name, stop - start), detail, found, worth)
-    is_first = context.shard == 0
-    meter = ProgressMeter(STEPS, context.report_progress if is_first else silent)
-    meter.step("loading")
-    trained = context.load_model(linked=request.persons is not None)
-    meter.step("planning")
-    # Respondents under do() cost a fit; a shard that starts after the first need not repeat it.
-    known = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
-    plan = plan_generation(trained, request, known)
-    if plan.attainment is not None and is_first:
-        own.store_model(ATTAINMENT, plan.attainment)
-    if plan.identification is not None and is_first:
-        own.store_model(IDENTIFICATION, plan.identification)
-    if plan.evidence is not None and is_first:
-        own.store_model(EVIDENCE, plan.evidence)
-    progress = meter.step("generating")
-    drawn: list[pa.Table] = []
-    tables = generate_rows(trained, plan, context.shard, shards, drawn.append)
-    first = next(tables)
-    if is_first:
-        report = report_generation(trained, request, plan, drawn[0])
-        own.store(REPORT, json.dumps(report).encode())
-        own.store(REPORT_PAGE, render_html(report).encode())
-    rows = reporting(itertools.chain([first], tables), plan.rows // shards, progress)
-    part = own.store_table(name, rows, first.schema, context.spec.customer_key)
-    return _generated(part, plan.attainment, plan.identification, plan.evidence)
 
 
 def estimate(context: TaskContext) -> TaskResult:
@@ -131,25 +58,4 @@ def sheet(context: TaskContext) -> TaskResult:
     ]
     return TaskResult(
         outcome="Succeeded", reason="Estimated", artefacts=stored, sheet=result.summary
-    )
-
-
-def _generated(
-    part: Artifact,
-    detail: AttainmentDetail | None,
-    identification: Identification | None,
-    evidence: Evidence | None,
-) -> TaskResult:
-    attainment = None if detail is None else detail.summary()
-    verdict = None if identification is None else identification.verdict
-    is_partial = attainment is not None and attainment.status == "partial"
-    return TaskResult(
-        outcome="Succeeded",
-        reason="GeneratedPartially" if is_partial else "Generated",
-        artefacts=[part],
-        rows=part.rows,
-        attainment=attainment,
-        identified=None if identification is None else identification.identified,
-        verdict=verdict.kind if verdict is not None else None,
-        worth=None if evidence is None else evidence.worth,
     )
