@@ -373,7 +373,7 @@ def _engine(place: Callable[[str], str] = str) -> Iterator[None]:
     from simulacra_trainer.table.errors import InputError
 
     if is_cold():
-        sys.stderr.write("note: compiling the engine for the first run, about a minute\n")
+        sys.stderr.write("note: compiling the engine for the first run, up to half a minute\n")
     try:
         yield
     except (DescriptionInvalid, InputError) as error:

@@ -28,12 +28,12 @@ PROGRAMS = ("controlplane", "jobs", "node", "operator", "api")
 class Up:
     """A running `up` over one data directory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **env: str) -> None:
         self.path = path
         with (path.parent / "up.err").open("ab") as err:
             self.process = subprocess.Popen(
                 [*COMMAND, str(path)],
-                env=own_environment(),
+                env=own_environment() | env,
                 stdout=subprocess.PIPE,
                 stderr=err,
             )
@@ -71,12 +71,19 @@ def lives(pid: int) -> bool:
     return stat_file.exists() and stat_file.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def compilers(up: int) -> list[int]:
+    """Return the processes below `up` that compile the engine ahead."""
+    children = Path(f"/proc/{up}/task/{up}/children").read_text().split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    return [pid for pid, command in commands.items() if b"compile_ahead" in command]
+
+
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Callable[[], Up]]:
     started: list[Up] = []
 
-    def start() -> Up:
-        started.append(Up(tmp_path / "data"))
+    def start(**env: str) -> Up:
+        started.append(Up(tmp_path / "data", **env))
         return started[-1]
 
     yield start
@@ -85,8 +92,8 @@ def up(tmp_path: Path) -> Iterator[Callable[[], Up]]:
             one.end(signal.SIGTERM)
 
 
-async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
-    one = up()
+async def test_up_starts_everything_and_stops_it(up: Callable[..., Up], tmp_path: Path) -> None:
+    one = up(XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert one.ready["pid"] == one.process.pid
     assert one.ready["api_url"] == one.connection["api_url"]
     assert stat.S_IMODE(Path(one.ready["connection"]).stat().st_mode) == 0o600
@@ -103,7 +110,8 @@ async def test_up_starts_everything_and_stops_it(up: Callable[[], Up]) -> None:
     paths = [path for path in one.path.rglob("*") if path.is_file() and path.suffix != ".json"]
     written = b"".join(path.read_bytes() for path in paths)
     assert secret.encode() not in written  # only connection.json has it
-    pids = [one.pid(name) for name in PROGRAMS]
+    eventually(lambda: bool(compilers(one.process.pid)))
+    pids = [one.pid(name) for name in PROGRAMS] + compilers(one.process.pid)
     assert one.end(signal.SIGTERM) == 0
     assert not any(lives(pid) for pid in pids)
 

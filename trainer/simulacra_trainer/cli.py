@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     args = _parser().parse_args(argv)
     if args.command in COMPILED and is_cold():
-        note("compiling the engine for the first run, which takes about a minute")
+        note("compiling the engine for the first run, which takes up to half a minute")
     try:
         return int(args.command(args))
     except UsageError as error:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from simulacra_crds.contract.description import Description
 from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
+from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.description.described import DescribedTable, clean_described
@@ -86,18 +87,18 @@ def fit_table(
     Raises:
         InputError: as `read_described`, or a request that does not fit the table.
     """
-    with ThreadPoolExecutor(1) as reader:
+    with compiled_ahead(), ThreadPoolExecutor(1) as reader:
         # A child process reads the table while the imports below, which take as long, run.
         reading = reader.submit(read_described, source, description, weights)
         from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
 
         clean = reading.result().clean
-    name = None if description is None else description.name
-    if name is None and isinstance(source, Path):
-        name = source.name
-    context = FitContext(checkpoints, name=name)
-    meter = ProgressMeter(fit_steps(request), sink)
-    return fit_model(clean.table, clean.schema, request, meter, context)
+        name = None if description is None else description.name
+        if name is None and isinstance(source, Path):
+            name = source.name
+        context = FitContext(checkpoints, name=name)
+        meter = ProgressMeter(fit_steps(request), sink)
+        return fit_model(clean.table, clean.schema, request, meter, context)
 
 
 def generate_table(trained: TrainedModel, request: GenerateRequest) -> Generated:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -16,16 +15,12 @@ from simulacra_embedded.node import registration
 from simulacra_embedded.node.pod_dir import PodDir
 from simulacra_embedded.node.runner import EVICTION_GRACE_SECONDS, Host, PodRunner
 from simulacra_embedded.processes.program import announce_ready
+from simulacra_trainer.kernel_cache import user_cache
 
 Object = dict[str, Any]
 TRAINER_IMAGE = re.compile(r"(.*/)?simulacra/trainer([-:@].*)?")
 STOP_SECONDS = EVICTION_GRACE_SECONDS + 3.0
 log = logging.getLogger("simulacra.node")
-
-
-def compile_cache() -> Path:
-    """Return the user's cache of compiled code; a new data directory needs no compilation."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simulacra" / "numba"
 
 
 def refusal(pod: Object, images: frozenset[str]) -> tuple[str, str] | None:
@@ -62,7 +57,7 @@ class NodeAgent:
         self._root = root
         self._bind = bind
         self._images = images
-        self._host = Host(cluster, root, compile_cache(), asyncio.Semaphore(slots))
+        self._host = Host(cluster, root, user_cache(), asyncio.Semaphore(slots))
         self._runners: dict[str, PodRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._inherited: set[str] = set()

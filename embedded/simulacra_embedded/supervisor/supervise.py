@@ -8,17 +8,22 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 
 from simulacra_crds.contract.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_crds.kube.client import Cluster
+from simulacra_embedded.processes import session
+from simulacra_embedded.processes.child import spawn
+from simulacra_embedded.processes.files import LogFile
 from simulacra_embedded.supervisor import bootstrap
 from simulacra_embedded.supervisor.datadir import HOST, DataDir
 from simulacra_embedded.supervisor.login import login_link
 from simulacra_embedded.supervisor.supervised_process import Probe, SupervisedProcess
 from simulacra_embedded.supervisor.swap import unencrypted_swap
+from simulacra_trainer.kernel_cache import CACHE_VARIABLE, COMPILE_AHEAD, is_cold, user_cache
 
 CLIENT_STOP_SECONDS = 7.0
 """For each client of the control plane: kopf takes 5 s, the node agent gives a pod 3 s."""
@@ -122,6 +127,22 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for program in (self._control_plane, *self._clients):
                 group.create_task(program.keep())
+            group.create_task(self._compile_ahead())
+
+    async def _compile_ahead(self) -> None:
+        """Compile what pods run, while the user looks for a table; once for each installation."""
+        env = os.environ | {CACHE_VARIABLE: str(user_cache())}
+        if not is_cold(env):
+            return
+        command = [*COMPILE_AHEAD, str(os.getpid())]
+        with suppress(OSError):  # then a fit compiles
+            log = LogFile(self._data.log("compile_ahead"))
+            process, _ = await spawn(command, env, None, log.write)
+            try:
+                await process.wait()
+            finally:
+                session.kill(process.pid, signal.SIGKILL)
+                log.close()
 
     async def _how_to_sign_in(self) -> str:
         """Return a sentence with a login link, on a terminal only: a log must not hold a code."""

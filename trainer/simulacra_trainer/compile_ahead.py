@@ -1,0 +1,88 @@
+"""Compile the kernels of a fit into numba's cache, while the caller does something else.
+
+`python -m simulacra_trainer.compile_ahead` fits an invented table. It begins with the forest,
+because a fit needs the kernels of the graph first and compiles them itself. Two processes may
+compile the same kernel at once: numba replaces each file as a whole, and both write the same.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+
+from simulacra_trainer.kernel_cache import COMPILE_AHEAD, is_cold
+
+ROWS = 2_400
+"""Halves have over 1,000 rows, as the regression of classes needs."""
+_PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def compiled_ahead() -> Iterator[None]:
+    """Have a child process compile what the body needs late, if the cache is cold.
+
+    Without a second processor the child would only get in the way.
+    """
+    if not is_cold() or len(os.sched_getaffinity(0)) < 2:
+        yield
+        return
+    quiet = subprocess.DEVNULL
+    child = subprocess.Popen(
+        [*COMPILE_AHEAD, str(os.getpid())], stdin=quiet, stdout=quiet, stderr=quiet
+    )
+    try:
+        yield
+    finally:
+        child.kill()
+        child.wait()
+
+
+def main(parent: int) -> None:
+    """Compile, and die with the parent process."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() == parent:
+        compile_kernels()
+
+
+def compile_kernels() -> None:
+    """Fit a forest with its privacy test to an invented table, then learn its graph."""
+    from simulacra_crds.kinds.model import Knowledge
+    from simulacra_trainer.graph import learn_graph
+    from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
+    from simulacra_trainer.table.clean import clean_table
+
+    clean = clean_table(_invented())
+    order = [column.name for column in clean.schema.learned()]
+    tune_privacy(clean.table, clean.schema, order, seed=0)
+    learn_graph(clean.table, clean.schema, Knowledge(), seed=0)
+
+
+def _invented() -> pa.Table:
+    """Return a table with numbers, counts, levels and gaps that depend on each other."""
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=ROWS)
+    count = rng.poisson(3.0, ROWS)
+    level = np.digitize(size + rng.normal(size=ROWS), [-1.0, 0.0, 1.0])
+    place = rng.integers(0, 5, ROWS)
+    gaps = rng.random(ROWS) < 0.1
+    return pa.table(
+        {
+            "size": np.where(np.abs(size) > 1.5, size**3, size + count),
+            "count": pa.array(count, mask=gaps),
+            "level": [f"level {one}" for one in level],
+            "place": [f"place {one}" for one in place],
+            "other": [f"other {one}" for one in (level + place) % 7],
+        }
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
