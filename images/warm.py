@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from simulacra_trainer.cli import main
+from simulacra_trainer.compile_ahead import compile_kernels
 
 CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},
@@ -31,6 +32,7 @@ def warm(table: Path, folder: Path) -> None:
     do = folder / "do.json"
     conditions.write_text(json.dumps(CONDITIONS))
     do.write_text(json.dumps({"tv_hours": 2}))
+    compile_kernels()  # here, so that no child process does, which would end when the fit does
     run("fit", "--data", table, "--out", model, "--family", "forest")
     run("generate", "--model", model, "--rows", "2000", "--out", rows)
     run("generate", "--model", model, "--rows", "2000", "--out", rows, "--conditions", conditions)
