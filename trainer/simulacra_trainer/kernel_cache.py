@@ -15,8 +15,10 @@ from pathlib import Path
 
 SHIPPED_VARIABLE = "SIMULACRA_KERNELS"
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
-COMPILE_AHEAD = (sys.executable, "-m", "simulacra_trainer.compile_ahead")
-"""Command that fills the cache; its argument is the pid of the parent, with which it dies."""
+COMPILE_AHEAD = (sys.executable, "-I", "-m", "simulacra_trainer.compile_ahead")
+"""Command that fills the cache; its argument is the pid of the parent, with which it dies.
+
+Without -I, it would import modules of the working directory."""
 KERNELS = ("graph/kernels.py", "families/forest/kernels.py", "report/neighbors.py")
 """Modules with the first and the last kernels that a fit needs."""
 
