@@ -13,6 +13,7 @@ from numba.core.caching import UserProvidedCacheLocator
 from installation import eventually
 from simulacra_trainer import compile_ahead, kernel_cache
 from simulacra_trainer.compile_ahead import compiled_ahead
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.kernel_cache import KERNELS, is_cold
 
 SURVEY = Path(__file__).parents[2] / "examples" / "gss_survey.csv"
@@ -42,7 +43,7 @@ with compiled_ahead():
     print(open(f"/proc/self/task/{os.getpid()}/children").read(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-needs_two = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two processors")
+needs_two = pytest.mark.skipif(threads() < 2, reason="needs two processors")
 
 
 def _children() -> set[str]:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 
+from simulacra_trainer.cpus import threads
 from simulacra_trainer.kernel_cache import COMPILE_AHEAD, is_cold
 
 ROWS = 2_400
@@ -31,7 +32,7 @@ def compiled_ahead() -> Iterator[None]:
 
     Without a second processor the child would only get in the way.
     """
-    if not is_cold() or len(os.sched_getaffinity(0)) < 2:
+    if not is_cold() or threads() < 2:
         yield
         return
     quiet = subprocess.DEVNULL
