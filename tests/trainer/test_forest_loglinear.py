@@ -115,6 +115,38 @@ def test_smaller_scale_weakens_effects_and_reuses_the_priors(
     assert shifts[1] > 1.5 * shifts[2]
 
 
+def test_answer_for_those_not_asked_is_theirs_alone() -> None:
+    rng = np.random.default_rng(4)
+    line = rng.choice(["none", "copper", "fiber"], 600, p=[0.2, 0.4, 0.4])
+    long = rng.random(600) < 0.5
+    odds = 1.5 * long - 1.0 + 0.8 * (line == "fiber")
+    backup = np.where(rng.random(600) < 1.0 / (1.0 + np.exp(-odds)), "yes", "no")
+    asked = np.where(line == "none", "has no line", backup)
+    hours = np.where(line == "none", 0.0, np.round(rng.gamma(4.0, 3.0, 600)) + 1.0)
+    table, schema = clean(
+        levels_column("line", line),
+        levels_column("long", np.where(long, "yes", "no")),
+        levels_column("backup", asked),
+        numbers_column("hours", hours, 0),
+    )
+    model = fit(table, schema)
+    assert model.methods["backup"] == model.methods["hours"] == "loglinear"
+    for drawn in (
+        model.sample(10_000, np.random.default_rng(0)),
+        model.first(["hours", "backup"]).sample(10_000, np.random.default_rng(1)),
+        model.sample(2_000, np.random.default_rng(2), do={"line": "none"}),
+    ):
+        found = {name: np.array(drawn.column(name).to_pylist()) for name in drawn.column_names}
+        has_none = found["line"] == "none"
+        assert has_none.any()
+        assert np.array_equal(found["backup"] == "has no line", has_none)
+        assert np.array_equal(found["hours"] == 0, has_none)
+    drawn = model.sample(20_000, np.random.default_rng(3))
+    of = [np.array(drawn.column(name).to_pylist()) for name in ("line", "long", "backup")]
+    yes, no = ((of[2] == "yes")[(of[0] == "fiber") & (of[1] == at)].mean() for at in ("yes", "no"))
+    assert yes - no > 0.1
+
+
 def test_rare_levels_are_not_tied_to_their_owners() -> None:
     rng = np.random.default_rng(2)
     owner = np.arange(600) < 4

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.forest.decided_values import decided_values
 from simulacra_trainer.families.forest.loglinear import learn_prior, regression_of, tables_of
 from simulacra_trainer.families.forest.loglinear_mode import fit_weights
 from simulacra_trainer.families.forest.loglinear_problem import Prepared, Regression, Weights
@@ -20,7 +21,13 @@ from simulacra_trainer.families.forest.loglinear_terms import (
     group_ordered,
     scores_of,
 )
-from simulacra_trainer.families.forest.samplers import Ints, LogLinear, Pool, ScoredItems
+from simulacra_trainer.families.forest.samplers import (
+    Indices,
+    Ints,
+    LogLinear,
+    Pool,
+    ScoredItems,
+)
 from simulacra_trainer.families.forest.training_rows import MAX_COLUMNS, TrainingRows
 from simulacra_trainer.persons import Ints as Persons
 
@@ -30,8 +37,6 @@ WIDE_COLUMNS = 40
 """With more columns, predictors have their smooth functions alone, and numbers keep scores or
 trees unless there are factor scores. So the cost is bounded.
 """
-PURE_CHANGES, EXPECTED_IMPURE = 2, 20.0
-"""A column decides whether another is missing if no code has both, and this is not chance."""
 PoolOf = Callable[[Ints], Pool]
 
 
@@ -71,22 +76,16 @@ class ColumnRegression:
         return 1 < self._grouping_of_all.is_tied.size <= MAX_CLASSES
 
     @cached_property
-    def missing_is_decided(self) -> bool:
-        """Whether the codes of an earlier column decide where values are missing."""
-        missing = np.isnan(self.values)
-        share = missing.mean()
-        if not 0.0 < share < 1.0:
-            return False
-        for f in self.candidates:
-            counts = np.bincount(self.data.codes[f])
-            of = np.bincount(self.data.codes[f], missing)[counts > 0]
-            counts = counts[counts > 0]
-            if np.all((of == 0) | (of == counts)):
-                changes = np.count_nonzero(np.diff(of > 0))
-                impure = (missing.size - counts.size) * 2.0 * share * (1.0 - share)
-                if impure >= EXPECTED_IMPURE or changes <= PURE_CHANGES:
-                    return True
-        return False
+    def stages(self) -> Indices:
+        """What is drawn before the regression, int64 [n]: -1 missing, 1, 2, ... values; else 0."""
+        decided = decided_values(self.data, self.values, self.candidates)
+        labels = np.zeros(self.values.size, np.int64)
+        for label, value in enumerate(decided, start=1):
+            if np.isnan(value):
+                labels[np.isnan(self.values)] = -1
+            else:
+                labels[self.values == value] = label
+        return labels
 
     def _grouping(self, values: Floats, persons: Persons | None) -> Grouping:
         codec = self.data.codecs[self.column]
@@ -191,10 +190,10 @@ class ColumnRegression:
         learned from its own rows.
         """
         if self._key not in self.data.priors:
-            rows = self.drawn
-            if rows is None:
-                used = ~np.isnan(self.values) | (not self.missing_is_decided)
-                rows = np.flatnonzero(used).astype(np.int32)
+            is_left = self.stages == 0
+            if self.drawn is not None:
+                is_left &= np.isin(np.arange(is_left.size), self.drawn)
+            rows = np.flatnonzero(is_left).astype(np.int32)
             everyone = self._prepared(rows, pool_of).problem
             assert everyone is not None  # some of its rows have several classes
             self.data.priors[self._key] = learn_prior(everyone)

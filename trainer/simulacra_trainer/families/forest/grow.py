@@ -228,15 +228,13 @@ class ColumnGrower:
         return self._grouped(rows, np.where(np.isnan(self.values[rows]), -1, 0), self._latent)
 
     def _by_regression(self, rows: Ints) -> Sampler:
-        """Return a log-linear regression; where another column decides it, a tree draws missing."""
+        """Return a log-linear regression; a tree draws what another column decides first."""
 
         def grow(members: Ints) -> Sampler:
             return self._regression.grow(members, self._exact_pool)
 
-        if not self._regression.missing_is_decided:
-            return grow(rows)
-        labels = np.where(np.isnan(self.values[rows]), -1, 0)
-        return self._grouped(rows, labels, grow)
+        labels = self._regression.stages[rows]
+        return self._grouped(rows, labels, grow) if labels.any() else grow(rows)
 
     def _spikes(self, rows: Ints, known: Floats) -> npt.NDArray[np.int64]:
         """Return a label per row: -1 for missing, 0 for the bulk, 1, 2, ... for the spikes."""
