@@ -14,16 +14,25 @@ from simulacra import Client
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium_is_here() -> None:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed: apt-get install -y chromium fonts-dejavu")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_is_here: None) -> Iterator[Browser]:
+    """Return a browser of this module's own.
+
+    Playwright's event loop runs as long as it does, and no test with a loop of its own could run
+    in this process meanwhile.
+    """
     with chromium() as one:
         yield one
 
 
 @pytest.fixture(scope="session")
 def installation(
-    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+    chromium_is_here: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """Return a running installation that the tests of this folder share."""
     one = Installation(tmp_path_factory.mktemp("up") / "data", on_terminal=True)
