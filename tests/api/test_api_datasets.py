@@ -77,10 +77,16 @@ async def test_delete_is_202_until_erased_then_204(
     world: Any, http: httpx2.AsyncClient, uploaded: str, acme: Any
 ) -> None:
     url = f"/v1/datasets/{uploaded}"
+    await acme.prepare(uploaded)
+    waits = {"type": "Ready", "status": "False", "reason": "AwaitingQuota"}
+    waits |= {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    await acme.status(MODELS, model_name(uploaded), phase="Pending", conditions=[waits])
+    assert (await http.get(url)).json()["waiting_reason"] is not None
     first = await http.delete(url)
     assert (first.status_code, first.headers["location"]) == (202, world.url + url)
     deleting = await http.get(url)
     assert (deleting.status_code, deleting.json()["status"]) == (200, "deleting")
+    assert deleting.json()["waiting_reason"] is None  # though its model waits
     for gone in (f"{url}/schema", f"/v1/jobs/job-{uploaded}"):
         assert (await http.get(gone)).status_code == 404
     assert (await http.patch(url, json={"retention_seconds": 60})).status_code == 404

@@ -91,6 +91,12 @@ async def test_job_says_that_nothing_works_on_it(
     (full,) = await reasons()
     assert full is not None
     assert full.startswith("The quota of concurrent jobs")
+    await acme.status(DATASETS, uploaded, **_pending("CustodyUnavailable"))
+    (broken,) = await reasons()
+    assert broken is not None
+    assert "do not answer" in broken
+    await acme.status(DATASETS, uploaded, **_pending("AwaitingConfirmation") | {"phase": "Held"})
+    assert await reasons() == {None}, "it waits for a person, as its status says"
     await acme.prepare(uploaded)
     await acme.fit(uploaded)
     assert await reasons() == {None}

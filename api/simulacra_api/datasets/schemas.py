@@ -48,7 +48,8 @@ class DatasetBody(BaseModel):
     job_id: str
     status: DatasetStatus
     waiting_reason: str | None = Field(
-        default=None, description="Why nothing works on it, in words; null if something does."
+        default=None,
+        description="Why nothing works on it, in words; null if something does, and at the end.",
     )
     rows: int | None = None
     columns: int | None = None

@@ -75,11 +75,12 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
     if read is not None and read.revision:
         counts = set(ReadingBody.model_fields)
         reading = ReadingBody.model_validate(read.model_dump(include=counts))
+    stage = dataset if is_deleting(dataset) else stage_of(dataset, model)[1]
     return DatasetBody(
         dataset_id=name,
         job_id=job_id(name),
         status=_status(dataset, model),
-        waiting_reason=waiting_reason(stage_of(dataset, model)[1]),
+        waiting_reason=waiting_reason(stage),
         rows=dataset.status.rows,
         columns=dataset.status.columns,
         bytes=source.bytes,

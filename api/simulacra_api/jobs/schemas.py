@@ -37,7 +37,8 @@ class JobBody(BaseModel):
     progress_percent: int = Field(ge=0, le=100)
     eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
     waiting_reason: str | None = Field(
-        default=None, description="Why nothing works on it, in words; null if something does."
+        default=None,
+        description="Why nothing works on it, in words; null if something does, and at the end.",
     )
     dataset_id: str | None = None
     generation_id: str | None = None

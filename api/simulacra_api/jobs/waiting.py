@@ -17,6 +17,10 @@ _SENTENCES: dict[str, str] = {
     Reason.SUSPENDED: "It is suspended, or its tenant is. Ask the people who run the service.",
     Reason.AWAITING_TENANT: "The tenant is not ready. Ask the people who run the service.",
     Reason.POD_NOT_STARTING: "Its pod does not start. Ask the people who run the service.",
+    Reason.SOURCE_SECRET_MISSING: "The access to its source is missing, so its pod does not start."
+    " Ask the people who run the service.",
+    Reason.CUSTODY_UNAVAILABLE: "The store, the keys or the audit log of the service do not answer."
+    " It starts when they do.",
 }
 
 
