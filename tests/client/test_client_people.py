@@ -389,6 +389,7 @@ def test_report_on_a_terminal_is_its_verdicts_and_where_the_rest_is(
 ) -> None:
     path = f"/v1/datasets/{FIRST}/report"
     figures = {"univariate": {"error": 2.49, "floor": 2.08}}
+    figures["bivariate"] = {"error": 0.0, "floor": 0.0, "pairs": 0}
     monkeypatch.setitem(ANSWERS, path, {"rows": {}, "columns": 2, "fidelity": figures})
     remember_table(service[0], FIRST, "survey.csv")
     code, shown = on_terminal("report", "survey")

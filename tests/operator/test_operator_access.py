@@ -222,13 +222,20 @@ async def test_a_request_approved_with_the_cli_becomes_a_ready_tenant(
         await world.cluster.get(ACCESS_REQUESTS, "ar-real")
 
 
-def test_approval_says_that_no_operator_makes_the_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
-    body = asked("Approved", creationTimestamp=iso(NOW))
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("", "is the operator running?"), ("This operator creates no Tenants.", "creates no Tenants")],
+)
+def test_approval_says_why_there_is_no_tenant(
+    monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    status = {"conditions": [{"type": "TenantReady", "status": "False", "message": said}]}
+    body = asked("Approved", status, creationTimestamp=iso(NOW))
     monkeypatch.setattr(admin, "_kubectl", lambda *arguments: body)
     monkeypatch.setattr(admin, "TENANT_SECONDS", 0.0)
     done = CliRunner().invoke(admin.app, ["approve", "ar-1"])
     assert (done.exit_code, json.loads(done.stdout)["tenant"]) == (0, None)
-    assert "is the operator running?" in done.stderr
+    assert told in done.stderr
 
 
 def _words(spec: dict[str, str]) -> str:

@@ -72,18 +72,27 @@ def _summary(request: Any) -> dict[str, Any]:
     }
 
 
-def _decide(kubeconfig: Path | None, name: str, decision: str) -> dict[str, Any]:
+def _decide(kubeconfig: Path | None, name: str, decision: str) -> Any:
     patch = json.dumps({"spec": {"decision": decision}})
-    return _summary(_kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch))
+    return _kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)
 
 
-def _with_tenant(kubeconfig: Path | None, approved: dict[str, Any]) -> dict[str, Any]:
+def _with_tenant(kubeconfig: Path | None, approved: Any) -> Any:
     """Return an approved request once it has its Tenant, or as it is after TENANT_SECONDS."""
     deadline = time.monotonic() + TENANT_SECONDS
-    while approved["tenant"] is None and time.monotonic() < deadline:
+    while _summary(approved)["tenant"] is None and time.monotonic() < deadline:
         time.sleep(0.5)
-        approved = _summary(_kubectl(kubeconfig, "get", KIND, approved["name"]))
+        approved = _kubectl(kubeconfig, "get", KIND, approved["metadata"]["name"])
     return approved
+
+
+def _why_no_tenant(approved: Any) -> str:
+    """Return what the operator says of the Tenant, or that it says nothing."""
+    for condition in approved.get("status", {}).get("conditions", ()):
+        if condition["type"] == "TenantReady" and condition.get("message"):
+            return str(condition["message"])
+    waited = f"There is no tenant after {TENANT_SECONDS:.0f} s: is the operator running?"
+    return f"{waited} It appears in `simulacra admin requests`."
 
 
 @app.command(epilog="Example: simulacra admin requests")
@@ -100,7 +109,8 @@ def requests(kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: simulacra admin approve ar-d76fc4ee986ba2113865c3ee")
 def approve(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """Approve a request: its sender gets a Tenant and can claim the credentials. Final."""
-    made = _with_tenant(kubeconfig, _decide(kubeconfig, name, "Approved"))
+    approved = _with_tenant(kubeconfig, _decide(kubeconfig, name, "Approved"))
+    made = _summary(approved)
     if not is_for_people(as_json):
         print_result(made, as_json)
     else:
@@ -108,14 +118,13 @@ def approve(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = 
         if made["tenant"] is not None:
             say(f"Its tenant is {made['tenant']}. `simulacra claim` now gets the credentials.")
     if made["tenant"] is None:
-        waited = f"There is no tenant after {TENANT_SECONDS:.0f} s: is the operator running?"
-        note(f"{waited} It appears in `simulacra admin requests`.", style="yellow")
+        note(_why_no_tenant(approved), style="yellow")
 
 
 @app.command(epilog="Example: simulacra admin deny ar-d76fc4ee986ba2113865c3ee")
 def deny(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """Deny a request. Final."""
-    made = _decide(kubeconfig, name, "Denied")
+    made = _summary(_decide(kubeconfig, name, "Denied"))
     if is_for_people(as_json):
         say(f"Denied: {made['company']} ({made['contact']}).")
     else:

@@ -73,7 +73,8 @@ def _brief_report(client: Client, resource_id: str) -> Iterator[str]:
     fidelity = report.fidelity or {}
     sizes = (("columns", "univariate"), ("pairs", "bivariate"), ("triples", "trivariate"))
     for noun, size in sizes:
-        if one := fidelity.get(size):
+        one = fidelity.get(size)
+        if one and one.get(noun) != 0:  # few columns without conditions have no pairs
             best = f"best attainable {one['floor']:.1f} %"
             yield f"error of {noun}: {one['error']:.1f} % ({best})"
     yield f"Every column: simulacra report {shown} --html report.html, or --json"
