@@ -87,7 +87,7 @@ def test_token_shows_stored_data_and_clocks(
     tab.sign_in(known["client_id"], known["client_secret"])
     shown = tab.page.get_by_role("article").filter(has_text=dataset)
     expect(shown).to_contain_text("Erased after cleaning")
-    expect(shown).to_contain_text("4323 rows, 21 columns")
+    expect(shown).to_contain_text("4,323 rows, 21 columns")
     expect(shown).to_contain_text("400 rows")
     expect(shown.get_by_text("erased in 23 h")).to_have_count(3)
     for store in ("dataset", "model"):

@@ -3,8 +3,8 @@ import { Problem, openSession, presentSession, signIn } from "./api.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 
 const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", held: "To confirm", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased", expired: "Expired" };
-/** A number with at most `digits` decimals, or with exactly `digits` in a column of numbers. */
-export const number = (value, digits = 0, exact = false) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: exact ? digits : 0, useGrouping: "min2" });
+/** A value with at most `digits` decimals, or with exactly `digits` in a column of numbers: 2010 may be a year. Without `digits` a count: 2,010. */
+export const number = (value, digits = null, exact = false) => value == null ? "–" : Number(value).toLocaleString("en", { maximumFractionDigits: digits ?? 0, minimumFractionDigits: exact ? digits : 0, useGrouping: digits == null ? "always" : "min2" });
 export function percent(share, digits = 1) {
   if (share == null) return "–";
   const least = 10 ** -digits;

@@ -69,7 +69,7 @@ export function Progress({ session, jobId, status, percent, step = "", onEnd }) 
   if (!active) return null;
   const share = job?.progress_percent ?? percent ?? 0;
   const doing = job?.waiting_reason ? "Waiting" : step;
-  const eta = job?.eta_seconds == null ? "" : job.eta_seconds > 0 ? `, about ${left(job.eta_seconds * 1000)} left` : ", nearly done";
+  const eta = job?.waiting_reason || job?.eta_seconds == null ? "" : job.eta_seconds > 0 ? `, about ${left(job.eta_seconds * 1000)} left` : ", nearly done";
   return html`<div class="progress"><${Meter} value=${share} label="Progress" />
     <span class="quiet" role="status">${doing && share ? `${doing}: ` : doing}${share ? `${share} %${eta}` : doing ? "" : "0 %"}</span>
     <button class="plain" disabled=${busy} onClick=${cancel}>Cancel</button><${Failure} problem=${problem} />${job?.waiting_reason && html`<p class="notice warn" role="status">${job.waiting_reason}</p>`}</div>`;

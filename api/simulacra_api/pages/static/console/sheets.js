@@ -8,11 +8,12 @@ import { useSchema } from "./schema.js";
 
 const PLACES = [["", "A lever"], ["before", "Before the levers"], ["after", "After the levers"], ["dont_know", "Don't know"]];
 
-/** Which columns came before the levers and which after; all others are compared. */
-function Order({ outcome, columns, places, onChange }) {
+/** Which columns came before the levers and which after; all others are compared, or the levers that are named. */
+function Order({ outcome, columns, levers, places, onChange }) {
   const set = (name) => (event) => onChange({ ...places, [name]: event.target.value });
   const name = (column) => column === outcome ? `${column} (outcome)` : column;
-  const choices = (column) => PLACES.filter(([place]) => column !== outcome || place === "after" || place === "").map(([place, text]) => [place, column === outcome && !place ? "Not stated" : text]);
+  const compared = (column) => column !== outcome && (!levers.length || levers.some((one) => one.column === column));
+  const choices = (column) => PLACES.filter(([place]) => column !== outcome || place === "after" || place === "").map(([place, text]) => [place, place || compared(column) ? text : "Not stated"]);
   return html`<details class="order"><summary>Which of these were already so before any lever, and which came after?</summary>
     <p class="quiet">State ${outcome} as after, if the levers come first. Nothing is ranked while the order is open.</p>
     <ul>${columns.map((column, at) => html`<li key=${column}><label for=${`sheet-place-${at}`}>${name(column)}</label>
@@ -26,7 +27,7 @@ function Lever({ at, lever, columns, outcome, onChange, onRemove }) {
   const free = columns.filter((name) => name !== lever.column && !lever.before.includes(name) && !lever.after.includes(name));
   const choices = { before: free.filter((name) => name !== outcome), after: free };
   return html`<fieldset class="tier"><legend>${lever.column}</legend><button type="button" class="plain remove" aria-label=${`Remove the lever ${lever.column}`} onClick=${onRemove}>Remove</button>
-    ${SIDES.map(([side, label]) => html`<div key=${side}><${Name} key=${lever[side].length} id=${`lever-${at}-${side}`} label=${label} columns=${choices[side]} value="" none="Add a column" onChange=${(name) => name && onChange({ ...lever, [side]: [...lever[side], name] })} />
+    ${SIDES.map(([side, label]) => html`<div key=${side}><${Name} id=${`lever-${at}-${side}`} label=${label} columns=${choices[side]} value="" none="Add a column" onChange=${(name) => name && onChange({ ...lever, [side]: [...lever[side], name] })} />
       <ul class="chips" aria-label=${`${label}: ${lever.column}`}>${lever[side].map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => onChange({ ...lever, [side]: lever[side].filter((one) => one !== name) })} />`)}</ul></div>`)}</fieldset>`;
 }
 
@@ -37,12 +38,12 @@ function Chosen({ columns, order, outcome, levers, onChange }) {
   return html`<details class="order"><summary>Compare only some levers, or state what came before or after one of them</summary>
     <p class="quiet">Without a lever here, all columns that may be levers are compared.</p>
     <div class="levers">${levers.map((lever, at) => html`<${Lever} key=${lever.column} at=${at} lever=${lever} columns=${order} outcome=${outcome} onChange=${(next) => set(at, next)} onRemove=${() => onChange(levers.filter((one) => one !== lever))} />`)}
-      <${Name} key=${levers.length} id="sheet-lever" label="Add a lever" columns=${free} value="" none="Choose a column" onChange=${(column) => column && onChange([...levers, { column, before: [], after: [] }])} /></div></details>`;
+      <${Name} id="sheet-lever" label="Add a lever" columns=${free} value="" none="Choose a column" onChange=${(column) => column && onChange([...levers, { column, before: [], after: [] }])} /></div></details>`;
 }
 
 function Ask({ session, dataset, schema, onMade }) {
   const usable = useMemo(() => usableColumns(schema), [schema]);
-  const [outcome, setOutcome] = useState(usable[0]?.name);
+  const [outcome, setOutcome] = useState("");
   const [level, setLevel] = useState("");
   const [places, setPlaces] = useState({});
   const [levers, setLevers] = useState([]);
@@ -57,11 +58,11 @@ function Ask({ session, dataset, schema, onMade }) {
   })));
   if (usable.length < 2) return html`<p class="empty">An answer sheet needs two learned columns.</p>`;
   return html`<form class="card effect-form" onSubmit=${(event) => { event.preventDefault(); ask(); }}>
-    <${ColumnSelect} id="sheet-outcome" label="Outcome" columns=${usable} value=${outcome} onChange=${(name) => { setOutcome(name); setLevel(""); setPlaces({}); setLevers([]); }} />
+    <${ColumnSelect} id="sheet-outcome" label="Outcome" columns=${usable} value=${outcome} none="Choose a column" onChange=${(name) => { setOutcome(name); setLevel(""); setPlaces({}); setLevers([]); }} />
     ${counts && html`<${Value} id="sheet-level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
-    <${Order} outcome=${outcome} columns=${order} places=${places} onChange=${setPlaces} />
-    <${Chosen} columns=${free} order=${order} outcome=${outcome} levers=${named} onChange=${setLevers} />
-    <div><button class="primary" disabled=${busy}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
+    ${shown && html`<${Order} outcome=${outcome} columns=${order} levers=${named} places=${places} onChange=${setPlaces} />
+    <${Chosen} columns=${free} order=${order} outcome=${outcome} levers=${named} onChange=${setLevers} />`}
+    <div><button class="primary" disabled=${busy || !shown}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
 /** Effect, interval and precision, as far as the service says that the verdict claims them. */
