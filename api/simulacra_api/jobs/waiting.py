@@ -9,7 +9,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import utcnow
 
 UNSEEN = timedelta(seconds=60)
-"""The operator gives a new resource its phase within seconds; after this it counts as away."""
+"""The operator gives a new resource its phase within seconds; after this it counts as absent."""
 _SENTENCES: dict[str, str] = {
     Reason.AWAITING_QUOTA: "The quota of concurrent jobs or of stored bytes is used up."
     " It starts when others have ended, or something is deleted.",
@@ -28,7 +28,7 @@ def waiting_reason(resource: TenantResource) -> str | None:
     """Return why nothing works on a resource, None if something does or its job has ended.
 
     The API sees no heartbeat of the operator. A resource that still has no phase after a minute
-    shows its absence; one that the operator saw before it went away does not.
+    shows that it is absent; one that the operator saw before it went away does not.
     """
     status = resource.status
     if status_of(resource) not in ("queued", "running") or is_deleting(resource):
@@ -36,7 +36,7 @@ def waiting_reason(resource: TenantResource) -> str | None:
     created = resource.metadata.creation_timestamp
     if status.phase is None and created is not None and utcnow() - created > UNSEEN:
         since = f"{created:%Y-%m-%d %H:%M} UTC"
-        away = "the operator of the service is away. It starts when the operator is back."
-        return f"Nothing has worked on it since {since}: {away}"
+        absent = "the operator of the service is away or overloaded. It starts once it is seen."
+        return f"Nothing has worked on it since {since}: {absent}"
     reasons = (one.reason for one in status.conditions if one.type == "Ready")
     return _SENTENCES.get(next(reasons, ""))

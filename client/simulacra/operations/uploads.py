@@ -86,7 +86,8 @@ def upload(
         source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or an object with Arrow's
             `__arrow_c_stream__`.
         name: what to call the table, of at most 256 characters; the name of the file by default.
-            It is stored with the description, encrypted, and erased with the dataset.
+            It is stored with the description, encrypted, and erased with the dataset. A service
+            that knows no descriptions gets the table without a name.
         retention_seconds: 24 hours by default, 7 days at most.
         family: forest, neural or auto.
         knowledge: causal knowledge: {"tiers": [[column]], "required": [{"source": column,
@@ -140,7 +141,7 @@ def upload(
         except ApiError as error:
             if not (says_only_the_name and _knows_no_description(error)):
                 raise
-        # A service of before descriptions gets the table without its name.
+        # An older service gets the table without its name.
         stated.pop("description")
         return (yield from _send(path, stated, headers, on_bytes))
 
