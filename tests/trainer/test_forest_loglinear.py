@@ -14,6 +14,7 @@ from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.forest import FOREST, ForestModel, column_regression
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
+from simulacra_trainer.families.forest.decided_values import decided_values
 from simulacra_trainer.families.forest.do_response import columns_used
 from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.loglinear_terms import (
@@ -22,6 +23,7 @@ from simulacra_trainer.families.forest.loglinear_terms import (
     group_ordered,
 )
 from simulacra_trainer.families.forest.samplers import Context, LogLinear
+from simulacra_trainer.families.forest.training_rows import TrainingRows
 from trainer_tables import clean, levels_column, numbers_column
 
 EFFECTS = np.array([1.0, -0.8, 0.6, 0.5, -0.4, 0.0])
@@ -121,7 +123,8 @@ def test_answer_for_those_not_asked_is_theirs_alone() -> None:
     long = rng.random(600) < 0.5
     odds = 1.5 * long - 1.0 + 0.8 * (line == "fiber")
     backup = np.where(rng.random(600) < 1.0 / (1.0 + np.exp(-odds)), "yes", "no")
-    asked = np.where(line == "none", "has no line", backup)
+    asked = np.where(line == "none", "has no line", backup).astype(object)
+    asked[(line != "none") & (rng.random(600) < 0.1)] = None  # they were asked, and did not answer
     hours = np.where(line == "none", 0.0, np.round(rng.gamma(4.0, 3.0, 600)) + 1.0)
     table, schema = clean(
         levels_column("line", line),
@@ -145,6 +148,19 @@ def test_answer_for_those_not_asked_is_theirs_alone() -> None:
     of = [np.array(drawn.column(name).to_pylist()) for name in ("line", "long", "backup")]
     yes, no = ((of[2] == "yes")[(of[0] == "fiber") & (of[1] == at)].mean() for at in ("yes", "no"))
     assert yes - no > 0.1
+    assert drawn.column("backup").null_count / 20_000 == pytest.approx(0.08, abs=0.03)
+
+
+def test_value_is_not_decided_by_what_tells_persons_apart() -> None:
+    """Each code has the rows of one or two of 60 persons, who all give the same answer."""
+    persons = np.repeat(np.arange(60), 10)
+    codes = (persons % 50).astype(np.uint8)[None]
+    values = np.where((persons >= 10) & (persons < 50) & (persons % 2 == 0), 1.0, 0.0)
+    candidates = np.zeros(1, np.int32)
+    rows = TrainingRows(codes, [], [], [], penalty=0.0)
+    assert decided_values(rows, values, candidates).tolist() == [0.0, 1.0]
+    rows = TrainingRows(codes, [], [], [], penalty=0.0, persons=persons)
+    assert decided_values(rows, values, candidates).size == 0
 
 
 def test_rare_levels_are_not_tied_to_their_owners() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import mannwhitneyu
 
 from simulacra_trainer.pipeline.disclosure import (
     CAP,
@@ -100,8 +101,10 @@ def test_strong_attacker_is_compared_with_published_tables() -> None:
 def test_auc_counts_ties_half_and_has_the_error_of_a_mean() -> None:
     assert auc(np.zeros(50), np.zeros(40)).value == 0.0
     assert auc(np.ones(50), np.zeros(40)).value == 0.5
-    assert auc(np.array([1.0, 2.0]), np.array([1.0, 3.0])).value == pytest.approx(-0.125)
     rng = np.random.default_rng(0)
+    members, controls = rng.integers(3, 9, 60).astype(float), rng.integers(0, 8, 40).astype(float)
+    share = mannwhitneyu(members, controls).statistic / (60 * 40)
+    assert auc(members, controls).value == pytest.approx(share - 0.5)
     found = [auc(rng.normal(size=200), rng.normal(size=200)) for _ in range(300)]
     spread = np.std([of.value for of in found])
     assert np.mean([of.error for of in found]) == pytest.approx(spread, rel=0.1)

@@ -17,7 +17,8 @@ def decided_values(data: TrainingRows, values: Floats, candidates: Ints) -> Floa
     """Return the values that one of the candidate columns decides, float64 [k].
 
     All people with certain codes of the candidate have such a value, and no others. Missing may be
-    one. In wide tables only missing is looked at, so that the cost is bounded.
+    one. In wide tables only missing is looked at, so that the cost is bounded. Chance is that of
+    persons, not of their rows.
 
     Args:
         data: all rows.
@@ -26,7 +27,8 @@ def decided_values(data: TrainingRows, values: Floats, candidates: Ints) -> Floa
     """
     distinct, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     inverse, n = inverse.reshape(-1), values.size
-    impure = 2.0 * counts * (1.0 - counts / n)
+    independent = n / data.rows_a_person
+    impure = 2.0 * independent * (counts / n) * (1.0 - counts / n)
     is_open = np.isnan(distinct)
     if data.factors is None:
         people = data.persons_a_group(np.arange(n, dtype=np.int32), inverse, distinct.size)
@@ -41,7 +43,7 @@ def decided_values(data: TrainingRows, values: Floats, candidates: Ints) -> Floa
         has_value = table[:, :size] > 0
         is_pure = ~np.any(has_value & (table[:, :size] < table.sum(axis=1)[:, None]), axis=0)
         changes = np.count_nonzero(np.diff(has_value, axis=0), axis=0)
-        repeats = (n - len(table)) / n * impure[is_open]
+        repeats = max(1.0 - len(table) / independent, 0.0) * impure[is_open]
         found |= is_pure & ((repeats >= EXPECTED_IMPURE) | (changes <= PURE_CHANGES))
     return distinct[is_open][found]
 

@@ -258,8 +258,9 @@ class ColumnGrower:
         for klass, label in enumerate(present):
             members = rows[y == klass]
             if label >= 0:
-                meaning[klass] = self.values[members[0]]
-                if np.ptp(self.values[members]) > 0:
+                values = self.values[members]
+                meaning[klass] = values[0]
+                if _differ(values):
                     samplers[klass] = inner(members)
         if present.size == 1 and samplers:
             return samplers[0]
@@ -443,6 +444,12 @@ class ColumnGrower:
         low[loose] = np.minimum(np.fmax(v - down, floor), v)
         high[loose] = np.maximum(np.fmin(v + up, ceiling), v)
         return low, high
+
+
+def _differ(values: Floats) -> bool:
+    """Return whether there are several values; missing counts as one."""
+    missing = np.isnan(values)
+    return not missing.all() if missing.any() else bool(np.ptp(values) > 0)
 
 
 def _share_ties(values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
