@@ -71,6 +71,9 @@ def test_cache_is_cold_until_it_has_the_kernels_of_this_code(tmp_path: Path) -> 
     assert not is_cold(env)
     os.utime(indexes[0], (0, 0))  # older than the code
     assert is_cold(env)
+    indexes[0].unlink()
+    indexes[0].symlink_to(tmp_path / "gone")  # as of an image's kernels that were removed
+    assert is_cold(env)
 
 
 def test_a_warm_cache_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,10 +88,24 @@ def test_the_process_that_compiles_ends_with_the_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PASSWORD", "zq_secret")
     before = _children()
     with compiled_ahead():
-        assert len(_children() - before) == 1
+        (pid,) = _children() - before
+        given = Path(f"/proc/{pid}/environ").read_bytes()
+        assert str(tmp_path).encode() in given
+        assert b"zq_secret" not in given
     assert _children() == before
+
+
+def test_a_fit_runs_where_no_process_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compile_ahead, "COMPILE_AHEAD", ("",))
+    before = _children()
+    with compiled_ahead():
+        assert _children() == before
 
 
 @needs_two

@@ -13,13 +13,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.kernel_cache import COMPILE_AHEAD, is_cold
+from simulacra_trainer.kernel_cache import COMPILE_AHEAD, compiler_environment, is_cold
 
 ROWS = 2_400
 """Halves have over 1,000 rows, as the regression of classes needs."""
@@ -30,20 +30,26 @@ _PR_SET_PDEATHSIG = 1
 def compiled_ahead() -> Iterator[None]:
     """Have a child process compile what the body needs late, if the cache is cold.
 
-    Without a second processor the child would only get in the way.
+    Without a second processor the child would only get in the way. Where it cannot be started, as
+    from a program that embeds Python, the body compiles.
     """
-    if not is_cold() or threads() < 2:
-        yield
-        return
-    quiet = subprocess.DEVNULL
-    child = subprocess.Popen(
-        [*COMPILE_AHEAD, str(os.getpid())], stdin=quiet, stdout=quiet, stderr=quiet
-    )
+    child = _start() if is_cold() and threads() > 1 else None
     try:
         yield
     finally:
-        child.kill()
-        child.wait()
+        if child is not None:
+            child.kill()
+            child.wait()
+
+
+def _start() -> subprocess.Popen[bytes] | None:
+    quiet = subprocess.DEVNULL
+    command = [*COMPILE_AHEAD, str(os.getpid())]
+    with suppress(OSError):
+        return subprocess.Popen(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, env=compiler_environment()
+        )
+    return None
 
 
 def main(parent: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,10 +16,14 @@ from pathlib import Path
 
 SHIPPED_VARIABLE = "SIMULACRA_KERNELS"
 CACHE_VARIABLE = "NUMBA_CACHE_DIR"
-COMPILE_AHEAD = (sys.executable, "-I", "-m", "simulacra_trainer.compile_ahead")
+COMPILE_AHEAD = (sys.executable or "", "-I", "-m", "simulacra_trainer.compile_ahead")
 """Command that fills the cache; its argument is the pid of the parent, with which it dies.
 
 Without -I, it would import modules of the working directory."""
+_FOR_COMPILING = re.compile(
+    r"PATH|LD_LIBRARY_PATH|LANG|LC_.*|TMPDIR|HOME|XDG_CACHE_HOME|NUMBA_.*|OMP_NUM_THREADS"
+)
+"""Variables that say where the cache is and what is compiled; others may hold secrets."""
 KERNELS = ("graph/kernels.py", "families/forest/kernels.py", "report/neighbors.py")
 """Modules with the first and the last kernels that a fit needs."""
 
@@ -26,6 +31,11 @@ KERNELS = ("graph/kernels.py", "families/forest/kernels.py", "report/neighbors.p
 def user_cache() -> Path:
     """Return the user's cache of compiled code; a new data directory needs no compilation."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simulacra" / "numba"
+
+
+def compiler_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that the process that fills the cache needs, and no others."""
+    return {name: value for name, value in env.items() if _FOR_COMPILING.fullmatch(name)}
 
 
 def link_shipped(env: Mapping[str, str] = os.environ) -> None:
@@ -47,7 +57,9 @@ def is_cold(env: Mapping[str, str] = os.environ) -> bool:
     cache = env.get(CACHE_VARIABLE)
     if not cache and not os.access(package, os.W_OK):
         return False  # numba's own choice of a folder
-    return any(_is_missing(package / one, cache) for one in KERNELS)
+    with suppress(OSError):  # another process removes a file, or the code is in an archive
+        return any(_is_missing(package / one, cache) for one in KERNELS)
+    return False
 
 
 def _is_missing(source: Path, cache: str | None) -> bool:
@@ -56,5 +68,6 @@ def _is_missing(source: Path, cache: str | None) -> bool:
     if cache:
         digest = hashlib.sha1(str(source.parent).encode(), usedforsecurity=False).hexdigest()
         folder = Path(cache) / f"{source.parent.name}_{digest}"
-    times = (index.stat().st_mtime for index in folder.glob(f"{source.stem}.*.nbi"))
+    found = (index for index in folder.glob(f"{source.stem}.*.nbi") if index.exists())
+    times = (index.stat().st_mtime for index in found)
     return max(times, default=0.0) < source.stat().st_mtime

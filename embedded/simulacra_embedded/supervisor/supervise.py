@@ -23,7 +23,13 @@ from simulacra_embedded.supervisor.datadir import HOST, DataDir
 from simulacra_embedded.supervisor.login import login_link
 from simulacra_embedded.supervisor.supervised_process import Probe, SupervisedProcess
 from simulacra_embedded.supervisor.swap import unencrypted_swap
-from simulacra_trainer.kernel_cache import CACHE_VARIABLE, COMPILE_AHEAD, is_cold, user_cache
+from simulacra_trainer.kernel_cache import (
+    CACHE_VARIABLE,
+    COMPILE_AHEAD,
+    compiler_environment,
+    is_cold,
+    user_cache,
+)
 
 CLIENT_STOP_SECONDS = 7.0
 """For each client of the control plane: kopf takes 5 s, the node agent gives a pod 3 s."""
@@ -131,17 +137,18 @@ class Supervisor:
 
     async def _compile_ahead(self) -> None:
         """Compile what pods run, while the user looks for a table; once for each installation."""
-        env = os.environ | {CACHE_VARIABLE: str(user_cache())}
+        env = compiler_environment() | {CACHE_VARIABLE: str(user_cache())}
         if not is_cold(env):
             return
         command = [*COMPILE_AHEAD, str(os.getpid())]
         with suppress(OSError):  # then a fit compiles
             log = LogFile(self._data.log("compile_ahead"))
-            process, _ = await spawn(command, env, None, log.write)
+            process, output = await spawn(command, env, None, log.write)
             try:
                 await process.wait()
             finally:
                 session.kill(process.pid, signal.SIGKILL)
+                await output  # which ends with its last writer
                 log.close()
 
     async def _how_to_sign_in(self) -> str:
