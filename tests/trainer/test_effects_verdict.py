@@ -456,6 +456,30 @@ def test_pairs_are_assumed_only_where_the_order_of_what_follows_was_stated(
     assert _rank_of_rows(every, votes, counterfactual=True) == assumed
 
 
+def test_direction_that_only_a_path_of_votes_gives_is_no_statement() -> None:
+    """The edge of m and y is not drawn; half-samples lead from m over age to y."""
+    schema = TableSchema(rows=10, columns=SCHEMA.columns[:5])
+    order = ["sex", "t", "m", "age", "y"]
+    drawn = [("t", "m", "stated"), ("m", "age", "suggested"), ("age", "y", "suggested")]
+    edges = [
+        {"source": a, "target": b, "strength": 1.0, "state": "directed", "basis": basis}
+        for a, b, basis in drawn
+    ]
+    parents = {"sex": [], "t": [], "m": ["t"], "age": [], "y": ["m"]}
+    knowledge = Knowledge(tiers=[["sex"], ["t"], ["m", "age", "y"]])
+    graph = CausalGraph.model_validate(
+        {
+            "order": order,
+            "parent_lists": parents,
+            "edges": edges,
+            "suggestions": "computed",
+            "knowledge": knowledge,
+        }
+    )
+    assert _verdict_of_rows(schema, graph) == "assumed"
+    assert _verdict_of_rows(schema, graph, counterfactual=True) == "suggested"
+
+
 def _rank_of_rows(knowledge: Knowledge, votes: list[Vote], counterfactual: bool) -> int:
     """Return the rank of the verdict of rows under do(t = 1), or of pairs."""
     schema = TableSchema(rows=10, columns=SCHEMA.columns[:5])

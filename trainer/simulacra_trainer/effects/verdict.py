@@ -1,7 +1,8 @@
 """What may be claimed of an effect: the first rule that fires.
 
 unanswerable, contradicted, assumed, suggested, open. Wider intervals, an open column more or a
-statement less never raise a verdict (tests/trainer/test_effects_verdict.py).
+statement less never raise a verdict to suggested or assumed; what a statement itself took away may
+come back as open without it (tests/trainer/test_effects_verdict.py).
 """
 
 from __future__ import annotations

@@ -94,10 +94,13 @@ def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) 
 
 
 def _is_voted(trained: TrainedModel, request: GenerateRequest) -> bool:
-    """Return whether pairs use a direction that half-samples agree on, but nobody stated."""
-    edges = [edge for edge in trained.graph.edges if edge.get("basis") == "suggested"]
-    voted = {(edge["source"], edge["target"]) for edge in edges}
-    return request.counterfactual and not voted.isdisjoint(_mechanisms(trained, request))
+    """Return whether pairs use a direction that half-samples agree on, but nobody stated.
+
+    Of an edge that is not drawn, drawn ones may lead the same way.
+    """
+    edges = [edge for edge in trained.graph.edges if edge.get("basis") in ("stated", "implied")]
+    settled = {(edge["source"], edge["target"]) for edge in edges}
+    return request.counterfactual and not settled.issuperset(_mechanisms(trained, request))
 
 
 def _asked(trained: TrainedModel, unknown: dict[str, list[str]]) -> tuple[str, str] | None:
