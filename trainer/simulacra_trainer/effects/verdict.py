@@ -1,9 +1,9 @@
 """What may be claimed of an effect: the first rule that fires.
 
 unanswerable, contradicted, assumed, suggested, open. Wider intervals, an open column more or a
-statement less never raise a verdict to suggested or assumed (tests/trainer/test_effects_verdict.py).
-What a statement itself took away comes back without it: as open, or as suggested if half-samples
-point that way.
+statement less never raise a verdict to suggested or assumed (test_effects_verdict.py). What a
+statement itself took away comes back without it: as open, or as suggested if half-samples point
+that way.
 """
 
 from __future__ import annotations
