@@ -70,6 +70,11 @@ nie | seltener als einmal im Jahr | alle 2-3 Monate | 1-3 mal im Monat | mehrmal
 jamais | moins d'une fois par mois | une fois par mois | deux fois par semaine | tous les jours
 nunca | menos de una vez al mes | 2 o 3 veces al mes | una vez a la semana | todos los días
 wcale | rzadziej niż raz w roku | kilka razy w roku | raz w tygodniu lub częściej
+less than 1 month | 1-6 months | 6-12 months | 1-2 years | more than 2 years
+less than 6 months | 6 months to 1 year | 1-3 years | more than 3 years
+7 Tage | 14 Tage | 1 Monat | 1 Jahr
+last week | 1-3 months ago | 1-2 years ago | never
+every day | 2-3 days a week | 1 day a month | never
 yesterday | within the past week | within the past 3 months | more than a year ago | never
 in den letzten 7 Tagen | in den letzten 4 Wochen | vor mehr als einem Jahr | noch nie
 έως 800 € | 801–1.500 € | 1.501–2.500 € | άνω των 2.500 €
@@ -118,6 +123,7 @@ def test_a_scale_is_put_in_order_from_any_order_of_its_levels(scale: str) -> Non
         ["daily newspaper", "weekly magazine", "monthly journal"],
         ["day shift", "night shift", "weekend"],
         ["3 days", "1 week", "green"],
+        ["every day", "weekend", "never"],
         ["10s", "20er", "30s"],
     ],
 )

@@ -39,9 +39,10 @@ _FORMS = tuple(
 )
 _SEASON = re.compile(rf"{_YEAR}[/\-–](?P<p>\d\d|\d{{4}})")
 _MONTH = re.compile(
-    rf"(?P<m>[^\W\d]+)\.?(?:(?: de| del)? |[-/]){_YEAR}|(?P<s>[^\W\d]+)\.?[-/ ]['’]?(?P<t>\d\d)"
+    rf"(?P<m>[^\W\d]+)\.?(?:(?: de| del)? |[-/]){_YEAR}"
+    r"|(?P<s>[^\W\d]+)\.?(?:[-/]['’]?| ['’])(?P<t>\d\d)"
 )
-"""Also the short form of Excel: "Mar-24"."""
+"""Also the short form of Excel: "Mar-24"; "Mar 24" may be a day."""
 
 
 def order_periods(levels: Sequence[str]) -> list[str] | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from simulacra_trainer.table.columns.degree_words import order_by_degree
-from simulacra_trainer.table.columns.frequencies import order_by_time
+from simulacra_trainer.table.columns.frequencies import order_by_length, order_by_time
 from simulacra_trainer.table.columns.word_scales import RANKS
 
 MIN_LEVELS = 3
@@ -30,6 +30,8 @@ _NONE = re.compile(
 )
 """No one of what the other levels count."""
 _CODE = re.compile(r"[^\W\d_]\d|\d[^\W\d_]*-?[^\W\d_]\d")
+_BETWEEN = re.compile(r"\d+-?[^\W\d_]+-?\d+")
+"""Letters between digits, as on a number plate: "12-AB-34"."""
 _ANY_NUMBER = re.compile(r"(\d[\d.,]*(?:[ '’]\d{3}(?!\d))*)(?:\s?(k|m)\b)?")
 _GROUPED = re.compile(r"[1-9]\d{0,2}(?:[.,\s'’]\d{3})+")
 """Thousands in one of the forms of a country: bands have no three decimals."""
@@ -56,15 +58,14 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     lowered = [level.lower().replace("i̇", "i") for level in levels]  # Turkish "İyi"
     plain = [" ".join(level.replace("_", " ").split()) for level in lowered]
     bare = _without_common(plain)
-    words: list[list[float | None]] = [
-        [scale.get(level) for level in each]
-        for each in [plain, *([bare] if bare != plain else [])]
-        for scale in RANKS
-    ]
-    degrees = order_by_degree(plain) if len(levels) <= MAX_DEGREES else None
-    found = [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), _decades(plain)]
-    found += [*words, list[float | None](degrees or [])]
-    found.append(order_by_time(plain) if len(levels) <= MAX_DEGREES else [])
+    both = [plain] if bare == plain else [plain, bare]
+    few = len(levels) <= MAX_DEGREES
+    degrees = order_by_degree(plain) if few else None
+    found = [order_by_length(plain)] if few else []
+    found += [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), _decades(plain)]
+    found += [[scale.get(level) for level in each] for each in both for scale in RANKS]
+    found.append(list[float | None](degrees or []))
+    found.append(order_by_time(plain) if few else [])
     for ranks in found:
         known = [rank for rank in ranks if rank is not None]
         if len(known) == len(levels) == len(set(known)):
@@ -83,7 +84,7 @@ def _without_common(levels: list[str]) -> list[str]:
 
 def _numbered(levels: Sequence[str]) -> list[float | None]:
     """Numbers with words ("1 - low"), with bare numbers among them; bare ones are codes."""
-    if all(level.isdigit() for level in levels):
+    if all(level.isdigit() or _BETWEEN.fullmatch(level) for level in levels):
         return [None] * len(levels)
     found = [_NUMBERED.match(level) for level in levels]
     return [float(match[1]) if match else None for match in found]
