@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -117,6 +118,17 @@ FEW: dict[str, list[str]] = {
     "Bank account": [f"{82_799_500 + 7919 * i:010d}" for i in range(60)],
     "Kennzeichen": [f"M-AB {1000 + 37 * i}" for i in range(60)],
     "Ulice a č.p.": [f"{LAST[i % 9]}ova {i + 10}/{i % 5}" for i in range(60)],
+    "Kenteken": [f"{i:02d}-{'ABCDEFG'[i % 7]}X-{90 - i}" for i in range(10, 70)],
+    "Kfz-Kennzeichen": ["M-A 12", "HH-XY 3", "B-C 77"],
+    "user name": ["akowalski", "jnovak", "tweber"],
+    "login": ["akowal1", "j.novak", "tw3ber", "eva_k"],
+    "Twitter": ["@ann_lee", "@tomb", "@evaweber"],
+    "nom d'utilisateur": [f"{FIRST[i % 11]}{LAST[i // 11]}".lower() for i in range(60)],
+    "posted by": [f"@{FIRST[i % 11]}_{i}" for i in range(60)],
+    "sort code": ["20-00-00", "40-47-84", "60-83-71"],
+    "고객": [f"{a}{b}" for a in "김이박최정" for b in ("민준", "서연", "지훈", "예은", "도윤")],
+    "ssn_last4": [f"{7 * i % 9000 + 10:04d}" for i in range(60)],
+    "national insurance": ["none", *(f"QQ{120_000 + 7919 * i}C"[:9] for i in range(60))],
     "SSN last 4": [f"{7 * i % 9000 + 10:04d}" for i in range(60)],
     "NAS": [social_insurance_number(i) for i in range(60)],
     "IBAN": [f"ES{98 - int(f'{i:020d}142800') % 97:02d}{i:020d}" for i in range(10**9, 10**9 + 9)],
@@ -173,6 +185,21 @@ LOOKS_LIKE: dict[str, Callable[[random.Random], object]] = {
     "nombre": lambda r: r.choice(["Taladro", "Sierra", "Martillo"]),
     "customer type": lambda r: r.choice(["New Customer", "Key Account", "Lost Lead"]),
     "passport": lambda r: r.choice(["EU", "Swiss", "Other"]),
+    "login method": lambda r: r.choice(["google", "password", "sso2", "email"]),
+    "login device": lambda r: r.choice(["iPhone12", "Pixel7", "Galaxy9"]),
+    "user type": lambda r: r.choice(["admin", "guest", "power_user"]),
+    "twitter": lambda r: r.choice(["daily", "weekly", "never"]),
+    "handle": lambda r: r.choice(["brass", "steel", "wood"]),
+    "channel": lambda r: r.choice(["google", "newsletter", "shop24"]),
+    "brand mentioned": lambda r: f"@brand{r.randint(10, 40)}",
+    "Kennzeichen": lambda r: r.choice(["A100", "B200", "C300"]),
+    "sort order": lambda r: r.choice(["20-00-00", "40-47-84", "60-83-71"]),
+    "health insurance plan code": lambda r: r.choice(["PPO1500A", "HMO2500B", "HDHP6000"]),
+    "mobile costs (sum)": lambda r: r.choice(["100 000", "250 000", "300 000 +"]),
+    "고객 등급": lambda r: r.choice(["일반", "우수", "최우수"]),
+    "会員区分": lambda r: "".join(r.choice("東西南北") for _ in range(3)),
+    "가게 이름": lambda r: r.choice(["이마트", "김밥천국", "박가부대"]),
+    "Όνομα μάρκας": lambda r: r.choice(["Φάγε", "Δωδώνη", "Όλυμπος"]),
     "contact duration": lambda r: r.randint(1, 90),
     "bank account type": lambda r: r.choice(["Giro 2000", "Spar 1", "Depot 12"]),
     "Kennzeichen Aktion": lambda r: r.choice(["A1", "B2", "C3"]),
@@ -283,6 +310,13 @@ def test_words_of_few_persons_each_are_not_emitted() -> None:
     assert (employer.learned, employer.kind, employer.levels) == (False, "text", [])
 
 
+def test_branch_of_a_bank_is_no_person_although_it_repeats() -> None:
+    codes = [f"20-{i // 4:02d}-{90 - i // 4}" for i in range(ROWS)]
+    schema = schema_of(**{"Sort code": codes, "branch": [f"B{i // 4:03d}" for i in range(ROWS)]})
+    assert schema.subject() is None
+    assert not schema.columns[0].learned
+
+
 def test_household_code_in_another_script_is_the_subject() -> None:
     schema = schema_of(**{"Κωδικός νοικοκυριού": [f"N{301 + i // 4}" for i in range(ROWS)]})
     assert (schema.subject() or schema.columns[1]).name == "Κωδικός νοικοκυριού"
@@ -387,3 +421,10 @@ def surrogates() -> Iterator[str]:
 
 def test_strange_words_are_no_personal_data() -> None:
     assert find_personal_data("phone", list(surrogates()) * 5) is None
+
+
+def test_long_cells_are_read_in_a_time_that_grows_with_their_length() -> None:
+    before = time.process_time()
+    for name, long in (("address", "xxxx<" * 13_000), ("page", "www." * 16_000 + " ")):
+        assert find_personal_data(name, [f"{long}{i}" for i in range(20)]) is None
+    assert time.process_time() - before < 5

@@ -20,7 +20,7 @@ from simulacra_trainer.table.persons.masks import (
     possible,
     widened,
 )
-from simulacra_trainer.table.persons.patterns import has_valid_checksum
+from simulacra_trainer.table.persons.numbers import has_valid_checksum
 from simulacra_trainer.table.persons.real_values import METADATA, RealValues, remember
 from simulacra_trainer.table.raw_table import ORIGIN
 
@@ -49,6 +49,7 @@ FORMS = {
     "email": (lambda i: f"p{i}@mail.example.de", r"[a-z0-9.]+@example\.(org|com|net)"),
     "ip": (lambda i: f"10.0.{i % 200}.{i // 200}", r"198\.1[89]\.\d+\.\d+"),
     "address": (lambda i: f"{i + 1} Mill Lane", r"\d+ \S.+"),
+    "username": (lambda i: f"{'abcdefgh'[i % 8]}lee{i:03d}", r"[a-h]lee\d{3}|[a-z]{4}\d{3,}"),
     "Anschrift": (lambda i: f"Mühlweg {i + 1}", r"\S.+ \d+"),
 }
 

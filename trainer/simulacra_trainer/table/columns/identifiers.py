@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.limits import MIN_ROWS
 from simulacra_trainer.table.persons import vocabulary
-from simulacra_trainer.table.persons.patterns import DATE_OR_DECIMAL, find_personal_data
+from simulacra_trainer.table.persons.numbers import DATE_OR_DECIMAL
+from simulacra_trainer.table.persons.patterns import find_personal_data
 
 NEARLY_UNIQUE = 0.95
 """Distinct words per row above which a text column identifies its rows."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from simulacra_crds.contract.schema import ColumnSchema, MaskSchema, PersonalData, TableSchema
 from simulacra_trainer.table.persons.forms import LOCALES, names_of
 from simulacra_trainer.table.persons.masks import COUNTED, code_words, places, possible, widened
-from simulacra_trainer.table.persons.patterns import has_valid_checksum
+from simulacra_trainer.table.persons.numbers import has_valid_checksum
 from simulacra_trainer.table.persons.real_values import RealValues
 
 Words = npt.NDArray[np.object_]

@@ -52,6 +52,8 @@ def form_of_people(kind: PersonalData | None, words: Sequence[str]) -> Form | No
     """Return the form of invented words of a kind; None where they follow masks."""
     some = words[:: max(len(words) // WORDS, 1)]
     if kind == "name":
+        if sum(map(_is_user_name, some)) > len(some) / 2:
+            return None
         locale = _locale(some)
         if locale in FAMILY_FIRST:
             spaced = sum(" " in word for word in some) > len(some) / 2
@@ -68,6 +70,12 @@ def form_of_people(kind: PersonalData | None, words: Sequence[str]) -> Form | No
     if kind in ("email", "url", "ip", "mac"):
         return Form("", _locale(some))
     return None
+
+
+def _is_user_name(word: str) -> bool:
+    """Return whether a name is that of an account: "akowalski", "@anna", "Tom77"."""
+    marked = any(letter in "@_" or letter.isdigit() for letter in word)
+    return " " not in word and (marked or word.islower())
 
 
 @cache

@@ -66,6 +66,8 @@ def find_subject(
         codes: of all columns of the table by name, int64 [LOOKED_AT] each, their first rows.
         stated: roles that the user states.
     """
+    # Many persons have their accounts at one branch of a bank.
+    data = {n: k for n, k in data.items() if not vocabulary.says(n, vocabulary.BANK_BRANCH)}
     decisive = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
     decisive += [code for name, code in codes.items() if _is_known_to_others(name, code)]
     row_is_person = any(
