@@ -154,6 +154,13 @@ def test_empty_columns_are_noted_and_not_learned() -> None:
     assert column([""] * 30 + ["NA"] * 30, csv=True).missing_share == 1.0
 
 
+def test_na_is_a_code_of_two_letters_where_blank_cells_are_missing() -> None:
+    codes = ["MI", "RM", "TO", "NA"] * 12
+    assert {one.value for one in column([*codes, *[""] * 12], csv=True).levels} == set(codes)
+    assert column([*codes, *["MI"] * 12], csv=True).missing_share == 0.2
+    assert column([*codes, *["other", ""] * 6], csv=True).missing_share == 0.3
+
+
 def test_identifiers_are_not_learned() -> None:
     rng = np.random.default_rng(1)
     scattered = rng.permutation(10**6)[:N]

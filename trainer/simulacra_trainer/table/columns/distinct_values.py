@@ -23,6 +23,9 @@ MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
 SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
 """Missing only where all other words are numbers or dates; levels among words."""
 
+FEWEST_CODES = 3
+"""Distinct codes of two letters that show that NA is one of them."""
+
 
 @dataclass(frozen=True)
 class Words:
@@ -111,6 +114,9 @@ def split_words(column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKEN
     missing = _true(pc.is_in(pc.utf8_lower(trimmed), value_set=no_value))
     missing |= _true(pc.is_null(raw))
     used = raw_counts > 0
+    blank = bool((codes < 0).any() or _true(pc.equal(trimmed, ""))[used].any())
+    if blank and _are_two_letters(trimmed.filter(pa.array(used & ~missing))):
+        missing &= ~_true(pc.equal(trimmed, "NA"))
     levels = trimmed.filter(pa.array(used & ~missing)).unique()
     place = pc.index_in(trimmed, value_set=levels).fill_null(-1).to_numpy(zero_copy_only=False)
     place = np.append(np.where(missing, -1, place), -1).astype(np.int64)
@@ -122,6 +128,15 @@ def split_words(column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKEN
         trimmed=int(raw_counts[changed & ~missing].sum()),
         tokens=int(raw_counts[missing & ~_true(pc.is_null(raw))].sum()),
     )
+
+
+def _are_two_letters(levels: pa.StringArray) -> bool:
+    """Return whether words are codes such as DE, among which NA is Namibia, or MI, then Naples.
+
+    Where cells are blank too, NA is no missing value; R writes one into all of them.
+    """
+    two = pc.match_substring_regex(levels, "^[A-Z]{2}$")
+    return len(levels) >= FEWEST_CODES and bool(pc.all(two).as_py())
 
 
 def _true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:
