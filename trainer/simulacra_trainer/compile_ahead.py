@@ -7,9 +7,7 @@ compile the same kernel at once: numba replaces each file as a whole, and both w
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,10 +18,10 @@ import pyarrow as pa
 
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.kernel_cache import COMPILE_AHEAD, compiler_environment, is_cold
+from simulacra_trainer.parent_death import die_with_parent
 
 ROWS = 2_400
 """Halves have over 1,000 rows, as the regression of classes needs."""
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -54,7 +52,7 @@ def _start() -> subprocess.Popen[bytes] | None:
 
 def main(parent: int) -> None:
     """Compile, and die with the parent process."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    die_with_parent()
     if os.getppid() == parent:
         compile_kernels()
 

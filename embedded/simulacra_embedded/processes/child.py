@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
+from simulacra_trainer.parent_death import die_with_parent
 
 
 async def spawn(
@@ -66,7 +63,7 @@ def _die_with(parent: int) -> Callable[[], None]:
     """
 
     def arrange() -> None:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        die_with_parent()
         if os.getppid() != parent:
             os._exit(1)
 

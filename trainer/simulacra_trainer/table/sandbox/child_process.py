@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
 from simulacra_custody.core_dumps import forbid_core_dumps
+from simulacra_trainer.parent_death import die_with_parent
 from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.limits import GIB, KIB, SandboxLimits
 from simulacra_trainer.table.sandbox import os_sandbox
@@ -32,7 +33,6 @@ REFUSED = 3
 
 _MAX_ANSWER = 64 * KIB
 """What a pipe holds without a reader; a child that writes more waits until its time is over."""
-_PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -91,7 +91,7 @@ class Granted:
 def confine(limits: SandboxLimits) -> Granted:
     """Confine this process. Call before it starts threads or reads bytes."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     namespace: bool = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
     forbid_core_dumps()
