@@ -87,12 +87,13 @@ def fit_table(
     Raises:
         InputError: as `read_described`, or a request that does not fit the table.
     """
-    with compiled_ahead(), ThreadPoolExecutor(1) as reader:
-        # A child process reads the table while the imports below, which take as long, run.
-        reading = reader.submit(read_described, source, description, weights)
-        from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
+    with compiled_ahead():
+        with ThreadPoolExecutor(1) as reader:
+            # A child process reads the table while the imports below, which take as long, run.
+            reading = reader.submit(read_described, source, description, weights)
+            from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
 
-        clean = reading.result().clean
+            clean = reading.result().clean
         name = None if description is None else description.name
         if name is None and isinstance(source, Path):
             name = source.name
