@@ -153,9 +153,10 @@ def _mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterator[tup
         changed.update(other for other in place if place[other] == "unknown")
         changed.update(graph.descendants(name))
     known = read_knowledge(graph.knowledge, schema, graph.order).before
-    for j, child in enumerate(graph.order):
+    place_of = {name: i for i, name in enumerate(graph.order)}
+    for child in graph.order:
         for parent in graph.parents(child):
-            is_stated = known[graph.order.index(parent), j]
+            is_stated = known[place_of[parent], place_of[child]]
             if changed & {parent, child} and not fixed & {parent, child} and not is_stated:
                 yield parent, child
 
