@@ -13,10 +13,15 @@ from collections.abc import Sequence
 
 from simulacra_trainer.table.columns.time_words import FILLERS, NUMBERS, TODAY, UNITS, WORDS
 
-_FIND = {key: re.compile(rf"(?<!\w)(?:{words})(?!\w)") for key, words in WORDS.items()}
+
+def _whole_words(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
+
+
+_FIND = {key: _whole_words(words) for key, words in WORDS.items()}
 _WHOLE = {key: re.compile(WORDS[key]) for key in ("never", "rarely", "longer")}
-_UNIT = [(hours, re.compile(rf"(?<!\w)(?:{words})(?!\w)")) for hours, words in UNITS]
-_COUNT = [(n, re.compile(rf"(?<!\w)(?:{words})(?!\w)")) for n, words in NUMBERS.items()]
+_UNIT = [(hours, _whole_words(words)) for hours, words in UNITS]
+_COUNT = [(n, _whole_words(words)) for n, words in NUMBERS.items()]
 _READ = (*_FIND.values(), *(words for _, words in (*_UNIT, *_COUNT)), re.compile(r"[\d'’.,]"))
 _NUMBER = re.compile(r"\d{1,3}(?:[.,]\d)?")
 _LONG_WORD = 6
@@ -37,9 +42,7 @@ def order_by_time(levels: Sequence[str]) -> list[Place]:
         levels: lower-case words with single spaces, no two alike.
     """
     with_unit = sum(_unit(level) is not None for level in levels)
-    if with_unit < max(_LEAST_UNITS, len(levels) - 3):
-        return [None] * len(levels)
-    if _strange(levels):
+    if with_unit < max(_LEAST_UNITS, len(levels) - 3) or _strange(levels):
         return [None] * len(levels)
     place = _since if _are_ago(levels) else _rate
     return [place(level) for level in levels]

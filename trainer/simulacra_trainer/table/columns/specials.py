@@ -120,7 +120,7 @@ _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 
 
 def are_special(words: pa.StringArray) -> pa.BooleanArray:
-    """Mark the words that mean "no answer" in one of 18 languages."""
+    """Mark the words that mean "no answer" in the languages of `_WORDS`."""
     plain = pc.replace_substring(pc.utf8_lower(words), "’", "'")
     bare = pc.replace_substring_regex(plain, _WRAP, "")
     known = pa.array(sorted(SPECIAL_WORDS))
