@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra_api.http.etags import entity_tag
-from simulacra_api.http.field_types import Retention, Status
+from simulacra_api.http.field_types import Retention, Status, WaitingReason
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_crds.contract.verdicts import Verdict
@@ -47,10 +47,7 @@ class DatasetBody(BaseModel):
     dataset_id: str
     job_id: str
     status: DatasetStatus
-    waiting_reason: str | None = Field(
-        default=None,
-        description="Why nothing works on it, in words; null if something does, and at the end.",
-    )
+    waiting_reason: WaitingReason = None
     rows: int | None = None
     columns: int | None = None
     bytes: int | None = Field(default=None, description="Size of the upload.")

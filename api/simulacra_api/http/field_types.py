@@ -36,6 +36,10 @@ def is_finite(value: float) -> bool:
 
 Status = Literal["queued", "running", "held", "ready", "partial", "failed"]
 """held: a table was read, and its description is to be confirmed before the fit."""
+WaitingReason = Annotated[
+    str | None,
+    Field(description="Why nothing works on it, in words; null if something does, and at the end."),
+]
 _Whole = BeforeValidator(_whole)
 RowCount = Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS), _Whole]
 PersonCount = Annotated[int, Field(strict=True, ge=1, le=MAX_PERSONS), _Whole]

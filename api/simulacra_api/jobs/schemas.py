@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from simulacra_api.http.field_types import Status
+from simulacra_api.http.field_types import Status, WaitingReason
 from simulacra_api.http.pagination import Page, ResourceQuery
 from simulacra_crds.contract.generation_conditions import FieldError
 
@@ -36,10 +36,7 @@ class JobBody(BaseModel):
     status: Status
     progress_percent: int = Field(ge=0, le=100)
     eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
-    waiting_reason: str | None = Field(
-        default=None,
-        description="Why nothing works on it, in words; null if something does, and at the end.",
-    )
+    waiting_reason: WaitingReason = None
     dataset_id: str | None = None
     generation_id: str | None = None
     effect_id: str | None = None
