@@ -66,14 +66,18 @@ class Service(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append((self.command, self.path, dict(self.headers), body))
-        answer = JOB if self.command == "PUT" else ANSWERS[self.path]
+        status, answer = self.answer_to(body)
         payload = json.dumps(answer).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("ETag", '"v1"')
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
+
+    def answer_to(self, body: bytes) -> tuple[int, Any]:
+        """Return status and document."""
+        return 200, JOB if self.command == "PUT" else ANSWERS[self.path]
 
     do_GET = do_POST = do_PUT = handle_any  # noqa: N815
 
@@ -327,25 +331,15 @@ def test_a_service_without_descriptions_gets_the_table_without_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connection, handler = service
-    usual = handler.handle_any
+    usual = handler.answer_to
 
-    def refuse(self: Service) -> None:
-        if self.path != "/v1/datasets":
-            usual(self)
-            return
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.seen.append((self.command, self.path, dict(self.headers), body))
-        refused = b'name="description"' in body
+    def refuse(self: Service, body: bytes) -> tuple[int, Any]:
+        if b'name="description"' not in body:
+            return usual(self, body)
         errors = [{"pointer": "/description", "detail": "Extra inputs are not permitted"}]
-        answer = {"code": "simio_invalid_field", "errors": errors} if refused else MADE
-        payload = json.dumps(answer).encode()
-        self.send_response(400 if refused else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
+        return 400, {"code": "simio_invalid_field", "errors": errors}
 
-    monkeypatch.setattr(handler, "do_POST", refuse)
+    monkeypatch.setattr(handler, "answer_to", refuse)
     with Client(Connection.from_file(connection)) as client:
         assert client.upload(files[0], family="forest").dataset_id == MADE["dataset_id"]
         with pytest.raises(ApiError, match="/description"):  # what was stated is never left out
