@@ -13,6 +13,13 @@ from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import ANNOTATION_DELETED
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 
+_WAITS = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "AwaitingQuota",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
 
 async def test_dataset_shows_status_and_expiry(http: httpx2.AsyncClient, ready: str) -> None:
     body = (await http.get(f"/v1/datasets/{ready}")).json()
@@ -78,9 +85,7 @@ async def test_delete_is_202_until_erased_then_204(
 ) -> None:
     url = f"/v1/datasets/{uploaded}"
     await acme.prepare(uploaded)
-    waits = {"type": "Ready", "status": "False", "reason": "AwaitingQuota"}
-    waits |= {"lastTransitionTime": "2026-01-01T00:00:00Z"}
-    await acme.status(MODELS, model_name(uploaded), phase="Pending", conditions=[waits])
+    await acme.status(MODELS, model_name(uploaded), phase="Pending", conditions=[_WAITS])
     assert (await http.get(url)).json()["waiting_reason"] is not None
     first = await http.delete(url)
     assert (first.status_code, first.headers["location"]) == (202, world.url + url)
@@ -110,6 +115,17 @@ async def test_deletion_is_marked_as_requested_even_during_an_expiry(
     assert datetime.fromisoformat(found["annotations"][ANNOTATION_DELETED])
     lines = [line for line in world.audit_text().splitlines() if found["uid"] in line]
     assert sum("resource.deleted" in line for line in lines) == 1
+
+
+async def test_a_dataset_that_waited_and_is_being_erased_waits_for_nothing(
+    http: httpx2.AsyncClient, uploaded: str, acme: Any
+) -> None:
+    url = f"/v1/datasets/{uploaded}"
+    await acme.status(DATASETS, uploaded, phase="Pending", conditions=[_WAITS])
+    assert (await http.get(url)).json()["waiting_reason"] is not None
+    await http.delete(url)
+    assert (await http.get(url)).json()["waiting_reason"] is None
+    await acme.erase(DATASETS, uploaded)
 
 
 async def test_key_of_a_dataset_being_erased_is_409(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,12 +39,17 @@ fit_table(Path({str(SURVEY)!r}), FitRequest())
 print(len(ahead), sorted(compiled() - ahead))
 """
 KILLED = """
-import os, signal
+import os, signal, time
 from simulacra_trainer.compile_ahead import compiled_ahead
 with compiled_ahead():
-    print(open(f"/proc/self/task/{os.getpid()}/children").read(), flush=True)
+    (pid,) = map(int, open(f"/proc/self/task/{os.getpid()}/children").read().split())
+    while "llvmlite" not in open(f"/proc/{pid}/maps").read():
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGSTOP)
+    print(pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
+"""Stopped while it compiles, the child cannot end by itself."""
 needs_two = pytest.mark.skipif(threads() < 2, reason="needs two processors")
 
 
@@ -111,8 +118,12 @@ def test_a_fit_runs_where_no_process_can_be_started(
 @needs_two
 def test_the_process_that_compiles_dies_with_its_parent(tmp_path: Path) -> None:
     done = _python(KILLED, NUMBA_CACHE_DIR=str(tmp_path))
-    (pid,) = done.stdout.split()
-    eventually(lambda: not Path(f"/proc/{pid}/cmdline").exists())
+    pid = int(done.stdout)
+    try:
+        eventually(lambda: not Path(f"/proc/{pid}/cmdline").exists(), 20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_fit_needs_no_kernel_that_was_not_compiled_ahead() -> None:

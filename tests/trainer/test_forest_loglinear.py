@@ -163,6 +163,14 @@ def test_value_is_not_decided_by_what_tells_persons_apart() -> None:
     assert decided_values(rows, values, candidates).size == 0
 
 
+def test_value_of_fewer_than_five_persons_is_not_decided() -> None:
+    persons = np.append(np.repeat(np.arange(4), 50), np.arange(4, 804))
+    values = np.where(persons < 4, 1.0, 0.0)
+    codes = (persons < 4).astype(np.uint8)[None]
+    rows = TrainingRows(codes, [], [], [], penalty=0.0, persons=persons)
+    assert decided_values(rows, values, np.zeros(1, np.int32)).tolist() == [0.0]
+
+
 def test_rare_levels_are_not_tied_to_their_owners() -> None:
     rng = np.random.default_rng(2)
     owner = np.arange(600) < 4

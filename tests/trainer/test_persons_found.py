@@ -423,6 +423,12 @@ def test_strange_words_are_no_personal_data() -> None:
     assert find_personal_data("phone", list(surrogates()) * 5) is None
 
 
+def test_cells_longer_than_an_address_are_not_searched() -> None:
+    assert find_personal_data("address", [f"High Street {i}" for i in range(20)]) == "street"
+    long = "High " * 60
+    assert find_personal_data("address", [f"{long}Street {i}" for i in range(20)]) is None
+
+
 def test_long_cells_are_read_in_a_time_that_grows_with_their_length() -> None:
     before = time.process_time()
     for name, long in (("address", "xxxx<" * 13_000), ("page", "www." * 16_000 + " ")):
