@@ -16,6 +16,8 @@ Figures, each against the population:
 - slices: squared error of the respondents' shares over that of the rows', by respondents
 - nats: what a log-linear model learned from 2,000 of the rows loses per row of other people, beside
   the same learned from 2,000 people
+- TSTR: AUC of boosted trees that learned each target from the rows, on people who are not in the
+  sample, over that of the same learned from the sample
 - C2ST: AUC of boosted trees between rows and people who are not in the sample
 - nearness, inference, linkage: gains on members beyond controls; strong: AUC of the attacker who
   has a second survey of n people (`pipeline/disclosure.py` has the limits)
@@ -153,7 +155,7 @@ def figures(
 ) -> dict[str, Any]:
     """Fit one engine on a sample and return its figures; the sample itself has no attacks."""
     if title == SAMPLE:
-        return judge.figures(parts.sample, parts.sample)
+        return judge.figures(parts.sample, parts.sample) | judge.learned(parts, parts.sample)
     if title == OURS:
         rows, spent = ours(parts.sample, seed)
     else:
@@ -164,6 +166,7 @@ def figures(
         if name not in rows:  # a column of the population that is constant in the sample
             rows[name] = parts.sample[name].iloc[0]
     found = judge.figures(parts.sample, rows)
+    found |= judge.learned(parts, rows[columns])
     return {"cpu_s": spent} | found | disclosed(parts, rows[columns], seed)
 
 
@@ -180,12 +183,13 @@ def summary(path: Path) -> None:
         raise SystemExit(f"Measure the sample itself into the same file for {sorted(missing)}.")
     print(
         "| n | population | engine | samples | shares covered | logit covered | slope | RMSE |"
-        " worth | nats | C2ST | nearness | inference | linkage | strong | CPU s |"
+        " worth | nats | TSTR | C2ST | nearness | inference | linkage | strong | CPU s |"
     )
-    print("|" + "---|" * 16)
+    print("|" + "---|" * 17)
     for (n, survey, title), of in groups.items():
         own = [samples[n, survey, one["sample"]] for one in of]
         slope, error = against_truth(of, own)
+        own_auc = np.mean([one["auc"] for one in own])
         logit = [np.mean(np.concatenate([one["logit"]["covered"] for one in of]))]
         shares = [np.mean(np.concatenate([one["shares"] for one in of]))]
         if "worth" in of[0]:
@@ -196,7 +200,8 @@ def summary(path: Path) -> None:
             " > ".join(f"{value:.2f}" for value in shares),
             " > ".join(f"{value:.2f}" for value in logit),
             f"{slope:.2f}", f"{error / against_truth(own, own)[1]:.2f}", mean(of, "worth", ".0f"),
-            *(mean(of, key, ".3f") for key in ("nats", "c2st", "nearness", "inference", "linkage")),
+            mean(of, "nats", ".3f"), f"{np.mean([one['auc'] for one in of]) / own_auc:.3f}",
+            *(mean(of, key, ".3f") for key in ("c2st", "nearness", "inference", "linkage")),
             mean(of, "strong", ".3f"), mean(of, "cpu_s", ".1f"),
         ]  # fmt: skip
         print("| " + " | ".join(cells) + " |")

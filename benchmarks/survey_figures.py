@@ -7,6 +7,7 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +25,23 @@ Z95 = 1.96
 WEIGHT = "evidence_weight"
 LARGE = 3.0
 """Coefficients and standard errors from here on are of cells that are nearly empty."""
+TREES = {
+    "objective": "binary",
+    "learning_rate": 0.06,
+    "num_leaves": 31,
+    "min_data_in_leaf": 20,
+    "bagging_fraction": 0.9,
+    "bagging_freq": 1,
+    "feature_fraction": 0.9,
+    "cat_smooth": 10,
+    "max_cat_to_onehot": 8,
+    "num_threads": 1,
+    "seed": 0,
+    "verbosity": -1,
+}
+"""The bench's trees of evaluate.py."""
+FEW = 2_000
+"""Under this many rows its trees are smaller."""
 MAX_LEVELS, LEAST_RESPONDENTS = 30, 10
 """Levels of a question, and respondents of a level, whose shares are judged."""
 
@@ -140,6 +158,22 @@ class Judge:
             found += np.column_stack([both.size_own, *errors]).tolist()
         return found
 
+    def learned(self, parts: Parts, rows: pd.DataFrame) -> dict[str, list[float]]:
+        """Return the AUC on people who are not in the sample, of trees that learned from rows."""
+        found = []
+        for target, level in self.survey.targets:
+            learner, people = (of[of[target].notna()] for of in (rows, parts.people["others"]))
+            hits = [self.tools.hit(of, target, level) for of in (learner, people)]
+            features = as_features([of.drop(columns=target) for of in (learner, people)])
+            trees = lightgbm.train(
+                TREES | ({"num_leaves": 15} if len(learner) < FEW else {}),
+                lightgbm.Dataset(features[0], hits[0].astype(float)),
+                100 if len(learner) < FEW else 150,
+            )
+            score = np.asarray(trees.predict(features[1], num_threads=1))
+            found.append(0.5 + auc(score[hits[1]], score[~hits[1]]).value)
+        return {"auc": found}
+
     def figures(self, sample: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
         """Return the analyst's figures of rows; of the sample itself where it is the rows."""
         one = np.ones(len(rows))
@@ -154,6 +188,18 @@ class Judge:
             found["shares_weighted"] = self.shares(rows, weights, len(sample))
             found["logit_weighted"] = self.logits(rows, weights)["covered"]
         return found
+
+
+def as_features(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return tables for LightGBM: numbers, and names as categories that the tables share."""
+    made = [pd.DataFrame(index=of.index) for of in tables]
+    for place, name in enumerate(tables[0]):
+        of_all = pd.concat([of[name] for of in tables])
+        number = pd.api.types.is_numeric_dtype(of_all)
+        kind = np.dtype(float) if number else pd.CategoricalDtype(of_all.dropna().unique())
+        for features, of in zip(made, tables, strict=True):
+            features[f"f{place}"] = of[name].astype(kind)
+    return made
 
 
 def shares_but_first(answers: pd.Series) -> pd.Series:
