@@ -149,6 +149,12 @@ async def test_certificate_carries_an_absence_proof_once_a_root_is_signed(
         assert (run.exit_code, "No absence proof" in run.stderr) == (0, True)
         again = shlex.quote(str(tmp_path / "certificate-proof.json"))
         assert f"  simulacra certificates {name} --json > {again}\n" in run.stderr
+        for given, other in (("erasure-proof", "-2"), ("erasure-proof-2", "-3")):
+            second = file.rename(tmp_path / f"{given}.json")
+            run = CliRunner().invoke(app, ["verify-certificate", str(second), *command[2:]])
+            proof = shlex.quote(str(tmp_path / f"erasure-proof{other}.json"))
+            assert f"  simulacra certificates {name} --json > {proof}\n" in run.stderr
+            second.rename(file)
         tree = proofs.publish_live_keys(("datasets", str(uuid.uuid4())))
         good = (await caller.get(path)).json()
     found = await http.get("/.well-known/simulacra-live-keys.json", headers={"Authorization": ""})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -71,9 +72,14 @@ def verify(
     note("The certificate is valid: the installation signed this statement.")
     note(_absence_in_words(root))
     if root is None:
-        # Another file, because the shell empties its file before the command has succeeded.
-        proof = file.with_name(f"{file.stem}-proof.json")
-        note(proof_commands(statement["id"], proof, connection))
+        note(proof_commands(statement["id"], _proof_beside(file), connection))
+
+
+def _proof_beside(file: Path) -> Path:
+    """Return another file: the shell empties its file before the command has succeeded."""
+    proof = re.fullmatch(r"(.*-proof)(?:-(\d+))?", file.stem)
+    stem = f"{proof[1]}-{int(proof[2] or 1) + 1}" if proof else f"{file.stem}-proof"
+    return file.with_name(f"{stem}.json")
 
 
 def _erasure(statement: Json) -> Json:
