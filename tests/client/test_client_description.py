@@ -20,6 +20,7 @@ from simulacra.cli import app
 from simulacra.errors import ApiError, JobFailed
 from simulacra.mcp_server import Tools
 from simulacra.models import Description, read_as
+from simulacra_api.http.problems import _MESSAGES
 
 DOCUMENT = {
     "name": "t",
@@ -325,21 +326,36 @@ def test_a_table_in_memory_is_named_on_request_only(service: tuple[Path, type[Se
     assert [len(one) for one in salts] == [1, 1]
 
 
+def refuse(
+    handler: type[Service], monkeypatch: pytest.MonkeyPatch, status: int, error: dict[str, str]
+) -> None:
+    """Refuse uploads with a description."""
+    usual = handler.answer_to
+
+    def answer(self: Service, body: bytes) -> tuple[int, Any]:
+        if b'name="description"' not in body:
+            return usual(self, body)
+        return status, {"code": "simio_invalid_field", "errors": [error]}
+
+    monkeypatch.setattr(handler, "answer_to", answer)
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        _MESSAGES["extra_forbidden"],
+        "there is no field of this name here; those there are stand in /openapi.json",
+        "Extra inputs are not permitted",
+    ],
+)
 def test_a_service_without_descriptions_gets_the_table_without_its_name(
     service: tuple[Path, type[Service]],
     files: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
+    detail: str,
 ) -> None:
     connection, handler = service
-    usual = handler.answer_to
-
-    def refuse(self: Service, body: bytes) -> tuple[int, Any]:
-        if b'name="description"' not in body:
-            return usual(self, body)
-        errors = [{"pointer": "/description", "detail": "Extra inputs are not permitted"}]
-        return 400, {"code": "simio_invalid_field", "errors": errors}
-
-    monkeypatch.setattr(handler, "answer_to", refuse)
+    refuse(handler, monkeypatch, 400, {"pointer": "/description", "detail": detail})
     with Client(Connection.from_file(connection)) as client:
         assert client.upload(files[0], family="forest").dataset_id == MADE["dataset_id"]
         with pytest.raises(ApiError, match="/description"):  # what was stated is never left out
@@ -348,6 +364,94 @@ def test_a_service_without_descriptions_gets_the_table_without_its_name(
     assert [b'name="description"' in body for body in bodies] == [True, False, True]
     assert b"forest" in bodies[1]
     assert b"customer,score\na,1\n" in bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "pointer", "detail"),
+    [
+        (400, "/description", "Must be an object {...}. See /openapi.json for its fields."),
+        (400, "/description/nonce", _MESSAGES["extra_forbidden"]),
+        (422, "/description", "Unknown field."),
+    ],
+)
+def test_an_upload_whose_name_is_refused_is_not_sent_without_it(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    pointer: str,
+    detail: str,
+) -> None:
+    connection, handler = service
+    refuse(handler, monkeypatch, status, {"pointer": pointer, "detail": detail})
+    with (
+        Client(Connection.from_file(connection)) as client,
+        pytest.raises(ApiError, match=re.escape(f"{pointer}: {detail}")),
+    ):
+        client.upload(files[0])
+    assert sum(path == "/v1/datasets" for _, path, _, _ in handler.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "is_told"),
+    [
+        (409, "simio_source_erased", False),
+        (409, "simio_dataset_failed", False),
+        (404, "simio_not_found", False),
+        (403, "simio_tenant_suspended", True),
+        (404, "simio_dataset_not_found", True),
+        (500, "simio_artifact_corrupt", True),
+    ],
+)
+def test_a_name_that_cannot_be_read_is_told_unless_there_is_none(
+    service: tuple[Path, type[Service]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    code: str,
+    is_told: bool,
+) -> None:
+    connection, handler = service
+    usual = handler.answer_to
+
+    def answer(self: Service, body: bytes) -> tuple[int, Any]:
+        if self.path.startswith("/v1/datasets?"):
+            return 200, {"items": [{"rows": 2, **DATASET}], "next_cursor": None}
+        if self.path.endswith("/description"):
+            return status, {"code": code, "detail": "Why."}
+        return usual(self, body)
+
+    monkeypatch.setattr(handler, "answer_to", answer)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with Client(Connection.from_file(connection)) as client:
+        if is_told:
+            with pytest.raises(ApiError, match=code):
+                client.load("ds-111111111111111111111111")
+        else:
+            assert client.load("ds-111111111111111111111111").name is None
+    listed = run("datasets", "-c", connection)
+    assert (listed.exit_code, "ds-1111" in listed.stdout) == (0, True)
+    named = run("show", "nosuch", "-c", connection)
+    assert named.exit_code != 0
+    assert (code in named.stderr) == (is_told and code != "simio_dataset_not_found")
+
+
+def test_refit_with_the_source_keeps_knowledge_that_cannot_be_read_now(
+    service: tuple[Path, type[Service]], files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, handler = service
+    usual = handler.answer_to
+
+    def answer(self: Service, body: bytes) -> tuple[int, Any]:
+        if self.path.endswith("/knowledge"):
+            return 403, {"code": "simio_tenant_suspended", "detail": "Why."}
+        return usual(self, body)
+
+    monkeypatch.setattr(handler, "answer_to", answer)
+    command = ("refit", "ds-111111111111111111111111", "--describe", files[1], "--source", files[0])
+    done = run(*command, "-c", connection)
+    assert (done.exit_code, "simio_tenant_suspended" in done.stderr) == (1, True)
+    assert not [path for _, path, _, _ in handler.seen if path == "/v1/datasets"]
 
 
 def test_flags_say_what_a_description_says(

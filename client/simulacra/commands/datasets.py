@@ -161,7 +161,9 @@ def _upload_again(client: Client, dataset_id: str, source: Path, description: Js
     before = client.dataset(dataset_id)
     try:
         known: Json | None = client.knowledge(dataset_id)
-    except ApiError:  # its model is gone
+    except ApiError as error:
+        if error.code != "simio_dataset_failed":  # it has no model
+            raise
         known = None
     name = stated_name(description) or source.name
     made = client.upload(

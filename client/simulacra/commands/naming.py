@@ -15,7 +15,7 @@ from simulacra.errors import ApiError
 from simulacra.local_state import remember_table, table_names
 from simulacra.models import Document, nearest
 from simulacra.operations.resources import ERASABLE, KINDS
-from simulacra.operations.table_names import UNNAMED
+from simulacra.operations.table_names import UNNAMED, has_no_description
 
 _WHOLE = re.compile(r"(job-)?(ds|gen|eff|seg|sht)-[0-9a-f]{24}")
 _SHOWN = 6
@@ -99,26 +99,39 @@ def _by_prefix(client: Client, text: str, prefix: str) -> str:
 
 
 def known_names(client: Client) -> dict[str, str]:
-    """Return the tables' names by dataset_id; the service is asked once for each unknown one."""
+    """Return the tables' names by dataset_id; the service is asked once for each unknown one.
+
+    A list is of use without one of them, so a name that cannot be read now is left out.
+    """
+    return _ask_names(client)[0]
+
+
+def _ask_names(client: Client) -> tuple[dict[str, str], ApiError | None]:
+    """Return the tables' names, and the last failure to read one that a dataset may have."""
     known = table_names(client.api_url)
+    failure = None
     for one in reversed(client.datasets()):
         dataset_id = str(one.dataset_id)
         if dataset_id in known or one.get("rows") is None:  # not read yet, so not to be told
             continue
         try:
             name = str(client.describe(dataset_id).get("name", UNNAMED))
-        except ApiError:  # failed, or erased meanwhile
+        except ApiError as error:
+            if not has_no_description(error) and error.status != 404:  # erased meanwhile
+                failure = error
             continue
         known[dataset_id] = "" if name == UNNAMED else name
         remember_table(client.api_url, dataset_id, known[dataset_id])
-    return known
+    return known, failure
 
 
 def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     names = table_names(client.api_url)
     if not (matching := _named(names, text)):
-        names = _names_of_service(client, text)
+        names, failure = _names_of_service(client, text)
         matching = _named(names, text)
+        if failure is not None and not matching:
+            raise failure
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -128,10 +141,10 @@ def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     raise ValueError(f"{text}: no table has this name. {hint}")
 
 
-def _names_of_service(client: Client, text: str) -> dict[str, str]:
-    """Return the tables' names; if the service cannot tell them, say what it was asked for."""
+def _names_of_service(client: Client, text: str) -> tuple[dict[str, str], ApiError | None]:
+    """Return `_ask_names`; if the service cannot be asked, say what it was asked for."""
     try:
-        return known_names(client)
+        return _ask_names(client)
     except (ApiError, TimeoutError, httpx2.TransportError):
         note(f"{text}: no table of this name was uploaded from here, so the service was asked.")
         raise

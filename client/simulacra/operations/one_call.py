@@ -16,7 +16,7 @@ from simulacra.operations.datasets import dataset, describe
 from simulacra.operations.effects import effect, estimate
 from simulacra.operations.generations import generate, generation, table
 from simulacra.operations.jobs import wait
-from simulacra.operations.table_names import stated_name
+from simulacra.operations.table_names import has_no_description, stated_name
 from simulacra.operations.uploads import upload
 from simulacra.rows import Rows, conditions_of
 
@@ -49,7 +49,9 @@ def named_dataset(dataset_id: str) -> Steps[Named]:
     found = yield from dataset(dataset_id)
     try:
         return found, stated_name((yield from describe(dataset_id)))
-    except ApiError:  # not read yet, failed, or read by an earlier release
+    except ApiError as error:
+        if not has_no_description(error):
+            raise
         return found, None
 
 

@@ -6,11 +6,22 @@ import copy
 import hashlib
 from pathlib import Path
 
+from simulacra.errors import ApiError
 from simulacra.models import Json
 
 UNNAMED = "table"
 """What a description says of a table that nobody named."""
 MAX_NAME_LENGTH = 256
+_UNTOLD = frozenset(
+    {
+        "simio_cancelled",
+        "simio_dataset_failed",
+        "simio_dataset_not_ready",
+        "simio_not_found",
+        "simio_source_erased",
+    }
+)
+"""Codes of datasets without a description: not read, or read by a release that knew none."""
 
 
 def name_of(source: object) -> str | None:
@@ -51,6 +62,11 @@ def stated_name(description: Json) -> str | None:
     """Return what a description calls its table; None if nobody named it."""
     name = _resource(description).get("name")
     return name if isinstance(name, str) and name != UNNAMED else None
+
+
+def has_no_description(error: ApiError) -> bool:
+    """Return whether a dataset has no description to tell its name, as opposed to a failure."""
+    return error.code in _UNTOLD
 
 
 def _resource(description: Json) -> Json:

@@ -48,6 +48,12 @@ The service takes minutes to join the pieces of a very large file. A request of 
 crashed counts as running for a minute."""
 _RETRIED = RETRIED | {408}
 """The received part of a piece that timed out is kept."""
+_UNKNOWN_FIELD = (
+    "Unknown field.",
+    "there is no field of this name here",  # 0.1.0, 0.2.0
+    "Extra inputs are not permitted",  # of pydantic, before
+)
+"""How the releases begin to say that a request has no such field."""
 _HELD_CODES = frozenset({IN_FLIGHT, "simio_upload_offset_mismatch"})
 
 
@@ -162,8 +168,11 @@ def _send(
 
 
 def _knows_no_description(error: ApiError) -> bool:
-    """Return whether a service refused the whole field `description`, not a part of it."""
-    return error.status == 400 and [e.get("pointer") for e in error.errors] == ["/description"]
+    """Return whether a service has no field `description`, as opposed to refusing this one."""
+    match error.errors:
+        case [{"pointer": "/description", "detail": str(detail)}]:
+            return error.status == 400 and detail.startswith(_UNKNOWN_FIELD)
+    return False
 
 
 def _text(value: Any) -> str:
