@@ -5,6 +5,7 @@ on, what cannot be asked.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -217,6 +218,25 @@ def test_arm_that_lies_elsewhere_borrows_no_slope(monkeypatch: pytest.MonkeyPatc
             found[k] = np.mean(arm_outcomes(fold)[0][0] ** 2)
     borrowed_none, borrowed = errors.mean(axis=0)
     assert borrowed_none < borrowed / 2
+
+
+def test_arm_whose_people_live_elsewhere_borrows_no_slope() -> None:
+    """Few rows of the larger arm have a high z, and stand for most of its people."""
+    errors = np.zeros((4, 2))
+    for seed, found in enumerate(errors):
+        rng = np.random.default_rng(seed)
+        t, is_far = np.arange(900) < 150, np.arange(900) >= 860
+        z = np.where(is_far, 1.0, 0.3) * rng.normal(size=900) + np.where(is_far, 3.0, 0.0)
+        y = np.where(t, 0.0, 3.0 * z) + 2 * rng.normal(size=900)
+        table = pa.table({"z": z, "y": y, "t": _level(t, "false", "true")})
+        weights = np.where(is_far, 100.0, 1.0)
+        rows = read_contrast(table, _schema(table), _request())
+        features, every = build_features(table, _schema(table), ["z"]), np.arange(900)
+        for k, contrast in enumerate((replace(rows, weights=weights), rows)):
+            fold = Fold(contrast, features, every, every, np.random.default_rng(0), {})
+            found[k] = np.average(arm_outcomes(fold)[0][0] ** 2, weights=weights)
+    weighted, unweighted = errors.mean(axis=0)
+    assert weighted < unweighted / 2
 
 
 def test_share_of_a_level_can_be_the_outcome() -> None:

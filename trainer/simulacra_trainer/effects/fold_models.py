@@ -111,11 +111,17 @@ def _lent(predicted: Floats, outcome: Floats) -> Floats:
 def _reach(lent: Floats, fold: Fold, to: Arm, of: Arm) -> float:
     """Return how far lent predictions of one arm's learning rows lie from those of another's.
 
+    The effect averages the predictions for the other arm by survey weight, so its mean is weighted.
+    The regression of the own arm is not: its slope turns about the mean of its rows.
+
     Returns:
         distance of the means, in standard deviations of the arm that they are lent to.
     """
-    own, other = (lent[fold.learn[arm.rows[fold.learn]]] for arm in (to, of))
-    return abs(float(other.mean() - own.mean())) / max(float(own.std()), 1e-12)
+    own, other = (fold.learn[arm.rows[fold.learn]] for arm in (to, of))
+    weights = fold.contrast.weights
+    counts = None if weights is None or not weights[other].any() else weights[other]
+    distance = np.average(lent[other], weights=counts) - lent[own].mean()
+    return abs(float(distance)) / max(float(lent[own].std()), 1e-12)
 
 
 def outcomes_near(fold: Fold, arm: Arm, target_name: str) -> tuple[Floats, Floats]:
