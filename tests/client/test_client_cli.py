@@ -143,7 +143,7 @@ def test_unknown_file_suffix_is_refused(connection: Path) -> None:
 def test_id_of_another_kind_names_the_accepted_ids(connection: Path) -> None:
     done = run("report", "eff-1", "-c", connection)
     assert done.exit_code == 2
-    assert "generation_id (gen-...)" in " ".join(done.stderr.split())
+    assert "gen-... (generation)" in " ".join(done.stderr.split())
 
 
 def test_claim_does_not_overwrite_a_file(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_table_is_named_by_its_file_or_the_begin_of_its_id(
         ("ds-aaa", "ds-aaa names 2 of them, newest first: ds-aaaaaa2, ds-aaaaaa1."),
         ("ds-ff", "There are ds-aaaaaa2, ds-aaaaaa1."),
         ("survvey", "Did you mean survey?"),
-        ("gen-1", "give a dataset_id (ds-...)"),
+        ("gen-1", "give ds-... (dataset)."),
     ],
 )
 def test_a_name_of_several_or_none_lists_the_candidates(
@@ -215,6 +215,25 @@ def test_hints_of_upload_and_describe_name_the_table_and_its_file(
         _, shown = on_terminal("describe", "Wave 3")
         assert f"simulacra refit 'Wave 3' --source {source} --describe d.json" in shown
         table.unlink(missing_ok=True)
+
+
+def test_lists_say_once_why_nothing_works_on_some(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = "The quota of concurrent jobs is used up."
+    waiting = {"status": "queued", "waiting_reason": full}
+    jobs = [
+        {"job_id": f"job-{name}", "dataset_id": name, "kind": "dataset", **TIMES, **waiting}
+        for name in (FIRST, SECOND)
+    ]
+    ready = jobs[0] | {"job_id": f"job-{ROWS}", "status": "ready", "waiting_reason": None}
+    monkeypatch.setitem(ANSWERS, "/v1/jobs", {"items": [*jobs, ready], "next_cursor": None})
+    waits = {"items": [_dataset(SECOND), _dataset(FIRST) | waiting], "next_cursor": None}
+    monkeypatch.setitem(ANSWERS, "/v1/datasets", waits)
+    _, shown = on_terminal("jobs")
+    assert shown.splitlines()[-1] == f"job-ds-aaaaaa1, job-ds-aaaaaa2: {full}"
+    _, shown = on_terminal("datasets")
+    assert shown.splitlines()[-1] == f"ds-aaaaaa1: {full}"
 
 
 def test_names_cannot_steer_the_terminal(
@@ -280,6 +299,26 @@ def test_a_wrong_flag_is_refused_before_the_request(
     assert done.exit_code == 2
     assert hint in " ".join(done.stderr.replace("│", " ").split())
     assert not sent(service[1], "POST", f"/v1/datasets/{FIRST}/generations")
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("boost --segment mod=sad --questions price", "--segment: the table has no column mod."),
+        ("boost --segment mood=sda --questions price", "--segment: mood has no level sda."),
+        ("boost --segment mood=sad --questions pric", "Did you mean price?"),
+        ("effect --treatment price --value 2 --baseline 1 --outcome mod", "--outcome: the table"),
+        ("sheet --outcome pric", "Did you mean price?"),
+        ("sheet --outcome price --dont-know mod", "--dont-know: the table has no column mod."),
+    ],
+)
+def test_a_wrong_name_in_a_question_is_refused_before_the_request(
+    service: tuple[str, type[Service]], command: str, hint: str
+) -> None:
+    verb, *options = command.split()
+    done = run(verb, FIRST, *options)
+    assert (done.exit_code, hint in done.stderr) == (2, True), done.stderr
+    assert not [path for method, path, _ in service[1].seen if method == "POST" and "/v1/" in path]
 
 
 def test_run_does_the_whole_job_and_a_partial_result_exits_with_3(

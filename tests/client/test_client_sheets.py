@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,13 +65,16 @@ def test_request_has_levers_and_stated_lists_only() -> None:
     assert path_of("sht-1", ("sht-",)) == "/v1/sheets/sht-1"
 
 
+def _by_name(columns: list[dict[str, Any]]) -> dict[str, Any]:
+    return {one["name"]: one for one in columns}
+
+
 def test_command_reads_levers_with_values() -> None:
     columns: list[dict[str, Any]] = [
         {"name": "dose", "kind": "numeric"},
         {"name": "plan", "kind": "categorical"},
     ]
-    client: Any = SimpleNamespace(schema=lambda _: SimpleNamespace(columns=columns))
-    assert _levers(client, "ds-1", ["dose=2:1", "plan=pro:basic", "plan"]) == [
+    assert _levers(_by_name(columns), ["dose=2:1", "plan=pro:basic", "plan"]) == [
         {"column": "dose", "value": 2.0, "baseline": 1.0},
         {"column": "plan", "value": "pro", "baseline": "basic"},
         {"column": "plan"},
@@ -84,7 +86,7 @@ def test_command_reads_levers_with_values() -> None:
         {"name": "hour", "kind": "categorical", "levels": levels},
     ]
     found = _levers(
-        client, "ds-1", ["a=b", "a=b=2:1", "brands: Nike", "hour=10:00-11:00:12:00-13:00"]
+        _by_name(columns), ["a=b", "a=b=2:1", "brands: Nike", "hour=10:00-11:00:12:00-13:00"]
     )
     assert found == [
         {"column": "a=b"},
@@ -93,17 +95,16 @@ def test_command_reads_levers_with_values() -> None:
         {"column": "hour", "value": "10:00-11:00", "baseline": "12:00-13:00"},
     ]
     with pytest.raises(ValueError, match="no level 10"):
-        _levers(client, "ds-1", ["hour=10:00-11:00"])
+        _levers(_by_name(columns), ["hour=10:00-11:00"])
     for wrong in ("dose=2", "dose=a:b"):
         with pytest.raises(typer.BadParameter):
-            _levers(client, "ds-1", [wrong])
+            _levers(_by_name(columns), [wrong])
 
 
 def test_command_reads_what_came_before_and_after_one_lever() -> None:
     columns = [{"name": name, "kind": "numeric"} for name in ("age", "income", "school, years")]
-    client: Any = SimpleNamespace(schema=lambda _: SimpleNamespace(columns=columns))
     before, after = ['income="school, years",age'], ["school, years=income"]
-    assert _levers(client, "ds-1", ["income=2:1", "school, years"], before, after) == [
+    assert _levers(_by_name(columns), ["income=2:1", "school, years"], before, after) == [
         {"column": "income", "value": 2.0, "baseline": 1.0, "before": ["school, years", "age"]},
         {"column": "school, years", "after": ["income"]},
     ]
@@ -115,9 +116,9 @@ def test_command_reads_what_came_before_and_after_one_lever() -> None:
         ("income", "write LEVER=COL"),
     ]:
         with pytest.raises(ValueError, match=re.escape(wrong)):
-            _levers(client, "ds-1", ["income"], [text])
+            _levers(_by_name(columns), ["income"], [text])
     with pytest.raises(ValueError, match="Add --lever age"):
-        _levers(client, "ds-1", [], ["age=income"])
+        _levers(_by_name(columns), [], ["age=income"])
 
 
 async def test_agent_states_the_order_of_one_lever(tmp_path: Path) -> None:

@@ -192,7 +192,8 @@ EXAMPLES: dict[str, Example] = {
         DESCRIPTION, {202: _FIT | {"status": "running"}, 201: _FIT | {"status": "ready"}}
     ),
     "listJobs": _page(
-        _fields(JOB_BODY, "job_id", "kind", "status", "dataset_id") | {"created_at": CREATED}
+        _fields(JOB_BODY, "job_id", "kind", "status", "waiting_reason", "dataset_id")
+        | {"created_at": CREATED}
     ),
     "getJob": _ok(JOB_BODY),
     "streamJobEvents": _ok(

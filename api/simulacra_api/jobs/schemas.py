@@ -51,6 +51,7 @@ class JobItem(BaseModel):
     job_id: str
     kind: Kind
     status: Status
+    waiting_reason: WaitingReason = None
     dataset_id: str
     created_at: datetime | None
 

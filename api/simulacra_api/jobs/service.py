@@ -240,14 +240,16 @@ async def job_page(
 
 def _item(resource: Dataset | Result, models: dict[str, Model]) -> JobItem:
     name = resource.metadata.name
+    stage: TenantResource
     if isinstance(resource, Dataset):
-        status, dataset = stage_of(resource, models.get(model_name(name)))[0], name
+        (status, stage), dataset = stage_of(resource, models.get(model_name(name))), name
     else:
-        status, dataset = status_of(resource), dataset_of(resource)
+        status, stage, dataset = status_of(resource), resource, dataset_of(resource)
     return JobItem(
         job_id=job_id(name),
         kind=_KINDS[type(resource)],
         status=status,
+        waiting_reason=waiting_reason(stage),
         dataset_id=dataset,
         created_at=resource.metadata.creation_timestamp,
     )

@@ -68,7 +68,7 @@ class Asked:
         if not (self._shares or self._ranges or self._do_flags):
             found = {name: value for one in self._do_loaded for name, value in one.items()}
             return self._conditions, found or None
-        columns = {one["name"]: one for one in client.schema(dataset_id).columns}
+        columns = columns_of(client, dataset_id)
         conditions: Json = {**(self._conditions or {})}
         for text in self._shares:
             column, level, share = _share(text, columns)
@@ -79,6 +79,23 @@ class Asked:
         do = {name: value for one in self._do_loaded for name, value in one.items()}
         do |= dict(_assignment(text, columns) for text in self._do_flags)
         return conditions or None, do or None
+
+
+def columns_of(client: Client, dataset_id: str) -> Json:
+    """Return the columns of a dataset's schema by name."""
+    return {one["name"]: one for one in client.schema(dataset_id).columns}
+
+
+def check_names(columns: Json, **named: str | Sequence[str] | None) -> None:
+    """Check columns that options name, given by the options' names.
+
+    Raises:
+        ValueError: no such column; the nearest one is named.
+    """
+    for option, names in named.items():
+        flag = f"--{option.replace('_', '-')}"
+        for name in [names] if isinstance(names, str) else names or ():
+            known_name(name, columns, flag)
 
 
 def as_number(text: str, noun: str) -> float:

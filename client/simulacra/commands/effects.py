@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.asked import NUMERIC, as_number, column_named
+from simulacra.commands.asked import NUMERIC, as_number, check_names, column_named, columns_of
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -62,8 +62,15 @@ def effect(
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         dataset_id = dataset_of(client, dataset_id)
-        kinds = {column["name"]: column["kind"] for column in client.schema(dataset_id).columns}
-        is_number = kinds[column_named(treatment, kinds, "--treatment")] in NUMERIC
+        known = columns_of(client, dataset_id)
+        is_number = known[column_named(treatment, known, "--treatment")]["kind"] in NUMERIC
+        lists = {
+            "before": columns(before),
+            "after": columns(after),
+            "dont_know": columns(dont_know),
+            "negative_controls": columns(negative_controls),
+        }
+        check_names(known, outcome=outcome, segment=segment, **lists)
         started = client.estimate(
             dataset_id,
             treatment=treatment,
@@ -72,12 +79,9 @@ def effect(
             outcome=outcome,
             outcome_level=outcome_level,
             segment=segment,
-            before=columns(before),
-            after=columns(after),
-            dont_know=columns(dont_know),
             population=population,
-            negative_controls=columns(negative_controls),
             key=key,
+            **lists,
         )
         wait_with_progress(client, started.job_id, as_json)
         print_result(client.effect(started.effect_id), as_json)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from simulacra.client import Client
 from simulacra.commands.naming import SHORTEST, known_names, short_ids
-from simulacra.commands.output import is_for_people, printable
+from simulacra.commands.output import is_for_people, note, printable
 from simulacra.models import Document
 
 Columns = dict[str, Callable[[Document], Any]]
@@ -38,6 +38,8 @@ def print_list(
         print(empty)
     else:
         Console().print(table_of(found, kind, known_names(client)), highlight=False)
+        for line in reasons(found, kind):
+            note(line, style="yellow")
 
 
 def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Table:
@@ -55,6 +57,16 @@ def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Tab
     for one in found:
         table.add_row(*(Text(_plain(cell(one))) for cell in columns.values()))
     return table
+
+
+def reasons(found: Sequence[Document], kind: str) -> list[str]:
+    """Return a line for each reason why nothing works on some of a list, with their short ids."""
+    short = short_ids([str(one[f"{kind}_id"]) for one in found])
+    waiting: dict[str, list[str]] = {}
+    for one in found:
+        if reason := one.get("waiting_reason"):
+            waiting.setdefault(reason, []).append(short[str(one[f"{kind}_id"])])
+    return [f"{', '.join(ids)}: {reason}" for reason, ids in waiting.items()]
 
 
 def span(seconds: float) -> str:

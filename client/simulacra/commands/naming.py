@@ -57,7 +57,7 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     if prefix is not None:
         return _by_prefix(client, text, prefix)
     if text.startswith(tuple(KINDS)):
-        raise ValueError(f"{text}: give a {_kinds(prefixes)}")
+        raise ValueError(f"{text}: give {_kinds(prefixes)}.")
     dataset = _by_name(client, text, prefixes)
     return dataset if "ds-" in prefixes else _only_generation(client, dataset)
 
@@ -137,7 +137,12 @@ def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     if matching:
         raise ValueError(_several(text, matching[::-1]))
     near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])
-    hint = f"Did you mean {near}?" if near else f"Give a {_kinds(prefixes)}, or the table's name."
+    if near:
+        hint = f"Did you mean {near}?"
+    elif names:
+        hint = f"`simulacra datasets` lists the tables. An id will do as well: {_kinds(prefixes)}."
+    else:
+        hint = "There is no table yet: simulacra upload FILE."
     raise ValueError(f"{text}: no table has this name. {hint}")
 
 
@@ -170,4 +175,6 @@ def _several(text: str, ids: list[str]) -> str:
 
 
 def _kinds(prefixes: tuple[str, ...]) -> str:
-    return " or ".join(f"{KINDS[one][0][:-1]}_id ({one}...)" for one in prefixes)
+    """Return the kinds of ids by their prefixes: "ds-... (dataset) or gen-... (generation)"."""
+    *others, last = (f"{one}... ({KINDS[one][0][:-1]})" for one in prefixes)
+    return f"{', '.join(others)} or {last}" if others else last

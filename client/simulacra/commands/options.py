@@ -125,8 +125,11 @@ def load(path: Path | None) -> Json | None:
     """
     if path is None:
         return None
+    text = path.read_text()
+    if not text.strip():
+        raise typer.BadParameter(f"{path} is empty. Write a JSON object, {{...}}.")
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(text)
     except ValueError as error:
         raise typer.BadParameter(f"{path} is not a JSON object: {error}") from error
     if not isinstance(found, dict):

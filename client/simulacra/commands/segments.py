@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from simulacra.commands.asked import check_names, columns_of, level_named
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -56,7 +57,13 @@ def boost(
         name, _, level = part.partition("=")
         wanted.setdefault(name, []).extend([level] if level else [])
     with connected(connection, continue_with(key)) as client:
-        started = client.boost(dataset_of(client, dataset_id), wanted, columns(questions), key=key)
+        dataset_id = dataset_of(client, dataset_id)
+        known = columns_of(client, dataset_id)
+        check_names(known, segment=[*wanted], questions=columns(questions))
+        for name, levels in wanted.items():
+            for level in levels:
+                level_named(level, name, known, "--segment")
+        started = client.boost(dataset_id, wanted, columns(questions), key=key)
         wait_with_progress(client, started.job_id, as_json)
         found = client.segment(started.segment_id)
         if conditions_out is not None and found.conditions is None:

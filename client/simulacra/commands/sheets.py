@@ -9,8 +9,15 @@ from typing import Annotated
 
 import typer
 
-from simulacra.client import Client
-from simulacra.commands.asked import NUMERIC, as_number, known_name, level_named, split_name
+from simulacra.commands.asked import (
+    NUMERIC,
+    as_number,
+    check_names,
+    columns_of,
+    known_name,
+    level_named,
+    split_name,
+)
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -87,16 +94,21 @@ def sheet(
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
         dataset_id = dataset_of(client, dataset_id)
+        known = columns_of(client, dataset_id)
+        lists = {
+            "before": split_columns(before),
+            "after": split_columns(after),
+            "dont_know": split_columns(dont_know),
+        }
+        check_names(known, outcome=outcome, **lists)
         started = client.ask_sheet(
             dataset_id,
             outcome=outcome,
             outcome_level=outcome_level,
-            levers=_levers(client, dataset_id, lever or [], lever_before or [], lever_after or []),
-            before=split_columns(before),
-            after=split_columns(after),
-            dont_know=split_columns(dont_know),
+            levers=_levers(known, lever or [], lever_before or [], lever_after or []),
             population=population,
             key=key,
+            **lists,
         )
         wait_with_progress(client, started.job_id, as_json)
         if html is not None:
@@ -122,8 +134,7 @@ def sheets(
 
 
 def _levers(
-    client: Client,
-    dataset_id: str,
+    columns: Json,
     texts: Sequence[str],
     before: Sequence[str] = (),
     after: Sequence[str] = (),
@@ -133,8 +144,7 @@ def _levers(
     A value is a number where the column has numbers.
 
     Args:
-        client: reads the schema.
-        dataset_id: of the schema.
+        columns: of the schema, by name.
         texts: of --lever.
         before: LEVER=COL,... of --lever-before.
         after: LEVER=COL,... of --lever-after.
@@ -142,9 +152,6 @@ def _levers(
     Raises:
         ValueError: no such column, level or lever; the nearest one is named.
     """
-    if not (texts or before or after):
-        return []
-    columns = {one["name"]: one for one in client.schema(dataset_id).columns}
     found = _asked(texts, columns)
     for field, stated in (("before", before), ("after", after)):
         for text in stated:
