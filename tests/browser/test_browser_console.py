@@ -437,12 +437,21 @@ def compare_one_lever(tab: Tab, client: Client, dataset: str) -> None:
     page.get_by_label("Outcome", exact=True).select_option("tv_hours")
     page.get_by_text("Which of these were already so before any lever").click()
     page.get_by_text("Compare only some levers").click()
-    page.get_by_label("Add a lever").select_option("education_years")
+    for name in ("income", "education_years", "happiness"):
+        page.get_by_label("Add a lever").select_option(name)
+    for name, focused in (("income", "education_years"), ("happiness", "")):
+        page.get_by_role("button", name=f"Remove the lever {name}").press("Enter")
+        button = page.get_by_role("button", name=f"Remove the lever {focused}")
+        expect(button if focused else page.get_by_label("Add a lever")).to_be_focused()
     lever = page.get_by_role("group", name="education_years")
+    lever.get_by_label("Values to compare").select_option("Two of my own")
+    expect(lever.get_by_label("Value", exact=True)).to_have_value("16")  # the quartiles
+    lever.get_by_label("Instead of").fill("11")
     for label, names in (("Before it", ("year", "female")), ("After it", ("tv_hours",))):
         for name in names:
             lever.get_by_label(label, exact=True).select_option(name)
-    lever.get_by_role("button", name="Remove female").click()
+    lever.get_by_role("button", name="Remove female").press("Enter")
+    expect(lever.get_by_label("Before it", exact=True)).to_be_focused()
     assert_accessible(tab, "sheets")
     for name, left in (("education_years", "A lever"), ("female", "Not stated")):
         choice = page.get_by_label(name, exact=True).locator("option").first
@@ -453,8 +462,9 @@ def compare_one_lever(tab: Tab, client: Client, dataset: str) -> None:
     (made,) = client.sheets(dataset_id=dataset)
     asked = client.get(made.sheet_id)["asked"]
     client.cancel(made.job_id)
-    own = [(one["column"], one["before"], one["after"]) for one in asked]
-    assert own == [("education_years", ["year"], ["tv_hours"])]
+    fields = ("column", "value", "baseline", "before", "after")
+    own = [[one[name] for name in fields] for one in asked]
+    assert own == [["education_years", 16, 11, ["year"], ["tv_hours"]]]
     page.set_viewport_size(size)
 
 

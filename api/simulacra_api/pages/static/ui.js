@@ -1,6 +1,6 @@
 // Components shared by the pages: sign-in form, retention clock, status, errors.
 import { Problem, openSession, presentSession, signIn } from "./api.js";
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 
 const STATES = { queued: "Waiting", uploading: "Uploading", running: "Running", held: "To confirm", ready: "Ready", partial: "Partly met", failed: "Failed", deleting: "Being erased", expired: "Expired" };
 /** A value with at most `digits` decimals, or with exactly `digits` in a column of numbers: 2010 may be a year. Without `digits` a count: 2,010. */
@@ -64,6 +64,19 @@ export function Failure({ problem }) {
   return html`<div class="notice bad" role="alert"><p>${message}</p>
     ${listed && html`<ul>${problem.fields.map((one) => html`<li>${one.text}</li>`)}</ul>`}
     ${problem.requestId && html`<p class="support">Support id ${problem.requestId}</p>`}</div>`;
+}
+
+/** Keeps the keyboard's place in a list of entries with a remove button: [ref of the list, note which index goes]. Then the next button has the focus, or the field with the id `last`. */
+export function useFocusAfterRemoval(last) {
+  const list = useRef(null);
+  const gone = useRef(null);
+  useEffect(() => {
+    if (gone.current === null) return;
+    const buttons = list.current?.querySelectorAll(":scope > * > button") ?? [];
+    (buttons[gone.current] ?? document.getElementById(last))?.focus();
+    gone.current = null;
+  });
+  return [list, (at) => { gone.current = at; }];
 }
 
 /** Run an asynchronous function for a button: [run, busy, problem]. With `keep` the last problem stays until the answer. */

@@ -62,10 +62,28 @@ export const typical = (column) => numeric(column)
   ? (column.kind === "integer" ? Math.round((column.minimum + column.maximum) / 2) : (column.minimum + column.maximum) / 2)
   : column.levels.reduce((best, level) => level.share > best.share ? level : best).value;
 
+/** What is compared if no values are stated, as the service chooses it. */
+export const usual = ({ kind }) => kind === "boolean" ? "Yes against no" : kind === "ordinal" ? "Top against bottom third" : numeric({ kind }) ? "75th against 25th percentile" : "Each frequent level against the most frequent";
+/** Two values to compare, value first: yes and no, the ends of an order, the two most common levels; of numbers the quartiles, or the middle half of the range. */
+export function twoValues(column) {
+  const { kind, levels, minimum, maximum, decimals } = column;
+  if (kind === "boolean" || kind === "ordinal") return [levels[levels.length - 1].value, levels[0].value];
+  if (!numeric(column)) {
+    const [first, second] = [...levels].sort((a, b) => b.share - a.share);
+    return [second?.value ?? first.value, first.value];
+  }
+  return [0.75, 0.25].map((share) => {
+    let below = 0;
+    const level = levels.find((one) => (below += one.share) >= share);
+    return level ? Number(level.value) : Number((minimum + share * (maximum - minimum)).toFixed(kind === "integer" ? 0 : decimals ?? 4));
+  });
+}
+
 /** A value of a column: a number, or one of its levels. */
 export function Value({ id, label, column, value, onChange }) {
   return html`<div class="field"><label for=${id}>${label}</label>${numeric(column)
-    ? html`<input id=${id} type="number" step="any" value=${value} onInput=${(event) => event.target.value !== "" && onChange(Number(event.target.value))} />`
+    ? html`<input id=${id} type="number" step="any" list=${`${id}-known`} value=${value} onInput=${(event) => event.target.value !== "" && onChange(Number(event.target.value))} />
+      <datalist id=${`${id}-known`}>${column.levels.map((level) => html`<option value=${level.value}>${level.label ?? ""}</option>`)}</datalist>`
     : html`<select id=${id} value=${value} onChange=${(event) => onChange(event.target.value)}>${column.levels.map((level) => html`<option value=${level.value}>${level.label ?? level.value}</option>`)}</select>`}</div>`;
 }
 

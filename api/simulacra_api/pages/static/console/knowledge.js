@@ -1,5 +1,5 @@
 // Known causes: an editor of tiers, required and forbidden edges, for an upload or for an existing model.
-import { Failure, useAction } from "../ui.js";
+import { Failure, useAction, useFocusAfterRemoval } from "../ui.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { putAgain, useLoad } from "./parts.js";
 
@@ -8,6 +8,7 @@ const TEXT = /\.(csv|tsv|txt)$/i;
 const EDGES = [["required", "Required", "Edges from a cause to its effect that the graph must have."], ["forbidden", "Forbidden", "Edges that the graph must not have."]];
 
 export const nothingKnown = { tiers: [], required: [], forbidden: [], confirmed: [], background: "ask" };
+const without = (list, at) => list.filter((_, index) => index !== at);
 /** The knowledge without empty tiers. */
 export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length), confirmed: known.confirmed.filter((tier) => tier.length) });
 export const isEmpty = (known) => known.background !== "auto" && !stated(known).confirmed.length && !stated(known).tiers.length && !known.required.length && !known.forbidden.length;
@@ -28,18 +29,21 @@ export function Name({ id, label, columns, value, none, onChange }) {
     : html`<input id=${id} value=${value} spellcheck="false" placeholder="Name of a column" onChange=${(event) => onChange(event.target.value.trim())} />`}</div>`;
 }
 
-export function Chip({ text, onRemove }) {
-  return html`<li class="chip"><span>${text}</span><button type="button" class="plain small" aria-label=${`Remove ${text}`} onClick=${onRemove}>×</button></li>`;
+/** Entries with a remove button each; after the last one the focus is on the field with the id `last`. */
+export function Chips({ label, texts, last, onRemove }) {
+  const [list, goes] = useFocusAfterRemoval(last);
+  return html`<ul class="chips" aria-label=${label} ref=${list}>${texts.map((text, at) => html`<li class="chip" key=${text}><span>${text}</span><button type="button" class="plain small" aria-label=${`Remove ${text}`} onClick=${() => { goes(at); onRemove(at); }}>×</button></li>`)}</ul>`;
 }
 
 function Tiers({ id, columns, tiers, onChange }) {
   const free = columns?.filter((name) => !tiers.flat().includes(name));
   const set = (at, tier) => onChange(tiers.map((one, index) => index === at ? tier : one));
+  const [list, goes] = useFocusAfterRemoval(`${id}-add`);
   return html`<section aria-label="Tiers"><h3>Tiers</h3><p class="quiet">A column of a later tier cannot cause one of an earlier tier. Put first what came first in time.</p>
-    ${tiers.map((tier, at) => html`<fieldset class="tier" key=${at}><legend>Tier ${at + 1}</legend><button type="button" class="plain remove" aria-label=${`Remove tier ${at + 1}`} onClick=${() => onChange(tiers.filter((_, index) => index !== at))}>Remove</button>
-      <ul class="chips">${tier.map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => set(at, tier.filter((one) => one !== name))} />`)}</ul>
-      <${Name} key=${tier.length} id=${`${id}-tier-${at}`} label=${`Add to tier ${at + 1}`} columns=${free} value="" none="Choose a column" onChange=${(name) => name && !tiers.flat().includes(name) && set(at, [...tier, name])} /></fieldset>`)}
-    <div><button type="button" onClick=${() => onChange([...tiers, []])}>Add a tier</button></div></section>`;
+    <div class="tiers" ref=${list}>${tiers.map((tier, at) => html`<fieldset class="tier" key=${at}><legend>Tier ${at + 1}</legend><button type="button" class="plain remove" aria-label=${`Remove tier ${at + 1}`} onClick=${() => { goes(at); onChange(without(tiers, at)); }}>Remove</button>
+      <${Chips} label=${`Tier ${at + 1}`} texts=${tier} last=${`${id}-tier-${at}`} onRemove=${(gone) => set(at, without(tier, gone))} />
+      <${Name} id=${`${id}-tier-${at}`} label=${`Add to tier ${at + 1}`} columns=${free} value="" none="Choose a column" onChange=${(name) => name && !tiers.flat().includes(name) && set(at, [...tier, name])} /></fieldset>`)}</div>
+    <div><button type="button" id=${`${id}-add`} onClick=${() => onChange([...tiers, []])}>Add a tier</button></div></section>`;
 }
 
 function Edges({ id, title, text, columns, edges, onChange }) {
@@ -48,7 +52,7 @@ function Edges({ id, title, text, columns, edges, onChange }) {
   const known = edges.some((edge) => edge.source === source && edge.target === target);
   const add = () => { onChange([...edges, { source, target }]); setSource(""); setTarget(""); };
   return html`<section aria-label=${title}><h3>${title}</h3><p class="quiet">${text}</p>
-    <ul class="chips">${edges.map((edge) => html`<${Chip} key=${JSON.stringify(edge)} text=${`${edge.source} → ${edge.target}`} onRemove=${() => onChange(edges.filter((one) => one !== edge))} />`)}</ul>
+    <${Chips} label=${title} texts=${edges.map((edge) => `${edge.source} → ${edge.target}`)} last=${`${id}-source`} onRemove=${(at) => onChange(without(edges, at))} />
     <div class="row edge-form"><${Name} id=${`${id}-source`} label="From" columns=${columns} value=${source} none="Cause" onChange=${setSource} />
       <${Name} id=${`${id}-target`} label="To" columns=${columns?.filter((name) => name !== source)} value=${target} none="Effect" onChange=${setTarget} />
       <button type="button" disabled=${!source || !target || known} aria-label=${`Add to ${title.toLowerCase()}`} onClick=${add}>Add</button></div></section>`;
@@ -69,13 +73,14 @@ function Background({ proposals, known, onChange }) {
   const named = [...known.tiers, ...known.confirmed].flat();
   const open = proposals.filter((one) => !named.includes(one.column));
   const confirm = (chosen) => onChange({ ...known, confirmed: [0, 1].map((tier) => [...(known.confirmed[tier] ?? []), ...chosen.filter((one) => one.tier === tier).map((one) => one.column)]) });
-  const without = (name) => onChange({ ...known, confirmed: known.confirmed.map((tier) => tier.filter((one) => one !== name)) });
-  if (!open.length && !known.confirmed.flat().length) return null;
+  const confirmed = known.confirmed.flat();
+  const unconfirm = (name) => onChange({ ...known, confirmed: known.confirmed.map((tier) => tier.filter((one) => one !== name)) });
+  if (!open.length && !confirmed.length) return null;
   return html`<section class="wide" aria-label="Background"><h3>Background</h3>
-    ${known.confirmed.flat().length > 0 && html`<p class="quiet">Confirmed: these come before all other columns.</p><ul class="chips">${known.confirmed.flat().map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => without(name)} />`)}</ul>`}
+    ${confirmed.length > 0 && html`<p class="quiet">Confirmed: these come before all other columns.</p><${Chips} label="Confirmed" texts=${confirmed} last="confirm-all" onRemove=${(at) => unconfirm(confirmed[at])} />`}
     ${open.length > 0 && html`<p class="quiet">These look like background, which no other column can cause. Nothing is bound until you confirm it.</p>
       <ul>${open.map((one) => html`<li key=${one.column}>${one.reason} <button type="button" class="small" aria-label=${`Confirm ${one.column}`} onClick=${() => confirm([one])}>Confirm</button></li>`)}</ul>
-      <div><button type="button" onClick=${() => confirm(open)}>Confirm all</button></div>`}</section>`;
+      <div><button type="button" id="confirm-all" onClick=${() => confirm(open)}>Confirm all</button></div>`}</section>`;
 }
 
 /** At an upload, before anything is known of the columns. */

@@ -1,8 +1,8 @@
 // Answer sheets: ask what changes an outcome, show what may be claimed first, save the appendix.
-import { Failure, Status, number, useAction } from "../ui.js";
+import { Failure, Status, number, useAction, useFocusAfterRemoval } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
-import { ColumnSelect, Value, typical, usableColumns } from "./controls.js";
-import { Chip, Name } from "./knowledge.js";
+import { ColumnSelect, Value, twoValues, typical, usableColumns, usual } from "./controls.js";
+import { Chips, Name } from "./knowledge.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -22,22 +22,36 @@ function Order({ outcome, columns, levers, places, onChange }) {
 
 const SIDES = [["before", "Before it"], ["after", "After it"]];
 
-/** One lever with the columns that came before and after it, beside those stated for all levers. */
-function Lever({ at, lever, columns, outcome, onChange, onRemove }) {
+/** Which values of a lever are compared: those that the service chooses, or two of one's own. */
+function Values({ at, lever, column, onChange }) {
+  const own = lever.value !== undefined;
+  const choose = (event) => {
+    const [value, baseline] = event.target.value ? twoValues(column) : [];
+    onChange({ ...lever, value, baseline });
+  };
+  return html`<div class="values"><div class="field"><label for=${`lever-${at}-which`}>Values to compare</label><select id=${`lever-${at}-which`} value=${own ? "own" : ""} onChange=${choose}><option value="">${usual(column)}</option><option value="own">Two of my own</option></select></div>
+    ${own && html`<${Value} id=${`lever-${at}-value`} label="Value" column=${column} value=${lever.value} onChange=${(value) => onChange({ ...lever, value })} />
+      <${Value} id=${`lever-${at}-baseline`} label="Instead of" column=${column} value=${lever.baseline} onChange=${(baseline) => onChange({ ...lever, baseline })} />`}</div>`;
+}
+
+/** One lever with its values and the columns that came before and after it, beside those stated for all levers. */
+function Lever({ at, lever, column, columns, outcome, onChange, onRemove }) {
   const free = columns.filter((name) => name !== lever.column && !lever.before.includes(name) && !lever.after.includes(name));
   const choices = { before: free.filter((name) => name !== outcome), after: free };
   return html`<fieldset class="tier"><legend>${lever.column}</legend><button type="button" class="plain remove" aria-label=${`Remove the lever ${lever.column}`} onClick=${onRemove}>Remove</button>
+    <${Values} at=${at} lever=${lever} column=${column} onChange=${onChange} />
     ${SIDES.map(([side, label]) => html`<div key=${side}><${Name} id=${`lever-${at}-${side}`} label=${label} columns=${choices[side]} value="" none="Add a column" onChange=${(name) => name && onChange({ ...lever, [side]: [...lever[side], name] })} />
-      <ul class="chips" aria-label=${`${label}: ${lever.column}`}>${lever[side].map((name) => html`<${Chip} key=${name} text=${name} onRemove=${() => onChange({ ...lever, [side]: lever[side].filter((one) => one !== name) })} />`)}</ul></div>`)}</fieldset>`;
+      <${Chips} label=${`${label}: ${lever.column}`} texts=${lever[side]} last=${`lever-${at}-${side}`} onRemove=${(gone) => onChange({ ...lever, [side]: lever[side].filter((_, index) => index !== gone) })} /></div>`)}</fieldset>`;
 }
 
 /** The levers to compare, each with its own order; none named: all that may be levers. */
-function Chosen({ columns, order, outcome, levers, onChange }) {
+function Chosen({ columns, order, usable, outcome, levers, onChange }) {
+  const [list, goes] = useFocusAfterRemoval("sheet-lever");
   const free = columns.filter((name) => !levers.some((one) => one.column === name));
   const set = (at, lever) => onChange(levers.map((one, index) => index === at ? lever : one));
-  return html`<details class="order"><summary>Compare only some levers, or state what came before or after one of them</summary>
+  return html`<details class="order"><summary>Compare only some levers, choose their values, or state what came before or after one of them</summary>
     <p class="quiet">Without a lever here, all columns that may be levers are compared.</p>
-    <div class="levers">${levers.map((lever, at) => html`<${Lever} key=${lever.column} at=${at} lever=${lever} columns=${order} outcome=${outcome} onChange=${(next) => set(at, next)} onRemove=${() => onChange(levers.filter((one) => one !== lever))} />`)}
+    <div class="levers" ref=${list}>${levers.map((lever, at) => html`<${Lever} key=${lever.column} at=${at} lever=${lever} column=${usable.find((one) => one.name === lever.column)} columns=${order} outcome=${outcome} onChange=${(next) => set(at, next)} onRemove=${() => { goes(at); onChange(levers.filter((one) => one !== lever)); }} />`)}
       <${Name} id="sheet-lever" label="Add a lever" columns=${free} value="" none="Choose a column" onChange=${(column) => column && onChange([...levers, { column, before: [], after: [] }])} /></div></details>`;
 }
 
@@ -61,7 +75,7 @@ function Ask({ session, dataset, schema, onMade }) {
     <${ColumnSelect} id="sheet-outcome" label="Outcome" columns=${usable} value=${outcome} none="Choose a column" onChange=${(name) => { setOutcome(name); setLevel(""); setPlaces({}); setLevers([]); }} />
     ${counts && html`<${Value} id="sheet-level" label="Level of the outcome" column=${shown} value=${level || typical(shown)} onChange=${setLevel} />`}
     ${shown && html`<${Order} outcome=${outcome} columns=${order} levers=${named} places=${places} onChange=${setPlaces} />
-    <${Chosen} columns=${free} order=${order} outcome=${outcome} levers=${named} onChange=${setLevers} />`}
+    <${Chosen} columns=${free} order=${order} usable=${usable} outcome=${outcome} levers=${named} onChange=${setLevers} />`}
     <div><button class="primary" disabled=${busy || !shown}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
