@@ -102,6 +102,8 @@ def load(directory: str | Path) -> Model:
     Raises:
         ValueError: the directory has no model.
     """
+    if not Path(directory).is_dir():
+        raise ValueError(f"{directory}: no such folder. Name one that Model.save wrote.")
     with _engine():
         from simulacra_trainer.pipeline.trained_model import load_model
 
@@ -367,6 +369,8 @@ def _engine(place: Callable[[str], str] = str) -> Iterator[None]:
     if find_spec("numba") is None:
         how = "pip install 'simulacra[trainer]'"
         raise ModuleNotFoundError(f"Without a server this needs the engine. Run {how}.")
+    from pydantic import ValidationError
+
     from simulacra_crds.contract.description import DescriptionInvalid
     from simulacra_trainer.families.base import ModelFileError
     from simulacra_trainer.kernel_cache import is_cold
@@ -378,6 +382,9 @@ def _engine(place: Callable[[str], str] = str) -> Iterator[None]:
         yield
     except (DescriptionInvalid, InputError) as error:
         raise ValueError(_in_words(error, place)) from None
+    except ValidationError as error:
+        wrong = [f"/{'/'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise ValueError("; ".join(wrong)) from None
     except ModelFileError as error:
         raise ValueError(str(error)) from None
 

@@ -254,7 +254,7 @@ async def test_estimate_made_before_verdicts_is_never_upgraded(
     ("name", "text"),
     [
         ("regions", 'Did you mean "region"?'),
-        ("zzzzzz", "GET the dataset's schema"),
+        ("zzzzzz", "See the dataset's schema"),
     ],
 )
 async def test_unknown_column_gets_the_closest_name(

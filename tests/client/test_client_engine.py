@@ -113,6 +113,10 @@ def test_errors_say_what_is_wrong(model: simulacra.Model, tmp_path: Path) -> Non
         simulacra.fit([1, 2])  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError):
         simulacra.fit(tmp_path / "nosuch.csv")
+    with pytest.raises(ValueError, match="nosuch: no such folder"):
+        simulacra.load(tmp_path / "nosuch")
+    with pytest.raises(ValueError, match=r"^/conditions/numeric/visits/min: Input should be a v"):
+        model.generate(5, ranges={"visits": ("abc", 4)})  # type: ignore[dict-item]
 
 
 def test_corrections_are_arguments_and_name_themselves_in_errors(table: pa.Table) -> None:

@@ -64,6 +64,7 @@ def _dataset(name: str) -> dict[str, Any]:
 
 ANSWERS: dict[str, Any] = {
     "/token": {"access_token": "t", "expires_in": 600},
+    "/v1/erasure-certificates": {"items": [], "next_cursor": None},
     "POST /v1/datasets": {"dataset_id": FIRST, "job_id": f"job-{FIRST}", "status": "queued"},
     "/v1/datasets": {"items": [_dataset(SECOND), _dataset(FIRST)], "next_cursor": None},
     f"/v1/datasets/{FIRST}": _dataset(FIRST),
@@ -369,6 +370,10 @@ def test_terminal_says_generated_rows_in_sentences_and_names_the_table(
     _, shown = on_terminal("run", str(table), "--rows", "5", "-o", str(out))
     assert "simulacra delete survey" in shown
     assert "simulacra report survey --html FILE" in shown
+    monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}/graph", {"nodes": [], "edges": []})
+    _, shown = on_terminal("upload", str(table))
+    assert "kept for 2 h." in shown
+    assert shown.splitlines()[-1] == "Erase it all:  simulacra delete survey"
 
 
 def test_terminal_lists_tables_by_name_and_asks_before_it_deletes(
@@ -416,6 +421,18 @@ def test_model_on_the_service_shows_the_name_of_its_table(
         model = client.load(FIRST)
     assert model.name == "Wave of 2006"
     assert str(model) == f"FittedModel(Wave of 2006, {FIRST}, ready, 4,323 rows)"
+
+
+def test_terminal_lists_erasures_with_ids_to_copy(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/erasure-certificates"
+    assert on_terminal("certificates") == (0, "Nothing was erased yet.\n")
+    one = {"resource_id": FIRST, "uid": "b", "issued_at": "2026-11-27T21:50:16Z"}
+    monkeypatch.setitem(ANSWERS, path, {"items": [one], "next_cursor": None})
+    _, shown = on_terminal("certificates")
+    assert shown.splitlines()[1] == f"{FIRST}  2026-11-27 21:50 UTC"
+    assert json.loads(run("certificates").stdout) == [one]
 
 
 def test_estimate_is_another_name_of_effect() -> None:

@@ -63,7 +63,7 @@ def test_each_wrong_column_is_named_with_its_place(
     [
         ("Age", 'Did you mean "age"?'),
         ("regionn", 'Did you mean "region"?'),
-        ("income", "GET the dataset's schema for its columns."),
+        ("income", "See the dataset's schema for its columns."),
     ],
 )
 def test_unknown_column_gets_the_closest_name(name: str, hint: str) -> None:

@@ -95,7 +95,7 @@ def test_pointer_escapes_special_characters() -> None:
 @pytest.mark.parametrize(
     ("conditions", "said"),
     [
-        ({"categorical": {"segment": {"z": 0.3}}}, "GET the dataset's schema for its levels"),
+        ({"categorical": {"segment": {"z": 0.3}}}, "See the dataset's schema for its levels"),
         (
             {"numeric": {"price": {"min": 5, "max": 4}}},
             "min 5 is above max 4, so no row can meet the range; exchange them",

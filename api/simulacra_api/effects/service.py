@@ -135,7 +135,7 @@ def check_outcome(
         if column.kind != "boolean":
             detail = "The outcome is a category; give the level whose share to compare."
     elif level not in column.level_values():
-        detail = "Unknown level of the outcome. GET the dataset's schema for its levels."
+        detail = "Unknown level of the outcome. See the dataset's schema for its levels."
     elif len(outcome_text(outcome, level)) > MAX_OUTCOME:
         detail = f"Outcome and level must have at most {MAX_OUTCOME - 1} characters together."
     return [FieldError(pointer="/outcome_level", detail=detail)] if detail else []

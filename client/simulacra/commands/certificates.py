@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from simulacra.certificates import verify_absence, verify_certificate
+from simulacra.commands.lists import time_of
 from simulacra.commands.options import AsJson, Connect, json_file, load
-from simulacra.commands.output import is_for_people, note, print_result
+from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import REFUSED, connected
 from simulacra.models import Json
 
@@ -30,8 +31,17 @@ def certificates(
     with connected(connection) as client:
         if resource:
             print_result(client.erasure_certificate(resource), as_json)
-        else:
-            print_result(client.erasure_certificates(), as_json)
+            return
+        found = client.erasure_certificates()
+    if not is_for_people(as_json):
+        print_result(found, as_json)
+    elif not found:
+        say("Nothing was erased yet.")
+    else:
+        say(f"{'erased':<{len(found[0].resource_id)}}  at")
+        for one in found:
+            say(f"{one.resource_id}  {time_of(one.issued_at):%Y-%m-%d %H:%M} UTC")
+        note("The signed certificate of one: simulacra certificates ID --json > erasure.json")
 
 
 @app.command(epilog="Example: simulacra checkpoint")

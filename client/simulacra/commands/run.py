@@ -20,7 +20,6 @@ from simulacra.commands.corrections import (
     Subject,
 )
 from simulacra.commands.generations import save_rows
-from simulacra.commands.lists import span
 from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
@@ -44,7 +43,7 @@ from simulacra.commands.output import (
 )
 from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
-from simulacra.commands.uploads import send_table
+from simulacra.commands.uploads import onward, send_table
 from simulacra.models import Generation
 from simulacra.rows import generated
 
@@ -128,9 +127,4 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
 
 def _sentences(client: Client, made: Generation) -> Iterator[str]:
     yield from generated(made)
-    table = called(client, made.dataset_id)
-    kept = span(client.dataset(made.dataset_id).retention_seconds)
-    yield f"The table and its model are kept for {kept}."
-    yield f"The report:    simulacra report {table} --html FILE"
-    yield f"More rows:     simulacra generate {table} --rows N -o FILE"
-    yield f"Erase it all:  simulacra delete {table}"
+    yield from onward(client, made.dataset_id, "More rows:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from simulacra.commands.corrections import (
 )
 from simulacra.commands.described import next_steps
 from simulacra.commands.graphs import proposed
+from simulacra.commands.lists import span
 from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
@@ -41,7 +43,14 @@ from simulacra.commands.options import (
     Weights,
     load,
 )
-from simulacra.commands.output import byte_bar, note, print_result, wait_with_progress
+from simulacra.commands.output import (
+    byte_bar,
+    is_for_people,
+    note,
+    print_result,
+    say,
+    wait_with_progress,
+)
 from simulacra.commands.reading import reading
 from simulacra.commands.session import REFUSED, connected, continue_with
 from simulacra.local_state import remember_table
@@ -107,9 +116,29 @@ def upload(
             if answer["status"] == "ready":
                 for line in proposed(client.graph(dataset_id), table):
                     note(line)
-        print_result(answer, as_json)
+        if is_for_people(as_json) and answer["status"] == "ready":
+            for line in onward(client, dataset_id, "Rows:"):
+                say(line)
+        else:
+            print_result(answer, as_json)
         if strict and wait:
             exit_if_unsure(client, dataset_id)
+
+
+def onward(client: Client, dataset_id: str, rows: str) -> Iterator[str]:
+    """Yield how long a fitted table is kept, and the commands that go on from it.
+
+    Args:
+        client: whose service.
+        dataset_id: of the table.
+        rows: what the command that generates is called here.
+    """
+    table = called(client, dataset_id)
+    kept = span(client.dataset(dataset_id).retention_seconds)
+    yield f"The table and its model are kept for {kept}."
+    yield f"The report:    simulacra report {table} --html FILE"
+    yield f"{rows:<15}simulacra generate {table} --rows N -o FILE"
+    yield f"Erase it all:  simulacra delete {table}"
 
 
 def send_table(

@@ -56,7 +56,7 @@ def check_statements(
 
 def unknown_column(name: str, names: Sequence[str]) -> str:
     """Return the error of a name that the schema lacks, with the closest name if one is near."""
-    hint = closest(name, names) or " GET the dataset's schema for its columns."
+    hint = closest(name, names) or " See the dataset's schema for its columns."
     return f"The schema has no such column.{hint}"
 
 

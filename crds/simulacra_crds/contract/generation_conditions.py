@@ -15,8 +15,8 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema, part_name
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 
-NO_COLUMN = "The schema has no such column. GET the dataset's schema for its columns."
-_NO_LEVEL = "The column has no such level. GET the dataset's schema for its levels."
+NO_COLUMN = "The schema has no such column. See the dataset's schema for its columns."
+_NO_LEVEL = "The column has no such level. See the dataset's schema for its levels."
 _SEVERAL = 'The column holds several answers; name one option, such as "{}", with yes or no.'
 _TWICE = "The option has a condition of its own; set one of the two."
 _BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."

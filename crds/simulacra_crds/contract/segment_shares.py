@@ -113,7 +113,7 @@ def check_segments(
         if detail := _column_error(column, names[:at]):
             errors.append(FieldError(pointer=pointer("segment", at, "column"), detail=detail))
         elif column is not None and set(part.levels) - set(column.level_values()):
-            detail = "The column has no such level. GET the dataset's schema for its levels."
+            detail = "The column has no such level. See the dataset's schema for its levels."
             errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=detail))
         elif len(set(part.levels)) < len(part.levels):
             detail = "A level is given twice; give each level once."
