@@ -102,6 +102,8 @@ def take_screenshot(page: Page, name: str, *, whole: bool = False) -> None:
 
 IN_ALL_FORMS = {"sign-in", "quality", "error"}
 """Pages with screenshots at both widths, light and dark."""
+WHOLE = {"error", "sheets"}
+"""Pages that are shown whole: what matters is below the first window of a phone."""
 
 
 def assert_accessible(tab: Tab, name: str) -> None:
@@ -124,7 +126,7 @@ def assert_accessible(tab: Tab, name: str) -> None:
                 take_screenshot(
                     tab.page,
                     f"console-{name}-{width}-{scheme}".lower().replace(" ", "-"),
-                    whole=name == "error",
+                    whole=name in WHOLE,
                 )
     tab.page.set_viewport_size({"width": WIDTHS["desk"], "height": 900})
     tab.page.emulate_media(color_scheme="light")

@@ -63,20 +63,27 @@ export const typical = (column) => numeric(column)
   : column.levels.reduce((best, level) => level.share > best.share ? level : best).value;
 
 /** What is compared if no values are stated, as the service chooses it. */
-export const usual = ({ kind }) => kind === "boolean" ? "Yes against no" : kind === "ordinal" ? "Top against bottom third" : numeric({ kind }) ? "75th against 25th percentile" : "Each frequent level against the most frequent";
-/** Two values to compare, value first: yes and no, the ends of an order, the two most common levels; of numbers the quartiles, or the middle half of the range. */
+export function usual(column) {
+  if (numeric(column)) return column.levels.length === 2 ? `${column.levels[1].value}, not ${column.levels[0].value}` : "75th against 25th percentile";
+  if (column.levels.length === 2) return "One level against the other";
+  return column.kind === "ordinal" ? "Top against bottom third" : "Each frequent level against the most frequent";
+}
+
+/** Two values to compare, value first: the ends of an order, the two most common levels; of numbers the quartiles, or the middle half of the range. */
 export function twoValues(column) {
   const { kind, levels, minimum, maximum, decimals } = column;
-  if (kind === "boolean" || kind === "ordinal") return [levels[levels.length - 1].value, levels[0].value];
+  const type = numeric(column) ? Number : String;
+  if (levels.length === 2 || kind === "ordinal") return [levels[levels.length - 1], levels[0]].map((level) => type(level.value));
   if (!numeric(column)) {
     const [first, second] = [...levels].sort((a, b) => b.share - a.share);
     return [second?.value ?? first.value, first.value];
   }
-  return [0.75, 0.25].map((share) => {
+  const [value, baseline] = [0.75, 0.25].map((share) => {
     let below = 0;
     const level = levels.find((one) => (below += one.share) >= share);
     return level ? Number(level.value) : Number((minimum + share * (maximum - minimum)).toFixed(kind === "integer" ? 0 : decimals ?? 4));
   });
+  return value > baseline ? [value, baseline] : [maximum, minimum];
 }
 
 /** A value of a column: a number, or one of its levels. */
