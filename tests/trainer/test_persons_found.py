@@ -296,6 +296,63 @@ def test_names_are_found_under_any_name_but_names_of_things_are_not() -> None:
     assert find_personal_data("V7", things) is None
 
 
+RARE_FIRST = ["Anwen", "Ezekiel", "Xanthe", "Lachlan", "Tamsin"]
+RARE_LAST = ["Nithercott", "Oyelaran", "Cadwallader", "Blenkinsop", "Quéméneur", "Rouvière"]
+RARE = [f"{first} {last}" for first in RARE_FIRST for last in RARE_LAST]
+
+
+def test_names_that_no_list_has_are_found_by_the_emails_of_their_rows() -> None:
+    bosses = [RARE[i % 8] for i in range(ROWS)]
+    emails = [f"{boss.split()[0].lower()}.{i % 8}@firm.example" for i, boss in enumerate(bosses)]
+    found = schema_of(q5=bosses, contact_mail=emails).find("q5")
+    assert found is not None
+    assert found.personal_data == "name"
+    assert not found.learned
+    answers = schema_of(q5=["Car Hire", "Home Loan", "Pet Care"] * 80, contact_mail=emails)
+    assert [column.personal_data for column in answers.columns[:2]] == [None, "email"]
+
+
+def test_a_name_beside_a_first_name_is_a_last_name() -> None:
+    last = [RARE_LAST[i % 6] for i in range(ROWS)]
+    found = schema_of(Prénom=[RARE_FIRST[i % 5] for i in range(ROWS)], Nom=last)
+    assert [c.personal_data for c in found.columns[:2]] == ["first_name", "last_name"]
+    assert column_of("Nom", last).personal_data is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "kind"),
+    [
+        ("Line Manager", RARE, "name"),
+        ("responsable de tienda", RARE, "name"),
+        ("Nominativo", RARE, "name"),
+        ("Store manager region", [f"{w} {x}" for w in RARE_LAST for x in RARE_LAST], None),
+        ("Voorl.", [f"{x}." for x in "ABCDEFGHJ"] + ["A.J.", "M.C."], "first_name"),
+        ("initials", ["JB", "KMO", "TS", "RAH"], "first_name"),
+        ("user", [f"{x}{y}" for x in "abcde" for y in ("brandt", "costa", "ito", "weber")], "name"),
+        ("Benutzer", ["akowalski", "mfischer", "jhansen"], "name"),
+        ("user", ["admin", "guest", "editor", "owner"], None),
+        ("Direct line", [f"020 7{i:03d} {i:04d}" for i in range(30)], "phone"),
+    ],
+)
+def test_persons_are_named_by_their_work_their_initials_or_their_login(
+    name: str, words: list[str], kind: str | None
+) -> None:
+    assert find_personal_data(name, words) == kind
+
+
+@pytest.mark.parametrize(("name", "kind"), [("SSN last 4", "national_id"), ("BLZ", "iban")])
+def test_short_numbers_of_persons_may_be_whole_numbers(name: str, kind: str) -> None:
+    digits = [7 * i % 9000 + 12 if kind == "national_id" else 20_050_000 + i for i in range(ROWS)]
+    found = column_of(name, list(digits))
+    assert (found.personal_data, found.learned) == (kind, False)
+
+
+def test_initials_are_written_as_initials_and_may_be_those_of_others() -> None:
+    letters = [f"{'ABCDEFGHJK'[i % 10]}." for i in range(ROWS)]
+    found = column_of("initials", list(letters))
+    assert (found.personal_data, found.text_format) == ("first_name", "{first[0]}.")
+
+
 def test_words_of_few_persons_each_are_not_emitted() -> None:
     person = [i // 4 for i in range(ROWS)]
     schema = schema_of(

@@ -29,6 +29,12 @@ FAMILY_FIRST = frozenset({"ja_JP", "ko_KR", "zh_CN"})
 """Locales that write the family name first, often without a space."""
 NUMBER_FIRST, NUMBER_LAST = "{number} {street}", "{street} {number}"
 WORDS = 500
+FEWEST_FAMILY_LETTERS = 4
+"""Letters of a family name that a login ends in."""
+INITIAL = "{first[0]}."
+"""Form of initials, which many persons share: they may be those of the upload."""
+MOST_INITIALS = 4
+"""Letters of initials without points."""
 UNKNOWN_NATS = math.log(1e-5)
 
 
@@ -61,7 +67,8 @@ def form_of_people(kind: PersonalData | None, words: Sequence[str]) -> Form | No
         swapped = sum("," in word for word in some) > len(some) / 2
         return Form(LAST_FIRST if swapped else FIRST_LAST, locale)
     if kind == "first_name":
-        return Form("{first}", _locale(some))
+        initials = sum(word[-1:] == "." or _are_capitals(word) for word in some) > len(some) / 2
+        return Form(INITIAL if initials else "{first}", _locale(some))
     if kind == "last_name":
         return Form("{last}", _locale(some))
     if kind == "street":
@@ -70,6 +77,10 @@ def form_of_people(kind: PersonalData | None, words: Sequence[str]) -> Form | No
     if kind in ("email", "url", "ip", "mac"):
         return Form("", _locale(some))
     return None
+
+
+def _are_capitals(word: str) -> bool:
+    return word.isupper() and len(word) <= MOST_INITIALS and word.isascii()
 
 
 def _is_user_name(word: str) -> bool:
@@ -128,6 +139,16 @@ def share_of_family_names(words: Sequence[str]) -> float:
     """Return the share of words that begin with a family name and have no spaces: "김민준"."""
     last = [name for locale in sorted(FAMILY_FIRST) for name in names_of(locale).last]
     return sum(word.startswith(tuple(last)) for word in words) / max(len(words), 1)
+
+
+def share_of_family_logins(words: Sequence[str]) -> float:
+    """Return the share of words that are up to two letters and a family name: "akowalski"."""
+    _, last = _known()
+    known = sum(
+        any(len(word) - cut >= FEWEST_FAMILY_LETTERS and word[cut:] in last for cut in (1, 2))
+        for word in words
+    )
+    return known / max(len(words), 1)
 
 
 def _single(names: Sequence[str]) -> tuple[str, ...]:

@@ -64,6 +64,12 @@ letters in a form of their own.
 """
 
 
+def is_short_number(name: str) -> bool:
+    """Return whether a column name says that few digits are of a person: "SSN last 4"."""
+    part = vocabulary.says(name, vocabulary.NATIONAL_ID) and _PART_OF_ID.search(name) is not None
+    return part or vocabulary.says(name, vocabulary.BANK_BRANCH)
+
+
 def has_valid_checksum(kind: PersonalData, word: str) -> bool:
     """Return whether an invented number could be a real one of its kind."""
     if kind == "national_id":

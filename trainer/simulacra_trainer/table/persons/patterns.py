@@ -13,6 +13,7 @@ from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.forms import (
     kind_of_names,
+    share_of_family_logins,
     share_of_family_names,
     share_of_known_names,
 )
@@ -37,8 +38,10 @@ MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 LONGEST = 200
 """Characters of a name, street or number; the patterns below backtrack on long text."""
+LONGEST_INITIALS = 12
 FEWEST_MARKED = 0.5
-"""Share of user names with a digit or sign that no list of ordinary words has."""
+"""Share of user names with a digit or sign, or that end in a family name, that no list of ordinary
+words has."""
 
 _ADDRESS = r"[^@\s,;<>()\"]+@[^@\s,;<>()\"]+\.[A-Za-z]{2,}"
 _EMAIL = re.compile(rf"{_ADDRESS}|[^@<>()]{{0,80}}[<(]{_ADDRESS}[>)]")
@@ -59,6 +62,8 @@ _TITLED = re.compile(
 _ONE_NAME = re.compile(rf"{_PARTICLES}{_NAME_PART}(?: {_PARTICLES}{_NAME_PART})?")
 _STREET = re.compile(rf"\d+\S* .*{_LETTERS}.*|.*{_LETTERS}{{3}}.* \d+\S*.*")
 _USER_NAME = re.compile(r"@?\w[\w.\-]{1,38}")
+_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}(?:\. ?|[ \-]|$)){1,5}|[^\W\d_]{1,4}")
+_LOGIN = re.compile(r"[a-z]{3,20}")
 
 
 def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
@@ -109,8 +114,12 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
     Few words must be known names too, or the column's name must say nothing else.
     """
     many = len(words) >= MANY_WORDS
+    if vocabulary.says(name, vocabulary.INITIALS) and most(words, _are_initials):
+        return "first_name"
     if many and vocabulary.says(name, vocabulary.STREET) and most(words, _has_street_form):
         return "street"
+    if many and vocabulary.ends_in_role(name) and most(words, _is_full_name):
+        return "name"
     if vocabulary.says(name, vocabulary.THING):
         return None
     people = vocabulary.FULL_NAME | vocabulary.PERSON | vocabulary.USER_NAME
@@ -141,6 +150,8 @@ def _are_user_names(name: str, words: Sequence[str]) -> bool:
     if vocabulary.says(name, vocabulary.THING) or not most(words, _is_user_name):
         return False
     many = len(words) >= MANY_WORDS
+    if vocabulary.is_one_of(name, vocabulary.USER | vocabulary.ROLE) and most(words, _is_login):
+        return many or share_of_family_logins(words) >= FEWEST_MARKED
     named = vocabulary.says(name, vocabulary.USER_NAME)
     if most(words, lambda word: word.startswith("@")):
         return many or named or vocabulary.says(name, vocabulary.HANDLE)
@@ -153,6 +164,19 @@ def _are_user_names(name: str, words: Sequence[str]) -> bool:
 
 def _is_user_name(word: str) -> bool:
     return _USER_NAME.fullmatch(word) is not None and any(map(str.isalpha, word))
+
+
+def _is_login(word: str) -> bool:
+    return _LOGIN.fullmatch(word) is not None
+
+
+def _are_initials(word: str) -> bool:
+    return word[:1].isupper() and len(word) <= LONGEST_INITIALS and bool(_INITIALS.fullmatch(word))
+
+
+def is_name(word: str) -> bool:
+    """Return whether a word has the form of a name: one, or first and last."""
+    return len(word) <= LONGEST and (_is_one_name(word) or _is_full_name(word))
 
 
 def _is_full_name(word: str) -> bool:

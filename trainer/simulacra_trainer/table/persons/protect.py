@@ -15,6 +15,7 @@ from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.identifiers import is_named_id
 from simulacra_trainer.table.description.statements import Statements
+from simulacra_trainer.table.persons.beside import find_beside
 from simulacra_trainer.table.persons.cells import (
     Cells,
     Ints,
@@ -23,8 +24,9 @@ from simulacra_trainer.table.persons.cells import (
     large_numbers,
 )
 from simulacra_trainer.table.persons.coordinates import coarsened, is_coordinate
-from simulacra_trainer.table.persons.forms import form_of_people
+from simulacra_trainer.table.persons.forms import INITIAL, form_of_people
 from simulacra_trainer.table.persons.masks import learn_masks
+from simulacra_trainer.table.persons.numbers import is_short_number
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
 from simulacra_trainer.table.persons.rare_values import all_rare, without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
@@ -80,6 +82,9 @@ def protect_persons(
         if (kind := stated.data.get(each.name)) is not None
         or (each.name not in stated.ordinary and (kind := _personal_data(each)) is not None)
     }
+    data |= {
+        name: kind for name, kind in find_beside(cells, data).items() if name not in stated.ordinary
+    }
     codes = {
         column.schema.name: codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
         for column, each in zip(columns, found, strict=True)
@@ -98,7 +103,9 @@ def protect_persons(
     kept = [
         word
         for column, each in zip(result, found, strict=True)
-        if each is not None and column.schema.role is not None
+        if each is not None
+        and column.schema.role is not None
+        and column.schema.text_format != INITIAL
         for word in each.words
     ]
     count = None if persons is None else len(np.unique(persons))
@@ -113,6 +120,9 @@ def _numbered(codes: Ints) -> Ints:
 
 def _personal_data(cells: Cells) -> PersonalData | None:
     words = cells.words if cells.is_text else large_numbers(cells.words)
+    if not words and is_short_number(cells.name):
+        width = max(map(len, cells.words), default=0)
+        words = [word.zfill(width) for word in cells.words]  # a typed file has no leading zeros
     return find_personal_data(cells.name, words)
 
 

@@ -26,6 +26,9 @@ _SQUASHED = re.compile(r"[\W_]+")
 _PERSONS_NUMBER = re.compile(
     r"(?P<person>[a-z]{3,}?)(?:en|s|n)?(?:nummer|nr|numer|number|no|num|nro|szam|cislo|id|kod)"
 )
+_OF = frozenset(
+    ("of", "de", "del", "della", "des", "di", "do", "da", "du", "der", "van", "von", "av", "af")
+)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -39,7 +42,11 @@ _WORDS = {
     key: frozenset(map(_plain, words.split()))
     for key, words in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
 }
-FULL_NAME = _WORDS["full_name"]
+NAME = _WORDS["full_name"]
+ROLE = _WORDS["role"]
+FULL_NAME = NAME | ROLE
+INITIALS = _WORDS["initials"]
+USER = _WORDS["user"]
 FIRST_NAME = _WORDS["first_name"]
 LAST_NAME = _WORDS["last_name"]
 STREET = _WORDS["street"]
@@ -79,6 +86,17 @@ def is_persons_number(name: str) -> bool:
         return "of" not in parts
     compounds = (_PERSONS_NUMBER.fullmatch(part) for part in parts)
     return any(found is not None and found["person"] in PERSON for found in compounds)
+
+
+def ends_in_role(name: str) -> bool:
+    """Return whether a column name says what persons do, whatever they do it for.
+
+    The role is the last word ("store manager"), or stands before "of" ("responsable de tienda").
+    """
+    parts = name_parts(name)[:-1]
+    if not parts:
+        return False
+    return parts[-1] in ROLE or (len(parts) > 2 and parts[0] in ROLE and parts[1] in _OF)
 
 
 def is_one_of(name: str, words: Collection[str]) -> bool:

@@ -12,7 +12,9 @@ from simulacra_trainer.persons import Ints
 from simulacra_trainer.table.columns.build import CleanColumn
 
 _NAMED = re.compile(
-    r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o|^[aå]r$", re.I
+    r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o|^[aå]r$|visit|besuch"
+    r"|bezoek|besök|besøg|wizyt|návštěv|käynti|vizit|визит|επίσκεψη|방문|来院",
+    re.I,
 )
 MAX_WAVES = 60
 MAX_MEMBERS = 20

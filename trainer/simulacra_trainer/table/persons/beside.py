@@ -1,0 +1,72 @@
+"""Names of persons that no list has, found by what stands beside them: e-mails and first names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from simulacra_crds.contract.schema import PersonalData
+from simulacra_trainer.table.persons import vocabulary
+from simulacra_trainer.table.persons.cells import Cells
+from simulacra_trainer.table.persons.numbers import FEW_WORDS, most
+from simulacra_trainer.table.persons.patterns import is_name
+
+ROWS = 500
+"""Rows that are compared, spread over the table."""
+FEWEST_ROWS = 5
+MATCHED = 0.5
+"""Share of the rows whose e-mail address has a part of the word that shows a name."""
+FEWEST_LETTERS = 3
+_LETTERS = re.compile(r"[a-z]+")
+
+
+def find_beside(
+    cells: Sequence[Cells], data: Mapping[str, PersonalData]
+) -> dict[str, PersonalData]:
+    """Return the kinds of further columns with names of persons.
+
+    Words are names if the e-mail address of the same row is made of them, and last names if their
+    column is called "name" beside one of first names.
+
+    Args:
+        cells: columns that may hold persons.
+        data: kinds found in each column alone.
+    """
+    emails = [each for each in cells if data.get(each.name) == "email"]
+    first_names = "first_name" in data.values()
+    found: dict[str, PersonalData] = {}
+    for each in cells:
+        few = not each.is_text or each.name in data or len(each.words) < FEW_WORDS
+        if few or not most(each.words[:: max(len(each.words) // ROWS, 1)], is_name):
+            continue
+        if first_names and vocabulary.is_one_of(each.name, vocabulary.NAME):
+            found[each.name] = "last_name"
+        elif any(_are_of(each, email) for email in emails):
+            spaced = sum(" " in word for word in each.words) > len(each.words) / 2
+            found[each.name] = "name" if spaced else "last_name"
+    return found
+
+
+def _are_of(names: Cells, emails: Cells) -> bool:
+    """Return whether most rows with both have a part of the name in their e-mail address."""
+    rows = np.flatnonzero((names.codes >= 0) & (emails.codes >= 0))
+    rows = rows[:: max(rows.size // ROWS, 1)]
+    pairs = {(int(names.codes[row]), int(emails.codes[row])) for row in rows}
+    if len(pairs) < FEWEST_ROWS:
+        return False
+    matched = sum(_shares(names.words[one], emails.words[other]) for one, other in pairs)
+    return matched >= MATCHED * len(pairs)
+
+
+def _shares(name: str, email: str) -> bool:
+    local = "".join(_LETTERS.findall(_plain(email.rpartition("@")[0])))
+    parts = _LETTERS.findall(_plain(name))
+    return any(part in local for part in parts if len(part) >= FEWEST_LETTERS)
+
+
+def _plain(text: str) -> str:
+    split = unicodedata.normalize("NFKD", text[:200].lower())
+    return "".join(letter for letter in split if not unicodedata.combining(letter))
