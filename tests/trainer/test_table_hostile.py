@@ -92,11 +92,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "another script": (
         lambda: GOOD + "1,2,東京 大阪\n".encode("shift_jis") * 50,
-        "not UTF-8, UTF-16 or an 8-bit page",
+        "not UTF-8, UTF-16 or a code page",
     ),
     "broken UTF-16": (
         lambda: GOOD.decode().encode("utf-16")[:-1],
-        "not UTF-8, UTF-16 or an 8-bit page",
+        "not UTF-8, UTF-16 or a code page",
     ),
     "ragged: too few": (lambda: GOOD + b"1,2\n" + GOOD[6:], "Row 52 .* has 2 cells .* 3"),
     "ragged: too many": (lambda: GOOD + b"1,2,3,4\n", "Row 52 .* has 4 cells .* 3"),

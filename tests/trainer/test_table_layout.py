@@ -15,6 +15,7 @@ from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.raw_table import NOTES
 from simulacra_trainer.table.read import open_table, read_table
 from simulacra_trainer.table.readers.code_pages import code_page
+from simulacra_trainer.table.readers.sniff import encoding_of
 
 ROWS = [f"{20 + i % 40},{i * 7 % 100 / 4},{'abc'[i % 3]}" for i in range(60)]
 
@@ -269,3 +270,54 @@ def test_a_table_read_column_by_column_is_cleaned_like_one_in_memory(tmp_path: P
         "categorical",
         "datetime",
     ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "head"),
+    [
+        ("gb18030", "您的姓名,您的性别,满意度,所在省份,非常满意,不满意,广东,一般"),
+        ("big5", "編號,姓名,性別,滿意度,居住縣市,非常滿意,不滿意,台北市"),
+        ("cp932", "回答者番号,氏名,性別,とても満足,やや不満,お住まい"),
+        ("euc_jp", "回答者番号,氏名,性別,とても満足,やや不満,お住まい"),
+        ("cp949", "번호,이름,성별,만족도,거주지,매우 만족,불만족"),
+    ],
+)
+def test_chinese_japanese_and_korean_files_are_read(
+    tmp_path: Path, encoding: str, head: str
+) -> None:
+    lines = [
+        ",".join(str(i % 9 + place) for place in range(head.count(",") + 1)) for i in range(60)
+    ]
+    text = "\n".join([head, *lines])
+    assert encoding_of(b"", iter([text.encode(encoding)])) == encoding
+    table = read(tmp_path, text, encoding)
+    assert table.column_names == head.split(",")
+    assert "was read as" in notes(table)
+
+
+def test_words_above_the_names_group_them(tmp_path: Path) -> None:
+    lines = ["Sample of March;;;;;;;;", "Firm;;;;Contact;;;;", "No;Name;Size;City;Name;Phone;A;B;C"]
+    rows = [f"{i};n{i % 3};{i % 5};x;m{i % 4};{i};{i % 2};2;3" for i in range(60)]
+    table = read(tmp_path, "\n".join([*lines, *rows]))
+    assert table.column_names[:5] == [
+        "Firm: No",
+        "Firm: Name",
+        "Firm: Size",
+        "Firm: City",
+        "Contact: Name",
+    ]
+    assert table.num_rows == 60
+
+
+def test_sentences_below_a_worksheet_are_no_rows(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in [["id", "age", "town"], *([i, 20 + i % 40, "ab"[i % 2]] for i in range(60))]:
+        sheet.append(row)
+    for line in (["Total", 2400], [], ["Numbers screened before delivery."]):
+        sheet.append(line)
+    book.save(tmp_path / "upload.xlsx")
+    table = read_table(tmp_path / "upload.xlsx")
+    assert table.num_rows == 60
+    assert "left out: 2" in notes(table)

@@ -225,13 +225,19 @@ UNREAD_DIALECT = {
 ENCODINGS = {
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254",
     "cp1257", "iso8859-1", "iso8859-2", "iso8859-15", "koi8-r", "mac_roman", "cp850", "cp437",
+    "gb18030", "big5", "cp932", "euc_jp", "cp949",
+}  # fmt: skip
+
+_ALIASES = {
+    "utf8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "iso8859-1", "latin1": "iso8859-1",
+    "macintosh": "mac_roman", "mac-roman": "mac_roman", "gbk": "gb18030", "gb2312": "gb18030",
+    "shift-jis": "cp932", "euc-jp": "euc_jp", "euc-kr": "cp949",
 }  # fmt: skip
 
 
 def _codec(encoding: str) -> str | None:
     plain = encoding.lower().replace("_", "-").replace("windows-", "cp").replace("iso-", "iso")
-    plain = {"utf8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "iso8859-1", "latin1": "iso8859-1",
-             "macintosh": "mac_roman", "mac-roman": "mac_roman"}.get(plain, plain)  # fmt: skip
+    plain = _ALIASES.get(plain, plain)
     return plain if plain in ENCODINGS else None
 
 

@@ -33,6 +33,7 @@ from simulacra_trainer.table.readers.csv_head import (
     read_below,
     read_head,
 )
+from simulacra_trainer.table.readers.east_asian import EAST_ASIAN_NAMES
 from simulacra_trainer.table.readers.names import settle_names
 from simulacra_trainer.table.readers.sniff import (
     compression_of,
@@ -119,7 +120,7 @@ def open_batches(source: io.RawIOBase, stated: StatedLayout = DETECT) -> Batches
 
 
 def _encoding_notes(encoding: str) -> list[str]:
-    page = NAMES.get(encoding)
+    page = NAMES.get(encoding) or EAST_ASIAN_NAMES.get(encoding)
     return [f"the text was read as {page}, which its words suggest"] if page else []
 
 

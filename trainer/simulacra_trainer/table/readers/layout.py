@@ -15,6 +15,8 @@ MOST_FURTHER = 3
 """Further header lines at most."""
 MOST_BELOW = 5
 """Lines below the table at most."""
+MIN_GROUPS = 2
+"""Groups in a line above the names; one cell is a title."""
 _NOTE_WIDTH, _NOTE_WORDS = 3, 3
 """Fewest columns of a table, and words of a line of one cell below it, that is no row."""
 _TITLE_SHARE = 0.25
@@ -63,6 +65,10 @@ class Layout:
 def find_layout(rows: Sequence[Row]) -> Layout:
     """Return the layout of a sheet by its first SAMPLE_ROWS rows, none of them empty."""
     header = titles_above(rows)
+    if _is_group_line(rows, header):
+        below = find_layout(rows[header:])
+        names = _under_groups([cell.strip() for cell in rows[header - 1]], below.names)
+        return Layout(header - 1, 1 + below.rows, names, below.labels)
     names = [cell.strip() for cell in rows[header]] if rows else []
     further = _further_lines(names, rows[header + 1 :])
     lines = [[cell.strip() for cell in row] for row in rows[header + 1 : header + 1 + further]]
@@ -85,6 +91,24 @@ def titles_above(rows: Sequence[Row]) -> int:
     return 0
 
 
+def _is_group_line(rows: Sequence[Row], header: int) -> bool:
+    """Return whether the line above the names groups them, as merged cells do: several words."""
+    if header == 0 or len(rows[header - 1]) != len(rows[header]):
+        return False
+    groups = [cell.strip() for cell in rows[header - 1] if cell.strip()]
+    short = all(len(group) <= _LONGEST_VALUE and ":" not in group for group in groups)
+    return len(set(groups)) == len(groups) >= MIN_GROUPS and short and all(map(_is_label, groups))
+
+
+def _under_groups(groups: list[str], names: list[str]) -> list[str]:
+    """Return each name behind the group that stands above it or before that."""
+    result, group = [], ""
+    for own, name in zip(groups, names, strict=True):
+        group = own or group
+        result.append(f"{group}: {name}" if group and name else name or group)
+    return result
+
+
 def usual_width(rows: Sequence[Row]) -> int:
     """Return the number of cells that most rows have."""
     return Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
@@ -100,7 +124,8 @@ def is_below(row: Row, width: int) -> bool:
     first = next((cell.strip() for cell in row if cell.strip()), "")
     if not first:
         return True
-    if len(row) == 1 and width >= _NOTE_WIDTH and len(first.split()) >= _NOTE_WORDS:
+    alone = filled(row) == 1 and bool(row[0].strip())
+    if alone and width >= _NOTE_WIDTH and len(first.split()) >= _NOTE_WORDS:
         return True  # a sentence, such as a copyright
     mostly_empty = filled(row) < width and filled(row) <= max(2.0, 0.5 * width)
     return mostly_empty and len(first) <= 200 and _TOTAL.fullmatch(first) is not None

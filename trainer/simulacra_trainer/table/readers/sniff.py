@@ -14,6 +14,7 @@ from typing import AnyStr
 from simulacra_crds.kinds.dataset import FileFormat
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.readers.code_pages import code_page
+from simulacra_trainer.table.readers.east_asian import EastAsian
 from simulacra_trainer.table.readers.layout import SAMPLE_ROWS, titles_above, usual_width
 
 ARROW_FILE = b"ARROW1"
@@ -156,10 +157,12 @@ def encoding_of(head: bytes, blocks: Iterator[bytes]) -> str:
             plain = plain and block[: error.start].isascii()
             page = None
             if not marked and plain:
-                page = code_page(_without_nul(chain([block], blocks), line))
+                east_asian = EastAsian()
+                rest = _without_nul(chain([block], blocks), line)
+                page = code_page(east_asian.through(rest)) or east_asian.best()
             if page is None:
                 raise invalid_upload(
-                    "The encoding of the file is not UTF-8, UTF-16 or an 8-bit page throughout.",
+                    "The encoding of the file is not UTF-8, UTF-16 or a code page throughout.",
                     f"Line {broken_at} does not decode as {encoding}. Save the file as UTF-8.",
                 ) from None
             return page
