@@ -61,11 +61,37 @@ def test_options_that_are_blank_where_not_chosen_are_a_set() -> None:
     assert found.counted is None
 
 
-@pytest.mark.parametrize("form", ["water/source/{}", "G03Q02[SQ00{}]. Media? [{}]", "문항{}"])
+@pytest.mark.parametrize(
+    "form", ["water/source/{}", "G03Q02[SQ00{}]. Media? [{}]", "문항{}", "P6_{} tv"]
+)
 def test_exports_of_survey_tools_name_the_options_of_a_set(form: str) -> None:
     names = [form.replace("{}", str(i)) for i in range(1, 5)]
     schema = schema_of({name: drawn(["0", "1"], i) for i, name in enumerate(names)})
     assert [each.columns for each in schema.sets] == [names]
+
+
+def test_options_before_their_question_are_a_set() -> None:
+    names = [f"{shop}:Where do you shop?" for shop in ("Alpha", "Beta", "Other - Write In")]
+    table = {name: drawn(["", name[:4]], i) for i, name in enumerate(names)}
+    (found,) = schema_of({"age": drawn(["30", "40", "50"]), **table}).sets
+    assert (found.name, found.columns) == ("Where do you shop?", names)
+
+
+def test_statements_on_one_scale_side_by_side_are_a_grid() -> None:
+    scale = ["Strongly disagree", "Disagree", "Neutral", "Agree", "Strongly agree"]
+    names = ["I like my work", "My boss listens", "I would recommend us"]
+    table = {name: drawn(scale, i) for i, name in enumerate(names)}
+    (found,) = schema_of({"age": drawn(["30", "40", "50"]), **table}).grids
+    assert found.columns == names
+
+
+def test_a_code_of_most_items_of_a_grid_is_one_in_all_of_them() -> None:
+    table = {f"Q7_{i}": [*drawn(list("1234567"), i)[:-6], *["98"] * 6] for i in range(4)}
+    table["Q7_2"] = [*drawn(list("1234567"), 9)[:-1], "98"]
+    found = schema_of({"age": drawn(["30", "40", "50"]), **table})
+    for column in found.columns[1:]:
+        assert [one.value for one in column.specials] == ["98"], column.name
+        assert column.maximum == 7
 
 
 def test_columns_that_hold_nothing_but_their_own_names_are_a_set() -> None:
@@ -120,6 +146,15 @@ def test_a_running_number_of_the_people_of_a_household_is_no_wave() -> None:
     found = schema_of({"household_id": household, "member": number, "age": age})
     assert found.subject() is not None
     assert found.columns[1].role is None
+
+
+def test_a_running_number_of_visits_is_the_wave() -> None:
+    visits = np.random.default_rng(3).integers(2, 6, 80)
+    patient = [f"P-{i:05d}" for i, count in enumerate(visits) for _ in range(count)]
+    number = [str(i + 1) for count in visits for i in range(count)]
+    pain = [str(i * 7 % 10) for i in range(len(number))]
+    found = schema_of({"patient_id": patient, "VisitNo": number, "pain": pain})
+    assert found.columns[1].role == "wave"
 
 
 def test_a_year_that_each_person_of_a_household_has_once_is_the_wave() -> None:

@@ -13,6 +13,11 @@ from simulacra_trainer.table.columns.scales import order_levels
     "levels",
     [
         ["Strongly disagree", "Disagree", "Neither agree nor disagree", "Agree", "Strongly agree"],
+        ["Péssimo", "Ruim", "Regular", "Bom", "Ótimo"],
+        ["pésimo", "malo", "regular", "bueno", "excelente"],
+        ["très mauvais", "mauvais", "moyen", "bon", "excellent"],
+        ["surkea", "huono", "hyvä", "erinomainen"],
+        ["很差", "差", "一般", "好", "很好"],
         ["1 - low", "2 - so so", "3 - mid", "10 - high"],
         ["1 - low", "2", "3", "4", "5 - high"],
         ["1", "2", "3", "4 or more"],

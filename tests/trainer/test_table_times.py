@@ -70,6 +70,36 @@ def test_open_dates_follow_the_other_dates_of_the_file() -> None:
     assert cleaned(open_).schema.columns[0].kind == "categorical"
 
 
+MIXED = ["31.12.1964", "07.08.1966", "01.02.1960", "28/02/1959", "03/04/1955", "30/11/1961"]
+MIXED += ["30/11/58", "29/11/57", "28/11/56", "15 March 1961", "5 May 1950", "16 June 1951"]
+MIXED += ["1967-05-04", "1952-12-01", "1953-10-11"]
+
+
+def test_one_column_may_have_dates_in_several_forms() -> None:
+    clean = cleaned(MIXED)
+    assert clean.schema.columns[0].kind == "datetime"
+    days = [str(day)[:10] for day in clean.table.column(0).to_pylist()]
+    assert [days[0], days[6], days[9], days[12]] == [
+        "1964-12-31",
+        "1958-11-30",
+        "1961-03-15",
+        "1967-05-04",
+    ]
+    assert days[4] == "1955-04-03"  # the day stands first, as 28/02/1959 shows
+    assert cleaned(written(clean)).schema.columns[0].kind == "datetime"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["31.12.1964", "28/02/1959", "n/a really", "see file", "unknown date", "ask her"],
+        ["12/31/64", "11/30/65", "10/29/66", "31/12/1964", "30/11/1965", "29/10/1966"],
+    ],
+)
+def test_words_among_dates_or_two_orders_of_day_and_month_are_no_dates(cells: list[str]) -> None:
+    assert cleaned(cells).schema.columns[0].kind != "datetime"
+
+
 @pytest.mark.parametrize(
     ("cells", "seconds", "storage"),
     [
@@ -141,6 +171,9 @@ def test_text_of_a_typed_file_keeps_its_type() -> None:
         ["dez/22", "jan/23", "mar/24"],
         ["Welle 2", "Welle 9", "Welle 10"],
         ["202212", "202301", "202402"],
+        ["11/25", "02/26", "12/26"],
+        ["Frühjahr 2024", "Herbst 2024", "Frühjahr 2025"],
+        ["été 2023", "hiver 2023", "printemps 2024"],
     ],
 )
 def test_periods_are_levels_in_the_order_of_time(periods: list[str]) -> None:

@@ -28,6 +28,7 @@ from simulacra_trainer.table.columns.build import (
 from simulacra_trainer.table.columns.code_columns import add_code_columns
 from simulacra_trainer.table.columns.dates import parse_dates
 from simulacra_trainer.table.columns.distinct_values import split_words
+from simulacra_trainer.table.columns.grid_codes import share_codes
 from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
 from simulacra_trainer.table.columns.numerals import proven_decimal
 from simulacra_trainer.table.columns.text import (
@@ -157,10 +158,12 @@ def _read_columns(raw: pa.Table | RawTable, statements: Statements | None) -> li
         doubles=source in (b"xlsx", b"spss"),
         names=frozenset(raw.column_names),
     )
-    return [
+    columns = [
         _declared_column(raw.field(i), raw.column(i), origin, statements)
         for i in range(raw.num_columns)
     ]
+    stated = [name for name in raw.column_names if statements is not None and statements.of(name)]
+    return share_codes(columns, stated)
 
 
 def _finished(

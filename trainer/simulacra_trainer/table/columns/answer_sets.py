@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from simulacra_crds.contract.file_labels import AnswerSet
@@ -22,13 +22,20 @@ _ITEM = (
     re.compile(r"^(?P<stem>[A-Za-z]\w*)(?P<sign>\[)(?P<item>\w+)\]\W.*$"),
     re.compile(r"^(?P<stem>.+?)(?P<sign>\[)(?P<item>[^\]]+)\]$"),
     re.compile(r"^(?P<stem>.+)(?P<sign>/)(?P<item>[^/\s]+)$"),
+    re.compile(r"^(?P<stem>[A-Za-z]+\d*)(?P<sign>[_.])(?P<item>\d+[a-z]?)[ .:)].+$"),
     re.compile(r"^(?P<stem>.+?)(?P<sign>: | - | \| )(?P<item>.+)$"),
-    re.compile(r"^(?P<stem>.*?[A-Za-z]\d*)(?P<sign>)(?P<item>[a-z])$"),
+    re.compile(r"^(?P<stem>\S*?[A-Za-z]\d*)(?P<sign>)(?P<item>[a-z])$"),
     re.compile(r"^(?P<stem>.*?[^\W\d_])(?P<sign>)(?P<item>\d+)$"),
 )
-"""Q5_1, Q5.1; "G2Q1[SQ001]. Text" (LimeSurvey); G2Q1[SQ001]; water/source/tap (ODK); Brands: X;
-q5a; item12.
+"""Q5_1, Q5.1; "G2Q1[SQ001]. Text" (LimeSurvey); G2Q1[SQ001]; water/source/tap (ODK); "Q6_1 TV";
+Brands: X; q5a; item12.
 """
+_ITEM_FIRST = re.compile(r"^(?P<item>[^:]+):(?P<stem>[^:]+)$")
+"""X:Which brands? (Alchemer)."""
+LEAST_SCALE = 4
+"""Levels of a scale that make a grid of neighbors whose names have nothing in common."""
+_SCALE = "\1"
+"""Stem of columns on a scale that share no stem."""
 
 
 def find_sets(
@@ -44,8 +51,9 @@ def find_sets(
     sets = [_with_level(each, by_name) for each in declared if each.kind != "grid"]
     taken = {name for each in sets for name in each.columns}
     grids: list[AnswerSet] = []
-    for stem, group in _neighbors([c for c in columns if c.name not in taken]):
+    for stem, group in by_stem([c for c in columns if c.name not in taken], _alike):
         names = [column.name for column in group]
+        stem = _name(stem, group)
         if _kind(group) == "grid":
             grids.append(AnswerSet(name=stem, columns=names, kind="grid"))
         else:
@@ -63,28 +71,47 @@ def _with_level(each: AnswerSet, columns: dict[str, ColumnSchema]) -> AnswerSet:
     return each.model_copy(update={"counted": counted})
 
 
-def _neighbors(columns: Sequence[ColumnSchema]) -> Iterator[tuple[str, list[ColumnSchema]]]:
-    """Yield neighboring columns of one stem and the same levels, at least MIN_COLUMNS."""
-    stem, group = "", list[ColumnSchema]()
+def by_stem(
+    columns: Sequence[ColumnSchema], alike: Callable[[Sequence[ColumnSchema]], bool]
+) -> Iterator[tuple[str, list[ColumnSchema]]]:
+    """Yield stem and columns of each question: neighbors of one stem, at least MIN_COLUMNS.
+
+    Args:
+        columns: in table order.
+        alike: whether columns of one stem may belong to one question.
+    """
+    stems, group = list[str](), list[ColumnSchema]()
     for column in columns:
-        own = _OWN if _levels(column) == {column.name} else _stem(column.name)
-        if group and own == stem and _alike([*group, column]):
+        own = _stems(column)
+        shared = [stem for stem in stems if stem in own]
+        if group and shared and alike([*group, column]):
             group.append(column)
+            stems = shared
             continue
         if len(group) >= MIN_COLUMNS:
-            yield _name(stem, group), group
-        stem, group = own, [column] if own and _alike([column]) else []
+            yield stems[0], group
+        stems, group = own, [column] if own and alike([column]) else []
     if len(group) >= MIN_COLUMNS:
-        yield _name(stem, group), group
+        yield stems[0], group
 
 
 def _name(stem: str, group: Sequence[ColumnSchema]) -> str:
-    return group[0].name if stem == _OWN else stem
+    return group[0].name if stem in (_OWN, _SCALE) else stem
 
 
-def _stem(name: str) -> str:
-    match = next((m for form in _ITEM if (m := form.match(name))), None)
-    return "" if match is None else match["stem"].strip()
+def _has_scale(column: ColumnSchema) -> bool:
+    return column.kind == "ordinal" and len(_levels(column)) >= LEAST_SCALE
+
+
+def _stems(column: ColumnSchema) -> list[str]:
+    """Return what the names of columns of one question may have in common, surest first."""
+    if _levels(column) == {column.name}:
+        return [_OWN]
+    match = next((m for form in _ITEM if (m := form.match(column.name))), None)
+    found = [match["stem"].strip()] if match else []
+    if item_first := _ITEM_FIRST.match(column.name):
+        found.append(item_first["stem"].strip())
+    return found or ([_SCALE] if _has_scale(column) else [])
 
 
 def _alike(group: Sequence[ColumnSchema]) -> bool:

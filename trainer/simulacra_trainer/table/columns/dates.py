@@ -23,7 +23,7 @@ from simulacra_trainer.table.columns.numerals import ENOUGH
 _TIME = r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?[AaPp][Mm])?)?$"
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
 _ZONE = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})"
-_FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+DATE_FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}" + _TIME, ("%Y-%m-%d",)),
     (r"^[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}" + _TIME, ("%Y/%m/%d",)),
     (r"^[0-9]{4}\.[0-9]{1,2}\.[0-9]{1,2}" + _TIME, ("%Y.%m.%d",)),
@@ -50,7 +50,7 @@ _UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
 _PROBE = (
     r"^[0-9]{1,4}[-/. 年]|[0-9],? (?:de )?[0-9]{4}|^[0-9]{1,2}(?:er|º) |^\pL[\pL\-]+\.?,? [0-9]"
 )
-_NAMED = (
+NAMED_DATE = (
     r"^(?P<day>[0-9]{1,2})(?P<first>\.?|er|º)(?P<second> de | d'|[ \-])(?P<month>\pL+)"
     r"(?P<third>\.?(?: de | del |, |[ \-]))(?P<year>[0-9]{4})$"
 )
@@ -124,11 +124,11 @@ def _with_between(text_format: str, between: str) -> str:
 def _bare_dates(words: Words, needed: float, day_first: bool | None) -> ParsedDates | None:
     if parsed := _iso(words, needed) or _months(words, needed):
         return parsed
-    for pattern, formats in _FORMS:
+    for pattern, formats in DATE_FORMS:
         matched = pc.match_substring_regex(words.levels, pattern)
         if words.share(matched) >= needed:
             dates = pc.if_else(matched, words.levels, None)
-            if found := _by_formats(words, dates, formats, needed, day_first):
+            if found := parse_formats(words, dates, formats, needed, day_first):
                 spelled = spelled_as(dates, found.values, found.text_format, None)
                 return replace(found, text_format=spelled)
     return named_months(words, needed)
@@ -187,10 +187,10 @@ def _months(words: Words, needed: float) -> ParsedDates | None:
 
 def named_months(words: Words, needed: float) -> ParsedDates | None:
     """Return dates with the name of the month, in one of 24 languages."""
-    matched = pc.match_substring_regex(words.levels, _NAMED)
+    matched = pc.match_substring_regex(words.levels, NAMED_DATE)
     if words.share(matched) < needed:
         return None
-    parts = pc.extract_regex(words.levels, _NAMED)
+    parts = pc.extract_regex(words.levels, NAMED_DATE)
     names = pc.utf8_lower(pc.struct_field(parts, "month"))
     distinct = set(names.drop_null().to_pylist())
     for language, length in itertools.product(LANGUAGES, ("long", "short")):
@@ -210,13 +210,22 @@ def named_months(words: Words, needed: float) -> ParsedDates | None:
     return None
 
 
-def _by_formats(
+def parse_formats(
     words: Words,
     levels: pa.StringArray,
     formats: tuple[str, ...],
     needed: float,
     day_first: bool | None,
 ) -> ParsedDates | None:
+    """Return the dates of one form, in the order of day and month that most of them have.
+
+    Args:
+        words: the column.
+        levels: its words of this form, null elsewhere.
+        formats: strftime patterns of the form, the day first in the first.
+        needed: share of the rows that must be dates.
+        day_first: the order if the words leave it open; None to leave it.
+    """
     suffix = _time_format(levels.drop_null()[0].as_py())
     upper = pc.utf8_upper(levels) if "%p" in suffix else levels
     parses = [pc.strptime(upper, f + suffix, "us", error_is_null=True) for f in formats]

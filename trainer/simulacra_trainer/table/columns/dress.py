@@ -27,10 +27,9 @@ _UNITS = frozenset(
     .– .— .- .-- ,– ,— ,- ,--
     """.split()  # noqa: SIM905
 )
-"""Units that may stand right behind the digits; others need a space, or "101A" is a number.
-
-"500.–" and "500,-" are whole amounts of money.
-"""
+"""Units that may stand right behind the digits; others need a space, or "101A" is a number."""
+_WHOLE_MONEY = frozenset((".–", ".—", ".-", ".--", ",–", ",—", ",-", ",--"))
+"""Endings of whole amounts of money, also beside a currency: "500.–", "kr 500,-"."""
 _FACTORS = {
     **dict.fromkeys(("k", "tsd", "tsd.", "tys", "tys.", "tis", "tis.", "thousand", "t€"), 1e3),
     **dict.fromkeys(("mio", "mio.", "mn", "mln", "mln.", "million", "millions", "milj."), 1e6),
@@ -93,6 +92,8 @@ def undress(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> D
     endings = {text: _ending(text) for text in afters}
     units = {unit for unit, _ in endings.values() if unit}
     signs = {text.strip().casefold() for text in leads if text.strip()}
+    if signs:
+        units -= _WHOLE_MONEY
     if len(units) > 1 or len(signs) > 1 or not signs <= CURRENCIES or (signs and units):
         return None
     for unit in units:

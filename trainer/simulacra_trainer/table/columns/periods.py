@@ -37,6 +37,48 @@ _FORMS = tuple(
         r"[ _]?(?P<p>\d{1,2})",
     )
 )
+_EXPIRY = re.compile(r"(?P<p>0[1-9]|1[0-2])/(?P<y>\d\d)")
+LEAST_SHORT_YEAR = 13
+"""Years of two digits up to 12 may be months: "05/12"."""
+_SEASON_NAMES = """
+spring | summer | autumn, fall | winter
+frühjahr, frühling | sommer | herbst | winter
+printemps | été | automne | hiver
+primavera | verano | otoño | invierno
+primavera | estate | autunno | inverno
+primavera | verão | outono | inverno
+voorjaar, lente | zomer | najaar, herfst | winter
+vår | sommar | höst | vinter
+forår | sommer | efterår | vinter
+vår | sommer, sommar | høst, haust | vinter
+kevät | kesä | syksy | talvi
+wiosna | lato | jesień | zima
+jaro | léto | podzim | zima
+jar | leto | jeseň | zima
+tavasz | nyár | ősz | tél
+primăvară, primăvara | vară, vara | toamnă, toamna | iarnă, iarna
+ilkbahar, bahar | yaz | sonbahar, güz | kış
+весна | лето | осень | зима
+весна | літо | осінь | зима
+пролет | лято | есен | зима
+άνοιξη | καλοκαίρι | φθινόπωρο | χειμώνας
+proljeće | ljeto | jesen | zima
+الربيع | الصيف | الخريف | الشتاء
+אביב | קיץ | סתיו | חורף
+春 | 夏 | 秋 | 冬
+봄 | 여름 | 가을 | 겨울
+"""
+_SEASON_PLACES = [
+    {
+        name.strip(): place
+        for place, names in enumerate(line.split("|"))
+        for name in names.split(",")
+    }
+    for line in _SEASON_NAMES.strip().splitlines()
+]
+_SEASON_OF_YEAR = re.compile(
+    rf"(?P<s>[^\W\d]+)[ /\-]?{_YEAR}年?|(?P<z>(?:19|20)\d\d)年?[ /\-]?(?P<t>[^\W\d年]+)"
+)
 _SEASON = re.compile(rf"{_YEAR}[/\-–](?P<p>\d\d|\d{{4}})")
 _MONTH = re.compile(
     rf"(?P<m>[^\W\d]+)\.?(?:(?: de| del)? |[-/]){_YEAR}"
@@ -55,7 +97,12 @@ def order_periods(levels: Sequence[str]) -> list[str] | None:
             parts = [one.groupdict() for one in found if one]
             keys = [(int(part.get("y") or 0), int(part.get("p") or 0)) for part in parts]
             return _sorted(levels, keys)
-    return _seasons(levels) or _named_months(levels)
+    return (
+        _seasons(levels)
+        or _named_months(levels)
+        or _seasons_of_year(levels)
+        or _short_months(levels)
+    )
 
 
 def are_months(values: npt.NDArray[np.int64]) -> bool:
@@ -70,6 +117,28 @@ def _seasons(levels: Sequence[str]) -> list[str] | None:
     years = [(int(one["y"]), int(one["p"]) % 100) for one in found if one]
     follows = all(second == (first + 1) % 100 for first, second in years)
     return _sorted(levels, years) if all(found) and follows else None
+
+
+def _seasons_of_year(levels: Sequence[str]) -> list[str] | None:
+    """Return "Spring 2024" and so on in order; winter is the last season of its year."""
+    found = [_SEASON_OF_YEAR.fullmatch(level.lower()) for level in levels]
+    parts = [(one["s"] or one["t"], int(one["y"] or one["z"])) for one in found if one]
+    if not all(found):
+        return None
+    for places in _SEASON_PLACES:
+        if all(name in places for name, _ in parts):
+            return _sorted(levels, [(year, places[name]) for name, year in parts])
+    return None
+
+
+def _short_months(levels: Sequence[str]) -> list[str] | None:
+    """Return "03/26" and so on in order: months of two or more consecutive years."""
+    found = [_EXPIRY.fullmatch(level) for level in levels]
+    keys = [(int(one["y"]), int(one["p"])) for one in found if one]
+    years = sorted({year for year, _ in keys})
+    if not all(found) or len(years) < 2 or years[0] < LEAST_SHORT_YEAR:
+        return None
+    return _sorted(levels, keys) if years[-1] - years[0] < len(years) else None
 
 
 def _named_months(levels: Sequence[str]) -> list[str] | None:

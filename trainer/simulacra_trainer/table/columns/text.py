@@ -28,6 +28,7 @@ from simulacra_trainer.table.columns.dates import (
 )
 from simulacra_trainer.table.columns.distinct_values import Words, split_words
 from simulacra_trainer.table.columns.identifiers import are_dialed, is_row_number, unlearned_kind
+from simulacra_trainer.table.columns.mixed_dates import parse_mixed_dates
 from simulacra_trainer.table.columns.numerals import (
     ParsedNumbers,
     StatedNumber,
@@ -357,9 +358,13 @@ def date_column(
 ) -> tuple[CleanColumn | None, bool]:
     """Return the column as dates, or None and whether its dates are ambiguous.
 
-    pattern: strftime format that the user states.
+    pattern: strftime format that the user states; of several forms, that of most cells.
     """
     parsed = parse_pattern(words, pattern) if pattern else parse_dates(words, origin.day_first)
+    if parsed is None:
+        parsed = parse_mixed_dates(words, origin.day_first)
+        if parsed is not None and pattern is not None and parsed.text_format != pattern:
+            return None, False
     if parsed is None or parsed.ambiguous:
         return None, parsed is not None
     return _dates(name, words, storage, origin, parsed), False

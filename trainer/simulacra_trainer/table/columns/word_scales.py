@@ -146,10 +146,47 @@ klein | mittel | groß
 petit | moyen | grand
 pequeño | mediano | grande
 slecht | matig | redelijk | goed | zeer goed, uitstekend
-mauvais | moyen | bon | très bon | excellent
-malo, mala | regular | bueno, buena | muy bueno, muy buena | excelente
-cattivo | discreto, così così | buono | molto buono | ottimo, eccellente
-ruim, má, mau | regular, razoável | bom, boa | muito bom, muito boa | ótimo, excelente
+zeer slecht, heel slecht | slecht | matig, redelijk, gemiddeld | goed | uitstekend
+katastrophal, miserabel | schlecht | mittelmäßig, mittel, geht so, durchschnittlich | gut |
+  sehr gut | hervorragend, ausgezeichnet, exzellent
+très mauvais, très mauvaise, nul, nulle | mauvais, mauvaise | moyen, moyenne, passable |
+  bon, bonne | très bon, très bonne | excellent, excellente
+pésimo, pésima | malo, mala, mal | regular | bueno, buena, bien | muy bueno, muy buena, muy bien |
+  excelente
+pessimo, pessima | cattivo, cattiva, scarso, scarsa | mediocre | discreto, discreta, così così,
+  sufficiente | buono, buona | molto buono, molto buona | ottimo, ottima, eccellente
+péssimo, péssima | ruim, má, mau | regular, razoável | bom, boa | muito bom, muito boa |
+  ótimo, ótima, excelente, óptimo, óptima
+uselt, usel, uruselt | dåligt, dålig | medel, okej, acceptabelt, acceptabel | bra | mycket bra |
+  utmärkt
+elendigt, elendig | dårligt, dårlig | middel, middelmådigt, okay | godt, god | meget godt,
+  meget god | fremragende
+elendig | dårlig | middels, ok | bra, god | svært bra, meget bra, svært god | utmerket
+surkea | huono | kohtalainen, keskinkertainen | hyvä | erittäin hyvä | erinomainen
+fatalny, fatalna, fatalnie | zły, zła, źle | przeciętny, przeciętna, przeciętnie | dobry, dobra,
+  dobrze | bardzo dobry, bardzo dobra, bardzo dobrze | doskonały, doskonała, doskonale, znakomity
+příšerný, hrozný, hrozné | špatný, špatná, špatné | průměrný, průměrná, průměrné | dobrý, dobrá,
+  dobré | velmi dobrý, velmi dobrá, velmi dobré | výborný, výborná, výborné, vynikající
+hrozný, hrozné | zlý, zlá, zlé | priemerný, priemerná, priemerné | dobrý, dobrá, dobré |
+  veľmi dobrý, veľmi dobrá, veľmi dobré | výborný, výborná, výborné, vynikajúci
+borzalmas, szörnyű | rossz | közepes, átlagos, elfogadható | jó | nagyon jó | kiváló, kitűnő
+îngrozitor, foarte slab | slab, slabă, rău | mediocru, acceptabil, satisfăcător | bun, bună, bine |
+  foarte bun, foarte bună, foarte bine | excelent, excelentă
+berbat, çok kötü | kötü | orta, idare eder, vasat | iyi | çok iyi | mükemmel, harika
+ужасно | плохо | удовлетворительно, нормально, средне | хорошо | очень хорошо | отлично
+жахливо | погано | задовільно, нормально, середньо | добре | дуже добре | відмінно, чудово
+απαράδεκτο, απαράδεκτη, πολύ κακό | κακό, κακή, κακός | μέτριο, μέτρια, μέτριος |
+  καλό, καλή, καλός |
+  πολύ καλό, πολύ καλή, πολύ καλός | άριστο, άριστη, εξαιρετικό, εξαιρετική
+ужасно | лошо | средно, задоволително | добро, добре | много добро, много добре | отлично
+užasno, vrlo loše | loše, loš | osrednje, prosječno, srednje | dobro, dobar |
+  vrlo dobro, vrlo dobar |
+  odlično, odličan, izvrsno
+سيء جدا, سيئ جدا, سيئ جداً | سيء, سيئ | مقبول, متوسط | جيد | جيد جدا, جيد جداً | ممتاز
+גרוע מאוד | גרוע, רע | בינוני, סביר | טוב | טוב מאוד | מצוין, מצויין
+最悪 | 悪い | 普通, ふつう | 良い, よい | とても良い, 大変良い | 最高, 優れている
+매우 나쁨, 최악 | 나쁨 | 보통 | 좋음 | 매우 좋음 | 최고, 훌륭함
+很差, 非常差, 极差 | 差, 较差 | 一般, 中等 | 好, 较好, 良好 | 很好, 非常好 | 优秀, 极好
 montag, mo | dienstag, di | mittwoch, mi | donnerstag, do | freitag, fr | samstag, sonnabend, sa |
   sonntag, so
 lundi | mardi | mercredi | jeudi | vendredi | samedi | dimanche
