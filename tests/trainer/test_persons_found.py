@@ -397,6 +397,17 @@ def test_names_that_repeat_by_chance_are_no_subject_beside_an_email_a_row() -> N
     assert schema.subject() is None
 
 
+def test_manager_of_many_employees_is_no_subject_beside_their_numbers() -> None:
+    boss = [i % 24 for i in range(ROWS)]
+    found = schema_of(
+        employee_id=[f"{7919 * i % 99_991:06d}" for i in range(ROWS)],
+        manager_email=[f"boss{b}@firm.example" for b in boss],
+        team=[f"T{b:02d}" for b in boss],
+    )
+    assert found.subject() is None
+    assert [column.learned for column in found.columns[:3]] == [False, False, True]
+
+
 def test_row_that_names_no_person_is_a_person_of_its_own() -> None:
     ids: list[object] = [None, None, *(f"C{i % 40:04d}" for i in range(ROWS - 2))]
     schema = schema_of(customer_id=ids)

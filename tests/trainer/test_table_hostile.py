@@ -73,6 +73,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "html": (lambda: b"<!DOCTYPE html>\n<html><body>a,b</body></html>" * 20, "HTML or XML"),
     "json": (lambda: b'[{"a": 1, "b": 2}]' * 30, "is JSON"),
     "zip": (zipped, "ZIP archive that is no Excel workbook"),
+    "stata": (lambda: b"<stata_dta><header><release>118</release>" + bytes(900), "a Stata file"),
+    "sas": (lambda: bytes(12) + b"\xc2\xea\x81\x60" + bytes(900), "a SAS file"),
     "pdf": (lambda: b"%PDF-1.7\n" + GOOD, "PDF"),
     "old excel": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "old Excel workbook"),
     "binary": (lambda: random.Random(1).randbytes(50_000), "binary data"),

@@ -89,6 +89,13 @@ def test_one_column_may_have_dates_in_several_forms() -> None:
     assert cleaned(written(clean)).schema.columns[0].kind == "datetime"
 
 
+def test_births_with_years_of_two_digits_lie_in_the_past() -> None:
+    births = [f"{13 + i % 15}/{1 + i % 12:02d}/{(38 + i) % 100:02d}" for i in range(70)][:N]
+    years = [day.year for day in cleaned(births, "Date of birth").table.column(0).to_pylist()]
+    assert (min(years), max(years)) == (1938, 1997)
+    assert written(cleaned(births, "Date of birth"))[0] == births[0]
+
+
 @pytest.mark.parametrize(
     "cells",
     [

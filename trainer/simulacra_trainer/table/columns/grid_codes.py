@@ -38,8 +38,10 @@ def share_codes(columns: Sequence[CleanColumn], stated: Collection[str] = ()) ->
         for one in group:
             found = sorted(codes & {int(level.value) for level in one.levels})
             values = {level.value for level in one.levels} - set(map(str, found))
-            if one.name not in stated and not one.specials and found and values <= scale:
-                shared[one.name] = _without(by_name[one.name], found)
+            read = by_name[one.name]
+            may = one.name not in stated and not one.specials and values <= scale
+            if may and found and read.values is not None:
+                shared[one.name] = _without(read, read.values, found)
     return [shared.get(column.schema.name, column) for column in columns]
 
 
@@ -49,9 +51,8 @@ def _may_have_codes(column: CleanColumn) -> bool:
     return schema.kind == "integer" and bool(schema.levels) and schema.declared is None and whole
 
 
-def _without(column: CleanColumn, codes: Sequence[int]) -> CleanColumn:
-    """Return a column of integers with these codes as special ones."""
-    before = column.values
+def _without(column: CleanColumn, before: pa.Array, codes: Sequence[int]) -> CleanColumn:
+    """Return a column of integers, as they were before, with these codes as special ones."""
     marked = pc.is_in(before, value_set=pa.array(codes, before.type))
     after = pc.if_else(marked, pa.scalar(None, before.type), before)
     schema = column.schema

@@ -6,8 +6,10 @@ month is one for the column: the forms that decide it decide for the others.
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +25,10 @@ from simulacra_trainer.table.columns.dates import (
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH
 
+LAST_BIRTH = 2029
+"""Last year of birth of two digits, as in Excel: 30 to 99 are of the twentieth century."""
+YEARS_AHEAD = 40
+"""Years after the last one of four digits that years of two digits may mean."""
 MOST_FORMS = 6
 FEWEST_WORDS = 3
 FEWEST_SHARE = 0.02
@@ -94,21 +100,46 @@ def _order(parsed: ParsedDates) -> bool | None:
 
 
 def _in_one_century(forms: list[_Form]) -> pa.Array:
-    """Return the dates of all words; years of two digits never lie behind those of four."""
+    """Return the dates of all words; years of two digits lie around the last of four."""
     whole = [form.parsed.values for form in forms if "%y" not in form.parsed.text_format]
     last = max((pc.max(values).as_py() for values in whole), default=None)
     merged = pa.nulls(len(forms[0].levels), pa.timestamp("us"))
     for form in forms:
         values = form.parsed.values
         if "%y" in form.parsed.text_format and last is not None:
-            values = _not_after(values, last.year)
+            values = in_century(values, last.year + YEARS_AHEAD)
         merged = pc.coalesce(merged, values)
     return merged
 
 
-def _not_after(values: pa.Array, year: int) -> pa.Array:
+def as_births(values: pa.Array) -> pa.Array:
+    """Return dates of birth, whose years have two digits, in the century in which people live.
+
+    The years lie side by side, so the widest gap between them, counted round the century, stands
+    between the youngest and the oldest person; the youngest is born in LAST_BIRTH at the latest.
+    """
+    known = values.drop_null()
+    if not len(known):
+        return values
+    used = sorted(set(pc.year(known).to_numpy() % 100))
+    gaps = [
+        (later - one) % 100 or 100 for one, later in zip(used, used[1:] + used[:1], strict=True)
+    ]
+    at = max(range(len(used)), key=lambda i: gaps[i])
+    youngest = int(used[at])
+    last = LAST_BIRTH - (LAST_BIRTH - youngest) % 100
+    return in_century(values, last)
+
+
+def in_century(values: pa.Array, last: int) -> pa.Array:
+    """Return dates in the 100 years up to last whose years end in the same two digits."""
     moments = [
-        moment if moment is None or moment.year <= year else moment.replace(year=moment.year - 100)
+        moment if moment is None else _in_year(moment, last - (last - moment.year) % 100)
         for moment in values.to_pylist()
     ]
     return pa.array(moments, pa.timestamp("us"))
+
+
+def _in_year(moment: datetime, year: int) -> datetime:
+    leap_day = (moment.month, moment.day) == (2, 29) and not isleap(year)
+    return moment.replace(year=year, day=28 if leap_day else moment.day)

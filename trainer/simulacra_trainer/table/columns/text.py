@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from simulacra_trainer.table.columns.dates import (
 )
 from simulacra_trainer.table.columns.distinct_values import Words, split_words
 from simulacra_trainer.table.columns.identifiers import are_dialed, is_row_number, unlearned_kind
-from simulacra_trainer.table.columns.mixed_dates import parse_mixed_dates
+from simulacra_trainer.table.columns.mixed_dates import as_births, parse_mixed_dates
 from simulacra_trainer.table.columns.numerals import (
     ParsedNumbers,
     StatedNumber,
@@ -46,6 +46,7 @@ from simulacra_trainer.table.columns.specials import (
     take_codes,
 )
 from simulacra_trainer.table.columns.times import parse_times
+from simulacra_trainer.table.persons import vocabulary
 
 MIN_NUMBERS = 5
 """Distinct numbers beside which a few words are special answers, not levels."""
@@ -367,6 +368,8 @@ def date_column(
             return None, False
     if parsed is None or parsed.ambiguous:
         return None, parsed is not None
+    if "%y" in parsed.text_format and vocabulary.says(name, vocabulary.KNOWN_TO_OTHERS["birth"]):
+        parsed = replace(parsed, values=as_births(parsed.values))
     return _dates(name, words, storage, origin, parsed), False
 
 

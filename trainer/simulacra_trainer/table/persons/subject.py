@@ -80,7 +80,7 @@ def find_subject(
         for c in cells
         if c.name not in stated.ordinary
         and stated.roles.get(c.name) in (None, "personal_data")
-        and not (row_is_person and data.get(c.name) == "name")
+        and not (row_is_person and _may_be_of_others(c.name, data))
         and (why := _evidence(c, data, decisive))
     }
     # A person's phone is written in several forms, and a family shares one.
@@ -135,6 +135,11 @@ def _evidence(
     if _parts(cells.name) & vocabulary.STRICT_IDENTIFIER or _ends_as_id(cells.name):
         return "an id that repeats"
     return "random codes that repeat" if all(map(_TOKEN.fullmatch, cells.words[:100])) else None
+
+
+def _may_be_of_others(name: str, data: Mapping[str, PersonalData]) -> bool:
+    """Return whether a person in a column may stand in the rows of others: "Manager Email"."""
+    return data.get(name) == "name" or vocabulary.says(name, vocabulary.OF_MANY)
 
 
 def _is_known_to_others(name: str, codes: Ints) -> bool:

@@ -44,6 +44,7 @@ _WORDS = {
 }
 NAME = _WORDS["full_name"]
 ROLE = _WORDS["role"]
+OF_MANY = _WORDS["of_many"]
 FULL_NAME = NAME | ROLE
 INITIALS = _WORDS["initials"]
 USER = _WORDS["user"]
