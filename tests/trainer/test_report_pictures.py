@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import DifferentialPrivacy
@@ -23,6 +23,7 @@ from simulacra_trainer.report.charts import draw_column
 from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
+from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.table.clean import clean_table
 from trainer_tables import quiet, survey
 
@@ -48,6 +49,16 @@ def test_rare_answers_are_summed_up_until_five_persons_share_them() -> None:
     # One rare answer alone would be told by what is left of 100 %.
     found = shares_of(words(("a", 50), ("b", 30), ("c", 3)))
     assert (found["cells"], found["others"]) == (["a"], 2)
+
+
+def test_a_number_that_no_real_row_has_is_one_other_answer() -> None:
+    real = pa.table({"v": pa.array([1.0, 2.0, 4.0] * 20)})
+    drawn = pa.table({"v": pa.array([1.0, 2.0, 3.0, 4.0] * 15)})
+    (found,) = marginals(real, drawn, [column("v", "integer")])
+    assert (found["cells"], found["others"]) == (["1", "2", "4"], 1)
+    assert found["generated"] == [0.25] * 4
+    schema = TableSchema(columns=[column("v", "integer")], rows=60)
+    assert slice_worth(60.0, [found], real, schema, rows=60.0, ratio=1.0) == []
 
 
 def test_persons_are_counted_and_not_their_rows() -> None:

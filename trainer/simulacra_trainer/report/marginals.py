@@ -43,7 +43,8 @@ def marginals(
     """Return the shares of each column's answers among the rows that have one, rounded.
 
     `cells` are levels, `edges` the ends of bins (datetimes: microseconds since 1970); both are
-    empty where fewer than five persons answered. `others` counts the levels of the last cell.
+    empty where fewer than five persons answered. `others` counts the levels of the last cell;
+    values that no real row has count as one.
     `missing` are the shares of all rows, the real one None where it is that of one to four persons.
 
     Args:
@@ -83,7 +84,7 @@ def _column(
         order, others = _shown(who, *shares, ordered=ordered)
         groups = [[at] for at in order] + ([others] if others else [])
         labels = [level_label(column, names[at]) for at in order]
-        found |= {"cells": labels, "others": sum(at < len(names) for at in others)}
+        found |= {"cells": labels, "others": len(others)}
     else:
         spans = _joined(who)
         groups = [list(range(a, b)) for a, b in spans]
