@@ -30,6 +30,9 @@ LAST_BIRTH = 2029
 YEARS_AHEAD = 40
 """Years after the last one of four digits that years of two digits may mean."""
 MOST_FORMS = 6
+PROBED, LOOK_LIKE_DATES = 200, 0.9
+"""First words, and the share of them that must begin as dates do."""
+_PROBE = r"^(?:[0-9]{1,4}(?:[-/. 年]|er |º )|[A-Za-z]{3,9} [0-9])"
 FEWEST_WORDS = 3
 FEWEST_SHARE = 0.02
 """Words and share of the rows that a form must have."""
@@ -51,6 +54,9 @@ def parse_mixed_dates(words: Words, day_first: bool | None = None) -> ParsedDate
         words: the column.
         day_first: the order of day and month if no word decides it; None to leave it open.
     """
+    probe = pc.match_substring_regex(words.levels.slice(0, PROBED), _PROBE)
+    if not len(probe) or pc.mean(probe.cast(pa.float64())).as_py() < LOOK_LIKE_DATES:
+        return None
     needed = ENOUGH * words.share(pc.invert(words.soft()))
     forms = list(_forms(words, None))
     if not 1 < len(forms) <= MOST_FORMS or sum(form.share for form in forms) < needed:
