@@ -162,7 +162,8 @@ def _read_columns(raw: pa.Table | RawTable, statements: Statements | None) -> li
         _declared_column(raw.field(i), raw.column(i), origin, statements)
         for i in range(raw.num_columns)
     ]
-    stated = [name for name in raw.column_names if statements is not None and statements.of(name)]
+    of = {} if statements is None else statements.columns
+    stated = [name for name, one in of.items() if one.has("missingValues", "missing", "categories")]
     return share_codes(columns, stated)
 
 

@@ -24,6 +24,7 @@ _UNITS = frozenset(
     """
     % ‰ kg g mg t km m cm mm mi ft in yd l ml cl dl h min s sec ms ° °c °f m² km² m³ ha kwh wh kw
     mw mb gb tb kb px pt kcal kj lb lbs oz mph km/h kmh bar hpa hz pp mq
+    秒 分 分钟 分鐘 小时 小時 時間 초 분 시간 岁 歳 歲 세 살 人 名 명 次 回 번 个 個 개
     .– .— .- .-- ,– ,— ,- ,--
     """.split()  # noqa: SIM905
 )
