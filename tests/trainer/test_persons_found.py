@@ -143,7 +143,10 @@ def test_few_words_are_personal_data_where_the_name_says_so(name: str) -> None:
     assert not found.learned
 
 
-@pytest.mark.parametrize("name", ["Nº cliente", "ExternalReference", "vevőszám", "Hasta No"])
+@pytest.mark.parametrize(
+    "name",
+    ["Nº cliente", "ExternalReference", "vevőszám", "Hasta No", "回答ID", "受付番号", "접수번호"],
+)
 def test_number_of_each_row_that_is_named_so_is_a_key(name: str) -> None:
     assert column_of(name, [10_000 + 7 * i for i in range(ROWS)]).role == "key"
 

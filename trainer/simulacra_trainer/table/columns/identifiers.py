@@ -30,7 +30,8 @@ _NAMED_ID = re.compile(
     r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|"
     r"account|phone|ssn|respondent|caseid|serial|ref|reference|referenz|referencia|referentie|"
     r"referens|riferimento|codigo|codice|kod|azonosito|sorszam|cislo|matricola|matricule|folio|"
-    r"expediente|ean|gtin|upc|isbn|barcode|imei|vin)$|[a-z](?:ID|Id)$|^__index_level_\d+__$|^\(index\)$"
+    r"expediente|ean|gtin|upc|isbn|barcode|imei|vin)$|[a-z](?:ID|Id)$"
+    r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?:id|ID|no|No|NO)\.?$|^__index_level_\d+__$|^\(index\)$"
 )
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"
@@ -76,6 +77,7 @@ def is_named_id(name: str) -> bool:
     """Return whether the name of a column is that of an identifier."""
     plain = " ".join(vocabulary.name_parts(name)[:-1])
     named = any(_NAMED_ID.search(each) for each in (name, name.lower(), plain))
+    named = named or vocabulary.says(name, vocabulary.IDENTIFIER_WITHOUT_SPACES)
     return named or vocabulary.is_persons_number(name)
 
 

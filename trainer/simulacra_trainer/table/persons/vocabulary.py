@@ -69,6 +69,8 @@ AMOUNT = _WORDS["amount"]
 IDENTIFIER = _WORDS["identifier"]
 NUMBER = _WORDS["number"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]
+IDENTIFIER_WITHOUT_SPACES = frozenset(filter(_UNSPACED.fullmatch, STRICT_IDENTIFIER))
+"""Those in Chinese, Japanese and Korean."""
 
 
 def name_parts(name: str) -> tuple[str, ...]:
