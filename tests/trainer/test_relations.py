@@ -376,6 +376,17 @@ def test_a_bound_that_an_intervention_breaks_moves_the_other_column() -> None:
     assert min(rows["end"].to_pylist()) >= 57
 
 
+@pytest.mark.parametrize(("order", "expected"), [(["high", "low"], 2), (["low", "high"], 4)])
+def test_a_whole_number_beyond_a_fractional_bound_moves_inside_it(
+    order: list[str], expected: int
+) -> None:
+    bound = RelationSchema(kind="not_above", column="low", of=["high"])
+    values = {"low": 3, "high": 2.4} if order[-1] == "low" else {"low": 3.2, "high": 1}
+    rows = pa.table({name: [values[name]] for name in order})
+    moved = relations_model._moved_inside(rows, bound, set(), order)
+    assert moved.column(order[-1]).to_pylist() == [expected]
+
+
 def test_draws_beyond_a_bound_lie_on_it_where_real_rows_do() -> None:
     rng = np.random.default_rng(5)
     charge = np.round(rng.uniform(20, 90, ROWS), 2)

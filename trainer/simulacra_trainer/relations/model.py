@@ -236,7 +236,7 @@ def _settled(
 def _moved_inside(
     rows: pa.Table, bound: RelationSchema, fixed: set[str], order: Sequence[str]
 ) -> pa.Table:
-    """Set the later of the two columns to the other where it lies beyond."""
+    """Set the later of the two columns to the other where it lies beyond; whole numbers inside."""
     wrong = above(rows, bound)
     names = sorted((bound.column, bound.of[0]), key=order.index)
     changed = names[0] if names[1] in fixed else names[1]
@@ -245,8 +245,11 @@ def _moved_inside(
         return rows
     place = rows.column_names.index(changed)
     column = rows.column(changed)
-    values = np.where(wrong, as_floats(rows.column(other)), as_floats(column))
+    limit, is_whole = as_floats(rows.column(other)), not pa.types.is_floating(column.type)
+    if is_whole:
+        limit = np.floor(limit) if changed == bound.column else np.ceil(limit)
+    values = np.where(wrong, limit, as_floats(column))
     missing = np.isnan(values)
     moved = pa.array(np.where(missing, 0, values), mask=missing).cast(pa.float64())
-    whole = moved if pa.types.is_floating(column.type) else moved.cast(pa.int64())
+    whole = moved.cast(pa.int64()) if is_whole else moved
     return rows.set_column(place, changed, whole.cast(column.type))
