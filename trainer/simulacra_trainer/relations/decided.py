@@ -8,6 +8,7 @@ persons would have broken it. Pairs of fewer persons are in no rule and are not 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
 
 import numpy as np
@@ -21,8 +22,9 @@ from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, person
 KINDS = ("categorical", "ordinal", "boolean")
 MAX_COLUMNS = 60
 MAX_CASES = 2_000
-GLANCE_ROWS, LOOK_ROWS = 2_000, 20_000
-"""Samples that reject nearly all candidates: of rows in all columns, then of one candidate."""
+FIRST_LOOK_ROWS, GLANCE_ROWS, LOOK_ROWS = 200, 2_000, 20_000
+"""Samples that reject nearly all candidates: of rows in all columns, twice, then of one candidate.
+"""
 LISTED_SHARE = 0.95
 EXPECTED_VIOLATIONS = 20.0
 """As for one column that decides another."""
@@ -112,21 +114,32 @@ def _as_bools(values: pa.Array) -> Bools:
 
 
 def _candidates(codes: Ints) -> Iterator[tuple[int, int, int]]:
-    """Yield (first, second, column) where a sample of rows shows no contradiction."""
-    rows = np.linspace(0, codes.shape[1] - 1, min(codes.shape[1], GLANCE_ROWS)).astype(np.int64)
-    glance = codes[:, rows]
-    count = len(codes)
-    alone = np.array([[_unlike(x, y) == 0 for y in glance] for x in glance])
-    for a in range(count):
-        for b in range(a + 1, count):
-            pair = glance[a] * (glance[b].max() + 2) + glance[b]
-            order = np.argsort(pair, kind="stable")
-            same = pair[order][1:] == pair[order][:-1]
-            sorted_codes = glance[:, order]
-            differ = ((sorted_codes[:, 1:] != sorted_codes[:, :-1]) & same).any(axis=1)
-            for column in np.flatnonzero(~differ & ~alone[a] & ~alone[b]):
-                if column not in (a, b):
-                    yield a, b, int(column)
+    """Yield (first, second, column) where samples of rows show no contradiction."""
+    glance, first_look = _sample(codes, GLANCE_ROWS), _sample(codes, FIRST_LOOK_ROWS)
+    alone = np.array([_follow(x, glance) for x in glance])
+    for a, b in itertools.combinations(range(len(codes)), 2):
+        is_open = ~alone[a] & ~alone[b]
+        is_open[[a, b]] = False
+        for look in (first_look, glance):
+            pair = look[a] * (look[b].max() + 2) + look[b]
+            is_open[is_open] = _follow(pair, look[is_open])
+            if not is_open.any():
+                break
+        for column in np.flatnonzero(is_open):
+            yield a, b, int(column)
+
+
+def _sample(codes: Ints, most: int) -> Ints:
+    """Return evenly spaced rows, int64 [columns, up to `most`]."""
+    rows = np.linspace(0, codes.shape[1] - 1, min(codes.shape[1], most)).astype(np.int64)
+    return codes[:, rows]
+
+
+def _follow(given: Ints, columns: Ints) -> Bools:
+    """Return which columns have one value for each value of `given`, bool [columns]."""
+    _, first, inverse = np.unique(given, return_index=True, return_inverse=True)
+    found: Bools = (columns == columns[:, first[inverse.reshape(-1)]]).all(axis=1)
+    return found
 
 
 def _unlike(given: Ints, column: Ints) -> float:
