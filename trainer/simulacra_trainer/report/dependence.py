@@ -38,6 +38,8 @@ INNER = (0.03, 0.97)
 Word = Literal["kept", "weakened", "lost"]
 Trial = tuple[pa.Table, pa.Table, pa.Table]
 """Seen rows, unseen rows, and rows of a model of the seen ones."""
+Coded = tuple[list[IntArray], int]
+"""Codes of a column in several tables, and their number."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,16 @@ def find_dependences(
         real = [_independent(table, schema, rng) for table in (unseen, seen)]
         coded = [_few_codes(*bin_codes([*real, synthetic], name)) for name in names]
         if depend is None:
-            depend = np.array([_depends(coded[i], coded[j]) for i, j in pairs], np.bool_)
-        for at in np.flatnonzero(depend):
-            i, j = pairs[at]
-            square = _discrepancy(coded[i], coded[j])
-            if square is not None:
-                sums[at] += square
-                counts[at] += 1
+            depend = np.zeros(len(pairs), np.bool_)
+            for alike in _of_one_shape(coded, pairs):
+                depend[alike] = _depend(sum(_tables(coded, pairs[alike], of) for of in (0, 1)))
+        dependent = np.flatnonzero(depend)
+        for alike in _of_one_shape(coded, pairs[dependent]):
+            at = dependent[alike]
+            squares = _discrepancies(*(_tables(coded, pairs[at], of) for of in (0, 2)))
+            known = ~np.isnan(squares)
+            sums[at[known]] += squares[known]
+            counts[at[known]] += 1
     return [
         Dependence((names[int(i)], names[int(j)]), float(sums[at] / counts[at]))
         for at, (i, j) in enumerate(pairs)
@@ -129,50 +134,66 @@ def _few_codes(codes: list[IntArray], size: int) -> tuple[list[IntArray], int]:
     return [np.minimum(rank[of], MAX_CODES - 1) for of in codes], MAX_CODES
 
 
-def _table(
-    left: tuple[list[IntArray], int], right: tuple[list[IntArray], int], which: int
-) -> Floats:
-    cells = left[0][which] * right[1] + right[0][which]
-    shape = (left[1], right[1])
-    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+def _of_one_shape(
+    coded: Sequence[Coded], pairs: npt.NDArray[np.intp]
+) -> list[npt.NDArray[np.intp]]:
+    """Return places of pairs whose tables have the same shape, one array a shape."""
+    sizes = np.array([size for _, size in coded])
+    shape = sizes[pairs[:, 0]] * (sizes.max(initial=0) + 1) + sizes[pairs[:, 1]]
+    order = np.argsort(shape, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(shape[order])) + 1)
+    return [part for part in parts if part.size]
 
 
-def _depends(left: tuple[list[IntArray], int], right: tuple[list[IntArray], int]) -> bool:
-    """Return whether a chi-squared test of all real rows finds a dependence."""
-    counts = _table(left, right, 0) + _table(left, right, 1)
-    counts = counts[counts.sum(axis=1) >= LEAST_CELL][:, counts.sum(axis=0) >= LEAST_CELL]
-    if min(counts.shape) < 2:
-        return False
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+def _tables(coded: Sequence[Coded], pairs: npt.NDArray[np.intp], which: int) -> Floats:
+    """Return the counts of pairs of codes in one of the tables, float64 [pairs, left, right]."""
+    left, right = (coded[column][1] for column in pairs[0])
+    scaled = {i: coded[i][0][which] * right for i in set(pairs[:, 0].tolist())}
+    cells = [
+        np.bincount(scaled[i] + coded[j][0][which], minlength=left * right)
+        for i, j in pairs.tolist()
+    ]
+    return np.stack(cells).reshape(len(pairs), left, right).astype(np.float64)
+
+
+def _depend(counts: Floats) -> npt.NDArray[np.bool_]:
+    """Return in which pairs a chi-squared test of all real rows finds a dependence, bool [pairs].
+
+    counts: float64 [pairs, left, right].
+    """
+    rows, columns = counts.sum(axis=2) >= LEAST_CELL, counts.sum(axis=1) >= LEAST_CELL
+    counts = counts * rows[:, :, None] * columns[:, None, :]
+    total = np.maximum(counts.sum(axis=(1, 2)), 1.0)[:, None, None]
+    expected = counts.sum(axis=2)[:, :, None] * counts.sum(axis=1)[:, None, :] / total
     # A floor of half a row keeps single rows in cells of next to none from deciding the test.
-    statistic = np.sum((counts - expected) ** 2 / np.maximum(expected, 0.5))
-    freedom = (counts.shape[0] - 1) * (counts.shape[1] - 1)
-    return bool(chdtrc(freedom, statistic) < SIGNIFICANCE)
+    statistic = np.sum((counts - expected) ** 2 / np.maximum(expected, 0.5), axis=(1, 2))
+    freedom = (rows.sum(axis=1) - 1) * (columns.sum(axis=1) - 1)
+    found: npt.NDArray[np.bool_] = chdtrc(np.maximum(freedom, 1), statistic) < SIGNIFICANCE
+    return found & (rows.sum(axis=1) > 1) & (columns.sum(axis=1) > 1)
 
 
-def _discrepancy(
-    left: tuple[list[IntArray], int], right: tuple[list[IntArray], int]
-) -> float | None:
-    """Return the mean of z^2 over both directions of a pair; None where rows are too few."""
-    unseen, drawn = _table(left, right, 0), _table(left, right, 2)
-    both = (_mean_square(unseen, drawn), _mean_square(unseen.T, drawn.T))
-    known = [one for one in both if one is not None]
-    return float(np.mean(known)) if known else None
+def _discrepancies(unseen: Floats, drawn: Floats) -> Floats:
+    """Return the mean of z^2 over both directions of each pair; NaN where rows are too few.
+
+    unseen, drawn: counts, float64 [pairs, left, right].
+    """
+    both = np.stack([_mean_squares(unseen, drawn), _mean_squares(unseen.mT, drawn.mT)])
+    known = ~np.isnan(both)
+    sums = np.where(known, both, 0.0).sum(axis=0)
+    found: Floats = np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), np.nan)
+    return found
 
 
-def _mean_square(unseen: Floats, drawn: Floats) -> float | None:
-    k = unseen.sum(axis=1)
-    drawn_k = drawn.sum(axis=1)
-    enough = (k >= LEAST_ROWS) & (k <= k.sum() - LEAST_ROWS) & (drawn_k >= 5 * LEAST_ROWS)
-    if not enough.any():
-        return None
-    k = k[enough, None]
-    drawn_k = drawn_k[enough, None]
-    q = unseen[enough] / k
-    of_model = drawn[enough] / drawn_k
-    inner = (of_model > INNER[0]) & (of_model < INNER[1])
-    if not inner.any():
-        return None
+def _mean_squares(unseen: Floats, drawn: Floats) -> Floats:
+    k, drawn_k = unseen.sum(axis=2), drawn.sum(axis=2)
+    most = k.sum(axis=1, keepdims=True) - LEAST_ROWS
+    enough = (k >= LEAST_ROWS) & (k <= most) & (drawn_k >= 5 * LEAST_ROWS)
+    k, drawn_k = (np.where(enough, of, 1.0)[:, :, None] for of in (k, drawn_k))
+    q, of_model = unseen / k, drawn / drawn_k
+    inner = enough[:, :, None] & (of_model > INNER[0]) & (of_model < INNER[1])
     variance = np.where(inner, of_model * (1.0 - of_model), 1.0) / k
     square = (q - of_model) ** 2 / variance - k / drawn_k  # less the noise of the drawn rows
-    return float(square[inner].mean())
+    counted = inner.sum(axis=(1, 2))
+    sums = np.where(inner, square, 0.0).sum(axis=(1, 2))
+    found: Floats = np.where(counted > 0, sums / np.maximum(counted, 1), np.nan)
+    return found
