@@ -14,6 +14,7 @@ from scipy.linalg import helmert
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.loglinear_lbfgs import lbfgs
+from simulacra_trainer.families.forest.loglinear_newton import row_terms
 from simulacra_trainer.families.forest.loglinear_problem import Regression, Weights, pairs_of
 
 MAX_NEWTON = 64
@@ -46,20 +47,6 @@ def fit_weights(
     return b, prior * V
 
 
-def _shares(problem: Regression, S: Floats) -> tuple[float, Floats]:
-    """Return minus the log-likelihood, and the probability of each class, float64 [n, classes].
-
-    S: log-odds beyond those at no effect, overwritten.
-    """
-    S += problem.base
-    S -= S.max(axis=1, keepdims=True)
-    nats = -float(np.vdot(problem.seen, S))
-    np.exp(S, out=S)
-    total = S @ np.ones(S.shape[1])
-    S /= total[:, None]
-    return nats + float(problem.weight @ np.log(total)), S
-
-
 def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float) -> Weights:
     """Return b and V = W / prior at the minimum, by Newton steps that are halved while too long.
 
@@ -67,23 +54,21 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: floa
     which the effect T_d = W_d C' of a function has covariance C diag(t_d^2) C'.
     """
     basis, squares, precision, back = _coordinates(problem, prior)
-    weight = problem.weight[:, None]
     pairs, into = pairs_of(basis.shape[1])
+    rows = problem.y.size
+    pulled, curved = np.empty((rows, basis.shape[1])), np.empty((rows, pairs[0].size))
+    given = problem.base, problem.y, problem.weight, basis, squares, pairs
     T = np.vstack([b, (prior * V) @ problem.scores.values.T]) @ basis
     step, least, halvings = np.zeros_like(T), np.inf, 0
     for _ in range(NEWTON_STEPS):
         pull = np.einsum("dij,dj->di", precision, T)
-        nats, share = _shares(problem, problem.design @ T @ basis.T)
+        nats = row_terms(problem.design @ (T @ basis.T), *given, pulled, curved)
         nats += 0.5 * float(np.vdot(pull, T))
         if nats > least and halvings < HALVINGS:
             step /= 2.0
             T, halvings = T - step, halvings + 1
             continue
-        share *= weight
-        mean = share @ basis
-        gradient = problem.design.T @ (mean - problem.seen @ basis) + pull
-        curved = share @ squares
-        curved -= (mean / weight)[:, pairs[0]] * mean[:, pairs[1]]
+        gradient = problem.design.T @ pulled + pull
         H = problem.curvature(curved)[:, :, into]
         H[np.arange(len(T)), np.arange(len(T))] += precision
         H = H.transpose(0, 2, 1, 3).reshape(T.size, T.size)
@@ -116,6 +101,6 @@ def _coordinates(problem: Regression, prior: Floats) -> tuple[Floats, Floats, Fl
 @cache
 def _basis(classes: int) -> tuple[Floats, Floats]:
     """Return an orthonormal basis of the differences between classes, and products of its pairs."""
-    basis = helmert(classes).T
+    basis = np.ascontiguousarray(helmert(classes).T)
     first, second = pairs_of(classes - 1)[0]
-    return basis, basis[:, first] * basis[:, second]
+    return basis, np.ascontiguousarray(basis[:, first] * basis[:, second])

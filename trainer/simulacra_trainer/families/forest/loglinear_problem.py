@@ -53,13 +53,6 @@ class Regression:
         out: Floats = np.log(self.scores.share)
         return out
 
-    @cached_property
-    def seen(self) -> Floats:
-        """Weight of each row at its class, float64 [n, classes]."""
-        out = np.zeros((self.y.size, self.scores.share.size))
-        out[np.arange(self.y.size), self.y] = self.weight
-        return out
-
     def curvature(self, curved: Floats) -> Floats:
         """Return the weighted cross products of 1 and the functions, float64 [1 + D, 1 + D, k].
 
