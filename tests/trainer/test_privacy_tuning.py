@@ -79,6 +79,27 @@ def test_only_columns_that_half_models_disagree_on_are_tested_again(
     assert fitted.methods == {**dict.fromkeys(["c1", "c2", "c3", "c5"], "scores"), "c4": "trees"}
 
 
+@pytest.mark.parametrize(("columns", "taken"), [(80, {}), (81, {"c1": "loglinear"})])
+def test_halves_of_wide_tables_take_the_methods_of_the_first_one(
+    monkeypatch: pytest.MonkeyPatch, columns: int, taken: dict[str, str]
+) -> None:
+    class Model:
+        methods = {"c1": "loglinear"}
+
+    given: list[dict[str, str]] = []
+
+    def fit(*_: object, options: dict[str, dict[str, str]], **__: object) -> Model:
+        given.append(options["methods"])
+        return Model()
+
+    clean = clean_table(_table(200, 3, 2))
+    pairs = exchanged_halves(clean.table, seed=1)[:2]
+    order = [f"c{j}" for j in range(columns)]
+    monkeypatch.setattr(FOREST, "fit", fit)
+    privacy_tuning._half_models(pairs, clean.schema, order, {}, 200, 0)
+    assert given == [{}, taken]
+
+
 def _tune(
     monkeypatch: pytest.MonkeyPatch, clean, share: float
 ) -> tuple[PrivacyTuning, list[int], int]:
