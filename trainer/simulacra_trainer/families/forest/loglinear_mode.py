@@ -54,10 +54,9 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: floa
     which the effect T_d = W_d C' of a function has covariance C diag(t_d^2) C'.
     """
     basis, squares, precision, back = _coordinates(problem, prior)
-    pairs, into = pairs_of(basis.shape[1])
-    rows = problem.y.size
-    pulled, curved = np.empty((rows, basis.shape[1])), np.empty((rows, pairs[0].size))
-    given = problem.base, problem.y, problem.weight, basis, squares, pairs
+    rows, classes = problem.y.size, len(basis)
+    pulled, curved = np.empty((rows, classes)), np.empty((rows, len(squares)))
+    given = problem.base, problem.y, problem.weight
     T = np.vstack([b, (prior * V) @ problem.scores.values.T]) @ basis
     step, least, halvings = np.zeros_like(T), np.inf, 0
     for _ in range(NEWTON_STEPS):
@@ -68,8 +67,8 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: floa
             step /= 2.0
             T, halvings = T - step, halvings + 1
             continue
-        gradient = problem.design.T @ pulled + pull
-        H = problem.curvature(curved)[:, :, into]
+        gradient = problem.design.T @ pulled @ basis + pull
+        H = (problem.curvature(curved) @ squares).reshape(precision.shape[:1] + precision.shape)
         H[np.arange(len(T)), np.arange(len(T))] += precision
         H = H.transpose(0, 2, 1, 3).reshape(T.size, T.size)
         step, least = -np.linalg.solve(H, gradient.ravel()).reshape(T.shape), nats
@@ -83,9 +82,9 @@ def _coordinates(problem: Regression, prior: Floats) -> tuple[Floats, Floats, Fl
     """Return the basis of the differences between classes, and the prior in it.
 
     Returns:
-        basis, float64 [classes, r]; products of its pairs, float64 [classes, r (r + 1) / 2];
-        precision of the intercept and of each function's effect, float64 [1 + D, r, r]; what turns
-        an effect into V, float64 [D, m, r].
+        basis, float64 [classes, r]; what turns pairs of classes into pairs of it, float64 [pairs,
+        r^2]; precision of the intercept and of each function's effect, float64 [1 + D, r, r]; what
+        turns an effect into V, float64 [D, m, r].
     """
     basis, squares = _basis(problem.scores.share.size)
     C = basis.T @ problem.scores.values
@@ -100,7 +99,14 @@ def _coordinates(problem: Regression, prior: Floats) -> tuple[Floats, Floats, Fl
 
 @cache
 def _basis(classes: int) -> tuple[Floats, Floats]:
-    """Return an orthonormal basis of the differences between classes, and products of its pairs."""
-    basis = np.ascontiguousarray(helmert(classes).T)
-    first, second = pairs_of(classes - 1)[0]
-    return basis, np.ascontiguousarray(basis[:, first] * basis[:, second])
+    """Return an orthonormal basis of the differences between classes, and its products by pair.
+
+    A symmetric matrix of the classes, by its upper triangle, times these is that matrix in the
+    basis, by rows.
+    """
+    basis = helmert(classes).T
+    first, second = pairs_of(classes)[0]
+    squares = basis[first][:, :, None] * basis[second][:, None, :]
+    both = squares + squares.transpose(0, 2, 1)
+    squares = np.where((first == second)[:, None, None], squares, both)
+    return basis, squares.reshape(len(squares), -1)
