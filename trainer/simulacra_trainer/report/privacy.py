@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import row_hashes
@@ -16,6 +17,8 @@ MAX_HASHED = 500_000
 MAX_TRAIN = 50_000
 MAX_QUERIES = 4_000
 DISTANCE_BINS = 24
+FIRST_COLUMNS = 40
+"""Of wide tables, in which copies are sought first."""
 
 
 def privacy(
@@ -70,10 +73,28 @@ def exact_copies(
     weight: str | None = None,
 ) -> tuple[float, float]:
     """Return the shares of synthetic and (weighted) holdout rows that equal a training row."""
-    tables = [train, holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)]
-    known, unseen, drawn = row_hashes(tables, names)
-    base = np.average(np.isin(unseen, known), weights=weights_in(tables[1], weight))
-    return float(np.isin(drawn, known).mean()), float(base)
+    holdout, synthetic = holdout.slice(0, MAX_HASHED), synthetic.slice(0, MAX_HASHED)
+    unseen, drawn = _are_copies(train, [holdout, synthetic], names)
+    base = np.average(unseen, weights=weights_in(holdout, weight))
+    return float(drawn.mean()), float(base)
+
+
+def _are_copies(
+    train: pa.Table, tables: list[pa.Table], names: list[str]
+) -> list[npt.NDArray[np.bool_]]:
+    """Return which rows equal a training row, bool [rows] each.
+
+    In wide tables hardly any row agrees in the first columns, so the others of most are not looked
+    at.
+    """
+    known, *hashes = row_hashes([train, *tables], names[:FIRST_COLUMNS])
+    found = [np.isin(of, known) for of in hashes]
+    if len(names) > FIRST_COLUMNS and any(of.any() for of in found):
+        alike = [table.filter(pa.array(of)) for table, of in zip(tables, found, strict=True)]
+        known, *hashes = row_hashes([train, *alike], names)
+        for of, own in zip(found, hashes, strict=True):
+            of[of] = np.isin(own, known)
+    return found
 
 
 def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> float:
