@@ -84,7 +84,8 @@ def test_halves_of_wide_tables_take_the_methods_of_the_first_one(
     monkeypatch: pytest.MonkeyPatch, columns: int, taken: dict[str, str]
 ) -> None:
     class Model:
-        methods = {"c1": "loglinear"}
+        def __init__(self) -> None:
+            self.methods = {"c1": "loglinear"}
 
     given: list[dict[str, str]] = []
 
