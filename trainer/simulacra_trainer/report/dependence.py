@@ -98,7 +98,8 @@ def find_dependences(
         if depend is None:
             depend = np.zeros(len(pairs), np.bool_)
             for alike in _of_one_shape(coded, pairs):
-                depend[alike] = _depend(sum(_tables(coded, pairs[alike], of) for of in (0, 1)))
+                of_half = [_tables(coded, pairs[alike], which) for which in (0, 1)]
+                depend[alike] = _depend(of_half[0] + of_half[1])
         dependent = np.flatnonzero(depend)
         for alike in _of_one_shape(coded, pairs[dependent]):
             at = dependent[alike]

@@ -68,7 +68,8 @@ def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: floa
             T, halvings = T - step, halvings + 1
             continue
         gradient = problem.design.T @ pulled @ basis + pull
-        H = (problem.curvature(curved) @ squares).reshape(precision.shape[:1] + precision.shape)
+        H: Floats = problem.curvature(curved) @ squares
+        H = H.reshape(len(T), *precision.shape)
         H[np.arange(len(T)), np.arange(len(T))] += precision
         H = H.transpose(0, 2, 1, 3).reshape(T.size, T.size)
         step, least = -np.linalg.solve(H, gradient.ravel()).reshape(T.shape), nats
