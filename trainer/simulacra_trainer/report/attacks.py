@@ -74,17 +74,18 @@ def _levels(tables: list[pa.Table], name: str) -> list[Matrix]:
 
 
 def _ranks(scale: pa.Table, tables: list[pa.Table], name: str) -> list[Matrix]:
-    known = np.sort(numbers(scale, name))
-    known = known[~np.isnan(known)]
-    out = []
-    for table in tables:
-        values = numbers(table, name)
-        missing = np.isnan(values)
-        filled = np.where(missing, 0.0, values)
-        below = np.searchsorted(known, filled, "left") + np.searchsorted(known, filled, "right")
-        rank = np.where(missing, 0.5, below / (2.0 * max(known.size, 1)))
-        out.append(np.column_stack([rank, 0.7 * missing]).astype(np.float32))
-    return out
+    known = numbers(scale, name)
+    distinct, counts = np.unique(known[~np.isnan(known)], return_counts=True)
+    upto = np.append(0, np.cumsum(counts))
+    parts = [numbers(table, name) for table in tables]
+    values = np.concatenate(parts)
+    missing = np.isnan(values)
+    place = np.searchsorted(distinct, values)
+    is_known = np.append(distinct, np.nan)[place] == values
+    below = upto[place] + upto[place + is_known]  # twice the rows below, and the equal ones
+    rank = np.where(missing, 0.5, below / (2.0 * max(upto[-1], 1)))
+    both = np.column_stack([rank, 0.7 * missing]).astype(np.float32)
+    return np.split(both, np.cumsum([part.size for part in parts])[:-1])
 
 
 def nearest_rows(rows: Matrix, others: Matrix, k: int = 1) -> tuple[FloatArray, IntArray]:
