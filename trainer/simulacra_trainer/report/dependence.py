@@ -24,6 +24,7 @@ from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.evidence import LEAST_RATIO
 from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.report.columns import IntArray, bin_codes
+from simulacra_trainer.report.pair_tables import of_one_shape, tables_of_pairs
 from simulacra_trainer.survey_weights import Floats, as_population
 
 MAX_PAIRS = 4_000
@@ -38,8 +39,6 @@ INNER = (0.03, 0.97)
 Word = Literal["kept", "weakened", "lost"]
 Trial = tuple[pa.Table, pa.Table, pa.Table]
 """Seen rows, unseen rows, and rows of a model of the seen ones."""
-Coded = tuple[list[IntArray], int]
-"""Codes of a column in several tables, and their number."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +96,13 @@ def find_dependences(
         coded = [_few_codes(*bin_codes([*real, synthetic], name)) for name in names]
         if depend is None:
             depend = np.zeros(len(pairs), np.bool_)
-            for alike in _of_one_shape(coded, pairs):
-                of_half = [_tables(coded, pairs[alike], which) for which in (0, 1)]
+            for alike in of_one_shape(coded, pairs):
+                of_half = [tables_of_pairs(coded, pairs[alike], which) for which in (0, 1)]
                 depend[alike] = _depend(of_half[0] + of_half[1])
         dependent = np.flatnonzero(depend)
-        for alike in _of_one_shape(coded, pairs[dependent]):
+        for alike in of_one_shape(coded, pairs[dependent]):
             at = dependent[alike]
-            squares = _discrepancies(*(_tables(coded, pairs[at], of) for of in (0, 2)))
+            squares = _discrepancies(*(tables_of_pairs(coded, pairs[at], of) for of in (0, 2)))
             known = ~np.isnan(squares)
             sums[at[known]] += squares[known]
             counts[at[known]] += 1
@@ -133,28 +132,6 @@ def _few_codes(codes: list[IntArray], size: int) -> tuple[list[IntArray], int]:
     rank = np.empty(size, np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(size)
     return [np.minimum(rank[of], MAX_CODES - 1) for of in codes], MAX_CODES
-
-
-def _of_one_shape(
-    coded: Sequence[Coded], pairs: npt.NDArray[np.intp]
-) -> list[npt.NDArray[np.intp]]:
-    """Return places of pairs whose tables have the same shape, one array a shape."""
-    sizes = np.array([size for _, size in coded])
-    shape = sizes[pairs[:, 0]] * (sizes.max(initial=0) + 1) + sizes[pairs[:, 1]]
-    order = np.argsort(shape, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(shape[order])) + 1)
-    return [part for part in parts if part.size]
-
-
-def _tables(coded: Sequence[Coded], pairs: npt.NDArray[np.intp], which: int) -> Floats:
-    """Return the counts of pairs of codes in one of the tables, float64 [pairs, left, right]."""
-    left, right = (coded[column][1] for column in pairs[0])
-    scaled = {i: coded[i][0][which] * right for i in set(pairs[:, 0].tolist())}
-    cells = [
-        np.bincount(scaled[i] + coded[j][0][which], minlength=left * right)
-        for i, j in pairs.tolist()
-    ]
-    return np.stack(cells).reshape(len(pairs), left, right).astype(np.float64)
 
 
 def _depend(counts: Floats) -> npt.NDArray[np.bool_]:
