@@ -24,8 +24,6 @@ from simulacra_trainer.persons import Ints, split_persons
 MAX_HALF_ROWS = 10_000
 MAX_HALF_CELLS = 400_000
 SYNTHETIC_ROWS = 20_000
-SYNTHETIC_CELLS = 800_000
-"""Wide tables draw fewer rows, but 4,000: the copying test compares about as many."""
 EXCHANGE_BELOW = 2_000
 """Halves of fewer rows than this are exchanged."""
 SPLIT_TWICE_BELOW = 250
@@ -98,8 +96,7 @@ def draw_half_model(
 
 def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
     """Draw from a model that was fit on the seen half."""
-    most = max(SYNTHETIC_CELLS // len(model.columns), 4_000)
-    count = min(SYNTHETIC_ROWS, most, 4 * halves.seen.num_rows)
+    count = min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows)
     rows = model.sample(count, np.random.default_rng([seed, 18]))
     names = [name for name in halves.seen.column_names if name in model.columns]
     return HalfModelRows(halves, rows.select(names))
