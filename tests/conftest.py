@@ -1,7 +1,8 @@
-"""Which tests pytest-xdist runs in one process, in their order (`--dist loadfile`)."""
+"""Which tests pytest-xdist runs in one process, and which first (`--dist loadfile`)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,14 @@ import pytest
 
 TOGETHER = ("tests/api/",)
 """Folders whose last checks cover all their tests, so that they run in one process."""
+LONG = {"neural": 60, "e2e": 20, "browser": 20, "timeout": 20, "slow": 15}
+"""Marks of long tests, with about how many others one of them takes as long as."""
+
+
+def scope_of(nodeid: str) -> str:
+    """Return the file of a test, or the folder if its tests run in one process."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,6 +26,21 @@ def _state_of_the_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort the files by their length, longest first, or a process would end alone with a long one.
+
+    Every process of xdist sorts them so; pytest without it keeps the order of the command line.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    cost = Counter[str]()
+    for item in items:
+        marks = (LONG.get(mark.name, 1) for mark in item.iter_markers())
+        cost[scope_of(item.nodeid)] += max(marks, default=1)
+    items.sort(key=lambda item: -cost[scope_of(item.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -31,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFileOrFolder(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+            return scope_of(nodeid)
 
+    config.option.loadscopereorder = False  # by the number of tests
     return ByFileOrFolder(config, log)
