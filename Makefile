@@ -17,6 +17,8 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 LOCAL := not controlplane and not node and not reliability
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
+# One cache of compiled kernels for the tests and for the pods of `simulacra up`, which have this one.
+export NUMBA_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/simulacra/numba
 
 .DEFAULT_GOAL := help
 .PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane test-attack coverage lint format generate verify lock clean
