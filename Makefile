@@ -17,8 +17,12 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
 LOCAL := not controlplane and not node and not reliability
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
+# Threads that spin take the cores from the other test processes.
+export GOMP_SPINCOUNT ?= 0
 # One cache of compiled kernels for the tests and for the pods of `simulacra up`, which have this one.
 export NUMBA_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/simulacra/numba
+# Once before the tests: their processes would each compile the same ones at the same time.
+COMPILE := $(PY) -c "from simulacra_trainer import compile_ahead, kernel_cache; kernel_cache.is_cold() and compile_ahead.compile_kernels()"
 
 .DEFAULT_GOAL := help
 .PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane test-attack coverage lint format generate verify lock clean
@@ -32,6 +36,7 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
+	$(COMPILE)
 	$(PYTEST) -m "$(LOCAL)"
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,3 +39,18 @@ def test_threads_do_not_exceed_the_quota(monkeypatch: pytest.MonkeyPatch) -> Non
     assert cpus.threads() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert cpus.threads() == 7
+
+
+def test_threads_are_told_not_to_spin_before_openmp_is_loaded() -> None:
+    """GNU OpenMP reads the setting once, when the first library that needs it is loaded."""
+    code = """
+import os, simulacra_trainer
+assert "libgomp" not in open("/proc/self/maps").read()
+import lightgbm
+assert "libgomp" in open("/proc/self/maps").read()
+print(os.environ["GOMP_SPINCOUNT"])
+"""
+    env = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "3000\n"), done.stderr
