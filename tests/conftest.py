@@ -10,8 +10,8 @@ import pytest
 
 TOGETHER = ("tests/api/",)
 """Folders whose last checks cover all their tests, so that they run in one process."""
-LONG = {"neural": 60, "e2e": 20, "browser": 20, "timeout": 20, "slow": 15}
-"""Marks of long tests, with about how many others one of them takes as long as."""
+LONG = {"neural": 100, "e2e": 100, "browser": 100, "timeout": 100, "slow": 50}
+"""Marks of long tests, each with how many other tests take about as long."""
 
 
 def scope_of(nodeid: str) -> str:
