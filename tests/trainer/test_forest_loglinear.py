@@ -92,6 +92,16 @@ def test_log_linear_truth_is_recovered_from_500_rows(model: ForestModel, table_a
     assert gain.mean() > 0.02
 
 
+def test_close_relation_of_two_numbers_is_kept() -> None:
+    rng = np.random.default_rng(0)
+    income = rng.normal(size=400)
+    tax = 0.97 * income + np.sqrt(1.0 - 0.97**2) * rng.normal(size=400)
+    table, schema = clean(numbers_column("income", income, 3), numbers_column("tax", tax, 3))
+    rows = fit(table, schema).sample(20_000, np.random.default_rng(0))
+    kept = np.corrcoef(*(rows.column(name).to_numpy() for name in ("income", "tax")))[0, 1]
+    assert kept > 0.94  # of 0.97; a prior that holds intercepts near 0 left 0.90
+
+
 def test_interaction_that_no_regression_has_keeps_its_tree() -> None:
     rng = np.random.default_rng(1)
     one, other = rng.random(1500) < 0.7, rng.random(1500) < 0.3

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from simulacra_trainer.families.forest import loglinear_mode, loglinear_problem
 from simulacra_trainer.families.forest.battery import STRIDE, Battery, RunningSums
 from simulacra_trainer.families.forest.loglinear_mode import fit_weights
-from simulacra_trainer.families.forest.loglinear_problem import Regression
+from simulacra_trainer.families.forest.loglinear_problem import INTERCEPT_PRECISION, Regression
 from simulacra_trainer.families.forest.loglinear_terms import Grouping, scores_of
 
 
@@ -38,7 +38,8 @@ def loss(problem: Regression, prior: np.ndarray, parameters: np.ndarray) -> floa
     odds = problem.base + b + problem.X @ W @ problem.scores.values.T
     log_share = odds - np.log(np.exp(odds).sum(axis=1, keepdims=True))
     nats = -problem.weight @ log_share[np.arange(problem.y.size), problem.y]
-    return float(nats + 0.5 * b @ b + 0.5 * np.sum((W / prior) ** 2))
+    priors = INTERCEPT_PRECISION * b @ b + np.sum((W / prior) ** 2)
+    return float(nats + 0.5 * priors)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,11 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from simulacra_trainer.families.codec import Floats
-from simulacra_trainer.families.forest.loglinear_problem import Regression, Weights
+from simulacra_trainer.families.forest.loglinear_problem import (
+    INTERCEPT_PRECISION,
+    Regression,
+    Weights,
+)
 from simulacra_trainer.families.forest.loglinear_terms import Scores
 
 STEPS, MEMORY, HALVINGS = 100, 12, 20
@@ -65,7 +69,7 @@ def lbfgs(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float)
     turn = _uncorrelated(problem.scores)
     U = problem.scores.values @ turn
     roots = _roots(problem, prior, problem.scores.share @ U**2)
-    spread = np.sqrt(1.0 + problem.weight.sum() * problem.scores.share)
+    spread = np.sqrt(INTERCEPT_PRECISION + problem.weight.sum() * problem.scores.share)
     first = turn.T @ V.T
     start = [first[root.scores] @ root.lower for root in roots]
     loss = _loss(problem, U, roots, spread)
@@ -102,8 +106,9 @@ def _loss(problem: Regression, U: Floats, roots: list[Root], spread: Floats) -> 
             pull[root.scores] @ root.to_weights.T + V[root.scores] @ root.inverse.T
             for root in roots
         ]
-        nats += 0.5 * float(b @ b) + 0.5 * float(np.vdot(V, V))
-        return nats, np.append((share.sum(axis=1) + b) / spread, np.vstack(whitened))
+        pull_b = INTERCEPT_PRECISION * b
+        nats += 0.5 * float(b @ pull_b) + 0.5 * float(np.vdot(V, V))
+        return nats, np.append((share.sum(axis=1) + pull_b) / spread, np.vstack(whitened))
 
     return loss
 

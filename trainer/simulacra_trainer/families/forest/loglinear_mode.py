@@ -15,7 +15,12 @@ from scipy.linalg import helmert
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.loglinear_lbfgs import lbfgs
 from simulacra_trainer.families.forest.loglinear_newton import row_terms
-from simulacra_trainer.families.forest.loglinear_problem import Regression, Weights, pairs_of
+from simulacra_trainer.families.forest.loglinear_problem import (
+    INTERCEPT_PRECISION,
+    Regression,
+    Weights,
+    pairs_of,
+)
 
 MAX_NEWTON = 64
 """Up to this many weights, Newton steps are faster."""
@@ -94,7 +99,8 @@ def _coordinates(problem: Regression, prior: Floats) -> tuple[Floats, Floats, Fl
     covariance[:, np.arange(len(C)), np.arange(len(C))] += UNTIED
     precision = np.asarray(np.linalg.inv(covariance), np.float64)
     back: Floats = spread.transpose(0, 2, 1) @ precision
-    whole: Floats = np.concatenate([np.eye(len(C))[None], precision])
+    intercept = INTERCEPT_PRECISION * np.eye(len(C))
+    whole: Floats = np.concatenate([intercept[None], precision])
     return basis, squares, whole, back
 
 

@@ -15,6 +15,10 @@ MAX_KEPT = 25_000
 """Numbers of a regression that is kept for other strengths."""
 MAX_PRODUCTS = 5_000_000
 """Products of functions that a regression holds in memory, 40 MB."""
+INTERCEPT_PRECISION = 0.01
+"""Of the prior of b, nearly flat: of numbers that go together closely, the outer bins have
+intercepts of -10 and less, because they are rare at a mean predictor.
+"""
 Weights = tuple[Floats, Floats]
 """b, float64 [classes], and W, float64 [D, m]."""
 
