@@ -98,8 +98,8 @@ def test_close_relation_of_two_numbers_is_kept() -> None:
     tax = 0.97 * income + np.sqrt(1.0 - 0.97**2) * rng.normal(size=400)
     table, schema = clean(numbers_column("income", income, 3), numbers_column("tax", tax, 3))
     rows = fit(table, schema).sample(20_000, np.random.default_rng(0))
-    kept = np.corrcoef(*(rows.column(name).to_numpy() for name in ("income", "tax")))[0, 1]
-    assert kept > 0.94  # of 0.97; a prior that holds intercepts near 0 left 0.90
+    ranks = [rows.column(name).to_numpy().argsort().argsort() for name in ("income", "tax")]
+    assert np.corrcoef(*ranks)[0, 1] > 0.93  # of 0.97; if intercepts are held near 0, 0.89
 
 
 def test_interaction_that_no_regression_has_keeps_its_tree() -> None:

@@ -49,7 +49,7 @@ def fit_weights(
         b, V = _newton(problem, prior, b, V, max(rough, NEAR_NEWTON))
     else:
         b, V = lbfgs(problem, prior, b, V, max(rough, NEAR))
-    return b, prior * V
+    return b - b.mean(), prior * V  # only differences count, and the prior is of mean 0
 
 
 def _newton(problem: Regression, prior: Floats, b: Floats, V: Floats, near: float) -> Weights:
