@@ -91,7 +91,8 @@ def fit_table(
         with ThreadPoolExecutor(1) as reader:
             # A child process reads the table while the imports below, which take as long, run.
             reading = reader.submit(read_described, source, description, weights)
-            from simulacra_trainer.pipeline.fit import FitContext, fit_model, fit_steps
+            from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+            from simulacra_trainer.pipeline.fit_context import FitContext
 
             clean = reading.result().clean
         name = None if description is None else description.name

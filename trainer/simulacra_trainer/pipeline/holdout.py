@@ -11,14 +11,13 @@ tables are tested both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_trainer.families.base import Family, FittedModel, Options, Progress
+from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.persons import Ints, split_persons
 
 MAX_HALF_ROWS = 10_000
@@ -77,21 +76,6 @@ def _end_of_person(persons: Ints, near: int) -> int:
     """Return the place nearest to `near` where one person's rows end; persons: grouped."""
     ends = np.flatnonzero(np.diff(persons)) + 1
     return int(ends[np.argmin(np.abs(ends - near))]) if ends.size else near
-
-
-def draw_half_model(
-    family: Family,
-    halves: Halves,
-    schema: TableSchema,
-    order: Sequence[str],
-    *,
-    seed: int,
-    options: Options,
-    progress: Progress,
-) -> HalfModelRows:
-    """Fit a model on the seen half and draw from it."""
-    model = family.fit(halves.seen, schema, order, seed=seed, options=options, progress=progress)
-    return draw_rows(model, halves, seed=seed)
 
 
 def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:

@@ -19,13 +19,8 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
 )
 from simulacra_crds.kinds.base import Artifact
-from simulacra_trainer.pipeline.fit import (
-    FitContext,
-    fit_as_follower,
-    fit_model,
-    fit_steps,
-    join_workers,
-)
+from simulacra_trainer.pipeline.fit import fit_as_follower, fit_model, fit_steps
+from simulacra_trainer.pipeline.fit_context import FitContext, join_workers
 from simulacra_trainer.pipeline.trained_model import (
     MODEL,
     ModelHeader,
