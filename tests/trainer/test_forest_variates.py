@@ -11,7 +11,7 @@ import pytest
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
-from simulacra_trainer.families.forest import FOREST, ForestModel, grow, variates
+from simulacra_trainer.families.forest import FOREST, ForestModel, tree_growth, variates
 from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
 from simulacra_trainer.families.forest.do_response import columns_used
 from simulacra_trainer.families.forest.samplers import Variate
@@ -58,7 +58,7 @@ def test_many_weak_effects_make_unseen_rows_likelier(
     model, table_and_schema, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unseen, _ = answers(2000, 1)
-    monkeypatch.setattr(grow, "fit_variates", lambda *_: [])
+    monkeypatch.setattr(tree_growth, "fit_variates", lambda *_: [])
     columns_alone = fit(*table_and_schema)
     assert model.samplers[COLUMNS].tree.variates
     assert not columns_alone.samplers[COLUMNS].tree.variates

@@ -59,7 +59,7 @@ def test_only_columns_that_half_models_disagree_on_are_tested_again(
     answers = {3: [True, False], 4: [False, False]}  # other columns: scores
 
     def is_likelier(preferred: Callable[..., object], *_: object, seed: int, **__: object) -> bool:
-        if preferred.__name__ != "_by_scores":
+        if preferred.__name__ != "by_scores":
             return False
         tested.append(seed)
         return answers.get(seed, [True, True])[tested.count(seed) - 1]
@@ -117,7 +117,7 @@ def _tune(
         return (0.5 if tested else share), 0.005
 
     def is_likelier(preferred: Callable[..., object], *_: object, seed: int, **__: object) -> bool:
-        if preferred.__name__ != "_by_scores":
+        if preferred.__name__ != "by_scores":
             return False
         tested.append(seed)
         return True

@@ -153,7 +153,7 @@ def _respond(
         for j, of in zip(columns, is_category, strict=True)
     ]
     smooth = fit_smooth(seen, codes, target)
-    left = grower.residual_tree(rows, target - smooth.at(seen))
+    left = grower.stages.residual_tree(rows, target - smooth.at(seen))
     chance = _chance_share(left)
     return Response(
         left.tree, left.low - chance, left.high - chance, tuple(columns), is_category, smooth
