@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_trainer.families.base import no_progress
-from simulacra_trainer.families.forest import FOREST, grow, model
+from simulacra_trainer.families.forest import FOREST, grow, structure
 from simulacra_trainer.pipeline import privacy_tuning
 from simulacra_trainer.pipeline.disclosure import NAMES, Disclosure
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves, split_halves
@@ -65,7 +65,7 @@ def test_only_columns_that_half_models_disagree_on_are_tested_again(
         return answers.get(seed, [True, True])[tested.count(seed) - 1]
 
     monkeypatch.setattr(grow, "is_likelier", is_likelier)
-    monkeypatch.setattr(model, "threads", lambda: 1)
+    monkeypatch.setattr(structure, "threads", lambda: 1)
     clean = clean_table(_table(600, 6, 2))
     names = [column.name for column in clean.schema.learned()]
     found = tune_privacy(clean.table, clean.schema, names, seed=0)

@@ -51,7 +51,7 @@ from simulacra_crds.contract.tasks import (
 )
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.effects import EffectResult, treated
-from simulacra_trainer.families.forest.model import Forest
+from simulacra_trainer.families.forest.family import Forest
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.tasks import context, entry, fit

@@ -6,16 +6,8 @@ A split must gain more log-likelihood than chance would (`training_rows.split_pr
 penalty keeps the model from copying training rows; there is no pruning or resampling.
 """
 
-from simulacra_trainer.families.forest.model import (
-    FOREST,
-    GIVEN,
-    INDEPENDENT,
-    METHODS,
-    PENALTY,
-    SCALE,
-    TABLE_ROWS,
-    ForestModel,
-)
+from simulacra_trainer.families.forest.family import FOREST, GIVEN, METHODS, TABLE_ROWS
+from simulacra_trainer.families.forest.model import INDEPENDENT, PENALTY, SCALE, ForestModel
 
 __all__ = [
     "FOREST",

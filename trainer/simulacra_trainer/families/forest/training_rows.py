@@ -7,9 +7,12 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy.special import chdtrc, chdtri
 
-from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.battery import RunningSums
 from simulacra_trainer.families.forest.factor_scores import FactorModel, fit_factors
 from simulacra_trainer.families.forest.loglinear_problem import Prepared, Weights
@@ -17,8 +20,8 @@ from simulacra_trainer.families.forest.loglinear_terms import Functions
 from simulacra_trainer.families.forest.loglinear_terms import functions_of as class_functions_of
 from simulacra_trainer.families.forest.samplers import Context, Ints
 from simulacra_trainer.persons import Ints as Persons
-from simulacra_trainer.persons import persons_a_group, rows_a_person
-from simulacra_trainer.survey_weights import effective_rows
+from simulacra_trainer.persons import persons_a_group, persons_in, rows_a_person
+from simulacra_trainer.survey_weights import effective_rows, row_weights
 
 DEFAULT_SCALE = 1.0
 MAX_REGRESSION_ROWS = 4_000
@@ -134,3 +137,32 @@ class TrainingRows:
         """Return how many persons each group of rows has, int64 [size]."""
         persons = None if self.persons is None else self.persons[rows]
         return persons_a_group(groups, persons, size)
+
+
+def code_rows(
+    table: pa.Table,
+    schema: TableSchema,
+    penalty: float,
+    scale: float = DEFAULT_SCALE,
+    *,
+    independent: bool = False,
+    table_rows: int = 0,
+) -> TrainingRows:
+    """Return a clean table coded for the trees; the options are those of `TrainingRows`."""
+    codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.modeled()]
+    values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
+    codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
+    for j, codec in enumerate(codecs):
+        codes[j] = codec.encode(values[j])
+    return TrainingRows(
+        codes,
+        values,
+        codecs,
+        [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)],
+        penalty,
+        row_weights(table, schema),
+        persons_in(table, schema),
+        scale,
+        independent,
+        table_rows=table_rows,
+    )
