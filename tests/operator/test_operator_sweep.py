@@ -19,9 +19,10 @@ from simulacra_operator.health import serve
 from simulacra_operator.runtime import event_router
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.scope import Scope
+from simulacra_operator.tasks import due_deletions
 from simulacra_operator.tasks import sweep as sweep_module
 from simulacra_operator.tasks import sweep_snapshot as snapshot_module
-from simulacra_operator.tasks.sweep import DELETIONS, STALLED_S, Sweep
+from simulacra_operator.tasks.sweep import STALLED_S, Sweep
 from simulacra_operator.tasks.sweep_snapshot import ResourceSnapshot
 from simulacra_operator.work.custom_resource import Key
 
@@ -117,19 +118,19 @@ def sweep_of(server: Server, now: datetime) -> tuple[Sweep, Any]:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module, "RETRY_S", 0)
+    monkeypatch.setattr(due_deletions, "RETRY_S", 0)
 
 
 async def test_due_resources_are_deleted_a_few_at_a_time() -> None:
     server = Server(*(dataset(f"d{number}", 60) for number in range(40)), dataset("later", HOUR))
     sweep, clock = sweep_of(server, CREATED)
     await sweep.sweep()
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == []
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert sorted(server.asked) == sorted(f"d{number}" for number in range(40))
-    assert server.most_at_once == DELETIONS
+    assert server.most_at_once == due_deletions.DELETIONS
     assert server.lists == 1
 
 
@@ -141,10 +142,10 @@ async def test_a_deletion_is_requested_once() -> None:
     before = {
         name: {**body, "metadata": dict(body["metadata"])} for name, body in server.bodies.items()
     }
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     server.bodies = before
     await sweep.sweep()
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == ["d"]
 
 
@@ -210,11 +211,11 @@ async def test_an_extension_before_the_deletion_is_honored() -> None:
     touched = dataset("e", 60)
     touched["metadata"]["resourceVersion"] = "2"
     server.bodies = {"d": longer, "e": touched}
-    await sweep.delete_due()
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
+    await sweep.deletions.delete_due()
     assert sorted(server.asked) == ["d", "e", "e"]
     clock.at = CREATED + timedelta(seconds=HOUR)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked[3:] == ["d"]
 
 
@@ -224,10 +225,10 @@ async def test_a_raised_limit_of_the_tenant_is_honored() -> None:
     await sweep.sweep()
     server.limit = 2 * HOUR
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == ["own"]
     clock.at = CREATED + timedelta(seconds=HOUR)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == ["own", "limited"]
 
 
@@ -238,7 +239,7 @@ async def test_a_resource_deleted_by_a_person_does_not_expire() -> None:
     server.bodies["d"]["metadata"] |= {"deletionTimestamp": CREATED.isoformat(), "generation": 2}
     await event_router.changed(controller_of(sweep), server.bodies["d"], "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == []
 
 
@@ -273,7 +274,7 @@ async def test_a_resource_created_between_sweeps_is_known_by_its_event() -> None
     await looking
     server.bodies = {**listed, "made": made}
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == ["made"]
 
 
@@ -286,7 +287,7 @@ async def test_a_changed_retention_is_known_by_its_event() -> None:
     server.bodies = {"d": shorter}
     await event_router.changed(controller_of(sweep), shorter, "MODIFIED")
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == ["d"]
 
 
@@ -307,7 +308,7 @@ async def test_a_retention_changed_during_a_sweep_is_known() -> None:
     server.list = passing  # type: ignore[method-assign]
     await sweep.sweep()
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert "shorter" in server.asked
     assert {
         name for name, body in server.bodies.items() if "deletionTimestamp" in body["metadata"]
@@ -326,7 +327,7 @@ async def test_events_during_a_resync_do_not_break_the_sweep() -> None:
     assert sweep.completed
     server.bodies["made"] = dataset("made", 60)
     clock.at = CREATED + timedelta(seconds=60)
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert server.asked == ["made"]
 
 
@@ -448,11 +449,11 @@ async def test_a_refused_deletion_does_not_block_others() -> None:
 
     server.delete = refusing  # type: ignore[method-assign]
     with pytest.raises(TimeoutError):
-        await sweep.delete_due()
+        await sweep.deletions.delete_due()
     assert sorted(server.asked) == ["b", "refused"]
     server.delete = delete  # type: ignore[method-assign]
     await sweep.sweep()
-    await sweep.delete_due()
+    await sweep.deletions.delete_due()
     assert sorted(server.asked) == ["a", "b", "refused"]
 
 

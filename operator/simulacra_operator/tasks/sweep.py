@@ -1,15 +1,11 @@
 """The sweep lists everything again and again, and depends on no event and no memory.
 
-It deletes what is due, copies coarse progress of running work, queues what is not settled (an event
-may have been missed), and knows when it last completed or made progress: the liveness of the
-operator.
+It gives a snapshot to the deletions (`due_deletions`), copies coarse progress of running work,
+queues what is not settled (an event may have been missed), and knows when it last completed or made
+progress: the liveness of the operator.
 
-Between two sweeps, resources are deleted when they are due by the last snapshot. A sweep takes
-longer the more there is, and no expiry may wait for one. A deletion applies to the version in the
-snapshot only, so of an extension and an expiry the first one wins. A tenant's limit, which changes
-no version, is read again before it deletes anything. Sweeps take a quarter of the time at most. A
-resource that is created or gets another retention between two of them is known by its event, and
-by the next sweep if that is missed.
+Sweeps take a quarter of the time at most. A resource that is created or gets another retention
+between two of them is known by its event, and by the next sweep if that is missed.
 """
 
 from __future__ import annotations
@@ -20,8 +16,6 @@ import logging
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
-
-from pydantic import ValidationError
 
 from simulacra_crds.kinds.base import GROUP, Phase
 from simulacra_crds.kube.client import (
@@ -36,13 +30,13 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_crds.kube.transport import CONNECT_SECONDS
 from simulacra_custody.audit.live_keys import LiveKey
-from simulacra_custody.errors import CustodyError
-from simulacra_custody.refs import ResourceRef
 from simulacra_operator import metrics
 from simulacra_operator.runtime.controller import Controller
+from simulacra_operator.tasks.due_deletions import DueDeletions
 from simulacra_operator.tasks.periodic import Periodic, logged
-from simulacra_operator.tasks.sweep_snapshot import Progress, ResourceSnapshot, SweepSnapshot
-from simulacra_operator.work.custom_resource import Key, parse, tenant_of
+from simulacra_operator.tasks.progress_copy import copy_progress
+from simulacra_operator.tasks.sweep_snapshot import ResourceSnapshot, SweepSnapshot
+from simulacra_operator.work.custom_resource import Key, parse
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +49,10 @@ STALLED_S = PAUSE_S[1] + CONNECT_SECONDS + REQUEST_SECONDS
 """A sweep without progress for longer has stalled: a pause, and one request to a slow server. The
 duration of a whole sweep says nothing: it depends on the number of resources."""
 RESYNC_S = 30.0
-RETRY_S = 0.3
-"""When to read a resource again that changed before its deletion."""
-DELETIONS = 8
-"""Concurrent deletions: a thousand resources may be due in the same second."""
 MISSED = timedelta(seconds=30)
 """Age of a deletion after which its event counts as missed."""
 TOUCHED = f"operator.{GROUP}/touched"
 STUCK = timedelta(minutes=10)
-PROGRESS_READS = 2
-"""Concurrent progress reads: custody's threads are for the reconcilers first."""
-PROGRESS_STEP = 10
-"""Percent: progress is copied in these steps, which costs at most ten writes per Job."""
 
 
 class Sweep:
@@ -76,13 +62,10 @@ class Sweep:
         self._controller = controller
         self._cluster = controller.cluster
         self._custody = controller.custody
-        self._snapshot = SweepSnapshot()
-        self._gone: set[str] = set()
+        self.deletions = DueDeletions(controller)
         self._sweeping = False
         self._events: list[ResourceSnapshot] = []
         controller.listeners.append(self.note)
-        self._changed = asyncio.Event()
-        self._deleting = asyncio.Semaphore(DELETIONS)
         self.completed = False
         self._resynced = float("-inf")
         self._completed_at = self._progressed_at = _clock()
@@ -101,7 +84,7 @@ class Sweep:
     @property
     def listing(self) -> tuple[datetime, frozenset[LiveKey]] | None:
         """When the last listing began, and the keys it found; None unless it listed everything."""
-        snapshot = self._snapshot
+        snapshot = self.deletions.snapshot
         if snapshot.began is None or not snapshot.complete:
             return None
         return snapshot.began, snapshot.live_keys()
@@ -112,7 +95,7 @@ class Sweep:
         self._started = self._controller.now()
         async with asyncio.TaskGroup() as group:
             group.create_task(Periodic("sweep", PAUSE_S[0], self._round).run())
-            group.create_task(self._expire())
+            group.create_task(self.deletions.run())
 
     async def _round(self) -> float:
         """Sweep, then copy progress; return the rest of the pause until the next sweep."""
@@ -123,28 +106,16 @@ class Sweep:
         # a store that hangs must not delay the next sweep
         with logged("progress copy", survive=True), suppress(TimeoutError):
             async with asyncio.timeout_at(end):
-                await self._copy_progress()
+                seen = self.deletions.snapshot.seen.values()
+                await copy_progress(self._cluster, self._custody, seen)
         return end - _clock()
-
-    async def _expire(self) -> None:
-        """Delete the resources of the last snapshot when they are due."""
-        while True:
-            next_due, wait = self._snapshot.next_due(), None
-            if next_due is not None:
-                wait = max((next_due - self._controller.now()).total_seconds(), 0.0)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            self._changed.clear()
-            with logged("expiry", survive=True):
-                await self.delete_due()
 
     def note(self, body: Object) -> None:
         """Add a resource that was created, or whose spec changed, before the next sweep."""
-        one = self._snapshot.add(body)
+        one = self.deletions.snapshot.add(body)
         if self._sweeping:
             self._events.append(one)
-        self._changed.set()
+        self.deletions.wake()
 
     async def sweep(self) -> None:
         """List everything, and queue what needs a pass."""
@@ -165,9 +136,7 @@ class Sweep:
         finally:
             self._sweeping = False
             self._events.clear()
-        self._gone &= snapshot.seen.keys()
-        self._snapshot = snapshot
-        self._changed.set()
+        self.deletions.use(snapshot)
         await self._resync(snapshot)
         _count(snapshot, self._controller.now())
 
@@ -176,7 +145,7 @@ class Sweep:
 
     async def _list(self) -> SweepSnapshot:
         began, scope = self._controller.now(), self._controller.scope
-        snapshot = SweepSnapshot(began=began, complete=True, before=self._snapshot.seen)
+        snapshot = SweepSnapshot(began=began, complete=True, before=self.deletions.snapshot.seen)
         async for body in self._cluster.list(TENANTS):
             self._progressed()
             tenant = parse(body)
@@ -211,47 +180,6 @@ class Sweep:
             snapshot.complete = False
             log.warning("namespace not listed: forbidden", extra={"namespace": namespace})
 
-    async def delete_due(self) -> None:
-        """Delete what is due, oldest first; wait for the answers."""
-        snapshot, now = self._snapshot, self._controller.now()
-        due = [one for one in snapshot.take_due(now) if one.uid not in self._gone]
-        await self._read_limits(snapshot, {one.key.namespace for one in due if one.limited})
-        deletions = (self._delete(one, snapshot) for one in due)
-        for result in await asyncio.gather(*deletions, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result  # the next sweep finds the resource again
-
-    async def _read_limits(self, snapshot: SweepSnapshot, namespaces: set[str | None]) -> None:
-        """Read the limits of tenants again, which are about to delete something."""
-        for tenant in {name for namespace in namespaces if (name := tenant_of(namespace))}:
-            found = await self._cluster.find(TENANTS, tenant)
-            snapshot.limits.pop(tenant, None)
-            spec = parse({"kind": TENANTS.kind, **found}).spec if found is not None else None
-            if spec is not None:
-                snapshot.limits[tenant] = spec.max_retention_seconds
-
-    async def _delete(self, one: ResourceSnapshot, snapshot: SweepSnapshot) -> None:
-        """Delete the version in the snapshot; add the resource again if it has changed."""
-        api, (_, namespace, name), gone = CUSTOM[one.key.kind], one.key, False
-        if not one.limited or one.limit == snapshot.limit(namespace):
-            async with self._deleting:
-                gone = await self._cluster.delete(
-                    api, name, namespace, uid=one.uid, version=one.version
-                )
-        if gone:
-            self._gone.add(one.uid)
-            lag = self._controller.now() - one.due.at
-            metrics.EXPIRED.labels(one.key.kind, one.due.reason).inc()
-            metrics.EXPIRY_LAG.observe(lag.total_seconds())
-            fields = {"kind": one.key.kind, "resource": name, "uid": one.uid}
-            log.info("resource deleted", extra={**fields, "reason": str(one.due.reason)})
-            return
-        await asyncio.sleep(RETRY_S)
-        async with self._deleting:
-            found = await self._cluster.find(api, name, namespace)
-        if found is not None and found["metadata"]["uid"] == one.uid:
-            snapshot.add({"apiVersion": api.api_version, "kind": api.kind, **found})
-
     async def _resync(self, snapshot: SweepSnapshot) -> None:
         """Queue what is not settled, and what shows an expiry that is no longer true."""
         everything = self._resync_due()
@@ -282,38 +210,6 @@ class Sweep:
         with suppress(NotFound, Conflict):
             await self._cluster.patch(CUSTOM[key.kind], key.name, patch, key.namespace)
             log.warning("missed deletion event, requeued", extra=fields)
-
-    async def _copy_progress(self) -> None:
-        seen = self._snapshot.seen.values()
-        running = iter([(one, one.progress) for one in seen if one.progress is not None])
-
-        async def copy() -> None:
-            for one, progress in running:
-                await self._copy_one(one, progress)
-
-        await asyncio.gather(*(copy() for _ in range(PROGRESS_READS)))
-
-    async def _copy_one(self, one: ResourceSnapshot, shown: Progress) -> None:
-        tenant, api = tenant_of(one.key.namespace), CUSTOM[one.key.kind]
-        if tenant is None:
-            return
-        ref = ResourceRef(tenant, api.plural, one.uid)
-        try:
-            report = await self._custody.progress(ref, shown.wrapped_key)
-        except (CustodyError, ValidationError):
-            return  # counted by the client; progress is best effort
-        if report is None or report.percent // PROGRESS_STEP <= shown.percent // PROGRESS_STEP:
-            return
-        percent = report.percent // PROGRESS_STEP * PROGRESS_STEP
-        status = {"progress": {"percent": percent, "etaSeconds": report.eta_seconds}}
-        patch = {"metadata": {"resourceVersion": one.version}, "status": status}
-        try:
-            await self._cluster.patch(
-                api, one.key.name, patch, one.key.namespace, subresource="status"
-            )
-        except ClusterError as error:
-            if error.status not in (404, 409):
-                raise
 
 
 def pause(took_s: float) -> float:
