@@ -6,8 +6,7 @@ import pytest
 
 from operator_facts import ended, resource
 from simulacra_operator.runtime import job_event_filter
-from simulacra_operator.runtime.controller import _last_job
-from simulacra_operator.runtime.job_event_filter import JobEventFilter
+from simulacra_operator.runtime.job_event_filter import JobEventFilter, last_deletion
 from simulacra_operator.work.actions import Action, CreateJob, DeleteJob, PatchStatus
 from simulacra_operator.work.custom_resource import CustomResource, parse
 
@@ -62,4 +61,4 @@ def test_a_count_of_zero_equals_a_missing_count() -> None:
 def test_a_jobs_deletion_is_the_last_action_once_its_owner_ended(
     owner: CustomResource | None, actions: list[Action], last: str | None
 ) -> None:
-    assert _last_job(owner or parse(resource("Dataset", "ds-1")), actions) == last
+    assert last_deletion(owner or parse(resource("Dataset", "ds-1")), actions) == last

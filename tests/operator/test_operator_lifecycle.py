@@ -23,7 +23,7 @@ from operator_facts import (
 )
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, TaskSpec
 from simulacra_crds.kinds.base import LABEL_DATASET
-from simulacra_operator.runtime.controller import RECONCILERS
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.observe import Fault, Observed
 

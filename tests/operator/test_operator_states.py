@@ -28,7 +28,7 @@ from operator_facts import (
     tenant,
     without_pods_say,
 )
-from simulacra_operator.runtime.controller import RECONCILERS
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure
 from simulacra_operator.work.custom_resource import CustomResource, parse

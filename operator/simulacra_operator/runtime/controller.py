@@ -1,4 +1,4 @@
-"""The controller: takes a key from the queue, observes, reconciles and runs the actions.
+"""The controller: takes a key from the queue, plans a pass (`planner`) and runs its actions.
 
 A pass with actions is followed by another, until one has none. A pass that fails is retried with
 backoff. Events only say that a key may need a pass; the sweep finds what a missed event concerned.
@@ -10,7 +10,6 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from simulacra_crds.auth0 import Auth0, Auth0Error
@@ -24,41 +23,23 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
-from simulacra_operator.kinds import (
-    access_request,
-    answer_sheet,
-    dataset,
-    effect_estimate,
-    generation_job,
-    model,
-    segment_estimate,
-)
-from simulacra_operator.kinds.access_request import AccessObserved
-from simulacra_operator.kinds.tenant import reconcile as tenant
-from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved, TenantObserver
+from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
-from simulacra_operator.runtime.job_event_filter import JobEventFilter
+from simulacra_operator.runtime.job_event_filter import JobEventFilter, last_deletion
 from simulacra_operator.runtime.job_slots import JobSlots
+from simulacra_operator.runtime.planner import RECONCILERS, Planner, Seen
 from simulacra_operator.runtime.queue import WorkQueue
 from simulacra_operator.runtime.signing_keys import SigningKeys
+from simulacra_operator.runtime.wait_index import WaitIndex, sources_of
 from simulacra_operator.settings import Settings
-from simulacra_operator.work.actions import Action, CreateJob, CreateKey, DeleteJob, PatchStatus
-from simulacra_operator.work.custom_resource import CustomResource, Key
-from simulacra_operator.work.observe import Fault, Observed, WorkObserver
+from simulacra_operator.work.actions import Action, CreateJob, DeleteJob
+from simulacra_operator.work.custom_resource import Key
+from simulacra_operator.work.observe import Fault
 from simulacra_operator.work.read_cache import ReadCache
 
 log = logging.getLogger(__name__)
 
-RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
-    "Dataset": dataset.reconcile,
-    "Model": model.reconcile,
-    "GenerationJob": generation_job.reconcile,
-    "EffectEstimate": effect_estimate.reconcile,
-    "SegmentEstimate": segment_estimate.reconcile,
-    "AnswerSheet": answer_sheet.reconcile,
-}
-_Seen = Observed | TenantObserved | AccessObserved
 WORKERS = 24
 """Concurrent passes. A pass waits for the API server and the store nearly all of its time."""
 DELETION_POLL_S = 2.0
@@ -85,19 +66,16 @@ class Controller:
         self.listeners: list[Callable[[Object], None]] = []
         self.signing_keys = SigningKeys(cluster)
         self._cache = ReadCache(cluster)
-        self._works = WorkObserver(cluster, settings, self._cache)
-        prepared = not settings.scope.everywhere
-        self._tenants = TenantObserver(cluster, settings.pod_access, prepared=prepared)
         self._queue = WorkQueue()
         self._faults: dict[Key, Fault] = {}
-        self._waiting: dict[Key, set[Key]] = {}
-        self._waits_for: dict[Key, frozenset[Key]] = {}
+        self._waits = WaitIndex()
         self._released: dict[str, asyncio.Event] = {}
         self._erasing: set[str] = set()
         self._written: dict[Key, str] = {}
         self._last_actions: dict[Key, int] = {}
         self.job_events = JobEventFilter()
         self.slots = JobSlots(cluster, self._queue.add)
+        self._planner = Planner(cluster, settings, self._cache, self.slots, self.checks)
 
     async def run(self) -> None:
         """Run passes until cancelled."""
@@ -122,7 +100,7 @@ class Controller:
     async def wake_waiting(self, key: Key) -> None:
         """Queue the resources that wait for a change of this key."""
         self._cache.invalidate(key)
-        for one in tuple(self._waiting.get(key, ())):
+        for one in self._waits.waiting_for(key):
             await self._queue.add(one)
 
     async def wait_until_erased(self, key: Key, uid: str) -> None:
@@ -155,7 +133,7 @@ class Controller:
         """Drop the state of a resource whose work ended; its ancestors no longer concern it."""
         self._written.pop(key, None)
         self._last_actions.pop(key, None)
-        self._wait_for(key, frozenset())
+        self._waits.set(key)
 
     async def forget(self, key: Key, uid: str) -> None:
         """Drop the state of a resource that is gone.
@@ -203,34 +181,10 @@ class Controller:
         return "failed"
 
     async def _attempt(self, key: Key) -> str:
-        """Run a pass. One that would start a Job acquires a quota slot first."""
-        now, fault = self.now(), self._faults.get(key)
-        if key.kind == "AccessRequest":
-            clients = {"external": self.auth0 is not None, "prepared": not self.scope.everywhere}
-            request = await access_request.observe(self.cluster, key, now, **clients)
-            if request is None:
-                return self._gone(key)
-            return await self._act(key, request, access_request.reconcile(request))
-        if key.kind == "Tenant":
-            found = await self._tenants.observe(key, now, fault, self.checks)
-            if found is None:
-                return self._gone(key)
-            return await self._act(key, found, tenant.reconcile(found))
-        seen = await self._works.observe(key, now, fault)
-        if seen is None:
-            await self.slots.release(key)
+        plan = await self._planner.plan(key, self.now(), self._faults.get(key))
+        if plan is None:
             return self._gone(key)
-        actions = RECONCILERS[key.kind](seen)
-        if any(isinstance(action, CreateJob | CreateKey) for action in actions):
-            limit = seen.tenant_spec.quotas.concurrent_jobs
-            if not await self.slots.acquire(key, seen.resource.created, limit):
-                seen = replace(seen, slot=False)
-                actions = RECONCILERS[key.kind](seen)
-        elif seen.job is not None:
-            await self.slots.observe_job(seen.job)
-        else:
-            await self.slots.release(key)
-        return await self._act(key, seen, actions)
+        return await self._act(key, *plan)
 
     def _gone(self, key: Key) -> str:
         self._faults.pop(key, None)
@@ -238,12 +192,12 @@ class Controller:
         self._queue.forgive(key)
         return "gone"
 
-    async def _act(self, key: Key, seen: _Seen, actions: list[Action]) -> str:
+    async def _act(self, key: Key, seen: Seen, actions: list[Action]) -> str:
         resource = seen.resource
         if resource.deleting and self._is_released(resource.meta.uid):
             return "released"
-        self._wait_for(key, _sources(seen))
-        if (job := _last_job(resource, actions)) is not None:
+        self._waits.set(key, sources_of(seen))
+        if (job := last_deletion(resource, actions)) is not None:
             self.job_events.ignore_deletion(job)
         executor = Executor(self.cluster, self.custody, self, resource)
         for action in actions:
@@ -274,44 +228,6 @@ class Controller:
     def _is_released(self, uid: str) -> bool:
         released = self._released.get(uid)
         return released is not None and released.is_set()
-
-    def _wait_for(self, key: Key, sources: frozenset[Key]) -> None:
-        """Set the keys whose events wake a resource."""
-        for gone in self._waits_for.pop(key, frozenset()) - sources:
-            waiting = self._waiting.get(gone, set())
-            waiting.discard(key)
-            if not waiting:
-                self._waiting.pop(gone, None)
-        for source in sources:
-            self._waiting.setdefault(source, set()).add(key)
-        if sources:
-            self._waits_for[key] = sources
-
-
-def _last_job(resource: CustomResource, actions: list[Action]) -> str | None:
-    """Return the uid of the Job whose deletion is the last action ever for a resource, if any."""
-    last = actions[-1] if actions else None
-    if not isinstance(last, DeleteJob) or resource.deleting:
-        return None
-    ends = any(isinstance(one, PatchStatus) and one.patch.get("finishedAt") for one in actions)
-    return last.uid if ends or resource.finished else None
-
-
-def _sources(seen: _Seen) -> frozenset[Key]:
-    """Return the keys whose changes concern a resource."""
-    if isinstance(seen, AccessObserved):
-        return frozenset({Key("Tenant", None, seen.tenant_name)})
-    resource = seen.resource
-    keys = {one.key for one in seen.dependants}
-    if isinstance(seen, TenantObserved) or (resource.finished and not resource.deleting):
-        return frozenset(keys)
-    keys.add(Key("Tenant", None, seen.tenant_name or ""))
-    spec, namespace = resource.spec, resource.meta.namespace
-    if resource.kind == "Model" and spec is not None:
-        keys.add(Key("Dataset", namespace, spec.dataset_ref.name))
-    elif resource.kind != "Dataset" and spec is not None:
-        keys.add(Key("Model", namespace, spec.model_ref.name))
-    return frozenset(keys)
 
 
 def _fault(error: Exception) -> Fault | None:

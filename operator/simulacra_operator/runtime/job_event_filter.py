@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simulacra_crds.kube.client import Object
 from simulacra_operator.runtime.job_slots import job_ended
+from simulacra_operator.work.actions import Action, DeleteJob, PatchStatus
+from simulacra_operator.work.custom_resource import CustomResource
 
 MOST = 1000
 """Deletions to ignore that are kept; a forgotten one costs a pass without actions."""
@@ -45,3 +49,12 @@ class JobEventFilter:
         if known is None:
             return event != "ADDED" or facts[0] or bool(status.get("active"))
         return known != facts
+
+
+def last_deletion(resource: CustomResource, actions: Sequence[Action]) -> str | None:
+    """Return the uid of the Job whose deletion is the last action ever for a resource, if any."""
+    last = actions[-1] if actions else None
+    if not isinstance(last, DeleteJob) or resource.deleting:
+        return None
+    ends = any(isinstance(one, PatchStatus) and one.patch.get("finishedAt") for one in actions)
+    return last.uid if ends or resource.finished else None
