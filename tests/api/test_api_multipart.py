@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_api.http.problems import Problem
-from simulacra_api.uploads.body import FormStream
+from simulacra_api.uploads.form import FormStream
 
 
 def _form(content: bytes, fields: dict[str, str]) -> tuple[str, bytes]:

@@ -17,8 +17,9 @@ from simulacra_api.http.problems import Problem, content_type, validation_proble
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting
-from simulacra_api.uploads.body import FormStream, read_piece
+from simulacra_api.uploads.body import read_piece
 from simulacra_api.uploads.file_signature import HEAD_BYTES, check_head
+from simulacra_api.uploads.form import FormStream
 from simulacra_api.uploads.resumable import OFFSET, ResumableUpload, upload_body
 from simulacra_api.uploads.schemas import (
     FORM_SCHEMA,
