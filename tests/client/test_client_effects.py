@@ -14,7 +14,7 @@ from simulacra.commands.output import print_result
 from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
 from simulacra.operations.effects import estimate
-from simulacra_api.generations.service import snake_case
+from simulacra_api.tenancy.repository import snake_case
 from simulacra_crds.contract.claims import claimed
 
 FIRST = {"level": "loyal", **FIGURES, "effective_rows": 60.0}

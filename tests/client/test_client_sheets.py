@@ -16,8 +16,8 @@ from simulacra.mcp_server import LeverInput, Tools
 from simulacra.operations.resources import path_of
 from simulacra.operations.sheets import ask_sheet
 from simulacra.sheet import Sheet
-from simulacra_api.generations.service import snake_case
 from simulacra_api.sheets.service import _answer
+from simulacra_api.tenancy.repository import snake_case
 
 
 def sheet(kind: str = "assumed", **changes: Any) -> Sheet:

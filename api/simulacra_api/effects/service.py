@@ -6,20 +6,10 @@ name levels, so they are read from its encrypted artifact.
 
 from __future__ import annotations
 
-import json
-
 from simulacra_api.effects.schemas import EffectBody, EffectItem, EffectRequest
-from simulacra_api.generations.service import snake_case
 from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import invalid_fields
-from simulacra_api.jobs.service import (
-    dataset_of,
-    expiry_of,
-    listed,
-    result_job,
-    result_status,
-    results_page,
-)
+from simulacra_api.jobs.service import listed, results_page, shown
 from simulacra_api.tenancy.create import (
     check_retention,
     create_from_model,
@@ -168,24 +158,16 @@ async def effect_page(
 ) -> tuple[list[EffectItem], str | None]:
     """Return a page of the tenant's effect estimates, newest first, and the next cursor."""
     page, cursor = await results_page(repository, EffectEstimate, query)
-    return [_item(effect) for effect in page], cursor
-
-
-def _item(effect: EffectEstimate) -> EffectItem:
-    return EffectItem(effect_id=effect.metadata.name, **listed(effect))
+    items = [EffectItem(effect_id=one.metadata.name, **listed(one)) for one in page]
+    return items, cursor
 
 
 async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> EffectBody:
     """Return what a customer sees of an effect estimate."""
-    job = await result_job(repository, effect)
-    spec = effect.spec
-    status = result_status(effect)
-    figures = await _figures(repository, effect) if status == "ready" else {}
+    spec, common = effect.spec, await shown(repository, effect)
+    figures = await _figures(repository, effect) if common["status"] == "ready" else {}
     return EffectBody(
         effect_id=effect.metadata.name,
-        dataset_id=dataset_of(effect),
-        job_id=job.job_id,
-        status=status,
         treatment=spec.treatment,
         value=spec.value.value,
         baseline=spec.baseline.value,
@@ -196,9 +178,7 @@ async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> E
         dont_know=spec.dont_know,
         population=spec.population,
         negative_controls=spec.negative_controls,
-        created_at=effect.metadata.creation_timestamp,
-        expires_at=expiry_of(effect),
-        error=job.error,
+        **common,
         **figures,
     )
 
@@ -208,7 +188,7 @@ async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Obje
 
     The trainer left out what the verdict does not claim. What a former one stored stays as it is.
     """
-    found = snake_case(json.loads(await repository.read(effect, ESTIMATE)))
+    found = await repository.read_json(effect, ESTIMATE)
     verdict = found.get("verdict")
     kind = None if verdict is None else verdict["kind"]
     figures = {name: found.get(name) for name in COPIED}

@@ -19,24 +19,20 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from simulacra_api.generations.create import create_generation
 from simulacra_api.generations.schemas import (
     Feasibility,
     GenerationRequest,
     ProbeBody,
     ProbeRequest,
 )
-from simulacra_api.generations.service import (
-    attainment_of,
-    create_generation,
-    identification_of,
-    record_read,
-)
+from simulacra_api.generations.service import document_of, identification_of, record_read
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.jobs.schemas import TERMINAL
 from simulacra_api.jobs.service import PROBE_PREFIX, job_error
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository, status_of
-from simulacra_crds.contract.tasks import part_name
+from simulacra_crds.contract.tasks import ATTAINMENT, part_name
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kube.client import GENERATION_JOBS, ClusterError
@@ -91,7 +87,7 @@ async def _body(
     repository: TenantRepository, dataset: Dataset, generation: GenerationJob, began: float
 ) -> ProbeBody:
     content = await repository.read(generation, part_name(0))
-    attainment = await attainment_of(repository, generation)
+    attainment = await document_of(repository, generation, ATTAINMENT)
     rests_on = await identification_of(repository, generation) or {}
     rows = await asyncio.to_thread(_rows, content)
     await record_read(repository, generation.metadata.uid, len(rows))

@@ -18,6 +18,7 @@ from simulacra_api.dependencies import (
     report_form,
     small_document,
 )
+from simulacra_api.generations.create import request_generation
 from simulacra_api.generations.downloads import Download, check_finished, check_link
 from simulacra_api.generations.render import Format
 from simulacra_api.generations.schemas import (
@@ -31,7 +32,6 @@ from simulacra_api.generations.service import (
     generation_page,
     record_read,
     report_of,
-    request_generation,
 )
 from simulacra_api.http.etags import IfNoneMatch, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next

@@ -183,6 +183,12 @@ def listed(result: Result) -> dict[str, Any]:
     }
 
 
+async def shown(repository: TenantRepository, result: Result) -> dict[str, Any]:
+    """Return the fields that the body of every generation or estimate has."""
+    job = await result_job(repository, result)
+    return listed(result) | {"expires_at": expiry_of(result), "error": job.error}
+
+
 def expiry_of(result: Result) -> datetime:
     """Return when a generation or an estimate expires, or would if it ended now."""
     created = result.metadata.creation_timestamp or utcnow()

@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import invalid_fields
-from simulacra_api.jobs.service import (
-    dataset_of,
-    expiry_of,
-    listed,
-    result_job,
-    result_status,
-    results_page,
-)
+from simulacra_api.jobs.service import listed, results_page, shown
 from simulacra_api.segments.schemas import (
     SegmentBody,
     SegmentColumnBody,
@@ -73,28 +66,19 @@ async def segment_page(
 ) -> tuple[list[SegmentItem], str | None]:
     """Return a page of the tenant's segment estimates, newest first, and the next cursor."""
     page, cursor = await results_page(repository, SegmentEstimate, query)
-    return [_item(found) for found in page], cursor
-
-
-def _item(found: SegmentEstimate) -> SegmentItem:
-    return SegmentItem(segment_id=found.metadata.name, **listed(found))
+    items = [SegmentItem(segment_id=one.metadata.name, **listed(one)) for one in page]
+    return items, cursor
 
 
 async def segment_body(repository: TenantRepository, found: SegmentEstimate) -> SegmentBody:
     """Return what a customer sees of a segment estimate."""
-    job = await result_job(repository, found)
-    status = result_status(found)
+    common = await shown(repository, found)
     return SegmentBody(
         segment_id=found.metadata.name,
-        dataset_id=dataset_of(found),
-        job_id=job.job_id,
-        status=status,
         segment=[SegmentColumnBody.model_validate(p.model_dump()) for p in found.spec.segment],
         questions=found.spec.questions,
-        created_at=found.metadata.creation_timestamp,
-        expires_at=expiry_of(found),
-        error=job.error,
-        **(await _shares(repository, found) if status == "ready" else {}),
+        **common,
+        **(await _shares(repository, found) if common["status"] == "ready" else {}),
     )
 
 

@@ -6,20 +6,10 @@ levels, so they are read from its encrypted artifacts.
 
 from __future__ import annotations
 
-import json
-
 from simulacra_api.effects.service import as_set_value, check_outcome, outcome_text
-from simulacra_api.generations.service import snake_case
 from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import Problem, invalid_fields
-from simulacra_api.jobs.service import (
-    dataset_of,
-    expiry_of,
-    listed,
-    result_job,
-    result_status,
-    results_page,
-)
+from simulacra_api.jobs.service import listed, result_status, results_page, shown
 from simulacra_api.sheets.schemas import LeverRequest, SheetBody, SheetItem, SheetRequest
 from simulacra_api.tenancy.create import (
     check_retention,
@@ -105,33 +95,23 @@ async def sheet_page(
 ) -> tuple[list[SheetItem], str | None]:
     """Return a page of the tenant's answer sheets, newest first, and the next cursor."""
     page, cursor = await results_page(repository, AnswerSheet, query)
-    return [_item(found) for found in page], cursor
-
-
-def _item(found: AnswerSheet) -> SheetItem:
-    return SheetItem(sheet_id=found.metadata.name, **listed(found))
+    items = [SheetItem(sheet_id=one.metadata.name, **listed(one)) for one in page]
+    return items, cursor
 
 
 async def sheet_body(repository: TenantRepository, found: AnswerSheet) -> SheetBody:
     """Return what a customer sees of an answer sheet."""
-    job = await result_job(repository, found)
-    spec = found.spec
-    status = result_status(found)
+    spec, common = found.spec, await shown(repository, found)
     return SheetBody(
         sheet_id=found.metadata.name,
-        dataset_id=dataset_of(found),
-        job_id=job.job_id,
-        status=status,
         outcome=spec.outcome,
         asked=[_asked(lever) for lever in spec.levers],
         before=spec.before,
         after=spec.after,
         dont_know=spec.dont_know,
         population=spec.population,
-        created_at=found.metadata.creation_timestamp,
-        expires_at=expiry_of(found),
-        error=job.error,
-        **(await _answers(repository, found) if status == "ready" else {}),
+        **common,
+        **(await _answers(repository, found) if common["status"] == "ready" else {}),
     )
 
 
@@ -154,7 +134,7 @@ def _asked(lever: SheetLever) -> LeverRequest:
 
 async def _answers(repository: TenantRepository, found: AnswerSheet) -> Object:
     """Return the fields of the artifact."""
-    made = snake_case(json.loads(await repository.read(found, SHEET)))
+    made = await repository.read_json(found, SHEET)
     levers = [_answer(lever) for lever in made["levers"]]
     return {name: made.get(name) for name in FIGURES} | {"levers": levers}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
+from pydantic.alias_generators import to_snake
 
 from simulacra_api.http.field_types import Status
 from simulacra_api.http.problems import Problem
@@ -184,6 +186,10 @@ class TenantRepository:
         read = self.services.custody.read_bytes
         return await asyncio.to_thread(read, ref, key, limit=MAX_ARTIFACT_BYTES)
 
+    async def read_json(self, resource: TenantResource, artifact: str) -> dict[str, Any]:
+        """Return a JSON artifact with its keys in snake case; errors as `read`."""
+        return dict(snake_case(json.loads(await self.read(resource, artifact))))
+
     async def failure(self, resource: TenantResource) -> Failure | None:
         """Return what the customer may know about a failed job, None when nothing was written."""
         return await self._read_if_there(resource, FAILURE, Failure)
@@ -210,3 +216,10 @@ class TenantRepository:
         if found is None or (is_deleting(found) and not deleting):
             raise Problem(code)
         return found
+
+
+def snake_case(value: Any) -> Any:
+    """Rename the keys of an artifact from camelCase; column names in it are values, not keys."""
+    if isinstance(value, dict):
+        return {to_snake(key): snake_case(item) for key, item in value.items()}
+    return [snake_case(item) for item in value] if isinstance(value, list) else value
