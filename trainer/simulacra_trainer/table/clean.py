@@ -6,61 +6,36 @@ stay.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.file_labels import AnswerSet, declared_of, sets_of
+from simulacra_crds.contract.file_labels import AnswerSet, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.persons import is_constant_within, persons_in
 from simulacra_trainer.relations.compute import follow_moved, formula
 from simulacra_trainer.relations.find import find_relations
-from simulacra_trainer.table.arrow_values import as_floats, is_text, one_chunk
+from simulacra_trainer.table.arrow_values import as_floats, one_chunk
 from simulacra_trainer.table.columns.answer_sets import find_sets
-from simulacra_trainer.table.columns.build import (
-    CleanColumn,
-)
+from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.code_columns import add_code_columns
-from simulacra_trainer.table.columns.dates import parse_dates
-from simulacra_trainer.table.columns.distinct_values import split_words
-from simulacra_trainer.table.columns.grid_codes import share_codes
-from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
-from simulacra_trainer.table.columns.numerals import proven_decimal
-from simulacra_trainer.table.columns.text import (
-    TextOrigin,
-)
-from simulacra_trainer.table.columns.typed import typed_column
-from simulacra_trainer.table.columns.weights import (
-    ask_about_weights,
-    unknown_column,
-    weight_column,
-)
+from simulacra_trainer.table.columns.weights import ask_about_weights
 from simulacra_trainer.table.description.answers import of_columns, stated_sets
-from simulacra_trainer.table.description.columns import described_column, without_stated
 from simulacra_trainer.table.description.finish import DROPPED, dropped, finish_statements
 from simulacra_trainer.table.description.order import settle_order
 from simulacra_trainer.table.description.relations import stated_relations
 from simulacra_trainer.table.description.statements import Statements
-from simulacra_trainer.table.errors import InputError, too_small
+from simulacra_trainer.table.errors import too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
-from simulacra_trainer.table.raw_table import DELIMITER, NOTES, ORIGIN, RawTable
-from simulacra_trainer.table.readers.names import (
-    check_column_count,
-    check_names,
-    check_row_count,
-)
+from simulacra_trainer.table.raw_table import NOTES, RawTable
+from simulacra_trainer.table.read_columns import read_columns
+from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
 from simulacra_trainer.table.readers.unnamed import settle_unnamed
-
-Vote = TypeVar("Vote", str, bool)
-SAMPLE_ROWS = 2_000
-"""Rows of each text column that the vote on the decimal sign looks at."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +72,9 @@ def clean_table(
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
     raw, unnamed = settle_unnamed(raw)
-    columns = _read_columns(raw, statements)
-    if weights is not None:
-        columns = _with_weights(columns, weights, raw.num_rows, statements)
-    check_column_count(sum(max(len(column.arrays()), 1) for column in columns))
-    read = columns
-    protected = protect_persons(raw, columns, statements)
+    read = read_columns(raw, weights, statements)
+    check_column_count(sum(max(len(column.arrays()), 1) for column in read))
+    protected = protect_persons(raw, read, statements)
     columns, sets, grids = _finished(protected.columns, raw, statements)
     _ask_about_weights(columns, statements)
     _check_learned(columns)
@@ -145,26 +117,6 @@ def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanCol
         if kept.role != "coordinate" and values.type == table.schema.field(place).type:
             table = table.set_column(place, name, values)
     return table
-
-
-def _read_columns(raw: pa.Table | RawTable, statements: Statements | None) -> list[CleanColumn]:
-    metadata = raw.schema.metadata or {}
-    source = metadata.get(ORIGIN)
-    decimal, day_first = _conventions(raw)
-    origin = TextOrigin(
-        csv=source in (b"csv", b"xlsx"),
-        decimal=decimal or ("," if metadata.get(DELIMITER) == b";" else None),
-        day_first=True if day_first is None and decimal == "," else day_first,
-        doubles=source in (b"xlsx", b"spss"),
-        names=frozenset(raw.column_names),
-    )
-    columns = [
-        _declared_column(raw.field(i), raw.column(i), origin, statements)
-        for i in range(raw.num_columns)
-    ]
-    of = {} if statements is None else statements.columns
-    stated = [name for name, one in of.items() if one.has("missingValues", "missing", "categories")]
-    return share_codes(columns, stated)
 
 
 def _finished(
@@ -224,81 +176,3 @@ def _relation_note(relation: RelationSchema) -> CleaningNote:
     else:
         action = f"is computed, as in every row: {formula(relation)}"
     return CleaningNote(column=relation.column, action=action)
-
-
-def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None]:
-    """Return the decimal sign, and whether the day stands first, as most text columns prove."""
-    decimals: Counter[str] = Counter()
-    orders: Counter[bool] = Counter()
-    for i, field in enumerate(raw.schema):
-        if not is_text(field.type):
-            continue
-        sample = split_words(_head(raw, i))
-        if sign := proven_decimal(sample.levels):
-            decimals[sign] += 1
-        dates = parse_dates(sample)
-        if dates and not dates.ambiguous and dates.text_format[:2] in ("%d", "%m"):
-            orders[dates.text_format.startswith("%d")] += 1
-    return _majority(decimals), _majority(orders)
-
-
-def _head(raw: pa.Table | RawTable, i: int) -> pa.ChunkedArray:
-    if isinstance(raw, RawTable):
-        return raw.head(i, SAMPLE_ROWS)
-    return raw.column(i).slice(0, SAMPLE_ROWS)
-
-
-def _majority(votes: Counter[Vote]) -> Vote | None:
-    ranked = votes.most_common(2)
-    clear = len(ranked) == 1 or (len(ranked) == 2 and ranked[0][1] > ranked[1][1])
-    return ranked[0][0] if clear else None
-
-
-def _with_weights(
-    columns: list[CleanColumn], name: str, rows: int, statements: Statements | None
-) -> list[CleanColumn]:
-    """Return the columns with the weights, which the upload or the description names."""
-    if all(column.schema.name != name for column in columns):
-        raise unknown_column(name)
-    stated = statements.of(name) if statements is not None else None
-    try:
-        return [
-            weight_column(column, rows) if column.schema.name == name else column
-            for column in columns
-        ]
-    except InputError as error:
-        if statements is None or stated is None or stated.role != "weight":
-            raise
-        statements.problems.add(stated.at("role"), error.detail.removeprefix("weights: "))
-        return columns
-
-
-def _declared_column(
-    field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin, statements: Statements | None
-) -> CleanColumn:
-    """Clean a column with the labels and missing codes that the file declares.
-
-    What the user states goes before what the file declares.
-    """
-    declared = declared_of(field)
-    statement = statements.of(field.name) if statements is not None else None
-    if statement is not None:
-        declared = without_stated(declared, statement)
-    decoded = decode(column, declared)
-    result: CleanColumn | None = None
-    if statements is not None and statement is not None:
-        described = (field.name, decoded.values, origin, statement, statements.problems)
-        result = described_column(*described)
-    result = result or typed_column(field.name, decoded.values, origin)
-    if declared.labels:
-        result.update(levels=label_levels(result.schema.levels, declared, decoded.codes))
-    result.update(label=declared.label, missing_codes=missing_codes(declared))
-    if declared.measure or declared.format:
-        codes = list(decoded.codes.items())
-        result.update(declared=declared.model_copy(update={"codes": codes}))
-    if decoded.missing:
-        result.note("codes that the file declares as missing were set to missing", decoded.missing)
-    if decoded.codes:
-        present = len(decoded.values) - decoded.values.null_count
-        result.note("codes were replaced by their labels", present)
-    return result
