@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from simulacra.async_client import AsyncClient
     from simulacra.client import Client
     from simulacra.connection import Connection
-    from simulacra.engine import Model, fit, load
+    from simulacra.engine.fit import fit, load
+    from simulacra.engine.model import Model
     from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
 
 __all__ = [
@@ -39,9 +40,9 @@ _MODULES = {
     "Connection": "connection",
     "DownloadCorrupt": "errors",
     "JobFailed": "errors",
-    "Model": "engine",
-    "fit": "engine",
-    "load": "engine",
+    "Model": "engine.model",
+    "fit": "engine.fit",
+    "load": "engine.fit",
 }
 
 

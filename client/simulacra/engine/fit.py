@@ -1,0 +1,95 @@
+"""Fit a model to a table in this process, and load one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulacra import tables
+from simulacra.corrections import Cell, Corrections, Missing
+from simulacra.engine.errors import plain_errors
+from simulacra.engine.model import Model
+from simulacra.models import Json
+from simulacra.operations.datasets import with_background
+
+
+def fit(
+    source: str | Path | tables.Frame,
+    *,
+    family: str = "auto",
+    knowledge: Json | None = None,
+    background: str | None = None,
+    weights: str | None = None,
+    epsilon: float | None = None,
+    delta: float = 1e-6,
+    privacy: str = "standard",
+    description: Json | None = None,
+    subject: str | None = None,
+    key_column: str | None = None,
+    order: str | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing: Cell | Missing | None = None,
+    seed: int = 0,
+) -> Model:
+    """Fit a model to a table in this process; nothing leaves the machine.
+
+    The table is cleaned as an upload is. Temporary files are encrypted. The same table, options and
+    seed give the same model, whether the table is a file or a pandas, polars or Arrow table.
+
+    Args:
+        source: path of a file (CSV, Parquet, Arrow, .xlsx, .sav), or an object with Arrow's
+            `__arrow_c_stream__`.
+        family: forest, neural or auto.
+        knowledge: causal knowledge, as for `Client.upload`.
+        background: ask or auto, as for `Client.upload`.
+        weights: column of survey weights; the model represents the weighted population.
+        epsilon: differential privacy of the model, 0.01 to 100; not together with weights.
+        delta: of epsilon.
+        privacy: standard, or strict: rows of a small table are besides no nearer to it than the
+            DCR bar allows; not together with epsilon.
+        description: what the columns are (Data Package v2), as far as it is not to be detected.
+        subject: column of the persons that several rows belong to.
+        key_column: column that numbers the rows; generated rows get fresh numbers.
+        order: column that orders the rows of a person.
+        drop: columns to leave out of everything.
+        missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
+            column), or {column: cells}.
+        seed: of the random numbers.
+
+    Raises:
+        ValueError: the table cannot be used, or an option; the message says which and why.
+        ModuleNotFoundError: the engine is not installed; the message says how.
+    """
+    if privacy == "strict" and epsilon is not None:
+        raise ValueError("privacy: strict cannot be combined with epsilon. Set either of them.")
+    corrections = Corrections(subject, key_column, order, drop, missing)
+    corrected = corrections.into(description)
+    with plain_errors(corrections.in_words):
+        from simulacra_crds.contract.description import parse_description
+        from simulacra_crds.contract.tasks import FitRequest
+        from simulacra_trainer.in_process import fit_table
+
+        options = {
+            "family": family,
+            "knowledge": with_background(knowledge, background) or {},
+            "privacy": None if epsilon is None else {"epsilon": epsilon, "delta": delta},
+            "privacy_level": privacy,
+            "seed": seed,
+        }
+        table = Path(source) if isinstance(source, str | Path) else tables.to_arrow(source)
+        stated = None if corrected is None else parse_description(corrected)
+        return Model(fit_table(table, FitRequest.model_validate(options), stated, weights))
+
+
+def load(directory: str | Path) -> Model:
+    """Load a model that `Model.save` or `python -m simulacra_trainer fit` wrote.
+
+    Raises:
+        ValueError: the directory has no model.
+    """
+    if not Path(directory).is_dir():
+        raise ValueError(f"{directory}: no such folder. Name one that Model.save wrote.")
+    with plain_errors():
+        from simulacra_trainer.pipeline.trained_model import load_model
+
+        return Model(load_model(Path(directory), linked=True))

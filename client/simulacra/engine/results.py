@@ -1,0 +1,100 @@
+"""Rows, sheets and effects that were made in this process, as the service answers them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulacra.effect import Effect
+from simulacra.models import Json, Report
+from simulacra.rows import Rows
+from simulacra.sheet import Sheet
+
+if TYPE_CHECKING:
+    from simulacra_crds.kinds.base import KubeModel
+    from simulacra_trainer.in_process import Generated, MadeSheet
+    from simulacra_trainer.pipeline.trained_model import TrainedModel
+
+
+class LocalSheet(Sheet):
+    """An answer sheet that was made in this process."""
+
+    def __init__(self, question: Json, made: MadeSheet) -> None:
+        found = made.result.model_dump(mode="json", exclude={"summary", "outcome"})
+        found["levers"] = [_sheet_lever(one) for one in found["levers"]]
+        super().__init__({**question, **found, "status": "ready"})
+        self._files = made.files
+
+    def save(self, path: str | Path) -> None:
+        """Write the appendix (.html), the workbook (.xlsx) or the answers (.json) to a file."""
+        path = Path(path)
+        if path.suffix == ".json":
+            path.write_text(json.dumps(self, indent=2))
+        elif path.suffix[1:] in self._files:
+            path.write_bytes(self._files[path.suffix[1:]])
+        else:
+            raise ValueError(f"{path.name}: name a file that ends in .html, .xlsx or .json.")
+
+
+class LocalRows(Rows):
+    """Rows that were generated in this process."""
+
+    def __init__(self, trained: TrainedModel, made: Generated) -> None:
+        from simulacra_trainer.pipeline.generation_report import verdicts_on
+
+        plan = made.plan
+        judged = [one.model_dump() for one in verdicts_on(trained, plan)]
+        super().__init__(
+            made.rows,
+            evidence=_plain(plan.evidence),
+            attainment=_plain(plan.attainment),
+            identification=_plain(plan.identification),
+            verdicts=judged,
+        )
+        self._trained = trained
+        self._made = made
+
+    def save(self, path: str | Path) -> None:
+        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix."""
+        from simulacra_trainer.table.output.files import write_tables
+
+        write_tables([self.table], Path(path))
+
+    def report(self) -> Report:
+        """Return the report of these rows: attainment, and fidelity against the real rows."""
+        from simulacra_trainer.in_process import report_rows
+
+        return Report(report_rows(self._trained, self._made))
+
+    def report_page(self) -> str:
+        """Return the same report as one self-contained HTML page."""
+        return page_of(self.report())
+
+
+def effect_of(question: Json, found: Json) -> Effect:
+    """Return an estimate as the service answers it."""
+    from simulacra_crds.contract.answers import ANSWERED
+
+    figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in ANSWERED}
+    is_answered = figures["union"] is not None
+    opened = {"open_columns": found.pop("dont_know"), "status": "ready"}
+    return Effect({**question, **found, **(figures if is_answered else {}), **opened})
+
+
+def page_of(report: Json) -> str:
+    """Return a report as one self-contained HTML page."""
+    from simulacra_trainer.report import render_html
+
+    return render_html(report)
+
+
+def _sheet_lever(lever: Json) -> Json:
+    """Return the answer about a lever as the service gives it."""
+    found = effect_of({}, lever.pop("answer"))
+    return {**lever, **found, "ace": found.get("ace")}
+
+
+def _plain(found: KubeModel | None) -> Json | None:
+    """Return a part of a plan as the service answers it."""
+    return None if found is None else found.model_dump(mode="json", exclude_none=True)
