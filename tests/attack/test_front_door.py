@@ -120,7 +120,6 @@ FORM_FIELDS = ["family", "knowledge", "retention_seconds", "weights", "epsilon",
 FORM_FIELDS += ["privacy", "hold", "x", "\x00", ""]
 MARK = "@@"
 BOUNDARY = "a-boundary"
-NOT_ASCII = {"Authorization": "Basic \xff"}
 DEEP_TOKEN = "e30." + base64.urlsafe_b64encode(b"[" * 5500).decode() + ".AAAA"
 
 

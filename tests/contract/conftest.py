@@ -30,7 +30,6 @@ from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = Path(__file__).with_name("widgets.yaml")
-MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

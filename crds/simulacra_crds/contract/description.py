@@ -84,10 +84,6 @@ class Description(BaseModel):
         """Return the pointer of a part of the Table Schema in the document as sent."""
         return pointer(*self.prefix, *parts)
 
-    def field_pointer(self, index: int, name: str, *more: str | int) -> str:
-        """Return the pointer of a property of a field, or of a part of it."""
-        return self.pointer("fields", index, *property_path(name), *more)
-
     def resource_pointer(self, *parts: str | int) -> str:
         """Return the pointer of a part of the resource, beside the Table Schema."""
         return pointer(*self.prefix[:-1], *parts)
