@@ -35,13 +35,7 @@ from simulacra_trainer.table.clean import clean_table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-from real_identifiers import (
-    REQUESTS,
-    Search,
-    identifiers,
-    transactions,
-    unpacked,
-)
+from real_identifiers import REQUESTS, Search, identifiers, transactions, unpacked
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 

@@ -38,10 +38,7 @@ def main() -> int:
     """Write both files."""
     uv = sys.argv[1:]
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    backend = [
-        *pyproject["build-system"]["requires"],
-        "editables",
-    ]  # for pip install -e
+    backend = [*pyproject["build-system"]["requires"], "editables"]  # for pip install -e
     write(uv, "all", "Every extra and the build backend: CI.", EXTRAS, backend, ["torch"])
     extras = {extra for role in layout.ROLES.values() for extra in role.extras.split(",") if extra}
     packages = [*layout.TOOLS, *(name for role in layout.ROLES.values() for name in role.packages)]

@@ -181,8 +181,7 @@ class Tools:
         dataset_id: DatasetId,
         rows: Annotated[int | None, Field(gt=0)] = None,
         persons: Annotated[
-            int | None,
-            Field(gt=0, description="Instead of rows: persons, each with its history."),
+            int | None, Field(gt=0, description="Instead of rows: persons, each with its history.")
         ] = None,
         conditions: Annotated[
             Json | None,
@@ -223,8 +222,7 @@ class Tools:
         baseline: Annotated[float | str, Field(description="Value to compare with.")],
         outcome: Annotated[str, Field(description="Column whose average is compared.")],
         outcome_level: Annotated[
-            str | None,
-            Field(description="Of a categorical outcome: the level whose share counts."),
+            str | None, Field(description="Of a categorical outcome: the level whose share counts.")
         ] = None,
         segment: Annotated[str | None, Field(description="Column to split the effect by.")] = None,
         before: Annotated[
@@ -271,8 +269,7 @@ class Tools:
         dataset_id: DatasetId,
         outcome: Annotated[str, Field(description="Column whose average is compared.")],
         outcome_level: Annotated[
-            str | None,
-            Field(description="Of a categorical outcome: the level whose share counts."),
+            str | None, Field(description="Of a categorical outcome: the level whose share counts.")
         ] = None,
         levers: Annotated[
             list[str | LeverInput] | None,

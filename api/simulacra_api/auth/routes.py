@@ -10,12 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from simulacra_api.auth import tokens
-from simulacra_api.auth.token_request import (
-    invalid_client,
-    refuse,
-    token_credentials,
-    token_fields,
-)
+from simulacra_api.auth.token_request import invalid_client, refuse, token_credentials, token_fields
 from simulacra_api.dependencies import problems
 from simulacra_api.docs.example_bodies import AUDIENCE
 from simulacra_api.http.problems import Problem
@@ -111,10 +106,7 @@ async def _record_refusal(request: Request, services: ServicesDep, client_id: st
     tenants = await services.tenants.listing(client_id)
     tenant = tenants[0].metadata.name if len(tenants) == 1 else None
     data = AuditData(
-        client=client_id,
-        request=request.state.request_id,
-        tenant=tenant,
-        outcome=Outcome.REFUSED,
+        client=client_id, request=request.state.request_id, tenant=tenant, outcome=Outcome.REFUSED
     )
     await services.record(EventType.TOKEN_REFUSED, data)
 

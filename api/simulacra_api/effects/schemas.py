@@ -59,8 +59,7 @@ class EffectRequest(BaseModel):
         " outcome here states that the treatment comes first.",
     )
     dont_know: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that may be either. The interval covers both.",
+        default_factory=list, description="Columns that may be either. The interval covers both."
     )
     population: Whose = "all"
     negative_controls: NegativeControls = Field(
@@ -125,8 +124,7 @@ class StatementBody(BaseModel):
     )
     author: str | None = None
     author_kind: Literal["client", "automatic"] | None = Field(
-        default=None,
-        description="client: the author stated it; automatic: background auto.",
+        default=None, description="client: the author stated it; automatic: background auto."
     )
     time: datetime | None = None
 

@@ -42,8 +42,7 @@ class ListQuery(BaseModel):
 
     limit: int = Field(default=50, ge=1, le=100, description="Items per page.")
     cursor: Cursor | None = Field(
-        default=None,
-        description="`next_cursor` of the page before; opaque, for the same filters.",
+        default=None, description="`next_cursor` of the page before; opaque, for the same filters."
     )
 
     @property

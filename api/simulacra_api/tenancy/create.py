@@ -51,12 +51,7 @@ def manifest(
         reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True}
         reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
         metadata["ownerReferences"] = [reference | {"blockOwnerDeletion": True}]
-    return {
-        "apiVersion": API_VERSION,
-        "kind": resource.kind,
-        "metadata": metadata,
-        "spec": spec,
-    }
+    return {"apiVersion": API_VERSION, "kind": resource.kind, "metadata": metadata, "spec": spec}
 
 
 async def find_created(

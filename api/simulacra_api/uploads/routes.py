@@ -7,12 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 
-from simulacra_api.dependencies import (
-    CurrentTenant,
-    IdempotencyKey,
-    poll_headers,
-    problems,
-)
+from simulacra_api.dependencies import CurrentTenant, IdempotencyKey, poll_headers, problems
 from simulacra_api.http.problems import Problem, content_type, validation_problem
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.create import check_retention

@@ -238,10 +238,7 @@ def _codec(encoding: str) -> str | None:
 
 
 def _validated(
-    kind: type[M],
-    content: object,
-    path: tuple[str | int, ...],
-    problems: list[DescriptionProblem],
+    kind: type[M], content: object, path: tuple[str | int, ...], problems: list[DescriptionProblem]
 ) -> M | None:
     try:
         return kind.model_validate(content)

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from simulacra_crds.contract.description_parts import (
-    EXTENSION,
-    FieldDescription,
-    TableSchemaPart,
-)
+from simulacra_crds.contract.description_parts import EXTENSION, FieldDescription, TableSchemaPart
 
 NUMBER_SIGNS = ("decimalChar", "groupChar", "bareNumber")
 NUMBERS = (None, "any", "number", "integer")

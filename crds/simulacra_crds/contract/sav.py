@@ -16,13 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.file_labels import Code, Declared, declared_of, sets_of
-from simulacra_crds.contract.sav_records import (
-    MAX_TEXT,
-    MISSING,
-    Variable,
-    clipped,
-    dictionary,
-)
+from simulacra_crds.contract.sav_records import MAX_TEXT, MISSING, Variable, clipped, dictionary
 
 MAX_NAME = 64
 CASES_AT = 80

@@ -146,10 +146,7 @@ class SheetResult(KubeModel):
 
 
 def check_sheet(
-    outcome: str,
-    levers: Sequence[SheetLever],
-    lists: dict[str, list[str]],
-    schema: TableSchema,
+    outcome: str, levers: Sequence[SheetLever], lists: dict[str, list[str]], schema: TableSchema
 ) -> list[FieldError]:
     """Check levers and lists of a sheet; return one entry for each wrong field.
 

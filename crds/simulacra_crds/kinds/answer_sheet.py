@@ -84,8 +84,7 @@ class AnswerSheetSpec(RetainedSpec):
         "states that the levers come first.",
     )
     dont_know: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that may be either: the intervals cover both.",
+        default_factory=list, description="Columns that may be either: the intervals cover both."
     )
     stated_by: StatedBy = None
     population: Population = Field(

@@ -180,8 +180,7 @@ class Erasure(KubeModel):
     """Facts of a running erasure that the erasure certificate needs."""
 
     key_shredded_at: Timestamp | None = Field(
-        default=None,
-        description="When the only copy of the key was dropped; absent without a key.",
+        default=None, description="When the only copy of the key was dropped; absent without a key."
     )
     objects: int | None = Field(
         default=None,

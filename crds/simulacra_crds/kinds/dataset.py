@@ -92,7 +92,7 @@ class Source(KubeModel):
 
 
 _DESCRIPTION_RULE = cel_rules(
-    ("has(self.inline) != has(self.sha256)", "set either inline or sha256"),
+    ("has(self.inline) != has(self.sha256)", "set either inline or sha256")
 )
 _SOURCE_STAYS = (
     "(has(oldSelf.spec.hold) && oldSelf.spec.hold) || "
@@ -109,7 +109,7 @@ _RULES = cel_rules(
     (
         f"{_SAME_DESCRIPTION} || {_SOURCE_STAYS}",
         "tableDescription is fixed unless hold or keepSource is true; create another Dataset",
-    ),
+    )
 )
 _SPEC_RULES = cel_rules(
     (
@@ -117,7 +117,7 @@ _SPEC_RULES = cel_rules(
         "((has(oldSelf.keepSource) && oldSelf.keepSource) || "
         "!has(self.keepSource) || !self.keepSource)",
         "hold and keepSource can be set at creation only; create another Dataset",
-    ),
+    )
 )
 
 
@@ -180,9 +180,7 @@ class DatasetSpec(RetainedSpec):
     model_config = ConfigDict(json_schema_extra=_SPEC_RULES)
 
     source: Source = Field(
-        default_factory=Source,
-        description="Origin of the table.",
-        json_schema_extra=_SOURCE_RULES,
+        default_factory=Source, description="Origin of the table.", json_schema_extra=_SOURCE_RULES
     )
     weights: ColumnName | None = Field(
         default=None,
@@ -231,8 +229,7 @@ class DatasetStatus(WorkStatus):
         default=None, description="What was read, and under which description."
     )
     source_until: Timestamp | None = Field(
-        default=None,
-        description="When the source that hold keeps is erased at the latest.",
+        default=None, description="When the source that hold keeps is erased at the latest."
     )
 
 

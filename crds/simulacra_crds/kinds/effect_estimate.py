@@ -62,8 +62,7 @@ class EffectEstimateSpec(RetainedSpec):
         "states that the treatment comes first.",
     )
     dont_know: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that may be either: the interval covers both.",
+        default_factory=list, description="Columns that may be either: the interval covers both."
     )
     stated_by: StatedBy = None
     population: Population = Field(

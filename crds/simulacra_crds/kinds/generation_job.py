@@ -182,12 +182,10 @@ class GenerationJobStatus(WorkStatus):
 
     rows: int | None = Field(default=None, ge=0, description="Number of rows generated.")
     identified: bool | None = Field(
-        default=None,
-        description="Deprecated: with interventions, whether the verdict is assumed.",
+        default=None, description="Deprecated: with interventions, whether the verdict is assumed."
     )
     verdict: VerdictKind | None = Field(
-        default=None,
-        description="With interventions: what may be claimed of their effects.",
+        default=None, description="With interventions: what may be claimed of their effects."
     )
     worth: float | None = Field(
         default=None,

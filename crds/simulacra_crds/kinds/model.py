@@ -140,10 +140,7 @@ class ModelResources(KubeModel):
 
     model_config = ConfigDict(
         json_schema_extra=cel_rules(
-            (
-                "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
-                _OWN_PRIORITY,
-            )
+            ("!has(self.priorityClass) || !self.priorityClass.startsWith('system-')", _OWN_PRIORITY)
         )
     )
 
@@ -208,8 +205,7 @@ class ModelSpec(RetainedSpec):
     dataset_ref: ObjectRef = Field(description="The Dataset to fit on, in the same namespace.")
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
     knowledge: Knowledge = Field(
-        default_factory=Knowledge,
-        description="Causal knowledge of the user; binding for the fit.",
+        default_factory=Knowledge, description="Causal knowledge of the user; binding for the fit."
     )
     stated: list[KnowledgeRecord] = Field(
         default_factory=list,

@@ -77,8 +77,7 @@ class Encryption(KubeModel):
     )
 
     mode: Literal["Managed", "Customer"] = Field(
-        default="Managed",
-        description="Customer: the key in keyArn encrypts generated artifacts.",
+        default="Managed", description="Customer: the key in keyArn encrypts generated artifacts."
     )
     provider: Literal["local", "vault", "awsKms"] | None = Field(
         default=None,

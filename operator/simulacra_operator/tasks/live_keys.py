@@ -5,12 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from simulacra_custody.audit.installation_keys import InstallationKeys
-from simulacra_custody.audit.live_keys import (
-    LIVE_KEYS_TYPE,
-    LiveKey,
-    LiveKeys,
-    PublishedLiveKeys,
-)
+from simulacra_custody.audit.live_keys import LIVE_KEYS_TYPE, LiveKey, LiveKeys, PublishedLiveKeys
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.tasks.sweep import Sweep

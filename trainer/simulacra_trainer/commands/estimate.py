@@ -8,13 +8,7 @@ from typing import Any
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_trainer.commands.arguments import (
-    Option,
-    UsageError,
-    add_model,
-    add_seed,
-    columns,
-)
+from simulacra_trainer.commands.arguments import Option, UsageError, add_model, add_seed, columns
 
 
 def add_options(option: Option) -> None:

@@ -13,12 +13,7 @@ from simulacra_crds.contract.generation_conditions import several_answers
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_trainer.effects.features import (
-    LEVEL_KINDS,
-    Floats,
-    level_positions,
-    levels_of,
-)
+from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, level_positions, levels_of
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.arrow_values import as_floats

@@ -131,11 +131,7 @@ def _shared(
 
 
 def _choose(
-    features: Features,
-    target: Floats,
-    rng: np.random.Generator,
-    logistic: bool,
-    known: int | None,
+    features: Features, target: Floats, rng: np.random.Generator, logistic: bool, known: int | None
 ) -> tuple[int, int]:
     """Return the base, unless it is known, and the trees that predict the validation rows best."""
     is_check = np.zeros(target.size, np.bool_)

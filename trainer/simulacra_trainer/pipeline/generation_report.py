@@ -35,10 +35,7 @@ WEIGHT = "real_weight"
 
 
 def report_generation(
-    trained: TrainedModel,
-    request: GenerateRequest,
-    plan: Plan,
-    rows: pa.Table,
+    trained: TrainedModel, request: GenerateRequest, plan: Plan, rows: pa.Table
 ) -> dict[str, Any]:
     """Return a report like that of a model, with the request under `asked`.
 

@@ -14,12 +14,7 @@ import pyarrow as pa
 
 from simulacra_trainer.boosting import FIXED, raw_scores
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import (
-    FloatArray,
-    is_category,
-    level_codes,
-    numbers,
-)
+from simulacra_trainer.report.columns import FloatArray, is_category, level_codes, numbers
 from simulacra_trainer.survey_weights import weights_in
 from simulacra_trainer.table.arrow_values import sample_rows
 

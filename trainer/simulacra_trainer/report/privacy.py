@@ -57,10 +57,7 @@ def privacy(
         "dcr_rows": sampled.num_rows,
         "exact_copies": copies,
         "exact_base": base,
-        "nearest": {
-            "synthetic": _quantiles(of_drawn[0]),
-            "holdout": _quantiles(of_real, weights),
-        },
+        "nearest": {"synthetic": _quantiles(of_drawn[0]), "holdout": _quantiles(of_real, weights)},
         "distances": _histograms(of_drawn[0], of_real, to_unseen[0], weights),
     }
 

@@ -79,10 +79,7 @@ def reweighted(
 
 
 def _mostly_inside(
-    real: pa.Table,
-    conditions: ConditionSet,
-    shares: Sequence[ShareCondition],
-    persons: Ints | None,
+    real: pa.Table, conditions: ConditionSet, shares: Sequence[ShareCondition], persons: Ints | None
 ) -> BoolArray:
     """Return whether most rows of each row's group meet the ranges, bool [n]; all without ranges.
 

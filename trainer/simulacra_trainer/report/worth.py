@@ -13,18 +13,8 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.verdicts import MANY_ROWS, worth_of
-from simulacra_trainer.evidence import (
-    INFERENCE_RATIO,
-    basis_of,
-    margin,
-    respondents,
-)
-from simulacra_trainer.report.dependence import (
-    Trial,
-    find_dependences,
-    measured_ratio,
-    word_for,
-)
+from simulacra_trainer.evidence import INFERENCE_RATIO, basis_of, margin, respondents
+from simulacra_trainer.report.dependence import Trial, find_dependences, measured_ratio, word_for
 
 ENOUGH_TO_SEE = 200
 """Respondents from whom on columns that seem independent have no strong dependence to lose."""
@@ -80,11 +70,7 @@ def rows_worth(worth: float, rows: int, table: pa.Table, names: Sequence[str]) -
 def _question(name: str, worth: float, table: pa.Table) -> dict[str, Any]:
     column = table.column(name)
     answered = 1.0 - column.null_count / len(column) if len(column) else 0.0
-    return {
-        "column": name,
-        "worth": answered * worth,
-        "margin": margin(answered * worth),
-    }
+    return {"column": name, "worth": answered * worth, "margin": margin(answered * worth)}
 
 
 def figures_of(worth: Mapping[str, Any] | None) -> dict[str, float]:

@@ -92,11 +92,7 @@ def certify_answers(
 
 
 def share_of(
-    columns: Sequence[str],
-    levels: Sequence[str],
-    answer: Answer,
-    found: CertifiedShares,
-    at: int,
+    columns: Sequence[str], levels: Sequence[str], answer: Answer, found: CertifiedShares, at: int
 ) -> SegmentShare:
     """Return the certified share of one answer in the segment of cell `at`."""
     _, column, level = answer

@@ -93,10 +93,7 @@ def _attempt(
             return ExitCode.OK, _task(spec.task)(context)
         except InputError as error:
             failure = Failure(
-                reason=error.reason,
-                detail=error.detail,
-                pointer=error.pointer,
-                errors=error.errors,
+                reason=error.reason, detail=error.detail, pointer=error.pointer, errors=error.errors
             )
             own.store_model(FAILURE, failure)
             return ExitCode.USER_ERROR, _failed(error.reason, error.message)

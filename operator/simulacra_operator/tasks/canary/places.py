@@ -79,11 +79,7 @@ class Tally:
     def result(self, place: str, unsearched: str | None = None) -> Searched:
         """Return the result of a place."""
         return Searched(
-            place=place,
-            items=self.items,
-            bytes=self.size,
-            found=self.found,
-            unsearched=unsearched,
+            place=place, items=self.items, bytes=self.size, found=self.found, unsearched=unsearched
         )
 
 
