@@ -20,9 +20,8 @@ import pandas as pd
 import pyarrow as pa
 
 from simulacra_crds.contract.tasks import FitRequest
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 
 FACTORS, POPULATION, DRAWN = 6, 20_000, 5_000
@@ -77,8 +76,7 @@ def fit(people: pd.DataFrame) -> TrainedModel:
     """Fit as the product does."""
     clean = clean_table(pa.Table.from_pandas(people, preserve_index=False))
     request = FitRequest(family="forest")
-    meter = ProgressMeter(fit_steps(request), lambda _report: None)
-    return fit_model(clean.table, clean.schema, request, meter)
+    return fit_model(clean.table, clean.schema, request)
 
 
 def measure(n: int, items: int) -> dict[str, object]:

@@ -29,9 +29,8 @@ import pyarrow as pa
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import Edge, Knowledge
-from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 
 HERE = Path(__file__).resolve().parent
@@ -76,9 +75,7 @@ def fit(columns: Mapping[str, object], knowledge: Knowledge, seed: int) -> Train
     """Fit as the product does."""
     clean = clean_table(pa.table(dict(columns)))
     request = FitRequest(family="forest", knowledge=knowledge, seed=seed)
-    return fit_model(
-        clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _report: None)
-    )
+    return fit_model(clean.table, clean.schema, request)
 
 
 def complete_knowledge(names: list[str], edges: list[tuple[str, str]]) -> Knowledge:

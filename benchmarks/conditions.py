@@ -27,9 +27,8 @@ from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
 from simulacra_trainer.conditions.support import hard_range
-from simulacra_trainer.pipeline.fit import TrainedModel, fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report.discriminator import MIN_ROWS, two_sample_auc
 from simulacra_trainer.survey_weights import draw_in_proportion
 from simulacra_trainer.table.clean import clean_table
@@ -233,12 +232,7 @@ def main() -> None:
         both = clean_table(pa.concat_tables(raw))
         train, holdout = both.table.slice(0, raw[0].num_rows), both.table.slice(raw[0].num_rows)
         request = FitRequest(seed=1)
-        trained = fit_model(
-            train.combine_chunks(),
-            both.schema,
-            request,
-            ProgressMeter(fit_steps(request), lambda _: None),
-        )
+        trained = fit_model(train.combine_chunks(), both.schema, request)
         for wanted in slices:
             lines.append((name, wanted, judge(trained, holdout.combine_chunks(), wanted)))
             sys.stderr.write(f"{name}: {wanted.words}: {lines[-1][2]}\n")

@@ -25,11 +25,10 @@ import pyarrow.parquet as pq
 
 from simulacra_api.generations.render import Format, render
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
 
@@ -67,8 +66,7 @@ def fitted(raw: pa.Table) -> TrainedModel:
     """Return a model of the table."""
     clean = clean_table(raw)
     request = FitRequest.model_validate({"family": "forest", "seed": 1})
-    meter = ProgressMeter(fit_steps(request), lambda _: None)
-    return fit_model(clean.table, clean.schema, request, meter)
+    return fit_model(clean.table, clean.schema, request)
 
 
 def as_text(report: dict[str, Any]) -> str:

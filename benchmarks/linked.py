@@ -21,10 +21,9 @@ import pyarrow as pa
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.linked.privacy import person_table
 from simulacra_trainer.linked.tables import linked_tables
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report.columns import FloatArray
 from simulacra_trainer.report.neighbors import nearest, place
 from simulacra_trainer.table.clean import CleanTable, clean_table
@@ -169,8 +168,7 @@ HIDDEN = ("customer_id", "email", "name", "phone")
 def generated(clean: CleanTable, persons: int) -> tuple[TrainedModel, pa.Table]:
     """Fit a model and return it with linked rows."""
     request = FitRequest.model_validate({"family": "forest", "seed": 1})
-    meter = ProgressMeter(fit_steps(request), lambda _: None)
-    model = fit_model(clean.table, clean.schema, request, meter)
+    model = fit_model(clean.table, clean.schema, request)
     asked = GenerateRequest(persons=persons, seed=3, evidence=False)
     return model, pa.concat_tables(generate_rows(model, plan_generation(model, asked)))
 

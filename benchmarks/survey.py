@@ -43,9 +43,8 @@ import pyarrow as pa
 from survey_figures import Judge, Parts, Survey, disclosed
 
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 
 HERE = Path(__file__).resolve().parent
@@ -103,8 +102,7 @@ def ours(sample: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, float]:
     began = time.process_time()
     clean = clean_table(pa.Table.from_pandas(sample, preserve_index=False))
     request = FitRequest(family="forest", seed=seed)
-    meter = ProgressMeter(fit_steps(request), lambda _report: None)
-    trained = fit_model(clean.table, clean.schema, request, meter)
+    trained = fit_model(clean.table, clean.schema, request)
     spent = time.process_time() - began
     wanted = GenerateRequest(row_count=ROWS, seed=seed)
     rows = pa.concat_tables(generate_rows(trained, plan_generation(trained, wanted)))

@@ -32,9 +32,8 @@ import pyarrow.parquet as pq
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.disclosure import practical_disclosure, strong_disclosure
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.report import build_report, equal_halves_dcr, figures
 from simulacra_trainer.table.clean import CleanTable, clean_table
@@ -70,9 +69,7 @@ def ours(clean: CleanTable) -> str:
     """Fit the table with the product's defaults."""
     request = FitRequest(family="forest")
     began = time.process_time()
-    found = fit_model(
-        clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _report: None)
-    )
+    found = fit_model(clean.table, clean.schema, request)
     spent, f = time.process_time() - began, found.figures
     strength = (
         f"{f['scale']:g}, {f['penalty_nats']:g}" if "scale" in f else f"{f['penalty_nats']:g}"

@@ -31,11 +31,10 @@ from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, START, STEP, linked_tables
 from simulacra_trainer.pipeline import linked_rows
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.clean import clean_table
@@ -80,9 +79,7 @@ def purchases(seed: int = 3) -> pa.Table:
 def model() -> TrainedModel:
     clean = clean_table(purchases())
     request = FitRequest.model_validate({"family": "forest", "seed": 1})
-    return fit_model(
-        clean.table, clean.schema, request, ProgressMeter(fit_steps(request), lambda _: None)
-    )
+    return fit_model(clean.table, clean.schema, request)
 
 
 def drawn(model: TrainedModel, shards: int = 1, **request: object) -> pd.DataFrame:

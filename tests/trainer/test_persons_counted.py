@@ -21,11 +21,10 @@ from simulacra_trainer.persons import (
     rows_a_person,
     split_persons,
 )
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import exchanged_halves
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 
@@ -59,8 +58,7 @@ def orders(seed: int = 5) -> pa.Table:
 
 def fitted(clean: CleanTable) -> TrainedModel:
     request = FitRequest.model_validate({"family": "forest", "seed": 1})
-    meter = ProgressMeter(fit_steps(request), lambda *_: None)
-    return fit_model(clean.table, clean.schema, request, meter)
+    return fit_model(clean.table, clean.schema, request)
 
 
 @dataclass(frozen=True)
@@ -157,9 +155,8 @@ def test_halves_never_share_a_person(case: Case) -> None:
 def test_epsilon_is_refused_where_a_person_has_several_rows(case: Case) -> None:
     privacy = DifferentialPrivacy(epsilon=1.0)
     request = FitRequest.model_validate({"family": "forest", "seed": 1, "privacy": privacy})
-    meter = ProgressMeter(fit_steps(request), lambda *_: None)
     with pytest.raises(InputError, match="several rows") as refused:
-        fit_model(case.clean.table, case.clean.schema, request, meter)
+        fit_model(case.clean.table, case.clean.schema, request)
     assert refused.value.pointer == "/epsilon"
 
 

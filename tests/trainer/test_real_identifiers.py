@@ -10,10 +10,9 @@ import pytest
 
 from real_identifiers import REQUESTS, Search, identifiers, transactions, unpacked
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.output.files import SUFFIXES, write_tables
 
@@ -42,8 +41,7 @@ def case() -> Case:
     real = {word.lower() for word in identifiers(table)}
     clean = clean_table(table)
     request = FitRequest.model_validate({"family": "forest", "seed": 1})
-    meter = ProgressMeter(fit_steps(request), lambda _: None)
-    model = fit_model(clean.table, clean.schema, request, meter)
+    model = fit_model(clean.table, clean.schema, request)
     return Case(table, real, Search(real), model)
 
 

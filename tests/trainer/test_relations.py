@@ -15,10 +15,9 @@ from simulacra_crds.contract.description import parse_description
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.relations import decided as relations_decided
 from simulacra_trainer.relations import model as relations_model
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
@@ -72,8 +71,7 @@ def sentences(schema: TableSchema) -> set[str]:
 def trained() -> TrainedModel:
     clean = cleaned(survey())
     request = FitRequest(family="forest")
-    meter = ProgressMeter(fit_steps(request), lambda *_: None)
-    return fit_model(clean.table, clean.schema, request, meter)
+    return fit_model(clean.table, clean.schema, request)
 
 
 def broken(trained: TrainedModel, **request: object) -> tuple[pa.Table, dict[str, int]]:
@@ -354,8 +352,7 @@ def test_relations_do_not_hold_by_promise_under_differential_privacy() -> None:
     pytest.importorskip("opendp")
     clean = cleaned(survey(300))
     request = FitRequest.model_validate({"family": "forest", "privacy": {"epsilon": 5.0}})
-    meter = ProgressMeter(fit_steps(request), lambda *_: None)
-    private = fit_model(clean.table, clean.schema, request, meter)
+    private = fit_model(clean.table, clean.schema, request)
     assert private.schema.relations == []
     assert set(private.model.columns) == {column.name for column in clean.schema.learned()}
 
@@ -369,8 +366,7 @@ def test_a_bound_that_an_intervention_breaks_moves_the_other_column() -> None:
     )
     assert bound in clean.schema.relations
     request = FitRequest(family="forest")
-    meter = ProgressMeter(fit_steps(request), lambda *_: None)
-    fitted = fit_model(clean.table, clean.schema, request, meter)
+    fitted = fit_model(clean.table, clean.schema, request)
     rows, failing = broken(fitted, interventions={"start": 57})
     assert failing == {}
     assert min(rows["end"].to_pylist()) >= 57

@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_trainer.pipeline.fit import fit_model, fit_steps
+from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.read import open_table
 
@@ -146,8 +145,7 @@ def test_rows_of_one_seed_are_the_same(tmp_path: Path) -> None:
     for write in (as_csv, as_nullable_with_category):
         clean = read(table, write, tmp_path)
         request = FitRequest.model_validate({"family": "forest", "seed": 1})
-        meter = ProgressMeter(fit_steps(request), lambda _: None)
-        model = fit_model(clean.table, clean.schema, request, meter)
+        model = fit_model(clean.table, clean.schema, request)
         plan = plan_generation(model, GenerateRequest(row_count=300, seed=2))
         drawn.append(pa.concat_tables(generate_rows(model, plan)).to_pylist())
     assert drawn[0] == drawn[1]

@@ -27,7 +27,7 @@ from simulacra_trainer.pipeline.training_table import (
     rows_within_limit,
     usable_schema,
 )
-from simulacra_trainer.progress import ProgressMeter
+from simulacra_trainer.progress import ProgressMeter, silent
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.plan import with_relations
 
@@ -52,7 +52,7 @@ def fit_model(
     table: pa.Table,
     schema: TableSchema,
     request: FitRequest,
-    meter: ProgressMeter,
+    meter: ProgressMeter | None = None,
     context: FitContext | None = None,
 ) -> TrainedModel:
     """Fit a causal generative model on a clean table.
@@ -61,7 +61,7 @@ def fit_model(
         table: the clean table.
         schema: its schema.
         request: family, knowledge, differential privacy and seed.
-        meter: receives the progress.
+        meter: receives the progress; without one, nothing does.
         context: checkpoint directory, worker group, and name of the table.
 
     Raises:
@@ -75,7 +75,7 @@ def fit_model(
     real = rows_within_limit(table, schema, request.seed)
     rows = real if request.privacy is None else private_rows(real, schema, request.privacy)
     family, options = load_family(request.family, request.gpu), context.options(request.gpu)
-    steps = _Steps(meter)
+    steps = _Steps(meter or ProgressMeter(fit_steps(request), silent))
 
     with steps.of(GRAPH):
         graph = fit_graph(rows, schema, request, context)

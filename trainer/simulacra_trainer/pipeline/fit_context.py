@@ -34,8 +34,8 @@ class FitContext:
 
     def options(self, gpu: int) -> dict[str, Any]:
         """Return the options of a family's fit; gpu: their number."""
-        parts = {"checkpoints": self.checkpoints, "kept": self.kept, "group": self.group}
-        return {"gpu": gpu, **parts}
+        kept, group = self.kept, self.group
+        return {"gpu": gpu, "checkpoints": self.checkpoints, "kept": kept, "group": group}
 
 
 @contextlib.contextmanager
