@@ -12,13 +12,13 @@ PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
 WALKS = {
     title: re.findall(r"^\d+\. `([\w/]+\.py)`", steps, re.MULTILINE)
     for title, steps in re.findall(
-        r"^\*\*(.+?)\*\*\n((?:\d+\. .*\n)+)", PAGE.partition("## Five walks")[2], re.MULTILINE
+        r"^\*\*(.+?)\*\*\n((?:\d+\. .*\n)+)", PAGE.partition("## Six walks")[2], re.MULTILINE
     )
 }
 
 
-def test_page_has_five_walks() -> None:
-    assert len(WALKS) == 5
+def test_page_has_six_walks() -> None:
+    assert len(WALKS) == 6
 
 
 @pytest.mark.parametrize("title", WALKS)
