@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -262,6 +263,19 @@ def test_model_of_an_earlier_version_refuses_persons(model: TrainedModel) -> Non
     with pytest.raises(InputError, match="Fit it again") as refused:
         drawn(replace(model, linked=None))
     assert refused.value.pointer == "/persons"
+
+
+def test_a_model_without_linked_rows_says_why(model: TrainedModel) -> None:
+    same = [c.model_copy(update={"per_person": True}) for c in model.schema.columns]
+    alike = replace(model, linked=None, schema=model.schema.model_copy(update={"columns": same}))
+    with pytest.raises(InputError, match="the same in all rows of a person"):
+        drawn(alike)
+    subject = model.schema.subject()
+    assert subject is not None
+    first = model.table.column(subject.name)[0]
+    few = model.table.filter(pc.equal(model.table.column(subject.name), first))
+    with pytest.raises(InputError, match="fewer than 10 persons"):
+        drawn(replace(model, linked=None, table=few))
 
 
 def test_reports_tell_the_test_of_persons_and_how_many_were_drawn(model: TrainedModel) -> None:

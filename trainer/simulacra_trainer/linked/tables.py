@@ -23,6 +23,8 @@ from simulacra_trainer.persons import MIN_PERSONS, limits_of_persons, persons_in
 from simulacra_trainer.relations.compute import without_computed
 
 MAX_ROWS_A_PERSON = 1_000
+MIN_LINKED_PERSONS = 10
+"""Persons from which on linked rows are learned."""
 MAX_ROWS = 100_000
 """Rows that linked rows are learned from; of more, whole persons are chosen at random."""
 ROWS, START, POSITION, STEP = (MARK + name for name in ("rows", "start", "position", "step"))

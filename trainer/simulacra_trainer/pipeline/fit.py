@@ -13,7 +13,7 @@ from simulacra_crds.contract.tasks import FitRequest
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.linked.model import LinkedModel, fit_linked
 from simulacra_trainer.linked.privacy import LinkedTuning, tune_linked
-from simulacra_trainer.linked.tables import linked_tables
+from simulacra_trainer.linked.tables import MIN_LINKED_PERSONS, linked_tables
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.fit_context import FitContext
 from simulacra_trainer.pipeline.fit_graph import complete_graph, fit_graph, order_of_leader
@@ -40,7 +40,6 @@ STEPS = {
 """Steps of a fit and their relative durations with the forest family."""
 GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
-MIN_LINKED_PERSONS = 10
 
 
 def fit_steps(request: FitRequest) -> dict[str, float]:

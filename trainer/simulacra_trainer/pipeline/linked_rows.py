@@ -23,6 +23,8 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.linked.history import MARK, Ints
 from simulacra_trainer.linked.model import LinkedModel
+from simulacra_trainer.linked.tables import MIN_LINKED_PERSONS
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.pipeline.row_plan import (
@@ -35,7 +37,7 @@ from simulacra_trainer.pipeline.row_plan import (
     stream,
 )
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.relations.compute import with_computed
+from simulacra_trainer.relations.compute import with_computed, without_computed
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
@@ -43,6 +45,14 @@ from simulacra_trainer.table.output.restore import restore
 OF_ROWS = ("url", "ip", "mac")
 """Personal data that may differ between the rows of a person."""
 NOT_LINKED = "The model has no linked rows: it was fit before they existed. Fit it again."
+NOTHING_VARIES = (
+    "The model has no linked rows: each column is the same in all rows of a person. Leave out "
+    "persons to draw single rows."
+)
+TOO_FEW = (
+    f"The model has no linked rows: the data have fewer than {MIN_LINKED_PERSONS} persons. Leave "
+    "out persons to draw single rows."
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,8 @@ def plan_linked(trained: TrainedModel, request: GenerateRequest) -> LinkedPlan:
     """
     linked = trained.linked
     if linked is None:
-        raise InputError(Reason.REQUEST_INVALID, NOT_LINKED, NOT_LINKED, "/persons")
+        why = _why_not_linked(trained)
+        raise InputError(Reason.REQUEST_INVALID, why, why, "/persons")
     persons = request.persons or 0
     changes = {"row_count": persons, "persons": None, "evidence": False}
     plan = plan_sampling(_of_subjects(trained, linked), request.model_copy(update=changes))
@@ -143,6 +154,15 @@ def rows_of_persons(plan: LinkedPlan, first: int, stop: int) -> tuple[int, int]:
     """Return the rows [start, stop) of persons [first, stop)."""
     bounds = np.concatenate([[0], plan.ends])
     return int(bounds[first]), int(bounds[stop])
+
+
+def _why_not_linked(trained: TrainedModel) -> str:
+    """Return why a model has no linked rows."""
+    if all(column.per_person for column in without_computed(trained.schema).learned()):
+        return NOTHING_VARIES
+    persons = persons_in(trained.table, trained.schema)
+    few = persons is not None and np.unique(persons).size < MIN_LINKED_PERSONS
+    return TOO_FEW if few else NOT_LINKED
 
 
 def _of_subjects(trained: TrainedModel, linked: LinkedModel) -> TrainedModel:
