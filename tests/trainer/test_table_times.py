@@ -96,6 +96,16 @@ def test_births_with_years_of_two_digits_lie_in_the_past() -> None:
     assert written(cleaned(births, "Date of birth"))[0] == births[0]
 
 
+def test_births_in_several_forms_lie_in_the_past_and_keep_their_years() -> None:
+    whole = [f"{13 + i}.03.{1921 + 8 * i}" for i in range(11)]
+    short = [f"{13 + i}/04/{year:02d}" for i, year in enumerate((36, 38, 4, 55, 99))]
+    dates = cleaned([*whole, *short], "Date of birth").table.column(0).to_pylist()
+    assert [day.year for day in dates[:16]] == [
+        *range(1921, 2002, 8),
+        *(1936, 1938, 2004, 1955, 1999),
+    ]
+
+
 @pytest.mark.parametrize(
     "cells",
     [

@@ -47,12 +47,15 @@ class _Form:
     share: float
 
 
-def parse_mixed_dates(words: Words, day_first: bool | None = None) -> ParsedDates | None:
+def parse_mixed_dates(
+    words: Words, day_first: bool | None = None, *, births: bool = False
+) -> ParsedDates | None:
     """Return the dates of a column in several forms; its pattern is the most frequent one's.
 
     Args:
         words: the column.
         day_first: the order of day and month if no word decides it; None to leave it open.
+        births: whether the dates are those of births, which lie in the past.
     """
     probe = pc.match_substring_regex(words.levels.slice(0, PROBED), _PROBE)
     if not len(probe) or pc.mean(probe.cast(pa.float64())).as_py() < LOOK_LIKE_DATES:
@@ -68,7 +71,7 @@ def parse_mixed_dates(words: Words, day_first: bool | None = None) -> ParsedDate
     if any(form.parsed.ambiguous for form in forms):
         return ParsedDates(pa.nulls(len(words.levels)), "", ambiguous=True)
     first = max(forms, key=lambda form: form.share).parsed
-    values = _in_one_century(forms)
+    values = _in_one_century(forms, births=births)
     timed = any(form.parsed.timed for form in forms)
     return replace(first, values=values, timed=timed)
 
@@ -105,17 +108,20 @@ def _order(parsed: ParsedDates) -> bool | None:
     return None if open_order or start not in ("%d", "%m") else start == "%d"
 
 
-def _in_one_century(forms: list[_Form]) -> pa.Array:
+def _in_one_century(forms: list[_Form], *, births: bool) -> pa.Array:
     """Return the dates of all words; years of two digits lie around the last of four."""
     whole = [form.parsed.values for form in forms if "%y" not in form.parsed.text_format]
     last = max((pc.max(values).as_py() for values in whole), default=None)
+    end = None if last is None else last.year + YEARS_AHEAD
+    if end is not None and births:
+        end = min(end, max(last.year, LAST_BIRTH))
     merged = pa.nulls(len(forms[0].levels), pa.timestamp("us"))
     for form in forms:
         values = form.parsed.values
-        if "%y" in form.parsed.text_format and last is not None:
-            values = in_century(values, last.year + YEARS_AHEAD)
+        if "%y" in form.parsed.text_format and end is not None:
+            values = in_century(values, end)
         merged = pc.coalesce(merged, values)
-    return merged
+    return as_births(merged) if births and last is None else merged
 
 
 def as_births(values: pa.Array) -> pa.Array:

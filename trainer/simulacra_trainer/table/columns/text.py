@@ -361,15 +361,16 @@ def date_column(
 
     pattern: strftime format that the user states; of several forms, that of most cells.
     """
+    births = vocabulary.says(name, vocabulary.KNOWN_TO_OTHERS["birth"])
     parsed = parse_pattern(words, pattern) if pattern else parse_dates(words, origin.day_first)
+    if parsed is not None and births and "%y" in parsed.text_format and not parsed.ambiguous:
+        parsed = replace(parsed, values=as_births(parsed.values))
     if parsed is None:
-        parsed = parse_mixed_dates(words, origin.day_first)
+        parsed = parse_mixed_dates(words, origin.day_first, births=births)
         if parsed is not None and pattern is not None and parsed.text_format != pattern:
             return None, False
     if parsed is None or parsed.ambiguous:
         return None, parsed is not None
-    if "%y" in parsed.text_format and vocabulary.says(name, vocabulary.KNOWN_TO_OTHERS["birth"]):
-        parsed = replace(parsed, values=as_births(parsed.values))
     return _dates(name, words, storage, origin, parsed), False
 
 
