@@ -315,6 +315,16 @@ def test_names_that_no_list_has_are_found_by_the_emails_of_their_rows() -> None:
     assert [column.personal_data for column in answers.columns[:2]] == [None, "email"]
 
 
+@pytest.mark.parametrize("name", ["City", "Department", "Store name", "部署"])
+def test_places_that_emails_are_made_of_are_no_names(name: str) -> None:
+    places = [["Berlin", "Hamburg", "Sales", "Legal"][i % 4] for i in range(60)]
+    emails = [f"{place.lower()}.{i}@firm.example" for i, place in enumerate(places)]
+    answers, _, contact, *_ = schema_of(
+        **{name: places, "mail": emails, f"{name} contact": places}
+    ).columns
+    assert (answers.personal_data, contact.personal_data) == (None, "last_name")
+
+
 def test_a_name_beside_a_first_name_is_a_last_name() -> None:
     last = [RARE_LAST[i % 6] for i in range(ROWS)]
     found = schema_of(Prénom=[RARE_FIRST[i % 5] for i in range(ROWS)], Nom=last)
@@ -331,6 +341,7 @@ def test_a_name_beside_a_first_name_is_a_last_name() -> None:
         ("Store manager region", [f"{w} {x}" for w in RARE_LAST for x in RARE_LAST], None),
         ("Voorl.", [f"{x}." for x in "ABCDEFGHJ"] + ["A.J.", "M.C."], "first_name"),
         ("initials", ["JB", "KMO", "TS", "RAH"], "first_name"),
+        ("Réponses initiales", ["Oui", "Non", "Sais"], None),
         ("user", [f"{x}{y}" for x in "abcde" for y in ("brandt", "costa", "ito", "weber")], "name"),
         ("Benutzer", ["akowalski", "mfischer", "jhansen"], "name"),
         ("user", ["admin", "guest", "editor", "owner"], None),
@@ -348,6 +359,11 @@ def test_short_numbers_of_persons_may_be_whole_numbers(name: str, kind: str) -> 
     digits = [7 * i % 9000 + 12 if kind == "national_id" else 20_050_000 + i for i in range(ROWS)]
     found = column_of(name, list(digits))
     assert (found.personal_data, found.learned) == (kind, False)
+
+
+def test_numbers_of_a_time_under_the_name_of_an_office_are_no_last_digits() -> None:
+    assert find_personal_data("NHS cost last 4 weeks", [str(i) for i in range(90, 400)]) is None
+    assert find_personal_data("NHS last four", [str(i) for i in range(1_090, 1_400)]) is not None
 
 
 def test_initials_are_written_as_initials_and_may_be_those_of_others() -> None:

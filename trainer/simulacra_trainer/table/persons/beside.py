@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.cells import Cells
 from simulacra_trainer.table.persons.numbers import FEW_WORDS, most
-from simulacra_trainer.table.persons.patterns import is_name
+from simulacra_trainer.table.persons.patterns import LONGEST, is_name
 
 ROWS = 500
 """Rows that are compared, spread over the table."""
@@ -20,6 +19,10 @@ FEWEST_ROWS = 5
 MATCHED = 0.5
 """Share of the rows whose e-mail address has a part of the word that shows a name."""
 FEWEST_LETTERS = 3
+_NO_NAMES = (
+    vocabulary.WORKPLACE | vocabulary.KNOWN_TO_OTHERS["area"] | vocabulary.KNOWN_TO_OTHERS["job"]
+)
+"""What e-mail addresses are made of too: "berlin@shop.example", "sales.anna@firm.example"."""
 _LETTERS = re.compile(r"[a-z]+")
 
 
@@ -29,7 +32,8 @@ def find_beside(
     """Return the kinds of further columns with names of persons.
 
     Words are names if the e-mail address of the same row is made of them, and last names if their
-    column is called "name" beside one of first names.
+    column is called "name" beside one of first names. Places and departments, which addresses
+    are made of too, are no names where their column is called so.
 
     Args:
         cells: columns that may hold persons.
@@ -44,7 +48,9 @@ def find_beside(
             continue
         if first_names and vocabulary.is_one_of(each.name, vocabulary.NAME):
             found[each.name] = "last_name"
-        elif any(_are_of(each, email) for email in emails):
+        elif not vocabulary.ends_in(each.name, _NO_NAMES) and any(
+            _are_of(each, email) for email in emails
+        ):
             spaced = sum(" " in word for word in each.words) > len(each.words) / 2
             found[each.name] = "name" if spaced else "last_name"
     return found
@@ -62,11 +68,6 @@ def _are_of(names: Cells, emails: Cells) -> bool:
 
 
 def _shares(name: str, email: str) -> bool:
-    local = "".join(_LETTERS.findall(_plain(email.rpartition("@")[0])))
-    parts = _LETTERS.findall(_plain(name))
+    local = "".join(_LETTERS.findall(vocabulary.plain(email[:LONGEST].rpartition("@")[0])))
+    parts = _LETTERS.findall(vocabulary.plain(name[:LONGEST]))
     return any(part in local for part in parts if len(part) >= FEWEST_LETTERS)
-
-
-def _plain(text: str) -> str:
-    split = unicodedata.normalize("NFKD", text[:200].lower())
-    return "".join(letter for letter in split if not unicodedata.combining(letter))

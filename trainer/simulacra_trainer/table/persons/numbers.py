@@ -35,10 +35,15 @@ _ID_FORM = re.compile(
 )
 _PART_OF_ID = re.compile(
     r"(?:last|letzt|derni|[uú]ltim|laatste|ostatni|sist|posledn)[^\W\d_]*[\W_]*"
-    r"(?:\d|four|vier|quatre|quattro|quatro|cuatro|fire|fyra|cztery)",
+    r"(?:(?P<count>\d)|four|vier|quatre|quattro|quatro|cuatro|fire|fyra|cztery)",
     re.I,
 )
-"""Last digits of a number, which others know where the whole is not told: "SSN last 4"."""
+"""Last digits of a number, which others know where the whole is not told: "SSN last 4".
+
+Numbers of other lengths are none: "NHS visits in the last 4 weeks".
+"""
+LAST_DIGITS = 4
+"""Last digits where the name says their number in a word."""
 FEWEST_LAST_DIGITS = 3
 _PLATE = re.compile(r"[^\W_][\w \-.·•]{2,11}")
 FEWEST_PLATE_LETTERS, MOST_PLATE_SIGNS = 2, 9
@@ -132,8 +137,8 @@ def is_national_id(name: str, words: Sequence[str]) -> bool:
     """Return whether words are numbers of papers or plates, by name and form or by checksum."""
     named = vocabulary.says(name, vocabulary.NATIONAL_ID)
     usual = median_low(map(len, words))
-    if named and _PART_OF_ID.search(name) and most(words, str.isdecimal):
-        return usual >= FEWEST_LAST_DIGITS
+    if named and (part := _PART_OF_ID.search(name)) and most(words, str.isdecimal):
+        return usual == max(int(part["count"] or LAST_DIGITS), FEWEST_LAST_DIGITS)
     if vocabulary.says(name, vocabulary.PLATE) and most(words, _has_plate_form):
         return True
     if not 6 <= usual <= 24:

@@ -62,7 +62,9 @@ _TITLED = re.compile(
 _ONE_NAME = re.compile(rf"{_PARTICLES}{_NAME_PART}(?: {_PARTICLES}{_NAME_PART})?")
 _STREET = re.compile(rf"\d+\S* .*{_LETTERS}.*|.*{_LETTERS}{{3}}.* \d+\S*.*")
 _USER_NAME = re.compile(r"@?\w[\w.\-]{1,38}")
-_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}(?:\. ?|[ \-]|$)){1,5}|[^\W\d_]{1,4}")
+_INITIALS = re.compile(r"(?:[^\W\d_]{1,2}(?:\. ?|[ \-]|$)){1,5}")
+_BARE_INITIALS = re.compile(r"[^\W\d_]{1,4}")
+"""Without points, they are all capitals, or "Oui" would be one."""
 _LOGIN = re.compile(r"[a-z]{3,20}")
 
 
@@ -171,7 +173,10 @@ def _is_login(word: str) -> bool:
 
 
 def _are_initials(word: str) -> bool:
-    return word[:1].isupper() and len(word) <= LONGEST_INITIALS and bool(_INITIALS.fullmatch(word))
+    if not word[:1].isupper() or len(word) > LONGEST_INITIALS:
+        return False
+    bare = word.isupper() and _BARE_INITIALS.fullmatch(word) is not None
+    return bare or _INITIALS.fullmatch(word) is not None
 
 
 def is_name(word: str) -> bool:

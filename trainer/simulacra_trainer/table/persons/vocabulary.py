@@ -32,19 +32,19 @@ _OF = frozenset(
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text in lower case and without accents."""
     split = unicodedata.normalize("NFKD", text.lower().translate(_NO_ACCENT))
     return "".join(letter for letter in split if not unicodedata.combining(letter))
 
 
 _WORDS = {
-    key: frozenset(map(_plain, words.split()))
+    key: frozenset(map(plain, words.split()))
     for key, words in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8")).items()
 }
 NAME = _WORDS["full_name"]
-ROLE = _WORDS["role"]
 OF_MANY = _WORDS["of_many"]
+ROLE = _WORDS["role"] | OF_MANY
 FULL_NAME = NAME | ROLE
 INITIALS = _WORDS["initials"]
 USER = _WORDS["user"]
@@ -64,6 +64,7 @@ LONGITUDE = _WORDS["longitude"]
 PERSON = _WORDS["person"]
 KNOWN_TO_OTHERS = {kind: _WORDS[kind] for kind in ("birth", "age", "sex", "area", "job")}
 WEIGHT = _WORDS["weight"]
+WORKPLACE = _WORDS["workplace"]
 THING = _WORDS["thing"]
 AMOUNT = _WORDS["amount"]
 IDENTIFIER = _WORDS["identifier"]
@@ -75,7 +76,7 @@ IDENTIFIER_WITHOUT_SPACES = frozenset(filter(_UNSPACED.fullmatch, STRICT_IDENTIF
 
 def name_parts(name: str) -> tuple[str, ...]:
     """Return the parts of a column name: lower case, without accents, then all of it in one."""
-    parts = [part for part in _SQUASHED.split(_plain(_CAMEL.sub(" ", name))) if part]
+    parts = [part for part in _SQUASHED.split(plain(_CAMEL.sub(" ", name))) if part]
     return (*parts, "".join(parts))
 
 
@@ -100,6 +101,12 @@ def ends_in_role(name: str) -> bool:
     if not parts:
         return False
     return parts[-1] in ROLE or (len(parts) > 2 and parts[0] in ROLE and parts[1] in _OF)
+
+
+def ends_in(name: str, words: Collection[str]) -> bool:
+    """Return whether the last word of a column name, before "name", is one of the words."""
+    parts = [part for part in name_parts(name)[:-1] if part not in NAME]
+    return bool(parts) and parts[-1] in words
 
 
 def is_one_of(name: str, words: Collection[str]) -> bool:
