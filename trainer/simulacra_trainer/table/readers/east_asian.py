@@ -9,6 +9,7 @@ many rare characters, or fail.
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ LEAST_KANA = 0.1
 FEWEST_CHARACTERS = 10
 """Different characters that show an encoding."""
 MOST_CHARACTERS = 500_000
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass
@@ -57,7 +59,7 @@ class _Candidate:
             self.decoder = None
             return
         if self.characters.total() < MOST_CHARACTERS:
-            self.characters.update(letter for letter in text if letter > "\x7f")
+            self.characters.update(_NOT_ASCII.findall(text))
 
 
 class EastAsian:
