@@ -320,7 +320,7 @@ def test_places_that_emails_are_made_of_are_no_names(name: str) -> None:
     places = [["Berlin", "Hamburg", "Sales", "Legal"][i % 4] for i in range(60)]
     emails = [f"{place.lower()}.{i}@firm.example" for i, place in enumerate(places)]
     answers, _, contact, *_ = schema_of(
-        **{name: places, "mail": emails, f"{name} contact": places}
+        **{name: places, "mail": emails, f"Verkaufsleiter {name}": places}
     ).columns
     assert (answers.personal_data, contact.personal_data) == (None, "last_name")
 

@@ -33,7 +33,7 @@ def find_beside(
 
     Words are names if the e-mail address of the same row is made of them, and last names if their
     column is called "name" beside one of first names. Places and departments, which addresses
-    are made of too, are no names where their column is called so.
+    are made of too, are no names where their column is called so and nothing else.
 
     Args:
         cells: columns that may hold persons.
@@ -48,7 +48,7 @@ def find_beside(
             continue
         if first_names and vocabulary.is_one_of(each.name, vocabulary.NAME):
             found[each.name] = "last_name"
-        elif not vocabulary.ends_in(each.name, _NO_NAMES) and any(
+        elif not vocabulary.consists_of(each.name, _NO_NAMES) and any(
             _are_of(each, email) for email in emails
         ):
             spaced = sum(" " in word for word in each.words) > len(each.words) / 2

@@ -103,10 +103,12 @@ def ends_in_role(name: str) -> bool:
     return parts[-1] in ROLE or (len(parts) > 2 and parts[0] in ROLE and parts[1] in _OF)
 
 
-def ends_in(name: str, words: Collection[str]) -> bool:
-    """Return whether the last word of a column name, before "name", is one of the words."""
-    parts = [part for part in name_parts(name)[:-1] if part not in NAME]
-    return bool(parts) and parts[-1] in words
+def consists_of(name: str, words: Collection[str]) -> bool:
+    """Return whether all words of a column name, before a last "name", are of these."""
+    parts = name_parts(name)[:-1]
+    if parts and parts[-1] in NAME:
+        parts = parts[:-1]
+    return bool(parts) and all(part in words for part in parts)
 
 
 def is_one_of(name: str, words: Collection[str]) -> bool:
