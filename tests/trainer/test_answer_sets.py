@@ -94,6 +94,15 @@ def test_a_code_of_most_items_of_a_grid_is_one_in_all_of_them() -> None:
         assert column.maximum == 7
 
 
+def test_a_code_of_few_items_of_a_question_stays_a_number_in_the_others() -> None:
+    table = {f"Q7_{i}": drawn(list("1234567"), i) for i in range(6)}
+    for name in ("Q7_0", "Q7_1"):
+        table[name][-6:] = ["98"] * 6
+    table["Q7_2"][-1] = "98"
+    columns = schema_of({"age": drawn(["30", "40", "50"]), **table}).columns
+    assert [len(column.specials) for column in columns[1:]] == [1, 1, 0, 0, 0, 0]
+
+
 def test_columns_that_hold_nothing_but_their_own_names_are_a_set() -> None:
     options = ["Vegan", "Gluten-free", "Nut allergy"]
     columns = {option: drawn(["", option], i) for i, option in enumerate(options)}

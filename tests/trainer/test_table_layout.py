@@ -12,9 +12,11 @@ import pytest
 from simulacra_crds.contract.file_labels import declared_of
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import NOTES
 from simulacra_trainer.table.read import open_table, read_table
-from simulacra_trainer.table.readers.code_pages import code_page
+from simulacra_trainer.table.readers.code_pages import NAMES, code_page
+from simulacra_trainer.table.readers.layout import find_layout
 from simulacra_trainer.table.readers.sniff import encoding_of
 
 ROWS = [f"{20 + i % 40},{i * 7 % 100 / 4},{'abc'[i % 3]}" for i in range(60)]
@@ -276,6 +278,7 @@ def test_a_table_read_column_by_column_is_cleaned_like_one_in_memory(tmp_path: P
     ("encoding", "head"),
     [
         ("gb18030", "您的姓名,您的性别,满意度,所在省份,非常满意,不满意,广东,一般"),
+        ("gb18030", "北京,上海,广东,南京,河南,海南,湖北,天津"),
         ("big5", "編號,姓名,性別,滿意度,居住縣市,非常滿意,不滿意,台北市"),
         ("cp932", "回答者番号,氏名,性別,とても満足,やや不満,お住まい"),
         ("euc_jp", "回答者番号,氏名,性別,とても満足,やや不満,お住まい"),
@@ -293,6 +296,33 @@ def test_chinese_japanese_and_korean_files_are_read(
     table = read(tmp_path, text, encoding)
     assert table.column_names == head.split(",")
     assert "was read as" in notes(table)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "Stadt;Straße\nKöln;süß"),
+        ("cp1252", "id;price\n1;5 €\n2;£7"),
+        ("cp1250", "miasto;odpowiedź\nŁódź;średnio\nKraków;źle"),
+        ("cp1251", "Город;Ответ\nМосква;Да\nКазань;Не знаю"),
+        ("cp874", "เมือง,คำตอบ\nกรุงเทพ,ดีมาก\nเชียงใหม่,ไม่ดี\nภูเก็ต,พอใช้"),
+        ("cp1256", "المدينة,الجواب\nالقاهرة,جيد\nالرياض,ممتاز\nبيروت,سيئ"),
+        ("iso8859-5", "Город;Ответ\nМосква;Да\nКазань;Не знаю\nОмск;Хорошо"),
+    ],
+)
+def test_other_alphabets_are_not_read_as_chinese(encoding: str, text: str) -> None:
+    try:
+        found = encoding_of(b"", iter([text.encode(encoding)]))
+    except InputError:
+        found = None  # no page of this kind is read
+    assert found == (encoding if encoding in NAMES else None)
+
+
+def test_two_titles_with_a_colon_are_no_groups() -> None:
+    rows = [["a", "b", "c", "d", "e", "f", "g", "h"], *[list("12345678")] * 3]
+    titles = ["Survey: spring", "", "", "", "", "Client: none", "", ""]
+    assert find_layout([titles, *rows]).names == rows[0]
+    assert find_layout([["Firm", *titles[1:5], "Client", "", ""], *rows]).names[5] == "Client: f"
 
 
 def test_words_above_the_names_group_them(tmp_path: Path) -> None:

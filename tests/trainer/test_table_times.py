@@ -8,6 +8,7 @@ import pytest
 
 from simulacra_crds.contract.cell_text import csv_batch
 from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.raw_table import ORIGIN
 
@@ -198,6 +199,19 @@ def test_periods_are_levels_in_the_order_of_time(periods: list[str]) -> None:
     column = clean.schema.columns[0]
     assert (column.kind, column.level_values()) == ("ordinal", periods)
     assert [*map(str, written(clean)[:3])] == [periods[2], periods[0], periods[1]]
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ["03/26", "01/26", "02/26"],  # one year: as well days or shares
+        ["05/12", "03/11", "04/12"],  # day and month
+        ["03/26", "01/24", "02/24"],
+        ["Spring 2024", "Sommer 2023", "Winter 2023"],
+    ],
+)
+def test_what_may_be_something_else_is_no_period(levels: list[str]) -> None:
+    assert order_periods(levels) is None
 
 
 def test_month_numbers_are_periods_from_a_typed_file_too() -> None:
