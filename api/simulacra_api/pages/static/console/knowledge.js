@@ -77,7 +77,8 @@ function Background({ proposals, known, onChange }) {
   const unconfirm = (name) => onChange({ ...known, confirmed: known.confirmed.map((tier) => tier.filter((one) => one !== name)) });
   if (!open.length && !confirmed.length) return null;
   return html`<section class="wide" aria-label="Background"><h3>Background</h3>
-    ${confirmed.length > 0 && html`<p class="quiet">Confirmed: these come before all other columns.</p><${Chips} label="Confirmed" texts=${confirmed} last="confirm-all" onRemove=${(at) => unconfirm(confirmed[at])} />`}
+    ${confirmed.length > 0 && html`<p class="quiet">Confirmed: these come before all other columns.</p>`}
+    <${Chips} label="Confirmed" texts=${confirmed} last="confirm-all" onRemove=${(at) => unconfirm(confirmed[at])} />
     ${open.length > 0 && html`<p class="quiet">These look like background, which no other column can cause. Nothing is bound until you confirm it.</p>
       <ul>${open.map((one) => html`<li key=${one.column}>${one.reason} <button type="button" class="small" aria-label=${`Confirm ${one.column}`} onClick=${() => confirm([one])}>Confirm</button></li>`)}</ul>
       <div><button type="button" id="confirm-all" onClick=${() => confirm(open)}>Confirm all</button></div>`}</section>`;
