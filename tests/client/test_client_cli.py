@@ -140,6 +140,13 @@ def test_unknown_file_suffix_is_refused(connection: Path) -> None:
     assert ".parquet, .csv, .arrow, .sav or .xlsx" in done.stderr
 
 
+@pytest.mark.parametrize("files", [(), ("a.csv", "-o", "b.csv")])
+def test_download_needs_one_file(connection: Path, files: tuple[str, ...]) -> None:
+    done = run("download", "gen-1", *files, "-c", connection)
+    assert done.exit_code == 2
+    assert "name one file, as FILE or with -o" in done.stderr
+
+
 def test_id_of_another_kind_names_the_accepted_ids(connection: Path) -> None:
     done = run("report", "eff-1", "-c", connection)
     assert done.exit_code == 2

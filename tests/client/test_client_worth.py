@@ -57,7 +57,7 @@ def test_commands_say_what_rows_are_worth_on_stderr(
 ) -> None:
     command = CliRunner()
     made = command.invoke(app, ["generate", TABLE, "--rows", "5", "--no-wait", "--no-evidence"])
-    saved = command.invoke(app, ["download", ROWS, str(tmp_path / "rows.csv")])
+    saved = command.invoke(app, ["download", ROWS, "-o", str(tmp_path / "rows.csv")])
     assert (made.exit_code, saved.exit_code) == (0, 0)
     assert asked[0]["evidence"] is False
     assert SENTENCE in made.stderr

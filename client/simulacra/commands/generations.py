@@ -138,16 +138,25 @@ def download(
             help="generation_id, or the begin of it; or a table with one generation.",
         ),
     ],
-    output: Annotated[Path, typer.Argument(help="A .parquet, .csv, .arrow, .sav or .xlsx file.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A .parquet, .csv, .arrow, .sav or .xlsx file."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="FILE, as `generate` takes it.")
+    ] = None,
     safe: Safe = False,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
     """Download a generation. Run it again to continue after an interruption (Parquet)."""
+    target = file or output
+    if target is None or (file and output):
+        raise typer.BadParameter("name one file, as FILE or with -o", param_hint="FILE")
     with connected(connection, "run it again to continue") as client:
-        format_of(output)
+        format_of(target)
         generation_id = resource_of(client, generation_id, ("gen-",))
-        size = save_rows(client, generation_id, output, as_json, safe=safe)
+        size = save_rows(client, generation_id, target, as_json, safe=safe)
         print_result({"bytes": size}, as_json)
         _note_verdicts(client.generation(generation_id))
 
