@@ -101,6 +101,8 @@ async def test_job_says_that_nothing_works_on_it(
     await acme.status(DATASETS, uploaded, **_pending("AwaitingConfirmation") | {"phase": "Held"})
     assert await reasons() == {None}, "it waits for a person, as its status says"
     await acme.prepare(uploaded)
+    await acme.status(MODELS, model_name(uploaded), **_pending("AwaitingQuota"))
+    assert await reasons() == {full}, "now its model waits"
     await acme.fit(uploaded)
     assert await reasons() == {None}
 
