@@ -115,7 +115,8 @@ def _as_bools(values: pa.Array) -> Bools:
 
 def _candidates(codes: Ints) -> Iterator[tuple[int, int, int]]:
     """Yield (first, second, column) where samples of rows show no contradiction."""
-    glance, first_look = _sample(codes, GLANCE_ROWS), _sample(codes, FIRST_LOOK_ROWS)
+    glance = _sample(codes, GLANCE_ROWS)
+    first_look = _sample(glance, FIRST_LOOK_ROWS)
     alone = np.array([_follow(x, glance) for x in glance])
     for a, b in itertools.combinations(range(len(codes)), 2):
         is_open = ~alone[a] & ~alone[b]
