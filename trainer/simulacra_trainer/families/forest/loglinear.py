@@ -1,6 +1,6 @@
 """Log-linear regressions of a column's classes on earlier columns, with empirical-Bayes priors.
 
-log p(y = k | x) = log share_k + b_k + U_k . (x W),   W_dm ~ N(0, t_dm^2)
+log p(y = k | x) = log share_k + b_k + U_k . (x W),   b_k ~ N(0, 10^2),   W_dm ~ N(0, t_dm^2)
 
 x are functions of the earlier columns, U scores of the classes (`loglinear_terms`). A tree needs
 rows of its own for every effect; here weak effects of all columns add up, each shrunk by its own
