@@ -89,6 +89,13 @@ def test_copies_are_judged_against_the_base_rate_of_real_rows():
     assert found["privacy"]["dcr_share"] == pytest.approx(0.5, abs=0.02)
 
 
+def test_copies_of_wide_rows_agree_in_every_column():
+    train = pa.table({f"c{j}": np.arange(50) + j for j in range(41)})
+    others = train.set_column(40, "c40", pa.array(np.arange(50)))
+    drawn = pa.concat_tables([train.slice(0, 20), others.slice(0, 30)])
+    assert exact_copies(train, others, drawn, train.column_names) == (0.4, 0.0)
+
+
 def test_row_hashes_differ_by_value_missing_and_column():
     table = pa.table(
         {
