@@ -1,5 +1,6 @@
 """Evidence: what rows are worth, measured and written as a weight."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -119,6 +120,23 @@ def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
     assert worth["worth"] == pytest.approx(worth_of(800, 10_000, 0.1))
     # One pair has a word and no figure.
     assert not any(ch.isdigit() for ch in str(worth["pairs"]))
+
+
+def test_pairs_of_several_shapes_are_judged_as_each_alone() -> None:
+    def wider(rows: int, seed: int) -> pa.Table:
+        a, b, c = (column.to_pylist() for column in _chain(rows, seed).columns)
+        few = ["low" if of == "0" else "high" for of in b]
+        more = ["rare" if row < 2 else of for row, of in enumerate(a)]
+        both = zip("abcde", (a, b, c, few, more), strict=True)
+        return clean(*(levels_column(name, of) for name, of in both))[0]
+
+    trials = [(wider(400, 1), wider(400, 2), wider(1600, 3))]
+    together, *alone = (
+        {one.columns: one.discrepancy for one in find_dependences(trials, SCHEMA, names, seed=0)}
+        for names in (list("abcde"), *itertools.combinations("abcde", 2))
+    )
+    assert set(together) >= {("a", "b"), ("a", "d"), ("b", "e"), ("d", "e")}
+    assert together == pytest.approx({pair: of for one in alone for pair, of in one.items()})
 
 
 def test_without_relations_nothing_can_be_lost() -> None:
