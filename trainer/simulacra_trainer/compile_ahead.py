@@ -71,7 +71,10 @@ def compile_kernels() -> None:
 
 
 def _invented() -> pa.Table:
-    """Return a table with numbers, counts, levels and gaps that depend on each other."""
+    """Return a table with numbers, counts, levels and gaps that depend on each other.
+
+    Two levels come first: their regression has few weights, and a solver of its own.
+    """
     rng = np.random.default_rng(0)
     size = rng.normal(size=ROWS)
     count = rng.poisson(3.0, ROWS)
@@ -80,10 +83,10 @@ def _invented() -> pa.Table:
     gaps = rng.random(ROWS) < 0.1
     return pa.table(
         {
+            "place": [f"place {one}" for one in place],
+            "level": [f"level {one}" for one in level],
             "size": np.where(np.abs(size) > 1.5, size**3, size + count),
             "count": pa.array(count, mask=gaps),
-            "level": [f"level {one}" for one in level],
-            "place": [f"place {one}" for one in place],
             "other": [f"other {one}" for one in (level + place) % 7],
         }
     )
