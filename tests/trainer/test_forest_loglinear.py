@@ -311,6 +311,28 @@ def test_survey_weights_shape_regressions() -> None:
         assert share == pytest.approx(truth, abs=0.06)
 
 
+def test_rows_that_all_have_no_weight_are_alike() -> None:
+    rng = np.random.default_rng(11)
+    line, cause = rng.choice(["none", "copper", "fiber"], 400), rng.random(400) < 0.5
+    asked = line != "none"
+    answer = np.where(rng.random(400) < np.where(cause, 0.8, 0.2), "yes", "no").astype(object)
+    answer[~asked] = None
+    table, schema = clean(
+        levels_column("line", line),
+        levels_column("cause", np.where(cause, "yes", "no")),
+        levels_column("answer", answer),
+    )
+    array, of = numbers_column("w", np.where(asked, 0.0, 1.0))
+    of = of.model_copy(update={"kind": "weight", "learned": False})
+    schema = schema.model_copy(update={"columns": [*schema.columns, of]})
+    model = fit(table.append_column("w", array), schema)
+    assert model.methods["answer"] == "loglinear"
+    given = table.select(["line", "cause"])
+    drawn = model.sample(400, np.random.default_rng(0), given=given).column("answer").to_pylist()
+    share = np.mean(np.array(drawn)[asked & cause] == "yes")
+    assert share == pytest.approx(0.8, abs=0.15)
+
+
 def test_saved_model_loads_and_a_damaged_one_is_rejected(
     model: ForestModel, table_and_schema, tmp_path: Path
 ) -> None:
