@@ -111,10 +111,10 @@ def _order(parsed: ParsedDates) -> bool | None:
 def _in_one_century(forms: list[_Form], *, births: bool) -> pa.Array:
     """Return the dates of all words; years of two digits lie around the last of four."""
     whole = [form.parsed.values for form in forms if "%y" not in form.parsed.text_format]
-    last = max((pc.max(values).as_py() for values in whole), default=None)
-    end = None if last is None else last.year + YEARS_AHEAD
-    if end is not None and births:
-        end = min(end, max(last.year, LAST_BIRTH))
+    last = max((pc.max(values).as_py().year for values in whole), default=None)
+    end = None if last is None else last + YEARS_AHEAD
+    if last is not None and births:
+        end = min(last + YEARS_AHEAD, max(last, LAST_BIRTH))
     merged = pa.nulls(len(forms[0].levels), pa.timestamp("us"))
     for form in forms:
         values = form.parsed.values
