@@ -135,6 +135,7 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
         return await victim.download(file_format).send(request.headers.get("range"), None)
 
     listener = listen("127.0.0.1", 0)
+    listener.listen()  # requests wait for the server, which begins in another thread
     victim.url = f"127.0.0.1:{listener.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
