@@ -82,8 +82,10 @@ async def test_job_says_that_nothing_works_on_it(
         paths = (f"/v1/jobs/job-{uploaded}", f"/v1/datasets/{uploaded}")
         single = {(await http.get(path)).json()["waiting_reason"] for path in paths}
         lists = (f"/v1/jobs?dataset_id={uploaded}", "/v1/datasets")
-        listed = {(await http.get(path)).json()["items"][0]["waiting_reason"] for path in lists}
-        return single | listed
+        items = [one for path in lists for one in (await http.get(path)).json()["items"]]
+        listed = [one["waiting_reason"] for one in items if one["dataset_id"] == uploaded]
+        assert len(listed) == 2
+        return {*single, *listed}
 
     assert await reasons() == {None}, "the operator has a minute for a new resource"
     monkeypatch.setattr(waiting, "UNSEEN", timedelta(seconds=-1))

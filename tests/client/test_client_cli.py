@@ -30,7 +30,10 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(word) for word in arguments])
 
 
-def test_missing_connection_names_the_variables_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_connection_names_the_variables_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # other tests leave a service running
     for name in ("CONNECTION", "API_URL", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET"):
         monkeypatch.delenv(f"SIMULACRA_{name}", raising=False)
     done = run("datasets")
