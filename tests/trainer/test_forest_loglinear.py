@@ -333,6 +333,19 @@ def test_rows_that_all_have_no_weight_are_alike() -> None:
     assert share == pytest.approx(0.8, abs=0.15)
 
 
+@pytest.mark.parametrize(("independent", "expected"), [(True, 1.0), (False, 0.5)])
+def test_rows_without_any_weight_count_as_much_as_others_of_their_persons(
+    independent: bool, expected: float
+) -> None:
+    codes, persons = np.zeros((1, 40), np.uint8), np.repeat(np.arange(20), 2)
+    weights = np.repeat([0.0, 2.0], 20)
+    rows = TrainingRows(
+        codes, [], [], [], 0.0, weights=weights, persons=persons, independent=independent
+    )
+    asked = np.arange(20, dtype=np.int32)
+    assert rows.information_of(asked).tolist() == [expected] * 20
+
+
 def test_saved_model_loads_and_a_damaged_one_is_rejected(
     model: ForestModel, table_and_schema, tmp_path: Path
 ) -> None:

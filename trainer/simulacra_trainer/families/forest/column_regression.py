@@ -153,9 +153,7 @@ class ColumnRegression:
         return self._grouping(self.values[rows], persons)
 
     def _problem(self, rows: Ints, grouping: Grouping) -> Regression:
-        weight = self.data.row_information[rows]
-        if not weight.any():  # people without weight in the population are alike
-            weight = np.full(rows.size, 1.0 / self.data.rows_a_person)
+        weight = self.data.information_of(rows)
         codes = [self.data.codes[f][rows] for f in self.predictors]
         further = self._further[rows], self._from_sums[1]
         return regression_of(

@@ -118,11 +118,20 @@ class TrainingRows:
     def row_information(self) -> Floats:
         """Independent rows that each row counts as in a likelihood, float64 [n]."""
         rows = self.codes.shape[1]
-        alike = 1.0 if self.independent else self.rows_a_person
         if self.weights is None:
-            return np.full(rows, 1.0 / alike)
+            return np.full(rows, 1.0 / self._alike)
         share = effective_rows(self.weights) / rows
-        return self.weights * (share / alike)
+        return self.weights * (share / self._alike)
+
+    def information_of(self, rows: Ints) -> Floats:
+        """Return `row_information` of these rows; without any weight they count alike."""
+        found = self.row_information[rows]
+        return found if found.any() else np.full(rows.size, 1.0 / self._alike)
+
+    @property
+    def _alike(self) -> float:
+        """Rows that count as one in a likelihood."""
+        return 1.0 if self.independent else self.rows_a_person
 
     @cached_property
     def rows_a_person(self) -> float:
