@@ -156,10 +156,7 @@ def _discrepancies(unseen: Floats, drawn: Floats) -> Floats:
     unseen, drawn: counts, float64 [pairs, left, right].
     """
     both = np.stack([_mean_squares(unseen, drawn), _mean_squares(unseen.mT, drawn.mT)])
-    known = ~np.isnan(both)
-    sums = np.where(known, both, 0.0).sum(axis=0)
-    found: Floats = np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), np.nan)
-    return found
+    return _means(both, ~np.isnan(both), 0)
 
 
 def _mean_squares(unseen: Floats, drawn: Floats) -> Floats:
@@ -171,7 +168,14 @@ def _mean_squares(unseen: Floats, drawn: Floats) -> Floats:
     inner = enough[:, :, None] & (of_model > INNER[0]) & (of_model < INNER[1])
     variance = np.where(inner, of_model * (1.0 - of_model), 1.0) / k
     square = (q - of_model) ** 2 / variance - k / drawn_k  # less the noise of the drawn rows
-    counted = inner.sum(axis=(1, 2))
-    sums = np.where(inner, square, 0.0).sum(axis=(1, 2))
-    found: Floats = np.where(counted > 0, sums / np.maximum(counted, 1), np.nan)
+    return _means(square, inner, (1, 2))
+
+
+def _means(
+    values: Floats, is_counted: npt.NDArray[np.bool_], axis: int | tuple[int, ...]
+) -> Floats:
+    """Return means over axes of the values that count; NaN where none does."""
+    counts = is_counted.sum(axis=axis)
+    sums = np.where(is_counted, values, 0.0).sum(axis=axis)
+    found: Floats = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     return found
