@@ -139,6 +139,21 @@ def test_pairs_of_several_shapes_are_judged_as_each_alone() -> None:
     assert together == pytest.approx({pair: of for one in alone for pair, of in one.items()})
 
 
+def test_answers_of_fewer_than_five_people_show_no_dependence() -> None:
+    def answers(people: int) -> pa.Table:
+        a = ["rare"] * people + ["x"] * 200 + ["y"] * 200
+        b = ["no"] * people + (["yes"] * 9 + ["no"]) * 40
+        return clean(levels_column("a", a), levels_column("b", b))[0]
+
+    def found(people: int) -> list[tuple[str, str]]:
+        halves = answers(people), answers(0)
+        trials = [(*halves, pa.concat_tables([answers(0)] * 4))]
+        return [one.columns for one in find_dependences(trials, SCHEMA, ["a", "b"], seed=0)]
+
+    assert found(4) == []
+    assert found(6) == [("a", "b")]
+
+
 def test_without_relations_nothing_can_be_lost() -> None:
     assert measured_ratio([]) == 1.0
     assert measured_ratio(find_dependences([], SCHEMA, ["a", "b"], seed=0)) == 1.0
