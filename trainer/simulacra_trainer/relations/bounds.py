@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
-from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats
+from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats, spread_rows
 from simulacra_trainer.table.arrow_values import as_floats
 
 EXPECTED_VIOLATIONS = 20.0
@@ -39,9 +39,7 @@ def bounds_of(
 
 
 def _pairs(names: list[str], values: Floats, persons: int) -> Iterator[RelationSchema]:
-    n = values.shape[1]
-    rows = np.linspace(0, n - 1, min(n, 4 * GLANCE_ROWS)).astype(np.int64)
-    glance = values[:, rows]
+    glance = values[:, spread_rows(values.shape[1], 4 * GLANCE_ROWS)]
     with np.errstate(invalid="ignore"):
         above = (glance[:, None, :] > glance[None, :, :]).any(axis=2)
     never = np.zeros_like(above)
@@ -56,7 +54,7 @@ def _pairs(names: list[str], values: Floats, persons: int) -> Iterator[RelationS
 
 def _never_above(low: Floats, high: Floats, persons: int) -> bool:
     """Return whether low <= high in every row, and independence would often violate it."""
-    rows = np.linspace(0, low.size - 1, min(low.size, MAX_ROWS)).astype(np.int64)
+    rows = spread_rows(low.size, MAX_ROWS)
     both = ~(np.isnan(low[rows]) | np.isnan(high[rows]))
     if not both.any():
         return False

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, DecidedCase, RelationSchema, TableSchema
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
+from simulacra_trainer.relations.numbers import spread_rows
 
 KINDS = ("categorical", "ordinal", "boolean")
 MAX_COLUMNS = 60
@@ -115,25 +116,18 @@ def _as_bools(values: pa.Array) -> Bools:
 
 def _candidates(codes: Ints) -> Iterator[tuple[int, int, int]]:
     """Yield (first, second, column) where samples of rows show no contradiction."""
-    glance = _sample(codes, GLANCE_ROWS)
-    first_look = _sample(glance, FIRST_LOOK_ROWS)
+    glance = codes[:, spread_rows(codes.shape[1], GLANCE_ROWS)]
+    first_look = glance[:, spread_rows(glance.shape[1], FIRST_LOOK_ROWS)]
     alone = np.array([_follow(x, glance) for x in glance])
     for a, b in itertools.combinations(range(len(codes)), 2):
         is_open = ~alone[a] & ~alone[b]
         is_open[[a, b]] = False
         for look in (first_look, glance):
-            pair = look[a] * (look[b].max() + 2) + look[b]
-            is_open[is_open] = _follow(pair, look[is_open])
+            is_open[is_open] = _follow(_pair_codes(look[a], look[b]), look[is_open])
             if not is_open.any():
                 break
         for column in np.flatnonzero(is_open):
             yield a, b, int(column)
-
-
-def _sample(codes: Ints, most: int) -> Ints:
-    """Return evenly spaced rows, int64 [columns, up to `most`]."""
-    rows = np.linspace(0, codes.shape[1] - 1, min(codes.shape[1], most)).astype(np.int64)
-    return codes[:, rows]
 
 
 def _follow(given: Ints, columns: Ints) -> Bools:
@@ -153,7 +147,7 @@ def _unlike(given: Ints, column: Ints) -> float:
 
 def _pairs_of(codes: Ints, a: int, b: int, column: int, persons: Ints) -> int | None:
     """Return how many pairs decide the column, None if the rule does not hold or may be chance."""
-    rows = np.linspace(0, persons.size - 1, min(persons.size, LOOK_ROWS)).astype(np.int64)
+    rows = spread_rows(persons.size, LOOK_ROWS)
     first, second, value, who = codes[a, rows], codes[b, rows], codes[column, rows], persons[rows]
     known = (first >= 0) & (second >= 0)
     first, second, value, who = first[known], second[known], value[known], who[known]
@@ -178,8 +172,13 @@ def _pairs_of(codes: Ints, a: int, b: int, column: int, persons: Ints) -> int | 
 
 def _grouped(first: Ints, second: Ints) -> tuple[int, Ints]:
     """Return the number of pairs, and the pair of each row from 0 on."""
-    found, inverse = np.unique(first * (second.max() + 2) + second, return_inverse=True)
+    found, inverse = np.unique(_pair_codes(first, second), return_inverse=True)
     return found.size, inverse.reshape(-1)
+
+
+def _pair_codes(first: Ints, second: Ints) -> Ints:
+    """Return a number for each pair of codes, which are -1 or more."""
+    return first * (second.max() + 2) + second
 
 
 def _is_constant(value: Ints, groups: Ints, count: int) -> bool:

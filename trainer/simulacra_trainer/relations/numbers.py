@@ -70,13 +70,17 @@ def half_unit(column: ColumnSchema) -> float:
     return 1e-9 if decimals is None else 0.5 * 10.0**-decimals
 
 
+def spread_rows(rows: int, most: int) -> Rows:
+    """Return the places of up to `most` evenly spaced rows, int64 [k]."""
+    return np.linspace(0, rows - 1, min(rows, most)).astype(np.int64)
+
+
 def _has_distinct(values: Floats) -> bool:
     known = values[~np.isnan(values)]
     return np.unique(known[:1000]).size >= MIN_DISTINCT or np.unique(known).size >= MIN_DISTINCT
 
 
 def _glance(values: Floats) -> Rows:
-    count = min(values.shape[1], 50 * GLANCE_ROWS)
-    rows = np.unique(np.linspace(0, values.shape[1] - 1, count).astype(np.int64))
+    rows = spread_rows(values.shape[1], 50 * GLANCE_ROWS)
     present = (~np.isnan(values[:, rows])).sum(axis=0)
     return rows[np.argsort(-present, kind="stable")[:GLANCE_ROWS]]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from simulacra_crds.contract.schema import RelationSchema
-from simulacra_trainer.relations.numbers import Floats, Numbers, Rows
+from simulacra_trainer.relations.numbers import Floats, Numbers, Rows, spread_rows
 
 MIN_PARTS, MAX_PARTS = 3, 60
 SPARE_ROWS = 30
@@ -99,7 +99,7 @@ def _complete_rows(values: Floats, columns: int) -> Rows | None:
     needed = columns + SPARE_ROWS
     if rows.size < needed:
         return None
-    return rows[np.linspace(0, rows.size - 1, min(rows.size, max(MAX_ROWS, needed))).astype(int)]
+    return rows[spread_rows(rows.size, max(MAX_ROWS, needed))]
 
 
 def _dependent(sample: Floats) -> Rows:
