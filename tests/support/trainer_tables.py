@@ -4,8 +4,6 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_trainer.pipeline.fit import STEPS
-from simulacra_trainer.progress import ProgressMeter
 
 
 def levels_column(
@@ -73,7 +71,3 @@ def survey(n: int, seed: int) -> tuple[pa.Table, TableSchema]:
         numbers_column("spend", spend, 1),
         numbers_column("income", income, 0),
     )
-
-
-def quiet() -> ProgressMeter:
-    return ProgressMeter(STEPS, lambda _report: None)

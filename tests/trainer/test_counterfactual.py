@@ -23,7 +23,6 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import save_model
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
-from trainer_tables import quiet
 
 ORDER = ["z", "x", "y", "g", "b", "k"]
 
@@ -66,7 +65,7 @@ def facts(forest: ForestModel) -> pa.Table:
 def trained() -> TrainedModel:
     clean = scm()
     known = Knowledge(tiers=[["z"], ["x"], ["y"], ["g", "b", "k"]])
-    return fit_model(clean.table, clean.schema, FitRequest(seed=1, knowledge=known), quiet())
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1, knowledge=known))
 
 
 def of(table: pa.Table, name: str) -> np.ndarray:
@@ -206,7 +205,7 @@ def test_identification_names_assumptions_and_open_edges(trained) -> None:
     free = scm(2000)
     unknown = fit_model(free.table.select(["x", "y"]), free.schema.model_copy(
         update={"columns": [c for c in free.schema.columns if c.name in ("x", "y")]}
-    ), FitRequest(seed=1), quiet())  # fmt: skip
+    ), FitRequest(seed=1))  # fmt: skip
     open_ended = plan_generation(unknown, ask(x=1.0)).identification
     assert not open_ended.identified
     assert "What comes before 'x' is open" in open_ended.warnings[0]

@@ -36,7 +36,6 @@ from simulacra_trainer.pipeline.trained_model import load_model
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from trainer_tables import quiet
 
 
 @pytest.mark.parametrize(
@@ -234,7 +233,7 @@ def test_cells_return_only_possible_values_of_the_column() -> None:
 def test_private_model_keeps_no_row_and_reports_epsilon(tmp_path: Path, capsys) -> None:
     table, schema = shop(1500)
     request = FitRequest(seed=1, privacy=DifferentialPrivacy(epsilon=2.0))
-    trained = fit_model(table, schema, request, quiet())
+    trained = fit_model(table, schema, request)
     assert not trained.table.equals(table)
     assert (trained.figures["epsilon"], trained.figures["delta"]) == (2.0, 1e-6)
     said = trained.report["differential_privacy"]
@@ -260,7 +259,5 @@ def test_survey_weights_with_epsilon_are_rejected() -> None:
         pa.table({"a": rng.normal(size=99), "b": rng.normal(size=99), "w": [1.0] * 99}), weights="w"
     )
     with pytest.raises(InputError) as caught:
-        fit_model(
-            clean.table, clean.schema, FitRequest(privacy=DifferentialPrivacy(epsilon=1.0)), quiet()
-        )
+        fit_model(clean.table, clean.schema, FitRequest(privacy=DifferentialPrivacy(epsilon=1.0)))
     assert caught.value.pointer == "/epsilon"

@@ -22,12 +22,11 @@ from simulacra_trainer.pipeline.trained_model import MODEL, load_model, save_mod
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from trainer_tables import quiet
 
 
 def fit(raw: pa.Table, **request: object) -> TrainedModel:
     clean = clean_table(raw)
-    return fit_model(clean.table, clean.schema, FitRequest(**request), quiet())
+    return fit_model(clean.table, clean.schema, FitRequest(**request))
 
 
 def rows(trained: TrainedModel, n: int, seed: int = 0) -> pa.Table:

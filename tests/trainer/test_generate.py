@@ -17,7 +17,7 @@ from simulacra_trainer.pipeline import generate
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
 from simulacra_trainer.table.errors import InputError
-from trainer_tables import clean, levels_column, numbers_column, quiet
+from trainer_tables import clean, levels_column, numbers_column
 
 
 def rows(trained: TrainedModel, request: GenerateRequest) -> pa.Table:
@@ -176,7 +176,7 @@ def dosed() -> TrainedModel:
     ]
     table, schema = clean(numbers_column("severity", np.round(severity, 3), 3), *words)
     knowledge = Knowledge(tiers=[["severity"], ["dose"], ["cured"]])
-    return fit_model(table, schema, FitRequest(knowledge=knowledge, seed=2), quiet())
+    return fit_model(table, schema, FitRequest(knowledge=knowledge, seed=2))
 
 
 def rate(table: pa.Table) -> float:

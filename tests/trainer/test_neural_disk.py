@@ -19,7 +19,7 @@ from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from simulacra_trainer.scratch import EncryptedPath
-from trainer_tables import quiet, survey
+from trainer_tables import survey
 
 pytestmark = pytest.mark.neural
 family = pytest.importorskip(
@@ -55,7 +55,7 @@ def short_training() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def neural(short_training: None) -> TrainedModel:
-    return fit_model(TABLE, SCHEMA, FitRequest(family="neural", seed=0), quiet())
+    return fit_model(TABLE, SCHEMA, FitRequest(family="neural", seed=0))
 
 
 def test_conditions_are_met_exactly(neural: TrainedModel) -> None:

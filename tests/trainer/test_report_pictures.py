@@ -25,7 +25,7 @@ from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.table.clean import clean_table
-from trainer_tables import quiet, survey
+from trainer_tables import survey
 
 
 def column(name: str, kind: str = "categorical") -> ColumnSchema:
@@ -223,7 +223,7 @@ def dialects() -> TrainedModel:
     region = np.where(np.arange(1_000) < 10, "north", rng.choice(["south", "east"], 1_000))
     of_all = {"region": region, "dialect": region, "uses": rng.choice(["yes", "no"], 1_000)}
     clean = clean_table(pa.table({name: pa.array(of) for name, of in of_all.items()}))
-    return fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1))
 
 
 def report_on(model: TrainedModel, conditions: ConditionSet) -> dict:

@@ -24,7 +24,6 @@ from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.raw_table import ORIGIN
-from trainer_tables import quiet
 
 WORDS = (
     st.text("abcdefgh éü&-", min_size=2, max_size=12)
@@ -166,7 +165,7 @@ def fitted() -> TrainedModel:
     rng = np.random.default_rng(3)
     cells = ["" if rng.random() < 0.15 else cell for cell in cells]
     clean = cleaned(cells)
-    return fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1))
 
 
 def drawn(fitted: TrainedModel, rows: int, **request: object) -> list[str | None]:

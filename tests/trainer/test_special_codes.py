@@ -16,7 +16,6 @@ from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.output.restore import restore
-from trainer_tables import quiet
 
 ROWS, DRAWN = 1_500, 6_000
 REFUSED, UNKNOWN = -9, -8
@@ -46,7 +45,7 @@ def trained() -> TrainedModel:
     clean = clean_table(_survey())
     required = [Edge(source="age", target="income"), Edge(source="income", target="trust")]
     request = FitRequest(knowledge=Knowledge(required=required))
-    return fit_model(clean.table, clean.schema, request, quiet())
+    return fit_model(clean.table, clean.schema, request)
 
 
 def _drawn(trained: TrainedModel, **request: object) -> dict[str, np.ndarray]:

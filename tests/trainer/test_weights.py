@@ -26,7 +26,6 @@ from simulacra_trainer.report import build_report, equal_halves_dcr
 from simulacra_trainer.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
-from trainer_tables import quiet
 
 LEVELS = ("red", "green", "blue")
 
@@ -60,7 +59,7 @@ def survey() -> tuple[pa.Table, pa.Table]:
 @pytest.fixture(scope="module")
 def weighted(survey: tuple[pa.Table, pa.Table]) -> TrainedModel:
     clean = clean_table(survey[1], weights="w")
-    return fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1))
 
 
 def generated(
@@ -170,7 +169,7 @@ def test_an_effect_is_estimated_for_the_population() -> None:
     )  # rural: 4, else 1
     rows = {"rural": rural, "treated": treated, "outcome": outcome, "w": np.where(rural, 1.0, 9.0)}
     clean = clean_table(pa.table(rows), weights="w")
-    trained = fit_model(clean.table, clean.schema, FitRequest(seed=1), quiet())
+    trained = fit_model(clean.table, clean.schema, FitRequest(seed=1))
     request = EstimateRequest(
         treatment="treated", value="true", baseline="false", outcome="outcome"
     )
@@ -267,7 +266,7 @@ def test_equal_weights_change_nothing_but_the_schema() -> None:
     table = pa.table({"a": rng.choice(["x", "y"], 400), "b": rng.normal(size=400)})
     clean = clean_table(table.append_column("w", pa.array([7] * 400)), weights="w")
     assert clean.schema.find("w").kind == "weight"
-    trained = fit_model(clean.table, clean.schema, FitRequest(), quiet())
+    trained = fit_model(clean.table, clean.schema, FitRequest())
     assert trained.figures["effective_rows_share"] == pytest.approx(1)
 
 
