@@ -132,14 +132,15 @@ def call(method: str, path: str, body: dict[str, Any] | None = None, token: str 
 def wait(ready: Callable[[], object], server: subprocess.Popen[bytes]) -> None:
     """Wait until something answers; a server that ends, or two minutes, end the container."""
     deadline = time.monotonic() + 120
+    last: object = "no answer"
     while server.poll() is None and time.monotonic() < deadline:
         try:
             if ready():
                 return
-        except (OSError, subprocess.TimeoutExpired):
-            pass
+        except (OSError, subprocess.TimeoutExpired) as error:
+            last = error
         time.sleep(0.3)
-    raise SystemExit("the server did not become ready")
+    raise SystemExit(f"the server did not become ready: {last}")
 
 
 def main() -> int:

@@ -260,7 +260,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 async def test_lifecycle_matches_the_model_in_any_order(
     world: Any, http: httpx2.AsyncClient, acme: Any
 ) -> None:

@@ -46,7 +46,7 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
         process.wait(30)
 
 
-@pytest.mark.timeout(250)
+@pytest.mark.timeout(600)
 def test_openbao_is_usable_at_first_again_and_after_a_crashed_start(tmp_path: Path) -> None:
     with openbao(tmp_path) as client:
         client.secrets.transit.create_key("simulacra-a")

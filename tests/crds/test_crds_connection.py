@@ -136,7 +136,7 @@ async def test_a_token_replaced_on_disk_is_read_when_the_old_one_is_refused(
     assert [status for status, _ in both] == [200, 200]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(600)
 async def test_a_login_whose_every_new_token_is_refused_is_tried_twice(
     server: tuple[Server, str], tmp_path: Path
 ) -> None:

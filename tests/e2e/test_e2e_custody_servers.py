@@ -29,7 +29,7 @@ from encryption_cli import run_decrypt
 from installation import SURVEY, Installation, eventually
 from simulacra.certificates import verify_certificate
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 BUCKET = "simulacra"
 WORDS = (b"tv_hours", b"very happy")
 

@@ -127,7 +127,7 @@ def test_a_pod_without_a_result_is_an_internal_error() -> None:
     assert isinstance(actions[1], act.LogFailure)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_kubectl_describe_shows_each_event_once(world: World, plane: Plane) -> None:
     await world.create_tenant()
     await world.upload("ds-1", suspend=True)

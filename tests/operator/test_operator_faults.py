@@ -153,7 +153,7 @@ async def test_nothing_is_created_on_a_stale_read(world: World) -> None:
         await executor.run(WriteRequest(b"{}"))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_expiry_uses_the_clock_of_the_api_server(world: World, proxy: KillingProxy) -> None:
     await world.create_tenant()
     await world.upload("ds-1", retentionSeconds=3600)
@@ -197,7 +197,7 @@ async def test_repeated_extensions_of_a_retention_are_all_honored(world: World) 
     assert datetime.now(UTC) >= last
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_an_extension_during_a_deletion_does_not_stop_it(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1")

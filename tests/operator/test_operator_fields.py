@@ -188,7 +188,7 @@ async def fresh_tenant(world: World) -> FieldSweep:
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_changed_field_of_each_kind_has_its_effect(world: World) -> None:
     """The short part of the test below."""
     chosen = (

@@ -16,7 +16,7 @@ from simulacra_crds.kube.client import Cluster, Unavailable
 from simulacra_operator.runtime import leadership
 from simulacra_operator.runtime.leadership import LEASE, Leadership, LeadershipLost
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ async def a_life(world: World, leaving: Callable[[], object] = lambda: None) -> 
     assert open_certificates(world.operator.env).exists(uid, world.tenant, uid)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_only_the_objects_of_others_stay_in_a_prepared_namespace(
     world: World, plane: Plane
 ) -> None:

@@ -21,7 +21,7 @@ from simulacra_crds.kube.client import Object
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.wiring import open_certificates
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 SECRET = "salary_of_zoe"
 
 

@@ -19,7 +19,7 @@ from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
 from simulacra_custody.refs import ResourceRef
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 RESULTS = (("gen-1", kube.GENERATION_JOBS), ("eff-1", kube.EFFECT_ESTIMATES))
 
 

@@ -28,7 +28,7 @@ def token(body: Object) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_a_rotation_rewraps_all_keys_and_then_retires_the_old_one(
     world: World, proxy: KillingProxy
 ) -> None:

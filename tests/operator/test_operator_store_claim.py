@@ -20,7 +20,7 @@ from simulacra_operator.runtime import store_claim
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

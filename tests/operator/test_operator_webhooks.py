@@ -295,7 +295,7 @@ async def _register(world: World, url: str, *events: Any) -> str:
     return id_of(made)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_messages_survive_failures_and_a_killed_operator(
     private: None, world: World, receiver: Receiver
 ) -> None:
@@ -326,7 +326,7 @@ async def test_messages_survive_failures_and_a_killed_operator(
     assert KEY not in logged
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_rotated_secret_is_told_once_and_its_notice_is_deleted(
     private: None, world: World, receiver: Receiver
 ) -> None:
@@ -351,7 +351,7 @@ async def test_a_rotated_secret_is_told_once_and_its_notice_is_deleted(
     assert len(receiver.got) == 1
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_webhook_that_answers_410_is_disabled(
     private: None, world: World, receiver: Receiver
 ) -> None:
@@ -373,7 +373,7 @@ async def test_a_webhook_that_answers_410_is_disabled(
     assert [body["type"] for _, body in receiver.got] == ["job.failed"]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_private_addresses_are_not_called_without_the_setting(
     world: World, receiver: Receiver
 ) -> None:
