@@ -4,6 +4,7 @@
 const BOX = { width: 168, height: 34 };
 const GAP = { box: 22, route: 14, down: 84 };
 const SWEEPS = 16;
+const WIDTH = 1180; // of the drawing on a page of 1440 pixels; what is wider scrolls
 
 /** Return {boxes: name -> {x, y}, lines: [{edge, points}], width, height, loose: names without an edge, size}. */
 export function layered(graph) {
@@ -22,7 +23,7 @@ export function layered(graph) {
   order(rows);
   place(rows);
   pack(rows, nodes);
-  return drawing(rows, nodes, lines, graph.order.filter((name) => !linked.has(name)));
+  return drawing(nodes, lines, graph.order.filter((name) => !linked.has(name)));
 }
 
 /** The longest path that leads to a column, along the edges taken from earlier to later in the causal order. */
@@ -80,10 +81,31 @@ function place(rows) {
   }
 }
 
-/** Move parts of the graph that no edge connects close together, the largest first. */
+/** Put parts of the graph that no edge connects side by side, the largest first, and below each other beyond WIDTH. */
 function pack(rows, nodes) {
+  let taken = rows.map(() => -Infinity);
+  let [first, last] = [0, -1]; // the layers of the parts that are side by side
+  for (const part of parts(nodes)) {
+    const leftOf = (node) => node.x - node.width / 2;
+    let shift = Math.max(...part.map((node) => taken[node.row] + 2 * GAP.box - leftOf(node)));
+    if (shift === -Infinity || Math.max(...part.map((node) => node.x + node.width / 2)) + shift > WIDTH) {
+      taken = rows.map(() => -Infinity);
+      first = last + 1;
+      shift = -Math.min(...part.map(leftOf));
+    }
+    for (const node of part) {
+      node.x += shift;
+      node.layer = first + node.row;
+      taken[node.row] = Math.max(taken[node.row], node.x + node.width / 2);
+      last = Math.max(last, node.layer);
+    }
+  }
+}
+
+/** The nodes that edges connect, as lists, the longest first. */
+function parts(nodes) {
   const seen = new Set();
-  const parts = [...nodes.values()].map((first) => {
+  return [...nodes.values()].map((first) => {
     const part = [];
     for (const open = [first]; open.length;) {
       const node = open.pop();
@@ -94,21 +116,15 @@ function pack(rows, nodes) {
     }
     return part;
   }).filter((part) => part.length).sort((a, b) => b.length - a.length);
-  const taken = rows.map(() => -Infinity);
-  for (const part of parts) {
-    const shift = Math.max(...part.map((node) => taken[node.row] + 2 * GAP.box - (node.x - node.width / 2)));
-    for (const node of part) node.x += Number.isFinite(shift) ? shift : 0;
-    for (const node of part) taken[node.row] = Math.max(taken[node.row], node.x + node.width / 2);
-  }
 }
 
-function drawing(rows, nodes, lines, loose) {
+function drawing(nodes, lines, loose) {
   const all = [...nodes.values()];
   const left = Math.min(...all.map((node) => node.x - node.width / 2)) - 6;
   const right = Math.max(...all.map((node) => node.x + node.width / 2)) + 6;
-  const spot = (node) => ({ x: node.x - left, y: node.row * GAP.down + BOX.height / 2 + 6 });
+  const spot = (node) => ({ x: node.x - left, y: node.layer * GAP.down + BOX.height / 2 + 6 });
   const boxes = Object.fromEntries(all.filter((node) => node.width).map((node) => [node.id, spot(node)]));
-  return { boxes, lines: lines.map(({ edge, stops }) => ({ edge, path: pathOf(edge, stops, spot) })), loose, size: BOX, width: all.length ? right - left : 0, height: (rows.length - 1) * GAP.down + BOX.height + 12 };
+  return { boxes, lines: lines.map(({ edge, stops }) => ({ edge, path: pathOf(edge, stops, spot) })), loose, size: BOX, width: right - left, height: Math.max(...all.map((node) => node.layer)) * GAP.down + BOX.height + 12 };
 }
 
 /** A smooth line from the edge's source to its target that is vertical at every stop. */
