@@ -37,7 +37,7 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
 	$(COMPILE)
-	$(PYTEST) -m "$(LOCAL)"
+	$(PYTEST) -m "$(LOCAL)" --durations=25
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e"
