@@ -26,6 +26,8 @@ T = TypeVar("T", bound=Tested)
 def weakest_passing(strengths: int, start: int, test: Callable[[int], T]) -> T:
     """Return the test of the weakest strength that passes, by bisection.
 
+    Above the start it is sought in steps of 1, 2, 4, ..., because it is mostly near.
+
     If none passes, it is the weakest of those with about the lowest share: a strength that does not
     lower the share would cost fidelity for nothing, and the report says that the bar is missed.
 
@@ -40,10 +42,13 @@ def weakest_passing(strengths: int, start: int, test: Callable[[int], T]) -> T:
         tried[i] = test(i)
         return tried[i].passes
 
-    low, high = (-1, start) if passes(start) else (start, strengths - 1)
+    low, high, step = (-1, start, strengths) if passes(start) else (start, strengths - 1, 1)
     while high - low > 1:
-        middle = (low + high + 1) // 2
-        low, high = (low, middle) if passes(middle) else (middle, high)
+        middle = min(low + step, (low + high + 1) // 2)
+        if passes(middle):
+            high, step = middle, strengths
+        else:
+            low, step = middle, 2 * step
     if high not in tried:
         passes(high)
     if tried[high].passes:
