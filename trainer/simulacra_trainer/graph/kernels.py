@@ -285,6 +285,14 @@ def trace(
     return node
 
 
+@_helper
+def _is_among(candidates: Columns, column: int) -> bool:
+    found = False
+    for candidate in candidates:
+        found |= candidate == column
+    return found
+
+
 @_compiled
 def insertion_scores(
     codes: Codes,
@@ -299,6 +307,8 @@ def insertion_scores(
 ) -> Floats:
     """Score every position low..high of column v in the order `others`, int32 [p - 1].
 
+    A column's tree is traced again only after one of its candidates moved.
+
     Returns:
         float64 [high - low + 1]: the part of the order's score that depends on the position; empty
         if the pool is full.
@@ -309,18 +319,21 @@ def insertion_scores(
         is_before[others[i]] = True
     own = np.zeros(high - low + 1)
     without, with_v = np.zeros(high - low), np.zeros(high - low)
+    node = trace(codes, cards, trees, required, candidates, v, is_before)
     for i in range(high - low + 1):
-        node = trace(codes, cards, trees, required, candidates, v, is_before)
+        if i > 0 and _is_among(candidates[v], others[low + i - 1]):
+            node = trace(codes, cards, trees, required, candidates, v, is_before)
         if node < 0:
             return own[:0]
         own[i] = final[node]
         if i == high - low:
             break
         w = np.int64(others[low + i])  # as v, so that nothing is compiled twice
-        a = trace(codes, cards, trees, required, candidates, w, is_before)
-        is_before[v] = True
-        b = trace(codes, cards, trees, required, candidates, w, is_before)
-        is_before[v] = False
+        a = b = trace(codes, cards, trees, required, candidates, w, is_before)
+        if _is_among(candidates[w], v):
+            is_before[v] = True
+            b = trace(codes, cards, trees, required, candidates, w, is_before)
+            is_before[v] = False
         if a < 0 or b < 0:
             return own[:0]
         without[i], with_v[i] = final[a], final[b]
