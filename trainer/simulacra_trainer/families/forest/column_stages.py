@@ -168,7 +168,7 @@ class ColumnStages:
         return self.trees.numbers(rows, y, self.values[rows], self.is_atom[rows], self._loose)
 
     def _latent(self, rows: Ints) -> Latent:
-        values, codes = self.values[rows], self.data.codes[np.ix_(self.predictors, rows)]
+        values, codes = self.values[rows], self.data.codes_at(self.predictors, rows)
         bases = [self.data.functions[f] for f in self.predictors]
         rng = np.random.default_rng([self.column, 19])
         fit = fit_additive(codes, bases, values, self.data.penalty, rng, self.data.rows_a_person)

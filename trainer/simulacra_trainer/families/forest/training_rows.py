@@ -109,6 +109,11 @@ class TrainingRows:
         functions = self.class_functions
         return fit_factors(self.codes, functions, self.row_information, self.persons)
 
+    def codes_at(self, columns: Ints, rows: Ints) -> Codes:
+        """Return the codes of columns at rows, ascending, uint8 [columns, rows]."""
+        codes = self.codes[columns]
+        return codes if rows.size == codes.shape[1] else codes.take(rows, axis=1)
+
     @cached_property
     def context(self) -> Context:
         """All rows as predictors; their sums over items serve all columns and folds."""

@@ -48,10 +48,11 @@ class TreeGrower:
         """
         if meaning.size == 1:
             return samplers[0] if samplers else Pool(meaning, meaning)
-        luts = self._luts(rows, lambda x: order_by_correspondence(x, y, meaning.size))
-        variates = self._variates(rows, y, meaning.size)
+        codes = self.data.codes_at(self.predictors, rows)
+        luts = self._luts(codes, lambda x: order_by_correspondence(x, y, meaning.size))
+        variates = self._variates(codes, y, meaning.size)
         Z = np.concatenate(
-            [self._bins(rows, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)]
+            [self._bins(codes, luts), *(v.codes(self.data.codes, rows)[None] for v in variates)]
         )
         *grown, index = grow_classes(Z, y, meaning.size, self.data.prices(meaning.size))
         tree = self._tree(grown, luts, variates)
@@ -71,9 +72,10 @@ class TreeGrower:
 
         is_atom, everywhere: see `donor_intervals`.
         """
-        luts = self._luts(rows, lambda x: order_by_mean(x, y))
+        codes = self.data.codes_at(self.predictors, rows)
+        luts = self._luts(codes, lambda x: order_by_mean(x, y))
         price = self.data.prices(NUMBER_PARAMETERS)[-1]
-        *grown, index = grow_numbers(self._bins(rows, luts), y, price)
+        *grown, index = grow_numbers(self._bins(codes, luts), y, price)
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
         members = index[np.lexsort((values[index], leaf))]
@@ -86,28 +88,25 @@ class TreeGrower:
         tree, places = repeat_donors(tree, self.data.weights[rows[members]])
         return Numbers(tree, low[places], high[places])
 
-    def _variates(self, rows: Ints, y: Classed, classes: int) -> list[Variate]:
+    def _variates(self, codes: Codes, y: Classed, classes: int) -> list[Variate]:
         bases = [self.data.functions[f] for f in self.predictors]
-        codes, apart = self.data.codes[np.ix_(self.predictors, rows)], self.data.rows_a_person
+        apart = self.data.rows_a_person
         found = fit_variates(codes, bases, y, classes, self.data.penalty, apart)
         return [replace(variate, columns=self.predictors[variate.columns]) for variate in found]
 
-    def _luts(self, rows: Ints, score: Callable[[Codes], Floats]) -> list[Codes]:
+    def _luts(self, codes: Codes, score: Callable[[Codes], Floats]) -> list[Codes]:
         """Return for each predictor the bin of each code, uint8 [256]; categories by score."""
         return [
-            IDENTITY
-            if self.data.codecs[f].has_natural_order
-            else _positions(score(self.data.codes[f][rows]))
-            for f in self.predictors
+            IDENTITY if self.data.codecs[f].has_natural_order else _positions(score(x))
+            for f, x in zip(self.predictors, codes, strict=True)
         ]
 
-    def _bins(self, rows: Ints, luts: list[Codes]) -> Codes:
+    def _bins(self, codes: Codes, luts: list[Codes]) -> Codes:
         """Return the predictors as bin positions, uint8 [predictors, rows]."""
-        Z = np.empty((len(luts), rows.size), np.uint8)
+        Z = codes.copy()
         for i, f in enumerate(self.predictors):
-            codes = self.data.codes[f]
-            codes = codes if rows.size == codes.size else codes[rows]
-            Z[i] = codes if self.data.codecs[f].has_natural_order else relabel(codes, luts[i])
+            if not self.data.codecs[f].has_natural_order:
+                Z[i] = relabel(codes[i], luts[i])
         return Z
 
     def _tree(self, grown: list[Ints], luts: list[Codes], variates: Sequence[Variate] = ()) -> Tree:
