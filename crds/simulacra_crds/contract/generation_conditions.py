@@ -16,7 +16,7 @@ from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 
 NO_COLUMN = "The schema has no such column. See the dataset's schema for its columns."
-_NO_LEVEL = "The column has no such level. See the dataset's schema for its levels."
+NO_LEVEL = "The column has no such level. See the dataset's schema for its levels."
 _SEVERAL = 'The column holds several answers; name one option, such as "{}", with yes or no.'
 _TWICE = "The option has a condition of its own; set one of the two."
 _BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
@@ -154,7 +154,7 @@ def _value_error(value: Any, column: ColumnSchema | None) -> str:
     if column is None or not column.learned or column.kind == "multi":
         return _column_error(column)
     if not column.is_numeric:
-        return "" if level_of(value) in column.level_values() else _NO_LEVEL
+        return "" if level_of(value) in column.level_values() else NO_LEVEL
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return "" if number else "The column is numeric; give a number."
 
@@ -167,11 +167,11 @@ def _check_shares(
         return [_error(_column_error(column), *at)]
     levels = column.level_values()
     if column.kind == "multi":  # each option is a condition of its own
-        return [_error(_NO_LEVEL, *at, option) for option in shares if option not in levels]
+        return [_error(NO_LEVEL, *at, option) for option in shares if option not in levels]
     if not levels:
         detail = f"The column is {column.kind}; use conditions.numeric with min and max."
         return [_error(detail, *at)]
-    errors = [_error(_NO_LEVEL, *at, level) for level in shares if level not in levels]
+    errors = [_error(NO_LEVEL, *at, level) for level in shares if level not in levels]
     total = sum(shares.values())
     if total > 1 + 1e-9:
         errors.append(_error(f"The shares sum to {total:.4g}; the limit is 1.", *at))

@@ -14,7 +14,6 @@ from simulacra_crds.contract.generation_conditions import NO_COLUMN, FieldError,
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
 
-UNKNOWN = NO_COLUMN
 TWICE = "The column is already in a tier; name it once."
 SELF = "The edge leads from a column to itself; remove it."
 NOT_LEARNED = "The column is not learned, so no edge to or from it can be required."
@@ -38,14 +37,14 @@ def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
         for i, j, name in _places(tiers):
             names = {name, *schema.parts_of(name)}
             if name not in known or names & seen:
-                detail = TWICE if names & seen else UNKNOWN
+                detail = TWICE if names & seen else NO_COLUMN
                 yield FieldError(pointer=pointer(field, i, j), detail=detail)
             seen |= names
     for field, edges in (("required", knowledge.required), ("forbidden", knowledge.forbidden)):
         for i, edge in enumerate(edges):
             for end, name in (("source", edge.source), ("target", edge.target)):
                 if name not in known:
-                    yield FieldError(pointer=pointer(field, i, end), detail=UNKNOWN)
+                    yield FieldError(pointer=pointer(field, i, end), detail=NO_COLUMN)
             if edge.source == edge.target:
                 yield FieldError(pointer=pointer(field, i), detail=SELF)
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from simulacra_crds.contract.generation_conditions import (
     NO_COLUMN,
+    NO_LEVEL,
     FieldError,
     pointer,
     several_answers,
@@ -113,8 +114,7 @@ def check_segments(
         if detail := _column_error(column, names[:at]):
             errors.append(FieldError(pointer=pointer("segment", at, "column"), detail=detail))
         elif column is not None and set(part.levels) - set(column.level_values()):
-            detail = "The column has no such level. See the dataset's schema for its levels."
-            errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=detail))
+            errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=NO_LEVEL))
         elif len(set(part.levels)) < len(part.levels):
             detail = "A level is given twice; give each level once."
             errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=detail))
