@@ -7,6 +7,7 @@ name levels, so they are read from its encrypted artifact.
 from __future__ import annotations
 
 from simulacra_api.effects.schemas import EffectBody, EffectItem, EffectRequest
+from simulacra_api.http.field_types import spec_value
 from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.service import listed, results_page, shown
@@ -26,7 +27,7 @@ from simulacra_crds.contract.generation_conditions import (
     several_answers,
 )
 from simulacra_crds.contract.names import effect_name
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import ESTIMATE
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
@@ -65,8 +66,8 @@ async def request_effect(
     treatment = schema.find(request.treatment)
     spec = {
         "treatment": request.treatment,
-        "value": as_set_value(request.value, treatment),
-        "baseline": as_set_value(request.baseline, treatment),
+        "value": spec_value(request.value, treatment),
+        "baseline": spec_value(request.baseline, treatment),
         "outcome": outcome_text(request.outcome, request.outcome_level),
         "retentionSeconds": request.retention_seconds,
         **_optional(request, repository.caller.client_id),
@@ -139,13 +140,6 @@ def _optional(request: EffectRequest, client: str) -> Object:
     if request.population != "all":
         found["population"] = request.population
     return {name: value for name, value in (found | {"segment": request.segment}).items() if value}
-
-
-def as_set_value(given: float | str, column: ColumnSchema | None) -> Object:
-    """Return a value of a column as a spec has it: a number, or a level."""
-    if column is not None and column.is_numeric and not isinstance(given, str):
-        return {"number": given}
-    return {"level": str(given)}
 
 
 def outcome_text(outcome: str, level: str | None) -> str:

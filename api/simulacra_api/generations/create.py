@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from simulacra_api.generations.schemas import GenerationRequest
+from simulacra_api.http.field_types import spec_value
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import fingerprint
@@ -110,15 +111,14 @@ def _check_limits(repository: TenantRepository, request: GenerationRequest, rows
 
 
 def _spec(request: GenerationRequest, schema: TableSchema, rows: int) -> Object:
-    values: Object = {}
-    for column, value in request.interventions.items():
-        found = schema.find(column)
-        values[column] = {"number": value} if found and found.is_numeric else {"level": str(value)}
     return {
         "rowCount": rows,
         **({} if request.persons is None else {"persons": request.persons}),
         "conditions": request.conditions.to_wire(),
-        "interventions": values,
+        "interventions": {
+            name: spec_value(value, schema.find(name))
+            for name, value in request.interventions.items()
+        },
         **({"counterfactual": True} if request.counterfactual else {}),
         **({} if request.evidence else {"evidence": False}),
         "seed": secrets.randbelow(2**31) if request.seed is None else request.seed,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
 from simulacra_crds.kinds.generation_job import MAX_PERSONS, MAX_ROWS
 
@@ -32,6 +33,13 @@ def _set_value(value: Any) -> int | float | str:
 def is_finite(value: float) -> bool:
     """Return whether a number is neither NaN nor above the range of a double."""
     return abs(value) <= sys.float_info.max  # math.isfinite fails on huge integers
+
+
+def spec_value(given: float | str, column: ColumnSchema | None) -> dict[str, Any]:
+    """Return a value of a column as a spec has it: a number, or a level."""
+    if column is not None and column.is_numeric and not isinstance(given, str):
+        return {"number": given}
+    return {"level": str(given)}
 
 
 Status = Literal["queued", "running", "held", "ready", "partial", "failed"]

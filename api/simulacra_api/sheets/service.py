@@ -6,7 +6,8 @@ levels, so they are read from its encrypted artifacts.
 
 from __future__ import annotations
 
-from simulacra_api.effects.service import as_set_value, check_outcome, outcome_text
+from simulacra_api.effects.service import check_outcome, outcome_text
+from simulacra_api.http.field_types import spec_value
 from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.jobs.service import listed, result_status, results_page, shown
@@ -86,7 +87,7 @@ def _lever(lever: LeverRequest, schema: TableSchema) -> Object:
     for field in ("value", "baseline"):
         given = getattr(lever, field)
         if given is not None:
-            found[field] = as_set_value(given, column)
+            found[field] = spec_value(given, column)
     return found | {name: getattr(lever, name) for name in ("before", "after")}
 
 
