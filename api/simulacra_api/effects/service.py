@@ -17,7 +17,7 @@ from simulacra_api.tenancy.create import (
     find_created,
     usable_model,
 )
-from simulacra_api.tenancy.idempotency import fingerprint
+from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.answers import ANSWERED
 from simulacra_crds.contract.effect_statements import LISTS, check_statements
@@ -38,6 +38,7 @@ COPIED = (
     "checks", "warnings",
 )  # fmt: skip
 """Fields of the artifact that the answer has under the same name."""
+ADDED_LATER: Object = {"population": "all", **{field: [] for field in LISTS}}
 MAX_OUTCOME = 256
 """Longest `outcome=level` of an EffectEstimate, in characters."""
 
@@ -52,10 +53,7 @@ async def request_effect(
             that was used for another request.
     """
     name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    # A field added to the body later must not change the digest of earlier requests.
-    unset = {field for field in LISTS if not getattr(request, field)}
-    unset |= {"population"} if request.population == "all" else set()
-    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
+    digest = request_digest(dataset, request, ADDED_LATER)
     if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
         return existing
     check_retention(repository, request.retention_seconds)

@@ -8,7 +8,7 @@ from simulacra_api.generations.schemas import GenerationRequest
 from simulacra_api.http.field_types import spec_value
 from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
-from simulacra_api.tenancy.idempotency import fingerprint
+from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
 from simulacra_crds.contract.names import generation_name
@@ -22,7 +22,6 @@ from simulacra_custody.audit.event import Counts
 FORMAT = f"{GROUP}/format"
 """Annotation: the format in the artifact's link; the customer may change it in the link."""
 ADDED_LATER = {"counterfactual": False, "evidence": True, "persons": None}
-"""Fields that were added to the body later, with the values that mean their absence."""
 
 
 async def request_generation(
@@ -35,9 +34,7 @@ async def request_generation(
             that was used for another request.
     """
     name = generation_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    # A field added to the body later must not change the digest of earlier requests.
-    unset = {name for name, value in ADDED_LATER.items() if getattr(request, name) is value}
-    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=unset)])
+    digest = request_digest(dataset, request, ADDED_LATER)
     if existing := await find_created(repository, GENERATION_JOBS, name, digest):
         return existing
     if (request.row_count is None) == (request.persons is None):

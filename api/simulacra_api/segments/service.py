@@ -21,7 +21,7 @@ from simulacra_api.tenancy.create import (
     find_created,
     usable_model,
 )
-from simulacra_api.tenancy.idempotency import fingerprint
+from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.names import segment_name
 from simulacra_crds.contract.segment_shares import SegmentResult, check_segments
@@ -41,18 +41,18 @@ async def request_segments(
             that was used for another request.
     """
     name = segment_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    asked = request.model_dump(mode="json")
-    digest = fingerprint([dataset.metadata.uid, asked])
+    digest = request_digest(dataset, request)
     if existing := await find_created(repository, SEGMENT_ESTIMATES, name, digest):
         return existing
     check_retention(repository, request.retention_seconds)
     schema = await repository.schema_of(dataset)
     model = await usable_model(repository, dataset)
-    parts = [SegmentColumn.model_validate(part) for part in asked["segment"]]
+    segment = [part.model_dump(mode="json") for part in request.segment]
+    parts = [SegmentColumn.model_validate(part) for part in segment]
     if errors := check_segments(parts, request.questions, schema):
         raise invalid_fields(errors, "the request, checked against the dataset's schema")
     spec = {
-        "segment": asked["segment"],
+        "segment": segment,
         "questions": request.questions,
         "retentionSeconds": request.retention_seconds,
     }

@@ -18,7 +18,7 @@ from simulacra_api.tenancy.create import (
     find_created,
     usable_model,
 )
-from simulacra_api.tenancy.idempotency import fingerprint
+from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.answers import ANSWERED
 from simulacra_crds.contract.effect_statements import LISTS as WIRE_NAMES
@@ -51,7 +51,7 @@ async def request_sheet(
             that was used for another request.
     """
     name = sheet_name(repository.caller.tenant_name, dataset.metadata.name, key)
-    digest = fingerprint([dataset.metadata.uid, request.model_dump(mode="json")])
+    digest = request_digest(dataset, request)
     if existing := await find_created(repository, ANSWER_SHEETS, name, digest):
         return existing
     check_retention(repository, request.retention_seconds)

@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Header
+from pydantic import BaseModel
 
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.tombstone import REQUEST_DIGEST as REQUEST_DIGEST
 from simulacra_crds.contract.tombstone import read_tombstone, tombstone_name
 from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import CONFIGMAPS, Object
 
 KEY = re.compile(r"[!-~]{1,255}")
@@ -40,6 +43,21 @@ def fingerprint(request: Any) -> str:
     """Return the SHA-256 (hex) of a request's canonical JSON."""
     text = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def request_digest(
+    dataset: Dataset, request: BaseModel, added_later: Mapping[str, Any] | None = None
+) -> str:
+    """Return the digest of a question about a dataset.
+
+    Args:
+        dataset: that the question is about.
+        request: the body.
+        added_later: fields that came to the body later, with the values that mean their absence:
+            they must not change the digest of earlier requests.
+    """
+    absent = {name for name, none in (added_later or {}).items() if getattr(request, name) == none}
+    return fingerprint([dataset.metadata.uid, request.model_dump(mode="json", exclude=absent)])
 
 
 def check_same_request(existing: Object, digest: str) -> None:
