@@ -8,7 +8,8 @@ const TEXT = /\.(csv|tsv|txt)$/i;
 const EDGES = [["required", "Required", "Edges from a cause to its effect that the graph must have."], ["forbidden", "Forbidden", "Edges that the graph must not have."]];
 
 export const nothingKnown = { tiers: [], required: [], forbidden: [], confirmed: [], background: "ask" };
-const without = (list, at) => list.filter((_, index) => index !== at);
+/** A list without the entry at a place. */
+export const without = (list, at) => list.filter((_, index) => index !== at);
 /** The knowledge without empty tiers. */
 export const stated = (known) => ({ ...known, tiers: known.tiers.filter((tier) => tier.length), confirmed: known.confirmed.filter((tier) => tier.length) });
 export const isEmpty = (known) => known.background !== "auto" && !stated(known).confirmed.length && !stated(known).tiers.length && !known.required.length && !known.forbidden.length;

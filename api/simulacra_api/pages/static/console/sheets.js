@@ -2,7 +2,7 @@
 import { Failure, Status, number, useAction, useFocusAfterRemoval } from "../ui.js";
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { ColumnSelect, Value, twoValues, typical, usableColumns, usual } from "./controls.js";
-import { Chips, Name } from "./knowledge.js";
+import { Chips, Name, without } from "./knowledge.js";
 import { Erase, Progress, useLoad } from "./parts.js";
 import { useSchema } from "./schema.js";
 
@@ -41,7 +41,7 @@ function Lever({ at, lever, column, columns, outcome, onChange, onRemove }) {
   return html`<fieldset class="tier"><legend>${lever.column}</legend><button type="button" class="plain remove" aria-label=${`Remove the lever ${lever.column}`} onClick=${onRemove}>Remove</button>
     <${Values} at=${at} lever=${lever} column=${column} onChange=${onChange} />
     ${SIDES.map(([side, label]) => html`<div key=${side}><${Name} id=${`lever-${at}-${side}`} label=${label} columns=${choices[side]} value="" none="Add a column" onChange=${(name) => name && onChange({ ...lever, [side]: [...lever[side], name] })} />
-      <${Chips} label=${`${label}: ${lever.column}`} texts=${lever[side]} last=${`lever-${at}-${side}`} onRemove=${(gone) => onChange({ ...lever, [side]: lever[side].filter((_, index) => index !== gone) })} /></div>`)}</fieldset>`;
+      <${Chips} label=${`${label}: ${lever.column}`} texts=${lever[side]} last=${`lever-${at}-${side}`} onRemove=${(gone) => onChange({ ...lever, [side]: without(lever[side], gone) })} /></div>`)}</fieldset>`;
 }
 
 /** The levers to compare, each with its own order; none named: all that may be levers. */
@@ -51,7 +51,7 @@ function Chosen({ columns, order, usable, outcome, levers, onChange }) {
   const set = (at, lever) => onChange(levers.map((one, index) => index === at ? lever : one));
   return html`<details class="order"><summary>Compare only some levers, choose their values, or state what came before or after one of them</summary>
     <p class="quiet">Without a lever here, all columns that may be levers are compared.</p>
-    <div class="levers" ref=${list}>${levers.map((lever, at) => html`<${Lever} key=${lever.column} at=${at} lever=${lever} column=${usable.find((one) => one.name === lever.column)} columns=${order} outcome=${outcome} onChange=${(next) => set(at, next)} onRemove=${() => { goes(at); onChange(levers.filter((one) => one !== lever)); }} />`)}
+    <div class="levers" ref=${list}>${levers.map((lever, at) => html`<${Lever} key=${lever.column} at=${at} lever=${lever} column=${usable.find((one) => one.name === lever.column)} columns=${order} outcome=${outcome} onChange=${(next) => set(at, next)} onRemove=${() => { goes(at); onChange(without(levers, at)); }} />`)}
       <${Name} id="sheet-lever" label="Add a lever" columns=${free} value="" none="Choose a column" onChange=${(column) => column && onChange([...levers, { column, before: [], after: [] }])} /></div></details>`;
 }
 
