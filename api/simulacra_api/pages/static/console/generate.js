@@ -3,7 +3,7 @@ import { Clock, Failure, Status, number, unfinished, useAction, when } from "../
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
 import { Attainment } from "./attainment.js";
 import { ColumnSelect, Condition, Value, conditionsOf, initial, typical, usableColumns } from "./controls.js";
-import { useLoad } from "./parts.js";
+import { useLoad, usePolling } from "./parts.js";
 import { useSchema } from "./schema.js";
 
 const PROBE_ROWS = 8;
@@ -84,11 +84,7 @@ export function Generate({ session, dataset }) {
   const [schema, problem] = useSchema(session, dataset);
   const [generations, trouble, again] = useLoad(() => session.list(`/v1/generations?limit=100&dataset_id=${dataset.dataset_id}`), [session, dataset.dataset_id]);
   const working = generations?.some((one) => unfinished(one.status));
-  useEffect(() => {
-    if (!working) return undefined;
-    const timer = setInterval(again, 3000);
-    return () => clearInterval(timer);
-  }, [working]);
+  usePolling(working, again);
   return html`<${Failure} problem=${problem ?? trouble} />
     ${schema && html`<${Form} session=${session} dataset=${dataset} schema=${schema} onMade=${(made) => { location.hash = `#/generations/${made.generation_id}`; }} />`}
     <section aria-labelledby="made-title"><h2 id="made-title">Generated rows</h2><${Made} generations=${generations} /></section>`;

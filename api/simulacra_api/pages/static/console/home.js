@@ -1,11 +1,11 @@
 // The list of datasets and of results that outlived theirs, and the upload of a new dataset.
 import { Clock, Dots, Failure, Meter, Status, bytes, number, unfinished, useAction } from "../ui.js";
-import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { html, useRef, useState } from "../vendor/preact.js";
 import { Effect } from "./effects.js";
 import { Made } from "./generate.js";
 import { Editor, columnsOf, nothingKnown, isEmpty, stated } from "./knowledge.js";
 import { named, remember, titleOf, useName } from "./names.js";
-import { RetentionSelect, useLoad } from "./parts.js";
+import { RetentionSelect, useLoad, usePolling } from "./parts.js";
 import { Segment } from "./segments.js";
 import { Sheet } from "./sheets.js";
 
@@ -105,11 +105,7 @@ export function Home({ session }) {
   const datasets = found?.datasets;
   const outliving = found?.generations.length > 0 || found?.effects.length > 0 || found?.segments.length > 0 || found?.sheets.length > 0;
   const working = datasets?.some((one) => unfinished(one.status));
-  useEffect(() => {
-    if (!working) return undefined;
-    const timer = setInterval(again, REFRESH_SECONDS * 1000);
-    return () => clearInterval(timer);
-  }, [working]);
+  usePolling(working, again, REFRESH_SECONDS);
   return html`<h1>Datasets</h1><${Upload} session=${session} /><${Failure} problem=${problem} />
     ${datasets && (datasets.length || outliving
       ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} session=${session} dataset=${one} />`)}</ul>`

@@ -13,10 +13,10 @@ export function useLoad(load, inputs) {
 const POLL_SECONDS = 3;
 
 /** Look again while something changes that no job reports: an erasure, or the end of reading a table. */
-export function usePolling(active, again) {
+export function usePolling(active, again, seconds = POLL_SECONDS) {
   useEffect(() => {
     if (!active) return undefined;
-    const timer = setInterval(again, POLL_SECONDS * 1000);
+    const timer = setInterval(again, seconds * 1000);
     return () => clearInterval(timer);
   }, [active]);
 }
