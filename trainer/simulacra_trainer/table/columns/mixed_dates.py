@@ -40,9 +40,8 @@ FEWEST_SHARE = 0.02
 
 @dataclass(frozen=True)
 class _Form:
-    """The words of one form, and their dates."""
+    """The dates of one form, null for words of others, and the share of the rows that have it."""
 
-    levels: pa.StringArray
     parsed: ParsedDates
     share: float
 
@@ -92,13 +91,13 @@ def _forms(words: Words, day_first: bool | None) -> Iterator[_Form]:
         if not found.ambiguous:
             spelled = spelled_as(dates, found.values, found.text_format, None)
             found = replace(found, text_format=spelled)
-        yield _Form(dates, found, share)
+        yield _Form(found, share)
     matched = pc.match_substring_regex(left, NAMED_DATE).fill_null(False)
     share = words.share(matched)
     if pc.sum(matched).as_py() >= FEWEST_WORDS and share >= FEWEST_SHARE:
         dates = pc.if_else(matched, left, None)
         if (found := named_months(replace(words, levels=dates), ENOUGH * share)) is not None:
-            yield _Form(dates, found, share)
+            yield _Form(found, share)
 
 
 def _order(parsed: ParsedDates) -> bool | None:
@@ -115,7 +114,7 @@ def _in_one_century(forms: list[_Form], *, births: bool) -> pa.Array:
     end = None if last is None else last + YEARS_AHEAD
     if last is not None and births:
         end = min(last + YEARS_AHEAD, max(last, LAST_BIRTH))
-    merged = pa.nulls(len(forms[0].levels), pa.timestamp("us"))
+    merged = pa.nulls(len(forms[0].parsed.values), pa.timestamp("us"))
     for form in forms:
         values = form.parsed.values
         if "%y" in form.parsed.text_format and end is not None:
