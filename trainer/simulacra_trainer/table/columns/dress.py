@@ -20,17 +20,16 @@ CURRENCIES = frozenset(
     원 円 元 won krw cny ¥ aed sar qar egp ils chf. s$ hk$ sgd hkd thb php idr rp rm myr ngn kes zar
     """.split()  # noqa: SIM905
 )
-_UNITS = frozenset(
+_WHOLE_MONEY = frozenset(sign + dash for sign in ".," for dash in ("–", "—", "-", "--"))
+"""Endings of whole amounts of money, also beside a currency: "500.–", "kr 500,-"."""
+_UNITS = _WHOLE_MONEY | frozenset(
     """
     % ‰ kg g mg t km m cm mm mi ft in yd l ml cl dl h min s sec ms ° °c °f m² km² m³ ha kwh wh kw
     mw mb gb tb kb px pt kcal kj lb lbs oz mph km/h kmh bar hpa hz pp mq
     秒 分 分钟 分鐘 小时 小時 時間 초 분 시간 岁 歳 歲 세 살 人 名 명 次 回 번 个 個 개
-    .– .— .- .-- ,– ,— ,- ,--
     """.split()  # noqa: SIM905
 )
 """Units that may stand right behind the digits; others need a space, or "101A" is a number."""
-_WHOLE_MONEY = frozenset((".–", ".—", ".-", ".--", ",–", ",—", ",-", ",--"))
-"""Endings of whole amounts of money, also beside a currency: "500.–", "kr 500,-"."""
 _FACTORS = {
     **dict.fromkeys(("k", "tsd", "tsd.", "tys", "tys.", "tis", "tis.", "thousand", "t€"), 1e3),
     **dict.fromkeys(("mio", "mio.", "mn", "mln", "mln.", "million", "millions", "milj."), 1e6),
