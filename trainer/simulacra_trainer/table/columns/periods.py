@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_crds.contract.month_names import LANGUAGES, month_names
+from simulacra_trainer.table.columns.word_scales import read_scales
 
 MIN_LEVELS, MAX_LEVELS = 3, 2_000
 _YEAR = r"(?P<y>(?:19|20)\d\d)"
@@ -40,7 +41,7 @@ _FORMS = tuple(
 _EXPIRY = re.compile(r"(?P<p>0[1-9]|1[0-2])/(?P<y>\d\d)")
 LEAST_SHORT_YEAR = 13
 """Years of two digits up to 12 may be months: "05/12"."""
-_SEASON_NAMES = """
+_SEASONS = read_scales("""
 spring | summer | autumn, fall | winter
 frühjahr, frühling | sommer | herbst | winter
 printemps | été | automne | hiver
@@ -67,15 +68,7 @@ proljeće | ljeto | jesen | zima
 אביב | קיץ | סתיו | חורף
 春 | 夏 | 秋 | 冬
 봄 | 여름 | 가을 | 겨울
-"""
-_SEASON_PLACES = [
-    {
-        name.strip(): place
-        for place, names in enumerate(line.split("|"))
-        for name in names.split(",")
-    }
-    for line in _SEASON_NAMES.strip().splitlines()
-]
+""")
 _SEASON_OF_YEAR = re.compile(
     rf"(?P<s>[^\W\d]+)[ /\-]?{_YEAR}年?|(?P<z>(?:19|20)\d\d)年?[ /\-]?(?P<t>[^\W\d年]+)"
 )
@@ -125,7 +118,7 @@ def _seasons_of_year(levels: Sequence[str]) -> list[str] | None:
     parts = [(one["s"] or one["t"], int(one["y"] or one["z"])) for one in found if one]
     if not all(found):
         return None
-    for places in _SEASON_PLACES:
+    for places in _SEASONS:
         if all(name in places for name, _ in parts):
             return _sorted(levels, [(year, places[name]) for name, year in parts])
     return None

@@ -270,10 +270,21 @@ tammikuu | helmikuu | maaliskuu | huhtikuu | toukokuu | kesäkuu | heinäkuu | e
   lokakuu | marraskuu | joulukuu
 """
 """One word scale a line (indented lines continue it): levels by |, spellings by commas."""
-RANKS: tuple[dict[str, int], ...] = tuple(
-    {word.strip(): rank for rank, words in enumerate(scale.split("|")) for word in words.split(",")}
-    for scale in re.split(r"\n(?! )", SCALES.strip())
-) + tuple(
+
+
+def read_scales(text: str) -> tuple[dict[str, int], ...]:
+    """Return the rank of each spelling, one table a scale of a text like SCALES."""
+    return tuple(
+        {
+            word.strip(): rank
+            for rank, words in enumerate(scale.split("|"))
+            for word in words.split(",")
+        }
+        for scale in re.split(r"\n(?! )", text.strip())
+    )
+
+
+RANKS = read_scales(SCALES) + tuple(
     {name.lower(): place for place, name in enumerate(month_names(language, length))}
     for language in LANGUAGES
     for length in ("long", "short")
