@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import SpecialValue
 from simulacra_trainer.table.columns.answer_sets import by_stem
 from simulacra_trainer.table.columns.build import CleanColumn, integer_column
-from simulacra_trainer.table.columns.specials import codes_taken
+from simulacra_trainer.table.columns.specials import codes_taken, without_codes
 
 MIN_ITEMS = 2
 """Items of a question that have a code."""
@@ -53,17 +51,12 @@ def _may_have_codes(column: CleanColumn) -> bool:
 
 def _without(column: CleanColumn, before: pa.Array, codes: Sequence[int]) -> CleanColumn:
     """Return a column of integers, as they were before, with these codes as special ones."""
-    marked = pc.is_in(before, value_set=pa.array(codes, before.type))
-    after = pc.if_else(marked, pa.scalar(None, before.type), before)
+    after, specials = without_codes(before, codes)
     schema = column.schema
     result = integer_column(schema.name, after, schema.storage, schema.text_format)
-    counts = {code: pc.sum(pc.equal(before, code)).as_py() for code in codes}
-    specials = [
-        SpecialValue(value=str(code), share=count / len(before)) for code, count in counts.items()
-    ]
     result.update(form=schema.form, unit=schema.unit, label=schema.label, specials=specials)
     result.codes = codes_taken(before, after)
     result.notes.extend(column.notes)
-    taken = pc.sum(marked).as_py()
+    taken = after.null_count - before.null_count
     result.note("codes of the other items of its question were set to missing", taken)
     return result

@@ -212,11 +212,16 @@ def take_codes(values: pa.Array) -> tuple[pa.Array, list[SpecialValue]]:
     kept[rest[distinct[rest] != np.floor(distinct[rest])][:1]] = True
     counts = dict(zip(distinct[kept].tolist(), rows[kept].tolist(), strict=True))
     codes = special_codes(counts, len(values) - values.null_count)
-    if not codes:
-        return values, []
+    return without_codes(values, codes) if codes else (values, [])
+
+
+def without_codes(values: pa.Array, codes: Sequence[float]) -> tuple[pa.Array, list[SpecialValue]]:
+    """Return numbers with these codes as null, and the codes with their shares of the rows."""
     marked = pc.is_in(values, value_set=pa.array(codes, values.type))
+    rows = [pc.sum(pc.equal(values, code)).as_py() for code in codes]
     specials = [
-        SpecialValue(value=str(int(code)), share=counts[code] / len(values)) for code in codes
+        SpecialValue(value=str(int(code)), share=count / len(values))
+        for code, count in zip(codes, rows, strict=True)
     ]
     return pc.if_else(marked, pa.scalar(None, values.type), values), specials
 
