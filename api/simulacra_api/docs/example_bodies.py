@@ -54,6 +54,18 @@ DESCRIPTION: Json = {
 }
 
 
+def accepted(kind: str, name: str, **more: Any) -> Json:
+    """Return the answer to a question about the dataset."""
+    body = {f"{kind}_id": name, "job_id": f"job-{name}", "dataset_id": DATASET}
+    return body | more | {"error": None}
+
+
+def finished(kind: str, name: str, **fields: Any) -> Json:
+    """Return the body of a question that is answered."""
+    body = {f"{kind}_id": name, "dataset_id": DATASET, "job_id": f"job-{name}", "status": "ready"}
+    return body | fields | {"created_at": CREATED, "expires_at": EXPIRES, "error": None}
+
+
 def signup_body(status: str, **known: Any) -> Json:
     """Return the body of a signup request."""
     return {"request_id": REQUEST, "status": status} | known
@@ -109,20 +121,18 @@ JOB_BODY = {
     "sheet_id": None,
     "error": None,
 }
-GENERATION_BODY = {
-    "generation_id": GENERATION,
-    "dataset_id": DATASET,
-    "job_id": f"job-{GENERATION}",
-    "status": "ready",
-    "progress_percent": 100,
-    "eta_seconds": None,
-    "row_count": 2000,
-    "rows": 2000,
-    "seed": 7,
-    "conditions": CONDITIONS,
-    "interventions": {},
-    "attainment": {"status": "exact", "effective_sample_size": 1240.5},
-    "evidence": {
+GENERATION_BODY = finished(
+    "generation",
+    GENERATION,
+    progress_percent=100,
+    eta_seconds=None,
+    row_count=2000,
+    rows=2000,
+    seed=7,
+    conditions=CONDITIONS,
+    interventions={},
+    attainment={"status": "exact", "effective_sample_size": 1240.5},
+    evidence={
         "column": "evidence_weight",
         "worth": 689.1,
         "weight": 0.34455,
@@ -133,7 +143,7 @@ GENERATION_BODY = {
             "These 2,000 rows are worth 689 respondents; use evidence_weight as frequency weights."
         ),
     },
-    "verdicts": [
+    verdicts=[
         LIKENESS,
         {
             "code": "worth",
@@ -142,15 +152,12 @@ GENERATION_BODY = {
             "remedy": None,
         },
     ],
-    "artifact_url": (
+    artifact_url=(
         f"{BASE}/v1/generations/{GENERATION}/artifact"
         "?format=parquet&expires=1772444700&signature=3q2-7w"
     ),
-    "artifact_url_expires_at": "2026-03-02T09:45:00Z",
-    "created_at": CREATED,
-    "expires_at": EXPIRES,
-    "error": None,
-}
+    artifact_url_expires_at="2026-03-02T09:45:00Z",
+)
 FIGURES = {"effect": -0.42, "low": -0.58, "high": -0.26, "rows": 1930, "support": 0.91}
 ALTERNATIVE: Json = {
     "adjustment": ["region"],
@@ -179,54 +186,47 @@ VERDICT: Json = {
     ],
     "asks": None,
 }
-EFFECT_BODY: Json = {
-    "effect_id": EFFECT,
-    "dataset_id": DATASET,
-    "job_id": f"job-{EFFECT}",
-    "status": "ready",
-    "treatment": "price",
-    "value": 9.0,
-    "baseline": 5.0,
-    "outcome": "segment=loyal",
-    "outcome_level": "loyal",
-    "segment": "segment",
-    "before": ["region"],
-    "after": [],
-    "dont_know": [],
-    "population": "all",
-    "negative_controls": [],
-    "verdict": VERDICT,
-    "precision": "clear",
-    "union": {"low": -0.58, "high": -0.26},
-    "ace": FIGURES,
-    "identified": True,
-    "effective_rows": 611.4,
-    "naive": -0.55,
-    "method": "aipw",
-    "adjustment": ["region"],
-    "alternatives": [ALTERNATIVE],
-    "open_columns": [],
-    "checks": [{"name": "placebo", "outcome": "passed", "detail": "0.01 [-0.03, 0.05]"}],
-    "sensitivity": {"robustness": 0.14, "robustness_near": 0.09, "yardsticks": []},
-    "segments": [
+EFFECT_BODY = finished(
+    "effect",
+    EFFECT,
+    treatment="price",
+    value=9.0,
+    baseline=5.0,
+    outcome="segment=loyal",
+    outcome_level="loyal",
+    segment="segment",
+    before=["region"],
+    after=[],
+    dont_know=[],
+    population="all",
+    negative_controls=[],
+    verdict=VERDICT,
+    precision="clear",
+    union={"low": -0.58, "high": -0.26},
+    ace=FIGURES,
+    identified=True,
+    effective_rows=611.4,
+    naive=-0.55,
+    method="aipw",
+    adjustment=["region"],
+    alternatives=[ALTERNATIVE],
+    open_columns=[],
+    checks=[{"name": "placebo", "outcome": "passed", "detail": "0.01 [-0.03, 0.05]"}],
+    sensitivity={"robustness": 0.14, "robustness_near": 0.09, "yardsticks": []},
+    segments=[
         FIGURES
         | {"level": "loyal", "effective_rows": 812.5, "thin_support": False, "difference": None}
     ],
-    "unshown_segments": ["new"],
-    "warnings": [],
-    "created_at": CREATED,
-    "expires_at": EXPIRES,
-    "error": None,
-}
-SEGMENT_BODY: Json = {
-    "segment_id": SEGMENT,
-    "dataset_id": DATASET,
-    "job_id": f"job-{SEGMENT}",
-    "status": "ready",
-    "segment": [{"column": "region", "levels": ["north"]}],
-    "questions": ["segment"],
-    "summary": {"intervals": 1, "boosted": 1, "slightly": 0, "no_better": 0, "worth": 76.0},
-    "shares": [
+    unshown_segments=["new"],
+    warnings=[],
+)
+SEGMENT_BODY = finished(
+    "segment",
+    SEGMENT,
+    segment=[{"column": "region", "levels": ["north"]}],
+    questions=["segment"],
+    summary={"intervals": 1, "boosted": 1, "slightly": 0, "no_better": 0, "worth": 76.0},
+    shares=[
         {
             "segment": [{"column": "region", "level": "north"}],
             "question": "segment",
@@ -242,34 +242,27 @@ SEGMENT_BODY: Json = {
             " 46%). Worth 76 respondents; from the respondents alone 38% (25% to 53%).",
         }
     ],
-    "conditions": {
+    conditions={
         "categorical": {
             "region": {"north": 1.0},
             "segment": {"loyal": 0.35},
         },
         "numeric": {},
     },
-    "reason": None,
-    "created_at": CREATED,
-    "expires_at": EXPIRES,
-    "error": None,
-}
-SHEET_BODY: Json = {
-    "sheet_id": SHEET,
-    "dataset_id": DATASET,
-    "job_id": f"job-{SHEET}",
-    "status": "ready",
-    "outcome": "segment=loyal",
-    "asked": [
-        {"column": "price", "value": 9.0, "baseline": 5.0, "before": ["region"], "after": []}
-    ],
-    "before": [],
-    "after": ["segment"],
-    "dont_know": [],
-    "population": "all",
-    "text": "Ranked: 1 of 1 contrasts, by the smallest effect that the interval allows, if what you"
+    reason=None,
+)
+SHEET_BODY = finished(
+    "sheet",
+    SHEET,
+    outcome="segment=loyal",
+    asked=[{"column": "price", "value": 9.0, "baseline": 5.0, "before": ["region"], "after": []}],
+    before=[],
+    after=["segment"],
+    dont_know=[],
+    population="all",
+    text="Ranked: 1 of 1 contrasts, by the smallest effect that the interval allows, if what you"
     " said holds and nothing unseen moves both. All intervals hold together with 95 %.",
-    "levers": [
+    levers=[
         {
             "rank": 1,
             "unranked": None,
@@ -277,37 +270,29 @@ SHEET_BODY: Json = {
             "treatment": "price",
             "value": 9.0,
             "baseline": 5.0,
-            "verdict": EFFECT_BODY["verdict"],
-            "precision": "clear",
-            "union": EFFECT_BODY["union"],
+            **{key: EFFECT_BODY[key] for key in ("verdict", "precision", "union")},
             "alone": EFFECT_BODY["union"],
             "ace": FIGURES,
-            "effective_rows": EFFECT_BODY["effective_rows"],
-            "naive": EFFECT_BODY["naive"],
-            "method": EFFECT_BODY["method"],
-            "adjustment": EFFECT_BODY["adjustment"],
-            "alternatives": EFFECT_BODY["alternatives"],
-            "open_columns": [],
-            "checks": EFFECT_BODY["checks"],
-            "sensitivity": EFFECT_BODY["sensitivity"],
+            **{
+                key: EFFECT_BODY[key]
+                for key in ("effective_rows", "naive", "method", "adjustment", "alternatives")
+            },
+            **{key: EFFECT_BODY[key] for key in ("open_columns", "checks", "sensitivity")},
             "propensities": {"value": [0, 0, 40, 60, 0, 0, 0, 0, 0, 0]}
             | {"baseline": [0, 0, 60, 40, 0, 0, 0, 0, 0, 0]},
             "curve": None,
             "warnings": [],
         }
     ],
-    "left_out": [],
-    "critical": 1.96,
-    "intervals": 1,
-    "rows": 200,
-    "missing": [{"column": "price", "share": 0.0}],
-    "seed": 0,
-    "version": "1.0",
-    "model_sha256": SHA256,
-    "created_at": CREATED,
-    "expires_at": EXPIRES,
-    "error": None,
-}
+    left_out=[],
+    critical=1.96,
+    intervals=1,
+    rows=200,
+    missing=[{"column": "price", "share": 0.0}],
+    seed=0,
+    version="1.0",
+    model_sha256=SHA256,
+)
 DATASET_ACCEPTED = {
     "dataset_id": DATASET,
     "job_id": f"job-{DATASET}",
@@ -324,32 +309,10 @@ UPLOAD_BODY: Json = {
     "offset": 184_213,
     "complete": True,
 }
-GENERATION_ACCEPTED = {
-    "generation_id": GENERATION,
-    "job_id": f"job-{GENERATION}",
-    "dataset_id": DATASET,
-    "row_count": 2000,
-    "seed": 7,
-    "error": None,
-}
-EFFECT_ACCEPTED: Json = {
-    "effect_id": EFFECT,
-    "job_id": f"job-{EFFECT}",
-    "dataset_id": DATASET,
-    "error": None,
-}
-SEGMENT_ACCEPTED: Json = {
-    "segment_id": SEGMENT,
-    "job_id": f"job-{SEGMENT}",
-    "dataset_id": DATASET,
-    "error": None,
-}
-SHEET_ACCEPTED: Json = {
-    "sheet_id": SHEET,
-    "job_id": f"job-{SHEET}",
-    "dataset_id": DATASET,
-    "error": None,
-}
+GENERATION_ACCEPTED = accepted("generation", GENERATION, row_count=2000, seed=7)
+EFFECT_ACCEPTED = accepted("effect", EFFECT)
+SEGMENT_ACCEPTED = accepted("segment", SEGMENT)
+SHEET_ACCEPTED = accepted("sheet", SHEET)
 JWK = {
     "kty": "EC",
     "crv": "P-256",
@@ -379,65 +342,3 @@ WEBHOOK_BODY = {
     "created_at": CREATED,
     "disabled_at": None,
 }
-LIVE_KEYS: Json = {
-    "statement": {
-        "version": 1,
-        "installation": "simulacra.dev/audit/90785e326a9365f5",
-        "listed_at": EXPIRES,
-        "nonce": "9c" * 32,
-        "size": 16,
-        "root": SHA256,
-    },
-    "signature": "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi...",
-}
-CERTIFICATE_ITEM: Json = {
-    "resource_id": DATASET,
-    "uid": "0e0f8f6e-9d0a-4a53-8d0f-7b1f6f3a2c11",
-    "issued_at": EXPIRES,
-}
-CERTIFICATE_BODY = CERTIFICATE_ITEM | {
-    "statement": {
-        "version": 1,
-        "installation": "simulacra.dev/audit/90785e326a9365f5",
-        "tenant": "acme",
-        "tenant_uid": "534bcad5-3e9e-460c-b77d-9895d2ecc95a",
-        "kind": "datasets",
-        "id": DATASET,
-        "uid": CERTIFICATE_ITEM["uid"],
-        "cause": "expired",
-        "created_at": CREATED,
-        "deletion_requested_at": EXPIRES,
-        "artefacts": [{"name": "upload", "bytes": 499580, "sha256": SHA256}],
-        "objects": 4,
-        "stored_bytes": 544336,
-        "key_shredded_at": EXPIRES,
-        "verified_absent_at": EXPIRES,
-        "audit": {"index": 41, "root": SHA256},
-    },
-    "signature": "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoi...",
-    "absence_proof": {
-        "root": LIVE_KEYS,
-        "neighbors": [
-            {"index": 3, "leaf": "3f" * 32, "path": ["0a" * 32, "1b" * 32, "2c" * 32, "3d" * 32]},
-            {"index": 4, "leaf": "5e" * 32, "path": ["4e" * 32, "5f" * 32, "60" * 32, "71" * 32]},
-        ],
-    },
-}
-INSTALLATION_KEYS: Json = {
-    "keys": [
-        {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "use": "sig",
-            "alg": "Ed25519",
-            "kid": "WRkqgTi6gQM",
-            "x": "NWdZ5AxWr50",
-        }
-    ],
-    "audit_log": "simulacra.dev/audit/90785e326a9365f5+fc132014+AUg+SSWNW3VWivlutcOEH5NUATjTkWKN",
-}
-CHECKPOINT = (
-    "simulacra.dev/audit/90785e326a9365f5\n42\nps8yUab/d4m0EvWHnexvNH/wKu/Jo1gYTpu7z26jGjY=\n"
-    "segment 42\n\n"
-    "\N{EM DASH} simulacra.dev/audit/90785e326a9365f5 /BMgFB4ocVnzw4+97iwjQAwGuAJgm1XqUmQ...\n"
-)

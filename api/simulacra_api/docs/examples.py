@@ -13,9 +13,6 @@ from typing import Any
 from simulacra_api.docs.example_bodies import (
     AUDIENCE,
     BASE,
-    CERTIFICATE_BODY,
-    CERTIFICATE_ITEM,
-    CHECKPOINT,
     CLAIM,
     CONDITIONS,
     CREATED,
@@ -28,11 +25,9 @@ from simulacra_api.docs.example_bodies import (
     ERROR_BODY,
     GENERATION_ACCEPTED,
     GENERATION_BODY,
-    INSTALLATION_KEYS,
     JOB_BODY,
     JWK,
     KNOWLEDGE,
-    LIVE_KEYS,
     ROTATION,
     SEGMENT_ACCEPTED,
     SEGMENT_BODY,
@@ -43,6 +38,13 @@ from simulacra_api.docs.example_bodies import (
     Json,
     gauge,
     signup_body,
+)
+from simulacra_api.docs.example_proofs import (
+    CERTIFICATE_BODY,
+    CERTIFICATE_ITEM,
+    CHECKPOINT,
+    INSTALLATION_KEYS,
+    LIVE_KEYS,
 )
 
 
