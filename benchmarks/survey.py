@@ -36,6 +36,9 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
+import simulacra_trainer  # noqa: F401  sets the threads of BLAS, before NumPy reads them
+
+# isort: split
 import engine
 import numpy as np
 import pandas as pd
