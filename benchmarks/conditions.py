@@ -211,7 +211,7 @@ def markdown(lines: list[tuple[str, Slice, dict[str, object]]], load: str) -> st
             *(
                 name,
                 wanted.words,
-                f"{found['share']:.2%}",
+                f"{100 * found['share']:.2f} %",
                 f"{found['real']:,}",
                 f"{found['met']} of {found['asked']}",
             ),
