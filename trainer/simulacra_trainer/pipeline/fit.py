@@ -17,7 +17,7 @@ from simulacra_trainer.linked.tables import MIN_LINKED_PERSONS, linked_tables
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.fit_context import FitContext
 from simulacra_trainer.pipeline.fit_graph import complete_graph, fit_graph, order_of_leader
-from simulacra_trainer.pipeline.fit_report import report_fit
+from simulacra_trainer.pipeline.fit_report import with_report
 from simulacra_trainer.pipeline.half_model import fit_half_model
 from simulacra_trainer.pipeline.holdout import split_halves
 from simulacra_trainer.pipeline.trained_model import TrainedModel, is_neural, load_family
@@ -90,19 +90,10 @@ def fit_model(
         linked, tuning = _fit_linked(rows, schema, order, request.seed)
     with steps.of(REPORT):
         graph = complete_graph(graph, schema, request)
-        report, figures = report_fit(
-            real,
-            schema,
-            graph,
-            half,
-            model,
-            tuning,
-            request,
-            family=family.name,
-            name=context.name,
-            timings=steps.seconds,
-        )
-    return TrainedModel(model, family.name, rows, schema, graph, figures, report, linked)
+        trained = TrainedModel(model, family.name, rows, schema, graph, linked=linked)
+        name, timings = context.name, steps.seconds
+        trained = with_report(trained, real, half, tuning, request, name=name, timings=timings)
+    return trained
 
 
 def fit_as_follower(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +12,9 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.contract.verdicts import verdicts
-from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.pipeline.half_model import HalfModel
+from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import relations_report
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.dependence import Trial
@@ -23,55 +23,50 @@ from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import figures_of, model_worth
 
 
-def report_fit(
+def with_report(
+    trained: TrainedModel,
     real: pa.Table,
-    schema: TableSchema,
-    graph: CausalGraph,
     half: HalfModel,
-    model: FittedModel,
-    linked: LinkedTuning | None,
+    tuning: LinkedTuning | None,
     request: FitRequest,
     *,
-    family: str,
     name: str | None,
     timings: Mapping[str, float],
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """Return the report, and its figures without names, for a status.
+) -> TrainedModel:
+    """Return a model with its report, and the report's figures without names, for a status.
 
     Args:
+        trained: the model of all rows.
         real: the real rows, also with differential privacy.
-        schema: their schema.
-        graph: of all columns.
         half: the half-model, whose rows are compared with the holdout.
-        model: of all rows.
-        linked: the chosen strength of linked rows, if there are any.
+        tuning: the chosen strength of linked rows, if there are any.
         request: of the fit.
-        family: of the model.
         name: of the table, if it has one.
         timings: seconds of each step.
     """
+    schema = trained.schema
     trials = half.trials(schema)
     report = build_report(
         *trials[0],
         schema,
-        graph_json=json.loads(graph.to_json()),
+        graph_json=json.loads(trained.graph.to_json()),
         timings=timings,
         seed=request.seed,
         guarantee=request.privacy,
         name=name,
     )
-    report["made"]["family"] = family
+    report["made"]["family"] = trained.family
     if report["privacy"] is not None:
         report["privacy"] |= half.copying
     report["singling_out"] = singling_out(real, schema)
-    report["relations"] = relations_report(model, schema, request.seed)
-    report["linked"] = None if linked is None else linked.to_json()
+    report["relations"] = relations_report(trained.model, schema, request.seed)
+    report["linked"] = None if tuning is None else tuning.to_json()
     report["worth"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         report["worth"] = _worth(trials, real, schema, report["marginals"], request.seed)
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
-    return report, found
+    return replace(trained, figures=found, report=report)
 
 
 def _worth(

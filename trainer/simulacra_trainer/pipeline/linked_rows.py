@@ -170,7 +170,7 @@ def _of_subjects(trained: TrainedModel, linked: LinkedModel) -> TrainedModel:
     tables = linked.tables
     graph = _subject_graph(trained.graph, tables.attributes, tables.subject_schema)
     return TrainedModel(
-        linked.subjects, trained.family, tables.subjects, tables.subject_schema, graph, {}, {}
+        linked.subjects, trained.family, tables.subjects, tables.subject_schema, graph
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,8 @@ class TrainedModel:
     table: pa.Table
     schema: TableSchema
     graph: CausalGraph
-    figures: dict[str, float]
-    report: dict[str, Any]
+    figures: dict[str, float] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
     linked: LinkedModel | None = None
 
     @property
