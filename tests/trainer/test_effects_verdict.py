@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from effect_results import effect_result
 from simulacra_crds.contract.answers import (
-    PRECISIONS,
     VERDICT_KINDS,
     AdjustmentEffect,
     EffectResult,
@@ -38,6 +37,7 @@ from simulacra_trainer.pipeline.identification import identify
 from simulacra_trainer.table.errors import InputError
 
 Vote = tuple[bool, str]
+PRECISIONS = ("very thin", "not significant", "thin support", "clear")
 VOTES = ("suggested", "weak", "undirected")
 FORBIDDEN = ("settles", "identified", "proves")
 SENSITIVITY = Sensitivity(

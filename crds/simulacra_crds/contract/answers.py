@@ -25,8 +25,6 @@ VERDICT_KINDS: tuple[VerdictKind, ...] = (
     "assumed",
 )
 """From the least to the most that may be claimed."""
-PRECISIONS: tuple[Precision, ...] = ("very thin", "not significant", "thin support", "clear")
-"""From the least to the most precise."""
 ANSWERED = ("union", "alternatives", "sensitivity", "segments", "unshown_segments")
 """Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
 STATUS_DIGITS = 4
