@@ -16,20 +16,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _VALID = timedelta(days=3650)
+_AUTHORITY = "simulacra-embedded-ca"
 
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _builder(
-    subject: str, issuer: str, public: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _builder(subject: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     start = datetime.now(UTC) - timedelta(hours=1)  # tolerant of a clock that was set back a little
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
-        .issuer_name(_name(issuer))
+        .issuer_name(_name(_AUTHORITY))
         .public_key(public)
     )
     builder = (
@@ -56,7 +55,7 @@ def _usage(sign_certificates: bool) -> x509.KeyUsage:
 
 def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder("simulacra-embedded-ca", "simulacra-embedded-ca", key.public_key())
+    builder = _builder(_AUTHORITY, key.public_key())
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return builder.add_extension(_usage(True), critical=True).sign(key, hashes.SHA256()), key
 
@@ -77,7 +76,7 @@ def ensure(folder: Path) -> tuple[Path, Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
     certificate = (
-        _builder("127.0.0.1", "simulacra-embedded-ca", key.public_key())
+        _builder("127.0.0.1", key.public_key())
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(False), critical=True)

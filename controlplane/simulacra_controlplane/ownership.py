@@ -23,14 +23,13 @@ def make_entry(
     operation: str,
     subresource: str,
     paths: set[Path],
-    time: str | None = None,
 ) -> Entry:
     """One entry of managedFields."""
     entry = {
         "manager": manager,
         "operation": operation,
         "apiVersion": resource.api_version,
-        "time": time or now(),
+        "time": now(),
         "fieldsType": "FieldsV1",
         "fieldsV1": encode(paths),
     }

@@ -84,22 +84,19 @@ class Resource:
         return names
 
 
-def _builtin(
-    group: str, version: str, plural: str, kind: str, short: str = "", **more: Any
-) -> Resource:
+def _builtin(group: str, plural: str, kind: str, short: str = "", **more: Any) -> Resource:
     short_names = tuple(short.split())
-    return Resource(group, version, plural, kind.lower(), kind, short_names=short_names, **more)
+    return Resource(group, "v1", plural, kind.lower(), kind, short_names=short_names, **more)
 
 
 BUILTINS: tuple[Resource, ...] = (
-    _builtin("", "v1", "configmaps", "ConfigMap", "cm"),
-    _builtin("", "v1", "events", "Event", "ev"),
-    _builtin("", "v1", "limitranges", "LimitRange", "limits"),
-    _builtin("", "v1", "namespaces", "Namespace", "ns", namespaced=False, status=True),
-    _builtin("", "v1", "nodes", "Node", "no", namespaced=False, status=True),
+    _builtin("", "configmaps", "ConfigMap", "cm"),
+    _builtin("", "events", "Event", "ev"),
+    _builtin("", "limitranges", "LimitRange", "limits"),
+    _builtin("", "namespaces", "Namespace", "ns", namespaced=False, status=True),
+    _builtin("", "nodes", "Node", "no", namespaced=False, status=True),
     _builtin(
         "",
-        "v1",
         "pods",
         "Pod",
         "po",
@@ -108,14 +105,11 @@ BUILTINS: tuple[Resource, ...] = (
         returns_deleted=True,
         categories=("all",),
     ),
-    _builtin(
-        "", "v1", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True
-    ),
-    _builtin("", "v1", "secrets", "Secret"),
-    _builtin("", "v1", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
+    _builtin("", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True),
+    _builtin("", "secrets", "Secret"),
+    _builtin("", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
     _builtin(
         "",
-        "v1",
         "services",
         "Service",
         "svc",
@@ -125,7 +119,6 @@ BUILTINS: tuple[Resource, ...] = (
     ),
     _builtin(
         "apiextensions.k8s.io",
-        "v1",
         "customresourcedefinitions",
         "CustomResourceDefinition",
         "crd crds",
@@ -134,15 +127,12 @@ BUILTINS: tuple[Resource, ...] = (
         generation=True,
         categories=("api-extensions",),
     ),
-    _builtin("batch", "v1", "jobs", "Job", status=True, generation=True, categories=("all",)),
-    _builtin("coordination.k8s.io", "v1", "leases", "Lease", create_on_update=True),
-    _builtin("events.k8s.io", "v1", "events", "Event", "ev"),
-    _builtin(
-        "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", "netpol", generation=True
-    ),
+    _builtin("batch", "jobs", "Job", status=True, generation=True, categories=("all",)),
+    _builtin("coordination.k8s.io", "leases", "Lease", create_on_update=True),
+    _builtin("events.k8s.io", "events", "Event", "ev"),
+    _builtin("networking.k8s.io", "networkpolicies", "NetworkPolicy", "netpol", generation=True),
     _builtin(
         "scheduling.k8s.io",
-        "v1",
         "priorityclasses",
         "PriorityClass",
         "pc",

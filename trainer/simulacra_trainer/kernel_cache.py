@@ -33,15 +33,14 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simulacra" / "numba"
 
 
-def compiler_environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
+def compiler_environment() -> dict[str, str]:
     """Return the variables that the process that fills the cache needs, and no others."""
-    return {name: value for name, value in env.items() if _FOR_COMPILING.fullmatch(name)}
+    return {name: value for name, value in os.environ.items() if _FOR_COMPILING.fullmatch(name)}
 
 
-def link_shipped(env: Mapping[str, str] = os.environ) -> None:
+def link_shipped() -> None:
     """Link the files below SIMULACRA_KERNELS into NUMBA_CACHE_DIR, if both are set."""
-    shipped = env.get(SHIPPED_VARIABLE)
-    cache = env.get(CACHE_VARIABLE)
+    shipped, cache = os.environ.get(SHIPPED_VARIABLE), os.environ.get(CACHE_VARIABLE)
     if not shipped or not cache:
         return
     for file in Path(shipped).rglob("*.nb[ci]"):

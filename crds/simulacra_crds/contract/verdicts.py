@@ -80,7 +80,7 @@ def levels(found: Sequence[Verdict]) -> VerdictLevels:
 def likeness(figures: Figures) -> Verdict:
     """Return how hard generated rows are to tell from real ones, and what relations they keep."""
     auc, kept = _rounded(figures, "c2st_auc"), _rounded(figures, "kept_ratio")
-    levels = [_at_most(auc, AUC_GOOD, AUC_FAIR), _at_least(kept, KEPT_GOOD, KEPT_FAIR)]
+    levels = [_at_most(auc, AUC_GOOD, AUC_FAIR), _level_of_kept(kept)]
     sentence, remedy = f"{_told_apart(auc)} {_related(kept)}", None
     level = _worst(levels)
     if level in ("fair", "poor"):
@@ -125,7 +125,7 @@ def worth_verdict(worth: float | None, rows: int, kept: float | None) -> Verdict
         avoid = "Do not compute intervals or tests from generated rows."
         return Verdict(code="worth", level="unknown", sentence=sentence, remedy=avoid)
     sentence = f"{rows:,} rows are worth {worth:,.0f} respondents: intervals need evidence_weight."
-    level = _at_least(round(kept, 2), KEPT_GOOD, KEPT_FAIR)
+    level = _level_of_kept(round(kept, 2))
     remedy = None if level == "good" else "Use shares of single questions rather than relations."
     return Verdict(code="worth", level=level, sentence=sentence, remedy=remedy)
 
@@ -171,7 +171,7 @@ def _related(kept: float | None) -> str:
         "fair": "Relations between questions are weakened",
         "poor": "Most of the relations between questions are lost",
     }
-    return f"{found[_at_least(kept, KEPT_GOOD, KEPT_FAIR)]} ({kept:.0%} of their evidence)."
+    return f"{found[_level_of_kept(kept)]} ({kept:.0%} of their evidence)."
 
 
 def _nearness(figures: Figures) -> Level:
@@ -209,8 +209,8 @@ def _at_most(value: float | None, good: float, fair: float) -> Level:
     return "good" if value <= good else "fair" if value <= fair else "poor"
 
 
-def _at_least(value: float | None, good: float, fair: float) -> Level:
-    return _at_most(None if value is None else -value, -good, -fair)
+def _level_of_kept(kept: float | None) -> Level:
+    return _at_most(None if kept is None else -kept, -KEPT_GOOD, -KEPT_FAIR)
 
 
 def _worst(levels: list[Level]) -> Level:

@@ -101,7 +101,7 @@ def _weekdays(days: set[str]) -> Iterator[tuple[str, str]]:
                 yield language, sign
 
 
-def spelled_as(levels: pa.StringArray, values: pa.Array, pattern: str, language: str | None) -> str:
+def spelled_as(levels: pa.StringArray, values: pa.Array, pattern: str) -> str:
     """Return the variant of a strftime pattern that writes the words again, else the pattern.
 
     Variants differ in leading zeros and in the length of the names of months.
@@ -114,7 +114,7 @@ def spelled_as(levels: pa.StringArray, values: pa.Array, pattern: str, language:
         variant = pattern
         for sign, spelling in zip(signs, variants, strict=True):
             variant = variant.replace(sign, spelling)
-        written = write_cells(values, CellForm(text_format=variant, language=language))
+        written = write_cells(values, CellForm(text_format=variant))
         if pc.all(pc.equal(pc.utf8_lower(written), pc.utf8_lower(words))).as_py():
             return variant
     return pattern

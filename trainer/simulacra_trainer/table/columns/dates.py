@@ -129,7 +129,7 @@ def _bare_dates(words: Words, needed: float, day_first: bool | None) -> ParsedDa
         if words.share(matched) >= needed:
             dates = pc.if_else(matched, words.levels, None)
             if found := parse_formats(words, dates, formats, needed, day_first):
-                spelled = spelled_as(dates, found.values, found.text_format, None)
+                spelled = spelled_as(dates, found.values, found.text_format)
                 return replace(found, text_format=spelled)
     return named_months(words, needed)
 

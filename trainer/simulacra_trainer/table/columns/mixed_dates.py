@@ -89,7 +89,7 @@ def _forms(words: Words, day_first: bool | None) -> Iterator[_Form]:
             continue
         left = pc.if_else(matched, None, left)
         if not found.ambiguous:
-            spelled = spelled_as(dates, found.values, found.text_format, None)
+            spelled = spelled_as(dates, found.values, found.text_format)
             found = replace(found, text_format=spelled)
         yield _Form(found, share)
     matched = pc.match_substring_regex(left, NAMED_DATE).fill_null(False)
