@@ -97,7 +97,8 @@ def test_halves_of_wide_tables_take_the_methods_of_the_first_one(
     pairs = exchanged_halves(clean.table, seed=1)[:2]
     order = [f"c{j}" for j in range(columns)]
     monkeypatch.setattr(FOREST, "fit", fit)
-    privacy_tuning._half_models(pairs, clean.schema, order, {}, 200, 0)
+    halved = privacy_tuning._HalvedTable(pairs, clean.schema, order, rows=200, seed=0)
+    privacy_tuning._half_models(halved, {})
     assert given == [{}, taken]
 
 

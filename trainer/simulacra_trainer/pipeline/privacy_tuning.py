@@ -87,6 +87,29 @@ class PrivacyTuning:
         return gained and (not self.strict or is_within_bar(self.share))
 
 
+@dataclass(frozen=True)
+class _HalvedTable:
+    """A table in exchanged halves, and how it is tested.
+
+    Attributes:
+        pairs: seen and unseen halves.
+        schema: of the table.
+        order: of the columns, causal.
+        rows: of the whole table.
+        seed: of fits and draws.
+        strict: whether the share counts beside the attackers.
+        progress: called with the share done.
+    """
+
+    pairs: Sequence[Halves]
+    schema: TableSchema
+    order: Sequence[str]
+    rows: int
+    seed: int
+    strict: bool = False
+    progress: Progress = no_progress
+
+
 def tune_privacy(
     table: pa.Table,
     schema: TableSchema,
@@ -104,38 +127,24 @@ def tune_privacy(
     regression, and a discriminator tells their rows less well from real ones. Otherwise a test per
     column decides which columns follow normal scores or a log-linear regression.
     """
-    rows = table.num_rows
     pairs = exchanged_halves(table, seed=seed, persons=persons_in(table, schema))
+    halved = _HalvedTable(pairs, schema, order, table.num_rows, seed, strict, progress)
     if len(pairs) == 1:
         leaves_only: dict[str, Method] = dict.fromkeys(order, "trees")
-        low = PENALTIES[: START + 1]
-        found = _search_penalty(
-            pairs, schema, order, leaves_only, low, rows, seed, strict, progress
-        )
+        found = _search_penalty(halved, leaves_only, PENALTIES[: START + 1])
         if found.passes:
             progress(1.0)
             return found
-    found = _search_penalty(pairs, schema, order, {}, PENALTIES, rows, seed, strict, progress)
+    found = _search_penalty(halved, {}, PENALTIES)
     progress(1.0)
     return found
 
 
 def _search_penalty(
-    pairs: Sequence[Halves],
-    schema: TableSchema,
-    order: Sequence[str],
-    known: Mapping[str, Method],
-    penalties: Sequence[float],
-    table_rows: int,
-    seed: int,
-    strict: bool,
-    progress: Progress,
+    table: _HalvedTable, known: Mapping[str, Method], penalties: Sequence[float]
 ) -> PrivacyTuning:
-    """Choose one of the penalties, or a scale.
-
-    known: methods of columns, where decided; table_rows: of the whole table.
-    """
-    models = _half_models(pairs, schema, order, known, table_rows, seed)
+    """Choose one of the penalties, or a scale; known: methods of columns, where decided."""
+    models = _half_models(table, known)
     choices = [model.methods for model in models]
     methods: dict[str, Method] = {
         name: choice
@@ -143,68 +152,60 @@ def _search_penalty(
         if all(other.get(name) == choice for other in choices)
     }
     if "loglinear" in methods.values():
-        return _search_scale(models, pairs, schema, order, methods, seed, strict, progress)
+        return _search_scale(table, models, methods)
     done = itertools.count(1)
 
     def test(i: int) -> PrivacyTuning:
         penalty = penalties[i]
-        drawn = _draw(models, pairs, penalty, DEFAULT_SCALE, seed)
-        share, error = _mean_share(drawn, schema, seed)
-        above = float(np.mean([_copies_above(rows, schema) for rows in drawn]))
-        progress(min(next(done) / 5, 0.99))
+        drawn = _draw(table, models, penalty, DEFAULT_SCALE)
+        share, error = _mean_share(drawn, table.schema, table.seed)
+        above = float(np.mean([_copies_above(rows, table.schema) for rows in drawn]))
+        table.progress(min(next(done) / 5, 0.99))
         return PrivacyTuning(penalty, share, error, above, drawn[0], drawn[1:], methods)
 
     return weakest_passing(len(penalties), START, test)
 
 
-def _half_models(
-    pairs: Sequence[Halves],
-    schema: TableSchema,
-    order: Sequence[str],
-    known: Mapping[str, Method],
-    table_rows: int,
-    seed: int,
-) -> list[ForestModel]:
+def _half_models(table: _HalvedTable, known: Mapping[str, Method]) -> list[ForestModel]:
     """Return a model of each seen half.
 
     In a wide table the other halves take the first one's methods: the choice takes as long as the
     fit, and the halves of a battery agree on nearly all columns.
     """
     models: list[ForestModel] = []
-    for pair in pairs:
-        methods = models[0].methods if models and len(order) > MAX_COLUMNS else known
-        options = {PENALTY: PENALTIES[START], METHODS: methods, TABLE_ROWS: table_rows}
+    for pair in table.pairs:
+        methods = models[0].methods if models and len(table.order) > MAX_COLUMNS else known
+        options = {PENALTY: PENALTIES[START], METHODS: methods, TABLE_ROWS: table.rows}
         fitted = FOREST.fit(
-            pair.seen, schema, order, seed=seed, options=options, progress=no_progress
+            pair.seen,
+            table.schema,
+            table.order,
+            seed=table.seed,
+            options=options,
+            progress=no_progress,
         )
         models.append(fitted)
     return models
 
 
 def _search_scale(
-    models: Sequence[ForestModel],
-    pairs: Sequence[Halves],
-    schema: TableSchema,
-    order: Sequence[str],
-    methods: Mapping[str, Method],
-    seed: int,
-    strict: bool,
-    progress: Progress,
+    table: _HalvedTable, models: Sequence[ForestModel], methods: Mapping[str, Method]
 ) -> PrivacyTuning:
     """Choose the largest scale at which attackers gain no more than the bar allows.
 
     Practical attackers decide first, by bisection, because their gains rise with the scale. The
     strong attacker takes several times as long, so only scales that passed are shown to him.
     """
+    schema, seed = table.schema, table.seed
     drawn: dict[int, list[HalfModelRows]] = {}
     tried: dict[int, PrivacyTuning] = {}
 
     def try_out(i: int) -> PrivacyTuning:
         if i not in tried:
             scale, penalty = STRENGTHS[i]
-            drawn[i] = _draw(models, pairs, penalty, scale, seed)
+            drawn[i] = _draw(table, models, penalty, scale)
             above = float(np.mean([_copies_above(rows, schema) for rows in drawn[i]]))
-            share, error = _mean_share(drawn[i], schema, seed) if strict else (0.0, 0.0)
+            share, error = _mean_share(drawn[i], schema, seed) if table.strict else (0.0, 0.0)
             tried[i] = PrivacyTuning(
                 penalty,
                 share,
@@ -215,14 +216,14 @@ def _search_scale(
                 methods,
                 scale,
                 practical_disclosure(drawn[i], schema, seed),
-                strict,
+                table.strict,
             )
-            progress(min(len(tried) / 5, 0.9))
+            table.progress(min(len(tried) / 5, 0.9))
         return tried[i]
 
     def withstands(i: int) -> bool:
         found = try_out(i)
-        gains = strong_disclosure(drawn[i], schema, order, seed)
+        gains = strong_disclosure(drawn[i], schema, table.order, seed)
         if gains is not None and found.disclosure is not None:
             strong = replace(found.disclosure, strong=gains[0], published=gains[1])
             tried[i] = replace(found, disclosure=strong)
@@ -235,9 +236,9 @@ def _search_scale(
         low, high = (low, middle) if try_out(middle).passes else (middle + 1, high)
     while not withstands(low) and low < last:
         low += 1
-    if not (tried[low].passes or strict):
+    if not (tried[low].passes or table.strict):
         low = _as_good(tried, low)
-    if strict:  # every scale has its share
+    if table.strict:  # every scale has its share
         return tried[low]
     share, error = _mean_share(drawn[low], schema, seed)
     return replace(tried[low], share=share, error=error)
@@ -260,16 +261,12 @@ def _as_good(tried: Mapping[int, PrivacyTuning], last: int) -> int:
 
 
 def _draw(
-    models: Sequence[ForestModel],
-    pairs: Sequence[Halves],
-    penalty: float,
-    scale: float,
-    seed: int,
+    table: _HalvedTable, models: Sequence[ForestModel], penalty: float, scale: float
 ) -> list[HalfModelRows]:
     """Return the rows of each half-model at this strength."""
     return [
-        draw_rows(model.with_strength(penalty, scale), pair, seed=seed)
-        for model, pair in zip(models, pairs, strict=True)
+        draw_rows(model.with_strength(penalty, scale), pair, seed=table.seed)
+        for model, pair in zip(models, table.pairs, strict=True)
     ]
 
 
