@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -16,9 +15,8 @@ import pytest_asyncio
 
 from proofs import Proofs
 from simulacra_api.access import service as signup
-from simulacra_crds.contract.names import access_request_name, model_name
+from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import (
-    ACCESS_REQUESTS,
     ANSWER_SHEETS,
     EFFECT_ESTIMATES,
     GENERATION_JOBS,
@@ -120,27 +118,11 @@ async def caller(world: Any, http: httpx2.AsyncClient) -> AsyncIterator[Caller]:
     yield Caller(http, (await http.get("/openapi.json")).json())
 
 
-async def _approved(world: Any, request_id: str, client: str) -> None:
-    """Approve an access request as a person and then the operator would."""
-    name = access_request_name(request_id)
-    await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
-    condition = {
-        "type": "Decided",
-        "status": "True",
-        "reason": "Approved",
-        "message": "",
-        "observedGeneration": 1,
-    }
-    condition["lastTransitionTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    status = {"tenant": "acme", "clientId": client, "conditions": [condition]}
-    await world.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
-
-
 async def _access(world: Any, caller: Caller, monkeypatch: Any) -> None:
     monkeypatch.setattr(signup, "ALL_AN_HOUR", 10_000)
     request = await caller.call("requestAccess", headers={"X-Forwarded-For": "203.0.113.9"})
     client = "client.acme"
-    await _approved(world, request["request_id"], client)
+    await world.approve(request["request_id"], "acme", client)
     shown = await caller.call("getAccessRequest")
     assert shown["status"] == "approved", shown
     got = await caller.call(

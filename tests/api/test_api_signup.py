@@ -7,7 +7,6 @@ import base64
 import itertools
 import json
 import logging
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,19 +52,7 @@ async def _ask(world: Any) -> str:
 
 async def _approve(world: Any, request_id: str) -> str:
     """Approve as a person and then the operator do; return the client id."""
-    name = access_request_name(request_id)
-    made = await world.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
-    client = "sim-" + made["metadata"]["uid"][:13]
-    condition = {
-        "type": "Decided",
-        "status": "True",
-        "reason": "Approved",
-        "message": "",
-        "observedGeneration": 1,
-    }
-    condition["lastTransitionTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    status = {"tenant": "initech", "clientId": client, "conditions": [condition]}
-    await world.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
+    client: str = await world.approve(request_id, "initech")
     tenant = {
         "apiVersion": "simulacra.dev/v1alpha1",
         "kind": "Tenant",

@@ -39,6 +39,23 @@ async def _upload(
     )
 
 
+async def _begun_upload(
+    world: Any, http: httpx2.AsyncClient, key: str, go_on: asyncio.Event
+) -> asyncio.Task[httpx2.Response]:
+    """Begin an upload, whose Dataset exists then, and send its end once `go_on` is set."""
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield HEAD + CSV.ljust(8192, b"\n")
+        await go_on.wait()
+        yield TAIL
+
+    headers = FORM_TYPE | {"Idempotency-Key": key}
+    begun = asyncio.create_task(http.post("/v1/datasets", content=slowly(), headers=headers))
+    while await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None:
+        await asyncio.sleep(0.02)
+    return begun
+
+
 async def test_same_key_and_bytes_give_the_same_answer(http: httpx2.AsyncClient, key: str) -> None:
     first, second = await _upload(http, key), await _upload(http, key)
     assert (first.status_code, second.status_code) == (202, 202)
@@ -89,19 +106,8 @@ async def test_same_key_of_two_tenants_makes_two_datasets(
 async def test_second_upload_with_the_key_is_409_while_the_first_arrives(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
-    arrived, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slowly() -> AsyncIterator[bytes]:
-        yield HEAD + CSV.ljust(8192, b"\n")
-        arrived.set()
-        await go_on.wait()
-        yield TAIL
-
-    headers = FORM_TYPE | {"Idempotency-Key": key}
-    first = asyncio.create_task(http.post("/v1/datasets", content=slowly(), headers=headers))
-    await arrived.wait()
-    while await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None:
-        await asyncio.sleep(0.02)
+    go_on = asyncio.Event()
+    first = await _begun_upload(world, http, key, go_on)
     second = await _upload(http, key)
     assert (second.status_code, second.json()["code"]) == (409, "simio_idempotency_in_flight")
     assert second.headers["retry-after"]
@@ -148,20 +154,8 @@ async def test_crashed_upload_is_taken_over_by_a_retry(
 async def test_writer_that_lost_its_lease_cannot_complete(
     world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
-    arrived, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slowly() -> AsyncIterator[bytes]:
-        yield HEAD + CSV.ljust(8192, b"\n")
-        arrived.set()
-        await go_on.wait()
-        yield TAIL
-
-    headers = FORM_TYPE | {"Idempotency-Key": key}
-    first = asyncio.create_task(http.post("/v1/datasets", content=slowly(), headers=headers))
-    await arrived.wait()
-    name = dataset_name("acme", key)
-    while await world.cluster.find(DATASETS, name, "tenant-acme") is None:
-        await asyncio.sleep(0.02)
+    go_on, name = asyncio.Event(), dataset_name("acme", key)
+    first = await _begun_upload(world, http, key, go_on)
     long_ago = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     patch = {"metadata": {"annotations": {upload_lease.ANNOTATION: f"fedcba9876543210 {long_ago}"}}}
     await world.cluster.patch(DATASETS, name, patch, "tenant-acme")

@@ -6,22 +6,9 @@ from typing import Any
 
 import pytest
 
+from effect_results import SHARE
 from simulacra.operations.segments import boost
 from simulacra.segment import Segment
-
-SHARE = {
-    "segment": [{"column": "region", "level": "north"}],
-    "question": "segment",
-    "answer": "loyal",
-    "respondents": 42.0,
-    "share": 0.35,
-    "low": 0.25,
-    "high": 0.46,
-    "worth": 76.0,
-    "verdict": "boosted",
-    "own": None,
-    "text": "region = north: 42 respondents. segment = loyal: 35% (25% to 46%).",
-}
 
 
 def segment(**changes: Any) -> Segment:

@@ -32,14 +32,14 @@ import uvicorn
 
 import helm_chart
 import yaml
-from effect_results import effect_result, sheet_result
+from effect_results import SHARE, effect_result, sheet_result
 from ports import free_port
 from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.settings import Settings
 from simulacra_crds.contract.claims import claimed
-from simulacra_crds.contract.names import model_name
+from simulacra_crds.contract.names import access_request_name, model_name
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import (
     ATTAINMENT,
@@ -62,6 +62,7 @@ from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import API_VERSION, FINALIZER
 from simulacra_crds.kube.client import (
+    ACCESS_REQUESTS,
     ANSWER_SHEETS,
     CRDS,
     CUSTOM,
@@ -353,19 +354,7 @@ class StandIn:
     async def boost(self, name: str) -> None:
         """Store certified shares as the trainer's `boost` does."""
         summary = {"intervals": 1, "boosted": 1, "slightly": 0, "noBetter": 0, "worth": 76.0}
-        share = {
-            "segment": [{"column": "region", "level": "north"}],
-            "question": "segment",
-            "answer": "loyal",
-            "respondents": 42.0,
-            "share": 0.35,
-            "low": 0.25,
-            "high": 0.46,
-            "worth": 76.0,
-            "verdict": "boosted",
-            "own": {"share": 0.38, "low": 0.25, "high": 0.53},
-            "text": "region = north: 42 respondents. segment = loyal: 35% (25% to 46%).",
-        }
+        share = SHARE | {"own": {"share": 0.38, "low": 0.25, "high": 0.53}}
         shares = {"region": {"north": 1.0}, "segment": {"loyal": 0.35}}
         result = {"summary": summary, "shares": [share], "conditions": {"categorical": shares}}
         await self.write(SEGMENT_ESTIMATES, name, SEGMENTS, json.dumps(result).encode())
@@ -442,6 +431,23 @@ class World:
         headers = {"Authorization": f"Bearer {await self.token(tenant)}"}
         async with httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=60) as http:
             yield http
+
+    async def approve(self, request_id: str, tenant: str, client: str = "") -> str:
+        """Approve an access request as a person and then the operator do; return the client id."""
+        name = access_request_name(request_id)
+        made = await self.cluster.patch(ACCESS_REQUESTS, name, {"spec": {"decision": "Approved"}})
+        client = client or "sim-" + made["metadata"]["uid"][:13]
+        condition = {
+            "type": "Decided",
+            "status": "True",
+            "reason": "Approved",
+            "message": "",
+            "observedGeneration": 1,
+            "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        status = {"tenant": tenant, "clientId": client, "conditions": [condition]}
+        await self.cluster.patch(ACCESS_REQUESTS, name, {"status": status}, subresource="status")
+        return client
 
     def serve(
         self, settings: Settings, listener: socket.socket

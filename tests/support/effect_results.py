@@ -1,4 +1,4 @@
-"""Results of effect estimates and answer sheets as the trainer stores them."""
+"""Results of effect estimates, segment estimates and answer sheets as the trainer stores them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,22 @@ TEXTS = {
     "contradicted": "Do not use. Two adjustments that should agree differ by 0.3.",
     "unanswerable": "No answer: too few people like the others have '9' (4 effective rows).",
 }
+
+
+SHARE = {
+    "segment": [{"column": "region", "level": "north"}],
+    "question": "segment",
+    "answer": "loyal",
+    "respondents": 42.0,
+    "share": 0.35,
+    "low": 0.25,
+    "high": 0.46,
+    "worth": 76.0,
+    "verdict": "boosted",
+    "own": None,
+    "text": "region = north: 42 respondents. segment = loyal: 35% (25% to 46%).",
+}
+"""A certified share; the figures of its respondents alone are not shown."""
 
 
 def effect_result(kind: str = "assumed") -> EffectResult:
