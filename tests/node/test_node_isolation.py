@@ -12,7 +12,7 @@ from installation import eventually
 from node import TRAINER, Node
 from operator_facts import LABELS, ended, observed, resource
 from simulacra import Client
-from simulacra_operator.kinds.model import reconcile
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work.actions import CreateJob
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, leader_service
 from simulacra_operator.work.observe import Observed
@@ -95,7 +95,8 @@ def two_worker_model() -> Observed:
 
 def two_worker_job(namespace: str) -> dict[str, Any]:
     """Return the operator's Job for it, with pods that only try what they reach."""
-    (job,) = [one.manifest for one in reconcile(two_worker_model()) if isinstance(one, CreateJob)]
+    actions = RECONCILERS["Model"](two_worker_model())
+    (job,) = [one.manifest for one in actions if isinstance(one, CreateJob)]
     job["metadata"] |= {"namespace": namespace, "ownerReferences": []}
     (container,) = job["spec"]["template"]["spec"]["containers"]
     container |= {"image": TRAINER, "command": ["python", "-c", WORKER]}

@@ -22,9 +22,9 @@ from operator_facts import (
 from simulacra_crds.contract.tasks import PrepareRequest
 from simulacra_crds.kinds.dataset import DatasetSpec
 from simulacra_crds.kube.client import Object
-from simulacra_operator.kinds import model
 from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime.eraser import erased_artifacts
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 
@@ -242,7 +242,7 @@ def test_model_waits_until_its_dataset_is_read_again() -> None:
     owner = {"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}
     labels = {"simulacra.dev/dataset": "ds-1"}
     one = resource("Model", "mdl-1", None, None, ownerReferences=[owner], labels=labels)
-    (patch,) = model.reconcile(observed(one, dataset=dataset))
+    (patch,) = RECONCILERS["Model"](observed(one, dataset=dataset))
     assert isinstance(patch, act.PatchStatus)
     assert {c["reason"] for c in patch.patch["conditions"]} == {"AwaitingDataset"}
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.effect_estimate import EffectEstimateSpec
-from simulacra_operator.work import lifecycle
-from simulacra_operator.work.actions import Action
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.questions import question
-
-
-def reconcile(seen: Observed) -> list[Action]:
-    """Return the next actions for an EffectEstimate."""
-    return lifecycle.reconcile(EFFECT_ESTIMATE, seen)
 
 
 def _request(seen: Observed) -> KubeModel:

@@ -12,8 +12,6 @@ from simulacra_crds.contract.verdicts import levels, verdicts_of_rows
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import Attainment, GenerationJobSpec
 from simulacra_crds.kinds.tenant import Encryption
-from simulacra_operator.work import lifecycle
-from simulacra_operator.work.actions import Action
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
@@ -21,11 +19,6 @@ from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
-
-
-def reconcile(seen: Observed) -> list[Action]:
-    """Return the next actions for a GenerationJob."""
-    return lifecycle.reconcile(GENERATION_JOB, seen)
 
 
 def _request(seen: Observed) -> KubeModel:

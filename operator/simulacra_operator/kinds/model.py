@@ -10,17 +10,10 @@ from simulacra_crds.contract.tasks import FitRequest, TaskResult
 from simulacra_crds.contract.verdicts import levels, verdicts
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.model import ModelSpec
-from simulacra_operator.work import lifecycle
-from simulacra_operator.work.actions import Action
 from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_dataset, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
-
-
-def reconcile(seen: Observed) -> list[Action]:
-    """Return the next actions for a Model."""
-    return lifecycle.reconcile(MODEL, seen)
 
 
 def _request(seen: Observed) -> KubeModel:

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from simulacra_crds.kube.client import Cluster
-from simulacra_operator.kinds import (
-    access_request,
-    answer_sheet,
-    dataset,
-    effect_estimate,
-    generation_job,
-    model,
-    segment_estimate,
-)
+from simulacra_operator.kinds import access_request, dataset
 from simulacra_operator.kinds.access_request import AccessObserved
+from simulacra_operator.kinds.answer_sheet import ANSWER_SHEET
+from simulacra_operator.kinds.effect_estimate import EFFECT_ESTIMATE
+from simulacra_operator.kinds.generation_job import GENERATION_JOB
+from simulacra_operator.kinds.model import MODEL
+from simulacra_operator.kinds.segment_estimate import SEGMENT_ESTIMATE
 from simulacra_operator.kinds.tenant import reconcile as tenant
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved, TenantObserver
 from simulacra_operator.runtime.job_slots import JobSlots
 from simulacra_operator.settings import Settings
+from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action, CreateJob, CreateKey
 from simulacra_operator.work.custom_resource import Key
 from simulacra_operator.work.observe import Fault, Observed, WorkObserver
@@ -28,11 +27,11 @@ from simulacra_operator.work.read_cache import ReadCache
 
 RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     "Dataset": dataset.reconcile,
-    "Model": model.reconcile,
-    "GenerationJob": generation_job.reconcile,
-    "EffectEstimate": effect_estimate.reconcile,
-    "SegmentEstimate": segment_estimate.reconcile,
-    "AnswerSheet": answer_sheet.reconcile,
+    "Model": partial(lifecycle.reconcile, MODEL),
+    "GenerationJob": partial(lifecycle.reconcile, GENERATION_JOB),
+    "EffectEstimate": partial(lifecycle.reconcile, EFFECT_ESTIMATE),
+    "SegmentEstimate": partial(lifecycle.reconcile, SEGMENT_ESTIMATE),
+    "AnswerSheet": partial(lifecycle.reconcile, ANSWER_SHEET),
 }
 Seen = Observed | TenantObserved | AccessObserved
 Plan = tuple[Seen, list[Action]]
