@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from simulacra_trainer.table.columns.distinct_values import MISSING_TOKENS, SOFT_MISSING_TOKENS
 from simulacra_trainer.table.columns.specials import SPECIAL_WORDS
@@ -102,11 +103,15 @@ def _is_group_line(rows: Sequence[Row], header: int) -> bool:
 
 def _under_groups(groups: list[str], names: list[str]) -> list[str]:
     """Return each name behind the group that stands above it or before that."""
-    result, group = [], ""
-    for own, name in zip(groups, names, strict=True):
-        group = own or group
-        result.append(f"{group}: {name}" if group and name else name or group)
-    return result
+    return [
+        f"{group}: {name}" if group and name else name or group
+        for group, name in zip(_spread(groups), names, strict=True)
+    ]
+
+
+def _spread(cells: list[str]) -> Iterator[str]:
+    """Yield each cell, and for a blank one the last before it, as merged cells mean it."""
+    return accumulate(cells, lambda last, own: own or last)
 
 
 def usual_width(rows: Sequence[Row]) -> int:
@@ -203,9 +208,8 @@ def _is_year(cell: str) -> bool:
 
 def _grouped(names: list[str], second: list[str]) -> list[str]:
     """Return names where a name stands above several columns (SurveyMonkey, merged cells)."""
-    result, group = [], ""
-    for place, (name, below) in enumerate(zip(names, second, strict=True)):
-        group = name or group
-        alone = name and (place + 1 == len(names) or names[place + 1])
-        result.append(name if alone or not (group and below) else f"{group}: {below}")
-    return result
+    ends = [*map(bool, names[1:]), True]
+    return [
+        name if (name and ends_here) or not (group and below) else f"{group}: {below}"
+        for name, group, ends_here, below in zip(names, _spread(names), ends, second, strict=True)
+    ]
