@@ -86,10 +86,14 @@ def _number(value: float, form: CellForm) -> str:
         point = part = ""
     text = whole.replace(",", form.group) + (form.decimal if point else "") + part
     is_negative = value < 0 and any(c in "123456789" for c in text)
-    minus = "-" if is_negative and form.negative == "sign" else ""
-    behind = "-" if is_negative and form.negative == "after" else ""
-    cell = f"{minus}{form.before}{text}{behind}{form.after}"
-    return f"({cell})" if is_negative and form.negative == "brackets" else cell
+    if not is_negative:
+        return f"{form.before}{text}{form.after}"
+    if form.negative == "inner":
+        return f"{form.before}-{text}{form.after}"
+    if form.negative == "after":
+        return f"{form.before}{text}-{form.after}"
+    cell = f"{form.before}{text}{form.after}"
+    return f"({cell})" if form.negative == "brackets" else f"-{cell}"
 
 
 def _moment(moment: datetime, form: CellForm) -> str:

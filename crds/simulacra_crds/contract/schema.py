@@ -54,7 +54,10 @@ class CellForm(KubeModel):
     before: str = Field(default="", description="Text before the digits, such as a currency.")
     after: str = Field(default="", description="Text after the digits, such as a unit.")
     factor: float = Field(default=1.0, description="Value of 1 as written: 1000 for 12k.")
-    negative: Literal["sign", "brackets", "after"] = "sign"
+    negative: Literal["sign", "inner", "brackets", "after"] = Field(
+        default="sign",
+        description="Minus sign before the cell or before its digits, brackets, minus behind.",
+    )
 
 
 class SpecialValue(KubeModel):

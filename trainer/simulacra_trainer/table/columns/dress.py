@@ -107,24 +107,24 @@ def undress(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> D
     if not pc.all(pc.equal(open_, close)).as_py() or pc.all(brackets).as_py():
         return None  # "(1)", "(2)" are numbered answers
     trailing = pc.not_equal(pc.struct_field(parts, "minus"), "")
-    leading = pc.or_(
-        *(pc.is_in(pc.struct_field(parts, name), pa.array(["-", "−"])) for name in _SIGNS)
+    first, inner = (
+        pc.is_in(pc.struct_field(parts, name), pa.array(["-", "−"])) for name in ("sign", "inner")
     )
-    has_brackets, has_trailing = (bool(pc.any(one).as_py()) for one in (brackets, trailing))
+    forms = {"brackets": brackets, "after": trailing, "inner": inner if signs else None}
+    negative = next((f for f, of in forms.items() if of is not None and pc.any(of).as_py()), "sign")
     return Dress(
         digits=pc.struct_field(parts, "digits"),
-        negatives=pc.or_(pc.or_(leading, trailing), brackets).fill_null(False),
+        negatives=pc.or_(pc.or_(first, inner), pc.or_(trailing, brackets)).fill_null(False),
         before=before,
         after=after,
         factor=endings[after][1],
-        negative="brackets" if has_brackets else "after" if has_trailing else "sign",
+        negative=negative,
         scales=factors if (factors != 1).any() else None,
-        notation=_notation(signs, units, factors, has_brackets or has_trailing),
+        notation=_notation(signs, units, factors, negative in ("brackets", "after")),
     )
 
 
 _BRACKETS = (("open", "("), ("close", ")"))
-_SIGNS = ("sign", "inner")
 
 
 def _texts(parts: pa.StructArray, name: str) -> list[str]:
