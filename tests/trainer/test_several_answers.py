@@ -60,7 +60,7 @@ def kind(cells: list[str]) -> str:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    separator=st.sampled_from([";", "; ", "|", " | ", ",", ", ", " / ", "/"]),
+    separator=st.sampled_from([";", "; ", "|", " | ", ",", ", ", " / ", "/", "┋"]),
     options=st.lists(WORDS, min_size=4, max_size=9, unique=True),
     seed=st.integers(0, 1000),
 )
@@ -74,6 +74,24 @@ def test_cells_of_options_are_read_and_written_alike(
     assert (column.kind, column.separator) == ("multi", separator)
     assert column.level_values() == options
     assert column.missing_share == pytest.approx(cells.count("") / 300)
+    back = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
+    assert back.column("media").to_pylist() == [cell or None for cell in cells]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["电视", "广播", "网络", "报纸, 杂志"],
+        ["A.微信", "B.微博", "C.抖音/快手", "D.其他"],
+        ["Bus", "U-Bahn", "Fahrrad; zu Fuß", "Auto"],
+    ],
+)
+def test_answers_of_chinese_survey_tools_are_read_and_written_alike(options: list[str]) -> None:
+    cells = answers(300, "┋", options)
+    clean = cleaned(cells)
+    column = clean.schema.find("media")
+    assert column is not None
+    assert (column.separator, column.level_values()) == ("┋", options)
     back = restore(clean.table, clean.schema, rng=np.random.default_rng(0))
     assert back.column("media").to_pylist() == [cell or None for cell in cells]
 

@@ -173,7 +173,7 @@ class FieldDescription(_Part):
     categories: Categories | None = None
     categories_ordered: bool | None = None
     missing_values: MissingValues | None = None
-    delimiter: Literal[";", "|", ",", "/", " "] | None = None
+    delimiter: Literal[";", "┋", "|", ",", "/", " "] | None = None
     extension: FieldExtension = Field(default_factory=FieldExtension, alias=EXTENSION)
 
     def value(self, name: str) -> Any:

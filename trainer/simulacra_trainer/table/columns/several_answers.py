@@ -25,7 +25,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-SEPARATORS = ";|,/"
+SEPARATORS = "┋;|,/"
 MIN_OPTIONS, MAX_OPTIONS = 3, 40
 MIN_SEVERAL = 0.02
 """Share of the answered rows that give more than one answer."""

@@ -98,7 +98,7 @@ def _answers(words: Words, statement: Statement, problems: Problems) -> Answers 
 
 def _usual_sign(words: Words) -> str:
     """Return the separator that most distinct cells hold; a comma if none does."""
-    counts = {sign: sum(sign in word for word in words.levels.to_pylist()) for sign in ",;|/"}
+    counts = {sign: sum(sign in word for word in words.levels.to_pylist()) for sign in ",;|/┋"}
     return max(counts, key=lambda sign: counts[sign])
 
 
