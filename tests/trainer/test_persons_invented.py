@@ -70,10 +70,13 @@ def test_keys_never_repeat_across_parts_of_a_table(name: str) -> None:
     assert len(set(words)) == len(words)
 
 
-def test_numbers_are_above_those_of_the_upload_and_never_repeat() -> None:
-    clean = cleaned(customer_id=[700_001 + 13 * i for i in range(ROWS)])
+@pytest.mark.parametrize(("start", "longest"), [(700_001, 6), (100, 5)])
+def test_numbers_never_repeat_and_grow_only_without_room(start: int, longest: int) -> None:
+    real = [start + 13 * i for i in range(ROWS)]
+    clean = cleaned(customer_id=real)
     words = [*generated(clean, "customer_id"), *generated(clean, "customer_id", first=2_000)]
-    assert min(words) > 999_999
+    assert {len(str(word)) for word in words} <= set(range(longest, 7))
+    assert set(words).isdisjoint(real)
     assert len(set(words)) == len(words)
 
 

@@ -135,7 +135,7 @@ def test_longer_codes_of_large_tables_are_not_cut_to_real_ones(tmp_path: Path) -
         }
     )
     clean = clean_table(upload)
-    rng, span = np.random.default_rng(0), RowSpan(0, 100_000, 3)
+    rng, span = np.random.default_rng(0), RowSpan(0, 1_000_000, 3)
     rows = restore(clean.table, clean.schema, rng=rng, span=span)
     write_tables([rows], tmp_path / "rows.sav")
     columns, _ = pyreadstat.read_sav(tmp_path / "rows.sav", output_format="dict")

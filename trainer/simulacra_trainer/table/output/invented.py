@@ -18,15 +18,21 @@ import numpy.typing as npt
 
 from simulacra_crds.contract.schema import ColumnSchema, MaskSchema, PersonalData, TableSchema
 from simulacra_trainer.table.persons.forms import LOCALES, names_of
-from simulacra_trainer.table.persons.masks import COUNTED, code_words, places, possible, widened
+from simulacra_trainer.table.persons.masks import (
+    COUNTED,
+    ROOM,
+    code_words,
+    loosened,
+    places,
+    possible,
+    widened,
+)
 from simulacra_trainer.table.persons.numbers import has_valid_checksum
 from simulacra_trainer.table.persons.real_values import RealValues
 
 Words = npt.NDArray[np.object_]
 Ints = npt.NDArray[np.int64]
 ATTEMPTS = 8
-ROOM = 4
-"""Possible codes for each one that is needed, so that few of them are real ones."""
 CODE = "synthetic-{}"
 CODE_BYTES = 16
 """A code without a form, and its random bytes, which are written as hexadecimal digits."""
@@ -78,6 +84,7 @@ class Inventor:
         real: RealValues | None,
     ) -> None:
         self.rows, self.span, self.rng, self.real = rows, span, rng, real
+        self.real_rows = schema.rows
         self.locale = _locale(schema)
 
     @cached_property
@@ -116,12 +123,23 @@ class Inventor:
         """
         if not column.masks:
             return len(CODE.format("")) + 2 * CODE_BYTES
-        longest = [widened(_places(mask, False), self._codes_needed) for mask in column.masks]
+        longest = [self._roomy(column, _places(mask, False)) for mask in column.masks]
         return max(sum(max(len(x.encode()) for x in place) for place in one) for one in longest)
 
     @property
     def _codes_needed(self) -> int:
-        return ATTEMPTS * ROOM * max(self.span.total, 1000)
+        total = max(self.span.total, self.span.first + self.rows)
+        return max(ATTEMPTS * total, ROOM * self.real_rows)
+
+    def _roomy(self, column: ColumnSchema, letters: list[str]) -> list[str]:
+        """Return the places of codes that are enough for every row and attempt to have its own.
+
+        Keys stay as long as they were while their fixed digits can vary; those of personal data
+        are dialing codes and countries, which stay.
+        """
+        if column.personal_data is None:
+            letters = loosened(letters, self._codes_needed)
+        return widened(letters, self._codes_needed)
 
     def _drawer(
         self, column: ColumnSchema, number: int, as_number: bool
@@ -201,7 +219,7 @@ class Inventor:
         form = self.rng.choice(len(shares), size=rows.size, p=shares / shares.sum())
         out: Words = np.full(rows.size, None, dtype=object)
         for i, one in enumerate(forms):
-            letters = widened(one, self._codes_needed)
+            letters = self._roomy(column, one)
             zone = possible(letters) // ATTEMPTS
             chosen = np.flatnonzero(form == i)
             index = self.span.first + rows[chosen] + attempt * min(zone, 1 << 60)

@@ -28,11 +28,14 @@ MOST = 0.8
 """Share of the words that the forms must cover, else any letter or digit may stand in any place."""
 COUNTED = 10**14
 """More possible codes than this are drawn at random, because none repeats by chance."""
+ROOM = 10
+"""Possible codes for each real one, so that few invented codes are real ones and drawn again."""
 MIXED = "*"
 FEW_LETTERS = 4
 _TOKEN = re.compile(r"\\.|\[[^\]]+\]|.", re.S)
 _CLASSES = {"#": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
 _DRAWN = {*_CLASSES, MIXED}
+_DIGITS = frozenset(string.digits)
 
 
 def learn_masks(words: Sequence[str]) -> list[MaskSchema]:
@@ -42,6 +45,19 @@ def learn_masks(words: Sequence[str]) -> list[MaskSchema]:
     if sum(mask.share for mask in masks) < MOST:
         masks = _masks(some, mixed=True)
     return masks
+
+
+def learn_number_masks(words: Sequence[str], highest: int) -> list[MaskSchema]:
+    """Return the form of whole numbers that all have as many digits, none where it has no room.
+
+    Args:
+        words: the distinct numbers, written in digits.
+        highest: the greatest number that the column's type holds.
+    """
+    lengths = set(map(len, words))
+    longest = max(lengths)
+    has_room = 9 * 10 ** (longest - 1) >= ROOM * len(words) and 10**longest <= highest
+    return learn_masks(words) if len(lengths) == 1 and has_room else []
 
 
 def _masks(words: Sequence[str], *, mixed: bool) -> list[MaskSchema]:
@@ -132,6 +148,17 @@ def possible(letters: Sequence[str]) -> int:
     for choice in letters:
         count *= len(choice)
     return count
+
+
+def loosened(letters: list[str], codes: int) -> list[str]:
+    """Return the places with fixed digits set free, the last first, until enough codes exist."""
+    freer = list(letters)
+    for at in reversed(range(len(freer))):
+        if possible(freer) >= codes:
+            break
+        if freer[at] in _DIGITS:
+            freer[at] = string.digits if at else string.digits[1:]
+    return freer
 
 
 def widened(letters: list[str], codes: int) -> list[str]:

@@ -25,7 +25,7 @@ from simulacra_trainer.table.persons.cells import (
 )
 from simulacra_trainer.table.persons.coordinates import coarsened, is_coordinate
 from simulacra_trainer.table.persons.forms import INITIAL, form_of_people
-from simulacra_trainer.table.persons.masks import learn_masks
+from simulacra_trainer.table.persons.masks import learn_masks, learn_number_masks
 from simulacra_trainer.table.persons.numbers import is_short_number
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
 from simulacra_trainer.table.persons.rare_values import all_rare, without_rare_values
@@ -38,6 +38,8 @@ from simulacra_trainer.table.raw_table import RawTable
 KEY_SHARE = 0.99
 NUMBER_TYPES = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "double"}
 """Storage types that hold whole numbers, also those of a CSV."""
+WHOLE_DOUBLE = 1 << 53
+"""Highest whole number below which a double holds all."""
 NOTES: dict[ColumnRole, str] = {
     "key": "the column identifies rows and is not learned; generated rows get fresh ones",
     "subject": "the column says which person a row belongs to; persons are counted, not rows, and "
@@ -205,8 +207,14 @@ def _unlearned(
     masked: bool = False,
 ) -> CleanColumn:
     numbers = _numbers(column, cells)
-    above = 10 ** len(str(max(numbers))) - 1 if numbers and kind is None else None
-    form = None if masked else form_of_people(kind, cells.words)
+    above, form = None, None if masked else form_of_people(kind, cells.words)
+    masks = learn_masks(cells.words) if form is None else []
+    if numbers and kind is None:
+        written = [str(number) for number in numbers]
+        storage = column.schema.storage
+        highest = WHOLE_DOUBLE if storage == "double" else int(np.iinfo(storage).max)
+        masks = learn_number_masks(written, highest)
+        above = None if masks else 10 ** max(map(len, written)) - 1
     schema = column.schema.model_copy(
         update={
             "kind": "identifier",
@@ -218,7 +226,7 @@ def _unlearned(
             "role": role,
             "personal_data": kind,
             "evidence": evidence,
-            "masks": learn_masks(cells.words) if form is None and above is None else [],
+            "masks": masks,
             "text_format": form.text_format if form else column.schema.text_format,
             "locale": form.locale if form else None,
             "form": None,
