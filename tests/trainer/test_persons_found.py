@@ -301,6 +301,8 @@ def test_names_are_found_under_any_name_but_names_of_things_are_not() -> None:
 
 RARE_FIRST = ["Anwen", "Ezekiel", "Xanthe", "Lachlan", "Tamsin"]
 RARE_LAST = ["Nithercott", "Oyelaran", "Cadwallader", "Blenkinsop", "Quéméneur", "Rouvière"]
+KNOWN = ["Anna Müller", "Peter Schmidt", "Sabine Weber", "Thomas Fischer", "Julia Becker",
+         "Stefan Wagner", "Maria Hoffmann", "Karl Schulz"]  # fmt: skip
 RARE = [f"{first} {last}" for first in RARE_FIRST for last in RARE_LAST]
 
 
@@ -345,6 +347,11 @@ def test_a_name_beside_a_first_name_is_a_last_name() -> None:
         ("user", [f"{x}{y}" for x in "abcde" for y in ("brandt", "costa", "ito", "weber")], "name"),
         ("Benutzer", ["akowalski", "mfischer", "jhansen"], "name"),
         ("user", ["admin", "guest", "editor", "owner"], None),
+        ("Interviewer", KNOWN, "name"),
+        ("interviewer_name", KNOWN, "name"),
+        ("Store manager", KNOWN, "name"),
+        ("Interviewer", [word.split()[0] for word in KNOWN], "first_name"),
+        ("Store", KNOWN, None),
         ("Direct line", [f"020 7{i:03d} {i:04d}" for i in range(30)], "phone"),
     ],
 )
@@ -352,6 +359,34 @@ def test_persons_are_named_by_their_work_their_initials_or_their_login(
     name: str, words: list[str], kind: str | None
 ) -> None:
     assert find_personal_data(name, words) == kind
+
+
+PHRASES = {
+    "Reason for contact": ("Billing Lost Late Broken", "Question Package Order Refund Invoice"),
+    "contact_reason": ("New Old Missing Faulty", "Contract Device Router Password Tariff"),
+    "Kontaktgrund": ("Offene Falsche Neue Verlorene", "Rechnung Lieferung Adresse Bestellung Ware"),
+    "Motivo de contacto": ("Factura Entrega Cuenta Pedido", "Perdida Errónea Tardía Nueva Doble"),
+    "Motif du contact": ("Facture Livraison Commande Carte", "Perdue Erronée Tardive Neuve Double"),
+    "powód kontaktu": ("Zgubiona Nowa Błędna Pilna", "Faktura Przesyłka Umowa Usługa Karta"),
+    "Customer segment": ("Urban Rural Active Senior", "Families Singles Couples Owners Renters"),
+    "Household type": ("Single Double Young Retired", "Parent Earner Couple Renter Owner"),
+}
+
+
+@pytest.mark.parametrize("name", PHRASES)
+def test_phrases_that_sort_contacts_are_categories_and_names_among_them_are_not(name: str) -> None:
+    first, last = (part.split() for part in PHRASES[name])
+    phrases = [f"{one} {other}" for one in first for other in last]
+    assert len(phrases) == 20
+    found = column_of(name, [phrases[i * 7 % 20] for i in range(ROWS)])
+    assert (found.kind, found.role, len(found.levels)) == ("categorical", None, 20)
+    names = [f"{one.split()[0]} {other.split()[1]}" for one in KNOWN for other in KNOWN]
+    assert column_of(name, [names[i % len(names)] for i in range(ROWS)]).personal_data == "name"
+
+
+@pytest.mark.parametrize("name", ["Category manager", "Contact", "Name and position", "Kontakt"])
+def test_words_under_a_name_of_persons_stay_names(name: str) -> None:
+    assert find_personal_data(name, RARE) == "name"
 
 
 @pytest.mark.parametrize(("name", "kind"), [("SSN last 4", "national_id"), ("BLZ", "iban")])

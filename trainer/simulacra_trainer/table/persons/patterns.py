@@ -120,9 +120,8 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
         return "first_name"
     if many and vocabulary.says(name, vocabulary.STREET) and most(words, _has_street_form):
         return "street"
-    if many and vocabulary.ends_in_role(name) and most(words, _is_full_name):
-        return "name"
-    if vocabulary.says(name, vocabulary.THING):
+    of_thing = vocabulary.says(name, vocabulary.THING) and not vocabulary.ends_in_role(name)
+    if of_thing or vocabulary.is_sorting(name):
         return None
     people = vocabulary.FULL_NAME | vocabulary.PERSON | vocabulary.USER_NAME
     of_people = vocabulary.says(name, people)

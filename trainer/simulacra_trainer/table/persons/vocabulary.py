@@ -29,6 +29,7 @@ _PERSONS_NUMBER = re.compile(
 _OF = frozenset(
     ("of", "de", "del", "della", "des", "di", "do", "da", "du", "der", "van", "von", "av", "af")
 )
+_FOR = _OF | {"for", "fur", "pour", "para", "por", "per", "til", "till", "voor", "na", "pro"}
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -64,6 +65,8 @@ LONGITUDE = _WORDS["longitude"]
 PERSON = _WORDS["person"]
 KNOWN_TO_OTHERS = {kind: _WORDS[kind] for kind in ("birth", "age", "sex", "area", "job")}
 WEIGHT = _WORDS["weight"]
+SORTING = _WORDS["sorting"]
+_SORTING_ENDS = tuple(word for word in SORTING if len(word) > 2 or not word.isascii())
 WORKPLACE = _WORDS["workplace"]
 THING = _WORDS["thing"]
 AMOUNT = _WORDS["amount"]
@@ -95,12 +98,35 @@ def is_persons_number(name: str) -> bool:
 def ends_in_role(name: str) -> bool:
     """Return whether a column name says what persons do, whatever they do it for.
 
-    The role is the last word ("store manager"), or stands before "of" ("responsable de tienda").
+    The role is the last word ("store manager", "interviewer name"), or stands before "of"
+    ("responsable de tienda").
     """
     parts = name_parts(name)[:-1]
+    if parts and parts[-1] in NAME:
+        parts = parts[:-1]
     if not parts:
         return False
     return parts[-1] in ROLE or (len(parts) > 2 and parts[0] in ROLE and parts[1] in _OF)
+
+
+def is_sorting(name: str) -> bool:
+    """Return whether a column name says what persons are sorted by: "Reason for contact".
+
+    The word for it is the last one ("customer segment", "Kontaktgrund") or the first of several
+    ("motivo de contacto", "typ klienta"), but not before a role ("category manager") and not
+    beside a word for names ("name and position").
+    """
+    parts = [part for part in name_parts(name)[:-1] if not part.isdigit()]
+    if not parts or not NAME.isdisjoint(parts):
+        return False
+    first, last = parts[0], parts[-1]
+    if last in SORTING or last.endswith(_SORTING_ENDS):
+        return True
+    if last in WORKPLACE | KNOWN_TO_OTHERS["job"]:
+        return not ends_in_role(name)
+    if first not in SORTING or len(parts) < 2:
+        return False
+    return parts[1] in _FOR or last not in ROLE - CONTACT
 
 
 def consists_of(name: str, words: Collection[str]) -> bool:
