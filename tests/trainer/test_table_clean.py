@@ -161,6 +161,61 @@ def test_na_is_a_code_of_two_letters_where_blank_cells_are_missing() -> None:
     assert column([*codes, *["other", ""] * 6], csv=True).missing_share == 0.3
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["DE", "NA", "FR", "ZA", "US"],
+        ["BW", "NA", "ZM", "ZA", "AO"],
+        ["EMEA", "NA", "APAC", "LATAM", "EMEA"],
+        ["EU", "NA", "AS", "SA", "AF"],
+        ["Europe", "NA", "Asia", "Europe", "Asia"],
+    ],
+)
+def test_na_among_countries_or_parts_of_the_world_is_a_code(words: list[str]) -> None:
+    found = column(words * 12, csv=True)
+    assert set(found.level_values()) == set(words)
+    assert found.missing_share == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["TX", "NA", "CA", "NY", "WA"],
+        ["m", "NA", "f", "f", "m"],
+        ["CDU", "NA", "SPD", "FDP", "CSU"],
+        ["yes", "NA", "no", "no", "no"],
+        ["north", "NA", "south", "south", "east"],
+    ],
+)
+def test_na_among_other_words_is_a_missing_value(words: list[str]) -> None:
+    assert column(words * 12, csv=True).missing_share == 0.2
+
+
+def test_na_is_a_country_in_a_file_of_r_only_beside_its_neighbors() -> None:
+    def levels(words: list[str]) -> set[str]:
+        score = ["1", "NA", "3", "4", "7"] * 12
+        columns = {"c": words * 12, "score": score, "other": OTHER}
+        raw = pa.table(columns).replace_schema_metadata({ORIGIN: b"csv"})
+        return set(clean_table(raw).schema.columns[0].level_values())
+
+    assert "NA" not in levels(["DE", "NA", "FR", "GB", "US"])
+    assert "NA" in levels(["BW", "NA", "ZM", "ZA", "US"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["agree", "strongly agree", "disagree", "strongly disagree", "99"],
+        ["zufrieden", "sehr zufrieden", "unzufrieden", "sehr unzufrieden", "9"],
+        ["souvent", "toujours", "parfois", "jamais", "-99"],
+    ],
+)
+def test_a_code_that_has_no_label_stands_apart_from_a_scale(words: list[str]) -> None:
+    found = column(words * 12, csv=True)
+    assert found.kind == "ordinal"
+    assert [level.value for level in found.levels if level.special] == words[-1:]
+
+
 def test_identifiers_are_not_learned() -> None:
     rng = np.random.default_rng(1)
     scattered = rng.permutation(10**6)[:N]

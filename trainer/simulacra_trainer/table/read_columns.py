@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulacra_crds.contract.file_labels import declared_of
 from simulacra_trainer.table.arrow_values import is_text
@@ -14,8 +15,9 @@ from simulacra_trainer.table.columns.dates import parse_dates
 from simulacra_trainer.table.columns.distinct_values import split_words
 from simulacra_trainer.table.columns.grid_codes import share_codes
 from simulacra_trainer.table.columns.labels import decode, label_levels, missing_codes
+from simulacra_trainer.table.columns.na_codes import shows_missing
 from simulacra_trainer.table.columns.numerals import proven_decimal
-from simulacra_trainer.table.columns.text import TextOrigin
+from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.columns.typed import typed_column
 from simulacra_trainer.table.columns.weights import unknown_column, weight_column
 from simulacra_trainer.table.description.columns import described_column, without_stated
@@ -43,13 +45,14 @@ def read_columns(
     """
     metadata = raw.schema.metadata or {}
     source = metadata.get(ORIGIN)
-    decimal, day_first = _conventions(raw)
+    decimal, day_first, writes_na = _conventions(raw)
     origin = TextOrigin(
         csv=source in (b"csv", b"xlsx"),
         decimal=decimal or ("," if metadata.get(DELIMITER) == b";" else None),
         day_first=True if day_first is None and decimal == "," else day_first,
         doubles=source in (b"xlsx", b"spss"),
         names=frozenset(raw.column_names),
+        writes_na=writes_na,
     )
     columns = [
         _declared_column(raw.field(i), raw.column(i), origin, statements)
@@ -61,20 +64,27 @@ def read_columns(
     return columns if weights is None else _with_weights(columns, weights, raw.num_rows, statements)
 
 
-def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None]:
-    """Return the decimal sign, and whether the day stands first, as most text columns prove."""
+def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None, bool]:
+    """Return what the text columns show.
+
+    The decimal sign and whether the day stands first, as most columns prove, and whether any
+    column writes NA for a missing value.
+    """
     decimals: Counter[str] = Counter()
     orders: Counter[bool] = Counter()
+    writes_na = False
     for i, field in enumerate(raw.schema):
         if not is_text(field.type):
             continue
-        sample = split_words(_head(raw, i))
+        head = _head(raw, i)
+        writes_na = writes_na or shows_missing(pc.unique(head).drop_null().to_pylist())
+        sample = split_words(head)
         if sign := proven_decimal(sample.levels):
             decimals[sign] += 1
         dates = parse_dates(sample)
         if dates and not dates.ambiguous and dates.text_format[:2] in ("%d", "%m"):
             orders[dates.text_format.startswith("%d")] += 1
-    return _majority(decimals), _majority(orders)
+    return _majority(decimals), _majority(orders), writes_na
 
 
 def _head(raw: pa.Table | RawTable, i: int) -> pa.ChunkedArray:

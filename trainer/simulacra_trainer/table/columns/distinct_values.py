@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_trainer.table.columns.na_codes import NA, is_na_a_code
 from simulacra_trainer.table.columns.specials import are_special
 
 _MISSING_WORDS = {"", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "nat", "null", "(null)", "nil"}
@@ -22,9 +23,6 @@ MISSING_TOKENS = _MISSING_WORDS | _MISSING_SIGNS | _SPREADSHEET_ERRORS
 """Lower-case words that mean "no value" in any text column. "Unknown" is an answer."""
 SOFT_MISSING_TOKENS = frozenset({"none", "missing", "not available", "unknown", "*", "x"})
 """Missing only where all other words are numbers or dates; levels among words."""
-
-FEWEST_CODES = 3
-"""Distinct codes of two letters that show that NA is one of them."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,15 @@ class Words:
         return place[self.codes]
 
 
-def split_words(column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKENS) -> Words:
+def split_words(
+    column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKENS, *, writes_na: bool = True
+) -> Words:
     """Return the distinct words of a string column, in their most frequent spelling.
 
-    tokens: lower-case words that mean "no value".
+    Args:
+        column: the column.
+        tokens: lower-case words that mean "no value".
+        writes_na: columns of the file write NA for a missing value.
     """
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries().combine_chunks()
@@ -115,8 +118,11 @@ def split_words(column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKEN
     missing |= _true(pc.is_null(raw))
     used = raw_counts > 0
     blank = bool((codes < 0).any() or _true(pc.equal(trimmed, ""))[used].any())
-    if blank and _are_two_letters(trimmed.filter(pa.array(used & ~missing))):
-        missing &= ~_true(pc.equal(trimmed, "NA"))
+    is_na = _true(pc.equal(trimmed, NA))
+    if (is_na & used).any():
+        others = trimmed.filter(pa.array(used & ~missing)).to_pylist()
+        if is_na_a_code(others, blank=blank, writes_na=writes_na):
+            missing &= ~is_na
     levels = trimmed.filter(pa.array(used & ~missing)).unique()
     place = pc.index_in(trimmed, value_set=levels).fill_null(-1).to_numpy(zero_copy_only=False)
     place = np.append(np.where(missing, -1, place), -1).astype(np.int64)
@@ -128,15 +134,6 @@ def split_words(column: pa.ChunkedArray, tokens: Collection[str] = MISSING_TOKEN
         trimmed=int(raw_counts[changed & ~missing].sum()),
         tokens=int(raw_counts[missing & ~_true(pc.is_null(raw))].sum()),
     )
-
-
-def _are_two_letters(levels: pa.StringArray) -> bool:
-    """Return whether words are codes such as DE, among which NA is Namibia, or MI, then Naples.
-
-    Where cells are blank too, NA is no missing value; R writes one into all of them.
-    """
-    two = pc.match_substring_regex(levels, "^[A-Z]{2}$")
-    return len(levels) >= FEWEST_CODES and bool(pc.all(two).as_py())
 
 
 def _true(mask: pa.BooleanArray) -> npt.NDArray[np.bool_]:

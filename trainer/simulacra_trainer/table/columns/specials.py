@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -133,6 +134,18 @@ def are_special(words: pa.StringArray) -> pa.BooleanArray:
     pressed = pc.replace_substring_regex(plain, r"[.\s()\[\]<>]+", "")
     dotted = pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED)))
     return pc.or_(spelled, dotted)
+
+
+def are_lone_codes(words: pa.StringArray) -> npt.NDArray[np.bool_]:
+    """Mark customary codes, also 7 to 9, where no other word has a digit: labels have none left."""
+    with_digits = pc.match_substring_regex(words, "[0-9]")
+    codes = pc.match_substring_regex(words, "^-?[0-9]{1,3}$").to_numpy(zero_copy_only=False)
+    marked = with_digits.to_numpy(zero_copy_only=False)
+    found = words.filter(with_digits).to_pylist()
+    lone = np.array_equal(codes, marked) and all(
+        word in ("7", "8", "9") or _is_code(int(word)) for word in found
+    )
+    return marked if lone else np.zeros(len(words), np.bool_)
 
 
 def special_codes(counts: Mapping[float, int], rows: int) -> list[float]:

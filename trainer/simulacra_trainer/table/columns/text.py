@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,13 @@ from simulacra_trainer.table.columns.scales import MAX_LEVELS, order_levels
 from simulacra_trainer.table.columns.several_answers import answers_column
 from simulacra_trainer.table.columns.specials import (
     MOST_OTHER_WORDS,
+    are_lone_codes,
     are_special,
     codes_taken,
     other_words,
     take_codes,
 )
+from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.columns.times import parse_times
 from simulacra_trainer.table.persons import vocabulary
 
@@ -70,28 +72,10 @@ BOOLEAN_WORDS = (
 )
 
 
-@dataclass(frozen=True)
-class TextOrigin:
-    """The source of a column, which decides how its text is read.
-
-    Attributes:
-        csv: the source has no types, so the content decides the type.
-        decimal: the decimal sign that other columns or the delimiter suggest, or None.
-        doubles: the source stores all numbers as doubles, so whole ones are written as int64.
-        day_first: whether the day stands before the month in dates that leave it open.
-        names: of all columns.
-    """
-
-    csv: bool = False
-    decimal: str | None = None
-    doubles: bool = False
-    day_first: bool | None = None
-    names: frozenset[str] = frozenset()
-
-
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
     """Clean one column of strings with nulls."""
-    return clean_words(name, split_words(column), str(column.type), origin)
+    words = split_words(column, writes_na=origin.writes_na)
+    return clean_words(name, words, str(column.type), origin)
 
 
 def clean_words(
@@ -197,7 +181,9 @@ def clean_levels(
             name, "ordinal", *in_order(words, np.arange(len(words.levels))), storage
         )
     by_share = np.argsort(-words.counts, kind="stable")
-    special = are_special(words.levels).to_numpy(zero_copy_only=False)
+    special = are_special(words.levels).to_numpy(zero_copy_only=False) | are_lone_codes(
+        words.levels
+    )
     answers = words.levels.filter(pa.array(~special)).to_pylist()
     ordered = order_levels(answers) if scale and len(answers) <= MAX_LEVELS else None
     if ordered is None:

@@ -23,12 +23,12 @@ from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
 from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
 from simulacra_trainer.table.columns.specials import codes_taken, take_codes
 from simulacra_trainer.table.columns.text import (
-    TextOrigin,
     clean_dictionary,
     clean_levels,
     clean_text,
     note_specials,
 )
+from simulacra_trainer.table.columns.text_origin import TextOrigin
 
 MAX_YEAR = 9999
 

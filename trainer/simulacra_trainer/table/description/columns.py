@@ -14,12 +14,12 @@ from simulacra_trainer.table.columns.build import CleanColumn, unlearned
 from simulacra_trainer.table.columns.numerals import StatedNumber
 from simulacra_trainer.table.columns.postcodes import postcode_column
 from simulacra_trainer.table.columns.text import (
-    TextOrigin,
     clean_words,
     note_words,
     number_column,
     time_column,
 )
+from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.description.answers import list_column
 from simulacra_trainer.table.description.cells import StatedCells, stated_cells, with_specials
 from simulacra_trainer.table.description.kinds import (

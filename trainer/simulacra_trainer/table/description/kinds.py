@@ -20,7 +20,6 @@ from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH, StatedNumber
 from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.columns.text import (
-    TextOrigin,
     boolean_column,
     clean_levels,
     date_column,
@@ -28,6 +27,7 @@ from simulacra_trainer.table.columns.text import (
     number_column,
     time_column,
 )
+from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.description.cells import StatedCells
 from simulacra_trainer.table.description.statements import Problems, Statement
 
