@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TypeVar
 
 import pyarrow as pa
@@ -20,7 +21,11 @@ from simulacra_trainer.table.columns.numerals import proven_decimal
 from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.columns.typed import typed_column
 from simulacra_trainer.table.columns.weights import unknown_column, weight_column
-from simulacra_trainer.table.description.columns import described_column, without_stated
+from simulacra_trainer.table.description.columns import (
+    CODED_ROLES,
+    described_column,
+    without_stated,
+)
 from simulacra_trainer.table.description.statements import Statements
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN, RawTable
@@ -54,14 +59,23 @@ def read_columns(
         names=frozenset(raw.column_names),
         writes_na=writes_na,
     )
+    ordinary = _ordinary(weights, statements)
     columns = [
-        _declared_column(raw.field(i), raw.column(i), origin, statements)
-        for i in range(raw.num_columns)
+        _declared_column(
+            field, raw.column(i), replace(origin, ordinary=field.name in ordinary), statements
+        )
+        for i, field in enumerate(raw.schema)
     ]
     of = {} if statements is None else statements.columns
     stated = [name for name, one in of.items() if one.has("missingValues", "missing", "categories")]
     columns = share_codes(columns, stated)
     return columns if weights is None else _with_weights(columns, weights, raw.num_rows, statements)
+
+
+def _ordinary(weights: str | None, statements: Statements | None) -> set[str | None]:
+    """Return the columns that identify nothing, as the user says."""
+    of = {} if statements is None else statements.columns
+    return {weights, *(name for name, one in of.items() if one.role not in (None, *CODED_ROLES))}
 
 
 def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None, bool]:

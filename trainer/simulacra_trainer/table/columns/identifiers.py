@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_trainer.table.columns.distinct_values import Words
-from simulacra_trainer.table.limits import MIN_ROWS
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.numbers import DATE_OR_DECIMAL
 from simulacra_trainer.table.persons.patterns import find_personal_data
@@ -33,21 +32,10 @@ _NAMED_ID = re.compile(
     r"expediente|ean|gtin|upc|isbn|barcode|imei|vin)$|[a-z](?:ID|Id)$"
     r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?:id|ID|no|No|NO)\.?$|^__index_level_\d+__$|^\(index\)$"
 )
-_NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _DIALED = r"^\+?[0-9(][0-9\s()/.\-]*$"
 _GROUPED = r"^[0-9]{3}(?: [0-9]{3}){2,3}$"
 """Digits that are amounts with grouped thousands unless their checksums are those of persons."""
 _ID_SHAPE = r"^[A-Za-z0-9_\-:.@/+#]*[0-9@][A-Za-z0-9_\-:.@/+#]*$"
-
-
-def is_row_number(name: str, values: pa.Array) -> bool:
-    """Return whether integers identify rows: all distinct, and consecutive or named as an id."""
-    present = len(values) - values.null_count
-    if present < MIN_ROWS or pc.count_distinct(values).as_py() < present:
-        return False
-    limits = pc.min_max(values).as_py()
-    running = limits["max"] - limits["min"] == len(values) - 1 and not _NAMED_TIME.search(name)
-    return running or is_named_id(name)
 
 
 def are_dialed(name: str, words: Words) -> bool:

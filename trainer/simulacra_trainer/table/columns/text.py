@@ -27,7 +27,7 @@ from simulacra_trainer.table.columns.dates import (
     parse_pattern,
 )
 from simulacra_trainer.table.columns.distinct_values import Words, split_words
-from simulacra_trainer.table.columns.identifiers import are_dialed, is_row_number, unlearned_kind
+from simulacra_trainer.table.columns.identifiers import are_dialed, unlearned_kind
 from simulacra_trainer.table.columns.mixed_dates import as_births, parse_mixed_dates
 from simulacra_trainer.table.columns.numerals import (
     ParsedNumbers,
@@ -36,6 +36,7 @@ from simulacra_trainer.table.columns.numerals import (
 )
 from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
+from simulacra_trainer.table.columns.row_numbers import is_row_number
 from simulacra_trainer.table.columns.scales import MAX_LEVELS, order_levels
 from simulacra_trainer.table.columns.several_answers import answers_column
 from simulacra_trainer.table.columns.specials import (
@@ -270,7 +271,7 @@ def number_column(
         return None
     numbers = words.rows(parsed.values)
     whole = pa.types.is_integer(numbers.type)
-    if whole and stated is None and is_row_number(name, numbers):
+    if whole and stated is None and not origin.ordinary and is_row_number(name, numbers):
         return unlearned(name, "identifier", numbers, "int64" if origin.csv else storage)
     values, codes = take_codes(numbers) if coded else (numbers, [])
     text_format = None

@@ -15,6 +15,7 @@ class TextOrigin:
         doubles: the source stores all numbers as doubles, so whole ones are written as int64.
         day_first: whether the day stands before the month in dates that leave it open.
         names: of all columns.
+        ordinary: the user says that the column identifies nothing.
         writes_na: columns of the file write NA for a missing value.
     """
 
@@ -23,4 +24,5 @@ class TextOrigin:
     doubles: bool = False
     day_first: bool | None = None
     names: frozenset[str] = frozenset()
+    ordinary: bool = False
     writes_na: bool = False

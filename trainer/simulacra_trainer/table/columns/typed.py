@@ -18,9 +18,9 @@ from simulacra_trainer.table.columns.build import (
     unlearned,
 )
 from simulacra_trainer.table.columns.distinct_values import split_words
-from simulacra_trainer.table.columns.identifiers import is_row_number
 from simulacra_trainer.table.columns.numerals import MAX_DECIMALS
 from simulacra_trainer.table.columns.postcodes import is_postcode_name, postcode_column
+from simulacra_trainer.table.columns.row_numbers import is_row_number
 from simulacra_trainer.table.columns.specials import codes_taken, take_codes
 from simulacra_trainer.table.columns.text import (
     clean_dictionary,
@@ -57,8 +57,8 @@ def typed_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Clea
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _moment(name, values, storage)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _number(name, values, storage, doubles=origin.doubles)
-    return _integer(name, values, storage)
+        return _number(name, values, storage, origin)
+    return _integer(name, values, storage, origin)
 
 
 def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
@@ -80,10 +80,10 @@ def _moment(name: str, values: pa.Array, storage: str) -> CleanColumn:
     return result
 
 
-def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> CleanColumn:
+def _number(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> CleanColumn:
     """Clean numbers; doubles that are all whole are integers, which pandas cannot store with gaps.
 
-    With `doubles` the format stores all numbers as doubles, so whole ones are written as int64.
+    Of a format that stores all numbers as doubles, whole ones are written as int64.
     """
     scale = values.type.scale if pa.types.is_decimal(values.type) else None
     numbers = values.cast(pa.float64())
@@ -98,7 +98,8 @@ def _number(name: str, values: pa.Array, storage: str, *, doubles: bool) -> Clea
         and pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
         and _fits(numbers)
     ):
-        return _integer(name, numbers.cast(pa.int64()), "int64" if doubles else storage)
+        storage = "int64" if origin.doubles else storage
+        return _integer(name, numbers.cast(pa.int64()), storage, origin)
     taken, codes = take_codes(numbers)
     result = numeric_column(
         name, taken, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
@@ -113,7 +114,7 @@ def _fits(numbers: pa.Array) -> bool:
     return bool(max(-limits["min"], limits["max"]) < 2**53)
 
 
-def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
+def _integer(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> CleanColumn:
     """Clean integers, and times of day and durations as minutes or seconds."""
     if pa.types.is_time(values.type) or pa.types.is_duration(values.type):
         return _clock(name, values, storage)
@@ -123,7 +124,7 @@ def _integer(name: str, values: pa.Array, storage: str) -> CleanColumn:
         return clean_levels(
             name, split_words(pa.chunked_array([values.cast(pa.string())])), storage
         )
-    if is_row_number(name, numbers):
+    if not origin.ordinary and is_row_number(name, numbers):
         return unlearned(name, "identifier", numbers, storage)
     if is_postcode_name(name):
         words = split_words(pa.chunked_array([numbers.cast(pa.string())]))

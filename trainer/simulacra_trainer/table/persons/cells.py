@@ -100,7 +100,8 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
         words = column.words or split_words(raw.column(i))
         indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
         return Cells(column, words.levels.to_pylist(), indices, is_text(kind))
-    is_whole = column.schema.decimals == 0 or pa.types.is_integer(kind)
+    is_identifier = column.schema.kind == "identifier"
+    is_whole = column.schema.decimals == 0 or pa.types.is_integer(kind) or is_identifier
     if column.schema.kind not in ("integer", "numeric", "identifier") or not is_whole:
         return None
     numbers = one_chunk(raw.column(i)) if values is None else values

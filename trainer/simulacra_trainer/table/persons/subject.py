@@ -1,8 +1,8 @@
 """The column of the persons that several rows belong to, and keys of other things.
 
 A column is a candidate if its values repeat like persons do in orders, diaries and panels, and its
-name, its form or the personal data that it decides say that it stands for persons. Of several, the
-one that decides most columns is the subject; the others are foreign keys.
+name, its form, the order of the file or the personal data that it decides say that it stands for
+persons. Of several, the one that decides most columns is the subject; the others are foreign keys.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.columns.postcodes import is_postcode_name
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.cells import Cells, Ints, large_numbers
+from simulacra_trainer.table.persons.groups import numbers_groups
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles
 
 FEWEST_ROWS, MOST_ROWS = 1.2, 40.0
@@ -35,6 +36,7 @@ ONE_PERSON: frozenset[PersonalData | None] = frozenset(
 """Kinds of personal data that tell one person from another."""
 DEVICE: frozenset[PersonalData | None] = frozenset({"mac", "ip"})
 """Kinds that stand for a person where nothing better does."""
+GROUPS = "numbers rows that stand together and have something in common"
 _ENDS_AS_ID = re.compile(r"[a-z]{2,}(?:nr|nbr|num|uid|uuid|guid)|[a-z]{3,}(?:id|ids)")
 _NO_ID = re.compile(
     r"(?:.*(?:covid|hybrid|grid|solid|fluid|android)|(?:un)?(?:paid|valid|void|rapid))"
@@ -81,7 +83,7 @@ def find_subject(
         if c.name not in stated.ordinary
         and stated.roles.get(c.name) in (None, "personal_data")
         and not (row_is_person and _may_be_of_others(c.name, data))
-        and (why := _evidence(c, data, decisive))
+        and (why := _evidence(c, data, decisive, codes))
     }
     # A person's phone is written in several forms, and a family shares one.
     surer = {name: each for name, each in candidates.items() if data.get(name) != "phone"}
@@ -111,11 +113,18 @@ def find_subject(
 
 
 def _evidence(
-    cells: Cells, data: Mapping[str, PersonalData], decisive: Sequence[Ints]
+    cells: Cells,
+    data: Mapping[str, PersonalData],
+    decisive: Sequence[Ints],
+    codes: Mapping[str, Ints],
 ) -> str | None:
     """Return why a column stands for persons, None if it does not.
 
-    decisive: codes of columns that are one person's: personal data, sex and birth, int64.
+    Args:
+        cells: the column.
+        data: kinds of personal data found, by column.
+        decisive: codes of columns that are one person's: personal data, sex and birth, int64.
+        codes: of all columns of the table.
     """
     kind = data.get(cells.name)
     named = vocabulary.says(cells.name, vocabulary.PERSON)
@@ -127,7 +136,7 @@ def _evidence(
     if vocabulary.says(cells.name, vocabulary.THING) or is_postcode_name(cells.name):
         return None
     if not (cells.is_coded or _is_long(cells) or _is_named_id(cells.name)):
-        return None
+        return GROUPS if numbers_groups(cells.head(LOOKED_AT), codes) else None
     if any(cells.decides(codes[: len(cells.indices)]) for codes in decisive):
         return "decides what is one person's"
     if named:

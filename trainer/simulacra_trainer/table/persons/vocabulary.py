@@ -65,11 +65,14 @@ LONGITUDE = _WORDS["longitude"]
 PERSON = _WORDS["person"]
 KNOWN_TO_OTHERS = {kind: _WORDS[kind] for kind in ("birth", "age", "sex", "area", "job")}
 WEIGHT = _WORDS["weight"]
+TIME = _WORDS["time"]
 SORTING = _WORDS["sorting"]
 _SORTING_ENDS = tuple(word for word in SORTING if len(word) > 2 or not word.isascii())
 WORKPLACE = _WORDS["workplace"]
 THING = _WORDS["thing"]
 AMOUNT = _WORDS["amount"]
+MEASURED = TIME | KNOWN_TO_OTHERS["birth"] | KNOWN_TO_OTHERS["age"] | AMOUNT
+"""What whole numbers under a name measure, however they look."""
 IDENTIFIER = _WORDS["identifier"]
 NUMBER = _WORDS["number"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]

@@ -1,0 +1,172 @@
+"""Whole numbers that identify rows or groups of rows under names that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.description import parse_description
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.description.described import clean_described
+from simulacra_trainer.table.output.invented import RowSpan
+from simulacra_trainer.table.output.restore import restore
+from simulacra_trainer.table.persons.real_values import METADATA, RealValues
+from simulacra_trainer.table.raw_table import ORIGIN
+
+Ints = npt.NDArray[np.int64]
+ROWS = 300
+RNG = np.random.default_rng(11)
+
+
+def table(csv: bool = False, **columns: Sequence[object] | npt.NDArray[np.generic]) -> pa.Table:
+    """Return a table of these columns, an answer and an amount; of text as in a CSV."""
+    rng = np.random.default_rng(5)
+    rows = len(next(iter(columns.values())))
+    plain = {
+        "answer": rng.choice(["yes", "no", "maybe"], rows),
+        "amount": np.round(rng.lognormal(3, 1, rows), 2),
+    }
+    built = pa.table({**columns, **plain})
+    if not csv:
+        return built
+    text = pa.table({name: built[name].cast(pa.string()) for name in built.column_names})
+    return text.replace_schema_metadata({ORIGIN: b"csv"})
+
+
+def column(name: str, numbers: Ints, csv: bool = False) -> ColumnSchema:
+    found = clean_table(table(csv, **{name: numbers})).schema.find(name)
+    assert found is not None
+    return found
+
+
+def drawn(low: int, high: int, rows: int = ROWS, seed: int = 1) -> Ints:
+    """Return distinct whole numbers in any order."""
+    return np.random.default_rng(seed).permutation(np.arange(low, high))[:rows]
+
+
+IDENTIFYING: dict[str, tuple[str, Ints]] = {
+    "counter without the rows that were dropped": ("kid", np.sort(drawn(1, 420))),
+    "the same in any order": ("mom", drawn(1, 420)),
+    "codes of blocks, sorted": ("barn", np.sort(drawn(20_000, 29_000))),
+    "codes drawn at random": ("x1", drawn(100_000, 1_000_000)),
+    "codes of a window in any order": ("ломка", drawn(7_300_000, 7_900_000)),
+    "many codes of any length": ("v1", drawn(1, 400_000, 4_000)),
+    "counter of few rows": ("lapsi", np.arange(1, 41)),
+    "persons who answered twice": ("enfant", np.append(np.sort(drawn(1, 400, 299)), 7)),
+}
+
+
+@pytest.mark.parametrize("csv", [False, True], ids=["typed", "csv"])
+@pytest.mark.parametrize("case", IDENTIFYING)
+def test_numbers_given_to_rows_are_keys_under_any_name(case: str, csv: bool) -> None:
+    found = column(*IDENTIFYING[case], csv)
+    assert (found.role, found.learned) == ("key", False)
+
+
+def lognormal(rows: int, center: float, seed: int = 2) -> Ints:
+    """Return distinct amounts in any order."""
+    rng = np.random.default_rng(seed)
+    return rng.permutation(np.unique(rng.lognormal(center, 0.6, 2 * rows).astype(np.int64)))[:rows]
+
+
+NORMAL = np.unique(np.random.default_rng(4).normal(600_000, 60_000, 2_000).astype(np.int64))
+MEASURED: dict[str, tuple[str, Ints]] = {
+    "income in cents": ("x7", lognormal(ROWS, 15)),
+    "income in cents, file sorted by it": ("v3", np.sort(lognormal(ROWS, 15))),
+    "inhabitants of towns": ("Einwohner", lognormal(200, 9.5)),
+    "prices of six digits": ("hinta", np.random.default_rng(3).permutation(NORMAL)[:ROWS]),
+    "counts under a name": ("impressions", lognormal(240, 11)),
+    "Unix time of interviews": ("q0", np.sort(drawn(1_700_000_000, 1_709_000_000, seed=6))),
+    "Unix time every hour": ("q1", 1_700_000_000 + 3_600 * np.arange(ROWS)),
+    "Unix time in milliseconds": ("q2", 1_700_000_000_000 + 61_003 * np.arange(ROWS)),
+    "dates in digits": ("dzień", 20_240_101 + np.arange(28)),
+    "years of a series": ("année", np.arange(1_950, 2_020)),
+    "minutes since the start": ("Minuten", np.arange(0, 1_500, 5)),
+    "few scores without ties": ("Punkte", np.sort(drawn(40, 180, 30, seed=8))),
+}
+
+
+@pytest.mark.parametrize("csv", [False, True], ids=["typed", "csv"])
+@pytest.mark.parametrize("case", MEASURED)
+def test_measurements_that_happen_to_differ_are_learned(case: str, csv: bool) -> None:
+    assert column(*MEASURED[case], csv).learned
+
+
+@pytest.mark.parametrize("csv", [False, True], ids=["typed", "csv"])
+def test_fresh_numbers_are_as_long_as_those_of_the_upload(csv: bool) -> None:
+    for low, high in ((2_000, 9_999), (100_000, 999_999), (7_300_000, 7_309_000)):
+        numbers = drawn(low, high)
+        words = generated(clean_table(table(csv, kid_id=numbers)), "kid_id", 400)
+        assert {len(str(word)) for word in words} == {len(str(low))}
+        assert set(words).isdisjoint(numbers.tolist())
+        assert len(set(words)) == 400
+
+
+def generated(clean: CleanTable, name: str, rows: int) -> list[object]:
+    rng = np.random.default_rng(1)
+    drawn_rows = clean.table.take(pa.array(rng.integers(clean.table.num_rows, size=rows)))
+    real = RealValues.from_bytes(clean.table.schema.metadata[METADATA])
+    span = RowSpan(0, rows, 3)
+    back = restore(drawn_rows, clean.schema, rng=rng, span=span, real=real)
+    words: list[object] = back.column(name).to_pylist()
+    return words
+
+
+def test_keys_of_doubles_with_gaps_are_fresh_and_as_often_missing() -> None:
+    numbers: list[float | None] = [float(number) for number in drawn(100_000, 1_000_000)]
+    numbers[::10] = [None] * 30
+    clean = clean_table(table(x1=numbers))
+    assert clean.schema.columns[0].role == "key"
+    words = [word for word in generated(clean, "x1", 400) if word is not None]
+    assert 340 < len(words) < 380
+    assert all(isinstance(word, float) and 99_999 < word < 1_000_000 for word in words)
+    assert set(words).isdisjoint(numbers)
+
+
+def test_a_number_stays_ordinary_where_the_user_says_so() -> None:
+    numbers = np.sort(drawn(1, 420))
+    fields = [{"name": "kid", "x-simulacra": {"role": "none"}}]
+    stated = clean_described(table(kid=numbers), parse_description({"fields": fields}), None)
+    found = stated.clean.schema.find("kid")
+    assert found is not None
+    assert (found.kind, found.role) == ("integer", None)
+
+
+def test_weights_of_few_rows_may_differ() -> None:
+    clean = clean_table(table(w=np.arange(101, 141)), weights="w")
+    assert clean.schema.columns[0].kind == "weight"
+
+
+SIZES = np.random.default_rng(7).integers(1, 5, 120)
+HOUSEHOLD = np.repeat(np.arange(1, 121), SIZES)
+MEMBER = np.concatenate([np.arange(1, size + 1) for size in SIZES])
+
+
+def subject(**columns: Sequence[object] | npt.NDArray[np.generic]) -> str | None:
+    schema: TableSchema = clean_table(table(**columns)).schema
+    found = schema.subject()
+    return None if found is None else found.name
+
+
+@pytest.mark.parametrize("name", ["x1", "mom", "cluster", "vivienda", "no1"])
+def test_numbers_of_groups_with_something_in_common_are_the_subject(name: str) -> None:
+    region = RNG.choice(["north", "south", "east"], 121)[HOUSEHOLD]
+    assert subject(**{name: HOUSEHOLD, "region": region}) == name
+    assert subject(**{name: 40 + 3 * HOUSEHOLD, "line": MEMBER}) == name
+
+
+def test_sorted_measurements_are_no_subject() -> None:
+    numbers = np.sort(RNG.integers(18, 80, ROWS))
+    band = np.array(["young", "grown", "old"])[np.digitize(numbers, [35, 60])]
+    assert subject(v1=numbers, band=band, sex=RNG.choice(["m", "f"], ROWS)) is None
+    assert subject(v1=HOUSEHOLD, other=RNG.choice(["a", "b"], len(HOUSEHOLD))) is None
+
+
+def test_days_of_a_file_in_order_are_no_subject() -> None:
+    weekday = np.array(["mo", "tu", "we", "th", "fr", "sa", "su"])[HOUSEHOLD % 7]
+    assert subject(tag=HOUSEHOLD, weekday=weekday) is None

@@ -1,0 +1,77 @@
+"""Whole numbers that identify rows, whatever their column is called.
+
+Measurements repeat. Of n of them about n² / 2m pairs are equal, if m whole numbers lie between
+their limits, and more if they are uneven (the birthday problem; von Mises, 1939). Numbers that
+differ where measurements could not were given out, one to each row.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import stats
+
+from simulacra_trainer.table.columns.identifiers import is_named_id
+from simulacra_trainer.table.limits import MIN_ROWS
+from simulacra_trainer.table.persons import vocabulary
+
+Ints = npt.NDArray[np.int64]
+MOST_DOUBLES = 0.01
+"""Share of the rows that may have the number of another row, as persons who answered twice do."""
+CHANCE, CHANCE_IN_ORDER = 1e-6, 1e-3
+"""Probability below which it is no chance that numbers differ; tables are sorted by their keys."""
+FEWEST_CODES, FEWEST_DIGITS = 200, 6
+"""Numbers that may be codes drawn at random, and their digits where the rows are in no order."""
+EVEN = 0.05
+"""Significance level at which such codes must pass for evenly spread; amounts crowd somewhere."""
+
+_NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
+_SECONDS = (1_104_537_600, 2_051_222_400)
+"""The years 2005 to 2034 as Unix time."""
+_YEARS = (1900, 2100)
+
+
+def is_row_number(name: str, values: pa.Array) -> bool:
+    """Return whether integers identify rows: by their name, or because they were made to differ."""
+    present = len(values) - values.null_count
+    doubles = present - pc.count_distinct(values).as_py()
+    if present < MIN_ROWS or doubles > MOST_DOUBLES * present:
+        return False
+    numbers = values.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
+    low, high = int(numbers.min()), int(numbers.max())
+    is_time = _NAMED_TIME.search(name) is not None or vocabulary.says(name, vocabulary.TIME)
+    if not doubles and (is_named_id(name) or (high - low == len(values) - 1 and not is_time)):
+        return True
+    if is_time or vocabulary.says(name, vocabulary.MEASURED) or _are_moments(numbers):
+        return False
+    in_order = bool((np.diff(numbers) >= 0).all())
+    pairs = present * (present - 1) / 2
+    chance = float(stats.poisson.cdf(doubles, pairs / (high - low + 1)))
+    if chance < (CHANCE_IN_ORDER if in_order else CHANCE):
+        return True
+    long = low >= 0 and len(str(low)) == len(str(high)) >= FEWEST_DIGITS
+    return not doubles and present >= FEWEST_CODES and (long or in_order) and _are_even(numbers)
+
+
+def _are_moments(numbers: Ints) -> bool:
+    """Return whether all numbers are Unix times or dates such as 20240131."""
+    low, high = _SECONDS
+    if any(bool(((numbers >= low * k) & (numbers <= high * k)).all()) for k in (1, 1000)):
+        return True
+    year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
+    in_calendar = (year >= _YEARS[0]) & (year <= _YEARS[1]) & (month >= 1) & (month <= 12)
+    return bool((in_calendar & (day >= 1) & (day <= 31)).all())
+
+
+def _are_even(numbers: Ints) -> bool:
+    """Return whether numbers are spread evenly between their limits.
+
+    A Kolmogorov-Smirnov test does not tell them from a uniform distribution.
+    """
+    low, high = int(numbers.min()), int(numbers.max())
+    test = stats.kstest(numbers, "uniform", args=(low, high - low))
+    return bool(test.pvalue >= EVEN)
