@@ -21,6 +21,7 @@ from simulacra_trainer.families.forest.loglinear_terms import (
     functions_of,
     group_names,
     group_ordered,
+    scores_of,
 )
 from simulacra_trainer.families.forest.samplers import Context, LogLinear
 from simulacra_trainer.families.forest.training_rows import TrainingRows
@@ -192,6 +193,14 @@ def test_rare_levels_are_not_tied_to_their_owners() -> None:
     in_x = np.array(drawn.column("group").to_pylist()) == "x"
     assert 0.003 < is_rare.mean() < 0.012
     assert is_rare[in_x].mean() < 2.0 * is_rare.mean()
+
+
+def test_rare_answer_of_two_follows_nothing() -> None:
+    """The scores of the frequent answer would tie the other one, which gains what it loses."""
+    rare = group_names(np.repeat([0.0, 1.0], [3, 97]), None)
+    frequent = group_names(np.repeat([0.0, 1.0], [5, 95]), None)
+    assert not scores_of(rare, np.ones(100)).values.any()
+    assert scores_of(frequent, np.ones(100)).values.any()
 
 
 def test_levels_and_bins_need_five_persons_not_five_rows() -> None:

@@ -189,8 +189,10 @@ def scores_of(grouping: Grouping, weight: Floats) -> Scores:
         line, square = _line_and_square(np.cumsum(among) - among / 2.0, among)
         smooth = np.column_stack([line, SQUARE * square]) * (grouping.rank >= 0)[:, None]
         parts = [smooth, CLASS_DEVIATION * parts[0]]
-    values = np.hstack(parts) * grouping.is_tied[:, None]
-    centered = values - share @ values
+    values = np.hstack(parts)
+    tied = np.where(grouping.is_tied, share, 0.0)
+    centered = values - tied @ values / max(float(tied.sum()), PRIOR_ROWS / counts.sum())
+    centered *= grouping.is_tied[:, None]  # what others lose, it does not gain
     return Scores(centered, [part.shape[1] for part in parts], share)
 
 
