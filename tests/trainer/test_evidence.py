@@ -107,6 +107,15 @@ def test_the_ratio_of_an_ideal_model_is_one_on_average() -> None:
     assert np.mean(found) == pytest.approx(2.0, abs=0.25)
 
 
+def test_rows_without_noise_are_not_corrected_for_noise() -> None:
+    """Both draws have the exact shares, so that only the unseen rows err: D = 1."""
+    exact = [(a, b) for a in "012" for b in "012" for _ in range(11 if a == b else 2)]
+    a, b = ([*of] for of in zip(*exact, strict=True))
+    drawn = clean(*(levels_column(k, of * 32) for k, of in zip("abc", (a, b, a), strict=True)))[0]
+    found = [1.0 / _ratio(drawn, _chain(400, seed), seed) + 1.0 for seed in range(200)]
+    assert np.mean(found) == pytest.approx(1.0, abs=0.12)
+
+
 def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
     seen = _chain(800, 1)
     alone = [_chain(3200, seed).column(name) for name, seed in zip("abc", (2, 3, 4), strict=True)]

@@ -79,8 +79,12 @@ def _end_of_person(persons: Ints, near: int) -> int:
 
 
 def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
-    """Draw from a model that was fit on the seen half."""
-    count = min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows)
-    rows = model.sample(count, np.random.default_rng([seed, 18]))
+    """Draw twice from a model that was fit on the seen half, as many rows each time.
+
+    Rows of one draw keep away from each other; two draws tell how much noise is left.
+    """
+    count = min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows) // 2
+    rng = np.random.default_rng([seed, 18])
+    rows = pa.concat_tables([model.sample(count, rng) for _ in range(2)]).combine_chunks()
     names = [name for name in halves.seen.column_names if name in model.columns]
     return HalfModelRows(halves, rows.select(names))

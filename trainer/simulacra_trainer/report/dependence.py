@@ -38,7 +38,7 @@ INNER = (0.03, 0.97)
 """Shares outside are left out: their error is not normal."""
 Word = Literal["kept", "weakened", "lost"]
 Trial = tuple[pa.Table, pa.Table, pa.Table]
-"""Seen rows, unseen rows, and rows of a model of the seen ones."""
+"""Seen rows, unseen rows, and rows of two equal draws from a model of the seen ones."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ def find_dependences(
     depend: npt.NDArray[np.bool_] | None = None
     for seen, unseen, synthetic in trials:
         real = [_independent(table, schema, rng) for table in (unseen, seen)]
-        coded = [_few_codes(*bin_codes([*real, synthetic], name)) for name in names]
+        half = synthetic.num_rows // 2
+        draws = [synthetic.slice(0, half), synthetic.slice(half)]
+        coded = [_few_codes(*bin_codes([*real, *draws], name)) for name in names]
         if depend is None:
             depend = np.zeros(len(pairs), np.bool_)
             for alike in of_one_shape(coded, pairs):
@@ -102,7 +104,7 @@ def find_dependences(
         dependent = np.flatnonzero(depend)
         for alike in of_one_shape(coded, pairs[dependent]):
             at = dependent[alike]
-            squares = _discrepancies(*(tables_of_pairs(coded, pairs[at], of) for of in (0, 2)))
+            squares = _discrepancies(*(tables_of_pairs(coded, pairs[at], of) for of in (0, 2, 3)))
             known = ~np.isnan(squares)
             sums[at[known]] += squares[known]
             counts[at[known]] += 1
@@ -150,16 +152,18 @@ def _depend(counts: Floats) -> npt.NDArray[np.bool_]:
     return found & (rows.sum(axis=1) > 1) & (columns.sum(axis=1) > 1)
 
 
-def _discrepancies(unseen: Floats, drawn: Floats) -> Floats:
+def _discrepancies(unseen: Floats, *draws: Floats) -> Floats:
     """Return the mean of z^2 over both directions of each pair; NaN where rows are too few.
 
-    unseen, drawn: counts, float64 [pairs, left, right].
+    unseen, draws: counts, float64 [pairs, left, right]; two draws.
     """
-    both = np.stack([_mean_squares(unseen, drawn), _mean_squares(unseen.mT, drawn.mT)])
+    across = (of.mT for of in (unseen, *draws))
+    both = np.stack([_mean_squares(unseen, *draws), _mean_squares(*across)])
     return _means(both, ~np.isnan(both), 0)
 
 
-def _mean_squares(unseen: Floats, drawn: Floats) -> Floats:
+def _mean_squares(unseen: Floats, first: Floats, second: Floats) -> Floats:
+    drawn = first + second
     k, drawn_k = unseen.sum(axis=2), drawn.sum(axis=2)
     most = k.sum(axis=1, keepdims=True) - LEAST_ROWS
     enough = (k >= LEAST_ROWS) & (k <= most) & (drawn_k >= 5 * LEAST_ROWS)
@@ -167,8 +171,20 @@ def _mean_squares(unseen: Floats, drawn: Floats) -> Floats:
     q, of_model = unseen / k, drawn / drawn_k
     inner = enough[:, :, None] & (of_model > INNER[0]) & (of_model < INNER[1])
     variance = np.where(inner, of_model * (1.0 - of_model), 1.0) / k
-    square = (q - of_model) ** 2 / variance - k / drawn_k  # less the noise of the drawn rows
+    square = ((q - of_model) ** 2 - _noise(first, second)) / variance
     return _means(square, inner, (1, 2))
+
+
+def _noise(first: Floats, second: Floats) -> Floats:
+    """Return the squared error of the shares of two draws together, by their difference.
+
+    Unbiased however the rows of one draw depend on one another, as long as the draws do not. first,
+    second: as in `_discrepancies`.
+    """
+    counts = [np.maximum(of.sum(axis=2, keepdims=True), 1.0) for of in (first, second)]
+    part = counts[0] / (counts[0] + counts[1])
+    noise: Floats = part * (1.0 - part) * (first / counts[0] - second / counts[1]) ** 2
+    return noise
 
 
 def _means(
