@@ -32,6 +32,7 @@ from simulacra_trainer.families.forest.structure import Structure, find_structur
 from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE, TrainingRows, code_rows
 from simulacra_trainer.families.forest.twins import level_twins, rank_twins
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
+from simulacra_trainer.families.spread import spread_uniforms
 
 PENALTY, SCALE, INDEPENDENT = "penalty", "scale", "independent"
 
@@ -75,11 +76,14 @@ class ForestModel:
             fixed = {self._position[name]: given.column(name) for name in given.column_names}
         context = Context(np.zeros((len(self.order), n), np.uint8), [np.empty(0)] * len(self.order))
         drawn, moved = self.order[:only], set(held)
+        # Columns of do() take numbers too, so that the others have the same under every value.
+        uniforms = spread_uniforms(n, sum(j not in fixed for j in drawn), rng)
         for j in drawn:
-            codec, u = self.data.codecs[j], rng.random(n)
+            codec = self.data.codecs[j]
+            u = None if j in fixed else next(uniforms)
             if j in held:
                 values = np.full(n, codec.value_of(held[j]))
-            elif j in fixed:
+            elif u is None:
                 values = codec.values(fixed[j])
             else:
                 sampler = self.samplers[j]
