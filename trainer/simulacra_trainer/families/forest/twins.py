@@ -6,7 +6,7 @@ import numpy as np
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.abduct import abduct, level_shares
-from simulacra_trainer.families.forest.samplers import Context, Sampler
+from simulacra_trainer.families.forest.samplers import Classes, Context, Pool, Sampler
 from simulacra_trainer.families.gumbel import gumbel_twins
 
 
@@ -49,7 +49,9 @@ def rank_twins(
     responding: the sampler under do(); the other arguments are those of `level_twins`.
     """
     rows = np.arange(seen.size, dtype=np.int32)
-    u = abduct(sampler, fact, rows, seen, rng.random(rows.size))
+    # Where each value is a class, the seen one is drawn again and no twin leaves the scale.
+    source = responding if _draws_each_value(responding) else sampler
+    u = abduct(source, fact, rows, seen, rng.random(rows.size))
     before, after = (responding.draw(context, rows, u.copy()) for context in (fact, twin))
     same = (before == after) | (np.isnan(before) & np.isnan(after))
     if is_category:
@@ -57,3 +59,10 @@ def rank_twins(
     # Move the observed value by the difference, so that what it has beyond its draw is kept.
     known = ~(np.isnan(before) | np.isnan(after) | np.isnan(seen))
     return np.where(same, seen, np.where(known, seen + (after - before), after))
+
+
+def _draws_each_value(sampler: Sampler) -> bool:
+    """Return whether each value is a class of a tree, or in a pool of rare ones."""
+    if not isinstance(sampler, Classes):
+        return False
+    return all(isinstance(inner, Pool) for inner in sampler.samplers.values())
