@@ -28,14 +28,17 @@ def numbers_groups(cells: Cells, codes: Mapping[str, Ints]) -> bool:
     """
     if cells.is_text or cells.present < len(cells.indices):
         return False
-    whole = all(word.lstrip("-").isdecimal() for word in cells.words)
+    used, at = np.unique(cells.codes, return_inverse=True)
+    words = [cells.words[code] for code in used]
+    whole = all(word.lstrip("-").isdecimal() for word in words)
     if not whole or vocabulary.says(cells.name, vocabulary.MEASURED):
         return False
-    steps = np.diff(np.array([int(word) for word in cells.words])[cells.codes])
-    if (steps < 0).any():
+    numbers = np.array([int(word) for word in words])[at]
+    if (numbers[1:] < numbers[:-1]).any():
         return False
+    inside = numbers[1:] == numbers[:-1]
     others = (other for name, other in codes.items() if name != cells.name)
-    return any(_is_common(other, steps == 0) or _counts(other, steps == 0) for other in others)
+    return any(_is_common(other, inside) or _counts(other, inside) for other in others)
 
 
 def _is_common(codes: Ints, inside: npt.NDArray[np.bool_]) -> bool:
