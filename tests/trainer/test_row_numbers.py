@@ -128,6 +128,13 @@ def test_keys_of_doubles_with_gaps_are_fresh_and_as_often_missing() -> None:
     assert set(words).isdisjoint(numbers)
 
 
+def test_fresh_keys_below_zero_are_no_real_ones() -> None:
+    numbers = -np.arange(100, 600)
+    words = generated(clean_table(table(kid_id=numbers)), "kid_id", 2_000)
+    assert len(set(words)) == 2_000
+    assert set(words).isdisjoint(numbers.tolist())
+
+
 def test_a_number_stays_ordinary_where_the_user_says_so() -> None:
     numbers = np.sort(drawn(1, 420))
     fields = [{"name": "kid", "x-simulacra": {"role": "none"}}]

@@ -22,6 +22,7 @@ from simulacra_trainer.table.persons.masks import (
     COUNTED,
     ROOM,
     code_words,
+    first_digit,
     loosened,
     places,
     possible,
@@ -245,8 +246,9 @@ def _locale(schema: TableSchema) -> str:
 
 def _places(mask: MaskSchema, as_number: bool) -> list[str]:
     letters = places(mask)
-    if as_number and len(letters[0]) > 1:  # 05011 would become the number 5011
-        letters[0] = letters[0].replace("0", "")
+    first = first_digit(letters)
+    if as_number and len(letters[first]) > 1:  # 05011 would become the number 5011
+        letters[first] = letters[first].replace("0", "")
     return letters
 
 

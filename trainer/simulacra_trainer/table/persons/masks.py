@@ -150,14 +150,19 @@ def possible(letters: Sequence[str]) -> int:
     return count
 
 
+def first_digit(letters: Sequence[str]) -> int:
+    """Return the first place of digits, behind a minus sign or a prefix; 0 if there is none."""
+    return next((i for i, choice in enumerate(letters) if choice[0] in _DIGITS), 0)
+
+
 def loosened(letters: list[str], codes: int) -> list[str]:
     """Return the places with fixed digits set free, the last first, until enough codes exist."""
-    freer = list(letters)
+    freer, first = list(letters), first_digit(letters)
     for at in reversed(range(len(freer))):
         if possible(freer) >= codes:
             break
         if freer[at] in _DIGITS:
-            freer[at] = string.digits if at else string.digits[1:]
+            freer[at] = string.digits[1:] if at == first else string.digits
     return freer
 
 
