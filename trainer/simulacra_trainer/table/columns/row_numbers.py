@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import stats
 
 from simulacra_trainer.table.columns.identifiers import is_named_id
 from simulacra_trainer.table.limits import MIN_ROWS
@@ -50,11 +49,17 @@ def is_row_number(name: str, values: pa.Array) -> bool:
         return False
     in_order = bool((np.diff(numbers) >= 0).all())
     pairs = present * (present - 1) / 2
-    chance = float(stats.poisson.cdf(doubles, pairs / (high - low + 1)))
+    chance = _chance_of_at_most(doubles, pairs / (high - low + 1))
     if chance < (CHANCE_IN_ORDER if in_order else CHANCE):
         return True
     long = low >= 0 and len(str(low)) == len(str(high)) >= FEWEST_DIGITS
     return not doubles and present >= FEWEST_CODES and (long or in_order) and _are_even(numbers)
+
+
+def _chance_of_at_most(found: int, expected: float) -> float:
+    from scipy.stats import poisson  # loading it takes longer than reading most tables
+
+    return float(poisson.cdf(found, expected))
 
 
 def _are_moments(numbers: Ints) -> bool:
@@ -72,6 +77,8 @@ def _are_even(numbers: Ints) -> bool:
 
     A Kolmogorov-Smirnov test does not tell them from a uniform distribution.
     """
+    from scipy.stats import kstest
+
     low, high = int(numbers.min()), int(numbers.max())
-    test = stats.kstest(numbers, "uniform", args=(low, high - low))
+    test = kstest(numbers, "uniform", args=(low, high - low))
     return bool(test.pvalue >= EVEN)
