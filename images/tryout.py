@@ -26,7 +26,8 @@ from typing import Any
 DATA = Path(os.environ.get("TRYOUT_DATA", "/data"))
 LIVE = Path("/tmp")
 PORT = int(os.environ.get("TRYOUT_PORT", "8200"))
-BAO = f"http://127.0.0.1:{PORT}/v1/"
+PRIVATE, PUBLIC = "127.0.0.2", "0.0.0.0"
+"""Addresses of OpenBao: until its token exists, clients reach no other one than PUBLIC."""
 TEN_YEARS = "87600h"
 RUNNING: list[subprocess.Popen[bytes]] = []
 POLICY = 'path "transit/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
@@ -40,7 +41,21 @@ def start(*command: str) -> subprocess.Popen[bytes]:
 
 
 def openbao() -> None:
-    """Run OpenBao with Transit at transit/ and the token VAULT_TOKEN, limited to that engine."""
+    """Run OpenBao with Transit at transit/ and the token VAULT_TOKEN, limited to that engine.
+
+    OpenBao revokes a token that a client uses while it is being created: it has no lease yet. So it
+    is created before clients can reach the server, which then starts again.
+    """
+    server, root = unsealed(PRIVATE)
+    wait(lambda: granted(root, os.environ["VAULT_TOKEN"]), server)
+    RUNNING.remove(server)
+    server.terminate()
+    server.wait(30)
+    unsealed(PUBLIC)
+
+
+def unsealed(address: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Start OpenBao and return it with its root token; the first start makes its keys."""
     folder = DATA / "openbao"
     config = LIVE / f"openbao-{PORT}.json"
     keys = folder / "unseal.json"
@@ -53,36 +68,36 @@ def openbao() -> None:
         "storage": {"raft": raft},
         "api_addr": f"http://127.0.0.1:{PORT}",
         "cluster_addr": f"http://127.0.0.1:{PORT + 1}",
-        "listener": [{"tcp": {"address": f"0.0.0.0:{PORT}", "tls_disable": True}}],
+        "listener": [{"tcp": {"address": f"{address}:{PORT}", "tls_disable": True}}],
         "max_lease_ttl": TEN_YEARS,
         "default_lease_ttl": TEN_YEARS,
     }
     config.write_text(json.dumps(settings))
     server = start("bao", "server", f"-config={config}", "-log-level=warn")
-    wait(lambda: call("GET", "sys/seal-status"), server)
-    if not call("GET", "sys/init")["initialized"]:
+    wait(lambda: call(address, "GET", "sys/seal-status"), server)
+    if not call(address, "GET", "sys/init")["initialized"]:
         draft = keys.with_suffix(".new")
-        made = call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        made = call(address, "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
         draft.write_text(json.dumps(made))
         draft.replace(keys)
     known = json.loads(keys.read_text())
-    call("PUT", "sys/unseal", {"key": known["keys"][0]})
-    wait(lambda: call("GET", "sys/health"), server)  # an error until it is the leader
-    wait(lambda: granted(known["root_token"], os.environ["VAULT_TOKEN"]), server)
+    call(address, "PUT", "sys/unseal", {"key": known["keys"][0]})
+    wait(lambda: call(address, "GET", "sys/health"), server)  # an error until it is the leader
+    return server, known["root_token"]
 
 
 def granted(root: str, token: str) -> bool:
     """Mount Transit and create the token if missing; the caller retries errors."""
-    if "transit/" not in call("GET", "sys/mounts", token=root)["data"]:
-        call("POST", "sys/mounts/transit", {"type": "transit"}, root)
-    call("PUT", "sys/policies/acl/simulacra", {"policy": POLICY}, root)
+    if "transit/" not in call(PRIVATE, "GET", "sys/mounts", token=root)["data"]:
+        call(PRIVATE, "POST", "sys/mounts/transit", {"type": "transit"}, root)
+    call(PRIVATE, "PUT", "sys/policies/acl/simulacra", {"policy": POLICY}, root)
     try:
-        call("GET", "auth/token/lookup-self", token=token)
+        call(PRIVATE, "GET", "auth/token/lookup-self", token=token)
     except urllib.error.HTTPError as error:
         if error.code != 403:
             raise
         body = {"id": token, "policies": ["simulacra"], "ttl": TEN_YEARS, "no_parent": True}
-        call("POST", "auth/token/create", body, root)
+        call(PRIVATE, "POST", "auth/token/create", body, root)
     return True
 
 
@@ -119,11 +134,14 @@ def s3() -> None:
     start(*weed, *gateway, "-port.iceberg=0", "-port.lance=0")
 
 
-def call(method: str, path: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
+def call(
+    address: str, method: str, path: str, body: dict[str, Any] | None = None, token: str = ""
+) -> Any:
     """Return OpenBao's answer to a request; None for an answer without a body."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"X-Vault-Token": token} if token else {}
-    request = urllib.request.Request(BAO + path, data, headers, method=method)
+    url = f"http://{address}:{PORT}/v1/{path}"
+    request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read()
     return json.loads(text) if text else None
