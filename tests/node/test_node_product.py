@@ -35,6 +35,8 @@ KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,answers
 DEFAULT_PERMISSIONS = {Permission("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
 """Permissions that Kubernetes gives every account and the product uses."""
 CANARY_TENANT = "simulacra-canary"
+TEMPORARY = "/volumes/kubernetes.io~empty-dir/tmp"
+"""In the path of each pod's temporary files on the node."""
 EMPTY_PLACES = {"operator log"} | {
     f"control plane: {plural}" for plural in KINDS.split(",") if plural != "pods"
 }
@@ -149,12 +151,13 @@ def test_no_temporary_file_on_the_node_holds_a_cell(release: Node, customer: Cus
     with release.api():
         uploaded = client.upload(SURVEY, family="forest")
         while client.job(uploaded["job_id"])["status"] in ("queued", "running"):
-            for path in pods.glob("*/volumes/kubernetes.io~empty-dir/tmp/**/*"):
-                with suppress(OSError):  # removed since it was listed
-                    content = path.read_bytes()
-                    assert b"very happy" not in content
-                    assert b"tv_hours" not in content
-                    searched |= {path} if len(content) > 4096 else set()
+            for folder, _, names in os.walk(pods):  # passes over folders that are removed meanwhile
+                for path in (Path(folder, name) for name in names if TEMPORARY in folder):
+                    with suppress(OSError):  # removed since it was listed
+                        content = path.read_bytes()
+                        assert b"very happy" not in content
+                        assert b"tv_hours" not in content
+                        searched |= {path} if len(content) > 4096 else set()
         client.delete_dataset(uploaded["dataset_id"])
     assert searched
 
