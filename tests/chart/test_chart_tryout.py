@@ -34,9 +34,12 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
     def usable() -> bool:
         assert process.poll() is None, "it ended"
         try:
-            return bool(client.is_authenticated())
+            is_known = client.is_authenticated()
+            is_active = bool(client.sys.read_leader_status()["is_self"])  # a standby reads only
         except (OSError, hvac.exceptions.VaultError):
             return False
+        assert is_known, "a client reached it before its token existed"
+        return is_active
 
     try:
         eventually(usable, 300)
