@@ -207,14 +207,15 @@ def _unlearned(
     masked: bool = False,
 ) -> CleanColumn:
     numbers = _numbers(column, cells)
-    above, form = None, None if masked else form_of_people(kind, cells.words)
-    masks = learn_masks(cells.words) if form is None else []
+    above, form, masks = None, None if masked else form_of_people(kind, cells.words), []
     if numbers and kind is None:
         written = [str(number) for number in numbers]
         storage = column.schema.storage
         highest = WHOLE_DOUBLE if storage == "double" else int(np.iinfo(storage).max)
         masks = learn_number_masks(written, highest)
         above = None if masks else 10 ** max(map(len, written)) - 1
+    elif form is None:
+        masks = learn_masks(cells.words)
     schema = column.schema.model_copy(
         update={
             "kind": "identifier",
