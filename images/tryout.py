@@ -102,7 +102,7 @@ def granted(root: str, token: str) -> bool:
 
 
 def s3() -> None:
-    """Run SeaweedFS; its S3 gateway starts after the bucket exists."""
+    """Run SeaweedFS; its S3 gateway starts when the bucket exists and can be written to."""
     folder = DATA / "s3"
     bucket = os.environ.get("TRYOUT_BUCKET", "simulacra")
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,13 @@ def s3() -> None:
         )
         return any(line.split()[:1] == [bucket] for line in done.stdout.decode().splitlines())
 
+    def has_volume() -> bool:
+        # The first volume comes seconds after the bucket; until then each write waits and fails.
+        with urllib.request.urlopen("http://127.0.0.1:9333/dir/assign", timeout=10) as answer:
+            return answer.status == 200
+
     wait(has_bucket, store)
+    wait(has_volume, store)
     gateway = ["s3", "-ip.bind=0.0.0.0", "-port=8333", "-filer=127.0.0.1:8888"]
     gateway += [f"-config={config}", "-allowDeleteBucketNotEmpty=false", "-autoCreateBucket=false"]
     start(*weed, *gateway, "-port.iceberg=0", "-port.lance=0")
