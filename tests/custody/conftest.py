@@ -1,13 +1,14 @@
 """Fixtures of the custody tests: every store and key provider, with real servers."""
 
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from custody_servers import REGION, Server, ministack, moto, openbao, seaweedfs
+from custody_servers import LOGS, REGION, Server, ministack, moto, openbao, seaweedfs
 from simulacra_custody.keys.base import KeyProvider
 from simulacra_custody.keys.keyring import LocalKeyring
 from simulacra_custody.refs import ResourceRef
@@ -15,6 +16,18 @@ from simulacra_custody.service import Custody
 from simulacra_custody.stores.base import ObjectStore
 from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.wiring import open_keys, open_store
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the servers printed last, and the room on their disk."""
+    report = yield
+    if report.failed:
+        for log in LOGS:
+            free = shutil.disk_usage(log.parent).free >> 20
+            last = log.read_text(errors="replace")[-2000:]
+            report.sections.append((f"{log.name}, {free} MiB of disk free", last))
+    return report
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 REGION = "us-east-1"
+LOGS: set[Path] = set()
+"""What the servers that run now have printed."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,10 @@ def running(
                 text = log.read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{command[0]} did not start:\n{text}")
             time.sleep(0.1)
+        LOGS.add(log)
         yield process.pid
     finally:
+        LOGS.discard(log)
         # Its data is not kept, and some servers take ten seconds to stop on SIGTERM.
         process.kill()
         process.wait()
@@ -138,15 +142,21 @@ def seaweedfs(folder: Path, access: str = "simulacra", secret: str = "") -> Iter
         f"-dir={folder / 'data'}", f"-s3.config={config}", "-volume.max=5000",
         "-volume.preStopSeconds=0", "-master.telemetry=false", "-master.volumeSizeLimitMB=64",
         "-s3.allowDeleteBucketNotEmpty=false", "-s3.autoCreateBucket=false",
-        # By default all volumes become read-only when less than 1 % of the disk is free, which on a
-        # large disk is more than all tests write.
-        "-volume.minFreeSpace=64MiB",
+        # Otherwise all volumes become read-only while others fill the disk: each write then waits
+        # for two minutes and fails.
+        "-volume.minFreeSpace=0",
         # Listeners with fixed ports, which no test needs.
         "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
     command += [f"-{name}={port}" for name, port in ports.items()]
     url = f"http://127.0.0.1:{ports['s3.port']}"
-    with running(command, {}, folder / "weed.log", lambda: _answers(f"{url}/healthz")) as pid:
+    assign = f"http://127.0.0.1:{ports['master.port']}/dir/assign"
+
+    def ready() -> bool:
+        # The gateway answers seconds before the master has a volume to write to.
+        return _answers(f"{url}/healthz") and _answers(assign)
+
+    with running(command, {}, folder / "weed.log", ready) as pid:
         yield Server(url, access, secret, pid)
 
 
