@@ -360,7 +360,9 @@ async def _written_by_a_restart(world: World) -> dict[str, str]:
     return {name: version for name, version in after.items() if version != before[name]}
 
 
-async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(world: World) -> None:
+async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(
+    plane: Plane, world: World
+) -> None:
     await world.create_tenant()
     await world.upload("ds-1")
     await world.model("mdl-1", "ds-1", knowledge={"tiers": [[SECRET]]})
@@ -372,9 +374,10 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(world: Worl
     await world.create("EffectEstimate", "eff-1", effect)
     await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)
     await world.reaches(kube.EFFECT_ESTIMATES, "eff-1", _progress)
+    if plane.real:  # its scheduler has no node, which is reported after ten seconds
+        await world.reaches(kube.EFFECT_ESTIMATES, "eff-1", reason("PodNotStarting"))
     await _settled_versions(world)
-    # On a loaded machine the first one may write what the operator before it did not come to.
-    assert not (await _written_by_a_restart(world) and await _written_by_a_restart(world))
+    assert not await _written_by_a_restart(world)
     written = world.operator.log.read_text() + repr(
         [one async for one in world.cluster.list(kube.JOBS)]
     )
