@@ -85,7 +85,7 @@ async def pair(world: Any) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.Asy
 
     def client(listener: socket.socket) -> httpx2.AsyncClient:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        return httpx2.AsyncClient(base_url=url, headers=headers, timeout=20)
+        return httpx2.AsyncClient(base_url=url, headers=headers, timeout=60)
 
     first, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     async with (

@@ -44,7 +44,7 @@ async def test_right_digest_is_accepted_and_wrong_one_stores_nothing(
         wrong.headers[name] = f"md5=:AAAA:, {digest(wrong.content + b'x', 'sha-512')}"
     answer = await http.send(wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "simio_digest_mismatch")
-    await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 10)
+    await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 60)
     assert await world.cluster.find(DATASETS, dataset_name("acme", key), "tenant-acme") is None
     right = form(http, f"{key}-2", {name: digest(CSV)} if on_part else {})
     await right.aread()

@@ -44,7 +44,7 @@ def _process(world: Any, log: Path) -> Iterator[tuple[str, subprocess.Popen[byte
             yield json.loads(process.stdout.readline())["url"], process
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(15) in (0, -signal.SIGTERM, -signal.SIGKILL)
+            assert process.wait(60) in (0, -signal.SIGTERM, -signal.SIGKILL)
 
 
 def _resident_mib(pid: int) -> float:

@@ -369,10 +369,10 @@ async def test_upload_that_cannot_become_a_table_is_erased_and_frees_its_key(
     answer = await _append(http, upload, 0, content)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert (await http.get(f"/v1/uploads/{upload}")).json()["code"] == "simio_upload_not_found"
-    await asyncio.wait_for(acme.erase(DATASETS, upload), 20)
+    await asyncio.wait_for(acme.erase(DATASETS, upload), 60)
     assert _stored(world, uid) == []
     await world.cluster.delete(MODELS, model_name(upload), "tenant-acme")
-    await asyncio.wait_for(acme.erase(MODELS, model_name(upload)), 20)
+    await asyncio.wait_for(acme.erase(MODELS, model_name(upload)), 60)
     assert (await _begin(http, key)).status_code == 201
 
 
@@ -397,7 +397,7 @@ async def test_upload_deleted_while_a_piece_arrives_is_erased(
     answer = await piece
     assert (answer.status_code, answer.json()["code"]) == (404, "simio_upload_not_found")
     assert _stored(world, uid) == []
-    await asyncio.wait_for(acme.erase(DATASETS, upload), 20)
+    await asyncio.wait_for(acme.erase(DATASETS, upload), 60)
     gone = await _append(http, upload, 0, TABLE)
     assert (gone.status_code, gone.json()["code"]) == (404, "simio_upload_not_found")
 
@@ -412,7 +412,7 @@ async def test_announced_size_counts_against_the_limits(world: Any, key: str) ->
         assert (await http.get("/v1/usage")).json()["stored_bytes"]["used"] == before + (3 << 20)
     tiny = world.stand_in("tiny")
     await world.cluster.delete(DATASETS, dataset_name("tiny", key), "tenant-tiny")
-    await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 20)
+    await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 60)
 
 
 @pytest.mark.parametrize(

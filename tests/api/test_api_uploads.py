@@ -189,7 +189,7 @@ async def test_aborted_upload_stores_nothing_and_frees_its_key(
     ):
         await asyncio.sleep(0.05)
     assert not [stored for stored in world.stored() if left["metadata"]["uid"] in stored]
-    await asyncio.wait_for(acme.erase(DATASETS, name), 10)
+    await asyncio.wait_for(acme.erase(DATASETS, name), 60)
     assert await world.cluster.find(DATASETS, name, "tenant-acme") is None
     while await world.cluster.find(MODELS, model_name(name), "tenant-acme"):
         model = await world.cluster.get(MODELS, model_name(name), "tenant-acme")
@@ -347,7 +347,7 @@ async def test_upload_above_the_limit_is_413_before_and_while_it_arrives(
         assert streamed.status_code == 413
     left = await world.cluster.get(DATASETS, dataset_name("tiny", key), "tenant-tiny")
     assert not [stored for stored in world.stored() if left["metadata"]["uid"] in stored]
-    await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 10)
+    await asyncio.wait_for(tiny.erase(DATASETS, dataset_name("tiny", key)), 60)
 
 
 async def test_store_failure_is_503_and_the_dataset_is_discarded(
@@ -362,7 +362,7 @@ async def test_store_failure_is_503_and_the_dataset_is_discarded(
         keyring.chmod(0o600)
     assert (answer.status_code, answer.json()["code"]) == (503, "simio_unavailable")
     assert answer.headers["retry-after"]
-    await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 10)
+    await asyncio.wait_for(acme.erase(DATASETS, dataset_name("acme", key)), 60)
 
 
 async def test_upload_of_a_byte_now_and_then_is_408_and_discarded(
@@ -379,7 +379,7 @@ async def test_upload_of_a_byte_now_and_then_is_408_and_discarded(
 
     headers = FORM_TYPE | {"Idempotency-Key": key}
     request = asyncio.create_task(http.post("/v1/datasets", content=dribbles(), headers=headers))
-    await asyncio.wait_for(acme.erase(DATASETS, await _made(world, key)), 10)
+    await asyncio.wait_for(acme.erase(DATASETS, await _made(world, key)), 60)
     over.set()
     answer = await request
     assert (answer.status_code, answer.json()["code"]) == (408, "simio_upload_timeout")

@@ -116,7 +116,7 @@ def kill(pod: Pod, disk: RawDisk, task: str, kind: str, ready: Callable[[], bool
         time.sleep(0.3)
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(30)
+        process.wait(60)
 
 
 def left(disk: RawDisk) -> list[Path]:

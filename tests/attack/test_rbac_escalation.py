@@ -154,7 +154,7 @@ def test_the_policy_refuses_what_an_administrator_granted(
     session = Session(cluster, account)
     try:
         running = Move("GET", core(SYSTEM, "pods", "running"))
-        eventually(lambda: session.send(running).status_code == 200, 20)
+        eventually(lambda: session.send(running).status_code == 200)
         answers = [(move, session.send(move)) for move in everyones_moves() if move.method != "GET"]
     finally:
         cluster.kubectl("delete", "clusterrolebinding", name)
@@ -261,7 +261,7 @@ def test_operator_creates_data_of_the_canary_only(cluster: RealCluster) -> None:
     cluster.kubectl("create", "-f", "-", stdin=json.dumps(namespace(canary, labels)))
     try:
         own = Move("POST", group("simulacra.dev/v1alpha1", canary, "datasets"), dataset)
-        eventually(lambda: operator.send(own).status_code == 201, 20)
+        eventually(lambda: operator.send(own).status_code == 201)
         foreign = Move("POST", group("simulacra.dev/v1alpha1", TENANT, "datasets"), dataset)
         refused = operator.send(foreign)
         assert (refused.status_code, "canary only" in refused.text) == (403, True)

@@ -46,7 +46,7 @@ def openbao(folder: Path) -> Iterator[hvac.Client]:
         yield client
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 @pytest.mark.timeout(600)

@@ -386,7 +386,7 @@ class Gate:
     def wait(self) -> None:
         self.waits += 1
         self._waiting.set()
-        assert self._open.wait(10), "the event loop was blocked"
+        assert self._open.wait(60), "the event loop was blocked"
         self._open.clear()
 
     async def open_forever(self) -> None:

@@ -65,7 +65,7 @@ class Cluster:
             trust = ssl.create_default_context(cadata=authority)
         headers = {"Authorization": f"Bearer {user['token']}"}
         self.client = httpx2.Client(
-            base_url=cluster["server"], headers=headers, verify=trust, timeout=15
+            base_url=cluster["server"], headers=headers, verify=trust, timeout=60
         )
 
     def kubectl(
@@ -153,7 +153,7 @@ def embedded(folder: Path) -> Iterator[Cluster]:
             yield Cluster("embedded", folder / "kubeconfig")
         finally:
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
     assert "Traceback" not in (folder.parent / "controlplane.log").read_text()
 
 

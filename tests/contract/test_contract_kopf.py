@@ -34,7 +34,7 @@ def operator(cluster: Any, ns: str, log: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
 
 
 def test_kopf_operator_handles_create_change_delete_and_restart(

@@ -254,7 +254,7 @@ def test_kubectl_watch_prints_changes(cluster: Any, kubectl: Any, ns: str, tmp_p
             await_text(out, "DELETED")
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
     lines = [line.split() for line in out.read_text().splitlines()]
     assert lines[0] == ["EVENT", "NAME", "COLOUR", "READY", "AGE"]
     assert [line[0] for line in lines[1:]] == ["ADDED", "MODIFIED", "DELETED"]
@@ -263,7 +263,7 @@ def test_kubectl_watch_prints_changes(cluster: Any, kubectl: Any, ns: str, tmp_p
 
 def await_text(file: Path, text: str) -> None:
     """Wait until the file contains the text."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while text not in file.read_text():
         assert time.monotonic() < deadline, file.read_text()
         time.sleep(0.05)

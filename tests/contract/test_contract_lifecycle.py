@@ -194,7 +194,7 @@ def test_namespace_deletion_waits_until_it_is_empty(
     eventually(marked_for_deletion)
     assert cluster.call("GET", path, code=200)["status"]["phase"] == "Terminating"
     cluster.patch(f"{widgets}/held", {"metadata": {"finalizers": None}})
-    eventually(lambda: cluster.client.get(path).status_code == 404, 30)
+    eventually(lambda: cluster.client.get(path).status_code == 404)
 
 
 @pytest.fixture

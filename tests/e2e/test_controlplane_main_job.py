@@ -207,7 +207,7 @@ def tamper_with_namespace(outcome: Outcome) -> None:
         "jsonpath={.spec.policyTypes}",
     )
     # `kubectl wait` fails on a missing array index.
-    eventually(lambda: kubectl(*types) == '["Ingress","Egress"]', 30)
+    eventually(lambda: kubectl(*types) == '["Ingress","Egress"]')
     enforce = kubectl("get", "namespace", outcome.namespace, "-o", "jsonpath={.metadata.labels}")
     assert json.loads(enforce)["pod-security.kubernetes.io/enforce"] == "restricted"
 

@@ -61,7 +61,7 @@ class JobWatch:
     def end(self) -> list[Object]:
         """Stop, and return the events in order."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
         text, events, decoder = self._path.read_text().lstrip(), [], json.JSONDecoder()
         while text:
             try:
@@ -151,7 +151,7 @@ def give_queues(shared_quota: SharedQuota) -> None:
     gpus = (
         f'[{{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": "{2 * GPUS_EACH}"}}]'
     )
-    eventually(lambda: "embedded" in shared_quota.cluster.kubectl("get", "nodes", "-o", "name"), 30)
+    eventually(lambda: "embedded" in shared_quota.cluster.kubectl("get", "nodes", "-o", "name"))
     shared_quota.cluster.kubectl(
         "patch", "node", "embedded", "--subresource=status", "--type=json", "-p", gpus
     )
@@ -221,7 +221,7 @@ def test_two_tenants_share_a_gpu_quota(shared_quota: SharedQuota) -> None:
         shared_quota.model(tenant, name, gpu=1)
         shared_quota.reaches(tenant, name, "QueuedByKueue")
         # The status is written before the Job.
-        eventually(lambda name=name, tenant=tenant: shared_quota.waits(tenant, name), 30)
+        eventually(lambda name=name, tenant=tenant: shared_quota.waits(tenant, name))
         time.sleep(1.1)  # Kueue orders by creation time in seconds
     shared_quota.patch("a", "a-2", {"suspend": True})
     shared_quota.reaches("a", "a-2", "Suspended")
@@ -230,7 +230,7 @@ def test_two_tenants_share_a_gpu_quota(shared_quota: SharedQuota) -> None:
     )
     shared_quota.patch("a", "a-2", {"suspend": False})  # moves to the end of the queue
     shared_quota.reaches("a", "a-2", "QueuedByKueue")
-    eventually(lambda: shared_quota.waits("a", "a-2"), 30)
+    eventually(lambda: shared_quota.waits("a", "a-2"))
     message = shared_quota.cluster.kubectl(
         "describe", "model", "a-1", "-n", shared_quota.namespace("a")
     )

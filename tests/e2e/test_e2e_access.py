@@ -41,7 +41,7 @@ def _second_process(installation: Installation) -> Iterator[str]:
             yield json.loads(process.stdout.readline())["url"]
         finally:
             process.terminate()
-            process.wait(15)
+            process.wait(60)
 
 
 def _eventually_approved(url: str, request_id: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ def test_unreadable_upload_is_rejected_at_once(
     assert refused.value.status == 400
     assert refused.value.code == "simio_upload_invalid"
     assert refused.value.request_id
-    eventually(lambda: set(shared_installation.objects()) <= before, 20)
+    eventually(lambda: set(shared_installation.objects()) <= before)
 
 
 @pytest.mark.parametrize("name", REJECTED_BY_PREPARE)

@@ -49,7 +49,7 @@ def test_deletion_finishes_after_a_kill(installation: Installation) -> None:
             deleting.start()
             assert any('"deletionTimestamp"' in line for line in lines)
             installation.kill_tree()
-        deleting.join(30)
+        deleting.join(60)
     installation.start()
     eventually(lambda: not installation.resources(), 60)
     assert installation.objects() == []

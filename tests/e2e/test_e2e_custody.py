@@ -153,7 +153,7 @@ def test_expiry_erases_everything(
         return not [r for r in shared_installation.resources() if name.removeprefix("ds-") in r]
 
     assert not gone()
-    eventually(gone, 40)
+    eventually(gone)
     assert set(shared_installation.objects()) <= before
 
 

@@ -182,7 +182,7 @@ def seal(bao: Server, verb: str, body: dict[str, str]) -> None:
         {"X-Vault-Token": bao.access},
         method="POST",
     )
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def test_main_job_on_openbao_and_seaweedfs(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_customer_key_mode_end_to_end(tmp_path: Path) -> None:
                 set_encryption(one, mode="Managed", keyArn=None)
                 # A changed spec is checked at once, an unchanged one every 5 minutes.
                 set_encryption(one, mode="Customer", keyArn=account.key_arn)
-                eventually(lambda: key_ready(one)["status"] == "False", 20)
+                eventually(lambda: key_ready(one)["status"] == "False")
                 assert (
                     key_ready(one)["message"] == "The key check failed at step customer generate."
                 )
@@ -301,7 +301,7 @@ def test_customer_key_mode_end_to_end(tmp_path: Path) -> None:
                 client.delete_dataset(dataset)
                 assert raw_store.tenant_keys() == []
                 with pytest.raises(urllib.error.HTTPError, match="404"):
-                    urllib.request.urlopen(part["url"], timeout=10)
+                    urllib.request.urlopen(part["url"], timeout=60)
                 stated = client.erasure_certificate(asked["generation_id"])
                 assert verify_certificate(stated, client.published_keys())["cause"] == "deleted"
                 assert service["AWS_SECRET_ACCESS_KEY"] not in printed_output(one)

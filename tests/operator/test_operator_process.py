@@ -45,7 +45,7 @@ async def test_a_dataset_leads_to_rows_and_is_erased_with_them(world: World) -> 
     }
     names = [one["name"] for one in generation["status"]["artefacts"]]
     assert names == ["parts/00000.parquet", "parts/00001.parquet"]
-    await world.until(lambda: _no_jobs(world), 10, lambda: "finished Jobs still exist")
+    await world.until(lambda: _no_jobs(world), 60, lambda: "finished Jobs still exist")
 
     await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
     for resource, name in (
@@ -74,7 +74,7 @@ async def test_a_user_error_fails_at_once_with_its_message(world: World) -> None
     assert len(world.pods.tasks) == 1
     await world.model("mdl-1", "ds-1")
     await world.reaches(kube.MODELS, "mdl-1", reason("DatasetFailed"))
-    await world.until(lambda: _no_jobs(world), 10, lambda: "the failed Job still exists")
+    await world.until(lambda: _no_jobs(world), 60, lambda: "the failed Job still exists")
 
 
 async def test_an_upload_is_erased_just_before_its_dataset_fails(
@@ -175,7 +175,7 @@ async def test_suspension_of_a_resource_and_of_the_tenant(world: World) -> None:
     world.pods.plays["prepare"] = hold
     await world.cluster.patch(kube.DATASETS, "ds-1", {"spec": {"suspend": False}}, world.namespace)
     await world.reaches(kube.DATASETS, "ds-1", reason("JobRunning"))
-    await world.until(lambda: world.names(kube.JOBS), 10, lambda: "no Job exists")
+    await world.until(lambda: world.names(kube.JOBS), 60, lambda: "no Job exists")
     await world.cluster.patch(kube.TENANTS, world.tenant, {"spec": {"suspend": True}})
     await world.reaches(kube.DATASETS, "ds-1", reason("Suspended"))
     (name,) = await world.names(kube.JOBS)
@@ -303,12 +303,12 @@ async def test_a_key_created_without_audit_log_is_recorded_later(
     async def said(text: str) -> bool:
         return text in world.operator.log.read_text()
 
-    await world.until(lambda: said("leadership acquired"), 20, lambda: "it does not lead")
+    await world.until(lambda: said("leadership acquired"), 60, lambda: "it does not lead")
     folder = world.operator.root / "audit"
     folder.rename(folder.with_suffix(".away"))
     folder.write_text("a file where a folder should be")
     await world.create("Tenant", world.tenant, {})
-    await world.until(lambda: said('"dependency": "AUDIT"'), 20, lambda: "no audit call failed")
+    await world.until(lambda: said('"dependency": "AUDIT"'), 60, lambda: "no audit call failed")
     assert world.custody.keys.has_tenant_key(world.tenant)
     if killed:
         world.operator.end(signal.SIGKILL)
@@ -353,7 +353,7 @@ async def _written_by_a_restart(world: World) -> dict[str, str]:
     assert world.operator.end() == 0
     before = await _versions(world)  # with what the operator still wrote while it ended
     world.operator.start()
-    await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
+    await world.until(lambda: _swept(world), 60, lambda: "no sweep completed")
     await asyncio.sleep(2)
     after = await _versions(world)
     assert after.keys() == before.keys()
@@ -409,7 +409,7 @@ async def test_old_orphaned_objects_are_erased_and_new_ones_kept(world: World) -
 
     await world.until(swept, 90, lambda: "the orphan still exists")
     assert {key.split("/")[3] for key in world.objects()} == {dataset["metadata"]["uid"], "new"}
-    await world.until(lambda: _has_record(world, "orphans.swept"), 5, lambda: "no audit record")
+    await world.until(lambda: _has_record(world, "orphans.swept"), 60, lambda: "no audit record")
     assert "unknown objects found in the store" in world.operator.log.read_text()
     assert (world.operator.root / "store" / "tenants" / "stray").exists(), (
         "an unknown object is reported, not erased"
@@ -442,7 +442,7 @@ async def test_an_outage_of_the_api_server_is_waited_out(world: World, plane: Pl
 
 async def test_health_and_metrics_are_served(world: World) -> None:
     await world.create_tenant()
-    await world.until(lambda: _swept(world), 20, lambda: "no sweep completed")
+    await world.until(lambda: _swept(world), 60, lambda: "no sweep completed")
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{world.operator.port()}") as http:
         assert (await http.get("/livez")).json()["sweepAgeSeconds"] < 30
 
@@ -452,7 +452,7 @@ async def test_health_and_metrics_are_served(world: World) -> None:
                 in (await http.get("/metrics")).text
             )
 
-        await world.until(settled, 10, lambda: "no pass settled")
+        await world.until(settled, 60, lambda: "no pass settled")
         assert "simulacra_expired_not_erased 0.0" in (await http.get("/metrics")).text
 
 

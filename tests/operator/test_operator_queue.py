@@ -39,7 +39,7 @@ async def test_a_key_added_during_its_pass_waits_for_the_end() -> None:
     await queue.add(A)
     assert await nothing_due(queue)
     await queue.done(A)
-    assert await asyncio.wait_for(queue.get(), 1) == A
+    assert await asyncio.wait_for(queue.get(), 60) == A
 
 
 async def test_a_key_is_due_at_its_earliest_time() -> None:
@@ -47,7 +47,7 @@ async def test_a_key_is_due_at_its_earliest_time() -> None:
     await queue.add(A, 30)
     await queue.add(A, 0.01)
     await queue.add(A, 60)
-    assert await asyncio.wait_for(queue.get(), 1) == A
+    assert await asyncio.wait_for(queue.get(), 60) == A
     await queue.done(A)
     assert await nothing_due(queue)
 
@@ -58,7 +58,7 @@ async def test_a_waiting_worker_wakes_for_an_earlier_key() -> None:
     waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0.01)
     await queue.add(B)
-    assert await asyncio.wait_for(waiting, 1) == B
+    assert await asyncio.wait_for(waiting, 60) == B
 
 
 async def test_retry_delays_double_up_to_a_limit_until_forgiven() -> None:

@@ -57,7 +57,7 @@ async def test_a_second_installation_is_idle_until_it_takes_over_the_store(
             os.utime(path, (0, 0))
     await second.create("Tenant", world.tenant, {})
     second.operator.start()
-    told = await second.until(lambda: _is_refused(second), 20, lambda: "the second one is ready")
+    told = await second.until(lambda: _is_refused(second), 60, lambda: "the second one is ready")
     assert await _answers(second, "/livez", 200), "it must not be restarted for that"
     assert "simulacra_store_foreign 1.0" in await _get(second, "/metrics")
     assert "status" not in await second.cluster.get(kube.TENANTS, world.tenant), (
@@ -86,7 +86,7 @@ async def test_a_second_installation_is_idle_until_it_takes_over_the_store(
     await second.gone(kube.TENANTS, world.tenant, namespace=None)
     world.operator.end()
     world.operator.start()
-    await world.until(lambda: _is_refused(world), 20, lambda: "the former owner still works")
+    await world.until(lambda: _is_refused(world), 60, lambda: "the former owner still works")
 
 
 async def test_a_store_without_owner_marks_is_adopted(world: World) -> None:

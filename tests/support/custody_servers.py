@@ -73,7 +73,7 @@ def running(
     env: dict[str, str],
     log: Path,
     ready: Callable[[], bool],
-    timeout_s: float = 60,
+    timeout_s: float = 180,
 ) -> Iterator[int]:
     """Run a server until the block ends; yield its pid once it is ready."""
     with log.open("wb") as output:
@@ -116,7 +116,7 @@ def openbao(folder: Path) -> Iterator[Server]:
             {"X-Vault-Token": root},
             method="POST",
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=60).close()
         lines = log.read_text().splitlines()
         unseal = next(line for line in lines if "Unseal Key" in line).split()[-1]
         yield Server(url, root, unseal, pid)

@@ -90,7 +90,7 @@ class Installation:
     def stop(self) -> int:
         assert self.process
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         assert self.process.stdout
         self.process.stdout.close()
         return code
@@ -103,7 +103,7 @@ class Installation:
             os.kill(pid, signal.SIGSTOP)  # so that no process reacts to another's death
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(60)
         assert self.process.stdout
         self.process.stdout.close()
 

@@ -76,7 +76,7 @@ class Kueue:
             yield
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def _answers(self, process: subprocess.Popen[bytes]) -> bool:
         """Return whether the webhooks respond, tried with a dry run."""

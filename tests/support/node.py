@@ -100,7 +100,7 @@ class Node:
             yield
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
     def api(self) -> Any:
         """Forward the API to `url`."""

@@ -86,7 +86,7 @@ class Plane:
     def stop(self, name: str) -> None:
         process = self._running.pop(name)
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
     def _cluster(self, verb: str, *more: str) -> None:
         command = [str(REAL), verb, str(self.root / "plane"), *more]
@@ -129,7 +129,7 @@ class OperatorProcess:
     def end(self, signum: int = signal.SIGTERM) -> int:
         self.send(signum)
         assert self._process is not None
-        return self._process.wait(20)
+        return self._process.wait(60)
 
     def send(self, signum: int) -> None:
         assert self._process is not None

@@ -93,7 +93,7 @@ class Prometheus:
             yield self
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def _ready(self) -> bool:
         try:

@@ -115,7 +115,7 @@ class RealCluster:
                 return "ValidatingAdmissionPolicy" in self.kubectl(*probe, ok=False)
             return False
 
-        eventually(enforced, 20)
+        eventually(enforced)
 
     def login(self, account: str) -> Path:
         """Return a kubeconfig with a ServiceAccount's token from TokenRequest."""
@@ -286,7 +286,7 @@ class Product:
             process.terminate()
         codes = {}
         for name, process in self._processes:
-            codes[name] = process.wait(20)
+            codes[name] = process.wait(60)
             if process.stdout is not None:
                 process.stdout.close()
         return codes

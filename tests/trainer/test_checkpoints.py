@@ -151,7 +151,7 @@ def test_a_fit_resumes_after_its_pod_was_killed(pod: Pod) -> None:
     half_done = "trained.ckpt"
     eventually(lambda: any(name.endswith(half_done) for name in names(pod)), 300)
     os.kill(first.pid, signal.SIGKILL)
-    first.wait(30)
+    first.wait(60)
     assert pod.start("fit", "models").wait(400) == ExitCode.OK
     assert "interrupted fit resumed" in (pod.root / "0.log").read_text()
     assert pod.result().family == "neural"

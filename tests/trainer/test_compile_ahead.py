@@ -121,7 +121,7 @@ def test_the_process_that_compiles_dies_with_its_parent(tmp_path: Path) -> None:
     done = _python(KILLED, NUMBA_CACHE_DIR=str(tmp_path))
     pid = int(done.stdout)
     try:
-        eventually(lambda: not Path(f"/proc/{pid}/cmdline").exists(), 20)
+        eventually(lambda: not Path(f"/proc/{pid}/cmdline").exists())
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

