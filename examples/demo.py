@@ -91,8 +91,8 @@ def compare(parquet: Path, csv: Path) -> bool:
     checks = [
         ("rows (Parquet)", f"{ROWS:,}", f"{rows.num_rows:,}", rows.num_rows == ROWS),
         ("rows (CSV)", f"{ROWS:,}", f"{csv_rows:,}", csv_rows == ROWS),
-        ('happiness = "very happy"', "50.00 %", f"{happy:.2%}", abs(happy - 0.5) < 1e-9),
-        ("tv_hours in 1..4", "100 %", f"{inside:.2%}", inside == 1.0),
+        ('happiness = "very happy"', "50.00 %", f"{100 * happy:.2f} %", abs(happy - 0.5) < 1e-9),
+        ("tv_hours in 1..4", "100.00 %", f"{100 * inside:.2f} %", inside == 1.0),
     ]
     table = Table("", "requested", "achieved", "", title="Request and result")
     for name, asked, achieved, good in checks:

@@ -64,7 +64,7 @@ def _bars(bars: list[tuple[str, int]], total: int) -> Iterator[str]:
             f'<rect x="{LABEL}" y="{top + 3}" width="{width:.1f}" height="{LINE - 6}"'
             f' opacity=".55"><title>{escape(label)}</title></rect>'
         )
-        yield f'<text x="{LABEL + width + 4:.1f}" y="{top + 13}">{count / total:.0%}</text>'
+        yield f'<text x="{LABEL + width + 4:.1f}" y="{top + 13}">{100 * count / total:.0f} %</text>'
 
 
 def _histogram(cells: Any) -> str:

@@ -27,7 +27,7 @@ def texts(figure: ElementTree.Element) -> list[str]:
 
 def test_rows_show_shares_of_levels_and_of_missing_cells() -> None:
     [city, age] = drawn(marginals(SURVEY, SURVEY.column_names))
-    assert texts(city) == ["Oslo", "60%", "<b>&", "30%", "missing", "10%"]
+    assert texts(city) == ["Oslo", "60 %", "<b>&", "30 %", "missing", "10 %"]
     assert texts(age) == ["20", "80"]
     widths = [float(one.attrib["width"]) for one in city.iter("rect")]
     assert widths[0] == pytest.approx(2 * widths[1], abs=0.1)
@@ -41,7 +41,7 @@ def test_histogram_has_equal_bins_and_the_highest_value_is_in_the_last() -> None
     [spread, constant] = drawn(marginals(even, even.column_names))
     heights = [float(bar.attrib["height"]) for bar in spread.iter("rect")]
     assert (len(heights), len(set(heights))) == (BINS, 1)
-    assert texts(constant) == ["5", "100%"]
+    assert texts(constant) == ["5", "100 %"]
 
 
 def test_many_levels_end_in_one_bar_and_empty_columns_have_none() -> None:
@@ -49,8 +49,8 @@ def test_many_levels_end_in_one_bar_and_empty_columns_have_none() -> None:
     table = pa.table({"code": codes, "void": pa.nulls(len(codes))})
     empty = {"x": pa.array([], pa.float64()), "y": pa.array([], pa.string()), "id": ["a", "b"]}
     [code, void] = drawn(marginals(table, table.column_names))
-    assert texts(code)[-2:] == ["others (5)", "38%"]
-    assert texts(void) == ["missing", "100%"]
+    assert texts(code)[-2:] == ["others (5)", "38 %"]
+    assert texts(void) == ["missing", "100 %"]
     for cells in empty.values():
         assert marginals(pa.table({"x": cells}), ["x"]) == ""
 

@@ -552,12 +552,12 @@ def test_terminal_shows_bars_and_json_does_not(
 ) -> None:
     sent = _on_terminal([*command, "upload", str(file), "--no-wait"], tmp_path)
     assert "uploading" in sent
-    assert "100%" in sent
+    assert "100 %" in sent
     assert re.search(r"256\.0/256\.0\s+kB", sent)
     download = [*command, "download", f"gen-{'1' * 24}", str(tmp_path / "rows.csv")]
     received = _on_terminal(download, tmp_path)
     assert "downloading" in received
-    assert "100%" in received
+    assert "100 %" in received
     plain = _on_terminal([*download, "--json"], tmp_path)
     assert json.loads(plain) == {"bytes": len(CONTENT)}
 

@@ -85,7 +85,7 @@ def test_copies_are_told_in_words_that_stop_a_publication() -> None:
     figures = GOOD | {"exact_copies": 0.5, "attacks_pass": 1.0}
     private = verdicts(figures)[1]
     assert private.sentence == (
-        "Rows of the table come back: 50.0% of generated rows equal a real row, where 1.0% of"
+        "Rows of the table come back: 50.0 % of generated rows equal a real row, where 1.0 % of"
         " unseen real rows do. Do not publish them."
     )
     assert private.remedy

@@ -29,7 +29,7 @@ SHARE = {
     "worth": 76.0,
     "verdict": "boosted",
     "own": None,
-    "text": "region = north: 42 respondents. segment = loyal: 35% (25% to 46%).",
+    "text": "region = north: 42 respondents. segment = loyal: 35 % (25 % to 46 %).",
 }
 """A certified share; the figures of its respondents alone are not shown."""
 

@@ -80,7 +80,7 @@ LIKENESS = {
     "level": "good",
     "sentence": (
         "Generated rows are hard to tell from yours (AUC 0.55; 0.50 is chance). Relations"
-        " between questions are kept (91% of their evidence)."
+        " between questions are kept (91 % of their evidence)."
     ),
     "remedy": None,
 }
@@ -238,8 +238,8 @@ SEGMENT_BODY = finished(
             "worth": 76.0,
             "verdict": "boosted",
             "own": {"share": 0.38, "low": 0.25, "high": 0.53},
-            "text": "region = north: 42 respondents. segment = loyal: 35% (25% to"
-            " 46%). Worth 76 respondents; from the respondents alone 38% (25% to 53%).",
+            "text": "region = north: 42 respondents. segment = loyal: 35 % (25 % to"
+            " 46 %). Worth 76 respondents; from the respondents alone 38 % (25 % to 53 %).",
         }
     ],
     conditions={

@@ -100,7 +100,8 @@ def _cell(value: Any) -> str:
 
 def _bars(as_json: bool, *columns: ProgressColumn) -> Progress:
     visible = is_for_people(as_json) and console.is_terminal
-    first = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+    done = TaskProgressColumn("[progress.percentage]{task.percentage:>3.0f} %")
+    first = (TextColumn("{task.description}", markup=False), BarColumn(), done)
     return Progress(*first, *columns, console=console, disable=not visible)
 
 

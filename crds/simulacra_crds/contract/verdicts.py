@@ -100,8 +100,8 @@ def privacy(figures: Figures) -> Verdict:
     remedy = None if level == "good" else "Fit more rows or fewer columns, or fit with epsilon."
     if levels[0] in ("fair", "poor") and copies is not None and base is not None:
         sentence = (
-            f"Rows of the table come back: {copies:.1%} of generated rows equal a real row, where"
-            f" {base:.1%} of unseen real rows do."
+            f"Rows of the table come back: {100 * copies:.1f} % of generated rows equal a real row,"
+            f" where {100 * base:.1f} % of unseen real rows do."
         )
     elif level == "good":
         sentence = f"No sign of copying: {_safe(figures)}."
@@ -171,7 +171,7 @@ def _related(kept: float | None) -> str:
         "fair": "Relations between questions are weakened",
         "poor": "Most of the relations between questions are lost",
     }
-    return f"{found[_level_of_kept(kept)]} ({kept:.0%} of their evidence)."
+    return f"{found[_level_of_kept(kept)]} ({100 * kept:.0f} % of their evidence)."
 
 
 def _nearness(figures: Figures) -> Level:

@@ -21,6 +21,7 @@ from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
+from simulacra_trainer.effects.words import percent
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.table.arrow_values import sample_rows
 from simulacra_trainer.table.errors import InputError
@@ -165,7 +166,7 @@ def warnings_of(
         )
     if found.runs and (support := summarize(found.runs[0]).support) < GOOD_SUPPORT:
         yield (
-            f"Only {support:.0%} of the rows could have had either value, given the columns"
+            f"Only {percent(support)} of the rows could have had either value, given the columns"
             " adjusted for. For the others the effect relies on a model."
         )
     if found.runs and estimator.method == "aipw-window":

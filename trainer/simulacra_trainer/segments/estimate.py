@@ -25,6 +25,7 @@ from simulacra_crds.contract.segment_shares import (
 from simulacra_crds.contract.tasks import BoostRequest
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.segment_estimate import SegmentSummary, SegmentVerdict
+from simulacra_trainer.effects.words import percent
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, SLIGHTLY, CertifiedShares, certify
@@ -127,7 +128,7 @@ def share_of(
 def _text(share: SegmentShare) -> str:
     """Return the answer in words."""
     where = ", ".join(f"{part.column} = {part.level}" for part in share.segment)
-    figures = f"{share.share:.0%} ({share.low:.0%} to {share.high:.0%})"
+    figures = f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)})"
     begin = (
         f"{where}: {share.respondents:,.0f} respondents. {share.question} = {share.answer}:"
         f" {figures}."
@@ -139,7 +140,7 @@ def _text(share: SegmentShare) -> str:
     own = share.own
     return (
         f"{begin} Worth {share.worth:,.0f} respondents; from the respondents alone"
-        f" {own.share:.0%} ({own.low:.0%} to {own.high:.0%})."
+        f" {percent(own.share)} ({percent(own.low)} to {percent(own.high)})."
     )
 
 

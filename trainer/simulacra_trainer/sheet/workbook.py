@@ -118,7 +118,7 @@ def _about(sheet: SheetResult) -> list[Row]:
         "version": sheet.version,
         "model SHA-256": sheet.model_sha256,
     }
-    facts |= {f"missing: {one.column}": f"{one.share:.1%}" for one in sheet.missing}
+    facts |= {f"missing: {one.column}": f"{100 * one.share:.1f} %" for one in sheet.missing}
     facts |= {f"no lever: {one.column}": one.reason for one in sheet.left_out}
     return [{"what": what, "value": value} for what, value in facts.items()]
 
