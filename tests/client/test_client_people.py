@@ -433,6 +433,12 @@ def test_terminal_lists_erasures_with_ids_to_copy(
     _, shown = on_terminal("certificates")
     assert shown.splitlines()[1] == f"{FIRST}  2026-11-27 21:50 UTC"
     assert json.loads(run("certificates").stdout) == [one]
+    other = one | {"resource_id": f"mdl-{FIRST[3:]}"}
+    monkeypatch.setitem(ANSWERS, path, {"items": [one, other], "next_cursor": None})
+    monkeypatch.setitem(ANSWERS, f"{path}/{FIRST}", {"resource_id": FIRST, "statement": {}})
+    _, shown = on_terminal("certificates")
+    assert len({line.index("2026") for line in shown.splitlines()[1:3]}) == 1
+    assert json.loads(run("certificates", FIRST[:9]).stdout)["resource_id"] == FIRST
 
 
 def test_estimate_is_another_name_of_effect() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from simulacra.certificates import verify_absence, verify_certificate
 from simulacra.commands.lists import time_of
+from simulacra.commands.naming import erased_of
 from simulacra.commands.options import AsJson, Connect, json_file, load
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import REFUSED, connected
@@ -22,7 +23,8 @@ app = typer.Typer()
 @app.command(epilog="Example: simulacra certificates ds-5f2c1e")
 def certificates(
     resource: Annotated[
-        str | None, typer.Argument(help="Id of an erased resource; without it, all are listed.")
+        str | None,
+        typer.Argument(help="Id of an erased resource, or its beginning; all if left out."),
     ] = None,
     connection: Connect = None,
     as_json: AsJson = False,
@@ -30,7 +32,7 @@ def certificates(
     """List the erasures of the last 400 days, or print the signed certificate of one."""
     with connected(connection) as client:
         if resource:
-            print_result(client.erasure_certificate(resource), as_json)
+            print_result(client.erasure_certificate(erased_of(client, resource)), as_json)
             return
         found = client.erasure_certificates()
     if not is_for_people(as_json):
@@ -38,9 +40,10 @@ def certificates(
     elif not found:
         say("Nothing was erased yet.")
     else:
-        say(f"{'erased':<{len(found[0].resource_id)}}  at")
+        width = max(len(one.resource_id) for one in found)
+        say(f"{'erased':<{width}}  at")
         for one in found:
-            say(f"{one.resource_id}  {time_of(one.issued_at):%Y-%m-%d %H:%M} UTC")
+            say(f"{one.resource_id:<{width}}  {time_of(one.issued_at):%Y-%m-%d %H:%M} UTC")
         note("The signed certificate of one: simulacra certificates ID --json > erasure.json")
 
 
@@ -94,8 +97,9 @@ def _proof_beside(file: Path) -> Path:
 
 def _erasure(statement: Json) -> Json:
     """Return what people ask of a statement; `--json` prints all of it."""
+    kind = statement["kind"].removesuffix("s")
     return {
-        "erased": f"{statement['kind']} {statement['id']} of tenant {statement['tenant']}",
+        "erased": f"{kind} {statement['id']} of tenant {statement['tenant']}",
         "because": {"deleted": "it was deleted", "expired": "its retention ended"}.get(
             statement["cause"], statement["cause"]
         ),

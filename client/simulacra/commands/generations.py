@@ -135,7 +135,7 @@ def download(
         str,
         typer.Argument(
             metavar="ROWS",
-            help="generation_id, or the begin of it; or a table with one generation.",
+            help="generation_id, or its beginning; or a table with one generation.",
         ),
     ],
     file: Annotated[

@@ -18,7 +18,7 @@ app = typer.Typer()
 JobId = Annotated[
     str,
     typer.Argument(
-        metavar="JOB", help="job_id, or the begin of it; or the id or table that it works on."
+        metavar="JOB", help="job_id, or its beginning; or the id or table that it works on."
     ),
 ]
 

@@ -102,7 +102,7 @@ def _status(one: Document) -> str:
 
 
 def _dataset(one: Document, kind: str) -> str:
-    """Return the begin of the dataset's id, in the place of a name that is not known here."""
+    """Return the beginning of the dataset's id, in the place of a name that is not known here."""
     return "" if kind == "dataset" else str(one["dataset_id"])[: len("ds-") + SHORTEST]
 
 

@@ -1,4 +1,4 @@
-"""What a person types to name a resource: its id, the begin of it, or the name of its table."""
+"""What a person types to name a resource: its id, how the id begins, or the name of its table."""
 
 from __future__ import annotations
 
@@ -62,10 +62,26 @@ def resource_of(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     return dataset if "ds-" in prefixes else _only_generation(client, dataset)
 
 
+def erased_of(client: Client, text: str) -> str:
+    """Return the id of the erased resource whose id begins so, or the text if there is none.
+
+    Raises:
+        ValueError: several erased resources have an id that begins so; the message lists them.
+    """
+    if _WHOLE.fullmatch(text):
+        return text
+    known = [str(one.resource_id) for one in client.erasure_certificates()]
+    found = [one for one in known if one.startswith(text)]
+    if len(found) > 1 and text not in found:
+        raise ValueError(_several(text, found))
+    return found[0] if len(found) == 1 else text
+
+
 def called(client: Client, dataset_id: str) -> str:
     """Return how a command names a dataset: by its table where that is clear, else by its id.
 
-    A name that reads as an option or as the begin of an id, or that cannot be typed, is not clear.
+    A name that reads as an option or as the beginning of an id, or that cannot be typed, is not
+    clear.
     """
     names = table_names(client.api_url)
     stem = PurePath(names.get(dataset_id, "")).stem
@@ -74,7 +90,7 @@ def called(client: Client, dataset_id: str) -> str:
 
 
 def short_ids(ids: list[str]) -> dict[str, str]:
-    """Return the shortest begin of each id that no other of them has, of 6 digits at least."""
+    """Return the shortest beginning of each id that no other of them has, of 6 digits at least."""
     short: dict[str, str] = {}
     for one in ids:
         size = one.rfind("-") + 1 + SHORTEST

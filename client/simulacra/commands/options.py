@@ -31,7 +31,7 @@ Connect = Annotated[
 DatasetId = Annotated[
     str,
     typer.Argument(
-        metavar="TABLE", help="Name of the uploaded file, or dataset_id, or the begin of it."
+        metavar="TABLE", help="Name of the uploaded file, or dataset_id, or its beginning."
     ),
 ]
 OfDataset = Annotated[

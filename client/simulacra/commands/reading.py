@@ -36,7 +36,7 @@ def reading(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def brief(schema: Mapping[str, Any], table: str) -> Iterator[str]:
-    """Yield the begin of `reading`: the counts and what was done to persons and unsure columns.
+    """Yield the beginning of `reading`: the counts and what was done to persons and unsure columns.
 
     Args:
         schema: the cleaned one.
