@@ -122,7 +122,8 @@ app.add_typer(admin.app, name="admin", rich_help_panel=MACHINES)
 def _require(command: str, extra: str, *modules: str) -> None:
     if any(find_spec(module) is None for module in modules):
         note(
-            f"`simulacra {command}` needs the {extra} extra. Run pip install 'simulacra[{extra}]'.",
+            f"`simulacra {command}` needs the {extra} extra."
+            f" Run pip install '.[{extra}]' in the repository of Simulacra.",
             style="red",
         )
         raise typer.Exit(USAGE)

@@ -162,5 +162,6 @@ def _module(name: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError:
         package = name.partition(".")[0]
-        message = f"{package} is not installed. Run pip install 'simulacra[inference]'"
+        how = "Run pip install '.[inference]' in the repository of Simulacra."
+        message = f"{package} is not installed. {how}"
         raise ModuleNotFoundError(message, name=package) from None

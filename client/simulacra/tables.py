@@ -83,5 +83,5 @@ def _module(name: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError:
         package = name.partition(".")[0]
-        how = "pip install 'simulacra[frames]', and pandas or polars if you use them"
-        raise ModuleNotFoundError(f"{package} is not installed. Run {how}.") from None
+        how = f"Run pip install {package}."
+        raise ModuleNotFoundError(f"{package} is not installed. {how}") from None

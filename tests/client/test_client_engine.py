@@ -43,6 +43,14 @@ def test_the_same_table_gives_the_same_model_in_every_form(
         assert simulacra.fit(source).generate(50, seed=3).table.to_pylist() == wanted
 
 
+def test_missing_pandas_is_named_with_its_own_command(
+    model: simulacra.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match=r"^pandas is .*\. Run pip install pandas\.$"):
+        model.generate(2, seed=1).to_pandas()
+
+
 def test_three_lines_give_rows_under_conditions(model: simulacra.Model) -> None:
     rows = model.generate(40, shares={"group": {"b": 0.5}}, ranges={"age": (30, None)})
     frame = rows.to_pandas()

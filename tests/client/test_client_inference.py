@@ -143,7 +143,7 @@ def test_bootstrap_refuses_what_it_cannot_judge() -> None:
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "statsmodels.api", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'simulacra\[inference\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install '\.\[inference\]'"):
         inference.glm(rows(), "y ~ x")
 
 

@@ -17,8 +17,8 @@ def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
         place: returns what a pointer stands for.
     """
     if find_spec("numba") is None:
-        how = "pip install 'simulacra[trainer]'"
-        raise ModuleNotFoundError(f"Without a server this needs the engine. Run {how}.")
+        how = "Run pip install '.[trainer]' in the repository of Simulacra."
+        raise ModuleNotFoundError(f"Without a server this needs the engine. {how}")
     from pydantic import ValidationError
 
     from simulacra_crds.contract.description import DescriptionInvalid
