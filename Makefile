@@ -123,6 +123,7 @@ endef
 
 $(VENV)/.demo-forest: pyproject.toml | $(VENV)/bin/pip
 	$(check_libgomp)
+	@echo "Installing into $(VENV) (1.3 GB): this takes minutes, and pip says nothing meanwhile."
 	$(VENV)/bin/pip install -q -e '.[embedded]'
 	@touch $@
 

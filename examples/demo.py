@@ -128,7 +128,9 @@ def use(client: Client, family: str, output: Path) -> tuple[str, bool]:
         client.download(asked["generation_id"], files[0], "parquet")
         client.download(asked["generation_id"], files[1], "csv")
     met = compare(*files)
-    show_figures(client.dataset(dataset_id)["model"]["figures"])
+    dataset = client.dataset(dataset_id)
+    console.print("\n".join(dataset.verdicts), markup=False, highlight=False)
+    show_figures(dataset["model"]["figures"])
     return dataset_id, met
 
 
@@ -145,7 +147,7 @@ def ask(
 
 def ask_twice(client: Client, dataset_id: str) -> bool:
     """Ask before and after saying what came first; return whether the answer then rests on it."""
-    with step("ask how education changes television hours, without saying what came first"):
+    with step("ask how 16 years of school, not 12, change hours of TV; say nothing about order"):
         before = ask(client, dataset_id)
     names = [column["name"] for column in client.schema(dataset_id)["columns"]]
     later = [name for name in names if name not in (*BACKGROUND, QUESTION["treatment"])]
