@@ -119,7 +119,8 @@ class Effect(Document):
         if self.precision is not None and self.verdict.kind != "contradicted":
             words.append(f"Precision: {self.precision}{_effective(self.effective_rows)}.")
         if asks := self.verdict.asks:
-            words.append(f"What to state next: does {asks} come before or after {self.treatment}?")
+            came = f"if it came before {self.treatment}, else in `after`"
+            words.append(f"What to state next: {asks} in `before` {came}. Then ask again.")
         return words
 
     def _rows(self) -> list[tuple[str, list[str]]]:

@@ -92,10 +92,13 @@ class Schema(Document):
     rows: int
     columns: list[Json]
 
+    def listed(self) -> list[tuple[str, str, str]]:
+        """Return name, kind, and levels or range of each column."""
+        return [(c["name"], c["kind"], _domain(c)) for c in self["columns"]]
+
     def _repr_html_(self) -> str:
         """Return the columns as a table."""
-        rows = ((c.get("name"), c.get("kind"), _domain(c)) for c in self["columns"])
-        return html_table(("column", "kind", "levels or range"), rows)
+        return html_table(("column", "kind", "levels or range"), self.listed())
 
 
 class Description(Document):

@@ -98,16 +98,20 @@ def rests_on(identification: Json | None) -> Iterator[str]:
 def in_words(outcome: Json) -> str:
     """Return one condition of an attainment, requested and attained, in words."""
     if outcome.get("level") is not None:
-        asked = f"asked {outcome['asked']:.4g} of the rows"
+        asked = f"asked {_percent(outcome['asked'])} of the rows"
         what = f'{outcome["column"]} "{outcome["level"]}": {asked}'
     else:
         low, high = outcome.get("minimum"), outcome.get("maximum")
         ends = [word for word, end in (("from", low), ("to", high)) if end is not None]
         values = [f"{end:g}" for end in (low, high) if end is not None]
         limits = " ".join(f"{word} {value}" for word, value in zip(ends, values, strict=True))
-        what = f"{outcome['column']} {limits or 'present'}"
+        what = f"{outcome['column']} {limits or 'present'}: asked of all rows"
     met = "" if outcome["met"] else " (not met)"
-    return f"{what}, attained {outcome['attained']:.4g}{met}"
+    return f"{what}, attained {_percent(outcome['attained'])}{met}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
 
 
 def conditions_of(

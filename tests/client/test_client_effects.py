@@ -33,7 +33,10 @@ def test_print_begins_with_the_verdict_then_precision_then_figures() -> None:
     lines = str(effect()).splitlines()
     assert lines[0] == TEXTS["open"]
     assert lines[1] == "Precision: clear, 42 effective rows in the smaller arm."
-    assert lines[2] == "What to state next: does region come before or after price?"
+    assert lines[2] == (
+        "What to state next: region in `before` if it came before price, else in `after`."
+        " Then ask again."
+    )
     head = next(at for at, line in enumerate(lines) if line.split()[:1] == ["effect"])
     assert [line.split()[0] for line in lines[head + 1 : head + 5]] == [
         "all",
@@ -146,7 +149,7 @@ def test_command_prints_words_on_a_terminal_and_json_with_the_option(
     print_result(shown, as_json=False)
     text = capsys.readouterr().out
     assert text.startswith("Open: between")
-    assert "after [bold]price :smile:?" in text.replace("\n", " ")
+    assert "before [bold]price :smile:," in text.replace("\n", " ")
     print_result(shown, as_json=True)
     assert json.loads(capsys.readouterr().out)["verdict"]["kind"] == "open"
 

@@ -60,8 +60,8 @@ def test_three_lines_give_rows_under_conditions(model: simulacra.Model) -> None:
     assert pl.DataFrame(rows).shape == rows.to_polars().shape == (40, 4)
     shown = repr(rows).splitlines()
     assert shown[0] == "40 generated rows of 4 columns"
-    assert shown[1] == 'group "b": asked 0.5 of the rows, attained 0.5'
-    assert shown[2] == "age from 30, attained 1"
+    assert shown[1] == 'group "b": asked 50 % of the rows, attained 50 %'
+    assert shown[2] == "age from 30: asked of all rows, attained 100 %"
     assert [line.split(":")[0] for line in shown[3:5]] == ["likeness", "privacy"]
     assert shown[5].endswith("use evidence_weight as frequency weights.")
     assert [line.split(":")[0] for line in rows.verdicts] == ["likeness", "privacy", "worth"]

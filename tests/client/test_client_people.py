@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,7 +73,7 @@ ANSWERS: dict[str, Any] = {
     f"/v1/datasets/{SECOND}/schema": SCHEMA,
     f"/v1/jobs/job-{FIRST}": {"job_id": f"job-{FIRST}", "status": "ready"},
     f"/v1/jobs/job-{SECOND}": {"job_id": f"job-{SECOND}", "status": "running"},
-    f"/v1/jobs/job-{ROWS}": {"job_id": f"job-{ROWS}", "status": "partial"},
+    f"/v1/jobs/job-{ROWS}": {"job_id": f"job-{ROWS}", "kind": "generation", "status": "partial"},
     f"POST /v1/datasets/{FIRST}/generations": MADE,
     f"/v1/generations/{ROWS}": MADE,
 }
@@ -368,6 +369,7 @@ def test_terminal_says_generated_rows_in_sentences_and_names_the_table(
     kept = ANSWERS[f"/v1/datasets/{FIRST}"] | {"retention_seconds": 7200}
     monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}", kept)
     _, shown = on_terminal("run", str(table), "--rows", "5", "-o", str(out))
+    assert re.search(r"generating: partial .* 100 %", shown)
     assert "simulacra delete survey" in shown
     assert "simulacra report survey --html FILE" in shown
     monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}/graph", {"nodes": [], "edges": []})
@@ -439,6 +441,36 @@ def test_terminal_lists_erasures_with_ids_to_copy(
     _, shown = on_terminal("certificates")
     assert len({line.index("2026") for line in shown.splitlines()[1:3]}) == 1
     assert json.loads(run("certificates", FIRST[:9]).stdout)["resource_id"] == FIRST
+
+
+def test_terminal_shows_the_schema_as_a_line_per_column(service: tuple[str, type[Service]]) -> None:
+    code, shown = on_terminal("schema", FIRST)
+    assert code == 0
+    assert re.search(r"mood +│ categorical +│ very happy, sad ", shown)
+    assert re.search(r"price +│ numeric +│ 0 to 9 ", shown)
+
+
+def test_terminal_shows_sampled_rows_beside_each_other(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = {"column": "mood", "level": "sad", "asked": 0.2, "attained": 0.2, "met": True}
+    rows = [{"mood": "sad", "price": price} for price in range(5)]
+    found = {"rows": rows, "feasibility": {"status": "exact"}, "attainment": {"conditions": [met]}}
+    monkeypatch.setitem(ANSWERS, f"POST /v1/datasets/{FIRST}/probe", found)
+    _, shown = on_terminal("probe", FIRST, "--rows", "5")
+    assert re.search(r"price +│ 0 +│ 1 +│ 2 +│ 3 ", shown)
+    assert "4 of 5 rows; --json prints all." in shown
+    assert 'mood "sad": asked 20 % of the rows, attained 20 %' in shown
+
+
+def test_terminal_shows_usage_with_limit_and_window(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {"used": 2500, "limit": 100_000_000, "window_seconds": 86400}
+    monkeypatch.setitem(ANSWERS, "/v1/usage", {"rows": rows, "datasets": 1})
+    _, shown = on_terminal("usage")
+    assert re.search(r"rows +│ 2,500 +│ 100,000,000 +│ 86,400 s ", shown)
+    assert re.search(r"datasets +│ 1 ", shown)
 
 
 def test_estimate_is_another_name_of_effect() -> None:

@@ -160,7 +160,7 @@ def test_python_and_prompt_page_runs(workspace: Any) -> None:
     prompt = "".join(code_blocks("howto/python.md", "bash"))
     connection = "export SIMULACRA_CONNECTION=../data/connection.json"
     output = workspace.bash(f"cd small\n{connection}\npython page.py\n{prompt}")
-    assert 'happiness "very happy": asked 0.5 of the rows, attained 0.5' in output
+    assert 'happiness "very happy": asked 50 % of the rows, attained 50 %' in output
     assert (folder / "quality.html").read_text().startswith("<!")
     assert (folder / "rows.csv").read_text().count("very happy") == 100
     assert workspace.installation.client().datasets() == []

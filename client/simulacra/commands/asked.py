@@ -111,7 +111,7 @@ def column_named(name: str, columns: Mapping[str, Any], flag: str) -> str:
     if name in columns:
         return name
     near = nearest(name, list(columns))
-    hint = f"Did you mean {near}?" if near else "`simulacra schema` lists the columns."
+    hint = f"Did you mean {near}?" if near else "`simulacra schema TABLE` lists the columns."
     raise ValueError(f"{flag}: the table has no column {name}. {hint}")
 
 

@@ -62,7 +62,7 @@ def datasets(status: Status = None, connection: Connect = None, as_json: AsJson 
 
 @app.command(epilog="Example: simulacra schema survey")
 def schema(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
-    """Print the cleaned schema. Conditions are written against it."""
+    """Print the columns with their levels or ranges, for conditions. `--json` has all of it."""
     with connected(connection) as client:
         print_result(client.schema(dataset_of(client, dataset_id)), as_json)
 

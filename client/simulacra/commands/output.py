@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -31,12 +31,23 @@ from rich.text import Text
 
 from simulacra.client import Client
 from simulacra.effect import Effect
-from simulacra.models import Job, lines_of, plain
+from simulacra.models import Job, Probe, Schema, Usage, lines_of, plain
+from simulacra.rows import in_words
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
 
 console = Console(stderr=True)
+SAMPLED = 4
+"""Rows of a probe that stand beside each other."""
+WORK = {
+    "dataset": "fitting",
+    "generation": "generating",
+    "effect": "estimating",
+    "segment": "certifying",
+    "sheet": "comparing",
+}
+"""What a job of each kind does, beside its bar."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line feed, changes of the direction of text, half characters."""
 
@@ -73,9 +84,15 @@ def note(text: str, style: str | None = None) -> None:
     console.print(printable(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(value: Any) -> Table | Text | str:
+def _table(value: Any) -> RenderableType:
     if isinstance(value, Effect | Segment | Sheet):
         return Text(printable(str(value)))
+    if isinstance(value, Schema):
+        return _columns(("column", "kind", "levels or range"), value.listed())
+    if isinstance(value, Probe):
+        return _sampled(value)
+    if isinstance(value, Usage):
+        return _columns(("", "used", "limit", "within"), map(_used, value.items()))
     if isinstance(value, dict):
         table = Table(show_header=False)
         for name, cell in value.items():
@@ -88,6 +105,34 @@ def _table(value: Any) -> Table | Text | str:
             table.add_row(*(_cell(row.get(name)) for name in names))
         return table
     return _cell(value) if value != [] else "none"
+
+
+def _columns(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    table = Table(*map(_cell, head))
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _sampled(probe: Probe) -> Group:
+    """Return the first rows side by side, a line per column, then how the conditions are met."""
+    shown = probe.rows[:SAMPLED]
+    names = list(shown[0]) if shown else []
+    head = ("", *(f"row {at}" for at in range(1, len(shown) + 1)))
+    table = _columns(head, ((name, *(row.get(name) for row in shown)) for name in names))
+    met = [in_words(one) for one in (probe.attainment or {}).get("conditions", ())]
+    count = f"{len(shown)} of {len(probe.rows)} rows; --json prints all."
+    said = [count, f"conditions: {probe.feasibility['status']}", *met]
+    return Group(table, Text(printable("\n".join(said))))
+
+
+def _used(quota: tuple[str, Any]) -> Sequence[str]:
+    name, one = quota
+    if not isinstance(one, dict):
+        return (name, f"{one:,}", "", "")
+    limit = "none" if one["limit"] is None else f"{one['limit']:,}"
+    seconds = one["window_seconds"]
+    return (name, f"{one['used']:,}", limit, f"{seconds:,} s" if seconds else "")
 
 
 def _cell(value: Any) -> str:
@@ -130,7 +175,7 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
     noted = False
     waits: str | None = None
     with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
-        bar = bars.add_task(job_id, total=100, eta="")
+        bar = bars.add_task("waiting", total=100, eta="")
 
         def show(job: Job) -> None:
             nonlocal noted, waits
@@ -141,7 +186,8 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
             eta = f"about {job.eta_seconds} s left" if job.eta_seconds else ""
             done = 100 if job["status"] in ("ready", "partial") else 0
             percent = job.progress_percent or done
-            bars.update(bar, completed=percent, description=job["status"], eta=eta)
+            doing = WORK.get(job.kind, "working")
+            bars.update(bar, completed=percent, description=f"{doing}: {job.status}", eta=eta)
 
         def away(failure: str, left: float) -> None:
             nonlocal noted
