@@ -128,6 +128,52 @@ def test_keys_of_doubles_with_gaps_are_fresh_and_as_often_missing() -> None:
     assert set(words).isdisjoint(numbers)
 
 
+SIXTY_FOUR_BITS = np.random.default_rng(9).integers(2**64 - 1, size=ROWS, dtype=np.uint64)
+WIDE: dict[str, pa.Array] = {
+    "float32 that skips whole numbers": pa.array(
+        (20_000_000 + 2 * np.arange(ROWS)).astype(np.float32)
+    ),
+    "doubles that skip whole numbers": pa.array(1e17 + 16 * np.arange(ROWS)),
+    "snowflakes": pa.array(drawn(0, ROWS) * 4_194_304_001 + 1_700_000_000_000_000_000),
+    "hashes below 2^64": pa.array(SIXTY_FOUR_BITS),
+    "hashes with a sign": pa.array(SIXTY_FOUR_BITS.view(np.int64)),
+    "ten digits of int32": pa.array(drawn(2_100_000_000, 2_100_009_000).astype(np.int32)),
+    "long decimals": pa.array([10**17 + i for i in range(ROWS)], pa.decimal128(20, 0)),
+    "whole decimals with a scale": pa.array(np.arange(7_001, 7_301)).cast(pa.decimal128(21, 2)),
+}
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_fresh_keys_are_no_real_ones_as_the_type_holds_them(case: str) -> None:
+    numbers = WIDE[case]
+    words = generated(clean_table(table(kid_id=numbers)), "kid_id", 2_000)
+    assert len(set(words)) == 2_000
+    assert None not in words
+    assert set(words).isdisjoint(numbers.to_pylist())
+
+
+@pytest.mark.parametrize("name", ["kid_id", "x1"])
+def test_dictionaries_of_whole_numbers_are_keys(name: str) -> None:
+    numbers = pa.array(drawn(100_000, 1_000_000)).dictionary_encode()
+    clean = clean_table(table(**{name: numbers.cast(pa.dictionary(pa.int16(), pa.int64()))}))
+    assert clean.schema.columns[0].role == "key"
+    words = generated(clean, name, 40_000)
+    assert len(set(words)) == 40_000
+    assert set(words).isdisjoint(numbers.to_pylist())
+
+
+def test_hashes_are_keys_under_any_name() -> None:
+    assert column("x1", SIXTY_FOUR_BITS.view(np.int64)).role == "key"
+
+
+def test_moments_in_nanoseconds_are_no_keys() -> None:
+    assert column("q3", 10**9 * drawn(1_700_000_000, 1_709_000_000)).learned
+
+
+def test_hashes_of_persons_that_repeat_are_the_subject() -> None:
+    assert subject(user_id=np.repeat(SIXTY_FOUR_BITS[:100], 3)) == "user_id"
+
+
 def test_fresh_keys_below_zero_are_no_real_ones() -> None:
     numbers = -np.arange(100, 600)
     words = generated(clean_table(table(kid_id=numbers)), "kid_id", 2_000)

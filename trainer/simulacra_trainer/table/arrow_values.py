@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Counts of Arrow's units of time in a second."""
+_DECIMAL = re.compile(r"^decimal(32|64|128|256)\((\d+), (-?\d+)\)$")
+_ZONED = re.compile(r"^timestamp\[(s|ms|us|ns), tz=(.+)\]$")
+_DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01])>$")
+_DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -15,6 +21,22 @@ def is_text(kind: pa.DataType) -> bool:
     return (
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
+
+
+def highest_whole(kind: pa.DataType) -> int | None:
+    """Return the number up to which a type holds each whole number, None for no type of numbers.
+
+    Above it, floating-point numbers (IEEE 754) skip some and round to others.
+    """
+    if pa.types.is_dictionary(kind):
+        return highest_whole(kind.value_type)
+    if pa.types.is_integer(kind):
+        return int(np.iinfo(kind.to_pandas_dtype()).max)
+    if pa.types.is_floating(kind):
+        return 1 << (np.finfo(kind.to_pandas_dtype()).nmant + 1)
+    if pa.types.is_decimal(kind):
+        return int(10 ** (kind.precision - kind.scale)) - 1
+    return None
 
 
 def one_chunk(column: pa.ChunkedArray) -> pa.Array:
@@ -37,3 +59,14 @@ def sample_rows(table: pa.Table, most: int, rng: np.random.Generator) -> pa.Tabl
     if table.num_rows <= most:
         return table
     return table.take(pa.array(np.sort(rng.choice(table.num_rows, most, replace=False))))
+
+
+def parse_type(storage: str) -> pa.DataType:
+    """Return the Arrow type of a text that str() of a flat type gave, else raise ValueError."""
+    if match := _DECIMAL.match(storage):
+        return _DECIMALS[match[1]](int(match[2]), int(match[3]))
+    if match := _ZONED.match(storage):
+        return pa.timestamp(match[1], tz=match[2])
+    if match := _DICTIONARY.match(storage):
+        return pa.dictionary(parse_type(match[2]), parse_type(match[1]), ordered=match[3] == "1")
+    return pa.type_for_alias(storage)

@@ -25,12 +25,15 @@ CHANCE, CHANCE_IN_ORDER = 1e-6, 1e-3
 """Probability below which it is no chance that numbers differ; tables are sorted by their keys."""
 FEWEST_CODES, FEWEST_DIGITS = 200, 6
 """Numbers that may be codes drawn at random, and their digits where the rows are in no order."""
+LONGEST_MEASURED = 1 << 53
+"""No measurement has more digits than a double: such numbers are hashes and random codes."""
 EVEN = 0.05
 """Significance level at which such codes must pass for evenly spread; amounts crowd somewhere."""
 
 _NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _SECONDS = (1_104_537_600, 2_051_222_400)
 """The years 2005 to 2034 as Unix time."""
+_PER_SECOND = (1, 10**3, 10**6, 10**9)
 _YEARS = (1900, 2100)
 
 
@@ -47,6 +50,8 @@ def is_row_number(name: str, values: pa.Array) -> bool:
         return True
     if is_time or vocabulary.says(name, vocabulary.MEASURED) or _are_moments(numbers):
         return False
+    if not doubles and high - low > LONGEST_MEASURED:
+        return True
     in_order = bool((np.diff(numbers) >= 0).all())
     pairs = present * (present - 1) / 2
     chance = _chance_of_at_most(doubles, pairs / (high - low + 1))
@@ -63,9 +68,9 @@ def _chance_of_at_most(found: int, expected: float) -> float:
 
 
 def _are_moments(numbers: Ints) -> bool:
-    """Return whether all numbers are Unix times or dates such as 20240131."""
+    """Return whether all numbers are Unix times, of any unit, or dates such as 20240131."""
     low, high = _SECONDS
-    if any(bool(((numbers >= low * k) & (numbers <= high * k)).all()) for k in (1, 1000)):
+    if any(bool(((numbers >= low * k) & (numbers <= high * k)).all()) for k in _PER_SECOND):
         return True
     year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
     in_calendar = (year >= _YEARS[0]) & (year <= _YEARS[1]) & (month >= 1) & (month <= 12)

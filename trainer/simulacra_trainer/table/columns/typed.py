@@ -92,14 +92,13 @@ def _number(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> Cl
     numbers = pc.if_else(finite, numbers, None)
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
-    if (
-        scale is None
-        and not infinite
-        and pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
-        and _fits(numbers)
-    ):
-        storage = "int64" if origin.doubles else storage
-        return _integer(name, numbers.cast(pa.int64()), storage, origin)
+    is_whole = pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
+    if is_whole and not infinite and _fits(numbers):
+        whole = numbers.cast(pa.int64())
+        if scale is None:
+            return _integer(name, whole, "int64" if origin.doubles else storage, origin)
+        if not origin.ordinary and is_row_number(name, whole):
+            return unlearned(name, "identifier", whole, storage)
     taken, codes = take_codes(numbers)
     result = numeric_column(
         name, taken, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None

@@ -16,13 +16,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.schema import ColumnSchema, MaskSchema, PersonalData, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, PersonalData, TableSchema
 from simulacra_trainer.table.persons.forms import LOCALES, names_of
 from simulacra_trainer.table.persons.masks import (
     COUNTED,
     ROOM,
+    capped,
     code_words,
-    first_digit,
     loosened,
     places,
     possible,
@@ -97,22 +97,22 @@ class Inventor:
             _objects(self.rng.choice(names.last, size=self.rows).tolist()),
         )
 
-    def words(self, column: ColumnSchema, number: int, *, as_number: bool = False) -> Words:
+    def words(self, column: ColumnSchema, number: int, highest: int | None = None) -> Words:
         """Return the words of a column, object [rows]; None where no safe one was found.
 
         Args:
             column: an identifier or personal data.
             number: of the column, which orders its codes unlike those of others.
-            as_number: the words are digits that become a number, so none begins with 0.
+            highest: the highest number of a column of numbers, None for text.
         """
-        draw = self._drawer(column, number, as_number)
+        draw = self._drawer(column, number, highest)
         out: Words = np.full(self.rows, None, dtype=object)
         left = np.arange(self.rows)
         for attempt in range(ATTEMPTS):
             if not left.size:
                 break
             drawn = draw(left, attempt)
-            safe = ~self._is_real(column, drawn)
+            safe = ~(self._is_real(column, drawn) | _above(drawn, highest))
             out[left[safe]] = drawn[safe]
             left = left[~safe]
         return out
@@ -124,7 +124,7 @@ class Inventor:
         """
         if not column.masks:
             return len(CODE.format("")) + 2 * CODE_BYTES
-        longest = [self._roomy(column, _places(mask, False)) for mask in column.masks]
+        longest = [self._roomy(column, places(mask), None) for mask in column.masks]
         return max(sum(max(len(x.encode()) for x in place) for place in one) for one in longest)
 
     @property
@@ -132,7 +132,7 @@ class Inventor:
         total = max(self.span.total, self.span.first + self.rows)
         return max(ATTEMPTS * total, ROOM * self.real_rows)
 
-    def _roomy(self, column: ColumnSchema, letters: list[str]) -> list[str]:
+    def _roomy(self, column: ColumnSchema, letters: list[str], highest: int | None) -> list[str]:
         """Return the places of codes that are enough for every row and attempt to have its own.
 
         Keys stay as long as they were while their fixed digits can vary; those of personal data
@@ -140,13 +140,15 @@ class Inventor:
         """
         if column.personal_data is None:
             letters = loosened(letters, self._codes_needed)
+        if highest is not None:
+            letters = capped(letters, highest)
         return widened(letters, self._codes_needed)
 
     def _drawer(
-        self, column: ColumnSchema, number: int, as_number: bool
+        self, column: ColumnSchema, number: int, highest: int | None
     ) -> Callable[[Ints, int], Words]:
         if column.masks:
-            forms = [_places(mask, as_number) for mask in column.masks]
+            forms = [self._roomy(column, places(mask), highest) for mask in column.masks]
             return lambda rows, attempt: self._codes(column, forms, number, rows, attempt)
         match column.personal_data:
             case "name" | "first_name" | "last_name":
@@ -219,8 +221,7 @@ class Inventor:
         shares = np.array([mask.share for mask in column.masks])
         form = self.rng.choice(len(shares), size=rows.size, p=shares / shares.sum())
         out: Words = np.full(rows.size, None, dtype=object)
-        for i, one in enumerate(forms):
-            letters = self._roomy(column, one)
+        for i, letters in enumerate(forms):
             zone = possible(letters) // ATTEMPTS
             chosen = np.flatnonzero(form == i)
             index = self.span.first + rows[chosen] + attempt * min(zone, 1 << 60)
@@ -244,12 +245,10 @@ def _locale(schema: TableSchema) -> str:
     return LOCALES[0]
 
 
-def _places(mask: MaskSchema, as_number: bool) -> list[str]:
-    letters = places(mask)
-    first = first_digit(letters)
-    if as_number and len(letters[first]) > 1:  # 05011 would become the number 5011
-        letters[first] = letters[first].replace("0", "")
-    return letters
+def _above(words: Words, highest: int | None) -> npt.NDArray[np.bool_]:
+    """Return which words are numbers that a column cannot hold, bool [n]."""
+    above = (highest is not None and abs(int(word)) > highest for word in words)
+    return np.fromiter(above, np.bool_, words.size)
 
 
 def _objects(words: list[str]) -> Words:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 from simulacra_crds.contract.cell_text import with_form, write_cells
 from simulacra_crds.contract.file_labels import Declared, with_sets
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_trainer.table.arrow_values import PER_SECOND, is_text
+from simulacra_trainer.table.arrow_values import PER_SECOND, highest_whole, is_text, parse_type
 from simulacra_trainer.table.columns.postcodes import draw_codes
 from simulacra_trainer.table.output.answers import join_answers
 from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
@@ -24,10 +23,6 @@ from simulacra_trainer.table.persons.real_values import RealValues
 SPREAD = 10
 """Possible fresh numbers for each row of the table."""
 COORDINATE_DECIMALS = 5
-_DECIMAL = re.compile(r"^decimal(32|64|128|256)\((\d+), (-?\d+)\)$")
-_ZONED = re.compile(r"^timestamp\[(s|ms|us|ns), tz=(.+)\]$")
-_DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01])>$")
-_DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
 
 
 def restore(
@@ -60,6 +55,8 @@ def restore(
         if column.kind == "weight":  # all generated rows weigh the same
             continue
         kind = parse_type(column.storage)
+        if column.kind == "identifier" and pa.types.is_dictionary(kind):
+            kind = pa.dictionary(pa.int32(), kind.value_type, kind.ordered)  # room for fresh ones
         if column.kind == "multi":
             array = join_answers(table, column, rng, held).cast(kind)
         elif column.learned:
@@ -109,17 +106,6 @@ def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
             width = max(width, constant, declared.width or 0)
             declared = declared.model_copy(update={"width": width})
     return field if declared == Declared() else declared.on(field)
-
-
-def parse_type(storage: str) -> pa.DataType:
-    """Return the Arrow type of a text that str() of a flat type gave, else raise ValueError."""
-    if match := _DECIMAL.match(storage):
-        return _DECIMALS[match[1]](int(match[2]), int(match[3]))
-    if match := _ZONED.match(storage):
-        return pa.timestamp(match[1], tz=match[2])
-    if match := _DICTIONARY.match(storage):
-        return pa.dictionary(parse_type(match[2]), parse_type(match[1]), ordered=match[3] == "1")
-    return pa.type_for_alias(storage)
 
 
 def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
@@ -229,14 +215,12 @@ def _identifiers(
     rows, rng = inventor.rows, inventor.rng
     if column.maximum is not None:
         fresh = _fresh_numbers(column, value, number, inventor)
-    elif is_text(value):
-        fresh = pa.array(inventor.words(column, number), pa.string())
-    elif column.masks:
-        words = inventor.words(column, number, as_number=True)
-        fresh = _fitting(pa.array(words, pa.string()), value)
-    else:  # numbers beyond int64
-        fresh = pa.array(rng.integers(1 << 62, size=rows))
-    fresh = pc.if_else(pa.array(rng.random(rows) >= column.missing_share), fresh.cast(value), None)
+    elif is_text(value) or column.masks:
+        words = inventor.words(column, number, highest_whole(value))
+        fresh = pa.array(words, pa.string()).cast(value)
+    else:  # numbers of persons, too few to have a form
+        fresh = pa.nulls(rows, value)
+    fresh = pc.if_else(pa.array(rng.random(rows) >= column.missing_share), fresh, None)
     return fresh.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else fresh
 
 
@@ -245,23 +229,27 @@ def _fresh_numbers(
 ) -> pa.Array:
     """Return numbers above the upload's in a random order, each once in the whole table."""
     span, rows = inventor.span, inventor.rows
-    low = int(column.maximum or 0) + 1
-    high = _bounds(value)[1] if pa.types.is_integer(value) else 2**53
-    room = min(high - low + 1, SPREAD * max(span.total, span.first + rows, 1000))
-    if room < span.first + rows:  # the identifiers of the upload use up a narrow type
+    first, high = int(column.maximum or 0) + 1, highest_whole(value) or 0
+    room, step = SPREAD * max(span.total, span.first + rows, 1000), 1
+    if pa.types.is_floating(value):  # above `high`, it holds multiples of powers of two
+        room = min(room, high // 2)
+        while first + room > high:
+            first, step = -(-first // 2), 2 * step
+    room = min(room, high - first + 1)
+    # The identifiers of the upload use up a narrow type.
+    if room < span.first + rows or (first + room) * step > _largest(value):
         return pa.nulls(rows, value)
-    step, start = count_out(room, np.random.default_rng([span.seed, number]))
-    return pa.array([low + (step * (span.first + i) + start) % room for i in range(rows)])
+    stride, start = count_out(room, np.random.default_rng([span.seed, number]))
+    fresh = [(first + (stride * (span.first + i) + start) % room) * step for i in range(rows)]
+    if pa.types.is_floating(value):
+        return pa.array(np.array(fresh, np.float64)).cast(value)
+    return pa.array(fresh, value)
 
 
-def _fitting(words: pa.Array, value: pa.DataType) -> pa.Array:
-    """Return codes as numbers, null where they exceed the type."""
-    numbers = words.cast(pa.int64())
-    if not pa.types.is_integer(value):
-        return numbers.cast(pa.float64(), safe=False)
-    low, high = _bounds(value)
-    fits = pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
-    return pc.if_else(fits, numbers, None)
+def _largest(kind: pa.DataType) -> float:
+    """Return the largest finite number of a type."""
+    is_float = pa.types.is_floating(kind)
+    return float(np.finfo(kind.to_pandas_dtype()).max) if is_float else np.inf
 
 
 def _within_cells(values: pa.Array, rng: np.random.Generator) -> pa.Array:

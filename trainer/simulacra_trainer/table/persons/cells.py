@@ -94,20 +94,26 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
     kind = raw.field(i).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     values = column.values
-    if column.schema.kind == "categorical" and is_text(kind) and values is not None:
-        return Cells(column, values.dictionary.to_pylist(), values.indices, is_text=True)
+    has_words = is_text(kind) or pa.types.is_uint64(kind)  # a uint64 may exceed int64
+    if column.schema.kind == "categorical" and has_words and values is not None:
+        return Cells(column, values.dictionary.to_pylist(), values.indices, is_text(kind))
     if column.schema.kind in ("identifier", "text") and (column.words or is_text(kind)):
         words = column.words or split_words(raw.column(i))
         indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
         return Cells(column, words.levels.to_pylist(), indices, is_text(kind))
-    is_identifier = column.schema.kind == "identifier"
-    is_whole = column.schema.decimals == 0 or pa.types.is_integer(kind) or is_identifier
-    if column.schema.kind not in ("integer", "numeric", "identifier") or not is_whole:
+    if column.schema.kind not in ("integer", "numeric", "identifier"):
         return None
-    numbers = one_chunk(raw.column(i)) if values is None else values
-    if not (pa.types.is_integer(numbers.type) or pa.types.is_floating(numbers.type)):
+    numbers = one_chunk(raw.column(i).cast(kind)) if values is None else values
+    if pa.types.is_decimal(kind):  # cleaned ones are rounded to doubles
+        numbers = one_chunk(raw.column(i).cast(pa.string()))
+        numbers = pc.replace_substring_regex(numbers, r"\.0*$", "")
+        if pc.any(pc.match_substring(numbers, ".")).as_py():
+            return None
+    elif pa.types.is_integer(kind) or column.schema.decimals == 0 or values is None:
+        numbers = numbers.cast(pa.int64(), safe=False)
+    else:
         return None
-    encoded = pc.dictionary_encode(numbers.cast(pa.int64(), safe=False))
+    encoded = pc.dictionary_encode(numbers)
     return Cells(column, encoded.dictionary.cast(pa.string()).to_pylist(), encoded.indices, False)
 
 

@@ -48,16 +48,21 @@ def learn_masks(words: Sequence[str]) -> list[MaskSchema]:
 
 
 def learn_number_masks(words: Sequence[str], highest: int) -> list[MaskSchema]:
-    """Return the form of whole numbers that all have as many digits, none where it has no room.
+    """Return the forms of whole numbers, none where fresh ones are those above all of them.
+
+    Numbers of several lengths are mostly counted up. Where the type has no room above them, they
+    are hashes, which use all of it, and fresh ones are like them.
 
     Args:
         words: the distinct numbers, written in digits.
-        highest: the greatest number that the column's type holds.
+        highest: the number up to which the column's type holds each whole number.
     """
-    lengths = set(map(len, words))
-    longest = max(lengths)
-    has_room = 9 * 10 ** (longest - 1) >= ROOM * len(words) and 10**longest <= highest
-    return learn_masks(words) if len(lengths) == 1 and has_room else []
+    longest = max(map(len, words))
+    of_length = min(highest + 1, 10**longest) - 10 ** (longest - 1)
+    if of_length < ROOM * len(words) or max(map(int, words)) > highest:
+        return []
+    alike = len(set(map(len, words))) == 1
+    return learn_masks(words) if alike or highest < 2 * 10**longest else []
 
 
 def _masks(words: Sequence[str], *, mixed: bool) -> list[MaskSchema]:
@@ -164,6 +169,19 @@ def loosened(letters: list[str], codes: int) -> list[str]:
         if freer[at] in _DIGITS:
             freer[at] = string.digits[1:] if at == first else string.digits
     return freer
+
+
+def capped(letters: list[str], highest: int) -> list[str]:
+    """Return the places of a number up to the highest one, which does not begin with 0.
+
+    Other digits may still exceed the highest number.
+    """
+    first = first_digit(letters)
+    if len(letters[first]) == 1:
+        return letters
+    most = str(highest)[0] if len(letters) - first == len(str(highest)) else "9"
+    digits = [digit for digit in letters[first] if "0" < digit <= most]
+    return [*letters[:first], "".join(digits), *letters[first + 1 :]]
 
 
 def widened(letters: list[str], codes: int) -> list[str]:

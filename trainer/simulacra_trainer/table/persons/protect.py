@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnRole, PersonalData
 from simulacra_trainer.persons import MIN_PERSONS
+from simulacra_trainer.table.arrow_values import highest_whole, parse_type
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.identifiers import is_named_id
 from simulacra_trainer.table.description.statements import Statements
@@ -36,10 +37,6 @@ from simulacra_trainer.table.persons.waves import with_wave
 from simulacra_trainer.table.raw_table import RawTable
 
 KEY_SHARE = 0.99
-NUMBER_TYPES = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "double"}
-"""Storage types that hold whole numbers, also those of a CSV."""
-WHOLE_DOUBLE = 1 << 53
-"""Highest whole number below which a double holds all."""
 NOTES: dict[ColumnRole, str] = {
     "key": "the column identifies rows and is not learned; generated rows get fresh ones",
     "subject": "the column says which person a row belongs to; persons are counted, not rows, and "
@@ -206,14 +203,11 @@ def _unlearned(
     persons: Ints | None,
     masked: bool = False,
 ) -> CleanColumn:
-    numbers = _numbers(column, cells)
+    highest = highest_whole(parse_type(column.schema.storage))
     above, form, masks = None, None if masked else form_of_people(kind, cells.words), []
-    if numbers and kind is None:
-        written = [str(number) for number in numbers]
-        storage = column.schema.storage
-        highest = WHOLE_DOUBLE if storage == "double" else int(np.iinfo(storage).max)
-        masks = learn_number_masks(written, highest)
-        above = None if masks else 10 ** max(map(len, written)) - 1
+    if kind is None and highest is not None and all(map(str.isdecimal, cells.words)):
+        masks = learn_number_masks(cells.words, highest)
+        above = None if masks else 10 ** max(map(len, cells.words)) - 1
     elif form is None:
         masks = learn_masks(cells.words)
     schema = column.schema.model_copy(
@@ -240,13 +234,6 @@ def _unlearned(
     result = CleanColumn(schema, values)
     result.note(NOTES[role].format(kind=(kind or "").replace("_", " ")))
     return result
-
-
-def _numbers(column: CleanColumn, cells: Cells) -> list[int]:
-    """Return the values of a column that is written as whole numbers; none for text."""
-    if column.schema.storage not in NUMBER_TYPES:
-        return []
-    return [int(word) for word in cells.words if word.isdecimal()]
 
 
 def _without_emails(column: CleanColumn) -> CleanColumn:
