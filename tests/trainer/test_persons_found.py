@@ -353,6 +353,10 @@ def test_a_name_beside_a_first_name_is_a_last_name() -> None:
         ("Store manager", KNOWN, "name"),
         ("Interviewer", [word.split()[0] for word in KNOWN], "first_name"),
         ("Store", KNOWN, None),
+        ("Trainer Start", RARE, "name"),
+        ("Betreuer Quartier", RARE, "name"),
+        ("Kontaktart", RARE, None),
+        ("Kundentyp", RARE, None),
         ("Direct line", [f"020 7{i:03d} {i:04d}" for i in range(30)], "phone"),
     ],
 )

@@ -67,7 +67,6 @@ KNOWN_TO_OTHERS = {kind: _WORDS[kind] for kind in ("birth", "age", "sex", "area"
 WEIGHT = _WORDS["weight"]
 TIME = _WORDS["time"]
 SORTING = _WORDS["sorting"]
-_SORTING_ENDS = tuple(word for word in SORTING if len(word) > 2 or not word.isascii())
 WORKPLACE = _WORDS["workplace"]
 THING = _WORDS["thing"]
 AMOUNT = _WORDS["amount"]
@@ -78,6 +77,16 @@ NUMBER = _WORDS["number"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]
 IDENTIFIER_WITHOUT_SPACES = frozenset(filter(_UNSPACED.fullmatch, STRICT_IDENTIFIER))
 """Those in Chinese, Japanese and Korean."""
+
+
+_LONG_SORTING = tuple(
+    word for word in SORTING if len(word) >= COMPOUND_LETTERS or not word.isascii()
+)
+_OF_WHAT = PERSON | CONTACT | ROLE | THING | WORKPLACE | KNOWN_TO_OTHERS["area"]
+_KIND_OF = re.compile(
+    rf"(?:{'|'.join(sorted(_OF_WHAT))})(?:en|s|n)?(?:{'|'.join(sorted(SORTING))})"
+)
+"""A shorter word ends a compound behind a known one: "Kundentyp", but "Start" is no "Art"."""
 
 
 def name_parts(name: str) -> tuple[str, ...]:
@@ -123,7 +132,7 @@ def is_sorting(name: str) -> bool:
     if not parts or not NAME.isdisjoint(parts):
         return False
     first, last = parts[0], parts[-1]
-    if last in SORTING or last.endswith(_SORTING_ENDS):
+    if last in SORTING or any(map(last.endswith, _LONG_SORTING)) or _KIND_OF.fullmatch(last):
         return True
     if last in WORKPLACE | KNOWN_TO_OTHERS["job"]:
         return not ends_in_role(name)
