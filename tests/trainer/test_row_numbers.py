@@ -57,6 +57,8 @@ IDENTIFYING: dict[str, tuple[str, Ints]] = {
     "codes of a window in any order": ("ломка", drawn(7_300_000, 7_900_000)),
     "many codes of any length": ("v1", drawn(1, 400_000, 4_000)),
     "counter of few rows": ("lapsi", np.arange(1, 41)),
+    "counter of villages": ("village", np.arange(1, 41)),
+    "counter of candidates": ("candidate", np.arange(1, 41)),
     "persons who answered twice": ("enfant", np.append(np.sort(drawn(1, 400, 299)), 7)),
 }
 
@@ -86,6 +88,9 @@ MEASURED: dict[str, tuple[str, Ints]] = {
     "Unix time in milliseconds": ("q2", 1_700_000_000_000 + 61_003 * np.arange(ROWS)),
     "dates in digits": ("dzień", 20_240_101 + np.arange(28)),
     "years of a series": ("année", np.arange(1_950, 2_020)),
+    "years in a compound": ("Erhebungsjahr2", np.arange(1_950, 2_020)),
+    "hours in the plural": ("Hours", np.arange(0, 70)),
+    "ages of a life table": ("age", np.arange(18, 90)),
     "minutes since the start": ("Minuten", np.arange(0, 1_500, 5)),
     "few scores without ties": ("Punkte", np.sort(drawn(40, 180, 30, seed=8))),
 }

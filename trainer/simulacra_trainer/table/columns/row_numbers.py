@@ -7,8 +7,6 @@ differ where measurements could not were given out, one to each row.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -30,7 +28,6 @@ LONGEST_MEASURED = 1 << 53
 EVEN = 0.05
 """Significance level at which such codes must pass for evenly spread; amounts crowd somewhere."""
 
-_NAMED_TIME = re.compile(r"year|month|week|date|time|day|hour|age\b|jahr", re.I)
 _SECONDS = (1_104_537_600, 2_051_222_400)
 """The years 2005 to 2034 as Unix time."""
 _PER_SECOND = (1, 10**3, 10**6, 10**9)
@@ -45,10 +42,10 @@ def is_row_number(name: str, values: pa.Array) -> bool:
         return False
     numbers = values.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
     low, high = int(numbers.min()), int(numbers.max())
-    is_time = _NAMED_TIME.search(name) is not None or vocabulary.says(name, vocabulary.TIME)
+    is_time = vocabulary.says_time(name)
     if not doubles and (is_named_id(name) or (high - low == len(values) - 1 and not is_time)):
         return True
-    if is_time or vocabulary.says(name, vocabulary.MEASURED) or _are_moments(numbers):
+    if vocabulary.says_measurement(name) or _are_moments(numbers):
         return False
     if not doubles and high - low > LONGEST_MEASURED:
         return True

@@ -31,7 +31,7 @@ def numbers_groups(cells: Cells, codes: Mapping[str, Ints]) -> bool:
     used, at = np.unique(cells.codes, return_inverse=True)
     words = [cells.words[code] for code in used]
     whole = all(word.lstrip("-").isdecimal() for word in words)
-    if not whole or vocabulary.says(cells.name, vocabulary.MEASURED):
+    if not whole or vocabulary.says_measurement(cells.name):
         return False
     numbers = np.array([int(word) for word in words])[at]
     if (numbers[1:] < numbers[:-1]).any():

@@ -8,6 +8,7 @@ their words of two letters match inside too ("氏名" in "回答者氏名").
 from __future__ import annotations
 
 import re
+import string
 import tomllib
 import unicodedata
 from collections.abc import Collection, Iterable
@@ -70,8 +71,8 @@ SORTING = _WORDS["sorting"]
 WORKPLACE = _WORDS["workplace"]
 THING = _WORDS["thing"]
 AMOUNT = _WORDS["amount"]
-MEASURED = TIME | KNOWN_TO_OTHERS["birth"] | KNOWN_TO_OTHERS["age"] | AMOUNT
-"""What whole numbers under a name measure, however they look."""
+_TIMES = TIME | KNOWN_TO_OTHERS["birth"] | KNOWN_TO_OTHERS["age"]
+_TIME_ENDS = tuple(word for word in TIME if len(word) == COMPOUND_LETTERS - 1 and word.isascii())
 IDENTIFIER = _WORDS["identifier"]
 NUMBER = _WORDS["number"]
 STRICT_IDENTIFIER = _WORDS["strict_identifier"]
@@ -165,3 +166,15 @@ def says(name: str, words: Iterable[str]) -> bool:
 
 def _is_long(word: str) -> bool:
     return len(word) >= COMPOUND_LETTERS and word not in _NO_COMPOUND
+
+
+def says_time(name: str) -> bool:
+    """Return whether a column name says a time or an age: "startdate", but not "candidate"."""
+    parts = (part.rstrip(string.digits) for part in name_parts(name)[:-1])
+    ends = (part.endswith(_TIME_ENDS) and part not in PERSON | ROLE for part in parts)
+    return says(name, _TIMES) or any(ends)
+
+
+def says_measurement(name: str) -> bool:
+    """Return whether whole numbers under a column name are measurements, however they look."""
+    return says(name, AMOUNT) or says_time(name)
