@@ -202,6 +202,12 @@ def test_na_is_a_country_in_a_file_of_r_only_beside_its_neighbors() -> None:
     assert "NA" in levels(["BW", "NA", "ZM", "ZA", "US"])
 
 
+def test_a_column_of_na_alone_says_that_a_file_leaves_values_out_so() -> None:
+    columns = {"c": ["DE", "NA", "FR", "GB", "US"] * 12, "q7_other": ["NA"] * 60, "x": OTHER}
+    raw = pa.table(columns).replace_schema_metadata({ORIGIN: b"csv"})
+    assert clean_table(raw).schema.columns[0].missing_share == 0.2
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -48,8 +48,8 @@ def is_na_a_code(others: Sequence[str], *, blank: bool, writes_na: bool) -> bool
 
 
 def shows_missing(words: Sequence[str]) -> bool:
-    """Return whether distinct words have an NA among what are no codes, as R writes them."""
+    """Return whether distinct words have an NA among what are no codes, or nothing else."""
     others = [word for word in words if word != NA]
-    if len(others) == len(words) or all(map(_TWO_LETTERS.fullmatch, others)):
+    if len(others) == len(words) or (others and all(map(_TWO_LETTERS.fullmatch, others))):
         return False
     return not is_na_a_code(others, blank=False, writes_na=True)
