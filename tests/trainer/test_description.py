@@ -381,6 +381,14 @@ def test_two_options_in_a_cell_are_read_where_they_are_listed(tmp_path: Path) ->
     assert "Web" in found["/fields/0/x-simulacra/options/1"]
 
 
+def test_of_two_separators_in_every_cell_the_surer_one_separates(tmp_path: Path) -> None:
+    cells = [["Ads, TV; Web", "Web; Ads, TV"][i % 2] for i in range(ROWS)]
+    found = column(
+        described(tmp_path, {"media": cells}, {"name": "media", "type": "list"}), "media"
+    )
+    assert (found.level_values(), found.separator) == (["Ads, TV", "Web"], "; ")
+
+
 def test_stated_sets_and_grids_replace_found_ones(tmp_path: Path) -> None:
     items = {name: [1 + (i * (k + 2)) % 5 for i in range(ROWS)] for k, name in enumerate("xyz")}
     grid = {"name": "block", "fields": ["x", "z"]}

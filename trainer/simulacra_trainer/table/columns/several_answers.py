@@ -26,6 +26,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 SEPARATORS = "┋;|,/"
+"""From the surest to those that words hold too: of two that would do, the first separates."""
 MIN_OPTIONS, MAX_OPTIONS = 3, 40
 MIN_SEVERAL = 0.02
 """Share of the answered rows that give more than one answer."""

@@ -17,6 +17,7 @@ from simulacra_trainer.table.columns.numerals import ENOUGH
 from simulacra_trainer.table.columns.several_answers import (
     MAX_OPTIONS,
     MIN_ROWS,
+    SEPARATORS,
     Answers,
     answers_column,
     find_answers,
@@ -98,8 +99,9 @@ def _answers(words: Words, statement: Statement, problems: Problems) -> Answers 
 
 def _usual_sign(words: Words) -> str:
     """Return the separator that most distinct cells hold; a comma if none does."""
-    counts = {sign: sum(sign in word for word in words.levels.to_pylist()) for sign in ",;|/┋"}
-    return max(counts, key=lambda sign: counts[sign])
+    cells = words.levels.to_pylist()
+    counts = {sign: sum(sign in cell for cell in cells) for sign in SEPARATORS}
+    return max(counts, key=lambda sign: counts[sign]) if any(counts.values()) else ","
 
 
 def stated_sets(
