@@ -54,6 +54,12 @@ IDENTIFYING: dict[str, tuple[str, Ints]] = {
     "the same in any order": ("mom", drawn(1, 420)),
     "codes of blocks, sorted": ("barn", np.sort(drawn(20_000, 29_000))),
     "codes drawn at random": ("x1", drawn(100_000, 1_000_000)),
+    "codes of six digits and more": ("seed", drawn(0, 400) * 5_000_011 + 110_881_392),
+    "numbers of staff": ("Matr.", drawn(1_000, 9_999)),
+    "respondents of whom some answered twice": (
+        "Respondent ID",
+        np.append(drawn(1_000, 9_999, 270), drawn(1_000, 9_999, 30)),
+    ),
     "codes of a window in any order": ("ломка", drawn(7_300_000, 7_900_000)),
     "many codes of any length": ("v1", drawn(1, 400_000, 4_000)),
     "counter of few rows": ("lapsi", np.arange(1, 41)),

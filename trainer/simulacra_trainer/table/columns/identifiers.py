@@ -28,7 +28,7 @@ LONG_TEXT_LENGTH = 40.0
 _NAMED_ID = re.compile(
     r"(?:^|[\s_.\-])(?:id|ids|uuid|guid|key|index|idx|rowid|row|rownum|nr|no|num|number|code|"
     r"account|phone|ssn|respondent|caseid|serial|ref|reference|referenz|referencia|referentie|"
-    r"referens|riferimento|codigo|codice|kod|azonosito|sorszam|cislo|matricola|matricule|folio|"
+    r"referens|riferimento|codigo|codice|kod|azonosito|sorszam|cislo|matr|matricola|matricule|folio|"
     r"expediente|ean|gtin|upc|isbn|barcode|imei|vin)$|[a-z](?:ID|Id)$"
     r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af](?:id|ID|no|No|NO)\.?$|^__index_level_\d+__$|^\(index\)$"
 )

@@ -17,8 +17,11 @@ from simulacra_trainer.table.limits import MIN_ROWS
 from simulacra_trainer.table.persons import vocabulary
 
 Ints = npt.NDArray[np.int64]
-MOST_DOUBLES = 0.01
-"""Share of the rows that may have the number of another row, as persons who answered twice do."""
+MOST_DOUBLES, MOST_NAMED_DOUBLES = 0.01, 1 / 6
+"""Share of the rows that may have the number of another row, as persons who answered twice do.
+
+More of them, under the name of an identifier, show persons with several rows.
+"""
 CHANCE, CHANCE_IN_ORDER = 1e-6, 1e-3
 """Probability below which it is no chance that numbers differ; tables are sorted by their keys."""
 FEWEST_CODES, FEWEST_DIGITS = 200, 6
@@ -38,14 +41,17 @@ def is_row_number(name: str, values: pa.Array) -> bool:
     """Return whether integers identify rows: by their name, or because they were made to differ."""
     present = len(values) - values.null_count
     doubles = present - pc.count_distinct(values).as_py()
-    if present < MIN_ROWS or doubles > MOST_DOUBLES * present:
+    named = vocabulary.is_persons_number(name) or vocabulary.has_identifier(name)
+    if present < MIN_ROWS or doubles > (MOST_NAMED_DOUBLES if named else MOST_DOUBLES) * present:
         return False
+    if named:
+        return True
     numbers = values.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
     low, high = int(numbers.min()), int(numbers.max())
     is_time = vocabulary.says_time(name)
     if not doubles and (is_named_id(name) or (high - low == len(values) - 1 and not is_time)):
         return True
-    if vocabulary.says_measurement(name) or _are_moments(numbers):
+    if vocabulary.says_measurement(name) or are_moments(numbers):
         return False
     if not doubles and high - low > LONGEST_MEASURED:
         return True
@@ -54,7 +60,7 @@ def is_row_number(name: str, values: pa.Array) -> bool:
     chance = _chance_of_at_most(doubles, pairs / (high - low + 1))
     if chance < (CHANCE_IN_ORDER if in_order else CHANCE):
         return True
-    long = low >= 0 and len(str(low)) == len(str(high)) >= FEWEST_DIGITS
+    long = low >= 10 ** (FEWEST_DIGITS - 1)
     return not doubles and present >= FEWEST_CODES and (long or in_order) and _are_even(numbers)
 
 
@@ -64,7 +70,7 @@ def _chance_of_at_most(found: int, expected: float) -> float:
     return float(poisson.cdf(found, expected))
 
 
-def _are_moments(numbers: Ints) -> bool:
+def are_moments(numbers: Ints) -> bool:
     """Return whether all numbers are Unix times, of any unit, or dates such as 20240131."""
     low, high = _SECONDS
     if any(bool(((numbers >= low * k) & (numbers <= high * k)).all()) for k in _PER_SECOND):

@@ -141,7 +141,7 @@ def _evidence(
         return "decides what is one person's"
     if named:
         return "named like a person's id"
-    if _parts(cells.name) & vocabulary.STRICT_IDENTIFIER or _ends_as_id(cells.name):
+    if vocabulary.has_identifier(cells.name) or _ends_as_id(cells.name):
         return "an id that repeats"
     return "random codes that repeat" if all(map(_TOKEN.fullmatch, cells.words[:100])) else None
 
@@ -181,7 +181,7 @@ def _is_named_id(name: str) -> bool:
         return True
     if is_person and vocabulary.says(name, vocabulary.IDENTIFIER):
         return True
-    return bool(_parts(name) & vocabulary.STRICT_IDENTIFIER)
+    return vocabulary.has_identifier(name)
 
 
 def _ends_as_id(name: str) -> bool:

@@ -108,6 +108,11 @@ def is_persons_number(name: str) -> bool:
     return any(found is not None and found["person"] in PERSON for found in compounds)
 
 
+def has_identifier(name: str) -> bool:
+    """Return whether a word of a column name is that of identifiers and nothing else."""
+    return not STRICT_IDENTIFIER.isdisjoint(name_parts(name)[:-1])
+
+
 def ends_in_role(name: str) -> bool:
     """Return whether a column name says what persons do, whatever they do it for.
 
