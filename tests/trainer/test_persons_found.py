@@ -561,3 +561,16 @@ def test_long_cells_are_read_in_a_time_that_grows_with_their_length() -> None:
     for name, long in (("address", "xxxx<" * 13_000), ("page", "www." * 16_000 + " ")):
         assert find_personal_data(name, [f"{long}{i}" for i in range(20)]) is None
     assert time.process_time() - before < 5
+
+
+def test_long_numbers_of_one_person_each_are_fresh() -> None:
+    person = [i // 4 for i in range(ROWS)]
+    schema = schema_of(
+        customer_id=[f"C{p:04d}" for p in person],
+        Vertragskonto=[182_263_645_127 + 7_919_777 * p for p in person],
+        opened=[1_700_000_000 + 86_413 * p for p in person],
+        ean=[5_000_112_548_167 + 11 * random.Random(i).randrange(20) for i in range(ROWS)],
+    )
+    roles = {column.name: column.role for column in schema.columns}
+    assert roles["Vertragskonto"] == "foreign_key"
+    assert (roles["opened"], roles["ean"]) == (None, None)

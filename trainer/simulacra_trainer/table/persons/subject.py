@@ -15,6 +15,7 @@ import numpy as np
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.columns.postcodes import is_postcode_name
+from simulacra_trainer.table.columns.row_numbers import are_moments
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.cells import Cells, Ints, large_numbers
 from simulacra_trainer.table.persons.groups import numbers_groups
@@ -95,10 +96,8 @@ def find_subject(
             for c in devices
             if FEWEST_ROWS <= c.rows_a_value < MOST_ROWS and len(c.words) >= MIN_PERSONS
         }
-    if (subject := stated.subject()) is not None:
-        others = tuple(name for name in candidates if name not in data)
-        return Subject(subject, "stated in the description", others)
-    if not candidates:
+    name = stated.subject()
+    if name is None and not candidates:
         return None
 
     def rank(cells: Cells) -> tuple[int, bool, int]:
@@ -107,9 +106,14 @@ def find_subject(
         named = vocabulary.says(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
         return decided, named, len(cells.words)
 
-    name = max(candidates, key=lambda each: rank(candidates[each][0]))
-    others = tuple(other for other in candidates if other != name and other not in data)
-    return Subject(name, candidates[name][1], others)
+    evidence = "stated in the description"
+    if name is None:
+        name = max(candidates, key=lambda each: rank(candidates[each][0]))
+        evidence = candidates[name][1]
+    subject = next((c for c in cells if c.name == name), None)
+    own = [c.name for c in cells if subject and _are_own_numbers(c, subject)]
+    others = dict.fromkeys(each for each in (*candidates, *own) if each not in stated.ordinary)
+    return Subject(name, evidence, tuple(o for o in others if o != name and o not in data))
 
 
 def _evidence(
@@ -170,6 +174,18 @@ def _is_long(cells: Cells) -> bool:
         return False
     lengths = {len(word) for word in cells.words}
     return bool(large_numbers(cells.words)) or (len(lengths) == 1 and min(lengths) >= FEWEST_DIGITS)
+
+
+def _are_own_numbers(cells: Cells, subject: Cells) -> bool:
+    """Return whether a column has long whole numbers that repeat, each of one person."""
+    if cells.is_text or vocabulary.says_measurement(cells.name) or not large_numbers(cells.words):
+        return False
+    if len(cells.words) < MIN_NAMED_PERSONS or cells.rows_a_value < FEWEST_ROWS:
+        return False
+    numbers = [int(word) for word in cells.words]
+    if max(numbers) < 1 << 63 and are_moments(np.array(numbers, np.int64)):
+        return False
+    return cells.decides(subject.codes)
 
 
 def _is_named_id(name: str) -> bool:
