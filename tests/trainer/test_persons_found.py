@@ -304,6 +304,7 @@ RARE_FIRST = ["Anwen", "Ezekiel", "Xanthe", "Lachlan", "Tamsin"]
 RARE_LAST = ["Nithercott", "Oyelaran", "Cadwallader", "Blenkinsop", "Quéméneur", "Rouvière"]
 KNOWN = ["Anna Müller", "Peter Schmidt", "Sabine Weber", "Thomas Fischer", "Julia Becker",
          "Stefan Wagner", "Maria Hoffmann", "Karl Schulz"]  # fmt: skip
+ODD_WORDS = [f"{x}{y}ning" for x in "bdfglmt" for y in ("an", "el", "or")]
 RARE = [f"{first} {last}" for first in RARE_FIRST for last in RARE_LAST]
 
 
@@ -357,6 +358,9 @@ def test_a_name_beside_a_first_name_is_a_last_name() -> None:
         ("Betreuer Quartier", RARE, "name"),
         ("Kontaktart", RARE, None),
         ("Kundentyp", RARE, None),
+        ("Capo diretto", KNOWN[:3], "name"),
+        ("What is the last thing you bought?", [w.capitalize() for w in ODD_WORDS], None),
+        ("Recipient Last", [w.capitalize() for w in ODD_WORDS], "last_name"),
         ("Direct line", [f"020 7{i:03d} {i:04d}" for i in range(30)], "phone"),
     ],
 )
@@ -561,6 +565,26 @@ def test_long_cells_are_read_in_a_time_that_grows_with_their_length() -> None:
     for name, long in (("address", "xxxx<" * 13_000), ("page", "www." * 16_000 + " ")):
         assert find_personal_data(name, [f"{long}{i}" for i in range(20)]) is None
     assert time.process_time() - before < 5
+
+
+def test_a_few_full_names_are_persons_under_any_column_name() -> None:
+    brands = (
+        "Calvin Klein,Hugo Boss,Tommy Hilfiger,Ralph Lauren,Michael Kors,Tom Tailor,Marc Jacobs"
+    )
+    for name in ("Wer?", "Assigned to", "V3"):
+        assert find_personal_data(name, KNOWN) == "name"
+        assert find_personal_data(name, [*brands.split(","), "Jack Jones", "Other Brand"]) is None
+
+
+def test_contacts_by_mail_or_phone_are_personal_data() -> None:
+    words = [f"p{i}@mail.example" if i % 2 else f"0151 {595_138 + 7919 * i}" for i in range(40)]
+    found = column_of("Kontakt (E-Mail oder Telefon)", [words[i % 40] for i in range(ROWS)])
+    assert (found.personal_data, found.learned) == ("email", False)
+
+
+def test_mistyped_mails_among_answers_are_not_the_whole_column() -> None:
+    words = ["Aldi", "Lidl", "Tesco", "Asda", "Spar", "Coop", "Rewe", "a@mail.example"]
+    assert column_of("shop", [words[i % 8] for i in range(ROWS)]).kind == "categorical"
 
 
 def test_long_numbers_of_one_person_each_are_fresh() -> None:

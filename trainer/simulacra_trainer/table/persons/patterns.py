@@ -32,8 +32,12 @@ from simulacra_trainer.table.persons.phones import is_phone
 
 KNOWN_NAMES = 0.6
 """Share of full names with a usual first and last name that shows persons in any column."""
+FEW_FULL_NAMES, FEW_KNOWN_NAMES = 8, 0.75
+"""The same of fewer words: of brands and of politicians about half are such names."""
+MIXED_EMAILS = 1 / 3
+"""Share of e-mail addresses from which on the other words are ways to reach persons too."""
 _BARE = frozenset({"first", "last"})
-"""Words that say "name" to a reader who sees many of them: "last" may be a last visit."""
+"""Words that say "name" in a short column name above many words: "last" may be a last visit."""
 MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 LONGEST = 200
@@ -83,6 +87,8 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
             return kind
     if len(some) < FEW_WORDS:
         return None
+    if sum(map(has_email, some)) >= max(FEW_WORDS, MIXED_EMAILS * len(some)):
+        return "email"
     some = [word if len(word) <= LONGEST else "" for word in some]
     if most(some, lambda word: _TITLED.fullmatch(word) is not None):
         return "name"
@@ -99,15 +105,20 @@ def find_personal_data(name: str, words: Sequence[str]) -> PersonalData | None:
         return "name"
     if (named := _by_name(name, some)) is not None:
         return named
-    if not many:
+    few = len(some) < FEW_FULL_NAMES or (not many and _is_of_thing(name))
+    if few or not most(some, _is_full_name):
         return None
-    known = most(some, _is_full_name) and share_of_known_names(some) >= KNOWN_NAMES
-    return "name" if known else None
+    least = KNOWN_NAMES if many else FEW_KNOWN_NAMES
+    return "name" if share_of_known_names(some) >= least else None
 
 
 def has_email(word: str) -> bool:
     """Return whether a word is an e-mail address."""
     return "@" in word and _EMAIL.fullmatch(word) is not None
+
+
+def _is_of_thing(name: str) -> bool:
+    return vocabulary.says(name, vocabulary.THING) and not vocabulary.ends_in_role(name)
 
 
 def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
@@ -120,8 +131,7 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
         return "first_name"
     if many and vocabulary.says(name, vocabulary.STREET) and most(words, _has_street_form):
         return "street"
-    of_thing = vocabulary.says(name, vocabulary.THING) and not vocabulary.ends_in_role(name)
-    if of_thing or vocabulary.is_sorting(name):
+    if _is_of_thing(name) or vocabulary.is_sorting(name):
         return None
     people = vocabulary.FULL_NAME | vocabulary.PERSON | vocabulary.USER_NAME
     of_people = vocabulary.says(name, people)
@@ -134,7 +144,7 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
         return "name" if many or known >= KNOWN_NAMES else None
     if not most(words, _is_one_name):
         return None
-    bare = frozenset() if many else _BARE
+    bare = frozenset() if many and vocabulary.is_short(name) else _BARE
     if vocabulary.says(name, vocabulary.FIRST_NAME - bare):
         return "first_name"
     if vocabulary.says(name, vocabulary.LAST_NAME - bare):

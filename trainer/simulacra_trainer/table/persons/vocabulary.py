@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 COMPOUND_LETTERS = 5
+SHORT_NAME = 3
+"""Words of a column name that is no question, such as "What is the last thing you bought?"."""
 _NO_COMPOUND = frozenset({"conta"})
 """Words that other words begin with: "contact"."""
 _UNSPACED = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u4e00-\u9fff]{2,}")
@@ -153,6 +155,11 @@ def consists_of(name: str, words: Collection[str]) -> bool:
     if parts and parts[-1] in NAME:
         parts = parts[:-1]
     return bool(parts) and all(part in words for part in parts)
+
+
+def is_short(name: str) -> bool:
+    """Return whether a column name or label is too short to be a question."""
+    return sum(not part.isdigit() for part in name_parts(name)[:-1]) <= SHORT_NAME
 
 
 def is_one_of(name: str, words: Collection[str]) -> bool:
