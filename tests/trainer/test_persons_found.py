@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
+from simulacra_crds.contract.file_labels import Declared
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.persons.patterns import find_personal_data
@@ -565,6 +566,29 @@ def test_long_cells_are_read_in_a_time_that_grows_with_their_length() -> None:
     for name, long in (("address", "xxxx<" * 13_000), ("page", "www." * 16_000 + " ")):
         assert find_personal_data(name, [f"{long}{i}" for i in range(20)]) is None
     assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize(
+    ("label", "words", "kind"),
+    [
+        ("Nachname", [f"{x.lower()}{y}".title() for x in RARE_LAST for y in "aeiou"], "last_name"),
+        ("What is your first name?", [word.split()[0] for word in KNOWN], "first_name"),
+        ("Telefon", [str(15_100_000 + 7919 * i) for i in range(60)], "phone"),
+        ("Zufriedenheit", RARE, None),
+        ("Your line manager", RARE, "name"),
+        ("In which sector does the head of household work?", RARE, None),
+    ],
+)
+def test_labels_of_a_file_name_personal_data_too(
+    label: str, words: list[str], kind: str | None
+) -> None:
+    cells = [words[i % len(words)] for i in range(ROWS)]
+    plain = {"x": [i % 7 for i in range(ROWS)], "y": [i % 3 for i in range(ROWS)]}
+    raw = pa.table({"v7": cells, **plain})
+    field = Declared(label=label).on(raw.schema.field("v7"))
+    found = clean_table(raw.cast(raw.schema.set(0, field))).schema.find("v7")
+    assert found is not None
+    assert found.personal_data == kind
 
 
 def test_a_few_full_names_are_persons_under_any_column_name() -> None:

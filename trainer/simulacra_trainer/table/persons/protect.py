@@ -16,6 +16,7 @@ from simulacra_trainer.table.arrow_values import highest_whole, parse_type
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.identifiers import is_named_id
 from simulacra_trainer.table.description.statements import Statements
+from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.beside import find_beside
 from simulacra_trainer.table.persons.cells import (
     Cells,
@@ -118,11 +119,24 @@ def _numbered(codes: Ints) -> Ints:
 
 
 def _personal_data(cells: Cells) -> PersonalData | None:
+    """Return the kind of personal data that a column holds, by its name or else by its label.
+
+    A label that is a question mentions persons for many reasons; for names it must say "name".
+    """
+    label = cells.column.schema.label
+    if (kind := _data_under(cells.name, cells)) is not None or label is None:
+        return kind
+    kind = _data_under(label, cells)
+    sure = vocabulary.is_short(label) or vocabulary.says(label, vocabulary.NAME)
+    return kind if kind != "name" or sure else None
+
+
+def _data_under(name: str, cells: Cells) -> PersonalData | None:
     words = cells.words if cells.is_text else large_numbers(cells.words)
-    if not words and is_short_number(cells.name):
+    if not words and is_short_number(name):
         width = max(map(len, cells.words), default=0)
         words = [word.zfill(width) for word in cells.words]  # a typed file has no leading zeros
-    return find_personal_data(cells.name, words)
+    return find_personal_data(name, words)
 
 
 def _role(
