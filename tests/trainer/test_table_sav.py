@@ -19,7 +19,7 @@ from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.output.files import write_tables
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import open_table
+from simulacra_trainer.table.read import open_table, read_table
 
 ROWS = 60
 DICTIONARY = (
@@ -141,6 +141,20 @@ def test_longer_codes_of_large_tables_are_not_cut_to_real_ones(tmp_path: Path) -
     columns, _ = pyreadstat.read_sav(tmp_path / "rows.sav", output_format="dict")
     assert list(columns["order"]) == rows.column("order").to_pylist()
     assert min(map(len, columns["order"])) > len("T000000")
+
+
+def test_long_keys_are_texts_where_numbers_would_be_rounded(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    keys = rng.choice(10**6, 500, replace=False) + 1_234_567_890_123_456_789
+    answers = {name: rng.choice(["yes", "no"], 500) for name in ("liked", "shared")}
+    clean = clean_table(pa.table({"post_id": keys, **answers}))
+    rows = rows_of(clean)
+    made = {str(key) for key in rows.column("post_id").to_pylist()}
+    assert len(made) == 500
+    assert not made & set(map(str, keys))
+    for name in ("rows.sav", "rows.xlsx"):
+        write_tables([rows], tmp_path / name)
+        assert set(read_table(tmp_path / name).column("post_id").to_pylist()) == made
 
 
 def test_names_that_spss_does_not_accept_become_labels(tmp_path: Path) -> None:

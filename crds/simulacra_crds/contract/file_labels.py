@@ -35,7 +35,8 @@ class Declared(BaseModel):
         format: how SPSS shows the values, such as F8.2.
         display_width: of the column in SPSS, in characters.
         alignment: left, right or center (SPSS).
-        width: most bytes of a text.
+        width: most bytes of a text, or of a whole number that formats of floating-point numbers
+            hold as a text.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")

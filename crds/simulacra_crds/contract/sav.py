@@ -40,8 +40,8 @@ class SavWriter:
     """Writes batches of one schema as an SPSS file.
 
     Numbers, booleans, dates, times and words with declared codes are numeric variables; other words
-    are texts of at most 255 bytes, and longer ones are cut. Multiple-response sets come from the
-    schema's metadata.
+    and whole numbers with a declared width are texts of at most 255 bytes, and longer ones are cut.
+    Multiple-response sets come from the schema's metadata.
 
     rows: of the whole file, -1 if not known yet. IBM's I/O module reads no file without it, so
     whoever can seek writes `case_count` at CASES_AT in the end.
@@ -92,7 +92,8 @@ def variables_of(schema: pa.Schema) -> list[Variable]:
             declared = declared.model_copy(update={"label": field.name})
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         width = 0
-        if _is_text(kind) and not _has_numbers(declared):
+        is_long = pa.types.is_integer(kind) and declared.width is not None
+        if is_long or (_is_text(kind) and not _has_numbers(declared)):
             width = min(max(declared.width or USUAL_TEXT, 1), MAX_TEXT)
         if pa.types.is_boolean(kind):
             labels: list[tuple[Code, str]] = [(0.0, "false"), (1.0, "true")]
@@ -149,6 +150,8 @@ def _cells(column: pa.Array, variable: Variable) -> Iterator[bytes | float]:
     if variable.width:
         space, most = variable.segments * 8, variable.width
         codes = {word: str(code) for word, code in variable.declared.codes}
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
         for word in column.cast(pa.string()).to_pylist():
             text = codes.get(word, word)
             yield clipped(text or "", most).ljust(space)

@@ -20,6 +20,8 @@ from simulacra_crds.contract.sav_records import code_text
 MAX_ROWS = 1_048_575
 """Rows of a sheet below its header."""
 MAX_TEXT = 32_767
+EXACT = 10**15
+"""Excel rounds whole numbers from here on; they are texts."""
 TOO_MANY = (
     f"An Excel sheet holds {MAX_ROWS:,} rows at most, and this table has more. Choose another "
     "format, or generate fewer rows."
@@ -129,6 +131,8 @@ def _each(values: pa.Array, write: Callable[[Any], str]) -> list[str]:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, int) and abs(value) >= EXACT:
+        return _text(str(value))
     return f"<c><v>{value}</v></c>" if math.isfinite(value) else "<c/>"
 
 

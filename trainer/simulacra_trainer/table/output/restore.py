@@ -23,6 +23,8 @@ from simulacra_trainer.table.persons.real_values import RealValues
 SPREAD = 10
 """Possible fresh numbers for each row of the table."""
 COORDINATE_DECIMALS = 5
+EXACT_DIGITS = 15
+"""Digits of a whole number that a floating-point number always holds."""
 
 
 def restore(
@@ -92,7 +94,10 @@ def _codes(table: pa.Table, column: ColumnSchema) -> pa.Array | None:
 def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
     """Return the field with the labels and codes of the upload, and the width of its texts.
 
-    least: bytes that its texts need.
+    Long keys have a width as well: as floating-point numbers they would be rounded, at times to a
+    real key.
+
+    least: bytes that its texts or keys need.
     """
     declared = column.declared or Declared(label=column.label)
     if is_text(field.type) and not declared.codes:
@@ -105,6 +110,8 @@ def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
             constant = len((column.constant or "").encode())
             width = max(width, constant, declared.width or 0)
             declared = declared.model_copy(update={"width": width})
+    elif pa.types.is_integer(field.type) and column.masks and least > EXACT_DIGITS:
+        declared = declared.model_copy(update={"width": least})
     return field if declared == Declared() else declared.on(field)
 
 
