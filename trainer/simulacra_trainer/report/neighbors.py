@@ -39,16 +39,17 @@ SURE = 3.0
 """Standard errors above the bar that end the test early (a race; Maron & Moore, 1994)."""
 BLOCK = 1024
 """Rows compared at a time, so that their columns and distances stay in the cache."""
-Points = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+Points = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint16]]
 Neighbors = tuple[FloatArray, IntArray]
 """Distance of each row to its nearest neighbor, and the number of ties, as of `nearest`."""
 
 
 def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> list[Points]:
-    """Return tables as points: scaled numbers float32 [rows, a] and level codes int32 [rows, b].
+    """Return tables as points: scaled numbers float32 [rows, a] and level codes uint16 [rows, b].
 
     Numbers are in standard deviations from the mean of `scale`, clipped at 10; missing is NaN. A
-    number with missing values has a level code for missing too. Missing levels are 0.
+    number with missing values has a level code for missing too. Missing levels are 0. Codes wrap at
+    65,536: of a column with more levels, one pair in 65,536 counts as equal.
     """
     columns: list[list[FloatArray]] = [[] for _ in tables]
     levels: list[list[IntArray]] = [[] for _ in tables]
@@ -74,31 +75,33 @@ def place(scale: pa.Table, tables: Sequence[pa.Table], names: Sequence[str]) -> 
 def _points(columns: list[FloatArray], levels: list[IntArray], rows: int) -> Points:
     """Stack columns in row-major order, as the kernel reads them."""
     left = np.column_stack(columns) if columns else np.zeros((rows, 0))
-    right = np.column_stack(levels) if levels else np.zeros((rows, 0))
-    return np.ascontiguousarray(left, dtype=np.float32), np.ascontiguousarray(right, dtype=np.int32)
+    right = np.column_stack(levels) if levels else np.zeros((rows, 0), np.int64)
+    return np.ascontiguousarray(left, dtype=np.float32), right.astype(np.uint16, order="C")
 
 
 @numba.njit(nogil=True, cache=True)
 def _nearest(
     numbers: npt.NDArray[np.float32],
-    levels: npt.NDArray[np.int32],
+    levels: npt.NDArray[np.uint16],
     to_numbers: npt.NDArray[np.float32],
-    to_levels: npt.NDArray[np.int32],
+    to_levels: npt.NDArray[np.uint16],
     squared: npt.NDArray[np.float32],
     ties: IntArray,
 ) -> None:
     """Fill in `squared` and `ties`; block by block, so that the compiler vectorizes."""
     squared[:] = np.inf
-    distances = np.empty(BLOCK, np.float32)
+    distances, differences = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.uint16)
     for begin in range(0, to_numbers.shape[1], BLOCK):
         size = min(BLOCK, to_numbers.shape[1] - begin)
         for i in range(numbers.shape[0]):
-            d = distances[:size]
-            d[:] = 0
+            d, differing = distances[:size], differences[:size]
+            differing[:] = 0
             for j in range(levels.shape[1]):
                 level, column = levels[i, j], to_levels[j, begin : begin + size]
                 for k in range(size):
-                    d[k] += np.float32(column[k] != level)
+                    differing[k] += column[k] != level
+            for k in range(size):
+                d[k] = differing[k]
             for j in range(numbers.shape[1]):
                 number, other = numbers[i, j], to_numbers[j, begin : begin + size]
                 for k in range(size):
