@@ -48,6 +48,17 @@ def trees(table_and_schema: tuple[pa.Table, TableSchema]) -> ForestModel:
     return FOREST.fit(table, schema, names, seed=0, options=options, progress=no_progress)
 
 
+def test_trees_taken_over_give_the_rows_of_a_fit_from_scratch() -> None:
+    table, schema = survey(5000, seed=1)
+    options = {"methods": dict.fromkeys(table.column_names, "trees")}
+    names = table.column_names
+    trees = FOREST.fit(table, schema, names, seed=0, options=options, progress=no_progress)
+    fitted, chosen = fit(table, schema), trees.with_chosen_methods()
+    assert set(chosen.methods.values()) == {"trees", "scores"}
+    assert chosen.methods == fitted.methods
+    assert draw(chosen, 500).equals(draw(fitted, 500))
+
+
 @pytest.fixture(scope="module")
 def model(table_and_schema: tuple[pa.Table, TableSchema]) -> ForestModel:
     return fit(*table_and_schema)

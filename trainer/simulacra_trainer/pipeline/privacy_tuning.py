@@ -130,21 +130,23 @@ def tune_privacy(
     pairs = exchanged_halves(table, seed=seed, persons=persons_in(table, schema))
     halved = _HalvedTable(pairs, schema, order, table.num_rows, seed, strict, progress)
     if len(pairs) == 1:
-        leaves_only: dict[str, Method] = dict.fromkeys(order, "trees")
+        leaves_only = _half_models(halved, dict.fromkeys(order, "trees"))
         found = _search_penalty(halved, leaves_only, PENALTIES[: START + 1])
         if found.passes:
             progress(1.0)
             return found
-    found = _search_penalty(halved, {}, PENALTIES)
+        models = [model.with_chosen_methods() for model in leaves_only]
+    else:
+        models = _half_models(halved, {})
+    found = _search_penalty(halved, models, PENALTIES)
     progress(1.0)
     return found
 
 
 def _search_penalty(
-    table: _HalvedTable, known: Mapping[str, Method], penalties: Sequence[float]
+    table: _HalvedTable, models: Sequence[ForestModel], penalties: Sequence[float]
 ) -> PrivacyTuning:
-    """Choose one of the penalties, or a scale; known: methods of columns, where decided."""
-    models = _half_models(table, known)
+    """Choose one of the penalties, or a scale, for models of the seen halves."""
     choices = [model.methods for model in models]
     methods: dict[str, Method] = {
         name: choice
@@ -167,7 +169,7 @@ def _search_penalty(
 
 
 def _half_models(table: _HalvedTable, known: Mapping[str, Method]) -> list[ForestModel]:
-    """Return a model of each seen half.
+    """Return a model of each seen half; known: methods of columns, where decided.
 
     In a wide table the other halves take the first one's methods: the choice takes as long as the
     fit, and the halves of a battery agree on nearly all columns.

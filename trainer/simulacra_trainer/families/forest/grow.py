@@ -53,11 +53,14 @@ class ColumnGrower:
         self.values = data.values[column]
         self.stages = ColumnStages(data, column, self.predictors)
 
-    def grow(self, dependency: Dependency | None) -> Sampler:
-        """Return the fitted sampler of the column."""
+    def grow(self, dependency: Dependency | None, trees: Sampler | None = None) -> Sampler:
+        """Return the fitted sampler of the column; trees: its sampler by trees, if there is one."""
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None or self.gaps is not None:
-            return self._by(self._chosen_method())(rows)
+            method = self._chosen_method()
+            if method != "trees" or trees is None:
+                return self._by(method)(rows)
+            return trees
         keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
         match dependency.kind:

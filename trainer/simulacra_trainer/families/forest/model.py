@@ -173,6 +173,11 @@ class ForestModel:
         }
         return self._grown(data, self.order, kept)
 
+    def with_chosen_methods(self) -> ForestModel:
+        """Return a model whose methods held-out rows decide, where this one has trees alone."""
+        samplers = grow_samplers(self.data, self.order, {}, self.structure, {}, trees=self.samplers)
+        return ForestModel(self.data, self.order, samplers, self.structure)
+
     def _grown(
         self, data: TrainingRows, order: Sequence[int], kept: Mapping[int, Sampler]
     ) -> ForestModel:

@@ -36,6 +36,7 @@ def grow_samplers(
     structure: Structure,
     methods: Mapping[int, Method],
     progress: Progress = no_progress,
+    trees: Mapping[int, Sampler] | None = None,
 ) -> dict[int, Sampler]:
     """Return the sampler of each column, grown on all CPUs; their number has no influence.
 
@@ -46,6 +47,7 @@ def grow_samplers(
         structure: of the table.
         methods: of the columns, where known; held-out rows decide the others.
         progress: called with the share done.
+        trees: of these rows, order and penalty, by column; taken over where trees are chosen.
     """
     _ = data.factors, data.context  # once, before threads grow columns
 
@@ -53,7 +55,7 @@ def grow_samplers(
         j, before = order[place], order[:place]
         candidates = structure.screen.candidates(j, before)
         grower = ColumnGrower(data, j, candidates, before=before, method=methods.get(j))
-        return grower.grow(structure.dependencies.of(j, before))
+        return grower.grow(structure.dependencies.of(j, before), (trees or {}).get(j))
 
     # Later columns have more predictors: start with the longest work.
     places = [i for i, j in enumerate(order) if j not in kept][::-1]
