@@ -600,6 +600,11 @@ def test_a_few_full_names_are_persons_under_any_column_name() -> None:
         assert find_personal_data(name, [*brands.split(","), "Jack Jones", "Other Brand"]) is None
 
 
+def test_numbers_of_chinese_papers_without_a_known_county_are_read() -> None:
+    words = [f"{523_689_935_211_170_238 + 2 * i}" for i in range(40)]
+    assert find_personal_data("x1", words) is None
+
+
 def test_contacts_by_mail_or_phone_are_personal_data() -> None:
     words = [f"p{i}@mail.example" if i % 2 else f"0151 {595_138 + 7919 * i}" for i in range(40)]
     found = column_of("Kontakt (E-Mail oder Telefon)", [words[i % 40] for i in range(ROWS)])

@@ -9,7 +9,7 @@ import importlib
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from statistics import median_low
 from typing import Any
 
@@ -78,7 +78,7 @@ def is_short_number(name: str) -> bool:
 def has_valid_checksum(kind: PersonalData, word: str) -> bool:
     """Return whether an invented number could be a real one of its kind."""
     if kind == "national_id":
-        return any(_stdnum(module).is_valid(word) for module in CHECKED_IDS if module != "in_.pan")
+        return any(_is_valid(module, word) for module in CHECKED_IDS if module != "in_.pan")
     if kind == "iban":
         return is_iban(word)
     return kind == "card" and is_card(word)
@@ -146,7 +146,7 @@ def is_national_id(name: str, words: Sequence[str]) -> bool:
     if named and most(words, _has_id_form):
         return True
     many = len(words) >= MANY_WORDS
-    return many and any(most(words, _stdnum(module).is_valid) for module in CHECKED_IDS)
+    return many and any(most(words, partial(_is_valid, module)) for module in CHECKED_IDS)
 
 
 def _has_plate_form(word: str) -> bool:
@@ -164,6 +164,13 @@ def _has_id_form(word: str) -> bool:
 def digits(word: str) -> str:
     """Return the digits of a word."""
     return "".join(letter for letter in word if letter.isdigit())
+
+
+def _is_valid(module: str, word: str) -> bool:
+    try:
+        return bool(_stdnum(module).is_valid(word))
+    except LookupError:  # stdnum's list of Chinese counties has entries without a name
+        return False
 
 
 @cache
