@@ -98,6 +98,17 @@ MEASURED: dict[str, tuple[str, Ints]] = {
     "hours in the plural": ("Hours", np.arange(0, 70)),
     "ages of a life table": ("age", np.arange(18, 90)),
     "minutes since the start": ("Minuten", np.arange(0, 1_500, 5)),
+    "days of diaries, by a name with id": ("id_date", 20_240_101 + np.arange(28)),
+    "Unix time, a few of it twice": (
+        "ID time",
+        np.append(
+            drawn(1_700_000_000, 1_709_000_000, 270), drawn(1_700_000_000, 1_709_000_000, 30)
+        ),
+    ),
+    "counts under a number of things": (
+        "Nr. of inhabitants",
+        np.append(lognormal(270, 9.5), lognormal(270, 9.5)[:30]),
+    ),
     "few scores without ties": ("Punkte", np.sort(drawn(40, 180, 30, seed=8))),
 }
 

@@ -41,7 +41,10 @@ def is_row_number(name: str, values: pa.Array) -> bool:
     """Return whether integers identify rows: by their name, or because they were made to differ."""
     present = len(values) - values.null_count
     doubles = present - pc.count_distinct(values).as_py()
-    named = vocabulary.is_persons_number(name) or vocabulary.has_identifier(name)
+    is_measured = vocabulary.says_measurement(name)
+    named = not is_measured and (
+        vocabulary.is_persons_number(name) or vocabulary.ends_in_identifier(name)
+    )
     if present < MIN_ROWS or doubles > (MOST_NAMED_DOUBLES if named else MOST_DOUBLES) * present:
         return False
     if named:
@@ -51,7 +54,7 @@ def is_row_number(name: str, values: pa.Array) -> bool:
     is_time = vocabulary.says_time(name)
     if not doubles and (is_named_id(name) or (high - low == len(values) - 1 and not is_time)):
         return True
-    if vocabulary.says_measurement(name) or are_moments(numbers):
+    if is_measured or are_moments(numbers):
         return False
     if not doubles and high - low > LONGEST_MEASURED:
         return True

@@ -115,6 +115,14 @@ def has_identifier(name: str) -> bool:
     return not STRICT_IDENTIFIER.isdisjoint(name_parts(name)[:-1])
 
 
+def ends_in_identifier(name: str) -> bool:
+    """Return whether the last word of a column name is that of identifiers and nothing else.
+
+    "Nr. of inhabitants" counts them.
+    """
+    return not STRICT_IDENTIFIER.isdisjoint(name_parts(name)[-2:-1])
+
+
 def ends_in_role(name: str) -> bool:
     """Return whether a column name says what persons do, whatever they do it for.
 
