@@ -25,7 +25,7 @@ def people(count: int) -> list[str]:
     return [f"{FIRST[i % 11]} {LAST[(i // 11) % 9]}" for i in range(count)]
 
 
-def schema_of(**columns: list[object]) -> TableSchema:
+def schema_of(**columns: list[object] | pa.Array) -> TableSchema:
     rng = random.Random(1)
     rows = len(next(iter(columns.values())))
     plain = {
@@ -614,6 +614,19 @@ def test_contacts_by_mail_or_phone_are_personal_data() -> None:
 def test_mistyped_mails_among_answers_are_not_the_whole_column() -> None:
     words = ["Aldi", "Lidl", "Tesco", "Asda", "Spar", "Coop", "Rewe", "a@mail.example"]
     assert column_of("shop", [words[i % 8] for i in range(ROWS)]).kind == "categorical"
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pa.array([-(10**31) - 10**25 * (i // 4) for i in range(ROWS)], pa.decimal128(38, 0)),
+        pa.array([(i // 4) * 7_919_777_131 for i in range(ROWS)]).cast(pa.decimal128(38, 8)),
+    ],
+    ids=["below the lowest of int64", "with a zero, which Arrow writes as 0E-8"],
+)
+def test_long_decimals_of_one_person_each_are_fresh(numbers: pa.Array) -> None:
+    schema = schema_of(customer_id=[f"C{i // 4:04d}" for i in range(ROWS)], konto=numbers)
+    assert [column.role for column in schema.columns][:2] == ["subject", "foreign_key"]
 
 
 def test_long_numbers_of_one_person_each_are_fresh() -> None:

@@ -187,6 +187,22 @@ def test_dictionaries_of_whole_numbers_are_keys(name: str) -> None:
     assert set(words).isdisjoint(numbers.to_pylist())
 
 
+NO_KEYS: dict[str, pa.Array] = {
+    "durations": pa.array(drawn(1_000, 80_000), pa.duration("s")),
+    "times of day": pa.array(drawn(1_000, 80_000).astype(np.int32), pa.time32("s")),
+    "hundreds": pa.array(100 * drawn(1_000, 80_000))
+    .cast(pa.decimal128(21, 0))
+    .cast(pa.decimal128(21, -2)),
+}
+
+
+@pytest.mark.parametrize("case", NO_KEYS)
+def test_types_without_whole_numbers_are_learned_under_the_name_of_a_key(case: str) -> None:
+    clean = clean_table(table(kid_id=NO_KEYS[case], id=drawn(1, 400)))
+    assert clean.schema.columns[0].learned
+    assert len(generated(clean, "kid_id", 50)) == 50
+
+
 def test_hashes_are_keys_under_any_name() -> None:
     assert column("x1", SIXTY_FOUR_BITS.view(np.int64)).role == "key"
 

@@ -97,7 +97,7 @@ def _number(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> Cl
         whole = numbers.cast(pa.int64())
         if scale is None:
             return _integer(name, whole, "int64" if origin.doubles else storage, origin)
-        if not origin.ordinary and is_row_number(name, whole):
+        if scale >= 0 and not origin.ordinary and is_row_number(name, whole):
             return unlearned(name, "identifier", whole, storage)
     taken, codes = take_codes(numbers)
     result = numeric_column(

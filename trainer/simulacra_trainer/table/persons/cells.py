@@ -29,6 +29,10 @@ _PERIOD = re.compile(
 """Words that are dates, periods, times or short numbers, not codes of persons."""
 
 
+_WHOLE = pa.decimal256(76, 0)
+"""Whole numbers of all decimal types; other numbers cannot be cast to it."""
+
+
 @dataclass(frozen=True)
 class Cells:
     """One column of the upload.
@@ -101,13 +105,13 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
         words = column.words or split_words(raw.column(i))
         indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
         return Cells(column, words.levels.to_pylist(), indices, is_text(kind))
-    if column.schema.kind not in ("integer", "numeric", "identifier"):
+    if column.schema.kind not in ("integer", "numeric", "identifier") or not _holds_numbers(kind):
         return None
     numbers = one_chunk(raw.column(i).cast(kind)) if values is None else values
     if pa.types.is_decimal(kind):  # cleaned ones are rounded to doubles
-        numbers = one_chunk(raw.column(i).cast(pa.string()))
-        numbers = pc.replace_substring_regex(numbers, r"\.0*$", "")
-        if pc.any(pc.match_substring(numbers, ".")).as_py():
+        try:
+            numbers = one_chunk(raw.column(i).cast(kind)).cast(_WHOLE)
+        except pa.ArrowInvalid:
             return None
     elif pa.types.is_integer(kind) or column.schema.decimals == 0 or values is None:
         numbers = numbers.cast(pa.int64(), safe=False)
@@ -115,6 +119,13 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
         return None
     encoded = pc.dictionary_encode(numbers)
     return Cells(column, encoded.dictionary.cast(pa.string()).to_pylist(), encoded.indices, False)
+
+
+def _holds_numbers(kind: pa.DataType) -> bool:
+    """Return whether a type holds whole numbers or text, and not times or multiples of 100."""
+    if pa.types.is_decimal(kind):
+        return bool(kind.scale >= 0)
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or is_text(kind)
 
 
 def positions(indices: pa.Array) -> Ints:

@@ -183,7 +183,7 @@ def _are_own_numbers(cells: Cells, subject: Cells) -> bool:
     if len(cells.words) < MIN_NAMED_PERSONS or cells.rows_a_value < FEWEST_ROWS:
         return False
     numbers = [int(word) for word in cells.words]
-    if max(numbers) < 1 << 63 and are_moments(np.array(numbers, np.int64)):
+    if all(abs(number) < 1 << 63 for number in numbers) and are_moments(np.array(numbers)):
         return False
     return cells.decides(subject.codes)
 
