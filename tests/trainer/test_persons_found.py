@@ -541,6 +541,9 @@ def test_notes_name_every_protected_column() -> None:
         ("consumer_confidence", False),
         ("Håndværker", False),
         ("Użytkownik", True),
+        ("house hold", True),
+        ("visit orders", False),
+        ("Is the label ever too small?", False),
     ],
 )
 def test_names_are_read_by_parts_and_compounds(name: str, is_person: bool) -> None:

@@ -7,11 +7,12 @@ their words of two letters match inside too ("氏名" in "回答者氏名").
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import tomllib
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 COMPOUND_LETTERS = 5
@@ -179,9 +180,21 @@ def says(name: str, words: Iterable[str]) -> bool:
     """Return whether a column name has one of the words."""
     parts = name_parts(name)
     return any(
-        word in parts or (word in parts[-1] and (_is_long(word) or _UNSPACED.fullmatch(word)))
+        word in parts
+        or (
+            word in parts[-1] and (_is_long(word) or _UNSPACED.fullmatch(word)) and _in(parts, word)
+        )
         for word in words
     )
+
+
+def _in(parts: Sequence[str], word: str) -> bool:
+    """Return whether a word is inside a part or is several: no "phone" is in "shop honestly"."""
+    if any(word in part for part in parts[:-1]):
+        return True
+    ends = {0, *itertools.accumulate(map(len, parts[:-1]))}
+    starts = (match.start() for match in re.finditer(re.escape(word), parts[-1]))
+    return any(start in ends and start + len(word) in ends for start in starts)
 
 
 def _is_long(word: str) -> bool:
