@@ -37,7 +37,9 @@ FEW_FULL_NAMES, FEW_KNOWN_NAMES = 8, 0.75
 MIXED_EMAILS = 1 / 3
 """Share of e-mail addresses from which on the other words are ways to reach persons too."""
 _BARE = frozenset({"first", "last"})
-"""Words that say "name" in a short column name above many words: "last" may be a last visit."""
+"""Words that say "name" above many words, beside a word for persons or above known names."""
+BARE_KNOWN = 0.4
+"""Share of known names under them: of last names two thirds are, of goods and places a third."""
 MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 LONGEST = 200
@@ -144,7 +146,8 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
         return "name" if many or known >= KNOWN_NAMES else None
     if not most(words, _is_one_name):
         return None
-    bare = frozenset() if many and vocabulary.is_short(name) else _BARE
+    sure = vocabulary.is_of_persons(name) or kind_of_names(words, BARE_KNOWN) is not None
+    bare = frozenset() if many and vocabulary.is_short(name) and sure else _BARE
     if vocabulary.says(name, vocabulary.FIRST_NAME - bare):
         return "first_name"
     if vocabulary.says(name, vocabulary.LAST_NAME - bare):

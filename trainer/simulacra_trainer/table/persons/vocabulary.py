@@ -171,6 +171,12 @@ def is_short(name: str) -> bool:
     return sum(not part.isdigit() for part in name_parts(name)[:-1]) <= SHORT_NAME
 
 
+def is_of_persons(name: str) -> bool:
+    """Return whether all words of a column name say a person or a name, or are abbreviations."""
+    known = PERSON | ROLE | NAME | FIRST_NAME | LAST_NAME
+    return all(len(part) < COMPOUND_LETTERS or part in known for part in name_parts(name)[:-1])
+
+
 def is_one_of(name: str, words: Collection[str]) -> bool:
     """Return whether a column name as a whole is one of the words."""
     return name_parts(name)[-1] in words
