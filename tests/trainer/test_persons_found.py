@@ -580,6 +580,8 @@ def test_long_cells_are_read_in_a_time_that_grows_with_their_length() -> None:
         ("What is your first name?", [word.split()[0] for word in KNOWN], "first_name"),
         ("Telefon", [str(15_100_000 + 7919 * i) for i in range(60)], "phone"),
         ("Zufriedenheit", RARE, None),
+        ("What did you order via our shop?", [f"Phone {i} Pro" for i in range(30)], None),
+        ("Via di residenza", [f"Via Roma {i}" for i in range(30)], "street"),
         ("Last purchase", [word.capitalize() for word in ODD_WORDS], None),
         ("Last visited", [f"Shop {word.capitalize()}" for word in ODD_WORDS], None),
         ("Customer last", [word.capitalize() for word in ODD_WORDS], "last_name"),

@@ -40,6 +40,8 @@ _BARE = frozenset({"first", "last"})
 """Words that say "name" above many words, beside a word for persons or above known names."""
 BARE_KNOWN = 0.4
 """Share of known names under them: of last names two thirds are, of goods and places a third."""
+_NO_STREET = frozenset({"via"})
+"""Words for streets that are others in a question: "ordered via our shop" has articles."""
 MAX_WORDS = 1_000
 """Distinct words that are looked at, spread over the column."""
 LONGEST = 200
@@ -131,7 +133,8 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
     many = len(words) >= MANY_WORDS
     if vocabulary.says(name, vocabulary.INITIALS) and most(words, _are_initials):
         return "first_name"
-    if many and vocabulary.says(name, vocabulary.STREET) and most(words, _has_street_form):
+    streets = vocabulary.STREET if vocabulary.is_short(name) else vocabulary.STREET - _NO_STREET
+    if many and vocabulary.says(name, streets) and most(words, _has_street_form):
         return "street"
     if _is_of_thing(name) or vocabulary.is_sorting(name):
         return None
