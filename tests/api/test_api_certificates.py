@@ -124,7 +124,7 @@ async def test_verify_certificate_command_works_offline(world: Any, tmp_path: Pa
     assert run.exit_code == 0, run.output
     assert f'"id": "{name}"' in run.output
     code, shown = on_terminal("verify-certificate", str(file), "--keys", str(keys))
-    assert (code, f"datasets {name} of tenant acme" in shown) == (0, True), shown
+    assert (code, f"dataset {name} of tenant acme" in shown) == (0, True), shown
     assert "The certificate is valid" in shown
     assert "artefacts" not in shown
     file.write_text(json.dumps(good | {"statement": {}}))
