@@ -143,11 +143,19 @@ def test_longer_codes_of_large_tables_are_not_cut_to_real_ones(tmp_path: Path) -
     assert min(map(len, columns["order"])) > len("T000000")
 
 
-def test_long_keys_are_texts_where_numbers_would_be_rounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", [pa.int64(), pa.uint64(), pa.decimal128(20), pa.dictionary(pa.int32(), pa.int64())]
+)
+def test_long_keys_are_texts_where_numbers_would_be_rounded(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
     rng = np.random.default_rng(4)
     keys = rng.choice(10**6, 500, replace=False) + 1_234_567_890_123_456_789
     answers = {name: rng.choice(["yes", "no"], 500) for name in ("liked", "shared")}
-    clean = clean_table(pa.table({"post_id": keys, **answers}))
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    ids = pa.array(keys.tolist(), value)
+    ids = ids.dictionary_encode() if value != kind else ids
+    clean = clean_table(pa.table({"post_id": ids, **answers}))
     rows = rows_of(clean)
     made = {str(key) for key in rows.column("post_id").to_pylist()}
     assert len(made) == 500

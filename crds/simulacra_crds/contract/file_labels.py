@@ -17,6 +17,8 @@ KEY = b"simulacra.declared"
 """Field metadata key: a `Declared` as JSON."""
 SETS = b"simulacra.sets"
 """Schema metadata key: a list of `AnswerSet` as JSON."""
+EXACT_DIGITS = 15
+"""Digits of a whole number that a floating-point number always holds."""
 Code = float | str
 
 
@@ -35,8 +37,8 @@ class Declared(BaseModel):
         format: how SPSS shows the values, such as F8.2.
         display_width: of the column in SPSS, in characters.
         alignment: left, right or center (SPSS).
-        width: most bytes of a text, or of a whole number that formats of floating-point numbers
-            hold as a text.
+        width: most bytes of a text, or of a whole number with more than EXACT_DIGITS, which is a
+            text in formats of floating-point numbers.
     """
 
     model_config = ConfigDict(ser_json_inf_nan="constants")

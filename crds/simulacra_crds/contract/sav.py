@@ -92,8 +92,7 @@ def variables_of(schema: pa.Schema) -> list[Variable]:
             declared = declared.model_copy(update={"label": field.name})
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         width = 0
-        is_long = pa.types.is_integer(kind) and declared.width is not None
-        if is_long or (_is_text(kind) and not _has_numbers(declared)):
+        if (_is_text(kind) or declared.width is not None) and not _has_numbers(declared):
             width = min(max(declared.width or USUAL_TEXT, 1), MAX_TEXT)
         if pa.types.is_boolean(kind):
             labels: list[tuple[Code, str]] = [(0.0, "false"), (1.0, "true")]

@@ -14,14 +14,12 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pyarrow as pa
 
-from simulacra_crds.contract.file_labels import declared_of
+from simulacra_crds.contract.file_labels import EXACT_DIGITS, declared_of
 from simulacra_crds.contract.sav_records import code_text
 
 MAX_ROWS = 1_048_575
 """Rows of a sheet below its header."""
 MAX_TEXT = 32_767
-EXACT = 10**15
-"""Excel rounds whole numbers from here on; they are texts."""
 TOO_MANY = (
     f"An Excel sheet holds {MAX_ROWS:,} rows at most, and this table has more. Choose another "
     "format, or generate fewer rows."
@@ -131,7 +129,7 @@ def _each(values: pa.Array, write: Callable[[Any], str]) -> list[str]:
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, int) and abs(value) >= EXACT:
+    if not isinstance(value, float) and abs(value) >= 10**EXACT_DIGITS:
         return _text(str(value))
     return f"<c><v>{value}</v></c>" if math.isfinite(value) else "<c/>"
 

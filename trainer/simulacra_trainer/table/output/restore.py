@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.cell_text import with_form, write_cells
-from simulacra_crds.contract.file_labels import Declared, with_sets
+from simulacra_crds.contract.file_labels import EXACT_DIGITS, Declared, with_sets
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.arrow_values import PER_SECOND, highest_whole, is_text, parse_type
 from simulacra_trainer.table.columns.postcodes import draw_codes
@@ -23,8 +23,6 @@ from simulacra_trainer.table.persons.real_values import RealValues
 SPREAD = 10
 """Possible fresh numbers for each row of the table."""
 COORDINATE_DECIMALS = 5
-EXACT_DIGITS = 15
-"""Digits of a whole number that a floating-point number always holds."""
 
 
 def restore(
@@ -100,6 +98,8 @@ def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
     least: bytes that its texts or keys need.
     """
     declared = column.declared or Declared(label=column.label)
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    is_whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
     if is_text(field.type) and not declared.codes:
         words = [level.value for level in column.levels]
         width = max((len(word.encode()) for word in words), default=max(least, 1))
@@ -110,7 +110,7 @@ def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
             constant = len((column.constant or "").encode())
             width = max(width, constant, declared.width or 0)
             declared = declared.model_copy(update={"width": width})
-    elif pa.types.is_integer(field.type) and column.masks and least > EXACT_DIGITS:
+    elif is_whole and column.masks and least > EXACT_DIGITS:
         declared = declared.model_copy(update={"width": least})
     return field if declared == Declared() else declared.on(field)
 
