@@ -27,8 +27,6 @@ _PERIOD = re.compile(
     re.I,
 )
 """Words that are dates, periods, times or short numbers, not codes of persons."""
-
-
 _WHOLE = pa.decimal256(76, 0)
 """Whole numbers of all decimal types; other numbers cannot be cast to it."""
 
@@ -107,13 +105,13 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
         return Cells(column, words.levels.to_pylist(), indices, is_text(kind))
     if column.schema.kind not in ("integer", "numeric", "identifier") or not _holds_numbers(kind):
         return None
-    numbers = one_chunk(raw.column(i).cast(kind)) if values is None else values
     if pa.types.is_decimal(kind):  # cleaned ones are rounded to doubles
         try:
             numbers = one_chunk(raw.column(i).cast(kind)).cast(_WHOLE)
         except pa.ArrowInvalid:
             return None
     elif pa.types.is_integer(kind) or column.schema.decimals == 0 or values is None:
+        numbers = one_chunk(raw.column(i).cast(kind)) if values is None else values
         numbers = numbers.cast(pa.int64(), safe=False)
     else:
         return None
