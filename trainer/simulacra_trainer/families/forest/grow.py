@@ -58,9 +58,9 @@ class ColumnGrower:
         rows = np.arange(self.values.size, dtype=np.int32)
         if dependency is None or self.gaps is not None:
             method = self._chosen_method()
-            if method != "trees" or trees is None:
-                return self._by(method)(rows)
-            return trees
+            if method == "trees" and trees is not None:
+                return trees
+            return self._by(method)(rows)
         keys, inverse = np.unique(self.data.values[dependency.on], return_inverse=True)
         inverse = inverse.reshape(-1)
         match dependency.kind:
