@@ -31,6 +31,7 @@ from simulacra.commands.options import Connect
 from simulacra.commands.output import note
 from simulacra.commands.session import EXIT_CODES, USAGE, errors_reported
 from simulacra.local_state import default_data_dir, remember_service
+from simulacra.optional import install_extra
 
 START = "Start"
 GROUPS = {
@@ -121,9 +122,6 @@ app.add_typer(admin.app, name="admin", rich_help_panel=MACHINES)
 
 def _require(command: str, extra: str, *modules: str) -> None:
     if any(find_spec(module) is None for module in modules):
-        note(
-            f"`simulacra {command}` needs the {extra} extra."
-            f" Run pip install '.[{extra}]' in the repository of Simulacra.",
-            style="red",
-        )
+        how = install_extra(extra)
+        note(f"`simulacra {command}` needs the {extra} extra. {how}", style="red")
         raise typer.Exit(USAGE)

@@ -10,10 +10,10 @@ docs/inference.md says which procedures of which software read it so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from simulacra.evidence_weight import EVIDENCE_WEIGHT, margin, weight_column, worth
+from simulacra.optional import optional
 
 __all__ = [
     "EVIDENCE_WEIGHT",
@@ -25,6 +25,7 @@ __all__ = [
     "weight_column",
     "worth",
 ]
+EXTRA = "inference"
 LEVEL = 0.95
 FEWEST_ROWS = 20
 FEWEST_SAMPLES = 100
@@ -65,7 +66,7 @@ def bootstrap(
             respondents; fewer than 100 samples; a statistic that is not a number in some sample.
         ModuleNotFoundError: numpy is missing; the message says what to install.
     """
-    np = _module("numpy")
+    np = optional("numpy", EXTRA)
     size = round(worth(table))
     if size < FEWEST_ROWS or samples < FEWEST_SAMPLES:
         message = (
@@ -107,8 +108,8 @@ def pool(estimates: Any, variances: Any) -> Estimate:
         ValueError: no table.
         ModuleNotFoundError: numpy or scipy is missing; the message says what to install.
     """
-    np = _module("numpy")
-    t_distribution = _module("scipy.stats").t
+    np = optional("numpy", EXTRA)
+    t_distribution = optional("scipy.stats", EXTRA).t
     q = np.asarray(estimates, float)
     m = q.shape[0] if q.ndim else 0
     if m < 1:
@@ -142,7 +143,7 @@ def glm(table: Any, formula: str, family: Any = "gaussian") -> Any:
         ValueError: an unknown family, or rows without evidence weights, as in `worth`.
         ModuleNotFoundError: statsmodels or pandas is missing; the message says what to install.
     """
-    families = _module("statsmodels.api").families
+    families = optional("statsmodels.api", EXTRA).families
     known = {
         name.lower(): getattr(families, name)
         for name in ("Gaussian", "Binomial", "Poisson", "Gamma")
@@ -153,15 +154,5 @@ def glm(table: Any, formula: str, family: Any = "gaussian") -> Any:
         family = known[family]()
     worth(table)
     frame = table if hasattr(table, "loc") else table.to_pandas()
-    model = _module("statsmodels.formula.api").glm
+    model = optional("statsmodels.formula.api", EXTRA).glm
     return model(formula, frame, family=family, freq_weights=frame[weight_column(table)]).fit()
-
-
-def _module(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        package = name.partition(".")[0]
-        how = "Run pip install '.[inference]' in the repository of Simulacra."
-        message = f"{package} is not installed. {how}"
-        raise ModuleNotFoundError(message, name=package) from None

@@ -8,9 +8,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+
+from simulacra.optional import optional
 
 
 @runtime_checkable
@@ -41,7 +42,7 @@ def as_file(source: str | Path | Frame) -> Iterator[Path]:
         return
     rows = to_arrow(source)
     with temporary_file() as path:
-        _module("pyarrow.parquet").write_table(rows, path)
+        optional("pyarrow.parquet").write_table(rows, path)
         yield path
 
 
@@ -55,7 +56,7 @@ def to_arrow(source: Frame) -> Any:
     if not isinstance(source, Frame):
         accepted = "a path, or a pandas (2.2 or newer), polars or pyarrow table"
         raise TypeError(f"{type(source).__name__} is not a table. Give {accepted}.")
-    rows = _module("pyarrow").table(source)
+    rows = optional("pyarrow").table(source)
     if (rows.schema.metadata or {}).get(b"pandas"):
         names = [name for name in rows.column_names if name.startswith("__index_level_")]
         rows = rows.drop_columns(names)
@@ -64,24 +65,15 @@ def to_arrow(source: Frame) -> Any:
 
 def read(path: Path) -> Any:
     """Return a Parquet file as a `pyarrow.Table`."""
-    return _module("pyarrow.parquet").read_table(path)
+    return optional("pyarrow.parquet").read_table(path)
 
 
 def to_pandas(rows: Any) -> Any:
     """Return a `pyarrow.Table` as a `pandas.DataFrame`."""
-    _module("pandas")
+    optional("pandas")
     return rows.to_pandas()
 
 
 def to_polars(rows: Any) -> Any:
     """Return a `pyarrow.Table` as a `polars.DataFrame`."""
-    return _module("polars").from_arrow(rows)
-
-
-def _module(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError:
-        package = name.partition(".")[0]
-        how = f"Run pip install {package}."
-        raise ModuleNotFoundError(f"{package} is not installed. {how}") from None
+    return optional("polars").from_arrow(rows)

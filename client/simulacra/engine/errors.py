@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from simulacra.optional import install_extra
+
 
 @contextmanager
 def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
@@ -17,7 +19,7 @@ def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
         place: returns what a pointer stands for.
     """
     if find_spec("numba") is None:
-        how = "Run pip install '.[trainer]' in the repository of Simulacra."
+        how = install_extra("trainer")
         raise ModuleNotFoundError(f"Without a server this needs the engine. {how}")
     from pydantic import ValidationError
 
