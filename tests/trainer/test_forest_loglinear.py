@@ -27,6 +27,7 @@ from simulacra_trainer.families.forest.samplers import Context, LogLinear
 from simulacra_trainer.families.forest.training_rows import TrainingRows
 from trainer_tables import clean, levels_column, numbers_column
 
+ODD_PLACES = {f"p{at:03d}" for at in range(1, 30, 2)}
 EFFECTS = np.array([1.0, -0.8, 0.6, 0.5, -0.4, 0.0])
 
 
@@ -193,6 +194,19 @@ def test_rare_levels_are_not_tied_to_their_owners() -> None:
     in_x = np.array(drawn.column("group").to_pylist()) == "x"
     assert 0.003 < is_rare.mean() < 0.012
     assert is_rare[in_x].mean() < 2.0 * is_rare.mean()
+
+
+def test_answer_follows_a_column_of_more_levels_than_codes() -> None:
+    rng = np.random.default_rng(5)
+    place = np.repeat(np.arange(330), [20] * 30 + [2] * 300)
+    choice = np.where(rng.random(1_200) < 0.9, place % 2, rng.integers(0, 2, 1_200))
+    table, schema = clean(
+        levels_column("place", [f"p{at:03d}" for at in place]),
+        levels_column("choice", np.where(choice == 1, "a", "b")),
+    )
+    drawn = fit(table, schema).sample(1_000, np.random.default_rng(0))
+    of_odd = [c for p, c in zip(*drawn.to_pydict().values(), strict=True) if p in ODD_PLACES]
+    assert np.mean(np.array(of_odd) == "a") > 0.75
 
 
 def test_rare_answer_of_two_follows_nothing() -> None:

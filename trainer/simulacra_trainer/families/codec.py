@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 NUMBER_BINS = 250
 LEVEL_CODES = 254
+CODES = 256
+"""Predictor codes that there are: as many as uint8 has."""
 CATEGORY_KINDS = ("categorical", "ordinal", "boolean")
 
 

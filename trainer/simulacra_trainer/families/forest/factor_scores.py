@@ -17,7 +17,7 @@ import numpy.typing as npt
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.battery import Battery, Ints
 from simulacra_trainer.families.forest.factor_loadings import fit_loadings
-from simulacra_trainer.families.forest.loglinear_terms import Functions
+from simulacra_trainer.families.forest.loglinear_terms import Functions, table_size
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
 from simulacra_trainer.persons import Ints as Persons
 
@@ -145,7 +145,7 @@ def fit_factors(
 
 def _two_levels(codes: npt.NDArray[np.uint8], persons: Persons | None) -> Floats | None:
     """Return the standardized indicator of the second of two levels, None of other columns."""
-    size = int(codes.max(initial=0)) + 2
+    size = table_size(codes)
     counts = np.bincount(codes, minlength=size).astype(np.float64)
     known = 1 + np.flatnonzero(counts[1:])
     people = persons_a_group(codes, persons, size)[known]

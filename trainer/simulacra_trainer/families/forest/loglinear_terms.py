@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats
+from simulacra_trainer.families.codec import CODES, Codes, ColumnCodec, Floats
 from simulacra_trainer.families.forest.samplers import Booleans, Indices
 from simulacra_trainer.families.grid import bin_edges
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
@@ -91,7 +91,7 @@ class Grouping:
 
 def functions_of(codes: Codes, codec: ColumnCodec, persons: Persons | None) -> Functions:
     """Return the functions of a column with these predictor codes, uint8 [n]."""
-    size = int(codes.max(initial=0)) + 2
+    size = table_size(codes)
     counts = np.bincount(codes, minlength=size).astype(np.float64)
     share, known = counts / max(codes.size, 1), np.append(0.0, counts[1:])
     if not codec.has_natural_order or np.count_nonzero(known) <= 2:
@@ -109,6 +109,11 @@ def functions_of(codes: Codes, codec: ColumnCodec, persons: Persons | None) -> F
     smooth = np.column_stack([line, SQUARE * square])
     smooth[0] = 0.0
     return Functions(np.hstack([smooth, free.table]), [2, *free.sizes], ordered=True)
+
+
+def table_size(codes: Codes) -> int:
+    """Return the rows of a table by predictor code: those seen, and one for all that follow."""
+    return min(int(codes.max(initial=0)) + 2, CODES)
 
 
 def _indicators(
