@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.model import DifferentialPrivacy
@@ -241,6 +241,18 @@ def test_slices_claim_no_more_respondents_than_gave_the_answer(dialects: Trained
         worth = {(one["column"], one["level"]): one["worth"] for one in found["slices"]}
         assert 0 < worth["dialect", "north"] <= 10
         assert worth["uses", "yes"] == pytest.approx(found["worth"] / 2, rel=0.1)
+
+
+def test_slice_of_a_labeled_code_beside_one_without_label_counts_its_rows() -> None:
+    scale = column("trust", "integer")
+    scale.levels = [LevelSchema(value="0", share=0.75, label="none")]
+    scale.levels += [LevelSchema(value="1", share=0.25)]
+    real = pa.table({"trust": pa.array([0] * 30 + [1] * 10)})
+    schema = TableSchema(columns=[scale], rows=40)
+    shown = marginals(real, real, [scale])
+    found = slice_worth(40.0, shown, real, schema, rows=40.0, ratio=1.0)
+    worth = {one["level"]: one["worth"] for one in found}
+    assert worth["none"] == pytest.approx(3 * worth["1"])
 
 
 def test_generation_of_a_private_model_tells_no_shares(dialects: TrainedModel) -> None:

@@ -102,12 +102,12 @@ def level_label(column: ColumnSchema, value: str) -> str:
 def has_cell(table: pa.Table, column: ColumnSchema, cell: str) -> BoolArray:
     """Return whether each row has the answer of a cell of `marginals` of levels, bool [n]."""
     if not is_category(table, column.name):
-        found: BoolArray = numbers(table, column.name) == float(cell)
-        return found
+        codes = [one.value for one in column.levels if one.label == cell] or [cell]
+        return np.isin(numbers(table, column.name), [float(code) for code in codes])
     names = _levels(table, column)
-    codes = _level_codes(table, column.name, names)
+    places = _level_codes(table, column.name, names)
     of_cell = [at for at, name in enumerate(names) if level_label(column, name) == cell]
-    return np.isin(codes, of_cell)
+    return np.isin(places, of_cell)
 
 
 def _levels(real: pa.Table, column: ColumnSchema) -> list[str]:
