@@ -481,6 +481,21 @@ def test_row_that_names_no_person_is_a_person_of_its_own() -> None:
     assert schema.persons == 42
 
 
+def test_answers_that_are_names_are_no_subject_where_one_is_frequent() -> None:
+    names = people(60)
+    answers = [names[0] if i % 3 == 0 else names[1 + i % 59] for i in range(ROWS)]
+    schema = schema_of(most_admired=answers)
+    admired = schema.find("most_admired")
+    assert admired is not None
+    assert (schema.subject(), admired.personal_data, admired.learned) == (None, "name", False)
+
+
+def test_number_of_a_guest_in_many_rows_does_not_hide_the_customers() -> None:
+    customers = [90_000 if i % 3 == 0 else 40_000 + 3 * (i // 4) for i in range(ROWS)]
+    schema = schema_of(Kundennummer=customers)
+    assert schema.subject() == schema.find("Kundennummer")
+
+
 def test_first_names_of_a_contact_list_are_no_subject() -> None:
     schema = schema_of(first_name=[FIRST[i % 11] + "aeio"[i % 4] for i in range(ROWS)])
     assert schema.subject() is None

@@ -30,6 +30,9 @@ FEWEST_DIGITS = 6
 """Digits of whole numbers, all of one length, that may be ids whatever they are called."""
 ROW_IS_PERSON = 0.99
 """Share of the rows with an e-mail or number of their own from which on a row is a person."""
+MOST_OF_ONE = 0.2
+"""Share of the rows of the most frequent value from which on a column holds answers, not persons:
+twice the share that the fewest persons have each."""
 LOOKED_AT = 50_000
 ONE_PERSON: frozenset[PersonalData | None] = frozenset(
     {"name", "email", "phone", "iban", "card", "national_id"}
@@ -131,6 +134,8 @@ def _evidence(
         codes: of all columns of the table.
     """
     kind = data.get(cells.name)
+    if kind in (None, "name") and not _is_id(cells) and _has_usual_answer(cells):
+        return None
     named = vocabulary.says(cells.name, vocabulary.PERSON)
     fewest = MIN_NAMED_PERSONS if kind in ONE_PERSON or named else MIN_PERSONS
     if not FEWEST_ROWS <= cells.rows_a_value < MOST_ROWS or len(cells.words) < fewest:
@@ -139,7 +144,7 @@ def _evidence(
         return f"{kind} that repeats" if kind in ONE_PERSON else None
     if vocabulary.says(cells.name, vocabulary.THING) or is_postcode_name(cells.name):
         return None
-    if not (cells.is_coded or _is_long(cells) or _is_named_id(cells.name)):
+    if not (_is_id(cells) or _is_long(cells)):
         return GROUPS if numbers_groups(cells.head(LOOKED_AT), codes) else None
     if any(cells.decides(codes[: len(cells.indices)]) for codes in decisive):
         return "decides what is one person's"
@@ -166,6 +171,17 @@ def _is_persons_number(cells: Cells) -> bool:
     name = cells.name
     numbered = vocabulary.says(name, vocabulary.IDENTIFIER) or vocabulary.is_persons_number(name)
     return numbered and vocabulary.says(name, vocabulary.PERSON)
+
+
+def _is_id(cells: Cells) -> bool:
+    """Return whether a column is one of ids by the form of its words or its name."""
+    return cells.is_coded or _is_named_id(cells.name)
+
+
+def _has_usual_answer(cells: Cells) -> bool:
+    """Return whether one value is in a large share of the rows, as answers to a question are."""
+    most = np.bincount(cells.codes[cells.codes >= 0], minlength=1).max()
+    return bool(most >= MOST_OF_ONE * len(cells.indices))
 
 
 def _is_long(cells: Cells) -> bool:
