@@ -92,7 +92,7 @@ def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
         manifest["metadata"]["ownerReferences"][0] | {"uid": UID, "controller": True}
         == (manifest["metadata"]["ownerReferences"][0])
     )
-    assert manifest["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [42]
+    assert manifest["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [42, 45]
     assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
@@ -219,6 +219,11 @@ def test_a_shard_without_a_result_is_an_internal_error() -> None:
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "Internal"
 
 
+_BEYOND = {**result(), "outcome": "Failed", "reason": "ResultInvalid", "message": "too many"}
+_GONE = {**result(), "stored": {"name": "results/00000.json", "bytes": 9, "sha256": "0" * 64}}
+"""Refers to a stored result that could not be read."""
+
+
 @pytest.mark.parametrize(
     ("state", "pods", "reason", "code"),
     [
@@ -233,6 +238,14 @@ def test_a_shard_without_a_result_is_an_internal_error() -> None:
         ("failed", (pod(1, ago=9), pod(43)), "CustodyUnavailable", 43),
         ("failed", (pod(137, reason="OOMKilled"),), "OutOfMemory", 137),
         ("failed", (pod(1),), "Internal", 1),
+        ("failed", (pod(45, result=_BEYOND, ago=9), pod(1)), "ResultInvalid", 45),
+        (
+            "complete",
+            (pod(0, result={**result(), "of_a_later_release": 1}),),
+            "ResultInvalid",
+            None,
+        ),
+        ("complete", (pod(0, result=_GONE),), "ResultInvalid", None),
         ("failed", (), "Internal", None),
         ("late", (), "DeadlineExceeded", None),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +17,7 @@ import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
 from simulacra_crds.contract.storage_usage import stored_bytes
-from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, TaskSpec
+from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, ExitCode, TaskSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
 from simulacra_custody.refs import ResourceRef
@@ -165,6 +167,40 @@ async def test_internal_errors_are_retried(world: World) -> None:
     world.pods.plays["prepare"] = succeed
     done = await world.reaches(kube.DATASETS, "ds-1", ready, seconds=60)
     assert done["status"]["lastFailure"]["exitCode"] == 1
+
+
+async def test_a_permanent_error_ends_the_work_with_its_first_pod(world: World) -> None:
+    await world.create_tenant()
+    world.pods.plays["prepare"] = fail(ExitCode.PERMANENT, "ResultInvalid")
+    await world.upload("ds-1")
+    failed = await world.reaches(kube.DATASETS, "ds-1", reason("ResultInvalid"))
+    assert failed["status"]["lastFailure"]["exitCode"] == ExitCode.PERMANENT
+    assert [task.task for task in world.pods.tasks] == ["prepare"]
+
+
+async def test_a_result_longer_than_a_termination_message_is_read_whole(world: World) -> None:
+    """A model of persons: a hundred files, and more figures than one layer has."""
+    await world.create_tenant()
+
+    def many(task: TaskSpec, shard: int) -> Object:
+        state = succeed(task, shard)
+        if task.task != "fit":
+            return state
+        result = json.loads(state["message"])
+        digest = hashlib.sha256(b"work").hexdigest()
+        result["artefacts"] = [
+            {"name": f"model/layer-{i:03d}.safetensors", "bytes": 4, "sha256": digest}
+            for i in range(100)
+        ]
+        result["figures"] = {f"figure_{i:02d}": 0.5 for i in range(60)}
+        return {**state, "message": json.dumps(result)}
+
+    world.pods.plays["fit"] = many
+    await world.upload("ds-1")
+    await world.model("mdl-1", "ds-1")
+    status = (await world.reaches(kube.MODELS, "mdl-1", ready))["status"]
+    assert (len(status["artefacts"]), len(status["figures"])) == (100, 60)
+    assert [task.task for task in world.pods.tasks].count("fit") == 1
 
 
 async def test_suspension_of_a_resource_and_of_the_tenant(world: World) -> None:

@@ -21,7 +21,13 @@ import yaml
 from ports import free_port
 from simulacra.certificates import verify_certificate
 from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace, tenant_namespace
-from simulacra_crds.contract.tasks import TASK_ENV, UPLOAD, TaskSpec
+from simulacra_crds.contract.tasks import (
+    TASK_ENV,
+    TERMINATION_LIMIT,
+    UPLOAD,
+    TaskSpec,
+    result_name,
+)
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, ClusterError, Object
@@ -229,6 +235,7 @@ class Pods:
             await asyncio.to_thread(
                 self._write, task, json.loads(state["message"])["artefacts"][0]["name"], b"work"
             )
+            state = await asyncio.to_thread(self._shortened, task, shard, state)
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         status = {
             "name": "trainer",
@@ -247,6 +254,17 @@ class Pods:
             content = json.dumps({"percent": 47, "etaSeconds": 9, "step": "learning"}).encode()
             await asyncio.to_thread(self._write, task, "progress.json", content)
             self.held.add(uid)
+
+    def _shortened(self, task: TaskSpec, shard: int, state: Object) -> Object:
+        """Return a state whose message fits: a long result is stored, as the trainer does it."""
+        content = state["message"].encode()
+        if len(content) <= TERMINATION_LIMIT:
+            return state
+        name, digest = result_name(shard), hashlib.sha256(content).hexdigest()
+        self._write(task, name, content)
+        stored = {"name": name, "bytes": len(content), "sha256": digest}
+        reference = {"outcome": "Succeeded", "reason": "Done", "stored": stored}
+        return {**state, "message": json.dumps(reference)}
 
     def _write(self, task: TaskSpec, artefact: str, content: bytes) -> None:
         ref = ResourceRef(task.tenant, task.resource.kind, task.resource.uid)

@@ -34,6 +34,7 @@ from simulacra_crds.contract.tasks import (
     SHEET,
     SHEET_PAGE,
     SHEET_WORKBOOK,
+    STATED_DESCRIPTION,
     TASK_ENV,
     UPLOAD,
     UPLOAD_PIECES,
@@ -49,6 +50,7 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
     part_name,
 )
+from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.effects import EffectResult, treated
 from simulacra_trainer.families.forest.family import Forest
@@ -81,7 +83,6 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Pod:
         code, result = pod.run("fit", "models")
     assert code == ExitCode.OK
     assert result.family == "forest"
-    assert len(result.artefacts) <= 16
     assert 0 <= result.figures["dcr_share"] <= 1
     return pod
 
@@ -246,7 +247,7 @@ def test_a_model_of_a_newer_release_is_named_as_the_cause(pod: Pod, tmp_path: Pa
     own.store("model/forest.json", json.dumps(outline).encode())
     code, result = pod.run("generate", "generationjobs")
     assert (code, result.reason, result.message) == (
-        ExitCode.INTERNAL,
+        ExitCode.PERMANENT,
         "Internal",
         entry.UNREADABLE_MODEL,
     )
@@ -347,7 +348,7 @@ def test_the_text_of_an_unexpected_error_stays_in_the_pod(
     monkeypatch.setattr(Artifacts, "exists", lambda *_: False)  # the model is there already
     with caplog.at_level(logging.DEBUG):
         code, result = fitted.run("fit", "models")
-    assert (code, result.reason) == (ExitCode.INTERNAL, "Internal")
+    assert (code, result.reason) == (ExitCode.PERMANENT, "Internal")
     support_id = result.message.rsplit(" ", 1)[1].strip(".")
     assert support_id in caplog.text
     assert "KeyError" in caplog.text
@@ -361,7 +362,91 @@ def test_a_custody_error_exits_with_the_code_for_a_retry(pod: Pod) -> None:
 
 def test_an_environment_without_a_task_is_an_internal_error(pod: Pod) -> None:
     env = {**pod.environment("fit", "models"), TASK_ENV: "{}"}
-    assert entry.run_task(env) == ExitCode.INTERNAL
+    assert entry.run_task(env) == ExitCode.PERMANENT
+
+
+def diary(persons: int = 60, days: int = 6) -> bytes:
+    """Return a diary: persons with attributes of their own, days, and answers of each day."""
+    rng = np.random.default_rng(8)
+    lines = ["zq_person,zq_region,zq_age,zq_day,zq_mood,zq_steps"]
+    for person in range(persons):
+        region, age = rng.choice(["north", "south"]), rng.integers(18, 80)
+        for day in range(days):
+            mood = rng.choice(["low", "high"])
+            lines.append(f"p{person},{region},{age},{day},{mood},{rng.poisson(40)}")
+    return "\n".join(lines).encode()
+
+
+def test_a_table_of_persons_is_fit_at_once(pod: Pod) -> None:
+    """Its model has 17 artifacts: three forests, graph, report and page."""
+    described = json.dumps({"fields": [{"name": "zq_person", "x-simulacra": {"role": "subject"}}]})
+    stated = pod.artifacts("datasets").store(STATED_DESCRIPTION, described.encode())
+    pod.artifacts("datasets").store(UPLOAD, diary())
+    request = PrepareRequest(format="csv", description_sha256=stated.sha256)
+    pod.artifacts("datasets").store_model(REQUEST, request)
+    pod.artifacts("models").store_model(REQUEST, FitRequest(seed=3))
+    assert pod.run("prepare", "datasets")[0] == ExitCode.OK
+    code, result = pod.run("fit", "models")
+    assert (code, result.reason) == (ExitCode.OK, "Fitted"), result.message
+    stored = (
+        result
+        if result.stored is None
+        else pod.artifacts("models").load(result.stored.name, TaskResult)
+    )
+    names = {one.name for one in stored.artefacts}
+    assert names >= {"model/subjects-forest.json", "model/first-forest.json", "report.html"}
+    assert len(names) > 16
+
+
+def test_a_result_that_is_too_long_for_a_termination_message_is_stored(
+    fitted: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = fitted.artifacts("models")
+    digest = own.describe("graph.json").sha256
+    many = [Artifact(name=f"model/{i}", bytes=1, sha256=digest) for i in range(200)]
+    whole = TaskResult(outcome="Succeeded", reason="Fitted", artefacts=many)
+    monkeypatch.setattr(entry, "_task", lambda _name: lambda _context: whole)
+    code, result = fitted.run("fit", "models")
+    assert (code, result.artefacts) == (ExitCode.OK, [])
+    assert result.stored is not None
+    assert own.describe(result.stored.name) == result.stored
+    assert own.load(result.stored.name, TaskResult) == whole
+
+
+def beyond(_context: object) -> TaskResult:
+    return TaskResult(outcome="Succeeded", reason="zq_gold" * 40)
+
+
+def not_a_number(_context: object) -> TaskResult:
+    return TaskResult(outcome="Succeeded", reason="Fitted", figures={"share": float("nan")})
+
+
+def interrupted(_context: object) -> TaskResult:
+    raise OSError(5, "zq_gold")
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "reason", "said"),
+    [
+        (beyond, ExitCode.PERMANENT, "ResultInvalid", "TaskResult: string_too_long, at most 128"),
+        (not_a_number, ExitCode.PERMANENT, "ResultInvalid", "TaskResult"),
+        (interrupted, ExitCode.INTERNAL, "Internal", "support id"),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(
+    pod: Pod,
+    monkeypatch: pytest.MonkeyPatch,
+    task: entry.Task,
+    code: ExitCode,
+    reason: str,
+    said: str,
+) -> None:
+    monkeypatch.setattr(entry, "_task", lambda _name: task)
+    found, result = pod.run("fit", "models")
+    assert (found, result.reason) == (code, reason)
+    assert said in result.message
+    assert "zq_" not in result.message
+    assert "Internal error" not in result.message or reason == "Internal"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:

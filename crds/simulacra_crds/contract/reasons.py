@@ -77,6 +77,8 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     CUSTODY_UNAVAILABLE = "CustodyUnavailable"
     """The object store or the key provider is unreachable or refuses."""
+    RESULT_INVALID = "ResultInvalid"
+    """The work ended, but its result exceeds a limit of this release or cannot be read by it."""
     INTERNAL = "Internal"
     """Internal error; search the log for the support id in the message."""
 

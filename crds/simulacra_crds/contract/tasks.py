@@ -3,8 +3,9 @@
 The operator writes an encrypted `request` artifact (parameters: customer data) of the resource and
 starts a Job whose container gets only names and wrapped keys, in the environment variable
 SIMULACRA_TASK. The pod answers with artifacts, an exit code and a TaskResult in its termination
-message (at most 4 KiB, without customer data). The reason of a failure in terms of the customer's
-data is in the encrypted `failure` artifact.
+message (at most 4 KiB, without customer data). A longer one is stored as an artifact, and the
+message has its digest. The reason of a failure in terms of the customer's data is in the encrypted
+`failure` artifact.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pydantic import Field, model_validator
 from simulacra_crds.contract.generation_conditions import FieldError
 from simulacra_crds.kinds.answer_sheet import Levers, SheetSummary
 from simulacra_crds.kinds.base import (
+    MAX_ARTIFACTS,
     Artifact,
     ColumnName,
+    Figures,
     KubeModel,
     Name,
     Progress,
@@ -53,6 +56,8 @@ SOURCE_VARIABLES = {
 }
 """Variables of a pod that reads a source with a tenant's Secret, and their keys in that Secret."""
 TERMINATION_LIMIT = 4096
+MAX_ERRORS = 100
+"""Errors of a description that are returned at once."""
 
 
 class ExitCode(IntEnum):
@@ -67,6 +72,8 @@ class ExitCode(IntEnum):
     """Store or key unavailable: retried."""
     PEER = 44
     """Another worker of the fit ended: retried. The cause is in that worker's result."""
+    PERMANENT = 45
+    """Internal error that every further attempt would meet: the Job fails at once."""
 
 
 # Artifact names, by resource.
@@ -101,11 +108,20 @@ MODEL_PREFIX = "model/"
 CHECKPOINT_PREFIX = "checkpoint/"
 """Checkpoints of an interrupted fit for its next attempt."""
 PART_PREFIX = "parts/"
+RESULT_PREFIX = "results/"
+"""Results of pods that are longer than a termination message."""
+RESULT_LIMIT = 1 << 20
+"""Bytes of a stored result; MAX_ARTIFACTS artifacts take 300 KiB."""
 
 
 def part_name(shard: int) -> str:
     """Return the artifact name of a shard's Parquet part."""
     return f"{PART_PREFIX}{shard:05d}.parquet"
+
+
+def result_name(shard: int) -> str:
+    """Return the artifact name of a shard's result that is longer than a termination message."""
+    return f"{RESULT_PREFIX}{shard:05d}.json"
 
 
 class KeyedRef(KubeModel):
@@ -288,19 +304,21 @@ class TaskResult(KubeModel):
     """Result of a pod, without customer data: the message names kinds and limits.
 
     verdict: of rows under do(); that of an effect is in `estimate`. identified (deprecated):
-    whether it is assumed.
+    whether it is assumed. stored: in a termination message that has nothing else, the artifact
+    with the whole result.
     """
 
     outcome: Literal["Succeeded", "Failed"]
     reason: str = Field(max_length=128)
     message: str = Field(default="", max_length=1024)
-    artefacts: list[Artifact] = Field(default_factory=list, max_length=16)
+    artefacts: list[Artifact] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
+    stored: Artifact | None = None
     rows: int | None = None
     columns: int | None = None
     source: ReadSource | None = None
     description: DescriptionCounts | None = None
     family: FamilyName | None = None
-    figures: dict[str, float] = Field(default_factory=dict, max_length=32)
+    figures: Figures = Field(default_factory=dict)
     attainment: Attainment | None = None
     identified: bool | None = None
     verdict: VerdictKind | None = None
@@ -320,7 +338,7 @@ class Failure(KubeModel):
     reason: str
     detail: str
     pointer: str | None = None
-    errors: list[FieldError] = Field(default_factory=list, max_length=100)
+    errors: list[FieldError] = Field(default_factory=list, max_length=MAX_ERRORS)
 
 
 class ProgressReport(Progress):

@@ -56,6 +56,11 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Level = Annotated[str, Field(max_length=512)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 WrappedKey = Annotated[str, Field(max_length=2048)]
+MAX_ARTIFACTS = 1100
+"""Of one resource: the 1,000 parts of a generation, or a model's files, and what describes them."""
+MAX_FIGURES = 128
+"""Figures of a model. A fit has 21 at most today."""
+Figures = Annotated[dict[str, float], Field(max_length=MAX_FIGURES)]
 
 
 def no_default(schema: dict[str, Any]) -> None:
@@ -203,7 +208,7 @@ Conditions = Annotated[
 Artifacts = Annotated[
     list[Artifact],
     Field(
-        max_length=1100,
+        max_length=MAX_ARTIFACTS,
         description="The stored artifacts, once the work has ended.",
         json_schema_extra=list_map("name"),
     ),

@@ -15,6 +15,7 @@ from simulacra_crds.kinds.base import (
     REASON,
     VERDICTS,
     ColumnName,
+    Figures,
     KubeModel,
     Name,
     PrinterColumn,
@@ -264,9 +265,8 @@ class ModelStatus(WorkStatus):
     """
 
     family: FamilyName | None = Field(default=None, description="The family that was fit.")
-    figures: dict[str, float] = Field(
+    figures: Figures = Field(
         default_factory=dict,
-        max_length=32,
         description="Fidelity and privacy of generated tables, by name of the figure.",
     )
     verdicts: VerdictLevels | None = Field(

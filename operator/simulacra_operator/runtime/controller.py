@@ -75,7 +75,7 @@ class Controller:
         self._last_actions: dict[Key, int] = {}
         self.job_events = JobEventFilter()
         self.slots = JobSlots(cluster, self._queue.add)
-        self._planner = Planner(cluster, settings, self._cache, self.slots, self.checks)
+        self._planner = Planner(cluster, settings, self._cache, self.slots, self.checks, custody)
 
     async def run(self) -> None:
         """Run passes until cancelled."""

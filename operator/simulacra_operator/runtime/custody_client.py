@@ -13,7 +13,13 @@ from datetime import datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from simulacra_crds.contract.tasks import FAILURE, PROGRESS, UPLOAD, ProgressReport
+from simulacra_crds.contract.tasks import (
+    FAILURE,
+    PROGRESS,
+    RESULT_LIMIT,
+    UPLOAD,
+    ProgressReport,
+)
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_custody.audit.certificates import Certificates
@@ -28,7 +34,7 @@ from simulacra_custody.audit.event import (
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
 from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
 from simulacra_custody.keys.tenant_keys import TenantKeys
-from simulacra_custody.refs import ResourceRef
+from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_custody.service import Custody, ErasureReport
 from simulacra_custody.stores.base import ObjectStore, Presigning
 from simulacra_custody.stores.owner import StoreOwner
@@ -133,6 +139,11 @@ class CustodyClient:
         except ArtifactMissing:
             return None
         return ProgressReport.model_validate_json(raw)
+
+    async def result(self, result: ArtifactRef, wrapped_key: str) -> bytes:
+        """Return a pod's result that is longer than a termination message."""
+        read = partial(self.service.read_bytes, limit=RESULT_LIMIT)
+        return await self.run("readResult", read, result, wrapped_key)
 
     async def count(self, resource: ResourceRef) -> Counts:
         """Return the number and encrypted bytes of a resource's objects.

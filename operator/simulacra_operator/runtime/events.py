@@ -51,6 +51,7 @@ _WARNINGS = frozenset(
         Reason.OUT_OF_MEMORY,
         Reason.DEADLINE_EXCEEDED,
         Reason.CUSTODY_UNAVAILABLE,
+        Reason.RESULT_INVALID,
         Reason.INTERNAL,
         Reason.KEY_CHECK_FAILED,
         Reason.ERASURE_BLOCKED,

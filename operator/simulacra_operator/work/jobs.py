@@ -145,11 +145,11 @@ def _labels(seen: Observed, work: Work) -> dict[str, str]:
 
 
 def _failure_rules() -> list[Object]:
-    codes = [int(ExitCode.USER_ERROR)]
-    user_error = {"containerName": CONTAINER, "operator": "In", "values": codes}
+    codes = [int(ExitCode.USER_ERROR), int(ExitCode.PERMANENT)]
+    lasting = {"containerName": CONTAINER, "operator": "In", "values": codes}
     disrupted = {"type": "DisruptionTarget", "status": "True"}
     return [
-        {"action": "FailJob", "onExitCodes": user_error},
+        {"action": "FailJob", "onExitCodes": lasting},
         {"action": "Ignore", "onPodConditions": [disrupted]},
     ]
 

@@ -25,10 +25,12 @@ from simulacra_crds.kube.client import (
     Cluster,
     Object,
 )
+from simulacra_custody.refs import ResourceRef
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
 from simulacra_operator.work.placement import LABEL_WORKERS
 from simulacra_operator.work.read_cache import ReadCache
+from simulacra_operator.work.stored_results import ResultReader, fetch_results
 
 TASKS = {
     "Dataset": "prepare",
@@ -122,10 +124,13 @@ class Observed:
 class WorkObserver:
     """Reads the state that the reconcilers of the four work kinds need."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, cache: ReadCache) -> None:
+    def __init__(
+        self, cluster: Cluster, settings: Settings, cache: ReadCache, results: ResultReader
+    ) -> None:
         self._cluster = cluster
         self._settings = settings
         self._cache = cache
+        self._results = results
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the state of a resource, None when it is gone."""
@@ -185,7 +190,12 @@ class WorkObserver:
         if job is None and not resource.deleting:
             return ()
         namespace, labels = resource.meta.namespace, f"{LABEL_UID}={resource.meta.uid}"
-        return tuple([pod async for pod in self._cluster.list(PODS, namespace, labels=labels)])
+        pods = [pod async for pod in self._cluster.list(PODS, namespace, labels=labels)]
+        tenant, key = tenant_of(namespace), resource.status.wrapped_key
+        if tenant is not None and key is not None and not (resource.deleting or resource.finished):
+            ref = ResourceRef(tenant, resource.plural, resource.meta.uid)
+            await fetch_results(pods, ref, key, self._results)
+        return tuple(pods)
 
     async def _service(self, job: Object | None) -> Object | None:
         """Return the Service of a Job's workers, unless it belongs to an earlier Job."""

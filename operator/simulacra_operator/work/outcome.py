@@ -14,8 +14,8 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import ExitCode, TaskResult
 from simulacra_crds.kinds.base import LastFailure
 from simulacra_crds.kube.client import Object
+from simulacra_operator.work.stored_results import ended_states, index_of
 
-INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
 _SIGKILL = 137
 _MESSAGES = {
     Reason.OUT_OF_MEMORY: (
@@ -29,6 +29,10 @@ _MESSAGES = {
     ),
     Reason.REQUEST_INVALID: (
         "The input cannot be processed. See the resource's artifact failure.json."
+    ),
+    Reason.RESULT_INVALID: (
+        "The work ended, but this release of the operator cannot read its result. "
+        "Run operator and trainer of one release, then create the resource again."
     ),
 }
 
@@ -77,6 +81,7 @@ class _Ended:
     killed: bool
     time: datetime
     result: TaskResult | None
+    is_unreadable: bool = False
 
 
 def support_id(job: Object) -> str:
@@ -110,6 +115,9 @@ def _success(
         message = "The job succeeded, but a pod was removed before its result was read."
         time = _time(job["status"].get("completionTime"), now)
         return Lost(LastFailure(reason=Reason.INTERNAL, message=message, time=time))
+    if any(one.is_unreadable for one in good):
+        reason = Reason.RESULT_INVALID
+        return Failed(LastFailure(reason=reason, message=_message(reason, job), time=now))
     message = f"The job succeeded, but a pod left no result; quote support id {support_id(job)}."
     return Failed(LastFailure(reason=Reason.INTERNAL, message=message, time=now))
 
@@ -132,7 +140,8 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
 
 def _informative(ended: _Ended) -> tuple[bool, bool, datetime]:
     """Order failures: a worker that lost its peer does not know the cause."""
-    return ended.exit_code == ExitCode.USER_ERROR, ended.exit_code != ExitCode.PEER, ended.time
+    lasting = ended.exit_code in (ExitCode.USER_ERROR, ExitCode.PERMANENT)
+    return lasting, ended.exit_code != ExitCode.PEER, ended.time
 
 
 def _reason(ended: _Ended) -> Reason:
@@ -153,28 +162,30 @@ def _message(reason: Reason, job: Object) -> str:
 
 
 def _ended(pod: Object, now: datetime) -> list[_Ended]:
-    index = int(pod["metadata"].get("annotations", {}).get(INDEX_ANNOTATION, 0))
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    states = [status.get("state", {}).get("terminated") for status in statuses]
-    return [
-        _Ended(
-            index=index,
-            exit_code=int(state["exitCode"]),
-            killed=state.get("reason") == "OOMKilled",
-            time=_time(state.get("finishedAt"), now),
-            result=_result(state.get("message")),
-        )
-        for state in states
-        if state is not None
-    ]
+    return [_terminated(index_of(pod), state, now) for state in ended_states(pod)]
+
+
+def _terminated(index: int, state: Object, now: datetime) -> _Ended:
+    message = state.get("message") or ""
+    result = _result(message)
+    return _Ended(
+        index=index,
+        exit_code=int(state["exitCode"]),
+        killed=state.get("reason") == "OOMKilled",
+        time=_time(state.get("finishedAt"), now),
+        result=result,
+        is_unreadable=bool(message) and result is None,
+    )
 
 
 def _time(text: Any, default: datetime) -> datetime:
     return datetime.fromisoformat(text) if isinstance(text, str) else default
 
 
-def _result(message: str | None) -> TaskResult | None:
+def _result(message: str) -> TaskResult | None:
+    """Return the result in a termination message; None if it cannot be read, or was not fetched."""
     try:
-        return TaskResult.model_validate_json(message or "")
+        result = TaskResult.model_validate_json(message)
     except ValidationError:
         return None
+    return result if result.stored is None else None

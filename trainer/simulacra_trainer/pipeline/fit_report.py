@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 import pyarrow as pa
@@ -65,6 +66,7 @@ def with_report(
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         report["worth"] = _worth(trials, real, schema, report["marginals"], request.seed)
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
+    found = {name: value for name, value in found.items() if isfinite(value)}  # JSON has no others
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
     return replace(trained, figures=found, report=report)
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import REPORT_PAGE
+from simulacra_crds.kinds.base import Figures
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
@@ -66,7 +67,7 @@ class ModelHeader(BaseModel):
 
     version: int = Field(ge=FORMAT_VERSION, le=FORMAT_VERSION)
     family: str = Field(pattern=r"^(forest|neural)$")
-    figures: dict[str, float] = Field(default_factory=dict, max_length=32)
+    figures: Figures = Field(default_factory=dict)
 
 
 def is_neural(family: str, gpu: int) -> bool:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import (
     FAILURE,
+    MAX_ERRORS,
     PROGRESS,
     TASK_ENV,
     TERMINATION_LIMIT,
@@ -32,6 +33,7 @@ from simulacra_crds.contract.tasks import (
     ProgressReport,
     TaskResult,
     TaskSpec,
+    result_name,
 )
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.wiring import open_custody
@@ -51,6 +53,11 @@ TERMINATED = 128 + signal.SIGTERM
 UNREADABLE_MODEL = (
     "The model is damaged or from a newer release. Upgrade, or upload the table again."
 )
+_MAY_PASS = (OSError, RuntimeError)
+"""Unexpected errors that another attempt may not meet: of a disk, a network or a device.
+
+All else follows from the code and the data, which stay the same.
+"""
 log = logging.getLogger(__name__)
 
 
@@ -79,7 +86,7 @@ def _attempt(
         spec = TaskSpec.model_validate_json(env.get(TASK_ENV, ""))
     except ValidationError as error:
         log.error("task rejected variable=%s errors=%d", TASK_ENV, error.error_count())
-        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, f"{TASK_ENV} holds no valid task.")
+        return ExitCode.PERMANENT, _failed(Reason.INTERNAL, f"{TASK_ENV} holds no valid task.")
     log.info(
         "task started task=%s kind=%s uid=%s", spec.task, spec.resource.kind, spec.resource.uid
     )
@@ -90,10 +97,14 @@ def _attempt(
             spec, custody, directory, lambda report: _store_progress(own, report), env
         )
         try:
-            return ExitCode.OK, _task(spec.task)(context)
+            result = _task(spec.task)(context)
+            return ExitCode.OK, None if result is None else _fitting(result, own, context.shard)
         except InputError as error:
             failure = Failure(
-                reason=error.reason, detail=error.detail, pointer=error.pointer, errors=error.errors
+                reason=error.reason,
+                detail=error.detail,
+                pointer=error.pointer,
+                errors=error.errors[:MAX_ERRORS],
             )
             own.store_model(FAILURE, failure)
             return ExitCode.USER_ERROR, _failed(error.reason, error.message)
@@ -110,20 +121,17 @@ def _attempt(
         return ExitCode.PEER, _failed(Reason.INTERNAL, message)
     except ModelFileError as error:
         log.error("model unreadable location=%s", _location(error))
-        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, UNREADABLE_MODEL)
+        return ExitCode.PERMANENT, _failed(Reason.INTERNAL, UNREADABLE_MODEL)
     except MemoryError:
         message = "The task needs more memory than its pod has."
         return ExitCode.INTERNAL, _failed(Reason.OUT_OF_MEMORY, message)
+    except ValidationError as error:  # a document that is beyond a limit of its own
+        message = f"{_beyond(error)} Report it with support id {_logged(error)}."
+        return ExitCode.PERMANENT, _failed(Reason.RESULT_INVALID, message)
     except Exception as error:  # its text must not leave the pod
-        support_id = uuid.uuid4().hex[:12]
-        log.error(
-            "task failed support_id=%s error=%s location=%s",
-            support_id,
-            type(error).__name__,
-            _location(error),
-        )
-        message = f"Internal error, support id {support_id}."
-        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, message)
+        code = ExitCode.INTERNAL if isinstance(error, _MAY_PASS) else ExitCode.PERMANENT
+        message = f"Internal error, support id {_logged(error)}."
+        return code, _failed(Reason.INTERNAL, message)
 
 
 def _task(name: str) -> Task:
@@ -131,6 +139,47 @@ def _task(name: str) -> Task:
     module = importlib.import_module(f"simulacra_trainer.tasks.{MODULES.get(name, name)}")
     task: Task = getattr(module, name)
     return task
+
+
+def _fitting(result: TaskResult, own: Artifacts, shard: int) -> TaskResult:
+    """Return a result that fits a termination message: itself, or where the whole is stored.
+
+    Raises a ValidationError if the operator could not read it: a number that JSON does not have.
+    """
+    content = _content(result)
+    TaskResult.model_validate_json(content)
+    if len(content) <= TERMINATION_LIMIT:
+        return result
+    stored = own.store(result_name(shard), content)
+    return TaskResult(outcome=result.outcome, reason=result.reason, stored=stored)
+
+
+def _content(result: TaskResult) -> bytes:
+    return result.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _beyond(error: ValidationError) -> str:
+    """Return which document is invalid and why, in words without its content."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    kind, context = first["type"], first.get("ctx") or {}
+    limit = context.get("max_length")
+    most = f", at most {limit}" if isinstance(limit, int) else ""
+    return (
+        f"The work ended, but a document of it ({error.title}: {kind}{most}) is beyond the limits "
+        "of this release, and would be again."
+    )
+
+
+def _logged(error: Exception) -> str:
+    """Log the type and the location of an error; return the support id of the record."""
+    support_id = uuid.uuid4().hex[:12]
+    log.error(
+        "task failed support_id=%s error=%s location=%s",
+        support_id,
+        type(error).__name__,
+        _location(error),
+    )
+    return support_id
 
 
 def _failed(reason: Reason, message: str) -> TaskResult:
@@ -145,12 +194,9 @@ def _store_progress(own: Artifacts, report: ProgressReport) -> None:
 
 
 def _write_result(env: Mapping[str, str], result: TaskResult) -> None:
-    content = result.model_dump_json(by_alias=True, exclude_none=True).encode()
     path = Path(env.get(TERMINATION_PATH_ENV) or TERMINATION_LOG)
-    if len(content) > TERMINATION_LIMIT:
-        log.error("result truncated bytes=%d limit=%d", len(content), TERMINATION_LIMIT)
     try:
-        path.write_bytes(content[:TERMINATION_LIMIT])
+        path.write_bytes(_content(result))
     except OSError as error:
         log.error("result not written error=%s", type(error).__name__)
 
