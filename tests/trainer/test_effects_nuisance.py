@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.effects.base_choice import CHOICES, Bases, Choice, Trial
 from simulacra_trainer.effects.features import (
     BINS,
     Features,
@@ -17,7 +18,7 @@ from simulacra_trainer.effects.features import (
     level_positions,
     levels_of,
 )
-from simulacra_trainer.effects.nuisance import CHOICES, MORE_TREES, Bases, fit_nuisance
+from simulacra_trainer.effects.nuisance import MORE_TREES, fit_nuisance
 from simulacra_trainer.effects.tree_rows import TreeRows
 
 
@@ -164,10 +165,37 @@ def test_fits_of_one_target_share_the_base_and_other_targets_do_not() -> None:
     line = x[:, 0] + rng.normal(0, 0.1, 2000)
     step = 2.0 * np.sign(x[:, 0]) * np.sign(x[:, 1]) + rng.normal(0, 0.1, 2000)
     bases: Bases = {}
-    first = fit_nuisance(features, line, rng, bases, "line")
-    assert bases["line"].base == first.base
-    assert fit_nuisance(features, step, rng, bases, "line").base == first.base
-    assert fit_nuisance(features, step, rng, bases, "step").base != first.base
+    for _ in range(CHOICES):
+        last = fit_nuisance(features, line, rng, bases, "line")
+    assert fit_nuisance(features, step, rng, bases, "line").base == last.base
+    assert fit_nuisance(features, step, rng, bases, "step").base != last.base
+
+
+def _trials(*means: float, rows: int, spread: float = 0.1) -> dict[int, Trial]:
+    """Return trials whose losses have these means, each with as many trees as its base."""
+    noise = np.random.default_rng(0).normal(0, spread, (len(means), rows))
+    return {base: Trial(mean + noise[base], base) for base, mean in enumerate(means)}
+
+
+def test_the_base_of_the_least_loss_over_all_fits_counts() -> None:
+    choice = Choice([_trials(1.0, 0.2, rows=20)])
+    assert choice.best() == (1, 1)
+    choice.fits.append(_trials(1.0, 9.0, rows=20))
+    assert choice.best() == (0, 0)
+    # A mean over fits, not rows, would choose the other base.
+    choice.fits.append(_trials(1.0, 0.1, rows=400))
+    assert choice.best() == (1, 1)
+
+
+def test_a_base_that_surely_loses_is_tried_no_more() -> None:
+    possible = [0, 1, 2]
+    few = Choice([_trials(1.0, 2.0, 1.01, rows=50)])
+    assert few.left(possible) == possible
+    many = Choice([*few.fits, _trials(1.0, 2.0, 1.01, rows=50)])
+    assert many.left(possible) == [0, 2]
+    many.fits.append(_trials(1.0, 0.0, 0.5, rows=50))
+    del many.fits[-1][1]
+    assert many.best()[0] == 2
 
 
 def test_later_fits_of_a_target_take_the_median_number_of_trees() -> None:
@@ -178,11 +206,12 @@ def test_later_fits_of_a_target_take_the_median_number_of_trees() -> None:
     bases: Bases = {}
     for _ in range(CHOICES):
         fit_nuisance(features, y, rng, bases, "y")
-    chosen = list(bases["y"].trees)
+    base, chosen = bases["y"].best()
+    assert chosen == round(np.median([fit[base].trees for fit in bases["y"].fits]))
     later = fit_nuisance(features, y, rng, bases, "y").trees
     assert later is not None
-    assert bases["y"].trees == chosen
-    assert later.current_iteration() == round(MORE_TREES * round(np.median(chosen)))
+    assert len(bases["y"].fits) == CHOICES
+    assert later.current_iteration() == round(MORE_TREES * chosen)
 
 
 def test_trees_of_some_rows_are_those_of_a_table_of_these_rows() -> None:

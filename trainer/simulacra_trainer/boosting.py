@@ -21,8 +21,14 @@ FIXED: dict[str, Any] = {
 """Parameters that make the trees depend on the rows alone, not on the number of CPUs."""
 
 
-def raw_scores(model: lightgbm.Booster, rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the sum of a model's trees for rows [n, columns], float64 [n], without init scores."""
+def raw_scores(
+    model: lightgbm.Booster, rows: npt.NDArray[Any], trees: int | None = None
+) -> npt.NDArray[np.float64]:
+    """Return the sum of a model's trees for rows [n, columns], float64 [n], without init scores.
+
+    trees: only the first ones; None for all.
+    """
     # predict does not inherit num_threads from training and would use all CPUs.
-    scores = model.predict(rows, raw_score=True, num_threads=FIXED["num_threads"])
+    threads = FIXED["num_threads"]
+    scores = model.predict(rows, raw_score=True, num_iteration=trees, num_threads=threads)
     return np.asarray(scores, np.float64)

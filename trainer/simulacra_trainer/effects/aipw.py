@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_crds.kinds.effect_estimate import Population
+from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.fold_models import (
@@ -28,7 +29,6 @@ from simulacra_trainer.effects.fold_models import (
     folds_by_arm,
     propensities,
 )
-from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.scores import Scores
 
 FOLDS = 5

@@ -11,9 +11,9 @@ from simulacra_crds.contract.answers import Method
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects.aipw import FOLDS, aipw_scores
+from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Contrast, read_contrast
 from simulacra_trainer.effects.features import Features, build_features
-from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.table.arrow_values import as_floats, sample_rows
 
@@ -62,7 +62,7 @@ class Estimator:
     def rough_effect(self, columns: list[str], bases: Bases) -> Interval:
         """Return the effect from one cross-fit with two folds, for checks that repeat it.
 
-        bases: of the nuisance models, chosen at the first repetition.
+        bases: of the nuisance models, chosen by the first repetitions together.
         """
         return summarize(self._cross_fits(columns, 1, 2, bases))
 

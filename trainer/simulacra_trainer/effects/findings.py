@@ -11,9 +11,9 @@ from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
+from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.checks import Checked
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
@@ -215,9 +215,11 @@ def _shifts(estimator: Estimator, columns: list[str]) -> Iterator[tuple[str, flo
     if few.smallest_arm < MIN_ARM:
         return
     strongest = LinearEffects(few.table, few.schema, few.contrast, [], columns).open[:YARDSTICKS]
-    # With one choice of nuisance models the difference is that of the columns alone.
+    # With one choice of nuisance models, pooled over all of these, the difference is that of the
+    # columns alone; the whole, to which all are compared, comes last and so knows most of it.
     bases: Bases = {}
+    left = {name: [other for other in columns if other != name] for name in strongest}
+    without = {name: few.rough_effect(others, bases).effect for name, others in left.items()}
     whole = few.rough_effect(columns, bases).effect
-    for name in strongest:
-        left = [other for other in columns if other != name]
-        yield name, few.rough_effect(left, bases).effect - whole
+    for name, effect in without.items():
+        yield name, effect - whole

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import logit
 
+from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Arm, Contrast
 from simulacra_trainer.effects.features import Features, Floats
-from simulacra_trainer.effects.nuisance import Bases, fit_nuisance
+from simulacra_trainer.effects.nuisance import fit_nuisance
 from simulacra_trainer.persons import Ints
 
 LEAST_SHARE = 1e-3

@@ -1,21 +1,24 @@
 """Nuisance models of the effects: E[outcome | columns] and P(arm | columns).
 
 A fit starts from one of four bases (nothing, one full tree, a piecewise linear additive ridge
-regression, the same with products) and adds boosted trees on the residual. A fifth of the rows
-chooses the number of trees and the base (a discrete super learner; van der Laan et al., 2007). So
-smooth truths keep nearly the precision of a linear model and jumps that of a tree. Boosting alone
-smooths jumps in outcome and propensity alike, which biases effects.
+regression, the same with products) and adds boosted trees on the residual. Held-back fifths of the
+rows choose the number of trees and the base (a discrete super learner; van der Laan et al., 2007):
+those of all fits of a target together, because a few rows of one fit may favor a base that fails
+elsewhere (`base_choice`). So smooth truths keep nearly the precision of a linear model and jumps
+that of a tree. Boosting alone smooths jumps in outcome and propensity alike, which biases effects.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.boosting import raw_scores
+from simulacra_trainer.effects.base_choice import Bases, Choice, Trial
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.tree_rows import TREES
 
@@ -33,21 +36,6 @@ PENALTY = 0.1
 """Ridge penalty on squared coefficients, in units of rows."""
 NEWTON_STEPS = 12
 MAX_LOG_ODDS = 12.0
-CHOICES = 5
-"""Fits that choose their number of trees: the folds of one cross-fit. Later ones of the same target
-take the median, because choosing takes more time than the fit."""
-
-
-@dataclass
-class Choice:
-    """What the fits of one target share: the position in BASES, and numbers of trees chosen."""
-
-    base: int
-    trees: list[int] = field(default_factory=list)
-
-
-Bases = dict[str, Choice]
-"""By target. The first fit chooses the base."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +79,7 @@ def fit_nuisance(
         features: of the n rows.
         y: float64 [n], on any scale.
         rng: draws the validation rows, and MAX_FIT_ROWS rows of larger samples.
-        bases: chosen by earlier fits on the same columns, by target; takes up a new choice.
+        bases: what earlier fits found, by target; takes up what this one finds.
         target_name: what y is, among these targets.
     """
     if y.size > MAX_FIT_ROWS:
@@ -100,12 +88,12 @@ def fit_nuisance(
     logistic = bool(np.isin(y, (0.0, 1.0)).all())
     center, scale = (0.0, 1.0) if logistic else (float(y.mean()), max(float(y.std()), 1e-12))
     target = (y - center) / scale
-    bases = {} if bases is None else bases
-    base, trees = _shared(features, target, rng, logistic, bases, target_name)
+    choice = Choice() if bases is None else bases.setdefault(target_name, Choice())
+    base, trees = _chosen(features, target, rng, logistic, choice)
     X = _design(features, base)
     coefficients = _fit_linear(X, target, logistic)
     booster = None
-    if trees:
+    if trees and features.bins.size:
         data = features.tree_rows(slice(None), target)
         data.set_init_score(_linear_score(X, coefficients))
         booster = _booster(data, logistic, base)
@@ -113,27 +101,25 @@ def fit_nuisance(
     return Nuisance(base, coefficients, booster, logistic, center, scale)
 
 
-def _shared(
+def _chosen(
+    features: Features, target: Floats, rng: np.random.Generator, logistic: bool, choice: Choice
+) -> tuple[int, int]:
+    """Return the base and its trees, after trying the bases on this fit's rows if need be."""
+    if choice.is_open:
+        possible = range(len(BASES) if features.products.shape[1] else len(BASES) - 1)
+        tried = choice.left(possible)
+        choice.fits.append(dict(_trials(features, target, rng, logistic, tried)))
+    return choice.best()
+
+
+def _trials(
     features: Features,
     target: Floats,
     rng: np.random.Generator,
     logistic: bool,
-    bases: Bases,
-    name: str,
-) -> tuple[int, int]:
-    """Return base and trees: of the earlier fits if enough have chosen, else chosen here."""
-    known = bases.get(name)
-    if known is not None and len(known.trees) >= CHOICES:
-        return known.base, round(float(np.median(known.trees)))
-    base, trees = _choose(features, target, rng, logistic, None if known is None else known.base)
-    bases.setdefault(name, Choice(base)).trees.append(trees)
-    return base, trees
-
-
-def _choose(
-    features: Features, target: Floats, rng: np.random.Generator, logistic: bool, known: int | None
-) -> tuple[int, int]:
-    """Return the base, unless it is known, and the trees that predict the validation rows best."""
+    bases: Iterable[int],
+) -> Iterator[tuple[int, Trial]]:
+    """Yield how well each base predicts the validation rows, with the best number of trees."""
     is_check = np.zeros(target.size, np.bool_)
     is_check[rng.permutation(target.size)[: int(CHECK_SHARE * target.size)]] = True
     learn, check = np.flatnonzero(~is_check), np.flatnonzero(is_check)
@@ -141,21 +127,20 @@ def _choose(
     if features.bins.size and check.size:
         data = features.tree_rows(learn, target[learn])
         check_data = features.tree_rows(check, target[check])
-    least, base, trees = np.inf, 0, 0
-    possible = range(len(BASES) if features.products.shape[1] else len(BASES) - 1)
-    for tried in possible if known is None else [known]:
-        X = _design(features, tried)
-        offset = _linear_score(X, _fit_linear(X[learn], target[learn], logistic))
-        losses = [_loss(target[check], offset[check], logistic)]
+    for base in bases:
+        X = _design(features, base)
+        score = _linear_score(X, _fit_linear(X[learn], target[learn], logistic))
+        trees, expected = 0, score[check]
         if data is not None and check_data is not None:
-            data.set_init_score(offset[learn])
-            check_data.set_init_score(offset[check])
-            booster = _booster(data, logistic, tried).add_valid(check_data, "check")
-            _grow(booster, MAX_TREES, tried, losses)
-        best = int(np.argmin(losses))
-        if losses[best] < least:
-            least, base, trees = losses[best], tried, best
-    return base, trees
+            data.set_init_score(score[learn])
+            check_data.set_init_score(expected)
+            booster = _booster(data, logistic, base).add_valid(check_data, "check")
+            losses = [float(_losses(target[check], expected, logistic).mean())]
+            _grow(booster, MAX_TREES, base, losses)
+            trees = int(np.argmin(losses))
+            if trees:
+                expected = expected + raw_scores(booster, features.bins[:, check].T, trees)
+        yield base, Trial(_losses(target[check], expected, logistic), trees)
 
 
 def _booster(data: lightgbm.Dataset, logistic: bool, base: int) -> lightgbm.Booster:
@@ -183,10 +168,10 @@ def _grow(
                 break
 
 
-def _loss(y: Floats, score: Floats, logistic: bool) -> float:
-    """Return LightGBM's loss: mean squared error, or mean negative log-likelihood."""
-    losses = np.logaddexp(0.0, score) - y * score if logistic else (y - score) ** 2
-    return float(losses.mean()) if y.size else 0.0
+def _losses(y: Floats, score: Floats, logistic: bool) -> Floats:
+    """Return LightGBM's loss of each row: squared error, or negative log-likelihood."""
+    losses: Floats = np.logaddexp(0.0, score) - y * score if logistic else (y - score) ** 2
+    return losses
 
 
 def _design(features: Features, base: int) -> Floats:

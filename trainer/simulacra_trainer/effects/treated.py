@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.effects.aipw import CLIP
+from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Flags, are_enough, window_reach
 from simulacra_trainer.effects.features import (
     LEVEL_KINDS,
@@ -105,9 +106,11 @@ def _propensity(
     ):
         fold[part] = k
     propensity = np.empty(has_value.size)
+    bases: Bases = {}
     for k in range(FOLDS):
         learn, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        model = fit_nuisance(features.rows(learn), has_value[learn].astype(np.float64), rng)
+        is_in = has_value[learn].astype(np.float64)
+        model = fit_nuisance(features.rows(learn), is_in, rng, bases)
         propensity[held] = model.predict(features.rows(held))
     least = CLIP * min(1.0, 2.0 * share)
     return np.clip(propensity, least, 1.0)

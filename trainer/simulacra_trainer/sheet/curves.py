@@ -19,6 +19,7 @@ import numpy as np
 from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
 from simulacra_trainer.effects.aipw import CLIP, FOLDS
+from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Floats
@@ -29,7 +30,6 @@ from simulacra_trainer.effects.fold_models import (
     outcomes_near,
     propensity,
 )
-from simulacra_trainer.effects.nuisance import Bases
 from simulacra_trainer.effects.scores import by_person, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
