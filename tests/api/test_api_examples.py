@@ -129,12 +129,8 @@ async def _access(world: Any, caller: Caller, monkeypatch: Any) -> None:
         "claimCredential", {"credential_claim_token": shown["credential_claim_token"]}
     )
     await caller.call("issueToken", {"client_id": client, "client_secret": got["client_secret"]})
-    for operation in (
-        "getJwks",
-        "getIssuerMetadata",
-        "requestCredentialRotation",
-        "getCredentialRotation",
-    ):
+    await caller.call("requestCredentialRotation", {"client_secret": got["client_secret"]})
+    for operation in ("getJwks", "getIssuerMetadata", "getCredentialRotation"):
         await caller.call(operation)
 
 

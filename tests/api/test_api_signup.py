@@ -349,9 +349,10 @@ async def test_rotation_overlaps_and_retires_the_oldest_secret(world: Any) -> No
     async with httpx2.AsyncClient(
         base_url=world.url, headers=await _bearer(world, client, old)
     ) as http:
-        opened = await http.post("/v1/credential-rotations")
+        opened = await http.post("/v1/credential-rotations", json={"client_secret": old})
         assert opened.status_code == 201, opened.text
-        assert (await http.get(opened.headers["location"])).json() == opened.json()
+        shown = (await http.get(opened.headers["location"])).json()
+        assert shown == opened.json() | {"credential_claim_token": None}
         assert (await _token(world, client, old)).status_code == 200
         token = opened.json()["credential_claim_token"]
         claimed = (await _claim(world, token)).json()
@@ -395,7 +396,7 @@ async def test_rotations_are_limited_and_private_to_their_client(world: Any) -> 
         base_url=world.url, headers=await _bearer(world, client, secret)
     ) as http:
         answers = [
-            await http.post("/v1/credential-rotations", json={})
+            await http.post("/v1/credential-rotations", json={"client_secret": secret})
             for _ in range(rotation.ROTATIONS_PER_DAY + 1)
         ]
         assert [one.status_code for one in answers] == [201] * rotation.ROTATIONS_PER_DAY + [429]

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from api_world import (  # noqa: F401 - fixtures
     CSV,
+    SECRET,
     World,
     embedded_plane,
     environment,
@@ -69,7 +70,7 @@ async def owned(world: World) -> dict[str, str]:  # noqa: F811 - a fixture
         await acme.sheet(sheet)
         hook = await made("/v1/webhooks", json={"url": "https://hooks.example.com/acme"})
         upload = await made("/v1/uploads", json={"bytes": 1000})
-        rotation = await made("/v1/credential-rotations")
+        rotation = await made("/v1/credential-rotations", json={"client_secret": SECRET})
         link = (await http.get(f"/v1/generations/{generation}")).json()["artifact_url"]
     return {
         "dataset_id": dataset,

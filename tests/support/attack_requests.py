@@ -21,7 +21,7 @@ BODIES: dict[str, Any] = {
     },
     "/v1/signup": {"company": "Initech", "contact": "ada@initech.example"},
     "/v1/credential-claims": {"credential_claim_token": "sim_claim_client.globex_" + "a" * 43},
-    "/v1/credential-rotations": {"overlap_seconds": 7200},
+    "/v1/credential-rotations": {"overlap_seconds": 7200, "client_secret": "sim_secret_of_nobody"},
     "/v1/uploads": {"bytes": 1000, "retention_seconds": 3600},
     "/v1/datasets/{dataset_id}": {"retention_seconds": 3600},
     "/v1/datasets/{dataset_id}/knowledge": {

@@ -1,19 +1,16 @@
 """Proof for a rotation: the present secret, or the operator's approval.
 
-A bearer token lives for an hour and travels with every request, so it may be stolen. With a token
-alone, a rotation adds a secret, and the present one stays valid for longer than any token: its
-owner has that time to take the client back. Whatever ends a secret earlier needs a proof.
+A bearer token lives for an hour and travels with every request, and a console's cookie is sent by
+its browser. Whoever steals one must not turn it into a secret, which lives until it is rotated.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import SecretStr
 
-from simulacra_api.auth.client_record import ClientRecord
-from simulacra_api.auth.clients import expiry_of
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.services import Services
 from simulacra_api.tenancy.caller import Caller
@@ -26,41 +23,23 @@ ROTATIONS = "credential-rotations"
 _LOG = logging.getLogger("simulacra_api")
 
 
-async def is_proven(services: Services, caller: Caller, secret: SecretStr | None) -> bool:
-    """Return whether the caller gave the present secret or has the operator's approval.
+async def check_proof(services: Services, caller: Caller, secret: SecretStr | None) -> None:
+    """Refuse a rotation without the present secret or the operator's approval.
 
     Raises:
-        Problem: 400 for a wrong secret, which is recorded.
+        Problem: 400 without a proof, and for a wrong secret, which is recorded.
     """
     if secret is None:
-        return _is_approved(caller)
+        if _is_approved(caller):
+            return
+        detail = "Required: the present secret. Without it, ask the operator for an approval."
+        raise invalid_field("/client_secret", detail)
     if await _is_owner(services, caller.client_id, secret.get_secret_value()):
-        return True
+        return
     refused = caller.audit_data(kind=ROTATIONS, outcome=Outcome.REFUSED)
     await services.record(EventType.CREDENTIAL_REFUSED, refused)
     detail = "Not the present secret. Send the one that gets tokens, or one from before an overlap."
     raise invalid_field("/client_secret", detail)
-
-
-def check_gentle(services: Services, known: ClientRecord, overlap: int) -> None:
-    """Refuse (400) a rotation without proof that would end a secret early."""
-    if services.auth0 is not None:
-        detail = "Required: Auth0 ends the present secret at once. Send the present secret."
-        raise invalid_field("/client_secret", detail)
-    least = services.settings.token_seconds
-    if overlap < least:
-        detail = (
-            f"Must be {least} or more without client_secret, the lifetime of a token. Send the "
-            "present client_secret to end it sooner."
-        )
-        raise invalid_field("/overlap_seconds", detail)
-    if len(known.valid) > 1:
-        end = datetime.fromtimestamp(min(map(expiry_of, known.valid)), UTC)
-        detail = (
-            f"Required while an earlier secret is valid, until {end:%Y-%m-%dT%H:%M:%SZ}. Send that "
-            "earlier secret, or wait."
-        )
-        raise invalid_field("/client_secret", detail)
 
 
 async def _is_owner(services: Services, client_id: str, secret: str) -> bool:

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from simulacra_api.access.proof import ROTATIONS, check_gentle, is_proven
+from simulacra_api.access.proof import ROTATIONS, check_proof
 from simulacra_api.access.schemas import CredentialBody, RotationBody, RotationRequest
 from simulacra_api.auth.client_record import Claim, ClientRecord
 from simulacra_api.auth.clients import expiry_of
@@ -36,27 +36,26 @@ async def request_rotation(
     Auth0 has no overlap: there the previous secret ends with the claim.
 
     Raises:
-        Problem: 400 for a wrong secret, and without one where a secret would end early; 409 for a
-            client of an external issuer; 429 above five a day.
+        Problem: 400 without the present secret or the operator's approval; 409 for a client of an
+            external issuer; 429 above five a day.
     """
     overlap = 0 if services.auth0 else request.overlap_seconds
-    proven: bool | None = None
+    checked = False
     for _ in range(ATTEMPTS):
         known = await services.credentials.read(caller.client_id)
         if known.version is None:
             raise Problem("simio_credentials_external")
-        if proven is None:
-            proven = await is_proven(services, caller, request.client_secret)
-        _check_rate(known, proven)
-        if not proven:
-            check_gentle(services, known, overlap)
+        if not checked:
+            await check_proof(services, caller, request.client_secret)
+            checked = True
+        _check_rate(known)
         claim = await services.credentials.issue(
             caller.client_id,
             f"rot-{secrets.token_hex(12)}",
             "rotation",
             overlap=overlap,
             knowledge="",
-            proven=proven,
+            proven=True,
         )
         data = caller.audit_data(kind=ROTATIONS, uid=claim.id)
         await services.record(EventType.CREDENTIAL_OFFERED, data)
@@ -64,16 +63,21 @@ async def request_rotation(
             await services.credentials.write(known.with_claim(claim))
         except Conflict:
             continue
-        return await _body(services, caller.client_id, claim)
+        body = _body(caller.client_id, claim)
+        body.credential_claim_token = await services.credentials.token_of(caller.client_id, claim)
+        return body
     raise Problem("simio_unavailable")
 
 
 async def find_rotation(services: Services, caller: Caller, rotation_id: str) -> RotationBody:
-    """Return a rotation of the caller's client; 404 when there is none."""
+    """Return a rotation of the caller's client, without its claim token; 404 when there is none.
+
+    The ids of rotations are in the audit log, which a token alone reads.
+    """
     claim = (await services.credentials.read(caller.client_id)).claim(rotation_id)
     if claim is None or claim.purpose != "rotation":
         raise Problem("simio_rotation_request_not_found")
-    return await _body(services, caller.client_id, claim)
+    return _body(caller.client_id, claim)
 
 
 async def claim_credential(services: Services, token: str, request_id: str) -> CredentialBody:
@@ -153,11 +157,10 @@ async def _take_back(services: Services, redeemed: Redeemed) -> None:
         _LOG.error("undoing an unrecorded claim failed cause=%s", type(error).__name__)
 
 
-def _check_rate(known: ClientRecord, proven: bool) -> None:
-    """Refuse (429) a rotation above the limit. A stolen token does not use up the owner's."""
+def _check_rate(known: ClientRecord) -> None:
+    """Refuse (429) a rotation above the limit. Those of a former release without proof are free."""
     now = int(time.time())
-    rotations = [claim for claim in known.claims if claim.purpose == "rotation"]
-    claims = [claim for claim in rotations if claim.proven == proven]
+    claims = [claim for claim in known.claims if claim.purpose == "rotation" and claim.proven]
     issued = sorted(claim.issued for claim in claims if claim.issued > now - DAY)
     if len(issued) >= ROTATIONS_PER_DAY:
         wait = issued[-ROTATIONS_PER_DAY] + DAY - now
@@ -169,7 +172,7 @@ def _check_rate(known: ClientRecord, proven: bool) -> None:
         raise Problem("simio_rotation_rate_limited", detail, headers=headers)
 
 
-async def _body(services: Services, client_id: str, claim: Claim) -> RotationBody:
+def _body(client_id: str, claim: Claim) -> RotationBody:
     body = RotationBody(
         rotation_id=claim.id,
         client_id=client_id,
@@ -180,7 +183,6 @@ async def _body(services: Services, client_id: str, claim: Claim) -> RotationBod
         body.status = "claimed"
         body.claimed_at = _time(claim.used)
     if claim.open:
-        body.credential_claim_token = await services.credentials.token_of(client_id, claim)
         body.credential_claim_expires_at = _time(claim.expires)
     return body
 

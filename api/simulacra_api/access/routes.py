@@ -85,7 +85,7 @@ async def create_rotation(
     response: Response,
     rotation: Annotated[RotationRequest | None, Body()] = None,
 ) -> RotationBody:
-    """Nothing changes until the claim token is exchanged.
+    """Needs the present secret. Nothing changes until the claim token is exchanged.
 
     Then the previous secret stays valid for the overlap.
     """
@@ -102,5 +102,5 @@ async def create_rotation(
     responses=problems(404),
 )
 async def get_rotation(rotation_id: str, repository: CurrentTenant) -> RotationBody:
-    """Its status, and the claim token while it can be used."""
+    """Its status. The claim token is in the answer that opened the rotation, and nowhere else."""
     return await find_rotation(repository.services, repository.caller, rotation_id)

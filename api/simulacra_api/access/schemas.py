@@ -14,11 +14,11 @@ OVERLAP_SECONDS = 86_400
 _CLAIM_HELP = "Exchange it at /v1/credential-claims, once."
 _OVERLAP_HELP = (
     "How long the present secret stays valid once the new one is claimed; 0 when it has leaked: "
-    "then the tokens issued before end as well. Below 3600 it needs client_secret."
+    "then the tokens issued before end as well."
 )
 _PROOF_HELP = (
-    "The present secret. Without it a rotation ends no secret early: the overlap is an hour or "
-    "more, and no other overlap runs."
+    "The present secret: a token or a console's session alone leads to no secret. Left out only "
+    "while the operator of the service has approved a rotation, after a lost secret."
 )
 _SIGNUP_EXAMPLE: JsonValue = {"company": "Acme Research", "contact": "ada@acme.example"}
 _Company = StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$", max_length=128)
@@ -50,7 +50,9 @@ class RotationRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         hide_input_in_errors=True,
-        json_schema_extra={"examples": [{"overlap_seconds": OVERLAP_SECONDS}]},
+        json_schema_extra={
+            "examples": [{"overlap_seconds": OVERLAP_SECONDS, "client_secret": "simsec_..."}]
+        },
     )
 
     overlap_seconds: Overlap = Field(default=OVERLAP_SECONDS, description=_OVERLAP_HELP)
@@ -66,7 +68,9 @@ class RotationBody(BaseModel):
     client_id: str
     status: Literal["approved", "claimed", "expired"]
     overlap_seconds: int
-    credential_claim_token: str | None = Field(default=None, description=_CLAIM_HELP)
+    credential_claim_token: str | None = Field(
+        default=None, description=f"Shown only once, as the rotation begins. {_CLAIM_HELP}"
+    )
     credential_claim_expires_at: datetime | None = None
     claimed_at: datetime | None = None
 

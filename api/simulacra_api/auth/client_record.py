@@ -88,9 +88,8 @@ class ClientRecord:
         return replace(self, spent={**kept, token_id: expires})
 
     def permits(self, claim: Claim) -> bool:
-        """Return whether a claim may be used: one without proof ends no secret early."""
-        gentle = claim.overlap > 0 and len(self.valid) < 2
-        return claim.purpose == "signup" or claim.proven or gentle
+        """Return whether a claim may be used. A former release issued rotations without proof."""
+        return claim.purpose == "signup" or claim.proven
 
     def after_use(self, claim: Claim, now: int) -> ClientRecord:
         """Return the record with this claim used; other open rotations end with it."""
@@ -104,17 +103,9 @@ class ClientRecord:
         return closed.with_claim(replace(claim, used=now))
 
     def with_secret(self, hashed: str, claim: Claim, now: int) -> ClientRecord:
-        """Return the record with a new secret; one earlier secret stays for the overlap.
-
-        A rotation that proved nothing marks its secret: while the earlier one is valid, the new one
-        proves nothing either. Else a stolen token would lead to a secret, and the secret to the end
-        of the owner's.
-        """
+        """Return the record with a new secret; one earlier secret stays for the overlap."""
         trusted = trusted_entries(self.valid)
         retiring = trusted[-1:] if claim.overlap else []
         end = now + claim.overlap
         kept = [one | {"expires": min(expiry_of(one), end), "unproven": False} for one in retiring]
-        entry: dict[str, Any] = {"hash": hashed, "created": now}
-        if claim.purpose == "rotation" and not claim.proven:
-            entry["unproven"] = True
-        return replace(self, hashes=[*kept, entry])
+        return replace(self, hashes=[*kept, {"hash": hashed, "created": now}])

@@ -99,7 +99,10 @@ def valid_entries(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def trusted_entries(valid: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those of the valid hashes whose secret proves who the owner is: all if it is one."""
+    """Return those of the valid hashes whose secret proves who the owner is: all if it is one.
+
+    A former release marked secrets that a token alone led to; they prove nothing beside another.
+    """
     return valid if len(valid) == 1 else [one for one in valid if not one.get("unproven")]
 
 

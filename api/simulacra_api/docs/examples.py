@@ -78,7 +78,8 @@ _ROTATION = {
     "client_id": "sim-5f0c8a1e",
     "status": "approved",
     "overlap_seconds": 3600,
-} | CLAIM
+    "credential_claim_expires_at": CLAIM["credential_claim_expires_at"],
+}
 _BEGUN = UPLOAD_BODY | {"offset": 0, "complete": False, "sha256": None}
 _FIT = {"dataset_id": DATASET, "job_id": DATASET_ACCEPTED["job_id"]}
 EXAMPLES: dict[str, Example] = {
@@ -121,7 +122,9 @@ EXAMPLES: dict[str, Example] = {
             }
         },
     ),
-    "requestCredentialRotation": Example({"overlap_seconds": 3600}, {201: _ROTATION}),
+    "requestCredentialRotation": Example(
+        {"overlap_seconds": 3600, "client_secret": "simsec_..."}, {201: _ROTATION | CLAIM}
+    ),
     "getCredentialRotation": _ok(_ROTATION),
     "getUsage": _ok(
         {
