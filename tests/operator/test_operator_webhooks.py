@@ -19,6 +19,7 @@ from standardwebhooks import Webhook
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
 from simulacra_crds.contract import rotation_notice
+from simulacra_crds.contract.public_address import is_public
 from simulacra_crds.contract.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
@@ -27,7 +28,6 @@ from simulacra_crds.contract.webhook import (
     WebhookTarget,
     check_url,
     id_of,
-    is_public,
     manifest,
     sealing_purpose,
 )
@@ -152,6 +152,33 @@ def test_a_message_keeps_its_id_and_each_webhook_has_its_own() -> None:
         "::ffff:169.254.169.254",
         "64:ff9b::a00:1",
         "2002:7f00:1::",
+        "168.63.129.16",
+        "192.0.0.8",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.88.99.1",
+        "192.175.48.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "240.0.0.1",
+        "::7f00:1",
+        "::ffff:192.0.0.192",
+        "64:ff9b::c000:c0",
+        "64:ff9b:1::808:808",
+        "100::1",
+        "100:0:0:1::1",
+        "2001::1",
+        "2001:1::1",
+        "2001:db8::1",
+        "2002:808:808::1",
+        "2620:4f:8000::1",
+        "3fff::1",
+        "4000::1",
+        "5f00::1",
+        "fec0::1",
     ],
 )
 def test_private_addresses_are_recognized(address: str) -> None:
@@ -159,7 +186,15 @@ def test_private_addresses_are_recognized(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+    "address",
+    [
+        "1.1.1.1",
+        "192.0.1.1",
+        "2606:4700::1111",
+        "2001:4860::1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+    ],
 )
 def test_public_addresses_are_recognized(address: str) -> None:
     assert is_public(address)
@@ -184,6 +219,10 @@ BAD_URLS = [
     "https://[::1]/",
     "https://[::ffff:10.0.0.1]/",
     "https://169.254.169.254/latest",
+    "https://192.0.0.192/opc/v2/instance/",
+    "https://192.88.99.1/",
+    "https://[fec0::1]/",
+    "https://[3fff::1]/",
     "https://hooks.example.com/ x",
     "https://hooks.example.com/\r\nX: y",
     "https://h\u00f6rbert.example/",
@@ -201,6 +240,22 @@ async def test_a_forbidden_url_is_refused_and_never_called(url: str) -> None:
         check_url(url, allow_private=False)
     with pytest.raises(Forbidden):
         await send(WebhookTarget(url=url, secret=KEY), "msg_1", b"{}", allow_private=False)
+
+
+@pytest.mark.parametrize("address", ["192.0.0.192", "192.88.99.1", "fec0::1", "3fff::1"])
+async def test_a_name_that_leads_to_a_special_address_is_never_called(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beside a public one: names may be resolved differently each time (DNS rebinding)."""
+
+    async def resolve(*_: Any, **__: Any) -> list[Any]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*kind, (one, 443)) for one in ("1.1.1.1", address)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    target = WebhookTarget(url="https://hooks.example.com/", secret=KEY)
+    with pytest.raises(Forbidden):
+        await send(target, "msg_1", b"{}", allow_private=False)
 
 
 @dataclass

@@ -7,7 +7,6 @@ the clear. The API writes it, the operator delivers.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
+from simulacra_crds.contract.public_address import is_public
 from simulacra_crds.kinds.base import GROUP, LABEL_KIND
 
 KIND = "webhook"
@@ -34,7 +34,6 @@ _SWITCH = {"": False, "false": False, "true": True}
 _LOCAL_NAMES = (
     "localhost", ".localhost", ".local", ".internal", ".svc", ".cluster.local", ".home.arpa",
 )  # fmt: skip
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class WebhookTarget(BaseModel):
@@ -113,18 +112,6 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise ValueError("give a URL without user, password and fragment")
     if not allow_private and not _may_be_public(host):
         raise ValueError("give an address on the public internet")
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address is on the public internet, even inside an IPv6 address."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
 def _may_be_public(host: str) -> bool:
