@@ -62,7 +62,7 @@ class Play:
 
     async def ask(self, key: Key) -> bool:
         self.asks += 1
-        number = int(key.name.removeprefix("ds-"))
+        number = int(key.name.partition("-")[2])
         if not await self.slots.acquire(key, CREATED + timedelta(seconds=number), self.limit):
             return False
         self.started.append(key)
@@ -95,6 +95,31 @@ async def test_a_thousand_waiting_resources_start_oldest_first() -> None:
     ]
     assert play.asks <= 2100
     assert play.cluster.reads <= len(WORK_RESOURCES) + 1
+
+
+async def test_sixty_questions_hold_up_no_upload() -> None:
+    """Nor does an upload hold up the questions: kinds take turns, each its oldest first."""
+    play = Play(limit=2)
+    questions = [Key("SegmentEstimate", NAMESPACE, f"seg-{number}") for number in range(60)]
+    for question in questions:
+        await play.ask(question)
+    uploads = [named(number) for number in (100, 101)]
+    for upload in uploads:
+        await play.ask(upload)
+    fit = Key("Model", NAMESPACE, "mdl-102")
+    await play.ask(fit)
+    assert play.started == questions[:2]
+    while len(play.running) and len(play.started) < 9:
+        await play.end(play.running[0])
+    assert play.started[2:9] == [
+        uploads[0],
+        fit,
+        questions[2],
+        uploads[1],
+        questions[3],
+        questions[4],
+        questions[5],
+    ]
 
 
 async def test_a_released_slot_goes_to_the_next_resource() -> None:

@@ -1,7 +1,8 @@
-"""Quota slots for concurrent Jobs per namespace: exact, and oldest resource first.
+"""Quota slots for concurrent Jobs per namespace: exact, and fair between kinds.
 
-Each namespace has a queue of resources that would start a Job, by creation time and name, and the
-Jobs that hold a slot. Both are in memory, so that a thousand waiting resources need a thousand
+Each namespace has queues of resources that would start a Job, one per kind by creation time and
+name, and the Jobs that hold a slot. Kinds that wait take turns, so that a hundred cheap questions
+do not hold up an upload. Both are in memory, so that a thousand waiting resources need a thousand
 passes and no more. They are read from the API once after a start (conditions say which resources
 wait), updated by events, and the Jobs are read again when the quota looks full for longer than
 `REREAD_S`, in case an event was lost.
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -22,7 +25,7 @@ from simulacra_operator.work.placement import queued
 
 REREAD_S = 5.0
 Rank = tuple[datetime, str, str]
-"""Creation time, name and kind: the order of the slots."""
+"""Creation time, name and kind: the order of the slots within a kind."""
 
 
 class _Namespace:
@@ -31,8 +34,11 @@ class _Namespace:
     def __init__(self) -> None:
         self.limit = 1
         self.waiting: dict[Key, Rank] = {}
-        self.heap: list[tuple[Rank, Key]] = []
+        self.heaps: dict[str, list[tuple[Rank, Key]]] = defaultdict(list)
         self.granted: set[Key] = set()
+        self.turn: dict[str, int] = {}
+        """Kind -> number of its newest grant; the kind with the least has the next turn."""
+        self.turns = itertools.count(1)
         self.running: dict[str, Key | None] = {}
         self.events: dict[str, Key | None] | None = None
         """Jobs of events that arrive while the Jobs are listed; None for a Job without slot."""
@@ -46,14 +52,26 @@ class _Namespace:
     def enqueue(self, key: Key, rank: Rank) -> None:
         if self.waiting.get(key) != rank:
             self.waiting[key] = rank
-            heapq.heappush(self.heap, (rank, key))
+            heapq.heappush(self.heaps[key.kind], (rank, key))
+
+    def grant(self, key: Key) -> None:
+        del self.waiting[key]
+        self.granted.add(key)
+        self.turn[key.kind] = next(self.turns)
 
     def first(self) -> Key | None:
-        while self.heap:
-            rank, key = self.heap[0]
+        heads = [head for heap in self.heaps.values() if (head := self._head(heap)) is not None]
+        if not heads:
+            return None
+        return min(heads, key=lambda head: (self.turn.get(head[1].kind, 0), head[0]))[1]
+
+    def _head(self, heap: list[tuple[Rank, Key]]) -> tuple[Rank, Key] | None:
+        """Return the oldest that still waits; entries of those that do not are dropped."""
+        while heap:
+            rank, key = heap[0]
             if self.waiting.get(key) == rank:
-                return key
-            heapq.heappop(self.heap)
+                return heap[0]
+            heapq.heappop(heap)
         return None
 
 
@@ -85,8 +103,7 @@ class JobSlots:
             return False
         granted = slots.first() == key
         if granted:
-            del slots.waiting[key]
-            slots.granted.add(key)
+            slots.grant(key)
         await self._wake_next(slots)
         return granted
 

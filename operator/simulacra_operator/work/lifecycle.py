@@ -114,7 +114,7 @@ def _hold(seen: Observed, gate: Finding) -> Stage | None:
         limit = seen.tenant_spec.quotas.concurrent_jobs
         message = (
             f"All {limit} concurrent jobs of the tenant's quota are in use; "
-            "the oldest waiting resource starts next."
+            "kinds take turns, the oldest waiting resource of each first."
         )
         return _waiting(gate, Finding("False", Reason.AWAITING_QUOTA, message))
     return None
