@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -110,6 +112,29 @@ def test_a_saved_model_is_loaded_and_generates_the_same(
     assert pq.read_table(tmp_path / "rows.parquet").num_rows == 20
     with pytest.raises(ValueError, match="model directory cannot be read"):
         simulacra.load(tmp_path)
+
+
+def test_only_the_owner_may_read_a_saved_model_even_over_an_older_one(
+    model: simulacra.Model, tmp_path: Path
+) -> None:
+    """The training table is in it. A reader of an older, readable file gets no new byte."""
+    folder = tmp_path / "model"
+    before = os.umask(0)
+    try:
+        model.save(folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        names = {one.name for one in folder.iterdir()}
+        for name in names:
+            (folder / name).write_bytes(b"old")
+            (folder / name).chmod(0o666)
+        with (folder / "train.parquet").open("rb") as held:
+            model.save(folder)
+            assert held.read() == b"old"
+    finally:
+        os.umask(before)
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
+    assert modes == dict.fromkeys(names, 0o600)
+    assert simulacra.load(folder).report() == model.report()
 
 
 def test_errors_say_what_is_wrong(model: simulacra.Model, tmp_path: Path) -> None:

@@ -160,7 +160,8 @@ class Model:
     def save(self, directory: str | Path) -> None:
         """Write the model into a directory, which is made if missing.
 
-        It holds the training table unencrypted: keep it as you keep the table.
+        It holds the training table unencrypted: keep it as you keep the table. Only the user who
+        saves it may read its files (mode 0600).
         """
         from simulacra_trainer.pipeline.trained_model import save_model
 

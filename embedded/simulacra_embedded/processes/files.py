@@ -14,7 +14,8 @@ LOG_BYTES = 10 * 2**20
 def replace_file(path: Path, text: str) -> None:
     """Write a file of mode 0600 in one step: a crash leaves the old or the new one."""
     draft = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    draft.unlink(missing_ok=True)  # of a killed process, or made by another with another mode
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -59,6 +59,7 @@ def fit(args: argparse.Namespace) -> int:
     """Clean a table and fit a model; a neural fit that was interrupted resumes."""
     from simulacra_trainer.in_process import fit_table
     from simulacra_trainer.pipeline.trained_model import save_model
+    from simulacra_trainer.private_files import PrivatePath
 
     if not args.data.is_file():
         raise UsageError(f"--data: {args.data} is not a file")
@@ -71,7 +72,7 @@ def fit(args: argparse.Namespace) -> int:
         seed=args.seed,
         gpu=args.gpus,
     )
-    checkpoints = args.out / "checkpoints"
+    checkpoints = PrivatePath(args.out) / "checkpoints"
     trained = fit_table(
         args.data, request, description, args.weights, checkpoints=checkpoints, sink=print_progress
     )

@@ -20,9 +20,11 @@ from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.linked.model import LinkedModel, load_linked
+from simulacra_trainer.private_files import PrivatePath
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
+from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.persons.real_values import METADATA, RealValues
 
@@ -94,8 +96,13 @@ def load_family(name: str, gpu: int = 0) -> Family:
 
 
 def save_model(trained: TrainedModel, directory: Path) -> None:
-    """Write a fitted model into a directory, which is created if missing."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write a fitted model into a directory, which is created if missing.
+
+    Its files encrypt themselves (`scratch.EncryptedPath`), or only their owner may read them.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not isinstance(directory, EncryptedPath):
+        directory = PrivatePath(directory)
     trained.model.save(directory)
     if trained.linked is not None:
         trained.linked.save(directory)
