@@ -68,9 +68,14 @@ class Session:
 
 def prepare(cluster: RealCluster) -> None:
     """Create what an attacker would find: a tenant's namespace, others, and their objects."""
-    deployer = named("v1", "ServiceAccount", "deployer")
-    deployer["metadata"]["namespace"] = TENANT
-    objects = [deployer]
+    registry = [{"name": "registry"}]
+    accounts = [
+        named("v1", "ServiceAccount", "deployer"),
+        named("v1", "ServiceAccount", "simulacra-trainer", imagePullSecrets=registry),
+    ]
+    for account in accounts:
+        account["metadata"]["namespace"] = TENANT
+    objects = list(accounts)
     for place in ("kube-system", SYSTEM, FOREIGN):
         theirs: list[Object] = [
             named("v1", "Secret", "simulacra-pods", stringData={"AWS_ACCESS_KEY_ID": "a"}),
@@ -121,7 +126,8 @@ def cluster(scope: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     with found.running():
         # Somebody has lifted Pod Security from a tenant's namespace.
         loose = {"simulacra.dev/tenant": "loose", "simulacra.dev/uid": "2"}
-        labels = {KEYS: {}, TENANT: OURS, LOOSE: loose, FOREIGN: {}}
+        ours = {**OURS, "example.com/pool": "jobs"}
+        labels = {KEYS: {}, TENANT: ours, LOOSE: loose, FOREIGN: {}}
         namespaces = [namespace(name, one) for name, one in labels.items()]
         found.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(namespaces))
         found.install(*(("--set", f"namespaces={{{TENANT}}}") if scope == "listed" else ()))
@@ -218,10 +224,13 @@ def test_the_work_of_both_is_allowed(cluster: RealCluster, scope: str) -> None:
         {"name": "identity", "projected": {"sources": [token]}},
     ]
     key = {"secretKeyRef": {"name": "of-a-source", "key": "AWS_ACCESS_KEY_ID"}}
+    work |= {"priorityClassName": "batch", "nodeSelector": {"a": "b"}}
     work["containers"][0] |= {
         "envFrom": [{"secretRef": {"name": "simulacra-pods"}}],
         "env": [{"name": "A", "value": "b"}, {"name": "B", "valueFrom": key}],
     }
+    # Beside the Secrets that an administrator gave the account.
+    identity = {"metadata": {"annotations": {"example.com/identity": "a"}}}
     allowed = [
         (api, Move("POST", "/apis/simulacra.dev/v1alpha1/accessrequests", asked)),
         (api, Move("POST", group("simulacra.dev/v1alpha1", TENANT, "datasets"), dataset)),
@@ -233,6 +242,7 @@ def test_the_work_of_both_is_allowed(cluster: RealCluster, scope: str) -> None:
         (api, Move("DELETE", core(SYSTEM, "configmaps", "api-requests-y"))),
         (operator, Move("POST", core(KEYS, "secrets"), certified)),
         (operator, Move("POST", core(TENANT, "secrets"), named("v1", "Secret", "simulacra-pods"))),
+        (operator, Move("PATCH", core(TENANT, "serviceaccounts", "simulacra-trainer"), identity)),
         (operator, Move("POST", group("batch/v1", TENANT, "jobs"), trainer)),
         (
             operator,

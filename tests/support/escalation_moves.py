@@ -82,6 +82,36 @@ def reading_jobs() -> Iterator[Object]:
         yield one
 
 
+def privileged_jobs() -> Iterator[Object]:
+    """Yield Jobs whose pod would pass the scheduler, the cluster's own pods or Pod Security."""
+    for more in (
+        {"nodeName": "node-1"},
+        {"runtimeClassName": "unconfined"},
+        {"priorityClassName": "system-node-critical"},
+        {"priorityClassName": "system-cluster-critical"},
+    ):
+        one = job("simulacra-trainer")
+        one["spec"]["template"]["spec"] |= more
+        yield one
+
+
+def account_moves() -> Iterator[Move]:
+    """Yield changes of accounts by which their pods would get Secrets or another identity."""
+    theirs = [{"name": "theirs"}]
+    accounts = core(TENANT, "serviceaccounts")
+    yield Move("POST", accounts, named("v1", "ServiceAccount", "other"))
+    identity = {
+        "metadata": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}}
+    }
+    yield Move("PATCH", f"{accounts}/deployer", identity)
+    for field in ("imagePullSecrets", "secrets"):
+        yield Move("PATCH", f"{accounts}/simulacra-trainer", {field: theirs})
+        yield Move("PATCH", f"{accounts}/deployer", {field: theirs})
+        made = named("v1", "ServiceAccount", "simulacra-trainer", **{field: theirs})
+        yield Move("POST", core(LOOSE, "serviceaccounts"), made)
+    yield Move("PATCH", f"{accounts}/simulacra-trainer", {"imagePullSecrets": None})
+
+
 def namespace(name: str, labels: dict[str, str]) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
@@ -185,12 +215,22 @@ def everyones_moves() -> Iterator[Move]:
     yield Move("PATCH", f"/api/v1/namespaces/{TENANT}", privileged)
     unlabeled = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}}
     yield Move("PATCH", f"/api/v1/namespaces/{TENANT}", unlabeled)
+    version = "pod-security.kubernetes.io/enforce-version"
+    for label, value in ((version, "v1.0"), (version, "latest"), ("team", "platform")):
+        yield Move(
+            "PATCH", f"/api/v1/namespaces/{TENANT}", {"metadata": {"labels": {label: value}}}
+        )
+        labels = {**OURS, "simulacra.dev/tenant": "evil", label: value}
+        yield Move("POST", "/api/v1/namespaces", namespace("tenant-evil", labels))
+    without = {"metadata": {"labels": {"example.com/pool": None}}}
+    yield Move("PATCH", f"/api/v1/namespaces/{TENANT}", without)
     # Inside a tenant's namespace: with the rights of another account, or as another service.
     yield Move("POST", group("batch/v1", TENANT, "jobs"), job("deployer"))
     yield Move("POST", group("batch/v1", TENANT, "jobs"), job(""))
     yield Move("POST", group("batch/v1", LOOSE, "jobs"), job("simulacra-trainer"))
-    for reading in reading_jobs():
-        yield Move("POST", group("batch/v1", TENANT, "jobs"), reading)
+    for refused in (*reading_jobs(), *privileged_jobs()):
+        yield Move("POST", group("batch/v1", TENANT, "jobs"), refused)
+    yield from account_moves()
     for place in (TENANT, KEYS):
         yield Move("POST", core(place, "secrets"), named("v1", "Secret", "other"))
     for spec in ({"ports": [{"port": 443}]}, {"type": "ExternalName", "externalName": "x.example"}):
