@@ -133,12 +133,16 @@ class CustodyClient:
 
     async def progress(self, resource: ResourceRef, wrapped_key: str) -> ProgressReport | None:
         """Return the pod's last progress report, None before the first."""
-        read = partial(self.service.read_bytes, limit=_PROGRESS_LIMIT)
-        try:
-            raw = await self.run("readProgress", read, resource.artifact(PROGRESS), wrapped_key)
-        except ArtifactMissing:
-            return None
-        return ProgressReport.model_validate_json(raw)
+
+        def read() -> bytes | None:
+            ref = resource.artifact(PROGRESS)
+            try:
+                return self.service.read_bytes(ref, wrapped_key, limit=_PROGRESS_LIMIT)
+            except ArtifactMissing:  # before the first report: no error of the store
+                return None
+
+        raw = await self.run("readProgress", read)
+        return None if raw is None else ProgressReport.model_validate_json(raw)
 
     async def result(self, result: ArtifactRef, wrapped_key: str) -> bytes:
         """Return a pod's result that is longer than a termination message."""
