@@ -104,6 +104,26 @@ def test_default_deny_policy_selects_every_pod() -> None:
             assert one["metadata"]["labels"][key] == value
 
 
+def test_number_of_operators_changes_nothing_else_and_drains_take_one_at_a_time() -> None:
+    """Another strategy or another pod for another number is refused, or restarts them all."""
+
+    def rendered(replicas: int) -> tuple[Object, set[str]]:
+        objects = render("--set", f"operator.replicas={replicas}")
+        budgets = {one["metadata"]["name"] for one in objects if "Budget" in one["kind"]}
+        (found,) = [
+            one["spec"]
+            for one in objects
+            if (one["kind"], one["metadata"]["name"]) == ("Deployment", "simulacra-operator")
+        ]
+        return found, budgets
+
+    (alone, no_budget), (pair, budgets) = rendered(1), rendered(2)
+    assert pair == alone | {"replicas": 2}
+    assert budgets - no_budget == {"simulacra-operator"}
+    (spread,) = pair["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"] == pair["selector"]
+
+
 @pytest.mark.parametrize("variant", ["defaults", "volume"])
 def test_new_chart_version_restarts_no_pod(variant: str, tmp_path: Path) -> None:
     """A restart would lose the data of a tryout without a volume."""

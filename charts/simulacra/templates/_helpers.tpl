@@ -200,6 +200,31 @@ subjects:
 {{- end }}
 {{- end }}
 
+{{/* A role's pods on different nodes, where there are several: (list $ "api") */}}
+{{- define "simulacra.spread" -}}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "simulacra.selector" . | nindent 8 }}
+{{- end }}
+
+{{/* Drains take one pod of a role at a time: (list $ "api") */}}
+{{- define "simulacra.disruptionBudget" -}}
+{{- $root := index . 0 }}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: simulacra-{{ index . 1 }}
+  namespace: {{ $root.Release.Namespace }}
+  labels: {{- include "simulacra.roleLabels" . | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels: {{- include "simulacra.selector" . | nindent 6 }}
+{{- end }}
+
 {{/* Scheduling of a role: its values */}}
 {{- define "simulacra.scheduling" -}}
 {{- with .nodeSelector }}
