@@ -368,5 +368,15 @@ async def test_progress_comes_from_the_report_of_the_job(
     assert (job["status"], job["progress_percent"], job["eta_seconds"]) == ("running", 40, 3)
 
 
+@pytest.mark.parametrize(("silent", "left"), [(3, 10), (60, 60), (960, 960)])
+async def test_work_that_stands_still_is_not_promised_to_end_soon(
+    http: httpx2.AsyncClient, ready: str, acme: Any, key: str, silent: int, left: int
+) -> None:
+    answer = (await _request(http, ready, key)).json()
+    await acme.progress(GENERATION_JOBS, answer["generation_id"], 91, 10, silent=silent)
+    job = (await http.get(f"/v1/jobs/{answer['job_id']}")).json()
+    assert left <= job["eta_seconds"] <= left + 30
+
+
 def _failure(reason: str) -> dict[str, Any]:
     return {"reason": reason, "message": "m", "time": "2026-01-01T00:00:00Z"}

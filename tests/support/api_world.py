@@ -19,7 +19,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -368,8 +368,13 @@ class StandIn:
         await self.write(ANSWER_SHEETS, name, SHEET_WORKBOOK, b"PK workbook")
         await self.status(ANSWER_SHEETS, name, phase="Ready", sheet=result.summary.to_wire())
 
-    async def progress(self, resource: ApiResource, name: str, percent: int, eta: int) -> None:
-        report = {"percent": percent, "etaSeconds": eta, "step": "fit"}
+    async def progress(
+        self, resource: ApiResource, name: str, percent: int, eta: int, silent: int | None = None
+    ) -> None:
+        """Store a report as a pod does; silent: seconds ago, None as in earlier releases."""
+        report: Object = {"percent": percent, "etaSeconds": eta, "step": "fit"}
+        if silent is not None:
+            report["reportedAt"] = (datetime.now(UTC) - timedelta(seconds=silent)).isoformat()
         await self.write(resource, name, PROGRESS, json.dumps(report).encode())
         await self.status(resource, name, phase="Running")
 

@@ -1,5 +1,6 @@
 """The pipeline on small, wide and degenerate tables: a sane model or a clear error."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,49 @@ def test_a_column_swapped_in_the_training_table_is_refused(
     )
     with pytest.raises(ModelFileError):
         load_model(tmp_path)
+
+
+def paced(seconds: Sequence[float]) -> list[tuple[float, ProgressReport]]:
+    """Return the reports of work whose hundredths take these seconds, with their times."""
+    now = [0.0]
+    told: list[tuple[float, ProgressReport]] = []
+    meter = ProgressMeter(
+        {"all": 1.0}, lambda one: told.append((now[0], one)), clock=lambda: now[0]
+    )
+    advance = meter.step("all")
+    for hundredth, took in enumerate(seconds, 1):
+        now[0] += took
+        advance(hundredth / 100)
+    return told
+
+
+def test_the_estimate_of_steady_work_is_the_time_left() -> None:
+    for at, report in paced([2.0] * 100):
+        if report.percent >= 3:
+            assert report.eta_seconds == pytest.approx(200 - at, abs=1)
+
+
+def test_the_estimate_follows_a_pace_that_slows_down() -> None:
+    """The first 88 hundredths take 88 s, the others 80 s each: 16 minutes that were "10 s"."""
+    slow = {one.percent: one.eta_seconds for _, one in paced([1.0] * 88 + [80.0] * 12)}
+    assert slow[88] == 12
+    for percent in range(89, 100):
+        assert slow[percent] == pytest.approx(80 * (100 - percent), rel=0.25)
+
+
+def test_the_estimate_never_promises_less_than_the_recent_pace() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        told = paced(rng.gamma(0.5, 4.0, 100))
+        for at, report in told[5:]:
+            window = max(at / 4, 10.0)
+            earlier = [one for one in told if one[0] <= at - window] or told[:1]
+            since, before = earlier[-1]
+            gained = report.percent - before.percent + 1  # percents are cut
+            if report.percent >= 3:
+                left = (99 - report.percent) * (at - since) / gained
+                assert report.eta_seconds is not None
+                assert report.eta_seconds >= left - 1
 
 
 def test_progress_grows_once_a_second_and_ends_at_100() -> None:

@@ -99,7 +99,7 @@ def fit_table(
         if name is None and isinstance(source, Path):
             name = source.name
         context = FitContext(checkpoints, name=name)
-        meter = ProgressMeter(fit_steps(request), sink)
+        meter = ProgressMeter(fit_steps(request, clean.schema), sink)
         return fit_model(clean.table, clean.schema, request, meter, context)
 
 

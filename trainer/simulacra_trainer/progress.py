@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from simulacra_crds.contract.tasks import ProgressReport
@@ -10,6 +11,9 @@ from simulacra_crds.contract.tasks import ProgressReport
 INTERVAL_S = 1.0
 MIN_SHARE_FOR_ETA = 0.03
 """No estimate of the remaining time below this share."""
+RECENT = 0.25
+"""Part of the time so far whose pace counts as the present one."""
+MIN_RECENT_S = 10.0
 Sink = Callable[[ProgressReport], None]
 
 
@@ -40,6 +44,8 @@ class ProgressMeter:
         self._began = clock()
         self._reported: float | None = None
         self._share = 0.0
+        self._passed: deque[tuple[float, float]] = deque([(self._began, 0.0)])
+        """Time and share of the reports, from the last one before the recent time on."""
         self._finished = False
 
     def step(self, name: str) -> Callable[[float], None]:
@@ -62,8 +68,25 @@ class ProgressMeter:
             return
         self._reported = now
         self._finished = whole
-        eta = None
-        if self._share >= MIN_SHARE_FOR_ETA:
-            eta = round((now - self._began) * (1.0 - self._share) / self._share)
+        eta = self._left(now)
+        self._passed.append((now, self._share))
         percent = 100 if whole else int(100 * self._share)
         self._sink(ProgressReport(percent=percent, eta_seconds=eta, step=step))
+
+    def _left(self, now: float) -> int | None:
+        """Return the seconds left at the pace of the whole or the recent one, the slower of both.
+
+        The weights of the steps are those of a usual table: in another one the last steps may take
+        most of the time.
+        """
+        if self._share < MIN_SHARE_FOR_ETA:
+            return None
+        elapsed = now - self._began
+        recent = now - max(RECENT * elapsed, MIN_RECENT_S)
+        while len(self._passed) > 1 and self._passed[1][0] <= recent:
+            self._passed.popleft()
+        since, share = self._passed[0]
+        paces = [self._share / elapsed] if elapsed > 0 else []
+        if since < now and share < self._share:
+            paces.append((self._share - share) / (now - since))
+        return round((1.0 - self._share) / min(paces)) if paces else None

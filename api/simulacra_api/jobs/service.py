@@ -220,8 +220,10 @@ async def job_error(repository: TenantRepository, resource: TenantResource) -> J
 async def _progress(
     repository: TenantRepository, resource: TenantResource
 ) -> tuple[int, int | None]:
-    report = await repository.progress(resource) or resource.status.progress
-    return (report.percent, report.eta_seconds) if report else (0, None)
+    if report := await repository.progress(resource):
+        return report.percent, report.seconds_left(utcnow())
+    shown = resource.status.progress
+    return (shown.percent, shown.eta_seconds) if shown else (0, None)
 
 
 async def job_page(

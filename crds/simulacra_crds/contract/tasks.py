@@ -10,6 +10,7 @@ message has its digest. The reason of a failure in terms of the customer's data 
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
@@ -56,6 +57,8 @@ SOURCE_VARIABLES = {
 }
 """Variables of a pod that reads a source with a tenant's Secret, and their keys in that Secret."""
 TERMINATION_LIMIT = 4096
+SILENCE_S = 10
+"""Seconds after a report from which its estimate counts as outdated."""
 MAX_ERRORS = 100
 """Errors of a description that are returned at once."""
 
@@ -342,6 +345,24 @@ class Failure(KubeModel):
 
 
 class ProgressReport(Progress):
-    """The encrypted `progress` artifact, written at most once a second."""
+    """The encrypted `progress` artifact, written at most once a second.
+
+    reported_at: when the pod wrote it; None by an earlier release.
+    """
 
     step: str = Field(max_length=64)
+    reported_at: Timestamp | None = None
+
+    def seconds_left(self, now: datetime) -> int | None:
+        """Return the estimate as it looks now, None before there is one.
+
+        Work that has not moved since the report slows the pace of the whole, and it may stand as
+        long again as it has stood.
+        """
+        if self.eta_seconds is None or self.reported_at is None:
+            return self.eta_seconds
+        silence = (now - self.reported_at).total_seconds()
+        if silence < SILENCE_S:
+            return self.eta_seconds
+        slower = silence * (100 - self.percent) / max(self.percent, 1)
+        return round(max(self.eta_seconds + slower, silence))

@@ -7,6 +7,7 @@ may be copies, or nearer to the seen half, than chance allows (`report.neighbors
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import PENALTY, SCALE
 from simulacra_trainer.linked.history import MARK, Ints, Mean
@@ -28,6 +30,8 @@ STRENGTHS = (
 )  # fmt: skip
 """Penalty of the forests and scale of their log-linear regressions, weakest first."""
 START = 2
+USUAL_TESTS = 3
+"""Of strengths, until the weakest that passes is found."""
 MAX_HALF_ROWS = 10_000
 PERSONS_DRAWN = 4
 """Synthetic persons a person of the seen half, up to MAX_DRAWN."""
@@ -74,20 +78,33 @@ class LinkedTuning:
         }
 
 
-def tune_linked(tables: LinkedTables, order: Sequence[str], *, seed: int) -> LinkedTuning:
+def tune_linked(
+    tables: LinkedTables,
+    order: Sequence[str],
+    *,
+    seed: int,
+    progress: Progress = no_progress,
+) -> LinkedTuning:
     """Choose the weakest strength that passes, by bisection from a medium one.
 
     Args:
         tables: of all persons; of many, a part is tested.
         order: the learned columns of the upload in causal order.
         seed: of the split and the draws.
+        progress: called with the share done, of the fit on all persons too, which follows.
     """
     pairs = _pairs(tables, seed)
     options = {PENALTY: STRENGTHS[START][0], SCALE: STRENGTHS[START][1]}
+    steps = len(pairs) + USUAL_TESTS + 1
     first = fit_linked(pairs[0][0], order, options, None)
-    models = [first, *(fit_linked(seen, order, options, first.methods) for seen, _ in pairs[1:])]
+    models = [first]
+    for seen, _ in pairs[1:]:
+        progress(len(models) / steps)
+        models.append(fit_linked(seen, order, options, first.methods))
+    tests = itertools.count()
 
     def test(i: int) -> LinkedTuning:
+        progress(min(len(pairs) + next(tests), steps - 1) / steps)
         return _tested(models, pairs, STRENGTHS[i], first.methods, seed)
 
     return weakest_passing(len(STRENGTHS), START, test)

@@ -40,11 +40,16 @@ STEPS = {
 """Steps of a fit and their relative durations with the forest family."""
 GRAPH, PRIVACY, FIT, REPORT = STEPS
 NEURAL_STEPS = {GRAPH: 1.0, PRIVACY: 6.0, FIT: 8.0, REPORT: 1.0}
+PERSONS = "fitting persons"
+PERSONS_WEIGHT = 5.0
 
 
-def fit_steps(request: FitRequest) -> dict[str, float]:
+def fit_steps(request: FitRequest, schema: TableSchema) -> dict[str, float]:
     """Return the steps of this fit and their relative durations."""
-    return NEURAL_STEPS if is_neural(request.family, request.gpu) else STEPS
+    steps = dict(NEURAL_STEPS if is_neural(request.family, request.gpu) else STEPS)
+    report = steps.pop(REPORT)
+    persons = {} if schema.subject() is None else {PERSONS: PERSONS_WEIGHT}
+    return {**steps, **persons, REPORT: report}
 
 
 def fit_model(
@@ -74,7 +79,7 @@ def fit_model(
     real = rows_within_limit(table, schema, request.seed)
     rows = real if request.privacy is None else private_rows(real, schema, request.privacy)
     family, options = load_family(request.family, request.gpu), context.options(request.gpu)
-    steps = _Steps(meter or ProgressMeter(fit_steps(request), silent))
+    steps = _Steps(meter or ProgressMeter(fit_steps(request, schema), silent))
 
     with steps.of(GRAPH):
         graph = fit_graph(rows, schema, request, context)
@@ -87,7 +92,10 @@ def fit_model(
             rows, learned, order, seed=request.seed, options=options, progress=progress
         )
         model = with_relations(fitted, schema, rows)
-        linked, tuning = _fit_linked(rows, schema, order, request.seed)
+    linked, tuning = None, None
+    if schema.subject() is not None:
+        with steps.of(PERSONS) as progress:
+            linked, tuning = _fit_linked(rows, schema, order, request.seed, progress)
     with steps.of(REPORT):
         graph = complete_graph(graph, schema, request)
         trained = TrainedModel(model, family.name, rows, schema, graph, linked=linked)
@@ -110,13 +118,13 @@ def fit_as_follower(
 
 
 def _fit_linked(
-    table: pa.Table, schema: TableSchema, order: Sequence[str], seed: int
+    table: pa.Table, schema: TableSchema, order: Sequence[str], seed: int, progress: Progress
 ) -> tuple[LinkedModel | None, LinkedTuning | None]:
     """Fit the model of linked rows, forests in every family; None without a subject."""
     tables = linked_tables(table, schema)
     if tables is None or tables.subjects.num_rows < MIN_LINKED_PERSONS:
         return None, None
-    tuning = tune_linked(tables, order, seed=seed)
+    tuning = tune_linked(tables, order, seed=seed, progress=progress)
     return fit_linked(tables, order, tuning.options, tuning.methods), tuning
 
 

@@ -7,6 +7,7 @@ support id, because its text may quote data.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -35,6 +36,7 @@ from simulacra_crds.contract.tasks import (
     TaskSpec,
     result_name,
 )
+from simulacra_crds.kinds.base import utcnow
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.wiring import open_custody
 from simulacra_trainer.families.base import ModelFileError
@@ -53,11 +55,7 @@ TERMINATED = 128 + signal.SIGTERM
 UNREADABLE_MODEL = (
     "The model is damaged or from a newer release. Upgrade, or upload the table again."
 )
-_MAY_PASS = (OSError, RuntimeError)
-"""Unexpected errors that another attempt may not meet: of a disk, a network or a device.
-
-All else follows from the code and the data, which stay the same.
-"""
+DISK_FULL = "The disk of the pod is full. Use a smaller table, or a node with more room;"
 log = logging.getLogger(__name__)
 
 
@@ -128,8 +126,13 @@ def _attempt(
     except ValidationError as error:  # a document that is beyond a limit of its own
         message = f"{_beyond(error)} Report it with support id {_logged(error)}."
         return ExitCode.PERMANENT, _failed(Reason.RESULT_INVALID, message)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        message = f"{DISK_FULL if full else 'Internal error,'} support id {_logged(error)}."
+        return ExitCode.INTERNAL, _failed(Reason.INTERNAL, message)
     except Exception as error:  # its text must not leave the pod
-        code = ExitCode.INTERNAL if isinstance(error, _MAY_PASS) else ExitCode.PERMANENT
+        # A device may recover; all else follows from code and data, which stay the same.
+        code = ExitCode.INTERNAL if isinstance(error, RuntimeError) else ExitCode.PERMANENT
         message = f"Internal error, support id {_logged(error)}."
         return code, _failed(Reason.INTERNAL, message)
 
@@ -188,7 +191,7 @@ def _failed(reason: Reason, message: str) -> TaskResult:
 
 def _store_progress(own: Artifacts, report: ProgressReport) -> None:
     try:
-        own.store_model(PROGRESS, report)
+        own.store_model(PROGRESS, report.model_copy(update={"reported_at": utcnow()}))
     except CustodyError as error:  # a task can finish without progress reports
         log.warning("progress not stored error=%s", type(error).__name__)
 

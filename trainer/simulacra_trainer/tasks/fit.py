@@ -56,7 +56,7 @@ def fit(context: TaskContext) -> TaskResult | None:
         if context.shard > 0:
             fit_as_follower(table, schema, request, fit_context)
             return None
-        meter = ProgressMeter(fit_steps(request), context.report_progress)
+        meter = ProgressMeter(fit_steps(request, schema), context.report_progress)
         trained = fit_model(table, schema, request, meter, fit_context)
         directory = context.directory / "model"
         save_model(trained, directory)
