@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -394,4 +395,5 @@ def serve(connection: Path | None, directory: Path) -> None:
     )
     for tool in Tools(client, directory).all():
         server.add_tool(tool)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else it logs each request
     server.run("stdio")

@@ -69,6 +69,7 @@ class Dataset(Document):
     reading: Json | None
     source_kept: bool | None
     source_until: str | None
+    error: Json | None
 
     @property
     def verdicts(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from typer.testing import CliRunner, Result
 
 from simulacra import Client, Connection
 from simulacra.cli import app
+from simulacra.commands import uploads
 from simulacra.commands.naming import called
 from simulacra.commands.output import note, printable, say
 from simulacra.local_state import last_service, remember_service, remember_table
@@ -510,6 +512,63 @@ def test_interrupted_wait_exits_with_130_and_no_traceback(
     waiting.send_signal(signal.SIGINT)
     _, errors = waiting.communicate(timeout=60)
     assert (waiting.returncode, "Traceback" in errors) == (130, False), errors
+
+
+@pytest.mark.parametrize("command", ["upload", "run"])
+def test_interrupted_fit_says_that_the_table_is_stored_and_how_to_go_on(
+    service: tuple[str, type[Service]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    file = tmp_path / "survey.csv"
+    file.write_text("a,b\n1,2\n")
+    words = [command, file, *(["--rows", 5, "-o", "rows.csv"] if command == "run" else [])]
+    monkeypatch.setattr(uploads, "wait_with_progress", interrupt)
+    done = run(*words)
+    assert done.exit_code == 130
+    assert "The table is stored, and its model is still being fit" in done.stderr
+    assert "`simulacra wait survey` waits for it" in done.stderr
+    assert "`simulacra delete survey` erases it" in done.stderr
+    assert "--key" not in done.stderr
+    monkeypatch.setattr(Client, "upload", interrupt)
+    done = run(*words)
+    assert "What has arrived of the table is kept for an hour, and nothing is fit" in done.stderr
+    assert "run the same command with --key" in done.stderr
+
+
+def test_a_full_disk_is_said_in_words(
+    service: tuple[str, type[Service]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Client, "datasets", full)
+    done = run("datasets")
+    assert (done.exit_code, "Errno" in done.stderr) == (2, False)
+    assert "The disk is full. Free some space on it" in done.stderr
+
+
+def test_a_failed_dataset_says_why_in_the_list_and_under_show(
+    service: tuple[str, type[Service]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = {"code": "simio_upload_invalid", "detail": "Line 7 has 3 cells, the head has 2."}
+    failed = {**_dataset(FIRST), "job_id": f"job-{FIRST}", "status": "failed"}
+    listed = {"items": [_dataset(SECOND), {**failed, "error": error}], "next_cursor": None}
+    monkeypatch.setitem(ANSWERS, "/v1/datasets", listed)
+    for one in (FIRST, SECOND):
+        remember_table(service[0], one, "survey.csv")
+    code, shown = on_terminal("datasets")
+    assert (code, "ds-aaaaaa1: failed. Line 7 has 3 cells" in shown) == (0, True), shown
+    assert "ds-aaaaaa2, ds-aaaaaa1 (failed). Give one" in run("schema", "survey").stderr
+    job = {"job_id": f"job-{FIRST}", "status": "failed", "error": error}
+    monkeypatch.setitem(ANSWERS, f"/v1/jobs/job-{FIRST}", job)
+    for body in (failed, {**failed, "error": error}):  # of an earlier release, and of this one
+        monkeypatch.setitem(ANSWERS, f"/v1/datasets/{FIRST}", body)
+        assert json.loads(run("show", FIRST).stdout)["error"] == error
 
 
 def test_interrupted_start_exits_with_130_and_no_traceback() -> None:

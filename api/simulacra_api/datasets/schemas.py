@@ -63,6 +63,7 @@ class DatasetBody(BaseModel):
         default=None, description="When the source of a held dataset is erased at the latest."
     )
     model: ModelBody | None = None
+    error: JobError | None = Field(default=None, description="Why it failed, with status failed.")
 
     def etag(self) -> str:
         """Return the entity tag of this representation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from simulacra_api.datasets.schemas import (
@@ -14,7 +15,7 @@ from simulacra_api.datasets.schemas import (
 from simulacra_api.http.etags import lists
 from simulacra_api.http.pagination import page_of
 from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.service import stage_of
+from simulacra_api.jobs.service import job_error, stage_of
 from simulacra_api.jobs.waiting import waiting_reason
 from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
@@ -30,7 +31,7 @@ from simulacra_custody.audit.event import EventType
 
 async def dataset_body(repository: TenantRepository, dataset: Dataset) -> DatasetBody:
     """Return what a customer sees of a dataset."""
-    return _body(dataset, await repository.model_of(dataset))
+    return await _body(repository, dataset, await repository.model_of(dataset))
 
 
 async def dataset_page(
@@ -47,7 +48,8 @@ async def dataset_page(
         return query.status is None or _status(dataset, model_for(dataset)) == query.status
 
     page, cursor = page_of(datasets, query, keep)
-    return [_body(dataset, model_for(dataset)) for dataset in page], cursor
+    bodies = (_body(repository, dataset, model_for(dataset)) for dataset in page)
+    return await asyncio.gather(*bodies), cursor
 
 
 def _status(dataset: Dataset, model: Model | None) -> DatasetStatus:
@@ -58,17 +60,17 @@ def _status(dataset: Dataset, model: Model | None) -> DatasetStatus:
     return "uploading" if uploading else stage_of(dataset, model)[0]
 
 
-def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
+async def _body(repository: TenantRepository, dataset: Dataset, model: Model | None) -> DatasetBody:
     name = dataset.metadata.name
     created = dataset.metadata.creation_timestamp or utcnow()
     source = dataset.status.source or dataset.spec.source
     retention = dataset.spec.retention_seconds
     fitted = None
     if model is not None:
-        status, found = status_of(model), model.status
+        found = model.status
         judged = verdicts(found.figures) if found.figures else []
         fitted = ModelBody(
-            status=status, family=found.family, figures=found.figures, verdicts=judged
+            status=status_of(model), family=found.family, figures=found.figures, verdicts=judged
         )
     read = dataset.status.description
     reading = None
@@ -76,10 +78,11 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
         counts = set(ReadingBody.model_fields)
         reading = ReadingBody.model_validate(read.model_dump(include=counts))
     stage = dataset if is_deleting(dataset) else stage_of(dataset, model)[1]
+    status = _status(dataset, model)
     return DatasetBody(
         dataset_id=name,
         job_id=job_id(name),
-        status=_status(dataset, model),
+        status=status,
         waiting_reason=waiting_reason(stage),
         rows=dataset.status.rows,
         columns=dataset.status.columns,
@@ -92,6 +95,7 @@ def _body(dataset: Dataset, model: Model | None) -> DatasetBody:
         source_kept=is_source_kept(dataset),
         source_until=dataset.status.source_until,
         model=fitted,
+        error=await job_error(repository, stage) if status == "failed" else None,
     )
 
 

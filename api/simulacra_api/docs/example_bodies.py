@@ -106,6 +106,7 @@ DATASET_BODY = {
     "source_kept": False,
     "source_until": None,
     "model": MODEL_BODY,
+    "error": None,
 }
 JOB_BODY = {
     "job_id": f"job-{DATASET}",

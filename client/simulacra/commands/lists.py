@@ -13,7 +13,7 @@ from rich.text import Text
 
 from simulacra.client import Client
 from simulacra.commands.naming import SHORTEST, known_names, short_ids
-from simulacra.commands.output import is_for_people, note, printable
+from simulacra.commands.output import is_for_people, note, printable, span
 from simulacra.models import Document
 
 Columns = dict[str, Callable[[Document], Any]]
@@ -60,21 +60,15 @@ def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Tab
 
 
 def reasons(found: Sequence[Document], kind: str) -> list[str]:
-    """Return a line for each reason why nothing works on some of a list, with their short ids."""
+    """Return a line for each reason why some of a list wait or failed, with their short ids."""
     short = short_ids([str(one[f"{kind}_id"]) for one in found])
-    waiting: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
     for one in found:
-        if reason := one.get("waiting_reason"):
-            waiting.setdefault(reason, []).append(short[str(one[f"{kind}_id"])])
-    return [f"{', '.join(ids)}: {reason}" for reason, ids in waiting.items()]
-
-
-def span(seconds: float) -> str:
-    """Return a duration as people say it: 40 s, 12 min, 5 h, 3 d."""
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (unit == "min" and seconds >= size):
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+        error = one.get("error")
+        reason = f"failed. {error['detail']}" if error else one.get("waiting_reason")
+        if reason:
+            told.setdefault(reason, []).append(short[str(one[f"{kind}_id"])])
+    return [f"{', '.join(ids)}: {reason}" for reason, ids in told.items()]
 
 
 def time_of(text: Any) -> datetime | None:

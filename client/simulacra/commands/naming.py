@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePath
 
 import httpx2
@@ -18,6 +19,7 @@ from simulacra.operations.resources import ERASABLE, KINDS
 from simulacra.operations.table_names import UNNAMED, has_no_description
 
 _WHOLE = re.compile(r"(job-)?(ds|gen|eff|seg|sht)-[0-9a-f]{24}")
+_ID_FIELDS = tuple(f"{collection[:-1]}_id" for collection, *_ in KINDS.values())
 _SHOWN = 6
 """Candidates that an error names."""
 SHORTEST = 6
@@ -108,7 +110,7 @@ def _by_prefix(client: Client, text: str, prefix: str) -> str:
     if len(matching) == 1:
         return str(matching[0][field])
     if matching:
-        raise ValueError(_several(text, [str(one[field]) for one in matching]))
+        raise ValueError(_several(text, [str(one[field]) for one in matching], matching))
     known = short_ids([str(one[field]) for one in found])
     listed = f" There are {', '.join(list(known.values())[:_SHOWN])}." if known else ""
     raise ValueError(f"No {collection[:-1]} has an id that begins with {text}.{listed}")
@@ -151,7 +153,7 @@ def _by_name(client: Client, text: str, prefixes: tuple[str, ...]) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise ValueError(_several(text, matching[::-1]))
+        raise ValueError(_several(text, matching[::-1], client.datasets()))
     near = nearest(text, [*names.values(), *(PurePath(name).stem for name in names.values())])
     if near:
         hint = f"Did you mean {near}?"
@@ -176,16 +178,27 @@ def _named(names: dict[str, str], text: str) -> list[str]:
 
 
 def _only_generation(client: Client, dataset: str) -> str:
-    found = [str(one.generation_id) for one in client.generations(dataset_id=dataset)]
+    made = client.generations(dataset_id=dataset)
+    found = [str(one.generation_id) for one in made]
     if len(found) == 1:
         return found[0]
     if not found:
         raise ValueError(f"{dataset} has no generated rows. Run simulacra generate {dataset}.")
-    raise ValueError(_several("This table", found))
+    raise ValueError(_several("This table", found, made))
 
 
-def _several(text: str, ids: list[str]) -> str:
-    shown = ", ".join(list(short_ids(ids).values())[:_SHOWN])
+def _several(text: str, ids: list[str], known: Sequence[Document] = ()) -> str:
+    """Return that a name is not clear, with the ids and which of them failed.
+
+    Args:
+        text: the name.
+        ids: of what it names.
+        known: resources, which may be more than the ids.
+    """
+    failed = {one.get(f) for one in known if one.get("status") == "failed" for f in _ID_FIELDS}
+    brief = short_ids(ids)
+    said = [f"{brief[one]} (failed)" if one in failed else brief[one] for one in ids]
+    shown = ", ".join(said[:_SHOWN])
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return f"{text} names {len(ids)} of them, newest first: {shown}{more}. Give one of these."
 

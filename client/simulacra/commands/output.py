@@ -84,6 +84,14 @@ def note(text: str, style: str | None = None) -> None:
     console.print(printable(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
 
+def span(seconds: float) -> str:
+    """Return a duration as people say it: 40 s, 12 min, 5 h, 3 d."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
 def _table(value: Any) -> RenderableType:
     if isinstance(value, Effect | Segment | Sheet):
         return Text(printable(str(value)))
@@ -183,7 +191,7 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
             if job.waiting_reason not in (None, waits):
                 note(job.waiting_reason, style="yellow")
             waits = job.waiting_reason
-            eta = f"about {job.eta_seconds} s left" if job.eta_seconds else ""
+            eta = f"about {span(job.eta_seconds)} left" if job.eta_seconds else ""
             done = 100 if job["status"] in ("ready", "partial") else 0
             percent = job.progress_percent or done
             doing = WORK.get(job.kind, "working")

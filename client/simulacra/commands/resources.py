@@ -34,7 +34,15 @@ def show(
 ) -> None:
     """Print a resource: status, expiry, and figures, attainment, an effect or shares."""
     with connected(connection) as client:
-        print_result(client.get(resource_of(client, resource_id, tuple(KINDS))), as_json)
+        print_result(_explained(client, resource_of(client, resource_id, tuple(KINDS))), as_json)
+
+
+def _explained(client: Client, resource_id: str) -> Document:
+    """Return a resource; a failed dataset of an earlier release gets its error from its job."""
+    found = client.get(resource_id)
+    if resource_id.startswith("ds-") and found.status == "failed" and "error" not in found:
+        found["error"] = client.job(str(found.job_id)).error
+    return found
 
 
 @app.command(epilog="Example: simulacra report survey --html report.html")

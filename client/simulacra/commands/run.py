@@ -43,7 +43,7 @@ from simulacra.commands.output import (
 )
 from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
-from simulacra.commands.uploads import onward, send_table
+from simulacra.commands.uploads import onward, send_table, wait_for_model
 from simulacra.models import Generation
 from simulacra.rows import generated
 
@@ -90,7 +90,7 @@ def run(
         options = {"weights": weights, "description": corrections.into(load(describe))}
         with corrections.named_in_errors():
             uploaded = send_table(client, file, key, as_json, retention_hours, name, **options)
-            wait_with_progress(client, uploaded.job_id, as_json)
+            wait_for_model(client, uploaded, as_json)
         table = called(client, uploaded.dataset_id)
         for line in brief(client.schema(uploaded.dataset_id), table):
             note(line)

@@ -6,6 +6,7 @@ only in part; 4 the service did not answer in time; 130 interrupted. Errors go t
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ USAGE = 2
 FAILED = 3
 SILENT = 4
 INTERRUPTED = 130
+DISK_FULL = "The disk is full. Free some space on it, then run the command again."
+_HINT = "_hint"
+"""Attribute of an error: what to do, where the command has another hint."""
 EXIT_CODES = {
     0: "done",
     REFUSED: "the service refused, or a check failed",
@@ -33,6 +37,18 @@ EXIT_CODES = {
     SILENT: "the service did not answer, or not in time",
     INTERRUPTED: "interrupted (Ctrl-C)",
 }
+
+
+def sent_in_part(key: str) -> str:
+    """Return the hint for a command that stopped while it sent a table."""
+    kept = "What has arrived of the table is kept for an hour, and nothing is fit yet"
+    return f"{kept}: {continue_with(key)}"
+
+
+def being_fit(table: str) -> str:
+    """Return the hint for a command that stopped while it waited for the model of a table."""
+    commands = f"`simulacra wait {table}` waits for it, `simulacra delete {table}` erases it"
+    return f"The table is stored, and its model is still being fit: {commands}."
 
 
 def continue_with(key: str) -> str:
@@ -68,6 +84,16 @@ def connected(path: Path | None, hint: str = "") -> Iterator[Client]:
 
 
 @contextmanager
+def hinting(hint: str) -> Iterator[None]:
+    """Give what interrupts this block another hint than the rest of the command has."""
+    try:
+        yield
+    except (ApiError, TimeoutError, httpx2.TransportError, KeyboardInterrupt) as error:
+        setattr(error, _HINT, hint)
+        raise
+
+
+@contextmanager
 def errors_reported(hint: str = "") -> Iterator[None]:
     """Turn an error into one sentence on stderr and an exit code."""
     try:
@@ -79,22 +105,32 @@ def errors_reported(hint: str = "") -> Iterator[None]:
     except JobFailed as error:
         raise _exit(FAILED, f"{error.job_id} failed: {error}") from error
     except ApiError as error:
-        raise _exit(REFUSED, str(error), hint if may_pass(error) else "") from error
+        raise _exit(REFUSED, str(error), _hint(error, hint) if may_pass(error) else "") from error
     except DownloadCorrupt as error:
         raise _exit(REFUSED, str(error)) from error
     except TimeoutError as error:
-        raise _exit(SILENT, str(error)) from error
+        raise _exit(SILENT, str(error), _hint(error, "")) from error
     except OSError as error:
-        if error.filename is None:  # not about a file: the request for access was denied
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _exit(USAGE, f"{_place(error)}{DISK_FULL}") from error
+        if error.errno is None:  # the request for access was denied
             raise _exit(REFUSED, str(error)) from error
-        raise _exit(USAGE, f"{error.filename}: {error.strerror}") from error
+        raise _exit(USAGE, f"{_place(error)}{error.strerror}") from error
     except httpx2.TransportError as error:
         url = error.request.url
         where = f"{url.scheme}://{url.netloc.decode()}"
         silent = f"The service at {where} does not answer ({type(error).__name__})."
-        raise _exit(SILENT, f"{silent} {_question(url.host)}", hint) from error
+        raise _exit(SILENT, f"{silent} {_question(url.host)}", _hint(error, hint)) from error
     except KeyboardInterrupt as error:
-        raise _exit(INTERRUPTED, "interrupted", hint) from error
+        raise _exit(INTERRUPTED, "interrupted", _hint(error, hint)) from error
+
+
+def _hint(error: BaseException, otherwise: str) -> str:
+    return str(getattr(error, _HINT, otherwise))
+
+
+def _place(error: OSError) -> str:
+    return "" if error.filename is None else f"{error.filename}: "
 
 
 def _question(host: str) -> str:

@@ -20,7 +20,6 @@ from simulacra.commands.corrections import (
 )
 from simulacra.commands.described import next_steps
 from simulacra.commands.graphs import proposed
-from simulacra.commands.lists import span
 from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
@@ -49,12 +48,20 @@ from simulacra.commands.output import (
     note,
     print_result,
     say,
+    span,
     wait_with_progress,
 )
 from simulacra.commands.reading import reading
-from simulacra.commands.session import REFUSED, connected, continue_with
+from simulacra.commands.session import (
+    REFUSED,
+    being_fit,
+    connected,
+    continue_with,
+    hinting,
+    sent_in_part,
+)
 from simulacra.local_state import remember_table
-from simulacra.models import Upload
+from simulacra.models import Job, Upload
 
 app = typer.Typer()
 
@@ -104,8 +111,7 @@ def upload(
         with corrections.named_in_errors():
             answer = send_table(client, file, key, as_json, retention_hours, name, **options)
             if wait:
-                done = wait_with_progress(client, answer["job_id"], as_json)
-                answer["status"] = done["status"]
+                answer["status"] = wait_for_model(client, answer, as_json)["status"]
         dataset_id = answer["dataset_id"]
         if wait:
             schema, dataset = client.schema(dataset_id), client.dataset(dataset_id)
@@ -163,12 +169,18 @@ def send_table(
     """
     name = name or file.name
     seconds = None if hours is None else round(hours * 3600)
-    with byte_bar(f"uploading {file.name}", as_json) as on_bytes:
+    with hinting(sent_in_part(key)), byte_bar(f"uploading {file.name}", as_json) as on_bytes:
         answer = client.upload(
             file, name=name, retention_seconds=seconds, key=key, on_bytes=on_bytes, **options
         )
     remember_table(client.api_url, answer["dataset_id"], name, file)
     return answer
+
+
+def wait_for_model(client: Client, sent: Upload, as_json: bool) -> Job:
+    """Wait until a table is fit; an interruption says that it is stored, and how to go on."""
+    with hinting(being_fit(called(client, sent.dataset_id))):
+        return wait_with_progress(client, sent.job_id, as_json)
 
 
 def exit_if_unsure(client: Client, dataset_id: str) -> None:

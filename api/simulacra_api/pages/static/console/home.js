@@ -78,7 +78,7 @@ function Row({ session, dataset }) {
   const size = dataset.rows == null ? bytes(dataset.bytes) : `${number(dataset.rows)} rows × ${dataset.columns} columns`;
   return html`<li><a class="item" href=${`#/datasets/${dataset.dataset_id}`}><span><span class="name">${titleOf(name, dataset)}</span><span class="quiet id">${dataset.dataset_id}</span></span><${Status} of=${dataset.status} />
     <span class="quiet">${size} ${dataset.model?.verdicts?.length > 0 && html`<${Dots} verdicts=${dataset.model.verdicts} />`}</span><${Clock} until=${dataset.expires_at} from=${dataset.created_at} />
-    ${dataset.waiting_reason && html`<span class="quiet waits">${dataset.waiting_reason}</span>`}</a></li>`;
+    ${(dataset.waiting_reason || dataset.error) && html`<span class="quiet waits">${dataset.waiting_reason ?? dataset.error.detail}</span>`}</a></li>`;
 }
 
 /** Rows and estimates whose dataset has expired; they live until their own expiry. */

@@ -111,7 +111,7 @@ export function ModelKnowledge({ session, dataset, columns, edges, proposals = [
   if (!before) return null;
   const known = draft ?? before;
   const changed = draft && JSON.stringify(stated(draft)) !== JSON.stringify(before);
-  const now = failed ? "No model could be fit with the knowledge below." : isEmpty(before) ? "Nothing is stated: the graph is learned from the data alone." : "The model was fit with the knowledge below, and the graph follows it.";
+  const now = failed ? `No model could be fit${isEmpty(before) ? "; nothing was stated" : " with the knowledge below"}.` : isEmpty(before) ? "Nothing is stated: the graph is learned from the data alone." : "The model was fit with the knowledge below, and the graph follows it.";
   return html`<section class="card" aria-labelledby="knowledge-title"><h2 id="knowledge-title">Known causes</h2>
     <p class="quiet lead">${now} A change needs a new fit.</p>
     <${Editor} id="known" columns=${[...columns].sort()} value=${known} edges=${edges} proposals=${proposals} onChange=${(next) => { setDraft(next); setAsking(false); }} />
