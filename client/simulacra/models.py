@@ -284,10 +284,11 @@ def verdict_lines(found: Iterable[Json]) -> list[str]:
 
 
 def told(verdicts: Iterable[Json], evidence: Json | None) -> list[str]:
-    """Return verdicts as lines; the worth in the sentence of the evidence, where there is one."""
-    sentence = (evidence or {}).get("sentence")
-    shown = (one for one in verdicts if not sentence or one["code"] != "worth")
-    return [*verdict_lines(shown), *filter(None, [sentence])]
+    """Return verdicts as lines; without one on the worth, the sentence of the evidence."""
+    found = [*verdicts]
+    is_said = any(one["code"] == "worth" for one in found)
+    sentence = None if is_said else (evidence or {}).get("sentence")
+    return [*verdict_lines(found), *filter(None, [sentence])]
 
 
 def lines_of(value: Json | list[Any]) -> Iterator[str]:

@@ -144,7 +144,8 @@ async def test_rows_are_judged_by_their_models_figures_or_by_their_report_withou
     await acme.generate(name, [pa.table({"price": [3.0] * 10})])
     await acme.status(GENERATION_JOBS, name, worth=9.0)
     model = model_name(ready)
-    await acme.status(MODELS, model, figures={"c2st_auc": 0.55, "kept_ratio": 0.5})
+    pairs = dict.fromkeys(("pairs_kept", "pairs_weakened", "pairs_lost", "pairs_unmeasured"), 0.0)
+    await acme.status(MODELS, model, figures={"c2st_auc": 0.55, "kept_ratio": 0.5, **pairs})
     assert await judged() == {"likeness": "fair", "privacy": "unknown", "worth": "fair"}
     told = {"code": "privacy", "level": "poor", "sentence": "Copies.", "remedy": None}
     content = json.dumps({"verdicts": [told]}).encode()

@@ -208,7 +208,8 @@ def test_shards_are_summed_and_the_worst_one_decides() -> None:
 def test_rows_get_the_verdicts_of_their_models_figures(kept: float, worth: str) -> None:
     seen = generation(1, job=job("", "j", "complete"), pods=(pod(0, result=result(worth=4.5)),))
     assert seen.model is not None
-    seen.model.status.figures = {"c2st_auc": 0.55, "kept_ratio": kept}
+    pairs = dict.fromkeys(("pairs_kept", "pairs_weakened", "pairs_lost", "pairs_unmeasured"), 0.0)
+    seen.model.status.figures = {"c2st_auc": 0.55, "kept_ratio": kept, **pairs}
     patch = of_type(decide(seen), act.PatchStatus).patch
     assert patch["verdicts"] == {"likeness": worth, "privacy": "unknown", "worth": worth}
 

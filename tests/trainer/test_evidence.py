@@ -7,17 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra import inference
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.contract.verdicts import verdicts, worth_of
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.contract.verdicts import verdicts
+from simulacra_crds.contract.worth import NOTHING_SEEN, PRIVATE, UNMEASURED, worth_of
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.effects.treated import treated_respondents
 from simulacra_trainer.evidence import margin, respondents
 from simulacra_trainer.graph.causal_graph import CausalGraph
-from simulacra_trainer.pipeline.evidence import PRIVATE, UNMEASURED, Evidence
-from simulacra_trainer.pipeline.fit import TrainedModel
+from simulacra_trainer.pipeline.evidence import Evidence
+from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.report.dependence import find_dependences, measured_ratio
+from simulacra_trainer.pipeline.generation_report import report_generation, verdicts_on
+from simulacra_trainer.report import render_html
+from simulacra_trainer.report.dependence import Dependence, find_dependences, measured_ratio
 from simulacra_trainer.report.worth import figures_of, model_worth
 from trainer_tables import clean, levels_column, numbers_column
 
@@ -124,11 +128,10 @@ def test_a_model_that_loses_a_relation_has_the_least_ratio() -> None:
     worth = model_worth(trials, seen, SCHEMA, seed=0)
     assert worth["ratio"] == 0.1
     assert not worth["for_inference"]
-    assert worth["pairs"] == [{"columns": ["a", "b"], "kept": "lost"}]
+    assert [(one["columns"], one["kept"]) for one in worth["pairs"]] == [(["a", "b"], "lost")]
     assert worth["kept"] == {"a": "lost", "b": "lost"}
     assert worth["worth"] == pytest.approx(worth_of(800, 10_000, 0.1))
     # One pair has a word and no figure.
-    assert not any(ch.isdigit() for ch in str(worth["pairs"]))
 
 
 def test_pairs_of_several_shapes_are_judged_as_each_alone() -> None:
@@ -163,17 +166,67 @@ def test_answers_of_fewer_than_five_people_show_no_dependence() -> None:
     assert found(6) == [("a", "b")]
 
 
-def test_without_relations_nothing_can_be_lost() -> None:
-    assert measured_ratio([]) == 1.0
-    assert measured_ratio(find_dependences([], SCHEMA, ["a", "b"], seed=0)) == 1.0
+def test_what_a_small_table_cannot_show_is_not_known() -> None:
+    assert measured_ratio([], 600) == 1.0
+    assert measured_ratio([], 60) is None
+    assert measured_ratio(find_dependences([], SCHEMA, ["a", "b"], seed=0), 60) is None
 
 
-def test_what_a_small_table_cannot_show_makes_no_verdict_better() -> None:
-    seen = figures_of({"respondents": 60.0, "ratio": 0.9, "pairs": [{"kept": "kept"}]})
-    unseen = figures_of({"respondents": 60.0, "ratio": 1.0, "pairs": []})
-    enough = figures_of({"respondents": 600.0, "ratio": 1.0, "pairs": []})
-    assert [one.get("kept_ratio") for one in (seen, unseen, enough)] == [0.9, None, 1.0]
-    assert [verdicts(one)[2].level for one in (seen, unseen, enough)] == ["good", "unknown", "good"]
+@pytest.mark.parametrize(
+    ("measured", "unmeasured", "ratio"),
+    [(1, 0, 1.0), (1, 1, 1.0), (1, 2, None), (0, 1, None)],
+)
+def test_pairs_that_cannot_be_measured_make_no_ratio_better(
+    measured: int, unmeasured: int, ratio: float | None
+) -> None:
+    pairs = [Dependence(("a", "b"), 2.0)] * measured + [Dependence(("a", "c"), None)] * unmeasured
+    assert measured_ratio(pairs, 600) == ratio
+    words = [{"kept": pair.word} for pair in pairs]
+    figures = figures_of({"respondents": 600.0, "ratio": ratio, "pairs": words})
+    level = verdicts(figures)[2].level
+    assert level == ("unknown" if ratio is None else "good")
+
+
+def test_cells_of_few_unseen_rows_are_not_measured_but_their_strength_is() -> None:
+    def answers(a: str, b: str) -> pa.Table:
+        return clean(levels_column("a", [*a]), levels_column("b", [*b]))[0]
+
+    few = answers("x" * 8 + "y" * 8, "x" * 8 + "y" * 8)
+    for drawn, word in ((few, "kept"), (answers("xy" * 8, "x" * 8 + "y" * 8), "lost")):
+        trials = [(few, few, pa.concat_tables([drawn] * 8))]
+        (found,) = find_dependences(trials, SCHEMA, ["a", "b"], seed=0)
+        assert (found.columns, found.discrepancy, found.word) == (("a", "b"), None, word)
+    assert Dependence(("a", "b"), None).word == "not measured"
+
+
+@pytest.fixture(scope="module")
+def small() -> TrainedModel:
+    """A model of 40 respondents whose columns do not depend on one another."""
+    rng = np.random.default_rng(7)
+    columns = [levels_column(name, rng.choice(["x", "y", "z"], 40).tolist()) for name in "abc"]
+    table, schema = clean(*columns)
+    return fit_model(table, schema, FitRequest.model_validate({"family": "forest", "seed": 1}))
+
+
+def test_every_door_says_the_same_of_rows_whose_worth_is_not_known(small: TrainedModel) -> None:
+    plan = plan_generation(small, GenerateRequest(row_count=50))
+    drawn: list[pa.Table] = []
+    rows = pa.concat_tables(generate_rows(small, plan, on_first=drawn.append))
+    report = report_generation(small, GenerateRequest(row_count=50), plan, drawn[0])
+    found = plan.evidence
+    assert found is not None
+    assert (found.worth, found.weight, found.ratio, found.for_inference) == (None,) * 4
+    assert (found.basis, found.reason) == ("not measured", NOTHING_SEEN)
+    assert rows.column("evidence_weight").null_count == 50
+    judged = verdicts_on(small, plan)[2]
+    assert (judged.level, judged.sentence) == ("unknown", f"{found.sentence} {NOTHING_SEEN}")
+    assert verdicts(small.figures)[2].level == "unknown"
+    for worth in (small.report["worth"], report["worth"]):
+        told = (worth["worth"], worth["ratio"], worth["for_inference"], worth["reason"])
+        assert told == (None, None, None, NOTHING_SEEN)
+        assert "respondents; use" not in render_html(small.report | {"worth": worth})
+    with pytest.raises(ValueError, match="was not measured"):
+        inference.worth(rows)
 
 
 def test_the_weight_is_constant_and_sums_to_the_worth(trained: TrainedModel) -> None:

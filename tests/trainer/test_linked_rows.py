@@ -280,7 +280,7 @@ def test_a_model_without_linked_rows_says_why(model: TrainedModel) -> None:
 
 def test_reports_tell_the_test_of_persons_and_how_many_were_drawn(model: TrainedModel) -> None:
     assert 0 <= model.report["linked"]["dcr_share"] <= 1
-    assert "Linked rows." in render_html(model.report)
+    assert "Linked rows</h2>" in render_html(model.report)
     asked = GenerateRequest(persons=50, seed=2)
     plan, first = plan_generation(model, asked), []
     list(generate_rows(model, plan, on_first=first.append))

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.contract.verdicts import worth_of
+from simulacra_crds.contract.worth import worth_of
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model

@@ -9,7 +9,7 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.segment_shares import answers_of, check_segments
 from simulacra_crds.contract.tasks import BoostRequest, GenerateRequest
-from simulacra_crds.contract.verdicts import worth_of
+from simulacra_crds.contract.worth import worth_of
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.segment_estimate import SegmentColumn
 from simulacra_trainer.pipeline.fit import TrainedModel

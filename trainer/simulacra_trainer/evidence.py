@@ -21,8 +21,6 @@ Basis = Literal["n", "survey weights", "persons", "backing", "segment", "do", "n
 Z95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""
 LEAST_RATIO = 0.1
-INFERENCE_RATIO = 0.2
-"""Below this measured ratio, rows are not for inference about dependences."""
 
 
 def respondents(table: pa.Table, schema: TableSchema) -> float:

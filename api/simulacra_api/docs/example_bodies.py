@@ -79,15 +79,24 @@ LIKENESS = {
     "code": "likeness",
     "level": "good",
     "sentence": (
-        "Generated rows are hard to tell from yours (AUC 0.55; 0.50 is chance). Relations"
-        " between questions are kept (91 % of their evidence)."
+        "Generated rows are hard to tell from yours (AUC 0.55; 0.50 is chance). 61 of 66 relations"
+        " between questions kept, 4 weakened, 1 lost (91 % of their evidence)."
     ),
-    "remedy": None,
+    "remedy": "The report names the relations that are lost: do not publish their crosstabs.",
 }
 MODEL_BODY = {
     "status": "ready",
     "family": "forest",
-    "figures": {"c2st_auc": 0.55, "dcr_share": 0.51, "respondents": 1820.0, "kept_ratio": 0.91},
+    "figures": {
+        "c2st_auc": 0.55,
+        "dcr_share": 0.51,
+        "respondents": 1820.0,
+        "kept_ratio": 0.91,
+        "pairs_kept": 61.0,
+        "pairs_weakened": 4.0,
+        "pairs_lost": 1.0,
+        "pairs_unmeasured": 0.0,
+    },
     "verdicts": [LIKENESS],
 }
 DATASET_BODY = {
@@ -149,7 +158,10 @@ GENERATION_BODY = finished(
         {
             "code": "worth",
             "level": "good",
-            "sentence": "2,000 rows are worth 689 respondents: intervals need evidence_weight.",
+            "sentence": (
+                "These 2,000 rows are worth 689 respondents; use evidence_weight as frequency"
+                " weights."
+            ),
             "remedy": None,
         },
     ],

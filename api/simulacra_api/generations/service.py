@@ -13,6 +13,7 @@ from simulacra_api.jobs.service import expiry_of, listed, result_job, results_pa
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
 from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
+from simulacra_crds.contract.worth import EVIDENCE_WEIGHT, NOT_ASKED, stated_worth
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import GENERATION_JOBS
@@ -70,7 +71,7 @@ async def generation_body(
             body.evidence = await document_of(repository, generation, EVIDENCE)
         if spec.interventions:
             body.identification = await identification_of(repository, generation)
-        body.verdicts = await _verdicts(repository, generation)
+        body.verdicts = await _verdicts(repository, generation, body.evidence)
         body.artifacts = await customer_artifacts(repository, generation)
         if not body.artifacts:
             await _add_link(repository, generation, body)
@@ -90,13 +91,24 @@ async def _add_link(
     )
 
 
-async def _verdicts(repository: TenantRepository, generation: GenerationJob) -> list[Verdict]:
+async def _verdicts(
+    repository: TenantRepository, generation: GenerationJob, evidence: dict[str, Any] | None
+) -> list[Verdict]:
     """Return the verdicts on the rows; where the model is gone, those of the rows' report."""
     model = await repository.find(Model, generation.spec.model_ref.name)
     figures = model.status.figures if model is not None else {}
-    worth, rows = generation.status.worth, generation.status.rows or 0
-    in_pairs = bool(generation.spec.counterfactual)
-    judged = verdicts_of_rows(figures, worth, rows, in_pairs=in_pairs)
+    rows, in_pairs = generation.status.rows or 0, bool(generation.spec.counterfactual)
+    said = evidence or {}
+    worth = stated_worth(
+        generation.status.worth,
+        figures.get("kept_ratio"),
+        rows // 2 if in_pairs else rows,
+        reason=said.get("reason") if generation.spec.evidence else NOT_ASKED,
+        column=said.get("column", EVIDENCE_WEIGHT),
+        in_pairs=in_pairs,
+    )
+    is_linked = generation.spec.persons is not None
+    judged = verdicts_of_rows(figures, worth, linked=is_linked)
     if model is not None:
         return judged
     report = await document_of(repository, generation, REPORT) or {}

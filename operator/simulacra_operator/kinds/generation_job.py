@@ -9,6 +9,7 @@ from typing import Any
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import CustomerKeyRef, GenerateRequest, TaskResult
 from simulacra_crds.contract.verdicts import levels, verdicts_of_rows
+from simulacra_crds.contract.worth import stated_worth
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import Attainment, GenerationJobSpec
 from simulacra_crds.kinds.tenant import Encryption
@@ -71,7 +72,11 @@ def _judged(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stag
     figures = seen.model.status.figures if seen.model is not None else {}
     rows = sum(result.rows or 0 for result in results)
     in_pairs = bool(seen.resource.spec.counterfactual)
-    found = levels(verdicts_of_rows(figures, results[0].worth, rows, in_pairs=in_pairs))
+    worth = stated_worth(
+        results[0].worth, figures.get("kept_ratio"), rows // 2 if in_pairs else rows
+    )
+    is_linked = seen.resource.spec.persons is not None
+    found = levels(verdicts_of_rows(figures, worth, linked=is_linked))
     return replace(stage, fields=stage.fields | {"verdicts": found})
 
 

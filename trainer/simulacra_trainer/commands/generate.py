@@ -100,5 +100,5 @@ def generate(args: argparse.Namespace) -> int:
     if plan.attainment is not None:
         sys.stdout.write(plan.attainment.model_dump_json(by_alias=True, exclude_none=True) + "\n")
     if plan.evidence is not None:
-        note(plan.evidence.sentence)
+        note(" ".join(filter(None, [plan.evidence.sentence, plan.evidence.reason])))
     return 0

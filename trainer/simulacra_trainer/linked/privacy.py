@@ -41,6 +41,20 @@ SPLIT_TWICE_BELOW = 250
 
 
 @dataclass(frozen=True)
+class LinkedTrial:
+    """Persons of both halves, and those that a model of the seen ones draws, with their rows.
+
+    who: the person of each drawn event, as a row of `subjects`, int64 [events].
+    """
+
+    seen: LinkedTables
+    unseen: LinkedTables
+    subjects: pa.Table
+    events: pa.Table
+    who: Ints
+
+
+@dataclass(frozen=True)
 class LinkedTuning:
     """The chosen strength and what the copying test of persons says at it.
 
@@ -50,6 +64,7 @@ class LinkedTuning:
         copies, base: share of synthetic and of unseen real persons that equal a seen one.
         passes: whether both are within their bars.
         methods: of the columns, as the first half-model chose them.
+        trials: what the half-models draw.
     """
 
     penalty: float
@@ -60,6 +75,7 @@ class LinkedTuning:
     base: float
     passes: bool
     methods: Methods
+    trials: Sequence[LinkedTrial] = ()
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -133,13 +149,15 @@ def _tested(
     seed: int,
 ) -> LinkedTuning:
     """Test the half-models at a strength, each against the persons that it has not seen."""
-    found = []
+    found, trials = [], []
     for i, (model, (seen, unseen)) in enumerate(zip(models, pairs, strict=True)):
         rng = np.random.default_rng([seed, 42, i])
         persons = min(PERSONS_DRAWN * seen.subjects.num_rows, MAX_DRAWN)
         grown = model.with_strength(*strength)
         subjects = grown.subjects.sample(persons, rng)
-        drawn = person_table(seen, subjects, *grown.histories(subjects, rng))
+        trial = LinkedTrial(seen, unseen, subjects, *grown.histories(subjects, rng))
+        trials.append(trial)
+        drawn = person_table(seen, subjects, trial.events, trial.who)
         near, far = (
             person_table(half, half.subjects, half.events, half.who) for half in (seen, unseen)
         )
@@ -151,7 +169,7 @@ def _tested(
     rate = (base * persons + 1.0) / (persons + 2.0)
     few = copies - base <= float(np.sqrt(rate * (1.0 - rate) / persons))
     passes = few and is_within_bar(share)
-    return LinkedTuning(*strength, share, error, copies, base, passes, methods)
+    return LinkedTuning(*strength, share, error, copies, base, passes, methods, trials)
 
 
 def person_table(tables: LinkedTables, subjects: pa.Table, events: pa.Table, who: Ints) -> pa.Table:

@@ -148,13 +148,14 @@ def _ordered(table: pa.Table, persons: Ints, axis: TimeAxis | None) -> tuple[Int
     places = np.zeros(persons.size) if axis is None else axis.places(table.column(axis.name))
     rows = np.lexsort((places, persons))  # stable: ties stay in the order of the upload
     rows = rows[chosen[persons[rows]]]
-    first = _first_rows(persons[rows])
+    first = first_rows(persons[rows])
     rows = rows[np.arange(rows.size) - first < MAX_ROWS_A_PERSON]
     who = np.unique(persons[rows], return_inverse=True)[1].reshape(-1)
-    return rows, who, _first_rows(who)
+    return rows, who, first_rows(who)
 
 
-def _first_rows(who: Ints) -> Ints:
+def first_rows(who: Ints) -> Ints:
+    """Return the first row of the person of each row, int64 [n]; the rows of a person together."""
     begins = np.append(True, who[1:] != who[:-1])
     return np.maximum.accumulate(np.where(begins, np.arange(who.size), 0))
 

@@ -14,11 +14,19 @@ from pydantic import Field
 from simulacra_crds.contract.file_labels import Declared
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.contract.verdicts import worth_of
+from simulacra_crds.contract.worth import (
+    EVIDENCE_WEIGHT,
+    LINKED,
+    PRIVATE,
+    UNMEASURED,
+    Worth,
+    stated_worth,
+    why_unmeasured,
+    worth_of,
+)
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.evidence import (
-    INFERENCE_RATIO,
     Basis,
     basis_of,
     respondents,
@@ -30,22 +38,11 @@ from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.survey_weights import row_weights
 
-EVIDENCE_WEIGHT = "evidence_weight"
-"""Last column of generated tables, with underscores added to avoid a clash."""
 RAISED = 1.5
 """A class whose share a condition raised by more than this factor claims too many respondents."""
 MAX_CLASSES = 200
-PRIVATE = (
-    "The model is differentially private, and what its noise costs cannot be measured without"
-    " telling more about the table."
-)
-UNMEASURED = "The model was fit by an earlier version. Fit it again to measure what rows are worth."
 FEW_TREATED = (
     "Too few respondents have the values of the intervention, so rows come from the model."
-)
-LINKED = (
-    "Rows of a person are not independent, so no one weight is right for linked rows. Use ordinary"
-    " rows for intervals."
 )
 SELECTED = "Conditions and interventions together were not measured."
 UNBACKED = "No respondents meet the conditions, so rows come from the model."
@@ -99,6 +96,10 @@ class Evidence(KubeModel):
     classes: list[ClassWorth] = Field(default_factory=list)
     sentence: str
 
+    def as_worth(self) -> Worth:
+        """Return the worth that it was made from."""
+        return Worth(self.rows, self.worth, self.ratio, self.reason, self.sentence)
+
 
 def weigh(
     trained: TrainedModel,
@@ -120,38 +121,49 @@ def weigh(
     """
     if not request.evidence:
         return None
+    in_pairs = request.counterfactual
+    rows = request.row_count // 2 if in_pairs else request.row_count
+    ratio = trained.figures.get("kept_ratio")
+    worth: float | None = None
+    basis: Basis = "not measured"
+    classes: list[ClassWorth] = []
+    reason = _why_not(trained, request)
+    if reason is None and ratio is not None:
+        behind, of_request, reason = _respondents(trained, request, attainment)
+        if behind:
+            draws = float(rows)
+            if attainment is not None:
+                draws = min(draws, max(attainment.effective_sample_size, 1.0))
+            worth, basis = worth_of(behind, draws, ratio), of_request
+            # Certified shares are known better than by the respondents of their classes.
+            asked = request.conditions.categorical if basis != "segment" else ()
+            classes = [*_classes(trained, asked, given, picks, ratio, worth)]
     column = _free_name(trained.schema)
-    rows = request.row_count // 2 if request.counterfactual else request.row_count
-    if request.persons is not None:
-        return _unmeasured(column, request, LINKED)
-    measured = trained.report.get("worth")
-    if trained.report.get("differential_privacy") is not None:
-        return _unmeasured(column, request, PRIVATE)
-    if measured is None:
-        return _unmeasured(column, request, UNMEASURED)
-    behind, basis, reason = _respondents(trained, request, attainment)
-    if behind is None or behind <= 0:
-        return _unmeasured(column, request, reason)
-    ratio = float(measured["ratio"])
-    draws = float(rows)
-    if attainment is not None:
-        draws = min(draws, max(attainment.effective_sample_size, 1.0))
-    worth = worth_of(behind, draws, ratio)
-    for_inference = ratio >= INFERENCE_RATIO
-    # Certified shares are known better than by the respondents of their classes.
-    asked = request.conditions.categorical if basis != "segment" else ()
+    of = stated_worth(worth, ratio, rows, reason=reason, column=column, in_pairs=in_pairs)
     return Evidence(
         column=column,
         rows=rows,
-        worth=worth,
-        weight=worth / rows,
-        ratio=ratio,
-        design_effect=rows / worth,
+        worth=of.worth,
+        weight=of.weight,
+        ratio=of.ratio,
+        design_effect=None if of.worth is None else rows / of.worth,
         basis=basis,
-        for_inference=for_inference,
-        classes=[*_classes(trained, asked, given, picks, ratio, worth)],
-        sentence=_sentence(column, rows, request.counterfactual, worth, for_inference),
+        reason=of.reason,
+        for_inference=of.for_inference,
+        classes=classes,
+        sentence=of.sentence,
     )
+
+
+def _why_not(trained: TrainedModel, request: GenerateRequest) -> str | None:
+    """Return why rows of this model, or rows like these, have no worth; None if they may have."""
+    if request.persons is not None:
+        return LINKED
+    if trained.report.get("differential_privacy") is not None:
+        return PRIVATE
+    if trained.report.get("worth") is None:
+        return UNMEASURED
+    return why_unmeasured(trained.figures) if "kept_ratio" not in trained.figures else None
 
 
 def _respondents(
@@ -194,39 +206,6 @@ def _free_name(schema: TableSchema) -> str:
     while schema.find(name) is not None:
         name += "_"
     return name
-
-
-def _unmeasured(column: str, request: GenerateRequest, reason: str) -> Evidence:
-    rows = request.row_count // 2 if request.counterfactual else request.row_count
-    return Evidence(
-        column=column,
-        rows=rows,
-        basis="not measured",
-        reason=reason,
-        sentence=f"What these {_count(rows, request.counterfactual)} are worth was not measured:"
-        f" {column} is empty, and intervals from them are not valid.",
-    )
-
-
-def _sentence(
-    column: str, rows: int, counterfactual: bool, worth: float, for_inference: bool
-) -> str:
-    unit = "respondent" if round(worth) == 1 else "respondents"
-    verb = "is" if rows == 1 else "are"
-    text = (
-        f"{'This' if rows == 1 else 'These'} {_count(rows, counterfactual)} {verb} worth"
-        f" {worth:,.0f} {unit}; use {column} as frequency weights."
-    )
-    if counterfactual:
-        text = text.removesuffix(".") + " within one world."
-    if not for_inference:
-        text += " The model lost most dependences: use shares of single columns only."
-    return text
-
-
-def _count(rows: int, counterfactual: bool) -> str:
-    unit = "pair" if counterfactual else "row"
-    return f"{rows:,} {unit}" + ("" if rows == 1 else "s")
 
 
 def _classes(

@@ -12,13 +12,16 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.contract.verdicts import verdicts
+from simulacra_crds.contract.verdicts import verdicts, verdicts_of_linked
+from simulacra_trainer.evidence import respondents
 from simulacra_trainer.linked.privacy import LinkedTuning
+from simulacra_trainer.linked.quality import linked_figures, linked_report
 from simulacra_trainer.pipeline.half_model import HalfModel
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import relations_report
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.dependence import Trial
+from simulacra_trainer.report.left_out import figures_of_words, left_out
 from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import figures_of, model_worth
@@ -59,14 +62,20 @@ def with_report(
     report["made"]["family"] = trained.family
     if report["privacy"] is not None:
         report["privacy"] |= half.copying
+    report["left_out"] = left_out(real, trials[0][2], schema, report["read"], report["marginals"])
     report["singling_out"] = singling_out(real, schema)
     report["relations"] = relations_report(trained.model, schema, request.seed)
-    report["linked"] = None if tuning is None else tuning.to_json()
+    report["linked"] = None
+    if tuning is not None:
+        report["linked"] = linked_report(tuning, respondents(real, schema), seed=request.seed)
     report["worth"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
         report["worth"] = _worth(trials, real, schema, report["marginals"], request.seed)
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
+    found |= linked_figures(report["linked"]) | figures_of_words(report["left_out"])
     found = {name: value for name, value in found.items() if isfinite(value)}  # JSON has no others
+    if report["linked"] is not None:
+        report["linked"]["verdicts"] = [one.model_dump() for one in verdicts_of_linked(found)]
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
     return replace(trained, figures=found, report=report)
 
@@ -80,5 +89,7 @@ def _worth(
 ) -> dict[str, Any]:
     """Return the part `worth` of the report, with its slices of the pictured columns."""
     found = model_worth(trials, table, schema, seed=seed)
+    if found["worth"] is None:
+        return found
     of_all = {"rows": found["rows"], "ratio": found["ratio"]}
     return found | {"slices": slice_worth(found["worth"], columns, table, schema, **of_all)}

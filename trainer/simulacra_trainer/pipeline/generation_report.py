@@ -17,13 +17,16 @@ import pyarrow as pa
 from simulacra_crds.contract.several_answers import expand_conditions
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
+from simulacra_crds.contract.worth import NOT_ASKED, stated_worth
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.model import DifferentialPrivacy
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.generate import Plan
+from simulacra_trainer.pipeline.linked_rows import LinkedPlan
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
+from simulacra_trainer.report.left_out import left_out
 from simulacra_trainer.report.privacy import copied_share
 from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.slices import slice_worth
@@ -73,8 +76,12 @@ def report_generation(
     names = [column.name for column in trained.schema.learned()]
     report["privacy"] = {
         "exact_copies": copied_share(trained.table, rows, names),
-        "of_model": trained.report.get("privacy"),
+        "of_model": trained.report.get("privacy") if request.persons is None else None,
     }
+    report["linked"] = trained.report.get("linked") if request.persons is not None else None
+    report["left_out"] = left_out(
+        trained.table, rows, trained.schema, report["read"], report["marginals"]
+    )
     report["relations"] = counted(rows, trained.schema, request.interventions)
     report["differential_privacy"] = said
     found = plan.identification
@@ -95,10 +102,10 @@ def report_generation(
 
 def verdicts_on(trained: TrainedModel, plan: Plan) -> list[Verdict]:
     """Return likeness and privacy of the model's rows, and the worth of the planned ones."""
-    evidence = plan.evidence
-    if evidence is None:
-        return verdicts_of_rows(trained.figures, None, plan.rows)
-    return verdicts_of_rows(trained.figures, evidence.worth, evidence.rows)
+    worth = stated_worth(None, None, plan.rows, reason=NOT_ASKED)
+    if plan.evidence is not None:
+        worth = plan.evidence.as_worth()
+    return verdicts_of_rows(trained.figures, worth, linked=isinstance(plan, LinkedPlan))
 
 
 def _comparable(
@@ -133,10 +140,12 @@ def _worth(
     if evidence is None:
         return None
     sentence = {"sentence": evidence.sentence, "reason": evidence.reason}
-    if evidence.worth is None:
-        return {"worth": None, **sentence}
-    measured = trained.report["worth"]
-    found = {key: measured[key] for key in ("ratio", "for_inference", "pairs", "kept")}
+    part = "linked" if isinstance(plan, LinkedPlan) else "worth"
+    measured = trained.report.get(part) or {}
+    found = {"pairs": measured.get("pairs", []), "kept": measured.get("kept", {})}
+    found |= {"ratio": evidence.ratio, "for_inference": evidence.for_inference}
+    if evidence.worth is None or evidence.ratio is None:
+        return {"worth": None, **sentence, **found}
     found["classes"] = [one.model_dump() for one in evidence.classes]
     found["basis"] = evidence.basis
     # Respondents behind do() are of the treated, whose answers are not those of all.
@@ -147,6 +156,6 @@ def _worth(
         trained.table,
         trained.schema,
         rows=evidence.rows,
-        ratio=measured["ratio"],
+        ratio=evidence.ratio,
     )
     return {**sentence, **found, **rows_worth(evidence.worth, evidence.rows, rows, names)}

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from simulacra_trainer.boosting import FIXED, raw_scores
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import FloatArray, is_category, level_codes, numbers
+from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
 from simulacra_trainer.survey_weights import weights_in
 from simulacra_trainer.table.arrow_values import sample_rows
 
@@ -48,11 +48,13 @@ def two_sample_auc(
     names: list[str],
     rng: np.random.Generator,
     weight: str | None = None,
+    person: str | None = None,
 ) -> float | None:
     """Return the out-of-fold AUC, 0..1, on equally many real and synthetic rows.
 
     None if there are too few rows. Real rows count by the survey weights in column `weight`, in the
-    trees and in the AUC.
+    trees and in the AUC. All rows of a person, by the column `person`, are in one fold: what is the
+    same in them would tell the others.
     """
     most = min(MAX_ROWS, max(1_000, MAX_VALUES // (2 * len(names))))
     rows = min(real.num_rows, synthetic.num_rows, most)
@@ -64,7 +66,7 @@ def two_sample_auc(
     counts = np.ones(2 * rows)
     if weights is not None:
         counts[:rows] = weights
-    fold = np.concatenate([rng.permutation(rows) % FOLDS for _ in tables])
+    fold = np.concatenate([_folds(table, person, rng) for table in tables])
     features = np.column_stack([_feature(tables, name) for name in names])
     categories = [i for i, name in enumerate(names) if is_category(tables[0], name)]
     score = np.empty(2 * rows)
@@ -84,6 +86,14 @@ def two_sample_auc(
     first, last = (np.searchsorted(below, drawn, side=side) for side in ("left", "right"))
     ahead = up_to[first] + up_to[last]  # a tie counts half
     return float(ahead.mean() / (2 * up_to[-1]))
+
+
+def _folds(table: pa.Table, person: str | None, rng: np.random.Generator) -> IntArray:
+    """Return the fold of each row, int64 [rows]."""
+    if person is None:
+        return rng.permutation(table.num_rows) % FOLDS
+    people, of = np.unique(numbers(table, person), return_inverse=True)
+    return (rng.permutation(people.size) % FOLDS)[of.reshape(-1)]
 
 
 def _feature(tables: list[pa.Table], name: str) -> FloatArray:

@@ -39,6 +39,7 @@ LATER: dict[str, Any] = {
     "associations": None,
     "cleaning": [],
     "identification": None,
+    "left_out": None,
     "linked": None,
     "made": None,
     "marginals": [],
@@ -71,6 +72,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "edges": edges,
         "bases": [basis_of(edge) for edge in edges],
         "dependent_pairs": sorted((known["worth"] or {}).get("pairs", []), key=_by_loss),
+        "linked_pairs": sorted((known["linked"] or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
         "contents": _contents(known),
     }
@@ -162,7 +164,7 @@ def _template() -> Template:
 
 
 def _by_loss(pair: Mapping[str, Any]) -> int:
-    return ("lost", "weakened", "kept").index(pair["kept"])
+    return ("lost", "weakened", "not measured", "kept").index(pair["kept"])
 
 
 def _condition_text(condition: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.verdicts import worth_of
+from simulacra_crds.contract.worth import worth_of
 from simulacra_trainer.evidence import margin, weighted_respondents
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.report.marginals import has_cell

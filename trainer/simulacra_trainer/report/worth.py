@@ -1,10 +1,12 @@
 """What rows are worth, for the report: of the table, of each question, of each dependent pair.
 
-Single pairs have words and no figures, which are noisy on halves of a few hundred rows.
+Of a single pair there are a word and its strength; how far its cells are from unseen ones is noisy
+on halves of a few hundred rows.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,12 +14,19 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.verdicts import MANY_ROWS, worth_of
-from simulacra_trainer.evidence import INFERENCE_RATIO, basis_of, margin, respondents
-from simulacra_trainer.report.dependence import Trial, find_dependences, measured_ratio, word_for
+from simulacra_crds.contract.verdicts import PAIRS
+from simulacra_crds.contract.worth import MANY_ROWS, worth_of_model
+from simulacra_trainer.evidence import basis_of, margin, respondents
+from simulacra_trainer.report.dependence import (
+    Dependence,
+    Trial,
+    find_dependences,
+    measured_ratio,
+    word_for,
+)
 
-ENOUGH_TO_SEE = 200
-"""Respondents from whom on columns that seem independent have no strong dependence to lose."""
+UNMEASURED = "not measured"
+"""Word of a pair in the report."""
 
 
 def model_worth(
@@ -33,21 +42,28 @@ def model_worth(
     """
     names = [column.name for column in schema.learned()]
     pairs = find_dependences(trials, schema, names, seed=seed)
-    ratio = measured_ratio(pairs)
-    by_column: dict[str, list[float]] = {}
-    for pair in pairs:
-        for name in pair.columns:
-            by_column.setdefault(name, []).append(pair.discrepancy)
     evidence = respondents(table, schema)
-    return {
+    found: dict[str, Any] = {
         "respondents": evidence,
         "basis": basis_of(schema),
-        "ratio": ratio,
-        "for_inference": ratio >= INFERENCE_RATIO,
-        "pairs": [{"columns": [*pair.columns], "kept": pair.word} for pair in pairs],
-        "kept": {name: word_for(float(np.mean(of))) for name, of in by_column.items()},
-        **rows_worth(worth_of(evidence, MANY_ROWS, ratio), MANY_ROWS, table, names),
+        "ratio": measured_ratio(pairs, evidence),
+        "pairs": [pair.to_json() for pair in pairs],
+        "kept": _kept_by_column(pairs),
     }
+    of = worth_of_model(figures_of(found))
+    found |= {"for_inference": of.for_inference, "sentence": of.sentence, "reason": of.reason}
+    if of.worth is None:
+        return found | {"rows": MANY_ROWS, "worth": None}
+    return found | rows_worth(of.worth, MANY_ROWS, table, names)
+
+
+def _kept_by_column(pairs: Sequence[Dependence]) -> dict[str, str]:
+    """Return the word for the mean of each column's pairs."""
+    by_column: dict[str, list[float]] = {}
+    for pair in pairs:
+        for name in pair.columns if pair.discrepancy is not None else ():
+            by_column.setdefault(name, []).append(pair.discrepancy or 0.0)
+    return {name: word_for(float(np.mean(of))) for name, of in by_column.items()}
 
 
 def rows_worth(worth: float, rows: int, table: pa.Table, names: Sequence[str]) -> dict[str, Any]:
@@ -74,14 +90,13 @@ def _question(name: str, worth: float, table: pa.Table) -> dict[str, Any]:
 
 
 def figures_of(worth: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return the figures without names, for a status.
-
-    In a small table, that no dependence was found does not say that there is none to lose: the
-    share kept is then left out, as not measured.
-    """
+    """Return the figures without names, for a status; what is not known is left out."""
     if worth is None:
         return {}
+    words = Counter(pair["kept"] for pair in worth["pairs"])
     figures = {"respondents": float(worth["respondents"])}
-    if worth["pairs"] or worth["respondents"] >= ENOUGH_TO_SEE:
+    for word in PAIRS:
+        figures[f"pairs_{word}"] = float(words[UNMEASURED if word == "unmeasured" else word])
+    if worth["ratio"] is not None:
         figures["kept_ratio"] = float(worth["ratio"])
     return figures

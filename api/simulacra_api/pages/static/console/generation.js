@@ -76,7 +76,7 @@ export function Generation({ session, id }) {
     ${dos.length > 0 && html`<p class="dos">${dos.map(([name, value]) => html`<code>do(${name} = ${value})</code> `)}</p>`}
     ${one.identification && html`<${RestsOn} of=${one.identification} />`}
     ${one.verdicts?.length > 0 && html`<${Verdicts} of=${one.verdicts} />`}
-    ${one.evidence && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
+    ${one.evidence && (!one.verdicts?.length || one.evidence.classes?.some((of) => of.raised)) && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
     ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
     ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} /><${Preview} session=${session} id=${id} />`}
     ${["ready", "partial"].includes(one.status) && html`<${Report} session=${session} id=${id} />`}`;
