@@ -10,7 +10,7 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.verdicts import likeness
 from simulacra_trainer.report.dependence import Dependence, find_dependences, measured_ratio
 from simulacra_trainer.report.differences import Differences
-from simulacra_trainer.report.strength import Strength
+from simulacra_trainer.report.strength import LEAST_TREND, Strength, trends_of
 from simulacra_trainer.report.worth import figures_of, model_worth
 from trainer_tables import clean, levels_column, numbers_column
 
@@ -60,6 +60,13 @@ def test_a_strength_counts_where_chance_does_not_explain_it(generated: float, wo
     assert Dependence(("a", "b"), 1.0, sure).word == word
     assert Dependence(("a", "b"), 1.0, unsure).word == "kept"
     assert Dependence(("a", "b"), 9.0, unsure).word == "lost"
+
+
+def test_a_trend_of_next_to_nothing_is_no_relation_however_many_rows_show_it() -> None:
+    counts = np.array([[[0, 0, 0], [0, 51_000, 49_000], [0, 49_000, 51_000]]], float)
+    (trend,), (chance,) = trends_of(counts)
+    assert (round(trend, 3), chance < 1e-9) == (0.02, True)
+    assert trend < LEAST_TREND
 
 
 def test_a_pair_of_trends_alone_does_not_move_the_ratio_of_cells() -> None:

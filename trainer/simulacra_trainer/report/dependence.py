@@ -28,13 +28,14 @@ from simulacra_trainer.report.differences import Differences
 from simulacra_trainer.report.discrepancy import depend, discrepancies, without_rare
 from simulacra_trainer.report.pair_tables import Coded, of_one_shape, tables_of_pairs
 from simulacra_trainer.report.strength import (
+    LEAST_TREND,
     Bools,
     Strength,
     Word,
     has_order,
     no_chance,
     strengths,
-    trends_by_chance,
+    trends_of,
     word_of_share,
 )
 from simulacra_trainer.survey_weights import as_population
@@ -239,17 +240,17 @@ class _Chosen:
 def _choose(coded: Sequence[Coded], pairs: npt.NDArray[np.intp], ordered: Bools) -> _Chosen:
     """Return the pairs that depend on one another among all real rows, by cells or by trend."""
     in_cells = np.zeros(len(pairs), np.bool_)
-    chances = np.ones(len(pairs))
+    trends, chances = np.zeros(len(pairs)), np.ones(len(pairs))
     both: Bools = np.asarray(ordered[pairs].all(axis=1))
     for alike in of_one_shape(coded, pairs):
         counts = sum(tables_of_pairs(coded, pairs[alike], which) for which in (0, 1))
         counts = without_rare(np.asarray(counts))
         in_cells[alike] = depend(counts)
-        trends = both[alike]
-        chances[alike[trends]] = trends_by_chance(counts[trends])
+        inner = both[alike]
+        trends[alike[inner]], chances[alike[inner]] = trends_of(counts[inner])
     trending = np.zeros(len(pairs), np.bool_)
     trending[both] = no_chance(chances[both])
-    kept = in_cells | trending
+    kept = in_cells | (trending & (np.abs(trends) >= LEAST_TREND))
     return _Chosen(pairs[kept], in_cells[kept])
 
 

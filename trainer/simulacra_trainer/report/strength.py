@@ -24,6 +24,8 @@ Bools = npt.NDArray[np.bool_]
 Word = Literal["kept", "weakened", "lost", "not measured"]
 FALSE_TRENDS = 0.05
 """Share of the trends found that may be chance (Benjamini and Hochberg, 1995)."""
+LEAST_TREND = 0.05
+"""Correlation from which on a trend is a relation: in many rows a trend of nothing is no chance."""
 CHANCE = 1.64
 """Standard errors that chance exceeds once in twenty, on one side."""
 FIRST_LEVEL = 1
@@ -53,16 +55,18 @@ def has_order(column: ColumnSchema, codes: int) -> bool:
     return is_number or column.ordered or codes <= FIRST_LEVEL + 2
 
 
-def trends_by_chance(counts: Floats) -> Floats:
-    """Return how likely chance alone gives trends as strong, float64 [pairs].
+def trends_of(counts: Floats) -> tuple[Floats, Floats]:
+    """Return the trends of pairs, and how likely chance alone gives as strong ones.
 
     counts: of columns with an order, float64 [pairs, left, right].
+
+    Returns:
+        Correlations and probabilities, float64 [pairs] each.
     """
     inner = counts[:, FIRST_LEVEL:, FIRST_LEVEL:]
     found = _correlation(inner, *_places(inner))
     rows = inner.sum(axis=(1, 2))
-    chance: Floats = 2.0 * ndtr(-np.abs(found) * np.sqrt(rows))
-    return chance
+    return found, 2.0 * ndtr(-np.abs(found) * np.sqrt(rows))
 
 
 def no_chance(chances: Floats) -> Bools:
