@@ -35,8 +35,8 @@ class FittedModel:
         Args:
             row_count: number of rows.
             request: shares and ranges as for `simulacra.Model.generate`; persons (instead of
-                row_count), conditions, interventions, counterfactual, evidence, seed and key as for
-                `Client.generate`.
+                row_count), conditions, do, interventions, counterfactual, evidence, seed and key as
+                for `Client.generate`.
         """
         rows: Rows = self._run(one_call.generate_rows(self.dataset_id, row_count, **request))
         return rows

@@ -72,6 +72,23 @@ def test_three_lines_give_rows_under_conditions(model: simulacra.Model) -> None:
     assert pairs.table.column_names == ["pair", "world", "group", "visits", "age"]
 
 
+def test_do_is_written_as_in_the_command_line(model: simulacra.Model) -> None:
+    wanted = model.generate(20, interventions={"visits": 9}, seed=1).table.to_pylist()
+    for do in ({"visits": 9}, {"visits": "9"}, "visits=9", ["visits=9"]):
+        assert model.generate(20, do=do, seed=1).table.to_pylist() == wanted
+    pairs = model.generate(20, do="visits=9", counterfactual=True, seed=1).to_pandas()
+    assert (pairs["visits"].iloc[1::2] == 9).all()
+    wrong = "do: the table has no column visit. Did you mean visits?"
+    for unknown in ("visit=9", {"visit": 9}):
+        with pytest.raises(ValueError, match=re.escape(wrong)):
+            model.generate(20, do=unknown)
+    near = 'The schema has no such column. Did you mean "visits"?'
+    with pytest.raises(ValueError, match=re.escape(near)):
+        model.generate(20, ranges={"visit": (1, 2)})
+    with pytest.raises(ValueError, match="either do or interventions"):
+        model.generate(20, do="visits=9", interventions={"visits": 9})
+
+
 def test_an_estimate_prints_its_verdict_first(model: simulacra.Model) -> None:
     question = {"treatment": "group", "value": "b", "baseline": "a", "outcome": "visits"}
     found = model.estimate(**question, before=["age"], after=["visits"])

@@ -78,6 +78,24 @@ def test_invalid_field_is_named_by_its_pointer(conditions: dict[str, Any], where
     assert pointers(conditions) == [where]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "interventions", "near"),
+    [
+        ({"categorical": {"segmnt": {"a": 0.3}}}, {}, "segment"),
+        ({"categorical": {"switched": {"ture": 0.3}}}, {}, "true"),
+        ({"numeric": {"prices": {"min": 1}}}, {}, "price"),
+        ({}, {"prise": 5}, "price"),
+        ({}, {"switched": "flase"}, "false"),
+    ],
+)
+def test_unknown_name_is_answered_with_the_nearest_one(
+    conditions: dict[str, Any], interventions: dict[str, Any], near: str
+) -> None:
+    asked = ConditionSet.model_validate(conditions)
+    (error,) = check_conditions(asked, SCHEMA) + check_interventions(interventions, SCHEMA)
+    assert error.detail.endswith(f'Did you mean "{near}"?')
+
+
 def test_invalid_interventions_are_named_by_their_pointers() -> None:
     assert check_interventions({"price": 5.49, "segment": "a", "switched": True}, SCHEMA) == []
     wrong = check_interventions(

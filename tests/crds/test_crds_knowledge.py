@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from simulacra_crds.contract.generation_conditions import NO_COLUMN
 from simulacra_crds.contract.knowledge import (
     BOTH,
     CYCLE,
@@ -19,6 +18,7 @@ from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 
 NAMES = "abcd"
+UNKNOWN = "The schema has no such column. See the dataset's schema for its columns."
 SCHEMA = TableSchema(
     rows=9,
     columns=[
@@ -47,16 +47,16 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
 @pytest.mark.parametrize(
     ("knowledge", "at", "detail"),
     [
-        (known("ab x"), "/tiers/1/0", NO_COLUMN),
+        (known("ab x"), "/tiers/1/0", UNKNOWN),
         (known("ab ca"), "/tiers/1/1", TWICE),
-        (known(forbidden="ab xa"), "/forbidden/1/source", NO_COLUMN),
+        (known(forbidden="ab xa"), "/forbidden/1/source", UNKNOWN),
         (known(forbidden="aa"), "/forbidden/0", SELF),
         (known(required="ab", forbidden="ab"), "/required/0", BOTH),
         (known("ab c", "ca"), "/required/0", CYCLE),
         (known("a b c", "da cd"), "/required/1", CYCLE),
         (known(required="ab bc ca"), "/required/2", CYCLE),
         (Knowledge(required=[Edge(source="a", target="id")]), "/required/0", NOT_LEARNED),
-        (Knowledge(confirmed=[["a"], ["x"]]), "/confirmed/1/0", NO_COLUMN),
+        (Knowledge(confirmed=[["a"], ["x"]]), "/confirmed/1/0", UNKNOWN),
         (Knowledge(tiers=[["a"]], confirmed=[["b", "a"]]), "/confirmed/0/1", TWICE),
         (
             Knowledge(confirmed=[["a"]], required=[Edge(source="b", target="a")]),

@@ -20,6 +20,7 @@ from simulacra_api.tenancy.create import (
 from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.contract.answers import ANSWERED
+from simulacra_crds.contract.did_you_mean import unknown_column, unknown_level
 from simulacra_crds.contract.effect_statements import LISTS, check_statements
 from simulacra_crds.contract.generation_conditions import (
     FieldError,
@@ -93,7 +94,10 @@ def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldErr
     if request.segment is not None:
         column = schema.find(request.segment)
         taken = request.segment in (request.treatment, request.outcome)
-        if column is None or not column.learned or taken:
+        if column is None:
+            detail = unknown_column(request.segment, schema.names())
+            errors.append(FieldError(pointer="/segment", detail=detail))
+        elif not column.learned or taken:
             detail = "Must be a learned column of the schema, not the treatment or the outcome."
             errors.append(FieldError(pointer="/segment", detail=detail))
         elif column.kind == "multi":
@@ -110,7 +114,9 @@ def check_outcome(
     """Check an outcome and its level against a schema; it is not the treatment, if there is one."""
     column = schema.find(outcome)
     taken = outcome == treatment
-    if column is None or not column.learned or column.kind == "datetime" or taken:
+    if column is None:
+        return [FieldError(pointer="/outcome", detail=unknown_column(outcome, schema.names()))]
+    if not column.learned or column.kind == "datetime" or taken:
         detail = "Must be a learned number, boolean or category of the schema"
         detail += "." if treatment is None else ", not the treatment."
         return [FieldError(pointer="/outcome", detail=detail)]
@@ -124,7 +130,7 @@ def check_outcome(
         if column.kind != "boolean":
             detail = "The outcome is a category; give the level whose share to compare."
     elif level not in column.level_values():
-        detail = "Unknown level of the outcome. See the dataset's schema for its levels."
+        detail = unknown_level(level, column.level_values())
     elif len(outcome_text(outcome, level)) > MAX_OUTCOME:
         detail = f"Outcome and level must have at most {MAX_OUTCOME - 1} characters together."
     return [FieldError(pointer="/outcome_level", detail=detail)] if detail else []

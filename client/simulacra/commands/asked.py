@@ -6,17 +6,24 @@ answered with the nearest name. Everything else is the service's to check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from simulacra.client import Client
 from simulacra.commands.options import json_file, load
-from simulacra.models import Json, nearest
+from simulacra.models import Json
+from simulacra.named_values import (
+    by_name,
+    interventions_of,
+    known_name,
+    level_named,
+    number_of,
+    split_name,
+)
 
-NUMERIC = ("integer", "numeric")
 Shares = Annotated[
     list[str] | None,
     typer.Option("--share", metavar="COL=LEVEL=SHARE", help="Share of a level, 0.5 or 50%."),
@@ -65,10 +72,10 @@ class Asked:
         Raises:
             ValueError: a flag names no column or level of the dataset, or no value.
         """
-        if not (self._shares or self._ranges or self._do_flags):
-            found = {name: value for one in self._do_loaded for name, value in one.items()}
-            return self._conditions, found or None
-        columns = columns_of(client, dataset_id)
+        if not (self._shares or self._ranges or self._do_flags or self._do_loaded):
+            return self._conditions, None
+        schema = client.schema(dataset_id)
+        columns = by_name(schema)
         conditions: Json = {**(self._conditions or {})}
         for text in self._shares:
             column, level, share = _share(text, columns)
@@ -76,14 +83,16 @@ class Asked:
         for text in self._ranges:
             column, bounds = _range(text, columns)
             conditions["numeric"] = _with(conditions, "numeric", column, bounds)
-        do = {name: value for one in self._do_loaded for name, value in one.items()}
-        do |= dict(_assignment(text, columns) for text in self._do_flags)
+        do: Json = {}
+        for one in self._do_loaded:
+            do |= interventions_of(one, schema, "--do")
+        do |= interventions_of(self._do_flags, schema, "--do")
         return conditions or None, do or None
 
 
 def columns_of(client: Client, dataset_id: str) -> Json:
     """Return the columns of a dataset's schema by name."""
-    return {one["name"]: one for one in client.schema(dataset_id).columns}
+    return by_name(client.schema(dataset_id))
 
 
 def check_names(columns: Json, **named: str | Sequence[str] | None) -> None:
@@ -106,15 +115,6 @@ def as_number(text: str, noun: str) -> float:
         raise typer.BadParameter(f"{text}: the {noun} is numeric. Give a number.") from None
 
 
-def column_named(name: str, columns: Mapping[str, Any], flag: str) -> str:
-    """Return the name of a column as it is, or raise a ValueError with the nearest one."""
-    if name in columns:
-        return name
-    near = nearest(name, list(columns))
-    hint = f"Did you mean {near}?" if near else "`simulacra schema TABLE` lists the columns."
-    raise ValueError(f"{flag}: the table has no column {name}. {hint}")
-
-
 def _existing(path: Path) -> Path:
     if path.is_file():
         return path
@@ -126,28 +126,13 @@ def _with(conditions: Json, kind: str, column: str, values: Json) -> Json:
     return {**known, column: {**(known.get(column) or {}), **values}}
 
 
-def split_name(text: str, columns: Json, flag: str, form: str) -> tuple[str, str]:
-    """Return the column and the rest; a column's own name may have an equals sign."""
-    cuts = [at for at, sign in enumerate(text) if sign == "="]
-    if not cuts:
-        raise ValueError(f"{flag} {text}: write {form}.")
-    cut = next((at for at in cuts if text[:at] in columns), cuts[0])
-    return known_name(text[:cut], columns, flag), text[cut + 1 :]
-
-
-def known_name(name: str, columns: Json, flag: str) -> str:
-    """Return the name of a column, or of an option of several answers, which is checked there."""
-    several = [one["name"] for one in columns.values() if one.get("kind") == "multi"]
-    return name if name.startswith(tuple(several)) else column_named(name, columns, flag)
-
-
 def _share(text: str, columns: Json) -> tuple[str, str, float]:
     form = 'COL=LEVEL=SHARE, such as happiness="very happy"=0.5'
     column, rest = split_name(text, columns, "--share", form)
     level, equals, share = rest.rpartition("=")
     if not equals:
         raise ValueError(f"--share {text}: write {form}.")
-    number = _number(share.removesuffix("%"), "--share", text) / (100 if "%" in share else 1)
+    number = number_of(share.removesuffix("%"), "--share", text) / (100 if "%" in share else 1)
     if not 0 <= number <= 1:
         raise ValueError(f"--share {text}: write a share from 0 to 1, or from 0% to 100%.")
     return column, level_named(level, column, columns, "--share"), number
@@ -160,29 +145,4 @@ def _range(text: str, columns: Json) -> tuple[str, Json]:
     if not colon or not (low or high):
         raise ValueError(f"--range {text}: write {form}.")
     ends = {"min": low.strip(), "max": high.strip()}
-    return column, {name: _number(end, "--range", text) for name, end in ends.items() if end}
-
-
-def _assignment(text: str, columns: Json) -> tuple[str, Any]:
-    column, value = split_name(text, columns, "--do", "COL=VALUE")
-    if columns.get(column, {}).get("kind") in NUMERIC:
-        return column, _number(value, "--do", text)
-    return column, level_named(value, column, columns, "--do")
-
-
-def level_named(level: str, name: str, columns: Json, flag: str) -> str:
-    """Return a level of a column as it is, or raise a ValueError with the nearest one."""
-    levels = [str(one["value"]) for one in columns.get(name, {}).get("levels") or ()]
-    if not levels or level in levels:
-        return level
-    near = nearest(level, levels)
-    shown = ", ".join(levels[:6]) + (" and more" if len(levels) > 6 else "")
-    hint = f"Did you mean {near}?" if near else f"It has {shown}."
-    raise ValueError(f"{flag}: {name} has no level {level}. {hint}")
-
-
-def _number(word: str, flag: str, text: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f"{flag} {text}: {word or 'an empty text'} is not a number.") from None
+    return column, {name: number_of(end, "--range", text) for name, end in ends.items() if end}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.asked import NUMERIC, as_number, check_names, column_named, columns_of
+from simulacra.commands.asked import as_number, check_names, columns_of
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -25,6 +25,7 @@ from simulacra.commands.options import (
 )
 from simulacra.commands.output import print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
+from simulacra.named_values import NUMERIC, column_named
 
 app = typer.Typer()
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.asked import check_names, columns_of, level_named
+from simulacra.commands.asked import check_names, columns_of
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -23,6 +23,7 @@ from simulacra.commands.options import (
 )
 from simulacra.commands.output import note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
+from simulacra.named_values import level_named
 
 app = typer.Typer()
 

@@ -9,15 +9,7 @@ from typing import Annotated
 
 import typer
 
-from simulacra.commands.asked import (
-    NUMERIC,
-    as_number,
-    check_names,
-    columns_of,
-    known_name,
-    level_named,
-    split_name,
-)
+from simulacra.commands.asked import as_number, check_names, columns_of
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import dataset_of, filters_of
 from simulacra.commands.options import (
@@ -38,6 +30,7 @@ from simulacra.commands.options import (
 from simulacra.commands.output import note, print_result, wait_with_progress
 from simulacra.commands.session import connected, continue_with
 from simulacra.models import Json
+from simulacra.named_values import NUMERIC, known_name, level_named, split_name
 
 app = typer.Typer()
 FORM = "COL or COL=VALUE:BASELINE"

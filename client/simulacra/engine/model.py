@@ -10,6 +10,7 @@ from simulacra.effect import Effect
 from simulacra.engine.errors import plain_errors
 from simulacra.engine.results import LocalRows, LocalSheet, effect_of, page_of
 from simulacra.models import Json, Report, Schema
+from simulacra.named_values import TWICE, Do, interventions_of
 from simulacra.rows import Bounds, conditions_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Model:
         shares: Mapping[str, Mapping[str, float]] | None = None,
         ranges: Mapping[str, Bounds] | None = None,
         conditions: Json | None = None,
+        do: Do | None = None,
         interventions: Json | None = None,
         counterfactual: bool = False,
         evidence: bool = True,
@@ -48,7 +50,8 @@ class Model:
             shares: share (0..1) of levels, by column: {"happiness": {"very happy": 0.5}}.
             ranges: lowest and highest value, by column: {"price": (5, 6)}; None is an open end.
             conditions: both as one object, as for `Client.generate`.
-            interventions: do(): {column: value}.
+            do: interventions, {"price": 5.49}, or as the command line: "price=5.49", or several.
+            interventions: the same as a mapping, as for `Client.generate`.
             counterfactual: rows in pairs: each row, then its twin under the interventions.
             evidence: add the column evidence_weight, what each row is worth in respondents.
             seed: of the random numbers.
@@ -58,6 +61,10 @@ class Model:
         """
         if (row_count is None) == (persons is None):
             raise ValueError("Give either row_count or persons.")
+        if do is not None:
+            if interventions is not None:
+                raise ValueError(TWICE)
+            interventions = interventions_of(do, self.schema)
         request = {
             "row_count": row_count or 0,
             "persons": persons,

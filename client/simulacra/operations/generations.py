@@ -25,6 +25,8 @@ from simulacra.core import (
 )
 from simulacra.download_io import Partial
 from simulacra.models import Generation, Json, Probe
+from simulacra.named_values import TWICE, Do, interventions_of
+from simulacra.operations.datasets import schema
 from simulacra.operations.resources import delete_at, get_all, get_one, key_header
 from simulacra.upload_io import OnBytes
 
@@ -39,6 +41,7 @@ def generate(
     *,
     persons: int | None = None,
     conditions: Json | None = None,
+    do: Do | None = None,
     interventions: Json | None = None,
     counterfactual: bool = False,
     evidence: bool = True,
@@ -47,11 +50,16 @@ def generate(
 ) -> Steps[Generation]:
     """Start to generate synthetic rows; return `generation_id` and `job_id`.
 
+    `do` sets columns for everyone: {"price": 5.49}, or as the command line, "price=5.49", or
+    several of these. It is checked against the schema before the request, and a name that is not
+    known is answered with the nearest one. `interventions` is the same mapping, sent as it is.
+
     With `persons` instead of `row_count`, rows are linked: each synthetic person has a history.
 
     The last column of the rows, `evidence_weight`, says what each is worth in respondents; without
     `evidence` there is none. The same key twice is one request.
     """
+    interventions = yield from _interventions(dataset_id, do, interventions)
     body = _body(row_count, conditions, interventions, counterfactual, seed)
     body |= {} if persons is None else {"persons": persons}
     body |= {} if evidence else {"evidence": False}
@@ -65,14 +73,30 @@ def probe(
     row_count: int = 20,
     *,
     conditions: Json | None = None,
+    do: Do | None = None,
     interventions: Json | None = None,
     counterfactual: bool = False,
     seed: int | None = None,
 ) -> Steps[Probe]:
-    """Sample up to 100 rows at once, with the feasibility of the conditions. Nothing is stored."""
+    """Sample up to 100 rows at once, with the feasibility of the conditions. Nothing is stored.
+
+    `do` is that of `generate`.
+    """
+    interventions = yield from _interventions(dataset_id, do, interventions)
     body = _body(row_count, conditions, interventions, counterfactual, seed)
     path = f"/v1/datasets/{dataset_id}/probe"
     return Probe((yield from send(Request("POST", path, json=body))).json())
+
+
+def _interventions(
+    dataset_id: str, do: Do | None, interventions: Json | None
+) -> Steps[Json | None]:
+    """Return the interventions of a request, those of `do` checked against the schema."""
+    if do is None:
+        return interventions
+    if interventions is not None:
+        raise ValueError(TWICE)
+    return interventions_of(do, (yield from schema(dataset_id)))
 
 
 def _body(

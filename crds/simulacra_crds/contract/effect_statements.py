@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from simulacra_crds.contract.did_you_mean import closest
+from simulacra_crds.contract.did_you_mean import unknown_column
 from simulacra_crds.contract.generation_conditions import FieldError, pointer, several_answers
 from simulacra_crds.contract.schema import TableSchema
 
@@ -54,18 +54,12 @@ def check_statements(
     return errors
 
 
-def unknown_column(name: str, names: Sequence[str]) -> str:
-    """Return the error of a name that the schema lacks, with the closest name if one is near."""
-    hint = closest(name, names) or " See the dataset's schema for its columns."
-    return f"The schema has no such column.{hint}"
-
-
 def _error_of(
     name: str, field: str, treatment: str, outcome: str, schema: TableSchema
 ) -> str | None:
     column = schema.find(name)
     if column is None:
-        return unknown_column(name, [known.name for known in schema.columns])
+        return unknown_column(name, schema.names())
     if name == treatment:
         return TREATMENT
     if name == outcome and field not in ("after", "dont_know"):

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulacra_crds.contract.did_you_mean import unknown_column, unknown_level
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema, part_name
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 
-NO_COLUMN = "The schema has no such column. See the dataset's schema for its columns."
-NO_LEVEL = "The column has no such level. See the dataset's schema for its levels."
 _SEVERAL = 'The column holds several answers; name one option, such as "{}", with yes or no.'
 _TWICE = "The option has a condition of its own; set one of the two."
 _BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
@@ -48,10 +47,10 @@ def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[Fiel
     """Check conditions against a schema; return one entry for each invalid field."""
     errors: list[FieldError] = []
     for name, shares in conditions.categorical.items():
-        errors += _check_shares(name, shares, schema.find(name))
+        errors += _check_shares(name, shares, schema)
     for name, bounds in conditions.numeric.items():
         at = ("conditions", "numeric", name)
-        if detail := _range_error(bounds, schema.find(name)):
+        if detail := _range_error(name, bounds, schema):
             errors.append(_error(detail, *at))
         if name in conditions.categorical:
             errors.append(_error(_BOTH_CONDITIONS, *at))
@@ -67,7 +66,7 @@ def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> l
     errors: list[FieldError] = []
     computed = {relation.column: relation.of for relation in schema.computed()}
     for name, value in interventions.items():
-        detail = _value_error(value, schema.find(name))
+        detail = _value_error(name, value, schema)
         if not detail and name in computed:
             of = ", ".join(f'"{operand}"' for operand in computed[name][:5])
             detail = f"The column is computed from others; set one of these: {of}."
@@ -140,38 +139,42 @@ def _error(detail: str, *path: str) -> FieldError:
     return FieldError(pointer=pointer(*path), detail=detail)
 
 
-def _column_error(column: ColumnSchema | None) -> str:
+def _column_error(name: str, schema: TableSchema) -> str:
     """Return why no range or intervention can name a column, empty if one can."""
+    column = schema.find(name)
     if column is None:
-        return NO_COLUMN
+        return unknown_column(name, schema.names())
     if column.kind == "multi":
         return several_answers(column)
     return "" if column.learned else f"The column is {column.kind} and not learned; name another."
 
 
-def _value_error(value: Any, column: ColumnSchema | None) -> str:
+def _value_error(name: str, value: Any, schema: TableSchema) -> str:
     """Return what is wrong with the value of an intervention, empty if it is valid."""
+    column = schema.find(name)
     if column is None or not column.learned or column.kind == "multi":
-        return _column_error(column)
+        return _column_error(name, schema)
     if not column.is_numeric:
-        return "" if level_of(value) in column.level_values() else NO_LEVEL
+        levels = column.level_values()
+        return "" if level_of(value) in levels else unknown_level(level_of(value), levels)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return "" if number else "The column is numeric; give a number."
 
 
-def _check_shares(
-    name: str, shares: dict[str, float], column: ColumnSchema | None
-) -> list[FieldError]:
+def _check_shares(name: str, shares: dict[str, float], schema: TableSchema) -> list[FieldError]:
     at = ("conditions", "categorical", name)
+    column = schema.find(name)
     if column is None or not column.learned:
-        return [_error(_column_error(column), *at)]
+        return [_error(_column_error(name, schema), *at)]
     levels = column.level_values()
+    unknown = [level for level in shares if level not in levels]
+    wrong = [_error(unknown_level(level, levels), *at, level) for level in unknown]
     if column.kind == "multi":  # each option is a condition of its own
-        return [_error(NO_LEVEL, *at, option) for option in shares if option not in levels]
+        return wrong
     if not levels:
         detail = f"The column is {column.kind}; use conditions.numeric with min and max."
         return [_error(detail, *at)]
-    errors = [_error(NO_LEVEL, *at, level) for level in shares if level not in levels]
+    errors = wrong
     total = sum(shares.values())
     if total > 1 + 1e-9:
         errors.append(_error(f"The shares sum to {total:.4g}; the limit is 1.", *at))
@@ -181,10 +184,11 @@ def _check_shares(
     return errors
 
 
-def _range_error(bounds: NumericRange, column: ColumnSchema | None) -> str:
+def _range_error(name: str, bounds: NumericRange, schema: TableSchema) -> str:
     """Return what is wrong with a range, empty if it is valid."""
+    column = schema.find(name)
     if column is None or not column.learned or column.kind == "multi":
-        return _column_error(column)
+        return _column_error(name, schema)
     if not column.is_numeric:
         return f"The column is {column.kind}; use conditions.categorical with shares."
     if bounds.min is None and bounds.max is None:

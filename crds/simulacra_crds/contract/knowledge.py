@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
-from simulacra_crds.contract.generation_conditions import NO_COLUMN, FieldError, pointer
+from simulacra_crds.contract.did_you_mean import unknown_column
+from simulacra_crds.contract.generation_conditions import FieldError, pointer
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
 
@@ -31,20 +32,21 @@ def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[FieldErro
 
 
 def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[FieldError]:
-    known = {column.name for column in [*schema.columns, *schema.learned()]}
+    known = schema.names()
     seen: set[str] = set()
     for field, tiers in (("tiers", knowledge.tiers), ("confirmed", knowledge.confirmed)):
         for i, j, name in _places(tiers):
             names = {name, *schema.parts_of(name)}
             if name not in known or names & seen:
-                detail = TWICE if names & seen else NO_COLUMN
+                detail = TWICE if names & seen else unknown_column(name, known)
                 yield FieldError(pointer=pointer(field, i, j), detail=detail)
             seen |= names
     for field, edges in (("required", knowledge.required), ("forbidden", knowledge.forbidden)):
         for i, edge in enumerate(edges):
             for end, name in (("source", edge.source), ("target", edge.target)):
                 if name not in known:
-                    yield FieldError(pointer=pointer(field, i, end), detail=NO_COLUMN)
+                    detail = unknown_column(name, known)
+                    yield FieldError(pointer=pointer(field, i, end), detail=detail)
             if edge.source == edge.target:
                 yield FieldError(pointer=pointer(field, i), detail=SELF)
 

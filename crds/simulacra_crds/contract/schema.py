@@ -292,6 +292,13 @@ class TableSchema(KubeModel):
         multi = (c for c in self.columns if c.kind == "multi" and name.startswith(c.name))
         return next((part for c in multi for part in c.parts() if part.name == name), None)
 
+    def names(self) -> list[str]:
+        """Return the names that a request may use: of columns, and of options of several answers.
+
+        Names of columns come first.
+        """
+        return [*dict.fromkeys(column.name for column in [*self.columns, *self.learned()])]
+
     def parts_of(self, name: str) -> list[str]:
         """Return the learned columns that a name stands for: none, itself, or each option's."""
         column = self.find(name)

@@ -11,14 +11,9 @@ from math import prod
 
 from pydantic import Field
 
-from simulacra_crds.contract.generation_conditions import (
-    NO_COLUMN,
-    NO_LEVEL,
-    FieldError,
-    pointer,
-    several_answers,
-)
-from simulacra_crds.contract.schema import YES, ColumnSchema, TableSchema
+from simulacra_crds.contract.did_you_mean import unknown_column, unknown_level
+from simulacra_crds.contract.generation_conditions import FieldError, pointer, several_answers
+from simulacra_crds.contract.schema import YES, TableSchema
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.segment_estimate import SegmentColumn, SegmentSummary, SegmentVerdict
@@ -111,26 +106,28 @@ def check_segments(
     names = [part.column for part in segment]
     for at, part in enumerate(segment):
         column = schema.find(part.column)
-        if detail := _column_error(column, names[:at]):
+        unknown = [] if column is None else set(part.levels) - set(column.level_values())
+        if detail := _column_error(part.column, schema, names[:at]):
             errors.append(FieldError(pointer=pointer("segment", at, "column"), detail=detail))
-        elif column is not None and set(part.levels) - set(column.level_values()):
-            errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=NO_LEVEL))
+        elif column is not None and unknown:
+            detail = unknown_level(min(unknown), column.level_values())
+            errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=detail))
         elif len(set(part.levels)) < len(part.levels):
             detail = "A level is given twice; give each level once."
             errors.append(FieldError(pointer=pointer("segment", at, "levels"), detail=detail))
     for at, question in enumerate(questions):
-        column = schema.find(question)
         taken = [*names, *questions[:at]]
-        if detail := _column_error(column, taken, is_question=True):
+        if detail := _column_error(question, schema, taken, is_question=True):
             errors.append(FieldError(pointer=pointer("questions", at), detail=detail))
     return errors or _size_errors(segment, questions, schema)
 
 
 def _column_error(
-    column: ColumnSchema | None, taken: Sequence[str], *, is_question: bool = False
+    name: str, schema: TableSchema, taken: Sequence[str], *, is_question: bool = False
 ) -> str:
+    column = schema.find(name)
     if column is None:
-        return NO_COLUMN
+        return unknown_column(name, schema.names())
     if column.name in taken:
         return "The column is named twice; each may be in the segment or the questions, once."
     if column.kind == "multi" and not is_question:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from simulacra_crds.contract.answers import EffectResult, Span
-from simulacra_crds.contract.effect_statements import check_statements, unknown_column
+from simulacra_crds.contract.did_you_mean import unknown_column
+from simulacra_crds.contract.effect_statements import check_statements
 from simulacra_crds.contract.generation_conditions import (
     FieldError,
     check_interventions,
@@ -192,7 +193,7 @@ def _lever_errors(
     column = schema.find(lever.column)
     where = pointer("levers", at, "column")
     if column is None:
-        detail = unknown_column(lever.column, [known.name for known in schema.columns])
+        detail = unknown_column(lever.column, schema.names())
         yield FieldError(pointer=where, detail=detail)
         return
     if column.kind == "multi":

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.generation_conditions import several_answers
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
@@ -183,7 +184,9 @@ def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
     column = schema.find(name)
     if column is None:
         message = "The table has no column of this name."
-        raise _invalid(pointer, message, f"Unknown column: {name!r}.")
+        raise _invalid(
+            pointer, message, f"Unknown column: {name!r}.{closest(name, schema.names())}"
+        )
     if column.kind == "multi":
         raise _invalid(pointer, "The column holds several answers.", several_answers(column))
     if not column.learned:
@@ -200,7 +203,7 @@ def _level(levels: list[str], given: float | str, pointer: str) -> int:
         matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
     if len(matches) != 1:
         message = "The column has no such level."
-        raise _invalid(pointer, message, f"Unknown level: {given!r}.")
+        raise _invalid(pointer, message, f"Unknown level: {given!r}.{closest(str(given), levels)}")
     return matches[0]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import Edge, Knowledge
@@ -95,7 +96,7 @@ class _Reader:
     """Converts names into positions among the learned columns."""
 
     def __init__(self, schema: TableSchema, columns: Sequence[str]) -> None:
-        self._known = {column.name for column in [*schema.columns, *schema.learned()]}
+        self._known = schema.names()
         self._position = {name: i for i, name in enumerate(columns)}
         self._parts_of = schema.parts_of
         self._seen: set[str] = set()
@@ -103,7 +104,8 @@ class _Reader:
     def positions(self, name: str, pointer: str) -> list[int]:
         """Return the positions of a column's options, or its own; none if it is not learned."""
         if name not in self._known:
-            raise _invalid(pointer, "The table has no column of this name.", repr(name))
+            what = f"{name!r}{closest(name, self._known)}"
+            raise _invalid(pointer, "The table has no column of this name.", what)
         return [self._position[part] for part in self._parts_of(name)]
 
     def ends(self, edge: Edge, pointer: str) -> tuple[list[int], list[int]]:

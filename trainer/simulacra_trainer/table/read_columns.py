@@ -148,8 +148,9 @@ def _with_weights(
     columns: list[CleanColumn], name: str, rows: int, statements: Statements | None
 ) -> list[CleanColumn]:
     """Return the columns with the weights, which the upload or the description names."""
-    if all(column.schema.name != name for column in columns):
-        raise unknown_column(name)
+    names = [column.schema.name for column in columns]
+    if name not in names:
+        raise unknown_column(name, names)
     stated = statements.of(name) if statements is not None else None
     try:
         return [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.survey_weights import effective_rows
@@ -89,10 +92,11 @@ def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
     return result
 
 
-def unknown_column(name: str) -> InputError:
+def unknown_column(name: str, names: Sequence[str]) -> InputError:
     """Return the error for a column of weights that the table does not have."""
     return _unusable(
-        "The weights name a column that the table does not have.", f"There is no column {name!r}."
+        "The weights name a column that the table does not have.",
+        f"There is no column {name!r}.{closest(name, names)}",
     )
 
 
