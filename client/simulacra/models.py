@@ -221,6 +221,15 @@ class Report(Document):
     cleaning: list[Json] | None
     asked: Json | None
 
+    def errors(self) -> Iterator[str]:
+        """Yield the errors of columns, pairs and triples beside the best attainable ones."""
+        sizes = (("columns", "univariate"), ("pairs", "bivariate"), ("triples", "trivariate"))
+        for noun, size in sizes:
+            one = (self.fidelity or {}).get(size)
+            if one and one.get(noun) != 0:  # few columns without conditions have no pairs
+                best = f"best attainable {one['floor']:.1f} %"
+                yield f"error of {noun}: {one['error']:.1f} % ({best})"
+
     def _repr_html_(self) -> str:
         """Return the figures, and each column's error beside its floor, as tables."""
         fidelity = self.fidelity or {}

@@ -12,7 +12,8 @@ import typer
 
 from effect_results import TEXTS, sheet_result
 from simulacra.commands.sheets import _levers
-from simulacra.mcp_server import LeverInput, Tools
+from simulacra.mcp_server import Tools
+from simulacra.mcp_tools.schemas import LeverInput
 from simulacra.operations.resources import path_of
 from simulacra.operations.sheets import ask_sheet
 from simulacra.sheet import Sheet

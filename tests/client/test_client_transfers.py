@@ -495,7 +495,7 @@ async def test_agent_call_ends_in_time_and_the_next_one_continues(
     async with AsyncClient(connection, timeout=10) as client:
         tools = Tools(client, file.parent)
         with monkeypatch.context() as hurry:
-            hurry.setattr("simulacra.mcp_server.WAIT_SECONDS", 0)
+            hurry.setattr("simulacra.mcp_tools.schemas.WAIT_SECONDS", 0)
             answer = await tools.upload("table.csv")
             assert (answer["status"], answer["bytes"]) == ("uploading", len(CONTENT))
         assert (await tools.upload("table.csv"))["dataset_id"] == "ds-1"

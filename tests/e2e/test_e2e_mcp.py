@@ -17,6 +17,7 @@ from mcp.client.stdio import stdio_client
 from installation import SURVEY, Installation
 from simulacra import AsyncClient
 from simulacra.inference import worth
+from simulacra.rows import generated
 
 pytestmark = pytest.mark.e2e
 
@@ -54,11 +55,15 @@ async def test_agent_does_the_main_job_over_mcp(
             "upload",
             "datasets",
             "schema",
+            "describe",
+            "refit",
             "generate",
             "estimate",
             "sheet",
+            "segments",
             "wait",
             "status",
+            "report",
             "download",
             "delete",
         }
@@ -87,6 +92,13 @@ async def test_agent_does_the_main_job_over_mcp(
         assert rows.num_rows == 200
         assert rows["happiness"].to_pylist().count("very happy") == 100
         assert "was not measured" in saved["worth"]  # conditions together with do()
+        async with AsyncClient.from_connection(Path(connection)) as client:
+            found = await client.generation(made["generation_id"])
+        assert saved["tell"] == [*generated(found)]
+        assert [one for one in saved["tell"] if one.startswith("privacy: ")]
+        reported = await _call(session, "report", id=dataset, path="report.html")
+        assert "<h1>Quality report</h1>" in Path(reported["path"]).read_text()
+        assert (await _call(session, "describe", dataset_id=dataset))["schema"]["fields"]
         question = {
             "treatment": "education_years",
             "value": 16,
@@ -99,10 +111,10 @@ async def test_agent_does_the_main_job_over_mcp(
         assert answer["ace"]["low"] < answer["ace"]["high"]
 
         wrong = await session.call_tool(
-            "generate", {"dataset_id": dataset, "rows": 5, "do": {"nosuch": 1}}
+            "generate", {"dataset_id": dataset, "rows": 5, "do": {"happines": "x"}}
         )
         assert wrong.is_error
-        assert "/interventions/nosuch" in str(wrong.content)
+        assert "do: the table has no column happines. Did you mean happiness?" in str(wrong.content)
         outside = await session.call_tool(
             "download", {"generation_id": made["generation_id"], "path": "../rows.csv"}
         )

@@ -78,13 +78,7 @@ def _brief_report(client: Client, resource_id: str) -> Iterator[str]:
         yield from client.dataset(resource_id).verdicts
     else:
         yield from client.generation(resource_id).told
-    fidelity = report.fidelity or {}
-    sizes = (("columns", "univariate"), ("pairs", "bivariate"), ("triples", "trivariate"))
-    for noun, size in sizes:
-        one = fidelity.get(size)
-        if one and one.get(noun) != 0:  # few columns without conditions have no pairs
-            best = f"best attainable {one['floor']:.1f} %"
-            yield f"error of {noun}: {one['error']:.1f} % ({best})"
+    yield from report.errors()
     yield f"Every column: simulacra report {shown} --html report.html, or --json"
 
 

@@ -1,0 +1,126 @@
+"""Tools that ask: an average effect, all levers of an outcome, shares of segments."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from simulacra.mcp_tools.base import ToolSet, tool_errors
+from simulacra.mcp_tools.schemas import (
+    DatasetId,
+    DontKnow,
+    LeverInput,
+    Outcome,
+    OutcomeLevel,
+    Whose,
+)
+from simulacra.models import Json
+
+
+class QuestionTools(ToolSet):
+    """Effects, answer sheets and segments."""
+
+    async def estimate(
+        self,
+        dataset_id: DatasetId,
+        treatment: Annotated[str, Field(description="Column to intervene on.")],
+        value: Annotated[float | str, Field(description="Treatment value.")],
+        baseline: Annotated[float | str, Field(description="Value to compare with.")],
+        outcome: Outcome,
+        outcome_level: OutcomeLevel = None,
+        segment: Annotated[str | None, Field(description="Column to split the effect by.")] = None,
+        before: Annotated[
+            list[str] | None,
+            Field(description="Columns settled before the treatment. Ask the user; do not guess."),
+        ] = None,
+        after: Annotated[
+            list[str] | None, Field(description="Columns that the treatment may have changed.")
+        ] = None,
+        dont_know: DontKnow = None,
+        population: Whose = None,
+        negative_controls: Annotated[
+            list[str] | None, Field(description="Columns that the treatment cannot change.")
+        ] = None,
+    ) -> Json:
+        """Start to estimate a causal effect. Wait for the job_id, then call status(effect_id).
+
+        Ask the user first which columns were already so before the treatment was settled, and give
+        them as `before`. Report the verdict's text word for word, before any number.
+        """
+        with tool_errors():
+            return await self._client.estimate(
+                dataset_id,
+                treatment=treatment,
+                value=value,
+                baseline=baseline,
+                outcome=outcome,
+                outcome_level=outcome_level,
+                segment=segment,
+                before=before or (),
+                after=after or (),
+                dont_know=dont_know or (),
+                population=population,
+                negative_controls=negative_controls or (),
+            )
+
+    async def sheet(
+        self,
+        dataset_id: DatasetId,
+        outcome: Outcome,
+        outcome_level: OutcomeLevel = None,
+        levers: Annotated[
+            list[str | LeverInput] | None,
+            Field(description="Columns to compare; all that may be levers, if not given."),
+        ] = None,
+        before: Annotated[
+            list[str] | None,
+            Field(description="Columns settled before any lever. Ask the user; do not guess."),
+        ] = None,
+        after: Annotated[
+            list[str] | None,
+            Field(description="Columns that came after every lever; name the outcome too."),
+        ] = None,
+        dont_know: DontKnow = None,
+        population: Whose = None,
+    ) -> Json:
+        """Start to compare all levers of an outcome. Wait for the job_id, then status(sheet_id).
+
+        Report `text` and the verdicts' texts word for word, before any number. Only levers with a
+        `rank` may be called more or less important than others.
+        """
+        with tool_errors():
+            return await self._client.ask_sheet(
+                dataset_id,
+                outcome=outcome,
+                outcome_level=outcome_level,
+                levers=[
+                    one if isinstance(one, str) else one.model_dump(exclude_defaults=True)
+                    for one in levers or ()
+                ],
+                before=before or (),
+                after=after or (),
+                dont_know=dont_know or (),
+                population=population,
+            )
+
+    async def segments(
+        self,
+        dataset_id: DatasetId,
+        segment: Annotated[
+            dict[str, list[str]],
+            Field(
+                description="One or two columns, each with its levels; an empty list stands for"
+                " each level."
+            ),
+        ],
+        questions: Annotated[list[str], Field(description="Columns whose answers are certified.")],
+    ) -> Json:
+        """Start to certify shares of answers in segments of few respondents.
+
+        Wait for the job_id, then call status(segment_id). Report the text of each share word for
+        word: it says what the share is worth, and whether that is better than the respondents
+        alone.
+        """
+        with tool_errors():
+            return await self._client.boost(dataset_id, segment, questions)

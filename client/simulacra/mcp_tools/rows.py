@@ -1,0 +1,74 @@
+"""Tools that generate rows and write them to a file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from simulacra.commands.options import format_of
+from simulacra.mcp_tools.base import ToolSet, tool_errors
+from simulacra.mcp_tools.schemas import DatasetId, Local
+from simulacra.models import Json
+from simulacra.rows import generated
+
+
+class RowTools(ToolSet):
+    """Generations."""
+
+    async def generate(
+        self,
+        dataset_id: DatasetId,
+        rows: Annotated[int | None, Field(gt=0)] = None,
+        persons: Annotated[
+            int | None, Field(gt=0, description="Instead of rows: persons, each with its history.")
+        ] = None,
+        conditions: Annotated[
+            Json | None,
+            Field(
+                description='{"categorical": {column: {level: share}}, '
+                '"numeric": {column: {"min": n, "max": n}}}'
+            ),
+        ] = None,
+        do: Annotated[
+            Json | list[str] | None,
+            Field(description='Interventions: {column: value}, or ["column=value"].'),
+        ] = None,
+        counterfactual: Annotated[
+            bool,
+            Field(description="Rows in pairs: each row, then its counterfactual twin under `do`."),
+        ] = False,
+        evidence: Annotated[
+            bool,
+            Field(description="Add evidence_weight, a last column for use as frequency weights."),
+        ] = True,
+        seed: Annotated[int | None, Field(description="Same seed, same rows.")] = None,
+    ) -> Json:
+        """Start to generate rows. Wait for the job_id, then download the generation_id.
+
+        `wait` and `download` say how good the rows are: pass that on.
+        """
+        with tool_errors():
+            return await self._client.generate(
+                dataset_id,
+                rows,
+                persons=persons,
+                conditions=conditions,
+                do=do,
+                counterfactual=counterfactual,
+                evidence=evidence,
+                seed=seed,
+            )
+
+    async def download(self, generation_id: str, path: Local) -> Json:
+        """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file.
+
+        `tell` says which conditions are met and how good the rows are: likeness, privacy, worth.
+        Pass it on word for word, before anybody uses or publishes them.
+        """
+        with tool_errors():
+            target = self._inside(path)
+            size = await self._client.download(generation_id, target, format_of(target))
+            found = await self._client.generation(generation_id)
+            worth = {"worth": found.sentence} if found.sentence else {}
+            return {"path": str(target), "bytes": size, "tell": [*generated(found)], **worth}

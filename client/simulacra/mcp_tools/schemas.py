@@ -1,0 +1,69 @@
+"""Arguments that several tools have, with the descriptions that the model reads."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulacra.corrections import Cell
+from simulacra.models import Json
+from simulacra.operations.effects import Population
+
+WAIT_SECONDS = 45.0
+"""Longest duration of one call, except a small upload: many clients stop a tool after 60 s."""
+Local = Annotated[str, Field(description="Path of a file, relative to the folder of this server.")]
+DatasetId = Annotated[str, Field(description="dataset_id from upload.")]
+
+Knowledge = Annotated[
+    Json | None,
+    Field(
+        description='Causal knowledge: {"tiers": [[column]], "required": [{"source", "target"}]}'
+    ),
+]
+Description = Annotated[
+    Json | None,
+    Field(description="What the columns are (Data Package v2), all or some, as `describe` has it."),
+]
+Subject = Annotated[
+    str | None, Field(description="Column of the persons that several rows belong to.")
+]
+KeyColumn = Annotated[
+    str | None, Field(description="Column that numbers the rows; generated rows get fresh ones.")
+]
+Order = Annotated[str | None, Field(description="Column that orders the rows of a person.")]
+Drop = Annotated[list[str] | None, Field(description="Columns to leave out of everything.")]
+Missing = Annotated[
+    list[Cell] | dict[str, list[Cell]] | None,
+    Field(
+        description='Cells that mean no answer: ["k.A.", "age=99"] (of all columns, of one), or'
+        " {column: [cell]}."
+    ),
+]
+Weights = Annotated[str | None, Field(description="Column of survey weights, if there is one.")]
+
+Outcome = Annotated[str, Field(description="Column whose average is compared.")]
+OutcomeLevel = Annotated[
+    str | None, Field(description="Of a categorical outcome: the level whose share counts.")
+]
+DontKnow = Annotated[list[str] | None, Field(description="Columns that may be either.")]
+Whose = Annotated[
+    Population | None, Field(description="Whose average effect: all (default), treated or overlap.")
+]
+
+
+class LeverInput(BaseModel):
+    """A lever with two values to compare, or with what came before and after it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: str
+    value: float | str | None = Field(default=None, description="Give baseline as well.")
+    baseline: float | str | None = Field(default=None, description="What to compare with.")
+    before: list[str] = Field(
+        default_factory=list,
+        description="Columns settled before this lever, other levers too. Ask the user.",
+    )
+    after: list[str] = Field(
+        default_factory=list, description="Columns that came after this lever, other levers too."
+    )
