@@ -16,7 +16,7 @@ MADE_BEFORE = (
 )
 _FIGURES = ("effect", "low", "high", "rows", "support")
 _SHOWN = 3
-"""Columns that a row of the printed table names at most."""
+"""Columns up to which a row of the printed table names all, or all that it lacks."""
 _FIRST = ("precision", "union", "alternatives", "checks")
 
 
@@ -186,7 +186,10 @@ def _effective(rows: float | None) -> str:
 
 
 def _set_name(one: Json, tried: list[list[str]], outcome: str) -> str:
-    """Return a short name of an adjustment set: by its columns, or by those that it lacks."""
+    """Return a name of an adjustment set that no other has.
+
+    It has its columns, those that it lacks, or those that not all sets have.
+    """
     if one.get("reverses"):
         return f"if {outcome} comes first"
     columns = one["adjustment"]
@@ -196,7 +199,11 @@ def _set_name(one: Json, tried: list[list[str]], outcome: str) -> str:
         return f"adjusted for {', '.join(columns) or 'no column'}"
     if len(lacking) <= _SHOWN:
         return f"adjusted for all but {', '.join(lacking)}" if lacking else "adjusted for all"
-    return f"adjusted for {', '.join(columns[:_SHOWN])} and {len(columns) - _SHOWN} more"
+    own = [name for name in columns if not all(name in each for each in tried)]
+    if len(lacking) < len(own):
+        return f"adjusted for all but {', '.join(lacking)}"
+    common = len(columns) - len(own)
+    return f"adjusted for {', '.join([*own, *([f'{common} that all have'] if common else [])])}"
 
 
 def _cell(value: Any) -> str:

@@ -48,6 +48,21 @@ def test_print_begins_with_the_verdict_then_precision_then_figures() -> None:
     assert lines[-1] == "few rows"
 
 
+def test_adjustment_sets_have_names_of_their_own() -> None:
+    first, last = ["wave", "year", "age"], [f"column {at}" for at in range(5)]
+    sets = [["region", "female"], ["region", "income"], ["income", "plan"], list("abcd")]
+    base = effect()["alternatives"][0]
+    found = [base | {"adjustment": [*first, *one, *last]} for one in sets]
+    lines = str(effect(alternatives=found, segments=[])).splitlines()
+    names = [line.partition("  ")[0] for line in lines if line.startswith("adjusted for")]
+    assert names == [
+        "adjusted for region, female, 8 that all have",
+        "adjusted for region, income, 8 that all have",
+        "adjusted for income, plan, 8 that all have",
+        "adjusted for a, b, c, d, 8 that all have",
+    ]
+
+
 def test_segments_say_which_differ_which_are_thin_and_which_are_not_shown() -> None:
     shown = str(effect())
     assert "segment: loyal (thin support)" in shown
@@ -73,7 +88,7 @@ def test_long_adjustment_sets_are_named_by_what_they_lack() -> None:
         "adjusted for all ",
         "adjusted for all but a ",
         "adjusted for no column",
-        "adjusted for a, b, c and 1 more",
+        "adjusted for a, b, c, d",
         "if segment comes first",
     ):
         assert f"\n{name}" in shown

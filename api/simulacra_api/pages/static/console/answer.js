@@ -16,12 +16,15 @@ function Bar({ of, low, high, union }) {
   return html`<svg class=${union ? "interval union" : "interval"} viewBox=${`0 0 ${WIDTH} 18`} width=${WIDTH} height="18" aria-hidden="true"><path class="zero" d=${`M${at(0)} 0V18`} /><path class="span" d=${`M${at(of.low)} 9H${at(of.high)}`} />${of.effect != null && html`<circle cx=${at(of.effect)} cy="9" r="4" />`}</svg>`;
 }
 
-/** A short name of an adjustment set: by its columns, or by those that it lacks. */
+/** A name of an adjustment set that no other has: its columns, those that it lacks, or those that not all have. */
 function setName(columns, tried) {
   const lacking = [...new Set(tried.flat())].filter((name) => !columns.includes(name));
   if (columns.length <= SHOWN || tried.length === 1) return `Adjusted for ${listed(columns)}`;
   if (lacking.length <= SHOWN) return lacking.length ? `Adjusted for all but ${lacking.join(", ")}` : "Adjusted for all";
-  return `Adjusted for ${columns.slice(0, SHOWN).join(", ")} and ${columns.length - SHOWN} more`;
+  const own = columns.filter((name) => !tried.every((set) => set.includes(name)));
+  if (lacking.length < own.length) return `Adjusted for all but ${lacking.join(", ")}`;
+  const common = columns.length - own.length;
+  return `Adjusted for ${[...own, ...(common ? [`${common} that all have`] : [])].join(", ")}`;
 }
 
 /** The union first, then each adjustment set left open, then the segments. */
