@@ -131,6 +131,7 @@ def test_upload_describe_generate_download_and_erase(
         expect(emptied).to_have_value(text)
     page.get_by_role("button", name="Confirm and fit").click()
     expect(page.get_by_role("navigation", name="Dataset")).to_be_visible(timeout=240_000)
+    page.get_by_role("heading", name="happiness").click()
     expect(page.get_by_text("How happy people are")).to_be_visible()
     fields = client.describe(page.url.split("/")[-1])["schema"]["fields"]
     stated = {field["name"]: field.get("missingValues") for field in fields}

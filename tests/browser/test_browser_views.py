@@ -8,32 +8,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browser import Tab
+from browser import Tab, assert_accessible
+from console_answers import DATASET, PATH, dataset, effect, listed, views
 from console_mock import BASE, MockedConsole
-from simulacra_api.docs.example_bodies import CREATED
 
 pytestmark = pytest.mark.browser
 Json = dict[str, Any]
-DATASET = "ds-111111111111111111111111"
 LEVELS = ("good", "fair", "poor", "unknown")
-
-
-def dataset(**more: Any) -> Json:
-    return {
-        "dataset_id": DATASET,
-        "job_id": f"job-{DATASET}",
-        "status": "ready",
-        "rows": 40,
-        "columns": 2,
-        "bytes": 900,
-        "retention_seconds": 86_400,
-        "created_at": CREATED,
-        "expires_at": "2126-03-02T09:30:00Z",
-        "waiting_reason": None,
-        "source_kept": False,
-        "model": {"family": "forest"},
-        **more,
-    }
+COLUMNS = 65
 
 
 def verdict(level: str) -> Json:
@@ -58,7 +40,7 @@ def console(browser: Browser) -> Iterator[Callable[[Json], MockedConsole]]:
 
 def test_unknown_verdict_looks_like_no_other_level(console: Callable[..., MockedConsole]) -> None:
     judged = dataset(model={"family": "forest", "verdicts": [verdict(one) for one in LEVELS]})
-    one = console({"/v1/datasets": {"items": [judged], "next_cursor": None}})
+    one = console({"/v1/datasets": listed(judged)})
     one.show()
     dots = one.page.locator(".dot")
     expect(dots).to_have_count(len(LEVELS))
@@ -68,3 +50,60 @@ def test_unknown_verdict_looks_like_no_other_level(console: Callable[..., Mocked
     )
     assert len(set(looks)) == len(LEVELS)
     assert looks[-1] == "rgba(0, 0, 0, 0) 2px"
+
+
+def test_long_schema_is_a_line_for_each_column(console: Callable[..., MockedConsole]) -> None:
+    one = console(views(), "phone")
+    one.show(f"datasets/{DATASET}")
+    names = one.page.locator(".columns h3")
+    expect(names).to_have_count(COLUMNS)
+    assert one.height() < COLUMNS * 60
+    level = one.page.get_by_text("answer number 3").first
+    expect(level).to_be_hidden()
+    one.page.get_by_role("heading", name="how_much_do_you_agree_1", exact=True).click()
+    expect(level).to_be_visible()
+    expect(one.page.get_by_text("Read as words, answer; said by found").first).to_be_visible()
+    one.page.get_by_label("Find a column").fill("agree_64")
+    expect(names).to_have_count(1)
+    one.page.get_by_role("button", name="Open all").click()
+    assert_accessible(one.tab, "schema-lines")
+
+
+def test_erased_upload_is_told_without_a_form(console: Callable[..., MockedConsole]) -> None:
+    answers = views()
+    one = console(answers)
+    one.show(f"datasets/{DATASET}")
+    expect(one.page.get_by_text("The upload is erased, so this dataset cannot")).to_be_visible()
+    expect(one.page.get_by_role("textbox")).to_have_count(0)
+    expect(one.page.locator("main :disabled")).to_have_count(0)
+    kept = console(answers | {PATH: dataset(source_kept=True)})
+    kept.show(f"datasets/{DATASET}")
+    expect(kept.page.get_by_label("Missing values of how_much_do_you_agree_0")).to_be_enabled()
+
+
+@pytest.mark.parametrize("place", ["sheets", "effects"])
+def test_answers_fit_a_phone(console: Callable[..., MockedConsole], place: str) -> None:
+    one = console(views(), "phone")
+    one.show(f"datasets/{DATASET}/{place}")
+    tables = one.page.get_by_role("region", name="Levers of" if place == "sheets" else "Effect eff")
+    expect(tables.first).to_be_visible()
+    hidden = tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    assert max(hidden) <= 0
+    assert one.tab.overflow() <= 0
+
+
+def test_adjustment_sets_have_names_of_their_own(console: Callable[..., MockedConsole]) -> None:
+    first = ["wave", "year", "age"]
+    sets = [["region", "female"], ["region", "income"], ["income", "plan"], list("abcd")]
+    found = effect()
+    many = [f"column_{at}" for at in range(5)]
+    base = found["alternatives"][0]
+    alternatives = [{**base, "adjustment": [*first, *one, *many]} for one in sets]
+    answers = views()
+    answers["/v1/effects/" + found["effect_id"]] = effect(alternatives=alternatives, segments=[])
+    one = console(answers)
+    one.show(f"datasets/{DATASET}/effects")
+    rows = one.page.get_by_role("region", name="Effect eff").locator("tbody th")
+    expect(rows).to_have_count(1 + len(sets))
+    names = rows.all_inner_texts()
+    assert len(set(names)) == len(names)

@@ -24,7 +24,7 @@ class MockedConsole:
     def __init__(self, tab: Tab, answers: dict[str, Any]) -> None:
         lists = {f"/v1/{name}": EMPTY for name in LISTS}
         self._answers = {"/console/session": {"client_id": "test"}, **lists, **answers}
-        self.page = tab.page
+        self.tab, self.page = tab, tab.page
         tab.expected = {404}
         tab.context.route("**/*", self._answer)
 

@@ -38,22 +38,33 @@ function withLabel(field, text) {
 }
 
 /** A text that is taken over when its field is left. */
-function Text({ label, value, disabled, onChange }) {
-  return html`<input aria-label=${label} value=${value} disabled=${disabled} autocomplete="off" spellcheck="false" onChange=${(event) => onChange(event.target.value)} />`;
+function Text({ label, value, onChange }) {
+  return html`<input aria-label=${label} value=${value} autocomplete="off" spellcheck="false" onChange=${(event) => onChange(event.target.value)} />`;
 }
 
-function Menu({ label, value, known, disabled, onChange }) {
-  return html`<select aria-label=${label} value=${value} disabled=${disabled} onChange=${(event) => onChange(event.target.value)}>${choices(known, value).map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
+function Menu({ label, value, known, onChange }) {
+  return html`<select aria-label=${label} value=${value} onChange=${(event) => onChange(event.target.value)}>${choices(known, value).map(([key, text]) => html`<option value=${key}>${text}</option>`)}</select>`;
 }
 
-function Row({ field, fixed, onChange }) {
-  const sources = [...new Set(Object.values(own(field).source ?? {}))].map((one) => SOURCES[one] ?? one).join(", ");
+/** Who said what a column was read as, and the evidence for what was found. */
+const said = (field) => [...new Set(Object.values(own(field).source ?? {}))].map((one) => SOURCES[one] ?? one).join(", ");
+const why = (field) => Object.values(own(field).evidence ?? {}).join("; ");
+
+function Row({ field, onChange }) {
   return html`<tr><th scope="row">${field.name}</th>
-    <td><${Menu} label=${`Read ${field.name} as`} value=${field.type ?? "string"} known=${TYPES} disabled=${fixed} onChange=${(type) => onChange({ ...field, type })} /></td>
-    <td><${Menu} label=${`Role of ${field.name}`} value=${roleOf(field)} known=${ROLES} disabled=${fixed} onChange=${(role) => onChange(withRole(field, role))} /></td>
-    <td><${Text} label=${`Label of ${field.name}`} value=${field.title ?? ""} disabled=${fixed} onChange=${(text) => onChange(withLabel(field, text))} /></td>
-    <td><${Text} label=${`Missing values of ${field.name}`} value=${missingOf(field)} disabled=${fixed} onChange=${(text) => onChange(withMissing(field, text))} /></td>
-    <td>${sources}</td><td class="quiet">${Object.values(own(field).evidence ?? {}).join("; ")}</td></tr>`;
+    <td><${Menu} label=${`Read ${field.name} as`} value=${field.type ?? "string"} known=${TYPES} onChange=${(type) => onChange({ ...field, type })} /></td>
+    <td><${Menu} label=${`Role of ${field.name}`} value=${roleOf(field)} known=${ROLES} onChange=${(role) => onChange(withRole(field, role))} /></td>
+    <td><${Text} label=${`Label of ${field.name}`} value=${field.title ?? ""} onChange=${(text) => onChange(withLabel(field, text))} /></td>
+    <td><${Text} label=${`Missing values of ${field.name}`} value=${missingOf(field)} onChange=${(text) => onChange(withMissing(field, text))} /></td>
+    <td>${said(field)}</td><td class="quiet">${why(field)}</td></tr>`;
+}
+
+/** What a column was read as, its role, who said so and why, as a sentence. */
+export function readAs(field) {
+  const type = new Map(TYPES).get(field.type) ?? field.type ?? "words";
+  const role = new Map(ROLES).get(roleOf(field)) ?? roleOf(field).replaceAll("_", " ");
+  const missing = missingOf(field);
+  return [`Read as ${type}, ${role}`, said(field) && `said by ${said(field)}`, missing && `no answer: ${missing}`, why(field)].filter(Boolean).join("; ");
 }
 
 function advice(dataset) {
@@ -62,23 +73,29 @@ function advice(dataset) {
   return "The upload is erased, so this dataset cannot be read again. To correct it, upload the file again with a description, or with “keep source” for later changes.";
 }
 
-export function Reading({ session, dataset, onFit }) {
-  const path = `/v1/datasets/${dataset.dataset_id}/description`;
-  const [before, problem] = useLoad(() => session.get(path).catch((found) => {
-    if (found.status === 409) return {}; // read by an earlier release, or not at all
-    throw found;
-  }), [session, dataset.dataset_id, dataset.status]);
+const pathOf = (dataset) => `/v1/datasets/${dataset.dataset_id}/description`;
+
+/** Load what a dataset's columns were read as: [description, problem]; {} where nobody knows. */
+export const useDescription = (session, dataset) => useLoad(() => session.get(pathOf(dataset)).catch((found) => {
+  if (found.status === 409) return {}; // read by an earlier release, or not at all
+  throw found;
+}), [session, dataset.dataset_id, dataset.status]);
+
+/** Menus that correct what was read, while the table can be read again; else what happened to it. */
+export function Reading({ session, dataset, before, onFit }) {
+  const path = pathOf(dataset);
   const [draft, setDraft] = useState(null);
   const [fit, busy, refused] = useAction(async () => { await putAgain(session, path, draft ?? before); setDraft(null); onFit(); });
-  if (problem) return html`<${Failure} problem=${problem} />`;
   const shown = draft ?? before;
   if (!shown?.schema) return null;
+  const open = dataset.status === "held" || dataset.source_kept;
+  if (!open) return html`<p class="notice">${advice(dataset)}</p>`;
   const held = dataset.status === "held";
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
-      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} fixed=${!dataset.source_kept} onChange=${change(at)} />`)}</tbody></table></div>
+      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} onChange=${change(at)} />`)}</tbody></table></div>
     <${Failure} problem=${refused} />
-    ${(held || dataset.source_kept) && html`<div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
-      ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div>`}</section>`;
+    <div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
+      ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div></section>`;
 }

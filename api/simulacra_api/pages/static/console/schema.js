@@ -1,8 +1,8 @@
-// The cleaned schema, column by column, with the changes of the cleaning.
+// The cleaned schema, a line for each column; opened, it has levels, what it was read as, and what was cleaned.
 import { Failure, number, percent, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { useLoad } from "./parts.js";
-import { Reading } from "./reading.js";
+import { Reading, readAs, useDescription } from "./reading.js";
 
 const SHOWN_LEVELS = 8;
 const ROLES = { key: "key", subject: "persons", foreign_key: "foreign key", personal_data: "personal data", coordinate: "coordinate" };
@@ -27,24 +27,32 @@ function Levels({ column }) {
     ${column.levels.length > SHOWN_LEVELS && html`<button class="plain" onClick=${() => setAll(!all)}>${all ? "Show fewer" : `Show all ${column.levels.length}`}</button>`}`;
 }
 
-function Column({ column, notes }) {
-  return html`<li class="card column"><h3>${column.name}</h3><p class="quiet">${[column.kind, ROLES[column.role], column.personal_data?.replace("_", " "), !column.learned && "not learned", span(column), column.missing_share > 0 && `${percent(column.missing_share)} missing`].filter(Boolean).join(", ")}</p>
+const told = (column) => [column.kind, ROLES[column.role], column.personal_data?.replace("_", " "), !column.learned && "not learned", span(column), column.missing_share > 0 && `${percent(column.missing_share)} missing`].filter(Boolean).join(", ");
+
+function Column({ column, field, notes, open }) {
+  const read = field && readAs(field);
+  return html`<li><details open=${open}><summary><h3>${column.name}</h3><span class="quiet">${told(column)}</span></summary>
     ${column.label && html`<p>${column.label}</p>`}<${Levels} column=${column} />
-    ${notes.length > 0 && html`<details><summary>Cleaned</summary><ul>${notes.map((note) => html`<li>${note.action}${note.count ? ` (${number(note.count)})` : ""}</li>`)}</ul></details>`}</li>`;
+    ${read && html`<p class="quiet">${read}</p>`}
+    ${notes.length > 0 && html`<ul class="quiet" aria-label="Cleaned">${notes.map((note) => html`<li>${note.action}${note.count ? ` (${number(note.count)})` : ""}</li>`)}</ul>`}</details></li>`;
 }
 
 export function Schema({ session, dataset, onFit }) {
   const [schema, problem] = useSchema(session, dataset);
+  const [description, refused] = useDescription(session, dataset);
   const [sought, setSought] = useState("");
-  if (problem) return html`<${Failure} problem=${problem} />`;
+  const [open, setOpen] = useState(false);
+  if (problem ?? refused) return html`<${Failure} problem=${problem ?? refused} />`;
   if (!schema) return html`<p role="status">Loading the schema</p>`;
-  const found = schema.columns.filter((column) => column.name.toLowerCase().includes(sought.toLowerCase()));
+  const found = schema.columns.filter(({ name, label }) => `${name} ${label ?? ""}`.toLowerCase().includes(sought.toLowerCase()));
   const shown = new Set(schema.columns.map((column) => column.name));
   const about = schema.cleaning.filter((note) => !shown.has(note.column));
-  return html`<${Reading} session=${session} dataset=${dataset} onFit=${onFit} /><section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
-    <div class="field inline"><label for="sought">Find a column</label><input id="sought" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div></div>
+  const fields = new Map((description?.schema?.fields ?? []).map((field) => [field.name, field]));
+  return html`<${Reading} session=${session} dataset=${dataset} before=${description} onFit=${onFit} /><section aria-labelledby="schema-title"><div class="head"><h2 id="schema-title">Schema</h2>
+    <div class="row"><div class="field inline"><label for="sought">Find a column</label><input id="sought" type="search" value=${sought} onInput=${(event) => setSought(event.target.value)} /></div>
+    <button aria-pressed=${open} onClick=${() => setOpen(!open)}>${open ? "Close all" : "Open all"}</button></div></div>
     ${schema.persons && html`<p>${number(schema.rows)} rows of ${number(schema.persons)} persons.</p>`}
     ${about.length > 0 && html`<ul class="quiet">${about.map((note) => html`<li>${note.column && `${note.column}: `}${note.action}</li>`)}</ul>`}
-    ${found.length ? html`<ul class="cards">${found.map((column) => html`<${Column} key=${column.name} column=${column} notes=${schema.cleaning.filter((note) => note.column === column.name)} />`)}</ul>`
-      : html`<p class="empty">No column has “${sought}” in its name.</p>`}</section>`;
+    ${found.length ? html`<ul class="columns">${found.map((column) => html`<${Column} key=${column.name} column=${column} field=${fields.get(column.name)} open=${open} notes=${schema.cleaning.filter((note) => note.column === column.name)} />`)}</ul>`
+      : html`<p class="empty">No column has “${sought}” in its name or label.</p>`}</section>`;
 }

@@ -79,6 +79,8 @@ function Ask({ session, dataset, schema, onMade }) {
     <div><button class="primary" disabled=${busy || !shown}>${busy ? "Sending" : "Compare"}</button></div><${Failure} problem=${problem} /></form>`;
 }
 
+const HEADS = ["Rank", "Lever", "What may be claimed", "Effect", "Interval, all together", "Precision", "Why it has no rank"];
+
 /** Effect, interval and precision, as far as the service says that the verdict claims them. */
 function figures(one) {
   const { ace, union: span, precision, verdict } = one;
@@ -92,9 +94,9 @@ const shown = (value) => typeof value === "number" ? number(value, 4) : value;
 function Levers({ session, found }) {
   const [save, busy, problem] = useAction((form, suffix) => session.save(`/v1/sheets/${found.sheet_id}/${form}`, `${found.sheet_id}.${suffix}`));
   return html`<p><strong>${found.text}</strong></p>
-    <div class="scroll" tabindex="0" role="region" aria-label=${`Levers of ${found.outcome}`}><table><thead><tr><th scope="col">Rank</th><th scope="col">Lever</th><th scope="col">What may be claimed</th><th scope="col">Effect</th><th scope="col">Interval, all together</th><th scope="col">Precision</th><th scope="col">Why it has no rank</th></tr></thead>
-    <tbody>${found.levers.map((one) => html`<tr><td>${one.rank ?? "-"}</td><th scope="row">${one.treatment}: ${shown(one.value)}, not ${shown(one.baseline)}</th><td>${one.verdict.text}</td>
-      ${figures(one).map((text) => html`<td>${text}</td>`)}<td>${sentence(one.unranked)}${one.verdict.asks && ` Does ${one.verdict.asks} come before or after ${one.treatment}?`}</td></tr>`)}</tbody></table></div>
+    <div class="scroll" tabindex="0" role="region" aria-label=${`Levers of ${found.outcome}`}><table class="stacked"><thead><tr>${HEADS.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+    <tbody>${found.levers.map((one) => html`<tr><td data-label="Rank">${one.rank ?? "-"}</td><th scope="row">${one.treatment}: ${shown(one.value)}, not ${shown(one.baseline)}</th><td>${one.verdict.text}</td>
+      ${figures(one).map((text, at) => html`<td data-label=${HEADS[at + 3]}>${text}</td>`)}<td>${sentence(one.unranked)}${one.verdict.asks && ` Does ${one.verdict.asks} come before or after ${one.treatment}?`}</td></tr>`)}</tbody></table></div>
     ${found.left_out?.length > 0 && html`<details><summary>No levers: ${found.left_out.length} columns</summary><ul>${found.left_out.map((one) => html`<li key=${one.column}>${one.column}: ${one.reason}</li>`)}</ul></details>`}
     <div class="row"><button disabled=${busy} onClick=${() => save("page", "html")}>Save the appendix</button><button class="plain" disabled=${busy} onClick=${() => save("xlsx", "xlsx")}>as Excel</button><span class="quiet">One HTML file to read, print and hand over.</span></div><${Failure} problem=${problem} />`;
 }
