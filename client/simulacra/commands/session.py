@@ -16,6 +16,7 @@ import httpx2
 import typer
 
 from simulacra.client import Client
+from simulacra.commands.flag_errors import in_flags
 from simulacra.commands.output import note, printable
 from simulacra.connection import Connection
 from simulacra.core import may_pass
@@ -103,9 +104,11 @@ def errors_reported(hint: str = "") -> Iterator[None]:
     except (ValueError, ModuleNotFoundError) as error:
         raise _exit(USAGE, str(error)) from error
     except JobFailed as error:
-        raise _exit(FAILED, f"{error.job_id} failed: {error}") from error
+        raise _exit(FAILED, f"{error.job_id} failed: {in_flags(error)}") from error
     except ApiError as error:
-        raise _exit(REFUSED, str(error), _hint(error, hint) if may_pass(error) else "") from error
+        raise _exit(
+            REFUSED, in_flags(error), _hint(error, hint) if may_pass(error) else ""
+        ) from error
     except DownloadCorrupt as error:
         raise _exit(REFUSED, str(error)) from error
     except TimeoutError as error:

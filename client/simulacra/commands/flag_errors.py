@@ -1,0 +1,65 @@
+"""Errors of the service in the words of the command line: flags instead of JSON pointers."""
+
+from __future__ import annotations
+
+import re
+
+from simulacra.errors import ApiError, JobFailed
+
+CONDITIONS = {
+    "/conditions/categorical/": "--share ",
+    "/conditions/numeric/": "--range ",
+    "/interventions/": "--do ",
+}
+"""Beginnings of pointers at a condition; its column and level follow."""
+SAME = (
+    *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
+    *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "population"),
+    *("before", "after", "dont_know", "negative_controls", "questions", "knowledge", "background"),
+)
+FIELDS = {name: f"--{name.replace('_', '-')}" for name in SAME} | {
+    "row_count": "--rows",
+    "retention_seconds": "--retention-hours",
+    "levers": "--lever",
+}
+"""Fields of requests, and the flags that set them."""
+WORDS = {
+    "row_count": "--rows",
+    "persons or counterfactual": "--persons or --counterfactual",
+    "outcome_level": "--outcome-level",
+    "conditions.numeric with min and max": "--range",
+    "conditions.categorical with shares": "--share",
+}
+"""Names of fields in sentences. Names of the customer's columns are quoted there."""
+_WORD = re.compile(rf'(?<!["\w])(?:{"|".join(map(re.escape, WORDS))})(?!["\w])')
+_POINTER = re.compile(r"(?<!\S)/(\w+)(?=: )")
+
+
+def in_flags(error: ApiError | JobFailed) -> str:
+    """Return the message of an error with flags where it points into the request."""
+    text = str(error)
+    listed = [(one.get("pointer", ""), one.get("detail", "")) for one in error.errors]
+    for pointer, detail in listed:
+        said = f"{flag_of(pointer)}: {_worded(detail)}"
+        text = text.replace(f"{pointer}: {detail}", said if pointer else _worded(detail))
+    return text if listed else _worded(text)
+
+
+def _worded(text: str) -> str:
+    """Return a sentence with flags instead of fields and of pointers at its beginning."""
+    for beginning, flag in CONDITIONS.items():
+        text = text.replace(beginning, flag)
+    text = _POINTER.sub(lambda found: FIELDS.get(found[1], found[0]), text)
+    return _WORD.sub(lambda found: WORDS[found[0]], text)
+
+
+def flag_of(pointer: str) -> str:
+    """Return the flag that made a part of a request, or the pointer if none did."""
+    for beginning, flag in CONDITIONS.items():
+        if pointer.startswith(beginning):
+            names = pointer.removeprefix(beginning).split("/")
+            return flag + "=".join(one.replace("~1", "/").replace("~0", "~") for one in names)
+    _, field, *rest = [*pointer.split("/"), ""]
+    if field == "levers" and len(rest) > 1 and rest[1] in ("before", "after"):
+        return f"--lever-{rest[1]}"
+    return FIELDS.get(field, pointer)
