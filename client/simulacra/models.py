@@ -12,6 +12,8 @@ from html import escape
 from typing import Any
 
 Json = dict[str, Any]
+SHOWN, WIDE = 20, 100
+"""Columns of a schema that print shows, and characters of a line."""
 
 
 class Document(Json):
@@ -92,6 +94,17 @@ class Schema(Document):
 
     rows: int
     columns: list[Json]
+
+    def __repr__(self) -> str:
+        """Return how large the table is, and the first columns, a line each."""
+        found = self.listed()
+        wide = max((len(name) for name, *_ in found[:SHOWN]), default=0)
+        lines = [f"Schema of {self['rows']:,} rows and {len(found)} columns"]
+        for name, kind, domain in found[:SHOWN]:
+            line = f"  {name:{wide}}  {kind:11}  {domain}".rstrip()
+            lines.append(line if len(line) <= WIDE else f"{line[: WIDE - 1]}…")
+        more = len(found) - SHOWN
+        return "\n".join([*lines, *([f"  and {more} more: listed() has all"] if more > 0 else [])])
 
     def listed(self) -> list[tuple[str, str, str]]:
         """Return name, kind, and levels or range of each column."""

@@ -11,6 +11,8 @@ from simulacra.plots import marginals
 
 SHOWN = 10
 """Rows and columns that a notebook shows."""
+LITTLE = 50
+"""Effective number of real rows below which rows under conditions say little."""
 Bounds = tuple[float | None, float | None]
 
 
@@ -67,8 +69,13 @@ class Rows:
         """Return the same, a picture of each column, and the first rows, as HTML."""
         names = self.table.column_names[:SHOWN]
         cells = ([row[name] for name in names] for row in self.table.slice(0, SHOWN).to_pylist())
-        said = html_table(("Rows",), ([line] for line in self._lines()))
+        said = html_table(("Rows",), ([line] for line in [*self._lines(), *self._left_out()]))
         return said + marginals(self.table, names) + html_table(names, cells)
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield which columns a notebook does not show."""
+        if self.table.num_columns > SHOWN:
+            yield f"Below: the first {SHOWN} of {self.table.num_columns} columns. `table` has all."
 
     def _lines(self) -> Iterator[str]:
         yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
@@ -84,8 +91,18 @@ def _said(
     attainment: Json | None, identification: Json | None, verdicts: Sequence[str]
 ) -> Iterator[str]:
     yield from map(in_words, (attainment or {}).get("conditions", ()))
+    yield from little_behind(attainment)
     yield from rests_on(identification)
     yield from verdicts
+
+
+def little_behind(attainment: Json | None) -> Iterator[str]:
+    """Yield a warning if few real rows are behind the conditions."""
+    backing = (attainment or {}).get("backing")
+    if backing is None or backing >= LITTLE:
+        return
+    behind = "1 real row is" if backing < 1.5 else f"{backing:,.0f} real rows are"
+    yield f"Only {behind} behind these conditions: the rows say little. Widen the conditions."
 
 
 def rests_on(identification: Json | None) -> Iterator[str]:
@@ -93,6 +110,29 @@ def rests_on(identification: Json | None) -> Iterator[str]:
     found = identification or {}
     yield from filter(None, [(found.get("verdict") or {}).get("text"), found.get("assumption")])
     yield from found.get("warnings") or ()
+
+
+def asked_of(made: Mapping[str, Any]) -> str:
+    """Return the conditions and interventions of a generation in a line, empty without any."""
+    conditions = made.get("conditions") or {}
+    parts = [
+        f"{column} {level} {_percent(share)}"
+        for column, shares in (conditions.get("categorical") or {}).items()
+        for level, share in shares.items()
+    ]
+    for column, ends in (conditions.get("numeric") or {}).items():
+        parts.append(f"{column} {_range(ends.get('min'), ends.get('max'))}")
+    for column, value in (made.get("interventions") or {}).items():
+        shown = f"{value:g}" if isinstance(value, float) else value
+        parts.append(f"do({column} = {shown})")
+    return ", ".join([*parts, *(["in pairs"] if made.get("counterfactual") else [])])
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """Return a range in words: 5 to 6, from 5, to 6."""
+    if low is None or high is None:
+        return f"to {high:g}" if low is None else f"from {low:g}"
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def in_words(outcome: Json) -> str:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browser import Tab, assert_accessible
-from console_answers import DATASET, PATH, dataset, effect, listed, views
+from console_answers import COMMON, DATASET, PATH, dataset, effect, listed, views
 from console_mock import BASE, MockedConsole
 
 pytestmark = pytest.mark.browser
@@ -107,3 +107,20 @@ def test_adjustment_sets_have_names_of_their_own(console: Callable[..., MockedCo
     expect(rows).to_have_count(1 + len(sets))
     names = rows.all_inner_texts()
     assert len(set(names)) == len(names)
+
+
+def test_generations_are_listed_with_what_was_asked(console: Callable[..., MockedConsole]) -> None:
+    made = COMMON | {
+        "generation_id": "gen-111111111111111111111111",
+        "row_count": 500,
+        "rows": 500,
+        "conditions": {"categorical": {"mood": {"sad": 0.3}}, "numeric": {"age": {"min": 18}}},
+        "interventions": {"price": 5.49},
+        "counterfactual": True,
+    }
+    old = COMMON | {"generation_id": "gen-2", "row_count": 500, "rows": 500}  # an older service
+    one = console(views() | {"/v1/generations": listed(made, old)})
+    one.show(f"datasets/{DATASET}/generate")
+    items = one.page.get_by_role("region", name="Generated rows").get_by_role("listitem")
+    expect(items.first).to_contain_text("mood sad 30 %, age ≥ 18, do(price = 5.49), in pairs")
+    expect(items.last).to_contain_text("500 rowsgen-2")

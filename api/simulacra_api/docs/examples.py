@@ -226,7 +226,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "listGenerations": _page(
         _fields(GENERATION_BODY, "generation_id", "dataset_id", "job_id", "status", "row_count")
-        | _fields(GENERATION_BODY, "rows", "created_at", "expires_at")
+        | _fields(GENERATION_BODY, "rows", "conditions", "interventions")
+        | _fields(GENERATION_BODY, "created_at", "expires_at")
     ),
     "getGeneration": _ok(GENERATION_BODY),
     "getGenerationReport": _ok({"rows": {"synthetic": 2000}}),

@@ -174,7 +174,11 @@ class GenerationItem(BaseModel):
     job_id: str
     status: Status | Literal["deleting"]
     row_count: int
+    persons: int | None = Field(default=None, description="Of linked rows, persons requested.")
     rows: int | None
+    conditions: ConditionSet
+    interventions: dict[str, float | str]
+    counterfactual: bool = False
     created_at: datetime | None
     expires_at: datetime | None
 

@@ -37,11 +37,23 @@ def requested_rows(generation: GenerationJob) -> int:
 def _item(generation: GenerationJob) -> GenerationItem:
     return GenerationItem(
         generation_id=generation.metadata.name,
-        row_count=requested_rows(generation),
-        rows=generation.status.rows,
         expires_at=expiry_of(generation),
+        **_asked(generation),
         **listed(generation),
     )
+
+
+def _asked(generation: GenerationJob) -> dict[str, Any]:
+    """Return the request, and how many rows there are."""
+    spec = generation.spec
+    return {
+        "row_count": requested_rows(generation),
+        "persons": spec.persons,
+        "rows": generation.status.rows,
+        "conditions": spec.conditions,
+        "interventions": {name: value.value for name, value in spec.interventions.items()},
+        "counterfactual": bool(spec.counterfactual),
+    }
 
 
 async def generation_body(
@@ -54,13 +66,8 @@ async def generation_body(
         generation_id=generation.metadata.name,
         progress_percent=job.progress_percent,
         eta_seconds=job.eta_seconds,
-        row_count=requested_rows(generation),
-        persons=spec.persons,
-        rows=generation.status.rows,
         seed=spec.seed,
-        conditions=spec.conditions,
-        interventions={name: value.value for name, value in spec.interventions.items()},
-        counterfactual=spec.counterfactual,
+        **_asked(generation),
         expires_at=expiry_of(generation),
         error=job.error,
         **listed(generation),

@@ -15,6 +15,7 @@ from simulacra.client import Client
 from simulacra.commands.naming import SHORTEST, known_names, short_ids
 from simulacra.commands.output import is_for_people, note, printable, span
 from simulacra.models import Document
+from simulacra.rows import asked_of
 
 Columns = dict[str, Callable[[Document], Any]]
 _RIGHT = ("rows", "columns", "age", "left", "time left")
@@ -117,6 +118,7 @@ _SPECIAL: dict[str, Columns] = {
     "generation": {
         "status": _status,
         "rows": lambda one: one.get("rows") or one.get("row_count"),
+        "asked": asked_of,
         **_TIMES,
     },
     "effect": {"status": _status, "age": _age},

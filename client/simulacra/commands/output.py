@@ -32,7 +32,7 @@ from rich.text import Text
 from simulacra.client import Client
 from simulacra.effect import Effect
 from simulacra.models import Job, Probe, Schema, Usage, lines_of, plain
-from simulacra.rows import in_words
+from simulacra.rows import in_words, little_behind
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
@@ -131,6 +131,7 @@ def _sampled(probe: Probe) -> Group:
     met = [in_words(one) for one in (probe.attainment or {}).get("conditions", ())]
     count = f"{len(shown)} of {len(probe.rows)} rows; --json prints all."
     said = [count, f"conditions: {probe.feasibility['status']}", *met]
+    said += little_behind(probe.attainment)
     return Group(table, Text(printable("\n".join(said))))
 
 

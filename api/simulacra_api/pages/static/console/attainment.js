@@ -11,6 +11,16 @@ function name(condition) {
   return html`${condition.column} ${low == null ? `≤ ${number(high, 6)}` : high == null ? `≥ ${number(low, 6)}` : `${number(low, 6)} to ${number(high, 6)}`}`;
 }
 
+const span = ({ min, max }) => min === max ? number(min, 6) : min == null ? `≤ ${number(max, 6)}` : max == null ? `≥ ${number(min, 6)}` : `${number(min, 6)} to ${number(max, 6)}`;
+
+/** The conditions and interventions of a generation in a line, empty without any. */
+export function askedOf({ conditions, interventions, counterfactual }) {
+  const shares = Object.entries(conditions?.categorical ?? {}).flatMap(([column, levels]) => Object.entries(levels).map(([level, share]) => `${column} ${level} ${percent(share)}`));
+  const ranges = Object.entries(conditions?.numeric ?? {}).map(([column, ends]) => `${column} ${span(ends)}`);
+  const dos = Object.entries(interventions ?? {}).map(([column, value]) => `do(${column} = ${value})`);
+  return [...shares, ...ranges, ...dos, ...(counterfactual ? ["in pairs"] : [])].join(", ");
+}
+
 export function Attainment({ of }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Requested and attained"><table class="attainment"><caption>Requested and attained, as shares of the rows</caption>
     <thead><tr><th scope="col">Condition</th><th scope="col"><span class="unseen">Chart</span></th><th scope="col">Requested</th><th scope="col">Attained</th></tr></thead>

@@ -1,7 +1,7 @@
 // Request rows: conditions as sliders, do(), a sample at once, then the generation; below, earlier generations.
 import { Clock, Failure, Status, number, unfinished, useAction, when } from "../ui.js";
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { Attainment } from "./attainment.js";
+import { Attainment, askedOf } from "./attainment.js";
 import { ColumnSelect, Condition, Value, conditionsOf, initial, typical, usableColumns } from "./controls.js";
 import { useLoad, usePolling } from "./parts.js";
 import { useSchema } from "./schema.js";
@@ -76,7 +76,7 @@ function Form({ session, dataset, schema, onMade }) {
 
 export function Made({ generations }) {
   if (!generations?.length) return html`<p class="empty">No generated tables yet.</p>`;
-  return html`<ul class="items">${generations.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span><span class="name">${number(one.rows ?? one.row_count)} rows</span><span class="quiet id">${one.generation_id}</span></span><${Status} of=${one.status} />
+  return html`<ul class="items">${generations.map((one) => html`<li key=${one.generation_id}><a class="item" href=${`#/generations/${one.generation_id}`}><span><span class="name">${number(one.rows ?? one.row_count)} rows</span><span class="quiet asked">${askedOf(one)}</span><span class="quiet id">${one.generation_id}</span></span><${Status} of=${one.status} />
     <span class="quiet">${one.created_at ? when(one.created_at) : ""}</span><${Clock} until=${one.expires_at} from=${one.created_at} /></a></li>`)}</ul>`;
 }
 
