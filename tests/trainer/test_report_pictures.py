@@ -111,6 +111,16 @@ def test_pictures_of_numbers_at_the_limits_of_floats(values: np.ndarray) -> None
     assert not {"nan", "inf"} & set(re.findall("[a-z]+", draw_column(found).partition(">")[2]))
 
 
+def test_numbers_from_0_to_10_are_drawn_to_10() -> None:
+    grid = np.repeat(np.linspace(0, 10, 41), 10)
+    found = shares_of(pa.table({"v": grid}), "numeric")
+    assert (found["edges"][0], found["edges"][-1], found["whole"]) == (0, 10, False)
+    found = shares_of(pa.table({"v": np.repeat(np.arange(11.0), 10)}), "numeric")
+    assert (found["real"], found["whole"]) == ([0.0909] * 11, True)
+    texts = re.findall("<text[^>]*>([^<]*)<", draw_column(found))
+    assert (texts[0], texts[-1]) == ("0", "10")
+
+
 def test_few_answers_have_no_picture_and_few_whole_numbers_are_levels() -> None:
     assert shares_of(words(("a", 2), ("b", 2)))["cells"] == []
     assert shares_of(pa.table({"v": [1.5, 2.5, 3.5, 9.0]}), "numeric")["edges"] == []

@@ -31,6 +31,8 @@ def draw_column(column: Mapping[str, Any]) -> Markup:
     if not column["edges"]:
         return Markup("")
     ends = [_end(edge, column["kind"]) for edge in column["edges"]]
+    if column.get("whole"):  # the last bin ends before the next whole number
+        ends[-1] = _end(column["edges"][-1] - 1, column["kind"])
     label = f"Distribution of {column['column']}"
     return draw_distribution(column["edges"], column["real"], column["generated"], ends, label)
 

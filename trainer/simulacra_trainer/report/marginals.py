@@ -76,6 +76,7 @@ def _column(
             edges = _edges(values[0], column.kind)
             codes = [_bins(of, edges) for of in values]
             found = {"kind": "dates" if column.kind == "datetime" else "numbers", "cells": []}
+            found["whole"] = found["kind"] == "numbers" and _is_whole(values[0])
     known = codes[0] >= 0
     size = len(names) + 1 if found["kind"] == "levels" else len(edges) - 1
     who = persons_a_group(codes[0][known], None if persons is None else persons[known], size)
@@ -157,12 +158,21 @@ def _edges(values: FloatArray, kind: str) -> list[float]:
     if kind in ("integer", "datetime"):
         step = max(np.ceil(step), 1.0)
     places = np.floor(low / step) + np.arange(BINS + 1)
-    places = places[places <= np.floor(high / step) + 1]
+    # The last bin of fractions is closed: numbers from 0 to 10 are not drawn to 11. Whole numbers
+    # have a bin of their own at the end, and the picture names its last number.
+    last = np.ceil(high / step) if not _is_whole(present / unit) else np.floor(high / step) + 1
+    places = places[places <= max(last, places[0] + 1)]
     digits = max(0, 2 - int(np.floor(np.log10(step))))
     with np.errstate(over="ignore", invalid="ignore"):  # ends past the largest number
         edges = np.unique([round(float(at * step), digits) * unit for at in places])
     edges = edges[np.isfinite(edges)]
     return edges.tolist() if edges.size > 1 else _one_bin(low * unit)
+
+
+def _is_whole(values: FloatArray) -> bool:
+    """Return whether all numbers that are not missing are whole."""
+    present = values[~np.isnan(values)]
+    return bool((present == np.floor(present)).all())
 
 
 def _one_bin(value: float) -> list[float]:

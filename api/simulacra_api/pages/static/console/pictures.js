@@ -22,7 +22,7 @@ const day = (microseconds) => new Date(microseconds / 1000);
 const end = (edge, kind) => kind === "dates" && !Number.isNaN(day(edge).getTime()) ? day(edge).toISOString().slice(0, 10) : String(Number(edge.toPrecision(6)));
 
 /** Two histograms over each other, of bins of unequal width: real filled, generated as a line. */
-function Distribution({ edges, real, generated, label, kind = "numbers" }) {
+function Distribution({ edges, real, generated, label, whole = false, kind = "numbers" }) {
   const scale = Math.max(Math.abs(edges[0]), Math.abs(edges.at(-1))); // the difference of huge numbers is infinite
   const places = edges.map((edge) => edge / scale);
   const spots = places.map((place) => (WIDTH * (place - places[0])) / (places.at(-1) - places[0]));
@@ -30,7 +30,7 @@ function Distribution({ edges, real, generated, label, kind = "numbers" }) {
   const most = Math.max(...heights(real), ...heights(generated), 1e-12);
   const outline = (shares) => `M0 ${HEIGHT}${heights(shares).map((high, at) => `V${(HEIGHT - ((HEIGHT - TOP) * high) / most).toFixed(1)}H${spots[at + 1].toFixed(1)}`).join("")}V${HEIGHT}`;
   return html`<svg class="distribution" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label=${label}><path class="real" d=${outline(real)} /><path class="line" d=${outline(generated)} /></svg>
-    <p class="quiet ends"><span>${end(edges[0], kind)}</span><span>${end(edges.at(-1), kind)}</span></p>`;
+    <p class="quiet ends"><span>${end(edges[0], kind)}</span><span>${end(edges.at(-1) - (whole ? 1 : 0), kind)}</span></p>`;
 }
 
 const Distances = ({ children, ...of }) => html`<li class="card column"><h3>${of.label}</h3><${Distribution} ...${of} /><p class="quiet">${children}</p></li>`;
