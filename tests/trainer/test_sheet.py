@@ -16,7 +16,7 @@ import pytest
 from effect_results import sheet_result
 from simulacra_crds.contract.answers import VERDICT_KINDS
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.sheets import Curve, SheetResult
+from simulacra_crds.contract.sheets import Curve, LeverAnswer, SheetResult
 from simulacra_crds.contract.tasks import EstimateRequest, ProgressReport, SheetRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects.estimator import Estimator
@@ -33,7 +33,7 @@ from simulacra_trainer.sheet.levers import (
     read_levers,
 )
 from simulacra_trainer.sheet.page import render_sheet
-from simulacra_trainer.sheet.ranking import ranked
+from simulacra_trainer.sheet.ranking import headline, ranked
 from simulacra_trainer.sheet.workbook import write_workbook
 from simulacra_trainer.table.errors import InputError
 
@@ -201,6 +201,23 @@ def test_nothing_is_ranked_while_the_order_is_open() -> None:
     page = render_sheet(found)
     assert "No lever is ranked" in page
     assert "not ranked" in page
+
+
+def test_headline_says_that_only_the_order_among_levers_is_open() -> None:
+    (lever,) = sheet_result("open").levers
+
+    def asking(treatment: str, asks: str) -> LeverAnswer:
+        verdict = lever.answer.verdict.model_copy(update={"asks": asks})
+        answer = {"treatment": treatment, "verdict": verdict}
+        return lever.model_copy(update={"answer": lever.answer.model_copy(update=answer)})
+
+    among = headline([asking("price", "plan"), asking("plan", "price")])
+    assert "what you said leaves open which of them came before which" in among
+    assert "for none was it stated" in headline([asking("price", "region")])
+    nothing = [asking("price", "plan"), asking("plan", "price")]
+    for one in nothing:
+        one.answer.verdict.rests_on.clear()
+    assert "for none was it stated" in headline(nothing)
 
 
 def test_all_levers_leave_out_background_and_what_came_after() -> None:

@@ -54,10 +54,16 @@ def headline(levers: Sequence[LeverAnswer]) -> str:
     together = "All intervals hold together with 95 %."
     assumed = sum(lever.answer.verdict.kind == "assumed" for lever in levers)
     if not assumed:
+        no_order = f"{together} The order below is no order of causes."
+        if _only_levers_are_open(levers):
+            return (
+                "No lever is ranked: what you said leaves open which of them came before which."
+                f" {no_order} State for each lever which others came before it and"
+                " which after."
+            )
         return (
-            f"No lever is ranked: for none was it stated what comes before and after it. {together}"
-            " The order below is no order of causes. State what came before the levers, and that"
-            " the outcome came after them."
+            "No lever is ranked: for none was it stated what comes before and after it."
+            f" {no_order} State what came before the levers, and that the outcome came after them."
         )
     if not count:
         return f"No lever is ranked: no assumed effect is clear. {together}"
@@ -66,6 +72,14 @@ def headline(levers: Sequence[LeverAnswer]) -> str:
         f" what you said holds and nothing unseen moves both. {together}"
     )
     return ranks if count == total else f"{ranks} The others are no order of causes."
+
+
+def _only_levers_are_open(levers: Sequence[LeverAnswer]) -> bool:
+    """Return whether something was said, and only the places of other levers are left open."""
+    names = {lever.answer.treatment for lever in levers}
+    verdicts = [lever.answer.verdict for lever in levers]
+    asked = {verdict.asks for verdict in verdicts if verdict.asks is not None}
+    return bool(asked) and asked <= names and any(verdict.rests_on for verdict in verdicts)
 
 
 def summary_of(levers: Sequence[LeverAnswer]) -> SheetSummary:
