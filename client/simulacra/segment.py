@@ -51,7 +51,7 @@ def _asked(one: Json) -> str:
 
 
 def _cells(one: Json) -> list[str]:
-    shares = [f"{100 * one[name]:.0f} %" for name in _SHARES]
+    shares = [f"{100 * one[name]:.1f} %" for name in _SHARES]
     return [f"{one['respondents']:,.0f}", *shares, f"{one['worth']:,.0f}", one["verdict"]]
 
 

@@ -25,7 +25,7 @@ def test_print_gives_the_shares_in_words_and_what_holds_for_all() -> None:
 
 def test_notebook_shows_a_table_of_shares() -> None:
     shown = segment()._repr_html_()
-    for cell in ("region = north", "segment = loyal", "35 %", "76", "boosted"):
+    for cell in ("region = north", "segment = loyal", "35.0 %", "76", "boosted"):
         assert f"<td>{cell}</td>" in shown
 
 

@@ -25,7 +25,6 @@ from simulacra_crds.contract.segment_shares import (
 from simulacra_crds.contract.tasks import BoostRequest
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.segment_estimate import SegmentSummary, SegmentVerdict
-from simulacra_trainer.effects.words import percent
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, SLIGHTLY, CertifiedShares, certify
@@ -123,6 +122,11 @@ def share_of(
         text="",
     )
     return share.model_copy(update={"text": _text(share)})
+
+
+def percent(share: float) -> str:
+    """Return a share in percent: rare answers differ in the first decimal."""
+    return f"{100 * share:.1f} %"
 
 
 def _text(share: SegmentShare) -> str:

@@ -34,7 +34,7 @@ function Ask({ session, dataset, schema, onMade }) {
 }
 
 const where = (share) => share.segment.map((part) => `${part.column}: ${part.level}`).join(", ");
-const interval = (of) => of ? `${percent(of.share, 0)} (${percent(of.low, 0)} to ${percent(of.high, 0)})` : "fewer than five";
+const interval = (of) => of ? `${percent(of.share)} (${percent(of.low)} to ${percent(of.high)})` : "fewer than five";
 
 function Shares({ found }) {
   if (found.reason) return html`<p class="notice">${found.reason}</p>`;
