@@ -211,6 +211,7 @@ class Probe(Document):
     rows: list[Json]
     feasibility: Json
     attainment: Json | None
+    verdict: Json | None
     warnings: list[str] | None
     seconds: float
 

@@ -79,19 +79,22 @@ async def test_probe_returns_rows_and_is_erased(
     await _gone(world, acme)
 
 
-async def test_probe_warns_of_an_intervention_beyond_the_table(
+async def test_probe_says_what_an_intervention_beyond_the_table_rests_on(
     world: Any, http: httpx2.AsyncClient, ready: str, acme: Any
 ) -> None:
     body = {"row_count": 2, "interventions": {"price": 999.0}}
     answering = asyncio.create_task(http.post(f"/v1/datasets/{ready}/probe", json=body))
     name = await _probe_of(world)
-    warning = "The data have 'price' between 5 and 6; 999 is an extrapolation."
-    content = json.dumps({"identified": False, "warnings": [warning]}).encode()
+    warning = "What comes before 'price' is open."
+    verdict = {"kind": "unanswerable", "text": "No answer: '999' lies outside the observed values."}
+    rests_on = {"identified": False, "verdict": verdict, "warnings": [warning]}
+    content = json.dumps(rests_on).encode()
     await acme.write(GENERATION_JOBS, name, IDENTIFICATION, content)
     await acme.generate(name, [ROWS])
-    assert (await answering).json()["warnings"] == [warning]
+    found = (await answering).json()
+    assert (found["verdict"], found["warnings"]) == (verdict, [warning])
     shown = await world.cluster.get(GENERATION_JOBS, name, "tenant-acme")
-    assert "extrapolation" not in json.dumps(shown) + world.audit_text()
+    assert "outside the observed" not in json.dumps(shown) + world.audit_text()
     await _gone(world, acme)
 
 

@@ -226,6 +226,13 @@ def test_rows_have_the_verdicts_of_their_model_and_a_worth_of_their_own() -> Non
     assert "250 pairs are worth 100 respondents" in worth_verdict(pairs).sentence
 
 
+def test_rows_under_do_without_support_are_like_nobody() -> None:
+    worth = worth_of_model(GOOD)
+    without = verdicts_of_rows(GOOD, worth, of_do="unanswerable")
+    assert [one.level for one in without[:2]] == ["unknown", "good"]
+    assert words(verdicts_of_rows(GOOD, worth, of_do="open")).likeness == "good"
+
+
 def test_the_page_names_every_limit() -> None:
     page, lost = PAGE.read_text(), ("LOST_GOOD", "LOST_FAIR")
     for name in ("AUC_GOOD", "AUC_FAIR", "KEPT_GOOD", "KEPT_FAIR", *lost):

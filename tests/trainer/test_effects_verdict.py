@@ -30,6 +30,7 @@ from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchem
 from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
 from simulacra_crds.kinds.model import Edge, Knowledge, KnowledgeRecord
 from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.effects.support import Support
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.constraints import read_knowledge
@@ -514,7 +515,7 @@ def _verdict_of_rows(
 ) -> str:
     trained = SimpleNamespace(schema=schema, graph=graph)
     asked = GenerateRequest(row_count=2, interventions={"t": 1.0}, counterfactual=counterfactual)
-    found = identify(trained, asked)
+    found = identify(trained, asked, Support(respondents=100.0))
     assert found is not None
     assert found.verdict is not None
     assert found.identified == (found.verdict.kind == "assumed")

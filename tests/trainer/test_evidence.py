@@ -13,7 +13,7 @@ from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.contract.worth import NOTHING_SEEN, PRIVATE, UNMEASURED, worth_of
 from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_trainer.effects.treated import treated_respondents
+from simulacra_trainer.effects.treated import support_of_do
 from simulacra_trainer.evidence import margin, respondents
 from simulacra_trainer.graph.causal_graph import CausalGraph
 from simulacra_trainer.pipeline.evidence import Evidence
@@ -287,7 +287,7 @@ def test_an_intervention_is_worth_its_reweighted_respondents(trained: TrainedMod
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        ({"interventions": {"age": 300}}, "Too few respondents"),
+        ({"interventions": {"age": 300}}, "'300' lies outside the observed values of age."),
         (
             {"interventions": {"price": 5}, "conditions": shares(city={"ada": 0.5})},
             "Conditions and interventions together",
@@ -348,22 +348,35 @@ def _treated(n: int, confounded: bool) -> tuple[pa.Table, TableSchema, CausalGra
 def test_treated_respondents_follow_their_propensities(confounded: bool) -> None:
     table, schema, graph, chance = _treated(4000, confounded)
     expected = np.sum(1 / chance) ** 2 / np.sum(1 / chance**2)
-    found = treated_respondents(table, schema, graph, {"t": "1"}, seed=0)
-    assert found == pytest.approx(expected, rel=0.03)
+    found = support_of_do(table, schema, graph, {"t": "1"}, seed=0)
+    assert found.respondents == pytest.approx(expected, rel=0.03)
+    assert found.missing is None
 
 
-def test_few_treated_respondents_are_none() -> None:
-    table, schema, graph, _ = _treated(60, confounded=False)
-    assert treated_respondents(table, schema, graph, {"t": "1"}, seed=0) is None
-    assert treated_respondents(table, schema, graph, {"t": "absent"}, seed=0) is None
+@pytest.mark.parametrize(("rows", "value"), [(60, "1"), (90, "1"), (60, "absent")])
+def test_few_treated_respondents_are_no_support(rows: int, value: str) -> None:
+    """Of 60 rows 17 have the value; of 90 rows 23, too few as well when they are weighted."""
+    table, schema, graph, _ = _treated(rows, confounded=False)
+    found = support_of_do(table, schema, graph, {"t": value}, seed=0)
+    assert found.respondents is None
+    assert found.missing is not None
+    assert found.missing.startswith(f"too few people like the others have '{value}' (")
 
 
 def test_a_number_that_few_have_takes_its_nearest_respondents() -> None:
     values = np.round(np.random.default_rng(1).normal(50, 10, 2000), 2)
     table, schema = clean(numbers_column("x", values, 2), levels_column("z", ["a", "b"] * 1000))
     graph = CausalGraph(order=["x", "z"], parent_lists={"x": [], "z": []}, edges=[])
-    found = [
-        treated_respondents(table, schema, graph, {"x": x}, seed=0) for x in (50.0, 80.0, 500.0)
-    ]
-    assert found[:2] == pytest.approx([200, 200], rel=0.02)
-    assert found[2] is None
+    found = [support_of_do(table, schema, graph, {"x": x}, seed=0) for x in (50.0, 80.0, 500.0)]
+    respondents = [one.respondents for one in found]
+    assert respondents[:2] == pytest.approx([200, 200], rel=0.02)
+    assert respondents[2] is None
+    assert found[2].missing == "'500.0' lies outside the observed values of x."
+
+
+def test_in_a_small_table_the_nearest_half_is_too_few() -> None:
+    """A hundred rows are near a number, but there are only 40: everybody is near nothing."""
+    table, schema = clean(numbers_column("x", np.random.default_rng(1).normal(50, 10, 40), 2))
+    graph = CausalGraph(order=["x"], parent_lists={"x": []}, edges=[])
+    found = support_of_do(table, schema, graph, {"x": 50.0}, seed=0)
+    assert found.missing == "too few people like the others have '50.0' (20 effective rows)."

@@ -204,7 +204,7 @@ def test_respondents_under_do_are_counted_once_for_all_shards(
     request = GenerateRequest(row_count=40, interventions={"zq_shopper": "zq_bronze"}, seed=5)
     own.store_model(REQUEST, request)
     assert fitted.run("generate", "generationjobs", 0, 2)[0] == ExitCode.OK
-    monkeypatch.setattr(treated, "treated_respondents", lambda *_, **__: pytest.fail("counted"))
+    monkeypatch.setattr(treated, "support_of_do", lambda *_, **__: pytest.fail("counted"))
     assert fitted.run("generate", "generationjobs", 1, 2)[0] == ExitCode.OK
     found = own.load(EVIDENCE, Evidence)
     assert found.basis == "do"

@@ -102,6 +102,7 @@ async def _body(
         rows=rows,
         feasibility=feasibility,
         attainment=attainment,
+        verdict=rests_on.get("verdict"),
         warnings=rests_on.get("warnings", []),
         seconds=round(time.monotonic() - began, 3),
     )

@@ -222,8 +222,11 @@ class ProbeBody(BaseModel):
     rows: list[dict[str, Any]]
     feasibility: Feasibility
     attainment: dict[str, Any] | None = None
+    verdict: dict[str, Any] | None = Field(
+        default=None,
+        description="With interventions: what may be claimed of their effects, with its text.",
+    )
     warnings: list[str] = Field(
-        default_factory=list,
-        description="What the interventions leave open, and values beyond those of the table.",
+        default_factory=list, description="What the interventions leave open."
     )
     seconds: float = Field(description="How long it took.")

@@ -115,7 +115,8 @@ async def _verdicts(
         in_pairs=in_pairs,
     )
     is_linked = generation.spec.persons is not None
-    judged = verdicts_of_rows(figures, worth, linked=is_linked)
+    of_do = generation.status.verdict
+    judged = verdicts_of_rows(figures, worth, linked=is_linked, of_do=of_do)
     if model is not None:
         return judged
     report = await document_of(repository, generation, REPORT) or {}

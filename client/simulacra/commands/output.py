@@ -32,7 +32,7 @@ from rich.text import Text
 from simulacra.client import Client
 from simulacra.effect import Effect
 from simulacra.models import Job, Probe, Schema, Usage, lines_of, plain
-from simulacra.rows import in_words, little_behind
+from simulacra.rows import in_words, little_behind, rests_on
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
 from simulacra.upload_io import OnBytes
@@ -123,7 +123,7 @@ def _columns(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 
 def _sampled(probe: Probe) -> Group:
-    """Return the first rows side by side, a line per column, then how the conditions are met."""
+    """Return the first rows side by side, then how the conditions are met, and what do() claims."""
     shown = probe.rows[:SAMPLED]
     names = list(shown[0]) if shown else []
     head = ("", *(f"row {at}" for at in range(1, len(shown) + 1)))
@@ -131,7 +131,7 @@ def _sampled(probe: Probe) -> Group:
     met = [in_words(one) for one in (probe.attainment or {}).get("conditions", ())]
     count = f"{len(shown)} of {len(probe.rows)} rows; --json prints all."
     said = [count, f"conditions: {probe.feasibility['status']}", *met]
-    said += little_behind(probe.attainment)
+    said += [*little_behind(probe.attainment), *rests_on(probe)]
     return Group(table, Text(printable("\n".join(said))))
 
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from simulacra_crds.contract.privacy_verdict import WORDS, privacy, privacy_of_persons
 from simulacra_crds.contract.verdict_parts import Verdict, at_most, rounded, worst
 from simulacra_crds.contract.worth import Figures, Worth, worth_of_model
+from simulacra_crds.kinds.base import VerdictKind, VerdictLevels
 from simulacra_crds.kinds.base import VerdictLevel as Level
-from simulacra_crds.kinds.base import VerdictLevels
 
 __all__ = [
     "Verdict",
@@ -36,6 +36,7 @@ LOST_GOOD = 0.05
 LOST_FAIR = 0.25
 LINKED_FIGURES = "linked_"
 """Begins the names of figures of linked rows."""
+UNLIKE = "Too few respondents have the values that do() sets to say how such rows look."
 PAIRS = ("kept", "weakened", "lost", "unmeasured")
 """Words of the figures `pairs_...`."""
 
@@ -45,19 +46,24 @@ def verdicts(figures: Figures) -> list[Verdict]:
     return [likeness(figures), privacy(figures), worth_verdict(worth_of_model(figures))]
 
 
-def verdicts_of_rows(figures: Figures, worth: Worth, *, linked: bool = False) -> list[Verdict]:
+def verdicts_of_rows(
+    figures: Figures, worth: Worth, *, linked: bool = False, of_do: VerdictKind | None = None
+) -> list[Verdict]:
     """Return the verdicts on the rows of one generation: of their model, with a worth of their own.
 
-    Conditions and do() change rows by design, so likeness and privacy are those of the model.
+    Conditions and do() change rows by design, so likeness and privacy are those of the model. Where
+    too few respondents have the values that do() sets, nobody is there whom rows could be like.
 
     Args:
         figures: of the model; empty if it is not known.
         worth: of the rows.
         linked: whether they are the histories of persons, which another model draws.
+        of_do: what may be claimed of do(); None without interventions.
     """
-    if linked:
-        return [*verdicts_of_linked(figures), worth_verdict(worth)]
-    return [likeness(figures), privacy(figures), worth_verdict(worth)]
+    own = verdicts_of_linked(figures) if linked else [likeness(figures), privacy(figures)]
+    if of_do == "unanswerable":
+        own[0] = Verdict(code="likeness", level="unknown", sentence=UNLIKE)
+    return [*own, worth_verdict(worth)]
 
 
 def verdicts_of_linked(figures: Figures) -> list[Verdict]:

@@ -76,7 +76,8 @@ def _judged(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stag
         results[0].worth, figures.get("kept_ratio"), rows // 2 if in_pairs else rows
     )
     is_linked = seen.resource.spec.persons is not None
-    found = levels(verdicts_of_rows(figures, worth, linked=is_linked))
+    of_do = results[0].verdict
+    found = levels(verdicts_of_rows(figures, worth, linked=is_linked, of_do=of_do))
     return replace(stage, fields=stage.fields | {"verdicts": found})
 
 

@@ -86,8 +86,9 @@ def generate(args: argparse.Namespace) -> int:
     trained = load_model(args.model, linked=request.persons is not None)
     meter.step("planning")
     plan = plan_generation(trained, request)
-    if plan.identification is not None:
-        for text in filter(None, [plan.identification.assumption, *plan.identification.warnings]):
+    if (found := plan.identification) is not None:
+        verdict = None if found.verdict is None else found.verdict.text
+        for text in filter(None, [verdict, found.assumption, *found.warnings]):
             note(text)
     progress = meter.step("generating")
     drawn: list[pa.Table] = []

@@ -13,7 +13,7 @@ from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.scores import Interval, Scores, kish
 from simulacra_trainer.effects.verdict import THIN
-from simulacra_trainer.effects.words import figure, percent
+from simulacra_trainer.effects.words import figure, percent, sentence
 
 SURE = 0.99
 RARE = 0.05
@@ -49,7 +49,7 @@ def self_contradiction(is_apart: bool, is_stated: bool, learned: Sequence[Interv
     worst = max(learned, key=lambda i: abs(i.effect) / max(i.error, 1e-300))
     if abs(worst.effect) > z * worst.error:
         detail = f"the learned graph says no effect, the same data show {figure(worst.effect)}"
-        return Checked(Check(name=name, outcome="failed", detail=_sentence(detail)), True)
+        return Checked(Check(name=name, outcome="failed", detail=sentence(f"{detail}.")), True)
     detail = f"No path and no effect; {figure(z * worst.error)} would have been seen."
     return Checked(Check(name=name, outcome="passed", detail=detail))
 
@@ -67,7 +67,7 @@ def placebo(effects: Sequence[Interval], main: Interval) -> Checked:
     seen = PLACEBO_ERRORS * error
     if abs(mean) > seen:
         detail = f"with the treatment dealt at random the method still finds {figure(mean)}"
-        return Checked(Check(name=name, outcome="failed", detail=_sentence(detail)), True)
+        return Checked(Check(name=name, outcome="failed", detail=sentence(f"{detail}.")), True)
     if seen > abs(main.effect) / 2:
         return skipped(name, f"It could only have seen {figure(seen)}, more than half the effect.")
     detail = (
@@ -93,7 +93,7 @@ def negative_control(
     seen = _critical(count) * found.error
     if abs(found.effect) > seen:
         detail = f"'{control}', which {treatment} cannot change, changes by {figure(found.effect)}"
-        return Checked(Check(name=name, outcome="failed", detail=_sentence(detail)), True)
+        return Checked(Check(name=name, outcome="failed", detail=sentence(f"{detail}.")), True)
     if seen > size:
         return skipped(name, f"'{control}': it could only have seen {figure(seen)}.")
     detail = f"'{control}': {figure(found.effect)}; {figure(seen)} would have been seen."
@@ -148,7 +148,3 @@ def _critical(tests: int) -> float:
 def skipped(name: CheckName, detail: str) -> Checked:
     """Return a check that could not be made, and why."""
     return Checked(Check(name=name, outcome="not checked", detail=detail))
-
-
-def _sentence(detail: str) -> str:
-    return f"{detail[0].upper()}{detail[1:]}."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity
-from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
 from simulacra_trainer.effects.base_choice import Bases
@@ -18,7 +17,7 @@ from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
-from simulacra_trainer.effects.verdict import MIN_ARM, MIN_EFFECTIVE
+from simulacra_trainer.effects.support import MIN_ARM, Held, unsupported
 from simulacra_trainer.graph import CausalGraph
 
 PLACEBOS = 10
@@ -82,12 +81,8 @@ def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
     """Return the effect under each adjustment set that the statements leave open."""
     contrast, request = estimator.contrast, estimator.request
     treatment, outcome = request.treatment, contrast.outcome_column
-    if not estimator.in_range:
-        name = request.value if not contrast.value.in_range else request.baseline
-        return Tried(missing=f"'{name}' lies outside the observed values of {treatment}.")
-    if estimator.smallest_arm < MIN_ARM:
-        sizes = [int(arm.rows.sum()) for arm in (contrast.value, contrast.baseline)]
-        return Tried(missing=_too_few(request, sizes), effective_rows=float(min(sizes)))
+    if missing := _unsupported(estimator):
+        return Tried(missing=missing, effective_rows=float(estimator.smallest_arm))
     linear = LinearEffects(
         estimator.table, estimator.schema, contrast, places.before, places.unknown
     )
@@ -98,8 +93,8 @@ def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
     # Clipped propensities hide rows that could have had one value only.
     share = min(float(shares.min()), summarize(runs).support)
     rows = float(effective.min())
-    if rows < MIN_EFFECTIVE:
-        missing = _too_few(request, [int(k) for k in effective])
+    persons = np.median([scores.persons_by_arm() for scores in runs], axis=0)
+    if missing := _unsupported(estimator, np.minimum(effective, persons).tolist()):
         return Tried(missing=missing, effective_rows=rows, effective_share=share)
     others = [(s, estimator.runs(s.columns)) for s in sets[1:] if not s.reverses]
     return Tried(
@@ -143,14 +138,23 @@ def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried
     )
 
 
-def _too_few(request: EstimateRequest, rows: list[int]) -> str:
-    value = request.value if rows[0] <= rows[1] else request.baseline
-    text = f"too few people like the others have '{value}' ({min(rows)} effective rows)."
-    if request.population == "overlap":
-        return text
+def _unsupported(
+    estimator: Estimator, effective: Sequence[float | None] = (None, None)
+) -> str | None:
+    """Return why there is no answer, and what may have one; None if there is an answer."""
+    request, contrast = estimator.request, estimator.contrast
+    arms, values = (contrast.value, contrast.baseline), (request.value, request.baseline)
+    missing = unsupported(
+        [
+            Held({request.treatment: value}, arm.in_range, int(arm.rows.sum()), worth)
+            for value, arm, worth in zip(values, arms, effective, strict=True)
+        ]
+    )
+    if missing is None or not estimator.in_range or request.population == "overlap":
+        return missing
     if request.population == "treated":
-        return f"{text} Ask for where both happen."
-    return f"{text} Ask for those who have it now, or for where both happen."
+        return f"{missing} Ask for where both happen."
+    return f"{missing} Ask for those who have it now, or for where both happen."
 
 
 def _described(

@@ -52,9 +52,14 @@ class Scores:
 
         rows: bool [n], only these; None for all.
         """
+        return min(self.persons_by_arm(rows))
+
+    def persons_by_arm(self, rows: Flags | None = None) -> tuple[float, float]:
+        """Return the persons that each arm's weights are worth, as `effective_persons`."""
         chosen = slice(None) if rows is None else rows
         persons = None if self.persons is None else self.persons[chosen]
-        return min(kish(by_person(weights[chosen], persons)) for weights in self.arm_weights)
+        value, baseline = (kish(by_person(w[chosen], persons)) for w in self.arm_weights)
+        return value, baseline
 
     def effective(self) -> tuple[float, float]:
         """Return the rows that each arm's weights are worth (Kish, 1965)."""

@@ -1,13 +1,15 @@
 """How many respondents stand behind rows under do(): those with the value, weighted to everybody.
 
-Weighted by the inverse of the probability of their value given its direct causes, the respondents
-with the value represent the population under the intervention (Horvitz & Thompson, 1952). Kish's
-effective number of these weights is what they are worth.
+Weighted by the inverse of the probability of their value given what comes before it, the
+respondents with the value represent the population under the intervention (Horvitz & Thompson,
+1952). Kish's effective number of these weights is what they are worth. An effect adjusts for the
+same columns, and the same rule says whether they are enough (`support`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +27,8 @@ from simulacra_trainer.effects.features import (
     schema_kind,
 )
 from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.effects.places import stated_places
+from simulacra_trainer.effects.support import Held, Support, unsupported
 from simulacra_trainer.evidence import weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in, split_persons
@@ -32,63 +36,75 @@ from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.arrow_values import as_floats, sample_rows
 
 MAX_ROWS = 20_000
-MIN_TREATED = 20
-"""With fewer respondents, rows under do() come from the model alone."""
 FOLDS = 3
 
 
-def treated_respondents(
+def support_of_do(
     table: pa.Table,
     schema: TableSchema,
     graph: CausalGraph,
     do: Mapping[str, float | str],
     *,
     seed: int,
-) -> float | None:
-    """Return the respondents behind rows under do(); None where too few have the values.
+) -> Support:
+    """Return the respondents behind rows under do(), or why they are too few.
 
     Args:
         table: clean training table; MAX_ROWS rows are sampled from larger ones.
         schema: its schema.
-        graph: gives the direct causes of each column that is set.
+        graph: gives what comes before each column that is set: stated columns and direct causes.
         do: the number or level of each column; near a number that few have.
         seed: of folds and samples.
     """
-    rows = table.num_rows
+    scale = max(table.num_rows / MAX_ROWS, 1.0)
     table = sample_rows(table, MAX_ROWS, np.random.default_rng([seed, 31]))
     treated = np.ones(table.num_rows, np.bool_)
     weights = row_weights(table, schema)
     weights = np.ones(table.num_rows) if weights is None else weights.copy()
     for name, value in do.items():
-        has_value = _has_value(table, schema, name, value)
-        if has_value is None:
-            return None
+        has_value, in_range = _has_value(table, schema, name, value)
         treated &= has_value
-        if treated.sum() < MIN_TREATED:
-            return None
-        weights /= _propensity(table, schema, graph.parents(name), has_value, seed)
+        held = Held({name: value}, in_range, int(scale * has_value.sum()))
+        both = Held(dict(do), True, int(scale * treated.sum()))
+        if missing := unsupported([held, both]):
+            return Support(missing=missing)
+        weights /= _propensity(table, schema, _before(schema, graph, name), has_value, seed)
     persons = persons_in(table, schema)
     of_treated = None if persons is None else persons[treated]
-    return weighted_respondents(weights[treated], of_treated) * rows / table.num_rows
+    respondents = scale * weighted_respondents(weights[treated], of_treated)
+    missing = unsupported([replace(both, effective=respondents)])
+    return Support(None if missing else respondents, missing)
 
 
-def _has_value(table: pa.Table, schema: TableSchema, name: str, value: float | str) -> Flags | None:
+def _before(schema: TableSchema, graph: CausalGraph, name: str) -> list[str]:
+    """Return the columns that the main answer about an effect of a column adjusts for."""
+    place, _ = stated_places(graph.knowledge, schema, name)
+    stated = [other for other in place if place[other] == "before"]
+    learned = [cause for cause in graph.parents(name) if place.get(cause, "unknown") == "unknown"]
+    return [*stated, *learned]
+
+
+def _has_value(
+    table: pa.Table, schema: TableSchema, name: str, value: float | str
+) -> tuple[Flags, bool]:
     """Return the rows with the value or, of a number that few have, the nearest ones.
 
-    None for a number outside the observed range, which is an extrapolation.
+    And whether it lies within the observed range; beyond it is an extrapolation.
     """
     if schema_kind(schema, name) in LEVEL_KINDS:
         levels = levels_of(table, name)
-        return level_positions(table, name) == (levels.index(str(value)) if value in levels else -2)
+        at = levels.index(str(value)) if value in levels else -2
+        return level_positions(table, name) == at, True
     values = as_floats(table.column(name))
     wanted = float(value)
     known = values[~np.isnan(values)]
-    if not known.size or not known.min() <= wanted <= known.max():
-        return None
+    in_range = bool(known.size) and bool(known.min() <= wanted <= known.max())
     exact: Flags = values == wanted
-    if are_enough(known == wanted):
-        return exact
-    return np.abs(values - wanted) <= window_reach(known - wanted)
+    if not in_range or are_enough(known == wanted):
+        return exact, in_range
+    # At most half of the rows are near: an effect compares them with as many others.
+    half = float(np.quantile(np.abs(known - wanted), 0.5, method="lower"))
+    return np.abs(values - wanted) <= min(window_reach(known - wanted), half), True
 
 
 def _propensity(

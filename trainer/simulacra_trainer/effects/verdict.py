@@ -15,11 +15,10 @@ from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity, Span,
 from simulacra_crds.kinds.base import VerdictKind
 from simulacra_crds.kinds.effect_estimate import Precision
 from simulacra_trainer.effects.places import Places
+from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
 from simulacra_trainer.evidence import Z95
 
-MIN_ARM = 20
-MIN_EFFECTIVE = 30.0
 MAX_TRIED = 3
 """With more open columns not all of their subsets are adjusted for, so nothing is suggested: a set
 that nobody tried may turn the answer, and an open column more must never raise a verdict."""

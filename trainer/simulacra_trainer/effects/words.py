@@ -31,6 +31,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital."""
+    return text[0].upper() + text[1:]
+
+
 def beyond(low: float, high: float) -> str:
     """Return what an interval around 0 excludes."""
     return f"no effect beyond {figure(max(abs(low), abs(high)))} either way"

@@ -26,6 +26,8 @@ from simulacra_crds.contract.worth import (
 )
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.effects.support import Support
+from simulacra_trainer.effects.words import sentence
 from simulacra_trainer.evidence import (
     Basis,
     basis_of,
@@ -34,6 +36,7 @@ from simulacra_trainer.evidence import (
     weighted_respondents,
 )
 from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.pipeline.identification import FROM_MODEL
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.survey_weights import row_weights
@@ -41,9 +44,6 @@ from simulacra_trainer.survey_weights import row_weights
 RAISED = 1.5
 """A class whose share a condition raised by more than this factor claims too many respondents."""
 MAX_CLASSES = 200
-FEW_TREATED = (
-    "Too few respondents have the values of the intervention, so rows come from the model."
-)
 SELECTED = "Conditions and interventions together were not measured."
 UNBACKED = "No respondents meet the conditions, so rows come from the model."
 
@@ -107,6 +107,7 @@ def weigh(
     attainment: AttainmentDetail | None,
     given: pa.Table | None,
     picks: Ints | None,
+    support: Support | None = None,
 ) -> Evidence | None:
     """Return what the rows of a request are worth; None if it asks for no weights.
 
@@ -118,6 +119,7 @@ def weigh(
         attainment: of the conditions.
         given: pool of values of the conditioned columns; None without conditions.
         picks: the pool row of each generated row, int64 [rows].
+        support: who stands behind do(); None without interventions.
     """
     if not request.evidence:
         return None
@@ -127,9 +129,9 @@ def weigh(
     worth: float | None = None
     basis: Basis = "not measured"
     classes: list[ClassWorth] = []
-    reason = _why_not(trained, request)
+    reason = _why_not(trained, request, support)
     if reason is None and ratio is not None:
-        behind, of_request, reason = _respondents(trained, request, attainment)
+        behind, of_request, reason = _respondents(trained, request, attainment, support)
         if behind:
             draws = float(rows)
             if attainment is not None:
@@ -155,7 +157,9 @@ def weigh(
     )
 
 
-def _why_not(trained: TrainedModel, request: GenerateRequest) -> str | None:
+def _why_not(
+    trained: TrainedModel, request: GenerateRequest, support: Support | None
+) -> str | None:
     """Return why rows of this model, or rows like these, have no worth; None if they may have."""
     if request.persons is not None:
         return LINKED
@@ -163,24 +167,23 @@ def _why_not(trained: TrainedModel, request: GenerateRequest) -> str | None:
         return PRIVATE
     if trained.report.get("worth") is None:
         return UNMEASURED
+    if support is not None and support.missing is not None:
+        return f"{sentence(support.missing)} {FROM_MODEL}"
     return why_unmeasured(trained.figures) if "kept_ratio" not in trained.figures else None
 
 
 def _respondents(
-    trained: TrainedModel, request: GenerateRequest, attainment: AttainmentDetail | None
+    trained: TrainedModel,
+    request: GenerateRequest,
+    attainment: AttainmentDetail | None,
+    support: Support | None,
 ) -> tuple[float | None, Basis, str]:
     """Return the respondents behind a request, their basis, and why there may be none."""
     # Twins have the evidence of their factual rows.
-    do = {} if request.counterfactual else request.interventions
-    if do and attainment is not None:
-        return None, "not measured", SELECTED
-    if do:
-        from simulacra_trainer.effects.treated import treated_respondents
-
-        found = treated_respondents(
-            trained.table, trained.schema, trained.graph, do, seed=request.seed
-        )
-        return (None if found is None else float(round(found))), "do", FEW_TREATED
+    if support is not None and not request.counterfactual:
+        if attainment is not None:
+            return None, "not measured", SELECTED
+        return float(round(support.respondents or 0.0)), "do", UNBACKED
     if attainment is not None:
         certified = certified_worth(trained, request.conditions)
         if certified is not None:

@@ -24,7 +24,7 @@ from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight
-from simulacra_trainer.pipeline.identification import identify
+from simulacra_trainer.pipeline.identification import Identification, identify, support_of
 from simulacra_trainer.pipeline.linked_rows import (
     LinkedPlan,
     draw_persons,
@@ -53,7 +53,10 @@ Plan = GenerationPlan | LinkedPlan
 
 
 def plan_generation(
-    trained: TrainedModel, request: GenerateRequest, known: Evidence | None = None
+    trained: TrainedModel,
+    request: GenerateRequest,
+    known: Evidence | None = None,
+    identified: Identification | None = None,
 ) -> Plan:
     """Plan a generation; the same request and model give the same plan.
 
@@ -61,13 +64,16 @@ def plan_generation(
         trained: the model.
         request: rows, conditions, interventions.
         known: the worth of the rows, if another shard computed it.
+        identified: what do() rests on, if another shard found it.
 
     Raises:
         InputError: the request does not match the schema, or the conditions have no support.
     """
     _check_request(trained, request)
     request = with_options(request, trained.schema)
-    identification = identify(trained, request)
+    is_known = identified is not None and (known is not None or not request.evidence)
+    support = None if is_known else support_of(trained, request)
+    identification = identified if support is None else identify(trained, request, support)
     held = frozenset([*request.conditions.columns(), *request.interventions])
     if request.persons is not None:
         persons = plan_linked(trained, request)
@@ -76,7 +82,9 @@ def plan_generation(
         return replace(persons, identification=identification, evidence=evidence, held=held)
     if not request.counterfactual:
         plan = plan_sampling(trained, request)
-        evidence = known or weigh(trained, request, plan.attainment, plan.given, plan.picks)
+        evidence = known or weigh(
+            trained, request, plan.attainment, plan.given, plan.picks, support
+        )
         return replace(plan, identification=identification, evidence=evidence, held=held)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
     plan = plan_sampling(trained, request.model_copy(update=changes))
@@ -86,7 +94,7 @@ def plan_generation(
         do=dict(request.interventions),
         twins=trained.model,
         identification=identification,
-        evidence=known or weigh(trained, request, plan.attainment, plan.given, plan.picks),
+        evidence=known or weigh(trained, request, plan.attainment, plan.given, plan.picks, support),
         held=held,
     )
 

@@ -105,7 +105,10 @@ def verdicts_on(trained: TrainedModel, plan: Plan) -> list[Verdict]:
     worth = stated_worth(None, None, plan.rows, reason=NOT_ASKED)
     if plan.evidence is not None:
         worth = plan.evidence.as_worth()
-    return verdicts_of_rows(trained.figures, worth, linked=isinstance(plan, LinkedPlan))
+    found = plan.identification
+    of_do = None if found is None or found.verdict is None else found.verdict.kind
+    is_linked = isinstance(plan, LinkedPlan)
+    return verdicts_of_rows(trained.figures, worth, linked=is_linked, of_do=of_do)
 
 
 def _comparable(

@@ -10,10 +10,12 @@ from simulacra_crds.contract.answers import Statement, Verdict
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.effects.places import stated_places, statements
+from simulacra_trainer.effects.support import MIN_ARM, Held, Support, unsupported
 from simulacra_trainer.effects.verdict import MAX_TRIED
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 
+FROM_MODEL = "The rows come from the model alone."
 COUNTERFACTUAL_ASSUMPTION = (
     "Pairs need assumptions that data cannot test: each number, ordered level and yes/no keeps its"
     " rank among rows with the same causes, other levels follow Gumbel-max noise, and no common"
@@ -38,8 +40,30 @@ class Identification(KubeModel):
     warnings: list[str] = Field(default_factory=list)
 
 
-def identify(trained: TrainedModel, request: GenerateRequest) -> Identification | None:
+def support_of(trained: TrainedModel, request: GenerateRequest) -> Support | None:
+    """Return who stands behind the rows of a request; None without interventions.
+
+    Of a differentially private model nobody is counted, because that would tell more about the
+    table; its observed ranges are known.
+    """
+    do = request.interventions
+    if not do:
+        return None
+    if trained.report.get("differential_privacy") is None:
+        from simulacra_trainer.effects.treated import support_of_do
+
+        return support_of_do(trained.table, trained.schema, trained.graph, do, seed=request.seed)
+    outside = {name: value for name, value in do.items() if _is_outside(trained, name, value)}
+    return Support(missing=unsupported([Held(outside, not outside, MIN_ARM)]))
+
+
+def identify(
+    trained: TrainedModel, request: GenerateRequest, support: Support
+) -> Identification | None:
     """Return the verdict of a request; None without interventions.
+
+    The rule of support comes first, as for an effect: where too few respondents have the values,
+    nothing may be claimed of rows or pairs, whatever is stated.
 
     Rows under do() need the causes of the fixed columns (truncated factorization: Pearl, 2009,
     ch. 3). Pairs also need the mechanism of every column that changes, and so the direction of
@@ -49,6 +73,11 @@ def identify(trained: TrainedModel, request: GenerateRequest) -> Identification 
     """
     if not request.interventions:
         return None
+    assumption = COUNTERFACTUAL_ASSUMPTION if request.counterfactual else None
+    if support.missing is not None:
+        text = f"No answer: {support.missing} {FROM_MODEL}"
+        verdict = Verdict(kind="unanswerable", text=text, rests_on=_said(trained, request))
+        return Identification(identified=False, verdict=verdict, assumption=assumption)
     undetermined = [*_open_causes(trained, request), *_drawn_later(trained, request)]
     if request.counterfactual:
         undetermined += _open_mechanisms(trained, request)
@@ -56,17 +85,25 @@ def identify(trained: TrainedModel, request: GenerateRequest) -> Identification 
     return Identification(
         identified=verdict.kind == "assumed",
         verdict=verdict,
-        assumption=COUNTERFACTUAL_ASSUMPTION if request.counterfactual else None,
-        warnings=[*undetermined, *_extrapolations(trained, request)],
+        assumption=assumption,
+        warnings=undetermined,
     )
 
 
-def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) -> Verdict:
+def _said(trained: TrainedModel, request: GenerateRequest) -> list[Statement]:
+    """Return what was stated about the fixed columns."""
     said: list[Statement] = []
-    unknown: dict[str, list[str]] = {}
     for name in request.interventions:
         place, origin = stated_places(trained.graph.knowledge, trained.schema, name)
         said += statements(name, place, origin, trained.graph.stated)
+    return said
+
+
+def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) -> Verdict:
+    said = _said(trained, request)
+    unknown: dict[str, list[str]] = {}
+    for name in request.interventions:
+        place, _ = stated_places(trained.graph.knowledge, trained.schema, name)
         unknown[name] = [other for other in place if place[other] == "unknown" and other != name]
     fixed = ", ".join(request.interventions)
     is_placed = not any(unknown.values())
@@ -173,14 +210,9 @@ def _drawn_later(trained: TrainedModel, request: GenerateRequest) -> Iterator[st
             )
 
 
-def _extrapolations(trained: TrainedModel, request: GenerateRequest) -> Iterator[str]:
-    for name, value in request.interventions.items():
-        column = trained.schema.find(name)
-        if column is None or not column.is_numeric:
-            continue
-        low, high = column.minimum, column.maximum
-        if low is not None and high is not None and not low <= float(value) <= high:
-            yield (
-                f"The data have {name!r} between {low:.6g} and {high:.6g};"
-                f" {float(value):.6g} is an extrapolation."
-            )
+def _is_outside(trained: TrainedModel, name: str, value: float | str) -> bool:
+    """Return whether a number lies outside the range that the schema has."""
+    column = trained.schema.find(name)
+    if column is None or column.minimum is None or column.maximum is None:
+        return False
+    return column.is_numeric and not column.minimum <= float(value) <= column.maximum

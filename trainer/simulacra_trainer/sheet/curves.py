@@ -32,7 +32,7 @@ from simulacra_trainer.effects.fold_models import (
 )
 from simulacra_trainer.effects.scores import by_person, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
-from simulacra_trainer.effects.verdict import MIN_EFFECTIVE
+from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.table.arrow_values import as_floats
 

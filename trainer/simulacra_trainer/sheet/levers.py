@@ -15,7 +15,7 @@ from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
 from simulacra_crds.kinds.answer_sheet import MAX_LEVERS, SheetLever
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
 from simulacra_trainer.effects.places import stated_places
-from simulacra_trainer.effects.verdict import MIN_ARM
+from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.table.arrow_values import as_floats
 

@@ -62,7 +62,8 @@ def generate(context: TaskContext) -> TaskResult:
     meter.step("planning")
     # Respondents under do() cost a fit; a shard that starts after the first need not repeat it.
     known = own.load(EVIDENCE, Evidence) if own.exists(EVIDENCE) else None
-    plan = plan_generation(trained, request, known)
+    found = own.load(IDENTIFICATION, Identification) if own.exists(IDENTIFICATION) else None
+    plan = plan_generation(trained, request, known, found)
     if plan.attainment is not None and is_first:
         own.store_model(ATTAINMENT, plan.attainment)
     if plan.identification is not None and is_first:
