@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.background import propose_background
+from simulacra_crds.contract.background import bind_background, propose_background
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.cpus import threads
@@ -82,7 +82,8 @@ def learn_graph(
     Args:
         table: clean table.
         schema: its schema; columns with learned=False are left out.
-        knowledge: tiers, required and forbidden edges; always respected.
+        knowledge: tiers, required and forbidden edges; always respected. Nor does an edge lead into
+            proposed background that it does not place.
         seed: of row samples, restarts and resamples. The same seed gives the same graph unless the
             budget ends the search early (`CausalGraph.complete` is False).
         budget_s: CPU seconds, so that a busy machine does not change the result. Compiling the
@@ -93,25 +94,29 @@ def learn_graph(
     """
     names = [column.name for column in schema.learned()]
     constraints = read_knowledge(knowledge, schema, names)
+    # Rows are drawn in the order of the search, in which proposed background stands first: do()
+    # changes none of it. What is said of directions rests on what was stated alone.
+    bound = bind_background(knowledge.model_copy(update={"background": "auto"}), schema)
+    ordering = read_knowledge(bound, schema, names)
     rng = np.random.default_rng(seed)
     effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
     table = sample_rows(table, effort.rows, rng)
     codes, cards = discretize(table, schema)
     if len(names) < 2 or table.num_rows == 0:
-        order = constraints.random_order(rng)
+        order = ordering.random_order(rng)
         dag = constraints.required
         empty = _graph(names, Found(order, dag, 0), dag, [], table.num_rows, True)
         return empty.model_copy(update={"knowledge": knowledge, "suggestions": "computed"})
     _compile()
     start = time.thread_time()
-    candidates = candidate_parents(codes, cards, constraints, effort.strongest)
-    search = OrderSearch(codes, cards, constraints, candidates)
+    candidates = candidate_parents(codes, cards, ordering, effort.strongest)
+    search = OrderSearch(codes, cards, ordering, candidates)
     found = search.best(effort.restarts, rng, start + SEARCH_SHARE * budget_s)
     each_s = (budget_s - (time.thread_time() - start)) / max(effort.bootstraps, 1)
 
     def resampled(own: np.random.Generator) -> BoolMatrix | None:
         rows = np.sort(own.integers(codes.shape[1], size=codes.shape[1]))
-        resample = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, constraints, candidates)
+        resample = OrderSearch(np.ascontiguousarray(codes[:, rows]), cards, ordering, candidates)
         confirmed = resample.improve(found.order, own, time.thread_time() + each_s)
         return None if confirmed is None else pattern_of(confirmed, constraints.directed)
 
