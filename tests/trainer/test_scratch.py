@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from simulacra_trainer.scratch import (
     temporary_file,
 )
 from simulacra_trainer.table.limits import SandboxLimits
+from simulacra_trainer.table.parquet_file import read_parquet
 from simulacra_trainer.table.raw_table import RawTable, RawTableWriter
 from simulacra_trainer.table.read import open_table
 
@@ -190,3 +192,24 @@ def test_an_upload_is_read_from_an_encrypted_file_as_from_a_plain_one(
     read = raw.read_all()
     assert read.column(0).cast(pa.string()).combine_chunks() == table.column(0).combine_chunks()
     assert read.column(1).cast(pa.int64()).combine_chunks() == table.column(1).combine_chunks()
+
+
+def test_only_the_caller_reads_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of Arrow that gives a Python object back aborts a process that is about to end."""
+    path = EncryptedPath(tmp_path) / "table.parquet"
+    table = pa.table({f"c{i}": list(range(5_000)) for i in range(8)})
+    with path.open("wb") as file:
+        pq.write_table(table, file, row_group_size=500)
+    readers = set()
+    readinto = EncryptedFile.readinto
+
+    def noted(self: EncryptedFile, buffer: object) -> int:
+        readers.add(threading.get_ident())
+        return readinto(self, buffer)
+
+    monkeypatch.setattr(EncryptedFile, "readinto", noted)
+    assert read_parquet(path, ["c3", "c1"]).equals(table.select(["c3", "c1"]))
+    assert readers == {threading.get_ident()}
+    with path.open("rb") as file:
+        assert pq.read_table(file).equals(table)
+    assert len(readers) > 1

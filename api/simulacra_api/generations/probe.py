@@ -8,7 +8,6 @@ deleted before the answer. Its parts, conditions and queue are those of a large 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import secrets
 import time
@@ -17,6 +16,7 @@ from datetime import date
 from datetime import time as time_of_day
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulacra_api.generations.create import create_generation
@@ -110,7 +110,8 @@ async def _body(
 
 def _rows(content: bytes) -> list[dict[str, Any]]:
     """Return the rows of a Parquet file as JSON values: dates in ISO 8601, missing values null."""
-    table = pq.read_table(io.BytesIO(content))
+    # Arrow's threads would take Python's lock to give the bytes back, also while the process ends.
+    table = pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
     rows = json.loads(json.dumps(table.to_pylist(), default=_text), parse_constant=lambda _: None)
     return list(rows)
 

@@ -26,6 +26,7 @@ from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
 from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.parquet_file import read_parquet
 from simulacra_trainer.table.persons.real_values import METADATA, RealValues
 
 FORMAT_VERSION = 1
@@ -162,8 +163,7 @@ def read_clean(path: Path, schema: TableSchema) -> pa.Table:
         for part in (*column.parts(), column.codes())
         if part is not None
     ]
-    with path.open("rb") as file:
-        return pq.read_table(file, columns=kept).combine_chunks()
+    return read_parquet(path, kept).combine_chunks()
 
 
 def _small(path: Path) -> bytes:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simulacra_crds.contract.description import Description, DescriptionInvalid, load_description
 from simulacra_crds.contract.reasons import Reason
@@ -32,6 +30,7 @@ from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.description.layout import check_kept, open_described
 from simulacra_trainer.table.description.statements import mismatch
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.table.parquet_file import read_parquet
 from simulacra_trainer.table.raw_table import RawTable
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.object_source import fetch
@@ -119,7 +118,7 @@ def _receive(
     """Return the table as read: of the upload, the kept table, or the object, which is noted."""
     own, path = context.own, context.directory / UPLOAD
     if request.source is None and not own.exists(UPLOAD) and own.exists(READ_TABLE):
-        kept = _kept(own.download(READ_TABLE, context.directory / READ_TABLE))
+        kept = read_parquet(own.download(READ_TABLE, context.directory / READ_TABLE))
         if description is not None:
             check_kept(kept.schema, description)
         return kept
@@ -128,9 +127,3 @@ def _receive(
     else:
         own.store_model(SOURCE, fetch(request.source, context.env, path))
     return open_described(path, request.format, description)
-
-
-def _kept(path: Path) -> pa.Table:
-    """Return a table that was kept as read."""
-    with path.open("rb") as file:
-        return pq.read_table(file)
