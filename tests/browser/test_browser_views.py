@@ -89,7 +89,7 @@ def test_answers_fit_a_phone(console: Callable[..., MockedConsole], place: str) 
     expect(tables.first).to_be_visible()
     hidden = tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
     assert max(hidden) <= 0
-    assert one.tab.overflow() <= 0
+    assert_accessible(one.tab, f"{place}-phone")
 
 
 def test_adjustment_sets_have_names_of_their_own(console: Callable[..., MockedConsole]) -> None:
@@ -124,3 +124,16 @@ def test_generations_are_listed_with_what_was_asked(console: Callable[..., Mocke
     items = one.page.get_by_role("region", name="Generated rows").get_by_role("listitem")
     expect(items.first).to_contain_text("mood sad 30 %, age ≥ 18, do(price = 5.49), in pairs")
     expect(items.last).to_contain_text("500 rowsgen-2")
+
+
+def test_few_real_rows_behind_conditions_are_said(console: Callable[..., MockedConsole]) -> None:
+    name = "gen-111111111111111111111111"
+    outcome = {"column": "age", "minimum": 3, "maximum": 15, "asked": 1, "attained": 1, "met": True}
+    made = COMMON | {"generation_id": name, "row_count": 9, "rows": 9, "seed": 1}
+    made |= {"conditions": {}, "interventions": {}, "status": "ready"}
+    for backing, count in ((1.0, 1), (60.0, 0), (None, 0)):
+        attainment = {"conditions": [outcome], "backing": backing}
+        one = console({f"/v1/generations/{name}": made | {"attainment": attainment}})
+        one.show(f"generations/{name}")
+        expect(one.page.get_by_role("region", name="Requested and attained")).to_be_visible()
+        expect(one.page.get_by_text("Only 1 real row is behind these")).to_have_count(count)

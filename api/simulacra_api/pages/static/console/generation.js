@@ -58,6 +58,13 @@ function RestsOn({ of }) {
     ${of.assumption && html`<p class="quiet">${of.assumption}</p>`}${(of.warnings ?? []).map((text) => html`<p class="notice warn">${text}</p>`)}</section>`;
 }
 
+const LITTLE = 50; // effective real rows below which rows under conditions say little
+
+function LittleBehind({ backing }) {
+  if (backing == null || backing >= LITTLE) return null;
+  return html`<p class="notice warn">Only ${backing < 1.5 ? "1 real row is" : `${number(backing)} real rows are`} behind these conditions: the rows say little. Widen the conditions.</p>`;
+}
+
 export function Generation({ session, id }) {
   const path = `/v1/generations/${encodeURIComponent(id)}`;
   const [one, problem, again] = useLoad(() => session.get(path), [session, id]);
@@ -77,7 +84,7 @@ export function Generation({ session, id }) {
     ${one.identification && html`<${RestsOn} of=${one.identification} />`}
     ${one.verdicts?.length > 0 && html`<${Verdicts} of=${one.verdicts} />`}
     ${one.evidence && (!one.verdicts?.length || one.evidence.classes?.some((of) => of.raised)) && html`<div class=${`notice ${one.evidence.worth != null && one.evidence.for_inference ? "good" : "warn"}`}><p>${one.evidence.sentence}${one.evidence.reason ? ` ${one.evidence.reason}` : ""}</p>${one.evidence.classes?.some((of) => of.raised) && html`<ul>${one.evidence.classes.filter((of) => of.raised).map((of) => html`<li>Within ${of.level} (${of.column}) these rows claim ${number(of.claimed, 0)} respondents; ${number(of.worth, 0)} are there.</li>`)}</ul>`}</div>`}
-    ${one.attainment && html`<${Attainment} of=${one.attainment} />`}
+    ${one.attainment && html`<${Attainment} of=${one.attainment} /><${LittleBehind} backing=${one.attainment.backing} />`}
     ${one.artifact_url && html`<${Downloads} session=${session} id=${id} rows=${one.rows ?? 0} /><${Preview} session=${session} id=${id} />`}
     ${["ready", "partial"].includes(one.status) && html`<${Report} session=${session} id=${id} />`}`;
 }
