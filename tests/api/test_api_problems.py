@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.http.problems import field_errors
+from simulacra_crds.kinds.base import API_VERSION
 from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.kube.client import Cluster, NotFound
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:
@@ -111,6 +113,28 @@ async def test_openapi_has_unique_operation_ids_and_problem_bodies(world: Any) -
 async def test_health_and_readiness_answer_ok(world: Any) -> None:
     assert (await _get(world, "/healthz")).json() == {"status": "ok"}
     assert (await _get(world, "/readyz")).json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize("gone", [["answersheets", "tenants"], None], ids=["two", "all"])
+async def test_api_is_not_ready_while_kinds_are_not_served(
+    world: Any, monkeypatch: pytest.MonkeyPatch, gone: list[str] | None
+) -> None:
+    """As when the chart does not install the definitions, and one of them is an older one's."""
+    real = Cluster.request
+
+    async def request(self: Cluster, method: str, path: str, **options: Any) -> Any:
+        answer = await real(self, method, path, **options)
+        if path != f"/apis/{API_VERSION}":
+            return answer
+        if gone is None:
+            raise NotFound(404, "NotFound", "no such group")
+        return {"resources": [one for one in answer["resources"] if one["name"] not in gone]}
+
+    monkeypatch.setattr(Cluster, "request", request)
+    answer = await _get(world, "/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "simio_unavailable")
+    told = "answersheets, tenants." if gone else "accessrequests, answersheets, datasets,"
+    assert f"does not serve {told}" in answer.json()["detail"]
 
 
 async def test_unexpected_exception_is_500_without_its_message_in_logs(

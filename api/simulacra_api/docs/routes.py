@@ -18,6 +18,7 @@ from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
 from simulacra_api.metrics import is_loopback
 from simulacra_api.pages.assets import HEADERS
 from simulacra_api.services import ServicesDep
+from simulacra_crds.kube.served_kinds import missing_kinds
 
 router = APIRouter(tags=["meta"])
 _VARY = {"Vary": "Accept"}
@@ -74,8 +75,14 @@ async def health() -> dict[str, str]:
     responses=problems(),
 )
 async def readiness(services: ServicesDep) -> dict[str, str]:
-    """503 when the control plane cannot be reached."""
+    """503 when the control plane cannot be reached, or does not serve all kinds of the product."""
     await services.signing.current(max_age=0.0)
+    if missing := await missing_kinds(services.cluster):
+        detail = (
+            f"The control plane does not serve {', '.join(missing)}. "
+            "Install the CustomResourceDefinitions of this release."
+        )
+        raise Problem("simio_unavailable", detail)
     return {"status": "ready"}
 
 
