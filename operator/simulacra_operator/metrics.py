@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.kube.client import WORK_RESOURCES
+
 PASSES = Counter("simulacra_reconcile_total", "Reconcile passes.", ["kind", "result"])
 PASS_SECONDS = Histogram("simulacra_reconcile_seconds", "Duration of a pass.", ["kind"])
 QUEUE_DEPTH = Gauge("simulacra_queue_depth", "Resources in the queue.")
@@ -55,3 +58,19 @@ CANARY_ENDED = Gauge(
 )
 LEADER = Gauge("simulacra_operator_leader", "1 in the leader, 0 in a standby.")
 SWEEP_AGE = Gauge("simulacra_sweep_age_seconds", "Seconds since the last completed sweep.")
+WORK_FAILED = Counter(
+    "simulacra_work_failed_total", "Jobs that failed for good.", ["kind", "reason"]
+)
+INSTALLATION_FAULTS = (
+    Reason.OUT_OF_MEMORY,
+    Reason.DEADLINE_EXCEEDED,
+    Reason.POD_NOT_STARTING,
+    Reason.CUSTODY_UNAVAILABLE,
+    Reason.RESULT_INVALID,
+    Reason.INTERNAL,
+)
+"""Reasons of failures that no customer's input causes."""
+for _kind in WORK_RESOURCES:
+    for _reason in INSTALLATION_FAULTS:
+        # A series that begins at 1 has no increase, so an alert would miss the first failure.
+        WORK_FAILED.labels(_kind.kind, _reason)

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import yaml
-from helm_chart import CHART, ROOT, require_program
+from helm_chart import CHART, ROOT, render, require_program
 from simulacra_api.metrics import Metrics
 from simulacra_crds.contract.reasons import Reason
 from simulacra_operator import metrics as _operator
@@ -31,6 +31,8 @@ HEALTHY = {
     "simulacra_canary_leaks": "0x90",
     "simulacra_canary_ended_timestamp_seconds": "1+60x90",
     'simulacra_custody_errors_total{verb="read"}': "0x90",
+    'simulacra_work_failed_total{kind="Model",reason="Internal"}': "0x90",
+    'simulacra_work_failed_total{kind="Model",reason="UploadInvalid"}': "0+1x90",
     'simulacra_reconcile_total{kind="Model",result="failed"}': "0x90",
     'simulacra_reconcile_total{kind="Model",result="settled"}': "0+50x90",
     'simulacra_queue_lag_seconds_bucket{le="1.0"}': "0+60x90",
@@ -56,6 +58,9 @@ FAULTY: dict[str, dict[str, str | None]] = {
     "SimulacraCanarySilent": {"simulacra_canary_ended_timestamp_seconds": "1x500"},
     "SimulacraStoreForeign": {"simulacra_store_foreign": "1x90"},
     "SimulacraCustodyErrors": {'simulacra_custody_errors_total{verb="read"}': "0+1x90"},
+    "SimulacraJobsFailing": {
+        'simulacra_work_failed_total{kind="Model",reason="Internal"}': "0+1x90"
+    },
     "SimulacraReconcileFaults": {
         'simulacra_reconcile_total{kind="Model",result="failed"}': "0+1x90"
     },
@@ -129,7 +134,30 @@ def test_each_alert_fires_alone_and_none_when_healthy(tmp_path: Path) -> None:
 def test_alert_queries_existing_metrics_and_is_documented(rule: dict[str, Any]) -> None:
     assert _queried(rule["expr"])
     assert _queried(rule["expr"]) <= _known_series()
-    assert f"`{rule['alert']}`" in (ROOT / "docs" / "howto" / "operations.md").read_text()
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    section = (
+        (ROOT / page).read_text().partition(f"\n## {rule['alert']}\n")[2].partition("\n## ")[0]
+    )
+    assert anchor == rule["alert"].lower()
+    assert all(part in section for part in ("- **Look:**", "- **Mend:**"))
+
+
+def test_runbooks_are_linked_where_people_read_them() -> None:
+    address = "https://wiki.example.com/runbooks"
+    on = ("--set", f"monitoring.rules.enabled=true,monitoring.rules.runbooks={address}")
+    (made,) = [one for one in render(*on) if one["kind"] == "PrometheusRule"]
+    links = {
+        rule["alert"]: rule["annotations"]["runbook_url"]
+        for group in made["spec"]["groups"]
+        for rule in group["rules"]
+    }
+    assert links == {rule["alert"]: f"{address}#{rule['alert'].lower()}" for rule in RULES}
+
+
+def test_alert_on_failing_jobs_names_exactly_the_faults_of_the_installation() -> None:
+    (rule,) = [one for one in RULES if one["alert"] == "SimulacraJobsFailing"]
+    (named,) = re.findall(r'reason=~"([A-Za-z|]+)"', rule["expr"])
+    assert named.split("|") == [str(one) for one in _operator.INSTALLATION_FAULTS]
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])

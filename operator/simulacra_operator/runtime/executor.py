@@ -26,6 +26,7 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_custody.audit.event import Counts, EventType, Outcome
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.runtime import events
 from simulacra_operator.runtime.custody_client import CustodyClient
@@ -92,6 +93,7 @@ class Executor:
             case act.LogFailure(reason, message, support, code):
                 fields = {"uid": self._resource.meta.uid, "reason": reason, "detail": message}
                 log.warning("work failed", extra={**fields, "support": support, "exit_code": code})
+                metrics.WORK_FAILED.labels(self._resource.kind, reason).inc()
             case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._run_job(action)
             case (

@@ -1,4 +1,4 @@
-"""Custody calls of the operator in its metrics: what raises the alert, and what is normal."""
+"""Metrics of the operator: custody calls that are errors, and Jobs that failed, by reason."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any, cast
 import pytest
 from prometheus_client import REGISTRY
 
+from operator_facts import resource
 from simulacra_custody.errors import ArtifactMissing, CustodyError, StoreUnavailable
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.runtime.custody_client import CustodyClient
+from simulacra_operator.runtime.executor import Executor
+from simulacra_operator.work.actions import LogFailure
+from simulacra_operator.work.custom_resource import parse
 
 
 def _errors() -> float:
@@ -42,3 +46,14 @@ async def test_progress_that_the_store_refuses_is_an_error() -> None:
     with pytest.raises(StoreUnavailable):
         await _client(StoreUnavailable("down")).progress(MODEL, "key")
     assert _errors() == before + 1
+
+
+async def test_failed_job_is_counted_by_kind_and_reason_from_zero_on() -> None:
+    """A series that began with its first failure would have no increase for the alert."""
+    labels = {"kind": "Model", "reason": "Internal"}
+    before = REGISTRY.get_sample_value("simulacra_work_failed_total", labels)
+    assert before is not None
+    model = parse(resource("Model", "mdl-1", None, {}))
+    executor = Executor(cast(Any, None), cast(Any, None), cast(Any, None), model)
+    await executor.run(LogFailure("Internal", "Internal error.", "4cdf1a952ba5", 1))
+    assert REGISTRY.get_sample_value("simulacra_work_failed_total", labels) == before + 1
