@@ -124,6 +124,53 @@ def test_number_of_operators_changes_nothing_else_and_drains_take_one_at_a_time(
     assert spread["labelSelector"] == pair["selector"]
 
 
+def test_what_a_cluster_asks_of_pods_can_be_set() -> None:
+    objects = render(*VARIANTS["habits"])
+    for name in ("simulacra-api", "simulacra-operator"):
+        (found,) = [
+            one for one in objects if (one["kind"], one["metadata"]["name"]) == ("Deployment", name)
+        ]
+        template = found["spec"]["template"]
+        labels = template["metadata"]["labels"]
+        assert (
+            labels.items() >= ({"team": "data"} | found["spec"]["selector"]["matchLabels"]).items()
+        )
+        assert template["metadata"]["annotations"] == {"a.b/c": "d"}
+        assert template["spec"]["priorityClassName"] == "platform"
+        assert template["spec"]["affinity"] == {"podAntiAffinity": {}}
+        variables = [one["name"] for one in template["spec"]["containers"][0]["env"]]
+        assert {"HTTPS_PROXY", "REGION"} & set(variables)
+        assert len(variables) == len(set(variables))
+
+
+def test_no_load_balancer_leads_to_metrics() -> None:
+    services = {
+        one["metadata"]["name"]: one["spec"]
+        for one in render(*VARIANTS["habits"])
+        if one["kind"] == "Service"
+    }
+    ports = {
+        name: (spec["type"], [port["name"] for port in spec["ports"]])
+        for name, spec in services.items()
+    }
+    assert ports["simulacra-api"] == ("LoadBalancer", ["http"])
+    assert ports["simulacra-api-metrics"] == ("ClusterIP", ["metrics"])
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ('api.podLabels={"app.kubernetes.io/component": "other"}', "app.kubernetes.io/component"),
+        ('operator.extraEnv=[{"name": "SIMULACRA_STORE", "value": "x"}]', "/operator/extraEnv/0"),
+        ('api.extraEnv=[{"name": "FORWARDED_ALLOW_IPS", "value": "*"}]', "/api/extraEnv/0"),
+        ('api.service.type="ExternalName"', "/api/service/type"),
+        ('monitoring.rules.runbooks="docs"', "/monitoring/rules/runbooks"),
+    ],
+)
+def test_value_that_would_break_the_release_is_refused(value: str, told: str) -> None:
+    assert told in helm("template", "simulacra", str(CHART), "--set-json", value, ok=False)
+
+
 @pytest.mark.parametrize("variant", ["defaults", "volume"])
 def test_new_chart_version_restarts_no_pod(variant: str, tmp_path: Path) -> None:
     """A restart would lose the data of a tryout without a volume."""

@@ -69,6 +69,18 @@ def test_a_dataset_without_upload_has_all_its_conditions() -> None:
     assert of_type(actions, act.PatchStatus).patch["phase"] == "Pending"
 
 
+def test_a_job_and_its_pods_have_the_labels_by_which_tools_group() -> None:
+    actions = decide(observed(resource("Dataset", "ds-1", None, KEY)))
+    manifest = of_type(actions, act.CreateJob).manifest
+    for labels in (
+        manifest["metadata"]["labels"],
+        manifest["spec"]["template"]["metadata"]["labels"],
+    ):
+        found = {name: labels.get(f"app.kubernetes.io/{name}") for name in ("name", "component")}
+        assert found == {"name": "simulacra", "component": "trainer"}
+        assert labels["app.kubernetes.io/managed-by"] == "simulacra-operator"
+
+
 def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
     actions = decide(observed(resource("Dataset", "ds-1", None, KEY)))
     assert json.loads(of_type(actions, act.WriteRequest).content) == {

@@ -34,6 +34,16 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "--set",
         "roles.aggregate=true,auth.oidcIssuer=https://issuer.example,api.maxUploadBytes=1000000000",
     ),
+    "habits": (
+        "--set-json",
+        """api={"affinity": {"podAntiAffinity": {}}, "priorityClass": "platform", "extraEnv":
+        [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}], "podAnnotations": {"a.b/c": "d"},
+        "podLabels": {"team": "data"}, "service": {"type": "LoadBalancer"}}""",
+        "--set-json",
+        """operator={"affinity": {"podAntiAffinity": {}}, "priorityClass": "platform", "extraEnv":
+        [{"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "here", "key": "region"}}}],
+        "podAnnotations": {"a.b/c": "d"}, "podLabels": {"team": "data"}, "replicas": 2}""",
+    ),
     "namespaced": ("--set", "namespaces={tenant-acme,tenant-globex}"),
     **{path.stem: ("-f", str(path)) for path in sorted((CHART / "examples").glob("*.yaml"))},
 }

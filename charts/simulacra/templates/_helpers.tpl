@@ -233,6 +233,28 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .priorityClass }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Metadata of a role's pods, with the annotations and labels of its values: (list $ "api") */}}
+{{- define "simulacra.podMetadata" -}}
+{{- $values := index (index . 0).Values (index . 1) }}
+{{- with $values.podAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+labels:
+  {{- include "simulacra.podLabels" . | nindent 2 }}
+  {{- with $values.podLabels }}{{ toYaml . | nindent 2 }}{{ end }}
+{{- end }}
+
+{{/* Where Prometheus finds the API's metrics: nothing that leads to it from outside. */}}
+{{- define "simulacra.apiMetrics" -}}
+simulacra-api{{ if ne .Values.api.service.type "ClusterIP" }}-metrics{{ end }}
 {{- end }}
 
 {{/* Egress rules, as a list: DNS, and store and key provider. Tenants' pods get these and no others. */}}

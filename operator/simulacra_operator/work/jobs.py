@@ -27,6 +27,13 @@ BACKOFF_LIMIT = 3
 MAX_PARALLEL_PODS = 8
 """Pods of one Job that run at once, whatever the number of shards."""
 _USER = 65532
+_COMMON_LABELS = {
+    "app.kubernetes.io/name": "simulacra",
+    "app.kubernetes.io/component": "trainer",
+    "app.kubernetes.io/part-of": "simulacra",
+    "app.kubernetes.io/managed-by": "simulacra-operator",
+}
+"""By which tools group objects. Source: "Recommended Labels" of the Kubernetes documentation."""
 LEADER_PORT = 29500
 FIRST_PORT, LAST_PORT = LEADER_PORT, 29999
 """Ports between the workers of a fit; their ephemeral ports start after the leader's port."""
@@ -132,6 +139,7 @@ def _labels(seen: Observed, work: Work) -> dict[str, str]:
     """Return the labels by which a Job and its pods are found."""
     resource = seen.resource
     labels = {
+        **_COMMON_LABELS,
         LABEL_TENANT: seen.tenant_name or "",
         LABEL_KIND: resource.plural,
         LABEL_UID: resource.meta.uid,
