@@ -17,6 +17,7 @@ from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
+from simulacra_trainer.report.left_out import left_out
 from simulacra_trainer.sheet.page import render_sheet
 
 COLUMNS = 60
@@ -61,6 +62,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     report["verdicts"] = [one.model_dump() for one in verdicts({"c2st_auc": 0.98})]
     report["cleaning"] = [{"column": name, "action": "trimmed", "count": 3} for name in names]
+    report["left_out"] = left_out(table, table, schema, report["read"], report["marginals"])
+    for one in report["left_out"]["columns"]:
+        one |= {"rare_levels": 12, "single_levels": 5, "rare_rows": 0.1, "single_rows": 0.05}
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(render_html(report))
     return path

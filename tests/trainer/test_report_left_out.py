@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import CleaningNote, ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.verdicts import privacy
+from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.facts import columns_read
 from simulacra_trainer.report.left_out import figures_of_words, left_out
 from trainer_tables import clean, levels_column
@@ -29,6 +30,11 @@ def counted(generated: list[str], **changed: object) -> dict:
 def test_words_of_one_respondent_are_counted_in_the_generated_rows() -> None:
     found = counted(["clerk"] * 80 + ["astronaut"] * 2 + ["welder"] * 18)
     job, mood = found["columns"]
+    drawn, schema = table(JOBS)
+    report = build_report(drawn, None, drawn, schema) | {"left_out": found}
+    page = " ".join(render_html(report).split())
+    assert "2 of fewer than five people, 1 of one" in page
+    assert "job (2.0 %). Such words may name" in page
     assert (job["rare_levels"], job["single_levels"]) == (2, 1)
     assert (job["rare_rows"], job["single_rows"]) == (None, 0.02)
     assert (mood["rare_levels"], mood["single_rows"]) == (0, 0.0)

@@ -52,6 +52,7 @@ LATER: dict[str, Any] = {
     "worth": None,
 }
 """Parts that reports of earlier versions, or of other kinds, do not have."""
+NOTHING: Mapping[str, Any] = {"columns": []}
 
 
 def render_html(report: Mapping[str, Any]) -> str:
@@ -72,6 +73,9 @@ def render_html(report: Mapping[str, Any]) -> str:
         "edges": edges,
         "bases": [basis_of(edge) for edge in edges],
         "dependent_pairs": sorted((known["worth"] or {}).get("pairs", []), key=_by_loss),
+        "left_out_columns": [
+            one for one in (known["left_out"] or NOTHING)["columns"] if _tells(one)
+        ],
         "linked_pairs": sorted((known["linked"] or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
         "contents": _contents(known),
@@ -161,6 +165,14 @@ def _template() -> Template:
         is_within_bar=is_within_bar,
     )
     return environment.get_template("report.html.j2")
+
+
+def _tells(column: Mapping[str, Any]) -> bool:
+    """Return whether anything of a column is rare, replaced or left out of pictures."""
+    counts = ("rare_levels", "options_left_out", "words_replaced")
+    return any(column[of] for of in counts) or (
+        column["use"] == "learned" and not column["pictured"]
+    )
 
 
 def _by_loss(pair: Mapping[str, Any]) -> int:
