@@ -376,7 +376,13 @@ def test_a_number_that_few_have_takes_its_nearest_respondents() -> None:
 
 def test_in_a_small_table_the_nearest_half_is_too_few() -> None:
     """A hundred rows are near a number, but there are only 40: everybody is near nothing."""
-    table, schema = clean(numbers_column("x", np.random.default_rng(1).normal(50, 10, 40), 2))
-    graph = CausalGraph(order=["x"], parent_lists={"x": []}, edges=[])
-    found = support_of_do(table, schema, graph, {"x": 50.0}, seed=0)
-    assert found.missing == "too few people like the others have '50.0' (20 effective rows)."
+    values = np.random.default_rng(1).normal(50, 10, 40)
+    years = np.repeat([8.0, 12.0, 16.0, 20.0], [3, 25, 8, 4])
+    table, schema = clean(numbers_column("x", values, 2), numbers_column("years", years, 0))
+    parents: dict[str, list[str]] = {"x": [], "years": []}
+    graph = CausalGraph(order=["x", "years"], parent_lists=parents, edges=[])
+    rows = {"x": (50.0, 20), "years": (16.0, 8)}
+    for name, (value, few) in rows.items():
+        found = support_of_do(table, schema, graph, {name: value}, seed=0)
+        assert found.missing is not None
+        assert found.missing.endswith(f"have '{value}' ({few} effective rows).")

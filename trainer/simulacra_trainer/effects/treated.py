@@ -102,9 +102,13 @@ def _has_value(
     exact: Flags = values == wanted
     if not in_range or are_enough(known == wanted):
         return exact, in_range
+    distance = np.abs(values - wanted)
+    near: Flags = distance <= window_reach(known - wanted)
+    if near.sum() <= known.size / 2:
+        return near, True
     # At most half of the rows are near: an effect compares them with as many others.
-    half = float(np.quantile(np.abs(known - wanted), 0.5, method="lower"))
-    return np.abs(values - wanted) <= min(window_reach(known - wanted), half), True
+    half = np.quantile(np.abs(known - wanted), 0.5, method="higher")
+    return exact | (distance < half), True
 
 
 def _propensity(
