@@ -79,6 +79,10 @@ def test_erased_upload_is_told_without_a_form(console: Callable[..., MockedConso
     kept = console(answers | {PATH: dataset(source_kept=True)})
     kept.show(f"datasets/{DATASET}")
     expect(kept.page.get_by_label("Missing values of how_much_do_you_agree_0")).to_be_enabled()
+    held = console(answers | {PATH: dataset(status="held")}, "phone")
+    held.show(f"datasets/{DATASET}")
+    confirm = held.page.get_by_role("button", name="Confirm and fit")
+    assert confirm.bounding_box()["y"] < 900  # type: ignore[index]
 
 
 @pytest.mark.parametrize("place", ["sheets", "effects"])

@@ -93,9 +93,9 @@ export function Reading({ session, dataset, before, onFit }) {
   const held = dataset.status === "held";
   const change = (at) => (field) => setDraft({ ...shown, schema: { ...shown.schema, fields: shown.schema.fields.map((one, index) => index === at ? field : one) } });
   return html`<section class="card wide" aria-labelledby="reading-title"><h2 id="reading-title">Read as</h2><p class="quiet lead">${advice(dataset)}</p>
-    <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
-      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} onChange=${change(at)} />`)}</tbody></table></div>
     <${Failure} problem=${refused} />
     <div class="row"><button class="primary" disabled=${busy || !(held || draft)} onClick=${fit}>${busy ? "Sending the description" : held ? "Confirm and fit" : "Read again and fit"}</button>
-      ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div></section>`;
+      ${draft && html`<button class="plain" disabled=${busy} onClick=${() => setDraft(null)}>Discard changes</button>`}</div>
+    <div class="scroll" tabindex="0" role="region" aria-label="Columns and what they were read as"><table class="reading"><thead><tr><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Role</th><th scope="col">Label</th><th scope="col">Missing values</th><th scope="col">Said by</th><th scope="col">Why</th></tr></thead>
+      <tbody>${shown.schema.fields.map((field, at) => html`<${Row} key=${field.name} field=${field} onChange=${change(at)} />`)}</tbody></table></div></section>`;
 }
