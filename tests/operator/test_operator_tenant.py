@@ -144,6 +144,27 @@ def test_a_key_is_never_created_twice(status: str) -> None:
     assert "CreateTenantKey" not in kinds(actions)
 
 
+def test_a_deletion_says_what_keeps_the_namespace() -> None:
+    """A finalizer of another controller, for example, which only its owner can end."""
+    dying = complete(body(deletionTimestamp=iso(NOW)))
+    assert dying.namespace is not None
+    ending = dying.namespace | {"status": {"conditions": []}}
+    ending["metadata"]["deletionTimestamp"] = iso(NOW)
+    for status, message in (
+        ("True", "Some content in the namespace has finalizers remaining: x.example/y in 1"),
+        ("False", "All content successfully deleted"),
+    ):
+        ending["status"]["conditions"].append({"status": status, "message": message})
+    actions = reconcile(replace(dying, namespace=ending))
+    (patch,) = [one for one in actions if isinstance(one, act.PatchStatus)]
+    (told,) = patch.patch["conditions"]
+    assert (told["reason"], told["message"]) == (
+        "Erasing",
+        "The namespace is not gone yet. "
+        "Some content in the namespace has finalizers remaining: x.example/y in 1",
+    )
+
+
 def test_a_suspended_tenant_is_not_ready() -> None:
     assert findings(reconcile(complete(body({"suspend": True}))))["Ready"] == ("False", "Suspended")
 

@@ -41,12 +41,23 @@ def deletion_status(seen: TenantObserved) -> Object:
         message = f"{len(seen.dependants)} resources remain to be erased."
         finding = Finding("False", Reason.DRAINING, message)
     else:
-        finding = Finding("False", Reason.ERASING)
+        finding = Finding("False", Reason.ERASING, _left_in_namespace(seen.namespace))
     update = {
         "observed_generation": generation,
         "conditions": with_ready(current.conditions, finding, generation, seen.now),
     }
     return status_patch(current, current.model_copy(update=update))
+
+
+def _left_in_namespace(namespace: Object | None) -> str:
+    """Return what the API server says of a namespace that does not go: kinds, counts, finalizers.
+
+    Without it a finalizer of another controller keeps a Tenant without a word.
+    """
+    reported = (namespace or {}).get("status", {}).get("conditions") or []
+    messages = [one.get("message", "") for one in reported if one["status"] == "True"]
+    told = " ".join(message for message in messages if message)
+    return f"The namespace is not gone yet. {told}" if told else ""
 
 
 def _key(seen: TenantObserved) -> Finding:
