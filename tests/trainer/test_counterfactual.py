@@ -200,7 +200,10 @@ def test_conditions_may_name_columns_that_the_intervention_changes(trained) -> N
 def test_identification_names_assumptions_and_open_edges(trained) -> None:
     found = plan_generation(trained, ask(x=1.0)).identification
     assert "Gumbel-max" in found.assumption
-    assert "'x' between" in plan_generation(trained, ask(x=50.0)).identification.warnings[-1]
+    beyond = plan_generation(trained, ask(x=50.0)).identification
+    assert (beyond.identified, beyond.verdict.kind) == (False, "unanswerable")
+    assert "'50.0' lies outside the observed values of x." in beyond.verdict.text
+    assert beyond.assumption == found.assumption
     assert plan_generation(trained, GenerateRequest(row_count=2)).identification is None
     free = scm(2000)
     unknown = fit_model(free.table.select(["x", "y"]), free.schema.model_copy(
