@@ -474,6 +474,77 @@ def test_manager_of_many_employees_is_no_subject_beside_their_numbers() -> None:
     assert [column.learned for column in found.columns[:3]] == [False, False, True]
 
 
+def tracker(waves: int, each: int, is_panel: bool) -> dict[str, list[object]]:
+    """Return numbers from 1 on in each wave, sex and an opinion; of a panel, those of a person."""
+    rng = random.Random(3)
+    persons = [(rng.choice("mf"), rng.randint(18, 80)) for _ in range(waves * each)]
+    who = [i % each if is_panel else i for i in range(waves * each)]
+    return {
+        "resp_no": [1 + i % each for i in range(waves * each)],
+        "wave": [1 + i // each for i in range(waves * each)],
+        "sex": [persons[p][0] for p in who],
+        "age": [persons[p][1] for p in who],
+    }
+
+
+@pytest.mark.parametrize("without", [(), ("wave",), ("sex", "age"), ("sex", "age", "wave")])
+def test_numbers_that_start_again_in_each_wave_are_no_persons(without: tuple[str, ...]) -> None:
+    columns = tracker(4, 150, is_panel=False)
+    schema = schema_of(**{name: of for name, of in columns.items() if name not in without})
+    number = schema.find("resp_no")
+    assert number is not None
+    assert schema.subject() is None
+    assert (number.role, number.learned) == ("foreign_key", False)
+    assert any("start again" in why for why in number.evidence)
+
+
+def test_numbers_of_a_panel_are_persons_whatever_their_order() -> None:
+    columns = tracker(4, 150, is_panel=True)
+    order = list(range(600))
+    random.Random(5).shuffle(order)
+    for rows in (range(600), order):
+        schema = schema_of(**{name: [of[i] for i in rows] for name, of in columns.items()})
+        assert schema.subject() == schema.find("resp_no")
+        assert schema.persons == 150
+
+
+def sorted_by_point(name: str, size: int, **others: list[object]) -> TableSchema:
+    """Return the schema of 40 points in order, in a region each; regions change back and forth."""
+    points = [i // size for i in range(40 * size)]
+    region = ["NSEW"[p % 4] for p in points]
+    return schema_of(**{name: [101 + p for p in points], "region": region, **others})
+
+
+@pytest.mark.parametrize(
+    "name", ["psu", "EA", "Sample-Point", "sampling_point", "sp_nr", "Klumpen", "cluster_id"]
+)
+def test_file_sorted_by_sampling_point_has_a_person_in_each_row(name: str) -> None:
+    schema = sorted_by_point(name, 15)
+    point = schema.find(name)
+    assert point is not None
+    assert (schema.subject(), point.role, point.learned) == (None, "foreign_key", False)
+
+
+def test_groups_of_rows_are_persons_to_confirm_unless_sexes_differ_in_them() -> None:
+    schema = sorted_by_point("v1", 15)
+    subject = schema.subject()
+    assert subject is not None
+    assert (subject.name, subject.to_confirm) == ("v1", "groups")
+    rng = random.Random(7)
+    sexes = [rng.choice("mf") for _ in range(600)]
+    assert sorted_by_point("v1", 15, sex=sexes).subject() is None
+    household = sorted_by_point("v1", 4, sex=sexes[:160]).subject()
+    assert household is not None
+
+
+def test_names_in_answers_are_no_subject_where_their_rows_have_nothing_in_common() -> None:
+    rng = random.Random(9)
+    names = [rng.choice(people(60)) for _ in range(ROWS)]
+    assert schema_of(q12_other=names).subject() is None
+    city = [f"city {name[-3:]}" for name in names]
+    assert schema_of(q12_other=names, city=city).subject() is not None
+
+
 def test_row_that_names_no_person_is_a_person_of_its_own() -> None:
     ids: list[object] = [None, None, *(f"C{i % 40:04d}" for i in range(ROWS - 2))]
     schema = schema_of(customer_id=ids)

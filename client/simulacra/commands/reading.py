@@ -65,7 +65,7 @@ def _lines(schema: Mapping[str, Any]) -> list[_Line]:
         name = note.get("column") or ""
         column = columns.get(name, {})
         rank = _rank(name, column)
-        mark = "!" if rank == 0 else "?" if column.get("to_confirm") else " "
+        mark = "?" if column.get("to_confirm") else "!" if rank == 0 else " "
         count = f" ({note['count']:,})" if note.get("count") else ""
         flag = flags.get(name) if i == last[note.get("column")] else None
         text = "; ".join(filter(None, (f"{note['action']}{count}", flag)))

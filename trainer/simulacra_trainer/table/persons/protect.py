@@ -33,7 +33,7 @@ from simulacra_trainer.table.persons.patterns import find_personal_data, has_ema
 from simulacra_trainer.table.persons.rare_values import all_rare, without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles, check_roles
-from simulacra_trainer.table.persons.subject import LOOKED_AT, Subject, find_subject
+from simulacra_trainer.table.persons.subject import LOOKED_AT, Keys, find_subject
 from simulacra_trainer.table.persons.waves import with_wave
 from simulacra_trainer.table.raw_table import RawTable
 
@@ -47,6 +47,12 @@ NOTES: dict[ColumnRole, str] = {
     "personal_data": "the column holds personal data ({kind}) and is not learned; generated rows "
     "get invented ones of the same form",
 }
+
+
+ASK = (
+    "{groups} groups of {rows} rows on average: persons, or sampling points? If its values are no "
+    "persons, describe it with the role foreign_key"
+)
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,11 @@ def protect_persons(
         column.schema.name: codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
         for column, each in zip(columns, found, strict=True)
     }
-    subject = find_subject(cells, data, codes, stated)
-    persons = next((_numbered(c.codes) for c in cells if subject and c.name == subject.name), None)
+    values = {c.schema.name: c.values for c in columns if c.values is not None}
+    keys = find_subject(cells, data, codes, values, stated)
+    persons = next((_numbered(c.codes) for c in cells if c.name == keys.subject), None)
     result = [
-        _protected(column, each, _role(each, data, subject, stated), data, subject, persons, stated)
+        _protected(column, each, _role(each, data, keys, stated), data, keys, persons, stated)
         for column, each in zip(columns, found, strict=True)
     ]
     if persons is not None and stated.wave is None:
@@ -142,7 +149,7 @@ def _data_under(name: str, cells: Cells) -> PersonalData | None:
 def _role(
     cells: Cells | None,
     data: Mapping[str, PersonalData],
-    subject: Subject | None,
+    keys: Keys,
     stated: StatedRoles,
 ) -> ColumnRole | None:
     if cells is None:
@@ -151,11 +158,11 @@ def _role(
         return None
     if cells.name in stated.roles:
         return stated.roles[cells.name]
-    if subject is not None and cells.name == subject.name:
+    if cells.name == keys.subject:
         return "subject"
     if cells.name in data:
         return "personal_data"
-    if subject is not None and cells.name in subject.foreign_keys:
+    if cells.name in keys.foreign:
         return "foreign_key"
     if cells.column.schema.kind == "identifier":
         return "key"
@@ -170,16 +177,23 @@ def _protected(
     cells: Cells | None,
     role: ColumnRole | None,
     data: Mapping[str, PersonalData],
-    subject: Subject | None,
+    keys: Keys,
     persons: Ints | None,
     stated: StatedRoles,
 ) -> CleanColumn:
     if column.schema.kind in ("constant", "weight"):
         return column
     if role is not None and cells is not None:
-        evidence = [subject.evidence] if subject is not None and role == "subject" else []
+        told = role in ("subject", "foreign_key") and cells.name in keys.evidence
+        evidence = [keys.evidence[cells.name]] if told else []
         masked = cells.name in stated.masked
-        return _unlearned(column, cells, role, data.get(cells.name), evidence, persons, masked)
+        kind = data.get(cells.name)
+        result = _unlearned(column, cells, role, kind, evidence, persons, masked)
+        if role == "subject" and not keys.is_sure:
+            _ask_about_groups(result, cells)
+        if role == "foreign_key" and evidence:
+            result.note(f"{evidence[0]}: each row counts as a person of its own")
+        return result
     if column.schema.name in stated.coordinates or (
         is_coordinate(column) and column.schema.name not in stated.ordinary
     ):
@@ -191,6 +205,11 @@ def _protected(
     if cells is not None and cells.is_text and all_rare(column, persons):
         return _of_few(column, cells, persons)
     return without_rare_values(column, persons)
+
+
+def _ask_about_groups(column: CleanColumn, cells: Cells) -> None:
+    column.update(to_confirm="groups")
+    column.note(ASK.format(groups=len(cells.words), rows=round(cells.rows_a_value)))
 
 
 def _of_few(column: CleanColumn, cells: Cells, persons: Ints) -> CleanColumn:

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.columns.postcodes import is_postcode_name
 from simulacra_trainer.table.columns.row_numbers import are_moments
 from simulacra_trainer.table.persons import vocabulary
+from simulacra_trainer.table.persons.agreement import (
+    LARGE_GROUP,
+    NAMED_GROUP,
+    kept_attributes_agree,
+    restart,
+    rows_agree,
+)
 from simulacra_trainer.table.persons.cells import Cells, Ints, large_numbers
 from simulacra_trainer.table.persons.groups import numbers_groups
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles
@@ -41,6 +49,7 @@ ONE_PERSON: frozenset[PersonalData | None] = frozenset(
 DEVICE: frozenset[PersonalData | None] = frozenset({"mac", "ip"})
 """Kinds that stand for a person where nothing better does."""
 GROUPS = "numbers rows that stand together and have something in common"
+DECIDES = "decides what is one person's"
 _ENDS_AS_ID = re.compile(r"[a-z]{2,}(?:nr|nbr|num|uid|uuid|guid)|[a-z]{3,}(?:id|ids)")
 _NO_ID = re.compile(
     r"(?:.*(?:covid|hybrid|grid|solid|fluid|android)|(?:un)?(?:paid|valid|void|rapid))"
@@ -49,27 +58,43 @@ _TOKEN = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """Random codes of devices, sessions and accounts."""
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The subject column, why it is that, and the foreign keys of the table."""
+_IS_GROUP = "named like a group of persons, such as a sampling point"
+_RESTARTS = "its numbers start again, and rows of one number agree no more than others"
+_NO_AGREEMENT = "rows of one name agree no more than others"
+_DIFFERENT = "sexes or ages differ within its groups of rows"
 
-    name: str
-    evidence: str
-    foreign_keys: tuple[str, ...]
+
+@dataclass(frozen=True)
+class Keys:
+    """The column of the persons, and columns of numbers that stand for something else.
+
+    Attributes:
+        subject: None where each row is its own person.
+        is_sure: whether more than the order of the rows shows the subject.
+        foreign: columns that are keys of something else.
+        evidence: why, by column.
+    """
+
+    subject: str | None = None
+    is_sure: bool = True
+    foreign: tuple[str, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_subject(
     cells: Sequence[Cells],
     data: Mapping[str, PersonalData],
     codes: Mapping[str, Ints],
+    values: Mapping[str, pa.Array],
     stated: StatedRoles = NO_ROLES,
-) -> Subject | None:
-    """Return the subject of a table, None where each row is its own person.
+) -> Keys:
+    """Return the subject of a table and its foreign keys.
 
     Args:
         cells: columns that may hold persons.
         data: kinds of personal data found, by column.
         codes: of all columns of the table by name, int64 [LOOKED_AT] each, their first rows.
+        values: cleaned values of the columns that have some.
         stated: roles that the user states.
     """
     # Many persons have their accounts at one branch of a bank.
@@ -89,6 +114,12 @@ def find_subject(
         and not (row_is_person and _may_be_of_others(c.name, data))
         and (why := _evidence(c, data, decisive, codes))
     }
+    refused = {
+        name: reason
+        for name, (each, why) in candidates.items()
+        if (reason := _no_persons(each, why, data, codes, values))
+    }
+    candidates = {name: each for name, each in candidates.items() if name not in refused}
     # A person's phone is written in several forms, and a family shares one.
     surer = {name: each for name, each in candidates.items() if data.get(name) != "phone"}
     candidates = surer or candidates
@@ -99,9 +130,10 @@ def find_subject(
             for c in devices
             if FEWEST_ROWS <= c.rows_a_value < MOST_ROWS and len(c.words) >= MIN_PERSONS
         }
+    numbers = tuple(name for name in refused if name not in data)
     name = stated.subject()
     if name is None and not candidates:
-        return None
+        return Keys(foreign=numbers, evidence=refused)
 
     def rank(cells: Cells) -> tuple[int, bool, int]:
         head = cells.head(LOOKED_AT)
@@ -115,8 +147,10 @@ def find_subject(
         evidence = candidates[name][1]
     subject = next((c for c in cells if c.name == name), None)
     own = [c.name for c in cells if subject and _are_own_numbers(c, subject)]
-    others = dict.fromkeys(each for each in (*candidates, *own) if each not in stated.ordinary)
-    return Subject(name, evidence, tuple(o for o in others if o != name and o not in data))
+    others = dict.fromkeys((*candidates, *own, *numbers))
+    foreign = (o for o in others if o != name and o not in data and o not in stated.ordinary)
+    is_sure = evidence != GROUPS
+    return Keys(name, is_sure, tuple(foreign), {**refused, name: evidence})
 
 
 def _evidence(
@@ -147,12 +181,40 @@ def _evidence(
     if not (_is_id(cells) or _is_long(cells)):
         return GROUPS if numbers_groups(cells.head(LOOKED_AT), codes) else None
     if any(cells.decides(codes[: len(cells.indices)]) for codes in decisive):
-        return "decides what is one person's"
+        return DECIDES
     if named:
         return "named like a person's id"
     if vocabulary.has_identifier(cells.name) or _ends_as_id(cells.name):
         return "an id that repeats"
     return "random codes that repeat" if all(map(_TOKEN.fullmatch, cells.words[:100])) else None
+
+
+def _no_persons(
+    cells: Cells,
+    why: str,
+    data: Mapping[str, PersonalData],
+    codes: Mapping[str, Ints],
+    values: Mapping[str, pa.Array],
+) -> str | None:
+    """Return why a candidate stands for no persons after all, None if it may.
+
+    why: it is a candidate.
+    """
+    head = cells.head(LOOKED_AT)
+    if cells.name in data:
+        of_persons = vocabulary.says(cells.name, vocabulary.PERSON | vocabulary.FULL_NAME)
+        if data[cells.name] != "name" or of_persons:
+            return None
+        return _NO_AGREEMENT if rows_agree(head, codes, values) is False else None
+    is_group = vocabulary.is_group(cells.name) and cells.rows_a_value >= NAMED_GROUP
+    if why != DECIDES and is_group:
+        return _IS_GROUP
+    if why == GROUPS:
+        is_large = cells.rows_a_value >= LARGE_GROUP
+        different = is_large and kept_attributes_agree(head, codes, values) is False
+        return _DIFFERENT if different else None
+    restarts = why != DECIDES and restart(head, codes)
+    return _RESTARTS if restarts and rows_agree(head, codes, values) is False else None
 
 
 def _may_be_of_others(name: str, data: Mapping[str, PersonalData]) -> bool:

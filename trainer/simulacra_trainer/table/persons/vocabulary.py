@@ -73,6 +73,7 @@ TIME = _WORDS["time"]
 SORTING = _WORDS["sorting"]
 WORKPLACE = _WORDS["workplace"]
 THING = _WORDS["thing"]
+GROUP = _WORDS["group"]
 AMOUNT = _WORDS["amount"]
 _TIMES = TIME | KNOWN_TO_OTHERS["birth"] | KNOWN_TO_OTHERS["age"]
 _TIME_ENDS = tuple(word for word in TIME if len(word) == COMPOUND_LETTERS - 1 and word.isascii())
@@ -109,6 +110,11 @@ def is_persons_number(name: str) -> bool:
         return "of" not in parts
     compounds = (_PERSONS_NUMBER.fullmatch(part) for part in parts)
     return any(found is not None and found["person"] in PERSON for found in compounds)
+
+
+def is_group(name: str) -> bool:
+    """Return whether a word of a column name is that of groups of persons, and none a person's."""
+    return not GROUP.isdisjoint(name_parts(name)) and not says(name, PERSON)
 
 
 def has_identifier(name: str) -> bool:
