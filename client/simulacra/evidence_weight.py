@@ -12,6 +12,10 @@ from typing import Any
 EVIDENCE_WEIGHT = "evidence_weight"
 PAIR = ("pair", "world")
 """First columns of counterfactual tables, maybe with underscores."""
+TEXT = (
+    "is text, where a number is needed. Read the CSV with the arguments that the command printed "
+    '(sep=";", decimal=","), or download it with --plain or as Parquet.'
+)
 Z95 = 1.959963984540054
 
 
@@ -23,8 +27,8 @@ def worth(table: Any) -> float:
             share. Of counterfactual pairs, the rows of one world.
 
     Raises:
-        ValueError: there is no such column, it is empty because the worth was not measured, or the
-            rows are of both worlds.
+        ValueError: there is no such column, it is text, it is empty because the worth was not
+            measured, or the rows are of both worlds.
     """
     names = _names(table)
     column = weight_column(table)
@@ -32,6 +36,8 @@ def worth(table: Any) -> float:
         message = f"The rows are pairs. Keep one world: rows with one value of {names[1]}."
         raise ValueError(message)
     weights = _list(table, column)
+    if any(isinstance(weight, str) for weight in weights):
+        raise ValueError(f"{column} {TEXT}")
     if any(weight is None or math.isnan(weight) for weight in weights):
         message = f"{column} is empty: what these rows are worth was not measured."
         raise ValueError(message)

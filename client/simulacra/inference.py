@@ -9,10 +9,11 @@ docs/inference.md says which procedures of which software read it so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from simulacra.evidence_weight import EVIDENCE_WEIGHT, margin, weight_column, worth
+from simulacra.evidence_weight import EVIDENCE_WEIGHT, TEXT, margin, weight_column, worth
 from simulacra.optional import optional
 
 __all__ = [
@@ -26,6 +27,9 @@ __all__ = [
     "worth",
 ]
 EXTRA = "inference"
+_FACTOR = re.compile(r"\bC\([^()]*\)")
+_NUMBER = re.compile(r"[-+]?\d[\d.,\u00a0\u202f' ]*(?: ?[%€$£]| [A-Z]{3})?")
+"""A number with a decimal sign or signs between thousands, maybe with a currency or percent."""
 LEVEL = 0.95
 FEWEST_ROWS = 20
 FEWEST_SAMPLES = 100
@@ -105,11 +109,13 @@ def pool(estimates: Any, variances: Any) -> Estimate:
         Numbers, or arrays [k].
 
     Raises:
-        ValueError: no table.
+        ValueError: no table, or text instead of numbers.
         ModuleNotFoundError: numpy or scipy is missing; the message says what to install.
     """
     np = optional("numpy", EXTRA)
     t_distribution = optional("scipy.stats", EXTRA).t
+    if any(np.asarray(of).dtype.kind not in "fiub" for of in (estimates, variances)):
+        raise ValueError(f"An estimate or a variance {TEXT}")
     q = np.asarray(estimates, float)
     m = q.shape[0] if q.ndim else 0
     if m < 1:
@@ -140,7 +146,8 @@ def glm(table: Any, formula: str, family: Any = "gaussian") -> Any:
         The fitted results of statsmodels: params, bse, conf_int(), summary().
 
     Raises:
-        ValueError: an unknown family, or rows without evidence weights, as in `worth`.
+        ValueError: an unknown family, rows without evidence weights, as in `worth`, or a column of
+            the formula whose numbers were read as text; in C() it is a factor.
         ModuleNotFoundError: statsmodels or pandas is missing; the message says what to install.
     """
     families = optional("statsmodels.api", EXTRA).families
@@ -154,5 +161,17 @@ def glm(table: Any, formula: str, family: Any = "gaussian") -> Any:
         family = known[family]()
     worth(table)
     frame = table if hasattr(table, "loc") else table.to_pandas()
+    _refuse_numbers_as_text(frame, formula)
     model = optional("statsmodels.formula.api", EXTRA).glm
     return model(formula, frame, family=family, freq_weights=frame[weight_column(table)]).fit()
+
+
+def _refuse_numbers_as_text(frame: Any, formula: str) -> None:
+    """Raise ValueError for a column of numbers that was read as text: it would be many factors."""
+    outside = _FACTOR.sub("", formula)
+    for name in map(str, frame.columns):
+        if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", outside):
+            continue
+        words = [word for word in frame[name].unique() if isinstance(word, str)]
+        if any(not word.isdecimal() for word in words) and all(map(_NUMBER.fullmatch, words)):
+            raise ValueError(f"{name} {TEXT}")

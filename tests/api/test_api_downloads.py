@@ -22,6 +22,9 @@ import pytest_asyncio
 
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.generations.downloads import make_link
+from simulacra_crds.contract.cell_text import with_form
+from simulacra_crds.contract.csv_dialect import with_dialect
+from simulacra_crds.contract.schema import CellForm, CsvDialect
 from simulacra_crds.kube.client import GENERATION_JOBS
 from simulacra_custody.refs import ResourceRef
 
@@ -251,6 +254,22 @@ async def test_safe_csv_quotes_formulas_and_leaves_numbers(
     assert {row[1] for row in rows[1:]} == {"-1.5"}
     plain = list(csv.reader(io.StringIO((await http.get(url)).text, newline="")))
     assert [row[0] for row in plain[1:]] == 2 * [*FORMULAS, *HARMLESS, ""]
+
+
+async def test_csv_has_the_dialect_of_the_upload_unless_plain(
+    http: httpx2.AsyncClient, generation: str, acme: Any
+) -> None:
+    form = CellForm(decimal=",", group=".", decimals=2)
+    field = with_form(pa.field("rent", pa.float64()), form)
+    dialect = CsvDialect(delimiter=";", decimal=",")
+    schema = with_dialect(pa.schema([field, pa.field("city", pa.string())]), dialect)
+    table = pa.table([pa.array([1234.5, 9.25]), pa.array(["a;b", "c"])], schema=schema)
+    await acme.generate(generation, [table] * 2)
+    url = _as(await _link(http, generation), "csv")
+    own = (await http.get(url)).text.splitlines()
+    assert own[:3] == ['"rent";"city"', '"1.234,50";"a;b"', '"9,25";"c"']
+    plain = (await http.get(f"{url}&plain=true")).text.splitlines()
+    assert plain[:3] == ['"rent","city"', '1234.5,"a;b"', '9.25,"c"']
 
 
 async def test_safe_changes_no_other_format(

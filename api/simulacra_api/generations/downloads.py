@@ -92,11 +92,13 @@ class Download:
         file_format: Format,
         *,
         safe: bool = False,
+        plain: bool = False,
     ) -> None:
         self._repository = repository
         self._generation = generation
         self._format = file_format
         self._safe = safe
+        self._plain = plain
         artifacts = generation.status.artefacts
         parts = [artifact for artifact in artifacts if artifact.name.startswith(PART_PREFIX)]
         self._parts = sorted(parts, key=lambda part: part.name)
@@ -162,7 +164,7 @@ class Download:
         """Authenticate all parts, then return the rendered file of their rows."""
         parts = [self._verified(part, 0, part.bytes) for part in self._parts]
         joined = map(b"".join, parts)
-        rows = render(joined, self._format, safe=self._safe, rows=self.rows)
+        rows = render(joined, self._format, safe=self._safe, plain=self._plain, rows=self.rows)
         return itertools.chain((next(rows, b""),), rows)
 
     def _verified(self, part: Artifact, start: int, end: int) -> Iterator[bytes]:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
 from simulacra_api.generations.safe_cells import safe_batch
 from simulacra_crds.contract.cell_text import csv_batch
+from simulacra_crds.contract.csv_dialect import csv_writer, dialect_of
 from simulacra_crds.contract.sav import SavWriter
+from simulacra_crds.contract.schema import CsvDialect
 from simulacra_crds.contract.xlsx import XlsxWriter
 
 BATCH_ROWS = 65_536
@@ -45,16 +46,22 @@ class _Sink:
 
 
 def render(
-    parts: Iterable[bytes], file_format: Format, *, safe: bool = False, rows: int | None = None
+    parts: Iterable[bytes],
+    file_format: Format,
+    *,
+    safe: bool = False,
+    plain: bool = False,
+    rows: int | None = None,
 ) -> Iterator[bytes]:
     """Yield the file of all rows, in the order of the parts.
 
     Args:
         parts: Parquet files with one schema, read one after the other.
-        file_format: csv (RFC 4180, header line, missing values empty, cells in the form of the
-            upload), arrow (IPC file, dictionaries written out), sav (SPSS, with labels and missing
-            codes), xlsx (typed cells and a sheet of labels) or parquet (zstd).
+        file_format: csv (header line, missing values empty, delimiter and cells as in the upload),
+            arrow (IPC file, dictionaries written out), sav (SPSS, with labels and missing codes),
+            xlsx (typed cells and a sheet of labels) or parquet (zstd).
         safe: put a single quote before texts of a CSV that a spreadsheet would run.
+        plain: a CSV with commas, decimal points and ISO dates (RFC 4180), whatever the upload had.
         rows: of all parts, which the header of a .sav file tells.
 
     Raises:
@@ -65,10 +72,11 @@ def render(
     for part in parts:
         source = pyarrow.parquet.ParquetFile(pa.BufferReader(part))
         if writer is None:
-            schema = _written_schema(source.schema_arrow, file_format, safe)
-            writer = _open_writer(sink, schema, file_format, rows)
+            schema = _written_schema(source.schema_arrow, file_format, safe, plain)
+            dialect = None if plain else dialect_of(source.schema_arrow)
+            writer = _open_writer(sink, schema, file_format, rows, dialect)
         for batch in source.iter_batches(BATCH_ROWS):
-            writer.write_batch(_as_written(batch, file_format, safe).cast(schema))
+            writer.write_batch(_as_written(batch, file_format, safe, plain).cast(schema))
             if data := sink.take():
                 yield data
     if writer is not None:
@@ -76,21 +84,28 @@ def render(
         yield sink.take()
 
 
-def _as_written(batch: pa.RecordBatch, file_format: Format, safe: bool) -> pa.RecordBatch:
+def _as_written(
+    batch: pa.RecordBatch, file_format: Format, safe: bool, plain: bool
+) -> pa.RecordBatch:
     """Return the batch with the cells of a CSV; other formats keep their types."""
     if file_format != "csv":
         return batch
-    return csv_batch(safe_batch(batch) if safe else batch)
+    batch = safe_batch(batch) if safe else batch
+    return batch if plain else csv_batch(batch)
 
 
-def _written_schema(schema: pa.Schema, file_format: Format, safe: bool) -> pa.Schema:
+def _written_schema(schema: pa.Schema, file_format: Format, safe: bool, plain: bool) -> pa.Schema:
     if file_format == "csv":
         empty = [pa.array([], field.type) for field in schema]
         batch = pa.RecordBatch.from_arrays(empty, schema=schema)
-        return _as_written(batch, file_format, safe).schema
+        return _plain(_as_written(batch, file_format, safe, plain).schema)
     # An Arrow file has one dictionary per column, but each part has its own: write plain values.
     if file_format != "arrow":
         return schema
+    return _plain(schema)
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
     plain = [
         field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
         for field in schema
@@ -98,9 +113,15 @@ def _written_schema(schema: pa.Schema, file_format: Format, safe: bool) -> pa.Sc
     return pa.schema(plain, schema.metadata)
 
 
-def _open_writer(sink: _Sink, schema: pa.Schema, file_format: Format, rows: int | None) -> Any:
+def _open_writer(
+    sink: _Sink,
+    schema: pa.Schema,
+    file_format: Format,
+    rows: int | None,
+    dialect: CsvDialect | None,
+) -> Any:
     if file_format == "csv":
-        return pyarrow.csv.CSVWriter(sink, schema)
+        return csv_writer(sink, schema, dialect)
     if file_format == "arrow":
         return pa.ipc.new_file(sink, schema)
     if file_format == "sav":

@@ -47,6 +47,11 @@ _SAFE_HELP = (
 FormatQuery = Annotated[
     Format, Query(alias="format", description="Any of them, whatever was requested.")
 ]
+_PLAIN_HELP = (
+    "CSV only: commas, decimal points and ISO dates. Without it, delimiter, decimal sign and cells "
+    "are those of the upload."
+)
+PlainQuery = Annotated[bool, Query(description=_PLAIN_HELP)]
 SafeQuery = Annotated[bool, Query(description=_SAFE_HELP)]
 Expires = Annotated[int, Query(description="From artifact_url.")]
 Signature = Annotated[str, Query(description="From artifact_url.", max_length=64)]
@@ -138,13 +143,14 @@ async def _download(
     signature: Signature,
     file_format: FormatQuery = "parquet",
     safe: SafeQuery = False,
+    plain: PlainQuery = False,
 ) -> Download:
     generation = await repository.generation(generation_id)
     keys = await repository.services.signing.current()
     tenant, uid = repository.caller.tenant_name, generation.metadata.uid
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
     check_finished(generation)
-    return Download(repository, generation, file_format, safe=safe)
+    return Download(repository, generation, file_format, safe=safe, plain=plain)
 
 
 CheckedDownload = Annotated[Download, Depends(_download)]

@@ -33,6 +33,8 @@ from simulacra.commands.output import (
     wait_with_progress,
 )
 from simulacra.commands.session import connected, continue_with, exit_if_partial
+from simulacra.csv_reading import lines as reading_lines
+from simulacra.csv_reading import reading_of
 from simulacra.models import Generation
 from simulacra.operations.resources import key_header
 from simulacra.rows import generated
@@ -42,6 +44,15 @@ Safe = Annotated[
     bool,
     typer.Option(
         "--safe", help="CSV: a single quote before texts that a spreadsheet runs as a formula."
+    ),
+]
+
+
+Plain = Annotated[
+    bool,
+    typer.Option(
+        "--plain",
+        help="CSV: commas, decimal points and ISO dates, whatever the table has.",
     ),
 ]
 
@@ -68,6 +79,7 @@ def generate(
         Path | None, typer.Option("--output", "-o", help="Download to this file when ready.")
     ] = None,
     safe: Safe = False,
+    plain: Plain = False,
     wait: Annotated[bool, typer.Option(help="Wait until the rows are ready.")] = True,
     key: Key = None,
     connection: Connect = None,
@@ -97,22 +109,32 @@ def generate(
         if wait or output:
             wait_with_progress(client, started.job_id, as_json)
         if output and file_format:
-            save_rows(client, started.generation_id, output, as_json, safe=safe)
+            save_rows(client, started.generation_id, output, as_json, safe=safe, plain=plain)
         made = client.generation(started.generation_id)
         _print(made, as_json)
         exit_if_partial(made.status)
 
 
 def save_rows(
-    client: Client, generation_id: str, output: Path, as_json: bool, *, safe: bool = False
+    client: Client,
+    generation_id: str,
+    output: Path,
+    as_json: bool,
+    *,
+    safe: bool = False,
+    plain: bool = False,
 ) -> int:
-    """Download rows with a bar, say which file was written, and return its bytes."""
+    """Download rows with a bar, say which file was written and how to read it; return its bytes."""
     with byte_bar("downloading", as_json) as on_bytes:
         size = client.download(
-            generation_id, output, format_of(output), safe=safe, on_bytes=on_bytes
+            generation_id, output, format_of(output), safe=safe, plain=plain, on_bytes=on_bytes
         )
     if not as_json:
         note(f"Wrote {output}.")
+        if format_of(output) == "csv":
+            schema = client.schema(client.generation(generation_id).dataset_id)
+            for line in reading_lines(reading_of(schema, plain=plain), str(output)):
+                note(line)
     return size
 
 
@@ -146,6 +168,7 @@ def download(
         Path | None, typer.Option("--output", "-o", help="FILE, as `generate` takes it.")
     ] = None,
     safe: Safe = False,
+    plain: Plain = False,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
@@ -156,7 +179,7 @@ def download(
     with connected(connection, "run it again to continue") as client:
         format_of(target)
         generation_id = resource_of(client, generation_id, ("gen-",))
-        size = save_rows(client, generation_id, target, as_json, safe=safe)
+        size = save_rows(client, generation_id, target, as_json, safe=safe, plain=plain)
         print_result({"bytes": size}, as_json)
         _note_verdicts(client.generation(generation_id))
 

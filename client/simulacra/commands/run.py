@@ -19,7 +19,7 @@ from simulacra.commands.corrections import (
     Order,
     Subject,
 )
-from simulacra.commands.generations import save_rows
+from simulacra.commands.generations import Plain, save_rows
 from simulacra.commands.naming import called
 from simulacra.commands.options import (
     AsJson,
@@ -59,6 +59,7 @@ def run(
     file: TableFile,
     rows: Annotated[int, typer.Option(min=1, help="Rows to generate.")],
     output: Output,
+    plain: Plain = False,
     name: TableName = None,
     share: Shares = None,
     range_: Ranges = None,
@@ -108,7 +109,7 @@ def run(
             key=key,
         )
         wait_with_progress(client, started.job_id, as_json)
-        save_rows(client, started.generation_id, output, as_json)
+        save_rows(client, started.generation_id, output, as_json, plain=plain)
         made = client.generation(started.generation_id)
         _print(client, made, output, as_json)
         exit_if_partial(made.status)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulacra.csv_reading import reading_of
 from simulacra.effect import Effect
 from simulacra.models import Json, Report
 from simulacra.rows import Rows
@@ -55,11 +56,20 @@ class LocalRows(Rows):
         self._trained = trained
         self._made = made
 
-    def save(self, path: str | Path) -> None:
-        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix."""
+    def save(self, path: str | Path, *, plain: bool = False) -> None:
+        """Write the rows to a file: .parquet, .csv, .arrow, .sav or .xlsx, by its suffix.
+
+        A CSV has the delimiter, decimal sign and cells of the table that was fit; plain: commas,
+        decimal points and ISO dates. `read_csv` says how to read it.
+        """
         from simulacra_trainer.table.output.files import write_tables
 
-        write_tables([self.table], Path(path))
+        write_tables([self.table], Path(path), plain=plain)
+
+    def read_csv(self, path: str | Path, *, plain: bool = False) -> str:
+        """Return the call of pandas that reads a saved CSV as the same table as Parquet."""
+        schema = self._trained.schema.model_dump(mode="json", exclude_none=True)
+        return reading_of(schema, plain=plain).call(str(path))
 
     def report(self) -> Report:
         """Return the report of these rows: attainment, and fidelity against the real rows."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from simulacra.commands.options import format_of
+from simulacra.csv_reading import reading_of
 from simulacra.mcp_tools.base import ToolSet, tool_errors
 from simulacra.mcp_tools.schemas import DatasetId, Local
 from simulacra.models import Json
@@ -60,15 +61,28 @@ class RowTools(ToolSet):
                 seed=seed,
             )
 
-    async def download(self, generation_id: str, path: Local) -> Json:
+    async def download(
+        self,
+        generation_id: str,
+        path: Local,
+        plain: Annotated[
+            bool,
+            Field(description="CSV: commas, decimal points, ISO dates, whatever the upload had."),
+        ] = False,
+    ) -> Json:
         """Write a generation's rows to a .parquet, .csv, .arrow, .sav or .xlsx file.
 
         `tell` says which conditions are met and how good the rows are: likeness, privacy, worth.
-        Pass it on word for word, before anybody uses or publishes them.
+        Pass it on word for word, before anybody uses or publishes them. `read_csv` reads a CSV as
+        the same table as Parquet.
         """
         with tool_errors():
-            target = self._inside(path)
-            size = await self._client.download(generation_id, target, format_of(target))
+            target, how = self._inside(path), {}
+            form = format_of(target)
+            size = await self._client.download(generation_id, target, form, plain=plain)
             found = await self._client.generation(generation_id)
             worth = {"worth": found.sentence} if found.sentence else {}
-            return {"path": str(target), "bytes": size, "tell": [*generated(found)], **worth}
+            if form == "csv":
+                schema = await self._client.schema(found.dataset_id)
+                how = {"read_csv": reading_of(schema, plain=plain).call(str(target))}
+            return {"path": str(target), "bytes": size, **how, "tell": [*generated(found)], **worth}

@@ -129,6 +129,7 @@ def download(
     file_format: Format = "parquet",
     *,
     safe: bool = False,
+    plain: bool = False,
     on_bytes: OnBytes | None = None,
 ) -> Steps[int]:
     """Download a generation's rows to a file, complete or not at all; return its bytes.
@@ -143,13 +144,15 @@ def download(
         path: the file; an existing one is replaced.
         file_format: parquet, csv, arrow, sav (SPSS) or xlsx (Excel).
         safe: CSV only: put a single quote before texts that a spreadsheet would run as a formula.
+        plain: CSV only: commas, decimal points and ISO dates, whatever the upload had.
         on_bytes: called with the received bytes and, if the service states it, their total.
 
     Raises:
         DownloadCorrupt: the digest differs.
     """
     partial = Partial(Path(path), on_bytes)
-    query = {"format": file_format} | ({"safe": "true"} if safe else {})
+    flags = {"safe": safe, "plain": plain}
+    query = {"format": file_format} | {name: "true" for name, on in flags.items() if on}
     failures = 0
     away = 0.0
     try:

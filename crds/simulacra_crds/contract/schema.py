@@ -60,6 +60,13 @@ class CellForm(KubeModel):
     )
 
 
+class CsvDialect(KubeModel):
+    """Delimiter and decimal sign of the upload, which generated CSV files have too."""
+
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    decimal: Literal[".", ","] = "."
+
+
 class SpecialValue(KubeModel):
     """A code or word that is no value of the column, and its share (0..1) of all rows."""
 
@@ -274,6 +281,9 @@ class TableSchema(KubeModel):
         default_factory=list, description="What holds in every row; each operand comes first."
     )
     cleaning: list[CleaningNote] = Field(default_factory=list)
+    dialect: CsvDialect | None = Field(
+        default=None, description="Of the CSV that was uploaded, or of a table with decimal commas."
+    )
     description_sha256: str | None = Field(
         default=None, description="Digest of the description as sent, under which it was read."
     )

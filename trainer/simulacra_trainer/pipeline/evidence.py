@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from simulacra_crds.contract.csv_dialect import number_field
 from simulacra_crds.contract.file_labels import Declared
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import GenerateRequest
@@ -201,6 +202,7 @@ def with_weight(table: pa.Table, evidence: Evidence | None) -> pa.Table:
     values = pa.repeat(pa.scalar(evidence.weight, pa.float64()), table.num_rows)
     field = pa.field(evidence.column, pa.float64(), metadata={"label": evidence.sentence})
     field = Declared(label=evidence.sentence, measure="scale").on(field)
+    field = number_field(field, table.schema)
     return table.append_column(field, values)
 
 

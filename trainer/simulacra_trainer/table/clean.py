@@ -22,6 +22,7 @@ from simulacra_trainer.table.arrow_values import as_floats, one_chunk
 from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.code_columns import add_code_columns
+from simulacra_trainer.table.columns.dialect import dialect_of
 from simulacra_trainer.table.columns.weights import ask_about_weights
 from simulacra_trainer.table.description.answers import of_columns, stated_sets
 from simulacra_trainer.table.description.finish import DROPPED, dropped, finish_statements
@@ -90,6 +91,7 @@ def clean_table(
         ],
         sets=sets,
         grids=grids,
+        dialect=dialect_of(raw.schema, columns),
     )
     table = pa.table({name: values for c in columns for name, values in c.arrays()})
     exact = _exact_numbers(table, schema, read)

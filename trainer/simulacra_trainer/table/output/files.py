@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet
 
 from simulacra_crds.contract.cell_text import csv_batch, csv_schema
+from simulacra_crds.contract.csv_dialect import csv_writer, dialect_of
 from simulacra_crds.contract.sav import CASES_AT, SavWriter
+from simulacra_crds.contract.schema import CsvDialect
 from simulacra_crds.contract.xlsx import XlsxWriter
 
 SUFFIXES = (".parquet", ".csv", ".arrow", ".sav", ".xlsx")
 
 
-def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
+def write_tables(tables: Iterable[pa.Table], path: Path, *, plain: bool = False) -> None:
     """Write tables of one schema as one file; the suffix of the path sets the format.
 
+    A CSV has the dialect and the cells of the upload; plain: commas, decimal points, ISO dates.
     Arrow and CSV files hold levels as values, because each table may have its own dictionary.
 
     Raises:
@@ -35,12 +37,13 @@ def write_tables(tables: Iterable[pa.Table], path: Path) -> None:
     try:
         writer: Any = None
         for table in tables:
-            if path.suffix == ".csv":
+            dialect = None if plain else dialect_of(table.schema)
+            if path.suffix == ".csv" and not plain:
                 batches = map(csv_batch, table.combine_chunks().to_batches())
                 table = pa.Table.from_batches(batches, csv_schema(table.schema))
             if path.suffix in (".csv", ".arrow"):
                 table = table.cast(_plain(table.schema))
-            writer = writer or _open(unfinished, table.schema, path.suffix)
+            writer = writer or _open(unfinished, table.schema, path.suffix, dialect)
             writer.write_table(table)
         if writer is not None:
             writer.close()
@@ -73,9 +76,9 @@ class _Closing:
         self._file.close()
 
 
-def _open(path: Path, schema: pa.Schema, suffix: str) -> Any:
+def _open(path: Path, schema: pa.Schema, suffix: str, dialect: CsvDialect | None) -> Any:
     if suffix == ".csv":
-        return pyarrow.csv.CSVWriter(path, schema)
+        return csv_writer(str(path), schema, dialect)
     if suffix == ".arrow":
         return pa.ipc.new_file(path, schema)
     if suffix in (".sav", ".xlsx"):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.cell_text import with_form, write_cells
+from simulacra_crds.contract.csv_dialect import with_dialect
 from simulacra_crds.contract.file_labels import EXACT_DIGITS, Declared, with_sets
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_trainer.table.arrow_values import PER_SECOND, highest_whole, is_text, parse_type
@@ -79,7 +80,11 @@ def restore(
         field = with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
         width = inventor.width(column) if column.kind == "identifier" else 0
         fields.append(_described(field, column, width))
-    return pa.Table.from_arrays(arrays, schema=with_sets(pa.schema(fields), schema.sets))
+    return pa.Table.from_arrays(arrays, schema=_with_metadata(pa.schema(fields), schema))
+
+
+def _with_metadata(fields: pa.Schema, schema: TableSchema) -> pa.Schema:
+    return with_dialect(with_sets(fields, schema.sets), schema.dialect)
 
 
 def _codes(table: pa.Table, column: ColumnSchema) -> pa.Array | None:
