@@ -6,6 +6,8 @@ FAMILY ?= forest
 E2E ?=
 IMAGES ?=
 ATTACK ?= tests/attack
+# Tables of the sweep, with commas between their names (tests/sweep/sweep_tables.py).
+TABLES ?= all
 # LOCKED=1 (CI): install the versions of locks/all.txt, checked by hash, not the newest ones.
 LOCKED ?=
 UPGRADE ?=
@@ -25,7 +27,7 @@ export NUMBA_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/simulacra/numba
 COMPILE := $(PY) -c "from simulacra_trainer import compile_ahead, kernel_cache; kernel_cache.is_cold() and compile_ahead.compile_kernels()"
 
 .DEFAULT_GOAL := help
-.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast test-floors test-reliability test-controlplane test-attack coverage lint format generate verify lock clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast sweep test-floors test-reliability test-controlplane test-attack coverage lint format generate verify lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +43,10 @@ test: $(VENV)/.dev ## Set up and run all tests that need no cluster
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e"
+
+sweep: $(VENV)/.dev ## 24 tables of every shape through every door; writes docs/explanation/sweep.md (minutes)
+	$(COMPILE)
+	SIMULACRA_SWEEP=$(TABLES) $(PY) -m pytest tests/sweep -rs --durations=0
 
 test-floors: $(UV) ## The lowest direct versions: all imports and a part of the tests
 	python3 scripts/floors.py $(UV) $(FLOORS)

@@ -1,0 +1,379 @@
+"""What the product says of rows, computed again from the rows and the upload alone.
+
+Nothing here imports the product. Each function yields what does not agree.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Frame = pd.DataFrame
+Json = Mapping[str, Any]
+WEIGHT = "evidence_weight"
+PAIR = ("pair", "world")
+
+
+def level(verdicts: Any, code: str) -> str | None:
+    """Return the level of a verdict."""
+    return next((one["level"] for one in verdicts or () if one["code"] == code), None)
+
+
+def sentence(verdicts: Any, code: str) -> str:
+    """Return the sentence of a verdict."""
+    return next((one["sentence"] for one in verdicts or () if one["code"] == code), "")
+
+
+def number_of(pattern: str, text: str) -> float | None:
+    """Return the number that a pattern finds in a sentence."""
+    found = re.search(pattern, text)
+    return None if found is None else float(found[1].replace(",", ""))
+
+
+def own_columns(rows: Frame) -> pd.DataFrame:
+    """Return the rows without the columns that the product adds."""
+    added = [WEIGHT, *(PAIR if [*rows.columns[:2]] == [*PAIR] else ())]
+    return rows.drop(columns=[name for name in added if name in rows])
+
+
+def comparable(one: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return two columns of one kind: numbers, dates or texts; yes/no and 1.0 are texts."""
+    if all(pd.api.types.is_numeric_dtype(of) or of.isna().all() for of in (one, other)):
+        return pd.to_numeric(one).astype(float), pd.to_numeric(other).astype(float)
+    kinds = [of.dtype.kind for of in (one, other)]
+    if "M" in kinds:
+        return tuple(
+            pd.to_datetime(of, errors="coerce").dt.tz_localize(None).astype("M8[us]")
+            for of in (one, other)
+        )  # type: ignore[return-value]
+    return one.astype(object).map(_text), other.astype(object).map(_text)
+
+
+def _text(value: object) -> object:
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
+        return None
+    try:
+        return f"{float(str(value)):.9g}"
+    except ValueError:
+        return str(value)
+
+
+# Rows
+
+
+def shape(upload: Frame, rows: Frame, made: Json, weight: str | None) -> Iterator[str]:
+    """Check the number of rows and the columns."""
+    asked = made["row_count"] if made.get("persons") is None else len(rows)
+    if not len(rows) == asked == made["rows"]:
+        yield f"{asked} rows asked, {made['rows']} reported, {len(rows)} in the file"
+    expected, found = [n for n in upload if n != weight], [*own_columns(rows)]
+    if expected != found:
+        yield f"columns differ: {sorted({*expected} ^ {*found})[:5] or 'order'}"
+
+
+def kinds(upload: Frame, rows: Frame) -> Iterator[str]:
+    """Check that numbers stay numbers, and that a column of few words gets no other words."""
+    for name in own_columns(rows):
+        real, drawn = upload[name].dropna(), rows[name].dropna()
+        if pd.api.types.is_numeric_dtype(real):
+            if len(real) and pd.to_numeric(drawn, errors="coerce").isna().any():
+                yield f"{name} has texts among numbers"
+            continue
+        new = {*drawn.astype(str)} - {*real.astype(str)}
+        if real.dtype.kind != "M" and 0 < real.nunique() <= 12 and new:
+            yield f"{name} has {len(new)} levels that the upload does not have"
+
+
+def conditions(rows: Frame, request: Json, made: Json) -> Iterator[str]:
+    """Recompute every share and range of an attainment."""
+    attained = (made.get("attainment") or {}).get("conditions", ())
+    for column, levels in request["categorical"].items():
+        for name, asked in levels.items():
+            share = float((rows[column].map(_text) == _text(name)).mean())
+            said = next((one for one in attained if one.get("level") == name), None)
+            if abs(share - asked) * len(rows) > 1:
+                yield f"{column}: asked {asked:.3f}, {share:.3f} in the rows"
+            if said is None or abs(said["attained"] - share) > 1e-6:
+                yield f"{column}: attained is not the share in the rows ({share:.3f})"
+    for column, ends in request["numeric"].items():
+        low, high = ends.get("min"), ends.get("max")
+        values = rows[column].astype(float)
+        inside = values.between(-np.inf if low is None else low, np.inf if high is None else high)
+        said = next((one for one in attained if one["column"] == column), None)
+        if not inside.all() and (said is None or said["met"]):
+            yield f"{column}: {int((~inside).sum())} rows outside the range that is met"
+        if said is None or abs(said["attained"] - inside.mean()) > 1e-6:
+            yield f"{column}: attained is not the share of rows in the range ({inside.mean():.3f})"
+
+
+def worth(
+    upload: Frame, rows: Frame, made: Json, weight: str | None, subject: str | None
+) -> Iterator[str]:
+    """Compare the sum of the weights with every place that says what rows are worth."""
+    evidence, verdicts = made.get("evidence") or {}, made.get("verdicts")
+    said = evidence.get("worth")
+    unit = "pair" if made.get("counterfactual") else "row"
+    weights = rows[WEIGHT] if WEIGHT in rows else pd.Series(dtype=float)
+    if unit == "pair":
+        weights = weights[rows[rows.columns[1]] == rows[rows.columns[1]].iloc[0]]
+    is_empty = not len(weights) or bool(weights.isna().all())
+    if level(verdicts, "worth") == "unknown" and not (said is None and is_empty):
+        yield "worth is unknown, and the rows have weights"
+    if (
+        "worth" in sentence(verdicts, "worth")
+        and said is None
+        and level(verdicts, "worth") != "unknown"
+    ):
+        yield "worth has a level without a figure"
+    if said is None:
+        if not is_empty:
+            yield "no worth is stated, and the rows have weights"
+        return
+    total = float(weights.sum())
+    if not math.isclose(total, said, rel_tol=0.01, abs_tol=0.5):
+        yield f"worth {said:.1f}, the weights sum to {total:.1f}"
+    if total > len(weights) + 1e-6:
+        yield f"{len(weights)} rows are worth {total:.1f}"
+    most = respondents(upload, weight, subject)
+    if total > most * 1.001 and evidence.get("basis") != "segment":
+        yield f"worth {total:.1f}, the upload has {most:.1f} respondents"
+    for text in (sentence(verdicts, "worth"), evidence.get("sentence") or ""):
+        stated = number_of(r"worth ([\d,]+) respondent", text)
+        if stated is not None and abs(stated - said) > 0.51:
+            yield f"a sentence says {stated:.0f} respondents, the figure is {said:.1f}"
+        if "not measured" in text:
+            yield "a sentence says that worth was not measured, and there is a figure"
+
+
+def respondents(upload: Frame, weight: str | None, subject: str | None) -> float:
+    """Return Kish's number of independent respondents of the upload."""
+    each = upload[weight] if weight else pd.Series(1.0, upload.index)
+    totals = each.groupby(upload[subject]).sum() if subject else each
+    return float(totals.sum() ** 2 / (totals**2).sum())
+
+
+def copies(upload: Frame, rows: Frame, verdicts: Any, learned: list[str]) -> Iterator[str]:
+    """Compare exact matches with those of one half of the upload in the other."""
+    names = [name for name in learned if name in rows and name in upload]
+    if level(verdicts, "privacy") != "good" or len(names) < 2:
+        return
+    real = _keys(upload, rows, names)
+    drawn = _keys(rows, upload, names)
+    half = np.random.default_rng(0).permutation(len(real))
+    seen, unseen = {*real[half[: len(real) // 2]]}, real[half[len(real) // 2 :]]
+    base = float(np.mean([key in seen for key in unseen]))
+    found = float(np.mean([key in seen for key in drawn]))
+    slack = 3 * math.sqrt((max(base, 0.01)) / min(len(unseen), len(drawn)))
+    if found > max(1.5 * base, base + 0.01) + slack:
+        yield f"privacy good, {100 * found:.1f} % copies where {100 * base:.1f} % are by chance"
+
+
+def _keys(frame: Frame, other: Frame, names: list[str]) -> np.ndarray:
+    parts = [comparable(frame[name], other[name])[0].map(str) for name in names]
+    return np.array(["|".join(cells) for cells in zip(*parts, strict=True)])
+
+
+# Relations
+
+
+def association(one: pd.Series, other: pd.Series) -> float:
+    """Return |Spearman| of numbers and dates, else Cramér's V without its bias (Bergsma, 2013)."""
+    both = pd.DataFrame({"a": one.to_numpy(), "b": other.to_numpy()}).dropna()
+    if len(both) < 20 or both["a"].nunique() < 2 or both["b"].nunique() < 2:
+        return 0.0
+    if all(_is_ordered(both[name]) for name in "ab"):
+        ranks = both.apply(lambda of: of.rank() if of.dtype.kind != "M" else of.astype("i8").rank())
+        return abs(float(ranks.corr().iloc[0, 1]))
+    coded = [_binned(both[name]) for name in "ab"]
+    table = pd.crosstab(*coded).to_numpy(float)
+    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
+    n, (r, k) = table.sum(), table.shape
+    phi = max(0.0, ((table - expected) ** 2 / expected).sum() / n - (r - 1) * (k - 1) / (n - 1))
+    side = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
+    return math.sqrt(phi / side) if side > 0 else 0.0
+
+
+def _is_ordered(of: pd.Series) -> bool:
+    return of.dtype.kind in "iufM" and not pd.api.types.is_bool_dtype(of)
+
+
+def _binned(of: pd.Series) -> pd.Series:
+    if _is_ordered(of) and of.nunique() > 6:
+        return pd.qcut(of.rank(method="first"), 5, labels=False)
+    return of.astype(str)
+
+
+def pairs_of(report: Json) -> list[Any]:
+    """Return the pairs that a report lists: of linked rows their own."""
+    is_linked = bool((report.get("asked") or {}).get("persons"))
+    found = report.get("linked") if is_linked else report.get("worth")
+    return (found or {}).get("pairs") or []
+
+
+def relations(upload: Frame, rows: Frame, report: Json, names: list[str]) -> Iterator[str]:
+    """Compute the strong pairs of the upload again, and compare what the report says of each."""
+    words = {frozenset(one["columns"]): one["kept"] for one in pairs_of(report)}
+    for a, b in combinations([name for name in names if name in rows][:16], 2):
+        are_ordered = _is_ordered(upload[a]) and _is_ordered(upload[b])
+        if not words or (not are_ordered and max(upload[n].nunique() for n in (a, b)) > 40):
+            continue
+        real = association(upload[a], upload[b])
+        drawn = association(*(_typed(upload[name], rows[name]) for name in (a, b)))
+        word = words.get(frozenset((a, b)), "not listed")
+        if real >= 0.35 and drawn < 0.5 * real and word in ("kept", "not listed"):
+            yield f"{a} and {b}: {real:.2f}, in the rows {drawn:.2f}; the report: {word}"
+
+
+def words_of_one(upload: Frame, rows: Frame, report: Json, subject: str | None) -> Iterator[str]:
+    """Count the words that one person gave, and the rows that carry one."""
+    who = upload[subject] if subject else pd.Series(upload.index, upload.index)
+    for one in (report.get("left_out") or {}).get("columns", ()):
+        name = one["column"]
+        if one["use"] != "learned" or name not in rows or upload[name].dtype.kind in "iufbM":
+            continue
+        persons = who.groupby(upload[name]).nunique()
+        single = {*persons.index[persons == 1]}
+        share = float(rows[name].isin(single).mean())
+        if one["single_levels"] != len(single) or abs(one["single_rows"] - share) > 0.005:
+            stated = f"{one['single_levels']} in {one['single_rows']:.3f} of the rows"
+            yield f"{name}: {len(single)} words of one person in {share:.3f}, stated {stated}"
+
+
+def _typed(real: pd.Series, drawn: pd.Series) -> pd.Series:
+    return pd.to_datetime(drawn, errors="coerce") if real.dtype.kind == "M" else drawn
+
+
+def stated_relations(rows: Frame, report: Json) -> Iterator[str]:
+    """Evaluate the equations and orders that a report lists as kept in every row."""
+    for one in report.get("relations") or ():
+        text = str(one["relation"])
+        found = re.fullmatch(r"(\w+) (=|<=|<) ([\w .+*/()-]+)", text)
+        if one.get("violations") or found is None:
+            continue
+        left, sign, right = found.groups()
+        names = set(re.findall(r"[A-Za-z_]\w*", f"{left} {right}"))
+        if not names <= {*rows.columns} or any(rows[n].dtype.kind not in "iufM" for n in names):
+            continue
+        a, b = rows[left], rows.eval(right)
+        tolerance = 10.0 ** -_decimals(rows[left]) if sign == "=" and a.dtype.kind != "M" else None
+        wrong = (
+            (a - b).abs() > tolerance * 1.01
+            if tolerance
+            else {"=": a != b, "<=": a > b, "<": a >= b}[sign]
+        )
+        count = int((wrong & a.notna() & b.notna()).sum())
+        if count:
+            yield f"{text}: 0 violations stated, {count} in {len(rows)} rows"
+
+
+def _decimals(values: pd.Series) -> int:
+    texts = values.dropna().astype(float).map(lambda value: f"{value:.6f}".rstrip("0"))
+    return int(texts.str.partition(".")[2].str.len().max() or 0)
+
+
+# Persons
+
+
+def persons(upload: Frame, rows: Frame, made: Json, subject: str, schema: Json) -> Iterator[str]:
+    """Check number, order and constancy of synthetic persons, and that none is a real one."""
+    who = rows[subject]
+    if who.nunique() != made["persons"]:
+        yield f"{made['persons']} persons asked, {who.nunique()} in the rows"
+    if int((who != who.shift()).sum()) != who.nunique():
+        yield "the rows of a person do not stand together"
+    real, drawn = len(upload) / upload[subject].nunique(), len(rows) / who.nunique()
+    if not 0.7 < drawn / real < 1.4:
+        yield f"{drawn:.2f} rows a person, {real:.2f} in the upload"
+    constant = [one["name"] for one in schema["columns"] if one.get("per_person")]
+    true = [n for n in upload if n != subject and (upload.groupby(subject)[n].nunique() <= 1).all()]
+    for name in {*true} - {*constant}:
+        if next((one["learned"] for one in schema["columns"] if one["name"] == name), False):
+            yield f"{name} is constant within persons, and the schema does not say so"
+    for name in constant:
+        if name in rows and (count := int((rows.groupby(subject)[name].nunique() > 1).sum())):
+            yield f"{name} is said to be constant within persons, and varies in {count}"
+
+
+# Answers
+
+
+def effect(found: Json, upload: Frame) -> Iterator[str]:
+    """Check that an answer shows the figures that its verdict claims, and no others."""
+    kind, ace, span = found["verdict"]["kind"], found.get("ace"), found.get("union")
+    has = (ace is not None and ace.get("effect") is not None, span is not None)
+    expected = {"assumed": (True, True), "suggested": (False, True), "open": (False, True)}
+    if has != expected.get(kind, (False, False)):
+        yield f"verdict {kind}, point {has[0]}, interval {has[1]}"
+    outcome = upload.get(found.get("outcome") or "")
+    if span and outcome is not None and outcome.dtype.kind in "iuf":
+        reach = float(outcome.max() - outcome.min())
+        if not -reach <= span["low"] <= span["high"] <= reach:
+            yield "the interval is wider than the outcome"
+
+
+def do_support(effect_found: Json | None, made: Json) -> Iterator[str]:
+    """Check that rows under do() claim no more than the effect of the same column."""
+    of_rows = ((made.get("identification") or {}).get("verdict") or {}).get("kind")
+    of_effect = effect_found and effect_found["verdict"]["kind"]
+    if of_effect in ("unanswerable", "contradicted") and of_rows in (
+        "assumed",
+        "suggested",
+        "open",
+    ):
+        yield f"the effect is {of_effect}, rows under do() are {of_rows}"
+
+
+def segment(found: Json, upload: Frame, *, is_plain: bool) -> Iterator[str]:
+    """Recompute respondents, own shares and verdicts of a segment estimate."""
+    for one in found.get("shares") or ():
+        text = f"{one['question']} = {one['answer']}"
+        if not one["low"] - 1e-9 <= one["share"] <= one["high"] + 1e-9:
+            yield f"{text}: the share is outside its interval"
+        gain = one["worth"] / max(one["respondents"], 1e-9)
+        said = {"no better": gain < 1.1, "slightly": 1.1 <= gain < 1.5, "boosted": gain >= 1.5}
+        if one["respondents"] >= 5 and not said[one["verdict"]]:
+            yield f"{text}: {one['verdict']} at {gain:.2f} times the respondents"
+        if not is_plain:
+            continue
+        inside = upload
+        for part in one["segment"]:
+            inside = inside[inside[part["column"]].map(_text) == _text(part["level"])]
+        answers = inside[one["question"]].dropna().map(_text)
+        if abs(len(answers) - one["respondents"]) > 0.5:
+            yield f"{text}: {one['respondents']:.0f} respondents stated, {len(answers)} are there"
+        share = float((answers == _text(one["answer"])).mean())
+        if one.get("own") and abs(one["own"]["share"] - share) > 1e-6:
+            yield f"{text}: own share {one['own']['share']:.3f}, {share:.3f} in the upload"
+
+
+def contradictions(report: Json) -> Iterator[str]:
+    """Check the parts of one report against each other."""
+    verdicts, of = report.get("verdicts") or (), report.get("worth") or {}
+    is_unknown = level(verdicts, "worth") == "unknown"
+    if is_unknown and (of.get("worth") is not None or of.get("for_inference") or of.get("ratio")):
+        yield "worth is unknown, and the report has ratio, worth or for_inference"
+    is_linked = bool((report.get("asked") or {}).get("persons"))
+    missed = (report.get("linked") or {}).get("passes") is False
+    if is_linked and missed and level(verdicts, "privacy") == "good":
+        yield "linked rows exceed the limit, and their privacy is good"
+    words = [one["kept"] for one in pairs_of(report)]
+    text = sentence(verdicts, "likeness")
+    harmed = words.count("lost") + words.count("weakened")
+    if number_of(r"(\d+) % of their", text) == 100 and harmed and "lost" not in text:
+        yield f"100 % of relations kept, {harmed} of {len(words)} pairs lost or weakened"
+    stated = {
+        "relations": (r"of ([\d,]+) relations? between", len(words)),
+        "kept": (r"([\d,]+) of [\d,]+ relations? between", words.count("kept")),
+        "weakened": (r"([\d,]+) weakened", words.count("weakened")),
+        "lost": (r"([\d,]+) lost", words.count("lost")),
+    }
+    for word, (pattern, listed) in stated.items():
+        said = number_of(pattern, text)
+        if said is not None and said != listed:
+            yield f"the sentence says {said:.0f} {word}, the report lists {listed}"

@@ -1,0 +1,525 @@
+"""The doors of the sweep: each is one small function that yields what is wrong with a table.
+
+A new feature adds its function to `DOORS`, and docs/explanation/sweep.md gets its column.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import numpy as np
+import pandas as pd
+import pyarrow.ipc
+import pyarrow.parquet
+import pyreadstat
+import sweep_claims as claims
+from sweep_place import Json, Place, Program
+from sweep_tables import Ask, Table
+
+from browser import CHROMIUM, Tab, chromium
+from simulacra.errors import ApiError
+
+Found = Iterator[str]
+PROGRAMS = ("SDK", "command line", "MCP")
+WORDS = ("likeness", "privacy", "worth")
+IN_BROWSER = ("orders", "forty", "retail")
+INTERNAL = re.compile(r"[Ii]nternal error|support id|Traceback|Errno|500 ")
+
+
+class NotReached(Exception):
+    """A door needs what an earlier one did not give."""
+
+
+@dataclass
+class Trip:
+    """One table on its way through the doors, with everything that came back so far."""
+
+    table: Table
+    place: Place
+    at: int
+    """Place of the table in the list: it decides which program does what."""
+    dataset: str = ""
+    schema: Json = field(default_factory=dict)
+    found: Json = field(default_factory=dict)
+    report: Json = field(default_factory=dict)
+    made: dict[str, Json] = field(default_factory=dict)
+    rows: dict[str, pd.DataFrame] = field(default_factory=dict)
+    answers: dict[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = self.place.folder
+        self.path = self.table.write(self.folder)
+        self.upload = self.table.frame()
+        if self.path.suffix == ".sav":  # generated rows have labels where the file has them
+            self.upload["sex"] = self.upload["sex"].map({1.0: "male", 2.0: "female"})
+
+    def program(self, turn: int) -> Program:
+        """Return the program whose turn it is: each sees every shape of table and of request."""
+        return self.place.programs[PROGRAMS[(self.at + turn) % len(PROGRAMS)]]
+
+    @property
+    def ask(self) -> Ask:
+        """The requests to the table."""
+        assert self.table.ask is not None
+        return self.table.ask
+
+    @property
+    def do(self) -> dict[str, Any]:
+        """The intervention."""
+        return {self.ask.lever[0]: self.ask.lever[1]}
+
+    @property
+    def before(self) -> list[str]:
+        """Columns that are said to come before the lever."""
+        named = (self.ask.share[0], self.ask.between[0])
+        return [name for name in named if name not in (self.ask.lever[0], self.ask.outcome)]
+
+    @property
+    def weight(self) -> str | None:
+        """Column of survey weights."""
+        return self.table.options.get("weights")
+
+    @property
+    def learned(self) -> list[str]:
+        """Columns that the model learned."""
+        return [one["name"] for one in self.schema["columns"] if one["learned"]]
+
+    def needs(self, there: object) -> Any:
+        """Return what a door needs."""
+        if not there:
+            raise NotReached
+        return there
+
+
+# From the table to the model
+
+
+def upload(trip: Trip) -> Found:
+    """Upload, wait for the fit, and count rows and columns."""
+    if trip.table.refused is not None:
+        yield from _refused(trip, trip.table.refused)
+        return
+    try:
+        trip.dataset = trip.program(0).upload(trip.path, **trip.table.options)
+    finally:
+        trip.dataset = trip.dataset or _dataset_named(trip)
+    trip.found = dict(trip.place.client.dataset(trip.dataset))
+    for name, real in (("rows", len(trip.upload)), ("columns", trip.upload.shape[1])):
+        if trip.found[name] != real:
+            yield f"{real} {name} uploaded, {trip.found[name]} reported"
+
+
+def _refused(trip: Trip, words: str) -> Found:
+    """Upload with each program, and compare how it says that the table cannot be learned."""
+    for name, program in trip.place.programs.items():
+        try:
+            program.upload(trip.path)
+            yield f"the {name} takes the table"
+        except Exception as error:
+            if words not in str(error) or INTERNAL.search(str(error)):
+                yield f"the {name} says: {str(error)[-200:]}"
+
+
+def _dataset_named(trip: Trip) -> str:
+    """Return the id of a dataset whose upload failed, by the name of its file."""
+    for one in trip.place.client.datasets():
+        try:
+            if trip.place.client.describe(one.dataset_id).get("name") == trip.path.name:
+                return str(one.dataset_id)
+        except ApiError:
+            continue
+    return ""
+
+
+def schema(trip: Trip) -> Found:
+    """Compare the schema of the three programs, the subject, and what is not learned."""
+    trip.needs(trip.found)
+    known = {name: one.schema(trip.dataset) for name, one in trip.place.programs.items()}
+    trip.schema = known["SDK"]
+    yield from (f"the {name} has another schema" for name in PROGRAMS if known[name] != trip.schema)
+    columns = {one["name"]: one for one in trip.schema["columns"]}
+    subject = [name for name, one in columns.items() if one.get("role") == "subject"]
+    if subject != ([trip.table.subject] if trip.table.subject else []):
+        yield f"taken for persons: {subject or 'none'}; they are {trip.table.subject or 'none'}"
+    noted = {one.get("column") for one in trip.schema["cleaning"]}
+    if gone := {*trip.upload} - {*columns} - noted:
+        yield f"nothing says what became of {sorted(gone)[:3]}"
+    learned, reading = sum(one["learned"] for one in columns.values()), trip.found["reading"]
+    if reading and reading["learned"] != learned:
+        yield f"{reading['learned']} columns learned by the dataset, {learned} by the schema"
+
+
+def report(trip: Trip) -> Found:
+    """Compare report and page with the verdicts, and the report with itself."""
+    trip.needs(trip.found)
+    client = trip.place.client
+    trip.report = dict(client.report(trip.dataset))
+    verdicts = trip.found["model"]["verdicts"]
+    if trip.report.get("verdicts") != verdicts:
+        yield "the report has other verdicts than the dataset"
+    yield from claims.contradictions(trip.report)
+    yield from _on_page(client.report_page(trip.dataset), verdicts)
+
+
+def _on_page(page: str, verdicts: Any) -> Found:
+    """Check that a page has every verdict, word for word, and no other."""
+    text = _plain(re.sub(r"<[^>]+>", " ", page))
+    for one in verdicts or ():
+        for part in (f"{one['code'].capitalize()}: {one['level']}", one["sentence"], one["remedy"]):
+            if part and _plain(part) not in text:
+                yield f"the page does not say: {part[:90]}"
+    if claims.level(verdicts, "worth") == "unknown" and re.search(
+        r"worth\s+(about )?[\d,]+ resp", text
+    ):
+        yield "worth is unknown, and the page says how many respondents rows are worth"
+
+
+def _plain(text: str) -> str:
+    return " ".join(html.unescape(text).split())
+
+
+def verdicts(trip: Trip) -> Found:
+    """Compare the verdicts of a model and of rows in every place that has them."""
+    trip.needs(trip.found)
+    said = trip.found["model"]["verdicts"]
+    yield from _everywhere(trip, trip.dataset, said, f"model/mdl-{trip.dataset[3:]}")
+    if made := trip.made.get("rows"):
+        name = made["generation_id"]
+        yield from _everywhere(trip, name, made["verdicts"], f"generationjob/{name}")
+
+
+def _everywhere(trip: Trip, resource: str, said: Any, kind: str) -> Found:
+    for name, program in trip.place.programs.items():
+        found = program.show(resource)
+        own = found["model"]["verdicts"] if resource.startswith("ds-") else found.get("verdicts")
+        if own != said:
+            yield f"{kind.partition('/')[0]}: the {name} has other verdicts than REST"
+    levels = {code: claims.level(said, code) for code in WORDS}
+    space = trip.place.kubectl("get", kind.partition("/")[0] + "s", "-A", "-o", "json")
+    one = next(of for of in json.loads(space)["items"] if of["metadata"]["name"] in kind)
+    if one["status"].get("verdicts") != levels:
+        yield f"{kind}: kubectl has {one['status'].get('verdicts')}, REST {levels}"
+    wide = trip.place.kubectl("get", kind, "-n", one["metadata"]["namespace"], "-o", "wide")
+    if not re.search(r"\s+".join(str(levels[code]) for code in WORDS), wide):
+        yield f"{kind.partition('/')[0]}: kubectl -o wide does not show {levels}"
+
+
+# Rows
+
+
+def _generate(trip: Trip, name: str, turn: int, **request: Any) -> Found:
+    """Generate rows with one program, download them with the next, and check what is said."""
+    trip.needs(trip.schema)
+    count = {} if "persons" in request else {"rows": trip.table.rows}
+    done = trip.program(turn).generate(trip.dataset, seed=turn, **count, **request)
+    made = trip.made[name] = dict(trip.place.client.generation(done.id))
+    path = trip.folder / f"{trip.table.name}-{turn}.parquet"
+    told = trip.program(turn + 1).download(done.id, path)
+    rows = trip.rows[name] = pyarrow.parquet.read_table(path).to_pandas()
+    is_plain = not {"shares", "ranges", "interventions", "persons"} & {*request}
+    yield from claims.shape(trip.upload, rows, made, trip.weight)
+    yield from claims.kinds(trip.upload, rows)
+    yield from claims.worth(trip.upload, rows, made, trip.weight, trip.table.subject)
+    for hold in trip.table.holds:
+        if is_plain or hold.always:
+            yield from filter(None, [hold.check(trip.upload, rows)])
+    worth = (made["evidence"] or {}).get("sentence")
+    for verdict in made["verdicts"]:
+        wanted = worth if verdict["code"] == "worth" and worth else verdict["sentence"]
+        if done.said and _plain(wanted) not in _plain(done.said):
+            yield f"the program does not say: {wanted[:80]}"
+        if verdict["level"] in ("poor", "unknown") and _plain(wanted) not in _plain(told):
+            yield f"the download does not say: {verdict['code']} {verdict['level']}"
+    own = dict(trip.place.client.report(done.id))
+    if own.get("verdicts") != made["verdicts"]:
+        yield "the report of the rows has other verdicts than the generation"
+    yield from claims.contradictions(own)
+    yield from claims.stated_relations(rows, own)
+    yield from claims.words_of_one(trip.upload, rows, own, trip.table.subject)
+    yield from _on_page(trip.place.client.report_page(done.id), made["verdicts"])
+
+
+def rows(trip: Trip) -> Found:
+    """Generate rows, and recompute what their verdicts say."""
+    yield from _generate(trip, "rows", 1)
+    drawn, said = trip.rows["rows"], trip.made["rows"]["verdicts"]
+    yield from claims.relations(trip.upload, drawn, trip.report, trip.learned)
+    yield from claims.copies(trip.upload, drawn, said, trip.learned)
+
+
+def conditions(trip: Trip) -> Found:
+    """Generate rows under shares and ranges, and count them."""
+    (column, level, share), (number, low, high) = trip.ask.share, trip.ask.between
+    asked = {"shares": {column: {level: share}}, "ranges": {number: (low, high)}}
+    yield from _generate(trip, "conditions", 2, **asked)
+    request = {"categorical": asked["shares"], "numeric": {number: {"min": low, "max": high}}}
+    yield from claims.conditions(trip.rows["conditions"], request, trip.made["conditions"])
+
+
+def do(trip: Trip) -> Found:
+    """Generate rows under do(), and look that the column is set."""
+    yield from _generate(trip, "do", 3, interventions=trip.do)
+    yield from _is_set(trip, trip.rows["do"])
+    yield from claims.do_support(trip.answers.get("effect"), trip.made["do"])
+
+
+def pairs(trip: Trip) -> Found:
+    """Generate counterfactual pairs, and look what differs within them."""
+    yield from _generate(trip, "pairs", 4, interventions=trip.do, counterfactual=True)
+    drawn = trip.rows["pairs"]
+    if [*drawn.columns[:2]] != [*claims.PAIR] or (drawn.groupby("pair").size() != 2).any():
+        yield "the rows do not stand in pairs"
+        return
+    yield from _is_set(trip, drawn[drawn["world"] != drawn["world"].iloc[0]])
+    yield from claims.do_support(trip.answers.get("effect"), trip.made["pairs"])
+
+
+def _is_set(trip: Trip, drawn: pd.DataFrame) -> Found:
+    for name, value in trip.do.items():
+        wrong = drawn[name].map(claims._text) != claims._text(value)
+        if wrong.any():
+            yield f"do({name}): {int(wrong.sum())} of {len(drawn)} rows have another value"
+
+
+def persons(trip: Trip) -> Found:
+    """Generate persons with their histories."""
+    yield from _generate(trip, "persons", 5, persons=60)
+    subject = str(trip.table.subject)
+    drawn, made = trip.rows["persons"], trip.made["persons"]
+    yield from claims.persons(trip.upload, drawn, made, subject, trip.schema)
+    if {*drawn[subject]} & {*trip.upload[subject]}:
+        yield "persons have the numbers of real ones"
+    own = dict(trip.place.client.report(made["generation_id"]))
+    yield from claims.relations(trip.upload, drawn, own, trip.learned)
+
+
+# Answers
+
+
+def effect(trip: Trip) -> Found:
+    """Ask for an effect, and show no more than its verdict claims."""
+    trip.needs(trip.schema)
+    (treatment, value, baseline), outcome = trip.ask.lever, trip.ask.outcome
+    question = {"treatment": treatment, "value": value, "baseline": baseline, "outcome": outcome}
+    lists = {"before": trip.before, "after": [outcome]}
+    found = trip.answers["effect"] = trip.program(6).estimate(trip.dataset, **question, **lists)
+    yield from claims.effect(found, trip.upload)
+    for name, program in trip.place.programs.items():
+        other = program.show(found["effect_id"])
+        if any(other[key] != found[key] for key in ("verdict", "ace", "union", "precision")):
+            yield f"the {name} has another answer"
+    wide = trip.place.kubectl("get", "effectestimates", "-A", "-o", "wide")
+    line = next(of for of in wide.splitlines() if found["effect_id"] in of)
+    if found["verdict"]["kind"] not in line:
+        yield f"kubectl does not show the verdict {found['verdict']['kind']}"
+
+
+def sheet(trip: Trip) -> Found:
+    """Ask for an answer sheet, and compare it with the effect, its page and its workbook."""
+    trip.needs(trip.schema)
+    (treatment, value, baseline), outcome = trip.ask.lever, trip.ask.outcome
+    levers = [{"column": treatment, "value": value, "baseline": baseline}]
+    found = trip.program(7).sheet(
+        trip.dataset, outcome=outcome, levers=levers, before=trip.before, after=[outcome]
+    )
+    page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.sheet_page(found["sheet_id"])))
+    book = pd.read_excel(
+        io.BytesIO(trip.place.client.sheet_workbook(found["sheet_id"])),
+        sheet_name=None,
+        header=None,
+    )
+    cells = _plain(" ".join(str(cell) for of in book.values() for cell in of.to_numpy().ravel()))
+    alone = trip.answers.get("effect")
+    for one in found["levers"]:
+        text = _plain(one["verdict"]["text"])
+        yield from (
+            f"the {name} does not have the verdict"
+            for name, of in (("page", page), ("workbook", cells))
+            if text not in of
+        )
+        if (one["rank"] is not None) and one["verdict"]["kind"] != "assumed":
+            yield f"a lever that is {one['verdict']['kind']} has a rank"
+        yield from claims.effect(dict(one) | {"outcome": outcome}, trip.upload)
+        if alone and (alone["verdict"]["kind"] == "unanswerable") != (
+            one["verdict"]["kind"] == "unanswerable"
+        ):
+            yield f"the effect is {alone['verdict']['kind']}, the lever {one['verdict']['kind']}"
+
+
+def segment(trip: Trip) -> Found:
+    """Ask for shares in a segment, and count its respondents."""
+    trip.needs(trip.schema)
+    column, level, _ = trip.ask.share
+    started = trip.place.client.boost(trip.dataset, {column: [level]}, [trip.ask.question])
+    trip.place.client.wait(started.job_id, timeout=300)
+    found = dict(trip.place.client.segment(started.segment_id))
+    if not found["shares"] and not found["reason"]:
+        yield "no shares, and no reason"
+    is_plain = trip.weight is None and trip.table.subject is None
+    yield from claims.segment(found, trip.upload, is_plain=is_plain)
+
+
+# Files, pages and the end
+
+
+def formats(trip: Trip) -> Found:
+    """Download the same rows in each format, and read them back."""
+    made = trip.needs(trip.made.get("rows"))
+    for turn, (suffix, read) in enumerate(READERS.items()):
+        path = trip.folder / f"{trip.table.name}.{suffix}"
+        program = trip.place.command_line if suffix == "csv" else trip.program(turn)
+        said = program.download(made["generation_id"], path)
+        try:
+            found = read(path, said)
+            yield from (f"{suffix}: {what}" for what in _differences(trip.rows["rows"], found))
+        except Exception as error:
+            yield f"{suffix}: {type(error).__name__}: {str(error)[:120]}"
+
+
+def _differences(parquet: pd.DataFrame, found: list[pd.DataFrame]) -> Found:
+    """Yield the columns in which no reading of a file agrees with the Parquet file."""
+    if any(other.shape != parquet.shape for other in found):
+        yield f"{found[0].shape} read, {parquet.shape} in Parquet"
+        return
+    wrong = [
+        name
+        for at, name in enumerate(parquet)
+        if not any(_equal(parquet.iloc[:, at], other.iloc[:, at]) for other in found)
+    ]
+    if wrong:
+        yield f"{len(wrong)} of {parquet.shape[1]} columns differ: {', '.join(wrong[:5])}"
+
+
+def _equal(one: pd.Series, other: pd.Series) -> bool:
+    if one.dtype.kind in "if" and other.dtype.kind not in "if" and other.notna().any():
+        return False
+    a, b = claims.comparable(one.reset_index(drop=True), other.reset_index(drop=True))
+    if a.dtype.kind == "f":
+        return bool(np.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True))
+    return bool(((a == b) | (a.isna() & b.isna())).all())
+
+
+def _csv(path: Path, said: str) -> list[pd.DataFrame]:
+    """Read with the arguments that the command prints, if it prints any."""
+    options = dict(re.findall(r"""\b(sep|decimal|thousands)=["']([^"'])["']""", said))
+    return [pd.read_csv(path, **options)]
+
+
+def _sav(path: Path, _: str) -> list[pd.DataFrame]:
+    return [pyreadstat.read_sav(str(path), apply_value_formats=of)[0] for of in (True, False)]
+
+
+READERS: dict[str, Callable[[Path, str], list[pd.DataFrame]]] = {
+    "csv": _csv,
+    "arrow": lambda path, _: [pyarrow.ipc.open_file(path).read_pandas()],
+    "sav": _sav,
+    "xlsx": lambda path, _: [pd.read_excel(path)],
+}
+
+
+COLOR = "e => getComputedStyle(e).backgroundColor"
+
+
+def console(trip: Trip) -> Found:
+    """Look at the dataset and its rows in a browser: the words, and the color of each dot."""
+    trip.needs(trip.found)
+    verdicts = trip.found["model"]["verdicts"]
+    with chromium() as browser:
+        tab = Tab(browser, trip.place.client.api_url)
+        page = tab.page
+        page.goto(trip.place.client.console_link()["url"])
+        page.get_by_role("button", name="Sign in with the link").click()
+        dots = page.locator(f"a[href='#/datasets/{trip.dataset}'] .dot")
+        dots.first.wait_for()
+        colors = {str(at.get_attribute("aria-label")): at.evaluate(COLOR) for at in dots.all()}
+        if {*colors} != {f"{one['code']} {one['level']}" for one in verdicts}:
+            yield f"the list shows {sorted(colors)}"
+        dots.first.evaluate("e => { e.className = 'dot good'; }")
+        good = dots.first.evaluate(COLOR)
+        for name, color in colors.items():
+            if (color == good) != name.endswith("good"):
+                yield f"{name} has the color {color}, good has {good}"
+        places = [(f"datasets/{trip.dataset}/quality", verdicts)]
+        if made := trip.made.get("rows"):
+            places.append((f"generations/{made['generation_id']}", made["verdicts"]))
+        for place, said in places:
+            page.evaluate("place => { location.hash = '#/' + place; }", place)
+            page.locator(
+                f"h1:has-text('{'rows' if 'gen-' in place else trip.path.name}')"
+            ).wait_for()
+            text = _plain(page.locator("ul.verdicts").first.inner_text())
+            for one in said:
+                if _plain(one["sentence"]) not in text:
+                    yield f"{place[:11]}: the console does not say {one['sentence'][:60]}"
+        yield from tab.wrong
+        tab.close()
+
+
+def attempts(trip: Trip) -> Found:
+    """Count the pods of each Job."""
+    trip.needs(trip.dataset)
+    yield from trip.place.repeated(trip.dataset)
+
+
+def delete(trip: Trip) -> Found:
+    """Erase everything, verify the certificate, and look for what is left."""
+    statement = trip.program(8).delete(trip.needs(trip.dataset))
+    if (statement["id"], statement["cause"]) != (trip.dataset, "deleted"):
+        yield f"the certificate is of {statement['id']}, {statement['cause']}"
+    kinds = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets"
+    left = trip.place.kubectl(
+        "get", kinds, "-A", "-l", f"simulacra.dev/dataset={trip.dataset}", "-o", "name"
+    )
+    if left.strip():
+        yield f"left: {left.split()[:3]}"
+    for made in trip.made.values():
+        try:
+            trip.place.client.generation(made["generation_id"])
+            yield "rows outlive their dataset"
+        except ApiError as error:
+            if error.status != 404:
+                yield f"rows of an erased dataset: {error.status}"
+    if made := trip.made.get("rows"):
+        link = str(made["artifact_url"])
+        if httpx2.get(link).status_code == 200:
+            yield "a link to erased rows still answers"
+
+
+class Door(NamedTuple):
+    """A door: its name in the page, what goes through it, and which tables do."""
+
+    name: str
+    go: Callable[[Trip], Found]
+    applies: Callable[[Table], object] = lambda table: not table.refused
+
+
+def _asked(table: Table) -> bool:
+    return table.ask is not None
+
+
+DOORS = (
+    Door("upload", upload, lambda _: True),
+    Door("schema", schema),
+    Door("report", report),
+    Door("rows", rows),
+    Door("shares", conditions, _asked),
+    Door("effect", effect, _asked),
+    Door("do()", do, _asked),
+    Door("pairs", pairs, _asked),
+    Door("persons", persons, lambda table: table.subject),
+    Door("sheet", sheet, _asked),
+    Door("segment", segment, _asked),
+    Door("formats", formats),
+    Door("verdicts", verdicts),
+    Door("console", console, lambda table: CHROMIUM and table.name in IN_BROWSER),
+    Door("attempts", attempts),
+    Door("delete", delete),
+)

@@ -1,0 +1,108 @@
+"""The sweep's own checks: each finds what is not so, and nothing where all is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sweep_claims as claims
+
+RNG = np.random.default_rng(4)
+UPLOAD = pd.DataFrame({"id": np.repeat(np.arange(50), 4), "x": RNG.integers(0, 900, 200)})
+UPLOAD["y"] = UPLOAD["x"] + RNG.integers(0, 90, 200)
+UPLOAD["sex"] = np.repeat(["f", "m"], 100)
+ROWS = UPLOAD.sample(100, random_state=1, ignore_index=True).assign(evidence_weight=0.4)
+SENTENCE = "100 rows are worth 40 respondents."
+EVIDENCE = {"worth": 40.0, "sentence": SENTENCE, "basis": "n"}
+WORTH = [{"code": "worth", "level": "good", "sentence": SENTENCE}]
+UNKNOWN = [{"code": "worth", "level": "unknown", "sentence": "It was not measured."}]
+GOOD = [{"code": "privacy", "level": "good", "sentence": "No sign of copying."}]
+MADE = {"row_count": 100, "rows": 100, "evidence": EVIDENCE, "verdicts": WORTH}
+ASKED = {"categorical": {"sex": {"f": 1.0}}, "numeric": {"x": {"min": 0, "max": 900}}}
+MET = [
+    {"level": "f", "attained": 1.0, "column": "sex"},
+    {"column": "x", "attained": 1.0, "met": True},
+]
+ATTAINED = {"attainment": {"conditions": MET}}
+WOMEN = ROWS[ROWS["sex"] == "f"]
+PAIRS: dict[str, Any] = {"worth": {"pairs": [{"columns": ["x", "y"], "kept": "kept"}]}}
+MIXED = ROWS.assign(y=ROWS["y"].sample(frac=1, random_state=2).to_numpy())
+RELATION = {"relations": [{"relation": "x <= y", "violations": 0}]}
+SCHEMA = {"columns": [{"name": "sex", "per_person": True, "learned": True}]}
+COUNT = {"persons": 50}
+ASSUMED = {
+    "verdict": {"kind": "assumed"},
+    "ace": {"effect": 1.0},
+    "union": {"low": 0.5, "high": 2.0},
+}
+NO_ANSWER = {"verdict": {"kind": "unanswerable"}}
+UNDER_DO = {"identification": {"verdict": {"kind": "assumed"}}}
+SHARE = {
+    "question": "sex", "answer": "f", "share": 0.5, "low": 0.4, "high": 0.6, "respondents": 4.0,
+    "worth": 4.0, "verdict": "no better", "segment": [{"column": "id", "level": "3"}],
+}  # fmt: skip
+LINKED = {"verdicts": GOOD, "linked": {"passes": False}, "asked": {"persons": 9}}
+SINGLE = {"column": "sex", "use": "learned", "single_levels": 0, "single_rows": 0.0}
+Check = Callable[[Any], Iterator[str]]
+
+CHECKS: dict[str, tuple[Check, Any, Any]] = {
+    "shape": (lambda made: claims.shape(UPLOAD, ROWS, made, None), MADE, MADE | {"rows": 99}),
+    "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
+    "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),
+    "worth": (lambda rows: claims.worth(UPLOAD, rows, MADE, None, None), ROWS, ROWS.head(50)),
+    "unknown": (
+        lambda verdicts: claims.worth(UPLOAD, ROWS, MADE | {"verdicts": verdicts}, None, None),
+        WORTH,
+        UNKNOWN,
+    ),
+    "copies": (
+        lambda rows: claims.copies(UPLOAD, rows, GOOD, ["x", "y"]),
+        ROWS.assign(x=-1),
+        ROWS,
+    ),
+    "relations": (
+        lambda rows: claims.relations(UPLOAD, rows, PAIRS, ["x", "y"]),
+        ROWS,
+        MIXED,
+    ),
+    "stated": (lambda rows: claims.stated_relations(rows, RELATION), ROWS, MIXED),
+    "persons": (
+        lambda rows: claims.persons(UPLOAD, rows, COUNT, "id", SCHEMA),
+        UPLOAD,
+        UPLOAD.sample(frac=1, random_state=3),
+    ),
+    "effect": (lambda found: claims.effect(found, UPLOAD), ASSUMED, ASSUMED | {"union": None}),
+    "do": (lambda found: claims.do_support(found, UNDER_DO), ASSUMED, NO_ANSWER),
+    "segment": (
+        lambda worth: claims.segment(
+            {"shares": [SHARE | {"respondents": 8.0, "worth": worth}]}, UPLOAD, is_plain=False
+        ),
+        8.0,
+        16.0,
+    ),
+    "respondents": (
+        lambda count: claims.segment(
+            {"shares": [SHARE | {"respondents": count}]}, UPLOAD, is_plain=True
+        ),
+        4.0,
+        5.0,
+    ),
+    "words": (
+        lambda count: claims.words_of_one(
+            UPLOAD, ROWS, {"left_out": {"columns": [SINGLE | {"single_levels": count}]}}, None
+        ),
+        0,
+        1,
+    ),
+    "report": (lambda report: claims.contradictions(report), {"verdicts": GOOD}, LINKED),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_check_finds_what_is_not_so_and_nothing_else(name: str) -> None:
+    check, right, wrong = CHECKS[name]
+    assert not [*check(right)]
+    assert [*check(wrong)]
