@@ -261,6 +261,17 @@ def test_numbers_that_look_like_weights_are_to_be_confirmed() -> None:
     assert not any(column.to_confirm for column in stated.columns)
 
 
+def test_main_weight_is_proposed_before_the_weight_of_the_design() -> None:
+    rng = np.random.default_rng(2)
+    columns = {
+        "dweight": np.round(1 + 0.01 * rng.random(200), 4),
+        "pspwght": np.round(rng.gamma(9, 1 / 9, 200) + 0.01, 4),
+        "city": rng.choice(["Bonn", "Kiel"], 200),
+    }
+    schema = clean_table(pa.table(columns)).schema
+    assert {c.name: c.to_confirm for c in schema.columns if c.to_confirm} == {"pspwght": "weights"}
+
+
 def test_equal_weights_change_nothing_but_the_schema() -> None:
     rng = np.random.default_rng(0)
     table = pa.table({"a": rng.choice(["x", "y"], 400), "b": rng.normal(size=400)})

@@ -139,10 +139,9 @@ def _finished(
 def _ask_about_weights(columns: list[CleanColumn], statements: Statements | None) -> None:
     if any(c.schema.kind == "weight" for c in columns):
         return
-    for column in columns:
-        stated = statements.of(column.schema.name) if statements is not None else None
-        if stated is None or stated.role is None:
-            ask_about_weights(column)
+    stated = {} if statements is None else statements.columns
+    roles = {name: one.role for name, one in stated.items()}
+    ask_about_weights([c for c in columns if roles.get(c.schema.name) is None])
 
 
 def _check_learned(columns: list[CleanColumn]) -> None:

@@ -27,20 +27,28 @@ NOTE = (
 )
 
 
-def ask_about_weights(column: CleanColumn) -> None:
+def ask_about_weights(columns: Sequence[CleanColumn]) -> None:
     """Note that a number looks like survey weights: named so, positive, about 1 on average.
 
-    It stays a number, because weights change what all rows stand for.
+    Of several, it is the one that varies most: a main weight contains the weight of the design. It
+    stays a number, because weights change what all rows stand for.
     """
+    candidates = [column for column in columns if _looks_like_weights(column)]
+    if not candidates:
+        return
+    column = max(candidates, key=lambda one: pc.stddev(one.values).as_py())
+    column.update(to_confirm="weights")
+    column.note(LOOKS_LIKE)
+
+
+def _looks_like_weights(column: CleanColumn) -> bool:
     schema = column.schema
     if schema.kind != "numeric" or column.values is None or column.values.null_count:
-        return
+        return False
     if not says(schema.name, WEIGHT):
-        return
+        return False
     mean = pc.mean(column.values).as_py()
-    if (schema.minimum or 0.0) > 0 and MEAN[0] <= mean <= MEAN[1]:
-        column.update(to_confirm="weights")
-        column.note(LOOKS_LIKE)
+    return (schema.minimum or 0.0) > 0 and MEAN[0] <= mean <= MEAN[1]
 
 
 def weight_column(column: CleanColumn, rows: int) -> CleanColumn:
