@@ -29,6 +29,11 @@ NEVER = _set(
     " built now current identity partner spouse husband wife"
 )
 """Words of other things and later times: "age of car", "year built", "age at first marriage"."""
+PLANS = _set(
+    "retire retirement retired retires retiring pension plan plans planned expect expects expected"
+    " intend intended intention ideal desired wish wished"
+)
+"""Words of what people plan or wish, which their answers may cause: "planned retirement age"."""
 SEX = _set("sex gender female male woman man")
 ETHNICITY = _set("race black hispanic asian ethnic ethnicity ethnicities")
 PARENTS = _set("parent parents father mother paternal maternal dad mom mum")
@@ -61,6 +66,8 @@ def propose_background(schema: TableSchema) -> list[BackgroundProposal]:
     """Return the proposals in the order of the schema, learned columns only."""
     found = []
     for column in schema.learned():
+        if PLANS.intersection(words(f"{column.name} {column.label or ''}")):
+            continue
         for source, text in (("named", column.name), ("labeled", column.label or "")):
             match = next(_matches(words(text), column), None)
             if match is not None:
