@@ -40,7 +40,9 @@ FieldRole = Literal[
 ]
 FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
 Replacement = Literal["fake", "mask", "empty", "drop"]
-RelationKind = Literal["linear", "product", "ratio", "not_above", "decided"]
+RelationKind = Literal[
+    "linear", "product", "ratio", "picked", "not_above", "decided", "exactly_one", "at_most_one"
+]
 
 
 def _role(value: object) -> object:

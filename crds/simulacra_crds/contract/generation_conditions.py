@@ -64,7 +64,7 @@ def check_conditions(conditions: ConditionSet, schema: TableSchema) -> list[Fiel
 def check_interventions(interventions: dict[str, Any], schema: TableSchema) -> list[FieldError]:
     """Check do() values: numbers for numeric columns, known levels for others."""
     errors: list[FieldError] = []
-    computed = {relation.column: relation.of for relation in schema.computed()}
+    computed = schema.following()
     for name, value in interventions.items():
         detail = _value_error(name, value, schema)
         if not detail and name in computed:

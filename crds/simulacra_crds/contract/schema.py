@@ -225,24 +225,30 @@ def part_name(column: str, option: str) -> str:
 class DecidedCase(KubeModel):
     """The value of a column for a pair of levels that at least five persons have."""
 
-    of: list[str] = Field(description="Level of each of the two columns.")
+    of: list[str] = Field(description="Level of each of the two columns; of the first if picked.")
     value: str | None = Field(default=None, description="None where the column is missing.")
 
 
-COMPUTED = ("linear", "product", "ratio")
+COMPUTED = ("linear", "product", "ratio", "picked")
 """Kinds of relations that give a column, which is then computed and not learned."""
 
 
 class RelationSchema(KubeModel):
     """A relation that holds in every row of the upload, and so in generated ones.
 
-    linear: column = constant + factor x sum of coefficient x number. product: column = product of
-    two numbers. ratio: column = factor x first / second. The column is computed, not learned.
-    not_above: the column is never above the other column; both are learned. decided: two columns
-    together decide the column; all three are learned.
+    linear: column = constant + factor x sum of coefficient x number. product: column = factor x
+    product of two numbers. ratio: column = factor x first / second. picked: the level of the first
+    of the others says which of the rest the column is equal to. The column is computed, not
+    learned; if it is `implied`, other relations give it or it is learned, and this one is checked.
+    not_above: the column is never above the other column; both are learned, one of them by its
+    difference where `by_difference` names it. decided: two columns together decide the column; all
+    three are learned. exactly_one, at_most_one: of these yes/no columns, so many are yes.
     """
 
-    kind: Literal["linear", "product", "ratio", "not_above", "decided"]
+    kind: Literal[
+        "linear", "product", "ratio", "picked", "not_above", "decided", "exactly_one",
+        "at_most_one",
+    ]  # fmt: skip
     column: str
     of: list[str] = Field(description="The other columns of the relation.")
     coefficients: list[float] = Field(default_factory=list, description="linear: one a column.")
@@ -253,7 +259,17 @@ class RelationSchema(KubeModel):
         description="linear: missing numbers count as 0, and the column is missing where all are; "
         "else it is missing where one is.",
     )
-    cases: list[DecidedCase] = Field(default_factory=list, description="decided: what pairs give.")
+    cases: list[DecidedCase] = Field(
+        default_factory=list,
+        description="decided: what pairs give; picked: the column that each level picks.",
+    )
+    implied: bool = Field(
+        default=False, description="Nothing is computed by it; generated rows are checked for it."
+    )
+    by_difference: str | None = Field(
+        default=None,
+        description="not_above: the column that is learned as its difference to the other one.",
+    )
 
 
 class CleaningNote(KubeModel):
@@ -345,4 +361,19 @@ class TableSchema(KubeModel):
 
     def computed(self) -> list[RelationSchema]:
         """Return the relations that give a column, in the order in which they can be computed."""
-        return [relation for relation in self.relations if relation.kind in COMPUTED]
+        return [one for one in self.relations if one.kind in COMPUTED and not one.implied]
+
+    def differences(self) -> list[RelationSchema]:
+        """Return the bounds of which one column is learned by its difference to the other."""
+        return [one for one in self.relations if one.by_difference is not None]
+
+    def following(self) -> dict[str, list[str]]:
+        """Return the columns that follow from others and cannot be set, with these others.
+
+        A column that is learned by its difference to another follows from this other.
+        """
+        found = {one.column: one.of for one in self.computed()}
+        for bound in self.differences():
+            others = {bound.column, *bound.of} - {bound.by_difference}
+            found |= {str(bound.by_difference): sorted(others)}
+        return found

@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.grid import bin_edges, find_bins
+from simulacra_trainer.families.roundness import Roundness, roundness_of
+from simulacra_trainer.few_values import few_values
 from simulacra_trainer.table.columns.dates import coarsest_unit
 
 Floats = npt.NDArray[np.float64]
@@ -43,6 +45,8 @@ class ColumnCodec:
         low, high: smallest and largest value seen.
         ordered: whether the positions of the levels are an order.
         codes_of: of a column of special codes: the number whose gaps they stand in.
+        few: the values of a number that has few, ascending; it gets no others.
+        roundness: shares of the grids of other numbers; None where all are on the finest.
     """
 
     name: str
@@ -56,6 +60,8 @@ class ColumnCodec:
     high: float = 0.0
     ordered: bool = True
     codes_of: str | None = None
+    few: Floats | None = None
+    roundness: Roundness | None = None
 
     @property
     def is_category(self) -> bool:
@@ -105,15 +111,27 @@ class ColumnCodec:
             return np.where(missing, 0, self.codes[known]).astype(np.uint8)
         return find_bins(values, self.edges)
 
-    def tidy(self, values: Floats) -> Floats:
-        """Return numbers rounded to the data's precision and clipped to the training range."""
+    def tidy(self, values: Floats, low: float | None = None, high: float | None = None) -> Floats:
+        """Return numbers as the column has them: of its values if these are few, else rounded.
+
+        Args:
+            values: float64 [n].
+            low, high: the range in which they stay; that of the column where it is None.
+        """
         if self.is_category:
             return values
+        low, high = self.low if low is None else low, self.high if high is None else high
+        if self.few is not None:
+            few = self.few[(self.few >= low) & (self.few <= high)]
+            if few.size:
+                return np.where(np.isnan(values), values, few[_nearest(few, values)])
+        if self.roundness is not None:
+            values = self.roundness.rounded(values, low, high)
         if self.unit > 1:
             values = np.round(values / self.unit) * self.unit
         elif self.decimals is not None:
             values = np.round(values, self.decimals)
-        return np.clip(values, self.low, self.high)
+        return np.clip(values, low, high)
 
     def to_arrow(self, values: Floats) -> pa.Array:
         """Return values as a column of the clean table."""
@@ -140,7 +158,23 @@ def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
     seen = values[~np.isnan(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     unit = coarsest_unit(seen) if kind == "datetime" else 1
-    return replace(codec, edges=bin_edges(seen, NUMBER_BINS), unit=unit, low=low, high=high)
+    few = few_values(seen)
+    rounds = few is None and kind != "datetime"
+    return replace(
+        codec,
+        edges=bin_edges(seen, NUMBER_BINS),
+        unit=unit,
+        low=low,
+        high=high,
+        few=few,
+        roundness=roundness_of(seen, codec.decimals) if rounds else None,
+    )
+
+
+def _nearest(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
+    """Return the place of the nearest of ascending numbers, int64 [n]."""
+    middle = (ascending[1:] + ascending[:-1]) / 2
+    return np.searchsorted(middle, values)
 
 
 def _level_codes(seen: Floats, levels: int) -> Codes:

@@ -21,6 +21,7 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.compute import consistent
@@ -173,6 +174,7 @@ class ValuesInside:
 
     Attributes:
         column: its schema.
+        codec: rounds its values.
         known: the training values, sorted, without missing ones.
         weights: survey weights of these values; None without weights.
         low, high: the range, on the grid of the column's decimals.
@@ -181,6 +183,7 @@ class ValuesInside:
     """
 
     column: ColumnSchema
+    codec: ColumnCodec
     known: Floats
     weights: Floats | None
     low: float
@@ -221,10 +224,7 @@ class ValuesInside:
             if self.weights is not None and (weights := self.weights[first:stop]).any():
                 chosen = rng.permutation(draw_in_proportion(weights, n, rng))
             values = low[chosen] + rng.random(n) * (high[chosen] - low[chosen])
-        decimals = 0 if self.column.kind == "integer" else self.column.decimals
-        if decimals is not None:
-            values = np.round(values, decimals)
-        return np.clip(values, self.low, self.high)
+        return self.codec.tidy(values, self.low, self.high)
 
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
@@ -250,7 +250,8 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
     weights = None if counts is None else counts[order]
     persons = persons_in(trained.table, trained.schema)
     who = None if persons is None else persons[order]
-    return ValuesInside(column, known, weights, low, high, max(share, 0.5 / values.size), who)
+    codec = fit_codec(trained.table.column(name), column)
+    return ValuesInside(column, codec, known, weights, low, high, max(share, 0.5 / values.size), who)
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:

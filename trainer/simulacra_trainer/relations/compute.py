@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -24,11 +26,30 @@ def without_computed(schema: TableSchema) -> TableSchema:
     return schema.model_copy(update={"columns": kept, "relations": []})
 
 
-def with_computed(table: pa.Table, schema: TableSchema) -> pa.Table:
-    """Append the computed columns, in clean types, to rows of all learned ones."""
+def with_computed(
+    table: pa.Table, schema: TableSchema, known: Collection[str] | None = None
+) -> pa.Table:
+    """Append the computed columns, in clean types, to rows of all learned ones.
+
+    known: the columns that the rows have, if not all; only what follows from these is appended.
+    """
+    known = None if known is None else set(known)
     for relation in schema.computed():
-        table = table.append_column(relation.column, computed_values(table, relation, schema))
+        if known is None or known.issuperset(relation.of):
+            values = computed_values(table, relation, schema)
+            table = table.append_column(relation.column, values)
+            if known is not None:
+                known.add(relation.column)
     return table
+
+
+def sources_of(schema: TableSchema) -> dict[str, set[str]]:
+    """Return the learned columns that each computed one follows from."""
+    found: dict[str, set[str]] = {}
+    for relation in schema.computed():
+        parts = (found.get(name, {name}) for name in relation.of)
+        found[relation.column] = set().union(*parts)
+    return found
 
 
 def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
@@ -38,7 +59,7 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
     """
     names = table.column_names
     for relation in schema.relations:
-        if not {relation.column, *relation.of} <= set(names):
+        if relation.implied or not {relation.column, *relation.of} <= set(names):
             continue
         if relation.kind == "decided":
             table = with_decided(table, relation)
@@ -107,7 +128,7 @@ def _column(relation: RelationSchema, schema: TableSchema) -> ColumnSchema:
 
 def _formula(relation: RelationSchema, parts: Floats) -> Floats:
     if relation.kind == "product":
-        return np.asarray(parts[0] * parts[1])
+        return np.asarray(relation.factor * parts[0] * parts[1])
     if relation.kind == "ratio":
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(relation.factor * parts[0] / parts[1])
@@ -142,11 +163,10 @@ def sentence(relation: RelationSchema) -> str:
 def formula(relation: RelationSchema) -> str:
     """Return how a column is computed; of many columns, the first two and the last."""
     names = relation.of
-    if relation.kind == "product":
-        return f"{names[0]} × {names[1]}"
-    if relation.kind == "ratio":
-        ratio = f"{names[0]} / {names[1]}"
-        return ratio if relation.factor == 1 else f"{relation.factor:g} × {ratio}"
+    if relation.kind in ("product", "ratio"):
+        sign = "×" if relation.kind == "product" else "/"
+        result = f"{names[0]} {sign} {names[1]}"
+        return result if relation.factor == 1 else f"{relation.factor:g} × {result}"
     signed = [
         f"{'-' if sign < 0 else '+'} {name}"
         for sign, name in zip(relation.coefficients, names, strict=True)

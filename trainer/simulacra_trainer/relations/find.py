@@ -14,10 +14,12 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_trainer.few_values import few_values
+from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.bounds import bounds_of
 from simulacra_trainer.relations.decided import decided_relations
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
-from simulacra_trainer.relations.pairs import pair_relations
+from simulacra_trainer.relations.pairs import Identity, pair_identities
 from simulacra_trainer.relations.totals import other_sum, run_totals
 
 MAX_RELATIONS = 200
@@ -38,18 +40,27 @@ def find_relations(
     computed: list[RelationSchema] = []
     if numbers is not None:
         limit = min(MAX_RELATIONS, len(schema.learned()) - MIN_LEARNED)
-        computed = _in_order(_computed(numbers), limit)
-    names = {relation.column for relation in computed}
+        computed = _computed(numbers, limit)
+    names = {relation.column for relation in computed if not relation.implied}
     persons = schema.persons or table.num_rows
     bounds = list(bounds_of(table, schema, names, persons))[:MAX_RELATIONS]
     return [*computed, *bounds, *_in_order(decided_relations(table, schema, names), MAX_RELATIONS)]
 
 
-def _computed(numbers: Numbers) -> list[RelationSchema]:
-    found = [*run_totals(numbers), *pair_relations(numbers)]
-    while more := other_sum(numbers, {relation.column for relation in found}):
-        found.append(more)
-    return found
+def _computed(numbers: Numbers, limit: int) -> list[RelationSchema]:
+    """Return what computes columns, operands first, and the other identities as implied."""
+    identities = [Identity((one,)) for one in run_totals(numbers)]
+    identities += pair_identities(numbers)
+    few = {}
+    for name, values in zip(numbers.names, numbers.values, strict=True):
+        if (distinct := few_values(values)) is not None:
+            few[name] = distinct.size
+    while True:
+        found = with_basis(identities, few, numbers.names, limit)
+        more = other_sum(numbers, {one.column for one in found if not one.implied})
+        if more is None:
+            return found
+        identities.append(Identity((more,)))
 
 
 def _in_order(found: Iterable[RelationSchema], limit: int) -> list[RelationSchema]:

@@ -20,12 +20,13 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.relations.compute import above, with_computed
+from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.table.arrow_values import as_floats
 
-REDRAWS = {"not_above": 20, "decided": 60}
+REDRAWS = {"not_above": 20, "decided": 60, "few": 20}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
+Floats = npt.NDArray[np.float64]
 Do = Mapping[str, float | str]
 Bound = tuple[str, str]
 """A column that is never above another, and this other."""
@@ -35,11 +36,17 @@ class RelatedModel:
     """A fitted model with the relations of its schema; see `families.base.FittedModel`."""
 
     def __init__(
-        self, inner: FittedModel, schema: TableSchema, on_bound: Mapping[Bound, float] | None = None
+        self,
+        inner: FittedModel,
+        schema: TableSchema,
+        on_bound: Mapping[Bound, float] | None = None,
+        few: Mapping[str, Floats] | None = None,
     ) -> None:
         self.inner = inner
         self._schema = schema
         self._on_bound = dict(on_bound or {})
+        self._few = dict(few or {})
+        self._sources = sources_of(schema)
         self._computed = [relation.column for relation in schema.computed()]
         self._rules = [one for one in schema.relations if one.kind not in COMPUTED]
 
@@ -84,6 +91,7 @@ class RelatedModel:
             self.inner.first([name for name in columns if name not in computed]),
             self._schema,
             self._on_bound,
+            self._few,
         )
 
     def log_likelihood(self, table: pa.Table) -> npt.NDArray[np.float64]:
@@ -119,6 +127,8 @@ class RelatedModel:
         open_rows, index = rows, np.arange(rows.num_rows)
         for attempt in range(max(REDRAWS.values())):
             places = _places(open_rows, rules, attempt, fixed, set(do or {}))
+            if attempt < REDRAWS["few"]:
+                places = np.minimum(places, self._unseen(open_rows, attempt, fixed, do))
             wrong = places < len(drawn)
             if not wrong.any():
                 break
@@ -132,6 +142,31 @@ class RelatedModel:
         for rule in rules:
             rows = _settled(rows, rule, fixed, drawn)
         return rows
+
+    def _unseen(
+        self, rows: pa.Table, attempt: int, fixed: set[str], do: Do | None
+    ) -> npt.NDArray[np.int64]:
+        """Return from where rows are drawn again whose computed columns have values of their own.
+
+        A column of few values gets no new ones, except from an intervention on what gives it.
+        """
+        drawn = rows.column_names
+        places = np.full(rows.num_rows, len(drawn))
+        wanted = {
+            name: sorted((drawn.index(one) for one in of if one not in fixed), reverse=True)
+            for name, of in self._sources.items()
+            if name in self._few and set(of) <= set(drawn) and not set(of) & set(do or {})
+        }
+        if not wanted:
+            return places
+        complete = with_computed(rows, self._schema, set(drawn))
+        for name, free in wanted.items():
+            if free:
+                values = as_floats(complete.column(name))
+                wrong = ~np.isin(values, self._few[name]) & ~np.isnan(values)
+                place = free[attempt * len(free) // REDRAWS["few"]]
+                places[wrong] = np.minimum(places[wrong], place)
+        return places
 
     def _put_on_bound(
         self,

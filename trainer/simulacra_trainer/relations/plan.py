@@ -12,11 +12,12 @@ from simulacra_crds.contract.schema import COMPUTED, TableSchema
 from simulacra_crds.contract.tasks import FitRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.few_values import few_values
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.causal_graph import GraphEdge
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
-from simulacra_trainer.relations.compute import sentence, violations
-from simulacra_trainer.relations.model import Bound, RelatedModel
+from simulacra_trainer.relations.compute import sentence, sources_of, violations
+from simulacra_trainer.relations.model import Bound, Floats, RelatedModel
 from simulacra_trainer.table.arrow_values import as_floats
 
 CHECKED_ROWS = 5_000
@@ -67,11 +68,27 @@ def with_relations(
 ) -> FittedModel:
     """Return the model with the relations of the schema, if it has any.
 
-    table: the clean training table, which tells how many rows lie on a bound.
+    table: the clean training table, which tells how many rows lie on a bound, and the values of
+        computed columns of few.
     """
     if not schema.relations:
         return model
-    return RelatedModel(model, schema, {} if table is None else shares_on_bound(table, schema))
+    if table is None:
+        return RelatedModel(model, schema)
+    return RelatedModel(
+        model, schema, shares_on_bound(table, schema), few_computed_values(table, schema)
+    )
+
+
+def few_computed_values(table: pa.Table, schema: TableSchema) -> dict[str, Floats]:
+    """Return the values of each computed column that has few, rounded as computed ones are."""
+    found = {}
+    for name in sources_of(schema):
+        column = schema.find(name)
+        few = few_values(as_floats(table.column(name)))
+        if few is not None and column is not None:
+            found[name] = few if column.decimals is None else np.round(few, column.decimals)
+    return found
 
 
 def shares_on_bound(table: pa.Table, schema: TableSchema) -> dict[Bound, float]:

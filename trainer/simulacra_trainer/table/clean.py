@@ -174,6 +174,8 @@ def _relation_note(relation: RelationSchema) -> CleaningNote:
         action = f"is decided by {relation.of[0]} and {relation.of[1]} together, as in every row"
     elif relation.kind == "not_above":
         action = f"is never above {relation.of[0]}, nor in generated rows"
+    elif relation.implied:
+        action = f"agrees in every row with what others give: {formula(relation)}"
     else:
         action = f"is computed, as in every row: {formula(relation)}"
     return CleaningNote(column=relation.column, action=action)

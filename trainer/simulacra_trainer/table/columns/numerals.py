@@ -20,6 +20,8 @@ from simulacra_trainer.table.columns.dress import Dress, undress
 ENOUGH = 0.99
 """Share of the values that must be numbers (or dates) for the rest to be set to missing."""
 MAX_DECIMALS = 9
+LAST_BITS = 4
+"""Units in the last place by which numbers of arithmetic differ from what they stand for."""
 MOST_VERSIONS = 50
 PROBE = 1_000
 """Words that are looked at before all of them are."""
@@ -150,8 +152,11 @@ def count_decimals(values: npt.NDArray[np.float64], single: bool = False) -> int
     for part in (values[:1000], values):
         while digits <= MAX_DECIMALS:
             rounded = np.round(part, digits)
+            # Results of arithmetic, such as 0.09139800000000001, differ in the last bits.
             same = (
-                rounded.astype(np.float32) == part.astype(np.float32) if single else rounded == part
+                rounded.astype(np.float32) == part.astype(np.float32)
+                if single
+                else np.abs(rounded - part) <= LAST_BITS * np.spacing(np.abs(part))
             )
             if same.all():
                 break

@@ -1,0 +1,130 @@
+"""Relations as a system: a basis of few values is learned, the rest follows, all is checked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from simulacra_crds.contract.schema import RelationSchema
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.relations.basis import with_basis
+from simulacra_trainer.relations.compute import sentence, violations, without_computed
+from simulacra_trainer.relations.pairs import Identity
+from simulacra_trainer.relations.plan import with_relations
+from simulacra_trainer.table.clean import CleanTable, clean_table
+
+ROWS = 900
+
+
+def cleaned(columns: dict[str, np.ndarray]) -> CleanTable:
+    return clean_table(pa.table({name: pa.array(values) for name, values in columns.items()}))
+
+
+def fitted(clean: CleanTable, order: list[str] | None = None) -> FittedModel:
+    learned = without_computed(clean.schema)
+    names = order or [column.name for column in learned.learned()]
+    forest = FOREST.fit(clean.table, learned, names, seed=0, options={}, progress=lambda _: None)
+    return with_relations(forest, clean.schema, clean.table)
+
+
+def numbers(rows: pa.Table, name: str) -> np.ndarray:
+    return rows.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def broken(rows: pa.Table, clean: CleanTable) -> dict[str, int]:
+    counts = {
+        sentence(one): violations(rows, one, clean.schema) for one in clean.schema.relations
+    }
+    return {text: count for text, count in counts.items() if count}
+
+
+def shop(rows: int = ROWS, seed: int = 0) -> dict[str, np.ndarray]:
+    """Return sales of two brands: shelf prices and discounts from a list, and what follows."""
+    rng = np.random.default_rng(seed)
+    week = rng.integers(0, 52, rows)
+    store = rng.integers(0, 5, rows)
+    price = np.array([1.69, 1.75, 1.79, 1.86, 1.89, 1.96, 1.99, 2.09])
+    ours = price[np.clip(week // 9 + store % 2, 0, 7)]
+    theirs = price[np.clip(week // 8 + 1 + store % 3 // 2, 0, 7)]
+    cuts = np.array([0, 0, 0, 0.1, 0.17, 0.2, 0.3, 0.4, 0.24, 0.37])
+    cut = cuts[(week * 7 + store) % 10]
+    cut[:3] = 0.27  # a discount of three rows
+    sale = np.round(ours - cut, 2)
+    return {
+        "week": week,
+        "store": store,
+        "sale": sale,
+        "gap": np.round(theirs - sale, 2),
+        "percent": np.array([float(f"{x:.6f}") * (1 + 2e-16) for x in cut / ours]),
+        "cut": cut,
+        "ours": ours,
+        "theirs": theirs,
+        "between": np.round(theirs - ours, 2),
+        "bought": np.where(rng.random(rows) < 0.3 + 0.5 * (sale < 1.7), "ours", "theirs"),
+    }
+
+
+@pytest.fixture(scope="module")
+def prices() -> tuple[CleanTable, FittedModel]:
+    clean = cleaned(shop())
+    return clean, fitted(clean)
+
+
+def test_a_price_list_has_a_basis_of_few_values(prices: tuple[CleanTable, FittedModel]) -> None:
+    clean, _ = prices
+    assert {one.column for one in clean.schema.computed()} == {"sale", "gap", "percent", "between"}
+    found = {frozenset([one.column, *one.of]) for one in clean.schema.relations}
+    assert {
+        frozenset(one)
+        for one in (
+            ("ours", "cut", "sale"),
+            ("theirs", "sale", "gap"),
+            ("cut", "ours", "percent"),
+            ("theirs", "ours", "between"),
+        )
+    } <= found
+
+
+@pytest.mark.parametrize("do", [{}, {"cut": 0.3}, {"ours": 1.99}])
+def test_prices_are_of_the_list_and_add_up(
+    prices: tuple[CleanTable, FittedModel], do: dict[str, float]
+) -> None:
+    clean, model = prices
+    rows = model.sample(3_000, np.random.default_rng(1), do=do)
+    assert broken(rows, clean) == {}
+    assert np.allclose(numbers(rows, "sale"), numbers(rows, "ours") - numbers(rows, "cut"))
+    share = numbers(rows, "cut") / numbers(rows, "ours")
+    assert np.abs(numbers(rows, "percent") - share).max() < 1e-6
+    listed = ["ours", "theirs", "cut"] + ([] if do else ["sale", "between"])
+    for name in listed:
+        real = np.round(numbers(clean.table, name), 2)
+        assert set(np.round(numbers(rows, name), 2)) <= set(real), name
+    twins = model.counterfactual(rows, {"cut": 0.1}, np.random.default_rng(2))
+    assert broken(twins, clean) == {}
+    assert set(numbers(twins, "cut")) == {0.1}
+
+
+def test_identities_that_compute_nothing_are_checked() -> None:
+    names = ["a", "b", "c", "d", "e"]
+
+    def total(column: str, *of: str) -> Identity:
+        one = RelationSchema(kind="linear", column=column, of=list(of), coefficients=[1, 1])
+        return Identity((one,))
+
+    found = with_basis(
+        [total("c", "a", "b"), total("e", "c", "d"), total("e", "a", "d")], {}, names, 10
+    )
+    assert [(one.column, one.implied) for one in found] == [("c", False), ("e", False), ("e", True)]
+    clean = cleaned({name: np.arange(60.0) % 11 for name in "ae"} | {"d": np.arange(60.0) % 7})
+    assert violations(clean.table, found[2], clean.schema) > 0
+
+
+def test_a_column_of_few_values_gets_no_new_ones() -> None:
+    rng = np.random.default_rng(3)
+    size = rng.choice([0.5, 0.75, 1.0, 1.5, 3.0], 700, p=[0.3, 0.3, 0.2, 0.199, 0.001])
+    size[:4] = [2.25, 2.25, 4.5, 6.0]
+    clean = cleaned({"size": size, "weight": size * 10 + rng.normal(size=700)})
+    rows = fitted(clean).sample(20_000, np.random.default_rng(1))
+    assert set(numbers(rows, "size")) <= set(size)

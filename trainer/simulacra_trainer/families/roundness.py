@@ -1,0 +1,143 @@
+"""How round the numbers of a column are: shares of whole ones, of tens, of thousands.
+
+People state incomes in thousands and some to the cent. One cell with seven decimals says nothing
+about the others, so each drawn number is rounded to a grid that is chosen by the shares of the real
+ones near its size. Values that five rows or more share are drawn exactly and do not count here.
+
+Grids are nested (1, 5, 10, 50, ...). A number rounded to tens is a multiple of hundreds in one of
+ten cases, so the shares of multiples are solved for the shares of grids, from the finest on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from simulacra_trainer.persons import MIN_PERSONS
+
+Floats = npt.NDArray[np.float64]
+FINEST = 6
+"""Decimals of the finest grid of numbers that have any."""
+MAX_GRIDS = 40
+BAND_ROWS, MAX_BANDS = 100, 8
+"""Roundness follows size: shares are counted in bands of at least so many numbers."""
+MAX_LOOSE = 20_000
+SURE_ROWS, SURE_ERRORS = 10, 4.0
+"""A grid counts where chance would give so many rows, and standard errors, fewer on it."""
+
+
+@dataclass(frozen=True)
+class Roundness:
+    """Shares of the grids of a column's loose numbers.
+
+    Attributes:
+        known: all values of the column, ascending; they stay as they are.
+        ends: between the bands of sizes, ascending, float64 [bands - 1].
+        steps: of the grids, ascending, float64 [grids]; 0 for numbers of any decimals.
+        upto: share of the numbers on this or a finer grid, float64 [bands, grids].
+    """
+
+    known: Floats
+    ends: Floats
+    steps: Floats
+    upto: Floats
+
+    def rounded(self, values: Floats, low: float, high: float) -> Floats:
+        """Return numbers on their grids, float64 [n]; one that leaves the range stays as it is."""
+        place = np.minimum(np.searchsorted(self.known, values), self.known.size - 1)
+        loose = np.flatnonzero((self.known[place] != values) & ~np.isnan(values))
+        out = values.copy()
+        if not loose.size:
+            return out
+        some = values[loose]
+        band = np.searchsorted(self.ends, np.abs(some), side="right")
+        grid = (self.upto[band, :-1] <= _evenly(some)[:, None]).sum(axis=1)
+        for k in np.unique(grid):
+            step = self.steps[k]
+            if step:
+                at = grid == k
+                found = _on_grid(some[at], step)
+                stays = (found < low) | (found > high) | (found == 0)
+                some[at] = np.where(stays, some[at], found)
+        out[loose] = some
+        return out
+
+
+def roundness_of(known: Floats, decimals: int | None) -> Roundness | None:
+    """Return the roundness of a column; None where rounding to its decimals is all there is.
+
+    Args:
+        known: its values without missing ones.
+        decimals: digits after the point that are kept; None for all.
+    """
+    distinct, counts = np.unique(known, return_counts=True)
+    is_loose = (counts < MIN_PERSONS) & (distinct != 0)
+    loose = np.repeat(distinct[is_loose], counts[is_loose])
+    loose = loose[:: -(-loose.size // MAX_LOOSE) or 1]
+    if loose.size < BAND_ROWS:
+        return None
+    steps = _steps(float(np.abs(loose).max()), decimals)
+    size = np.sort(np.abs(loose))
+    bands = min(loose.size // BAND_ROWS, MAX_BANDS)
+    ends = np.unique(size[(np.arange(1, bands) * size.size) // bands])
+    band = np.searchsorted(ends, np.abs(loose), side="right")
+    shares = np.stack([_shares(loose[band == b], steps) for b in range(ends.size + 1)])
+    if (shares[:, 0] == 1).all():
+        return None
+    return Roundness(distinct, ends, steps, np.cumsum(shares, axis=1))
+
+
+def _steps(largest: float, decimals: int | None) -> Floats:
+    """Return the steps of the grids, the finest first."""
+    finest = FINEST if decimals is None else decimals
+    powers = np.arange(-finest, max(int(np.floor(np.log10(largest))), -finest) + 1)
+    ladder = [factor * 10.0 ** int(power) for power in powers for factor in (1, 5)]
+    free = [0.0] if decimals is None else []
+    return np.array([*free, *ladder[:MAX_GRIDS]])
+
+
+def _shares(loose: Floats, steps: Floats) -> Floats:
+    """Return the share of numbers rounded to each grid, float64 [grids]."""
+    out = np.zeros(steps.size)
+    if not loose.size:
+        out[0] = 1.0
+        return out
+    multiples = np.array([_are_multiples(loose, step).mean() if step else 1.0 for step in steps])
+    left = 1.0
+    for k in range(steps.size):
+        # What coarser grids would have if all numbers left were rounded to this one.
+        by_chance = out[:k] @ steps[:k] / steps[k + 1 :, None].T if k else 0.0
+        by_chance = np.ravel(by_chance) + left * steps[k] / steps[k + 1 :]
+        expected = np.clip(by_chance, 0.0, 1.0) * loose.size
+        error = np.sqrt(expected * (1 - expected / loose.size))
+        excess = multiples[k + 1 :] * loose.size - expected
+        if not (excess > np.maximum(SURE_ROWS, SURE_ERRORS * error)).any():
+            out[k] = left
+            break
+        ratio = steps[k] / steps[k + 1]
+        finer = float(out[:k] @ steps[:k]) / steps[k + 1]
+        out[k] = np.clip((left + finer - multiples[k + 1]) / (1 - ratio), 0.0, left)
+        left -= out[k]
+    return out / out.sum()
+
+
+def _are_multiples(values: Floats, step: float) -> npt.NDArray[np.bool_]:
+    near = np.abs(values - _on_grid(values, step))
+    return np.asarray(near <= 1e-9 * np.abs(values) + 1e-6 * min(step, 1.0) * (step < 1))
+
+
+def _on_grid(values: Floats, step: float) -> Floats:
+    decimals = max(-int(np.floor(np.log10(step) + 1e-9)), 0)
+    return np.asarray(np.round(np.round(values / step) * step, decimals))
+
+
+def _evenly(values: Floats) -> Floats:
+    """Return a number in 0..1 for each value, which its last bits decide (SplitMix64)."""
+    with np.errstate(over="ignore"):
+        bits = np.ascontiguousarray(values).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        bits ^= bits >> np.uint64(31)
+    return np.asarray((bits >> np.uint64(11)) * 2.0**-53)
