@@ -24,6 +24,8 @@ MAX_GRIDS = 40
 BAND_ROWS, MAX_BANDS = 100, 8
 """Roundness follows size: shares are counted in bands of at least so many numbers."""
 MAX_LOOSE = 20_000
+LAST_BITS = 16
+"""Units in the last place by which a multiple may differ after arithmetic."""
 SURE_ROWS, SURE_ERRORS = 10, 4.0
 """A grid counts where chance would give so many rows, and standard errors, fewer on it."""
 
@@ -124,8 +126,8 @@ def _shares(loose: Floats, steps: Floats) -> Floats:
 
 
 def _are_multiples(values: Floats, step: float) -> npt.NDArray[np.bool_]:
-    near = np.abs(values - _on_grid(values, step))
-    return np.asarray(near <= 1e-9 * np.abs(values) + 1e-6 * min(step, 1.0) * (step < 1))
+    away = np.abs(values - _on_grid(values, step))
+    return np.asarray(away <= LAST_BITS * np.spacing(np.abs(values)))
 
 
 def _on_grid(values: Floats, step: float) -> Floats:
