@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from simulacra_crds.contract.schema import RelationSchema
+from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.pipeline.fit import fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.compute import sentence, violations, without_computed
 from simulacra_trainer.relations.pairs import Identity
-from simulacra_trainer.relations.plan import with_relations
+from simulacra_trainer.relations.plan import usable_relations, with_relations
 from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.table.errors import InputError
 
 ROWS = 900
 
@@ -34,9 +41,7 @@ def numbers(rows: pa.Table, name: str) -> np.ndarray:
 
 
 def broken(rows: pa.Table, clean: CleanTable) -> dict[str, int]:
-    counts = {
-        sentence(one): violations(rows, one, clean.schema) for one in clean.schema.relations
-    }
+    counts = {sentence(one): violations(rows, one, clean.schema) for one in clean.schema.relations}
     return {text: count for text, count in counts.items() if count}
 
 
@@ -128,3 +133,71 @@ def test_a_column_of_few_values_gets_no_new_ones() -> None:
     clean = cleaned({"size": size, "weight": size * 10 + rng.normal(size=700)})
     rows = fitted(clean).sample(20_000, np.random.default_rng(1))
     assert set(numbers(rows, "size")) <= set(size)
+
+
+def interviews(rows: int = ROWS, seed: int = 4) -> dict[str, np.ndarray]:
+    """Return interviews of three months: a length in minutes that depends on the mode."""
+    rng = np.random.default_rng(seed)
+    mode = rng.choice(["face", "web"], rows)
+    minutes = np.where(mode == "face", rng.normal(75, 12, rows), rng.normal(50, 6, rows))
+    start = np.datetime64("2024-01-08T08:00", "us") + rng.integers(
+        0, 60 * 24 * 90, rows
+    ) * np.timedelta64(1, "m")
+    begun = rng.integers(480, 1200, rows)
+    return {
+        "end": start + np.maximum(np.round(minutes), 20).astype(int) * np.timedelta64(1, "m"),
+        "mode": mode,
+        "begun": begun,
+        "ended": begun + rng.integers(1, 15, rows),
+        "start": start,
+    }
+
+
+def minutes(rows: pa.Table) -> np.ndarray:
+    end, start = (rows.column(n).cast(pa.int64()).to_numpy() for n in ("end", "start"))
+    return (end - start) / 60e6
+
+
+def test_start_and_end_keep_their_difference(tmp_path: Path) -> None:
+    clean = cleaned(interviews())
+    follow = clean.schema.following()
+    assert follow == {"end": ["start"], "ended": ["begun"]}
+    trained = fit_model(clean.table, clean.schema, FitRequest(family="forest"))
+    assert trained.graph.order.index("start") < trained.graph.order.index("end")
+    assert "start" in trained.graph.parents("end")
+    assert "mode" in {*trained.graph.parents("end"), *trained.graph.parents("mode")} | {
+        edge["source"] for edge in trained.graph.edges if edge["target"] == "end"
+    } | {edge["target"] for edge in trained.graph.edges if edge["source"] == "end"}
+    save_model(trained, tmp_path)
+    loaded = load_model(tmp_path)
+    real = minutes(clean.table)
+    face = np.array(clean.table.column("mode").to_pylist()) == "face"
+    for model in (trained.model, loaded.model):
+        rows = model.sample(3_000, np.random.default_rng(1))
+        drawn = minutes(rows)
+        assert real.min() <= drawn.min() <= drawn.max() <= real.max()
+        assert abs(np.median(drawn) - np.median(real)) < 4
+        of_face = np.array(rows.column("mode").to_pylist()) == "face"
+        gap = np.median(real[face]) - np.median(real[~face])
+        assert np.median(drawn[of_face]) - np.median(drawn[~of_face]) > 0.7 * gap
+        length = numbers(rows, "ended") - numbers(rows, "begun")
+        assert 1 <= length.min() <= length.max() <= 14
+    twins = trained.model.counterfactual(rows, {"begun": 600.0}, np.random.default_rng(2))
+    assert set(numbers(twins, "ended") - 600) <= set(range(1, 15))
+    asked = GenerateRequest.model_validate(
+        {"rowCount": 500, "conditions": {"numeric": {"ended": {"min": 700, "max": 720}}}}
+    )
+    held = pa.concat_tables(generate_rows(trained, plan_generation(trained, asked)))
+    assert 700 <= numbers(held, "ended").min() <= numbers(held, "ended").max() <= 720
+    assert (numbers(held, "ended") - numbers(held, "begun")).max() <= 14
+    with pytest.raises(InputError) as raised:
+        plan_generation(trained, GenerateRequest(row_count=10, interventions={"ended": 800.0}))
+    assert 'set one of these: "begun"' in str(raised.value.detail)
+
+
+def test_a_column_that_edges_name_is_learned_itself() -> None:
+    clean = cleaned(interviews())
+    edge = {"source": "ended", "target": "mode"}
+    for knowledge in ({"required": [edge]}, {"tiers": [["ended"], ["begun"]]}):
+        request = FitRequest.model_validate({"knowledge": knowledge})
+        assert set(usable_relations(clean.schema, request).following()) == {"end"}

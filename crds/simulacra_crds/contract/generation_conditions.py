@@ -114,7 +114,7 @@ def _check_persons(
     if schema.subject() is None:
         return [_error(_NO_SUBJECT, "persons")]
     errors = [_error(_NO_TWINS, "counterfactual")] if counterfactual else []
-    computed = {relation.column for relation in schema.computed()}
+    computed = schema.following()
     named = [("conditions", "categorical", name) for name in conditions.categorical]
     named += [("conditions", "numeric", name) for name in conditions.numeric]
     paths = [*named, *(("interventions", name) for name in interventions)]

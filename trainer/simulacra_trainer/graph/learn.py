@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.background import bind_background, propose_background
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import (
     Basis,
@@ -74,8 +74,28 @@ EFFORTS = (
 )
 
 
+def _with_edges(knowledge: Knowledge, implied: Sequence[Edge]) -> Knowledge:
+    """Return the knowledge with implied edges; their targets are no background before sources."""
+    confirmed = knowledge.confirmed
+    for edge in implied:
+        place = {name: i for i, tier in enumerate(confirmed) for name in tier}
+        if place.get(edge.target, len(place)) < place.get(edge.source, len(place)):
+            confirmed = [[name for name in tier if name != edge.target] for tier in confirmed]
+    update = {
+        "required": [*knowledge.required, *implied],
+        "confirmed": [tier for tier in confirmed if tier],
+    }
+    return knowledge.model_copy(update=update)
+
+
 def learn_graph(
-    table: pa.Table, schema: TableSchema, knowledge: Knowledge, *, seed: int, budget_s: float = 10.0
+    table: pa.Table,
+    schema: TableSchema,
+    knowledge: Knowledge,
+    *,
+    seed: int,
+    budget_s: float = 10.0,
+    implied: Sequence[Edge] = (),
 ) -> CausalGraph:
     """Return the causal graph learned from a table.
 
@@ -84,6 +104,7 @@ def learn_graph(
         schema: its schema; columns with learned=False are left out.
         knowledge: tiers, required and forbidden edges; always respected. Nor does an edge lead into
             proposed background that it does not place.
+        implied: edges that relations of the table imply; required as well.
         seed: of row samples, restarts and resamples. The same seed gives the same graph unless the
             budget ends the search early (`CausalGraph.complete` is False).
         budget_s: CPU seconds, so that a busy machine does not change the result. Compiling the
@@ -93,11 +114,11 @@ def learn_graph(
         InputError: the knowledge names unknown columns or contradicts itself.
     """
     names = [column.name for column in schema.learned()]
-    constraints = read_knowledge(knowledge, schema, names)
+    constraints = read_knowledge(_with_edges(knowledge, implied), schema, names)
     # Rows are drawn in the order of the search, in which proposed background stands first: do()
     # changes none of it. What is said of directions rests on what was stated alone.
     bound = bind_background(knowledge.model_copy(update={"background": "auto"}), schema)
-    ordering = read_knowledge(bound, schema, names)
+    ordering = read_knowledge(_with_edges(bound, implied), schema, names)
     rng = np.random.default_rng(seed)
     effort = next(e for e in EFFORTS if len(names) <= e.max_columns)
     table = sample_rows(table, effort.rows, rng)
@@ -140,6 +161,10 @@ def learn_graph(
             suggestions = suggest(codes, cards, free, arrows, persons, rng, HALVES_BUDGET_S)
         audited = _audit(codes, cards, free, constraints, rng)
     edges = with_basis(graph.edges, constraints, suggestions.arrows, names)
+    of_tables = {(edge.source, edge.target) for edge in implied}
+    for edge in edges:
+        if (edge["source"], edge["target"]) in of_tables:
+            edge["basis"] = "implied"
     computed = "computed" if suggestions.complete else "not computed"
     update = {"knowledge": knowledge, "edges": edges, "suggestions": computed}
     return graph.model_copy(update=update | {"halves": suggestions.halves, "audit": audited})

@@ -21,6 +21,7 @@ from simulacra_trainer.linked.history import MARK, History, Ints
 from simulacra_trainer.linked.time_axis import TimeAxis, find_axis
 from simulacra_trainer.persons import MIN_PERSONS, limits_of_persons, persons_in
 from simulacra_trainer.relations.compute import without_computed
+from simulacra_trainer.relations.differences import as_differences
 
 MAX_ROWS_A_PERSON = 1_000
 MIN_LINKED_PERSONS = 10
@@ -97,6 +98,7 @@ def linked_tables(table: pa.Table, schema: TableSchema) -> LinkedTables | None:
     if not varying:
         return None
     axis = find_axis(table, schema)
+    table = as_differences(table, schema)
     rows, who, first = _ordered(table, persons, axis)
     table = table.take(pa.array(rows)).combine_chunks()
     begins = np.flatnonzero(first == np.arange(first.size))
@@ -180,6 +182,7 @@ def whole_numbers(values: Floats | Ints) -> pa.Array:
 
 def _schema(schema: TableSchema, columns: Sequence[ColumnSchema], rows: int) -> TableSchema:
     names = {column.name for column in columns}
+    names -= {bound.by_difference for bound in schema.differences()}
     kept = [
         relation
         for relation in schema.relations

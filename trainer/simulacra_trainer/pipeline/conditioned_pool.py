@@ -251,7 +251,9 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
     persons = persons_in(trained.table, trained.schema)
     who = None if persons is None else persons[order]
     codec = fit_codec(trained.table.column(name), column)
-    return ValuesInside(column, codec, known, weights, low, high, max(share, 0.5 / values.size), who)
+    return ValuesInside(
+        column, codec, known, weights, low, high, max(share, 0.5 / values.size), who
+    )
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:

@@ -29,6 +29,7 @@ from simulacra_trainer.pipeline.training_table import (
 )
 from simulacra_trainer.progress import ProgressMeter, silent
 from simulacra_trainer.relations.compute import without_computed
+from simulacra_trainer.relations.differences import as_differences
 from simulacra_trainer.relations.plan import with_relations
 
 STEPS = {
@@ -87,11 +88,17 @@ def fit_model(
         graph = fit_graph(rows, schema, request, context)
         order = graph.order
     with steps.of(PRIVACY) as progress:
-        half = fit_half_model(family, real, learned, order, request, options, progress)
+        near = as_differences(real, schema)
+        half = fit_half_model(family, near, learned, order, request, options, progress)
         options |= half.options
     with steps.of(FIT) as progress:
         fitted = family.fit(
-            rows, learned, order, seed=request.seed, options=options, progress=progress
+            as_differences(rows, schema),
+            learned,
+            order,
+            seed=request.seed,
+            options=options,
+            progress=progress,
         )
         model = with_relations(fitted, schema, rows)
     linked, tuning = None, None
@@ -111,8 +118,9 @@ def fit_as_follower(
 ) -> None:
     """Take part in the two trainings that another worker leads. Raises `PeerLost`."""
     order = order_of_leader(context)
-    schema = without_computed(usable_schema(schema, request))
-    table = rows_within_limit(table, schema, request.seed)
+    schema = usable_schema(schema, request)
+    table = as_differences(rows_within_limit(table, schema, request.seed), schema)
+    schema = without_computed(schema)
     family, options = load_family(request.family, request.gpu), context.options(request.gpu)
     halves = split_halves(table, seed=request.seed, persons=persons_in(table, schema))
     for rows in (halves.seen, table):

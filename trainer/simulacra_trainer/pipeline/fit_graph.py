@@ -16,7 +16,12 @@ from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.pipeline.fit_context import FitContext
 from simulacra_trainer.pipeline.trained_model import is_neural
 from simulacra_trainer.relations.compute import without_computed
-from simulacra_trainer.relations.plan import graph_with_computed, knowledge_of_learned
+from simulacra_trainer.relations.differences import as_differences
+from simulacra_trainer.relations.plan import (
+    graph_with_computed,
+    implied_edges,
+    knowledge_of_learned,
+)
 from simulacra_trainer.survey_weights import as_population
 
 GRAPH_BUDGET_S = 10.0
@@ -33,6 +38,7 @@ def fit_graph(
     table = as_population(one_row_a_person(table, schema, rng), schema, rng)
     knowledge = knowledge_of_learned(bind_background(request.knowledge, schema), schema)
     request = request.model_copy(update={"knowledge": knowledge})
+    table, implied = as_differences(table, schema), implied_edges(schema)
     schema = without_computed(schema)
     path = None
     if context.checkpoints is not None and is_neural(request.family, request.gpu):
@@ -41,7 +47,12 @@ def fit_graph(
         graph = CausalGraph.from_json(path.read_text())
     else:
         graph = learn_graph(
-            table, schema, request.knowledge, seed=request.seed, budget_s=GRAPH_BUDGET_S
+            table,
+            schema,
+            request.knowledge,
+            seed=request.seed,
+            budget_s=GRAPH_BUDGET_S,
+            implied=implied,
         )
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from simulacra_trainer.pipeline.holdout import HalfModelRows, draw_rows, split_h
 from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
 from simulacra_trainer.pipeline.training_table import private_rows
 from simulacra_trainer.relations.compute import with_computed
+from simulacra_trainer.relations.differences import from_differences
 from simulacra_trainer.report.dependence import Trial
 
 
@@ -41,7 +42,11 @@ class HalfModel:
     def trials(self, schema: TableSchema) -> list[Trial]:
         """Return seen, unseen and synthetic rows of each half-model, with computed columns."""
         return [
-            (rows.halves.seen, rows.halves.unseen, with_computed(rows.synthetic, schema))
+            (
+                from_differences(rows.halves.seen, schema),
+                from_differences(rows.halves.unseen, schema),
+                with_computed(from_differences(rows.synthetic, schema), schema),
+            )
             for rows in (self.rows, *self.others)
         ]
 

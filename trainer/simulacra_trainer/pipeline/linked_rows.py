@@ -38,6 +38,7 @@ from simulacra_trainer.pipeline.row_plan import (
 )
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.compute import with_computed, without_computed
+from simulacra_trainer.relations.differences import from_differences
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
@@ -137,7 +138,7 @@ def draw_persons(
     rows = events
     for name in plan.model.tables.attributes:
         rows = rows.append_column(name, subjects.column(name).take(pa.array(who)))
-    rows = with_computed(rows, trained.schema)
+    rows = with_computed(from_differences(rows, trained.schema), trained.schema)
     on_drawn(rows)
     rng = stream(plan.seed, OUTPUT_STREAM, chunk)
     of_persons, of_rows = _split(trained.schema)
@@ -186,8 +187,8 @@ def _subject_graph(graph: CausalGraph, attributes: list[str], schema: TableSchem
 
 def _split(schema: TableSchema) -> tuple[TableSchema, TableSchema]:
     """Return the schema of what is the same in all rows of a person, and that of the rest."""
-    computed = {relation.column for relation in schema.computed()}
-    once = [c for c in schema.columns if _is_of_persons(c) and c.name not in computed]
+    follow = schema.following()
+    once = [c for c in schema.columns if _is_of_persons(c) and c.name not in follow]
     names = {column.name for column in once}
     rest = [column for column in schema.columns if column.name not in names]
     once = [

@@ -87,7 +87,7 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
     changed |= {one.name for one in trained.schema.modeled() if one.codes_of in moved}
     pool_rows = min(max(MIN_POOL, 2 * n), MAX_POOL)
     # Computed columns follow from the others, so a pool that meets conditions on them has all.
-    changed |= {relation.column for relation in trained.schema.computed()}
+    changed |= set(trained.schema.following())
     complete = bool(changed & set(conditions.columns()))
     if complete:
         pool = draw_full_pool(trained, conditions, do, pool_rows, rng)

@@ -22,6 +22,7 @@ from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.linked.model import LinkedModel, load_linked
 from simulacra_trainer.private_files import PrivatePath
 from simulacra_trainer.relations.compute import without_computed
+from simulacra_trainer.relations.differences import as_differences
 from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
 from simulacra_trainer.scratch import EncryptedPath
@@ -135,7 +136,8 @@ def load_model(directory: Path, *, linked: bool = False) -> TrainedModel:
     except (OSError, ValidationError, ValueError, KeyError, pa.ArrowException) as error:
         message = f"the model directory cannot be read ({type(error).__name__})"
         raise ModelFileError(message) from None
-    model = load_family(header.family).load(directory, table, without_computed(schema))
+    learned = as_differences(table, schema)
+    model = load_family(header.family).load(directory, learned, without_computed(schema))
     model = with_relations(model, schema, table)
     histories = load_linked(directory, table, schema) if linked else None
     return TrainedModel(

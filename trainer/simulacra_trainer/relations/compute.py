@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
+from simulacra_trainer.relations.differences import learned_schema
 from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.totals import sum_of
 from simulacra_trainer.table.arrow_values import as_floats
@@ -20,9 +21,12 @@ TYPES = {"integer": pa.int64(), "numeric": pa.float64()}
 
 
 def without_computed(schema: TableSchema) -> TableSchema:
-    """Return the schema of what a family learns: without computed columns and relations."""
+    """Return the schema of what a family learns: without computed columns and relations.
+
+    Columns that follow from a difference are this difference (`as_differences`).
+    """
     computed = {relation.column for relation in schema.computed()}
-    kept = [column for column in schema.columns if column.name not in computed]
+    kept = [c for c in learned_schema(schema).columns if c.name not in computed]
     return schema.model_copy(update={"columns": kept, "relations": []})
 
 

@@ -18,6 +18,7 @@ from simulacra_trainer.few_values import few_values
 from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.bounds import bounds_of
 from simulacra_trainer.relations.decided import decided_relations
+from simulacra_trainer.relations.differences import with_differences
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
 from simulacra_trainer.relations.pairs import Identity, pair_identities
 from simulacra_trainer.relations.totals import other_sum, run_totals
@@ -44,6 +45,7 @@ def find_relations(
     names = {relation.column for relation in computed if not relation.implied}
     persons = schema.persons or table.num_rows
     bounds = list(bounds_of(table, schema, names, persons))[:MAX_RELATIONS]
+    bounds = with_differences(table, schema, bounds)
     return [*computed, *bounds, *_in_order(decided_relations(table, schema, names), MAX_RELATIONS)]
 
 

@@ -48,7 +48,11 @@ class RelatedModel:
         self._few = dict(few or {})
         self._sources = sources_of(schema)
         self._computed = [relation.column for relation in schema.computed()]
-        self._rules = [one for one in schema.relations if one.kind not in COMPUTED]
+        self._rules = [
+            one
+            for one in schema.relations
+            if one.kind not in COMPUTED and one.by_difference is None
+        ]
 
     @property
     def columns(self) -> list[str]:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import COMPUTED, TableSchema
+from simulacra_crds.contract.schema import COMPUTED, RelationSchema, TableSchema
 from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.kinds.model import Edge, Knowledge
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.causal_graph import GraphEdge
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.relations.compute import sentence, sources_of, violations
+from simulacra_trainer.relations.differences import DifferenceModel
 from simulacra_trainer.relations.model import Bound, Floats, RelatedModel
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -34,7 +35,33 @@ def usable_relations(schema: TableSchema, request: FitRequest) -> TableSchema:
     edges = [*request.knowledge.required, *request.knowledge.forbidden]
     named = {name for edge in edges for name in (edge.source, edge.target)}
     kept = [r for r in schema.relations if r.kind not in COMPUTED or r.column not in named]
+    for place, bound in enumerate(kept):
+        follows = bound.by_difference
+        if follows is not None and (follows in named or _is_earlier(request.knowledge, bound)):
+            kept[place] = bound.model_copy(update={"by_difference": None})
     return schema.model_copy(update={"relations": kept})
+
+
+def _is_earlier(knowledge: Knowledge, bound: RelationSchema) -> bool:
+    """Return whether tiers place a column before the one that it would follow from."""
+    follows = bound.by_difference
+    for tiers in (knowledge.tiers, knowledge.confirmed):
+        place = {name: i for i, tier in enumerate(tiers) for name in tier}
+        last = len(tiers)
+        others = [place.get(n, last) for n in (bound.column, *bound.of) if n != follows]
+        if follows in place and place[follows] < others[0]:
+            return True
+    return False
+
+
+def implied_edges(schema: TableSchema) -> list[Edge]:
+    """Return an edge to each column that follows from a difference, from the other column."""
+    return [
+        Edge(source=source, target=str(bound.by_difference))
+        for bound in schema.differences()
+        for source in (bound.column, *bound.of)
+        if source != bound.by_difference
+    ]
 
 
 def knowledge_of_learned(knowledge: Knowledge, schema: TableSchema) -> Knowledge:
@@ -73,6 +100,8 @@ def with_relations(
     """
     if not schema.relations:
         return model
+    if schema.differences():
+        model = DifferenceModel(model, schema)
     if table is None:
         return RelatedModel(model, schema)
     return RelatedModel(

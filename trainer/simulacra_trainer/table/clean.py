@@ -100,6 +100,7 @@ def clean_table(
     if statements is not None:
         schema.relations = stated_relations(schema.relations, statements)
     settle_order(table, schema, raw.column_names, statements)
+    schema.relations = [_of_order(one, schema.order) for one in schema.relations]
     table = follow_moved(table, exact, schema)
     table, schema = add_code_columns(table, schema, read)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
@@ -167,6 +168,13 @@ def _mark_attributes(table: pa.Table, schema: TableSchema) -> None:
 def _codes(values: pa.Array) -> npt.NDArray[np.float64]:
     """Return numbers that differ where values do, float64 [n]; missing is NaN."""
     return as_floats(values.indices if pa.types.is_dictionary(values.type) else values)
+
+
+def _of_order(relation: RelationSchema, order: str | None) -> RelationSchema:
+    """Return the relation; a column that orders rows is learned itself, not by a difference."""
+    if order is None or relation.by_difference != order:
+        return relation
+    return relation.model_copy(update={"by_difference": None, "factor": 1.0})
 
 
 def _relation_note(relation: RelationSchema) -> CleaningNote:

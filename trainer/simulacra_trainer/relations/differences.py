@@ -1,0 +1,229 @@
+"""Columns that are learned by their difference to another: the end of an interview by its length.
+
+Two moments of a year are drawn to hours at best, and an interview takes minutes. So of a bound
+whose columns lie much nearer to each other than either spreads, one column is replaced, under its
+name, by the difference to the other while a family learns and draws, and restored afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
+from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.few_values import few_values
+from simulacra_trainer.table.arrow_values import as_floats
+from simulacra_trainer.table.columns.dates import coarsest_unit
+
+NARROW = 0.1
+"""Spread of a difference over that of each of its columns, from which on they are as good apart."""
+SPREAD = (0.05, 0.95)
+Floats = npt.NDArray[np.float64]
+Do = Mapping[str, float | str]
+
+
+def with_differences(
+    table: pa.Table, schema: TableSchema, bounds: Sequence[RelationSchema]
+) -> list[RelationSchema]:
+    """Return the bounds, those of near columns with the column that is learned by the difference.
+
+    Args:
+        table: the clean table.
+        schema: its schema.
+        bounds: pairs of learned columns of which one is never above the other.
+    """
+    values = {n: as_floats(table.column(n)) for b in bounds for n in (b.column, *b.of)}
+    ranked = sorted(range(len(bounds)), key=lambda i: _width(values, bounds[i]))
+    base: dict[str, str] = {}
+    out = list(bounds)
+    for i in ranked:
+        bound = bounds[i]
+        if _width(values, bound) > NARROW:
+            break
+        for name, other in ((bound.of[0], bound.column), (bound.column, bound.of[0])):
+            if name not in base and _can_follow(schema, values, name, other, base):
+                base[name] = other
+                update = {"by_difference": name, "factor": _unit(table, values, bound)}
+                out[i] = bound.model_copy(update=update)
+                break
+    return out
+
+
+def learned_schema(schema: TableSchema) -> TableSchema:
+    """Return the schema with differences in place of the columns that follow from them."""
+    replaced = {str(bound.by_difference): bound for bound in schema.differences()}
+    columns = [
+        _difference_schema(schema, column, replaced[column.name])
+        if column.name in replaced
+        else column
+        for column in schema.columns
+    ]
+    return schema.model_copy(update={"columns": columns})
+
+
+def as_differences(table: pa.Table, schema: TableSchema) -> pa.Table:
+    """Return rows with the differences in place of the columns that follow from them.
+
+    Columns whose other column is not among those of the table stay.
+    """
+    out = table
+    for bound in schema.differences():
+        name = str(bound.by_difference)
+        if {bound.column, *bound.of} <= set(table.column_names):
+            low, high = (as_floats(table.column(one)) for one in (bound.column, bound.of[0]))
+            column = _column(schema, name)
+            values = (high - low) / bound.factor
+            learned = _difference_schema(schema, column, bound)
+            place = table.column_names.index(name)
+            out = out.set_column(place, name, _as_numbers(values, learned))
+    return out
+
+
+def from_differences(rows: pa.Table, schema: TableSchema) -> pa.Table:
+    """Return rows with the columns again that differences stand for."""
+    open_bounds = [b for b in schema.differences() if {b.column, *b.of} <= set(rows.column_names)]
+    while open_bounds:
+        waiting = {bound.by_difference for bound in open_bounds}
+        bound = next(b for b in open_bounds if not (_others(b) & waiting))
+        open_bounds.remove(bound)
+        name, (other,) = str(bound.by_difference), _others(bound)
+        sign = 1.0 if name == bound.of[0] else -1.0
+        values = as_floats(rows.column(other)) + sign * bound.factor * as_floats(rows.column(name))
+        place = rows.column_names.index(name)
+        rows = rows.set_column(place, name, _as_numbers(values, _column(schema, name)))
+    return rows
+
+
+class DifferenceModel:
+    """A fitted model that learned differences; its rows have the columns themselves.
+
+    In its order the other column comes before the one that follows from it.
+    """
+
+    def __init__(self, inner: FittedModel, schema: TableSchema) -> None:
+        self.inner = inner
+        self._schema = schema
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in generation order."""
+        return self.inner.columns
+
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        given: pa.Table | None = None,
+        do: Do | None = None,
+        only: int | None = None,
+    ) -> pa.Table:
+        """Draw n rows; see `families.base.FittedModel.sample`."""
+        given = None if given is None else as_differences(given, self._schema)
+        rows = self.inner.sample(n, rng, given=given, do=do, only=only)
+        return from_differences(rows, self._schema)
+
+    def counterfactual(self, facts: pa.Table, do: Do, rng: np.random.Generator) -> pa.Table:
+        """Return each row's twin under do(), which keeps its differences unless their causes do."""
+        twins = self.inner.counterfactual(as_differences(facts, self._schema), do, rng)
+        return from_differences(twins, self._schema)
+
+    def first(self, columns: Sequence[str]) -> DifferenceModel:
+        """Return the same distribution with these columns first; those that follow keep theirs."""
+        follow = {bound.by_difference for bound in self._schema.differences()}
+        front = [name for name in columns if name not in follow]
+        return DifferenceModel(self.inner.first(front), self._schema)
+
+    def log_likelihood(self, table: pa.Table) -> Floats:
+        """Return nats per row of the learned columns and differences."""
+        return self.inner.log_likelihood(as_differences(table, self._schema))
+
+    def save(self, directory: Path) -> None:
+        """Write the family's files; the differences are in the schema."""
+        self.inner.save(directory)
+
+
+def _others(bound: RelationSchema) -> set[str]:
+    return {bound.column, *bound.of} - {str(bound.by_difference)}
+
+
+def _spread(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return 0.0
+    low, high = np.quantile(known, SPREAD)
+    return float(high - low)
+
+
+def _width(values: Mapping[str, Floats], bound: RelationSchema) -> float:
+    low, high = values[bound.column], values[bound.of[0]]
+    least = min(_spread(low), _spread(high))
+    return _spread(high - low) / least if least else np.inf
+
+
+def _can_follow(
+    schema: TableSchema,
+    values: Mapping[str, Floats],
+    name: str,
+    other: str,
+    base: Mapping[str, str],
+) -> bool:
+    """Return whether a column can be learned by its difference to the other one."""
+    column = _column(schema, name)
+    if column.role is not None or few_values(values[name]) is not None:
+        return False
+    if (np.isnan(values[other]) & ~np.isnan(values[name])).any():
+        return False
+    while other in base:
+        other = base[other]
+        if other == name:
+            return False
+    return True
+
+
+def _unit(table: pa.Table, values: Mapping[str, Floats], bound: RelationSchema) -> float:
+    """Return the microseconds in a unit of the difference of two moments; 1 for numbers."""
+    if not pa.types.is_timestamp(table.schema.field(bound.column).type):
+        return 1.0
+    apart = values[bound.of[0]] - values[bound.column]
+    return float(coarsest_unit(apart[~np.isnan(apart)]))
+
+
+def _difference_schema(
+    schema: TableSchema, column: ColumnSchema, bound: RelationSchema
+) -> ColumnSchema:
+    pair = [_column(schema, name) for name in (bound.column, *bound.of)]
+    is_whole = all(one.kind in ("datetime", "integer") for one in pair)
+    decimals = [one.decimals for one in pair]
+    most = None if None in decimals else max(one for one in decimals if one is not None)
+    update = {
+        "kind": "integer" if is_whole else "numeric",
+        "decimals": 0 if is_whole else most,
+        "levels": [],
+        "minimum": None,
+        "maximum": None,
+        "text_format": None,
+    }
+    return column.model_copy(update=update)
+
+
+def _column(schema: TableSchema, name: str) -> ColumnSchema:
+    column = schema.find(name)
+    assert column is not None
+    return column
+
+
+def _as_numbers(values: Floats, column: ColumnSchema) -> pa.Array:
+    """Return numbers or moments in the clean type of a column, rounded as it is."""
+    missing = np.isnan(values)
+    known = np.where(missing, 0.0, values)
+    if column.kind == "numeric":
+        known = known if column.decimals is None else np.round(known, column.decimals)
+        return pa.array(known, mask=missing)
+    whole = pa.array(np.round(known).astype(np.int64), mask=missing)
+    return whole.cast(pa.timestamp("us")) if column.kind == "datetime" else whole
