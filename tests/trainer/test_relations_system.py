@@ -201,3 +201,84 @@ def test_a_column_that_edges_name_is_learned_itself() -> None:
     for knowledge in ({"required": [edge]}, {"tiers": [["ended"], ["begun"]]}):
         request = FitRequest.model_validate({"knowledge": knowledge})
         assert set(usable_relations(clean.schema, request).following()) == {"end"}
+
+
+def trips(rows: int = ROWS, seed: int = 5) -> dict[str, np.ndarray]:
+    """Return trips with a price of each mode and the price of the chosen one, and dummies."""
+    rng = np.random.default_rng(seed)
+    modes = np.array(["bus", "car", "train"])
+    prices = np.round(rng.gamma(3, 10, (3, rows)) + 5, 2)
+    chosen = np.argmin(prices * rng.uniform(0.5, 1.5, (3, rows)), axis=0)
+    region = rng.choice(5, rows, p=[0.4, 0.3, 0.2, 0.095, 0.005])
+    dummies = {f"region_{k}": (region == k).astype(np.int64) for k in range(5)}
+    paid = prices[chosen, np.arange(rows)]
+    job = rng.choice(3, rows)
+    return {
+        "price": paid,
+        **{f"price_{mode}": prices[k] for k, mode in enumerate(modes)},
+        "people": rng.integers(1, 5, rows),
+        **dummies,
+        "works": np.where(job == 1, "yes", "no"),
+        "studies": np.where(job == 2, "yes", "no"),
+        "mode": modes[chosen],
+        "mood": rng.normal(size=rows) + region,
+    }
+
+
+@pytest.fixture(scope="module")
+def travel() -> tuple[CleanTable, FittedModel]:
+    clean = cleaned(trips())
+    return clean, fitted(clean)
+
+
+def test_picks_and_groups_are_found(travel: tuple[CleanTable, FittedModel]) -> None:
+    clean, _ = travel
+    found = {one.kind: one for one in clean.schema.relations if one.kind != "not_above"}
+    assert set(found) == {"picked", "exactly_one", "at_most_one"}
+    assert found["picked"].column == "price"
+    picks = {case.of[0]: case.value for case in found["picked"].cases}
+    assert picks == {mode: f"price_{mode}" for mode in ("bus", "car", "train")}
+    one, most = found["exactly_one"], found["at_most_one"]
+    assert {one.column, *one.of} == {f"region_{k}" for k in range(5)}
+    assert {most.column, *most.of} == {"works", "studies"}
+
+
+@pytest.mark.parametrize("do", [{}, {"mode": "bus"}, {"region_3": 1.0}, {"region_0": 0.0}])
+def test_picks_and_groups_hold(
+    travel: tuple[CleanTable, FittedModel], do: dict[str, float | str]
+) -> None:
+    clean, model = travel
+    rng = np.random.default_rng(1)
+    rows = model.sample(2_000, rng, do=do)
+    assert broken(rows, clean) == {}
+    for name, value in do.items():
+        assert set(rows.column(name).to_pylist()) == {value}
+    mode = np.array(rows.column("mode").to_pylist())
+    for kind in ("bus", "car", "train"):
+        at = mode == kind
+        assert (numbers(rows, "price")[at] == numbers(rows, f"price_{kind}")[at]).all()
+    share = np.mean(numbers(rows, "region_1"))
+    if not do:
+        assert abs(share - np.mean(numbers(clean.table, "region_1"))) < 0.05
+    if do:
+        twins = model.counterfactual(model.sample(500, rng), do, rng)
+        assert broken(twins, clean) == {}
+    given = clean.table.select(["region_2"]).slice(0, 500)
+    held = model.first(["region_2"]).sample(500, rng, given=given)
+    assert broken(held, clean) == {}
+    assert held.column("region_2").equals(given.column("region_2"))
+
+
+def test_one_row_that_differs_ends_picks_and_groups() -> None:
+    columns = trips()
+    columns["price"][3] += 1
+    columns["region_0"][5] = columns["region_1"][5] = 1
+    columns["works"][np.flatnonzero(columns["studies"] == "yes")[0]] = "yes"
+    kinds = {one.kind for one in cleaned(columns).schema.relations}
+    assert not kinds & {"picked", "exactly_one"}
+
+
+def test_rare_yes_answers_are_no_group() -> None:
+    rng = np.random.default_rng(6)
+    columns = {f"rare_{k}": (rng.random(600) < 0.02).astype(np.int64) for k in range(30)}
+    assert cleaned(columns | {"x": rng.normal(size=600)}).schema.relations == []

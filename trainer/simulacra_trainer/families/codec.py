@@ -116,7 +116,8 @@ class ColumnCodec:
 
         Args:
             values: float64 [n].
-            low, high: the range in which they stay; that of the column where it is None.
+            low: lower end of the range in which they stay; that of the column if None.
+            high: upper end of this range.
         """
         if self.is_category:
             return values

@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 FINEST = 6
 """Decimals of the finest grid of numbers that have any."""
 MAX_GRIDS = 40
-BAND_ROWS, MAX_BANDS = 100, 8
-"""Roundness follows size: shares are counted in bands of at least so many numbers."""
+MIN_LOOSE, BAND_ROWS, MAX_BANDS = 12, 100, 8
+"""Roundness follows size: shares are counted in bands of BAND_ROWS numbers and more."""
 MAX_LOOSE = 20_000
 LAST_BITS = 16
 """Units in the last place by which a multiple may differ after arithmetic."""
@@ -78,11 +78,11 @@ def roundness_of(known: Floats, decimals: int | None) -> Roundness | None:
     is_loose = (counts < MIN_PERSONS) & (distinct != 0)
     loose = np.repeat(distinct[is_loose], counts[is_loose])
     loose = loose[:: -(-loose.size // MAX_LOOSE) or 1]
-    if loose.size < BAND_ROWS:
+    if loose.size < MIN_LOOSE:
         return None
     steps = _steps(float(np.abs(loose).max()), decimals)
     size = np.sort(np.abs(loose))
-    bands = min(loose.size // BAND_ROWS, MAX_BANDS)
+    bands = min(max(loose.size // BAND_ROWS, 1), MAX_BANDS)
     ends = np.unique(size[(np.arange(1, bands) * size.size) // bands])
     band = np.searchsorted(ends, np.abs(loose), side="right")
     shares = np.stack([_shares(loose[band == b], steps) for b in range(ends.size + 1)])

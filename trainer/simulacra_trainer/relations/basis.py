@@ -27,6 +27,9 @@ def with_basis(
     place = {name: i for i, name in enumerate(names)}
     depth = _depths(identities)
     joined = {name for one in identities for form in one.forms for name in (form.column, *form.of)}
+    # What one form alone gives is computed, whatever values it has.
+    given = {one.forms[0].column for one in identities if len(one.forms) == 1}
+    few = {name: count for name, count in few.items() if name not in given}
     many = len(few) + max(few.values(), default=0) + 1
     ranked = sorted(joined, key=lambda name: (few.get(name, many), depth.get(name, 0), place[name]))
     known: set[str] = set()

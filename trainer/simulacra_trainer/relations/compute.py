@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.differences import learned_schema
+from simulacra_trainer.relations.groups import GROUPS, faults, members_of
 from simulacra_trainer.relations.numbers import Floats
+from simulacra_trainer.relations.picks import picked_values
 from simulacra_trainer.relations.totals import sum_of
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -69,6 +71,8 @@ def consistent(table: pa.Table, schema: TableSchema) -> pa.Table:
             table = with_decided(table, relation)
         elif relation.kind == "not_above":
             table = table.filter(pa.array(~above(table, relation)))
+        elif relation.kind in GROUPS:
+            table = table.filter(pa.array(~faults(table, relation, schema)))
         else:
             values = computed_values(table, relation, schema)
             table = table.set_column(names.index(relation.column), relation.column, values)
@@ -100,7 +104,9 @@ def follow_moved(table: pa.Table, exact: pa.Table, schema: TableSchema) -> pa.Ta
 
 
 def _differ(values: pa.ChunkedArray, others: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    """Return where numbers differ, bool [n]; missing ones are alike."""
+    """Return where numbers differ, bool [n]; missing ones are alike, levels are never moved."""
+    if pa.types.is_dictionary(values.type):
+        return np.zeros(len(values), np.bool_)
     different = pc.fill_null(pc.not_equal(values, others), False)
     return np.asarray(different.to_numpy(), np.bool_)
 
@@ -115,8 +121,12 @@ def above(table: pa.Table, bound: RelationSchema) -> npt.NDArray[np.bool_]:
 def computed_values(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> pa.Array:
     """Return the values of a computed column, rounded as the upload writes it."""
     column = _column(relation, schema)
-    parts = np.stack([as_floats(table.column(name)) for name in relation.of])
-    values = _formula(relation, parts)
+    if relation.kind == "picked":
+        picked = {name: as_floats(table.column(name)) for name in relation.of[1:]}
+        values = picked_values(table, relation, picked)
+    else:
+        parts = np.stack([as_floats(table.column(name)) for name in relation.of])
+        values = _formula(relation, parts)
     decimals = 0 if column.kind == "integer" else column.decimals
     if decimals is not None:
         values = np.round(values, decimals)
@@ -140,12 +150,20 @@ def _formula(relation: RelationSchema, parts: Floats) -> Floats:
     return np.asarray(relation.constant + relation.factor * total)
 
 
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > SHOWN:
+        return f"{names[0]}, {names[1]}, …, {names[-1]} ({len(names)} columns)"
+    return ", ".join(names)
+
+
 def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -> int:
     """Return in how many rows a relation does not hold, with all its numbers present."""
     if relation.kind == "decided":
         return int(broken(table, relation)[0].sum())
     if relation.kind == "not_above":
         return int(above(table, relation).sum())
+    if relation.kind in GROUPS:
+        return int(faults(table, relation, schema).sum())
     column = _column(relation, schema)
     expected = as_floats(computed_values(table, relation, schema))
     real = as_floats(table.column(relation.column))
@@ -161,12 +179,17 @@ def sentence(relation: RelationSchema) -> str:
         return f"{relation.column} is decided by {relation.of[0]} and {relation.of[1]}"
     if relation.kind == "not_above":
         return f"{relation.column} ≤ {relation.of[0]}"
+    if relation.kind in GROUPS:
+        count = "exactly" if relation.kind == "exactly_one" else "at most"
+        return f"{count} one of {_listed(members_of(relation))} is yes"
     return f"{relation.column} = {formula(relation)}"
 
 
 def formula(relation: RelationSchema) -> str:
     """Return how a column is computed; of many columns, the first two and the last."""
     names = relation.of
+    if relation.kind == "picked":
+        return f"one of {_listed(names[1:])}, by {names[0]}"
     if relation.kind in ("product", "ratio"):
         sign = "×" if relation.kind == "product" else "/"
         result = f"{names[0]} {sign} {names[1]}"

@@ -42,11 +42,11 @@ def decided_relations(
         schema: its schema.
         computed: columns that other relations give; they are left out.
     """
-    columns = [c for c in schema.learned() if _has_levels(c) and c.name not in computed]
+    columns = [c for c in schema.learned() if has_levels(c) and c.name not in computed]
     columns = columns[:MAX_COLUMNS]
     if len(columns) < 3:
         return []
-    codes = np.stack([_codes(table.column(c.name)) for c in columns])
+    codes = np.stack([codes_of(table.column(c.name)) for c in columns])
     persons = persons_in(table, schema)
     persons = np.arange(table.num_rows) if persons is None else persons
     best: dict[int, tuple[int, int, int]] = {}
@@ -66,7 +66,7 @@ def broken(rows: pa.Table, relation: RelationSchema) -> tuple[Bools, Bools]:
     Rows with a gap in the pair are neither.
     """
     expected, listed, known = _expected(rows, relation)
-    actual = _words(rows.column(relation.column))
+    actual = words_of(rows.column(relation.column))
     same = pc.or_(
         pc.fill_null(pc.equal(expected, actual), False),
         pc.and_(pc.is_null(expected), pc.is_null(actual)),
@@ -82,7 +82,7 @@ def with_decided(rows: pa.Table, relation: RelationSchema) -> pa.Table:
     expected, _, _ = _expected(rows, relation)
     place = rows.column_names.index(relation.column)
     column = rows.column(relation.column).combine_chunks()
-    words = pc.if_else(pa.array(wrong), expected, _words(column))
+    words = pc.if_else(pa.array(wrong), expected, words_of(column))
     if pa.types.is_dictionary(column.type):
         indices = pc.index_in(words, value_set=column.dictionary).cast(column.type.index_type)
         values = pa.DictionaryArray.from_arrays(indices, column.dictionary)
@@ -91,11 +91,12 @@ def with_decided(rows: pa.Table, relation: RelationSchema) -> pa.Table:
     return rows.set_column(place, relation.column, values)
 
 
-def _has_levels(column: ColumnSchema) -> bool:
+def has_levels(column: ColumnSchema) -> bool:
+    """Return whether a column has levels, also as a whole number of few values."""
     return column.kind in KINDS or (column.kind == "integer" and bool(column.levels))
 
 
-def _codes(column: pa.ChunkedArray) -> Ints:
+def codes_of(column: pa.ChunkedArray) -> Ints:
     """Return a number for each value from 0 on, -1 for missing, int64 [n]."""
     encoded = column.combine_chunks()
     if not pa.types.is_dictionary(encoded.type):
@@ -104,7 +105,7 @@ def _codes(column: pa.ChunkedArray) -> Ints:
     return codes
 
 
-def _words(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def words_of(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """Return the values as text."""
     plain = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return plain.cast(pa.string())
@@ -204,7 +205,7 @@ def _relation(
     row[inverse[::-1]] = known[::-1]
     listed = table.take(pa.array(row[counts >= MIN_PERSONS]))
     names = [columns[i].name for i in (a, b, column)]
-    words = [_words(listed.column(name)).to_pylist() for name in names]
+    words = [words_of(listed.column(name)).to_pylist() for name in names]
     return RelationSchema(
         kind="decided",
         column=names[2],
@@ -215,7 +216,7 @@ def _relation(
 
 def _expected(rows: pa.Table, relation: RelationSchema) -> tuple[pa.Array, Bools, Bools]:
     """Return the value that the pair of each row says, where it is listed, where it has no gap."""
-    first, second = (_words(rows.column(name)) for name in relation.of)
+    first, second = (words_of(rows.column(name)) for name in relation.of)
     pair = pc.binary_join_element_wise(first, second, "\x1f")
     keys = pa.array(["\x1f".join(case.of) for case in relation.cases], pa.string())
     place = pc.index_in(pair, value_set=keys)

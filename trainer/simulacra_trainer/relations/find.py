@@ -9,7 +9,7 @@ sought in `bounds` and `decided`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -19,8 +19,10 @@ from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.bounds import bounds_of
 from simulacra_trainer.relations.decided import decided_relations
 from simulacra_trainer.relations.differences import with_differences
+from simulacra_trainer.relations.groups import group_relations
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
 from simulacra_trainer.relations.pairs import Identity, pair_identities
+from simulacra_trainer.relations.picks import picked_relations
 from simulacra_trainer.relations.totals import other_sum, run_totals
 
 MAX_RELATIONS = 200
@@ -41,24 +43,34 @@ def find_relations(
     computed: list[RelationSchema] = []
     if numbers is not None:
         limit = min(MAX_RELATIONS, len(schema.learned()) - MIN_LEARNED)
-        computed = _computed(numbers, limit)
-    names = {relation.column for relation in computed if not relation.implied}
+        picked = [Identity((one,)) for one in picked_relations(table, schema, numbers)]
+        names = [column.name for column in schema.learned()]
+        computed = _computed(numbers, picked, names, limit)
+    computed_names = {relation.column for relation in computed if not relation.implied}
     persons = schema.persons or table.num_rows
-    bounds = list(bounds_of(table, schema, names, persons))[:MAX_RELATIONS]
+    bounds = list(bounds_of(table, schema, computed_names, persons))[:MAX_RELATIONS]
     bounds = with_differences(table, schema, bounds)
-    return [*computed, *bounds, *_in_order(decided_relations(table, schema, names), MAX_RELATIONS)]
+    groups = list(group_relations(table, schema, computed_names, persons))[:MAX_RELATIONS]
+    return [
+        *computed,
+        *bounds,
+        *groups,
+        *_in_order(decided_relations(table, schema, computed_names), MAX_RELATIONS),
+    ]
 
 
-def _computed(numbers: Numbers, limit: int) -> list[RelationSchema]:
+def _computed(
+    numbers: Numbers, picked: Sequence[Identity], names: Sequence[str], limit: int
+) -> list[RelationSchema]:
     """Return what computes columns, operands first, and the other identities as implied."""
-    identities = [Identity((one,)) for one in run_totals(numbers)]
+    identities = [*picked, *(Identity((one,)) for one in run_totals(numbers))]
     identities += pair_identities(numbers)
     few = {}
     for name, values in zip(numbers.names, numbers.values, strict=True):
         if (distinct := few_values(values)) is not None:
             few[name] = distinct.size
     while True:
-        found = with_basis(identities, few, numbers.names, limit)
+        found = with_basis(identities, few, names, limit)
         more = other_sum(numbers, {one.column for one in found if not one.implied})
         if more is None:
             return found

@@ -22,9 +22,16 @@ from simulacra_crds.contract.schema import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import broken, with_decided
+from simulacra_trainer.relations.groups import (
+    GROUPS,
+    faults,
+    members_of,
+    settled,
+    with_others,
+)
 from simulacra_trainer.table.arrow_values import as_floats
 
-REDRAWS = {"not_above": 20, "decided": 60, "few": 20}
+REDRAWS = {"not_above": 20, "decided": 60, "few": 20, "exactly_one": 40, "at_most_one": 40}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
 Floats = npt.NDArray[np.float64]
 Do = Mapping[str, float | str]
@@ -53,6 +60,7 @@ class RelatedModel:
             for one in schema.relations
             if one.kind not in COMPUTED and one.by_difference is None
         ]
+        self._groups = [one for one in self._rules if one.kind in GROUPS]
 
     @property
     def columns(self) -> list[str]:
@@ -70,6 +78,7 @@ class RelatedModel:
     ) -> pa.Table:
         """Draw n rows in which all relations hold."""
         learned = self.inner.columns
+        do = with_others(do or {}, self._groups, self._schema)
         if given is not None:
             given = given.select([name for name in given.column_names if name in set(learned)])
         rows = self.inner.sample(n, rng, given=given, do=do, only=only)
@@ -83,9 +92,10 @@ class RelatedModel:
 
         A number above its bound becomes the bound, a decided column what its pair says.
         """
+        do = with_others(do, self._groups, self._schema)
         twins = self.inner.counterfactual(facts.select(self.inner.columns), do, rng)
         for rule in self._rules:
-            twins = _settled(twins, rule, set(do), self.inner.columns)
+            twins = self._settled(twins, rule, set(do), self.inner.columns)
         return with_computed(twins, self._schema)
 
     def first(self, columns: Sequence[str]) -> RelatedModel:
@@ -130,7 +140,7 @@ class RelatedModel:
         # A row without faults stays so: only those with some are looked at again.
         open_rows, index = rows, np.arange(rows.num_rows)
         for attempt in range(max(REDRAWS.values())):
-            places = _places(open_rows, rules, attempt, fixed, set(do or {}))
+            places = _places(open_rows, rules, self._schema, attempt, fixed, set(do or {}))
             if attempt < REDRAWS["few"]:
                 places = np.minimum(places, self._unseen(open_rows, attempt, fixed, do))
             wrong = places < len(drawn)
@@ -144,7 +154,7 @@ class RelatedModel:
         if kept:
             rows = _in_order([*kept, open_rows], [*order, index])
         for rule in rules:
-            rows = _settled(rows, rule, fixed, drawn)
+            rows = self._settled(rows, rule, fixed, drawn)
         return rows
 
     def _unseen(
@@ -204,6 +214,16 @@ class RelatedModel:
         others = rows.filter(pa.array(~chosen))
         return _in_order([others, moved], [np.flatnonzero(~chosen), np.flatnonzero(chosen)])
 
+    def _settled(
+        self, rows: pa.Table, rule: RelationSchema, fixed: set[str], order: Sequence[str]
+    ) -> pa.Table:
+        """Return rows whose last faults of a relation are put right, if columns are free."""
+        if rule.kind == "not_above":
+            return _moved_inside(rows, rule, fixed, order)
+        if rule.kind in GROUPS:
+            return settled(rows, rule, self._schema, fixed)
+        return rows if rule.column in fixed else with_decided(rows, rule)
+
     def _redrawn(
         self,
         rows: pa.Table,
@@ -232,6 +252,7 @@ def _in_order(parts: Sequence[pa.Table], order: Sequence[npt.NDArray[np.int64]])
 def _places(
     rows: pa.Table,
     rules: Sequence[RelationSchema],
+    schema: TableSchema,
     attempt: int,
     fixed: set[str],
     moved_by_do: set[str],
@@ -242,7 +263,7 @@ def _places(
     for rule in (one for one in rules if attempt < REDRAWS[one.kind]):
         is_moved = rule.kind == "decided" and bool(set(rule.of) & moved_by_do)
         held = fixed | set(rule.of) if is_moved else fixed
-        for names, wrong in _faults(rows, rule):
+        for names, wrong in _faults(rows, rule, schema):
             last, *others = sorted((drawn.index(name) for name in names), reverse=True)
             if drawn[last] not in held:
                 free = [last, *(place for place in others if drawn[place] not in held)]
@@ -252,24 +273,18 @@ def _places(
 
 
 def _faults(
-    rows: pa.Table, rule: RelationSchema
+    rows: pa.Table, rule: RelationSchema, schema: TableSchema
 ) -> Iterator[tuple[list[str], npt.NDArray[np.bool_]]]:
     """Yield columns of which the last is drawn again, and the rows in which it is."""
     if rule.kind == "not_above":
         yield [rule.column, *rule.of], above(rows, rule)
         return
+    if rule.kind in GROUPS:
+        yield members_of(rule), faults(rows, rule, schema)
+        return
     wrong, unlisted = broken(rows, rule)
     yield [rule.column, *rule.of], wrong
     yield rule.of, unlisted
-
-
-def _settled(
-    rows: pa.Table, rule: RelationSchema, fixed: set[str], order: Sequence[str]
-) -> pa.Table:
-    """Return rows whose last faults of a relation are put right, as far as columns are free."""
-    if rule.kind == "not_above":
-        return _moved_inside(rows, rule, fixed, order)
-    return rows if rule.column in fixed else with_decided(rows, rule)
 
 
 def _moved_inside(

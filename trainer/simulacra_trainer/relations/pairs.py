@@ -92,7 +92,7 @@ def _products(numbers: Numbers) -> Iterator[tuple[float, Triple]]:
 def _forms_of_product(
     numbers: Numbers, a: int, b: int, product: int, factor: float
 ) -> Iterator[RelationSchema]:
-    """Yield the forms that hold, the product first; a factor that follows in the file is a ratio."""
+    """Yield the forms that hold, the product first, or the percentage if it is last in the file."""
     names, values = numbers.names, numbers.values
     ways: list[tuple[int, tuple[int, int], bool]] = [(product, (a, b), True)]
     ways += [(one, (product, other), False) for one, other in ((b, a), (a, b))]

@@ -16,8 +16,9 @@ import pyarrow as pa
 from simulacra_crds.contract.file_labels import AnswerSet, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.persons import is_constant_within, persons_in
-from simulacra_trainer.relations.compute import follow_moved, formula
+from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.find import find_relations
+from simulacra_trainer.relations.groups import GROUPS
 from simulacra_trainer.table.arrow_values import as_floats, one_chunk
 from simulacra_trainer.table.columns.answer_sets import find_sets
 from simulacra_trainer.table.columns.build import CleanColumn
@@ -182,6 +183,8 @@ def _relation_note(relation: RelationSchema) -> CleaningNote:
         action = f"is decided by {relation.of[0]} and {relation.of[1]} together, as in every row"
     elif relation.kind == "not_above":
         action = f"is never above {relation.of[0]}, nor in generated rows"
+    elif relation.kind in GROUPS:
+        action = f"{sentence(relation)}, as in every row"
     elif relation.implied:
         action = f"agrees in every row with what others give: {formula(relation)}"
     else:
