@@ -190,9 +190,11 @@ def test_only_rows_with_a_fault_are_drawn_and_checked_again(
     )
     checked: list[int] = []
 
-    def faults(rows: pa.Table, rule: RelationSchema) -> Iterator[tuple[list[str], np.ndarray]]:
+    def faults(
+        rows: pa.Table, rule: RelationSchema, schema: TableSchema
+    ) -> Iterator[tuple[list[str], np.ndarray]]:
         checked.append(rows.num_rows)
-        return real(rows, rule)
+        return real(rows, rule, schema)
 
     real = relations_model._faults
     monkeypatch.setattr(relations_model, "_faults", faults)

@@ -282,3 +282,12 @@ def test_rare_yes_answers_are_no_group() -> None:
     rng = np.random.default_rng(6)
     columns = {f"rare_{k}": (rng.random(600) < 0.02).astype(np.int64) for k in range(30)}
     assert cleaned(columns | {"x": rng.normal(size=600)}).schema.relations == []
+
+
+def test_equal_columns_stay_equal() -> None:
+    columns = trips()
+    columns["again"] = columns["price_car"]
+    clean = cleaned(columns)
+    assert "again = price_car" in {sentence(one) for one in clean.schema.relations}
+    picks = next(one for one in clean.schema.relations if one.kind == "picked").cases
+    assert {str(case.value) for case in picks} == {f"price_{case.of[0]}" for case in picks}

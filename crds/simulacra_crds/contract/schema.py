@@ -242,7 +242,7 @@ class RelationSchema(KubeModel):
     learned; if it is `implied`, other relations give it or it is learned, and this one is checked.
     not_above: the column is never above the other column; both are learned, one of them by its
     difference where `by_difference` names it. decided: two columns together decide the column; all
-    three are learned. exactly_one, at_most_one: of these yes/no columns, so many are yes.
+    three are learned. exactly_one, at_most_one: how many of these yes/no columns are yes.
     """
 
     kind: Literal[

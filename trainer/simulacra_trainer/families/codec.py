@@ -111,13 +111,21 @@ class ColumnCodec:
             return np.where(missing, 0, self.codes[known]).astype(np.uint8)
         return find_bins(values, self.edges)
 
-    def tidy(self, values: Floats, low: float | None = None, high: float | None = None) -> Floats:
+    def tidy(
+        self,
+        values: Floats,
+        low: float | None = None,
+        high: float | None = None,
+        *,
+        follows: bool = False,
+    ) -> Floats:
         """Return numbers as the column has them: of its values if these are few, else rounded.
 
         Args:
             values: float64 [n].
             low: lower end of the range in which they stay; that of the column if None.
             high: upper end of this range.
+            follows: they follow from another column, which decides how round they are.
         """
         if self.is_category:
             return values
@@ -126,7 +134,7 @@ class ColumnCodec:
             few = self.few[(self.few >= low) & (self.few <= high)]
             if few.size:
                 return np.where(np.isnan(values), values, few[_nearest(few, values)])
-        if self.roundness is not None:
+        if self.roundness is not None and not follows:
             values = self.roundness.rounded(values, low, high)
         if self.unit > 1:
             values = np.round(values / self.unit) * self.unit

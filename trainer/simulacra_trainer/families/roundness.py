@@ -27,7 +27,7 @@ MAX_LOOSE = 20_000
 LAST_BITS = 16
 """Units in the last place by which a multiple may differ after arithmetic."""
 SURE_ROWS, SURE_ERRORS = 10, 4.0
-"""A grid counts where chance would give so many rows, and standard errors, fewer on it."""
+"""A grid counts where this many more rows, and standard errors, lie on it than by chance."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def with_basis(
         identities: all that were found.
         few: how many values the columns of few values have.
         names: of all columns, in file order.
-        limit: at most so many columns are computed.
+        limit: at most this many columns are computed.
     """
     place = {name: i for i, name in enumerate(names)}
     depth = _depths(identities)

@@ -55,7 +55,7 @@ def with_differences(
 
 
 def learned_schema(schema: TableSchema) -> TableSchema:
-    """Return the schema with differences in place of the columns that follow from them."""
+    """Return the schema with differences instead of the columns that follow from them."""
     replaced = {str(bound.by_difference): bound for bound in schema.differences()}
     columns = [
         _difference_schema(schema, column, replaced[column.name])
@@ -67,7 +67,7 @@ def learned_schema(schema: TableSchema) -> TableSchema:
 
 
 def as_differences(table: pa.Table, schema: TableSchema) -> pa.Table:
-    """Return rows with the differences in place of the columns that follow from them.
+    """Return rows with the differences instead of the columns that follow from them.
 
     Columns whose other column is not among those of the table stay.
     """
@@ -201,7 +201,7 @@ def _difference_schema(
     is_whole = all(one.kind in ("datetime", "integer") for one in pair)
     decimals = [one.decimals for one in pair]
     most = None if None in decimals else max(one for one in decimals if one is not None)
-    update = {
+    update: dict[str, object] = {
         "kind": "integer" if is_whole else "numeric",
         "decimals": 0 if is_whole else most,
         "levels": [],

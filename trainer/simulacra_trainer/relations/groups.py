@@ -43,7 +43,7 @@ def group_relations(
     free = [i for i in range(len(columns)) if share[i] > 0]
     while free:
         members = _group(free, share, both, persons)
-        rest = ~yes[members].any(axis=0)
+        rest: Bools = np.asarray(~yes[members].any(axis=0))
         if len(members) > 1 and rest.any():
             members += _filling(free, members, yes, both, rest)
         free = [i for i in free if i not in members]

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulacra_crds.contract.schema import RelationSchema
-from simulacra_trainer.relations.numbers import Floats, Numbers
+from simulacra_trainer.relations.numbers import Floats, Numbers, Rows
 from simulacra_trainer.relations.totals import sum_of
 
 FACTORS = (1.0, 100.0)
 """Of ratios: plain or percent."""
-FIRST_ROWS = 8
-"""Rows of the sample that are compared for all candidates at once."""
+FIRST_ROWS, LOOK_ROWS = 6, 500
+"""Rows that are compared for all candidates at once, and for one before all rows are."""
 Combine = Callable[[Floats, Floats], Floats]
 Triple = tuple[int, int, int]
 
@@ -37,13 +37,32 @@ class Identity:
 
 
 def pair_identities(numbers: Numbers) -> Iterator[Identity]:
-    """Yield the identities of three columns, sums first."""
+    """Yield equal columns, then the identities of three columns, sums first."""
+    yield from _equals(numbers)
     for a, b, total in _sums(numbers):
         yield Identity(tuple(_forms_of_sum(numbers, a, b, total)))
     for factor, (a, b, product) in _products(numbers):
         forms = tuple(_forms_of_product(numbers, a, b, product, factor))
         if forms:
             yield Identity(forms)
+
+
+def _equals(numbers: Numbers) -> Iterator[Identity]:
+    """Yield each pair of columns that are the same in every row."""
+    glance, names = numbers.values[:, numbers.glance], numbers.names
+    varied = np.flatnonzero(numbers.varied)
+    for place, first in enumerate(varied):
+        others = varied[place + 1 :]
+        same = numbers.alike(glance[first], glance[others], numbers.steps[others][:, None])
+        for second in others[same.all(axis=1)]:
+            pairs = ((int(second), int(first)), (int(first), int(second)))
+            forms = tuple(
+                RelationSchema(kind="linear", column=names[a], of=[names[b]], coefficients=[1.0])
+                for a, b in pairs
+                if numbers.gives(numbers.values[b], a)
+            )
+            if forms:
+                yield Identity(forms)
 
 
 def _sums(numbers: Numbers) -> list[Triple]:
@@ -136,24 +155,39 @@ def _triples(numbers: Numbers, combine: Combine, *, symmetric: bool) -> Iterator
     for first in all_columns:
         seconds = all_columns[first + 1 :] if symmetric else all_columns[all_columns != first]
         computed = combine(glance[first][None, :], glance[seconds])
-        for at, column in _candidates(numbers, glance, computed):
-            second = int(seconds[at])
-            if column in (first, second):
-                continue
-            if numbers.gives(combine(numbers.values[first], numbers.values[second]), column):
-                yield int(first), second, column
+        at, columns = _candidates(numbers, glance, computed)
+        others = seconds[at]
+        is_third = (columns != first) & (columns != others)
+        for second, column in zip(others[is_third], columns[is_third], strict=True):
+            if _gives(numbers, combine, int(first), int(second), int(column)):
+                yield int(first), int(second), int(column)
 
 
-def _candidates(numbers: Numbers, glance: Floats, computed: Floats) -> Iterator[tuple[int, int]]:
-    """Yield (row of computed, column) that agree in the sampled rows."""
+def _gives(numbers: Numbers, combine: Combine, first: int, second: int, column: int) -> bool:
+    """Return whether the combination gives the column, by more and more rows."""
+    every = numbers.values.shape[1]
+    for rows in (slice(None, None, -(-every // LOOK_ROWS)), slice(None)):
+        computed = combine(numbers.values[first, rows], numbers.values[second, rows])
+        real = numbers.values[column, rows]
+        if not numbers.alike(computed, real, numbers.steps[column]).all():
+            return False
+    return True
+
+
+def _candidates(numbers: Numbers, glance: Floats, computed: Floats) -> tuple[Rows, Rows]:
+    """Return (rows of computed, columns) that agree in the sampled rows, int64 [k] each."""
     varied = np.flatnonzero(numbers.varied)
     near = np.ones((computed.shape[0], varied.size), np.bool_)
     for row in range(min(FIRST_ROWS, glance.shape[1])):
         results, seen = computed[:, row][:, None], glance[varied, row][None, :]
         near &= numbers.alike(results, seen, numbers.steps[varied])
-        if row and not near.any():
-            return
-    for at, place in np.argwhere(near):
-        column = varied[place]
-        if numbers.alike(computed[at], glance[column], numbers.steps[column]).all():
-            yield int(at), int(column)
+        if not near.any():
+            break
+    at, place = np.nonzero(near)
+    columns = varied[place]
+    for row in range(FIRST_ROWS, glance.shape[1]):
+        if not at.size:
+            break
+        same = numbers.alike(computed[at, row], glance[columns, row], numbers.steps[columns])
+        at, columns = at[same], columns[same]
+    return at, columns

@@ -36,20 +36,21 @@ def picked_relations(
         rows = {int(code): np.flatnonzero(codes == code) for code in np.unique(codes) if code >= 0}
         if len(rows) < 2 or min(of.size for of in rows.values()) < MIN_PERSONS:
             continue
+        words = words_of(table.column(column.name))
+        levels = {code: str(words[int(of[0])]) for code, of in rows.items()}
         for at, near in _candidates(numbers, rows):
             if at in found or numbers.names[at] == column.name:
                 continue
-            picks = _picks(numbers, at, rows, near)
+            picks = _picks(numbers, at, rows, near, levels)
             is_missing = np.isnan(numbers.values[at, codes < 0])
             if picks is not None and is_missing.all():
                 found.add(at)
-                words = words_of(table.column(column.name))
                 yield RelationSchema(
                     kind="picked",
                     column=numbers.names[at],
                     of=[column.name, *dict.fromkeys(numbers.names[k] for k in picks.values())],
                     cases=[
-                        DecidedCase(of=[words[int(rows[code][0])].as_py()], value=numbers.names[k])
+                        DecidedCase(of=[levels[code]], value=numbers.names[k])
                         for code, k in picks.items()
                     ],
                 )
@@ -95,7 +96,11 @@ def _candidates(
 
 
 def _picks(
-    numbers: Numbers, at: int, rows: Mapping[int, Ints], near: Mapping[int, Ints]
+    numbers: Numbers,
+    at: int,
+    rows: Mapping[int, Ints],
+    near: Mapping[int, Ints],
+    levels: Mapping[int, str],
 ) -> dict[int, int] | None:
     """Return the column of each level, columns that no other level has first; None without."""
     values, step = numbers.values[at], numbers.steps[at]
@@ -110,5 +115,7 @@ def _picks(
         fit = [k for k in fit if not numbers.alike(numbers.values[k], values, step).all()]
         if not fit:
             return None
+        # Of equal columns, the one that is named like the level.
+        fit.sort(key=lambda k: levels[code].lower() not in numbers.names[k].lower())
         picks[code] = int(next((k for k in fit if k not in picks.values()), fit[0]))
     return picks if len(set(picks.values())) > 1 else None

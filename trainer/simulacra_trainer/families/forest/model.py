@@ -90,7 +90,8 @@ class ForestModel:
                 if moved and moved & columns_used(sampler):
                     moved.add(j)
                     sampler = self._under_do(j)
-                values = codec.tidy(sampler.draw(context, rows, u))
+                follows = isinstance(sampler, Lookup | Monotone)
+                values = codec.tidy(sampler.draw(context, rows, u), follows=follows)
             context.values[j] = values
             context.codes[j] = codec.encode(values)
         codecs = [self.data.codecs[j] for j in drawn]
@@ -112,7 +113,8 @@ class ForestModel:
                 twin.values[j] = np.full(n, codecs[j].value_of(held[j]))
             elif moved & columns_used(self.samplers[j]):
                 moved.add(j)
-                twin.values[j] = codecs[j].tidy(self._twins(j, fact, twin, rng))
+                follows = isinstance(self.samplers[j], Lookup | Monotone)
+                twin.values[j] = codecs[j].tidy(self._twins(j, fact, twin, rng), follows=follows)
             twin.codes[j] = codecs[j].encode(twin.values[j])
         names = [codecs[j].name for j in self.order]
         return pa.table([codecs[j].to_arrow(twin.values[j]) for j in self.order], names=names)
