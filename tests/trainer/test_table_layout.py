@@ -79,6 +79,14 @@ def test_cyrillic_utf16_without_a_mark_is_read(tmp_path: Path, encoding: str) ->
     assert read(tmp_path, text, encoding)["город"][1].as_py() == "Москваб"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_of_east_asia_without_a_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    text = "이름;번호\n" + "".join(f"김철수😀{'가나'[i % 2]};{i}\n" for i in range(600))
+    assert read(tmp_path, text, encoding)["이름"][1].as_py() == "김철수😀나"
+    text = "姓名,城市\r\n" + "".join(f"王小明{i},北京市\r\n" for i in range(200))
+    assert read(tmp_path, text, encoding)["城市"][1].as_py() == "北京市"
+
+
 def test_lines_above_the_header_are_left_out(tmp_path: Path) -> None:
     text = "Export of 3 May, wave 2\n\n;;\nage;score;group\n" + "\n".join(
         row.replace(",", ";") for row in ROWS

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -63,6 +64,8 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"\d\]-]")
+_NO_TEXT = frozenset(("Cc", "Cn", "Co", "Cs"))
+"""Unicode's categories of controls, unassigned, private and surrogate characters."""
 _CONTROLS = bytes(c for c in range(32) if c not in (9, 10, 12, 13)) + b"\x7f"
 
 
@@ -113,9 +116,10 @@ def refuse_other_formats(head: bytes) -> None:
 
 
 def encoding_by_nuls(head: bytes) -> str | None:
-    """Return utf-16-le or -be if every other byte is mostly one of two, NUL among them.
+    """Return utf-16-le or -be of text without a byte order mark; None of other bytes.
 
-    These are the upper bytes of Latin, Greek or Cyrillic text without a byte order mark.
+    Every other byte of Latin, Greek or Cyrillic text is mostly one of two, NUL among them. Other
+    scripts show in lines that end where characters do, and characters that are all assigned.
     """
     even, odd = head[0:4096:2], head[1:4096:2]
     if len(odd) < 8:
@@ -124,7 +128,16 @@ def encoding_by_nuls(head: bytes) -> str | None:
         return "utf-16-le"
     if _upper_bytes(even) and odd.count(0) < 0.1 * len(odd):
         return "utf-16-be"
+    if b"\n\x00" in head or b"\x00\n" in head:
+        return next((one for one in ("utf-16-le", "utf-16-be") if _is_text_in(head, one)), None)
     return None
+
+
+def _is_text_in(head: bytes, encoding: str) -> bool:
+    """Return whether the first bytes are several lines of assigned characters in UTF-16."""
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head[:4096])
+    kinds = (unicodedata.category(letter) for letter in text if letter not in "\t\r\n")
+    return text.count("\n") > 1 and "\ufffd" not in text and not _NO_TEXT.intersection(kinds)
 
 
 def _upper_bytes(half: bytes) -> bool:
