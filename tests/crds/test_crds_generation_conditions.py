@@ -82,10 +82,10 @@ def test_invalid_field_is_named_by_its_pointer(conditions: dict[str, Any], where
     ("conditions", "interventions", "near"),
     [
         ({"categorical": {"segmnt": {"a": 0.3}}}, {}, "segment"),
-        ({"categorical": {"switched": {"ture": 0.3}}}, {}, "true"),
+        ({"categorical": {"switched": {"truee": 0.3}}}, {}, "true"),
         ({"numeric": {"prices": {"min": 1}}}, {}, "price"),
         ({}, {"prise": 5}, "price"),
-        ({}, {"switched": "flase"}, "false"),
+        ({}, {"switched": "falsee"}, "false"),
     ],
 )
 def test_unknown_name_is_answered_with_the_nearest_one(
