@@ -12,6 +12,8 @@ from simulacra_crds.contract.schema import RelationSchema
 from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.linked.model import fit_linked
+from simulacra_trainer.linked.tables import linked_tables
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import load_model, save_model
@@ -291,3 +293,29 @@ def test_equal_columns_stay_equal() -> None:
     assert "again = price_car" in {sentence(one) for one in clean.schema.relations}
     picks = next(one for one in clean.schema.relations if one.kind == "picked").cases
     assert {str(case.value) for case in picks} == {f"price_{case.of[0]}" for case in picks}
+
+
+def test_dummies_of_few_persons_are_a_group_in_linked_rows() -> None:
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(150), 4)
+    place, trade = rng.choice(4, who.size), rng.choice(5, 150)[who]
+    clean = cleaned(
+        {
+            "customer_id": np.array([f"C{p:04d}" for p in who]),
+            **{f"place_{k}": (place == k).astype(int) for k in range(4)},
+            **{f"trade_{k}": (trade == k).astype(int) for k in range(5)},
+            "mood": rng.integers(1, 6, who.size),
+        }
+    )
+    groups = [one for one in clean.schema.relations if one.kind == "exactly_one"]
+    assert [len(one.of) for one in groups] == [3, 4]
+    tables = linked_tables(clean.table, clean.schema)
+    assert tables is not None
+    schemas = tables.subject_schema, tables.event_schema
+    methods = tuple({c.name: "trees" for c in s.learned()} for s in (*schemas, schemas[1]))
+    order = [column.name for column in clean.schema.learned()]
+    linked = fit_linked(tables, order, {"penalty": 3.0, "scale": 1.0}, methods)
+    people = linked.subjects.sample(100, np.random.default_rng(1))
+    rows, _ = linked.histories(people, np.random.default_rng(2))
+    assert violations(rows, groups[0], clean.schema) == 0
+    assert violations(people, groups[1], clean.schema) == 0

@@ -1,6 +1,7 @@
 """Yes/no columns of which exactly one, or at most one, is yes: the dummies of a category.
 
-Columns join a group if no row has two of them, though by chance at least 20 persons would have.
+Neighbors that share out all rows are a group, if by chance at least 20 persons would break it.
+Others join a group if no row has two of them, though by chance 20 persons would have.
 Rare ones that fill the rows which the group leaves over make it complete.
 """
 
@@ -41,11 +42,14 @@ def group_relations(
     share = yes.mean(axis=1)
     both = (yes.astype(np.float32) @ yes.T.astype(np.float32)) > 0
     free = [i for i in range(len(columns)) if share[i] > 0]
+    runs = list(_runs(yes, share, persons))
     while free:
-        members = _group(free, share, both, persons)
-        rest: Bools = np.asarray(~yes[members].any(axis=0))
-        if len(members) > 1 and rest.any():
-            members += _filling(free, members, yes, both, rest)
+        members = next((run for run in runs if free[0] in run), None)
+        if members is None:
+            members = _group(free, share, both, persons)
+            rest: Bools = np.asarray(~yes[members].any(axis=0))
+            if len(members) > 1 and rest.any():
+                members += _filling(free, members, yes, both, rest)
         free = [i for i in free if i not in members]
         if len(members) > 1:
             names = [columns[i].name for i in sorted(members)]
@@ -53,6 +57,24 @@ def group_relations(
                 "exactly_one" if yes[members].any(axis=0).all() else "at_most_one"
             )
             yield RelationSchema(kind=kind, column=names[0], of=names[1:])
+
+
+def _runs(yes: Bools, share: npt.NDArray[np.float64], persons: int) -> Iterator[list[int]]:
+    """Yield neighboring columns of which exactly one is yes in every row."""
+    first = 0
+    while first < len(yes):
+        taken = yes[first].copy()
+        last = first
+        while last + 1 < len(yes) and not taken.all() and not (taken & yes[last + 1]).any():
+            last += 1
+            taken |= yes[last]
+        chances = share[first : last + 1]
+        if last > first and taken.all():
+            by_chance = np.prod(1 - chances) * np.sum(chances / (1 - chances))
+            if (1 - by_chance) * persons >= EXPECTED_VIOLATIONS:
+                yield list(range(first, last + 1))
+                first = last
+        first += 1
 
 
 def is_yes_no(column: ColumnSchema) -> bool:
