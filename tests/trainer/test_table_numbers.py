@@ -159,6 +159,7 @@ def test_a_csv_file_has_the_cells_of_the_upload(tmp_path: Path) -> None:
     write_tables([table, table], tmp_path / "t.csv")
     read = pa.csv.read_csv(
         tmp_path / "t.csv",
+        parse_options=pa.csv.ParseOptions(delimiter=";"),
         convert_options=pa.csv.ConvertOptions(column_types={"n": pa.string()}),
     )
     assert read["n"][:3].to_pylist() == cells
