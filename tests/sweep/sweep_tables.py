@@ -405,5 +405,5 @@ TABLES = (
     Table("ids", _ids, refused="at least 2 are needed"),
     Table("many_levels", _many_levels, CLOSE, ANSWERS, rows=600),
 )
-SMALL = ("diary", "weighted")
+SMALL = ("diary", "weighted", "forty")
 """The tables of `make test`."""
