@@ -262,14 +262,17 @@ def test_negative_control_that_changes_contradicts_the_answer() -> None:
     assert "'z', which t cannot change, changes by" in result.verdict.text
 
 
-def test_graph_without_a_path_is_held_against_the_data() -> None:
-    table = TABLE.select(["z", "g", "t", "y"])
+@pytest.mark.parametrize(("name", "kind"), [("z", "contradicted"), ("siblings", "open")])
+def test_graph_without_a_path_is_held_against_the_data(name: str, kind: str) -> None:
+    """Where background is proposed, the search kept an order, and its graph proves nothing."""
+    table = TABLE.select(["z", "g", "t", "y"]).rename_columns([name, "g", "t", "y"])
     graph = CausalGraph(
-        order=["z", "g", "t", "y"], parent_lists={"z": [], "g": [], "t": ["z"], "y": ["g"]}
+        order=[name, "g", "t", "y"], parent_lists={name: [], "g": [], "t": [name], "y": ["g"]}
     )
-    result = _ask(table, graph, before=["z", "g"])
-    assert result.verdict.kind == "contradicted"
-    assert "learned graph says no effect, the same data show" in result.verdict.text
+    result = _ask(table, graph, before=[name, "g"])
+    assert result.verdict.kind == kind
+    said = "learned graph says no effect, the same data show" in result.verdict.text
+    assert said == (kind == "contradicted")
 
 
 def test_effects_on_the_treated_and_on_the_overlap_have_their_own_truths() -> None:

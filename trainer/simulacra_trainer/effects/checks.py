@@ -31,18 +31,18 @@ class Checked:
     forbids: bool = False
 
 
-def self_contradiction(is_apart: bool, is_stated: bool, learned: Sequence[Interval]) -> Checked:
+def self_contradiction(is_apart: bool, is_ordered: bool, learned: Sequence[Interval]) -> Checked:
     """Check the learned graph against the effect that the same data show.
 
     Args:
         is_apart: whether no graph of the class has a path between treatment and outcome.
-        is_stated: whether knowledge about the order was given; then a missing path is more often
-            a fault of the search than of the answer.
+        is_ordered: whether the search kept an order, stated or of proposed background; then a
+            missing path is more often a fault of the search than of the answer.
         learned: effects given the learned causes, one for each graph of the class.
     """
     name: CheckName = "graph against itself"
-    if is_stated:
-        return skipped(name, "The order was stated, so the answer does not use the graph.")
+    if is_ordered:
+        return skipped(name, "The search kept an order, stated or of background columns.")
     if not is_apart or not learned:
         return skipped(name, "The graph has a path between treatment and outcome.")
     z = _critical(len(learned))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity
+from simulacra_crds.contract.background import propose_background
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
 from simulacra_trainer.effects.base_choice import Bases
@@ -105,6 +106,11 @@ def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
     )
 
 
+def _is_ordered(estimator: Estimator, places: Places) -> bool:
+    """Return whether the search of the graph had an order to keep: stated, or proposed."""
+    return places.order == "stated" or bool(propose_background(estimator.schema))
+
+
 def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried) -> Findings:
     """Return what was tried with its checks and sensitivity."""
     rows, share = tried.effective_rows, tried.effective_share
@@ -118,7 +124,7 @@ def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried
     is_apart = graph.is_apart(request.treatment, contrast.outcome_column)
     checked = [
         checks.overlap(contrast, estimator.features(columns), runs[0]),
-        checks.self_contradiction(is_apart, places.order == "stated", learned),
+        checks.self_contradiction(is_apart, _is_ordered(estimator, places), learned),
         *_controls(estimator, columns, main),
     ]
     claims = all(e.low > 0 for e in effects) or all(e.high < 0 for e in effects)
