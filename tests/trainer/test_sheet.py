@@ -306,7 +306,7 @@ def test_only_assumed_levers_show_a_point(kind: Any) -> None:
     assert ('<td class="figure">-0.4</td>' in page) is is_pointed
     assert ('<td class="figure">[-0.6, -0.2]</td>' in page) is is_spanned
     assert ("-0.4" in made.levers[0].answer.model_dump_json()) is is_pointed
-    assert ("Precision" in page.partition("lever-1")[2]) is (kind != "contradicted")
+    assert ("Precision: " in page.partition("lever-1")[2]) is (kind != "contradicted")
 
 
 def test_order_of_unranked_levers_uses_no_hidden_point() -> None:
