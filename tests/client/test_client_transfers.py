@@ -77,8 +77,10 @@ class Service(BaseHTTPRequestHandler):
             complete = state["complete"] and not held
             self.answer(200, state | {"complete": complete}, **HELD if held else {})
         elif self.path.startswith("/v1/generations/"):
-            found = {"generation_id": "gen-1", "status": "ready"}
+            found = {"generation_id": "gen-1", "dataset_id": "ds-1", "status": "ready"}
             self.answer(200, found | {"artifact_url": "/file?token=x"})
+        elif self.path.startswith("/v1/datasets/"):
+            self.refuse(404, "simio_not_found")  # the rows outlive their dataset
         else:
             self.send_response(200)
             self.send_header("Content-Length", str(len(CONTENT)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ from simulacra.commands.output import (
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.csv_reading import lines as reading_lines
 from simulacra.csv_reading import reading_of
+from simulacra.errors import ApiError
 from simulacra.models import Generation
 from simulacra.operations.resources import key_header
 from simulacra.rows import generated
@@ -132,9 +134,10 @@ def save_rows(
     if not as_json:
         note(f"Wrote {output}.")
         if format_of(output) == "csv":
-            schema = client.schema(client.generation(generation_id).dataset_id)
-            for line in reading_lines(reading_of(schema, plain=plain), str(output)):
-                note(line)
+            with suppress(ApiError):  # rows outlive their dataset and its schema
+                schema = client.schema(client.generation(generation_id).dataset_id)
+                for line in reading_lines(reading_of(schema, plain=plain), str(output)):
+                    note(line)
     return size
 
 
