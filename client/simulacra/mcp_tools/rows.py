@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import Field
 
 from simulacra.commands.options import format_of
 from simulacra.csv_reading import reading_of
+from simulacra.errors import ApiError
 from simulacra.mcp_tools.base import ToolSet, tool_errors
 from simulacra.mcp_tools.schemas import DatasetId, Local
 from simulacra.models import Json
@@ -83,6 +85,7 @@ class RowTools(ToolSet):
             found = await self._client.generation(generation_id)
             worth = {"worth": found.sentence} if found.sentence else {}
             if form == "csv":
-                schema = await self._client.schema(found.dataset_id)
-                how = {"read_csv": reading_of(schema, plain=plain).call(str(target))}
+                with suppress(ApiError):  # rows outlive their dataset and its schema
+                    schema = await self._client.schema(found.dataset_id)
+                    how = {"read_csv": reading_of(schema, plain=plain).call(str(target))}
             return {"path": str(target), "bytes": size, **how, "tell": [*generated(found)], **worth}
