@@ -62,8 +62,11 @@ class Service:
     async def graph(self, _: str) -> Json:
         return {}
 
-    async def download(self, _: str, target: Path, file_format: str) -> int:
+    async def download(self, _: str, target: Path, file_format: str, *, plain: bool) -> int:
         return target.write_bytes(b"rows")
+
+    async def schema(self, _: str) -> Json:
+        return {"columns": [], "dialect": {"delimiter": ";", "decimal": ","}}
 
     async def describe(self, _: str) -> Description:
         return Description(name="t", schema={"fields": [{"name": "score", "type": "integer"}]})
@@ -98,6 +101,7 @@ async def test_verdicts_go_with_the_rows_in_the_words_of_the_sdk(tools: Tools) -
     wanted = [*generated(MADE)]
     assert POOR in wanted
     saved = await tools.download("gen-1", "rows.csv")
+    assert "sep=';'" in saved["read_csv"]
     waited = await tools.wait("job-gen-1")
     state = await tools.status("gen-1")
     reported = await tools.report("gen-1")
