@@ -45,7 +45,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     @contextlib.contextmanager
     def connected(*_: Any) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(
-            generate=answer, generation=lambda _: DONE, download=lambda *_, **__: 12
+            generate=answer,
+            generation=lambda _: DONE,
+            download=lambda *_, **__: 12,
+            schema=lambda _: {"columns": [{"name": "age", "kind": "integer"}]},
         )
 
     monkeypatch.setattr(generations, "connected", connected)
