@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.grid import bin_edges, find_bins
 from simulacra_trainer.families.roundness import Roundness, roundness_of
-from simulacra_trainer.few_values import few_values
+from simulacra_trainer.few_values import MAX_FEW, few_values
 from simulacra_trainer.table.columns.dates import coarsest_unit
 
 Floats = npt.NDArray[np.float64]
@@ -125,12 +125,14 @@ class ColumnCodec:
             values: float64 [n].
             low: lower end of the range in which they stay; that of the column if None.
             high: upper end of this range.
-            follows: they follow from another column, which decides how round they are.
+            follows: they follow from another column, which decides how round they are. Where it
+                takes a new value, a column of more than MAX_FEW does so too: a wage between two
+                that were seen has a rounded wage between theirs.
         """
         if self.is_category:
             return values
         low, high = self.low if low is None else low, self.high if high is None else high
-        if self.few is not None:
+        if self.few is not None and not (follows and self.few.size > MAX_FEW):
             few = self.few[(self.few >= low) & (self.few <= high)]
             if few.size:
                 return np.where(np.isnan(values), values, few[_nearest(few, values)])
