@@ -5,6 +5,7 @@ Nothing here imports the product. Each function yields what does not agree.
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -230,12 +231,18 @@ def relations(upload: Frame, rows: Frame, report: Json, names: list[str]) -> Ite
             yield f"{a} and {b}: {real:.2f}, in the rows {drawn:.2f}; the report: {word}"
 
 
+def _has_words(upload: pd.Series, rows: pd.Series) -> bool:
+    """Return whether cells are words: numbers and dates have other tests."""
+    are_dates = any(isinstance(value, datetime.date) for value in rows.dropna().head(1))
+    return upload.dtype.kind not in "iufbM" and rows.dtype.kind != "M" and not are_dates
+
+
 def words_of_one(upload: Frame, rows: Frame, report: Json, subject: str | None) -> Iterator[str]:
     """Count the words that one person gave, and the rows that carry one."""
     who = upload[subject] if subject else pd.Series(upload.index, upload.index)
     for one in (report.get("left_out") or {}).get("columns", ()):
         name = one["column"]
-        if one["use"] != "learned" or name not in rows or upload[name].dtype.kind in "iufbM":
+        if one["use"] != "learned" or name not in rows or not _has_words(upload[name], rows[name]):
             continue
         persons = who.groupby(upload[name]).nunique()
         single = {*persons.index[persons == 1]}

@@ -408,9 +408,11 @@ def _equal(one: pd.Series, other: pd.Series) -> bool:
 
 
 def _csv(path: Path, said: str) -> list[pd.DataFrame]:
-    """Read with the arguments that the command prints, if it prints any."""
-    options = dict(re.findall(r"""\b(sep|decimal|thousands)=["']([^"'])["']""", said))
-    return [pd.read_csv(path, **options)]
+    """Read with the call that the command prints."""
+    call = re.search(r"pandas\.read_csv\(.*\)", said)
+    if call is None:
+        raise ValueError("the command does not say how to read its CSV")
+    return [eval(call[0], {"pandas": pd})]  # of our own command: what a customer pastes
 
 
 def _sav(path: Path, _: str) -> list[pd.DataFrame]:
