@@ -97,4 +97,4 @@ def _value(value: Any, name: str, columns: Json, said: str) -> Any:
         return number_of(value, said, f"{name}={value}") if isinstance(value, str) else value
     level = str(value).lower() if isinstance(value, bool) else str(value)
     level_named(level, name, columns, said)
-    return value
+    return level if isinstance(value, bool) else value

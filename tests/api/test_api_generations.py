@@ -115,6 +115,22 @@ async def test_counterfactual_can_set_a_column_with_a_condition(
     assert other.json()["errors"][0]["pointer"] == "/interventions/segment"
 
 
+async def test_true_is_a_level_of_a_yes_no_column(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str, acme: Any
+) -> None:
+    levels = [{"value": word, "share": 0.5} for word in ("false", "true")]
+    paid = ColumnSchema.model_validate(
+        {"name": "paid", "kind": "boolean", "storage": "string", "levels": levels}
+    )
+    table = TABLE.model_copy(update={"columns": [*TABLE.columns, paid]})
+    await acme.write(DATASETS, ready, SCHEMA, table.model_dump_json(by_alias=True).encode())
+    answer = await _request(http, ready, key, _do("paid", True))
+    await acme.write(DATASETS, ready, SCHEMA, TABLE.model_dump_json(by_alias=True).encode())
+    assert answer.status_code == 202
+    shown = (await http.get(f"/v1/generations/{answer.json()['generation_id']}")).json()
+    assert shown["interventions"] == {"paid": "true"}
+
+
 @pytest.mark.parametrize("kind", ["assumed", "open", None])
 async def test_rows_under_do_carry_the_verdict_of_an_effect(
     http: httpx2.AsyncClient, ready: str, key: str, acme: Any, kind: str | None

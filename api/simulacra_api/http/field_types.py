@@ -20,12 +20,17 @@ def _whole(value: Any) -> Any:
 
 
 def _set_value(value: Any) -> int | float | str:
-    """Accept a finite number or a level; one message, where a union of types gives three."""
+    """Accept a finite number or a level; one message, where a union of types gives three.
+
+    JSON's true and false are the levels of a yes/no column.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str):
         value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
         if len(value) > MAX_LEVEL_LENGTH:
             raise ValueError(f"A level has at most {MAX_LEVEL_LENGTH} characters.")
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
+    elif not isinstance(value, int | float) or not is_finite(value):
         raise ValueError("Must be a finite number or a level.")
     return cast(int | float | str, value)
 
@@ -61,5 +66,5 @@ Overlap = Annotated[int, Field(strict=True, ge=0, le=86_400), _Whole]
 SetValue = Annotated[
     int | float | str,
     PlainValidator(_set_value),
-    WithJsonSchema({"type": ["number", "string"], "maxLength": MAX_LEVEL_LENGTH}),
+    WithJsonSchema({"type": ["number", "string", "boolean"], "maxLength": MAX_LEVEL_LENGTH}),
 ]

@@ -58,8 +58,8 @@ class LeverInput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     column: str
-    value: float | str | None = Field(default=None, description="Give baseline as well.")
-    baseline: float | str | None = Field(default=None, description="What to compare with.")
+    value: bool | float | str | None = Field(default=None, description="Give baseline as well.")
+    baseline: bool | float | str | None = Field(default=None, description="What to compare with.")
     before: list[str] = Field(
         default_factory=list,
         description="Columns settled before this lever, other levers too. Ask the user.",

@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from simulacra_crds.contract.generation_conditions import FieldError
 from simulacra_crds.kinds.answer_sheet import Levers, SheetSummary
@@ -247,6 +247,12 @@ class GenerateRequest(KubeModel):
     seed: int = 0
 
 
+SetValue = Annotated[
+    float | str, BeforeValidator(lambda v: str(v).lower() if isinstance(v, bool) else v)
+]
+"""A number or a level; Python's True and False are the levels of a yes/no column."""
+
+
 class EstimateRequest(KubeModel):
     """Parameters of estimate.
 
@@ -264,8 +270,8 @@ class EstimateRequest(KubeModel):
     """
 
     treatment: str
-    value: float | str
-    baseline: float | str
+    value: SetValue
+    baseline: SetValue
     outcome: str
     segment: str | None = None
     before: Columns = Field(default_factory=list)
