@@ -325,14 +325,15 @@ def effect(found: Json, upload: Frame) -> Iterator[str]:
 
 
 def do_support(effect_found: Json | None, made: Json) -> Iterator[str]:
-    """Check that rows under do() claim no more than the effect of the same column."""
+    """Check that rows under do() claim no more than the effect of the same column.
+
+    An effect also needs people with the value that it compares with; rows do not.
+    """
     of_rows = ((made.get("identification") or {}).get("verdict") or {}).get("kind")
     of_effect = effect_found and effect_found["verdict"]["kind"]
-    if of_effect in ("unanswerable", "contradicted") and of_rows in (
-        "assumed",
-        "suggested",
-        "open",
-    ):
+    lacks_others = effect_found and f"have '{effect_found.get('baseline')}' (" in str(effect_found)
+    is_silent = of_effect in ("unanswerable", "contradicted") and not lacks_others
+    if is_silent and of_rows in ("assumed", "suggested", "open"):
         yield f"the effect is {of_effect}, rows under do() are {of_rows}"
 
 
