@@ -95,6 +95,7 @@ def _value(value: Any, name: str, columns: Json, said: str) -> Any:
     known_name(name, columns, said)
     if columns.get(name, {}).get("kind") in NUMERIC:
         return number_of(value, said, f"{name}={value}") if isinstance(value, str) else value
-    level = str(value).lower() if isinstance(value, bool) else str(value)
+    is_yes_no = columns.get(name, {}).get("kind") == "boolean"
+    level = str(value).lower() if is_yes_no else str(value)
     level_named(level, name, columns, said)
-    return level if isinstance(value, bool) else value
+    return level if is_yes_no else value

@@ -31,6 +31,7 @@ RIGHT: list[tuple[str, Json]] = [
     ("a=b=2", {"a=b": 2.0}),
     ("plan=pro", {"plan": "pro"}),
     ("media: TV=yes", {"media: TV": "yes"}),
+    ("happy=True", {"happy": "true"}),  # as pandas writes it
 ]
 WRONG = [
     ("prise=5", ": the table has no column prise. Did you mean price?"),
