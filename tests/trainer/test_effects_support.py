@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.effects import estimate_effect, findings
+from simulacra_trainer.effects.adjustment import AdjustmentSet
+from simulacra_trainer.effects.scores import Interval
 from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.pipeline.generate import plan_generation
@@ -131,3 +134,15 @@ def test_support_needs_rows_before_and_after_weighting_and_never_extrapolates() 
     assert unsupported([both]) == (
         "too few people like the others have '2.0' and 'x' (29 effective rows)."
     )
+
+
+def test_effect_stays_within_the_bounds_of_the_outcome() -> None:
+    """Where nobody could have had the other value, a model may extrapolate to any figure."""
+    runs: list[Any] = [SimpleNamespace(effective=lambda: [30.0, 40.0])]
+    beyond = Interval(effect=-18_000.0, error=400.0, rows=900, support=0.0)
+    found = findings._described(AdjustmentSet(["x"]), runs, beyond, 9_000.0)
+    assert (found.effect, found.low, found.high) == (-9_000.0, -9_000.0, -9_000.0)
+    partly = Interval(effect=8_900.0, error=100.0, rows=900, support=0.5)
+    found = findings._described(AdjustmentSet(["x"]), runs, partly, 9_000.0)
+    assert found.effect == 8_900.0
+    assert (found.low, found.high) == (pytest.approx(8_704.0, abs=1), 9_000.0)

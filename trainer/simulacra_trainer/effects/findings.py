@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -118,7 +119,8 @@ def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried
         return Findings(missing=tried.missing, effective_rows=rows, effective_share=share)
     contrast, request = estimator.contrast, estimator.request
     columns, runs, main = tried.found[0][0].columns, tried.found[0][1], tried.found[0][2]
-    effects = [_described(s, r, interval) for s, r, interval in tried.found]
+    reach = _reach(estimator)
+    effects = [_described(s, r, interval, reach) for s, r, interval in tried.found]
     effects += [_reversed(s, contrast.rows.size) for s in tried.reversing]
     learned = [interval for s, _, interval in tried.found if s.learned]
     is_apart = graph.is_apart(request.treatment, contrast.outcome_column)
@@ -163,14 +165,32 @@ def _unsupported(
     return f"{missing} Ask for those who have it now, or for where both happen."
 
 
+def _reach(estimator: Estimator) -> float:
+    """Return the largest effect that the bounds of the outcome allow; infinite without bounds."""
+    contrast = estimator.contrast
+    column = estimator.schema.find(contrast.outcome_column)
+    if contrast.outcome_level is not None:
+        return 1.0
+    if column is None or column.minimum is None or column.maximum is None:
+        return math.inf
+    return column.maximum - column.minimum
+
+
 def _described(
-    adjustment: AdjustmentSet, runs: list[Scores], interval: Interval
+    adjustment: AdjustmentSet, runs: list[Scores], interval: Interval, reach: float
 ) -> AdjustmentEffect:
+    """Return an effect, within what the bounds of the outcome allow (Manski, 1990).
+
+    Where nobody could have had the other value, a model extrapolates beyond them.
+    """
+    effect, low, high = (
+        min(max(end, -reach), reach) for end in (interval.effect, interval.low, interval.high)
+    )
     return AdjustmentEffect(
         adjustment=adjustment.columns,
-        effect=interval.effect,
-        low=interval.low,
-        high=interval.high,
+        effect=effect,
+        low=low,
+        high=high,
         support=interval.support,
         effective_rows=float(np.median([min(scores.effective()) for scores in runs])),
     )
