@@ -8,7 +8,12 @@ import pytest
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.verdicts import likeness
-from simulacra_trainer.report.dependence import Dependence, find_dependences, measured_ratio
+from simulacra_trainer.report.dependence import (
+    LEAST_RATIO,
+    Dependence,
+    find_dependences,
+    measured_ratio,
+)
 from simulacra_trainer.report.differences import Differences
 from simulacra_trainer.report.strength import LEAST_TREND, Strength, trends_of
 from simulacra_trainer.report.worth import figures_of, model_worth
@@ -74,6 +79,15 @@ def test_a_pair_of_trends_alone_does_not_move_the_ratio_of_cells() -> None:
     trend = Dependence(("a", "c"), 1.0, in_cells=False)
     assert measured_ratio([cells, trend], 500) == measured_ratio([cells], 500) == 0.5
     assert measured_ratio([trend], 500) == 1.0
+
+
+def test_rows_that_lost_the_strength_of_most_pairs_are_worth_little() -> None:
+    """Cells of few rows are as near to unseen ones as chance is, whatever the model kept."""
+    lost = Dependence(("a", "b"), 1.0, Strength(0.4, -0.06, 0.05))
+    kept = Dependence(("a", "c"), 1.0, Strength(0.4, 0.4, 0.05))
+    assert (lost.word, kept.word) == ("lost", "kept")
+    assert measured_ratio([lost, lost], 60) == LEAST_RATIO
+    assert measured_ratio([lost, kept], 60) == 1.0
 
 
 def _interviews(rows: int, seed: int, minutes: float) -> pa.Table:

@@ -120,12 +120,16 @@ def measured_ratio(found: Sequence[Dependence], respondents: float) -> float | N
     if 2 * unmeasured > len(counted):
         return None
     known = [one.discrepancy for one in counted if one.discrepancy is not None]
-    if known:
-        return ratio_for(float(np.mean(known)))
-    # One column decides the other: the shares of their cells are 0 and 1, and have no error.
     shares = [one.strength.share for one in counted if one.strength is not None]
     strong = [share for share in shares if share is not None]
-    return float(np.clip(np.mean(strong), LEAST_RATIO, 1.0)) if strong else None
+    kept = float(np.clip(np.mean(strong), LEAST_RATIO, 1.0)) if strong else None
+    if not known:
+        # One column decides the other: the shares of their cells are 0 and 1, and have no error.
+        return kept
+    ratio = ratio_for(float(np.mean(known)))
+    # Few rows do not show a loss in cells; what most pairs lost of their strength still is lost.
+    most_lost = 2 * sum(one.word == "lost" for one in counted) > len(counted)
+    return ratio if kept is None or not most_lost else min(ratio, kept)
 
 
 def find_dependences(
