@@ -128,8 +128,8 @@ def measured_ratio(found: Sequence[Dependence], respondents: float) -> float | N
         return kept
     ratio = ratio_for(float(np.mean(known)))
     # Few rows do not show a loss in cells; what most pairs lost of their strength still is lost.
-    most_lost = 2 * sum(one.word == "lost" for one in counted) > len(counted)
-    return ratio if kept is None or not most_lost else min(ratio, kept)
+    most_kept = 2 * sum(one.word == "kept" for one in counted) >= len(counted) - unmeasured
+    return ratio if kept is None or most_kept else min(ratio, kept)
 
 
 def find_dependences(
