@@ -52,7 +52,8 @@ def _asked(one: Json) -> str:
 
 def _cells(one: Json) -> list[str]:
     shares = [f"{100 * one[name]:.1f} %" for name in _SHARES]
-    return [f"{one['respondents']:,.0f}", *shares, f"{one['worth']:,.0f}", one["verdict"]]
+    many = f"{one['respondents']:,.0f}" if one["respondents"] else "fewer than 5"
+    return [many, *shares, f"{one['worth']:,.0f}", one["verdict"]]
 
 
 def _together(count: int) -> str:

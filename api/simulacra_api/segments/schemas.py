@@ -72,7 +72,10 @@ class SegmentShareBody(BaseModel):
     segment: list[SegmentLevelBody]
     question: str
     answer: str
-    respondents: float = Field(description="Effective respondents who answered (Kish).")
+    respondents: float = Field(
+        description="Effective respondents who answered (Kish), with a noise of about one that is"
+        " the same for the same people; 0 where fewer than five."
+    )
     share: float = Field(description="Of those who answered, 0..1.")
     low: float
     high: float
@@ -84,7 +87,7 @@ class SegmentShareBody(BaseModel):
         " no better: use the respondents."
     )
     own: OwnShareBody | None = Field(
-        default=None, description="Null where fewer than five respondents answered."
+        default=None, description="Null where fewer than ten respondents answered."
     )
     text: str
 

@@ -44,11 +44,12 @@ class SegmentShare(KubeModel):
     Attributes:
         segment: its columns and levels.
         question, answer: a column and its level; of several answers, the option's yes/no column.
-        respondents: effective respondents of the segment who answered (Kish).
+        respondents: effective respondents of the segment who answered (Kish), with the noise of
+            their keys; 0 where fewer than five.
         share, low, high: certified share, 0..1, and its interval.
         worth: respondents of a simple survey that would know the share as well.
         verdict: whether that is better than the segment's own respondents.
-        own: what these say alone; None where fewer than five answered.
+        own: what these say alone; None where fewer than ten answered.
         text: the answer in words.
     """
 

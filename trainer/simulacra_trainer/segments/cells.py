@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.segments.pooling import Indices
 from simulacra_trainer.survey_weights import Floats, row_weights
@@ -28,6 +29,7 @@ class Segmentation:
         groups: of each column, the position of its level in each cell, int [cells].
         weights: of each row, float64 [n].
         persons: of each row, int64 [n].
+        keys: secret number of each row's person, uint64 [n].
     """
 
     columns: Sequence[str]
@@ -36,6 +38,7 @@ class Segmentation:
     groups: Sequence[Indices]
     weights: Floats
     persons: Ints
+    keys: Keys
 
     @property
     def size(self) -> int:
@@ -71,6 +74,34 @@ class Segmentation:
         share = np.divide(hits, total, out=np.zeros(self.size), where=total > 0)
         return share * respondents, respondents
 
+    def noisy_counts(self, hit: Bools, known: Bools) -> tuple[Floats, Floats]:
+        """Return `counts` in whole persons with the noise of the cells' keys, float64 [cells].
+
+        Nobody, in a cell or among its answers, has a noise too, that of the sets which have nobody
+        in common: else a 0 would be sure, and the others with it.
+        """
+        successes, respondents = self.counts(hit, known)
+        said, unsaid = known & hit, known & ~hit
+        asked = self._keys(known, self.cell, self.size)
+        levels = [
+            self._keys(known, np.where(self.cell < 0, -1, of[self.cell]), int(of.max()) + 1)[of]
+            for of in self.groups
+        ]
+        of_cell = np.where(respondents > 0, asked, mixed(*levels))
+        total = np.maximum(np.rint(respondents) + noise_of(of_cell), 0.0)
+        key = self._keys(said, self.cell, self.size)
+        for none, others in ((successes <= 0, said), (successes >= respondents, unsaid)):
+            apart = self._keys(others, np.minimum(self.cell, 0), 1)
+            key = np.where(none, mixed(of_cell, np.full(self.size, apart[0])), key)
+        return np.clip(np.rint(successes) + noise_of(key), 0.0, total), total
+
+    def _keys(self, chosen: Bools, cell: Ints, size: int) -> Keys:
+        """Return the sum of the keys of the persons of each cell who have a chosen row."""
+        rows = np.flatnonzero(chosen & (cell >= 0))
+        pairs = cell[rows] * (int(self.persons.max(initial=0)) + 1) + self.persons[rows]
+        first = rows[np.unique(pairs, return_index=True)[1]]
+        return summed(self.keys[first], cell[first], size)
+
 
 def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -> Segmentation:
     """Return the segmentation of a clean table by one or two columns with levels."""
@@ -94,6 +125,7 @@ def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -
         groups=groups,
         weights=np.ones(table.num_rows) if weights is None else weights,
         persons=np.arange(table.num_rows) if persons is None else persons,
+        keys=person_keys(table, schema),
     )
 
 

@@ -13,7 +13,11 @@ from simulacra_trainer.segments.pooling import Indices, pool_shares
 from simulacra_trainer.survey_weights import Floats
 
 FEW = 5.0
-"""Below this many respondents, what they said is neither shown nor called boosted."""
+"""Below this many respondents, neither they nor what they said are shown, nor called boosted."""
+OWN = 10.0
+"""Below this many, what they said alone is not shown: noise would be a third of its interval."""
+FEW_WORTH = 1.0
+"""Respondents that the few are worth at most, whatever their number."""
 BOOSTED = 1.5
 SLIGHTLY = 1.1
 """Worth over respondents from which a verdict holds."""
@@ -36,7 +40,7 @@ class CertifiedShares:
             as large as the data allow.
         gain: worth over respondents; 1 where they are no better or few.
         pooled: whether the figures are pooled; else they are the respondents' own.
-        own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below FEW.
+        own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below OWN.
     """
 
     respondents: Floats
@@ -52,7 +56,11 @@ class CertifiedShares:
 
 
 def certify(
-    successes: Floats, respondents: Floats, groups: Sequence[Indices], intervals: int = 1
+    successes: Floats,
+    respondents: Floats,
+    groups: Sequence[Indices],
+    intervals: int = 1,
+    noise: float = 0.0,
 ) -> CertifiedShares:
     """Certify the share of an answer in each cell of a segmentation.
 
@@ -61,14 +69,16 @@ def certify(
         respondents: effective respondents of each cell, float64 [cells].
         groups: of each question of the segmentation, the level of each cell.
         intervals: how many intervals hold together with 95 % (Bonferroni).
+        noise: standard deviation of the noise of the counts, which widens the intervals.
     """
     z = float(ndtri(1.0 - 0.025 / intervals))
-    few = respondents < FEW
+    few, alone = respondents < FEW, respondents < OWN
+    kept = _kept(successes, respondents, noise)
     own_share = np.divide(
         successes, respondents, out=np.full(successes.size, np.nan), where=respondents > 0
     )
-    own_low, own_high = _wilson(own_share, respondents, z)
-    posterior = pool_shares(successes, respondents, groups)
+    own_low, own_high = _wilson(own_share, kept * respondents, z)
+    posterior = pool_shares(kept * successes, kept * respondents, groups)
     short = np.where((respondents < SHORT) & (len(groups) == 1), WIDENING, 1.0)
     low, high = posterior.interval(z * short)
     # For the few, one end is open in any case: else it would tell what each of them said.
@@ -76,23 +86,35 @@ def certify(
     low = np.where(np.where(few, ~mostly, successes <= 0), 0.0, low)
     high = np.where(np.where(few, mostly, successes >= respondents), 1.0, high)
     binomial = posterior.share * (1.0 - posterior.share)
-    gain = binomial / (posterior.cautious * short) ** 2 / np.maximum(respondents, 1e-9)
-    gain = np.minimum(gain, MOST_GAIN[len(groups)])
-    worth = gain * respondents
+    known = binomial / (posterior.cautious * short) ** 2
+    gain = np.minimum(known / np.maximum(respondents, 1e-9), MOST_GAIN[len(groups)])
+    worth = np.where(few, np.minimum(known, FEW_WORTH), gain * respondents)
     better = (gain >= SLIGHTLY) & (high - low < own_high - own_low)
-    pooled = few | better
+    pooled = alone | better
     return CertifiedShares(
         respondents=respondents,
         share=np.where(pooled, posterior.share, own_share),
         low=np.where(pooled, low, own_low),
         high=np.where(pooled, high, own_high),
-        worth=np.where(pooled, np.where(few, np.minimum(worth, respondents), worth), respondents),
+        worth=np.where(few | better, worth, kept * respondents),
         gain=np.where(better & ~few, gain, 1.0),
         pooled=pooled,
-        own_share=np.where(few, np.nan, own_share),
-        own_low=np.where(few, np.nan, own_low),
-        own_high=np.where(few, np.nan, own_high),
+        own_share=np.where(alone, np.nan, own_share),
+        own_low=np.where(alone, np.nan, own_low),
+        own_high=np.where(alone, np.nan, own_high),
     )
+
+
+def _kept(successes: Floats, respondents: Floats, noise: float) -> Floats:
+    """Return the share of the respondents that noise of the counts leaves, float64 [cells].
+
+    Noise adds (1 + p^2) noise^2 / n^2 to the variance p (1 - p) / n of a share p. For p stands
+    (successes + 2) / (respondents + 4), as in the interval of Agresti & Coull (1998).
+    """
+    p = (successes + 2.0) / (respondents + 4.0)
+    added = noise**2 * (1.0 + p**2) / np.maximum(respondents, 1e-9)
+    kept: Floats = p * (1.0 - p) / (p * (1.0 - p) + added)
+    return kept
 
 
 def _wilson(share: Floats, respondents: Floats, z: float) -> tuple[Floats, Floats]:

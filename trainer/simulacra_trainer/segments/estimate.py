@@ -1,7 +1,8 @@
 """Certified shares of answers in segments: from a request to the stored result (ADR 0065).
 
 The figures come from the respondents in the model's clean table, not from generated rows, whose
-dependences the privacy limit weakens.
+dependences the privacy limit weakens. Their counts have noise (`cell_keys`), so no subtraction of
+shares counts persons.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from simulacra_crds.contract.segment_shares import (
 from simulacra_crds.contract.tasks import BoostRequest
 from simulacra_crds.kinds.generation_job import ConditionSet
 from simulacra_crds.kinds.segment_estimate import SegmentSummary, SegmentVerdict
+from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
-from simulacra_trainer.segments.certify import BOOSTED, SLIGHTLY, CertifiedShares, certify
+from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
 from simulacra_trainer.segments.pooling import pool_shares
 from simulacra_trainer.survey_weights import Floats
 from simulacra_trainer.table.errors import InputError
@@ -86,8 +88,8 @@ def certify_answers(
         codes = level_codes(trained.table, column, [level for _, _, level in asked])
         known = trained.table.column(column).is_valid().to_numpy()
         for at, answer in enumerate(asked):
-            successes, respondents = cells.counts(codes == at, known)
-            found[answer] = certify(successes, respondents, cells.groups, intervals)
+            successes, respondents = cells.noisy_counts(codes == at, known)
+            found[answer] = certify(successes, respondents, cells.groups, intervals, NOISE)
     return found
 
 
@@ -112,7 +114,7 @@ def share_of(
         segment=[SegmentLevel(column=name, level=one) for name, one in pairs],
         question=column,
         answer=level,
-        respondents=float(found.respondents[at]),
+        respondents=float(found.respondents[at] if found.respondents[at] >= FEW else 0.0),
         share=float(found.share[at]),
         low=float(found.low[at]),
         high=float(found.high[at]),
@@ -133,12 +135,10 @@ def _text(share: SegmentShare) -> str:
     """Return the answer in words."""
     where = ", ".join(f"{part.column} = {part.level}" for part in share.segment)
     figures = f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)})"
-    begin = (
-        f"{where}: {share.respondents:,.0f} respondents. {share.question} = {share.answer}:"
-        f" {figures}."
-    )
+    many = f"{share.respondents:,.0f}" if share.respondents else f"fewer than {FEW:.0f}"
+    begin = f"{where}: {many} respondents. {share.question} = {share.answer}: {figures}."
     if share.own is None:
-        return f"{begin} Too few respondents: this is what similar segments say."
+        return f"{begin} Too few respondents to say it alone: similar segments decide."
     if share.verdict == "no better":
         return f"{begin} No better than your respondents."
     own = share.own
@@ -190,5 +190,5 @@ def answered_shares(trained: TrainedModel, cells: Segmentation, column: str) -> 
     if known.all():
         return np.ones(cells.size)
     everyone = np.ones(trained.table.num_rows, dtype=bool)
-    successes, respondents = cells.counts(known, everyone)
+    successes, respondents = cells.noisy_counts(known, everyone)
     return pool_shares(successes, respondents, cells.groups).share

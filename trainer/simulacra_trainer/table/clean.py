@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from simulacra_crds.contract.file_labels import AnswerSet, sets_of
 from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
+from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
+from simulacra_trainer.cell_keys import new_secret
 from simulacra_trainer.persons import is_constant_within, persons_in
 from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.find import find_relations
@@ -45,7 +47,8 @@ class CleanTable:
     """A cleaned table and its schema.
 
     table: learned columns, weights and the person of each row (`persons`), one chunk each, null for
-    missing; its metadata has the digests of real values (`table.persons.real_values`).
+    missing; its metadata has the digests of real values (`table.persons.real_values`) and the
+    secret of the persons' keys (`cell_keys`).
     """
 
     table: pa.Table
@@ -105,9 +108,10 @@ def clean_table(
     table = follow_moved(table, exact, schema)
     table, schema = add_code_columns(table, schema, read)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
+    secret = {CELL_KEYS: new_secret()}
     if protected.real is not None:
-        table = table.replace_schema_metadata({METADATA: protected.real.to_bytes()})
-    return CleanTable(table, schema)
+        secret[METADATA] = protected.real.to_bytes()
+    return CleanTable(table.replace_schema_metadata(secret), schema)
 
 
 def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanColumn]) -> pa.Table:

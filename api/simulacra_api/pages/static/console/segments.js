@@ -34,14 +34,14 @@ function Ask({ session, dataset, schema, onMade }) {
 }
 
 const where = (share) => share.segment.map((part) => `${part.column}: ${part.level}`).join(", ");
-const interval = (of) => of ? `${percent(of.share)} (${percent(of.low)} to ${percent(of.high)})` : "fewer than five";
+const interval = (of) => of ? `${percent(of.share)} (${percent(of.low)} to ${percent(of.high)})` : "fewer than ten";
 
 function Shares({ found }) {
   if (found.reason) return html`<p class="notice">${found.reason}</p>`;
   const together = found.shares.length > 1 ? `All ${found.shares.length} intervals hold together with 95 %.` : "The interval holds with 95 %.";
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Shares ${found.segment_id}`}><table><caption class="quiet">${together}</caption>
     <thead><tr><th scope="col">Segment</th><th scope="col">Answer</th><th scope="col">Share</th><th scope="col">Verdict</th><th scope="col">Worth</th><th scope="col">Respondents</th><th scope="col">They alone</th></tr></thead>
-    <tbody>${found.shares.map((share) => html`<tr><th scope="row">${where(share)}</th><td>${share.question}: ${share.answer}</td><td class="interval">${interval(share)}</td><td>${share.verdict === "slightly" ? "slightly boosted" : share.verdict}</td><td>${number(share.worth)}</td><td>${number(share.respondents)}</td><td class="interval">${interval(share.own)}</td></tr>`)}</tbody></table></div>`;
+    <tbody>${found.shares.map((share) => html`<tr><th scope="row">${where(share)}</th><td>${share.question}: ${share.answer}</td><td class="interval">${interval(share)}</td><td>${share.verdict === "slightly" ? "slightly boosted" : share.verdict}</td><td>${number(share.worth)}</td><td>${share.respondents ? number(share.respondents) : "fewer than five"}</td><td class="interval">${interval(share.own)}</td></tr>`)}</tbody></table></div>`;
 }
 
 export function Segment({ session, id, back }) {

@@ -1,0 +1,123 @@
+"""Noise of counts of real persons that is the same for the same persons (cell keys).
+
+The method is that of the Australian census (Fraser & Wooton, 2005).
+
+Each person has a secret number; the sum over the persons of a set decides the noise of its count.
+Asking again, or for the same persons in other words, gives the same count, so nothing averages out,
+and a set that is the difference of two others has a noise that neither tells. The secret is drawn
+when the table is cleaned and lies in the encrypted clean table alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.special import ndtri
+
+from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.survey_weights import Floats
+
+METADATA = b"simulacra.cell_keys"
+SECRET_BYTES = 32
+NOISE = 1.0
+"""Standard deviation of the noise, in persons."""
+Keys = npt.NDArray[np.uint64]
+_STEP, _FIRST, _SECOND = (
+    np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)
+"""Constants of splitmix64 (Steele, Lea & Flood, 2014)."""
+
+
+def new_secret() -> bytes:
+    """Return the secret of a table."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def person_keys(table: pa.Table, schema: TableSchema) -> Keys:
+    """Return the secret number of each row's person, uint64 [n]; a person's rows have the same.
+
+    It follows from the person's number or, where each row is its own person, from the answers, so
+    rows keep it in samples and halves of the table. A table without a secret was cleaned by an
+    older release; the digest of all its rows stands in.
+    """
+    subject = schema.subject()
+    parts = [part.name for column in schema.learned() for part in column.parts()]
+    names = [name for name in parts if name in table.column_names]
+    if subject is not None and subject.name in table.column_names:
+        names = [subject.name]
+    secret = (table.schema.metadata or {}).get(METADATA)
+    if secret is None:
+        rows = np.sort(_row_numbers(table, names, b"\0"))
+        secret = hashlib.blake2b(rows.tobytes(), digest_size=SECRET_BYTES).digest()
+    return _row_numbers(table, names, secret)
+
+
+def summed(keys: Keys, cell: npt.NDArray[np.integer], size: int) -> Keys:
+    """Return the sum of the keys of each cell modulo 2**64, uint64 [size].
+
+    cell: of each key, 0 <= cell < size; a person is named once in a cell.
+    """
+    found = np.zeros(size, np.uint64)
+    np.add.at(found, cell, keys)
+    return found
+
+
+def mixed(*keys: Keys) -> Keys:
+    """Return one key for several, which all decide it: the noise of a set known to be empty."""
+    found = np.zeros_like(keys[0])
+    for one in keys:
+        found = _spread(found + one)
+    return found
+
+
+def noise_of(keys: Keys) -> Floats:
+    """Return the whole noise of the counts of these sets, float64, of about NOISE persons."""
+    uniform = ((_spread(keys) >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    found: Floats = np.rint(NOISE * ndtri(uniform))
+    return found
+
+
+def noisy_count(keys: Keys) -> int:
+    """Return the number of persons with these keys, each named once or more, with its noise."""
+    own = np.unique(keys)
+    if not own.size:
+        return 0
+    noise = noise_of(summed(own, np.zeros(own.size, np.int64), 1))
+    return max(int(keys.size + noise[0]), 0)
+
+
+def _row_numbers(table: pa.Table, names: list[str], secret: bytes) -> Keys:
+    """Return a number of each row that only the secret's owner can compute, uint64 [n]."""
+    total = np.zeros(table.num_rows, np.uint64)
+    for name in names:
+        column = table.column(name).combine_chunks()
+        if pa.types.is_dictionary(column.type):
+            words = [_number(str(word), secret) for word in column.dictionary.to_pylist()]
+            codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+            values = np.array([*words, 0], np.uint64)[codes]
+        else:
+            if pa.types.is_timestamp(column.type):
+                column = column.cast(pa.int64())
+            known = column.is_valid().to_numpy(zero_copy_only=False)
+            numbers = column.cast(pa.float64(), safe=False).fill_null(0.0)
+            bits = (numbers.to_numpy(zero_copy_only=False) + 0.0).view(np.uint64)
+            values = np.where(known, bits, _STEP)
+        total += _spread(values ^ np.uint64(_number(name, secret)))
+    return _spread(total ^ np.uint64(_number("", secret)))
+
+
+def _number(word: str, secret: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8, key=secret).digest(), "big")
+
+
+def _spread(values: Keys) -> Keys:
+    """Return splitmix64's bijection of each value."""
+    found = values + _STEP
+    found = (found ^ (found >> np.uint64(30))) * _FIRST
+    found = (found ^ (found >> np.uint64(27))) * _SECOND
+    spread: Keys = found ^ (found >> np.uint64(31))
+    return spread
