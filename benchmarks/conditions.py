@@ -112,11 +112,7 @@ def in_slice(table: pa.Table, wanted: Slice) -> pa.Table:
         ShareCondition(n, list(s), np.array(list(s.values()))) for n, s in wanted.shares.items()
     ]
     cells = find_cells(
-        [a.classify(table) for a in asked],
-        [np.zeros(0, np.int64) for _ in asked],
-        [len(a.levels) + 1 for a in asked],
-        table.num_rows,
-        np.empty(0),
+        [a.classify(table) for a in asked], [len(a.levels) + 1 for a in asked], table.num_rows
     )
     p, _ = rake(cells, cells.weight, np.concatenate([a.targets for a in asked]), 1000)
     weight = (p / cells.weight)[cells.of_row]

@@ -101,7 +101,7 @@ def little_behind(attainment: Json | None) -> Iterator[str]:
     backing = (attainment or {}).get("backing")
     if backing is None or backing >= LITTLE:
         return
-    behind = "1 real row is" if backing < 1.5 else f"{backing:,.0f} real rows are"
+    behind = "about 1 real row is" if backing < 1.5 else f"about {backing:,.0f} real rows are"
     yield f"Only {behind} behind these conditions: the rows say little. Widen the conditions."
 
 

@@ -31,12 +31,12 @@ def test_generations_are_listed_with_what_was_asked() -> None:
 
 
 def test_few_real_rows_behind_conditions_are_said() -> None:
-    attainment = {"conditions": [], "backing": 1.0, "backing_rows": 1}
-    said = "Only 1 real row is behind these conditions: the rows say little. Widen the conditions."
-    assert [*generated(Generation(attainment=attainment))] == [said]
+    attainment = {"conditions": [], "backing": 1.0}
+    said = "Only about 1 real row is behind these conditions: the rows say little."
+    assert [*generated(Generation(attainment=attainment))] == [f"{said} Widen the conditions."]
     assert not [*generated(Generation(attainment=attainment | {"backing": 50.0}))]
     (few,) = generated(Generation(attainment=attainment | {"backing": 12.2}))
-    assert few.startswith("Only 12 real rows are behind these conditions")
+    assert few.startswith("Only about 12 real rows are behind these conditions")
     assert not [*generated(Generation(attainment={"conditions": []}))]  # an older service
 
 

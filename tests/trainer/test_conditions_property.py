@@ -146,7 +146,7 @@ def smallest_distance(rows: np.ndarray, target: np.ndarray) -> float:
 def test_raking_is_the_minimum_kl_table(seed):
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 3, size=(300, 2))
-    cells = find_cells([codes[:, 0], codes[:, 1]], [np.zeros(0, int)] * 2, [3, 3], 300, np.zeros(0))
+    cells = find_cells([codes[:, 0], codes[:, 1]], [3, 3], 300)
     targets = np.concatenate([rng.dirichlet(np.full(3, 3.0)), rng.dirichlet(np.full(3, 3.0))])
     p, error = rake(cells, cells.weight, targets, 500)
     assert error <= TOLERANCE

@@ -272,7 +272,7 @@ def test_conditions_are_worth_the_respondents_behind_them(trained: TrainedModel)
     assert classes["switcher"].raised
     assert classes["switcher"].claimed == pytest.approx(0.6 * found.worth)
     real = trained.table.column("segment").to_pylist().count("switcher")
-    assert classes["switcher"].worth == pytest.approx(worth_of(real, 600, ratio))
+    assert classes["switcher"].worth == pytest.approx(worth_of(real, 600, ratio), rel=0.1)
     assert not classes["loyal"].raised
 
 

@@ -17,7 +17,6 @@ from simulacra_trainer.cli import main
 from simulacra_trainer.effects import estimate_effect
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.pipeline.conditioned_pool import values_inside
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import split_halves
@@ -131,12 +130,10 @@ def test_conditions_use_weighted_margins(survey, weighted) -> None:
     people, asked = survey
     bounds = NumericRange(max=39)
     share = np.mean(of(people, "age") < 40)
-    assert values_inside(weighted, "age", bounds).share == pytest.approx(share, abs=0.03)
     plan = plan_generation(
         weighted, GenerateRequest(row_count=1000, conditions=ConditionSet(numeric={"age": bounds}))
     )
-    young = of(asked, "w")[of(asked, "age") < 40]
-    assert plan.attainment.backing == pytest.approx(effective_rows(young))
+    assert plan.attainment.backing == pytest.approx(share * effective_rows(of(asked, "w")), rel=0.1)
     assert plan.attainment.accepted == pytest.approx(share, abs=0.03)
 
 

@@ -32,11 +32,14 @@ def respondents(table: pa.Table, schema: TableSchema) -> float:
     return _effective(table.num_rows, row_weights(table, schema), persons_in(table, schema))
 
 
+def rows_behind(table: pa.Table, schema: TableSchema) -> float:
+    """Return the effective rows of a clean table, whoever's they are (Kish, 1965)."""
+    return _effective(table.num_rows, row_weights(table, schema), None)
+
+
 def rows_a_respondent(table: pa.Table, schema: TableSchema) -> float:
     """Return how many effective rows count as one respondent; 1 without persons."""
-    weights = row_weights(table, schema)
-    rows = _effective(table.num_rows, weights, None)
-    return rows / max(respondents(table, schema), 1e-300)
+    return rows_behind(table, schema) / max(respondents(table, schema), 1e-300)
 
 
 def weighted_respondents(weights: Floats, persons: Ints | None) -> float:
@@ -49,6 +52,11 @@ def basis_of(schema: TableSchema) -> Basis:
     if schema.subject() is not None:
         return "persons"
     return "n" if schema.weight() is None else "survey weights"
+
+
+def two_digits(figure: float) -> float:
+    """Return a figure to two significant digits: more would say what no estimate knows."""
+    return float(f"{figure:.2g}")
 
 
 def margin(worth: float, share: float = 0.5) -> float:

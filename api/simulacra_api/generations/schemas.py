@@ -206,7 +206,9 @@ class Feasibility(BaseModel):
 
     status: Literal["exact", "partial", "unconditioned"]
     effective_sample_size: float | None = Field(
-        default=None, description="Of the rows drawn from the model, after the conditions."
+        default=None,
+        description="Estimate of the effective number of real rows (Kish) behind the conditions,"
+        " from the learned distribution, to two digits.",
     )
     kl_nats: float | None = Field(
         default=None, description="Divergence of the conditions from the learned distribution."

@@ -164,7 +164,8 @@ class Attainment(KubeModel):
     effective_sample_size: float | None = Field(
         default=None,
         ge=0,
-        description="Number of independent rows that the weighted candidates are worth (Kish).",
+        description="Estimate of the effective number of real rows (Kish) behind the conditions, "
+        "from the learned distribution, to two digits.",
     )
     kl_nats: float | None = Field(
         default=None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.generation_job import Attainment
@@ -46,10 +46,14 @@ class AttainmentDetail(KubeModel):
         kl_nats: Kullback-Leibler divergence of the generated from the learned distribution, in
             nats per row, ranges included.
         effective_sample_size: Kish's effective number of pool rows under the tilt.
-        backing: Kish's effective number of real rows under the tilt; None without real rows. As a
-            rule of thumb, 300 is well backed and below 50 says little.
-        backing_rows: real rows in the cells that are generated from.
+        backing: estimate of the effective number of real rows (Kish) under the tilt, to two
+            significant digits: those of the table times the share of the learned distribution.
+            No real row is counted, so it tells of a person only what rows tell. As a rule of
+            thumb, 300 is well backed and below 50 says little; None of a model without a table.
     """
+
+    # A job that goes on after an upgrade reads what an older release wrote, with more fields.
+    model_config = ConfigDict(extra="ignore")
 
     status: Literal["exact", "partial"]
     rows: int
@@ -58,14 +62,13 @@ class AttainmentDetail(KubeModel):
     kl_nats: float
     effective_sample_size: float
     backing: float | None = None
-    backing_rows: int | None = None
 
     def moved(self) -> list[ConditionOutcome]:
         """Return the conditions that are not met."""
         return [c for c in self.conditions if not c.met]
 
     def summary(self) -> Attainment:
-        """Return the figures without names, with the effective number of real rows."""
+        """Return the figures without names, with the estimate of the effective real rows."""
         return Attainment(
             status=self.status,
             asked=len(self.conditions),

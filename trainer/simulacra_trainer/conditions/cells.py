@@ -68,18 +68,12 @@ class Cells:
         sizes: number of classes of each column.
         weight: pool frequency, float64[cells]; sums to 1.
         of_row: cell of each pool row, int64[rows].
-        reference_rows: number of reference rows in each cell, int64[cells].
-        reference_weight: sum of their weights, float64[cells].
-        reference_squares: sum of their squared weights, float64[cells].
     """
 
     members: IntArray
     sizes: IntArray
     weight: FloatArray
     of_row: IntArray
-    reference_rows: IntArray
-    reference_weight: FloatArray
-    reference_squares: FloatArray
 
     @property
     def incidence(self) -> sp.csr_array:
@@ -99,42 +93,30 @@ class Cells:
         return counts.astype(np.float64)
 
 
-def find_cells(
-    classes: list[IntArray],
-    reference: list[IntArray],
-    sizes: list[int],
-    rows: int,
-    weights: FloatArray,
-) -> Cells:
+def find_cells(classes: list[IntArray], sizes: list[int], rows: int) -> Cells:
     """Return the cells that the rows of the pool fill.
 
-    classes, reference: one int64 array a share column, over the pool's `rows` rows and over the
-    reference rows; reference rows in cells that the pool does not hold are left out. weights: of
-    the reference rows, float64[reference rows].
+    Args:
+        classes: of each share column, the class of each row, int64[rows].
+        sizes: classes of each column.
+        rows: of the pool.
     """
-    codes = np.zeros(rows + len(weights), dtype=np.int64)
+    codes = np.zeros(rows, dtype=np.int64)
     span = 1
-    for pool_codes, reference_codes, size in zip(classes, reference, sizes, strict=True):
+    for of_column, size in zip(classes, sizes, strict=True):
         if span * size >= 2**62:  # renumber before the product of the sizes leaves 64 bits
             found, codes = np.unique(codes, return_inverse=True)
             span = len(found)
-        codes = codes * size + np.concatenate([pool_codes, reference_codes])
+        codes = codes * size + of_column
         span *= size
-    pool_cells, of_row, counts, first = _number(codes[:rows], span)
-    at = np.searchsorted(pool_cells, codes[rows:]).clip(max=len(pool_cells) - 1)
-    known = pool_cells[at] == codes[rows:]
+    found, of_row, counts, first = _number(codes, span)
     offsets = np.cumsum([0, *sizes])[:-1]
     members = [c[first] + offset for c, offset in zip(classes, offsets, strict=True)]
     return Cells(
-        members=np.stack(members, axis=1) if members else np.zeros((len(pool_cells), 0), np.int64),
+        members=np.stack(members, axis=1) if members else np.zeros((len(found), 0), np.int64),
         sizes=np.array(sizes, dtype=np.int64),
         weight=counts / rows,
         of_row=of_row,
-        reference_rows=np.bincount(at[known], minlength=len(pool_cells)),
-        reference_weight=np.bincount(at[known], weights[known], len(pool_cells)).astype(np.float64),
-        reference_squares=np.bincount(at[known], weights[known] ** 2, len(pool_cells)).astype(
-            np.float64
-        ),
     )
 
 

@@ -62,8 +62,7 @@ def plan_rows(
     n: int,
     rng: np.random.Generator,
     *,
-    reference: pa.Table | None = None,
-    weights: FloatArray | None = None,
+    behind: float | None = None,
     drawn_inside: str | None = None,
 ) -> RowPlan:
     """Choose n rows of the pool that meet the conditions and otherwise follow the pool.
@@ -74,8 +73,7 @@ def plan_rows(
         conditions: shares and ranges that hold together.
         n: rows to generate; above the size of the pool, rows repeat in turn.
         rng: decides the draw; the same pool, conditions, n and seed give the same plan.
-        reference: the real training rows, for the backing figure.
-        weights: their survey weights, float64[reference rows].
+        behind: effective rows of the table that the pool was learned from, for the backing figure.
         drawn_inside: column whose range the whole pool lies in, for the error text.
 
     Raises:
@@ -89,14 +87,8 @@ def plan_rows(
     ]
     classes = [s.classify(pool) for s in shares]
     kept = _kept_rows(pool, conditions, shares, classes, drawn_inside)
-    real, counts = _kept_reference(reference, conditions, weights)
-    cells = find_cells(
-        [of[kept] for of in classes],
-        [s.classify(real) if real is not None else np.zeros(0, dtype=np.int64) for s in shares],
-        [len(s.levels) + 1 for s in shares],
-        len(kept),
-        counts,
-    )
+    sizes = [len(s.levels) + 1 for s in shares]
+    cells = find_cells([of[kept] for of in classes], sizes, len(kept))
     request = _Request(
         shares,
         np.concatenate([s.targets for s in shares]) if shares else np.zeros(0),
@@ -110,7 +102,7 @@ def plan_rows(
     outcomes = _share_outcomes(request, cells, table, n) + _range_outcomes(
         pool, conditions, indices
     )
-    detail = _detail(outcomes, cells, p, n, len(kept), pool.num_rows, real is not None)
+    detail = _detail(outcomes, cells, p, n, len(kept), pool.num_rows, behind)
     return RowPlan(indices, detail)
 
 
@@ -143,19 +135,6 @@ def _kept_rows(
     of_shares = map(support.hard_shares, shares, classes)
     hard += [one for one in of_shares if one is not None]
     return support.rows_that_meet(hard, pool.num_rows)
-
-
-def _kept_reference(
-    reference: pa.Table | None, conditions: ConditionSet, weights: FloatArray | None
-) -> tuple[pa.Table | None, FloatArray]:
-    """Return the real rows inside the ranges and their weights; None without real rows."""
-    if reference is None:
-        return None, np.empty(0)
-    inside = np.ones(reference.num_rows, dtype=np.bool_)
-    for name, bounds in conditions.numeric.items():
-        inside &= support.hard_range(name, bounds, reference).allowed
-    counts = np.ones(reference.num_rows) if weights is None else weights
-    return reference.select(conditions.columns()).filter(pa.array(inside)), counts[inside]
 
 
 def _tilt(cells: Cells, request: _Request) -> tuple[FloatArray, FloatArray]:
@@ -262,23 +241,23 @@ def _detail(
     n: int,
     kept: int,
     drawn: int,
-    is_backed: bool,
+    behind: float | None,
 ) -> AttainmentDetail:
     tilt = np.divide(p, cells.weight, out=np.zeros_like(p), where=cells.weight > 0)
     kl = float(np.sum(p * np.log(np.where(p > 0, tilt, 1.0)))) + float(np.log(drawn / kept))
+    effective = _kish(tilt, cells.weight * kept)
     return AttainmentDetail(
         status="exact" if all(o.met for o in outcomes) else "partial",
         rows=n,
         conditions=outcomes,
         accepted=kept / drawn,
         kl_nats=max(kl, 0.0),
-        effective_sample_size=_kish(tilt, cells.weight * kept, cells.weight * kept),
-        backing=_kish(tilt, cells.reference_weight, cells.reference_squares) if is_backed else None,
-        backing_rows=int(cells.reference_rows[p > 0].sum()) if is_backed else None,
+        effective_sample_size=effective,
+        backing=None if behind is None else behind * effective / drawn,
     )
 
 
-def _kish(tilt: FloatArray, weight: FloatArray, squares: FloatArray) -> float:
-    """Return Kish's effective number of rows weighted by tilt times their own weight."""
-    total = float(np.sum(squares * tilt**2))
-    return float(np.sum(weight * tilt)) ** 2 / total if total > 0 else 0.0
+def _kish(tilt: FloatArray, rows: FloatArray) -> float:
+    """Return Kish's effective number of the rows of each cell under a tilt."""
+    total = float(np.sum(rows * tilt**2))
+    return float(np.sum(rows * tilt)) ** 2 / total if total > 0 else 0.0

@@ -3,7 +3,8 @@
 The narrowest range is met by construction: its column comes first in the order and is drawn from
 the learned marginal inside the range. Other ranges filter the rows. If too few remain (of a fixed
 value of a continuous column, none), nearby rows are moved into the range, which conditions on a
-small window around it.
+small window around it. What share of the rows meets the ranges is read from draws, never from the
+table: a share of the table, times its rows, would count persons.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.conditions import AttainmentDetail
+from simulacra_trainer.evidence import two_digits
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
@@ -32,6 +34,10 @@ from simulacra_trainer.table.errors import InputError
 Floats = npt.NDArray[np.float64]
 MIN_ROWS_KEPT = 2_000
 MAX_DRAWS = 6
+ORDER_ROWS = 20_000
+"""Rows drawn to find the narrowest of several ranges."""
+SOMEBODY = 0.5
+"""Effective rows below which nobody is said to stand behind conditions."""
 WINDOW_SHARE = 0.025
 """Width of the window around a range, as a share of the training rows."""
 """A value with at least this many training rows is drawn exactly."""
@@ -45,7 +51,7 @@ class ConditionedPool:
     Attributes:
         table: the rows.
         model: draws the other columns.
-        share: of the learned distribution inside the range met by construction; 1 without one.
+        share: of the learned distribution that the pool is a sample of; 1 without ranges.
         lead: the column of that range.
     """
 
@@ -55,10 +61,14 @@ class ConditionedPool:
     lead: str | None = None
 
     def corrected(self, attainment: AttainmentDetail) -> AttainmentDetail:
-        """Return the figures with the range met by construction included."""
+        """Return the figures with the share of the pool included; backing to two digits."""
         accepted = attainment.accepted * self.share
         kl = attainment.kl_nats - float(np.log(self.share))
-        return attainment.model_copy(update={"accepted": accepted, "kl_nats": kl})
+        found = {"accepted": accepted, "kl_nats": kl}
+        if attainment.backing is not None:
+            backing = two_digits(attainment.backing * self.share)
+            found["backing"] = backing if backing >= SOMEBODY else 0.0
+        return attainment.model_copy(update=found)
 
 
 def draw_pool(
@@ -82,7 +92,7 @@ def draw_pool(
         InputError: a range holds no value of its column, or no row meets all ranges.
     """
     inside = _ranges(trained, conditions)
-    columns = sorted(inside, key=lambda name: inside[name].share)
+    columns = _narrowest_first(trained, inside, rng)
     front = [*columns, *conditions.categorical]
     model = trained.model.first([*front, *(c for c in then if c not in front)])
     if not columns:
@@ -93,8 +103,10 @@ def draw_pool(
         given = pa.table({columns[0]: _column(lead.draw(rows, rng), lead.column)})
         return model.sample(rows, rng, given=given, only=len(front))
 
-    pool = _keep_inside(draw, inside, rng, trained.schema)
-    return ConditionedPool(pool, model, lead.share, columns[0])
+    everywhere = lead.holds(as_floats(model.sample(rows, rng, only=1).column(columns[0])))
+    pool, share = _keep_inside(draw, inside, rng, trained.schema)
+    of_lead = max(float(everywhere.mean()), 0.5 / rows)
+    return ConditionedPool(pool, model, of_lead * share, columns[0])
 
 
 def draw_full_pool(
@@ -111,11 +123,24 @@ def draw_full_pool(
     def draw() -> pa.Table:
         return trained.model.sample(rows, rng, do=do)
 
-    return ConditionedPool(_keep_inside(draw, inside, rng, trained.schema), trained.model)
+    pool, share = _keep_inside(draw, inside, rng, trained.schema)
+    return ConditionedPool(pool, trained.model, share)
 
 
 def _ranges(trained: TrainedModel, conditions: ConditionSet) -> dict[str, ValuesInside]:
     return {name: values_inside(trained, name, one) for name, one in conditions.numeric.items()}
+
+
+def _narrowest_first(
+    trained: TrainedModel, ranges: Mapping[str, ValuesInside], rng: np.random.Generator
+) -> list[str]:
+    """Return the columns with ranges by the share of drawn rows inside, smallest first."""
+    if len(ranges) < 2:
+        return [*ranges]
+    last = max(trained.model.columns.index(name) for name in ranges)
+    drawn = trained.model.sample(ORDER_ROWS, rng, only=last + 1)
+    met = {name: int(r.holds(as_floats(drawn.column(name))).sum()) for name, r in ranges.items()}
+    return sorted(ranges, key=lambda name: met[name])
 
 
 def _keep_inside(
@@ -123,20 +148,26 @@ def _keep_inside(
     ranges: Mapping[str, ValuesInside],
     rng: np.random.Generator,
     schema: TableSchema,
-) -> pa.Table:
-    """Draw until enough rows lie in the ranges; after MAX_DRAWS, move nearby rows in."""
+) -> tuple[pa.Table, float]:
+    """Draw until enough rows lie in the ranges; after MAX_DRAWS, move nearby rows in.
+
+    Returns the rows and the share of the draws inside, above 0.
+    """
     kept: list[pa.Table] = []
     near: list[pa.Table] = []
+    drawn = 0
     for _ in range(MAX_DRAWS):
         table = draw()
+        drawn += table.num_rows
         mask = _inside(table, ranges)
         close = np.ones(table.num_rows, np.bool_)
         for name, inside in ranges.items():
             close &= inside.is_near(as_floats(table.column(name)))
         kept.append(table.filter(pa.array(mask)))
         near.append(table.filter(pa.array(close & ~mask)))
-        if sum(part.num_rows for part in kept) >= MIN_ROWS_KEPT:
-            return pa.concat_tables(kept)
+        found = sum(part.num_rows for part in kept)
+        if found >= MIN_ROWS_KEPT:
+            return pa.concat_tables(kept), found / drawn
     moved = (consistent(_move_in(part, ranges, rng), schema) for part in near)
     pool = pa.concat_tables([*kept, *(part.filter(_inside(part, ranges)) for part in moved)])
     if not pool.num_rows:
@@ -146,7 +177,7 @@ def _keep_inside(
             "No row meets all numeric ranges. Widen one of " + ", ".join(f'"{n}"' for n in ranges),
             pointer("conditions", "numeric", next(iter(ranges))),
         )
-    return pool
+    return pool, max(found, 0.5) / drawn
 
 
 def _inside(table: pa.Table, ranges: Mapping[str, ValuesInside]) -> npt.NDArray[np.bool_]:
@@ -178,7 +209,6 @@ class ValuesInside:
         known: the training values, sorted, without missing ones.
         weights: survey weights of these values; None without weights.
         low, high: the range, on the grid of the column's decimals.
-        share: of the training rows inside.
         persons: of each known value; None where each row is its own person.
     """
 
@@ -188,7 +218,6 @@ class ValuesInside:
     weights: Floats | None
     low: float
     high: float
-    share: float
     persons: Ints | None = None
 
     def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
@@ -233,7 +262,6 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
     values = as_floats(trained.table.column(name))
     order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
     known = values[order]
-    counts = row_weights(trained.table, trained.schema)
     low = float(known[0]) if bounds.min is None else bounds.min
     high = float(known[-1]) if bounds.max is None else bounds.max
     if column.kind == "integer":
@@ -246,14 +274,12 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
                 f'The range of "{name}" holds no whole number, but the column has only these.',
                 pointer("conditions", "numeric", name),
             )
-    share = float(np.average((values >= low) & (values <= high), weights=counts))
+    counts = row_weights(trained.table, trained.schema)
     weights = None if counts is None else counts[order]
     persons = persons_in(trained.table, trained.schema)
     who = None if persons is None else persons[order]
     codec = fit_codec(trained.table.column(name), column)
-    return ValuesInside(
-        column, codec, known, weights, low, high, max(share, 0.5 / values.size), who
-    )
+    return ValuesInside(column, codec, known, weights, low, high, who)
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:

@@ -34,13 +34,12 @@ from simulacra_trainer.evidence import (
     basis_of,
     respondents,
     rows_a_respondent,
-    weighted_respondents,
+    two_digits,
 )
-from simulacra_trainer.persons import Ints, persons_in
+from simulacra_trainer.persons import Ints
 from simulacra_trainer.pipeline.identification import FROM_MODEL
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.raked import certified_worth
-from simulacra_trainer.survey_weights import row_weights
 
 RAISED = 1.5
 """A class whose share a condition raised by more than this factor claims too many respondents."""
@@ -55,8 +54,9 @@ class ClassWorth(KubeModel):
     Attributes:
         share: of the generated rows, 0..1.
         claimed: sum of the weights of its rows.
-        worth: respondents of the class, less the noise of its rows.
-        raised: whether its share is more than 1.5 times that of the table.
+        worth: respondents of the class inside the ranges, as many as the model expects, less the
+            noise of its rows.
+        raised: whether its share is more than 1.5 times that of the learned distribution.
     """
 
     column: str
@@ -109,6 +109,7 @@ def weigh(
     given: pa.Table | None,
     picks: Ints | None,
     support: Support | None = None,
+    share: float = 1.0,
 ) -> Evidence | None:
     """Return what the rows of a request are worth; None if it asks for no weights.
 
@@ -121,6 +122,7 @@ def weigh(
         given: pool of values of the conditioned columns; None without conditions.
         picks: the pool row of each generated row, int64 [rows].
         support: who stands behind do(); None without interventions.
+        share: of the learned distribution that `given` is a sample of.
     """
     if not request.evidence:
         return None
@@ -140,7 +142,8 @@ def weigh(
             worth, basis = worth_of(behind, draws, ratio), of_request
             # Certified shares are known better than by the respondents of their classes.
             asked = request.conditions.categorical if basis != "segment" else ()
-            classes = [*_classes(trained, asked, given, picks, ratio, worth)]
+            of_pool = share * respondents(trained.table, trained.schema)
+            classes = [*_classes(of_pool, asked, given, picks, ratio, worth)]
     column = _free_name(trained.schema)
     of = stated_worth(worth, ratio, rows, reason=reason, column=column, in_pairs=in_pairs)
     return Evidence(
@@ -214,7 +217,7 @@ def _free_name(schema: TableSchema) -> str:
 
 
 def _classes(
-    trained: TrainedModel,
+    respondents_of_pool: float,
     asked: Iterable[str],
     given: pa.Table | None,
     picks: Ints | None,
@@ -225,29 +228,22 @@ def _classes(
     if given is None or picks is None:
         return
     drawn = np.bincount(picks, minlength=given.num_rows).astype(np.float64)
-    weights = row_weights(trained.table, trained.schema)
-    real = np.ones(trained.table.num_rows) if weights is None else weights
-    persons = persons_in(trained.table, trained.schema)
     for name in asked:
         codes, levels = _codes(given.column(name))
         shares = np.bincount(codes, drawn, minlength=len(levels)) / drawn.sum()
-        real_codes, real_levels = _codes(trained.table.column(name))
+        learned = np.bincount(codes, minlength=len(levels)) / codes.size
         for at in np.argsort(-shares, kind="stable")[:MAX_CLASSES]:
             level, share = levels[at], float(shares[at])
             if level is None or share == 0:
                 continue
-            inside = real_codes == (real_levels.index(level) if level in real_levels else -1)
-            behind = 0.0
-            if inside.any():
-                who = None if persons is None else persons[inside]
-                behind = weighted_respondents(real[inside], who)
+            behind = two_digits(respondents_of_pool * float(learned[at]))
             yield ClassWorth(
                 column=name,
                 level=level,
                 share=share,
                 claimed=share * worth,
                 worth=worth_of(behind, share * drawn.sum(), ratio),
-                raised=share > RAISED * float(np.average(inside, weights=real)),
+                raised=share > RAISED * float(learned[at]),
             )
 
 

@@ -83,7 +83,7 @@ def plan_generation(
     if not request.counterfactual:
         plan = plan_sampling(trained, request)
         evidence = known or weigh(
-            trained, request, plan.attainment, plan.given, plan.picks, support
+            trained, request, plan.attainment, plan.given, plan.picks, support, plan.share
         )
         return replace(plan, identification=identification, evidence=evidence, held=held)
     changes = {"row_count": request.row_count // 2, "interventions": {}}
@@ -94,7 +94,8 @@ def plan_generation(
         do=dict(request.interventions),
         twins=trained.model,
         identification=identification,
-        evidence=known or weigh(trained, request, plan.attainment, plan.given, plan.picks, support),
+        evidence=known
+        or weigh(trained, request, plan.attainment, plan.given, plan.picks, support, plan.share),
         held=held,
     )
 

@@ -23,12 +23,12 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import YES, TableSchema, part_name
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
+from simulacra_trainer.evidence import rows_behind
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import draw_full_pool, draw_pool
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.survey_weights import row_weights
 
 CHUNK_ROWS = 65_536
 MIN_POOL = 200_000
@@ -53,6 +53,7 @@ class GenerationPlan:
         identification: whether do() is identified; None without interventions.
         evidence: what the rows are worth; None if the request asks for no weights.
         held: columns under a condition or do().
+        share: of the learned distribution that `given` is a sample of.
     """
 
     rows: int
@@ -67,6 +68,7 @@ class GenerationPlan:
     identification: Identification | None = None
     evidence: Evidence | None = None
     held: frozenset[str] = frozenset()
+    share: float = 1.0
 
 
 def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> GenerationPlan:
@@ -100,12 +102,13 @@ def plan_sampling(trained: TrainedModel, request: GenerateRequest) -> Generation
         conditions,
         n,
         stream(seed, PLAN_STREAM),
-        reference=trained.table,
-        weights=row_weights(trained.table, trained.schema),
+        behind=rows_behind(trained.table, trained.schema),
         drawn_inside=pool.lead,
     )
     attainment = by_option(pool.corrected(plan.attainment), trained.schema)
-    return GenerationPlan(n, seed, pool.model, pool.table, plan.indices, complete, do, attainment)
+    return GenerationPlan(
+        n, seed, pool.model, pool.table, plan.indices, complete, do, attainment, share=pool.share
+    )
 
 
 def by_option(detail: AttainmentDetail, schema: TableSchema) -> AttainmentDetail:

@@ -60,12 +60,12 @@ def reweighted(
     if shares:
         classes = [one.classify(kept) for one in shares]
         sizes = [len(one.levels) + 1 for one in shares]
-        cells = find_cells(classes, classes, sizes, kept.num_rows, counts)
+        cells = find_cells(classes, sizes, kept.num_rows)
         drawn = [
             np.bincount(one.classify(generated), minlength=size) / generated.num_rows
             for one, size in zip(shares, sizes, strict=True)
         ]
-        start = cells.reference_weight
+        start = np.bincount(cells.of_row, counts, len(cells.weight)).astype(np.float64)
         raked, error = rake(cells, start, np.concatenate(drawn), SWEEPS)
         if error > CLOSE:
             return None

@@ -29,7 +29,7 @@ function Feasibility({ sample }) {
   if (!found) return html`<p class="notice">No conditions: rows follow the learned distribution.</p>`;
   const thin = found.backing != null && found.backing < ENOUGH_ROWS;
   return html`<div class=${`notice ${sample.feasibility.status === "exact" && !thin ? "good" : "warn"}`}><p><b>${sample.feasibility.status === "exact" ? "These conditions can be met exactly." : "These conditions can only be met in part."}</b>
-    ${found.backing != null && ` Effective number of your real rows behind them: ${number(found.backing)}${thin ? ", which is low" : ""}.`}
+    ${found.backing != null && ` Effective number of your real rows behind them: about ${number(found.backing)}${thin ? ", which is low" : ""}.`}
     ${found.kl_nats != null && ` The requested distribution is ${number(found.kl_nats, 2)} nats away from the learned one.`}</p></div>`;
 }
 

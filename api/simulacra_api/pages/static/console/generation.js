@@ -62,7 +62,7 @@ const LITTLE = 50; // effective real rows below which rows under conditions say 
 
 function LittleBehind({ backing }) {
   if (backing == null || backing >= LITTLE) return null;
-  return html`<p class="notice warn">Only ${backing < 1.5 ? "1 real row is" : `${number(backing)} real rows are`} behind these conditions: the rows say little. Widen the conditions.</p>`;
+  return html`<p class="notice warn">Only about ${backing < 1.5 ? "1 real row is" : `${number(backing)} real rows are`} behind these conditions: the rows say little. Widen the conditions.</p>`;
 }
 
 export function Generation({ session, id }) {
