@@ -47,7 +47,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = ConditionSet(
         categorical={names[1]: {levels[0]: 0.25}}, numeric={names[0]: NumericRange(min=-1, max=2.5)}
     )
-    plan = plan_rows(table, asked, ROWS, rng, reference=table)
+    plan = plan_rows(table, asked, ROWS, rng, behind=table.num_rows)
     edges = [
         {"source": a, "target": b, "strength": 0.9, "state": "weak"} for a, b in pairwise(names)
     ]

@@ -160,7 +160,7 @@ def test_figures_contain_no_names():
     request = ConditionSet(
         categorical={"group": {"d": 0.5, "zebra": 0.1}}, numeric={"income": NumericRange(min=1)}
     )
-    plan = plan_rows(train, request, 500, np.random.default_rng(0), reference=train)
+    plan = plan_rows(train, request, 500, np.random.default_rng(0), behind=train.num_rows)
     found = build_report(
         train,
         people(500, 2),

@@ -36,7 +36,7 @@ def hostile_report() -> dict:
         categorical={HOSTILE: {HOSTILE: 0.25, "gone": 0.1}},
         numeric={"v": NumericRange(min=-1, max=2.5)},
     )
-    plan = plan_rows(table, request, 200, rng, reference=table)
+    plan = plan_rows(table, request, 200, rng, behind=table.num_rows)
     edges = [
         {"source": HOSTILE, "target": "v", "strength": 0.5, "state": "undecided"},
         {"source": "v", "target": HOSTILE, "strength": 0.9, "state": "<b>"},
@@ -173,7 +173,7 @@ def test_generation_report_shows_its_request(hostile_report: dict) -> None:
         assert "200 of them, drawn at random, are compared with real rows" in text
         assert f"do(column = value) column value {HOSTILE} {HOSTILE} v 5.49" in text
         assert text.index("Interventions") < text.index("Conditions") < text.index("Fidelity")
-        assert "1.25 % of these rows equal a row that the model was fit on" in text
+        assert "At the fit 1.25 % of generated rows equaled a row that the model was fit on" in text
         assert ("The DCR share is" in text) == (known is not None)
         assert ("there is no base rate" in text) == (known is None)
 

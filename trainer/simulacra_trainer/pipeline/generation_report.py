@@ -2,9 +2,10 @@
 
 The model has seen every real row, so there is no holdout: distances are measured to one half of the
 real rows, beside those of the other half, which show the sampling error. Real rows are reweighted
-to the conditions first. Copies are counted in
-these rows; nearness to seen rows and the base rates come from the half-model of the fit. Columns
-with a condition or an intervention are not compared, because they differ on purpose.
+to the conditions first. Copies, nearness to seen rows and the base rates come from the half-model
+of the fit: copies among the rows themselves would tell, under conditions that name one person's
+answers, whether the person is in the table. Columns with a condition or an intervention are not
+compared, because they differ on purpose.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.left_out import left_out
-from simulacra_trainer.report.privacy import copied_share
 from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import rows_worth
@@ -74,8 +74,9 @@ def report_generation(
     report["made"]["family"] = trained.family
     report["weights"] = trained.report.get("weights")
     names = [column.name for column in trained.schema.learned()]
+    part = "privacy" if request.persons is None else "linked"
     report["privacy"] = {
-        "exact_copies": copied_share(trained.table, rows, names),
+        "exact_copies": (trained.report.get(part) or {}).get("exact_copies"),
         "of_model": trained.report.get("privacy") if request.persons is None else None,
     }
     report["linked"] = trained.report.get("linked") if request.persons is not None else None

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.report.associations import associations
@@ -126,7 +127,14 @@ def _pictured(
     persons, weights = persons_in(real, schema), weights_in(real, weight)
     names = [column.name for column in columns]
     return {
-        "marginals": marginals(real, synthetic, columns, persons=persons, weights=weights),
+        "marginals": marginals(
+            real,
+            synthetic,
+            columns,
+            persons=persons,
+            weights=weights,
+            keys=person_keys(real, schema),
+        ),
         "associations": associations(real, synthetic, names, rng, weight),
     }
 

@@ -2,7 +2,7 @@
 
 A real share is shown for five persons or more, as values are emitted (`persons.MIN_PERSONS`): rarer
 answers are summed up, and bins of numbers are joined with their neighbors. Ends of bins are round
-numbers, never values of the table.
+numbers, never values of the table. With the persons' keys, counts have their noise (`cell_keys`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.cell_keys import Keys, noise_of, summed
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, numbers
-from simulacra_trainer.survey_weights import Floats
+from simulacra_trainer.survey_weights import Floats, effective_rows
 
 MAX_LEVELS = 10
 """Levels of a column that are shown; the rarer ones are summed up."""
@@ -39,6 +40,7 @@ def marginals(
     *,
     persons: Ints | None = None,
     weights: Floats | None = None,
+    keys: Keys | None = None,
 ) -> list[dict[str, Any]]:
     """Return the shares of each column's answers among the rows that have one, rounded.
 
@@ -53,13 +55,19 @@ def marginals(
         columns: columns to show.
         persons: of the real rows, int64 [n]; None if each is its own person.
         weights: of the real rows, float64 [n].
+        keys: of the persons of the real rows, uint64 [n]; None without noise.
     """
     counts = np.ones(real.num_rows) if weights is None else weights
-    return [_column(real, generated, column, persons, counts) for column in columns]
+    return [_column(real, generated, column, persons, counts, keys) for column in columns]
 
 
 def _column(
-    real: pa.Table, generated: pa.Table, column: ColumnSchema, persons: Ints | None, counts: Floats
+    real: pa.Table,
+    generated: pa.Table,
+    column: ColumnSchema,
+    persons: Ints | None,
+    counts: Floats,
+    keys: Keys | None,
 ) -> dict[str, Any]:
     name, ordered = column.name, column.ordered
     found: dict[str, Any] = {"kind": "levels", "edges": []}
@@ -81,6 +89,11 @@ def _column(
     size = len(names) + 1 if found["kind"] == "levels" else len(edges) - 1
     who = persons_a_group(codes[0][known], None if persons is None else persons[known], size)
     shares = [_shares(codes[0], size, counts), _shares(codes[1], size, np.ones(codes[1].size))]
+    if keys is not None:
+        noise = noise_of(summed(keys[known], codes[0][known], size))
+        who = np.maximum(who + noise * (who > 0), 0).astype(np.int64)
+        real_share = np.maximum(shares[0] + noise * (shares[0] > 0) / _worth(counts[known]), 0.0)
+        shares[0] = real_share / max(float(real_share.sum()), 1e-300)
     if found["kind"] == "levels":
         order, others = _shown(who, *shares, ordered=ordered)
         groups = [[at] for at in order] + ([others] if others else [])
@@ -91,7 +104,7 @@ def _column(
         groups = [list(range(a, b)) for a, b in spans]
         found |= {"edges": [edges[0], *(edges[b] for _, b in spans)] if spans else [], "others": 0}
     real_shares, drawn = ([round(float(of[g].sum()), 4) for g in groups] for of in shares)
-    missing = [_missing(codes[0], counts, persons), round(float((codes[1] < 0).mean()), 4)]
+    missing = [_missing(codes[0], counts, persons, keys), round(float((codes[1] < 0).mean()), 4)]
     return {"column": name, **found, "real": real_shares, "generated": drawn, "missing": missing}
 
 
@@ -204,12 +217,22 @@ def _shares(codes: IntArray, size: int, counts: Floats) -> FloatArray:
     return sums / max(sums.sum(), 1e-300)
 
 
-def _missing(codes: IntArray, counts: Floats, persons: Ints | None) -> float | None:
+def _missing(
+    codes: IntArray, counts: Floats, persons: Ints | None, keys: Keys | None
+) -> float | None:
     absent = codes < 0
-    who = persons_a_group(np.zeros(absent.sum(), np.int64), _of(persons, absent), 1)[0]
-    if 0 < who < MIN_PERSONS:
-        return None
-    return round(float(counts[absent].sum() / max(counts.sum(), 1e-300)), 4)
+    nobody = np.zeros(absent.sum(), np.int64)
+    who = int(persons_a_group(nobody, _of(persons, absent), 1)[0])
+    share = float(counts[absent].sum() / max(counts.sum(), 1e-300))
+    if keys is not None and 0 < who < absent.size:
+        noise = float(noise_of(summed(keys[absent], nobody, 1))[0])
+        who, share = max(who + int(noise), 1), min(max(share + noise / _worth(counts), 0.0), 1.0)
+    return None if 0 < who < MIN_PERSONS else round(share, 4)
+
+
+def _worth(counts: Floats) -> float:
+    """Return the effective number of rows with these weights, at least 1."""
+    return max(effective_rows(counts), 1.0) if np.any(counts > 0) else 1.0
 
 
 def _of(persons: Ints | None, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Ints | None:

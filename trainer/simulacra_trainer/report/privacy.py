@@ -94,12 +94,6 @@ def _are_copies(
     return found
 
 
-def copied_share(train: pa.Table, synthetic: pa.Table, names: list[str]) -> float:
-    """Return the share of up to `MAX_HASHED` synthetic rows that equal a training row."""
-    (drawn,) = _are_copies(train, [synthetic.slice(0, MAX_HASHED)], names)
-    return float(drawn.mean())
-
-
 def _histograms(
     drawn: Floats, real: Floats, to_unseen: Floats, weights: Floats | None
 ) -> dict[str, list[float]]:

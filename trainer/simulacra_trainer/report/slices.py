@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.worth import worth_of
-from simulacra_trainer.evidence import margin, weighted_respondents
+from simulacra_trainer.evidence import margin, two_digits, weighted_respondents
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.report.marginals import has_cell
 from simulacra_trainer.survey_weights import Floats, row_weights
@@ -50,7 +50,7 @@ def slice_worth(
     found = []
     for one in questions[:SLICED]:
         for level, real, drawn in zip(one["cells"], one["real"], one["generated"], strict=True):
-            behind = _respondents(table, schema, learned[one["column"]], level)
+            behind = two_digits(_respondents(table, schema, learned[one["column"]], level))
             of_slice = min(real * worth, drawn * worth, worth_of(behind, drawn * rows, ratio))
             found.append(
                 {

@@ -47,7 +47,7 @@ function Report({ session, id }) {
   return html`<section aria-labelledby="report-title"><h2 id="report-title">Report</h2><dl class="figures">
     ${fidelity && figure("Single columns", `${number(fidelity.univariate.error, 2)} %`, `Error of the columns without conditions, against held-out real rows. Sampling alone gives ${number(fidelity.univariate.floor, 2)} %.`)}
     ${fidelity?.bivariate.pairs > 0 && figure("Pairs of columns", `${number(fidelity.bivariate.error, 2)} %`, `The same for pairs. Sampling alone gives ${number(fidelity.bivariate.floor, 2)} %.`)}
-    ${figure("Exact copies", percent(privacy.exact_copies, 2), "Generated rows that equal a row of the training table.")}</dl>
+    ${privacy.exact_copies != null && figure("Exact copies", percent(privacy.exact_copies, 2), "Generated rows that equaled a row of the training table, at the fit.")}</dl>
     <${SaveReport} session=${session} path=${path} id=${id} /></section>`;
 }
 
