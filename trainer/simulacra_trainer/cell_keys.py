@@ -57,12 +57,15 @@ def person_keys(table: pa.Table, schema: TableSchema) -> Keys:
 
 
 def summed(keys: Keys, cell: npt.NDArray[np.integer], size: int) -> Keys:
-    """Return the sum of the keys of each cell modulo 2**64, uint64 [size].
+    """Return the sum of the keys of each cell's persons modulo 2**64, uint64 [size].
 
-    cell: of each key, 0 <= cell < size; a person is named once in a cell.
+    cell: of each row's key, 0 <= cell < size; keys that a cell has several times count once.
     """
+    order = np.lexsort((keys, cell))
+    keys, cell = keys[order], cell[order]
+    first = np.append(True, (np.diff(cell) != 0) | (np.diff(keys) != 0))[: keys.size]
     found = np.zeros(size, np.uint64)
-    np.add.at(found, cell, keys)
+    np.add.at(found, cell[first], keys[first])
     return found
 
 
@@ -82,11 +85,10 @@ def noise_of(keys: Keys) -> Floats:
 
 
 def noisy_count(keys: Keys) -> int:
-    """Return the number of persons with these keys, each named once or more, with its noise."""
-    own = np.unique(keys)
-    if not own.size:
+    """Return the number of rows with these keys, with the noise of their persons."""
+    if not keys.size:
         return 0
-    noise = noise_of(summed(own, np.zeros(own.size, np.int64), 1))
+    noise = noise_of(summed(keys, np.zeros(keys.size, np.int64), 1))
     return max(int(keys.size + noise[0]), 0)
 
 

@@ -21,6 +21,7 @@ Basis = Literal["n", "survey weights", "persons", "backing", "segment", "do", "n
 Z95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""
 LEAST_RATIO = 0.1
+STEPS_AN_ERROR = 5.0
 
 
 def respondents(table: pa.Table, schema: TableSchema) -> float:
@@ -57,6 +58,25 @@ def basis_of(schema: TableSchema) -> Basis:
 def two_digits(figure: float) -> float:
     """Return a figure to two significant digits: more would say what no estimate knows."""
     return float(f"{figure:.2g}")
+
+
+def coarse(figure: float, error: float) -> float:
+    """Return a figure of real rows in steps of at most a fifth of its standard error.
+
+    Steps are 1, 2 or 5 times a power of ten. They add 0.2 % to the error, and hide what one person
+    changes: exact means of two groups are fractions, whose denominators count people.
+    """
+    if not 0.0 < error < np.inf or not np.isfinite(figure):
+        return figure
+    power = 10.0 ** np.floor(np.log10(error / STEPS_AN_ERROR))
+    step = max(n for n in (1.0, 2.0, 5.0) if n * power <= error / STEPS_AN_ERROR * (1 + 1e-9))
+    return float(f"{round(figure / (step * power)) * step * power:.12g}")
+
+
+def coarse_share(share: float, rows: float) -> float:
+    """Return a share of real rows, 0..1, in steps of at most a fifth of its standard error."""
+    near = (share * rows + 2.0) / (rows + 4.0)  # as Agresti & Coull (1998): 0 and 1 have an error
+    return coarse(share, float(np.sqrt(near * (1.0 - near) / max(rows, 1.0))))
 
 
 def margin(worth: float, share: float = 0.5) -> float:

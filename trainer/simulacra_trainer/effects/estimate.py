@@ -20,9 +20,12 @@ from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects
+from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.effects.words import percent
+from simulacra_trainer.evidence import coarse, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.persons import persons_a_group
 from simulacra_trainer.table.arrow_values import sample_rows
 from simulacra_trainer.table.errors import InputError
 
@@ -88,7 +91,7 @@ def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectRe
         sensitivity=found.sensitivity,
     )
     verdict = judge(evidence)
-    figures = _figures(found, contrast).model_copy(
+    figures = _figures(found, estimator).model_copy(
         update={"verdict": verdict.kind, "identified": verdict.kind == "assumed"}
     )
     return EffectResult(
@@ -102,7 +105,7 @@ def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectRe
         precision=precision(_span(found), found.effective_share),
         estimate=figures,
         union=_span(found),
-        effective_rows=found.effective_rows,
+        effective_rows=two_digits(found.effective_rows),
         naive=_naive(contrast),
         method=estimator.method,
         adjustment=found.effects[0].adjustment if found.effects else [],
@@ -128,30 +131,40 @@ def _span(found: Findings) -> Span | None:
     return union(found.effects) if found.effects else None
 
 
-def _figures(found: Findings, contrast: Contrast) -> Estimate:
+def _figures(found: Findings, estimator: Estimator) -> Estimate:
     """Return the figures without names; rows only, if there is no answer."""
     span = _span(found)
-    main = summarize(found.runs[0]) if found.runs else None
+    main = found.effects[0] if found.effects else None
+    rows = estimator.contrast.rows.size
+    if found.runs:
+        rows = summarize(found.runs[0]).rows
     return Estimate(
         effect=None if main is None else main.effect,
         low=None if span is None else span.low,
         high=None if span is None else span.high,
-        rows=contrast.rows.size if main is None else main.rows,
+        rows=rows if rows == estimator.schema.rows else int(two_digits(rows)),
         support=0.0 if main is None else main.support,
         identified=False,
         precision=precision(span, found.effective_share),
-        effective_rows=found.effective_rows,
+        effective_rows=two_digits(found.effective_rows),
         robustness=None if found.sensitivity is None else found.sensitivity.robustness,
     )
 
 
 def _naive(contrast: Contrast) -> float | None:
-    """Return the difference of the arms' means, None if an arm has no rows."""
-    arms = (contrast.value.rows, contrast.baseline.rows)
-    if not all(rows.any() for rows in arms):
-        return None
-    value, baseline = (contrast.mean(contrast.outcome, rows) for rows in arms)
-    return value - baseline
+    """Return the difference of the arms' means; None if one has fewer than MIN_ARM persons."""
+    means, variance = [], 0.0
+    for rows in (contrast.value.rows, contrast.baseline.rows):
+        persons = None if contrast.persons is None else contrast.persons[rows]
+        weights = np.ones(int(rows.sum()))
+        if contrast.weights is not None:
+            weights = contrast.weights[rows]
+        if persons_a_group(np.zeros(weights.size, np.int64), persons, 1)[0] < MIN_ARM:
+            return None
+        means.append(contrast.mean(contrast.outcome, rows))
+        spread = float(np.var(contrast.outcome[rows]))
+        variance += spread / max(weighted_respondents(weights, persons), 1.0)
+    return coarse(means[0] - means[1], float(np.sqrt(variance)))
 
 
 def warnings_of(

@@ -10,9 +10,10 @@ import pyarrow as pa
 from simulacra_crds.contract.answers import Method
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, aipw_scores
 from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.contrast import Contrast, read_contrast
+from simulacra_trainer.effects.contrast import Arm, Contrast, read_contrast
 from simulacra_trainer.effects.features import Features, build_features
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.table.arrow_values import as_floats, sample_rows
@@ -49,6 +50,10 @@ class Estimator:
         arms = (self.contrast.value, self.contrast.baseline)
         self.smallest_arm = min(int(arm.rows.sum()) for arm in arms)
         self.in_range = all(arm.in_range for arm in arms)
+
+    def counted(self, arm: Arm) -> int:
+        """Return how many rows an arm has, with the noise of their persons' keys."""
+        return noisy_count(person_keys(self.table, self.schema)[arm.rows])
 
     def runs(self, columns: list[str]) -> list[Scores]:
         """Return the scores of each cross-fit."""

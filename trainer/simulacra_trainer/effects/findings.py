@@ -20,7 +20,9 @@ from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
 from simulacra_trainer.effects.support import MIN_ARM, Held, unsupported
+from simulacra_trainer.evidence import coarse, coarse_share, two_digits
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.persons import MIN_PERSONS
 
 PLACEBOS = 10
 PLACEBO_ROWS = 2_000
@@ -84,7 +86,8 @@ def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
     contrast, request = estimator.contrast, estimator.request
     treatment, outcome = request.treatment, contrast.outcome_column
     if missing := _unsupported(estimator):
-        return Tried(missing=missing, effective_rows=float(estimator.smallest_arm))
+        least = min(estimator.counted(arm) for arm in (contrast.value, contrast.baseline))
+        return Tried(missing=missing, effective_rows=float(least if least >= MIN_PERSONS else 0))
     linear = LinearEffects(
         estimator.table, estimator.schema, contrast, places.before, places.unknown
     )
@@ -154,7 +157,7 @@ def _unsupported(
     arms, values = (contrast.value, contrast.baseline), (request.value, request.baseline)
     missing = unsupported(
         [
-            Held({request.treatment: value}, arm.in_range, int(arm.rows.sum()), worth)
+            Held({request.treatment: value}, arm.in_range, estimator.counted(arm), worth)
             for value, arm, worth in zip(values, arms, effective, strict=True)
         ]
     )
@@ -184,15 +187,16 @@ def _described(
     Where nobody could have had the other value, a model extrapolates beyond them.
     """
     effect, low, high = (
-        min(max(end, -reach), reach) for end in (interval.effect, interval.low, interval.high)
+        min(max(coarse(end, interval.error), -reach), reach)
+        for end in (interval.effect, interval.low, interval.high)
     )
     return AdjustmentEffect(
         adjustment=adjustment.columns,
         effect=effect,
         low=low,
         high=high,
-        support=interval.support,
-        effective_rows=float(np.median([min(scores.effective()) for scores in runs])),
+        support=coarse_share(interval.support, interval.rows),
+        effective_rows=two_digits(np.median([min(scores.effective()) for scores in runs])),
     )
 
 
@@ -203,7 +207,7 @@ def _reversed(adjustment: AdjustmentSet, rows: int) -> AdjustmentEffect:
         low=0.0,
         high=0.0,
         support=1.0,
-        effective_rows=rows,
+        effective_rows=two_digits(rows),
         reverses=True,
     )
 

@@ -28,6 +28,7 @@ from simulacra_trainer.effects.scores import (
     summarize,
 )
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
+from simulacra_trainer.evidence import coarse, coarse_share, two_digits
 from simulacra_trainer.table.arrow_values import as_floats
 
 MIN_EFFECTIVE = 20.0
@@ -99,9 +100,9 @@ def _described(
         effect=effect,
         low=low,
         high=high,
-        rows=found.rows,
-        support=found.support,
-        effective_rows=one.effective,
+        rows=int(two_digits(found.rows)),
+        support=coarse_share(found.support, found.rows),
+        effective_rows=two_digits(one.effective),
         thin_support=one.effective < THIN_EFFECTIVE,
         difference=difference,
     )
@@ -126,8 +127,11 @@ def _union(
     low, high = np.min(lows, axis=0), np.max(highs, axis=0)
     if reverses:
         low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
-    main = [combine(runs)[0] for runs in parts[0]]
-    return [*zip(main, low.tolist(), high.tolist(), strict=True)]
+    main = [combine(runs) for runs in parts[0]]
+    return [
+        (coarse(effect, error), coarse(float(a), error), coarse(float(b), error))
+        for (effect, error), a, b in zip(main, low, high, strict=True)
+    ]
 
 
 def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:

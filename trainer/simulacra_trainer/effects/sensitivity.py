@@ -14,6 +14,7 @@ import numpy as np
 
 from simulacra_crds.contract.answers import Sensitivity, Yardstick
 from simulacra_trainer.effects.scores import Interval, Scores
+from simulacra_trainer.evidence import coarse
 
 
 def scale(scores: Scores) -> float:
@@ -44,11 +45,15 @@ def sensitivity(main: Interval, scores: Scores, shifts: Iterable[tuple[str, floa
     unit = scale(scores)
     near = 0.0 if main.low <= 0 <= main.high else min(abs(main.low), abs(main.high))
     yardsticks = [
-        Yardstick(column=name, shift=shift, strength=robustness(shift, unit))
+        Yardstick(
+            column=name,
+            shift=coarse(shift, main.error),
+            strength=round(robustness(shift, unit), 3),
+        )
         for name, shift in shifts
     ]
     return Sensitivity(
-        robustness=robustness(main.effect, unit),
-        robustness_near=robustness(near, unit),
+        robustness=round(robustness(main.effect, unit), 3),
+        robustness_near=round(robustness(near, unit), 3),
         yardsticks=sorted(yardsticks, key=lambda yardstick: -yardstick.strength),
     )

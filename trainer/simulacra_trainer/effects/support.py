@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from simulacra_trainer.evidence import two_digits
+from simulacra_trainer.persons import MIN_PERSONS
+
 MIN_ARM = 20
 """Least rows with a value."""
 MIN_EFFECTIVE = 30.0
@@ -23,7 +26,7 @@ class Held:
     Attributes:
         values: by column.
         in_range: whether each number lies within the observed range.
-        rows: that have them.
+        rows: that have them, with the noise of their persons' keys.
         effective: what these are worth, weighted to everybody (Kish); None if not yet known.
     """
 
@@ -69,7 +72,8 @@ def unsupported(asked: Sequence[Held]) -> str | None:
     if least.is_enough:
         return None
     named = _named(least.values.values())
-    return f"too few people like the others have {named} ({int(least.worth)} effective rows)."
+    count = f"{two_digits(least.worth):.0f}" if least.worth >= MIN_PERSONS else "fewer than 5"
+    return f"too few people like the others have {named} ({count} effective rows)."
 
 
 def _named(values: Iterable[float | str]) -> str:

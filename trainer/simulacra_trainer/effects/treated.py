@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
+from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Flags, are_enough, window_reach
@@ -29,7 +30,7 @@ from simulacra_trainer.effects.features import (
 from simulacra_trainer.effects.nuisance import fit_nuisance
 from simulacra_trainer.effects.places import stated_places
 from simulacra_trainer.effects.support import Held, Support, unsupported
-from simulacra_trainer.evidence import weighted_respondents
+from simulacra_trainer.evidence import two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in, split_persons
 from simulacra_trainer.survey_weights import row_weights
@@ -61,17 +62,18 @@ def support_of_do(
     treated = np.ones(table.num_rows, np.bool_)
     weights = row_weights(table, schema)
     weights = np.ones(table.num_rows) if weights is None else weights.copy()
+    keys = person_keys(table, schema)
     for name, value in do.items():
         has_value, in_range = _has_value(table, schema, name, value)
         treated &= has_value
-        held = Held({name: value}, in_range, int(scale * has_value.sum()))
-        both = Held(dict(do), True, int(scale * treated.sum()))
+        held = Held({name: value}, in_range, int(scale * noisy_count(keys[has_value])))
+        both = Held(dict(do), True, int(scale * noisy_count(keys[treated])))
         if missing := unsupported([held, both]):
             return Support(missing=missing)
         weights /= _propensity(table, schema, _before(schema, graph, name), has_value, seed)
     persons = persons_in(table, schema)
     of_treated = None if persons is None else persons[treated]
-    respondents = scale * weighted_respondents(weights[treated], of_treated)
+    respondents = two_digits(scale * weighted_respondents(weights[treated], of_treated))
     missing = unsupported([replace(both, effective=respondents)])
     return Support(None if missing else respondents, missing)
 

@@ -187,7 +187,7 @@ def _respondents(
     if support is not None and not request.counterfactual:
         if attainment is not None:
             return None, "not measured", SELECTED
-        return float(round(support.respondents or 0.0)), "do", UNBACKED
+        return support.respondents or 0.0, "do", UNBACKED
     if attainment is not None:
         certified = certified_worth(trained, request.conditions)
         if certified is not None:

@@ -97,10 +97,8 @@ class Segmentation:
 
     def _keys(self, chosen: Bools, cell: Ints, size: int) -> Keys:
         """Return the sum of the keys of the persons of each cell who have a chosen row."""
-        rows = np.flatnonzero(chosen & (cell >= 0))
-        pairs = cell[rows] * (int(self.persons.max(initial=0)) + 1) + self.persons[rows]
-        first = rows[np.unique(pairs, return_index=True)[1]]
-        return summed(self.keys[first], cell[first], size)
+        rows = chosen & (cell >= 0)
+        return summed(self.keys[rows], cell[rows], size)
 
 
 def segmentation(table: pa.Table, schema: TableSchema, columns: Sequence[str]) -> Segmentation:

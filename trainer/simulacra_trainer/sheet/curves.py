@@ -33,6 +33,7 @@ from simulacra_trainer.effects.fold_models import (
 from simulacra_trainer.effects.scores import by_person, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
+from simulacra_trainer.evidence import coarse, two_digits
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.table.arrow_values import as_floats
 
@@ -92,9 +93,9 @@ def lever_curve(estimator: Estimator, answer: EffectResult, seed: int) -> Curve:
             Elasticity(
                 start=points[a].at,
                 end=points[b].at,
-                elasticity=change[0],
-                low=change[0] - max(widths[a], widths[b]) * change[1],
-                high=change[0] + max(widths[a], widths[b]) * change[1],
+                elasticity=coarse(change[0], change[1]),
+                low=coarse(change[0] - max(widths[a], widths[b]) * change[1], change[1]),
+                high=coarse(change[0] + max(widths[a], widths[b]) * change[1], change[1]),
             )
             for (a, b), change in zip(pairs, slopes, strict=True)
             if change is not None
@@ -241,9 +242,9 @@ def _elasticity(
 
 def _point(found: Estimates, point: Near, k: int, width: float) -> CurvePoint:
     effective = float(found.effective[k])
+    shown = None if np.isnan(effective) else two_digits(effective)
     if np.isnan(found.mean[k]):
-        return CurvePoint(at=point.at, effective_rows=None if np.isnan(effective) else effective)
-    mean, half = float(found.mean[k]), width * float(found.error[k])
-    return CurvePoint(
-        at=point.at, mean=mean, low=mean - half, high=mean + half, effective_rows=effective
-    )
+        return CurvePoint(at=point.at, effective_rows=shown)
+    mean, error = float(found.mean[k]), float(found.error[k])
+    low, middle, high = (coarse(mean + w * error, error) for w in (-width, 0.0, width))
+    return CurvePoint(at=point.at, mean=middle, low=low, high=high, effective_rows=shown)

@@ -23,6 +23,7 @@ from simulacra_crds.contract.sheets import (
     check_sheet,
 )
 from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
+from simulacra_trainer.cell_keys import noise_of, person_keys, summed
 from simulacra_trainer.effects.contrast import read_outcome
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
@@ -31,6 +32,7 @@ from simulacra_trainer.effects.findings import Tried, check, try_sets
 from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
+from simulacra_trainer.evidence import coarse
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
@@ -169,8 +171,8 @@ def _answer(
     answer.warnings = [*warnings_of(estimator, one.places, found, trained.graph)]
     answer = claimed(answer)
     alone = [i for _, _, i in tried.found]
-    lows = [interval.low for interval in alone] + [0.0 for _ in tried.reversing]
-    highs = [interval.high for interval in alone] + [0.0 for _ in tried.reversing]
+    lows = [coarse(i.low, i.error) for i in alone] + [0.0 for _ in tried.reversing]
+    highs = [coarse(i.high, i.error) for i in alone] + [0.0 for _ in tried.reversing]
     span = answer.union
     near = 0.0
     if span is not None and not span.low <= 0 <= span.high:
@@ -188,15 +190,18 @@ def _answer(
 
 
 def _counts(estimator: Estimator, scores: Scores) -> PropensityCounts:
-    """Return the rows of each arm by propensity, without classes of few persons."""
+    """Return the rows of each arm by propensity, with noise and without classes of few persons."""
+    keys = person_keys(estimator.table, estimator.schema)
     which = np.minimum((scores.propensities[0] * CLASSES).astype(np.int64), CLASSES - 1)
     persons = estimator.contrast.persons
     counts = []
     for arm in (estimator.contrast.value, estimator.contrast.baseline):
         found = which[arm.rows]
+        noise = noise_of(summed(keys[arm.rows], found, CLASSES)).astype(np.int64)
         who = persons_a_group(found, None if persons is None else persons[arm.rows], CLASSES)
         rows = np.bincount(found, minlength=CLASSES)
-        counts.append(np.where(who >= MIN_PERSONS, rows, 0).tolist())
+        is_shown = (who > 0) & (who + noise >= MIN_PERSONS)
+        counts.append(np.where(is_shown, rows + noise, 0).tolist())
     return PropensityCounts(value=counts[0], baseline=counts[1])
 
 
