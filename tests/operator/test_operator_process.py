@@ -405,7 +405,7 @@ async def test_a_restart_writes_nothing_and_nothing_secret_is_logged(
     conditions = {"categorical": {SECRET: {SECRET: 0.5}}}
     await world.generation("gen-1", "mdl-1", "ds-1", conditions=conditions)
     world.pods.plays["estimate"] = hold
-    effect = {"modelRef": {"name": "mdl-1"}, "treatment": SECRET, "outcome": SECRET}
+    effect = {"modelRef": {"name": "mdl-1"}, "treatment": SECRET, "outcome": f"{SECRET}=x"}
     effect |= {"value": {"level": SECRET}, "baseline": {"number": 0}}
     await world.create("EffectEstimate", "eff-1", effect)
     await world.reaches(kube.GENERATION_JOBS, "gen-1", ready)

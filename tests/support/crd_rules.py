@@ -20,7 +20,7 @@ BY_PATTERN = {
     r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": ("a-b", "A_b"),
     r"^[0-9a-f]{64}$": ("a" * 64, "g" * 64),
     r"^[0-9]+m?$": ("5", "half"),
-    r"^[0-9]+(Ki|Mi|Gi)?$": ("5", "2 gigabytes"),
+    r"^[0-9]+(Ki|Mi|Gi)?$": ("536870912", "2 gigabytes"),
     r"^[A-Za-z][A-Za-z0-9]*$": ("Ready", "not ready"),
     r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$": (KEY, ROLE),
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (ROLE, KEY),
@@ -48,9 +48,11 @@ COMPANIONS: dict[str, dict[str, Schema]] = {
         "roleArn": {"mode": "Customer", "keyArn": KEY},
         "externalId": {"mode": "Customer", "keyArn": KEY, "roleArn": ROLE},
     },
+    ".required[]": {},
+    ".forbidden[]": {},
     ".levers[]": {
-        "value": {"baseline": {"number": 5}},
-        "baseline": {"value": {"number": 5}},
+        "value": {"baseline": {"number": 5.5}},
+        "baseline": {"value": {"number": 5.5}},
     },
     ".sources[]": {
         "roleArn": {"secretName": None, "externalId": "ab"},
@@ -66,8 +68,16 @@ EITHER = {
     "has(self.secretName) != has(self.roleArn)": {"secretName": "a"},
     "has(self.inline) != has(self.sha256)": {"inline": "{}"},
     "has(self.rowCount) || has(self.persons)": {"rowCount": 2},
+    "has(self.min) || has(self.max)": {"min": 1},
+    "self.source != self.target": {"source": "a", "target": "b"},
+    "self.treatment != self.outcome": {
+        "treatment": "t",
+        "outcome": "o",
+        "value": {"number": 5.5},
+        "baseline": {"number": 6.5},
+    },
 }
-"""Rules that need one of two fields, and the field that a sample has."""
+"""Rules that need one of two fields, or two that differ, and what a sample has there."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +123,15 @@ def sample(schema: Schema) -> Value:
         return schema["enum"][0]
     match schema["type"]:
         case "object":
-            made = dict(_either(schema))
-            made |= {
-                name: sample(schema["properties"][name]) for name in schema.get("required", ())
-            }
-            return made | {
-                f"k{number}": sample(schema["additionalProperties"]) for number in _least(schema)
-            }
+            made = {name: sample(schema["properties"][name]) for name in schema.get("required", ())}
+            return (
+                made
+                | copy.deepcopy(_either(schema))
+                | {
+                    f"k{number}": sample(schema["additionalProperties"])
+                    for number in _least(schema)
+                }
+            )
         case "array":
             return [sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
         case "string":
@@ -210,6 +222,8 @@ def _array(path: str, schema: Schema, place: Place, bound: Callable[..., Bound])
         for number, one in enumerate(made):
             if schema.get("x-kubernetes-list-type") == "set":
                 made[number] = f"item-{number}"
+            if path.endswith(".levers"):
+                one["column"] = f"item-{number}"
             for key in keys:
                 place_name = inner["properties"][key].get("pattern", "").startswith("^s3:")
                 one[key] = f"s3://abc/{number}/" if place_name else f"item-{number}"

@@ -19,10 +19,11 @@ from simulacra_crds.kinds.base import (
     Resource,
     RetainedSpec,
     WorkStatus,
+    apart,
     cel_rules,
 )
 from simulacra_crds.kinds.effect_estimate import Outcome, Population, StatedBy, StatedColumns
-from simulacra_crds.kinds.generation_job import InterventionValue
+from simulacra_crds.kinds.generation_job import SAME_VALUES, InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
 
 MAX_LEVERS = 24
@@ -38,7 +39,12 @@ class SheetLever(KubeModel):
 
     model_config = ConfigDict(
         json_schema_extra=cel_rules(
-            ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither")
+            ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither"),
+            (
+                f"!has(self.value) || !has(self.baseline) || !({SAME_VALUES[0]})",
+                SAME_VALUES[1],
+            ),
+            *apart("before", "after"),
         )
     )
 
@@ -61,11 +67,25 @@ class SheetLever(KubeModel):
     )
 
 
+_SAME = (
+    "a.column == b.column && has(a.value) == has(b.value) && "
+    "(!has(a.value) || a.value == b.value && a.baseline == b.baseline)"
+)
 Levers = Annotated[list[SheetLever], Field(max_length=MAX_LEVERS)]
 
 
 class AnswerSheetSpec(RetainedSpec):
     """The outcome, the levers, and what came before and after them."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            (
+                f"!has(self.levers) || self.levers.all(a, self.levers.exists_one(b, {_SAME}))",
+                "a lever with these values is there twice; name it once",
+            ),
+            *apart("before", "after", "dontKnow"),
+        )
+    )
 
     model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
     outcome: Outcome

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,6 +101,17 @@ def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}
 
 
+def apart(*fields: str) -> list[tuple[str, str]]:
+    """Return the validation rules that no column is in two of these lists."""
+    return [
+        (
+            f"!has(self.{one}) || !has(self.{other}) || !self.{one}.exists(c, c in self.{other})",
+            f"a column is in {one} and in {other}; name it once",
+        )
+        for one, other in combinations(fields, 2)
+    ]
+
+
 def list_map(key: str) -> dict[str, Any]:
     """Return the schema extension of a list whose entries a field identifies."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
@@ -145,8 +157,8 @@ class LastFailure(KubeModel):
     message: str = Field(max_length=1024, description="The reason for people, and what to do.")
     exit_code: int | None = Field(
         default=None,
-        description="Exit code of the pod: 42 for the input, 43 for store or key, 1 for an "
-        "internal error.",
+        description="Exit code of the pod: 42 for the input, 43 for store or key, 137 for memory, "
+        "143 if it was ended, 1 for an internal error.",
     )
     time: Timestamp = Field(description="When it failed.")
 

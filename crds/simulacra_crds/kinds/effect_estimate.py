@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from simulacra_crds.kinds.base import (
     AGE,
@@ -19,9 +19,11 @@ from simulacra_crds.kinds.base import (
     RetainedSpec,
     VerdictKind,
     WorkStatus,
+    apart,
+    cel_rules,
     no_default,
 )
-from simulacra_crds.kinds.generation_job import InterventionValue
+from simulacra_crds.kinds.generation_job import SAME_VALUES, InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
 
 Precision = Literal["clear", "not significant", "thin support", "very thin"]
@@ -43,6 +45,14 @@ StatedBy = Annotated[
 
 class EffectEstimateSpec(RetainedSpec):
     """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            (f"!({SAME_VALUES[0]})", SAME_VALUES[1]),
+            ("self.treatment != self.outcome", "treatment and outcome are the same column"),
+            *apart("before", "after", "dontKnow", "negativeControls"),
+        )
+    )
 
     model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
     treatment: ColumnName = Field(description="The column of the treatment, the cause.")

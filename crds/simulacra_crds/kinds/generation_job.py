@@ -40,12 +40,32 @@ Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
 class NumericRange(KubeModel):
     """A closed range; an absent end is open. min == max fixes the value."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            ("has(self.min) || has(self.max)", "give min, max or both"),
+            (
+                "!has(self.min) || !has(self.max) || self.min <= self.max",
+                "min is above max, so no row can meet the range; exchange them",
+            ),
+        )
+    )
+
     min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
     max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
 
 
 class ConditionSet(KubeModel):
     """All conditions of a generation; they must hold together."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            (
+                "!has(self.categorical) || !has(self.numeric) || "
+                "!self.categorical.exists(c, c in self.numeric)",
+                "a column is in categorical and in numeric; set one of the two",
+            )
+        )
+    )
 
     categorical: dict[ColumnName, Shares] = Field(
         default_factory=dict,
@@ -83,6 +103,15 @@ class InterventionValue(KubeModel):
         return self.number if self.number is not None else (self.level or "")
 
 
+_NUMBERS = "self.value.number == self.baseline.number"
+_LEVELS = "self.value.level == self.baseline.level"
+SAME_VALUES = (
+    "has(self.value.number) == has(self.baseline.number) && "
+    f"(has(self.value.number) ? {_NUMBERS} : {_LEVELS})",
+    "value and baseline are the same; compare two values",
+)
+"""CEL expression that value and baseline are equal, and the message of a rule against it."""
+_PAIRS = "has(self.counterfactual) && self.counterfactual || !has(self.conditions) || "
 _FACTUAL = "!has(self.counterfactual) || !self.counterfactual || "
 
 
@@ -100,6 +129,14 @@ class GenerationJobSpec(RetainedSpec):
                 "counterfactual rows come in pairs: rowCount must be even",
             ),
             ("has(self.rowCount) || has(self.persons)", "give rowCount or persons"),
+            *(
+                (
+                    f"{_PAIRS}!has(self.interventions) || !has(self.conditions.{kind}) || "
+                    f"!self.interventions.exists(c, c in self.conditions.{kind})",
+                    f"a column is in interventions and in conditions.{kind}; set one of the two",
+                )
+                for kind in ("categorical", "numeric")
+            ),
         )
     )
 

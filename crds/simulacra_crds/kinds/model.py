@@ -48,6 +48,12 @@ _STRICT_NEEDS_FOREST = (
 _OWN_PRIORITY = (
     "resources.priorityClass must not begin with system-; name a PriorityClass of the cluster's own"
 )
+_LEAST_MEMORY = "resources.memory is 512Mi at least; a pod needs half of it before it reads a row"
+_GI, _MI, _KI = (
+    f"self.memory.endsWith('{unit}') ? int(self.memory.replace('{unit}', '')) * {scale}"
+    for unit, scale in (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10))
+)
+_BYTES = f"({_GI} : {_MI} : {_KI} : int(self.memory))"
 _STANDARD = "!has(self.privacyLevel) || self.privacyLevel != 'strict'"
 _ON_GPU = "has(self.resources) && has(self.resources.gpu) && self.resources.gpu > 0"
 _NEURAL = f"has(self.family) && (self.family == 'neural' || self.family == 'auto' && {_ON_GPU})"
@@ -56,6 +62,12 @@ _ONE_WORKER = "!has(self.resources) || !has(self.resources.workers) || self.reso
 
 class Edge(KubeModel):
     """A directed causal edge between two columns."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            ("self.source != self.target", "the edge leads from a column to itself; remove it")
+        )
+    )
 
     source: ColumnName = Field(description="The column of the cause.")
     target: ColumnName = Field(description="The column of the effect.")
@@ -141,7 +153,11 @@ class ModelResources(KubeModel):
 
     model_config = ConfigDict(
         json_schema_extra=cel_rules(
-            ("!has(self.priorityClass) || !self.priorityClass.startsWith('system-')", _OWN_PRIORITY)
+            (
+                "!has(self.priorityClass) || !self.priorityClass.startsWith('system-')",
+                _OWN_PRIORITY,
+            ),
+            (f"!has(self.memory) || {_BYTES} >= {512 << 20}", _LEAST_MEMORY),
         )
     )
 
@@ -153,9 +169,9 @@ class ModelResources(KubeModel):
     )
     memory: str | None = Field(
         default=None,
-        max_length=32,
+        max_length=12,
         pattern=r"^[0-9]+(Ki|Mi|Gi)?$",
-        description="Limit of memory, such as 8Gi.",
+        description="Limit of memory, such as 8Gi; 512Mi at least.",
     )
     gpu: int = Field(
         default=0,
