@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
-from operator_facts import CREATED, NOW, iso, job, observed, pod, ready_condition, resource
+from operator_facts import (
+    CREATED,
+    NOW,
+    SECRET,
+    iso,
+    job,
+    observed,
+    pod,
+    ready_condition,
+    resource,
+)
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kube import client as kube
-from simulacra_crds.kube.client import Object
+from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime import events
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
+from simulacra_operator.work.pod_refusal import refusal
 
 DONE = {"type": "Prepared", "status": "True", "reason": "Prepared", "message": ""}
 
@@ -97,6 +111,81 @@ def test_an_image_that_cannot_be_pulled_is_reported() -> None:
     assert tried == (reason, message), "the kubelet alternates between both"
 
 
+def started(since: datetime, **fields: Any) -> Object:
+    """Return a running Job that was started then."""
+    one = job("Dataset", "ds-1-prepare", namespace="tenant-acme")
+    one["status"] = {"startTime": iso(since), "conditions": []}
+    return one | fields
+
+
+def without_pod(refusal: str, since: datetime = CREATED) -> tuple[str, str]:
+    body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
+    seen = observed(body, job=started(since), refusal=refusal)
+    (change,) = [one for one in reconcile(seen) if isinstance(one, act.PatchStatus)]
+    found = next(one for one in change.patch["conditions"] if one["type"] == "Ready")
+    return found["reason"], found.get("message", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (
+            'pods "ds-1-0" is forbidden: exceeded quota: simulacra, requested: pods=1, used: ...',
+            "the ResourceQuota simulacra has no room",
+        ),
+        (
+            'pods "ds-1-0" is forbidden: no PriorityClass with name night was found',
+            "the PriorityClass night does not exist",
+        ),
+        (
+            f'admission webhook "pods.policy.example" denied the request: env {SECRET}',
+            "the admission webhook pods.policy.example denies it",
+        ),
+        (f"{SECRET} in words of another cluster", "quota, priority class or admission may refuse"),
+        ("", "quota, priority class or admission may refuse"),
+    ],
+)
+def test_a_job_without_a_pod_is_reported_with_the_known_cause(said: str, cause: str) -> None:
+    assert without_pod(said, NOW) == ("JobRunning", ""), "a Job needs a moment for its pods"
+    reason, message = without_pod(said)
+    assert (reason, cause in message, SECRET in message) == ("PodNotStarting", True, False)
+    assert "kubectl describe job ds-1-prepare -n tenant-acme" in message
+
+
+async def test_the_event_of_a_job_without_a_pod_is_read_and_only_then() -> None:
+    asked: list[str] = []
+
+    class Events:
+        async def list(self, api: ApiResource, namespace: str, **at: str) -> AsyncIterator[Object]:
+            asked.append(f"{api.plural} {namespace} {at}")
+            yield {"reason": "SuccessfulCreate", "lastTimestamp": "2", "message": "created"}
+            yield {"reason": "FailedCreate", "lastTimestamp": "1", "message": "exceeded quota: q"}
+
+    cluster = cast("Cluster", Events())
+    assert await refusal(cluster, started(NOW), (), NOW) == ""
+    assert await refusal(cluster, started(CREATED), (pod(),), NOW) == ""
+    assert asked == []
+    assert await refusal(cluster, started(CREATED), (), NOW) == "exceeded quota: q"
+    assert asked == ["events tenant-acme {'fields': 'involvedObject.uid=uid-job'}"]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "cause"), [("False", "no sandbox or volume"), ("True", "image is being pulled")]
+)
+def test_a_container_that_is_long_in_creation_is_reported(sandbox: str, cause: str) -> None:
+    def creating(since: datetime) -> Object:
+        ready = {"type": "PodReadyToStartContainers", "status": sandbox}
+        waiting = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+        meta = {"name": "ds-1-0", "namespace": "tenant-acme"}
+        status = {"startTime": iso(since), "conditions": [ready], "containerStatuses": [waiting]}
+        return {"metadata": meta, "status": status}
+
+    assert finding(creating(NOW)) == ("JobRunning", "")
+    reason, message = finding(creating(CREATED))
+    assert (reason, cause in message) == ("PodNotStarting", True)
+    assert "kubectl describe pod ds-1-0 -n tenant-acme" in message
+
+
 def complete(at: str) -> Object:
     done = job("Dataset", "j", "complete")
     done["status"]["completionTime"] = at
@@ -106,9 +195,9 @@ def complete(at: str) -> Object:
 def test_a_lost_result_is_computed_once_more() -> None:
     body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
     first = reconcile(observed(body, job=complete(iso(CREATED))))
-    assert [type(one).__name__ for one in first] == ["PatchStatus", "DeleteJob"]
-    assert isinstance(first[0], act.PatchStatus)
-    body["status"] |= first[0].patch
+    assert [type(one).__name__ for one in first] == ["LogFailure", "PatchStatus", "DeleteJob"]
+    assert isinstance(first[1], act.PatchStatus)
+    body["status"] |= first[1].patch
     assert [
         type(one).__name__ for one in reconcile(observed(body, job=complete(iso(CREATED))))
     ] == ["DeleteJob"]

@@ -104,7 +104,12 @@ def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
         manifest["metadata"]["ownerReferences"][0] | {"uid": UID, "controller": True}
         == (manifest["metadata"]["ownerReferences"][0])
     )
-    assert manifest["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [42, 45]
+    assert manifest["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [
+        42,
+        45,
+        137,
+    ]
+    assert manifest["spec"]["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
     assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
@@ -232,6 +237,17 @@ def test_a_shard_without_a_result_is_an_internal_error() -> None:
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "Internal"
 
 
+def _disrupted(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a pod that a drain, a preemption or its node ended."""
+    one["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    return one
+
+
+def _deleted(one: dict[str, Any]) -> dict[str, Any]:
+    one["metadata"]["deletionTimestamp"] = iso(NOW)
+    return one
+
+
 _BEYOND = {**result(), "outcome": "Failed", "reason": "ResultInvalid", "message": "too many"}
 _GONE = {**result(), "stored": {"name": "results/00000.json", "bytes": 9, "sha256": "0" * 64}}
 """Refers to a stored result that could not be read."""
@@ -250,6 +266,10 @@ _GONE = {**result(), "stored": {"name": "results/00000.json", "bytes": 9, "sha25
         ("failed", (pod(42),), "RequestInvalid", 42),
         ("failed", (pod(1, ago=9), pod(43)), "CustodyUnavailable", 43),
         ("failed", (pod(137, reason="OOMKilled"),), "OutOfMemory", 137),
+        ("failed", (pod(137),), "OutOfMemory", 137),
+        ("failed", (_disrupted(pod(137)),), "Interrupted", 137),
+        ("failed", (_deleted(pod(137)),), "Interrupted", 137),
+        ("failed", (pod(143),), "Interrupted", 143),
         ("failed", (pod(1),), "Internal", 1),
         ("failed", (pod(45, result=_BEYOND, ago=9), pod(1)), "ResultInvalid", 45),
         (
@@ -279,6 +299,47 @@ def test_a_retried_pod_is_visible_in_status() -> None:
     actions = decide(generation(job=job("", "j"), pods=(pod(43),)))
     assert conditions(actions)["Ready"] == ("False", "JobRetrying")
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "CustodyUnavailable"
+
+
+def test_a_drained_pod_is_interrupted_and_retried() -> None:
+    for drained in (_disrupted(pod(137)), _disrupted(pod(1)), pod(143), _deleted(pod(137))):
+        actions = decide(generation(job=job("", "j"), pods=(drained,)))
+        assert conditions(actions)["Ready"] == ("False", "JobRetrying")
+        patch = of_type(actions, act.PatchStatus).patch
+        assert patch["lastFailure"]["reason"] == "Interrupted"
+
+
+@pytest.mark.parametrize("code", [42, 45, 137])
+def test_a_lasting_failure_is_never_called_a_retry(code: int) -> None:
+    """The pod ends a moment before the Job fails."""
+    actions = decide(generation(job=job("", "j"), pods=(pod(code),)))
+    assert conditions(actions)["Ready"] == ("False", "JobRunning")
+    assert "lastFailure" not in of_type(actions, act.PatchStatus).patch
+
+
+def test_a_retried_failure_is_logged_once_with_its_support_id() -> None:
+    seen = generation(job=job("", "j"), pods=(pod(1),))
+    note = of_type(decide(seen), act.LogFailure)
+    assert note.retried
+    assert note.support in note.message
+    patch = of_type(decide(seen), act.PatchStatus).patch
+    known = seen.resource.status.model_validate(seen.resource.status.to_wire() | patch)
+    again = replace(seen, resource=replace(seen.resource, status=known))
+    assert not [one for one in decide(again) if isinstance(one, act.LogFailure)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "todo"), [("models", "spec.resources.memory"), ("generationjobs", "fewer rows")]
+)
+def test_out_of_memory_names_the_limit_and_what_to_change(kind: str, todo: str) -> None:
+    failed = job("", "j", "failed")
+    failed["metadata"]["labels"]["simulacra.dev/kind"] = kind
+    limits = {"resources": {"limits": {"memory": "3Gi"}}}
+    failed["spec"]["template"] = {"spec": {"containers": [limits]}}
+    actions = decide(generation(job=failed, pods=(pod(137, reason="OOMKilled"),)))
+    told = of_type(actions, act.PatchStatus).patch["lastFailure"]["message"]
+    assert "3Gi" in told
+    assert todo in told
 
 
 def test_suspension_and_resumption_reach_the_job() -> None:

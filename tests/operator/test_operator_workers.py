@@ -232,6 +232,25 @@ def test_a_queued_job_is_created_suspended_and_reported() -> None:
     assert ready(reconcile(model(QUEUED, job=queued_job("running")))) == ("Running", "JobRunning")
 
 
+def test_what_kueue_never_admits_is_told_in_its_words() -> None:
+    said = (
+        "couldn't assign flavors to pod set main: insufficient quota for nvidia.com/gpu in flavor "
+        "any, request > maximum capacity (3 > 2)"
+    )
+    (change,) = [
+        one.patch
+        for one in reconcile(model(QUEUED, job=queued_job("suspended"), refusal=said))
+        if isinstance(one, act.PatchStatus)
+    ]
+    found = next(one for one in change["conditions"] if one["type"] == "Ready")
+    assert (found["reason"], said in found["message"]) == ("PodNotStarting", True)
+    waits = (
+        "couldn't assign flavors: insufficient unused quota for cpu in flavor any, 1 more needed"
+    )
+    actions = reconcile(model(QUEUED, job=queued_job("suspended"), refusal=waits))
+    assert ready(actions) == ("Pending", "QueuedByKueue")
+
+
 def test_a_queued_job_holds_a_slot_until_it_ended() -> None:
     assert holds_slot(queued_job("suspended"))
     assert holds_slot(queued_job("running"))

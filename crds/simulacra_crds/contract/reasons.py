@@ -26,7 +26,7 @@ class Reason(StrEnum):
     JOB_RUNNING = "JobRunning"
     """Its Job is running."""
     POD_NOT_STARTING = "PodNotStarting"
-    """A pod of its Job does not start: it fits no node, or its image cannot be pulled."""
+    """A pod of its Job does not start: no node, image, quota, priority class or admission."""
     SOURCE_SECRET_MISSING = "SourceSecretMissing"  # noqa: S105 - a word, no secret
     """The Secret in the Tenant's spec.sources, or a key of it, is missing for spec.source.uri."""
     AWAITING_CONFIRMATION = "AwaitingConfirmation"
@@ -74,6 +74,9 @@ class Reason(StrEnum):
 
     # Failed because of the installation
     OUT_OF_MEMORY = "OutOfMemory"
+    """A pod needed more memory than its limit; another attempt would end the same way."""
+    INTERRUPTED = "Interrupted"
+    """A pod was drained, preempted or deleted, or its node was lost; the Job repeats it."""
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     CUSTODY_UNAVAILABLE = "CustodyUnavailable"
     """The object store or the key provider is unreachable or refuses."""

@@ -77,6 +77,14 @@ class ExitCode(IntEnum):
     """Another worker of the fit ended: retried. The cause is in that worker's result."""
     PERMANENT = 45
     """Internal error that every further attempt would meet: the Job fails at once."""
+    KILLED = 137
+    """SIGKILL, for its memory unless somebody ended the pod: the Job fails at once."""
+    TERMINATED = 143
+    """SIGTERM: somebody ended the pod. Retried."""
+
+
+LASTING = (ExitCode.USER_ERROR, ExitCode.PERMANENT, ExitCode.KILLED)
+"""Exit codes that the next attempt would have as well."""
 
 
 # Artifact names, by resource.

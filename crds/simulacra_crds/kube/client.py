@@ -65,6 +65,8 @@ RESOURCE_QUOTAS = ApiResource("v1", "resourcequotas", "ResourceQuota")
 NETWORK_POLICIES = ApiResource("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
 LEASES = ApiResource("coordination.k8s.io/v1", "leases", "Lease")
 JOBS = ApiResource("batch/v1", "jobs", "Job")
+WORKLOADS = ApiResource("kueue.x-k8s.io/v1beta2", "workloads", "Workload")
+"""Kueue's record of a queued Job."""
 CRDS = ApiResource(
     "apiextensions.k8s.io/v1",
     "customresourcedefinitions",

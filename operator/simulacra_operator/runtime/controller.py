@@ -170,13 +170,13 @@ class Controller:
             fault, status = _fault(error), getattr(error, "status", type(error).__name__)
         except Exception as error:
             fault, status = Fault.INTERNAL, type(error).__name__
-            log.error("pass failed", extra={**_names(key), "trace": _trace(error)})
+            log.error("pass failed", extra={**key.fields(), "trace": _trace(error)})
         if fault is not None:
             self._faults[key] = fault
         await self.slots.release(key)  # a resource that cannot start must not block others
         delay = await self._queue.retry(key)
         dependency = fault.name if fault else "CLUSTER"
-        fields = {**_names(key), "dependency": dependency, "status": status, "retry_in_s": delay}
+        fields = {**key.fields(), "dependency": dependency, "status": status, "retry_in_s": delay}
         log.warning("dependency call failed", extra=fields)
         return "failed"
 
@@ -236,10 +236,6 @@ def _fault(error: Exception) -> Fault | None:
     if isinstance(error, CustodyError):
         return Fault.CUSTODY
     return None if isinstance(error, Unavailable | Auth0Error) else Fault.CLUSTER
-
-
-def _names(key: Key) -> dict[str, str | None]:
-    return {"kind": key.kind, "namespace": key.namespace, "resource": key.name}
 
 
 def _trace(error: BaseException) -> list[str]:

@@ -49,6 +49,7 @@ _WARNINGS = frozenset(
         Reason.SOURCE_TOO_LARGE,
         Reason.SOURCE_MISMATCH,
         Reason.OUT_OF_MEMORY,
+        Reason.INTERRUPTED,
         Reason.DEADLINE_EXCEEDED,
         Reason.CUSTODY_UNAVAILABLE,
         Reason.RESULT_INVALID,

@@ -90,10 +90,8 @@ class Executor:
                     # a deletion requested since its expiry takes the results, too
                     await self._confirm_unchanged()
                 self._state.release(self._resource.meta.uid)
-            case act.LogFailure(reason, message, support, code):
-                fields = {"uid": self._resource.meta.uid, "reason": reason, "detail": message}
-                log.warning("work failed", extra={**fields, "support": support, "exit_code": code})
-                metrics.WORK_FAILED.labels(self._resource.kind, reason).inc()
+            case act.LogFailure():
+                self._log_failure(action)
             case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
                 await self._run_job(action)
             case (
@@ -109,6 +107,16 @@ class Executor:
                 await self._run_custody(action)
             case _:
                 await self._run_tenant(action)
+
+    def _log_failure(self, failure: act.LogFailure) -> None:
+        fields = {**self._resource.key.fields(), "uid": self._resource.meta.uid}
+        fields |= {"reason": failure.reason, "detail": failure.message}
+        fields |= {"support": failure.support, "exit_code": failure.exit_code}
+        if failure.retried:
+            log.warning("pod failed, the job retries", extra=fields)
+            return
+        log.warning("work failed", extra=fields)
+        metrics.WORK_FAILED.labels(self._resource.kind, failure.reason).inc()
 
     async def _patch(self, patch: Object, subresource: str | None) -> None:
         """Patch the resource; if it changed since it was read, raise Conflict."""

@@ -147,12 +147,16 @@ class ReleaseFinalizer:
 
 @dataclass(frozen=True)
 class LogFailure:
-    """Log a failure for support: constants and ids only."""
+    """Log a failure for support: constants and ids only.
+
+    The pod's own log goes with it, so each failure is logged, also one that is retried.
+    """
 
     reason: str
     message: str
     support: str
     exit_code: int | None
+    retried: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ class Key(NamedTuple):
     namespace: str | None
     name: str
 
+    def fields(self) -> dict[str, str | None]:
+        """Return it as fields of a log record."""
+        return {"kind": self.kind, "namespace": self.namespace, "resource": self.name}
+
 
 def key_of(body: Object) -> Key:
     """Return the key of an object."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simulacra_crds.contract.tasks import TASK_ENV, ExitCode, TaskSpec
+from simulacra_crds.contract.tasks import LASTING, TASK_ENV, TaskSpec
 from simulacra_crds.kinds.base import (
     API_VERSION,
     LABEL_DATASET,
@@ -153,12 +153,16 @@ def _labels(seen: Observed, work: Work) -> dict[str, str]:
 
 
 def _failure_rules() -> list[Object]:
-    codes = [int(ExitCode.USER_ERROR), int(ExitCode.PERMANENT)]
+    """Return the rules for failed pods; the first that matches applies.
+
+    A pod that a drain ends may exit with any code.
+    """
+    codes = [int(code) for code in LASTING]
     lasting = {"containerName": CONTAINER, "operator": "In", "values": codes}
     disrupted = {"type": "DisruptionTarget", "status": "True"}
     return [
-        {"action": "FailJob", "onExitCodes": lasting},
         {"action": "Ignore", "onPodConditions": [disrupted]},
+        {"action": "FailJob", "onExitCodes": lasting},
     ]
 
 

@@ -26,6 +26,7 @@ from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.kind import FINAL, WorkKind
 from simulacra_operator.work.observe import Fault, Observed
 from simulacra_operator.work.placement import LABEL_WORKERS, QUEUE_LABEL, queued
+from simulacra_operator.work.pod_refusal import never_admitted
 from simulacra_operator.work.pod_startup import explained, stalled
 from simulacra_operator.work.stage import Stage
 from simulacra_operator.work.status import settled_status, work_status
@@ -156,7 +157,9 @@ def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
         return _running(kind, seen, gate, job, state, shards)
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
-        return Stage(gate, work, Phase.RUNNING, after=_delete_job(seen), failure=state.failure)
+        noted = _retried(seen, job, state.failure)
+        after = _delete_job(seen)
+        return Stage(gate, work, Phase.RUNNING, before=noted, after=after, failure=state.failure)
     return _failed(kind, seen, gate, job, state.failure)
 
 
@@ -184,18 +187,21 @@ def _failed(
         message = f"The work failed. {seen.fault.failed} Retrying to erase what it left."
         work = Finding("False", Reason.ERASURE_BLOCKED, message)
         return Stage(gate, work, Phase.RUNNING, failure=failure)
-    support = outcome.support_id(job)
-    note = LogFailure(failure.reason, failure.message, support, failure.exit_code)
     stage = Stage(
         gate,
         Finding("False", Reason(failure.reason), failure.message),
         Phase.FAILED,
-        before=(*kind.record(()), *discard, note),
+        before=(*kind.record(()), *discard, _note(job, failure)),
         after=_delete_job(seen),
         ended=True,
         failure=failure,
     )
     return kind.ending(seen, stage, ())
+
+
+def _note(job: Object, failure: LastFailure, *, retried: bool = False) -> LogFailure:
+    support = outcome.support_id(job)
+    return LogFailure(failure.reason, failure.message, support, failure.exit_code, retried)
 
 
 def _erasure_blocked(seen: Observed, condition: str) -> bool:
@@ -222,7 +228,8 @@ def _running(
     if seen.suspended:
         work, phase, failure = _SUSPENDED, Phase.SUSPENDED, None
     elif queued(job) and job["spec"].get("suspend"):
-        work, phase = _queued(job["metadata"]["labels"][QUEUE_LABEL]), Phase.PENDING
+        waits = _queued(job["metadata"]["labels"][QUEUE_LABEL])
+        work, phase = never_admitted(seen.refusal) or waits, Phase.PENDING
     elif failure is not None:
         work = Finding("False", Reason.JOB_RETRYING, failure.message)
     elif (found := stalled(seen, kind.work_condition)) is not None:
@@ -231,7 +238,16 @@ def _running(
     if job["metadata"].get("deletionTimestamp") is None:
         after = (*_service(seen, job), *_suspend(seen, job))
     percent = state.succeeded * 100 // shards if shards > 1 else 0
-    return Stage(gate, work, phase, after=after, failure=failure, percent=percent)
+    noted = _retried(seen, job, failure)
+    return Stage(gate, work, phase, before=noted, after=after, failure=failure, percent=percent)
+
+
+def _retried(seen: Observed, job: Object, failure: LastFailure | None) -> tuple[LogFailure, ...]:
+    """Return the log of a failure that is retried, once: its pod may be gone in the next pass."""
+    known = seen.resource.status.last_failure
+    if failure is None or failure == known:
+        return ()
+    return (_note(job, failure, retried=True),)
 
 
 def _expired(kind: WorkKind, seen: Observed) -> Finding | None:

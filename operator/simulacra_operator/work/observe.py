@@ -29,6 +29,7 @@ from simulacra_custody.refs import ResourceRef
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
 from simulacra_operator.work.placement import LABEL_WORKERS
+from simulacra_operator.work.pod_refusal import refusal
 from simulacra_operator.work.read_cache import ReadCache
 from simulacra_operator.work.stored_results import ResultReader, fetch_results
 
@@ -75,6 +76,7 @@ class Observed:
         stored_bytes: the tenant's stored bytes; read only before a Dataset is read from an object.
         slot: whether it has a quota slot for its Job; meaningless unless it would start one.
         fault: the dependency that failed in the last pass, None when none did.
+        refusal: what the API server or Kueue says about a Job without a pod.
     """
 
     now: datetime
@@ -90,6 +92,7 @@ class Observed:
     stored_bytes: int = 0
     slot: bool = True
     fault: Fault | None = None
+    refusal: str = ""
 
     @property
     def tenant_name(self) -> str | None:
@@ -140,6 +143,7 @@ class WorkObserver:
         name = child_name(key.name, resource.meta.uid, TASKS[key.kind])
         job = await self._cluster.find(JOBS, name, key.namespace)
         importing = job is None and _imports(resource)
+        pods = await self._pods(resource, job)
         dataset, model = await self._ancestors(resource)
         tenant = Key("Tenant", None, tenant_of(key.namespace) or "")
         return Observed(
@@ -150,11 +154,12 @@ class WorkObserver:
             dataset=dataset,
             model=model,
             job=job,
-            pods=await self._pods(resource, job),
+            pods=pods,
             service=await self._service(job),
             dependants=tuple([one async for one in self._dependants(resource)]),
             stored_bytes=await self._stored_bytes(key.namespace) if importing else 0,
             fault=fault,
+            refusal=await refusal(self._cluster, job, pods, now),
         )
 
     async def _find(self, key: Key, *, fresh: bool) -> CustomResource | None:

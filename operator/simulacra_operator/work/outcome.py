@@ -11,15 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import ExitCode, TaskResult
-from simulacra_crds.kinds.base import LastFailure
+from simulacra_crds.contract.tasks import LASTING, ExitCode, TaskResult
+from simulacra_crds.kinds.base import LABEL_KIND, LastFailure
+from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work.stored_results import ended_states, index_of
 
-_SIGKILL = 137
 _MESSAGES = {
-    Reason.OUT_OF_MEMORY: (
-        "The job exceeded its memory limit. Set a higher spec.resources.memory or use less data."
+    Reason.INTERRUPTED: (
+        "A pod of the job was stopped: by a drain, a preemption, a deletion or a lost node. "
+        "If the work has ended, create the resource again."
     ),
     Reason.DEADLINE_EXCEEDED: (
         "The job exceeded its time limit. Use less data or request fewer rows."
@@ -79,9 +80,15 @@ class _Ended:
     index: int
     exit_code: int
     killed: bool
+    is_interrupted: bool
     time: datetime
     result: TaskResult | None
     is_unreadable: bool = False
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the Job fails with this pod, as its podFailurePolicy says."""
+        return self.exit_code in LASTING and not self.is_interrupted
 
 
 def support_id(job: Object) -> str:
@@ -99,7 +106,8 @@ def judge(
             return _success(job, ended, shards, now)
         if condition["status"] == "True" and condition["type"] == "Failed":
             return Failed(_failure(job, ended, condition.get("reason", ""), now))
-    failed = [one for one in ended if one.exit_code != ExitCode.OK]
+    # after a lasting failure, the Job is about to fail: nothing is retried
+    failed = [one for one in ended if one.exit_code != ExitCode.OK and not one.is_lasting]
     failure = _failure(job, failed, "", now) if failed else None
     return Running(failure, int(job.get("status", {}).get("succeeded") or 0))
 
@@ -129,7 +137,9 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
         return LastFailure(reason=reason, message=_message(reason, job), time=now)
     last = max(failed, key=_informative)
     reason = _reason(last)
-    stated = last.result.message if last.result is not None and reason == last.result.reason else ""
+    stated = ""
+    if last.result is not None and reason == last.result.reason and reason != Reason.OUT_OF_MEMORY:
+        stated = last.result.message
     return LastFailure(
         reason=reason,
         message=stated or _message(reason, job),
@@ -140,8 +150,7 @@ def _failure(job: Object, ended: list[_Ended], job_reason: str, now: datetime) -
 
 def _informative(ended: _Ended) -> tuple[bool, bool, datetime]:
     """Order failures: a worker that lost its peer does not know the cause."""
-    lasting = ended.exit_code in (ExitCode.USER_ERROR, ExitCode.PERMANENT)
-    return lasting, ended.exit_code != ExitCode.PEER, ended.time
+    return ended.is_lasting, ended.exit_code != ExitCode.PEER, ended.time
 
 
 def _reason(ended: _Ended) -> Reason:
@@ -150,7 +159,9 @@ def _reason(ended: _Ended) -> Reason:
             return Reason(ended.result.reason)
         except ValueError:
             return Reason.INTERNAL
-    if ended.killed or ended.exit_code == _SIGKILL:
+    if ended.is_interrupted:
+        return Reason.INTERRUPTED
+    if ended.killed or ended.exit_code == ExitCode.KILLED:
         return Reason.OUT_OF_MEMORY
     if ended.exit_code == ExitCode.USER_ERROR:
         return Reason.REQUEST_INVALID
@@ -158,24 +169,43 @@ def _reason(ended: _Ended) -> Reason:
 
 
 def _message(reason: Reason, job: Object) -> str:
+    if reason == Reason.OUT_OF_MEMORY:
+        (container, *_) = job["spec"].get("template", {}).get("spec", {}).get("containers") or [{}]
+        limit = container.get("resources", {}).get("limits", {}).get("memory", "of its pod")
+        is_fit = job["metadata"].get("labels", {}).get(LABEL_KIND) == Model.PLURAL
+        more = "Set spec.resources.memory above it" if is_fit else "Use fewer rows or columns"
+        return f"The job needs more memory than its limit, {limit}. {more}, and create it again."
     return _MESSAGES.get(reason, f"Internal error; quote support id {support_id(job)}.")
 
 
 def _ended(pod: Object, now: datetime) -> list[_Ended]:
-    return [_terminated(index_of(pod), state, now) for state in ended_states(pod)]
+    return [_terminated(pod, state, now) for state in ended_states(pod)]
 
 
-def _terminated(index: int, state: Object, now: datetime) -> _Ended:
+def _terminated(pod: Object, state: Object, now: datetime) -> _Ended:
     message = state.get("message") or ""
     result = _result(message)
+    code, killed = int(state["exitCode"]), state.get("reason") == "OOMKilled"
+    ended_by_others = code in (ExitCode.TERMINATED, ExitCode.KILLED) and not killed
     return _Ended(
-        index=index,
-        exit_code=int(state["exitCode"]),
-        killed=state.get("reason") == "OOMKilled",
+        index=index_of(pod),
+        exit_code=code,
+        killed=killed,
+        is_interrupted=_is_disrupted(pod) or (ended_by_others and _is_stopped(pod, code)),
         time=_time(state.get("finishedAt"), now),
         result=result,
         is_unreadable=bool(message) and result is None,
     )
+
+
+def _is_disrupted(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(one["type"] == "DisruptionTarget" and one["status"] == "True" for one in conditions)
+
+
+def _is_stopped(pod: Object, code: int) -> bool:
+    """Return whether somebody ended a pod; without a deletion, SIGKILL is for its memory."""
+    return code == ExitCode.TERMINATED or pod["metadata"].get("deletionTimestamp") is not None
 
 
 def _time(text: Any, default: datetime) -> datetime:

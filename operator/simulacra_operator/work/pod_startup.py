@@ -15,6 +15,7 @@ from simulacra_crds.kinds.base import LastFailure
 from simulacra_crds.kube.client import Object
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.pod_refusal import SLOW, lacks_pod, without_pod
 
 PATIENCE = timedelta(seconds=10)
 """How long a pod may be unschedulable before it is reported."""
@@ -36,6 +37,8 @@ def stalled(seen: Observed, work_condition: str) -> Finding | None:
     finding stays.
     """
     now = next((found for pod in seen.pods if (found := _of(pod, seen.now)) is not None), None)
+    if now is None and seen.job is not None and lacks_pod(seen.job, seen.pods, seen.now):
+        now = without_pod(seen.job, seen.refusal)
     return now or (_before(seen, work_condition) if _is_failing(seen.job or {}) else None)
 
 
@@ -73,6 +76,8 @@ def _of(pod: Object, now: datetime) -> Finding | None:
         waiting = container.get("state", {}).get("waiting", {})
         reason = waiting.get("reason", "")
         reason = _SAME.get(reason, reason)
+        if reason == "ContainerCreating" and _is_slow(status, now):
+            return _creating(pod)
         if reason not in _NOT_STARTING:
             continue
         if reason == _UNCONFIGURED:
@@ -82,6 +87,26 @@ def _of(pod: Object, now: datetime) -> Finding | None:
         message = f"A pod does not start: {reason}. Check its image and its configuration."
         return Finding("False", Reason.POD_NOT_STARTING, message)
     return None
+
+
+def _is_slow(status: Object, now: datetime) -> bool:
+    since = status.get("startTime")
+    return isinstance(since, str) and now - datetime.fromisoformat(since) >= SLOW
+
+
+def _creating(pod: Object) -> Finding:
+    """Return what a container waits for: the kubelet says whether the pod has its sandbox."""
+    meta, conditions = pod["metadata"], pod["status"].get("conditions") or []
+    has_sandbox = any(
+        one["type"] == "PodReadyToStartContainers" and one["status"] == "True" for one in conditions
+    )
+    waits = "its image is being pulled" if has_sandbox else "it has no sandbox or volume yet"
+    name, namespace = meta.get("name", ""), meta.get("namespace", "")
+    message = (
+        f"A pod has had no container for {SLOW.seconds} seconds: {waits}. "
+        f"See `kubectl describe pod {name} -n {namespace}`."
+    )
+    return Finding("False", Reason.POD_NOT_STARTING, message)
 
 
 def _missing_secret(pod: Object, kubelet: str) -> Finding | None:

@@ -51,7 +51,6 @@ Task = Callable[[TaskContext], TaskResult | None]
 MODULES = dict.fromkeys(("estimate", "boost", "sheet"), "use_model")
 """Module of a task that has not its name."""
 TERMINATION_LOG = "/dev/termination-log"
-TERMINATED = 128 + signal.SIGTERM
 UNREADABLE_MODEL = (
     "The model is damaged or from a newer release. Upgrade, or upload the table again."
 )
@@ -122,7 +121,7 @@ def _attempt(
         return ExitCode.PERMANENT, _failed(Reason.INTERNAL, UNREADABLE_MODEL)
     except MemoryError:
         message = "The task needs more memory than its pod has."
-        return ExitCode.INTERNAL, _failed(Reason.OUT_OF_MEMORY, message)
+        return ExitCode.PERMANENT, _failed(Reason.OUT_OF_MEMORY, message)
     except ValidationError as error:  # a document that is beyond a limit of its own
         message = f"{_beyond(error)} Report it with support id {_logged(error)}."
         return ExitCode.PERMANENT, _failed(Reason.RESULT_INVALID, message)
@@ -213,4 +212,4 @@ def _location(error: Exception) -> str:
 def _terminate(directory: Path) -> None:
     """Exit at once: run no exception handlers and wait for no threads."""
     shutil.rmtree(directory, ignore_errors=True)
-    os._exit(TERMINATED)
+    os._exit(ExitCode.TERMINATED)
