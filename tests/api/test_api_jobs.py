@@ -315,6 +315,29 @@ async def test_finished_job_cannot_be_cancelled(
     assert (await http.post("/v1/jobs/job-gen-none/cancel")).json()["code"] == "simio_job_not_found"
 
 
+async def test_listed_job_of_a_name_given_with_kubectl_is_answered(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    model = {"modelRef": {"name": model_name(ready)}}
+    asked = {"treatment": "price", "value": {"number": 2}, "baseline": {"number": 1}}
+    name = f"wave-{key.lower()[:20]}"
+    for api, spec in (
+        (GENERATION_JOBS, {**model, "rowCount": 5}),
+        (EFFECT_ESTIMATES, {**model, **asked, "outcome": "segment"}),
+    ):
+        body = {"apiVersion": api.api_version, "kind": api.kind, "metadata": {"name": name}}
+        await world.cluster.create(api, {**body, "spec": spec}, "tenant-acme")
+    listed = [one for one in await _all_pages(http, "/v1/jobs") if name in one["job_id"]]
+    assert sorted(one["job_id"] for one in listed) == [f"job-eff.{name}", f"job-gen.{name}"]
+    for one in listed:
+        answer = await http.get(f"/v1/jobs/{one['job_id']}")
+        assert (answer.status_code, answer.json()["kind"]) == (200, one["kind"])
+        cancelled = await http.post(f"/v1/jobs/{one['job_id']}/cancel")
+        assert cancelled.json()["error"]["code"] == "simio_cancelled"
+    found = await http.get(f"/v1/generations/{name}")
+    assert found.json()["job_id"] == f"job-gen.{name}"
+
+
 @pytest.mark.parametrize("prepared", [False, True])
 async def test_dataset_job_is_cancelled_in_its_current_stage(
     world: Any, http: httpx2.AsyncClient, uploaded: str, key: str, acme: Any, prepared: bool

@@ -31,7 +31,14 @@ def test_one_key_serves_an_upload_and_a_generation(key: str) -> None:
     dataset = names.dataset_name("t", key)
     generation = names.generation_name("t", dataset, key)
     assert generation.removeprefix("gen-") != dataset.removeprefix("ds-")
-    assert names.resource_of_job(names.job_id(generation)) == generation
+    assert names.resource_of_job(names.job_id(generation)) == ("GenerationJob", generation)
+
+
+@pytest.mark.parametrize("kind", names.JOB_PREFIXES)
+@pytest.mark.parametrize("name", ["wave-2", "ds-1", "gen-1", "a", "mdl-abc", "gen"])
+def test_every_name_has_a_job_id_of_its_own_kind(kind: str, name: str) -> None:
+    """With kubectl, people give names without our prefix or with that of another kind."""
+    assert names.resource_of_job(names.job_id(name, kind)) == (kind, name)
 
 
 def test_foreign_job_ids_have_no_resource() -> None:

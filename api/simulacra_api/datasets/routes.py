@@ -140,8 +140,10 @@ async def put_knowledge(
     The same knowledge again changes nothing. Poll the job, as after an upload.
     """
     await refit(repository, await repository.dataset(dataset_id, fresh=True), knowledge)
-    await accepted(repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
-    job = await find_job(repository, job_id(dataset_id))
+    await accepted(
+        repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id, "Dataset"), wait
+    )
+    job = await find_job(repository, job_id(dataset_id, "Dataset"))
     return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
 
 
@@ -186,8 +188,10 @@ async def put_description(
     """
     dataset = await repository.dataset(dataset_id, fresh=True)
     await describe(repository, dataset, description, if_match)
-    await accepted(repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id), wait)
-    job = await find_job(repository, job_id(dataset_id))
+    await accepted(
+        repository, response, f"/v1/datasets/{dataset_id}", job_id(dataset_id, "Dataset"), wait
+    )
+    job = await find_job(repository, job_id(dataset_id, "Dataset"))
     return FitAccepted(dataset_id=dataset_id, job_id=job.job_id, status=job.status, error=job.error)
 
 

@@ -81,7 +81,7 @@ async def _body(repository: TenantRepository, dataset: Dataset, model: Model | N
     status = _status(dataset, model)
     return DatasetBody(
         dataset_id=name,
-        job_id=job_id(name),
+        job_id=job_id(name, "Dataset"),
         status=status,
         waiting_reason=waiting_reason(stage),
         rows=dataset.status.rows,

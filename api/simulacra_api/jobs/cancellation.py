@@ -30,14 +30,12 @@ from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
 from simulacra_custody.audit.event import EventType
 
 ATTEMPTS = 10
-_KINDS: dict[
-    str, type[GenerationJob] | type[EffectEstimate] | type[SegmentEstimate] | type[AnswerSheet]
-] = {
-    "gen-": GenerationJob,
-    "eff-": EffectEstimate,
-    "seg-": SegmentEstimate,
-    "sht-": AnswerSheet,
-}
+_RESULTS: tuple[type[GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet], ...] = (
+    GenerationJob,
+    EffectEstimate,
+    SegmentEstimate,
+    AnswerSheet,
+)
 
 
 async def cancel(repository: TenantRepository, job_id: str) -> JobBody:
@@ -47,19 +45,19 @@ async def cancel(repository: TenantRepository, job_id: str) -> JobBody:
         Problem: 404 for an unknown job, 409 for one that has ended.
     """
     await find_job(repository, job_id)
-    name = resource_of_job(job_id) or ""
+    kind, name = resource_of_job(job_id) or ("", "")
     for _ in range(ATTEMPTS):
-        running = await _running(repository, name)
+        running = await _running(repository, kind, name)
         if running is None or await _suspend(repository, running):
             await repository.services.cache.settle()
             return await find_job(repository, job_id)
     raise Problem("simio_unavailable")
 
 
-async def _running(repository: TenantRepository, name: str) -> TenantResource | None:
+async def _running(repository: TenantRepository, kind: str, name: str) -> TenantResource | None:
     """Return the resource whose job is to be suspended, None when it is already cancelled."""
-    if kind := _KINDS.get(name[:4]):
-        result = await repository.find(kind, name, fresh=True)
+    if of_result := next((one for one in _RESULTS if one.__name__ == kind), None):
+        result = await repository.find(of_result, name, fresh=True)
         if result is None:
             raise Problem("simio_job_not_found")
         return _unless_ended(result, status_of(result), is_cancelled(result))

@@ -64,17 +64,21 @@ _CODES: dict[str, str] = {
 
 async def find_job(repository: TenantRepository, job: str) -> JobBody:
     """Return a job by its id; 404 when there is none."""
-    name = resource_of_job(job) or ""
+    if (named := resource_of_job(job)) is None:
+        raise Problem("simio_job_not_found")
+    kind, name = named
     try:
-        if name.startswith("gen-"):
-            return await result_job(repository, await repository.generation(name))
-        if name.startswith("eff-"):
-            return await result_job(repository, await repository.effect(name))
-        if name.startswith("seg-"):
-            return await result_job(repository, await repository.segment(name))
-        if name.startswith("sht-"):
-            return await result_job(repository, await repository.sheet(name))
-        return await dataset_job(repository, await repository.dataset(name))
+        match kind:
+            case "GenerationJob":
+                return await result_job(repository, await repository.generation(name))
+            case "EffectEstimate":
+                return await result_job(repository, await repository.effect(name))
+            case "SegmentEstimate":
+                return await result_job(repository, await repository.segment(name))
+            case "AnswerSheet":
+                return await result_job(repository, await repository.sheet(name))
+            case _:
+                return await dataset_job(repository, await repository.dataset(name))
     except Problem as problem:
         if problem.entry.status == 404:
             raise Problem("simio_job_not_found") from None
@@ -95,7 +99,7 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
             percent = PREPARE_PERCENT + percent * (100 - PREPARE_PERCENT) // 100
     name = dataset.metadata.name
     return JobBody(
-        job_id=job_id(name),
+        job_id=job_of(dataset),
         kind="dataset",
         status=status,
         progress_percent=percent,
@@ -148,7 +152,7 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
     name = result.metadata.name
     kind = _KINDS[type(result)]
     return JobBody(
-        job_id=job_id(name),
+        job_id=job_of(result),
         kind=kind,
         status=status,
         progress_percent=percent,
@@ -161,6 +165,11 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
         dataset_id=dataset_of(result),
         error=await job_error(repository, result) if status == "failed" else None,
     )
+
+
+def job_of(resource: Dataset | Result) -> str:
+    """Return the id of a resource's job."""
+    return job_id(resource.metadata.name, resource.kind)
 
 
 def dataset_of(result: Result) -> str:
@@ -177,7 +186,7 @@ def listed(result: Result) -> dict[str, Any]:
     """Return the fields that every list of generations or estimates has."""
     return {
         "dataset_id": dataset_of(result),
-        "job_id": job_id(result.metadata.name),
+        "job_id": job_of(result),
         "status": result_status(result),
         "created_at": result.metadata.creation_timestamp,
     }
@@ -254,7 +263,7 @@ def _item(resource: Dataset | Result, models: dict[str, Model]) -> JobItem:
     else:
         status, stage, dataset = status_of(resource), resource, dataset_of(resource)
     return JobItem(
-        job_id=job_id(name),
+        job_id=job_of(resource),
         kind=_KINDS[type(resource)],
         status=status,
         waiting_reason=waiting_reason(stage),

@@ -169,7 +169,9 @@ class TenantRepository:
         if status == "failed":
             raise Problem("simio_cancelled" if is_cancelled(resource) else "simio_dataset_failed")
         if status not in ("ready", "held"):
-            detail = f"The dataset is not ready yet. Poll {job_id(dataset.metadata.name)}."
+            detail = (
+                f"The dataset is not ready yet. Poll {job_id(dataset.metadata.name, dataset.kind)}."
+            )
             raise Problem("simio_dataset_not_ready", detail, headers={"Retry-After": "2"})
         return await self.read(resource, artifact)
 

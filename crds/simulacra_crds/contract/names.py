@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 
 INSTALLATION_KEYS = "installation-keys"
 """The Secret (in `keys_namespace`) with the keys that sign erasure certificates and checkpoints,
@@ -13,6 +14,15 @@ AUDIT_CHECK = "audit-check"
 
 CANARY = "canary"
 """The ConfigMap (in `system_namespace`) with the last results of the canary."""
+
+JOB_PREFIXES = {
+    "Dataset": "ds",
+    "GenerationJob": "gen",
+    "EffectEstimate": "eff",
+    "SegmentEstimate": "seg",
+    "AnswerSheet": "sht",
+}
+"""Kinds with a job in the REST API, and the prefix of the names that are made here."""
 
 
 def system_namespace() -> str:
@@ -65,16 +75,23 @@ def sheet_name(tenant: str, dataset: str, idempotency_key: str) -> str:
     return f"sht-{_digest(tenant, dataset, 'sheets', idempotency_key)}"
 
 
-def job_id(resource_name: str) -> str:
-    """Return the REST id of a resource's job."""
-    return f"job-{resource_name}"
+def job_id(resource_name: str, kind: str | None = None) -> str:
+    """Return the REST id of a resource's job.
+
+    Names made here begin with the prefix of their kind. For other names, which people give with
+    kubectl, the id says the kind: `job-gen.wave-2`. No name has a dot.
+    """
+    prefix = JOB_PREFIXES[kind] if kind is not None else ""
+    ours = kind is None or resource_name.startswith(f"{prefix}-")
+    return f"job-{resource_name}" if ours else f"job-{prefix}.{resource_name}"
 
 
-def resource_of_job(job: str) -> str | None:
-    """Return the resource name in a REST job id, None if it is no job id."""
-    name = job.removeprefix("job-")
-    prefixes = ("ds-", "gen-", "eff-", "seg-", "sht-")
-    return name if name != job and name.startswith(prefixes) else None
+def resource_of_job(job: str) -> tuple[str, str] | None:
+    """Return kind and name of the resource of a REST job id, None if it is no job id."""
+    kinds = {prefix: kind for kind, prefix in JOB_PREFIXES.items()}
+    if (found := re.fullmatch("job-([a-z]+)([.-])(.+)", job)) is None or found[1] not in kinds:
+        return None
+    return kinds[found[1]], found[3] if found[2] == "." else job.removeprefix("job-")
 
 
 def access_request_name(request_id: str) -> str:

@@ -62,8 +62,9 @@ class JobEnd:
     @property
     def data(self) -> dict[str, str]:
         """The ids and the status of the job."""
-        name, field = self.resource.meta.name, _IDS.get(self.resource.kind)
-        data = {"job_id": job_id(name), "status": self.event.removeprefix("job.")}
+        name, kind = self.resource.meta.name, self.resource.kind
+        field = _IDS.get(kind)
+        data = {"job_id": job_id(name, kind), "status": self.event.removeprefix("job.")}
         data["dataset_id"] = self.resource.meta.labels.get(LABEL_DATASET, "") if field else name
         return data | ({field: name} if field else {})
 
