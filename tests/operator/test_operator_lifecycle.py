@@ -291,12 +291,14 @@ def test_a_failure_has_a_reason_and_a_message(
     assert (failure["reason"], failure.get("exitCode")) == (reason, code)
     assert failure["message"]
     assert conditions(actions)["Generated"] == ("False", reason)
+    assert conditions(actions)["Failed"] == ("True", reason)
     note = of_type(actions, act.LogFailure)
     assert reason != "Internal" or note.support in failure["message"]
 
 
 def test_a_retried_pod_is_visible_in_status() -> None:
     actions = decide(generation(job=job("", "j"), pods=(pod(43),)))
+    assert "Failed" not in conditions(actions)
     assert conditions(actions)["Ready"] == ("False", "JobRetrying")
     assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "CustodyUnavailable"
 

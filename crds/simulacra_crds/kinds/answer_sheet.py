@@ -127,7 +127,8 @@ class SheetSummary(KubeModel):
 
 
 class AnswerSheetStatus(WorkStatus):
-    """The state of a sheet. Conditions: ModelReady, Estimated, Ready (both).
+    """The state of a sheet. Conditions: ModelReady, Estimated, Ready (both);
+    Failed, if the work failed for good.
 
     Answers name columns and levels, so they are in the encrypted `sheet` artifacts, not here.
     """

@@ -217,7 +217,8 @@ class DatasetStatus(WorkStatus):
 
     Conditions: Uploaded (bytes complete) or, for type Object, SourceAllowed (the Tenant allows the
     uri); Prepared (cleaned table and schema written); Confirmed (while the Dataset is held, or
-    its source is erased and its description has changed since); Ready (all of them).
+    its source is erased and its description has changed since); Ready (all of them); Failed, if the
+    work failed for good.
     """
 
     rows: int | None = Field(default=None, ge=0, description="Rows of the cleaned table.")

@@ -132,7 +132,8 @@ class Estimate(KubeModel):
 
 
 class EffectEstimateStatus(WorkStatus):
-    """The state of an estimate. Conditions: ModelReady, Estimated, Ready (both).
+    """The state of an estimate. Conditions: ModelReady, Estimated, Ready (both);
+    Failed, if the work failed for good.
 
     Estimates by segment name levels, so they are in the encrypted `estimate` artifact, not here.
     """

@@ -214,8 +214,8 @@ class Attainment(KubeModel):
 class GenerationJobStatus(WorkStatus):
     """The state of a generation.
 
-    Conditions: ModelReady, Generated, Ready (both). Phase Partial: the rows exist, but a condition
-    was not met.
+    Conditions: ModelReady, Generated, Ready (both); Failed, if the work failed for good.
+    Phase Partial: the rows exist, but a condition was not met.
     """
 
     rows: int | None = Field(default=None, ge=0, description="Number of rows generated.")

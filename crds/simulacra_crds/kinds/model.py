@@ -276,8 +276,8 @@ def check_strict(family: FamilyName, privacy: DifferentialPrivacy | None, gpu: i
 class ModelStatus(WorkStatus):
     """The state of a model.
 
-    Conditions: DatasetReady, Fitted, Ready (both). Figures are fidelity and privacy; their names
-    are never column names.
+    Conditions: DatasetReady, Fitted, Ready (both); Failed, if the work failed for good. Figures
+    are fidelity and privacy; their names are never column names.
     """
 
     family: FamilyName | None = Field(default=None, description="The family that was fit.")

@@ -63,7 +63,8 @@ class SegmentSummary(KubeModel):
 
 
 class SegmentEstimateStatus(WorkStatus):
-    """The state of an estimate. Conditions: ModelReady, Estimated, Ready (both).
+    """The state of an estimate. Conditions: ModelReady, Estimated, Ready (both);
+    Failed, if the work failed for good.
 
     Shares name columns and levels, so they are in the encrypted `segments` artifact, not here.
     """

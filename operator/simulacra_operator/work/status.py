@@ -21,6 +21,9 @@ def work_status(kind: WorkKind, seen: Observed, stage: Stage) -> Object:
     if stage.confirmed is not None:
         parts["Confirmed"] = stage.confirmed
     findings = {**parts, "Ready": ready(parts)}
+    if stage.ended and stage.phase == Phase.FAILED:
+        # for `kubectl wait --for=condition=Failed`; absent from all other work
+        findings["Failed"] = Finding("True", stage.work.reason, stage.work.message)
     update = {
         "phase": stage.phase,
         "observed_generation": generation,
