@@ -17,6 +17,7 @@ from simulacra_operator.work.placement import Placement
 from simulacra_operator.work.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
+VARIANT_VARIABLE = "SIMULACRA_TRAINER_VARIANT"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
 IDENTITY_VARIABLE = "SIMULACRA_OPERATOR_IDENTITY"
 
@@ -69,6 +70,7 @@ class Settings:
         placement: nodes and queue of the pods.
         take_over: the installation whose store this one may take over.
         canary: the canary's settings.
+        lacks_torch: whether the trainer's image is the one for CPUs, without the neural engine.
     """
 
     trainer_image: str
@@ -84,6 +86,7 @@ class Settings:
     placement: Placement = field(default_factory=lambda: Placement(ModelResources()))
     take_over: str | None = None
     canary: CanarySettings = field(default_factory=CanarySettings)
+    lacks_torch: bool = False
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -117,6 +120,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             placement=Placement.from_env(env),
             take_over=take_over,
             canary=CanarySettings.from_env(env),
+            lacks_torch=env.get(VARIANT_VARIABLE) == "cpu",
         )
     except ValueError as error:
         raise OperatorSettingsError(str(error)) from None

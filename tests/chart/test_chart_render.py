@@ -291,6 +291,9 @@ def test_network_policy_opens_the_port_of_the_oidc_issuer() -> None:
         ("trainer.priorityClass=system-node-critical", "/trainer/priorityClass"),
         ("trainer.tolerations[0].operator=Exists", "/trainer/tolerations/0"),
         ("kueue.queue=Jobs", "/kueue/queue"),
+        ("tenants.compute.cpu=0.5", "/tenants/compute/cpu"),
+        ("tenants.compute.memory=64", "/tenants/compute/memory"),
+        ("tenants.compute.gpu=many", "/tenants/compute/gpu"),
     ],
 )
 def test_invalid_value_is_rejected_by_name(values: str, complaint: str) -> None:
@@ -401,7 +404,13 @@ def test_operator_receives_the_placement_of_pods() -> None:
         of_auth0 = {f"SIMULACRA_AUTH0_CLIENT_{name}": "from a Secret" for name in ("ID", "SECRET")}
         return of_auth0 | {one["name"]: one.get("value", "") for one in container["env"]}
 
-    assert read_settings(operator_environment()).placement == read_settings({}).placement
+    default = read_settings(operator_environment())
+    assert default.placement == read_settings({}).placement
+    assert (default.pod_access.compute, default.lacks_torch) == ((), True)
+    compute = "tenants.compute.cpu=16,tenants.compute.memory=64Gi,trainer.image.variant=cuda"
+    limited = read_settings(operator_environment("--set", compute))
+    assert dict(limited.pod_access.compute) == {"requests.cpu": "16", "requests.memory": "64Gi"}
+    assert not limited.lacks_torch
     placement = read_settings(
         operator_environment("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))
     ).placement

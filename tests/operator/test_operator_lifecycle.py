@@ -10,6 +10,7 @@ import pytest
 
 from operator_facts import (
     NOW,
+    SETTINGS,
     UID,
     ended,
     iso,
@@ -134,6 +135,26 @@ def test_a_model_gets_its_key_before_a_job_with_the_dataset_key() -> None:
     task = TaskSpec.model_validate_json(pods["containers"][0]["env"][0]["value"])
     assert task.dataset is not None
     assert task.dataset.wrapped_key == "key-of-ds-1"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"family": "neural"}, "RequestInvalid"),
+        ({"resources": {"gpu": 1}}, "RequestInvalid"),
+        ({"family": "forest"}, "JobRunning"),
+    ],
+)
+def test_a_neural_model_fails_at_once_where_the_image_has_no_torch(
+    spec: dict[str, Any], reason: str
+) -> None:
+    spec = {"datasetRef": {"name": "ds-1"}, **spec}
+    actions = decide(model(spec=spec, settings=replace(SETTINGS, lacks_torch=True)))
+    assert conditions(actions)["Ready"] == ("False", reason)
+    if reason == "RequestInvalid":
+        told = of_type(actions, act.PatchStatus).patch["lastFailure"]["message"]
+        assert "trainer.image.variant" in told
+    assert conditions(decide(model(spec=spec)))["Ready"] == ("False", "JobRunning")
 
 
 def test_a_model_of_a_failed_dataset_fails() -> None:

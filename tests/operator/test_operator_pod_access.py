@@ -52,6 +52,25 @@ def test_a_pod_has_a_token_only_with_an_audience() -> None:
     assert spec["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"cpu": 16, "memory": "64Gi", "gpu": "2"}, ("16", "64Gi", "2")),
+        ({"cpu": "2000", "memory": "2048Mi", "gpu": 3}, ("2k", "2Gi", "3")),
+        ({"cpu": "1", "memory": "1024Gi", "gpu": 1}, ("1", "1Ti", "1")),
+    ],
+)
+def test_a_tenants_compute_is_read_as_the_api_server_stores_it(
+    given: Object, stored: tuple[str, ...]
+) -> None:
+    """Another form would differ from the stored one, and the tenant never be Ready."""
+    read = read_settings({"SIMULACRA_TENANT_COMPUTE": json.dumps(given)}).pod_access.compute
+    names = ("requests.cpu", "requests.memory", "requests.nvidia.com/gpu")
+    assert read == tuple(zip(names, stored, strict=True))
+    empty = read_settings({"SIMULACRA_TENANT_COMPUTE": '{"cpu":"","gpu":"","memory":""}'})
+    assert empty.pod_access.compute == ()
+
+
 def test_the_four_settings_of_pod_access_are_read() -> None:
     env = {
         "SIMULACRA_POD_SECRET": "credentials",
@@ -68,6 +87,10 @@ def test_the_four_settings_of_pod_access_are_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("SIMULACRA_TENANT_COMPUTE", "16"),
+        ("SIMULACRA_TENANT_COMPUTE", '{"cpu": "half"}'),
+        ("SIMULACRA_TENANT_COMPUTE", '{"memory": 64}'),
+        ("SIMULACRA_TENANT_COMPUTE", '{"disk": "64Gi"}'),
         ("SIMULACRA_TRAINER_SA_ANNOTATIONS", "role"),
         ("SIMULACRA_TRAINER_SA_ANNOTATIONS", '{"a": 1}'),
         ("SIMULACRA_POD_EGRESS", "10.0.0.0/8"),

@@ -92,6 +92,24 @@ def test_a_complete_tenant_is_ready_and_needs_no_further_action() -> None:
     assert reconcile(complete(body(status=patch.patch))) == []
 
 
+def test_limits_of_compute_come_and_go_with_the_setting() -> None:
+    access = PodAccess(compute=(("requests.cpu", "16"), ("requests.memory", "64Gi")))
+
+    def quota(access: PodAccess) -> Object:
+        rails = manifests.guard_rails(parse(body()), access, None)
+        return next(one for _, one in rails if one["kind"] == "ResourceQuota")
+
+    limited, free = quota(access), quota(PodAccess())
+    assert limited["spec"]["hard"].items() >= {"requests.cpu": "16", "pods": "32"}.items()
+    assert manifests.change(limited, limited) is None
+    patch = manifests.change(free, limited)
+    assert patch is not None
+    assert patch["spec"]["hard"].items() >= {"requests.cpu": None, "requests.memory": None}.items()
+    by_hand = copy.deepcopy(free)
+    by_hand["spec"]["hard"]["requests.cpu"] = "3"
+    assert manifests.change(free, by_hand) is None, "an administrator's own limit stays"
+
+
 def test_workers_of_fits_reach_only_each_other_on_their_ports() -> None:
     actions = reconcile(complete(objects=()))
     made = [one.manifest for one in actions if isinstance(one, act.EnsureObject)]

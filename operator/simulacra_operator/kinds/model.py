@@ -10,10 +10,25 @@ from simulacra_crds.contract.tasks import FitRequest, TaskResult
 from simulacra_crds.contract.verdicts import levels, verdicts
 from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.model import ModelSpec
+from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_dataset, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
+
+_NO_TORCH = (
+    "family neural, or auto with GPUs, needs the neural engine, which the image for CPUs of this "
+    "installation lacks. Set trainer.image.variant to cuda in the chart, or spec.family to forest."
+)
+
+
+def _gate(seen: Observed) -> Finding:
+    """Return whether the Dataset is there, and the image can fit the family."""
+    spec: ModelSpec = seen.resource.spec
+    is_neural = spec.family == "neural" or (spec.family == "auto" and spec.resources.gpu > 0)
+    if is_neural and seen.settings.lacks_torch and seen.job is None:
+        return Finding("False", Reason.REQUEST_INVALID, _NO_TORCH)
+    return dataset_gate(seen)
 
 
 def _request(seen: Observed) -> KubeModel:
@@ -55,7 +70,7 @@ MODEL = WorkKind(
     gate_condition="DatasetReady",
     gate_passed=Reason.READY,
     work_condition="Fitted",
-    gate=dataset_gate,
+    gate=_gate,
     request=_request,
     work=_work,
     done=_fitted,

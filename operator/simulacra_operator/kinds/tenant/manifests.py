@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from simulacra_crds.contract.names import tenant_namespace
@@ -19,10 +19,13 @@ from simulacra_crds.kube.client import (
 from simulacra_operator.work.custom_resource import CustomResource
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
 from simulacra_operator.work.placement import LABEL_WORKERS
-from simulacra_operator.work.pod_access import PodAccess
+from simulacra_operator.work.pod_access import PodAccess, canonical
 
 GIVEN = f"operator.{GROUP}/annotations"
-"""Annotation of the pods' ServiceAccount: names of those that we set, to find withdrawn ones."""
+"""Annotation with the names of what we set, to find what was withdrawn since.
+
+Of the pods' ServiceAccount, they are annotations; of the ResourceQuota, limits of compute.
+"""
 _SPARE_JOBS = 64
 """Jobs in the quota besides the running ones: suspended ones, and finished ones to be deleted."""
 
@@ -46,15 +49,18 @@ def guard_rails(
     spec = tenant.spec if isinstance(tenant.spec, TenantSpec) else TenantSpec()
     jobs = spec.quotas.concurrent_jobs
     hard = {
-        "count/jobs.batch": _quantity(jobs + _SPARE_JOBS),
-        "pods": _quantity(jobs * MAX_PARALLEL_PODS),
+        "count/jobs.batch": canonical(jobs + _SPARE_JOBS),
+        "pods": canonical(jobs * MAX_PARALLEL_PODS),
+        **dict(access.compute),
     }
+    quota = _object(tenant, RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})
+    quota["metadata"]["annotations"] = _given(name for name, _ in access.compute)
     account = _object(tenant, SERVICE_ACCOUNTS, SERVICE_ACCOUNT, automountServiceAccountToken=False)
     account["metadata"]["annotations"] = _identity(access)
     reach = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": list(access.egress)}
     rails = [
         (SERVICE_ACCOUNTS, account),
-        (RESOURCE_QUOTAS, _object(tenant, RESOURCE_QUOTAS, "simulacra", spec={"hard": hard})),
+        (RESOURCE_QUOTAS, quota),
         (NETWORK_POLICIES, _object(tenant, NETWORK_POLICIES, "simulacra-default-deny", spec=reach)),
         (
             NETWORK_POLICIES,
@@ -68,21 +74,12 @@ def guard_rails(
 
 
 def _identity(access: PodAccess) -> dict[str, str]:
-    given = dict(access.annotations)
-    return {**given, GIVEN: ",".join(given)} if given else {}
+    return {**dict(access.annotations), **_given(name for name, _ in access.annotations)}
 
 
-def _quantity(count: int) -> str:
-    """Return a count as the API server stores it, such as 8k for 8000.
-
-    Another form would differ from the stored one for ever. Source: canonical form of a DecimalSI
-    quantity in k8s.io/apimachinery/pkg/api/resource.
-    """
-    for suffix in ("", "k", "M"):
-        if count == 0 or count % 1000:
-            return f"{count}{suffix}"
-        count //= 1000
-    return f"{count}G"
+def _given(names: Iterable[str]) -> dict[str, str]:
+    """Return the annotation with the names of what we set, empty for none."""
+    return {GIVEN: text} if (text := ",".join(names)) else {}
 
 
 def _between_workers() -> Object:
@@ -124,18 +121,24 @@ def change(desired: Object, actual: Object | None) -> Object | None:
     if withdrawn := _withdrawn(desired, actual):
         metadata = desired["metadata"]
         annotations = {**withdrawn, **metadata["annotations"]}
-        return {**desired, "metadata": {**metadata, "annotations": annotations}}
+        changed = {**desired, "metadata": {**metadata, "annotations": annotations}}
+        if "hard" in desired.get("spec", {}):
+            gone = dict.fromkeys(withdrawn.keys() - {GIVEN})
+            changed["spec"] = {"hard": {**gone, **desired["spec"]["hard"]}}
+        return changed
     return None if _agrees(desired, actual) else desired
 
 
 def _withdrawn(desired: Object, actual: Object | None) -> dict[str, None]:
-    """Return the annotations that we set on an object and that its manifest does not have."""
+    """Return the annotations and limits that we set and that the manifest does not have."""
     wanted = desired["metadata"].get("annotations")
     if wanted is None or actual is None:
         return {}
     existing = actual["metadata"].get("annotations") or {}
+    limits = actual.get("spec", {}).get("hard") or {}
+    kept = wanted.keys() | desired.get("spec", {}).get("hard", {}).keys()
     given = {GIVEN, *existing.get(GIVEN, "").split(",")}
-    return dict.fromkeys(sorted(given & existing.keys() - wanted.keys()))
+    return dict.fromkeys(sorted(given & (existing.keys() | limits.keys()) - kept))
 
 
 def _agrees(desired: Any, actual: Any) -> bool:
