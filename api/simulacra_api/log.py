@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from contextvars import ContextVar
 from typing import TextIO
 
+from simulacra_crds.logs import configure
+
 GATHER_SECONDS = 0.1
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Id of the request that is being answered; empty outside of one."""
 
 
 class GatheringHandler(logging.Handler):
@@ -61,9 +66,5 @@ class GatheringHandler(logging.Handler):
 
 
 def to_stderr() -> None:
-    """Log to stderr from INFO on."""
-    handler = GatheringHandler(sys.stderr)
-    logging.basicConfig(level=logging.INFO, handlers=[handler], format=FORMAT)
-    # These log whole URLs; our access log has route templates only.
-    for chatty in ("httpx2", "httpcore2", "uvicorn.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    """Log to stderr, in the form and from the level that the environment sets."""
+    configure(os.environ, GatheringHandler(sys.stderr))

@@ -12,10 +12,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from simulacra_crds import logs
 from simulacra_custody.core_dumps import forbid_core_dumps
 from simulacra_custody.errors import SettingsError, StoreForeign
 from simulacra_custody.wiring import open_audit, open_certificates, open_custody
-from simulacra_operator import health, logs
+from simulacra_operator import health
 from simulacra_operator.runtime import kopf_setup
 from simulacra_operator.runtime.audit_guard import AuditGuard
 from simulacra_operator.runtime.controller import Controller
@@ -130,7 +131,7 @@ def main() -> int:
     """
     # kopf calls getpass, which fails where the uid has no passwd entry
     os.environ.setdefault("LOGNAME", "simulacra")
-    logs.configure()
+    logs.configure(os.environ)
     _limit_arenas()
     forbid_core_dumps()
     try:

@@ -10,6 +10,7 @@ from typing import Self
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
 from simulacra_crds.contract.webhook import allows_private
 from simulacra_crds.kinds.model import ModelResources
+from simulacra_crds.logs import FORMAT_VARIABLE, LEVEL_VARIABLE
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
 from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
@@ -20,8 +21,8 @@ IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 VARIANT_VARIABLE = "SIMULACRA_TRAINER_VARIANT"
 LISTEN_VARIABLE = "SIMULACRA_OPERATOR_LISTEN"
 IDENTITY_VARIABLE = "SIMULACRA_OPERATOR_IDENTITY"
-
-
+_OF_PODS = (STORE_VARIABLE, KEYS_VARIABLE, LEVEL_VARIABLE, FORMAT_VARIABLE)
+"""Variables of the operator that its pods get as well."""
 CANARY_VARIABLE = "SIMULACRA_CANARY_MINUTES"
 CANARY_FILES_VARIABLE = "SIMULACRA_CANARY_FILES"
 
@@ -106,9 +107,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             check_installation(take_over)
         return Settings(
             trainer_image=env.get(IMAGE_VARIABLE) or "simulacra/trainer:dev",
-            pod_env=tuple(
-                (name, env[name]) for name in (STORE_VARIABLE, KEYS_VARIABLE) if name in env
-            ),
+            pod_env=tuple((name, env[name]) for name in _OF_PODS if name in env),
             host=host,
             port=int(port),
             identity=env.get(IDENTITY_VARIABLE) or socket.gethostname(),

@@ -92,7 +92,7 @@ def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
     manifest = of_type(actions, act.CreateJob).manifest
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
-    assert set(env) == {"SIMULACRA_TASK", "SIMULACRA_STORE"}
+    assert set(env) == {"SIMULACRA_TASK", "SIMULACRA_STORE", "SIMULACRA_LOG_FIELDS"}
     task = TaskSpec.model_validate_json(env["SIMULACRA_TASK"])
     assert (task.task, task.tenant, task.resource.uid, task.resource.wrapped_key) == (
         "prepare",
@@ -112,6 +112,22 @@ def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
     ]
     assert manifest["spec"]["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
     assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_a_job_and_its_pods_log_carry_the_id_of_the_request() -> None:
+    noted = {"annotations": {"simulacra.dev/request-id": "req-12345"}}
+    actions = decide(observed(resource("Dataset", "ds-1", None, KEY, **noted)))
+    manifest = of_type(actions, act.CreateJob).manifest
+    assert manifest["metadata"]["annotations"]["simulacra.dev/request-id"] == "req-12345"
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    assert json.loads(env["SIMULACRA_LOG_FIELDS"]) == {
+        "kind": "Dataset",
+        "namespace": "tenant-acme",
+        "resource": "ds-1",
+        "uid": UID,
+        "request_id": "req-12345",
+    }
 
 
 def test_a_model_is_first_of_all_tied_to_its_dataset() -> None:

@@ -33,7 +33,11 @@ def pod(access: PodAccess) -> Object:
 def test_a_pod_references_the_secret_by_name() -> None:
     (container,) = pod(PodAccess(secret="credentials"))["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "simulacra-pods"}}]
-    assert {one["name"] for one in container["env"]} == {"SIMULACRA_TASK", "SIMULACRA_STORE"}
+    assert {one["name"] for one in container["env"]} == {
+        "SIMULACRA_TASK",
+        "SIMULACRA_STORE",
+        "SIMULACRA_LOG_FIELDS",
+    }
 
 
 def test_a_pod_has_a_token_only_with_an_audience() -> None:

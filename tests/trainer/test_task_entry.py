@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from log_lines import written
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.segment_shares import SegmentResult
 from simulacra_crds.contract.sheets import SheetResult
@@ -351,9 +352,9 @@ def test_the_text_of_an_unexpected_error_stays_in_the_pod(
         code, result = fitted.run("fit", "models")
     assert (code, result.reason) == (ExitCode.PERMANENT, "Internal")
     support_id = result.message.rsplit(" ", 1)[1].strip(".")
-    assert support_id in caplog.text
-    assert "KeyError" in caplog.text
-    assert "zq_" not in caplog.text + result.model_dump_json()
+    assert support_id in written(caplog)
+    assert "KeyError" in written(caplog)
+    assert "zq_" not in caplog.text + written(caplog) + result.model_dump_json()
 
 
 def test_a_custody_error_exits_with_the_code_for_a_retry(pod: Pod) -> None:

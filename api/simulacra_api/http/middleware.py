@@ -8,7 +8,6 @@ template.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulacra_api.http.hosts import ANY_HOST_PATHS, HostList
 from simulacra_api.http.problems import Problem, invalid_field, problem_response
+from simulacra_api.log import REQUEST_ID
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import MAX_JSON_BYTES
 
@@ -62,6 +62,7 @@ class RequestMiddleware:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        REQUEST_ID.set(request_id)
         started = time.perf_counter()
         status = 0
 
@@ -148,10 +149,14 @@ def _log_exception(error: BaseException, request_id: str) -> None:
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     stack = " ".join(f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno}" for frame in frames)
     cause = type(error).__name__
-    _LOG.error("request crashed cause=%s request_id=%s at=%s", cause, request_id, stack)
+    fields = {"cause": cause, "request_id": request_id, "at": stack}
+    _LOG.error("request crashed", extra=fields)
 
 
 def _log_access(scope: Scope, route: str, status: int, seconds: float) -> None:
+    """Log a request, unless it is a probe of health that was answered."""
+    if scope["path"] in ANY_HOST_PATHS and status < 400:
+        return
     state = scope["state"]
     line = {
         "method": scope["method"],
@@ -163,4 +168,5 @@ def _log_access(scope: Scope, route: str, status: int, seconds: float) -> None:
         "client": state.get("client"),
         "code": state.get("code"),
     }
-    _ACCESS.info(json.dumps({key: value for key, value in line.items() if value is not None}))
+    fields = {key: value for key, value in line.items() if value is not None}
+    _ACCESS.info("request answered", extra=fields)

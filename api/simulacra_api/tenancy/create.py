@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_api.http.problems import Problem, invalid_field
+from simulacra_api.log import REQUEST_ID
 from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, check_same_request, find_deleted
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, is_deleting, status_of
 from simulacra_crds.kinds.base import (
+    ANNOTATION_REQUEST,
     API_VERSION,
     FINALIZER,
     LABEL_DATASET,
@@ -46,7 +48,8 @@ def manifest(
     if dataset:
         labels[LABEL_DATASET] = dataset
     metadata: Object = {"name": name, "labels": labels, "finalizers": [FINALIZER]}
-    metadata["annotations"] = annotations or {}
+    request = {ANNOTATION_REQUEST: found} if (found := REQUEST_ID.get()) else {}
+    metadata["annotations"] = {**request, **(annotations or {})}
     if owner is not None:
         reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True}
         reference |= {key: owner["metadata"][key] for key in ("name", "uid")}

@@ -128,6 +128,10 @@ vault+http://{{ include "simulacra.tryoutHost" . }}:8200/transit?auth=token
 
 {{/* Environment of every process: namespace, store, keys, audit log. */}}
 {{- define "simulacra.env" -}}
+- name: SIMULACRA_LOG_LEVEL
+  value: {{ .Values.log.level | quote }}
+- name: SIMULACRA_LOG_FORMAT
+  value: {{ .Values.log.format | quote }}
 - name: SIMULACRA_NAMESPACE
   valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: SIMULACRA_STORE

@@ -35,6 +35,8 @@ LABEL_UID = f"{GROUP}/uid"
 
 ANNOTATION_ROTATION_APPROVED = f"{GROUP}/rotation-approved-until"
 """Of a Tenant: until then (RFC 3339) its clients may rotate secrets without the present one."""
+ANNOTATION_REQUEST = f"{GROUP}/request-id"
+"""Of a resource and its Job: the id of the request that created it, as the logs have it."""
 ANNOTATION_CANCELLED = f"{GROUP}/cancelled"
 """Set by the API on cancelled work; the operator reports it."""
 ANNOTATION_DELETED = f"{GROUP}/deleted"

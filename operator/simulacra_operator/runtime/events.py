@@ -104,6 +104,8 @@ async def emit(cluster: Cluster, resource: CustomResource, patch: Object) -> Non
     event = content(resource, patch)
     if event is None:
         return
+    # failures have a line of their own, with the support id
+    log.info("state changed", extra={**resource.log_fields(), "reason": str(event.reason)})
     body = _manifest(resource, event)
     name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
     try:

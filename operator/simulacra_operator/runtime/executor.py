@@ -35,6 +35,7 @@ from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import tombstones
 from simulacra_operator.work.custom_resource import CustomResource, Key, tenant_of
+from simulacra_operator.work.outcome import support_id
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Executor:
                 await self._run_tenant(action)
 
     def _log_failure(self, failure: act.LogFailure) -> None:
-        fields = {**self._resource.key.fields(), "uid": self._resource.meta.uid}
+        fields: dict[str, object] = {**self._resource.log_fields()}
         fields |= {"reason": failure.reason, "detail": failure.message}
         fields |= {"support": failure.support, "exit_code": failure.exit_code}
         if failure.retried:
@@ -216,7 +217,9 @@ class Executor:
         namespace, name = self._resource.meta.namespace, manifest["metadata"]["name"]
         await self._confirm_unchanged()
         try:
-            await self._cluster.create(JOBS, manifest, namespace)
+            made = await self._cluster.create(JOBS, manifest, namespace)
+            support = support_id(made)
+            log.info("job created", extra={**self._resource.log_fields(), "support": support})
         except AlreadyExists as error:
             found = await self._cluster.find(JOBS, name, namespace)
             labels = (found or {}).get("metadata", {}).get("labels", {})

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from simulacra_crds.kinds import KINDS
-from simulacra_crds.kinds.base import FINALIZER, GROUP, ObjectMeta, Resource, WorkStatus
+from simulacra_crds.kinds.base import (
+    ANNOTATION_REQUEST,
+    FINALIZER,
+    GROUP,
+    ObjectMeta,
+    Resource,
+    WorkStatus,
+)
 from simulacra_crds.kube.client import DATASETS, MODELS, RESULTS, Object
 
 BY_KIND: dict[str, type[Resource]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
@@ -65,6 +72,12 @@ class CustomResource:
     def key(self) -> Key:
         """Its key in the queue and the cluster."""
         return Key(self.kind, self.meta.namespace, self.meta.name)
+
+    def log_fields(self) -> dict[str, str | None]:
+        """Return the fields of log records about it."""
+        request = self.meta.annotations.get(ANNOTATION_REQUEST)
+        ids = {**self.key.fields(), "uid": self.meta.uid}
+        return {**ids, "request_id": request} if request else ids
 
     @property
     def plural(self) -> str:

@@ -6,10 +6,12 @@ at once and connect to the first of them, by a name that a headless Service prov
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from simulacra_crds.contract.tasks import LASTING, TASK_ENV, TaskSpec
 from simulacra_crds.kinds.base import (
+    ANNOTATION_REQUEST,
     API_VERSION,
     LABEL_DATASET,
     LABEL_KIND,
@@ -18,6 +20,7 @@ from simulacra_crds.kinds.base import (
 )
 from simulacra_crds.kinds.model import ModelResources
 from simulacra_crds.kube.client import Object
+from simulacra_crds.logs import FIELDS_VARIABLE
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.placement import GPU, LABEL_WORKERS, QUEUE_LABEL
 
@@ -83,6 +86,8 @@ def manifest(seen: Observed, work: Work) -> Object:
     labels = _labels(seen, work)
     queue = seen.settings.placement.queue
     owner = _owner(API_VERSION, seen.resource.kind, meta.name, meta.uid)
+    request = meta.annotations.get(ANNOTATION_REQUEST)
+    notes = work.notes | ({ANNOTATION_REQUEST: request} if request else {})
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -90,7 +95,7 @@ def manifest(seen: Observed, work: Work) -> Object:
             "name": seen.job_name,
             "namespace": meta.namespace,
             "labels": {**labels, QUEUE_LABEL: queue} if queue else labels,
-            **({"annotations": work.notes} if work.notes else {}),
+            **({"annotations": notes} if notes else {}),
             "ownerReferences": [{**owner, "blockOwnerDeletion": False}],
         },
         "spec": {
@@ -168,7 +173,8 @@ def _failure_rules() -> list[Object]:
 
 def _pod(seen: Observed, work: Work) -> Object:
     task = work.task.model_dump_json(by_alias=True, exclude_none=True)
-    env = [(TASK_ENV, task), *seen.settings.pod_env]
+    fields = json.dumps(seen.resource.log_fields())
+    env = [(TASK_ENV, task), (FIELDS_VARIABLE, fields), *seen.settings.pod_env]
     if work.workers > 1:
         name = seen.job_name
         leader = f"{name}-0.{name}.{seen.resource.meta.namespace}.svc"

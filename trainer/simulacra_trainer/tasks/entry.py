@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from simulacra_crds import logs
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import (
     FAILURE,
@@ -60,7 +61,7 @@ log = logging.getLogger(__name__)
 
 def run_task(env: Mapping[str, str] = os.environ) -> int:
     """Run the task in the environment; return its `ExitCode`."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(env)
     os.umask(0o077)
     directory = EncryptedPath(tempfile.mkdtemp(prefix="simulacra-"))
     signal.signal(signal.SIGTERM, lambda *_: _terminate(directory))
@@ -84,9 +85,7 @@ def _attempt(
     except ValidationError as error:
         log.error("task rejected variable=%s errors=%d", TASK_ENV, error.error_count())
         return ExitCode.PERMANENT, _failed(Reason.INTERNAL, f"{TASK_ENV} holds no valid task.")
-    log.info(
-        "task started task=%s kind=%s uid=%s", spec.task, spec.resource.kind, spec.resource.uid
-    )
+    log.info("task started task=%s tenant=%s", spec.task, spec.tenant)
     try:
         custody = open_custody(env)
         own = Artifacts(custody, spec.tenant, spec.resource)
@@ -113,11 +112,11 @@ def _attempt(
         message = f"Custody failed: {type(error).__name__}."
         return ExitCode.CUSTODY, _failed(Reason.CUSTODY_UNAVAILABLE, message)
     except PeerLost as error:
-        log.error("worker lost error=%s", error)
+        log.error("worker lost", extra={"detail": str(error)})
         message = "Another worker of this fit stopped early."
         return ExitCode.PEER, _failed(Reason.INTERNAL, message)
     except ModelFileError as error:
-        log.error("model unreadable location=%s", _location(error))
+        log.error("model unreadable", extra={"location": _location(error)})
         return ExitCode.PERMANENT, _failed(Reason.INTERNAL, UNREADABLE_MODEL)
     except MemoryError:
         message = "The task needs more memory than its pod has."
@@ -175,12 +174,8 @@ def _beyond(error: ValidationError) -> str:
 def _logged(error: Exception) -> str:
     """Log the type and the location of an error; return the support id of the record."""
     support_id = uuid.uuid4().hex[:12]
-    log.error(
-        "task failed support_id=%s error=%s location=%s",
-        support_id,
-        type(error).__name__,
-        _location(error),
-    )
+    fields = {"support": support_id, "error": type(error).__name__, "location": _location(error)}
+    log.error("task failed", extra=fields)
     return support_id
 
 

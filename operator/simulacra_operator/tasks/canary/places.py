@@ -17,9 +17,9 @@ from prometheus_client import REGISTRY, generate_latest
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from simulacra_crds.kube.client import ApiResource, Cluster
+from simulacra_crds.logs import LineFormatter
 from simulacra_custody.errors import ArtifactMissing
 from simulacra_custody.stores.base import ObjectInfo, ObjectStore
-from simulacra_operator.logs import JsonFormatter
 from simulacra_operator.tasks.canary.marks import Finder
 
 SKEW_S = 600.0
@@ -167,7 +167,7 @@ class LogWatch(logging.Handler):
 
     def __init__(self, needles: tuple[bytes, ...]) -> None:
         super().__init__()
-        self.setFormatter(JsonFormatter())
+        self.setFormatter(LineFormatter())
         self.tally = Tally(needles)
         self._failed = False
 
