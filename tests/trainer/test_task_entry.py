@@ -283,6 +283,8 @@ def test_a_request_that_does_not_match_the_schema_is_a_user_error(fitted: Pod) -
     code, result = fitted.run("generate", "generationjobs")
     assert (code, result.reason) == (ExitCode.USER_ERROR, "RequestInvalid")
     assert "zq_" not in result.message
+    assert result.message.startswith("spec.interventions[0]: ")
+    assert "no such column" in result.message
     assert own.load(FAILURE, Failure).pointer == "/interventions/zq_nothing"
     assert not own.exists(part_name(0))
 

@@ -20,6 +20,7 @@ from simulacra_crds.contract.generation_conditions import FieldError, check_requ
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.several_answers import expand_conditions
+from simulacra_crds.contract.spec_path import brief
 from simulacra_crds.contract.tasks import GenerateRequest
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
@@ -121,7 +122,7 @@ def _check_request(trained: TrainedModel, request: GenerateRequest) -> None:
     if errors:
         raise InputError(
             Reason.REQUEST_INVALID,
-            "The request does not match the schema of the dataset.",
+            f"The request does not match the schema of the dataset: {brief(errors[0].detail)}.",
             "; ".join(f"{error.pointer}: {error.detail}" for error in errors),
             errors[0].pointer,
         )

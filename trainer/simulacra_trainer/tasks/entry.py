@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import json
 import logging
 import os
 import shutil
@@ -23,10 +24,12 @@ from pydantic import ValidationError
 
 from simulacra_crds import logs
 from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.contract.spec_path import spec_path
 from simulacra_crds.contract.tasks import (
     FAILURE,
     MAX_ERRORS,
     PROGRESS,
+    REQUEST,
     TASK_ENV,
     TERMINATION_LIMIT,
     TERMINATION_PATH_ENV,
@@ -103,7 +106,7 @@ def _attempt(
                 errors=error.errors[:MAX_ERRORS],
             )
             own.store_model(FAILURE, failure)
-            return ExitCode.USER_ERROR, _failed(error.reason, error.message)
+            return ExitCode.USER_ERROR, _failed(error.reason, _placed(error, spec, own))
     except SourceUnavailable as error:
         log.error("source unavailable")
         return ExitCode.CUSTODY, _failed(Reason.SOURCE_UNREADABLE, str(error))
@@ -133,6 +136,18 @@ def _attempt(
         code = ExitCode.INTERNAL if isinstance(error, RuntimeError) else ExitCode.PERMANENT
         message = f"Internal error, support id {_logged(error)}."
         return code, _failed(Reason.INTERNAL, message)
+
+
+def _placed(error: InputError, spec: TaskSpec, own: Artifacts) -> str:
+    """Return an error's message after its path in the spec, which has numbers instead of names.
+
+    Faults of a table and its description are in no spec.
+    """
+    if error.pointer is None or spec.task == "prepare":
+        return error.message
+    path = spec_path(error.pointer, json.loads(own.read(REQUEST)))
+    more = "The artifact failure.json says more."
+    return error.message if path == "spec" else f"{path}: {error.message} {more}"
 
 
 def _task(name: str) -> Task:
