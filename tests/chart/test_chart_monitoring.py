@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import yaml
-from helm_chart import CHART, ROOT, render, require_program
+from helm_chart import CHART, OWN, ROOT, render, require_program
 from simulacra_api.metrics import Metrics
 from simulacra_crds.contract.reasons import Reason
 from simulacra_operator import metrics as _operator
@@ -152,6 +152,17 @@ def test_runbooks_are_linked_where_people_read_them() -> None:
         for rule in group["rules"]
     }
     assert links == {rule["alert"]: f"{address}#{rule['alert'].lower()}" for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("values", "severities"), [("", {"warning"}), (f",{OWN}", {"warning", "critical"})]
+)
+def test_a_tryout_wakes_nobody(values: str, severities: set[str]) -> None:
+    """It may lose all its data with its pod, and has no customers'."""
+    on = ("--set", f"monitoring.rules.enabled=true{values}")
+    (made,) = [one for one in render(*on) if one["kind"] == "PrometheusRule"]
+    rules = [rule for group in made["spec"]["groups"] for rule in group["rules"]]
+    assert {rule["labels"]["severity"] for rule in rules} == severities
 
 
 def test_alert_on_failing_jobs_names_exactly_the_faults_of_the_installation() -> None:
