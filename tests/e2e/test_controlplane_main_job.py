@@ -32,6 +32,7 @@ UNUSED_HERE = {
         Permission("delete", "simulacra.dev", "accessrequests"): "30 days after the request",
         Permission("delete", "", "configmaps"): "expiry of a tombstone after 24 hours",
         Permission("patch", "", "configmaps"): "a webhook whose receiver answers 410",
+        Permission("list", "", "events"): "a Job that gets no pod for 30 seconds",
         Permission("get", "", "services"): "a fit by several workers",
         Permission("create", "", "services"): "a fit by several workers",
     },

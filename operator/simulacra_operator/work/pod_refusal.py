@@ -28,7 +28,7 @@ _REFUSALS = {
     "violates PodSecurity": "Pod Security of the namespace denies it",
 }
 """What an API server says about a pod that it refuses, and how the condition says it."""
-_NEVER = ("maximum capacity", "doesn't exist", "inactive")
+_NEVER = ("maximum capacity", "doesn't exist")
 """In Kueue's message about a Job that no free quota can start. It names queues and quantities."""
 _QUOTED = 900
 """Characters of one message that are quoted in another, which may have 1,024."""
