@@ -30,17 +30,27 @@ GOOD = {
     "exact_base": 0.01,
     "dcr_share": 0.52,
     "attacks_pass": 1.0,
+    "attacks_measured": 1.0,
+    "membership_pass": 1.0,
+    "membership_measured": 1.0,
+    "membership_gain": 0.012,
+    "membership_chance": 0.021,
+    "rare_numbers_pass": 1.0,
     "pairs_kept": 72.0,
     "pairs_weakened": 14.0,
     "pairs_lost": 4.0,
     "pairs_unmeasured": 0.0,
+    "rare_word_columns": 0.0,
+    "rare_word_rows": 0.0,
     "single_word_columns": 0.0,
     "single_word_rows": 0.0,
 }
+SAID = ("membership_gain", "membership_chance", "rare_word_rows", "single_word_rows")
+"""Figures that sentences quote, and that decide nothing."""
 PERSONS = {
     f"linked_{name}": value
     for name, value in (GOOD | {"passes": 1.0}).items()
-    if name not in ("attacks_pass", "respondents") and not name.startswith("single")
+    if name != "respondents" and not name.startswith(("attacks", "single", "rare_word"))
 }
 RANK = {"unknown": 0, "poor": 0, "fair": 1, "good": 2}
 
@@ -64,6 +74,16 @@ def levels(**changed: float | None) -> dict[str, str]:
         ("exact_copies", 0.025, "privacy", "fair"),
         ("exact_copies", 0.04, "privacy", "poor"),
         ("attacks_pass", 0.0, "privacy", "poor"),
+        ("attacks_measured", 0.0, "privacy", "fair"),
+        ("attacks_measured", None, "privacy", "unknown"),
+        ("membership_pass", 0.0, "privacy", "poor"),
+        ("membership_pass", None, "privacy", "unknown"),
+        ("membership_measured", 0.0, "privacy", "fair"),
+        ("membership_measured", None, "privacy", "unknown"),
+        ("rare_numbers_pass", 0.0, "privacy", "fair"),
+        ("rare_numbers_pass", None, "privacy", "unknown"),
+        ("rare_word_columns", 1.0, "privacy", "poor"),
+        ("rare_word_columns", None, "privacy", "unknown"),
         ("pairs_lost", 5.0, "likeness", "good"),
         ("pairs_lost", 6.0, "likeness", "fair"),
         ("pairs_lost", 60.0, "likeness", "poor"),
@@ -100,10 +120,18 @@ def test_a_missing_figure_never_makes_a_verdict_better() -> None:
         "dcr_share": (0.5, 0.54, 0.7),
         "pairs_lost": (0.0, 20.0, 500.0),
     }
+    passed = ("membership_pass", "membership_measured", "rare_numbers_pass", "attacks_measured")
+    for failed in ("", *passed, "rare_word_columns", "single_word_columns"):
+        value = 0.0 if failed in passed else 1.0
+        figures = GOOD | ({failed: value} if failed else {})
+        known = levels(**figures)["privacy"]
+        for name in set(GOOD) - set(SAID):
+            less = levels(**(figures | {name: None}))["privacy"]
+            assert RANK[less] <= RANK[known], (failed, name)
     for values in itertools.product(*steps.values()):
         figures = GOOD | dict(zip(steps, values, strict=True)) | {"attacks_pass": None}
         known = levels(**figures)
-        for name in set(GOOD) - {"single_word_rows"}:
+        for name in set(GOOD) - set(SAID):
             less = levels(**(figures | {name: None}))
             for code in known:
                 assert RANK[less[code]] <= RANK[known[code]], (figures, name, code)
@@ -140,25 +168,58 @@ def test_linked_rows_have_verdicts_of_their_own_figures() -> None:
     for name in PERSONS:
         less = judged(**{name.removeprefix("linked_"): None})
         assert all(RANK[less[code]] <= RANK[of] for code, of in judged().items()), name
-        assert "unknown" in (less["likeness"], less["privacy"]), name
+        if name.removeprefix("linked_") not in SAID:
+            assert "unknown" in (less["likeness"], less["privacy"]), name
     of_rows = verdicts_of_rows(GOOD, own, linked=True)
     assert {one.level for one in of_rows} == {"unknown"}
     near = verdicts_of_rows(GOOD | PERSONS | {"linked_dcr_share": 0.57}, own, linked=True)[1]
     assert "57 % are nearer; 50 % is chance" in near.sentence
 
 
-def test_words_that_one_respondent_gave_are_never_called_private() -> None:
-    words = {"single_word_columns": 3.0, "single_word_rows": 0.3}
+def test_words_of_few_respondents_that_come_back_are_poor() -> None:
+    words = {"rare_word_columns": 3.0, "rare_word_rows": 0.3}
     found = verdicts(GOOD | words)[1]
-    assert found.level == "fair"
-    told = "3 columns hold words that only one respondent gave: 30.0 % of the generated rows carry"
+    assert found.level == "poor"
+    told = "3 columns hold words of fewer than five respondents: 30.0 % of the generated rows carry"
     assert told in found.sentence
+    assert found.sentence.endswith("carry one. Do not publish them.")
     assert found.remedy is not None
-    copied = verdicts(GOOD | words | {"exact_copies": 0.5})[1]
-    assert copied.level == "poor"
-    assert copied.sentence.endswith("carry one. Do not publish them.")
-    unmeasured = verdicts_of_rows(GOOD | PERSONS | words, stated_worth(None, None, 5), linked=True)
-    assert unmeasured[1].level == "fair"
+    assert "The report names these columns" in found.remedy
+    linked = verdicts_of_rows(GOOD | PERSONS | words, stated_worth(None, None, 5), linked=True)
+    assert linked[1].level == "poor"
+
+
+def test_public_words_of_one_respondent_are_told() -> None:
+    found = verdicts(GOOD | {"single_word_columns": 1.0, "single_word_rows": 0.1})[1]
+    assert found.level == "fair"
+    assert "Public words that only one respondent gave" in found.sentence
+    before = {name: of for name, of in GOOD.items() if not name.startswith("rare_word")}
+    assert verdicts(before | {"single_word_columns": 1.0})[1].level == "poor"
+
+
+def test_the_strongest_attacker_decides() -> None:
+    told = verdicts(GOOD)[1]
+    assert told.sentence == (
+        "No sign of copying: attackers gain hardly more on people in the table than on others."
+        " People in the table cannot be told from others by their own values (gain 0.01, chance"
+        " 0.02)."
+    )
+    assert told.remedy is None
+    failed = verdicts(GOOD | {"membership_pass": 0.0, "membership_gain": 0.26})[1]
+    assert failed.level == "poor"
+    assert "can be told from others by their own values (gain 0.26, limit 0.04)." in failed.sentence
+    assert failed.sentence.endswith("Do not publish them.")
+    few = verdicts(GOOD | {"membership_measured": 0.0})[1]
+    assert "was not measured: there are fewer than 120." in few.sentence
+    assert few.remedy is not None
+    seen = verdicts(GOOD | {"membership_measured": 0.0, "membership_pass": 0.0})[1]
+    assert seen.level == "poor", "a gain that is no chance counts in few rows too"
+    wide = verdicts(GOOD | {"attacks_measured": 0.0})[1]
+    assert "second survey of the population was not tested" in wide.sentence
+    numbers = verdicts(GOOD | {"rare_numbers_pass": 0.0})[1]
+    assert "Numbers of one to four people come back" in numbers.sentence
+    by_share = levels(attacks_pass=None, attacks_measured=None)
+    assert by_share["privacy"] == "good", "where the share of near rows is the bar"
 
 
 def test_attackers_that_were_not_measured_do_not_make_privacy_better() -> None:
@@ -171,10 +232,11 @@ def test_attackers_that_were_not_measured_do_not_make_privacy_better() -> None:
 def test_copies_are_told_in_words_that_stop_a_publication() -> None:
     figures = GOOD | {"exact_copies": 0.5, "attacks_pass": 1.0}
     private = verdicts(figures)[1]
-    assert private.sentence == (
+    assert private.sentence.startswith(
         "Rows of the table come back: 50.0 % of generated rows equal a real row, where 1.0 % of"
-        " unseen real rows do. Do not publish them."
+        " unseen real rows do."
     )
+    assert private.sentence.endswith("Do not publish them.")
     assert private.remedy
 
 
@@ -239,5 +301,7 @@ def test_the_page_names_every_limit() -> None:
         assert f"{getattr(module, name):.2f} |" in page, name
     for name in ("DCR_GOOD", "DCR_FAIR"):
         assert f"{getattr(privacy_verdict, name):.2f} |" in page, name
+    assert f"a gain of at most {privacy_verdict.MEMBERSHIP_LIMIT:.2f}, or within chance" in page
+    assert f"fewer than {privacy_verdict.MEMBERSHIP_PEOPLE} people" in page
     for factor, beyond in (privacy_verdict.COPIES_GOOD, privacy_verdict.COPIES_FAIR):
         assert f"at most {factor:g} times, or {beyond} more" in page

@@ -83,8 +83,24 @@ def test_linked_rows_that_lose_their_relations_are_told_by_name() -> None:
     assert lost["impossible"]["generated"] > 0.1 > lost["impossible"]["unseen"]
     figures = linked_figures(lost)
     assert all(name.startswith("linked_") for name in figures)
-    likeness, privacy = verdicts_of_linked(figures | {"single_word_columns": 0.0})
+    assert lost["membership"]["measured"]
+    assert figures["linked_membership_gain"] < 0.1, "other people's rows tell nothing"
+    none = {"single_word_columns": 0.0, "rare_word_columns": 0.0}
+    own = {"linked_membership_pass": 1.0, "linked_rare_numbers_pass": 1.0}
+    likeness, privacy = verdicts_of_linked(figures | none | own)
     assert (likeness.level, privacy.level) == ("poor", "good")
+    told = verdicts_of_linked(figures | none | own | {"linked_membership_pass": 0.0})[1]
+    assert (told.level, "Persons in the table can be told" in told.sentence) == ("poor", True)
+
+
+def test_persons_whose_rows_come_back_are_told_by_their_own_values() -> None:
+    seen, unseen, _ = halves(5, holds=True)
+    trial = LinkedTrial(seen, unseen, seen.subjects, seen.events, seen.who)
+    other = LinkedTrial(unseen, seen, unseen.subjects, unseen.events, unseen.who)
+    tuning = LinkedTuning(1.0, 1.0, 0.51, 0.01, 0.0, 0.0, True, ({}, {}, {}), (trial, other))
+    copied = linked_report(tuning, float(PERSONS), seed=0)
+    assert not copied["membership"]["passes"]
+    assert linked_figures(copied)["linked_membership_pass"] == 0.0
 
 
 def test_linked_rows_like_the_table_are_not_called_poor() -> None:
@@ -113,6 +129,7 @@ def model() -> TrainedModel:
 def test_a_generation_of_persons_has_the_verdicts_of_linked_rows(model: TrainedModel) -> None:
     failed = {"linked_dcr_share": 0.57, "linked_passes": 0.0, "linked_c2st_auc": 0.9}
     fine = {"dcr_share": 0.5, "c2st_auc": 0.5, "pairs_lost": 0.0, "kept_ratio": 0.9}
+    fine |= {"membership_pass": 1.0, "rare_word_columns": 0.0}
     figures = model.figures | failed | fine
     missed = replace(model, figures=figures)
     linked, plain = (

@@ -11,7 +11,8 @@ from simulacra_trainer.report.facts import columns_read
 from simulacra_trainer.report.left_out import figures_of_words, left_out
 from trainer_tables import clean, levels_column
 
-PRIVATE = {"exact_copies": 0.0, "exact_base": 0.0, "dcr_share": 0.5}
+PRIVATE = {"exact_copies": 0.0, "exact_base": 0.0, "dcr_share": 0.5, "membership_pass": 1.0}
+PRIVATE |= {"membership_measured": 1.0, "rare_numbers_pass": 1.0}
 JOBS = ["clerk"] * 60 + ["nurse"] * 36 + ["astronaut"] + ["welder"] * 3
 
 
@@ -34,13 +35,25 @@ def test_words_of_one_respondent_are_counted_in_the_generated_rows() -> None:
     report = build_report(drawn, None, drawn, schema) | {"left_out": found}
     page = " ".join(render_html(report).split())
     assert "2 of fewer than five people, 1 of one" in page
-    assert "job (2.0 %). Such words may name" in page
+    assert "20.0 % of the generated rows carry a word that one to four respondents" in page
+    assert "job (20.0 %). Such words may name" in page
+    before = {**found, "columns": [{**job, "single_rows": 0.02}]}
+    del before["few_rows"]
+    page = " ".join(render_html(report | {"left_out": before}).split())
+    assert "a word that exactly one respondent of your table gave: job (2.0 %)." in page
     assert (job["rare_levels"], job["single_levels"]) == (2, 1)
-    assert (job["rare_rows"], job["single_rows"]) == (None, 0.02)
+    assert (job["rare_rows"], job["few_rows"], job["single_rows"]) == (None, 0.2, 0.02)
     assert (mood["rare_levels"], mood["single_rows"]) == (0, 0.0)
     assert (found["single_columns"], found["single_rows"]) == (1, 0.02)
+    assert (found["few_columns"], found["few_rows"]) == (1, 0.2)
     assert not any(word in str(found) for word in JOBS)
-    assert privacy(PRIVATE | figures_of_words(found)).level == "fair"
+    assert privacy(PRIVATE | figures_of_words(found)).level == "poor"
+
+
+def test_words_of_two_to_four_respondents_that_come_back_are_poor_too() -> None:
+    found = counted(["clerk"] * 98 + ["welder"] * 2)
+    assert (found["few_columns"], found["few_rows"], found["single_columns"]) == (1, 0.02, 0)
+    assert privacy(PRIVATE | figures_of_words(found)).level == "poor"
 
 
 def test_words_that_no_generated_row_carries_do_no_harm() -> None:

@@ -22,6 +22,8 @@ from simulacra_trainer.report.dependence import find_dependences, measured_ratio
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.impossible import impossible_rows
+from simulacra_trainer.report.membership import People
+from simulacra_trainer.report.own_values import figures_of_values, own_values
 from simulacra_trainer.report.worth import figures_of
 
 PERSON = f"{MARK}person"
@@ -49,6 +51,9 @@ def linked_report(tuning: LinkedTuning, persons: float, *, seed: int) -> dict[st
     errors = [fidelity(of, seen, drawn, within, rng, weight) for seen, of, drawn in trials]
     broken = np.mean([impossible_rows(*trial, within) for trial in trials], axis=0)
     known = [auc for auc in aucs if auc is not None]
+    tested = [(_people(seen), _people(of), drawn) for seen, of, drawn in trials]
+    columns = [column for column in schema.learned() if column.name in within]
+    own = own_values(tested, columns, persons)
     listed = [one.to_json() for one in pairs]
     return tuning.to_json() | {
         "c2st_auc": float(np.mean(known)) if known else None,
@@ -60,6 +65,7 @@ def linked_report(tuning: LinkedTuning, persons: float, *, seed: int) -> dict[st
             for key in ("error", "floor")
         },
         "impossible": {"generated": float(broken[0]), "unseen": float(broken[1])},
+        "membership": own.to_json(),
     }
 
 
@@ -70,7 +76,12 @@ def linked_figures(found: Mapping[str, Any] | None) -> dict[str, float]:
     keys = ("dcr_share", "exact_copies", "exact_base", "c2st_auc")
     figures = {key: float(found[key]) for key in keys if found[key] is not None}
     figures |= figures_of(found) | {"passes": float(found["passes"])}
+    figures |= figures_of_values(found.get("membership"))
     return {f"{LINKED_FIGURES}{name}": round(value, 4) for name, value in figures.items()}
+
+
+def _people(rows: pa.Table) -> People:
+    return People(rows, np.unique(rows.column(PERSON).to_numpy(), return_inverse=True)[1])
 
 
 def _compared(trial: LinkedTrial) -> tuple[pa.Table, pa.Table, pa.Table]:

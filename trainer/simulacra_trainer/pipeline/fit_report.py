@@ -16,12 +16,17 @@ from simulacra_crds.contract.verdicts import verdicts, verdicts_of_linked
 from simulacra_trainer.evidence import respondents
 from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.half_model import HalfModel
 from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.pipeline.under_range import membership_under_range
+from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.plan import relations_report
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.dependence import Trial
 from simulacra_trainer.report.left_out import figures_of_words, left_out
+from simulacra_trainer.report.membership import People
+from simulacra_trainer.report.own_values import OwnValues, figures_of_values, own_values
 from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import figures_of, model_worth
@@ -62,7 +67,10 @@ def with_report(
     report["made"]["family"] = trained.family
     if report["privacy"] is not None:
         report["privacy"] |= half.copying
-    report["left_out"] = left_out(real, trials[0][2], schema, report["read"], report["marginals"])
+        own = _own_values(trained, trials, real, half, request.seed)
+        report["privacy"]["membership"] = own.to_json()
+    drawn = pa.concat_tables([rows for _, _, rows in trials]).combine_chunks()
+    report["left_out"] = left_out(real, drawn, schema, report["read"], report["marginals"])
     report["singling_out"] = singling_out(real, schema)
     report["relations"] = relations_report(trained.model, schema, request.seed)
     report["linked"] = None
@@ -73,11 +81,27 @@ def with_report(
         report["worth"] = _worth(trials, real, schema, report["marginals"], request.seed)
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
     found |= linked_figures(report["linked"]) | figures_of_words(report["left_out"])
+    found |= figures_of_values((report["privacy"] or {}).get("membership"))
     found = {name: value for name, value in found.items() if isfinite(value)}  # JSON has no others
     if report["linked"] is not None:
         report["linked"]["verdicts"] = [one.model_dump() for one in verdicts_of_linked(found)]
     report["verdicts"] = [one.model_dump() for one in verdicts(found)]
     return replace(trained, figures=found, report=report)
+
+
+def _own_values(
+    trained: TrainedModel, trials: Sequence[Trial], real: pa.Table, half: HalfModel, seed: int
+) -> OwnValues:
+    """Return what own numbers and words tell of the people in the table."""
+    schema, drawn = trained.schema, (half.rows, *half.others)
+    lead, inside = membership_under_range(
+        drawn, without_computed(schema), trained.graph, trained.family, seed
+    )
+    tested = [
+        (People(seen, persons_in(seen, schema)), People(unseen, persons_in(unseen, schema)), rows)
+        for seen, unseen, rows in trials
+    ]
+    return own_values(tested, schema.learned(), respondents(real, schema), inside, lead)
 
 
 def _worth(

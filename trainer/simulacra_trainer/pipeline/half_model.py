@@ -80,7 +80,8 @@ def fit_half_model(
         seen = private_rows(seen, schema, request.privacy)
         guarantee = {"epsilon": request.privacy.epsilon, "delta": request.privacy.delta}
     model = family.fit(seen, schema, order, seed=request.seed, options=options, progress=progress)
-    return HalfModel(draw_rows(model, halves, seed=request.seed), figures=guarantee)
+    drawn = draw_rows(model, halves, seed=request.seed, learned=seen)
+    return HalfModel(drawn, figures=guarantee)
 
 
 def _tuned(

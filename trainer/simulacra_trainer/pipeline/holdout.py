@@ -39,10 +39,15 @@ class Halves:
 
 @dataclass(frozen=True)
 class HalfModelRows:
-    """Synthetic rows of a half-model, with the learned columns of the halves."""
+    """Synthetic rows of a half-model, with the learned columns of the halves.
+
+    model: the half-model, where it is kept; learned: the rows that it was fit on.
+    """
 
     halves: Halves
     synthetic: pa.Table
+    model: FittedModel | None = None
+    learned: pa.Table | None = None
 
 
 def split_halves(table: pa.Table, *, seed: int, persons: Ints | None = None) -> Halves:
@@ -78,13 +83,17 @@ def _end_of_person(persons: Ints, near: int) -> int:
     return int(ends[np.argmin(np.abs(ends - near))]) if ends.size else near
 
 
-def draw_rows(model: FittedModel, halves: Halves, *, seed: int) -> HalfModelRows:
+def draw_rows(
+    model: FittedModel, halves: Halves, *, seed: int, learned: pa.Table | None = None
+) -> HalfModelRows:
     """Draw twice from a model that was fit on the seen half, as many rows each time.
 
     Rows of one draw keep away from each other; two draws tell how much noise is left.
+
+    learned: rows that the model was fit on, if others than the seen half (differential privacy).
     """
     count = min(SYNTHETIC_ROWS, 4 * halves.seen.num_rows) // 2
     rng = np.random.default_rng([seed, 18])
     rows = pa.concat_tables([model.sample(count, rng) for _ in range(2)]).combine_chunks()
     names = [name for name in halves.seen.column_names if name in model.columns]
-    return HalfModelRows(halves, rows.select(names))
+    return HalfModelRows(halves, rows.select(names), model, learned or halves.seen)

@@ -192,6 +192,7 @@ def figures(report: Mapping[str, Any]) -> dict[str, float]:
         attacks = report["privacy"].get("attacks")
         if attacks is not None:
             found["attacks_pass"] = float(attacks["passes"])
+            found["attacks_measured"] = float(attacks.get("strong", {}) is not None)
         if report["privacy"].get("level") == "strict":
             found["strict"] = 1.0
         found["nearest_median"] = report["privacy"]["nearest"]["synthetic"]["median"]

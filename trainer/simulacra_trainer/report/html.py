@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from simulacra_crds.contract.privacy_verdict import MEMBERSHIP_PEOPLE
 from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.report.charts import (
     draw_column,
@@ -76,6 +77,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         "left_out_columns": [
             one for one in (known["left_out"] or NOTHING)["columns"] if _tells(one)
         ],
+        "rare_words": _rare_words(known["left_out"] or {"columns": []}),
         "linked_pairs": sorted((known["linked"] or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
         "contents": _contents(known),
@@ -154,6 +156,7 @@ def _template() -> Template:
         MOST_PAIRS=200,
         MOST_EDGES=200,
         LITTLE_BACKING=50,
+        MEMBERSHIP_PEOPLE=MEMBERSHIP_PEOPLE,
         KEPT_GOOD=KEPT_GOOD,
         KEPT_FAIR=KEPT_FAIR,
         BASES=BASES,
@@ -173,6 +176,18 @@ def _tells(column: Mapping[str, Any]) -> bool:
     return any(column[of] for of in counts) or (
         column["use"] == "learned" and not column["pictured"]
     )
+
+
+def _rare_words(left_out: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns whose generated rows carry words of few respondents, and their shares.
+
+    Reports of earlier versions count words of one respondent.
+    """
+    of = "few" if "few_rows" in left_out else "single"
+    shares = {one["column"]: one[f"{of}_rows"] for one in left_out["columns"]}
+    who = "one to four respondents" if of == "few" else "exactly one respondent"
+    rows = left_out.get(f"{of}_rows", 0.0)
+    return {"columns": [one for one in shares.items() if one[1]], "rows": rows, "who": who}
 
 
 def _by_loss(pair: Mapping[str, Any]) -> int:

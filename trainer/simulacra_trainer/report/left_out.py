@@ -1,7 +1,7 @@
-"""What reports and rows leave out or replace, column by column, and words that one person gave.
+"""What reports and rows leave out or replace, column by column, and words that few persons gave.
 
-An attacker who has the rows alone reads the words in them. A word that one person gave may name or
-single out that person, so rows that carry such words are not called private.
+An attacker who has the rows alone reads the words in them. A word that one to four persons gave may
+name or single them out, so rows that carry such words are not called private.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def left_out(
     """Return what is left out or replaced; it names columns, and no answers.
 
     `rare_levels` are the answers of fewer than five persons, `rare_rows` the share of real rows
-    that have one (None where these are of one to four persons), `single_levels` the answers of one
-    person, and `single_rows` the share of generated rows that carry one. `options_left_out` and
-    `words_replaced` count cells that cleaning changed.
+    that have one (None where these are of one to four persons), and `few_rows` the share of
+    generated rows. `single_levels` and `single_rows` are those of one person. `options_left_out`
+    and `words_replaced` count cells that cleaning changed.
 
     Args:
         real: all clean real rows.
@@ -50,8 +50,8 @@ def left_out(
     shown = {one["column"] for one in pictures if one["cells"] or one["edges"]}
     notes = {(n.column, NOTES[n.action]): n.count for n in schema.cleaning if n.action in NOTES}
     used = {one["column"]: one["use"] for one in read}
-    carry = np.zeros(generated.num_rows, np.bool_)
-    columns = []
+    carry = {of: np.zeros(generated.num_rows, np.bool_) for of in ("few", "single")}
+    columns: list[dict[str, Any]] = []
     for column in schema.columns:
         parts = [part for part in column.parts() if column.learned]
         found = [_rare(real, generated, part, column, persons) for part in parts]
@@ -59,12 +59,12 @@ def left_out(
             "rare_levels": sum(one[0] for one in found),
             "single_levels": sum(one[1] for one in found),
             "rare_rows": _share(_any([one[2] for one in found], real.num_rows), persons),
-            "single_rows": 0.0,
         }
-        singles = _any([one[3] for one in found], generated.num_rows)
-        carry |= singles
-        if singles.size:
-            counts["single_rows"] = round(float(singles.mean()), 4)
+        drawn = {"few": [one[3] for one in found], "single": [one[4] for one in found]}
+        for of, with_them in drawn.items():
+            rows = _any(with_them, generated.num_rows)
+            carry[of] |= rows
+            counts[f"{of}_rows"] = _rounded_share(rows)
         columns.append(
             {
                 "column": column.name,
@@ -76,16 +76,18 @@ def left_out(
         )
     return {
         "columns": columns,
-        "single_columns": sum(one["single_rows"] > 0 for one in columns),
-        "single_rows": round(float(carry.mean()), 4) if carry.size else 0.0,
+        **{f"{of}_columns": sum(one[f"{of}_rows"] > 0 for one in columns) for of in carry},
+        **{f"{of}_rows": _rounded_share(rows) for of, rows in carry.items()},
     }
 
 
 def figures_of_words(found: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return the figures of words that one person gave, without names, for a status."""
+    """Return the figures of words of few persons and of one, without names, for a status."""
     if found is None:
         return {}
-    return {f"single_word_{of}": float(found[f"single_{of}"]) for of in ("columns", "rows")}
+    parts = ("columns", "rows")
+    figures = {f"rare_word_{of}": float(found[f"few_{of}"]) for of in parts}
+    return figures | {f"single_word_{of}": float(found[f"single_{of}"]) for of in parts}
 
 
 def _rare(
@@ -94,9 +96,13 @@ def _rare(
     part: ColumnSchema,
     column: ColumnSchema,
     persons: Ints | None,
-) -> tuple[int, int, Bools, Bools]:
-    """Return the numbers of rare and single levels, and the real and generated rows with them."""
-    none = 0, 0, np.zeros(real.num_rows, np.bool_), np.zeros(generated.num_rows, np.bool_)
+) -> tuple[int, int, Bools, Bools, Bools]:
+    """Return the numbers of rare and single levels, and the rows that have them.
+
+    Rows: real and generated ones with a rare level, and generated ones with a single one.
+    """
+    nothing = np.zeros(generated.num_rows, np.bool_)
+    none = 0, 0, np.zeros(real.num_rows, np.bool_), nothing, nothing
     if part.name not in generated.column_names or not is_category(real, part.name):
         return none
     (codes, drawn), size = level_codes([real, generated], part.name)
@@ -105,7 +111,7 @@ def _rare(
     rare = (who > 0) & (who < MIN_PERSONS)
     rare &= np.isin(np.arange(size), _words(real, generated, part, column))
     single = rare & (who == 1)
-    return int(rare.sum()), int(single.sum()), rare[codes], single[drawn]
+    return int(rare.sum()), int(single.sum()), rare[codes], rare[drawn], single[drawn]
 
 
 def _words(
@@ -135,6 +141,13 @@ def _is_number(value: str) -> bool:
 
 def _any(parts: Sequence[Bools], rows: int) -> Bools:
     return np.any(np.stack(parts), axis=0) if parts else np.zeros(rows, np.bool_)
+
+
+def _rounded_share(rows: Bools) -> float:
+    """Return the share of the rows; a share of any is above zero."""
+    if not rows.any():
+        return 0.0
+    return max(round(float(rows.mean()), 4), 0.0001)
 
 
 def _share(rows: Bools, persons: Ints | None) -> float | None:

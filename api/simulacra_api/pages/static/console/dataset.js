@@ -20,6 +20,7 @@ const FIGURES = [
   ["bivariate_error_percent", "Pairs of columns", (f) => `${number(f.bivariate_error_percent, 2)} %`, (f) => `The same for pairs. Sampling alone gives ${number(f.bivariate_floor_percent, 2)} %.`],
   ["c2st_auc", "Distinguishability", (f) => number(f.c2st_auc, 2), () => "How well a classifier distinguishes synthetic from real rows (AUC): 0.5 is not at all, 1 is always."],
   ["dcr_share", "Closer to training rows", (f) => number(f.dcr_share, 2), () => "Share of synthetic rows that are closer to a training row than to a holdout row; 0.5 means no memorization."],
+  ["membership_gain", "Told by own values", (f) => number(f.membership_gain, 2), () => "What somebody who has the rows alone gains on people in the table beyond others, by their own numbers and words: 0 is nothing, 0.5 all. The limit is 0.04."],
   ["exact_copies", "Exact copies", (f) => percent(f.exact_copies, 2), (f) => `Synthetic rows that equal a real row. Among real rows it is ${percent(f.exact_base, 2)}.`],
 ];
 
