@@ -429,12 +429,17 @@ def interrupted(_context: object) -> TaskResult:
     raise OSError(5, "zq_gold")
 
 
+def too_large(_context: object) -> TaskResult:
+    raise MemoryError
+
+
 @pytest.mark.parametrize(
     ("task", "code", "reason", "said"),
     [
         (beyond, ExitCode.PERMANENT, "ResultInvalid", "TaskResult: string_too_long, at most 128"),
         (not_a_number, ExitCode.PERMANENT, "ResultInvalid", "TaskResult"),
         (interrupted, ExitCode.INTERNAL, "Internal", "support id"),
+        (too_large, ExitCode.PERMANENT, "OutOfMemory", "more memory"),
     ],
 )
 def test_only_what_may_pass_is_tried_again(
@@ -458,6 +463,40 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
     while not condition():
         assert time.monotonic() < end, "timeout"
         time.sleep(0.05)
+
+
+def ticks(pid: int) -> int:
+    """Return the CPU time of a process, in ticks of 10 ms."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+def test_sigterm_ends_a_pod_that_is_in_native_code(pod: Pod, tmp_path: Path) -> None:
+    """A pod that is killed after its grace period counts as one that ran out of memory."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    program = (
+        "import hashlib, sys\n"
+        "from simulacra_trainer.tasks import entry\n"
+        "def native(context):\n"
+        "    print('native', flush=True)\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'a', b'b', 2**31 - 1)\n"
+        "entry._task = lambda name: native\n"
+        "sys.exit(entry.run_task())\n"
+    )
+    env = {**os.environ, **pod.environment("prepare", "datasets"), "TMPDIR": str(scratch)}
+    command = [sys.executable, "-c", program]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"native\n"
+        begun = ticks(process.pid)
+        wait_for(lambda: ticks(process.pid) > begun + 20, 60)  # it is in native code
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.communicate()
+    assert not any(scratch.iterdir())
 
 
 def test_sigterm_ends_the_pod_at_once_and_removes_its_files(pod: Pod, tmp_path: Path) -> None:

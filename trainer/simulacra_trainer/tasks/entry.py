@@ -15,9 +15,11 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -67,9 +69,9 @@ def run_task(env: Mapping[str, str] = os.environ) -> int:
     logs.configure(env)
     os.umask(0o077)
     directory = EncryptedPath(tempfile.mkdtemp(prefix="simulacra-"))
-    signal.signal(signal.SIGTERM, lambda *_: _terminate(directory))
     try:
-        code, result = _attempt(env, directory)
+        with _ended_by_sigterm(directory):
+            code, result = _attempt(env, directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if result is None:
@@ -219,7 +221,35 @@ def _location(error: Exception) -> str:
     return " > ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
 
 
-def _terminate(directory: Path) -> None:
-    """Exit at once: run no exception handlers and wait for no threads."""
-    shutil.rmtree(directory, ignore_errors=True)
-    os._exit(ExitCode.TERMINATED)
+@contextmanager
+def _ended_by_sigterm(directory: Path) -> Iterator[None]:
+    """Let SIGTERM end the process at once, with the exit code of a pod that somebody ended.
+
+    A handler waits while the main thread is in native code, which a fit is for minutes; the pod
+    would be killed, and a killed pod counts as one that ran out of memory. So a thread waits for
+    the byte that the interpreter writes when the signal arrives. It runs no exception handlers
+    and waits for no threads.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def wait() -> None:
+        while got := os.read(reader, 16):
+            if signal.SIGTERM in got:
+                shutil.rmtree(directory, ignore_errors=True)
+                os._exit(ExitCode.TERMINATED)
+        os.close(reader)
+
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.close(writer)
+
+
+# a child has no such thread, and its signals must not end its parent
+os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
