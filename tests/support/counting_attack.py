@@ -1,0 +1,296 @@
+"""Reading a respondent out of counts: attacks through every figure that could count persons.
+
+The attacker knows age, sex and ward of a person who is alone with them, and guesses the illness.
+Illness depends on nothing, so of people who are not in the table he reads what chance gives. Half
+of those whom he attacks are sick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from simulacra_crds.contract.tasks import (
+    BoostRequest,
+    EstimateRequest,
+    FitRequest,
+    GenerateRequest,
+    SheetRequest,
+)
+from simulacra_crds.kinds.answer_sheet import SheetLever
+from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_trainer.effects import answer_effect
+from simulacra_trainer.pipeline.fit import fit_model
+from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.pipeline.generation_report import report_generation
+from simulacra_trainer.segments.estimate import certify_segments
+from simulacra_trainer.sheet.estimate import answer_sheet
+from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.table.errors import InputError
+
+SHARES = {"none": 0.7, "asthma": 0.15, "diabetes": 0.12, "hiv": 0.03}
+ILLNESSES = tuple(SHARES)
+WARDS = tuple(f"ward {number:02}" for number in range(60))
+PERSON = ("age", "sex", "ward")
+Json = Mapping[str, Any]
+
+
+def people(seed: int, rows: int = 700) -> pd.DataFrame:
+    """Return persons whose illness depends on nothing: whatever is read of one is his own."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, rows),
+            "sex": rng.choice(["f", "m"], rows),
+            "ward": rng.choice(WARDS, rows),
+            "illness": rng.choice(ILLNESSES, rows, p=[*SHARES.values()]),
+            "income": np.round(rng.lognormal(10.4, 0.5, rows)).astype(int),
+        }
+    )
+
+
+def singled_out(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return persons who are alone with their age, sex and ward, half of them sick."""
+    alone = table[~table.duplicated(list(PERSON), keep=False)]
+    is_sick = alone.illness != "none"
+    parts = (alone[is_sick], alone[~is_sick])
+    return pd.concat([part.sample(count // 2, random_state=1) for part in parts])
+
+
+class Answers(Protocol):
+    """What the attacker may ask."""
+
+    asked: int
+
+    def probe(self, conditions: Json, do: Json | None = None) -> Json:
+        """Return attainment, evidence and report of some rows; empty if they were refused."""
+
+    def segments(self, columns: Mapping[str, list[str]], question: str) -> list[Json]:
+        """Return the certified shares."""
+
+    def effect(self, **asked: Any) -> Json:
+        """Return the answer to a question of effect."""
+
+    def sheet(self, levers: list[Json]) -> Json:
+        """Return the answer sheet of illness = hiv."""
+
+
+@dataclass
+class OfModel:
+    """The answers of the trainer's own functions."""
+
+    trained: Any
+    rows: int = 2
+    asked: int = 0
+
+    def probe(self, conditions: Json, do: Json | None = None) -> Json:
+        """Return attainment, evidence and report of some rows; empty if they were refused."""
+        self.asked += 1
+        request = GenerateRequest(
+            row_count=self.rows,
+            conditions=_conditions(conditions),
+            interventions=dict(do or {}),
+            seed=1,
+        )
+        try:
+            plan = plan_generation(self.trained, request)
+        except InputError:
+            return {}
+        found = plan.attainment.model_dump() if plan.attainment else {}
+        evidence = plan.evidence.model_dump() if plan.evidence else {}
+        rests = plan.identification.model_dump() if plan.identification else {}
+        return {**found, "evidence": evidence, "identification": rests}
+
+    def report(self, conditions: Json, rows: int = 400) -> Json:
+        """Return the report of a generation."""
+        self.asked += 1
+        request = GenerateRequest(row_count=rows, conditions=_conditions(conditions), seed=1)
+        try:
+            plan = plan_generation(self.trained, request)
+        except InputError:
+            return {}
+        drawn: list[pa.Table] = []
+        list(generate_rows(self.trained, plan, on_first=drawn.append))
+        return report_generation(self.trained, request, plan, pa.concat_tables(drawn))
+
+    def segments(self, columns: Mapping[str, list[str]], question: str) -> list[Json]:
+        """Return the certified shares."""
+        self.asked += 1
+        parts = [SegmentColumn(column=name, levels=levels) for name, levels in columns.items()]
+        found = certify_segments(self.trained, BoostRequest(segment=parts, questions=[question]))
+        return [one.model_dump() for one in found.shares]
+
+    def effect(self, **asked: Any) -> Json:
+        """Return the answer to a question of effect."""
+        self.asked += 1
+        of = self.trained
+        try:
+            found = answer_effect(of.table, of.schema, of.graph, EstimateRequest(**asked), seed=0)
+        except InputError:
+            return {}
+        return found.model_dump()
+
+    def sheet(self, levers: list[Json]) -> Json:
+        """Return the answer sheet of illness = hiv."""
+        self.asked += 1
+        asked = [SheetLever.model_validate(lever) for lever in levers]
+        request = SheetRequest(outcome="illness=hiv", levers=asked)
+        return answer_sheet(self.trained, request, seed=0).model_dump()
+
+
+def _conditions(of: Json) -> ConditionSet:
+    return ConditionSet(
+        categorical={name: dict(one) for name, one in of.items() if not isinstance(one, tuple)},
+        numeric={
+            name: NumericRange(min=one[0], max=one[1])
+            for name, one in of.items()
+            if isinstance(one, tuple)
+        },
+    )
+
+
+def count(answers: Answers, conditions: Json) -> float:
+    """Return the respondents that an answer says are behind conditions."""
+    found = answers.probe(conditions)
+    return float(found.get("backing") or 0.0)
+
+
+def readout(answers: Answers, person: Any) -> dict[str, float]:
+    """Return how many there are like the person with each illness."""
+    known = {"sex": {person.sex: 1.0}, "ward": {person.ward: 1.0}}
+    age = (int(person.age), int(person.age))
+    return {
+        level: count(answers, {**known, "age": age, "illness": {level: 1.0}}) / SHARES[level]
+        for level in ILLNESSES
+    }
+
+
+def diff(answers: Answers, person: Any) -> dict[str, float]:
+    """Return how many more there are up to the person's age than below it, by illness."""
+    known = {"sex": {person.sex: 1.0}, "ward": {person.ward: 1.0}}
+
+    def up_to(age: int, level: str) -> float:
+        return count(answers, {**known, "age": (18, age), "illness": {level: 1.0}})
+
+    age = int(person.age)
+    return {
+        level: (up_to(age, level) - (up_to(age - 1, level) if age > 18 else 0)) / SHARES[level]
+        for level in ILLNESSES
+    }
+
+
+def diff2(answers: Answers, person: Any) -> dict[str, float]:
+    """Return the same by inclusion and exclusion of larger sets: all wards less all others."""
+    age = int(person.age)
+
+    def inside(ages: tuple[int, int], level: str, wards: Json | None) -> float:
+        conditions: dict[str, Any] = {"sex": {person.sex: 1.0}, "illness": {level: 1.0}}
+        conditions |= {"age": ages} | ({"ward": wards} if wards else {})
+        return count(answers, conditions)
+
+    without = dict.fromkeys([person.ward], 0.0)
+    found = {}
+    for level in ILLNESSES:
+        upper, lower = (18, age), (18, max(age - 1, 18))
+        all_of, rest = (
+            [inside(ages, level, w) for ages in (upper, lower)] for w in (None, without)
+        )
+        found[level] = ((all_of[0] - all_of[1]) - (rest[0] - rest[1])) / SHARES[level]
+    return found
+
+
+@dataclass
+class Segments:
+    """Reads the person's cell in the shares of sex and ward: what is left of each ward's total."""
+
+    answers: Answers
+    totals: dict[tuple[str, str], float] = field(default_factory=dict)
+    cells: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in self.answers.segments({"ward": []}, "illness"):
+            self.totals[one["segment"][0]["level"], one["answer"]] = _told(one)
+        for start in range(0, len(WARDS), 30):
+            wards = [*WARDS[start : start + 30]]
+            for one in self.answers.segments({"sex": [], "ward": wards}, "illness"):
+                levels = {part["column"]: part["level"] for part in one["segment"]}
+                self.cells[levels["sex"], levels["ward"], one["answer"]] = _told(one)
+
+    def __call__(self, answers: Answers, person: Any) -> dict[str, float]:
+        """Return how many of each illness are in the cell, by subtraction of the other sex."""
+        other = "f" if person.sex == "m" else "m"
+        return {
+            level: self.totals.get((person.ward, level), 0.0)
+            - self.cells.get((other, person.ward, level), 0.0)
+            + self.cells.get((person.sex, person.ward, level), 0.0) / 1e3
+            for level in ILLNESSES
+        }
+
+
+def _told(share: Json) -> float:
+    own = share["own"] or share
+    return float(own["share"]) * float(share["respondents"])
+
+
+Attack = Callable[[Answers, Any], Mapping[str, float]]
+
+
+def hits(answers: Answers, persons: pd.DataFrame, attack: Attack) -> int:
+    """Return of how many persons the illness with the largest figure is the right one."""
+    right = 0
+    for person in persons.itertuples():
+        found = attack(answers, person)
+        values = np.array([found[level] for level in ILLNESSES], np.float64)
+        if values.max() > values.min():  # else he knows nothing, and guesses
+            right += ILLNESSES[int(np.argmax(values))] == person.illness
+        else:
+            right += person.illness == "none"
+    return right
+
+
+def fitted(seed: int = 4) -> tuple[Any, pd.DataFrame]:
+    """Return a model of people and the table that it learned from."""
+    table = people(seed)
+    clean = clean_table(pa.Table.from_pandas(table, preserve_index=False))
+    return fit_model(clean.table, clean.schema, FitRequest(seed=1)), table
+
+
+def main() -> None:
+    """Run all attacks on many persons and print how often each reads members and others."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--persons", type=int, default=200, help="of each kind")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="stop after")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    trained, table = fitted()
+    answers = OfModel(trained)
+    groups = [
+        ("members", singled_out(table, asked.persons)),
+        ("others", singled_out(people(5), asked.persons)),
+    ]
+    attacks: dict[str, Attack] = {
+        "readout": readout,
+        "diff": diff,
+        "diff2": diff2,
+        "segments": Segments(answers),
+    }
+    for (name, attack), (kind, persons) in itertools.product(attacks.items(), groups):
+        if time.monotonic() - began > asked.seconds:
+            break
+        found = hits(answers, persons, attack)
+        line = {"attack": name, "of": kind, "read": found, "persons": len(persons)}
+        print(json.dumps(line | {"requests": answers.asked}), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
