@@ -16,7 +16,6 @@ import secrets
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.special import ndtri
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.survey_weights import Floats
@@ -80,6 +79,8 @@ def mixed(*keys: Keys) -> Keys:
 def noise_of(keys: Keys) -> Floats:
     """Return the whole noise of the counts of these sets, float64, of about NOISE persons."""
     uniform = ((_spread(keys) >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    from scipy.special import ndtri  # reading a table needs no engine
+
     found: Floats = np.rint(NOISE * ndtri(uniform))
     return found
 
