@@ -207,8 +207,10 @@ def test_the_strongest_attacker_decides() -> None:
     assert told.remedy is None
     failed = verdicts(GOOD | {"membership_pass": 0.0, "membership_gain": 0.26})[1]
     assert failed.level == "poor"
-    assert "can be told from others by their own values (gain 0.26, limit 0.04)." in failed.sentence
-    assert failed.sentence.endswith("Do not publish them.")
+    assert failed.sentence == (
+        "People in the table can be told from others by their own values (gain 0.26, limit 0.04)."
+        " Do not publish them."
+    ), "not that there is no sign of copying"
     few = verdicts(GOOD | {"membership_measured": 0.0})[1]
     assert "was not measured: there are fewer than 120." in few.sentence
     assert few.remedy is not None

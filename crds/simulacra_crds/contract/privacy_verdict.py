@@ -46,8 +46,7 @@ def privacy(figures: Figures) -> Verdict:
     if strong == "fair":
         sentence += " An attacker who has a second survey of the population was not tested."
     own, said = _own_values(figures, "people")
-    if level != "unknown" or own != "unknown":
-        sentence += f" {said}"
+    sentence = _joined(level, sentence, own, said)
     return _private([level, strong, own], sentence, MENDED, figures)
 
 
@@ -72,8 +71,7 @@ def privacy_of_persons(figures: Figures) -> Verdict:
         near = "" if share is None else f" ({100 * share:.0f} % are nearer; 50 % is chance)"
         sentence = f"Generated persons are nearer to persons in the table than to others{near}."
     own, said = _own_values(figures, "persons")
-    if level != "unknown" or own != "unknown":
-        sentence += f" {said}"
+    sentence = _joined(level, sentence, own, said)
     return _private([level, own], sentence, "Fit more persons or fewer columns.", figures)
 
 
@@ -95,6 +93,13 @@ def _own_values(figures: Figures, people: str) -> tuple[Level, str]:
     chance = f"chance {figures.get('membership_chance', 0.0):.2f}"
     said = f"{who} cannot be told from others by their own values ({gain.split(',')[0]}, {chance})."
     return "good", said
+
+
+def _joined(level: Level, sentence: str, own: Level, said: str) -> str:
+    """Return both sentences, or the one that decides: no sign of copying beside a clear one."""
+    if level == own == "unknown":
+        return sentence
+    return said if (level, own) == ("good", "poor") else f"{sentence} {said}"
 
 
 def _measured_strong(figures: Figures) -> Level:
