@@ -736,3 +736,31 @@ def test_long_numbers_of_one_person_each_are_fresh() -> None:
     roles = {column.name: column.role for column in schema.columns}
     assert roles["Vertragskonto"] == "foreign_key"
     assert (roles["opened"], roles["ean"]) == (None, None)
+
+
+def test_date_of_birth_as_a_number_is_no_subject() -> None:
+    rng = random.Random(5)
+    days = [10_000 * rng.randint(1940, 2004) + 100 * rng.randint(1, 12) + rng.randint(1, 28)
+            for _ in range(300)]  # fmt: skip
+    born = [rng.choice(days) for _ in range(600)]
+    schema = schema_of(born=born, birth_year=[one // 10_000 for one in born])
+    assert schema.persons is None
+    assert [column.learned for column in schema.columns[:2]] == [True, True]
+
+
+def test_answer_that_is_an_id_of_something_is_no_subject() -> None:
+    rng = random.Random(6)
+    favorite = [rng.randint(1, 200) for _ in range(600)]
+    schema = schema_of(favorite_id=favorite, age=[rng.randint(18, 80) for _ in range(600)])
+    column = schema.find("favorite_id")
+    assert schema.persons is None
+    assert column is not None
+    assert column.role == "foreign_key"
+    assert column.evidence == ["rows of one value agree no more than others"]
+
+
+def test_id_within_which_others_agree_is_the_subject() -> None:
+    rng = random.Random(7)
+    which = [rng.randint(1, 200) for _ in range(600)]
+    schema = schema_of(account_id=which, age=[20 + one % 50 for one in which])
+    assert schema.find("account_id").role == "subject"

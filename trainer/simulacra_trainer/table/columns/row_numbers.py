@@ -78,6 +78,11 @@ def are_moments(numbers: Ints) -> bool:
     low, high = _SECONDS
     if any(bool(((numbers >= low * k) & (numbers <= high * k)).all()) for k in _PER_SECOND):
         return True
+    return are_dates(numbers)
+
+
+def are_dates(numbers: Ints) -> bool:
+    """Return whether all numbers are dates such as 20240131."""
     year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
     in_calendar = (year >= _YEARS[0]) & (year <= _YEARS[1]) & (month >= 1) & (month <= 12)
     return bool((in_calendar & (day >= 1) & (day <= 31)).all())

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import PersonalData
 from simulacra_trainer.table.columns.postcodes import is_postcode_name
-from simulacra_trainer.table.columns.row_numbers import are_moments
+from simulacra_trainer.table.columns.row_numbers import are_dates, are_moments
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.agreement import (
     LARGE_GROUP,
@@ -34,6 +34,7 @@ FEWEST_ROWS, MOST_ROWS = 1.2, 40.0
 MIN_PERSONS = 30
 MIN_NAMED_PERSONS = 10
 """Fewest persons that personal data, or a name such as "participant", show."""
+DIGITS_OF_A_DATE = 8
 FEWEST_DIGITS = 6
 """Digits of whole numbers, all of one length, that may be ids whatever they are called."""
 ROW_IS_PERSON = 0.99
@@ -50,6 +51,7 @@ DEVICE: frozenset[PersonalData | None] = frozenset({"mac", "ip"})
 """Kinds that stand for a person where nothing better does."""
 GROUPS = "numbers rows that stand together and have something in common"
 DECIDES = "decides what is one person's"
+ID = "an id that repeats"
 _ENDS_AS_ID = re.compile(r"[a-z]{2,}(?:nr|nbr|num|uid|uuid|guid)|[a-z]{3,}(?:id|ids)")
 _NO_ID = re.compile(
     r"(?:.*(?:covid|hybrid|grid|solid|fluid|android)|(?:un)?(?:paid|valid|void|rapid))"
@@ -61,6 +63,7 @@ _TOKEN = re.compile(r"[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IS_GROUP = "named like a group of persons, such as a sampling point"
 _RESTARTS = "its numbers start again, and rows of one number agree no more than others"
 _NO_AGREEMENT = "rows of one name agree no more than others"
+_ANSWER = "rows of one value agree no more than others"
 _DIFFERENT = "sexes or ages differ within its groups of rows"
 
 
@@ -99,8 +102,8 @@ def find_subject(
     """
     # Many persons have their accounts at one branch of a bank.
     data = {n: k for n, k in data.items() if not vocabulary.says(n, vocabulary.BANK_BRANCH)}
-    decisive = [c.codes for c in cells if data.get(c.name) in ONE_PERSON]
-    decisive += [code for name, code in codes.items() if _is_known_to_others(name, code)]
+    decisive = {c.name: c.codes for c in cells if data.get(c.name) in ONE_PERSON}
+    decisive |= {name: code for name, code in codes.items() if _is_known_to_others(name, code)}
     row_is_person = any(
         (data.get(c.name) in ONE_PERSON - {"name"} or _is_persons_number(c))
         and len(c.words) >= ROW_IS_PERSON * len(c.indices)
@@ -156,7 +159,7 @@ def find_subject(
 def _evidence(
     cells: Cells,
     data: Mapping[str, PersonalData],
-    decisive: Sequence[Ints],
+    decisive: Mapping[str, Ints],
     codes: Mapping[str, Ints],
 ) -> str | None:
     """Return why a column stands for persons, None if it does not.
@@ -164,7 +167,7 @@ def _evidence(
     Args:
         cells: the column.
         data: kinds of personal data found, by column.
-        decisive: codes of columns that are one person's: personal data, sex and birth, int64.
+        decisive: codes of columns that are one person's, by name: personal data, sex and birth.
         codes: of all columns of the table.
     """
     kind = data.get(cells.name)
@@ -180,12 +183,13 @@ def _evidence(
         return None
     if not (_is_id(cells) or _is_long(cells)):
         return GROUPS if numbers_groups(cells.head(LOOKED_AT), codes) else None
-    if any(cells.decides(codes[: len(cells.indices)]) for codes in decisive):
+    others = (codes for name, codes in decisive.items() if name != cells.name)
+    if any(cells.decides(codes[: len(cells.indices)]) for codes in others):
         return DECIDES
     if named:
         return "named like a person's id"
     if vocabulary.has_identifier(cells.name) or _ends_as_id(cells.name):
-        return "an id that repeats"
+        return ID
     return "random codes that repeat" if all(map(_TOKEN.fullmatch, cells.words[:100])) else None
 
 
@@ -213,6 +217,9 @@ def _no_persons(
         is_large = cells.rows_a_value >= LARGE_GROUP
         different = is_large and kept_attributes_agree(head, codes, values) is False
         return _DIFFERENT if different else None
+    is_number = why == ID and not cells.is_text  # which an answer may be, such as a choice of many
+    if is_number and rows_agree(head, codes, values) is False:
+        return _ANSWER
     restarts = why != DECIDES and restart(head, codes)
     return _RESTARTS if restarts and rows_agree(head, codes, values) is False else None
 
@@ -249,6 +256,10 @@ def _has_usual_answer(cells: Cells) -> bool:
 def _is_long(cells: Cells) -> bool:
     """Return whether whole numbers are long and of one length, as ids are, and no amounts."""
     if cells.is_text or vocabulary.says(cells.name, vocabulary.AMOUNT):
+        return False
+    if all(len(word) == DIGITS_OF_A_DATE for word in cells.words) and are_dates(
+        np.array([int(word) for word in cells.words])
+    ):
         return False
     lengths = {len(word) for word in cells.words}
     return bool(large_numbers(cells.words)) or (len(lengths) == 1 and min(lengths) >= FEWEST_DIGITS)
