@@ -44,7 +44,8 @@ def test_refused_request_names_flags(capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().err
     for words in (
         "--range age: The range is outside of the data (18 to 80).",
-        '--share row_count=a/c: The column has no such level. Did you mean "a/b"?',
+        "--share row_count=a/c: The column has no such level of five persons or more."
+        ' Did you mean "a/b"?',
         "--share age: The column is numeric; use --range.",
         '--do agee: The schema has no such column. Did you mean "age"?',
         "--persons: No column says which person a row belongs to, so rows cannot be linked; give"

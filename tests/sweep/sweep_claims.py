@@ -19,6 +19,8 @@ Frame = pd.DataFrame
 Json = Mapping[str, Any]
 WEIGHT = "evidence_weight"
 PAIR = ("pair", "world")
+LONG = 6
+"""Letters of a word that stands in a text by its own meaning, and not by chance."""
 
 
 def level(verdicts: Any, code: str) -> str | None:
@@ -237,19 +239,30 @@ def _has_words(upload: pd.Series, rows: pd.Series) -> bool:
     return upload.dtype.kind not in "iufbM" and rows.dtype.kind != "M" and not are_dates
 
 
-def words_of_one(upload: Frame, rows: Frame, report: Json, subject: str | None) -> Iterator[str]:
-    """Count the words that one person gave, and the rows that carry one."""
+def _of_few(upload: Frame, rows: Frame, subject: str | None) -> Iterator[tuple[str, set[str]]]:
+    """Yield the columns of words, with the words that one to four persons gave."""
     who = upload[subject] if subject else pd.Series(upload.index, upload.index)
-    for one in (report.get("left_out") or {}).get("columns", ()):
-        name = one["column"]
-        if one["use"] != "learned" or name not in rows or not _has_words(upload[name], rows[name]):
-            continue
-        persons = who.groupby(upload[name]).nunique()
-        single = {*persons.index[persons == 1]}
-        share = float(rows[name].isin(single).mean())
-        if one["single_levels"] != len(single) or abs(one["single_rows"] - share) > 0.005:
-            stated = f"{one['single_levels']} in {one['single_rows']:.3f} of the rows"
-            yield f"{name}: {len(single)} words of one person in {share:.3f}, stated {stated}"
+    for name in upload:
+        if name in rows and name != subject and _has_words(upload[name], rows[name]):
+            persons = who.groupby(upload[name]).nunique()
+            yield name, {str(word) for word in persons.index[persons < 5]}
+
+
+def words_of_few(upload: Frame, rows: Frame, subject: str | None) -> Iterator[str]:
+    """Look for words of one to four persons in rows."""
+    for name, words in _of_few(upload, rows, subject):
+        if found := words & {*map(str, rows[name].dropna())}:
+            yield f"{name}: {len(found)} words of one to four persons in the rows"
+
+
+def few_in_texts(
+    upload: Frame, rows: Frame, texts: Mapping[str, str], subject: str | None
+) -> Iterator[str]:
+    """Look for words of one to four persons in answers, reports and pages, by their names."""
+    for name, words in _of_few(upload, rows, subject):
+        for place, text in texts.items():
+            if found := {word for word in words if len(word) >= LONG and word in text}:
+                yield f"{place}: {len(found)} words of one to four persons of {name}"
 
 
 def _typed(real: pd.Series, drawn: pd.Series) -> pd.Series:

@@ -243,7 +243,7 @@ def _generate(trip: Trip, name: str, turn: int, **request: Any) -> Found:
         yield "the report of the rows has other verdicts than the generation"
     yield from claims.contradictions(own)
     yield from claims.stated_relations(rows, own)
-    yield from claims.words_of_one(trip.upload, rows, own, trip.table.subject)
+    yield from claims.words_of_few(trip.upload, rows, trip.table.subject)
     yield from _on_page(trip.place.client.report_page(done.id), made["verdicts"])
 
 
@@ -466,6 +466,21 @@ def console(trip: Trip) -> Found:
         tab.close()
 
 
+def words(trip: Trip) -> Found:
+    """Look for words of one to four persons in everything that the service says of the table."""
+    trip.needs(trip.rows.get("rows") is not None)
+    client = trip.place.client
+    said = {"dataset": trip.found, "schema": trip.schema, "report": trip.report}
+    texts = {place: json.dumps(of, ensure_ascii=False) for place, of in said.items()}
+    texts["description"] = json.dumps(client.describe(trip.dataset), ensure_ascii=False)
+    texts["page"] = html.unescape(client.report_page(trip.dataset))
+    for name, made in {**trip.made, **trip.answers}.items():
+        texts[name] = json.dumps(made, ensure_ascii=False, default=str)
+    if made := trip.made.get("rows"):
+        texts["page of rows"] = html.unescape(client.report_page(made["generation_id"]))
+    yield from claims.few_in_texts(trip.upload, trip.rows["rows"], texts, trip.table.subject)
+
+
 def attempts(trip: Trip) -> Found:
     """Count the pods of each Job."""
     trip.needs(trip.dataset)
@@ -528,6 +543,7 @@ DOORS = (
     Door("formats", formats),
     Door("verdicts", verdicts),
     Door("console", console, lambda table: CHROMIUM and table.name in IN_BROWSER),
+    Door("words", words),
     Door("attempts", attempts),
     Door("delete", delete),
 )

@@ -45,7 +45,7 @@ SHARE = {
     "worth": 4.0, "verdict": "no better", "segment": [{"column": "id", "level": "3"}],
 }  # fmt: skip
 LINKED = {"verdicts": GOOD, "linked": {"passes": False}, "asked": {"persons": 9}}
-SINGLE = {"column": "sex", "use": "learned", "single_levels": 0, "single_rows": 0.0}
+FEW = pd.DataFrame({"job": ["clerk", "nurse"] * 5 + ["astronaut"] * 4})
 Check = Callable[[Any], Iterator[str]]
 
 CHECKS: dict[str, tuple[Check, Any, Any]] = {
@@ -91,11 +91,14 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         5.0,
     ),
     "words": (
-        lambda count: claims.words_of_one(
-            UPLOAD, ROWS, {"left_out": {"columns": [SINGLE | {"single_levels": count}]}}, None
-        ),
-        0,
-        1,
+        lambda word: claims.words_of_few(FEW, pd.DataFrame({"job": ["clerk", word]}), None),
+        "nurse",
+        "astronaut",
+    ),
+    "texts": (
+        lambda word: claims.few_in_texts(FEW, FEW, {"page": f"a {word} is here"}, None),
+        "nurse",
+        "astronaut",
     ),
     "report": (lambda report: claims.contradictions(report), {"verdicts": GOOD}, LINKED),
 }

@@ -241,11 +241,12 @@ def test_a_rare_postcode_is_learned_by_its_prefix(name: str, codes: list[str]) -
     assert column.kind == "categorical"
     assert common in column.level_values()
     assert not set(rare) & set(column.level_values())
-    shape = {"".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in x) for x in codes}
-    cells = written(clean)
-    assert {
-        "".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in x) for x in cells
-    } == shape
+    shapes, drawn = (
+        {"".join("9" if c.isdigit() else "A" if c.isalpha() else c for c in x) for x in of}
+        for of in (codes, written(clean))
+    )
+    assert drawn <= shapes  # a form of three persons is not told
+    assert len(drawn) > 1 or len(shapes) == 1
 
 
 def test_drawn_postcodes_stay_in_their_region() -> None:

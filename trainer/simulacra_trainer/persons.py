@@ -39,6 +39,34 @@ def persons_a_group(groups: npt.NDArray[np.integer], persons: Ints | None, size:
     return np.bincount(pairs // (int(persons.max(initial=0)) + 1), minlength=size)
 
 
+def effective_persons(
+    groups: npt.NDArray[np.integer],
+    persons: Ints | None,
+    weights: npt.NDArray[np.float64] | None,
+    size: int,
+) -> npt.NDArray[np.float64]:
+    """Return how many persons each group has, float64 [size]; under survey weights Kish's number.
+
+    Kish (1965): the square of the sum of the persons' weights over the sum of their squares.
+
+    Args:
+        groups: of each row, 0 <= group < size.
+        persons: of each row; None where each row is its own person.
+        weights: of each row, or None.
+        size: number of groups.
+    """
+    if weights is None:
+        return persons_a_group(groups, persons, size).astype(np.float64)
+    who = np.arange(groups.size) if persons is None else persons
+    span = int(who.max(initial=0)) + 1
+    pairs, pair = np.unique(groups.astype(np.int64) * span + who, return_inverse=True)
+    heavy = np.bincount(pair.reshape(-1), weights, minlength=pairs.size)
+    first = np.bincount(pairs // span, heavy, minlength=size)
+    squares = np.bincount(pairs // span, heavy**2, minlength=size)
+    number = first**2 / np.where(squares > 0, squares, 1.0)
+    return np.round(number, 9)  # equal weights give whole numbers
+
+
 def rows_a_person(persons: Ints | None) -> float:
     """Return the rows that the person of an average row has; 1 where each row is its own person.
 

@@ -125,6 +125,13 @@ MissingCells = Annotated[
     list[Annotated[Level, BeforeValidator(_cell)]],
     Field(min_length=1, max_length=MAX_MISSING_VALUES),
 ]
+Published = (
+    Literal[True]
+    | Annotated[
+        list[Annotated[Level, BeforeValidator(_cell)]],
+        Field(min_length=1, max_length=MAX_CATEGORIES),
+    ]
+)
 Sources = Annotated[dict[str, Source], Field(max_length=64)]
 Marks = Annotated[dict[str, Annotated[str, Field(max_length=64)]], Field(max_length=64)]
 Evidence = Annotated[dict[str, str], Field(max_length=64)]
@@ -143,6 +150,7 @@ class FieldExtension(_Extension):
         kind: a meaning that the standard's types lack.
         missing: cells without a value, beside those that are detected; missingValues replaces
             what is detected.
+        publish: the levels are public, as countries and brands are: true, or all that there are.
         source: of each property: who said it. Properties that are not named are the user's.
         found: `mark` of each property that the product found. One that was changed since, so that
             its mark differs, is the user's.
@@ -157,6 +165,7 @@ class FieldExtension(_Extension):
     options: Annotated[list[Level], Field(min_length=1, max_length=200)] | None = None
     kind: FieldKind | None = None
     missing: MissingCells | None = None
+    publish: Published | None = None
     source: Sources = Field(default_factory=dict)
     found: Marks = Field(default_factory=dict)
     evidence: Evidence = Field(default_factory=dict)
@@ -202,7 +211,9 @@ class FieldDescription(_Part):
         return self.model_copy(update={**plain, "extension": extension})
 
 
-EXTENSION_PROPERTIES = ("role", "pii", "replace", "use", "unit", "options", "kind", "missing")
+EXTENSION_PROPERTIES = (
+    "role", "pii", "replace", "use", "unit", "options", "kind", "missing", "publish"
+)  # fmt: skip
 PROPERTIES: dict[str, str] = {
     **{
         to_camel(name): name

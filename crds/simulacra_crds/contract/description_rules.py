@@ -76,6 +76,10 @@ def check_field(field: FieldDescription, stated: Collection[str]) -> Iterator[tu
         yield "replace", 'Only personal data are replaced; state the role "pii".'
     if extension.role == "pii" and extension.pii is None:
         yield "pii", "Say which kind of personal data it is, such as name or email."
+    if extension.publish is not None and extension.role not in (None, "none"):
+        yield "publish", f"A column with the role {extension.role} is never published."
+    if extension.publish is not None and extension.pii is not None:
+        yield "publish", "Personal data are never published."
     if extension.unit is not None and own.type not in NUMBERS:
         yield "unit", f"Only numbers have a unit, and the type is {own.type}."
     if extension.role == "weight" and own.type not in NUMBERS:

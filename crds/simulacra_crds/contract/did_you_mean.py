@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+NO_LEVEL = "The column has no such level of five persons or more."
 MAX_WORDS = 10_000
 MAX_LENGTH = 512
 """Bounds of what is compared, because the words may be a stranger's."""
@@ -17,9 +18,12 @@ def unknown_column(name: str, names: Sequence[str]) -> str:
 
 
 def unknown_level(level: str, levels: Sequence[str]) -> str:
-    """Return the error of a level that a column lacks, with the closest level if one is near."""
+    """Return the error of a level that a column lacks, with the closest level if one is near.
+
+    It is the same for a word of fewer than five persons and for one that nobody gave.
+    """
     hint = closest(level, levels) or " See the dataset's schema for its levels."
-    return f"The column has no such level.{hint}"
+    return f"{NO_LEVEL}{hint}"
 
 
 def closest(word: str, words: Sequence[str]) -> str:

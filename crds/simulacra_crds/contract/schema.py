@@ -39,6 +39,11 @@ class LevelSchema(KubeModel):
     exclusive: bool = Field(
         default=False, description="Option of several answers that is never given with another."
     )
+    pooled: int | None = Field(
+        default=None,
+        description="How many words of fewer than five persons this level stands for; they are "
+        "learned as one and never come out.",
+    )
 
 
 class CellForm(KubeModel):
@@ -83,6 +88,19 @@ class MaskSchema(KubeModel):
 
     form: str
     share: float
+
+
+class PublishedLevels(KubeModel):
+    """Levels that the user states to be public, of which rows hold one instead of a rare one.
+
+    They are drawn at random and belong to no other answer of a row.
+    """
+
+    words: list[str]
+    listed: bool = Field(
+        description="The user gave the list, so it does not tell which levels the table has."
+    )
+    single: int = Field(default=0, description="Without a list: how many of them one person has.")
 
 
 class ColumnSchema(KubeModel):
@@ -164,6 +182,9 @@ class ColumnSchema(KubeModel):
     prefix: int | None = Field(
         default=None,
         description="Postcodes: characters of a rare code that are learned; the rest is drawn.",
+    )
+    published: PublishedLevels | None = Field(
+        default=None, description="Public levels, where the user states them."
     )
     separator: str | None = Field(
         default=None, description="Text between the answers of a cell, with its spaces."

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.did_you_mean import closest
+from simulacra_crds.contract.did_you_mean import NO_LEVEL, closest
 from simulacra_crds.contract.generation_conditions import several_answers
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
@@ -202,8 +202,7 @@ def _level(levels: list[str], given: float | str, pointer: str) -> int:
     else:
         matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
     if len(matches) != 1:
-        message = "The column has no such level."
-        raise _invalid(pointer, message, f"Unknown level: {given!r}.{closest(str(given), levels)}")
+        raise _invalid(pointer, NO_LEVEL, f"{NO_LEVEL}{closest(str(given), levels)}")
     return matches[0]
 
 

@@ -99,7 +99,7 @@ class ColumnCodec:
         if self.is_category:
             level = str(given).lower() if isinstance(given, bool) else str(given)
             if level not in self.levels:
-                raise ValueError("the column has no such level")
+                raise ValueError("the column has no such level of five persons or more")
             return float(self.levels.index(level))
         return float(given)
 

@@ -173,8 +173,10 @@ def _template() -> Template:
 def _tells(column: Mapping[str, Any]) -> bool:
     """Return whether anything of a column is rare, replaced or left out of pictures."""
     counts = ("rare_levels", "options_left_out", "words_replaced")
-    return any(column[of] for of in counts) or (
-        column["use"] == "learned" and not column["pictured"]
+    return (
+        any(column[of] for of in counts)
+        or bool(column.get("pooled"))
+        or (column["use"] == "learned" and not column["pictured"])
     )
 
 

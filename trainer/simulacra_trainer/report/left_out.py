@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 NOTES = {
     f"options of fewer than {MIN_PERSONS} persons were left out": "options_left_out",
     f"words of fewer than {MIN_PERSONS} persons were replaced by others": "words_replaced",
+    f"levels of fewer than {MIN_PERSONS} persons are in the level beside them": "words_replaced",
 }
 """Notes of cleaning, whose counts of cells are repeated."""
 
@@ -37,7 +38,8 @@ def left_out(
     `rare_levels` are the answers of fewer than five persons, `rare_rows` the share of real rows
     that have one (None where these are of one to four persons), and `few_rows` the share of
     generated rows. `single_levels` and `single_rows` are those of one person. `options_left_out`
-    and `words_replaced` count cells that cleaning changed.
+    and `words_replaced` count cells that cleaning changed. `pooled` is the level of rare words,
+    None without one; `single_levels` and `single_rows` count public ones of one person too.
 
     Args:
         real: all clean real rows.
@@ -65,12 +67,17 @@ def left_out(
             rows = _any(with_them, generated.num_rows)
             carry[of] |= rows
             counts[f"{of}_rows"] = _rounded_share(rows)
+        if (public := column.published) is not None and public.single:
+            counts["single_levels"] = public.single
+            share = (_pooled(column) or {"rows": 0.0})["rows"]
+            counts["single_rows"] = round(share * public.single / len(public.words), 4)
         columns.append(
             {
                 "column": column.name,
                 "use": used[column.name],
                 **counts,
-                **{of: notes.get((column.name, of), 0) for of in NOTES.values()},
+                **{of: notes.get((column.name, of), 0) for of in dict.fromkeys(NOTES.values())},
+                "pooled": _pooled(column),
                 "pictured": bool({part.name for part in parts} & shown),
             }
         )
@@ -79,6 +86,15 @@ def left_out(
         **{f"{of}_columns": sum(one[f"{of}_rows"] > 0 for one in columns) for of in carry},
         **{f"{of}_rows": _rounded_share(rows) for of, rows in carry.items()},
     }
+
+
+def _pooled(column: ColumnSchema) -> dict[str, Any] | None:
+    """Return the level that stands for rare words, how many, and the share of rows that has it."""
+    level = next((one for one in column.levels if one.pooled), None)
+    if level is None:
+        return None
+    rows = round(level.share * (1 - column.missing_share), 4)
+    return {"level": level.value, "words": level.pooled, "rows": rows}
 
 
 def figures_of_words(found: Mapping[str, Any] | None) -> dict[str, float]:

@@ -19,6 +19,7 @@ from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
 from simulacra_trainer.cell_keys import new_secret
 from simulacra_trainer.persons import is_constant_within, persons_in
 from simulacra_trainer.relations.compute import follow_moved, formula, sentence
+from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.relations.groups import GROUPS
 from simulacra_trainer.table.arrow_values import as_floats, one_chunk
@@ -40,6 +41,8 @@ from simulacra_trainer.table.raw_table import NOTES, RawTable
 from simulacra_trainer.table.read_columns import read_columns
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
 from simulacra_trainer.table.readers.unnamed import settle_unnamed
+
+MOST_OWN = 0.9
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def clean_table(
     read = read_columns(raw, weights, statements)
     check_column_count(sum(max(len(column.arrays()), 1) for column in read))
     protected = protect_persons(raw, read, statements)
-    columns, sets, grids = _finished(protected.columns, raw, statements)
+    columns, sets, grids = _finished(protected.columns, read, raw, statements)
     _ask_about_weights(columns, statements)
     _check_learned(columns)
     notes = (raw.schema.metadata or {}).get(NOTES, b"").decode().splitlines()
@@ -99,13 +102,17 @@ def clean_table(
     )
     table = pa.table({name: values for c in columns for name, values in c.arrays()})
     exact = _exact_numbers(table, schema, read)
-    schema.relations = find_relations(table, schema, exact)
+    own = _with_own_words(columns, table.num_rows)
+    schema.relations = find_relations(table.filter(own), schema, exact.filter(own))
     _mark_attributes(table, schema)
     if statements is not None:
         schema.relations = stated_relations(schema.relations, statements)
     settle_order(table, schema, raw.column_names, statements)
     schema.relations = [_of_order(one, schema.order) for one in schema.relations]
     table = follow_moved(table, exact, schema)
+    for relation in schema.relations:
+        if relation.kind == "decided":
+            table = with_decided(table, relation)
     table, schema = add_code_columns(table, schema, read)
     schema.cleaning += [_relation_note(relation) for relation in schema.relations]
     secret = {CELL_KEYS: new_secret()}
@@ -127,11 +134,28 @@ def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanCol
     return table
 
 
+def _with_own_words(columns: Sequence[CleanColumn], rows: int) -> pa.Array:
+    """Return the rows whose words are their own, bool [rows]; all rows if these are few.
+
+    A word drawn instead of a rare one says nothing of what holds in the upload.
+    """
+    drawn = [column.drawn for column in columns if column.drawn is not None]
+    own = ~np.any(np.stack(drawn), axis=0) if drawn else np.ones(rows, np.bool_)
+    return pa.array(own if own.mean() >= MOST_OWN else np.ones(rows, np.bool_))
+
+
 def _finished(
-    columns: list[CleanColumn], raw: pa.Table | RawTable, statements: Statements | None
+    columns: list[CleanColumn],
+    read: Sequence[CleanColumn],
+    raw: pa.Table | RawTable,
+    statements: Statements | None,
 ) -> tuple[list[CleanColumn], list[AnswerSet], list[AnswerSet]]:
     """Return the columns with what the user states, without dropped ones, and sets and grids."""
-    schemas = [c.schema for c in columns]
+    # Items of one question have the same levels as they were read, rare ones included.
+    schemas = [
+        c.schema.model_copy(update={"levels": own.schema.levels}) if c.schema.learned else c.schema
+        for c, own in zip(columns, read, strict=True)
+    ]
     sets, grids = find_sets(schemas, sets_of(raw.schema))
     if statements is None:
         return columns, sets, grids

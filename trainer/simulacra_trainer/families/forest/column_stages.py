@@ -140,7 +140,7 @@ class ColumnStages:
         y = y.reshape(-1).astype(np.int32)
         counts = self.data.persons_a_group(rows, y, distinct.size)
         rare = (counts < ATOM) & ~np.isnan(distinct)
-        if rare.sum() < 2:
+        if not rare.any():
             return self.trees.classes(rows, y, distinct, {})
         kept = np.flatnonzero(~rare)
         recode = np.full(distinct.size, kept.size, np.int32)

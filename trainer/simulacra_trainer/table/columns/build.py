@@ -31,7 +31,8 @@ class CleanColumn:
 
     values is None where the column is not learned, and a struct of yes/no columns where cells hold
     several answers; words are those of identifiers and free text; codes are the special codes and
-    words of numbers, string [rows], null where there is none.
+    words of numbers, string [rows], null where there is none; drawn are the rows that have another
+    word than their own, bool [rows].
     """
 
     schema: ColumnSchema
@@ -39,6 +40,7 @@ class CleanColumn:
     notes: list[CleaningNote] = field(default_factory=list)
     words: Words | None = None
     codes: pa.Array | None = None
+    drawn: npt.NDArray[np.bool_] | None = None
 
     def update(self, **fields: object) -> None:
         """Set fields of the schema entry."""

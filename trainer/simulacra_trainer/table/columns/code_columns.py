@@ -60,7 +60,8 @@ def _codes(
     """Return the code of each gap, null elsewhere; None where the gaps are of one kind."""
     levels = list(dict.fromkeys(one.value for one in column.specials))
     held = codes.dictionary_encode()
-    at = np.array([*(levels.index(word) for word in held.dictionary.to_pylist()), len(levels)])
+    words = held.dictionary.to_pylist()
+    at = np.array([*(levels.index(w) if w in levels else len(levels) for w in words), len(levels)])
     kind = at[held.indices.fill_null(len(held.dictionary)).to_numpy(zero_copy_only=False)]
     is_gap = gaps.to_numpy(zero_copy_only=False)
     who = None if persons is None else persons[is_gap]

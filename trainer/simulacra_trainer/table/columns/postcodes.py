@@ -49,13 +49,12 @@ def postcode_column(
     if not (stated or _are_postcodes(name, words)):
         return None
     texts = words.levels.to_pylist()
-    masked = _hidden(texts, words.counts, PREFIX)
-    masked = _hidden(masked, words.counts, 0)
-    levels = sorted(set(masked))
+    forms = _hidden(_hidden(texts, words.counts, PREFIX), words.counts, 0)
+    levels = sorted(set(forms))
     place = {level: i for i, level in enumerate(levels)}
-    to_level = np.array([*(place[text] for text in masked), -1], dtype=np.int32)
+    to_level = np.array([*(place[text] for text in forms), -1], dtype=np.int32)
     result = level_column(name, "categorical", levels, to_level[words.codes], storage)
-    hidden = int(sum(words.counts[i] for i, text in enumerate(masked) if text != texts[i]))
+    hidden = int(sum(words.counts[i] for i, text in enumerate(forms) if text != texts[i]))
     if hidden:
         result.update(prefix=PREFIX)
         result.note(f"postcodes of fewer than {MIN_ROWS_OF_CODE} rows are drawn by region", hidden)
@@ -94,9 +93,10 @@ def _hidden(texts: list[str], counts: npt.NDArray[np.int64], kept: int) -> list[
     rows: Counter[str] = Counter()
     for text, count in zip(texts, counts, strict=True):
         rows[text] += int(count)
-    return [text if rows[text] >= MIN_ROWS_OF_CODE else _mask(text, kept) for text in texts]
+    return [text if rows[text] >= MIN_ROWS_OF_CODE else masked(text, kept) for text in texts]
 
 
-def _mask(text: str, kept: int) -> str:
+def masked(text: str, kept: int = 0) -> str:
+    """Return a code with all but its first characters as # (a digit) and @ (a letter)."""
     rest = re.sub(r"[A-Z]", "@", re.sub(r"[0-9]", "#", text[kept:]))
     return text[:kept] + rest

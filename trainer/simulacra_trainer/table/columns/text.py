@@ -51,6 +51,8 @@ from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.columns.times import parse_times
 from simulacra_trainer.table.persons import vocabulary
 
+KEPT_APART = "answers that are no level were kept apart: "
+NO_ANSWER = "codes and words for no answer were set to missing: "
 MIN_NUMBERS = 5
 """Distinct numbers beside which a few words are special answers, not levels."""
 BOOLEAN_WORDS = (
@@ -209,7 +211,7 @@ def flag_special(result: CleanColumn, special: set[str]) -> None:
     ]
     result.update(levels=levels)
     listed = ", ".join(level.value for level in levels if level.special)
-    result.note(f"answers that are no level were kept apart: {listed}")
+    result.note(f"{KEPT_APART}{listed}")
 
 
 def in_order(words: Words, order: npt.NDArray[np.int64]) -> tuple[list[str], npt.NDArray[np.int32]]:
@@ -308,7 +310,7 @@ def note_specials(result: CleanColumn, specials: Sequence[SpecialValue]) -> None
     if specials:
         listed = ", ".join(special.value for special in specials)
         rows = round(sum(special.share for special in specials) * result.rows)
-        result.note(f"codes and words for no answer were set to missing: {listed}", rows)
+        result.note(f"{NO_ANSWER}{listed}", rows)
 
 
 def _special_answers(words: Words) -> list[SpecialValue]:

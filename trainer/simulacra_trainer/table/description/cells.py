@@ -13,6 +13,7 @@ from simulacra_crds.contract.schema import LevelSchema, SpecialValue
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.distinct_values import MISSING_TOKENS, Words, split_words
+from simulacra_trainer.table.columns.text import KEPT_APART
 from simulacra_trainer.table.description.statements import Statement
 
 WHOLE = r"^-?(?:0|[1-9][0-9]{0,17})$"
@@ -112,5 +113,5 @@ def with_specials(result: CleanColumn, cells: StatedCells) -> CleanColumn:
     values = pa.DictionaryArray.from_arrays(indices, pa.array(names, pa.string()))
     schema = result.schema.model_copy(update={"levels": levels, "missing_share": missing})
     apart = CleanColumn(schema, values, result.notes)
-    apart.note(f"answers that are no level were kept apart: {', '.join(n.value for n in specials)}")
+    apart.note(KEPT_APART + ", ".join(one.value for one in specials))
     return apart

@@ -30,6 +30,7 @@ from simulacra_trainer.table.columns.text import (
 from simulacra_trainer.table.columns.text_origin import TextOrigin
 from simulacra_trainer.table.description.cells import StatedCells
 from simulacra_trainer.table.description.statements import Problems, Statement
+from simulacra_trainer.table.persons.people import OTHER_LEVELS
 
 FEWEST_CELLS = 5
 """Cells of a word that an error may name."""
@@ -148,10 +149,16 @@ def levels_of(described: DescribedCells) -> CleanColumn:
 
 
 def categories_of(described: DescribedCells) -> CleanColumn | None:
-    """Return the stated levels, in their order if they have one."""
+    """Return the stated levels, in their order if they have one.
+
+    A completed description lists rare words as one level; where it is sent back, other words than
+    those listed are levels too.
+    """
     field, words = described.statement.field, described.words
     assert field.categories is not None
-    stated = [one.value for one in field.categories]
+    held = set(words.levels.to_pylist())
+    listed = [one.value for one in field.categories]
+    stated = [one for one in listed if one not in OTHER_LEVELS or one in held]
     places = pc.index_in(pa.array(stated, pa.string()), value_set=words.levels).to_pylist()
     known = np.zeros(len(words.levels), np.bool_)
     known[[place for place in places if place is not None]] = True
@@ -160,7 +167,8 @@ def categories_of(described: DescribedCells) -> CleanColumn | None:
     for i in absent:
         detail = f"No cell holds this level.{closest(stated[i], usual)}"
         described.problems.add((*described.statement.at("categories"), i), detail)
-    lost = int(words.counts[~known].sum())
+    with_others = not OTHER_LEVELS.isdisjoint(listed)
+    lost = 0 if with_others else int(words.counts[~known].sum())
     if not absent and lost > (1 - ENOUGH) * words.present:
         share = f"{100 * lost / words.present:.0f} %"
         detail = f"{share} of the cells hold none of these levels. List them too, or as missing."
@@ -168,6 +176,8 @@ def categories_of(described: DescribedCells) -> CleanColumn | None:
     if absent:
         return None
     order = np.array([place for place in places if place is not None], np.int64)
+    if with_others:
+        order = np.append(order, np.flatnonzero(~known))
     whole = described.origin.csv and described.cells.are_whole()
     storage = "int64" if whole and field.type in ("integer", "number") else None
     result = described.levels(_level_kind(described.statement, len(order)), order, storage)

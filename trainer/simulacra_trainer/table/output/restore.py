@@ -19,6 +19,7 @@ from simulacra_trainer.table.output.invented import WHOLE, Inventor, RowSpan
 from simulacra_trainer.table.output.special_codes import with_special_codes
 from simulacra_trainer.table.persons.coordinates import CELL_DEGREES
 from simulacra_trainer.table.persons.masks import count_out
+from simulacra_trainer.table.persons.public_levels import written
 from simulacra_trainer.table.persons.real_values import RealValues
 
 SPREAD = 10
@@ -67,6 +68,8 @@ def restore(
                 column = column.model_copy(update={"decimals": COORDINATE_DECIMALS})
             if column.prefix is not None:
                 values = draw_codes(values, rng)
+            if column.published is not None:
+                values = written(values, column, rng)
             if column.kind in ("integer", "numeric") and column.name not in held:
                 values = with_special_codes(values, column, rng, _codes(table, column))
             array = _learned(values, column, kind)
@@ -106,7 +109,7 @@ def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     is_whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
     if is_text(field.type) and not declared.codes:
-        words = [level.value for level in column.levels]
+        words = [*column.level_values(), *(column.published.words if column.published else ())]
         width = max((len(word.encode()) for word in words), default=max(least, 1))
         if column.kind == "multi":
             ends = len(column.separator or "") + 1
@@ -199,7 +202,8 @@ def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
 def _from_words(words: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_dictionary(kind):
         return words.cast(kind)
-    levels = pa.array(column.level_values(), kind.value_type)
+    public = [] if column.published is None else column.published.words
+    levels = pa.array([*column.level_values(), *public], kind.value_type)
     codes = pc.index_in(words.cast(kind.value_type), value_set=levels, skip_nulls=True).cast(
         kind.index_type
     )

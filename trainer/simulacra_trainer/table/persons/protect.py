@@ -30,7 +30,9 @@ from simulacra_trainer.table.persons.forms import INITIAL, form_of_people
 from simulacra_trainer.table.persons.masks import learn_masks, learn_number_masks
 from simulacra_trainer.table.persons.numbers import is_short_number
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
-from simulacra_trainer.table.persons.rare_values import all_rare, without_rare_values
+from simulacra_trainer.table.persons.people import People, other_level
+from simulacra_trainer.table.persons.public_levels import check_public, with_public
+from simulacra_trainer.table.persons.rare_values import without_rare_values
 from simulacra_trainer.table.persons.real_values import RealValues, remember
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles, check_roles
 from simulacra_trainer.table.persons.subject import LOOKED_AT, Keys, find_subject
@@ -98,10 +100,13 @@ def protect_persons(
     values = {c.schema.name: c.values for c in columns if c.values is not None}
     keys = find_subject(cells, data, codes, values, stated)
     persons = next((_numbered(c.codes) for c in cells if c.name == keys.subject), None)
+    people = _people(columns, persons)
     result = [
-        _protected(column, each, _role(each, data, keys, stated), data, keys, persons, stated)
+        _protected(column, each, _role(each, data, keys, stated), data, keys, people, stated)
         for column, each in zip(columns, found, strict=True)
     ]
+    if statements is not None:
+        check_public(result, statements)
     if persons is not None and stated.wave is None:
         result = with_wave(result, persons, stated.ordinary)
     for column in result:
@@ -123,6 +128,13 @@ def _numbered(codes: Ints) -> Ints:
     """Return the persons of all rows: a row that names none is a person of its own."""
     unknown = codes < 0
     return np.where(unknown, codes.max(initial=-1) + np.cumsum(unknown), codes)
+
+
+def _people(columns: Sequence[CleanColumn], persons: Ints | None) -> People:
+    heavy = next((c.values for c in columns if c.schema.kind == "weight"), None)
+    weights = None if heavy is None else heavy.to_numpy(zero_copy_only=False)
+    levels = (level for column in columns for level in column.schema.level_values())
+    return People(persons, weights, other_level(levels))
 
 
 def _personal_data(cells: Cells) -> PersonalData | None:
@@ -178,7 +190,7 @@ def _protected(
     role: ColumnRole | None,
     data: Mapping[str, PersonalData],
     keys: Keys,
-    persons: Ints | None,
+    people: People,
     stated: StatedRoles,
 ) -> CleanColumn:
     if column.schema.kind in ("constant", "weight"):
@@ -188,7 +200,7 @@ def _protected(
         evidence = [keys.evidence[cells.name]] if told else []
         masked = cells.name in stated.masked
         kind = data.get(cells.name)
-        result = _unlearned(column, cells, role, kind, evidence, persons, masked)
+        result = _unlearned(column, cells, role, kind, evidence, people.persons, masked)
         if role == "subject" and not keys.is_sure:
             _ask_about_groups(result, cells)
         if role == "foreign_key" and evidence:
@@ -200,11 +212,8 @@ def _protected(
         column = coarsened(column)
     if cells is not None and cells.is_text:
         column = _without_emails(column)
-    if persons is None:
-        return column
-    if cells is not None and cells.is_text and all_rare(column, persons):
-        return _of_few(column, cells, persons)
-    return without_rare_values(column, persons)
+    kept = without_rare_values(column, people) or _of_few(column, cells)
+    return with_public(kept, column, people, stated.public.get(column.schema.name))
 
 
 def _ask_about_groups(column: CleanColumn, cells: Cells) -> None:
@@ -212,10 +221,12 @@ def _ask_about_groups(column: CleanColumn, cells: Cells) -> None:
     column.note(ASK.format(groups=len(cells.words), rows=round(cells.rows_a_value)))
 
 
-def _of_few(column: CleanColumn, cells: Cells, persons: Ints) -> CleanColumn:
+def _of_few(column: CleanColumn, cells: Cells | None) -> CleanColumn:
     """Return a column whose words are all of few persons: fresh codes, or empty text."""
-    if all(" " not in word and any(map(str.isdigit, word)) for word in cells.words):
-        return _unlearned(column, cells, "foreign_key", None, [], persons)
+    if cells is not None and all(
+        " " not in word and any(map(str.isdigit, word)) for word in cells.words
+    ):
+        return _unlearned(column, cells, "foreign_key", None, [], None)
     schema = column.schema.model_copy(
         update={"kind": "text", "learned": False, "levels": [], "ordered": False, "prefix": None}
     )

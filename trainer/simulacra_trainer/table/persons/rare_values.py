@@ -1,98 +1,84 @@
 """Values of fewer than five persons, which are not learned as they are.
 
-A word that few persons have is replaced by one of the others, drawn in proportion; numbers and
-dates of the most extreme persons are moved inside. The schema, which the customer alone sees, keeps
-the levels and limits of the upload.
+Words of few persons become one level (`rare_words`), an option of several answers is left out, and
+a code for no answer becomes a gap. Where persons have several rows, numbers and dates of the most
+extreme ones are moved inside; the schema keeps the limits of the upload.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_trainer.persons import MIN_PERSONS, limits_of_persons, persons_a_group
+from simulacra_trainer.persons import MIN_PERSONS, limits_of_persons
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.dates import coarsest_unit
 from simulacra_trainer.table.persons.cells import Ints
+from simulacra_trainer.table.persons.people import People
+from simulacra_trainer.table.persons.rare_words import unlisted, without_rare_words
 
 _SEED = 29
 Floats = npt.NDArray[np.float64]
 
 
-def without_rare_values(column: CleanColumn, persons: Ints) -> CleanColumn:
-    """Return a learned column without values that identify persons; persons: of each row, int64."""
-    values, schema = column.values, column.schema
-    if values is None or not schema.learned:
+def without_rare_values(column: CleanColumn, people: People) -> CleanColumn | None:
+    """Return a learned column without values that identify persons; None if all its words do."""
+    values, kind = column.values, column.schema.kind
+    if values is None or not column.schema.learned:
         return column
-    if schema.kind == "categorical":
-        return _without_rare_words(column, values, persons)
-    if schema.kind == "multi":
-        return _without_rare_options(column, values, persons)
-    if schema.kind in ("integer", "numeric", "datetime"):
-        return _within_limits(column, values, persons)
+    if pa.types.is_dictionary(values.type):
+        return without_rare_words(column, values, people)
+    if kind == "multi":
+        return without_rare_options(column, values, people)
+    column = without_rare_codes(column, people)
+    if kind in ("integer", "numeric", "datetime") and people.persons is not None:
+        return _within_limits(column, values, people.persons)
     return column
 
 
-def all_rare(column: CleanColumn, persons: Ints) -> bool:
-    """Return whether no word of a categorical column is of MIN_PERSONS persons or more."""
-    if column.values is None or column.schema.kind != "categorical":
-        return False
-    codes = column.values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    known = codes >= 0
-    counts = persons_a_group(codes[known], persons[known], len(column.schema.levels))
-    return bool((counts < MIN_PERSONS).all())
-
-
-def _without_rare_words(
-    column: CleanColumn, values: pa.DictionaryArray, persons: Ints
-) -> CleanColumn:
-    schema = column.schema
-    codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    known = codes >= 0
-    count = len(schema.levels)
-    rare = persons_a_group(codes[known], persons[known], count) < MIN_PERSONS
-    if not rare.any() or rare.all():
+def without_rare_options(
+    column: CleanColumn, values: pa.StructArray, people: People
+) -> CleanColumn | None:
+    """Return a column of several answers without options of few persons; None if none is left."""
+    parts, kept, lost = values.flatten(), [], np.zeros(column.rows, np.bool_)
+    for i, part in enumerate(parts):
+        chosen = part.indices.fill_null(0).to_numpy(zero_copy_only=False) > 0
+        if people.of(chosen) >= MIN_PERSONS:
+            kept.append(i)
+        else:
+            lost |= chosen
+    if len(kept) == len(parts):
         return column
-    replaced = known & np.append(rare, False)[codes]
-    others = codes[known & ~replaced]
-    rng = np.random.default_rng([_SEED, len(codes)])
-    # One draw for each word of a person, so that what is constant within persons stays so.
-    pairs, pair = np.unique(persons * count + codes, return_inverse=True)
-    codes = np.where(replaced, rng.choice(others, size=pairs.size)[pair.reshape(-1)], codes)
-    result = CleanColumn(
-        schema,
-        pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), values.dictionary),
-        [*column.notes],
-    )
+    if not kept:
+        return None
+    names = [values.type.names[i] for i in kept]
+    answers = pa.StructArray.from_arrays([parts[i] for i in kept], names)
+    levels = [column.schema.levels[i] for i in kept]
+    result = CleanColumn(column.schema.model_copy(update={"levels": levels}), answers)
+    result.notes = [*column.notes]
+    shown = people.of(lost) >= MIN_PERSONS
     result.note(
-        f"words of fewer than {MIN_PERSONS} persons were replaced by others", int(replaced.sum())
+        f"options of fewer than {MIN_PERSONS} persons were left out", int(lost.sum()) * shown
     )
     return result
 
 
-def _without_rare_options(
-    column: CleanColumn, values: pa.StructArray, persons: Ints
-) -> CleanColumn:
-    """Set an option that few persons chose to "no"."""
-    parts, lost = [], 0
-    for part in values.flatten():
-        codes = part.indices.fill_null(0).to_numpy(zero_copy_only=False)
-        chosen = codes > 0
-        if chosen.any() and len(np.unique(persons[chosen])) < MIN_PERSONS:
-            lost += int(chosen.sum())
-            missing = part.is_null().to_numpy(zero_copy_only=False)
-            part = pa.DictionaryArray.from_arrays(
-                pa.array(np.zeros_like(codes), mask=missing), part.dictionary
-            )
-        parts.append(part)
-    if not lost:
+def without_rare_codes(column: CleanColumn, people: People) -> CleanColumn:
+    """Return a column of numbers whose codes for no answer are of five persons; others are gaps."""
+    found, codes = column.schema.specials, column.codes
+    if not found or codes is None:
         return column
-    kept = pa.StructArray.from_arrays(parts, values.type.names)
-    result = CleanColumn(column.schema, kept, [*column.notes])
-    result.note(f"options of fewer than {MIN_PERSONS} persons were left out", lost)
-    return result
+    held = codes.fill_null("").to_numpy(zero_copy_only=False)
+    rare = [one.value for one in found if people.of(held == one.value) < MIN_PERSONS]
+    if not rare:
+        return column
+    kept = [one for one in found if one.value not in rare]
+    schema = column.schema.model_copy(update={"specials": kept})
+    return replace(column, schema=schema, notes=unlisted(column.notes, rare))
 
 
 def _within_limits(column: CleanColumn, values: pa.Array, persons: Ints) -> CleanColumn:

@@ -30,6 +30,7 @@ class StatedRoles:
         ordinary: columns that are no key and no personal data, whatever they look like.
         coordinates: columns of latitudes or longitudes.
         wave: column of the interviews of a person.
+        public: columns whose levels are public, with all that there are, or none.
         masked: personal data that are replaced by codes of their form, not by invented names.
     """
 
@@ -39,6 +40,7 @@ class StatedRoles:
     coordinates: frozenset[str] = frozenset()
     wave: str | None = None
     masked: frozenset[str] = frozenset()
+    public: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def subject(self) -> str | None:
         """Return the stated subject."""
@@ -69,8 +71,10 @@ def check_roles(cells: Sequence[Cells], statements: Statements) -> StatedRoles:
             roles.pop(name)
     wave = next((n for n, one in statements.columns.items() if one.role == "wave"), None)
     masked = {n for n, one in statements.columns.items() if one.field.extension.replace == "mask"}
+    listed = {n: one.field.extension.publish for n, one in statements.columns.items()}
+    public = {n: () if words is True else tuple(words) for n, words in listed.items() if words}
     return StatedRoles(
-        roles, data, frozenset(ordinary), frozenset(coordinates), wave, frozenset(masked)
+        roles, data, frozenset(ordinary), frozenset(coordinates), wave, frozenset(masked), public
     )
 
 
