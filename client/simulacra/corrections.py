@@ -1,4 +1,4 @@
-"""Corrections of what is read: the subject, the key, the order, what to drop, what is missing.
+"""Corrections of what is read: subject, key, order, what to drop, is missing or is public.
 
 They become parts of a description. An error at such a part names the argument of Python, or the
 flag of the command, that made it. Whether a column exists, and its nearest name, is not known here:
@@ -20,6 +20,9 @@ Cell = str | int | float
 Missing = Sequence[Cell] | Mapping[str, Cell | Sequence[Cell]]
 """Cells of all columns, or by column. A text `COL=VALUE` among them is of that column."""
 
+Public = Sequence[str] | Mapping[str, Sequence[str] | bool]
+"""Columns whose levels are public, with all that there are. A text may be `COL=LEVEL`."""
+
 
 class Corrections:
     """The corrections of one call or command."""
@@ -32,6 +35,7 @@ class Corrections:
         drop: str | Sequence[str] | None = None,
         missing: Cell | Missing | None = None,
         weights: str | None = None,
+        publish: str | Public | None = None,
     ) -> None:
         """Take the arguments of `Client.upload`.
 
@@ -48,6 +52,7 @@ class Corrections:
         self._key = key_column
         self._drop = list(dict.fromkeys(_listed(drop)))
         self._missing = list(dict.fromkeys(self._cells(missing)))
+        self._public = self._levels(publish)
         self._makers: dict[str, str] = {}
 
     @staticmethod
@@ -56,7 +61,8 @@ class Corrections:
         return f"{name}={value!r}"
 
     def __bool__(self) -> bool:
-        return bool(any(self._columns.values()) or self._key or self._drop or self._missing)
+        lists = self._drop or self._missing or self._public
+        return bool(any(self._columns.values()) or self._key or lists)
 
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
         """Return a description with the corrections; None without both.
@@ -90,6 +96,9 @@ class Corrections:
             _forget_roles(schema, {**roles, "key": self._key})
         for column in self._drop:
             self._field(schema, path, column, "use", self.named("drop", column))["use"] = "drop"
+        for column, levels in self._public.items():
+            maker = self.named("publish", column)
+            self._field(schema, path, column, "publish", maker)["publish"] = levels or True
         for column, value, maker in self._missing:
             at = self._field(schema, path, column, "missing", maker) if column else own
             at["missing"] = list(dict.fromkeys([*at.get("missing", ()), value]))
@@ -145,6 +154,20 @@ class Corrections:
                     example = self.named("missing", "age=99")
                     raise ValueError(f"{maker}: write VALUE or COL=VALUE, such as {example}.")
                 yield of, value, maker
+
+    def _levels(self, publish: str | Public | None) -> dict[str, list[str]]:
+        """Return the public levels by column; none where those of the table are."""
+        if isinstance(publish, Mapping):
+            pairs = [(one, () if levels is True else levels) for one, levels in publish.items()]
+        else:
+            cut = [one.rpartition("=") for one in _listed(publish) if isinstance(one, str)]
+            pairs = [(column, (last,)) if sign else (last, ()) for column, sign, last in cut]
+        found: dict[str, list[str]] = {}
+        for column, levels in pairs:
+            if not isinstance(column, str) or not column or isinstance(levels, bool):
+                raise ValueError(f"{self.named('publish', column)}: write the name of a column.")
+            found.setdefault(column, []).extend(map(_text, _listed(levels)))
+        return {column: list(dict.fromkeys(levels)) for column, levels in found.items()}
 
     def _field(self, schema: Json, path: str, column: str, name: str, maker: str) -> Json:
         """Return the extension of a column's field, which is made if missing."""

@@ -17,6 +17,7 @@ import simulacra
 from simulacra import Client, Connection
 from simulacra.async_client import AsyncClient
 from simulacra.cli import app
+from simulacra.corrections import Corrections
 from simulacra.errors import ApiError, JobFailed
 from simulacra.mcp_server import Tools
 from simulacra.models import Description, read_as
@@ -601,3 +602,21 @@ def test_refit_with_flags_changes_the_present_description(
     assert done.exit_code == 0, done.stderr
     assert described_part(handler)["schema"]["fields"][1]["x-simulacra"] == {"use": "drop"}
     assert described_part(handler)["name"] == "t"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["country", "brand=Nike", "brand=Puma"],
+        {"country": True, "brand": ["Nike", "Puma"]},
+    ],
+)
+def test_public_levels_are_a_property_of_their_column(given: Any) -> None:
+    document = Corrections(publish=given).into(None)
+    fields = {one["name"]: one["x-simulacra"]["publish"] for one in document["fields"]}
+    assert fields == {"country": True, "brand": ["Nike", "Puma"]}
+
+
+def test_public_levels_need_the_name_of_a_column() -> None:
+    with pytest.raises(ValueError, match="write the name of a column"):
+        Corrections(publish={"": True})

@@ -1,4 +1,4 @@
-"""Corrections of what is read, as flags of a command: --subject, --order, --drop, --missing."""
+"""Corrections of what is read, as flags of a command: --subject, --drop, --missing, --publish."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ Missing = Annotated[
         "--missing",
         metavar="[COL=]VALUE",
         help="A cell that means no answer, of one column or of all. Repeatable.",
+    ),
+]
+Publish = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--publish",
+        metavar="COL[=LEVEL]",
+        help="A column whose levels are public (countries, brands): rare ones come out, unlinked. "
+        "With all levels listed, rows do not tell which the table has. Repeatable.",
     ),
 ]
 

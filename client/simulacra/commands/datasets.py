@@ -15,6 +15,7 @@ from simulacra.commands.corrections import (
     KeyColumn,
     Missing,
     Order,
+    Publish,
     Subject,
 )
 from simulacra.commands.described import described
@@ -106,6 +107,7 @@ def refit(
     order: Order = None,
     drop: Drop = None,
     missing: Missing = None,
+    publish: Publish = None,
     weights: Weights = None,
     source: Annotated[
         Path | None,
@@ -125,7 +127,7 @@ def refit(
     With --source the table becomes another dataset, with the knowledge and retention of this one.
     Without --describe, flags such as --subject change the dataset's present description.
     """
-    corrections = Corrections(subject, key_column, order, drop, missing, weights)
+    corrections = Corrections(subject, key_column, order, drop, missing, weights, publish)
     if source is not None and describe is None and not corrections:
         raise typer.BadParameter("--source needs --describe, or a correction such as --subject.")
     with connected(connection, "run it again to continue") as client:

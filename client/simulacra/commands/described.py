@@ -9,7 +9,9 @@ from typing import Any
 from simulacra.commands.reading import flags_of
 from simulacra.models import read_as
 
-FLAGS = "--subject COL, --key-column COL, --order COL, --drop COL, --missing COL=VALUE"
+FLAGS = (
+    "--subject COL, --key-column COL, --order COL, --drop COL, --missing COL=VALUE, --publish COL"
+)
 
 
 def described(

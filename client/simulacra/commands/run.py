@@ -17,6 +17,7 @@ from simulacra.commands.corrections import (
     KeyColumn,
     Missing,
     Order,
+    Publish,
     Subject,
 )
 from simulacra.commands.generations import Plain, save_rows
@@ -73,6 +74,7 @@ def run(
     order: Order = None,
     drop: Drop = None,
     missing: Missing = None,
+    publish: Publish = None,
     retention_hours: RetentionHours = None,
     key: Key = None,
     connection: Connect = None,
@@ -87,7 +89,7 @@ def run(
     with connected(connection, continue_with(key)) as client:
         format_of(output)
         asked = Asked(conditions, share, range_, do)
-        corrections = Corrections(subject, key_column, order, drop, missing)
+        corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
         options = {"weights": weights, "description": corrections.into(load(describe))}
         with corrections.named_in_errors():
             uploaded = send_table(client, file, key, as_json, retention_hours, name, **options)

@@ -16,6 +16,7 @@ from simulacra.commands.corrections import (
     KeyColumn,
     Missing,
     Order,
+    Publish,
     Subject,
 )
 from simulacra.commands.described import next_steps
@@ -81,6 +82,7 @@ def upload(
     order: Order = None,
     drop: Drop = None,
     missing: Missing = None,
+    publish: Publish = None,
     hold: Hold = False,
     keep_source: KeepSource = False,
     strict: Strict = False,
@@ -95,7 +97,7 @@ def upload(
     """Upload a seed table and fit its model. If interrupted, it prints the --key to continue."""
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
-        corrections = Corrections(subject, key_column, order, drop, missing)
+        corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
         options = {
             "family": family,
             "knowledge": load(knowledge),

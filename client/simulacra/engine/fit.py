@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulacra import tables
-from simulacra.corrections import Cell, Corrections, Missing
+from simulacra.corrections import Cell, Corrections, Missing, Public
 from simulacra.engine.errors import plain_errors
 from simulacra.engine.model import Model
 from simulacra.models import Json
@@ -29,6 +29,7 @@ def fit(
     order: str | None = None,
     drop: str | Sequence[str] | None = None,
     missing: Cell | Missing | None = None,
+    publish: str | Public | None = None,
     seed: int = 0,
 ) -> Model:
     """Fit a model to a table in this process; nothing leaves the machine.
@@ -54,6 +55,9 @@ def fit(
         drop: columns to leave out of everything.
         missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
             column), or {column: cells}.
+        publish: columns whose levels are public, such as countries: rare levels come out too, but
+            belong to no other answer. With {column: levels}, all that there are, generated rows do
+            not tell which of them the table has.
         seed: of the random numbers.
 
     Raises:
@@ -62,7 +66,7 @@ def fit(
     """
     if privacy == "strict" and epsilon is not None:
         raise ValueError("privacy: strict cannot be combined with epsilon. Set either of them.")
-    corrections = Corrections(subject, key_column, order, drop, missing)
+    corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
     corrected = corrections.into(description)
     with plain_errors(corrections.in_words):
         from simulacra_crds.contract.description import parse_description

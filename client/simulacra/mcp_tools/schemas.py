@@ -33,6 +33,14 @@ KeyColumn = Annotated[
 ]
 Order = Annotated[str | None, Field(description="Column that orders the rows of a person.")]
 Drop = Annotated[list[str] | None, Field(description="Columns to leave out of everything.")]
+Publish = Annotated[
+    list[str] | None,
+    Field(
+        description="Columns whose levels are public, such as countries, or COL=LEVEL for each"
+        " level that there is. Rare levels then come out, unlinked to other answers. Only if the"
+        " user says that they are public."
+    ),
+]
 Missing = Annotated[
     list[Cell] | dict[str, list[Cell]] | None,
     Field(

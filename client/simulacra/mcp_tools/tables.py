@@ -23,6 +23,7 @@ from simulacra.mcp_tools.schemas import (
     Local,
     Missing,
     Order,
+    Publish,
     Subject,
     Weights,
 )
@@ -57,6 +58,7 @@ class TableTools(ToolSet):
         order: Order = None,
         drop: Drop = None,
         missing: Missing = None,
+        publish: Publish = None,
         hold: Annotated[
             bool,
             Field(description="Stop after reading (status held); `refit` confirms it and fits."),
@@ -79,7 +81,7 @@ class TableTools(ToolSet):
         uploading, call it again with the same arguments: it continues where it stopped.
         """
         with tool_errors():
-            corrections = Corrections(subject, key_column, order, drop, missing)
+            corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
             options: Json = {
                 "name": name,
                 "retention_seconds": round(retention_hours * 3600),
@@ -158,6 +160,7 @@ class TableTools(ToolSet):
         order: Order = None,
         drop: Drop = None,
         missing: Missing = None,
+        publish: Publish = None,
         weights: Weights = None,
         knowledge: Knowledge = None,
         background: Background = None,
@@ -172,7 +175,7 @@ class TableTools(ToolSet):
         source: status held, or uploaded with keep_source; otherwise upload the file again.
         """
         with tool_errors():
-            corrections = Corrections(subject, key_column, order, drop, missing, weights)
+            corrections = Corrections(subject, key_column, order, drop, missing, weights, publish)
             stated = description
             if stated is None and (corrections or confirm):
                 stated = await self._client.describe(dataset_id)

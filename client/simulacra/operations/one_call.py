@@ -23,7 +23,7 @@ from simulacra.rows import Rows, conditions_of
 OnProgress = Callable[[Job], None]
 Named = tuple[Dataset, str | None]
 """A dataset and the name of its table, None if nobody named it."""
-CORRECTIONS = ("subject", "key_column", "order", "drop", "missing")
+CORRECTIONS = ("subject", "key_column", "order", "drop", "missing", "publish")
 
 
 def fit(

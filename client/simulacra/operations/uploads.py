@@ -29,7 +29,7 @@ from simulacra.core import (
     send_once,
     status_of,
 )
-from simulacra.corrections import Cell, Corrections, Missing
+from simulacra.corrections import Cell, Corrections, Missing, Public
 from simulacra.errors import ApiError
 from simulacra.models import Json, Upload
 from simulacra.operations.datasets import with_background
@@ -75,6 +75,7 @@ def upload(
     order: str | None = None,
     drop: str | Sequence[str] | None = None,
     missing: Cell | Missing | None = None,
+    publish: str | Public | None = None,
     hold: bool = False,
     keep_source: bool = False,
     key: str | None = None,
@@ -113,6 +114,9 @@ def upload(
         drop: columns to leave out of everything.
         missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
             column), or {column: cells}.
+        publish: columns whose levels are public, such as countries: rare levels come out too, but
+            belong to no other answer. With {column: levels}, all that there are, generated rows do
+            not tell which of them the table has.
         hold: stop after reading, with status held, until `refit` confirms the description. The
             upload is kept, encrypted, for one hour at most.
         keep_source: keep the table as it was read, encrypted, until the dataset expires, so that
@@ -120,7 +124,7 @@ def upload(
         key: Idempotency-Key; a new one when absent.
         on_bytes: called repeatedly with the bytes sent so far and their total.
     """
-    corrections = Corrections(subject, key_column, order, drop, missing)
+    corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
     description = corrections.into(description)
     headers = key_header(key)
     file_name = name_of(source)

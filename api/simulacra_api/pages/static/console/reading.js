@@ -5,16 +5,20 @@ import { putAgain, useLoad } from "./parts.js";
 
 const EXTENSION = "x-simulacra";
 const TYPES = [["string", "words"], ["number", "number"], ["integer", "whole number"], ["boolean", "yes or no"], ["date", "date"], ["datetime", "date and time"], ["time", "time of day"], ["list", "several answers"]];
-const ROLES = [["", "answer"], ["key", "key of the rows"], ["subject", "person of the rows"], ["foreign_key", "key of something else"], ["pii", "personal data"], ["weight", "survey weight"], ["text", "free text"], ["drop", "left out"]];
+const ROLES = [["", "answer"], ["publish", "answer, public levels"], ["key", "key of the rows"], ["subject", "person of the rows"], ["foreign_key", "key of something else"], ["pii", "personal data"], ["weight", "survey weight"], ["text", "free text"], ["drop", "left out"]];
 const SOURCES = { user: "you", file: "the file", detected: "found" };
 
 const own = (field) => field[EXTENSION] ?? {};
-const roleOf = (field) => own(field).use === "drop" ? "drop" : own(field).role === "none" ? "" : own(field).role ?? "";
+const roleOf = (field) => own(field).use === "drop" ? "drop" : own(field).publish ? "publish" : own(field).role === "none" ? "" : own(field).role ?? "";
 /** The choices of a menu, with the present value if it is none of them. */
 const choices = (known, value) => known.some(([key]) => key === value) ? known : [...known, [value, value.replaceAll("_", " ")]];
 
 function withRole(field, role) {
-  const { use, ...rest } = own(field);
+  const { use, publish, ...rest } = own(field);
+  if (role === "publish") {
+    const { role: _, ...other } = rest; // whether it holds personal data is found again
+    return { ...field, [EXTENSION]: { ...other, publish: publish ?? true } };
+  }
   const change = role === "drop" ? { use: "drop" } : { role: role || "none" };
   return { ...field, [EXTENSION]: { ...rest, ...change } };
 }
