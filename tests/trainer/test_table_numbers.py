@@ -267,6 +267,9 @@ def test_special_words_among_numbers_are_missing_and_named() -> None:
 
 def test_a_frequent_word_that_no_list_has_is_named_to_be_checked() -> None:
     ages = [str(18 + i) for i in range(40)]
-    clean = csv_table(age=[*ages, *["geheim"] * 4], g=["a", "b"])
+    clean = csv_table(age=[*ages, *["geheim"] * 5], g=["a", "b"])
     assert clean.schema.columns[0].kind == "integer"
     assert any("check them: 'geheim'" in action for action in actions(clean.schema, "age"))
+    few = csv_table(age=[*ages, *["geheim"] * 4], g=["a", "b"])  # of four persons: not named
+    assert few.schema.columns[0].kind == "integer"
+    assert "words among numbers were set to missing" in actions(few.schema, "age")

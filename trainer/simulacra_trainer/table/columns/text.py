@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import CellForm, SpecialValue
+from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -264,9 +265,11 @@ def number_column(
     """
     parsed = parse_numbers(words, origin.decimal, stated)
     other: list[str] = []
+    shown: list[str] = []
     if parsed is None:
         other = _other_answers(words)
         if other:
+            shown = [one for one in other if words.counts[_among(words, [one])][0] >= MIN_PERSONS]
             words = words.without(_among(words, other))
             parsed = parse_numbers(words, origin.decimal, stated)
     if parsed is None:
@@ -299,8 +302,8 @@ def number_column(
         result.note("it is unclear whether points or commas are decimal signs; check the range")
     note_specials(result, specials)
     if other:
-        listed = ", ".join(map(repr, other))
-        result.note(f"words among numbers were set to missing; check them: {listed}")
+        listed = f"; check them: {', '.join(map(repr, shown))}" if shown else ""
+        result.note(f"words among numbers were set to missing{listed}")
     _note_lost(result, words, values, "number")
     return result
 
