@@ -20,8 +20,13 @@ def few_values(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | Non
     if np.unique(known[:2_000]).size > max(MAX_FEW, known.size / SHARED_BY):
         return None
     distinct, counts = np.unique(known, return_counts=True)
-    if distinct.size > MAX_FEW:
-        is_shared = counts >= SHARED_BY
-        if counts[is_shared].sum() < SHARED * known.size or distinct.size * SHARED_BY > known.size:
-            return None
+    if not are_levels(counts) or distinct.size > max(MAX_FEW, known.size / SHARED_BY):
+        return None
     return distinct if distinct.size else None
+
+
+def are_levels(counts: npt.NDArray[np.int64]) -> bool:
+    """Return whether values are few, or most rows share theirs; counts: of each value."""
+    return bool(
+        counts.size <= MAX_FEW or counts[counts >= SHARED_BY].sum() >= SHARED * counts.sum()
+    )

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.families.curve import Curve, place_rows
 from simulacra_trainer.families.grid import bin_edges, find_bins
 from simulacra_trainer.families.roundness import Roundness, roundness_of
-from simulacra_trainer.few_values import MAX_FEW, few_values
+from simulacra_trainer.few_values import MAX_FEW
+from simulacra_trainer.persons import Ints
 from simulacra_trainer.table.columns.dates import coarsest_unit
 
 Floats = npt.NDArray[np.float64]
@@ -27,6 +29,12 @@ NUMBER_BINS = 250
 LEVEL_CODES = 254
 CODES = 256
 """Predictor codes that there are: as many as uint8 has."""
+MIN_LATTICE, CLOSE, FINER = 50, 0.05, 20.0
+"""A column of this many values is on a grid if its close neighbors, by this quantile, are this many
+times as far apart as its decimals allow, and most of its values are on it.
+"""
+ON_LATTICE, NEARLY = 0.97, 0.02
+"""Share of the values on the grid, and steps by which they may miss it."""
 CATEGORY_KINDS = ("categorical", "ordinal", "boolean")
 
 
@@ -42,11 +50,14 @@ class ColumnCodec:
         edges: of numbers: a value v has bin 1 + (number of edges <= v); ascending.
         decimals: digits after the point that are kept; None for all.
         unit: datetimes are multiples of this many microseconds; 1 for other kinds.
-        low, high: smallest and largest value seen.
+        low, high: ends of the values that are drawn: of the curve, on the grid.
         ordered: whether the positions of the levels are an order.
         codes_of: of a column of special codes: the number whose gaps they stand in.
         few: the values of a number that has few, ascending; it gets no others.
         roundness: shares of the grids of other numbers; None where all are on the finest.
+        curve: of a number; None for category kinds.
+        lattice: origin and step of values that are on a grid coarser than their decimals, as ages
+            in twelfths of a year; None for others.
     """
 
     name: str
@@ -62,6 +73,8 @@ class ColumnCodec:
     codes_of: str | None = None
     few: Floats | None = None
     roundness: Roundness | None = None
+    curve: Curve | None = None
+    lattice: tuple[float, float] | None = None
 
     @property
     def is_category(self) -> bool:
@@ -72,6 +85,15 @@ class ColumnCodec:
     def has_natural_order(self) -> bool:
         """Return whether the predictor codes are in a natural order."""
         return not self.is_category or (self.ordered and len(self.levels) <= LEVEL_CODES)
+
+    @property
+    def step(self) -> float:
+        """Return the distance of neighboring values that the column can have; 0 for any."""
+        if self.unit > 1:
+            return float(self.unit)
+        if self.lattice is not None:
+            return self.lattice[1]
+        return 0.0 if self.decimals is None else 10.0**-self.decimals
 
     def values(self, column: pa.ChunkedArray | pa.Array) -> Floats:
         """Return a column as float64 [n]; ValueError for a level not in the training data."""
@@ -125,19 +147,24 @@ class ColumnCodec:
             values: float64 [n].
             low: lower end of the range in which they stay; that of the column if None.
             high: upper end of this range.
-            follows: they follow from another column, which decides how round they are. Where it
+            follows: they follow from another column, which decides how round they are, and their
+                range. Where it
                 takes a new value, a column of more than MAX_FEW does so too: a wage between two
                 that were seen has a rounded wage between theirs.
         """
         if self.is_category:
             return values
-        low, high = self.low if low is None else low, self.high if high is None else high
+        ends = (-np.inf, np.inf) if follows else (self.low, self.high)
+        low, high = ends[0] if low is None else low, ends[1] if high is None else high
         if self.few is not None and not (follows and self.few.size > MAX_FEW):
             few = self.few[(self.few >= low) & (self.few <= high)]
             if few.size:
                 return np.where(np.isnan(values), values, few[_nearest(few, values)])
         if self.roundness is not None and not follows:
             values = self.roundness.rounded(values, low, high)
+        if self.lattice is not None and not follows:
+            origin, step = self.lattice
+            values = origin + np.round((values - origin) / step) * step
         if self.unit > 1:
             values = np.round(values / self.unit) * self.unit
         elif self.decimals is not None:
@@ -156,30 +183,82 @@ class ColumnCodec:
         return whole if self.kind == "integer" else whole.cast(pa.timestamp("us"))
 
 
-def fit_codec(column: pa.ChunkedArray, schema: ColumnSchema) -> ColumnCodec:
-    """Return the codec learned from a column of the clean table."""
-    name, kind = schema.name, schema.kind
-    if kind in CATEGORY_KINDS:
+def plain_codec(schema: ColumnSchema) -> ColumnCodec:
+    """Return what the schema alone says of a column's codec."""
+    if schema.kind in CATEGORY_KINDS:
         levels = tuple(schema.level_values())
-        codec = ColumnCodec(name, kind, levels, ordered=schema.ordered, codes_of=schema.codes_of)
+        return ColumnCodec(
+            schema.name, schema.kind, levels, ordered=schema.ordered, codes_of=schema.codes_of
+        )
+    decimals = 0 if schema.kind == "integer" else schema.decimals
+    return ColumnCodec(schema.name, schema.kind, (), decimals=decimals)
+
+
+def fit_codec(
+    column: pa.ChunkedArray,
+    schema: ColumnSchema,
+    persons: Ints | None = None,
+    weights: Floats | None = None,
+) -> ColumnCodec:
+    """Return the codec learned from a column of the clean table.
+
+    persons, weights: of the rows, as in `curve.place_rows`.
+    """
+    codec = plain_codec(schema)
+    if codec.is_category:
         values = codec.values(column)
-        return replace(codec, codes=_level_codes(values[~np.isnan(values)], len(levels)))
-    codec = ColumnCodec(name, kind, (), decimals=0 if kind == "integer" else schema.decimals)
+        return replace(codec, codes=_level_codes(values[~np.isnan(values)], len(codec.levels)))
     values = codec.values(column)
     seen = values[~np.isnan(values)]
-    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
-    unit = coarsest_unit(seen) if kind == "datetime" else 1
-    few = few_values(seen)
-    rounds = few is None and kind != "datetime"
+    is_date = codec.kind == "datetime"
+    if is_date:
+        codec = replace(codec, unit=coarsest_unit(seen))
+    else:
+        codec = replace(codec, lattice=_lattice(seen, codec.step))
+    curve = place_rows(values, codec.step, persons, weights).curve
+    is_few = curve.heaps.size > 0 and not curve.ranks.size
+    rounds = not (is_few or is_date or codec.lattice is not None)
+    low, high = _on_grid(curve.ends, codec)
     return replace(
         codec,
         edges=bin_edges(seen, NUMBER_BINS),
-        unit=unit,
         low=low,
         high=high,
-        few=few,
-        roundness=roundness_of(seen, codec.decimals) if rounds else None,
+        few=curve.heaps if is_few else None,
+        roundness=roundness_of(seen, curve.heaps, codec.decimals) if rounds else None,
+        curve=curve,
     )
+
+
+def _lattice(seen: Floats, step: float) -> tuple[float, float] | None:
+    """Return origin and step of a grid that is no power of ten, with nearly all values on it."""
+    distinct = np.unique(seen)
+    if distinct.size < MIN_LATTICE:
+        return None
+    gaps = np.diff(distinct)
+    about = float(np.quantile(gaps, CLOSE))
+    if about < FINER * step or about <= 0:
+        return None
+    origin, reach = float(distinct[0]), float(np.ptp(distinct))
+    wide = reach / max(round(reach / about), 1)
+    off = np.abs((distinct - origin) / wide - np.round((distinct - origin) / wide))
+    if np.mean(off < NEARLY) < ON_LATTICE:
+        return None
+    power = np.log10(np.array([wide, 2.0 * wide]))  # the grids of `roundness`
+    if (np.abs(power - np.round(power)) < NEARLY / 10.0).any():
+        return None
+    return origin, wide
+
+
+def _on_grid(ends: tuple[float, float], codec: ColumnCodec) -> tuple[float, float]:
+    """Return the ends as numbers there are rounded."""
+    origin, step = codec.lattice or (0.0, codec.unit)
+    low, high = ends
+    if codec.lattice is not None or codec.unit > 1:
+        low, high = (origin + round((end - origin) / step) * step for end in ends)
+    if codec.decimals is not None:
+        low, high = round(low, codec.decimals), round(high, codec.decimals)
+    return low, high
 
 
 def _nearest(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:

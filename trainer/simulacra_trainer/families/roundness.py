@@ -2,7 +2,7 @@
 
 People state incomes in thousands and some to the cent. One cell with seven decimals says nothing
 about the others, so each drawn number is rounded to a grid that is chosen by the shares of the real
-ones near its size. Values that five rows or more share are drawn exactly and do not count here.
+ones near its size. Heaps (`curve`) are drawn exactly and do not count here.
 
 Grids are nested (1, 5, 10, 50, ...). A number rounded to tens is a multiple of hundreds in one of
 ten cases, so the shares of multiples are solved for the shares of grids, from the finest on.
@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from simulacra_trainer.persons import MIN_PERSONS
 
 Floats = npt.NDArray[np.float64]
 FINEST = 6
@@ -35,21 +33,20 @@ class Roundness:
     """Shares of the grids of a column's loose numbers.
 
     Attributes:
-        known: all values of the column, ascending; they stay as they are.
+        heaps: values that are drawn exactly, ascending; only they are rounded to a heap.
         ends: between the bands of sizes, ascending, float64 [bands - 1].
         steps: of the grids, ascending, float64 [grids]; 0 for numbers of any decimals.
         upto: share of the numbers on this or a finer grid, float64 [bands, grids].
     """
 
-    known: Floats
+    heaps: Floats
     ends: Floats
     steps: Floats
     upto: Floats
 
     def rounded(self, values: Floats, low: float, high: float) -> Floats:
         """Return numbers on their grids, float64 [n]; one that leaves the range stays as it is."""
-        place = np.minimum(np.searchsorted(self.known, values), self.known.size - 1)
-        loose = np.flatnonzero((self.known[place] != values) & ~np.isnan(values))
+        loose = np.flatnonzero(~np.isin(values, self.heaps) & ~np.isnan(values))
         out = values.copy()
         if not loose.size:
             return out
@@ -60,23 +57,32 @@ class Roundness:
             step = self.steps[k]
             if step:
                 at = grid == k
-                found = _on_grid(some[at], step)
-                stays = (found < low) | (found > high) | (found == 0)
-                some[at] = np.where(stays, some[at], found)
+                some[at] = self._beside_heaps(some[at], step, low, high)
         out[loose] = some
         return out
 
+    def _beside_heaps(self, values: Floats, step: float, low: float, high: float) -> Floats:
+        """Return numbers on a grid; one next to a heap, whose persons it is not of, beside it."""
+        near = _on_grid(values, step)
+        away = np.where(values < near, -step, step)
+        out, left = values.copy(), np.ones(values.size, np.bool_)
+        for steps in (0, 1, -1, 2, -2):
+            found = _on_grid(near + steps * away, step)
+            fits = (found >= low) & (found <= high) & (found != 0) & ~np.isin(found, self.heaps)
+            out[left & fits] = found[left & fits]
+            left &= ~fits
+        return out
 
-def roundness_of(known: Floats, decimals: int | None) -> Roundness | None:
+
+def roundness_of(known: Floats, heaps: Floats, decimals: int | None) -> Roundness | None:
     """Return the roundness of a column; None where rounding to its decimals is all there is.
 
     Args:
         known: its values without missing ones.
+        heaps: values that are drawn exactly, ascending.
         decimals: digits after the point that are kept; None for all.
     """
-    distinct, counts = np.unique(known, return_counts=True)
-    is_loose = (counts < MIN_PERSONS) & (distinct != 0)
-    loose = np.repeat(distinct[is_loose], counts[is_loose])
+    loose = np.sort(known[~np.isin(known, heaps) & (known != 0)])
     loose = loose[:: -(-loose.size // MAX_LOOSE) or 1]
     if loose.size < MIN_LOOSE:
         return None
@@ -88,7 +94,7 @@ def roundness_of(known: Floats, decimals: int | None) -> Roundness | None:
     shares = np.stack([_shares(loose[band == b], steps) for b in range(ends.size + 1)])
     if (shares[:, 0] == 1).all():
         return None
-    return Roundness(distinct, ends, steps, np.cumsum(shares, axis=1))
+    return Roundness(heaps, ends, steps, np.cumsum(shares, axis=1))
 
 
 def _steps(largest: float, decimals: int | None) -> Floats:

@@ -47,7 +47,8 @@ def with_smooth_numbers(subjects: pa.Table, schema: TableSchema) -> pa.Table:
         if codec.is_category or codec.name in kept:
             continue
         at = subjects.column_names.index(codec.name)
-        smooth = codec.to_arrow(codec.tidy(_smooth(of, _step(codec), rng)))
+        smooth = _smooth(of, codec.step, rng)
+        smooth = codec.to_arrow(np.where(smooth == of, of, codec.tidy(smooth)))
         subjects = subjects.set_column(at, subjects.schema.field(at), smooth)
     return subjects
 
@@ -60,13 +61,6 @@ def _related(codecs: Sequence[ColumnCodec], values: Sequence[Floats]) -> set[str
         if (dependency := found.of(j, range(j))) is not None:
             related |= {codec.name, codecs[dependency.on].name}
     return related
-
-
-def _step(codec: ColumnCodec) -> float:
-    """Return the distance of neighboring values that the column can have; 0 for any."""
-    if codec.unit > 1:
-        return float(codec.unit)
-    return 0.0 if codec.decimals is None else 10.0**-codec.decimals
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.evidence import two_digits
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
+from simulacra_trainer.families.curve import Curve
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.compute import consistent
-from simulacra_trainer.survey_weights import draw_in_proportion, row_weights
+from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.errors import InputError
 
@@ -39,8 +40,9 @@ ORDER_ROWS = 20_000
 SOMEBODY = 0.5
 """Effective rows below which nobody is said to stand behind conditions."""
 WINDOW_SHARE = 0.025
-"""Width of the window around a range, as a share of the training rows."""
-"""A value with at least this many training rows is drawn exactly."""
+"""Width of the window around a range, as a share of the learned distribution."""
+CLEAR_BELOW = 0.5 - 1e-6
+"""Steps beyond its ends at which a number still rounds into a range."""
 MAX_POOL_CELLS = 40_000_000
 
 
@@ -205,20 +207,14 @@ class ValuesInside:
 
     Attributes:
         column: its schema.
-        codec: rounds its values.
-        known: the training values, sorted, without missing ones.
-        weights: survey weights of these values; None without weights.
+        codec: holds its curve, and rounds its values.
         low, high: the range, on the grid of the column's decimals.
-        persons: of each known value; None where each row is its own person.
     """
 
     column: ColumnSchema
     codec: ColumnCodec
-    known: Floats
-    weights: Floats | None
     low: float
     high: float
-    persons: Ints | None = None
 
     def holds(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Return whether each value lies inside, bool [n]; missing ones do not."""
@@ -226,44 +222,29 @@ class ValuesInside:
 
     def is_near(self, values: Floats) -> npt.NDArray[np.bool_]:
         """Return whether each value lies inside or in the window around the range, bool [n]."""
-        reach = max(int(WINDOW_SHARE * self.known.size), 1)
-        below = int(np.searchsorted(self.known, self.low)) - reach
-        above = int(np.searchsorted(self.known, self.high, side="right")) + reach - 1
-        low, high = self.known[max(below, 0)], self.known[min(above, self.known.size - 1)]
-        return (values >= min(low, self.low)) & (values <= max(high, self.high))
+        low, high = _curve_of(self.codec).around(self.low, self.high, WINDOW_SHARE)
+        return (values >= low) & (values <= high)
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
-        """Draw frequent values exactly, others between neighbors; uniform if none is known."""
-        first = np.searchsorted(self.known, self.low)
-        stop = np.searchsorted(self.known, self.high, side="right")
-        inside = self.known[first:stop]
-        if not inside.size:
-            values = rng.uniform(self.low, self.high, n)
-        else:
-            middle = (inside[1:] + inside[:-1]) / 2
-            low = np.append(inside[0], middle)
-            high = np.append(middle, inside[-1])
-            distinct, inverse = np.unique(inside, return_inverse=True)
-            inverse = inverse.reshape(-1)
-            persons = None if self.persons is None else self.persons[first:stop]
-            is_atom = (persons_a_group(inverse, persons, distinct.size) >= MIN_PERSONS)[inverse]
-            low = np.where(is_atom, inside, low)
-            high = np.where(is_atom, inside, high)
-            chosen = rng.integers(0, inside.size, n)
-            if self.weights is not None and (weights := self.weights[first:stop]).any():
-                chosen = rng.permutation(draw_in_proportion(weights, n, rng))
-            values = low[chosen] + rng.random(n) * (high[chosen] - low[chosen])
-        return self.codec.tidy(values, self.low, self.high)
+        """Draw from the heaps and the curve inside; uniform where they have nothing."""
+        low, high, step = self.low, self.high, self.codec.step
+        if step:  # to the last numbers of the grid inside, and what rounds to them
+            low = np.ceil(low / step) * step - CLEAR_BELOW * step
+            high = np.floor(high / step) * step + CLEAR_BELOW * step
+        drawn = _curve_of(self.codec).draw_inside(low, high, rng.random(n))
+        if drawn is None:
+            drawn = rng.uniform(self.low, self.high, n)
+        return self.codec.tidy(drawn, self.low, self.high)
 
 
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
-    """Return a column's training marginal in a range. InputError if the range has no values."""
+    """Return a column's learned marginal in a range. InputError if the range has no values."""
     column = next(c for c in trained.schema.columns if c.name == name)
-    values = as_floats(trained.table.column(name))
-    order = np.argsort(values, kind="stable")[: int(np.sum(~np.isnan(values)))]
-    known = values[order]
-    low = float(known[0]) if bounds.min is None else bounds.min
-    high = float(known[-1]) if bounds.max is None else bounds.max
+    table, schema = trained.table, trained.schema
+    weights, persons = row_weights(table, schema), persons_in(table, schema)
+    codec = fit_codec(table.column(name), column, persons, weights)
+    low = codec.low if bounds.min is None else bounds.min
+    high = codec.high if bounds.max is None else bounds.max
     if column.kind == "integer":
         low = float(np.ceil(low))
         high = float(np.floor(high))
@@ -274,12 +255,12 @@ def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> Val
                 f'The range of "{name}" holds no whole number, but the column has only these.',
                 pointer("conditions", "numeric", name),
             )
-    counts = row_weights(trained.table, trained.schema)
-    weights = None if counts is None else counts[order]
-    persons = persons_in(trained.table, trained.schema)
-    who = None if persons is None else persons[order]
-    codec = fit_codec(trained.table.column(name), column)
-    return ValuesInside(column, codec, known, weights, low, high, who)
+    return ValuesInside(column, codec, low, high)
+
+
+def _curve_of(codec: ColumnCodec) -> Curve:
+    assert codec.curve is not None  # ranges are of numbers
+    return codec.curve
 
 
 def _column(values: Floats, column: ColumnSchema) -> pa.Array:

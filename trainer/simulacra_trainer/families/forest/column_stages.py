@@ -23,14 +23,9 @@ import numpy.typing as npt
 
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.column_regression import ColumnRegression
-from simulacra_trainer.families.forest.donor_intervals import (
-    cut_at_neighbors,
-    donor_intervals,
-    share_ties,
-)
+from simulacra_trainer.families.forest.donor_intervals import donor_intervals
 from simulacra_trainer.families.forest.latent import fit_additive
 from simulacra_trainer.families.forest.samplers import (
-    Booleans,
     Ints,
     Latent,
     Numbers,
@@ -60,32 +55,24 @@ class ColumnStages:
         self.data, self.column, self.predictors = data, column, predictors
         self.trees = TreeGrower(data, predictors)
         self.values = data.values[column]
-        distinct, inverse = np.unique(self.values, return_inverse=True)
-        inverse = inverse.reshape(-1)
-        everyone = np.arange(self.values.size, dtype=np.int32)
-        shared = data.persons_a_group(everyone, inverse, distinct.size) >= ATOM
-        self.is_atom = shared[inverse]
-        loose = np.sort(self.values[~self.is_atom & ~np.isnan(self.values)])
-        if data.persons is not None:
-            loose = np.unique(loose)
-        self._loose = loose if loose.size else distinct[~np.isnan(distinct)]
+        self.placed = data.placed_on_curve(column)
 
     @property
     def mostly_repeat(self) -> bool:
         """Whether most rows share their value with other persons."""
-        return bool(self.is_atom.mean() >= MOSTLY_REPEATED)
+        return self.placed is None or bool(self.placed.is_exact.mean() >= MOSTLY_REPEATED)
 
     def by_trees(self, rows: Ints) -> Sampler:
         """Return the sampler of trees alone for these rows."""
         values = self.values[rows]
         known = values[~np.isnan(values)]
         distinct = np.unique(known)
-        if self.data.codecs[self.column].is_category or distinct.size <= FEW_VALUES:
+        if self.placed is None or distinct.size <= FEW_VALUES:
             return self._exact(rows)
-        if np.mean(self.is_atom[rows]) >= MOSTLY_REPEATED:
+        if np.mean(self.placed.is_exact[rows]) >= MOSTLY_REPEATED:
             groups = np.searchsorted(bin_edges(known, COARSE_GROUPS), values, side="right")
             return self._grouped(rows, np.where(np.isnan(values), -1, groups), self._exact)
-        return self._grouped(rows, self._spikes(rows, known), self._numbers)
+        return self._grouped(rows, self._spikes(rows), self._numbers)
 
     def by_scores(self, rows: Ints) -> Sampler:
         """Return the sampler of normal scores for these rows."""
@@ -95,20 +82,21 @@ class ColumnStages:
         """Return the sampler of a log-linear regression for these rows."""
 
         def grow(members: Ints) -> Sampler:
-            return regression.grow(members, lambda some: self._pool(some, self.is_atom[some]))
+            return regression.grow(members, self._pool)
 
         return self._grouped(rows, regression.stages[rows], grow)
 
     def residual_tree(self, rows: Ints, left: Floats) -> Numbers:
         """Return a tree that draws the residuals `left` of a regression, float64 [rows]."""
         scaled = left * (SCALE / max(float(left.std()), np.finfo(np.float64).tiny))
-        no_atom = np.zeros(left.size, np.bool_)
-        return self.trees.numbers(rows, scaled, left, no_atom, np.sort(left))
+        return self.trees.numbers(
+            rows, scaled, left, lambda members, leaf: donor_intervals(left[members], leaf)
+        )
 
-    def _spikes(self, rows: Ints, known: Floats) -> npt.NDArray[np.int64]:
+    def _spikes(self, rows: Ints) -> npt.NDArray[np.int64]:
         """Return a label per row: -1 for missing, 0 for the bulk, 1, 2, ... for the spikes."""
         values = self.values[rows]
-        shared = known if self.data.persons is None else values[self.is_atom[rows]]
+        shared = values[self.is_exact(values)]
         distinct, counts = np.unique(shared[~np.isnan(shared)], return_counts=True)
         spikes = distinct[counts >= SPIKE_SHARE * values.size]
         labels = np.where(np.isnan(values), -1, 0)
@@ -129,7 +117,7 @@ class ColumnStages:
             if label >= 0:
                 values = self.values[members]
                 meaning[klass] = values[0]
-                if _differ(values):
+                if _differ(values) or not self.is_exact(values[:1])[0]:
                     samplers[klass] = inner(members)
         return self.trees.classes(rows, y, meaning, samplers)
 
@@ -139,7 +127,7 @@ class ColumnStages:
         distinct, y = np.unique(values, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
         counts = self.data.persons_a_group(rows, y, distinct.size)
-        rare = (counts < ATOM) & ~np.isnan(distinct)
+        rare = ((counts < ATOM) | ~self.is_exact(distinct)) & ~np.isnan(distinct)
         if not rare.any():
             return self.trees.classes(rows, y, distinct, {})
         kept = np.flatnonzero(~rare)
@@ -147,17 +135,23 @@ class ColumnStages:
         recode[kept] = np.arange(kept.size)
         merged = recode[y]
         pooled = rows[merged == kept.size]
-        pool = self._pool(pooled, np.zeros(pooled.size, np.bool_))
+        pool = self._pool(pooled)
         meaning = np.append(distinct[kept], np.nan)
         return self.trees.classes(rows, merged, meaning, {kept.size: pool})
 
-    def _pool(self, rows: Ints, is_atom: Booleans) -> Pool:
-        """Return a pool of the values of rows; is_atom: which stay exact, bool [rows]."""
+    def is_exact(self, values: Floats) -> npt.NDArray[np.bool_]:
+        """Return which values are drawn exactly: levels, heaps and missing, bool [n]."""
+        if self.placed is None:
+            return np.ones(values.size, np.bool_)
+        return np.isnan(values) | np.isin(values, self.placed.curve.heaps)
+
+    def _pool(self, rows: Ints) -> Pool:
+        """Return a pool of the values of rows."""
         order = np.argsort(self.values[rows], kind="stable")
         rows = rows[order]
         low = high = self.values[rows]
-        if not self.data.codecs[self.column].is_category:
-            low, high = self._intervals(rows, is_atom[order])
+        if self.placed is not None:
+            low, high = self.placed.low[rows], self.placed.high[rows]
         if self.data.weights is not None and self.data.weights[rows].any():
             places = np.repeat(np.arange(rows.size), repeats(self.data.weights[rows]))
             low, high = low[places], high[places]
@@ -165,7 +159,13 @@ class ColumnStages:
 
     def _numbers(self, rows: Ints) -> Numbers:
         y = self.data.codes[self.column][rows].astype(np.float64)
-        return self.trees.numbers(rows, y, self.values[rows], self.is_atom[rows], self._loose)
+        placed = self.placed
+        assert placed is not None
+
+        def intervals(members: npt.NDArray[np.int64], _leaf: Ints) -> tuple[Floats, Floats]:
+            return placed.low[rows[members]], placed.high[rows[members]]
+
+        return self.trees.numbers(rows, y, self.values[rows], intervals)
 
     def _latent(self, rows: Ints) -> Latent:
         values, codes = self.values[rows], self.data.codes_at(self.predictors, rows)
@@ -178,14 +178,8 @@ class ColumnStages:
 
     def _margin(self, rows: Ints) -> Pool:
         """Return disjoint intervals that turn a rank into a value; rows sorted by value."""
-        cut = cut_at_neighbors if self.data.persons is None else share_ties
-        return Pool(*cut(self.values[rows], *self._intervals(rows, self.is_atom[rows])))
-
-    def _intervals(self, rows: Ints, is_atom: Booleans) -> tuple[Floats, Floats]:
-        """Return the intervals of rows, sorted by value, as donors of one leaf."""
-        leaf = np.zeros(rows.size, np.int32)
-        join_ties = self.data.persons is not None
-        return donor_intervals(self.values[rows], is_atom, leaf, self._loose, join_ties=join_ties)
+        assert self.placed is not None
+        return Pool(*self.placed.margin(rows))
 
 
 def _differ(values: Floats) -> bool:

@@ -24,6 +24,10 @@ from simulacra_trainer.families.forest.training_rows import MAX_REGRESSION_ROWS,
 from simulacra_trainer.families.grid import level_grid, number_grid
 
 Method = Literal["trees", "scores", "loglinear"]
+BEYOND_KEYS, POINTS_BEYOND = 20, 12
+"""Values whose trend goes on beyond the last person, and at how many points."""
+STRAIGHTER = 0.9
+"""A logarithm is taken where it leaves this share of the distances, or less."""
 
 
 class ColumnGrower:
@@ -93,12 +97,34 @@ class ColumnGrower:
         pairs = self.data.persons_a_group(rows, inverse, keys.size)
         keys_repeat = keys.size * ATOM <= pairs.sum()
         if not self.stages.mostly_repeat or (decided and not keys_repeat):
-            return Monotone(on, keys[known], low[known], high[known])
+            return Monotone(on, *self._to_ends(on, keys[known], low[known], high[known]))
         if decided:
             return self._lookup(rows, on, keys, inverse)
         if keys.size <= MAX_SWITCH_KEYS:
             return self._switch(rows, on, keys, inverse)
         return self.stages.by_trees(rows)
+
+    def _to_ends(
+        self, on: int, keys: Floats, low: Floats, high: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return keys and intervals that go on to the ends of column `on`.
+
+        It has values beyond its last person. They would all get what this one has. If it follows
+        another itself, it may be beyond its own ends too.
+        """
+        if keys.size < 3:
+            return keys, low, high
+        codec, middle = self.data.codecs[on], (low + high) / 2.0
+        more = (codec.high - codec.low) / 2.0
+        first, last = codec.low - more, max(codec.high + more, keys[-1])
+        if keys[0] > 0:  # 0 has no logarithm
+            first = codec.low or (codec.step or keys[0]) / 2.0
+        before = np.linspace(min(first, keys[0]), keys[0], POINTS_BEYOND, endpoint=False)
+        after = np.linspace(last, keys[-1], POINTS_BEYOND, endpoint=False)[::-1]
+        begin, end = _beyond(keys, middle, before), _beyond(keys[::-1], middle[::-1], after)
+        keys = np.concatenate([before, keys, after])
+        low, high = np.concatenate([begin, low, end]), np.concatenate([begin, high, end])
+        return keys, low, high
 
     def _chosen_method(self) -> Method:
         """Return the method of the column: the one given, or the one that held-out rows prefer."""
@@ -164,3 +190,22 @@ class ColumnGrower:
         if not is_gap.any():
             return no_code
         return Switch(number, np.array([0.0, np.nan]), (no_code, grow(rows[is_gap])))
+
+
+def _beyond(x: Floats, y: Floats, at: Floats) -> Floats:
+    """Return y at values before all x, by the straightest line through the first of them.
+
+    Both are taken as they are or as logarithms, so that a logarithm or a square goes on as one.
+    """
+    x, y = x[:BEYOND_KEYS], y[:BEYOND_KEYS]
+    best, found = np.inf, np.full(at.size, y[0])
+    for log_x in (False, True) if min(x.min(), at.min()) > 0 else (False,):
+        for log_y in (False, True) if y.min() > 0 else (False,):
+            u, ahead = (np.log(x), np.log(at)) if log_x else (x, at)
+            v = np.log(y) if log_y else y
+            slope = float(np.polyfit(u - u[0], v, 1)[0])
+            made, line = v[0] + slope * (u - u[0]), v[0] + slope * (ahead - u[0])
+            left = float(np.abs((np.exp(made) if log_y else made) - y).sum())
+            if left < STRAIGHTER * best:
+                best, found = left, np.exp(line) if log_y else line
+    return np.maximum(found, 0.0) if y.min() >= 0 else found

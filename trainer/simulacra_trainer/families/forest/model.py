@@ -114,7 +114,9 @@ class ForestModel:
             elif moved & columns_used(self.samplers[j]):
                 moved.add(j)
                 follows = isinstance(self.samplers[j], Lookup | Monotone)
-                twin.values[j] = codecs[j].tidy(self._twins(j, fact, twin, rng), follows=follows)
+                drawn, seen = self._twins(j, fact, twin, rng), fact.values[j]
+                tidy = codecs[j].tidy(drawn, follows=follows)
+                twin.values[j] = np.where(drawn == seen, seen, tidy)  # rounding twice moves values
             twin.codes[j] = codecs[j].encode(twin.values[j])
         names = [codecs[j].name for j in self.order]
         return pa.table([codecs[j].to_arrow(twin.values[j]) for j in self.order], names=names)
@@ -216,14 +218,15 @@ class ForestModel:
         """
         header = {PENALTY: self.data.penalty, SCALE: self.data.scale, "order": self.order}
         header |= {INDEPENDENT: True} if self.data.independent else {}
-        save_samplers(self.samplers, header | dict(marks or {}), directory, prefix)
+        header |= dict(marks or {})
+        save_samplers(self.samplers, header, directory, prefix, self.data.codecs)
 
     @classmethod
     def load(
         cls, directory: Path, table: pa.Table, schema: TableSchema, prefix: str = ""
     ) -> ForestModel:
         """Load a saved model; table is the clean training table. Raises `ModelFileError`."""
-        samplers, header = load_samplers(directory, len(schema.modeled()), prefix)
+        samplers, codecs, header = load_samplers(directory, schema.modeled(), prefix)
         order = header.get("order")
         columns = list(range(len(samplers)))
         if not isinstance(order, list) or sorted(order) != columns or sorted(samplers) != columns:
@@ -232,7 +235,7 @@ class ForestModel:
             raise ModelFileError("forest.json and the schema have different numbers of columns")
         penalty, scale = float(header[PENALTY]), float(header.get(SCALE, DEFAULT_SCALE))
         independent = bool(header.get(INDEPENDENT))
-        data = code_rows(table, schema, penalty, scale, independent=independent)
+        data = code_rows(table, schema, penalty, scale, independent=independent, codecs=codecs)
         return cls(data, order, samplers)
 
     @property

@@ -1,13 +1,12 @@
 """Stored form of a forest: ten flat tensors (safetensors) and a JSON outline of offsets.
 
-Codecs are not stored, because they follow from the training table beside the model. Everything read
-is checked before a kernel uses it, because kernels index without bounds checks.
+Everything read is checked before a kernel uses it, because kernels index without bounds checks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.base import ModelFileError
+from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.families.forest.battery import Battery
 from simulacra_trainer.families.forest.kernels import BINS
 from simulacra_trainer.families.forest.samplers import (
@@ -33,6 +34,7 @@ from simulacra_trainer.families.forest.samplers import (
     Tree,
     Variate,
 )
+from simulacra_trainer.families.forest.stored_codecs import codec_of, codec_outline
 
 TENSORS = "model.safetensors"
 OUTLINE = "forest.json"
@@ -55,14 +57,19 @@ Array = npt.NDArray[Any]
 
 
 def save_samplers(
-    samplers: Mapping[int, Sampler], header: Outline, directory: Path, prefix: str = ""
+    samplers: Mapping[int, Sampler],
+    header: Outline,
+    directory: Path,
+    prefix: str = "",
+    codecs: Sequence[ColumnCodec] = (),
 ) -> None:
-    """Write the header and the samplers into the directory; prefix: of the files' names."""
+    """Write the header, samplers and codecs into the directory; prefix: of the files' names."""
     writer = _Writer()
     outline = {
         **header,
         "parts": {str(j): writer.sampler(sampler) for j, sampler in samplers.items()},
     }
+    outline["codecs"] = [codec_outline(codec, writer.floats) for codec in codecs]
     if batteries := writer.batteries():
         outline["batteries"] = batteries
     (directory / f"{prefix}{TENSORS}").write_bytes(save(writer.tensors()))
@@ -88,9 +95,11 @@ def read_outline(directory: Path, prefix: str = "") -> Outline:
 
 
 def load_samplers(
-    directory: Path, columns: int, prefix: str = ""
-) -> tuple[dict[int, Sampler], Outline]:
-    """Return the samplers by column and the header that `save_samplers` wrote.
+    directory: Path, columns: Sequence[ColumnSchema], prefix: str = ""
+) -> tuple[dict[int, Sampler], list[ColumnCodec] | None, Outline]:
+    """Return the samplers by column, the codecs and the header that `save_samplers` wrote.
+
+    Models of before they were stored have no codecs: None.
 
     Raises:
         ModelFileError: if a file is missing, too large, or does not hold a sound forest.
@@ -107,8 +116,13 @@ def load_samplers(
             shape = (4,) if name == "masks" else ()
             if tensors[name].dtype != dtype or tensors[name].shape[1:] != shape:
                 raise ModelFileError(f"tensor {name} has the wrong type or shape")
-        reader = _Reader(tensors, columns, outline.pop("batteries", []))
-        return {int(j): reader.sampler(node) for j, node in outline.pop("parts").items()}, outline
+        reader = _Reader(tensors, len(columns), outline.pop("batteries", []))
+        nodes, codecs = outline.pop("codecs", None), None
+        if nodes is not None:
+            pairs = zip(nodes, columns, strict=True)
+            codecs = [codec_of(node, column, reader.floats) for node, column in pairs]
+        samplers = {int(j): reader.sampler(node) for j, node in outline.pop("parts").items()}
+        return samplers, codecs, outline
     except (
         OSError,
         SafetensorError,
@@ -180,6 +194,10 @@ class _Writer:
                     "at": {**self._add(keys=keys), **self._add(values=values)},
                 }
 
+    def floats(self, array: Array) -> Outline:
+        """Add an array to the tensors; return where it is."""
+        return self._add(values=array)
+
     def _scored(self, scored: ScoredItems) -> Outline:
         place = next((i for i, of in enumerate(self._batteries) if of is scored.battery), None)
         if place is None:
@@ -237,6 +255,10 @@ class _Reader:
             "lookup": lambda n: Lookup(self._column(n["on"]), *self._looked_up(n)),
         }
         return build[node["kind"]](node)
+
+    def floats(self, at: Outline) -> Array:
+        """Return the array that `_Writer.floats` added."""
+        return self._slice({"at": at}, "values")
 
     def _numbers(self, node: Outline) -> Numbers:
         low, high = self._intervals(node)

@@ -12,6 +12,7 @@ from scipy.special import chdtrc, chdtri
 
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.curve import Placed, place_rows
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.battery import RunningSums
 from simulacra_trainer.families.forest.factor_scores import FactorModel, fit_factors
@@ -64,6 +65,7 @@ class TrainingRows:
             predictors, once they are known.
         prepared: small regressions of all rows, by the same key.
         table_rows: rows of the table that these are a part of; 0 if they are all of it.
+        placed: rows of number columns on their curves, once they are known.
     """
 
     codes: Codes
@@ -78,6 +80,7 @@ class TrainingRows:
     priors: dict[tuple[int, ...], tuple[Floats, Weights]] = field(default_factory=dict)
     prepared: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
     table_rows: int = 0
+    placed: dict[int, Placed] = field(default_factory=dict)
 
     def with_strength(self, penalty: float, scale: float) -> TrainingRows:
         """Return the same rows with another penalty and scale, on which nothing kept depends."""
@@ -85,6 +88,16 @@ class TrainingRows:
         names = {of.name for of in fields(self)}
         out.__dict__.update({name: of for name, of in self.__dict__.items() if name not in names})
         return out
+
+    def placed_on_curve(self, column: int) -> Placed | None:
+        """Return the rows of a number column on its curve; None for category kinds."""
+        codec = self.codecs[column]
+        if codec.is_category:
+            return None
+        if column not in self.placed:
+            values = self.values[column]
+            self.placed[column] = place_rows(values, codec.step, self.persons, self.weights)
+        return self.placed[column]
 
     @cached_property
     def codes_of(self) -> dict[int, int]:
@@ -161,9 +174,16 @@ def code_rows(
     *,
     independent: bool = False,
     table_rows: int = 0,
+    codecs: list[ColumnCodec] | None = None,
 ) -> TrainingRows:
-    """Return a clean table coded for the trees; the options are those of `TrainingRows`."""
-    codecs: list[ColumnCodec] = [fit_codec(table.column(c.name), c) for c in schema.modeled()]
+    """Return a clean table coded for the trees; the options are those of `TrainingRows`.
+
+    codecs: of the columns, if they are known.
+    """
+    weights, persons = row_weights(table, schema), persons_in(table, schema)
+    if codecs is None:
+        columns = schema.modeled()
+        codecs = [fit_codec(table.column(c.name), c, persons, weights) for c in columns]
     values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
@@ -174,8 +194,8 @@ def code_rows(
         codecs,
         [functions_of(of, codec) for of, codec in zip(codes, codecs, strict=True)],
         penalty,
-        row_weights(table, schema),
-        persons_in(table, schema),
+        weights,
+        persons,
         scale,
         independent,
         table_rows=table_rows,

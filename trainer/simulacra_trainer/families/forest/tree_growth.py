@@ -10,10 +10,8 @@ import numpy.typing as npt
 
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.donor_intervals import donor_intervals
 from simulacra_trainer.families.forest.kernels import grow_classes, grow_numbers
 from simulacra_trainer.families.forest.samplers import (
-    Booleans,
     Classes,
     Ints,
     Numbers,
@@ -31,6 +29,7 @@ NUMBER_PARAMETERS = 2
 """A split of a number target has two further parameters: a mean and a variance."""
 IDENTITY = np.arange(256, dtype=np.uint8)
 Classed = npt.NDArray[np.integer]
+IntervalsOf = Callable[[npt.NDArray[np.int64], Ints], tuple[Floats, Floats]]
 
 
 class TreeGrower:
@@ -65,12 +64,10 @@ class TreeGrower:
             tree, donors[order].astype(np.min_scalar_type(meaning.size)), meaning, samplers
         )
 
-    def numbers(
-        self, rows: Ints, y: Floats, values: Floats, is_atom: Booleans, everywhere: Floats
-    ) -> Numbers:
+    def numbers(self, rows: Ints, y: Floats, values: Floats, intervals: IntervalsOf) -> Numbers:
         """Return a tree grown on y, float64 [rows], whose leaves draw from values [rows].
 
-        is_atom, everywhere: see `donor_intervals`.
+        intervals: those of members, sorted by leaf, then value, given the rank of their leaf.
         """
         codes = self.data.codes_at(self.predictors, rows)
         luts = self._luts(codes, lambda x: order_by_mean(x, y))
@@ -79,10 +76,7 @@ class TreeGrower:
         tree = self._tree(grown, luts)
         leaf = _leaf_of(tree)
         members = index[np.lexsort((values[index], leaf))]
-        join_ties = self.data.persons is not None
-        low, high = donor_intervals(
-            values[members], is_atom[members], leaf, everywhere, join_ties=join_ties
-        )
+        low, high = intervals(members, leaf)
         if self.data.weights is None:
             return Numbers(tree, low, high)
         tree, places = repeat_donors(tree, self.data.weights[rows[members]])

@@ -1,9 +1,9 @@
 """Columns as the network reads and predicts them: codes, cells of a code, intervals of a cell.
 
 A code is missing (0), a level, a frequent number (an atom), or a quantile bin of the other numbers.
-A bin has up to 8 quantile cells; a cell has intervals of at least 6 rows. A value is drawn
-uniformly from an interval and rounded to the data's precision, so outside the atoms a drawn value
-equals a training value only by chance. Levels beyond the 256 most frequent ones share a code and
+A bin has up to 8 quantile cells; a cell has intervals of at least 6 rows. Which values an interval
+of ranks has, the column's curve says (`families.curve`), so outside the atoms a drawn value equals
+a training value only by chance. Levels beyond the 256 most frequent ones share a code and
 are drawn by frequency inside it.
 """
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
+from simulacra_trainer.families.curve import place_rows
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
 
@@ -172,7 +173,7 @@ def fit_coding(
 
     Survey weights (mean 1) count inside codes; a value that few persons share is no atom.
     """
-    codec = fit_codec(column, schema)
+    codec = fit_codec(column, schema, persons, weights)
     values = codec.values(column)
     present = ~np.isnan(values)
     counted = np.ones(values.size) if weights is None else weights
@@ -209,19 +210,23 @@ def _code_numbers(
         is_atom = np.ones(distinct.size, np.bool_)
     else:
         is_atom = counts >= max(ATOM_ROWS, ATOM_SHARE * known.size)
-    if persons is not None:
-        is_atom &= persons_a_group(inverse.reshape(-1), persons, distinct.size) >= MIN_PERSONS
+    is_atom &= persons_a_group(inverse.reshape(-1), persons, distinct.size) >= MIN_PERSONS
     code, cell, interval = _partition(counts, is_atom)
     first = np.flatnonzero(np.diff(interval, prepend=-1))
     last = np.append(first[1:], distinct.size) - 1
     edges = (distinct[last[:-1]] + distinct[first[1:]]) / 2.0
-    step = float(codec.unit)
-    if codec.unit == 1:
-        step = 0.0 if codec.decimals is None else 10.0**-codec.decimals
+    step = codec.step
     low = np.concatenate([distinct[:1] - step / 2.0, edges])
     high = np.concatenate([edges, distinct[-1:] + step / 2.0])
     low = np.where(is_atom[first], distinct[first], low)
     high = np.where(is_atom[first], distinct[first], high)
+    if codec.curve is not None and codec.curve.ranks.size:
+        ascending = place_rows(known, step, persons).ascending
+        a = np.searchsorted(ascending, distinct[first], side="left") / ascending.size
+        b = np.searchsorted(ascending, distinct[last], side="right") / ascending.size
+        on_curve = (b > a) & ~is_atom[first]
+        low = np.where(on_curve, codec.curve.at(a), low)
+        high = np.where(on_curve, codec.curve.at(b), high)
     rows = np.add.reduceat(np.bincount(inverse.reshape(-1), counted, distinct.size), first)
     return ColumnCoding(
         codec=codec,
