@@ -185,7 +185,6 @@ def test_upload_describe_generate_download_and_erase(
         "<h1>Report of a generation</h1>",
         "share of very happy",
         "do(column = value)",
-        "equal a row that",
     ):
         assert text in (tmp_path / "report.html").read_text()
 

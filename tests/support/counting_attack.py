@@ -220,8 +220,10 @@ class Segments:
     def __post_init__(self) -> None:
         for one in self.answers.segments({"ward": []}, "illness"):
             self.totals[one["segment"][0]["level"], one["answer"]] = _told(one)
-        for start in range(0, len(WARDS), 30):
-            wards = [*WARDS[start : start + 30]]
+        # A ward of fewer than five persons is no level of the table.
+        known = [ward for ward in WARDS if any(ward == of for of, _ in self.totals)]
+        for start in range(0, len(known), 30):
+            wards = known[start : start + 30]
             for one in self.answers.segments({"sex": [], "ward": wards}, "illness"):
                 levels = {part["column"]: part["level"] for part in one["segment"]}
                 self.cells[levels["sex"], levels["ward"], one["answer"]] = _told(one)

@@ -350,6 +350,10 @@ def do_support(effect_found: Json | None, made: Json) -> Iterator[str]:
         yield f"the effect is {of_effect}, rows under do() are {of_rows}"
 
 
+NOISE = 5
+"""Respondents that the noise of a count may add or take: five standard deviations."""
+
+
 def segment(found: Json, upload: Frame, *, is_plain: bool) -> Iterator[str]:
     """Recompute respondents, own shares and verdicts of a segment estimate."""
     for one in found.get("shares") or ():
@@ -366,10 +370,10 @@ def segment(found: Json, upload: Frame, *, is_plain: bool) -> Iterator[str]:
         for part in one["segment"]:
             inside = inside[inside[part["column"]].map(_text) == _text(part["level"])]
         answers = inside[one["question"]].dropna().map(_text)
-        if abs(len(answers) - one["respondents"]) > 0.5:
+        if abs(len(answers) - one["respondents"]) > NOISE:
             yield f"{text}: {one['respondents']:.0f} respondents stated, {len(answers)} are there"
         share = float((answers == _text(one["answer"])).mean())
-        if one.get("own") and abs(one["own"]["share"] - share) > 1e-6:
+        if one.get("own") and abs(one["own"]["share"] - share) > NOISE / max(len(answers), 1):
             yield f"{text}: own share {one['own']['share']:.3f}, {share:.3f} in the upload"
 
 

@@ -79,13 +79,15 @@ def within(name: str, low: float, high: float) -> Hold:
 
 
 def date(name: str) -> Hold:
-    """Dates stay dates within the range of the upload."""
+    """Dates stay dates near the range of the upload, whose ends are one person's each."""
 
     def wrong(upload: Frame, rows: Frame) -> Any:
         found, known = pd.to_datetime(rows[name], errors="coerce"), pd.to_datetime(upload[name])
-        return ~found.between(known.min(), known.max() + pd.Timedelta("1D"))
+        low, high = known.min(), known.max()
+        beyond = (high - low) / 10 + pd.Timedelta("1D")
+        return ~found.between(low - beyond, high + beyond)
 
-    return _each(f"{name} is a date of the upload's range", wrong)
+    return _each(f"{name} is a date near the upload's range", wrong)
 
 
 def few_values(name: str) -> Hold:

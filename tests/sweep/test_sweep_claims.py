@@ -88,7 +88,7 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
             {"shares": [SHARE | {"respondents": count}]}, UPLOAD, is_plain=True
         ),
         4.0,
-        5.0,
+        15.0,
     ),
     "words": (
         lambda word: claims.words_of_few(FEW, pd.DataFrame({"job": ["clerk", word]}), None),

@@ -116,7 +116,8 @@ def _mean(found: Sequence[Mapping[str, Advantage]]) -> dict[str, Advantage]:
 
 
 def _fails(one: Advantage) -> bool:
-    return one.gain.value / HALVES > MEMBERSHIP_LIMIT and one.gain.value > CHANCE * one.gain.error
+    gain = round(one.gain.value / HALVES, 2)  # as it is said
+    return gain > MEMBERSHIP_LIMIT and one.gain.value > CHANCE * one.gain.error
 
 
 def _listed(found: Mapping[str, Advantage]) -> dict[str, dict[str, float]]:
