@@ -170,7 +170,7 @@ def shared_quota(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedQuo
     cluster = RealCluster(folder / "cluster")
     kueue = Kueue.find(cluster, folder / "kueue")
     with cluster.running():
-        cluster.install()
+        cluster.install("--set", f"kueue.queue={QUEUE}")
         cluster.kubectl("create", "secret", "generic", "simulacra-pods", "-n", "simulacra-system")
         product = Product(cluster, folder / "product", SIMULACRA_KUEUE_QUEUE=QUEUE)
         with kueue.running(), product.running():
