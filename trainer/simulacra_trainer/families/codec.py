@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_trainer.families.curve import Curve, place_rows
+from simulacra_trainer.families.curve import Curve, nearest, place_rows
 from simulacra_trainer.families.grid import bin_edges, find_bins
 from simulacra_trainer.families.roundness import Roundness, roundness_of
 from simulacra_trainer.few_values import MAX_FEW
@@ -148,9 +148,8 @@ class ColumnCodec:
             low: lower end of the range in which they stay; that of the column if None.
             high: upper end of this range.
             follows: they follow from another column, which decides how round they are, and their
-                range. Where it
-                takes a new value, a column of more than MAX_FEW does so too: a wage between two
-                that were seen has a rounded wage between theirs.
+                range. Where it takes a new value, a column of more than MAX_FEW does so too: a wage
+                between two that were seen has a rounded wage between theirs.
         """
         if self.is_category:
             return values
@@ -159,7 +158,7 @@ class ColumnCodec:
         if self.few is not None and not (follows and self.few.size > MAX_FEW):
             few = self.few[(self.few >= low) & (self.few <= high)]
             if few.size:
-                return np.where(np.isnan(values), values, few[_nearest(few, values)])
+                return np.where(np.isnan(values), values, few[nearest(few, values)])
         if self.roundness is not None and not follows:
             values = self.roundness.rounded(values, low, high)
         if self.lattice is not None and not follows:
@@ -259,12 +258,6 @@ def _on_grid(ends: tuple[float, float], codec: ColumnCodec) -> tuple[float, floa
     if codec.decimals is not None:
         low, high = round(low, codec.decimals), round(high, codec.decimals)
     return low, high
-
-
-def _nearest(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    """Return the place of the nearest of ascending numbers, int64 [n]."""
-    middle = (ascending[1:] + ascending[:-1]) / 2
-    return np.searchsorted(middle, values)
 
 
 def _level_codes(seen: Floats, levels: int) -> Codes:

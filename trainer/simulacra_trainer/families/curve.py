@@ -217,19 +217,19 @@ def place_rows(
     x, who = values[known], None if persons is None else persons[known]
     counted = np.ones(x.size) if weights is None or not weights[known].any() else weights[known]
     heaps, even, snaps = _heaps(x, step, who)
-    place = _nearest(heaps, x)
+    place = nearest(heaps, x)
     is_heap = heaps[place] == x if heaps.size else np.zeros(x.size, np.bool_)
     u = np.random.default_rng(17).random(x.size if who is None else int(who.max(initial=0)) + 1)
     u = u if who is None else u[who]
     # The density around a heap goes on below it, so its curve has no dent there.
     on_curve = ~is_heap | (u < np.append(even, 0.0)[place])
-    nearest = ~is_heap & snaps
-    if heaps.size and _persons(who, ~is_heap & ~nearest) < MIN_PERSONS:
-        nearest = ~is_heap
+    joins = ~is_heap & snaps
+    if heaps.size and _persons(who, ~is_heap & ~joins) < MIN_PERSONS:
+        joins = ~is_heap
         on_curve[is_heap] = False
-    on_curve &= ~nearest
-    is_heap |= nearest
-    place[nearest] = _nearest_given(heaps, x[nearest])
+    on_curve &= ~joins
+    is_heap |= joins
+    place[joins] = _nearest_given(heaps, x[joins])
     low, high = values.copy(), values.copy()
     is_exact = np.ones(values.size, np.bool_)
     is_exact[known] = is_heap
@@ -297,15 +297,15 @@ def _heaps(x: Floats, step: float, who: Ints | None) -> tuple[Floats, Floats, Bo
     return distinct[stands], (even / counts)[stands], none
 
 
-def _nearest(heaps: Floats, x: Floats) -> Ints:
-    """Return the place of the nearest heap, int64 [n]; 0 without heaps."""
-    return np.searchsorted((heaps[1:] + heaps[:-1]) / 2.0, x)
+def nearest(ascending: Floats, x: Floats) -> Ints:
+    """Return the place of the nearest of ascending numbers, int64 [n]; 0 without any."""
+    return np.searchsorted((ascending[1:] + ascending[:-1]) / 2.0, x)
 
 
 def _nearest_given(heaps: Floats, x: Floats) -> Ints:
     """Return the place of the nearest heap but 0, which often says that nothing was asked."""
     others = np.flatnonzero(heaps != 0)
-    return others[_nearest(heaps[others], x)] if others.size else _nearest(heaps, x)
+    return others[nearest(heaps[others], x)] if others.size else nearest(heaps, x)
 
 
 def _persons(who: Ints | None, chosen: Booleans) -> int:

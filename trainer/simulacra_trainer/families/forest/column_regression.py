@@ -93,10 +93,6 @@ class ColumnRegression:
             return group_names(values, persons)
         return group_ordered(values, codec, persons)
 
-    def _is_exact(self, value: float) -> bool:
-        placed = self.data.placed_on_curve(self.column)
-        return placed is None or bool(np.isnan(value) or np.isin(value, placed.curve.heaps))
-
     @property
     def _is_category(self) -> bool:
         return self.data.codecs[self.column].is_category
@@ -213,7 +209,8 @@ class ColumnRegression:
         for klass in range(classes):
             members = rows[grouping.y == klass]
             meaning[klass] = self.values[members[0]]
-            if np.ptp(self.values[members]) > 0 or not self._is_exact(meaning[klass]):
+            is_exact = self.data.is_exact(self.column, meaning[klass : klass + 1])[0]
+            if np.ptp(self.values[members]) > 0 or not is_exact:
                 pools[klass] = pool_of(members)
                 meaning[klass] = np.nan
         return meaning, pools

@@ -96,7 +96,7 @@ class ColumnStages:
     def _spikes(self, rows: Ints) -> npt.NDArray[np.int64]:
         """Return a label per row: -1 for missing, 0 for the bulk, 1, 2, ... for the spikes."""
         values = self.values[rows]
-        shared = values[self.is_exact(values)]
+        shared = values[self.data.is_exact(self.column, values)]
         distinct, counts = np.unique(shared[~np.isnan(shared)], return_counts=True)
         spikes = distinct[counts >= SPIKE_SHARE * values.size]
         labels = np.where(np.isnan(values), -1, 0)
@@ -117,7 +117,7 @@ class ColumnStages:
             if label >= 0:
                 values = self.values[members]
                 meaning[klass] = values[0]
-                if _differ(values) or not self.is_exact(values[:1])[0]:
+                if _differ(values) or not self.data.is_exact(self.column, values[:1])[0]:
                     samplers[klass] = inner(members)
         return self.trees.classes(rows, y, meaning, samplers)
 
@@ -127,7 +127,7 @@ class ColumnStages:
         distinct, y = np.unique(values, return_inverse=True)
         y = y.reshape(-1).astype(np.int32)
         counts = self.data.persons_a_group(rows, y, distinct.size)
-        rare = ((counts < ATOM) | ~self.is_exact(distinct)) & ~np.isnan(distinct)
+        rare = ((counts < ATOM) | ~self.data.is_exact(self.column, distinct)) & ~np.isnan(distinct)
         if not rare.any():
             return self.trees.classes(rows, y, distinct, {})
         kept = np.flatnonzero(~rare)
@@ -138,12 +138,6 @@ class ColumnStages:
         pool = self._pool(pooled)
         meaning = np.append(distinct[kept], np.nan)
         return self.trees.classes(rows, merged, meaning, {kept.size: pool})
-
-    def is_exact(self, values: Floats) -> npt.NDArray[np.bool_]:
-        """Return which values are drawn exactly: levels, heaps and missing, bool [n]."""
-        if self.placed is None:
-            return np.ones(values.size, np.bool_)
-        return np.isnan(values) | np.isin(values, self.placed.curve.heaps)
 
     def _pool(self, rows: Ints) -> Pool:
         """Return a pool of the values of rows."""

@@ -99,6 +99,13 @@ class TrainingRows:
             self.placed[column] = place_rows(values, codec.step, self.persons, self.weights)
         return self.placed[column]
 
+    def is_exact(self, column: int, values: Floats) -> npt.NDArray[np.bool_]:
+        """Return which values are drawn exactly: levels, heaps and missing, bool [n]."""
+        placed = self.placed_on_curve(column)
+        if placed is None:
+            return np.ones(values.size, np.bool_)
+        return np.isnan(values) | np.isin(values, placed.curve.heaps)
+
     @cached_property
     def codes_of(self) -> dict[int, int]:
         """The number whose gaps each column of special codes describes, as positions."""
