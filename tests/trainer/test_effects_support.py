@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
 from simulacra_crds.kinds.model import Knowledge
 from simulacra_trainer.effects import estimate_effect, findings
@@ -134,6 +136,17 @@ def test_support_needs_rows_before_and_after_weighting_and_never_extrapolates() 
     assert unsupported([both]) == (
         "too few people like the others have '2.0' and 'x' (29 effective rows)."
     )
+
+
+def test_the_bounds_of_an_outcome_are_those_of_its_schema_and_of_a_share_one() -> None:
+    spend = ColumnSchema(name="spend", kind="numeric", storage="double", minimum=-5.0, maximum=20.0)
+    schema = TableSchema(rows=9, columns=[spend])
+
+    def reach(column: str, level: str | None = None) -> float:
+        asked = SimpleNamespace(outcome_column=column, outcome_level=level)
+        return findings._reach(SimpleNamespace(contrast=asked, schema=schema))  # type: ignore[arg-type]
+
+    assert (reach("spend"), reach("spend", "much"), reach("age")) == (25.0, 1.0, math.inf)
 
 
 def test_effect_stays_within_the_bounds_of_the_outcome() -> None:

@@ -88,6 +88,8 @@ def test_rows_that_lost_the_strength_of_most_pairs_are_worth_little() -> None:
     assert (lost.word, kept.word) == ("lost", "kept")
     assert measured_ratio([lost, lost], 60) == LEAST_RATIO
     assert measured_ratio([lost, kept], 60) == 1.0
+    weakened = Dependence(("a", "d"), 1.0, Strength(0.4, 0.2, 0.01))
+    assert (weakened.word, measured_ratio([weakened, weakened, kept], 60)) == ("weakened", 2 / 3)
 
 
 def _interviews(rows: int, seed: int, minutes: float) -> pa.Table:
