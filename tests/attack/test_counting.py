@@ -23,6 +23,7 @@ from counting_attack import (
     people,
     readout,
     singled_out,
+    windows,
 )
 from simulacra_trainer.pipeline import row_plan
 
@@ -71,6 +72,13 @@ def test_cells_of_segments_are_not_read_by_subtraction(known: Known) -> None:
     read, chance = (hits(answers, one, attack) for one in (members, others))
     assert read <= chance + 4
     assert read < 12
+
+
+def test_windows_of_an_effect_do_not_move_one_person(known: Known) -> None:
+    answers, members, others = known
+    read, chance = (hits(answers, one, windows) for one in (members, others))
+    assert read <= chance + 3
+    assert read < 10
 
 
 def test_an_effect_of_few_people_says_neither_their_mean_nor_their_number(known: Known) -> None:

@@ -30,6 +30,8 @@ from simulacra_crds.kinds.answer_sheet import SheetLever
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.segment_estimate import SegmentColumn
 from simulacra_trainer.effects import answer_effect
+from simulacra_trainer.effects.contrast import read_contrast
+from simulacra_trainer.effects.estimate import plain_difference
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
@@ -42,6 +44,8 @@ SHARES = {"none": 0.7, "asthma": 0.15, "diabetes": 0.12, "hiv": 0.03}
 ILLNESSES = tuple(SHARES)
 WARDS = tuple(f"ward {number:02}" for number in range(60))
 PERSON = ("age", "sex", "ward")
+REACHES = (800, 1_500, 2_500, 4_000, 6_000)
+"""Distances of the numbers that are compared from an income."""
 Json = Mapping[str, Any]
 
 
@@ -80,6 +84,9 @@ class Answers(Protocol):
 
     def effect(self, **asked: Any) -> Json:
         """Return the answer to a question of effect."""
+
+    def plain(self, **asked: Any) -> float | None:
+        """Return the plain difference of the arms of an effect; None if it is not said."""
 
     def sheet(self, levers: list[Json]) -> Json:
         """Return the answer sheet of illness = hiv."""
@@ -139,6 +146,12 @@ class OfModel:
         except InputError:
             return {}
         return found.model_dump()
+
+    def plain(self, **asked: Any) -> float | None:
+        """Return the plain difference of an effect's answer alone, for speed."""
+        self.asked += 1
+        of = self.trained
+        return plain_difference(read_contrast(of.table, of.schema, EstimateRequest(**asked)))
 
     def sheet(self, levers: list[Json]) -> Json:
         """Return the answer sheet of illness = hiv."""
@@ -206,6 +219,31 @@ def diff2(answers: Answers, person: Any) -> dict[str, float]:
             [inside(ages, level, w) for ages in (upper, lower)] for w in (None, without)
         )
         found[level] = ((all_of[0] - all_of[1]) - (rest[0] - rest[1])) / SHARES[level]
+    return found
+
+
+def windows(answers: Answers, person: Any) -> dict[str, float]:
+    """Return how likely the person has each illness, by moving him from one arm to the other.
+
+    The attacker knows his income. Two numbers around it have arms that meet in the middle; with the
+    middle just above and just below the income, the difference of the answers is the person's.
+    """
+    found = {}
+    for level in ILLNESSES:
+        moved = [
+            [
+                answers.plain(
+                    treatment="income",
+                    value=person.income + reach + beside,
+                    baseline=person.income - reach + beside,
+                    outcome=f"illness={level}",
+                )
+                for beside in (-0.25, 0.25)
+            ]
+            for reach in REACHES
+        ]
+        steps = [a - b for a, b in moved if a is not None and b is not None]
+        found[level] = float(np.mean(steps)) if steps else 0.0
     return found
 
 
@@ -284,6 +322,7 @@ def main() -> None:
         "readout": readout,
         "diff": diff,
         "diff2": diff2,
+        "windows": windows,
         "segments": Segments(answers),
     }
     for (name, attack), (kind, persons) in itertools.product(attacks.items(), groups):

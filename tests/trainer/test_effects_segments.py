@@ -189,3 +189,14 @@ def _chosen(scores: Scores, rows: np.ndarray) -> Scores:
         residual=scores.residual[rows],
         rival=None,
     )
+
+
+def test_quartiles_of_a_number_name_no_ones_number() -> None:
+    scores = _scores(np.random.default_rng(7))
+    n = scores.value.size
+    values = np.random.default_rng(3).lognormal(10.0, 1.0, n).round(2)
+    table = pa.table({"g": values})
+    found = segment_effects(table, "g", [[scores]], reverses=False, seed=0)
+    named = [float(end) for one in found.effects for end in one.level.split(" to ")]
+    assert len(named) == 8
+    assert not np.isin(np.round(named, 1), np.round(values, 1)).any()

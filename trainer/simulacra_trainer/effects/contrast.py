@@ -14,6 +14,7 @@ from simulacra_crds.contract.generation_conditions import several_answers
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_trainer.effects.blocks import in_blocks
 from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, level_positions, levels_of
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import row_weights
@@ -36,8 +37,8 @@ class Arm:
 
     Attributes:
         rows: bool [n], rows with the arm's value, or in a window around it.
-        distance: float64 [n], treatment minus the arm's value in standard deviations; None if the
-            rows have exactly that value.
+        distance: float64 [n], treatment, in blocks of persons, minus the arm's value in standard
+            deviations; None if the rows have exactly that value.
         in_range: whether the value lies within the observed range.
     """
 
@@ -109,7 +110,8 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
         design: Design = "levels"
     else:
         value, baseline = _number(request.value, "/value"), _number(request.baseline, "/baseline")
-        design, arms = _number_arms(values[rows], value, baseline)
+        blocks = in_blocks(values, persons_in(table, schema))
+        design, arms = _number_arms(values[rows], blocks[rows], value, baseline, treatment)
     if value == baseline:
         message = "The baseline must differ from the treatment value."
         raise _invalid("/baseline", message, "Name two values.")
@@ -119,20 +121,29 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
     return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own, persons)
 
 
-def _number_arms(values: Floats, value: float, baseline: float) -> tuple[Design, list[Arm]]:
-    """Return exact arms if enough rows have both numbers, else windows of the nearest rows."""
+def _number_arms(
+    values: Floats, blocks: Floats, value: float, baseline: float, column: ColumnSchema
+) -> tuple[Design, list[Arm]]:
+    """Return exact arms if enough rows have both numbers, else windows of the nearest blocks."""
     exact = [values == value, values == baseline]
     if all(are_enough(rows) for rows in exact):
         return "levels", [Arm(rows, None) for rows in exact]
     spread = max(float(values.std()), 1e-300) if values.size else 1.0
     arms = []
     for own, other in ((value, baseline), (baseline, value)):
-        distance = (values - own) / spread
+        distance = (blocks - own) / spread
         reach = window_reach(distance)
-        rows = (np.abs(distance) <= reach) & (np.abs(values - own) < np.abs(values - other))
-        in_range = bool(values.size) and bool(values.min() <= own <= values.max())
-        arms.append(Arm(rows, distance, in_range))
+        rows = (np.abs(distance) <= reach) & (np.abs(blocks - own) < np.abs(blocks - other))
+        arms.append(Arm(rows, distance, is_observed(column, blocks, own)))
     return "window", arms
+
+
+def is_observed(column: ColumnSchema, blocks: Floats, value: float) -> bool:
+    """Return whether a number lies within the range that the schema says, or that of the blocks."""
+    low, high = column.minimum, column.maximum
+    if low is None or high is None:
+        low, high = (float(blocks.min()), float(blocks.max())) if blocks.size else (1.0, 0.0)
+    return low <= value <= high
 
 
 def are_enough(rows: Flags) -> bool:

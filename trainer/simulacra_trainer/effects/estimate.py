@@ -106,7 +106,7 @@ def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectRe
         estimate=figures,
         union=_span(found),
         effective_rows=two_digits(found.effective_rows),
-        naive=_naive(contrast),
+        naive=plain_difference(contrast),
         method=estimator.method,
         adjustment=found.effects[0].adjustment if found.effects else [],
         alternatives=[*found.effects],
@@ -151,7 +151,7 @@ def _figures(found: Findings, estimator: Estimator) -> Estimate:
     )
 
 
-def _naive(contrast: Contrast) -> float | None:
+def plain_difference(contrast: Contrast) -> float | None:
     """Return the difference of the arms' means; None if one has fewer than MIN_ARM persons."""
     means, variance = [], 0.0
     for rows in (contrast.value.rows, contrast.baseline.rows):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
+from simulacra_trainer.effects.blocks import around, in_blocks
 from simulacra_trainer.effects.contrast import Flags
 from simulacra_trainer.effects.features import level_positions, levels_of
 from simulacra_trainer.effects.scores import (
@@ -29,6 +30,7 @@ from simulacra_trainer.effects.scores import (
 )
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.evidence import coarse, coarse_share, two_digits
+from simulacra_trainer.persons import Ints
 from simulacra_trainer.table.arrow_values import as_floats
 
 MIN_EFFECTIVE = 20.0
@@ -67,7 +69,7 @@ def segment_effects(
         reverses: whether an effect of 0 is left open, because the outcome may come first.
         seed: of the multipliers.
     """
-    largest, others = _segment_rows(table, name)
+    largest, others = _segment_rows(table, name, sets[0][0].persons)
     found = [_Segment(level, rows, persons_worth(sets[0], rows)) for level, rows in largest]
     shown = [one for one in found if one.effective >= MIN_EFFECTIVE]
     unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE] + others
@@ -138,7 +140,9 @@ def _minus(runs: Sequence[Part], first: Sequence[Part]) -> list[Part]:
     return [run.minus(other) for run, other in zip(runs, first, strict=True)]
 
 
-def _segment_rows(table: pa.Table, name: str) -> tuple[list[tuple[str, Flags]], list[str]]:
+def _segment_rows(
+    table: pa.Table, name: str, persons: Ints | None
+) -> tuple[list[tuple[str, Flags]], list[str]]:
     """Return the largest segments with their rows, and the names of the others that have rows."""
     if pa.types.is_dictionary(table.column(name).type):
         positions = level_positions(table, name)
@@ -147,24 +151,28 @@ def _segment_rows(table: pa.Table, name: str) -> tuple[list[tuple[str, Flags]], 
         by_size = [int(at) for at in np.argsort(-counts, kind="stable") if counts[at]]
         largest = [(levels[at], positions == at) for at in by_size[:MAX_SEGMENTS]]
         return largest, [levels[at] for at in by_size[MAX_SEGMENTS:]]
-    return [*_bands(table, name)], []
+    return [*_bands(table, name, persons)], []
 
 
-def _bands(table: pa.Table, name: str) -> Iterator[tuple[str, Flags]]:
+def _bands(table: pa.Table, name: str, persons: Ints | None) -> Iterator[tuple[str, Flags]]:
     """Yield the quartiles of a number with their rows."""
     values = as_floats(table.column(name))
-    known = values[~np.isnan(values)]
+    blocks = in_blocks(values, persons)
+    known = blocks[~np.isnan(blocks)]
     shares = np.arange(1, SEGMENT_BANDS) / SEGMENT_BANDS
-    edges = np.unique(np.quantile(known, shares)) if known.size else np.empty(0)
-    band = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
+    edges = np.unique(np.quantile(known, shares)) if known.size else known
+    band = np.where(np.isnan(values), -1, np.searchsorted(edges, blocks, side="left"))
     for k in range(edges.size + 1):
         rows = band == k
         if rows.any():
-            yield _band_name(table, name, values[rows]), rows
+            who = None if persons is None else persons[rows]
+            yield _band_name(table, name, values[rows], who), rows
 
 
-def _band_name(table: pa.Table, name: str, values: npt.NDArray[np.float64]) -> str:
-    low, high = float(values.min()), float(values.max())
+def _band_name(
+    table: pa.Table, name: str, values: npt.NDArray[np.float64], persons: Ints | None
+) -> str:
+    low, high = (around(values, end, persons) for end in (0.0, 1.0))
     if pa.types.is_timestamp(table.column(name).type):
         days = [str(np.datetime64(int(v), "us").astype("datetime64[D]")) for v in (low, high)]
         return f"{days[0]} to {days[1]}"

@@ -18,7 +18,8 @@ from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.contrast import Flags, are_enough, window_reach
+from simulacra_trainer.effects.blocks import in_blocks
+from simulacra_trainer.effects.contrast import Flags, are_enough, is_observed, window_reach
 from simulacra_trainer.effects.features import (
     LEVEL_KINDS,
     Floats,
@@ -89,7 +90,7 @@ def _before(schema: TableSchema, graph: CausalGraph, name: str) -> list[str]:
 def _has_value(
     table: pa.Table, schema: TableSchema, name: str, value: float | str
 ) -> tuple[Flags, bool]:
-    """Return the rows with the value or, of a number that few have, the nearest ones.
+    """Return the rows with the value or, of a number that few have, the nearest blocks.
 
     And whether it lies within the observed range; beyond it is an extrapolation.
     """
@@ -99,18 +100,20 @@ def _has_value(
         return level_positions(table, name) == at, True
     values = as_floats(table.column(name))
     wanted = float(value)
-    known = values[~np.isnan(values)]
-    in_range = bool(known.size) and bool(known.min() <= wanted <= known.max())
+    is_known = ~np.isnan(values)
+    blocks = in_blocks(values, persons_in(table, schema))
+    column = schema.find(name)
+    in_range = column is not None and is_observed(column, blocks[is_known], wanted)
     exact: Flags = values == wanted
-    if not in_range or are_enough(known == wanted):
+    if not in_range or are_enough(exact[is_known]):
         return exact, in_range
-    distance = np.abs(values - wanted)
-    near: Flags = distance <= window_reach(known - wanted)
-    if near.sum() <= known.size / 2:
+    distance = np.abs(blocks - wanted)
+    near: Flags = distance <= window_reach(distance[is_known])
+    if near.sum() <= is_known.sum() / 2:
         return near, True
     # At most half of the rows are near: an effect compares them with as many others.
-    half = np.quantile(np.abs(known - wanted), 0.5, method="higher")
-    return exact | (distance < half), True
+    half = np.quantile(distance[is_known], 0.5, method="higher")
+    return (distance == np.nanmin(distance)) | (distance < half), True
 
 
 def _propensity(

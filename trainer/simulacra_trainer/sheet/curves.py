@@ -20,6 +20,7 @@ from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
 from simulacra_trainer.effects.aipw import CLIP, FOLDS
 from simulacra_trainer.effects.base_choice import Bases
+from simulacra_trainer.effects.blocks import around
 from simulacra_trainer.effects.contrast import Arm, Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Floats
@@ -112,7 +113,7 @@ def near_points(values: Floats, persons: Ints | None = None) -> list[Near]:
     if distinct.size <= MAX_EXACT:
         who = persons_a_group(which, persons, distinct.size)
         return [Near(values == at, None, at=float(at)) for at in distinct[who >= MIN_PERSONS]]
-    low, high = np.quantile(values, (OUTER, 1.0 - OUTER))
+    low, high = (around(values, share, persons) for share in (OUTER, 1.0 - OUTER))
     at_points = np.unique(np.linspace(low, high, POINTS))
     if bool(np.all(distinct == np.round(distinct))):
         at_points = np.unique(np.round(at_points))

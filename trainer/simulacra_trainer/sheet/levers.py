@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.background import propose_background
@@ -13,10 +14,12 @@ from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.sheets import LeftOut
 from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
 from simulacra_crds.kinds.answer_sheet import MAX_LEVERS, SheetLever
+from simulacra_trainer.effects.blocks import around
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
 from simulacra_trainer.effects.places import stated_places
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
+from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.table.arrow_values import as_floats
 
 Value = float | str
@@ -140,7 +143,7 @@ def _pairs(
     if lever.value is not None and lever.baseline is not None:
         yield lever.value.value, lever.baseline.value
     elif column.kind not in LEVEL_KINDS:
-        yield from _number_pair(table, lever.column)
+        yield from _number_pair(as_floats(table.column(lever.column)), persons_in(table, schema))
     else:
         positions = level_positions(table, lever.column)
         levels = levels_of(table, lever.column)
@@ -151,9 +154,11 @@ def _pairs(
             yield from _level_pairs(counts, levels, is_boolean=column.kind == "boolean")
 
 
-def _number_pair(table: pa.Table, name: str) -> Iterator[tuple[float, float]]:
-    values = as_floats(table.column(name))
-    known = values[~np.isnan(values)]
+def _number_pair(
+    values: npt.NDArray[np.float64], persons: Ints | None
+) -> Iterator[tuple[float, float]]:
+    is_known = ~np.isnan(values)
+    known, persons = values[is_known], None if persons is None else persons[is_known]
     if not known.size:
         return
     distinct = np.unique(known)
@@ -161,9 +166,9 @@ def _number_pair(table: pa.Table, name: str) -> Iterator[tuple[float, float]]:
         yield float(distinct[1]), float(distinct[0])
         return
     for tail in TAILS:
-        low, high = np.quantile(known, (tail, 1.0 - tail), method="nearest")
+        low, high = (around(known, share, persons) for share in (tail, 1.0 - tail))
         if low < high:
-            yield float(high), float(low)
+            yield high, low
             return
 
 
