@@ -89,11 +89,11 @@ def membership(
     for column in columns:
         if column.name not in drawn.column_names:
             continue
-        for name, parts in _of_column(people, drawn, column.name).items():
+        for name, parts in column_scores(people, drawn, column.name).items():
             for into, part in zip(scores[name], parts, strict=True):
                 into += part
     return {
-        name: _advantage(*(of.summed(part) for of, part in zip(people, parts, strict=True)))
+        name: advantage(*(of.summed(part) for of, part in zip(people, parts, strict=True)))
         for name, parts in scores.items()
         if any(part.any() for part in parts)
     }
@@ -124,7 +124,9 @@ def unit_of(values: Floats) -> float:
     return 10.0**-DIGITS
 
 
-def _of_column(people: Sequence[People], drawn: pa.Table, name: str) -> Mapping[str, list[Floats]]:
+def column_scores(
+    people: Sequence[People], drawn: pa.Table, name: str
+) -> Mapping[str, list[Floats]]:
     """Return the scores of the rows of members and controls in one column, by attacker."""
     tables = [of.rows for of in people]
     if is_category(tables[0], name):
@@ -195,6 +197,7 @@ def _cells(width: Floats, unit: float) -> Floats:
     return np.floor(width / 2.0 / unit) * 2.0 + 1.0
 
 
-def _advantage(members: Floats, controls: Floats) -> Advantage:
+def advantage(members: Floats, controls: Floats) -> Advantage:
+    """Return what scores of members and controls, higher for members, tell."""
     found = float(np.mean(members > np.quantile(controls, 1.0 - FALSE_POSITIVES)))
     return Advantage(auc(members, controls), found)
