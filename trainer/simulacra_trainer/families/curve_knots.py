@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
+from scipy.special import boxcox
 
 from simulacra_trainer.persons import MIN_PERSONS
 
@@ -17,7 +17,8 @@ MOST_OF_MEAN = 12.0
 """One person stretches a tail no further than this many times the mean of the others."""
 TAIL = np.array([0.25, 0.5, 0.7, 0.85, 0.93, 0.97, 0.99, 1.0])
 """Shares of the last persons at which a tail has knots."""
-SHAPES = np.linspace(0.5, 4.0, 80)
+LEAST_SPREAD = 0.25
+"""Spread of distances by their mean; less is a pile at the end."""
 JUMP = 10.0
 """Ratio of the densities on both sides of a jump; that of even values differs by a third."""
 BESIDE = 0.25
@@ -107,9 +108,11 @@ def _part(x: Floats, apart: float, step: float) -> tuple[Floats, Floats, Floats]
 
 
 def _tail(beyond: Floats) -> tuple[Floats, Floats]:
-    """Return quantiles of a Weibull law with the mean and spread of distances, as shares, values.
+    """Return quantiles of a generalized Pareto law of distances, as shares and values.
 
-    The five largest count no more than `MOST_OF_MEAN` times the mean of the others.
+    Its mean and spread are those of the distances (moments; Hosking & Wallis, 1987): even to a
+    bound, falling to one, exponential or heavy, as tails beyond a value are (Pickands, 1975). The
+    five largest count no more than `MOST_OF_MEAN` times the mean of the others.
     """
     x = np.sort(beyond)
     if x.size > 5 and (most := MOST_OF_MEAN * x[:-4].mean()) > 0:
@@ -117,9 +120,14 @@ def _tail(beyond: Floats) -> tuple[Floats, Floats]:
     mean = float(x.mean())
     if mean <= 0:
         return np.array([1.0]), np.array([0.0])
-    spreads = np.sqrt(np.exp(gammaln(1 + 2 / SHAPES) - 2 * gammaln(1 + 1 / SHAPES)) - 1)
-    shape = float(np.interp(-x.std() / mean, -spreads, SHAPES))
+    spread = max(float(x.std()) / mean, LEAST_SPREAD)
+    shape = (1.0 - 1.0 / spread**2) / 2.0
+    # The end is where the last of so many persons is expected.
     top = 1.0 - 1.0 / (2.0 * x.size)
     even = (np.arange(400) + 0.5) / 400
-    scale = mean / np.mean((-np.log(1.0 - even * top)) ** (1.0 / shape))
-    return TAIL, scale * (-np.log(1.0 - TAIL * top)) ** (1.0 / shape)
+    return TAIL, mean * _pareto(TAIL * top, shape) / _pareto(even * top, shape).mean()
+
+
+def _pareto(shares: Floats, shape: float) -> Floats:
+    """Return quantiles of the generalized Pareto law with scale 1."""
+    return boxcox(1.0 - shares, -shape) * -1.0

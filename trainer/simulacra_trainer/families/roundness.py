@@ -11,9 +11,12 @@ ten cases, so the shares of multiples are solved for the shares of grids, from t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from simulacra_trainer.persons import Ints
 
 Floats = npt.NDArray[np.float64]
 FINEST = 6
@@ -53,16 +56,29 @@ class Roundness:
         some = values[loose]
         band = np.searchsorted(self.ends, np.abs(some), side="right")
         grid = (self.upto[band, :-1] <= _evenly(some)[:, None]).sum(axis=1)
-        for k in np.unique(grid):
-            step = self.steps[k]
-            if step:
-                at = grid == k
-                some[at] = self._beside_heaps(some[at], step, low, high)
+        for k in range(self.steps.size - 1, -1, -1):
+            at = np.flatnonzero(grid == k)
+            if not (at.size and self.steps[k]):
+                continue
+            some[at], left = self._beside_heaps(some[at], self.steps[k], low, high)
+            grid[at[left]] = self._finer[band[at[left]], k]
         out[loose] = some
         return out
 
-    def _beside_heaps(self, values: Floats, step: float, low: float, high: float) -> Floats:
-        """Return numbers on a grid; one next to a heap, whose persons it is not of, beside it."""
+    @cached_property
+    def _finer(self) -> Ints:
+        """The next finer grid that numbers of a band are on, int64 [bands, grids]; -1 for none."""
+        used = np.diff(self.upto, axis=1, prepend=0.0) > 0
+        finest = np.maximum.accumulate(np.where(used, np.arange(self.steps.size), -1), axis=1)
+        return np.hstack([np.full((used.shape[0], 1), -1), finest[:, :-1]])
+
+    def _beside_heaps(
+        self, values: Floats, step: float, low: float, high: float
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return numbers on a grid beside the heaps, whose persons they are not of.
+
+        Also which stay as they are, as all places near are heaps or out of range.
+        """
         near = _on_grid(values, step)
         away = np.where(values < near, -step, step)
         out, left = values.copy(), np.ones(values.size, np.bool_)
@@ -71,7 +87,7 @@ class Roundness:
             fits = (found >= low) & (found <= high) & (found != 0) & ~np.isin(found, self.heaps)
             out[left & fits] = found[left & fits]
             left &= ~fits
-        return out
+        return out, left
 
 
 def roundness_of(known: Floats, heaps: Floats, decimals: int | None) -> Roundness | None:
