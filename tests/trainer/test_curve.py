@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_crds.kinds.generation_job import NumericRange
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.codec import fit_codec
@@ -38,6 +39,14 @@ def columns() -> dict[str, tuple[np.ndarray, float]]:
         "apart": (np.concatenate([rng.normal(0, 1, 300), rng.normal(500, 80, 300)]), 0.0),
         "one in millions": (np.append(rng.normal(5, 1, 300), 5e6), 0.0),
     }
+
+
+TAILS = {
+    "even": lambda rng: rng.random(400),
+    "falling": lambda rng: 1.0 - np.sqrt(rng.random(400)),
+    "exponential": lambda rng: rng.exponential(size=400),
+    "rising": lambda rng: np.sqrt(rng.random(400)),
+}
 
 
 def drawn(curve: Curve, low: float = -np.inf, high: float = np.inf) -> np.ndarray:
@@ -193,3 +202,22 @@ def test_stored_model_needs_no_table_to_draw(tmp_path: Path) -> None:
     for given in (table, table.slice(0, 0)):
         loaded = FOREST.load(tmp_path, given, schema)
         assert loaded.sample(300, np.random.default_rng(0)).equals(rows)
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_a_tail_ends_near_the_largest_value(name: str) -> None:
+    """A law without a bound ends 21 to 33 % beyond even, falling and rising values."""
+    beyond = []
+    for seed in range(60):
+        x = TAILS[name](np.random.default_rng(seed))
+        beyond.append(place_rows(x, 0.0).curve.ends[1] / x.max())
+    assert 0.93 < np.mean(beyond) < 1.06
+
+
+def test_dates_keep_their_day_beside_the_minute_of_the_export() -> None:
+    rng = np.random.default_rng(4)
+    days = rng.integers(0, 3_000, 400) * 86_400_000_000
+    days[:40] = 3_100 * 86_400_000_000 + 48_123_456_789
+    column = pa.chunked_array([pa.array(days, pa.timestamp("us"))])
+    codec = fit_codec(column, ColumnSchema(name="end", kind="datetime", storage="timestamp"))
+    assert codec.unit == 86_400_000_000

@@ -82,3 +82,16 @@ def test_values_of_a_range_condition_are_as_round() -> None:
     drawn = values_inside(trained, "income", bounds).draw(4_000, np.random.default_rng(1))
     known = real[(real >= 60_000) & (real <= 140_000)]
     assert np.abs(shares(drawn) - shares(known)).max() < 0.1
+
+
+def test_a_number_among_heaps_keeps_its_decimals() -> None:
+    """Where all near thousands are heaps, a number that is none of them is still whole."""
+    rng = np.random.default_rng(5)
+    values = 1_000.0 * np.round(np.exp(3 + rng.normal(0, 0.4, 320)))
+    values = np.where(rng.random(320) < 0.12, values + rng.integers(1, 999, 320), values)
+    values[:3] += 0.37
+    codec = codec_of(values)
+    assert codec.curve is not None
+    drawn = codec.curve.draw_inside(-np.inf, np.inf, rng.random(4_000))
+    assert drawn is not None
+    assert np.mean(codec.tidy(drawn) % 1 != 0) < 0.025

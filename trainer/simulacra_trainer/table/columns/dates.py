@@ -47,6 +47,8 @@ DATE_FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[A-Za-z]{3,9} [0-9]{1,2} [0-9]{4}" + _TIME, ("%b %d %Y",)),
 )
 _UNITS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
+MOST_ODD = 0.05
+"""Share of a column's different moments that need not be on its unit of time."""
 _PROBE = (
     r"^[0-9]{1,4}[-/. 年]|[0-9],? (?:de )?[0-9]{4}|^[0-9]{1,2}(?:er|º) |^\pL[\pL\-]+\.?,? [0-9]"
 )
@@ -272,5 +274,10 @@ def seconds(values: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def coarsest_unit(microseconds: npt.NDArray[np.number]) -> int:
-    """Return the coarsest calendar unit, in microseconds, that all moments are multiples of."""
-    return next((unit for unit in _UNITS_US if not np.any(microseconds % unit)), 1)
+    """Return the coarsest calendar unit, in microseconds, that moments are multiples of.
+
+    A few may be none (`MOST_ODD`), as where the end of what goes on is the minute of the export.
+    """
+    moments = np.unique(microseconds)
+    most = MOST_ODD * moments.size
+    return next((unit for unit in _UNITS_US if np.count_nonzero(moments % unit) <= most), 1)
