@@ -28,7 +28,7 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.graph import CausalGraph, learn_graph
 
 TRUTH_ROWS = 100_000

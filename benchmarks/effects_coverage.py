@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_trainer.effects import EffectResult, estimate_effect
+from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.graph import CausalGraph
 
 ROWS = 2_000

@@ -29,9 +29,8 @@ from simulacra_crds.contract.tasks import (
 from simulacra_crds.kinds.answer_sheet import SheetLever
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.segment_estimate import SegmentColumn
-from simulacra_trainer.effects import answer_effect
 from simulacra_trainer.effects.contrast import read_contrast
-from simulacra_trainer.effects.estimate import plain_difference
+from simulacra_trainer.effects.estimate import answer_effect, plain_difference
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation

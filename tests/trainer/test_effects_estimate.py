@@ -13,12 +13,13 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
+from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.effects import EffectResult, estimate_effect
 from simulacra_trainer.effects.contrast import read_contrast
+from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.effects.fold_models import MAX_REACH, Fold, arm_outcomes, outcomes_near

@@ -13,8 +13,9 @@ import pytest
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
 from simulacra_crds.kinds.model import Knowledge
-from simulacra_trainer.effects import estimate_effect, findings
+from simulacra_trainer.effects import findings
 from simulacra_trainer.effects.adjustment import AdjustmentSet
+from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.scores import Interval
 from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.graph import CausalGraph

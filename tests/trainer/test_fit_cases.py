@@ -15,7 +15,7 @@ from simulacra_crds.contract.tasks import (
     ProgressReport,
 )
 from simulacra_crds.kinds.model import Edge, Knowledge
-from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

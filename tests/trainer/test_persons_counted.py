@@ -193,7 +193,7 @@ def test_interval_of_repeated_rows_is_that_of_the_persons() -> None:
 
 
 def test_effect_estimate_counts_persons(case: Case) -> None:
-    from simulacra_trainer.effects import estimate_effect
+    from simulacra_trainer.effects.estimate import estimate_effect
 
     names = [column.name for column in case.clean.schema.learned() if column.name != "region"]
     request = EstimateRequest(

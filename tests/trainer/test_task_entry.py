@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from log_lines import written
+from simulacra_crds.contract.answers import EffectResult
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.contract.segment_shares import SegmentResult
 from simulacra_crds.contract.sheets import SheetResult
@@ -53,7 +54,7 @@ from simulacra_crds.contract.tasks import (
 )
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_trainer.effects import EffectResult, treated
+from simulacra_trainer.effects import treated
 from simulacra_trainer.families.forest.family import Forest
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification

@@ -14,7 +14,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_trainer.cli import main
-from simulacra_trainer.effects import estimate_effect
+from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model

@@ -132,7 +132,7 @@ def estimate(trained: TrainedModel, request: EstimateRequest, seed: int = 0) -> 
     Raises:
         InputError: the question does not match the schema.
     """
-    from simulacra_trainer.effects import answer_effect
+    from simulacra_trainer.effects.estimate import answer_effect
 
     found = answer_effect(trained.table, trained.schema, trained.graph, request, seed=seed)
     return found.model_dump(mode="json")

@@ -15,7 +15,7 @@ from simulacra_crds.contract.tasks import (
     SheetRequest,
     TaskResult,
 )
-from simulacra_trainer.effects import answer_effect
+from simulacra_trainer.effects.estimate import answer_effect
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.sheet.estimate import answer_sheet
 from simulacra_trainer.sheet.page import render_sheet
