@@ -122,7 +122,7 @@ def _tail(beyond: Floats) -> tuple[Floats, Floats]:
         return np.array([1.0]), np.array([0.0])
     spread = max(float(x.std()) / mean, LEAST_SPREAD)
     shape = (1.0 - 1.0 / spread**2) / 2.0
-    # The end is where the last of so many persons is expected.
+    # The end is where the largest of these distances is expected.
     top = 1.0 - 1.0 / (2.0 * x.size)
     even = (np.arange(400) + 0.5) / 400
     return TAIL, mean * _pareto(TAIL * top, shape) / _pareto(even * top, shape).mean()
