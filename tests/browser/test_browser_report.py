@@ -20,7 +20,7 @@ from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.left_out import left_out
 from simulacra_trainer.sheet.page import render_sheet
 
-COLUMNS = 60
+COLUMNS = 32
 ROWS = 120
 
 pytestmark = pytest.mark.browser

@@ -515,6 +515,15 @@ def test_order_of_rows_is_found_stated_and_given_back(tmp_path: Path) -> None:
     assert described(tmp_path, PLAIN).clean.schema.order is None
 
 
+def test_a_whole_number_that_rises_within_every_person_orders_rows(tmp_path: Path) -> None:
+    rising = {name: VISITS[name] for name in ("customer_id", "city", "visit")}
+    own = described(tmp_path, rising).document["schema"]["x-simulacra"]
+    assert (own["order"], own["source"]["order"]) == ("visit", "detected")
+    assert "rises" in own["evidence"]["order"]
+    falls = [*rising["visit"][:-1], 1]  # in one of the persons
+    assert described(tmp_path, {**rising, "visit": falls}).clean.schema.order is None
+
+
 @pytest.mark.parametrize(
     ("name", "detail"),
     [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.description_parts import EXTENSION
 from simulacra_crds.contract.did_you_mean import closest
 from simulacra_crds.contract.schema import COMPUTED, CleaningNote, ColumnSchema, TableSchema
+from simulacra_trainer.persons import persons_in
 from simulacra_trainer.table.description.statements import Path, Statements
 
 PATH: Path = (EXTENSION, "order")
@@ -17,6 +19,9 @@ WITHOUT_ORDER = "Rows are ordered by a date, a whole number or an ordered scale;
 OF_PERSONS = "It is the same in all rows of a person, so it cannot order them."
 WAVE = "it is the wave: which interview of a person a row is"
 FIRST_DATE = "it is the first date that differs within persons and is never missing"
+RISES = "it rises from row to row within every person"
+MIN_STEPS = 20
+"""Rows that follow another of the same person; fewer may rise by chance."""
 ORDERED_KINDS = ("integer", "ordinal", "datetime")
 
 
@@ -46,7 +51,7 @@ def settle_order(
         kept = [one for one in schema.relations if one.kind not in COMPUTED or one.column != stated]
         schema.relations = kept
     else:
-        found = found_order(schema)
+        found = found_order(schema) or _rising(table, schema)
         schema.order = None if found is None else found.name
     if schema.order is not None:
         action = "orders the rows of each person in linked rows"
@@ -57,15 +62,30 @@ def found_order(schema: TableSchema) -> ColumnSchema | None:
     """Return the wave of a schema, else its first date without gaps, else None."""
     if schema.subject() is None:
         return None
+    varying = _varying(schema)
     computed = {relation.column for relation in schema.computed()}
-    varying = [
-        column
-        for column in schema.columns
-        if column.learned and not column.per_person and not column.missing_share
-    ]
     waves = [c for c in varying if c.role == "wave" and c.name not in computed]
     dates = [c for c in varying if c.kind == "datetime"]
     return next(iter([*waves, *dates]), None)
+
+
+def _varying(schema: TableSchema) -> list[ColumnSchema]:
+    """Return the columns that differ within persons and are never missing."""
+    return [c for c in schema.columns if c.learned and not c.per_person and not c.missing_share]
+
+
+def _rising(table: pa.Table, schema: TableSchema) -> ColumnSchema | None:
+    """Return the first whole number that rises within every person, as the upload has its rows."""
+    persons = persons_in(table, schema)
+    if persons is None:
+        return None
+    order = np.argsort(persons, kind="stable")
+    same = np.diff(persons[order]) == 0
+    if same.sum() < MIN_STEPS:
+        return None
+    whole = [one for one in _varying(schema) if one.kind == "integer"]
+    numbers = ((one, table.column(one.name).to_numpy()[order]) for one in whole)
+    return next((one for one, values in numbers if (np.diff(values)[same] > 0).all()), None)
 
 
 def evidence_of(schema: TableSchema) -> str | None:
@@ -73,7 +93,9 @@ def evidence_of(schema: TableSchema) -> str | None:
     column = None if schema.order is None else schema.find(schema.order)
     if column is None:
         return None
-    return WAVE if column.role == "wave" else FIRST_DATE
+    if column.role == "wave":
+        return WAVE
+    return FIRST_DATE if column.kind == "datetime" else RISES
 
 
 def _stated(statements: Statements) -> str | None:
