@@ -66,7 +66,7 @@ def _kind(trained: TrainedModel, name: str, value: float | str, baseline: float 
     ("name", "value", "baseline", "why"),
     [
         ("plan", RARE, USUAL, "too few people like the others have 'gold' ("),
-        ("score", 99.0, 5.0, "'99.0' lies outside the observed values of score."),
+        ("score", 99.0, 5.0, "'99' lies outside the observed values of score."),
     ],
 )
 def test_rows_and_pairs_say_what_the_effect_says(
@@ -131,11 +131,11 @@ def test_support_needs_rows_before_and_after_weighting_and_never_extrapolates() 
     assert unsupported([many, Held({"a": 2.0}, in_range=False, rows=500)]) is not None
     few = Held({"a": 2.0}, in_range=True, rows=19)
     assert unsupported([many, few]) == (
-        "too few people like the others have '2.0' (19 effective rows)."
+        "too few people like the others have '2' (19 effective rows)."
     )
     both = Held({"a": 2.0, "b": "x"}, in_range=True, rows=50, effective=MIN_EFFECTIVE - 1)
     assert unsupported([both]) == (
-        "too few people like the others have '2.0' and 'x' (29 effective rows)."
+        "too few people like the others have '2' and 'x' (29 effective rows)."
     )
 
 

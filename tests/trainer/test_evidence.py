@@ -372,7 +372,7 @@ def test_a_number_that_few_have_takes_its_nearest_respondents() -> None:
     # A tenth of the rows, in whole blocks of ten.
     assert respondents[:2] == pytest.approx([205, 205], rel=0.03)
     assert respondents[2] is None
-    assert found[2].missing == "'500.0' lies outside the observed values of x."
+    assert found[2].missing == "'500' lies outside the observed values of x."
 
 
 def test_in_a_small_table_the_nearest_half_is_too_few() -> None:
@@ -389,5 +389,5 @@ def test_in_a_small_table_the_nearest_half_is_too_few() -> None:
     for name, (value, few) in rows.items():
         found = support_of_do(table, schema, graph, {name: value}, seed=0)
         assert found.missing is not None
-        told = found.missing.partition(f"have '{value}' (")[2].partition(" effective rows).")[0]
+        told = found.missing.partition(f"have '{value:g}' (")[2].partition(" effective rows).")[0]
         assert told == "fewer than 5" or abs(int(told) - few) < 5  # the count has noise

@@ -77,4 +77,9 @@ def unsupported(asked: Sequence[Held]) -> str | None:
 
 
 def _named(values: Iterable[float | str]) -> str:
-    return " and ".join(f"'{value}'" for value in values)
+    return " and ".join(f"'{_plain(value)}'" for value in values)
+
+
+def _plain(value: float | str) -> float | str:
+    """Return a whole number without its point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
