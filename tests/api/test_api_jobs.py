@@ -14,6 +14,7 @@ import pytest
 
 from simulacra_api.jobs import waiting
 from simulacra_crds.contract.names import model_name
+from simulacra_crds.kinds.base import LABEL_DATASET
 from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
 
 ROWS = pa.table({"segment": ["loyal"] * 10})
@@ -336,6 +337,21 @@ async def test_listed_job_of_a_name_given_with_kubectl_is_answered(
         assert cancelled.json()["error"]["code"] == "simio_cancelled"
     found = await http.get(f"/v1/generations/{name}")
     assert found.json()["job_id"] == f"job-gen.{name}"
+
+
+async def test_result_of_a_model_named_with_kubectl_names_its_dataset(
+    world: Any, http: httpx2.AsyncClient, ready: str, key: str
+) -> None:
+    name = f"wave-{key.lower()[:20]}"
+    labels = {LABEL_DATASET: ready}  # which the operator adds
+    body = {"kind": GENERATION_JOBS.kind, "metadata": {"name": name, "labels": labels}}
+    body |= {"apiVersion": GENERATION_JOBS.api_version}
+    body |= {"spec": {"modelRef": {"name": "second-model"}, "rowCount": 5}}
+    await world.cluster.create(GENERATION_JOBS, body, "tenant-acme")
+    assert (await http.get(f"/v1/generations/{name}")).json()["dataset_id"] == ready
+    assert (await http.get(f"/v1/jobs/job-gen.{name}")).json()["dataset_id"] == ready
+    listed = await _all_pages(http, f"/v1/generations?dataset_id={ready}")
+    assert name in [one["generation_id"] for one in listed]
 
 
 @pytest.mark.parametrize("prepared", [False, True])

@@ -20,7 +20,7 @@ from simulacra_api.tenancy.repository import (
 from simulacra_crds.contract.names import job_id, model_name, resource_of_job
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.kinds.base import GROUP, expires_at, utcnow
+from simulacra_crds.kinds.base import GROUP, LABEL_DATASET, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
@@ -173,8 +173,12 @@ def job_of(resource: Dataset | Result) -> str:
 
 
 def dataset_of(result: Result) -> str:
-    """Return the id of the dataset that a generation or an estimate descends from."""
-    return result.spec.model_ref.name.replace("mdl-", "ds-", 1)
+    """Return the id of the dataset that a generation or an estimate descends from.
+
+    The operator labels each result with it. Before that, only names made here tell it.
+    """
+    named = result.spec.model_ref.name.replace("mdl-", "ds-", 1)
+    return result.metadata.labels.get(LABEL_DATASET, named)
 
 
 def result_status(result: Result) -> Status | Literal["deleting"]:
