@@ -16,8 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
@@ -99,9 +98,11 @@ def evaluate(
     """
     if value is None or value == old:
         return  # ratcheting: what a write leaves as it is was accepted before
-    for rule in schema.get(_RULES, []):
-        if problem := _broken(rule, value, old, schema, path):
-            yield problem
+    if rules := schema.get(_RULES):
+        bound = _Bound(schema, value, old)
+        for rule in rules:
+            if problem := _broken(rule, bound, path):
+                yield problem
     for name, child, old_child, child_schema in _children(value, old, schema):
         yield from evaluate(child, old_child, child_schema, (*path, name))
 
@@ -128,52 +129,69 @@ def _correlated(item: Any, old: Any, schema: Schema) -> Any:
     return next(same, _MISSING)
 
 
-def _broken(
-    rule: dict[str, Any], value: Any, old: Any, schema: Schema, path: tuple[Any, ...]
-) -> FieldError | None:
-    transition = re.search(r"\boldSelf\b", rule["rule"]) is not None
-    has_old = old is not _MISSING and old is not None
-    if transition and not has_old and not rule.get("optionalOldSelf"):
+def _broken(rule: dict[str, Any], bound: _Bound, path: tuple[Any, ...]) -> FieldError | None:
+    optional = bool(rule.get("optionalOldSelf"))
+    if not bound.has_old and not optional and _is_transition(rule["rule"]):
         return None
-    data = {"self": to_cel(value, schema), "oldSelf": to_cel(old, schema) if has_old else None}
-    bound = _Bound(schema, has_old, bool(rule.get("optionalOldSelf")))
-    result = bound.evaluate(rule["rule"], data)
+    result = bound.evaluate(rule["rule"], optional)
     if result.type() == cel.Type.ERROR:
         why = f"rule evaluation error: {result.plain_value()}"
         return FieldError(path_text(path), "FieldValueInvalid", why)
     if result.plain_value() is True:
         return None
     where = path_text(path) + (rule.get("fieldPath") or "")
-    reason, message = rule.get("reason") or "FieldValueInvalid", _message(rule, bound, data)
-    if reason == "FieldValueInvalid" and not isinstance(value, dict | list):
-        message = f"{shown(value)}: {message}"
+    reason, message = rule.get("reason") or "FieldValueInvalid", _message(rule, bound, optional)
+    if reason == "FieldValueInvalid" and not isinstance(bound.value, dict | list):
+        message = f"{shown(bound.value)}: {message}"
     return FieldError(where.lstrip("."), reason, message)
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=4096)
+def _is_transition(rule: str) -> bool:
+    return re.search(r"\boldSelf\b", rule) is not None
+
+
 class _Bound:
-    """What `self` and `oldSelf` stand for in the rules of one schema."""
+    """What `self` and `oldSelf` stand for in the rules of one schema, converted once."""
 
-    schema: Schema
-    has_old: bool
-    optional_old: bool
+    def __init__(self, schema: Schema, value: Any, old: Any) -> None:
+        self.value = value
+        self.has_old = old is not _MISSING and old is not None
+        self._schema, self._old = schema, old
 
-    def evaluate(self, expression: str, data: dict[str, Any]) -> Any:
+    @cached_property
+    def _self(self) -> Any:
+        return to_cel(self.value, self._schema)
+
+    @cached_property
+    def _old_self(self) -> Any:
+        return to_cel(self._old, self._schema) if self.has_old else None
+
+    def evaluate(self, expression: str, optional_old: bool) -> Any:
         """The result of a rule or message expression."""
-        bindings = {name: typed(name, self.schema) for name in ("self", "oldSelf")}
-        if self.optional_old:
-            bindings["oldSelf"] = (
-                f"optional.of({bindings['oldSelf']})" if self.has_old else "optional.none()"
-            )
-        for name, value in bindings.items():
-            if value != name:
-                expression = f"cel.bind({name}, {value}, {expression})"
-        return _program(expression).eval(data=data)
+        data = {"self": self._self, "oldSelf": None}
+        if _is_transition(expression):
+            data["oldSelf"] = self._old_self
+        wrapped = _wrapped(expression, Held(self._schema), self.has_old, optional_old)
+        return _program(wrapped).eval(data=data)
 
 
-def _message(rule: dict[str, Any], bound: _Bound, data: dict[str, Any]) -> str:
+@lru_cache(maxsize=4096)
+def _wrapped(expression: str, holder: Held, has_old: bool, optional_old: bool) -> str:
+    """An expression in which `self` and `oldSelf` are of the schema's types."""
+    bindings = {name: typed(name, holder.schema) for name in ("self", "oldSelf")}
+    if optional_old:
+        old = bindings["oldSelf"]
+        bindings["oldSelf"] = f"optional.of({old})" if has_old else "optional.none()"
+    for name, value in bindings.items():
+        if value != name:
+            expression = f"cel.bind({name}, {value}, {expression})"
+    return expression
+
+
+def _message(rule: dict[str, Any], bound: _Bound, optional_old: bool) -> str:
     if rule.get("messageExpression"):
-        result = bound.evaluate(rule["messageExpression"], data).plain_value()
+        result = bound.evaluate(rule["messageExpression"], optional_old).plain_value()
         if isinstance(result, str) and result.strip() and "\n" not in result:
             return result
     return rule.get("message") or f"failed rule: {rule['rule']}"

@@ -109,19 +109,16 @@ def encode(paths: set[Path]) -> dict[str, Any]:
     """A set of paths as FieldsV1."""
     tree: dict[str, Any] = {}
     for path in sorted(paths):
-        node = tree
-        for element in path:
-            node = node.setdefault(element, {})
-        node["."] = {}
-    return _without_leaf_marks(tree)
-
-
-def _without_leaf_marks(node: dict[str, Any]) -> dict[str, Any]:
-    if node.keys() == {"."}:
-        return {}
-    return {
-        name: child if name == "." else _without_leaf_marks(child) for name, child in node.items()
-    }
+        node, (*parents, last) = tree, path
+        for element in parents:
+            child = node.get(element)
+            if child is None:
+                child = node[element] = {}
+            elif not child:  # a path of the set, which sorts before those below it
+                child["."] = {}
+            node = child
+        node[last] = {}
+    return tree
 
 
 def decode(tree: dict[str, Any], path: Path = ()) -> set[Path]:
