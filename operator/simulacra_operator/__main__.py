@@ -84,6 +84,9 @@ def _periodic_tasks(controller: Controller, settings: Settings, sweep: Sweep) ->
         Periodic("notice cleanup", 3600.0, notices).run(),
         Periodic("certificate cleanup", 3600.0, certificates).run(),
     ]
+    for namespace in scope.each():
+        jobs = partial(watchers.watch_jobs, controller, namespace)
+        tasks.append(Periodic("job watch", 5.0, jobs).run())
     if settings.canary.minutes and scope.everywhere:
         canary = Canary(cluster, custody, controller.signing_keys, settings.canary, controller.now)
         tasks.append(Periodic("canary", 15.0, canary.step).run())

@@ -72,7 +72,7 @@ class KillingProxy:
         self.kills = 0
         self.fault: Fault | None = None
         self.faults: Counter[str] = Counter()
-        self._seen: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.cut_after: int | None = None
         self.drop_every: int | None = None
         self.lost = 0
@@ -106,7 +106,7 @@ class KillingProxy:
 
     def disturb(self, fault: Fault | None) -> None:
         """Reset the counts of calls, and disturb one of each kind."""
-        self._seen.clear()
+        self.calls.clear()
         self.fault = fault
 
     async def stop(self) -> None:
@@ -117,9 +117,9 @@ class KillingProxy:
         write = request.method != "GET"
         if "watch" not in request.query:
             kind = kind_of_call(request.method, request.path)
-            self._seen[kind] += 1
+            self.calls[kind] += 1
             fault = self.fault
-            if fault is not None and self._seen[kind] == fault.nth and fault.only in (None, kind):
+            if fault is not None and self.calls[kind] == fault.nth and fault.only in (None, kind):
                 self.faults[kind] += 1
                 return await self._fail(request, fault)
         doomed = False

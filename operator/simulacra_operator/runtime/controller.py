@@ -35,7 +35,8 @@ from simulacra_operator.runtime.wait_index import WaitIndex, sources_of
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.actions import Action, CreateJob, DeleteJob
 from simulacra_operator.work.custom_resource import Key
-from simulacra_operator.work.observe import Fault
+from simulacra_operator.work.ended_jobs import EndedJobs
+from simulacra_operator.work.observe import Fault, WorkObserver
 from simulacra_operator.work.read_cache import ReadCache
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,9 @@ class Controller:
         self._last_actions: dict[Key, int] = {}
         self.job_events = JobEventFilter()
         self.slots = JobSlots(cluster, self._queue.add)
-        self._planner = Planner(cluster, settings, self._cache, self.slots, self.checks, custody)
+        self.ended_jobs = EndedJobs()
+        works = WorkObserver(cluster, settings, self._cache, self.ended_jobs, custody)
+        self._planner = Planner(cluster, settings, works, self.slots, self.checks)
 
     async def run(self) -> None:
         """Run passes until cancelled."""

@@ -31,6 +31,7 @@ async def job_changed(controller: Controller, body: Object, event: str | None) -
     """Queue the owner of a Job, and free the Job's quota slot if it ended."""
     meta = body["metadata"]
     await controller.slots.observe_job(body, gone=event == "DELETED")
+    controller.ended_jobs.note(body, gone=event == "DELETED")
     if not controller.job_events.is_relevant(body, event):
         return
     for owner in meta.get("ownerReferences", ()):

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.contract.tasks import REQUEST, STATED_DESCRIPTION
-from simulacra_crds.kinds.base import LABEL_UID
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import (
@@ -73,6 +72,7 @@ class Executor:
         self._resource = resource
         self._version = resource.meta.resource_version
         self._wrapped_key: str | None = getattr(resource.status, "wrapped_key", None)
+        self._just_patched = False
 
     async def run(self, action: act.Action) -> None:
         """Run one action. Raises ClusterError or CustodyError."""
@@ -128,6 +128,7 @@ class Executor:
             api, key.name, body, key.namespace, subresource=subresource
         )
         self._version = patched["metadata"]["resourceVersion"]
+        self._just_patched = True
         self._state.written(key, self._version)
 
     async def _patch_status(self, status: Object) -> None:
@@ -178,7 +179,9 @@ class Executor:
                 await custody.erase_source(self._ref, artifact)
 
     async def _write(self, artifact: str, content: bytes) -> None:
-        await self._confirm_unchanged()
+        if not self._just_patched:
+            await self._confirm_unchanged()
+        self._just_patched = False
         ref, key = self._ref.artifact(artifact), self._wrapped_key or ""
         await self._custody.run("writeRequest", self._custody.service.write, ref, key, [content])
 
@@ -214,18 +217,14 @@ class Executor:
                 await self._cluster.delete(JOBS, name, namespace, uid=uid, propagation=mode)
 
     async def _create_job(self, manifest: Object) -> None:
-        namespace, name = self._resource.meta.namespace, manifest["metadata"]["name"]
+        namespace = self._resource.meta.namespace
         await self._confirm_unchanged()
         try:
             made = await self._cluster.create(JOBS, manifest, namespace)
             support = support_id(made)
             log.info("job created", extra={**self._resource.log_fields(), "support": support})
-        except AlreadyExists as error:
-            found = await self._cluster.find(JOBS, name, namespace)
-            labels = (found or {}).get("metadata", {}).get("labels", {})
-            if labels.get(LABEL_UID) != self._resource.meta.uid:
-                message = "another resource's Job has this name"
-                raise Conflict(error.status, error.reason, message) from error
+        except AlreadyExists as error:  # of an earlier pass, or foreign: the next pass reads it
+            raise Conflict(error.status, error.reason, "there is a Job of this name") from error
 
     async def _create_service(self, manifest: Object) -> None:
         namespace, meta = self._resource.meta.namespace, manifest["metadata"]

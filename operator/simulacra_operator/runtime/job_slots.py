@@ -21,6 +21,7 @@ from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import LABEL_KIND, Phase
 from simulacra_crds.kube.client import JOBS, WORK_RESOURCES, Cluster, Object
 from simulacra_operator.work.custom_resource import Key, parse
+from simulacra_operator.work.ended_jobs import job_ended
 from simulacra_operator.work.placement import queued
 
 REREAD_S = 5.0
@@ -163,14 +164,6 @@ class JobSlots:
 def holds_slot(job: Object) -> bool:
     """Return whether a Job runs or, while it waits in a Kueue queue, may run at any time."""
     return not job_ended(job) and (queued(job) or not job["spec"].get("suspend"))
-
-
-def job_ended(job: Object) -> bool:
-    """Return whether a Job is complete or has failed."""
-    conditions = job.get("status", {}).get("conditions") or []
-    return any(
-        one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions
-    )
 
 
 def _enqueue_waiting(slots: _Namespace, body: Object) -> None:

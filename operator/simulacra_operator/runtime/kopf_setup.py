@@ -15,7 +15,7 @@ import kopf
 
 from simulacra_crds.kinds.access_request import AccessRequest
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.kinds.base import FINALIZER, GROUP, LABEL_KIND, VERSION, Resource
+from simulacra_crds.kinds.base import FINALIZER, GROUP, VERSION, Resource
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
@@ -76,11 +76,6 @@ async def deleted(memo: Any, body: Any, **_: Any) -> None:
         raise kopf.TemporaryError(type(error).__name__, delay=RETRY_S) from None
 
 
-async def job_changed(memo: Any, body: Any, type: str | None, **_: Any) -> None:  # noqa: A002
-    """Route an event of a Job."""
-    await event_router.job_changed(memo.controller, body, type)
-
-
 def login(**kwargs: Any) -> Any:
     """Log in by kubeconfig or service account, in the same order as our own client."""
     return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
@@ -94,8 +89,8 @@ async def cleanup(memo: Any, **_: Any) -> None:
 def registry(scope: Scope) -> kopf.OperatorRegistry:
     """Return the handlers of all kinds.
 
-    An AccessRequest owns no bytes, so it needs no finalizer. Where namespaces are listed, the
-    Tenants are watched by `tasks.watchers`: kopf would put its finalizer on all of them.
+    An AccessRequest owns no bytes, so it needs no finalizer. `tasks.watchers` watches the Jobs, and
+    the Tenants where namespaces are listed: kopf would put its finalizer on all of them.
     """
     handlers = kopf.OperatorRegistry()
     guarded: tuple[type[Resource], ...] = (*GUARDED, Tenant) if scope.everywhere else GUARDED
@@ -105,8 +100,6 @@ def registry(scope: Scope) -> kopf.OperatorRegistry:
         kopf.on.event(*where, id=f"{name}_changed", registry=handlers)(changed)
         if kind in guarded:
             kopf.on.delete(*where, id=f"{name}_deleted", registry=handlers)(deleted)
-    jobs = {LABEL_KIND: kopf.PRESENT}
-    kopf.on.event("batch", "v1", "jobs", labels=jobs, registry=handlers)(job_changed)
     kopf.on.login(registry=handlers)(login)
     kopf.on.cleanup(registry=handlers)(cleanup)
     return handlers

@@ -23,8 +23,6 @@ from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action, CreateJob, CreateKey
 from simulacra_operator.work.custom_resource import Key
 from simulacra_operator.work.observe import Fault, Observed, WorkObserver
-from simulacra_operator.work.read_cache import ReadCache
-from simulacra_operator.work.stored_results import ResultReader
 
 RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     "Dataset": dataset.reconcile,
@@ -45,17 +43,16 @@ class Planner:
         self,
         cluster: Cluster,
         settings: Settings,
-        cache: ReadCache,
+        works: WorkObserver,
         slots: JobSlots,
         checks: dict[str, KeyCheck],
-        results: ResultReader,
     ) -> None:
         self._cluster = cluster
         self._slots = slots
         self._checks = checks
         self._external_clients = settings.auth0 is not None
         self._prepared = not settings.scope.everywhere
-        self._works = WorkObserver(cluster, settings, cache, results)
+        self._works = works
         self._tenants = TenantObserver(cluster, settings.pod_access, prepared=self._prepared)
 
     async def plan(self, key: Key, now: datetime, fault: Fault | None) -> Plan | None:

@@ -55,7 +55,7 @@ class WriteDescription:
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Create the Job; an existing Job of this name is accepted only if it has our uid."""
+    """Create the Job. One of this name is a conflict, after which the next pass reads it."""
 
     manifest: Object
 

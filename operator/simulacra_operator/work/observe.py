@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import Enum
 
 from simulacra_crds.contract.names import child_name
+from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.storage_usage import stored_bytes
 from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
 from simulacra_crds.kinds.tenant import TenantSpec
@@ -28,6 +29,7 @@ from simulacra_crds.kube.client import (
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
+from simulacra_operator.work.ended_jobs import EndedJobs
 from simulacra_operator.work.placement import LABEL_WORKERS
 from simulacra_operator.work.pod_refusal import refusal
 from simulacra_operator.work.read_cache import ReadCache
@@ -42,6 +44,14 @@ TASKS = {
     "AnswerSheet": "sheet",
 }
 """The task of each kind, which is part of its Job's name."""
+_BEFORE_JOB = {
+    Reason.AWAITING_UPLOAD,
+    Reason.AWAITING_TENANT,
+    Reason.AWAITING_DATASET,
+    Reason.AWAITING_MODEL,
+    Reason.AWAITING_QUOTA,
+}
+"""Reasons of a resource that waits without a Job."""
 
 
 class Fault(Enum):
@@ -128,9 +138,15 @@ class WorkObserver:
     """Reads the state that the reconcilers of the four work kinds need."""
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, cache: ReadCache, results: ResultReader
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        cache: ReadCache,
+        ended: EndedJobs,
+        results: ResultReader,
     ) -> None:
         self._cluster = cluster
+        self._ended = ended
         self._settings = settings
         self._cache = cache
         self._results = results
@@ -140,8 +156,7 @@ class WorkObserver:
         resource = await self._cache.find(key, fresh=True)
         if resource is None:
             return None
-        name = child_name(key.name, resource.meta.uid, TASKS[key.kind])
-        job = await self._cluster.find(JOBS, name, key.namespace)
+        job = await self._job(resource)
         importing = job is None and _imports(resource)
         pods = await self._pods(resource, job)
         dataset, model = await self._ancestors(resource)
@@ -161,6 +176,15 @@ class WorkObserver:
             fault=fault,
             refusal=await refusal(self._cluster, job, pods, now),
         )
+
+    async def _job(self, resource: CustomResource) -> Object | None:
+        """Return the Job of a resource; one that waits to start has none."""
+        if _unstarted(resource):
+            return None
+        meta = resource.meta
+        name = child_name(meta.name, meta.uid, TASKS[resource.kind])
+        ended = self._ended.take(meta.namespace, name)
+        return ended or await self._cluster.find(JOBS, name, meta.namespace)
 
     async def _find(self, key: Key, *, fresh: bool) -> CustomResource | None:
         return await self._cache.find(key, fresh=fresh) if key.name else None
@@ -230,6 +254,12 @@ class WorkObserver:
         for api in RESULTS:
             async for body in self._cluster.list(api, namespace, labels=labels, fields=fields):
                 yield parse(body)
+
+
+def _unstarted(resource: CustomResource) -> bool:
+    """Return whether no Job was created: that follows a write of another reason to status."""
+    reasons = {one.reason for one in resource.status.conditions if one.type == "Ready"}
+    return not resource.deleting and reasons <= _BEFORE_JOB
 
 
 def _imports(resource: CustomResource) -> bool:
