@@ -30,6 +30,18 @@ NOT_LEARNED = "The column is not learned, so nothing can be adjusted for it. Rem
 CONTROL = "A negative control must be a number or yes/no. Name another column."
 
 
+def split_outcome(text: str, schema: TableSchema) -> tuple[str, str | None]:
+    """Return column and level (None without one) of an outcome COL or COL=LEVEL.
+
+    A column that has the whole text as its name comes first. The column may be unknown.
+    """
+    if schema.find(text) is None:
+        cuts = [i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i])]
+        if cuts:
+            return text[: cuts[-1]], text[cuts[-1] + 1 :]
+    return text, None
+
+
 def check_statements(
     lists: Mapping[str, Sequence[str]], treatment: str, outcome: str, schema: TableSchema
 ) -> list[FieldError]:

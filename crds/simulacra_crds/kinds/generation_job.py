@@ -70,7 +70,9 @@ class ConditionSet(KubeModel):
     categorical: dict[ColumnName, Shares] = Field(
         default_factory=dict,
         max_length=MAX_CONDITIONS,
-        description="Shares (0..1) of levels, by column; other levels keep their natural mix.",
+        description="Shares (0..1) of levels, by column; other levels keep their natural mix. "
+        "Their sum may exceed 1 where persons give several answers: it is compared with the schema "
+        "of the dataset before a Job is made.",
     )
     numeric: dict[ColumnName, NumericRange] = Field(
         default_factory=dict,

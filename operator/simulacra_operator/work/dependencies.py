@@ -55,7 +55,7 @@ def dataset_gate(seen: Observed) -> Finding:
     if dataset.ready and not is_current(dataset):
         message = "The Dataset is being read again, with another description."
         return Finding("False", Reason.AWAITING_DATASET, message)
-    return _ancestor_gate(dataset, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
+    return _ancestor_gate(seen, dataset, Reason.DATASET_FAILED, Reason.AWAITING_DATASET)
 
 
 def model_gate(seen: Observed) -> Finding:
@@ -67,10 +67,14 @@ def model_gate(seen: Observed) -> Finding:
     if model is None or model.deleting:
         message = "spec.modelRef names no Model in this namespace."
         return Finding("False", Reason.AWAITING_MODEL, message)
-    return _ancestor_gate(model, Reason.MODEL_FAILED, Reason.AWAITING_MODEL)
+    return _ancestor_gate(seen, model, Reason.MODEL_FAILED, Reason.AWAITING_MODEL)
 
 
-def _ancestor_gate(ancestor: CustomResource, failed: Reason, waiting: Reason) -> Finding:
+def _ancestor_gate(
+    seen: Observed, ancestor: CustomResource, failed: Reason, waiting: Reason
+) -> Finding:
+    if ancestor.ready and seen.misfit:
+        return Finding("False", Reason.REQUEST_INVALID, seen.misfit)
     if ancestor.ready:
         return Finding("True", Reason.READY)
     if ancestor.finished:

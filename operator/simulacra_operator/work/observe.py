@@ -33,6 +33,7 @@ from simulacra_operator.work.ended_jobs import EndedJobs
 from simulacra_operator.work.placement import LABEL_WORKERS
 from simulacra_operator.work.pod_refusal import refusal
 from simulacra_operator.work.read_cache import ReadCache
+from simulacra_operator.work.schema_check import SchemaCheck
 from simulacra_operator.work.stored_results import ResultReader, fetch_results
 
 TASKS = {
@@ -87,6 +88,7 @@ class Observed:
         slot: whether it has a quota slot for its Job; meaningless unless it would start one.
         fault: the dependency that failed in the last pass, None when none did.
         refusal: what the API server or Kueue says about a Job without a pod.
+        misfit: why the spec cannot fit the schema of its Dataset; looked at before its Job.
     """
 
     now: datetime
@@ -103,6 +105,7 @@ class Observed:
     slot: bool = True
     fault: Fault | None = None
     refusal: str = ""
+    misfit: str = ""
 
     @property
     def tenant_name(self) -> str | None:
@@ -150,6 +153,7 @@ class WorkObserver:
         self._settings = settings
         self._cache = cache
         self._results = results
+        self._schemas = SchemaCheck(results)
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the state of a resource, None when it is gone."""
@@ -175,6 +179,7 @@ class WorkObserver:
             stored_bytes=await self._stored_bytes(key.namespace) if importing else 0,
             fault=fault,
             refusal=await refusal(self._cluster, job, pods, now),
+            misfit="" if job is not None else await self._misfit(resource, dataset, model),
         )
 
     async def _job(self, resource: CustomResource) -> Object | None:
@@ -214,6 +219,20 @@ class WorkObserver:
             return None, model
         dataset = Key("Dataset", namespace, model.spec.dataset_ref.name)
         return await self._find(dataset, fresh=fresh), model
+
+    async def _misfit(
+        self,
+        resource: CustomResource,
+        dataset: CustomResource | None,
+        model: CustomResource | None,
+    ) -> str:
+        """Return why a spec cannot fit the Dataset that its work would be about."""
+        if resource.finished or resource.deleting:
+            return ""
+        if model is not None and model.ready and model.spec is not None:
+            own = Key("Dataset", resource.meta.namespace, model.spec.dataset_ref.name)
+            dataset = await self._find(own, fresh=False)
+        return await self._schemas.misfit(resource, dataset)
 
     async def _pods(self, resource: CustomResource, job: Object | None) -> tuple[Object, ...]:
         if job is None and not resource.deleting:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.did_you_mean import NO_LEVEL, closest
+from simulacra_crds.contract.effect_statements import split_outcome
 from simulacra_crds.contract.generation_conditions import several_answers
 from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
@@ -159,11 +160,7 @@ def window_reach(distance: Floats) -> float:
 
 def read_outcome(schema: TableSchema, text: str) -> tuple[ColumnSchema, str | None]:
     """Return the column and level (None for numbers) of the outcome COL or COL=LEVEL."""
-    name, level = text, None
-    if schema.find(text) is None:
-        cuts = [i for i, sign in enumerate(text) if sign == "=" and schema.find(text[:i])]
-        if cuts:
-            name, level = text[: cuts[-1]], text[cuts[-1] + 1 :]
+    name, level = split_outcome(text, schema)
     column = _learned(schema, name, "/outcome")
     if not _is_level_kind(column):
         if column.kind == "datetime":
