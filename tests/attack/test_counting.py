@@ -15,6 +15,7 @@ from counting_attack import (
     ILLNESSES,
     WARDS,
     OfModel,
+    Permuted,
     Segments,
     diff,
     diff2,
@@ -72,6 +73,15 @@ def test_cells_of_segments_are_not_read_by_subtraction(known: Known) -> None:
     read, chance = (hits(answers, one, attack) for one in (members, others))
     assert read <= chance + 4
     assert read < 12
+
+
+def test_a_persons_cell_is_no_answer_in_another_segment(known: Known) -> None:
+    """Sex and ward with nobody else, asked as the share of the ward by sex and illness."""
+    answers, _, _ = known
+    attack = Permuted(answers)
+    everyone = [singled_out(people(seed), 200) for seed in (4, 5)]
+    read, chance = (hits(answers, one, attack) for one in everyone)
+    assert read <= chance + 20  # two standard errors
 
 
 def test_windows_of_an_effect_do_not_move_one_person(known: Known) -> None:

@@ -276,6 +276,26 @@ class Segments:
         }
 
 
+@dataclass
+class Permuted:
+    """Reads the person's cell in the shares of a ward in segments of sex and illness."""
+
+    answers: Answers
+    cells: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in self.answers.segments({"sex": [], "illness": []}, "ward"):
+            levels = {part["column"]: part["level"] for part in one["segment"]}
+            self.cells[levels["sex"], levels["illness"], one["answer"]] = _told(one)
+
+    def __call__(self, answers: Answers, person: Any) -> dict[str, float]:
+        """Return how many of each illness are of the person's sex and ward, beside chance."""
+        return {
+            level: self.cells.get((person.sex, level, person.ward), 0.0) / np.sqrt(SHARES[level])
+            for level in ILLNESSES
+        }
+
+
 def _told(share: Json) -> float:
     own = share["own"] or share
     return float(own["share"]) * float(share["respondents"])
@@ -323,6 +343,7 @@ def main() -> None:
         "diff2": diff2,
         "windows": windows,
         "segments": Segments(answers),
+        "permuted": Permuted(answers),
     }
     for (name, attack), (kind, persons) in itertools.product(attacks.items(), groups):
         if time.monotonic() - began > asked.seconds:

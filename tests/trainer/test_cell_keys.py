@@ -11,6 +11,7 @@ from simulacra_trainer.cell_keys import METADATA, NOISE, noise_of, noisy_count, 
 from simulacra_trainer.segments.cells import level_codes, segmentation
 from simulacra_trainer.segments.certify import FEW
 from simulacra_trainer.segments.estimate import certify_segments
+from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.table.clean import CleanTable, clean_table
 
 REGIONS = ("north", "south", "east", "west", "isles")
@@ -131,3 +132,23 @@ def test_segments_of_few_respondents_are_not_counted() -> None:
         assert "fewer than 5 respondents" in one.text
         assert one.worth <= 1
     assert all(one.respondents == round(one.respondents) for one in found.shares)
+
+
+def test_shown_counts_of_few_are_what_the_totals_expect() -> None:
+    """With the counts of few, and whoever is there, those that are shown make up their totals."""
+    clean = with_secret(surveyed(6), 6)
+    found = {}
+    for columns in (["sex"], ["region"], ["sex", "region"]):
+        cells = segmentation(clean.table, clean.schema, columns)
+        codes = level_codes(clean.table, "illness", ILLNESSES)
+        said, asked = shown_counts(clean.table, clean.schema, cells, codes, len(ILLNESSES))
+        shape = [len(of) for of in cells.levels]
+        found[*columns] = said.reshape(*shape, -1)
+        short = asked - said.sum(axis=1)
+        assert np.all(np.abs(short[asked >= FEW]) < 5)
+        assert np.all(said[asked < FEW] < FEW)
+    rest = found["sex",] - found["sex", "region"].sum(axis=1)
+    hidden = found["sex", "region"] < FEW
+    assert hidden.any()
+    bound = hidden.any(axis=1) & (found["sex",] >= FEW)
+    assert np.median(np.abs(rest[bound])) < 0.5

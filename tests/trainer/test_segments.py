@@ -74,7 +74,7 @@ def test_intervals_hold_the_truth_and_verdicts_keep_their_word(ways: int, noise:
             found.share * (1.0 - found.share) / found.worth,
         ])  # fmt: skip
         better += [*map(tuple, errors[:, boosted].T)]
-    assert len(better) > (30 if noise else 100)
+    assert len(better) > (15 if noise else 50)
     assert 0.93 <= np.mean(covered) <= 0.98
     own_error, error, claimed = np.mean(better, axis=0)
     assert own_error / error > BOOSTED
@@ -113,9 +113,8 @@ def test_what_respondents_said_alone_is_shown_from_ten_on() -> None:
 
 def test_noise_of_the_counts_widens_the_intervals() -> None:
     respondents = np.array([10.0, 20.0, 50.0, 300.0])
-    exact, noisy = (
-        certify(0.3 * respondents, respondents, [np.arange(4)], noise=noise) for noise in (0, NOISE)
-    )
+    said = np.array([0.5, 0.3, 0.3, 0.3]) * respondents  # five persons or more
+    exact, noisy = (certify(said, respondents, [np.arange(4)], noise=noise) for noise in (0, NOISE))
     wider = (noisy.own_high - noisy.own_low) / (exact.own_high - exact.own_low)
     assert np.all((wider > [1.12, 1.07, 1.02, 1.0]) & (wider < [1.25, 1.14, 1.06, 1.02]))
     assert np.all(noisy.high - noisy.low >= exact.high - exact.low)

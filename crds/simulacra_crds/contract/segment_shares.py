@@ -49,7 +49,8 @@ class SegmentShare(KubeModel):
         share, low, high: certified share, 0..1, and its interval.
         worth: respondents of a simple survey that would know the share as well.
         verdict: whether that is better than the segment's own respondents.
-        own: what these say alone; None where fewer than ten answered.
+        own: what these say alone; None where fewer than ten answered, or fewer than five said so or
+            anything else.
         text: the answer in words.
     """
 

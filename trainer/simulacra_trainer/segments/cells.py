@@ -45,6 +45,11 @@ class Segmentation:
         """Number of cells."""
         return self.groups[0].size
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether respondents of cells add up: each row is one person, and all weigh the same."""
+        return bool(np.ptp(self.weights) == 0) and np.unique(self.persons).size == self.persons.size
+
     def at(self, levels: Sequence[str]) -> int:
         """Return the cell of one level of each column."""
         where = [known.index(level) for known, level in zip(self.levels, levels, strict=True)]

@@ -40,7 +40,8 @@ class CertifiedShares:
             as large as the data allow.
         gain: worth over respondents; 1 where they are no better or few.
         pooled: whether the figures are pooled; else they are the respondents' own.
-        own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below OWN.
+        own_share, own_low, own_high: of the respondents alone (Wilson, 1927); nan below OWN, and
+            where fewer than FEW gave the answer or another.
     """
 
     respondents: Floats
@@ -72,7 +73,9 @@ def certify(
         noise: standard deviation of the noise of the counts, which widens the intervals.
     """
     z = float(ndtri(1.0 - 0.025 / intervals))
-    few, alone = respondents < FEW, respondents < OWN
+    few = respondents < FEW
+    # Of few who gave the answer, or another, the number is not known (`few_counts`).
+    rare, usual = successes < FEW, respondents - successes < FEW
     kept = _kept(successes, respondents, noise)
     own_share = np.divide(
         successes, respondents, out=np.full(successes.size, np.nan), where=respondents > 0
@@ -83,13 +86,14 @@ def certify(
     low, high = posterior.interval(z * short)
     # For the few, one end is open in any case: else it would tell what each of them said.
     mostly = posterior.share > 0.5
-    low = np.where(np.where(few, ~mostly, successes <= 0), 0.0, low)
-    high = np.where(np.where(few, mostly, successes >= respondents), 1.0, high)
+    low = np.where(np.where(few, ~mostly, rare), 0.0, low)
+    high = np.where(np.where(few, mostly, usual), 1.0, high)
     binomial = posterior.share * (1.0 - posterior.share)
     known = binomial / (posterior.cautious * short) ** 2
     gain = np.minimum(known / np.maximum(respondents, 1e-9), MOST_GAIN[len(groups)])
     worth = np.where(few, np.minimum(known, FEW_WORTH), gain * respondents)
     better = (gain >= SLIGHTLY) & (high - low < own_high - own_low)
+    alone = (respondents < OWN) | rare | usual
     pooled = alone | better
     return CertifiedShares(
         respondents=respondents,

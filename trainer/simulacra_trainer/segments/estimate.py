@@ -30,6 +30,7 @@ from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
+from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
 from simulacra_trainer.survey_weights import Floats
 from simulacra_trainer.table.errors import InputError
@@ -81,14 +82,16 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
 def certify_answers(
     trained: TrainedModel, cells: Segmentation, answers: Sequence[Answer], intervals: int
 ) -> dict[Answer, CertifiedShares]:
-    """Return the certified shares of each answer; a column is coded once for all its levels."""
+    """Return the certified shares of each answer; a column is counted once for all its levels."""
     found = {}
     for column, same in groupby(answers, key=itemgetter(1)):
         asked = list(same)
-        codes = level_codes(trained.table, column, [level for _, _, level in asked])
-        known = trained.table.column(column).is_valid().to_numpy()
-        for at, answer in enumerate(asked):
-            successes, respondents = cells.noisy_counts(codes == at, known)
+        schema = trained.schema.find(column)
+        levels = [level for _, _, level in asked] if schema is None else schema.level_values()
+        codes = level_codes(trained.table, column, levels)
+        said, respondents = shown_counts(trained.table, trained.schema, cells, codes, len(levels))
+        for answer in asked:
+            successes = np.minimum(said[:, levels.index(answer[2])], respondents)
             found[answer] = certify(successes, respondents, cells.groups, intervals, NOISE)
     return found
 
