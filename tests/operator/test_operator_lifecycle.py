@@ -206,6 +206,17 @@ def test_a_waiting_generation_states_its_reason(facts: dict[str, Any], reason: s
     )
 
 
+@pytest.mark.parametrize("kind", ["Dataset", "Model", "GenerationJob"])
+def test_a_resource_in_a_namespace_of_no_tenant_says_so_first(kind: str) -> None:
+    """A Dataset said that its upload is missing, which nobody can bring there."""
+    spec = {"Dataset": {"source": {"type": "Upload"}}}.get(kind)
+    actions = decide(observed(resource(kind, "a", spec, namespace="default"), tenant=None))
+    (patch,) = [one.patch for one in actions if isinstance(one, act.PatchStatus)]
+    (ready,) = [one for one in patch["conditions"] if one["type"] == "Ready"]
+    assert ready["reason"] == "AwaitingTenant"
+    assert "This namespace belongs to no Tenant" in ready["message"]
+
+
 def test_a_generation_request_has_the_fields_of_the_rest_api() -> None:
     seen = generation(shards=3)
     content = of_type(decide(seen), act.WriteRequest).content

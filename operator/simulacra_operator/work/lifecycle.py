@@ -33,6 +33,12 @@ from simulacra_operator.work.status import settled_status, work_status
 
 _RUNNING = Finding("False", Reason.JOB_RUNNING)
 _SUSPENDED = Finding("False", Reason.SUSPENDED, "Set spec.suspend to false to resume.")
+_NO_TENANT = Finding(
+    "False",
+    Reason.AWAITING_TENANT,
+    "This namespace belongs to no Tenant. Create the resource in the namespace of one, "
+    "`tenant-NAME`; `kubectl get tenants` lists them.",
+)
 _INVALID = (
     "The spec has a name or value beyond the limits that `kubectl explain` shows. "
     "Create another resource."
@@ -82,6 +88,8 @@ def _stage(kind: WorkKind, seen: Observed) -> Stage:
     gate = kind.gate(seen)
     if gate.reason in FINAL:
         return _refused(kind, seen, gate)
+    if seen.tenant is None:  # said first, because nothing else helps before it
+        return _waiting(_NO_TENANT, _NO_TENANT)
     if not gate.true:
         return _waiting(gate, Finding("Unknown", gate.reason, gate.message))
     return _hold(seen, gate) or _start(kind, seen, gate)
