@@ -27,7 +27,9 @@ def test_pages_are_found() -> None:
 def test_links_of_a_page_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", page.read_text())
     targets = {link: (page.parent / link).resolve() for link in links}
+    # a how-to is read in a clone, without the pages that the site generates
+    known = set() if page.parent.name == "howto" else GENERATED
     missing = [
-        link for link, path in targets.items() if not path.exists() and str(path) not in GENERATED
+        link for link, path in targets.items() if not path.exists() and str(path) not in known
     ]
     assert missing == []
