@@ -123,8 +123,19 @@ def test_rows_of_one_person_are_one() -> None:
     assert not place_rows(values, 0.01, persons).curve.heaps.size
     knots = place_rows(values, 0.01, persons).curve.ranks.size
     assert knots == place_rows(values[::20], 0.01).curve.ranks.size
-    alone = place_rows(rng.normal(50, 9, 3_000), 0.0, np.arange(3_000)).curve.ranks.size
-    assert place_rows(rng.normal(50, 9, 3_000), 0.0, persons).curve.ranks.size < alone / 4
+    alone = place_rows(rng.normal(50, 9, 3_000), 0.0, np.arange(3_000)).curve
+    assert inner(place_rows(rng.normal(50, 9, 3_000), 0.0, persons).curve) < inner(alone) / 4
+
+
+def inner(curve: Curve) -> int:
+    """Return the knots between the tails, which have eight each."""
+    return curve.ranks.size - 16
+
+
+def test_knots_grow_with_the_root_of_the_persons() -> None:
+    rng = np.random.default_rng(8)
+    few, more, many = (place_rows(rng.normal(0, 1, n), 0.0).curve for n in (100, 1_600, 6_400))
+    assert (inner(few), inner(more), inner(many)) == (1, 16, 33)
 
 
 def test_survey_weights_count_in_conditions_and_widen_the_knots() -> None:
@@ -133,7 +144,7 @@ def test_survey_weights_count_in_conditions_and_widen_the_knots() -> None:
     weights = np.where(values > 0, 3.0, 1.0) * rng.exponential(1, 2_000)
     curve = place_rows(values, 0.0, None, weights).curve
     assert np.mean(drawn(curve) > 0) == pytest.approx(0.75, abs=0.04)
-    assert curve.ranks.size < 0.8 * place_rows(values, 0.0).curve.ranks.size
+    assert inner(curve) < 0.8 * inner(place_rows(values, 0.0).curve)
 
 
 def test_ages_in_twelfths_stay_on_their_grid() -> None:
