@@ -272,7 +272,10 @@ def under_range(
     lead = max(loose, key=lambda name: len(rare(seen[name])))
     low, high = (float(end) for end in seen[lead].quantile(INNER, interpolation="nearest"))
     asked = {"numeric": {lead: {"min": low, "max": high}}}
-    drawn = model.generate(rows * len(seen), conditions=asked, seed=9).to_pandas()
+    try:
+        drawn = model.generate(rows * len(seen), conditions=asked, seed=9).to_pandas()
+    except ValueError:  # a number that the product takes for a key
+        return ""
     inside = [of[of[lead].between(low, high)].reset_index(drop=True) for of in (seen, unseen)]
     return strongest(attacked(*inside, drawn))
 

@@ -3,8 +3,7 @@
 Whoever has generated rows alone asks of a person: was he in the table?
 
 - nearness: the distance to the nearest generated row.
-- pairs: how much more often rows come near the person in two columns at once than in each of both.
-  Joint answers may be kept where the numbers of a column are not.
+- pairs: that of the report, with all columns and more rows.
 - trained: the attacker knows of four in five persons whether they were in the table, and learns
   from them what tells it: every score of every column, nearness at three depths, and pairs (ridge
   logistic regression, out of fold). No sum of these scores tells more.
@@ -19,7 +18,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.attacks import Matrix, nearest_rows, points_of
-from simulacra_trainer.report.columns import is_category, level_codes, numbers
 from simulacra_trainer.report.membership import (
     VALUES,
     WORDS,
@@ -28,13 +26,11 @@ from simulacra_trainer.report.membership import (
     advantage,
     column_scores,
 )
+from simulacra_trainer.report.pairs_of_answers import pair_scores
 
 Floats = npt.NDArray[np.float64]
 DEPTHS = (1, 5, 20)
-NEAR = 0.02
-"""Share of the generated rows on either side of a person's number that are near it."""
 MOST_ROWS = 20_000
-ROWS_AT_A_TIME = 64
 FOLDS = 5
 RIDGE = 20.0
 """Keeps a hundred scores of a few hundred people from fitting chance."""
@@ -78,45 +74,6 @@ def _depths(people: Matrix, drawn: Matrix) -> Floats:
     """Return minus the logarithms of the distances to near rows, float64 [n, depths]."""
     squares, _ = nearest_rows(people, drawn, max(DEPTHS))
     return -np.log(np.maximum(squares, 1e-9))[:, [depth - 1 for depth in DEPTHS]] / 2.0
-
-
-def pair_scores(people: pa.Table, drawn: pa.Table, names: Sequence[str]) -> Floats:
-    """Return how often rows are near a person in two columns, over what each tells, float64 [n]."""
-    columns = [_reach(people, drawn, name) for name in names]
-    scores = np.zeros(people.num_rows)
-    for begin in range(0, people.num_rows, ROWS_AT_A_TIME):
-        block = slice(begin, begin + ROWS_AT_A_TIME)
-        near = np.stack(
-            [
-                (rows >= low[block, None]) & (rows <= high[block, None])
-                for rows, low, high in columns
-            ],
-            axis=1,
-        ).astype(np.float32)
-        both = near @ near.transpose(0, 2, 1)
-        single = np.diagonal(both, axis1=1, axis2=2)
-        expected = single[:, :, None] * single[:, None, :] / drawn.num_rows
-        ratio = np.log((both + 1.0) / (expected + 1.0))
-        upper = np.triu_indices(len(columns), 1)
-        scores[block] = ratio[:, upper[0], upper[1]].sum(axis=1)
-    return scores
-
-
-def _reach(people: pa.Table, drawn: pa.Table, name: str) -> tuple[Floats, Floats, Floats]:
-    """Return a column's rows as places, and what is near to each person: from, to."""
-    if is_category(people, name):
-        (own, rows), _ = level_codes([people, drawn], name)
-        own, rows = own.astype(np.float64), rows.astype(np.float64)
-        return rows, own, own
-    own, rows = numbers(people, name), numbers(drawn, name)
-    known = np.sort(rows[~np.isnan(rows)])
-    if not known.size:
-        return rows, own, own
-    place, half = np.searchsorted(known, own), NEAR * known.size
-    low, high = (
-        known[np.clip(place + step, 0, known.size - 1).astype(np.int64)] for step in (-half, half)
-    )
-    return rows, np.minimum(low, own), np.maximum(high, own)
 
 
 def _out_of_fold(features: Floats, is_member: npt.NDArray[np.bool_]) -> Floats:

@@ -36,6 +36,7 @@ GOOD = {
     "membership_gain": 0.012,
     "membership_chance": 0.021,
     "rare_numbers_pass": 1.0,
+    "pairs_pass": 1.0,
     "pairs_kept": 72.0,
     "pairs_weakened": 14.0,
     "pairs_lost": 4.0,
@@ -82,6 +83,8 @@ def levels(**changed: float | None) -> dict[str, str]:
         ("membership_measured", None, "privacy", "unknown"),
         ("rare_numbers_pass", 0.0, "privacy", "fair"),
         ("rare_numbers_pass", None, "privacy", "unknown"),
+        ("pairs_pass", 0.0, "privacy", "fair"),
+        ("pairs_pass", None, "privacy", "unknown"),
         ("rare_word_columns", 1.0, "privacy", "poor"),
         ("rare_word_columns", None, "privacy", "unknown"),
         ("pairs_lost", 5.0, "likeness", "good"),
@@ -121,6 +124,7 @@ def test_a_missing_figure_never_makes_a_verdict_better() -> None:
         "pairs_lost": (0.0, 20.0, 500.0),
     }
     passed = ("membership_pass", "membership_measured", "rare_numbers_pass", "attacks_measured")
+    passed += ("pairs_pass",)
     for failed in ("", *passed, "rare_word_columns", "single_word_columns"):
         value = 0.0 if failed in passed else 1.0
         figures = GOOD | ({failed: value} if failed else {})

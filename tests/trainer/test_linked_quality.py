@@ -86,7 +86,7 @@ def test_linked_rows_that_lose_their_relations_are_told_by_name() -> None:
     assert lost["membership"]["measured"]
     assert figures["linked_membership_gain"] < 0.1, "other people's rows tell nothing"
     none = {"single_word_columns": 0.0, "rare_word_columns": 0.0}
-    own = {"linked_membership_pass": 1.0, "linked_rare_numbers_pass": 1.0}
+    own = {"linked_membership_pass": 1.0, "linked_rare_numbers_pass": 1.0, "linked_pairs_pass": 1.0}
     likeness, privacy = verdicts_of_linked(figures | none | own)
     assert (likeness.level, privacy.level) == ("poor", "good")
     told = verdicts_of_linked(figures | none | own | {"linked_membership_pass": 0.0})[1]

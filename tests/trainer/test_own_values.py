@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,13 @@ from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report import render_html
 from simulacra_trainer.report.attacks import Gain
 from simulacra_trainer.report.membership import Advantage, People
-from simulacra_trainer.report.own_values import HALVES, OwnValues, figures_of_values, own_values
+from simulacra_trainer.report.own_values import (
+    HALVES,
+    PAIRS,
+    OwnValues,
+    figures_of_values,
+    own_values,
+)
 from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back
 from simulacra_trainer.table.clean import clean_table
 
@@ -94,6 +101,30 @@ def test_rows_of_a_smooth_density_pass_and_copies_fail() -> None:
     assert failed.to_json()["rare_numbers"]["passes"] is False
 
 
+def test_joint_answers_that_come_back_are_told_by_pairs_and_not_by_numbers() -> None:
+    """Rows of real people, each number moved by as much as the windows are wide."""
+    halves = [People(people(300, seed)) for seed in (1, 2)]
+    columns = columns_of(halves[0].rows)
+    rng = np.random.default_rng(3)
+    moved = pa.table(
+        {
+            name: np.round(
+                np.repeat(halves[0].rows.column(name).to_numpy(), 8) + rng.normal(0, 1.0, 2400), 1
+            )
+            for name in halves[0].rows.column_names
+        }
+    )
+    trials = [(halves[0], halves[1], moved)]
+    gains = own_values(trials, columns, 600.0).to_json()["attackers"]
+    assert gains[PAIRS]["gain"] > 0.2
+    assert not own_values(trials, columns, 600.0).passes
+    half = replace(found(), attackers={PAIRS: Advantage(Gain(0.06 * HALVES, 0.01), 0.01)})
+    assert half.passes
+    assert not half.pairs_pass
+    fair = own_values([(*halves, people(2400, 4))], columns, 600.0).to_json()["attackers"]
+    assert abs(fair[PAIRS]["gain"]) < 3 * fair[PAIRS]["error"]
+
+
 @pytest.fixture(scope="module")
 def model() -> TrainedModel:
     clean = clean_table(people(300, 8, columns=4))
@@ -105,7 +136,7 @@ def test_a_fit_reports_what_own_values_tell(model: TrainedModel) -> None:
     assert part["measured"]
     assert part["respondents"] == 300.0
     assert part["under_range"]["column"] in model.table.column_names
-    assert set(part["under_range"]["attackers"]) == set(part["attackers"])
+    assert {*part["under_range"]["attackers"], PAIRS} == set(part["attackers"])
     assert all(0.0 <= one["found"] <= 1.0 for one in part["attackers"].values())
     assert model.figures["membership_measured"] == 1.0
     page = " ".join(render_html(model.report).split())

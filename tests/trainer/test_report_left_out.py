@@ -12,7 +12,7 @@ from simulacra_trainer.report.left_out import figures_of_words, left_out
 from trainer_tables import clean, levels_column
 
 PRIVATE = {"exact_copies": 0.0, "exact_base": 0.0, "dcr_share": 0.5, "membership_pass": 1.0}
-PRIVATE |= {"membership_measured": 1.0, "rare_numbers_pass": 1.0}
+PRIVATE |= {"membership_measured": 1.0, "rare_numbers_pass": 1.0, "pairs_pass": 1.0}
 JOBS = ["clerk"] * 60 + ["nurse"] * 36 + ["astronaut"] + ["welder"] * 3
 
 

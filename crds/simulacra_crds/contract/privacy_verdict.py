@@ -78,18 +78,23 @@ def privacy_of_persons(figures: Figures) -> Verdict:
 def _own_values(figures: Figures, people: str) -> tuple[Level, str]:
     """Return the level of attackers by own numbers and words, with a sentence."""
     passes, measured = figures.get("membership_pass"), figures.get("membership_measured")
-    back = figures.get("rare_numbers_pass")
+    back, pairs = figures.get("rare_numbers_pass"), figures.get("pairs_pass")
     who = f"{people.capitalize()} in the table"
     gain = f"gain {figures.get('membership_gain', 0.0):.2f}, limit {MEMBERSHIP_LIMIT:.2f}"
     if passes == 0:
         return "poor", f"{who} can be told from others by their own values ({gain})."
-    if passes is None or measured is None or back is None:
+    if passes is None or measured is None or back is None or pairs is None:
         return "unknown", f"Whether {people} can be told by their own values was not measured."
     if not measured:
         few = f"Whether {people} can be told by their own values was not measured: there are fewer"
         return "fair", f"{few} than {MEMBERSHIP_PEOPLE}."
     if not back:
         return "fair", f"Numbers of one to four {people} come back more often than those of others."
+    if not pairs:
+        return (
+            "fair",
+            f"Pairs of answers tell a little of which {people} are in the table ({gain}).",
+        )
     chance = f"chance {figures.get('membership_chance', 0.0):.2f}"
     said = f"{who} cannot be told from others by their own values ({gain.split(',')[0]}, {chance})."
     return "good", said

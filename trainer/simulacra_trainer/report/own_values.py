@@ -11,10 +11,12 @@ import pyarrow as pa
 from simulacra_crds.contract.privacy_verdict import MEMBERSHIP_LIMIT, MEMBERSHIP_PEOPLE
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.report.membership import Advantage, People, mean_advantage, membership
+from simulacra_trainer.report.pairs_of_answers import membership_by_pairs
 from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back
 
-CHANCE = 2.24
-"""Standard errors that chance exceeds in one of four windows once in twenty."""
+CHANCE = 2.33
+"""Standard errors that chance exceeds in one of four windows, or by pairs, once in twenty."""
+PAIRS = "pairs"
 HALVES = 2.0**0.5
 """Gains on half of the rows, relative to all rows (`pipeline.disclosure`)."""
 Gains = Mapping[str, Advantage]
@@ -47,9 +49,16 @@ class OwnValues:
 
     @property
     def passes(self) -> bool:
-        """Whether no attacker is shown to gain more than the tolerance."""
-        every = [*self.attackers.values(), *self.under_range.values()]
-        return not any(_fails(one) for one in every)
+        """Whether no attacker is shown to gain more than the tolerance; twice as much by pairs."""
+        single = [one for name, one in self.attackers.items() if name != PAIRS]
+        every = [*single, *self.under_range.values()]
+        by_pairs = PAIRS in self.attackers and _fails(self.attackers[PAIRS], 2.0 * MEMBERSHIP_LIMIT)
+        return not (by_pairs or any(_fails(one) for one in every))
+
+    @property
+    def pairs_pass(self) -> bool:
+        """Whether pairs of answers are not shown to tell more than the tolerance."""
+        return PAIRS not in self.attackers or not _fails(self.attackers[PAIRS])
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures for the report, on the scale of the full table."""
@@ -65,6 +74,7 @@ class OwnValues:
                 "error": round(self.numbers.error, 4),
                 "passes": self.numbers.passes,
             },
+            "pairs_pass": self.pairs_pass,
             "passes": self.passes,
         }
 
@@ -85,7 +95,11 @@ def own_values(
         under_range: what they gain with rows in a range, by half-model.
         lead: the column of the range.
     """
-    found = [membership(*trial, columns) for trial in trials]
+    names = [column.name for column in columns]
+    found = [
+        {**membership(*trial, columns), PAIRS: membership_by_pairs(*trial, names)}
+        for trial in trials
+    ]
     counted = NumbersBack()
     for trial in trials:
         counted += numbers_back(*trial, columns)
@@ -105,6 +119,7 @@ def figures_of_values(found: Mapping[str, Any] | None) -> dict[str, float]:
         "membership_measured": float(found["measured"]),
         "membership_gain": float(most["gain"]),
         "membership_chance": round(CHANCE * float(most["error"]), 4),
+        "pairs_pass": float(found["pairs_pass"]),
         "rare_numbers_pass": float(found["rare_numbers"]["passes"]),
     }
 
@@ -115,9 +130,9 @@ def _mean(found: Sequence[Mapping[str, Advantage]]) -> dict[str, Advantage]:
     return {name: mean_advantage([one[name] for one in found if name in one]) for name in names}
 
 
-def _fails(one: Advantage) -> bool:
+def _fails(one: Advantage, limit: float = MEMBERSHIP_LIMIT) -> bool:
     gain = round(one.gain.value / HALVES, 2)  # as it is said
-    return gain > MEMBERSHIP_LIMIT and one.gain.value > CHANCE * one.gain.error
+    return gain > limit and one.gain.value > CHANCE * one.gain.error
 
 
 def _listed(found: Mapping[str, Advantage]) -> dict[str, dict[str, float]]:
