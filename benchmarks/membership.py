@@ -49,7 +49,7 @@ from simulacra_trainer.report.membership import (
     WINDOWS,
     WORDS,
     Advantage,
-    People,
+    PersonRows,
     loose_numbers,
     membership,
 )
@@ -284,7 +284,7 @@ def attacked(seen: pd.DataFrame, unseen: pd.DataFrame, drawn: pd.DataFrame) -> d
     """Return what each attacker gains."""
     members, controls, rows = (coded(of) for of in (seen, unseen, drawn[_common(seen, drawn)]))
     columns = [ColumnSchema(name=name, kind="numeric", storage="double") for name in seen]
-    return membership(People(members), People(controls), rows, columns)
+    return membership(PersonRows(members), PersonRows(controls), rows, columns)
 
 
 def _common(seen: pd.DataFrame, drawn: pd.DataFrame) -> list[str]:

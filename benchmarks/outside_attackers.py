@@ -22,7 +22,7 @@ from simulacra_trainer.report.membership import (
     VALUES,
     WORDS,
     Advantage,
-    People,
+    PersonRows,
     advantage,
     column_scores,
 )
@@ -62,7 +62,7 @@ def own_scores(
     members: pa.Table, controls: pa.Table, drawn: pa.Table, names: Sequence[str]
 ) -> Floats:
     """Return the report's scores of each column and each person, float64 [n, scores]."""
-    people = [People(members), People(controls)]
+    people = [PersonRows(members), PersonRows(controls)]
     found = [np.empty((members.num_rows + controls.num_rows, 0))]
     for name in names:
         scores = column_scores(people, drawn, name)

@@ -19,7 +19,7 @@ from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.neural.coding import CELLS, fit_coding
 from simulacra_trainer.pipeline.conditioned_pool import values_inside
 from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.report.membership import People, membership
+from simulacra_trainer.report.membership import PersonRows, membership
 from trainer_tables import clean, levels_column, numbers_column, survey
 
 DRAWS = 100_000
@@ -176,10 +176,10 @@ def test_rows_do_not_tell_who_was_in_the_table() -> None:
     order = seen.column_names
     model = FOREST.fit(seen, schema, order, seed=0, options={}, progress=no_progress)
     rows = model.sample(4_000, np.random.default_rng(0))
-    found = membership(People(seen), People(other), rows, schema.columns)
+    found = membership(PersonRows(seen), PersonRows(other), rows, schema.columns)
     assert max(one.gain.value for one in found.values()) < 0.09  # at chance: error .02, four widths
 
-    trained = cast(TrainedModel, SimpleNamespace(table=seen, schema=schema))
+    trained = cast(TrainedModel, SimpleNamespace(table=seen, schema=schema, model=model))
     ratios = []
     for middle in (40.0, 50.0, 60.0, 70.0):
         inside = values_inside(trained, "m0", NumericRange(min=middle - 3, max=middle + 3))

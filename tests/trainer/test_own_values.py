@@ -15,7 +15,7 @@ from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report import render_html
 from simulacra_trainer.report.attacks import Gain
-from simulacra_trainer.report.membership import Advantage, People
+from simulacra_trainer.report.membership import Advantage, PersonRows
 from simulacra_trainer.report.own_values import (
     HALVES,
     PAIRS,
@@ -75,7 +75,7 @@ def test_a_gain_fails_above_the_limit_and_above_chance(
 
 def test_numbers_of_few_persons_come_back_as_often_as_those_of_others() -> None:
     members, controls = people(300, 1), people(300, 2)
-    both = People(members), People(controls)
+    both = PersonRows(members), PersonRows(controls)
     columns = columns_of(members)
     fair = numbers_back(*both, people(1200, 3), columns)
     assert fair.passes
@@ -85,12 +85,12 @@ def test_numbers_of_few_persons_come_back_as_often_as_those_of_others() -> None:
     assert not back.passes
     assert back.share == 1.0
     heap = pa.table({"m0": np.repeat(np.arange(60.0), 5)})
-    none = numbers_back(People(heap), People(heap), heap, columns_of(heap))
+    none = numbers_back(PersonRows(heap), PersonRows(heap), heap, columns_of(heap))
     assert none == NumbersBack(), "five persons and more are no few"
 
 
 def test_rows_of_a_smooth_density_pass_and_copies_fail() -> None:
-    halves = [People(people(300, seed)) for seed in (1, 2)]
+    halves = [PersonRows(people(300, seed)) for seed in (1, 2)]
     pairs = [(halves[0], halves[1]), (halves[1], halves[0])]
     columns = columns_of(halves[0].rows)
     smooth = own_values([(*of, people(1200, 5)) for of in pairs], columns, 600.0)
@@ -103,7 +103,7 @@ def test_rows_of_a_smooth_density_pass_and_copies_fail() -> None:
 
 def test_joint_answers_that_come_back_are_told_by_pairs_and_not_by_numbers() -> None:
     """Rows of real people, each number moved by as much as the windows are wide."""
-    halves = [People(people(300, seed)) for seed in (1, 2)]
+    halves = [PersonRows(people(300, seed)) for seed in (1, 2)]
     columns = columns_of(halves[0].rows)
     rng = np.random.default_rng(3)
     moved = pa.table(

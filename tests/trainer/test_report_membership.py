@@ -14,7 +14,7 @@ from simulacra_trainer.report.membership import (
     WINDOWS,
     WORDS,
     Advantage,
-    People,
+    PersonRows,
     mean_advantage,
     membership,
     unit_of,
@@ -42,7 +42,7 @@ def columns_of(table: pa.Table) -> list[ColumnSchema]:
 
 def attacked(drawn: pa.Table) -> dict[str, Advantage]:
     members, controls = people(PERSONS, 1), people(PERSONS, 2)
-    return membership(People(members), People(controls), drawn, columns_of(members))
+    return membership(PersonRows(members), PersonRows(controls), drawn, columns_of(members))
 
 
 def test_rows_of_other_people_tell_nothing() -> None:
@@ -50,7 +50,7 @@ def test_rows_of_other_people_tell_nothing() -> None:
     for seed in range(100, 160, 3):
         members, controls, drawn = (people(PERSONS, seed + i) for i in range(3))
         drawn = pa.concat_tables([drawn, people(3 * PERSONS, seed + 1000)])
-        found = membership(People(members), People(controls), drawn, columns_of(members))
+        found = membership(PersonRows(members), PersonRows(controls), drawn, columns_of(members))
         assert set(found) == set(VALUES)
         for name, one in found.items():
             signs[name].append(one.gain.value / one.gain.error)
@@ -93,7 +93,7 @@ def test_a_number_of_many_people_tells_little() -> None:
     ages = [rng.integers(18, 90, size).astype(float) for size in (PERSONS, PERSONS, 4 * PERSONS)]
     members, controls, drawn = (pa.table({"age": of}) for of in ages)
     drawn = pa.concat_tables([drawn, members])
-    found = membership(People(members), People(controls), drawn, columns_of(members))
+    found = membership(PersonRows(members), PersonRows(controls), drawn, columns_of(members))
     assert all(abs(one.gain.value) < 3.0 * one.gain.error for one in found.values())
 
 
@@ -107,7 +107,7 @@ def words(seed: int, own: int) -> list[str]:
 def test_own_words_that_never_come_tell_who_was_not_in_the_table() -> None:
     tables = [clean(levels_column("job", words(seed, 60)))[0] for seed in (1, 2)]
     columns = clean(levels_column("job", words(1, 60)))[1].learned()
-    of = [People(one) for one in tables]
+    of = [PersonRows(one) for one in tables]
     found = membership(*of, tables[0], columns)
     assert found[WORDS].gain.value == pytest.approx(0.1)
     none = membership(*of, clean(levels_column("job", words(3, 0)))[0], columns)
@@ -120,9 +120,11 @@ def test_all_rows_of_a_person_count_together() -> None:
     who = np.repeat(np.arange(PERSONS // 3), 3)
     drawn = pa.concat_tables([members, people(9 * PERSONS, 3)])
     columns = columns_of(members)
-    alone = membership(People(members), People(controls), drawn, columns)[CELL].gain
-    both = membership(People(members, who), People(controls, who), drawn, columns)[CELL].gain
-    assert People(members, who).persons == PERSONS // 3
+    alone = membership(PersonRows(members), PersonRows(controls), drawn, columns)[CELL].gain
+    both = membership(PersonRows(members, who), PersonRows(controls, who), drawn, columns)[
+        CELL
+    ].gain
+    assert PersonRows(members, who).persons == PERSONS // 3
     assert both.error > alone.error, "a third as many people"
     assert both.value > alone.value, "three rows tell more of each"
 

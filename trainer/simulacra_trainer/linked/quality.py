@@ -22,7 +22,7 @@ from simulacra_trainer.report.dependence import find_dependences, measured_ratio
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.impossible import impossible_rows
-from simulacra_trainer.report.membership import People
+from simulacra_trainer.report.membership import PersonRows
 from simulacra_trainer.report.own_values import figures_of_values, own_values
 from simulacra_trainer.report.worth import figures_of
 
@@ -80,8 +80,8 @@ def linked_figures(found: Mapping[str, Any] | None) -> dict[str, float]:
     return {f"{LINKED_FIGURES}{name}": round(value, 4) for name, value in figures.items()}
 
 
-def _people(rows: pa.Table) -> People:
-    return People(rows, np.unique(rows.column(PERSON).to_numpy(), return_inverse=True)[1])
+def _people(rows: pa.Table) -> PersonRows:
+    return PersonRows(rows, np.unique(rows.column(PERSON).to_numpy(), return_inverse=True)[1])
 
 
 def _compared(trial: LinkedTrial) -> tuple[pa.Table, pa.Table, pa.Table]:

@@ -25,7 +25,7 @@ from simulacra_trainer.relations.plan import relations_report
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.dependence import Trial
 from simulacra_trainer.report.left_out import figures_of_words, left_out
-from simulacra_trainer.report.membership import People
+from simulacra_trainer.report.membership import PersonRows
 from simulacra_trainer.report.own_values import OwnValues, figures_of_values, own_values
 from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.report.slices import slice_worth
@@ -98,7 +98,11 @@ def _own_values(
         drawn, without_computed(schema), trained.graph, trained.family, seed
     )
     tested = [
-        (People(seen, persons_in(seen, schema)), People(unseen, persons_in(unseen, schema)), rows)
+        (
+            PersonRows(seen, persons_in(seen, schema)),
+            PersonRows(unseen, persons_in(unseen, schema)),
+            rows,
+        )
         for seen, unseen, rows in trials
     ]
     return own_values(tested, schema.learned(), respondents(real, schema), inside, lead)

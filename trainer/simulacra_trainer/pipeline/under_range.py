@@ -18,7 +18,7 @@ from simulacra_trainer.pipeline.conditioned_pool import draw_pool
 from simulacra_trainer.pipeline.holdout import HalfModelRows
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report.columns import numbers
-from simulacra_trainer.report.membership import Advantage, People, loose_numbers, membership
+from simulacra_trainer.report.membership import Advantage, PersonRows, loose_numbers, membership
 from simulacra_trainer.table.errors import InputError
 
 INNER = (0.1, 0.9)
@@ -58,7 +58,7 @@ def membership_under_range(
         except InputError:  # rows of differential privacy may have nothing there
             continue
         rows = pool.model.sample(pool.table.num_rows, rng, given=pool.table)
-        members, controls = (People(rows, persons_in(rows, schema)) for rows in inside)
+        members, controls = (PersonRows(rows, persons_in(rows, schema)) for rows in inside)
         found.append(membership(members, controls, rows, schema.learned()))
     return lead, found
 

@@ -44,7 +44,7 @@ FALSE_POSITIVES = 0.01
 
 
 @dataclass(frozen=True)
-class People:
+class PersonRows:
     """Rows of real people; `who`: the person of each row, from 0 on, None if each row is one."""
 
     rows: pa.Table
@@ -74,7 +74,7 @@ class Advantage:
 
 
 def membership(
-    members: People, controls: People, drawn: pa.Table, columns: Sequence[ColumnSchema]
+    members: PersonRows, controls: PersonRows, drawn: pa.Table, columns: Sequence[ColumnSchema]
 ) -> dict[str, Advantage]:
     """Return what each attacker gains; an attacker to whom nothing is open is left out.
 
@@ -125,7 +125,7 @@ def unit_of(values: Floats) -> float:
 
 
 def column_scores(
-    people: Sequence[People], drawn: pa.Table, name: str
+    people: Sequence[PersonRows], drawn: pa.Table, name: str
 ) -> Mapping[str, list[Floats]]:
     """Return the scores of the rows of members and controls in one column, by attacker."""
     tables = [of.rows for of in people]

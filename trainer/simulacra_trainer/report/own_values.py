@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.privacy_verdict import MEMBERSHIP_LIMIT, MEMBERSHIP_PEOPLE
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_trainer.report.membership import Advantage, People, mean_advantage, membership
+from simulacra_trainer.report.membership import Advantage, PersonRows, mean_advantage, membership
 from simulacra_trainer.report.pairs_of_answers import membership_by_pairs
 from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back
 
@@ -20,7 +20,7 @@ PAIRS = "pairs"
 HALVES = 2.0**0.5
 """Gains on half of the rows, relative to all rows (`pipeline.disclosure`)."""
 Gains = Mapping[str, Advantage]
-Trial = tuple[People, People, pa.Table]
+Trial = tuple[PersonRows, PersonRows, pa.Table]
 """Seen and unseen people, and rows that a model of the seen ones draws."""
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_trainer.report.columns import is_category, level_codes, numbers
-from simulacra_trainer.report.membership import Advantage, People, advantage
+from simulacra_trainer.report.membership import Advantage, PersonRows, advantage
 from simulacra_trainer.table.arrow_values import sample_rows
 
 Floats = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ AT_A_TIME = 64
 
 
 def membership_by_pairs(
-    members: People, controls: People, drawn: pa.Table, names: Sequence[str]
+    members: PersonRows, controls: PersonRows, drawn: pa.Table, names: Sequence[str]
 ) -> Advantage:
     """Return what pairs of answers tell; people, rows and columns are samples of many."""
     rng = np.random.default_rng(27)
@@ -37,12 +37,12 @@ def membership_by_pairs(
     return advantage(*(of.summed(pair_scores(of.rows, rows, chosen)) for of in people))
 
 
-def _some(people: People, rng: np.random.Generator) -> People:
+def _some(people: PersonRows, rng: np.random.Generator) -> PersonRows:
     """Return at most PEOPLE persons."""
     if people.who is None:
-        return People(sample_rows(people.rows, PEOPLE, rng))
+        return PersonRows(sample_rows(people.rows, PEOPLE, rng))
     some = np.flatnonzero(people.who < PEOPLE)
-    return People(people.rows.take(pa.array(some)), people.who[some])
+    return PersonRows(people.rows.take(pa.array(some)), people.who[some])
 
 
 def pair_scores(people: pa.Table, drawn: pa.Table, names: Sequence[str]) -> Floats:

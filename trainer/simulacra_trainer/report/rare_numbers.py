@@ -11,7 +11,7 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.report.columns import numbers
-from simulacra_trainer.report.membership import People, loose_numbers, unit_of
+from simulacra_trainer.report.membership import PersonRows, loose_numbers, unit_of
 
 CHANCE = 2.0
 """Standard errors that chance exceeds once in forty, on one side."""
@@ -64,7 +64,7 @@ class NumbersBack:
 
 
 def numbers_back(
-    members: People, controls: People, drawn: pa.Table, columns: Sequence[ColumnSchema]
+    members: PersonRows, controls: PersonRows, drawn: pa.Table, columns: Sequence[ColumnSchema]
 ) -> NumbersBack:
     """Count numbers of one to four persons that come back, over all columns of many numbers."""
     total, tables = NumbersBack(), [members.rows, controls.rows]
@@ -83,7 +83,7 @@ def numbers_back(
     return total
 
 
-def _by_few(cells: np.ndarray, people: People) -> np.ndarray:
+def _by_few(cells: np.ndarray, people: PersonRows) -> np.ndarray:
     """Return the different numbers that fewer than five persons have."""
     known = ~np.isnan(cells)
     distinct, group = np.unique(cells[known], return_inverse=True)

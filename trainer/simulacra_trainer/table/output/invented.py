@@ -66,7 +66,7 @@ WHOLE = RowSpan()
 
 
 @dataclass(frozen=True)
-class People:
+class Names:
     """First and last names of the invented person of each row, object [rows]."""
 
     first: Words
@@ -89,10 +89,10 @@ class Inventor:
         self.locale = _locale(schema)
 
     @cached_property
-    def people(self) -> People:
+    def people(self) -> Names:
         """The invented person of each row, the same in all columns."""
         names = names_of(self.locale)
-        return People(
+        return Names(
             _objects(self.rng.choice(names.first, size=self.rows).tolist()),
             _objects(self.rng.choice(names.last, size=self.rows).tolist()),
         )
