@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
+
+if TYPE_CHECKING:
+    from simulacra_trainer.families.codec import ColumnCodec
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0..1."""
@@ -23,6 +26,9 @@ class FittedModel(Protocol):
     @property
     def columns(self) -> list[str]:
         """Names of the columns in generation order."""
+
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; None if it is not learned itself."""
 
     def sample(
         self,

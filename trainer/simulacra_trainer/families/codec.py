@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_trainer.families.curve import Curve, nearest, place_rows
-from simulacra_trainer.families.grid import bin_edges, find_bins
+from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
 from simulacra_trainer.few_values import MAX_FEW
 from simulacra_trainer.persons import Ints
@@ -131,6 +130,8 @@ class ColumnCodec:
             missing = np.isnan(values)
             known = np.where(missing, 0, values).astype(np.int64)
             return np.where(missing, 0, self.codes[known]).astype(np.uint8)
+        from simulacra_trainer.families.grid import find_bins  # imports numba
+
         return find_bins(values, self.edges)
 
     def tidy(
@@ -199,34 +200,59 @@ def fit_codec(
     persons: Ints | None = None,
     weights: Floats | None = None,
 ) -> ColumnCodec:
-    """Return the codec learned from a column of the clean table.
+    """Return the codec learned from a column; see `fit_column`."""
+    return fit_column(column, schema, persons, weights)[0]
 
-    persons, weights: of the rows, as in `curve.place_rows`.
+
+def fit_column(
+    column: pa.ChunkedArray,
+    schema: ColumnSchema,
+    persons: Ints | None = None,
+    weights: Floats | None = None,
+) -> tuple[ColumnCodec, Placed | None]:
+    """Return the codec learned from a column of the clean table, and its rows on the curve.
+
+    Levels have no curve: None. persons, weights: of the rows, as in `curve.place_rows`.
     """
     codec = plain_codec(schema)
     if codec.is_category:
         values = codec.values(column)
-        return replace(codec, codes=_level_codes(values[~np.isnan(values)], len(codec.levels)))
-    values = codec.values(column)
-    seen = values[~np.isnan(values)]
-    is_date = codec.kind == "datetime"
-    if is_date:
-        codec = replace(codec, unit=coarsest_unit(seen))
-    else:
-        codec = replace(codec, lattice=_lattice(seen, codec.step))
-    curve = place_rows(values, codec.step, persons, weights).curve
+        return replace(
+            codec, codes=_level_codes(values[~np.isnan(values)], len(codec.levels))
+        ), None
+    from simulacra_trainer.families.grid import bin_edges  # imports numba
+
+    codec, placed = place_column(column, schema, persons, weights)
+    seen, curve = placed.values[~np.isnan(placed.values)], placed.curve
     is_few = curve.heaps.size > 0 and not curve.ranks.size
-    rounds = not (is_few or is_date or codec.lattice is not None)
-    low, high = _on_grid(curve.ends, codec)
-    return replace(
+    rounds = not (is_few or codec.kind == "datetime" or codec.lattice is not None)
+    codec = replace(
         codec,
         edges=bin_edges(seen, NUMBER_BINS),
-        low=low,
-        high=high,
         few=curve.heaps if is_few else None,
         roundness=roundness_of(seen, curve.heaps, codec.decimals) if rounds else None,
         curve=curve,
     )
+    return codec, placed
+
+
+def place_column(
+    column: pa.ChunkedArray,
+    schema: ColumnSchema,
+    persons: Ints | None = None,
+    weights: Floats | None = None,
+) -> tuple[ColumnCodec, Placed]:
+    """Return the grid and the ends of a number or date, as a codec, and its rows on the curve."""
+    codec = plain_codec(schema)
+    values = codec.values(column)
+    seen = values[~np.isnan(values)]
+    if codec.kind == "datetime":
+        codec = replace(codec, unit=coarsest_unit(seen))
+    else:
+        codec = replace(codec, lattice=_lattice(seen, codec.step))
+    placed = place_rows(values, codec.step, persons, weights)
+    low, high = _on_grid(placed.curve.ends, codec)
+    return replace(codec, low=low, high=high), placed
 
 
 def _lattice(seen: Floats, step: float) -> tuple[float, float] | None:

@@ -186,6 +186,15 @@ class Placed:
     high: Floats
     ascending: Floats
 
+    def typical(self, values: Floats) -> Floats:
+        """Return values of the column as they may be drawn: heaps, or the curve at their ranks."""
+        if not self.curve.ranks.size:
+            return self.curve.heaps[nearest(self.curve.heaps, values)]
+        below = np.searchsorted(self.ascending, values, side="left")
+        upto = np.searchsorted(self.ascending, values, side="right")
+        smooth = self.curve.at((below + upto) / (2.0 * self.ascending.size))
+        return np.where(np.isin(values, self.curve.heaps), values, smooth)
+
     def margin(self, rows: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
         """Return intervals of rows, sorted by value, that share out the curve; heaps are exact."""
         low, high = self.low[rows].copy(), self.high[rows].copy()

@@ -240,9 +240,11 @@ class ValuesInside:
 def values_inside(trained: TrainedModel, name: str, bounds: NumericRange) -> ValuesInside:
     """Return a column's learned marginal in a range. InputError if the range has no values."""
     column = next(c for c in trained.schema.columns if c.name == name)
-    table, schema = trained.table, trained.schema
-    weights, persons = row_weights(table, schema), persons_in(table, schema)
-    codec = fit_codec(table.column(name), column, persons, weights)
+    codec = trained.model.codec(name)
+    if codec is None:  # computed, or learned by a difference
+        table, schema = trained.table, trained.schema
+        weights, persons = row_weights(table, schema), persons_in(table, schema)
+        codec = fit_codec(table.column(name), column, persons, weights)
     low = codec.low if bounds.min is None else bounds.min
     high = codec.high if bounds.max is None else bounds.max
     if column.kind == "integer":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values
 from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.columns.dates import coarsest_unit
+
+if TYPE_CHECKING:  # reading a table needs no engine
+    from simulacra_trainer.families.codec import ColumnCodec
 
 NARROW = 0.1
 """Spread of a difference over that of each of its columns, from which on they are as good apart."""
@@ -113,6 +117,11 @@ class DifferenceModel:
     def columns(self) -> list[str]:
         """Names of the columns in generation order."""
         return self.inner.columns
+
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; see `families.base.FittedModel.codec`."""
+        is_difference = any(bound.by_difference == name for bound in self._schema.differences())
+        return None if is_difference else self.inner.codec(name)
 
     def sample(
         self,

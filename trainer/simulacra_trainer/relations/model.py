@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from simulacra_crds.contract.schema import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
+from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.groups import (
@@ -66,6 +67,10 @@ class RelatedModel:
     def columns(self) -> list[str]:
         """Names of the columns in generation order."""
         return [*self.inner.columns, *self._computed]
+
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; see `families.base.FittedModel.codec`."""
+        return self.inner.codec(name)
 
     def sample(
         self,

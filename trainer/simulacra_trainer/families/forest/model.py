@@ -59,6 +59,10 @@ class ForestModel:
         """Names of the columns in generation order."""
         return [self.data.codecs[j].name for j in self.order]
 
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; see `families.base.FittedModel.codec`."""
+        return self.data.codecs[self._position[name]] if name in self._position else None
+
     def sample(
         self,
         n: int,

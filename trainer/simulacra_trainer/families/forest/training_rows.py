@@ -11,7 +11,7 @@ import pyarrow as pa
 from scipy.special import chdtrc, chdtri
 
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_column
 from simulacra_trainer.families.curve import Placed, place_rows
 from simulacra_trainer.families.forest.additive import functions_of
 from simulacra_trainer.families.forest.battery import RunningSums
@@ -188,9 +188,12 @@ def code_rows(
     codecs: of the columns, if they are known.
     """
     weights, persons = row_weights(table, schema), persons_in(table, schema)
+    placed: dict[int, Placed] = {}
     if codecs is None:
         columns = schema.modeled()
-        codecs = [fit_codec(table.column(c.name), c, persons, weights) for c in columns]
+        fitted = [fit_column(table.column(c.name), c, persons, weights) for c in columns]
+        codecs = [codec for codec, _ in fitted]
+        placed = {j: of for j, (_, of) in enumerate(fitted) if of is not None}
     values: list[Floats] = [codec.values(table.column(codec.name)) for codec in codecs]
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
@@ -206,4 +209,5 @@ def code_rows(
         scale,
         independent,
         table_rows=table_rows,
+        placed=placed,
     )

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_trainer.families.codec import ColumnCodec, fit_codec
-from simulacra_trainer.families.curve import place_rows
+from simulacra_trainer.families.codec import ColumnCodec, fit_column
+from simulacra_trainer.families.curve import Placed
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
 
@@ -173,15 +173,15 @@ def fit_coding(
 
     Survey weights (mean 1) count inside codes; a value that few persons share is no atom.
     """
-    codec = fit_codec(column, schema, persons, weights)
+    codec, placed = fit_column(column, schema, persons, weights)
     values = codec.values(column)
     present = ~np.isnan(values)
     counted = np.ones(values.size) if weights is None else weights
     missing = float(counted[~present].sum())
-    if codec.is_category:
+    if placed is None:
         return _code_levels(codec, values[present], counted[present], missing)
     who = None if persons is None else persons[present]
-    return _code_numbers(codec, values[present], counted[present], missing, who)
+    return _code_numbers(codec, placed, values[present], counted[present], missing, who)
 
 
 def _code_levels(
@@ -203,7 +203,12 @@ def _code_levels(
 
 
 def _code_numbers(
-    codec: ColumnCodec, known: Floats, counted: Floats, missing: float, persons: Ints | None
+    codec: ColumnCodec,
+    placed: Placed,
+    known: Floats,
+    counted: Floats,
+    missing: float,
+    persons: Ints | None,
 ) -> ColumnCoding:
     distinct, inverse, counts = np.unique(known, return_inverse=True, return_counts=True)
     if distinct.size <= FLAT_VALUES and known.size >= FLAT_ROWS * distinct.size:
@@ -220,13 +225,13 @@ def _code_numbers(
     high = np.concatenate([edges, distinct[-1:] + step / 2.0])
     low = np.where(is_atom[first], distinct[first], low)
     high = np.where(is_atom[first], distinct[first], high)
-    if codec.curve is not None and codec.curve.ranks.size:
-        ascending = place_rows(known, step, persons).ascending
+    if placed.curve.ranks.size:
+        ascending = placed.ascending
         a = np.searchsorted(ascending, distinct[first], side="left") / ascending.size
         b = np.searchsorted(ascending, distinct[last], side="right") / ascending.size
         on_curve = (b > a) & ~is_atom[first]
-        low = np.where(on_curve, codec.curve.at(a), low)
-        high = np.where(on_curve, codec.curve.at(b), high)
+        low = np.where(on_curve, placed.curve.at(a), low)
+        high = np.where(on_curve, placed.curve.at(b), high)
     rows = np.add.reduceat(np.bincount(inverse.reshape(-1), counted, distinct.size), first)
     return ColumnCoding(
         codec=codec,

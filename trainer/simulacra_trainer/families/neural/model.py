@@ -15,6 +15,7 @@ import torch
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress
+from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
@@ -44,6 +45,10 @@ class NeuralModel:
     def columns(self) -> list[str]:
         """Names of the columns in generation order."""
         return [self.codings[j].codec.name for j in self.order]
+
+    def codec(self, name: str) -> ColumnCodec | None:
+        """Return how a column is coded; see `families.base.FittedModel.codec`."""
+        return self.codings[self._position[name]].codec if name in self._position else None
 
     def sample(
         self,
