@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.families.codec import Floats
+from simulacra_trainer.families.curve import PERSONS_A_KNOT
 from simulacra_trainer.families.forest.column_regression import ColumnRegression
 from simulacra_trainer.families.forest.column_stages import ATOM, FEW_VALUES, ColumnStages
 from simulacra_trainer.families.forest.dependencies import MAX_SWITCH_KEYS, Dependency
@@ -22,10 +23,16 @@ from simulacra_trainer.families.forest.likelihood import MIN_ROWS, is_likelier
 from simulacra_trainer.families.forest.samplers import Ints, Lookup, Monotone, Sampler, Switch
 from simulacra_trainer.families.forest.training_rows import MAX_REGRESSION_ROWS, TrainingRows
 from simulacra_trainer.families.grid import level_grid, number_grid
+from simulacra_trainer.persons import MIN_PERSONS
 
 Method = Literal["trees", "scores", "loglinear"]
 BEYOND_KEYS, POINTS_BEYOND = 20, 12
 """Values whose trend goes on beyond the last person, and at how many points."""
+FOLLOWS = 0.05
+"""Share of the way between its neighbors by which the median point may miss their line. It is 0.2
+for numbers that merely rank alike."""
+FOLLOWED, MIN_KEYS = 0.5, 3
+"""Keys of five persons stand for all if they hold this share of the rows, and are this many."""
 STRAIGHTER = 0.9
 """A logarithm is taken where it leaves this share of the distances, or less."""
 
@@ -76,9 +83,16 @@ class ColumnGrower:
                 return self._switch(rows, dependency.on, keys, inverse)
 
     def _lookup(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Lookup:
+        """Look up what keys of five persons determine; others get what the nearest key does."""
         first = np.empty(keys.size, np.int64)
         first[inverse[::-1]] = rows[::-1]
-        return Lookup(on, keys, self.values[first])
+        values = self.values[first]
+        kept = self.data.persons_a_group(rows, inverse, keys.size) >= MIN_PERSONS
+        if not kept.any():
+            return Lookup(on, keys, values)
+        if np.isnan(keys[-1]) and not kept[-1]:
+            kept[-1], values[-1] = True, np.nan
+        return Lookup(on, keys[kept], values[kept])
 
     def _switch(self, rows: Ints, on: int, keys: Floats, inverse: npt.NDArray[np.intp]) -> Switch:
         grown = (self.stages.by_trees(rows[inverse == k]) for k in range(keys.size))
@@ -97,7 +111,15 @@ class ColumnGrower:
         pairs = self.data.persons_a_group(rows, inverse, keys.size)
         keys_repeat = keys.size * ATOM <= pairs.sum()
         if not self.stages.mostly_repeat or (decided and not keys_repeat):
-            return Monotone(on, *self._to_ends(on, keys[known], low[known], high[known]))
+            x, low, high, pairs = keys[known], low[known], high[known], pairs[known]
+            often = pairs >= MIN_PERSONS
+            if pairs[often].sum() >= FOLLOWED * pairs.sum() and often.sum() >= MIN_KEYS:
+                x, low, high = _of_five(x, low, high, pairs)
+            elif not (decided and _follow(x, low, self.data.codecs[self.column].step)):
+                given = self.data.values[on][present]
+                x, low = _of_many(given, self.values[present], self.data.rows_a_person)
+                high = low
+            return Monotone(on, *self._to_ends(on, x, low, high))
         if decided:
             return self._lookup(rows, on, keys, inverse)
         if keys.size <= MAX_SWITCH_KEYS:
@@ -190,6 +212,59 @@ class ColumnGrower:
         if not is_gap.any():
             return no_code
         return Switch(number, np.array([0.0, np.nan]), (no_code, grow(rows[is_gap])))
+
+
+def _follow(x: Floats, y: Floats, step: float) -> bool:
+    """Return whether each point follows from its neighbors, as on a logarithm.
+
+    Such points tell nothing of their persons; those of two numbers that merely rank alike do.
+    """
+    between = y[:-2] + (y[2:] - y[:-2]) * (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+    off = np.maximum(np.abs(y[1:-1] - between) - step, 0.0)
+    return bool(np.median(off / np.maximum(np.abs(y[2:] - y[:-2]), 1e-300)) <= FOLLOWS)
+
+
+def _of_five(
+    x: Floats, low: Floats, high: Floats, persons: npt.NDArray[np.integer]
+) -> tuple[Floats, Floats, Floats]:
+    """Return keys of five persons or more and their intervals, ascending.
+
+    Of n even numbers the range is (n - 1) / (n + 1) of their interval, which reaches halfway to the
+    neighbors at most; so none ends at somebody's number. Rare keys are joined, by their means.
+    """
+    often = persons >= MIN_PERSONS
+    middle = (low + high) / 2.0
+    half = (high - low) / 2.0 * (persons + 1.0) / np.maximum(persons - 1.0, 1.0)
+    half = np.where(often, half, np.median(half[often]))
+    group, held, ends = np.zeros(x.size, np.int64), 0, True
+    for k in range(x.size):
+        ends = ends or bool(often[k])
+        group[k] = group[k - 1] + ends if k else 0
+        held = persons[k] if ends else held + persons[k]
+        ends = held >= MIN_PERSONS
+    of_group = np.bincount(group, persons)
+    x, middle, half = (np.bincount(group, persons * of) / of_group for of in (x, middle, half))
+    kept = of_group >= MIN_PERSONS
+    x, middle, half = x[kept], middle[kept], half[kept]
+    reach = np.abs(np.diff(middle)) / 2.0
+    half = np.minimum(half, np.minimum(np.append(reach, np.inf), np.append(np.inf, reach)))
+    return x, middle - half, middle + half
+
+
+def _of_many(x: Floats, y: Floats, a_person: float) -> tuple[Floats, Floats]:
+    """Return means of numbers that rank alike: of 20 persons around every 40th.
+
+    Like knots of `families.curve`. A person's own point would tell that it was learned.
+    """
+    order = np.lexsort((y, x))
+    x, y, n = x[order], y[order], x.size
+    apart = PERSONS_A_KNOT * a_person
+    reach = int(np.ceil(min(apart / 4.0, max(MIN_PERSONS * a_person, n / 8.0))))
+    knots = np.linspace(0, n, max(int(n / apart), 4) + 1)[1:-1].astype(np.int64)
+    windows = [slice(max(k - reach, 0), k + reach) for k in knots]
+    keys, middle = (np.array([of[window].mean() for window in windows]) for of in (x, y))
+    rises = np.append(True, np.diff(keys) > 0)
+    return keys[rises], middle[rises]
 
 
 def _beyond(x: Floats, y: Floats, at: Floats) -> Floats:
