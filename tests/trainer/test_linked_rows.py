@@ -31,6 +31,7 @@ from simulacra_trainer.linked.model import FIRST, SMOOTHED, SUBJECTS, fit_linked
 from simulacra_trainer.linked.privacy import person_schema, person_table
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import MAX_ROWS_A_PERSON, POSITION, START, STEP, linked_tables
+from simulacra_trainer.linked.time_axis import find_axis
 from simulacra_trainer.pipeline import linked_rows
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -42,6 +43,7 @@ from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
 from trainer_pod import Pod
+from trainer_tables import clean, numbers_column
 
 PERSONS = 120
 OF_PERSON = ("customer_id", "email", "region", "sex")
@@ -98,7 +100,10 @@ def test_a_person_has_one_set_of_values_and_its_dates_in_order(model: TrainedMod
     assert persons["date"].apply(lambda dates: dates.is_monotonic_increasing).all()
     assert (rows["customer_id"] != rows["customer_id"].shift()).sum() == 100
     assert rows["order"].is_unique
-    assert rows["date"].max() <= max(purchases().column("date").to_pylist())
+    moments = model.schema.find("date")
+    assert moments is not None
+    last = date(1970, 1, 1) + timedelta(seconds=moments.maximum or 0)
+    assert rows["date"].max() <= last <= date(2024, 5, 31)  # where the curve ends
     assert [one.kind for one in model.schema.relations] == ["product"]
     assert np.allclose(rows["price"] * rows["quantity"], rows["total"], atol=0.006)
 
@@ -392,3 +397,21 @@ def test_copied_persons_are_found_by_their_summaries() -> None:
     )
     assert people.equals(again)
     assert {c.name for c in person_schema(tables, people).learned()} == set(people.column_names)
+
+
+def test_times_of_linked_rows_are_no_persons() -> None:
+    rng = np.random.default_rng(4)
+    time = np.round(np.sort(rng.lognormal(2, 0.8, (80, 4)), axis=1), 3).ravel()
+    who, size = np.repeat(np.arange(80), 4), numbers_column("size", rng.random(320).round(2), 2)
+    table, schema = clean(numbers_column("time", time, 3), size)
+    subject = ColumnSchema(
+        name="who", kind="identifier", storage="int64", learned=False, role="subject"
+    )
+    schema = schema.model_copy(update={"columns": [*schema.columns, subject], "order": "time"})
+    axis = find_axis(table.append_column("who", pa.array(who)), schema)
+    assert axis is not None
+    drawn = as_floats(axis.column(np.arange(axis.last + 1)))
+    assert (np.diff(drawn) >= 0).all()
+    assert np.isin(drawn, time).mean() < 0.1  # all were of the table
+    assert drawn.max() != time.max()
+    assert np.abs(drawn - np.unique(time)[: drawn.size]).mean() < 0.05 * time.std()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.codec import ColumnCodec, Floats, plain_codec
 
 Ints = npt.NDArray[np.int64]
 MAX_SHARES = 5
@@ -53,7 +53,7 @@ class History:
     """Remembers event columns; the same for the training table and for generated rows."""
 
     def __init__(self, table: pa.Table, columns: Sequence[ColumnSchema], axis: str | None) -> None:
-        self.codecs = {c.name: fit_codec(table.column(c.name), c) for c in columns}
+        self.codecs = {c.name: plain_codec(c) for c in columns}
         self.columns = {column.name: column for column in columns}
         self.means = [
             mean

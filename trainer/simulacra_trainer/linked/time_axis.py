@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import TableSchema
-from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_codec
+from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_column
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.table.description.order import found_order
 
@@ -21,14 +21,17 @@ class TimeAxis:
         codec: of the column.
         waves: values of the places, ascending, float64; empty for dates, which are multiples of a
             calendar unit, and for whole numbers.
-        last: largest place in the table.
+        last: the place where drawn values end (`families.curve`), which is no person's.
         shortest: smallest step between rows of a person: 1 if these differ, else 0.
+        written: what rows have at each wave, float64: its value if five persons have it, else that
+            of the curve.
     """
 
     codec: ColumnCodec
     waves: Floats
     last: float
-    shortest: float = 0.0
+    shortest: float
+    written: Floats
 
     @property
     def name(self) -> str:
@@ -45,7 +48,7 @@ class TimeAxis:
     def column(self, places: Floats) -> pa.Array:
         """Return the values of places, in the clean type."""
         if self.waves.size:
-            return self.codec.to_arrow(self.waves[places.astype(np.int64)])
+            return self.codec.to_arrow(self.written[places.astype(np.int64)])
         return self.codec.to_arrow(places * self.codec.unit)
 
     def fitting(self, places: Floats, previous: Floats, left: Floats) -> Floats:
@@ -73,15 +76,18 @@ def find_axis(table: pa.Table, schema: TableSchema) -> TimeAxis | None:
     persons = persons_in(table, schema)
     if column is None or persons is None:
         return None
-    codec = fit_codec(table.column(column.name), column)
-    values = codec.values(table.column(column.name))
+    codec, placed = fit_column(table.column(column.name), column, persons)
+    values, none = codec.values(table.column(column.name)), np.empty(0)
     if column.kind == "datetime":
-        return TimeAxis(codec, np.empty(0), float(values.max()) / codec.unit)
+        return TimeAxis(codec, none, codec.high / codec.unit, 0.0, none)
     shortest = 1.0 if column.role == "wave" or _differ_within(values, persons) else 0.0
     if column.kind == "integer" and column.role != "wave":
-        return TimeAxis(codec, np.empty(0), float(values.max()), shortest)
+        return TimeAxis(codec, none, codec.high, shortest, none)
     waves = np.unique(values)
-    return TimeAxis(codec, waves, float(waves.size - 1), shortest)
+    if placed is None:
+        return TimeAxis(codec, waves, float(waves.size - 1), shortest, waves)
+    last = max(int(np.searchsorted(waves, codec.high, side="right")) - 1, 0)
+    return TimeAxis(codec, waves, float(last), shortest, codec.tidy(placed.typical(waves)))
 
 
 def _differ_within(values: Floats, persons: Ints) -> bool:
