@@ -77,7 +77,12 @@ def render_html(report: Mapping[str, Any]) -> str:
         "left_out_columns": [
             one for one in (known["left_out"] or NOTHING)["columns"] if _tells(one)
         ],
-        "rare_words": _rare_words(known["left_out"] or {"columns": []}),
+        "rare_words": _rare_words(known["left_out"] or NOTHING),
+        "pooled": [
+            {"public": None, **one}
+            for one in (known["left_out"] or NOTHING)["columns"]
+            if one.get("pooled")
+        ],
         "linked_pairs": sorted((known["linked"] or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
         "contents": _contents(known),

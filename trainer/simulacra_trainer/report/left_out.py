@@ -39,7 +39,8 @@ def left_out(
     that have one (None where these are of one to four persons), and `few_rows` the share of
     generated rows. `single_levels` and `single_rows` are those of one person. `options_left_out`
     and `words_replaced` count cells that cleaning changed. `pooled` is the level of rare words,
-    None without one; `single_levels` and `single_rows` count public ones of one person too.
+    None without one; `public` says that it is written as public levels, and whether the user listed
+    them; `single_levels` and `single_rows` count public ones of one person too.
 
     Args:
         real: all clean real rows.
@@ -78,6 +79,7 @@ def left_out(
                 **counts,
                 **{of: notes.get((column.name, of), 0) for of in dict.fromkeys(NOTES.values())},
                 "pooled": _pooled(column),
+                "public": public and {"words": len(public.words), "listed": public.listed},
                 "pictured": bool({part.name for part in parts} & shown),
             }
         )
