@@ -1,5 +1,7 @@
 """Models that the engine's tests share, fit once."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from simulacra_crds.contract.tasks import FitRequest
@@ -11,3 +13,11 @@ from trainer_tables import survey
 def trained() -> TrainedModel:
     table, schema = survey(3000, seed=1)
     return fit_model(table, schema, FitRequest(seed=1))
+
+
+@pytest.fixture(scope="module")
+def exact_counts() -> Iterator[None]:
+    """Take the noise away from counts, where a test is about what they count."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simulacra_trainer.cell_keys.NOISE", 0.0)
+        yield

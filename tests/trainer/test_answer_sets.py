@@ -18,6 +18,8 @@ from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.raw_table import ORIGIN
 from simulacra_trainer.table.read import open_table
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 ROWS = 200
 
 

@@ -332,7 +332,7 @@ def test_monotone_copies_of_a_number_stay_consistent(order: list[str], tmp_path:
     assert off.max() < 0.1
     apart = np.abs(rounded - made)[known]
     assert np.quantile(apart, 0.99) < 1.01
-    assert (apart < 1.01 + 0.02 * made[known]).all()  # beyond the last five persons
+    assert (apart < 1.01 + 0.04 * made[known]).all()  # beyond the last five persons
     assert np.isin(made[known], wage).mean() < 0.9  # interpolated, not copied
     assert np.isfinite(model.log_likelihood(table)).all()
     model.save(tmp_path)

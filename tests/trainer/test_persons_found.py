@@ -16,6 +16,8 @@ from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.persons.patterns import find_personal_data
 from simulacra_trainer.table.persons.vocabulary import PERSON, says
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 ROWS = 240
 FIRST = ["Ada", "Bruno", "Carla", "Dario", "Elif", "Farid", "Greta", "Henk", "Ida", "Jan", "Kaya"]
 LAST = ["Albers", "Brandt", "Costa", "Dupont", "Eriksen", "Fischer", "García", "Hansen", "Ito"]

@@ -16,6 +16,7 @@ from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.persons import effective_persons
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
+from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.facts import columns_read
 from simulacra_trainer.report.left_out import left_out
 from simulacra_trainer.table.clean import CleanTable, clean_table
@@ -25,6 +26,8 @@ from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.files import write_tables
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.read import open_table
+
+pytestmark = pytest.mark.usefixtures("exact_counts")
 
 ROWS = 300
 NAMES = ["Abel", "Brandt", "Claus", "Dorn", "Ebert", "Funk", "Gross", "Hahn"]
@@ -83,7 +86,7 @@ def test_rare_words_are_one_level_with_their_share() -> None:
     assert held(found, "employer") == {*CITIES, "(other)"}
     assert not any(firm in everything(found) for firm in FIRMS)
     note = next(n for n in found.schema.cleaning if n.column == "employer")
-    assert note.action == "8 words of fewer than 5 persons are one level, (other)"
+    assert note.action == "words of fewer than 5 persons are one level, (other)"
     assert note.count == 8
 
 
@@ -288,6 +291,12 @@ def test_public_words_of_one_person_count_in_the_report() -> None:
     }
     assert column["single_levels"] == 8
     assert column["single_rows"] == pytest.approx(8 / ROWS, abs=1e-3)
+    report = build_report(found.table, None, found.table, found.schema) | {"left_out": picture}
+    page = " ".join(render_html(report).split())
+    assert "the levels of country are public. Those of fewer than five persons, 3 % of the" in page
+    assert (
+        "one of 8 levels of the table, so rows tell that these are present; about 8 are of" in page
+    )
     listed = stated(words(FIRMS), [*FIRMS, "Rom"])
     picture = left_out(listed.table, listed.table, listed.schema, columns_read(listed.schema), [])
     assert picture["single_columns"] == 0

@@ -25,6 +25,8 @@ from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.raw_table import ORIGIN
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 WORDS = (
     st.text("abcdefgh éü&-", min_size=2, max_size=12)
     .map(str.strip)

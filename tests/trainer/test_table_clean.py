@@ -12,6 +12,8 @@ from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 N = 60
 OTHER = pa.array(["p", "q", "r"] * (N // 3))
 
@@ -92,14 +94,10 @@ def test_zeros_and_ones_stay_integers_with_levels() -> None:
 
 def test_integers_with_many_values_have_limits_instead_of_levels() -> None:
     found = column([0, *range(0, 170, 3), 1000, 2000])
-    assert (found.kind, found.levels, found.minimum, found.maximum, found.decimals) == (
-        "integer",
-        [],
-        0,
-        2000,
-        0,
-    )
-    assert len(column([*range(50), *range(10)]).levels) == 50
+    assert (found.kind, found.levels, found.minimum, found.decimals) == ("integer", [], 0, 0)
+    assert 170 < (found.maximum or 0) < 1000  # one person is no bound
+    assert column([*range(50), *range(10)]).levels == []  # all of one or two persons
+    assert len(column([*range(12)] * 5).levels) == 12
 
 
 @pytest.mark.parametrize(
@@ -302,7 +300,7 @@ def test_few_words_among_numbers_become_missing_and_many_keep_text() -> None:
     raw = pa.table({"c": cells, "o": ["p", "q"] * 500}).replace_schema_metadata({ORIGIN: b"csv"})
     cleaned = clean_table(raw)
     assert cleaned.schema.columns[0].kind == "integer"
-    assert notes(cleaned)["words that are not a number were set to missing"] == 1
+    assert "words that are not a number were set to missing" in notes(cleaned)
     assert column(["1", "2", "twelve"] * 20).kind == "categorical"
     soft = column(["1", "2", "unknown"] * 20, csv=True)
     assert (soft.kind, soft.missing_share) == ("integer", pytest.approx(1 / 3))

@@ -20,6 +20,8 @@ from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import NOTES, ORIGIN
 from simulacra_trainer.table.read import read_table
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 DATA = Path(__file__).parent / "data"
 """SPSS files as ReadStat writes them, in its two compressions."""
 

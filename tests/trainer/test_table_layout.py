@@ -19,6 +19,8 @@ from simulacra_trainer.table.readers.code_pages import NAMES, code_page
 from simulacra_trainer.table.readers.layout import find_layout
 from simulacra_trainer.table.readers.sniff import encoding_of
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 ROWS = [f"{20 + i % 40},{i * 7 % 100 / 4},{'abc'[i % 3]}" for i in range(60)]
 
 

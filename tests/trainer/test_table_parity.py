@@ -22,6 +22,8 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.read import open_table
 
+pytestmark = pytest.mark.usefixtures("exact_counts")
+
 ROWS = 200
 OF_THE_FILE = {"storage", "form", "text_format", "decimals"}
 """What a column is stored and written as; it does not change the model."""

@@ -29,7 +29,10 @@ NO, YES = "no", "yes"
 
 
 class LevelSchema(KubeModel):
-    """A level of a column and its share (0..1) of the rows that are not missing."""
+    """A level of a column and its share (0..1) of the rows that are not missing.
+
+    Shares and counts of a schema have a noise of about one person (`docs/explanation/privacy.md`).
+    """
 
     value: str
     share: float
@@ -124,11 +127,14 @@ class ColumnSchema(KubeModel):
     storage: str = Field(description="Arrow type in the upload, restored in generated tables.")
     levels: list[LevelSchema] = Field(
         default_factory=list,
-        description="Categorical kinds: all levels; integers: if they have at most 50 values.",
+        description="Categorical kinds: all levels; integers: those of five persons, if the column "
+        "has at most 50 values.",
     )
     ordered: bool = False
     minimum: float | None = Field(
-        default=None, description="Numbers; datetimes as seconds since 1970 UTC."
+        default=None,
+        description="Where drawn numbers begin, which is no person's; datetimes as seconds since "
+        "1970 UTC.",
     )
     maximum: float | None = None
     decimals: int | None = Field(default=None, description="Digits after the decimal point.")

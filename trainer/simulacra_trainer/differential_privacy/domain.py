@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_trainer.families.curve import nearest
 from simulacra_trainer.table.arrow_values import as_floats
 
 Floats = npt.NDArray[np.float64]
@@ -54,7 +55,7 @@ class Domain:
         numbers = _numbers(whole)
         known = np.nan_to_num(numbers)
         if self.exact.size:
-            found = np.searchsorted(self.exact, known) + 1
+            found = nearest(self.exact, known) + 1  # values of few persons are not listed
         else:
             edges = self.edges - _unit(self.column) / 2.0
             found = np.clip(np.searchsorted(edges, known, side="right"), 1, edges.size - 1)

@@ -85,10 +85,15 @@ def is_yes_no(column: ColumnSchema) -> bool:
     )
 
 
+def no_yes(column: ColumnSchema) -> list[str]:
+    """Return no and yes of a yes/no column; of a number few persons may have one of them."""
+    return ["0", "1"] if column.kind == "integer" else column.level_values()
+
+
 def is_yes(table: pa.Table, column: ColumnSchema) -> Bools:
     """Return where a yes/no column is yes, bool [n]; missing is not."""
     values = table.column(column.name).cast(pa.string())
-    found = pc.fill_null(pc.equal(values, column.level_values()[1]), False)
+    found = pc.fill_null(pc.equal(values, no_yes(column)[1]), False)
     return np.asarray(found.to_numpy(), np.bool_)
 
 
@@ -186,13 +191,13 @@ def _is_set(column: ColumnSchema, value: float | str) -> bool:
     if column.kind == "integer":
         return float(value) == 1.0
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return text == column.level_values()[1]
+    return text == no_yes(column)[1]
 
 
 def _changed(rows: pa.Table, column: ColumnSchema, at: Bools, becomes: Bools) -> pa.Table:
     place = rows.column_names.index(column.name)
     values = rows.column(column.name).combine_chunks()
-    words = pa.array(np.where(becomes, *reversed(column.level_values())).tolist(), pa.string())
+    words = pa.array(np.where(becomes, *reversed(no_yes(column))).tolist(), pa.string())
     mixed = pc.if_else(pa.array(at), words, values.cast(pa.string()))
     if pa.types.is_dictionary(values.type):
         codes = pc.index_in(mixed, value_set=values.dictionary).cast(values.type.index_type)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.contract.schema import ColumnSchema, TableSchema
 from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.survey_weights import effective_rows, row_weights
 
 
@@ -67,12 +69,15 @@ def persons_of(schema: TableSchema) -> dict[str, Any] | None:
 
 
 def weights_of(train: pa.Table, schema: TableSchema) -> dict[str, float] | None:
-    """Return the effective number of rows and the largest weight relative to the mean."""
+    """Return the effective number of rows and the mean of the largest weights over that of all.
+
+    They are five, so that the figure is no one person's.
+    """
     weights = row_weights(train, schema)
     if weights is None:
         return None
     return {
         "rows": float(weights.size),
         "effective_rows": effective_rows(weights),
-        "largest": float(weights.max()),
+        "largest": round(float(np.sort(weights)[-MIN_PERSONS:].mean()), 1),
     }

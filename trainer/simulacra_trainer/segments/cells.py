@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,10 @@ import pyarrow as pa
 from simulacra_crds.contract.schema import TableSchema
 from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
 from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.segments.pooling import Indices
 from simulacra_trainer.survey_weights import Floats, row_weights
+
+if TYPE_CHECKING:  # reading a table needs no engine
+    from simulacra_trainer.segments.pooling import Indices
 
 Bools = npt.NDArray[np.bool_]
 

@@ -37,6 +37,7 @@ from simulacra_trainer.table.errors import too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
+from simulacra_trainer.table.persons.shown_figures import shown_schema
 from simulacra_trainer.table.raw_table import NOTES, RawTable
 from simulacra_trainer.table.read_columns import read_columns
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
@@ -118,7 +119,8 @@ def clean_table(
     secret = {CELL_KEYS: new_secret()}
     if protected.real is not None:
         secret[METADATA] = protected.real.to_bytes()
-    return CleanTable(table.replace_schema_metadata(secret), schema)
+    table = table.replace_schema_metadata(secret)
+    return CleanTable(table, shown_schema(table, schema))
 
 
 def _exact_numbers(table: pa.Table, schema: TableSchema, read: Sequence[CleanColumn]) -> pa.Table:

@@ -222,17 +222,30 @@ def _ask_about_groups(column: CleanColumn, cells: Cells) -> None:
 
 
 def _of_few(column: CleanColumn, cells: Cells | None) -> CleanColumn:
-    """Return a column whose words are all of few persons: fresh codes, or empty text."""
-    if cells is not None and all(
-        " " not in word and any(map(str.isdigit, word)) for word in cells.words
+    """Return a column whose values are all of few persons: fresh codes, or empty text."""
+    has_words = column.schema.kind in ("categorical", "ordinal", "boolean", "multi")
+    if (
+        has_words
+        and cells is not None
+        and all(" " not in word and any(map(str.isdigit, word)) for word in cells.words)
     ):
         return _unlearned(column, cells, "foreign_key", None, [], None)
     schema = column.schema.model_copy(
-        update={"kind": "text", "learned": False, "levels": [], "ordered": False, "prefix": None}
+        update={
+            "kind": "text",
+            "learned": False,
+            "levels": [],
+            "ordered": False,
+            "prefix": None,
+            "minimum": None,
+            "maximum": None,
+            "specials": [],
+            "form": None,
+        }
     )
     result = CleanColumn(schema, None, [*column.notes])
     result.note(
-        f"each of its words is of fewer than {MIN_PERSONS} persons, so it is not learned; it is "
+        f"all its values are of fewer than {MIN_PERSONS} persons, so it is not learned; it is "
         "empty in generated rows"
     )
     return result

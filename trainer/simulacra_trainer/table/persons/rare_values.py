@@ -2,7 +2,7 @@
 
 Words of few persons become one level (`rare_words`), an option of several answers is left out, and
 a code for no answer becomes a gap. Where persons have several rows, numbers and dates of the most
-extreme ones are moved inside; the schema keeps the limits of the upload.
+extreme ones are moved inside. A column of numbers of fewer than five persons is not learned.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def without_rare_values(column: CleanColumn, people: People) -> CleanColumn | None:
-    """Return a learned column without values that identify persons; None if all its words do."""
+    """Return a learned column without values that identify persons; None if all do."""
     values, kind = column.values, column.schema.kind
     if values is None or not column.schema.learned:
         return column
@@ -34,6 +34,8 @@ def without_rare_values(column: CleanColumn, people: People) -> CleanColumn | No
         return without_rare_words(column, values, people)
     if kind == "multi":
         return without_rare_options(column, values, people)
+    if people.of(values.is_valid().to_numpy(zero_copy_only=False)) < MIN_PERSONS:
+        return None
     column = without_rare_codes(column, people)
     if kind in ("integer", "numeric", "datetime") and people.persons is not None:
         return _within_limits(column, values, people.persons)

@@ -112,7 +112,7 @@ def _pooled(
     moved = np.where(lost, place, _recoded(codes, rare))
     result = _with_levels(CleanColumn(schema, column.values, column.notes), levels, moved)
     result.note(
-        f"{words} words of fewer than {MIN_PERSONS} persons are one level, {other}",
+        f"words of fewer than {MIN_PERSONS} persons are one level, {other}",
         int(lost.sum()),
     )
     return result
