@@ -123,11 +123,13 @@ def test_single_precision_counts_its_own_digits() -> None:
     assert column(pa.array([0.1, 0.25, 7.3] * 20, pa.float32())).decimals == 2
 
 
-def test_nan_and_infinity_become_missing() -> None:
-    cleaned = clean_one([1.5, float("nan"), float("inf"), 2.5] * 15)
+@pytest.mark.parametrize("none", [float("inf"), 8.98846567431158e307, -1.7976931348623157e308])
+def test_what_is_no_number_becomes_missing(none: float) -> None:
+    """NaN, infinity, and the missing values that Stata and SPSS store."""
+    cleaned = clean_one([1.5, float("nan"), none, 2.5] * 15)
     assert cleaned.schema.columns[0].missing_share == pytest.approx(0.5)
     assert cleaned.schema.columns[0].maximum == 2.5
-    assert notes(cleaned)["infinite numbers were set to missing"] == 15
+    assert notes(cleaned)["infinite numbers, and those beyond 1e+100, were set to missing"] == 15
 
 
 def test_constants_are_not_learned_unless_some_rows_are_missing() -> None:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Counts of Arrow's units of time in a second."""
@@ -14,6 +15,18 @@ _DECIMAL = re.compile(r"^decimal(32|64|128|256)\((\d+), (-?\d+)\)$")
 _ZONED = re.compile(r"^timestamp\[(s|ms|us|ns), tz=(.+)\]$")
 _DICTIONARY = re.compile(r"^dictionary<values=(.+), indices=(\w+), ordered=([01])>$")
 _DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
+
+
+BEYOND = 1e100
+"""Numbers of this size and more are none: missing values of Stata (8.988e307) and SPSS, overflow.
+
+Their squares and sums are infinite, so nothing could be learned from their column.
+"""
+
+
+def are_numbers(values: pa.Array) -> pa.Array:
+    """Return which floating-point values are numbers to learn from, bool [n]; null stays null."""
+    return pc.less(pc.abs(values), BEYOND)  # NaN is less than nothing
 
 
 def is_text(kind: pa.DataType) -> bool:

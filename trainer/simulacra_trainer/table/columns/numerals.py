@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import CellForm
+from simulacra_trainer.table.arrow_values import are_numbers
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.dress import Dress, undress
 
@@ -223,7 +224,7 @@ def _converted(
         values = pc.replace_substring_regex(bare, r"\.0*$", "").cast(pa.int64())
     else:
         values = bare.cast(pa.float64())
-        values = pc.if_else(pc.is_finite(values), values, None)  # 1e999
+        values = pc.if_else(are_numbers(values), values, None)  # 1e999
     if dressed and dressed[1].scales is not None:
         values = _scaled(values, dressed[1].scales)
     form = dressed[0] if dressed else CellForm()

@@ -7,7 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_crds.contract.schema import SpecialValue
-from simulacra_trainer.table.arrow_values import PER_SECOND, is_text, one_chunk
+from simulacra_trainer.table.arrow_values import (
+    BEYOND,
+    PER_SECOND,
+    are_numbers,
+    is_text,
+    one_chunk,
+)
 from simulacra_trainer.table.columns.build import (
     CleanColumn,
     datetime_column,
@@ -87,9 +93,9 @@ def _number(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> Cl
     """
     scale = values.type.scale if pa.types.is_decimal(values.type) else None
     numbers = values.cast(pa.float64())
-    finite = pc.and_(pc.is_valid(numbers), pc.is_finite(numbers))
-    infinite = pc.sum(pc.is_inf(numbers)).as_py() or 0
-    numbers = pc.if_else(finite, numbers, None)
+    usable = pc.fill_null(are_numbers(numbers), False)
+    infinite = pc.sum(pc.greater_equal(pc.abs(numbers), BEYOND)).as_py() or 0
+    numbers = pc.if_else(usable, numbers, None)
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
     is_whole = pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
@@ -104,7 +110,7 @@ def _number(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> Cl
         name, taken, storage, decimals=scale if scale and scale <= MAX_DECIMALS else None
     )
     if infinite:
-        result.note("infinite numbers were set to missing", infinite)
+        result.note(f"infinite numbers, and those beyond {BEYOND:g}, were set to missing", infinite)
     return _with_codes(result, codes, numbers)
 
 
