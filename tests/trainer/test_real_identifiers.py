@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 from real_identifiers import REQUESTS, Search, identifiers, transactions, unpacked
@@ -15,6 +17,7 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.output.files import SUFFIXES, write_tables
+from simulacra_trainer.table.read import read_table
 
 PERSONS, REAL_ROWS = 100, 700
 ROWS = 2_000
@@ -62,3 +65,22 @@ def test_no_file_of_generated_rows_holds_a_real_identifier(
     assert sum(table.num_rows for table in tables) >= 1_000
     for suffix in SUFFIXES:
         assert not case.found(tables, tmp_path / f"rows{suffix}")
+
+
+@pytest.mark.parametrize("digits", [3, 7])
+def test_whole_keys_that_pandas_wrote_with_a_point_are_drawn(digits: int, tmp_path: Path) -> None:
+    """A key with gaps is 920.0 in the file: its fresh ones are whole numbers, and none is real."""
+    first = 9 * 10 ** (digits - 1)
+    keys = [None if row % 50 == 7 else f"{first + row}.0" for row in range(300)]
+    answers = pa.array(np.random.default_rng(2).choice(["a", "b", "c"], 300))
+    table = pa.table({"wave2": keys, "answer": answers, "other": answers})
+    path = tmp_path / "keys.csv"
+    pa.csv.write_csv(table, path)
+    clean = clean_table(read_table(path))
+    model = fit_model(clean.table, clean.schema, FitRequest.model_validate({"family": "forest"}))
+    plan = plan_generation(model, GenerateRequest(row_count=500, seed=1))
+    rows = pa.concat_tables(generate_rows(model, plan))
+    drawn = rows.column("wave2").to_pylist()
+    known = {word for word in drawn if word is not None}
+    assert len(known) > 400
+    assert not known & {first + row for row in range(300)}

@@ -30,8 +30,10 @@ def robustness(move: float, scale_: float) -> float:
     """Return the share (0..1) of both that an unseen cause must explain to move the effect."""
     if scale_ <= 0:
         return 1.0
-    square = (move / scale_) ** 2
-    return float((np.sqrt(square**2 + 4 * square) - square) / 2)
+    if (square := (move / scale_) ** 2) == 0:
+        return 0.0
+    # (sqrt(s^2 + 4 s) - s) / 2 without the difference of two large numbers.
+    return float(2.0 / (1.0 + np.sqrt(1.0 + 4.0 / square)))
 
 
 def sensitivity(main: Interval, scores: Scores, shifts: Iterable[tuple[str, float]]) -> Sensitivity:

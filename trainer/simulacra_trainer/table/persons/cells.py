@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_trainer.table.arrow_values import is_text, one_chunk
+from simulacra_trainer.table.arrow_values import is_text, one_chunk, parse_type
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.distinct_values import split_words
 from simulacra_trainer.table.raw_table import RawTable
@@ -102,7 +102,10 @@ def cells_of(raw: pa.Table | RawTable, i: int, column: CleanColumn) -> Cells | N
     if column.schema.kind in ("identifier", "text") and (column.words or is_text(kind)):
         words = column.words or split_words(raw.column(i))
         indices = pa.array(words.codes.astype(np.int32), mask=words.codes < 0)
-        return Cells(column, words.levels.to_pylist(), indices, is_text(kind))
+        levels = words.levels
+        if pa.types.is_integer(parse_type(column.schema.storage)):  # pandas writes gaps: 920.0
+            levels = pc.replace_substring_regex(levels, r"\.0+$", "")
+        return Cells(column, levels.to_pylist(), indices, is_text(kind))
     if column.schema.kind not in ("integer", "numeric", "identifier") or not _holds_numbers(kind):
         return None
     if pa.types.is_decimal(kind):  # cleaned ones are rounded to doubles
