@@ -232,3 +232,16 @@ def test_dates_keep_their_day_beside_the_minute_of_the_export() -> None:
     column = pa.chunked_array([pa.array(days, pa.timestamp("us"))])
     codec = fit_codec(column, ColumnSchema(name="end", kind="datetime", storage="timestamp"))
     assert codec.unit == 86_400_000_000
+
+
+def test_many_values_of_few_persons_are_drawn_beside_the_heaps() -> None:
+    """Hours of work: nine of ten are multiples of five, and the others are 30 different numbers."""
+    rng = np.random.default_rng(6)
+    hours = rng.choice([20.0, 30, 35, 40, 45, 50, 60], 500, p=[0.1, 0.1, 0.1, 0.45, 0.1, 0.1, 0.05])
+    other = rng.random(500) < 0.1
+    hours[other] = rng.integers(5, 75, other.sum())
+    curve = place_rows(hours, 1.0).curve
+    values = np.round(drawn(curve))
+    between = ~np.isin(values, np.arange(0, 100, 5))
+    assert between.mean() == pytest.approx(np.mean(hours % 5 != 0), abs=0.03)
+    assert np.mean(values == 40) == pytest.approx(np.mean(hours == 40), abs=0.02)

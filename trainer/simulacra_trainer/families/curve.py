@@ -34,6 +34,8 @@ but rows of a trial of 323 persons were less lifelike (C2ST .61 instead of .55).
 """
 ERRORS_ABOVE, PERSONS_ABOVE = 3.0, 2.0
 """A heap has this many standard errors and persons more than the density around it."""
+PASSES = 3
+"""A large heap hides smaller ones beside it from the first pass."""
 PERSONS_A_DRAW, SHARE_A_DRAW = 5.0, 0.01
 """Ranks that one donor draws from: this many persons, or this share of all."""
 POINTS_A_KNOT = 16
@@ -288,7 +290,8 @@ def _heaps(x: Floats, step: float, who: Ints | None) -> tuple[Floats, Floats, Bo
     distinct, inverse = np.unique(x, return_inverse=True)
     counts = persons_a_group(inverse.reshape(-1), who, distinct.size)
     often = counts >= MIN_PERSONS
-    if are_levels(counts):
+    # More values of few persons than of many are no levels, but measurements beside heaps.
+    if are_levels(counts) and often.sum() >= distinct.size / 2:
         heaps = distinct[often]
         held = counts[often].sum() >= SHARED * counts.sum()
         cells = (np.ptp(heaps) / step + 1.0) if step and heaps.size else np.inf
@@ -299,16 +302,25 @@ def _heaps(x: Floats, step: float, who: Ints | None) -> tuple[Floats, Floats, Bo
             ends = [side for side in (below, above) if _persons(who, side) >= MIN_PERSONS]
             return heaps, np.zeros(heaps.size), ~np.logical_or.reduce([none, *ends])
         return heaps, np.zeros(heaps.size), ~none
-    upto = np.append(0, np.cumsum(counts))
+    stands = np.zeros(distinct.size, np.bool_)
+    even = counts.astype(np.float64)
+    for _ in range(PASSES):
+        # A heap's own neighbors are measured by the density below it.
+        even = _density(distinct, np.where(stands, np.minimum(even, counts), counts), step)
+        stands = often & (counts > even + ERRORS_ABOVE * np.sqrt(even) + PERSONS_ABOVE)
+    return distinct[stands], (even / counts)[stands], none
+
+
+def _density(distinct: Floats, counts: Floats, step: float) -> Floats:
+    """Return how many persons each value would have by the values around it, float64 [k]."""
+    upto = np.append(0.0, np.cumsum(counts))
     half = PERSONS_A_KNOT // 2
     first = np.searchsorted(upto, np.maximum(upto[:-1] - half, 0), side="right") - 1
     last = np.searchsorted(upto, np.minimum(upto[1:] + half, upto[-1]), side="left")
     last = np.clip(last, 1, distinct.size)
     width = distinct[last - 1] - distinct[first]
     cells = np.maximum(np.round(width / step), 1.0) if step else np.inf
-    even = (upto[last] - upto[first] - counts) / cells
-    stands = often & (counts > even + ERRORS_ABOVE * np.sqrt(even) + PERSONS_ABOVE)
-    return distinct[stands], (even / counts)[stands], none
+    return np.asarray((upto[last] - upto[first] - counts) / cells)
 
 
 def nearest(ascending: Floats, x: Floats) -> Ints:
