@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from helm_chart import CHART, SYSTEM, render, require_program
 from installation import eventually
 from ports import free_port
 
+ALERTS = CHART / "files" / "alerts.yaml"
 MONITORS = ("--set", "monitoring.serviceMonitor.enabled=true,monitoring.serviceMonitor.interval=2s")
 
 
@@ -56,24 +58,39 @@ def job(monitor: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _of_release() -> dict[str, Any]:
+    """Return the configuration that scrapes a release."""
+    monitors = render(*MONITORS, only=("monitoring/monitoring.yaml",))
+    return {
+        "global": {"evaluation_interval": "5s"},
+        "rule_files": [str(ALERTS)],
+        "scrape_configs": [job(one) for one in monitors],
+    }
+
+
+def quick_rules(times: int) -> str:
+    """Return the chart's rules with every duration shortened (to a second at least)."""
+
+    def shortened(found: re.Match[str]) -> str:
+        seconds = int(found[2]) * {"s": 1, "m": 60, "h": 3600}[found[3]]
+        return f"{found[1]}{max(seconds // times, 1)}s"
+
+    return re.sub(r"(\[|for: )(\d+)([smh])\b", shortened, ALERTS.read_text())
+
+
 class Prometheus:
     """One process on loopback with its data in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder, self.port = folder, free_port(1)
+        self._config = config or _of_release()
         self._http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     @contextmanager
     def running(self) -> Iterator[Prometheus]:
         """Run it."""
-        monitors = render(*MONITORS, only=("monitoring/monitoring.yaml",))
-        config = {
-            "global": {"evaluation_interval": "5s"},
-            "rule_files": [str(CHART / "files" / "alerts.yaml")],
-            "scrape_configs": [job(one) for one in monitors],
-        }
         path = self.folder / "prometheus.yml"
-        path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(self._config))
         subprocess.run(
             [str(require_program("promtool")), "check", "config", str(path)],
             check=True,

@@ -49,7 +49,10 @@ def _uploaded(seen: Observed) -> Finding:
     The API creates the key before the first byte and states the digest after the last one.
     """
     if seen.resource.spec.source.sha256 is None or seen.resource.status.wrapped_key is None:
-        message = "The upload is not complete. It is abandoned after one hour of silence."
+        message = (
+            "The upload is not complete; it comes through the API, as with `simulacra upload`. "
+            "It is abandoned after one hour of silence."
+        )
         return Finding("False", Reason.AWAITING_UPLOAD, message)
     return Finding("True", Reason.UPLOADED)
 
