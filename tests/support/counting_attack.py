@@ -31,6 +31,7 @@ from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
 from simulacra_crds.kinds.segment_estimate import SegmentColumn
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimate import answer_effect, plain_difference
+from simulacra_trainer.pipeline import row_plan
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
@@ -329,8 +330,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--persons", type=int, default=200, help="of each kind")
     parser.add_argument("--seconds", type=float, default=3600.0, help="stop after")
+    parser.add_argument("--pool", type=int, default=row_plan.MIN_POOL, help="rows of a pool")
     asked = parser.parse_args()
     began = time.monotonic()
+    row_plan.MIN_POOL = asked.pool
     trained, table = fitted()
     answers = OfModel(trained)
     groups = [
@@ -338,12 +341,12 @@ def main() -> None:
         ("others", singled_out(people(5), asked.persons)),
     ]
     attacks: dict[str, Attack] = {
-        "readout": readout,
-        "diff": diff,
-        "diff2": diff2,
         "windows": windows,
         "segments": Segments(answers),
         "permuted": Permuted(answers),
+        "readout": readout,
+        "diff": diff,
+        "diff2": diff2,
     }
     for (name, attack), (kind, persons) in itertools.product(attacks.items(), groups):
         if time.monotonic() - began > asked.seconds:
