@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -52,7 +53,7 @@ def test_backing_reads_members_no_better_than_other_people(
     answers, members, others = known
     asked = [one.iloc[:: 12 // persons] for one in (members, others)]
     read, chance = (hits(answers, one, attack) for one in asked)
-    assert read <= chance + persons / 3
+    assert read <= chance + np.sqrt(2.0 * persons)  # two standard errors of two shares of a half
     assert read < persons
 
 
