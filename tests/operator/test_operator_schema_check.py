@@ -102,6 +102,17 @@ def _shares(**shares: dict[str, float]) -> dict[str, Any]:
             {"datasetRef": {"name": "ds-1"}, "knowledge": {"tiers": [["yes"], [WORD]]}},
             "spec.knowledge.tiers[1][0]: no such column",
         ),
+        (
+            "Model",
+            {
+                "datasetRef": {"name": "ds-1"},
+                "knowledge": {
+                    "tiers": [["segment"], ["buys"]],
+                    "required": [{"source": "buys", "target": "segment"}],
+                },
+            },
+            "spec.knowledge.required[0]: the edge contradicts the tiers or other required edges",
+        ),
     ],
 )
 async def test_spec_that_does_not_fit_fails_without_a_job(

@@ -18,6 +18,12 @@ _BRIEF = {
     "The column is computed from others": "a column that follows from others",
     "The column is numeric": "a number is needed",
     "Set either": "a column with both a condition and an intervention",
+    "The edge contradicts": "the edge contradicts the tiers or other required edges",
+    "The edge is also forbidden": "an edge that is required and forbidden",
+    "The edge leads from a column to itself": "an edge from a column to itself",
+    "The column is already in a tier": "a column in two tiers",
+    "The column is not learned": "a column that is not learned",
+    "A column holds several answers": "a column of several answers, of which one must be named",
 }
 """Begin of a fault's text for the customer, and the fault without names."""
 
