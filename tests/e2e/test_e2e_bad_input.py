@@ -134,7 +134,7 @@ def test_other_body_under_one_idempotency_key_is_a_conflict(client: Client, data
 
 def test_infeasible_conditions_fail_with_a_reason(client: Client, dataset: str) -> None:
     """Both bounds are within the schema, but no row can meet them together."""
-    conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
+    conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 3, "max": 3}}}
     asked = client.generate(dataset, 100, conditions=conditions)
     with pytest.raises(JobFailed) as failed:
         client.wait(asked["job_id"], timeout=120)

@@ -39,7 +39,7 @@ def test_probe_meets_its_conditions_and_stores_nothing(
 
 
 def test_probe_rejects_infeasible_conditions_at_once(client: Client, dataset: str) -> None:
-    conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 7, "max": 7}}}
+    conditions = {"numeric": {"babies": {"min": 4, "max": 4}, "teens": {"min": 3, "max": 3}}}
     with pytest.raises(ApiError) as refused:
         client.probe(dataset, conditions=conditions)
     assert (refused.value.status, refused.value.code) == (400, "simio_conditions_infeasible")
