@@ -1,6 +1,7 @@
 """kill -9 of the whole `simulacra up` tree at bad moments, then a restart: no loss, no orphans."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ import pytest
 from installation import SURVEY, Installation, eventually
 from simulacra import Client
 from simulacra.operations import uploads
+from simulacra.operations.table_names import name_of, named
 
 PIECE = 100_000
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -58,9 +60,12 @@ def test_deletion_finishes_after_a_kill(installation: Installation) -> None:
 def test_upload_with_the_same_key_succeeds_after_a_kill(installation: Installation) -> None:
     """A retry with the same key takes over the crashed upload."""
     data = SURVEY.read_bytes()
+    # What the client states of a file: another description would be another request.
+    described = json.dumps(named(None, None, name_of(SURVEY), "again")).encode()
 
     def stream() -> Iterator[bytes]:
-        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="s.csv"\r\n\r\n'
+        yield b'--b\r\nContent-Disposition: form-data; name="description"\r\n\r\n' + described
+        yield b'\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="s.csv"\r\n\r\n'
         yield data[:100_000]
         installation.kill_tree()
         yield data[100_000:]
