@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from simulacra_crds.contract.generation_conditions import FieldError
+from simulacra_crds.contract.generation_conditions import FieldError, level_of
 from simulacra_crds.kinds.answer_sheet import Levers, SheetSummary
 from simulacra_crds.kinds.base import (
     MAX_ARTIFACTS,
@@ -256,7 +256,7 @@ class GenerateRequest(KubeModel):
 
 
 SetValue = Annotated[
-    float | str, BeforeValidator(lambda v: str(v).lower() if isinstance(v, bool) else v)
+    float | str, BeforeValidator(lambda v: level_of(v) if isinstance(v, bool) else v)
 ]
 """A number or a level; Python's True and False are the levels of a yes/no column."""
 

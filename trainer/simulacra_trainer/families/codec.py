@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.generation_conditions import level_of
 from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
@@ -118,7 +119,7 @@ class ColumnCodec:
     def value_of(self, given: float | str) -> float:
         """Return one number or level as float; ValueError for an unknown level."""
         if self.is_category:
-            level = str(given).lower() if isinstance(given, bool) else str(given)
+            level = level_of(given)
             if level not in self.levels:
                 raise ValueError("the column has no such level of five persons or more")
             return float(self.levels.index(level))

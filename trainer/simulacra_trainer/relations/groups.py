@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_crds.contract.generation_conditions import level_of
 from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
 
@@ -190,8 +191,7 @@ def _column(schema: TableSchema, name: str) -> ColumnSchema:
 def _is_set(column: ColumnSchema, value: float | str) -> bool:
     if column.kind == "integer":
         return float(value) == 1.0
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return text == no_yes(column)[1]
+    return level_of(value) == no_yes(column)[1]
 
 
 def _changed(rows: pa.Table, column: ColumnSchema, at: Bools, becomes: Bools) -> pa.Table:
