@@ -53,11 +53,11 @@ def around(values: Floats, share: float, persons: Ints | None = None) -> float:
     x = values[order]
     who = np.arange(x.size) if persons is None else persons[order]
     middle = round(share * (x.size - 1))
-    reach = MIN_PERSONS // 2
+    reach, least = MIN_PERSONS // 2, min(MIN_PERSONS, np.unique(who).size)
     while True:
         first = min(max(middle - reach, 0), max(x.size - 2 * reach - 1, 0))
         some = slice(first, first + 2 * reach + 1)
-        if np.unique(who[some]).size >= min(MIN_PERSONS, np.unique(who).size):
+        if np.unique(who[some]).size >= least:
             break
         reach += 1
     found = float(x[some].mean()) if x[some][0] < x[some][-1] else float(x[first])

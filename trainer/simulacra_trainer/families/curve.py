@@ -3,9 +3,9 @@
 A heap is a value of five persons or more that stands out from the density around it: full thousands
 of an income, no visits. It is drawn exactly. All other persons follow a monotone curve (PCHIP;
 Fritsch & Carlson, 1980) through means of half of the values around every 40th rank, in larger
-tables further apart. Both ends are Weibull tails with the mean and the spread of the last persons.
-So a generated value is a statistic of many persons, or invented: how often it comes tells nothing
-of one person.
+tables further apart. Both ends are generalized Pareto tails with the mean and the spread of the
+last persons. So a generated value is a statistic of many persons, or invented: how often it comes
+tells nothing of one person.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ but rows of a trial of 323 persons were less lifelike (C2ST .61 instead of .55).
 ERRORS_ABOVE, PERSONS_ABOVE = 3.0, 2.0
 """A heap has this many standard errors and persons more than the density around it."""
 PASSES = 3
-"""A large heap hides smaller ones beside it from the first pass."""
+"""A large heap hides smaller ones near it from the first pass."""
 PERSONS_A_DRAW, SHARE_A_DRAW = 5.0, 0.01
 """Ranks that one donor draws from: this many persons, or this share of all."""
 POINTS_A_KNOT = 16

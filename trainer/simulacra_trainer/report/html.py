@@ -65,7 +65,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         known["asked"] = {"persons": None, "reweighted": None, **known["asked"]}
     graph = known["graph"] or {}
     edges = sorted(graph.get("edges", []), key=lambda edge: -float(edge["strength"]))
-    columns = _columns(known)
+    columns, left = _columns(known), known["left_out"] or NOTHING
     derived = {
         "fidelity_columns": columns,
         "fidelity_top": max((max(one["error"], one["floor"]) for one in columns), default=0) or 1,
@@ -74,15 +74,9 @@ def render_html(report: Mapping[str, Any]) -> str:
         "edges": edges,
         "bases": [basis_of(edge) for edge in edges],
         "dependent_pairs": sorted((known["worth"] or {}).get("pairs", []), key=_by_loss),
-        "left_out_columns": [
-            one for one in (known["left_out"] or NOTHING)["columns"] if _tells(one)
-        ],
-        "rare_words": _rare_words(known["left_out"] or NOTHING),
-        "pooled": [
-            {"public": None, **one}
-            for one in (known["left_out"] or NOTHING)["columns"]
-            if one.get("pooled")
-        ],
+        "left_out_columns": [one for one in left["columns"] if _tells(one)],
+        "rare_words": _rare_words(left),
+        "pooled": [{"public": None, **one} for one in left["columns"] if one.get("pooled")],
         "linked_pairs": sorted((known["linked"] or {}).get("pairs", []), key=_by_loss),
         "drawing": draw_graph(graph.get("order", []), edges),
         "contents": _contents(known),

@@ -48,10 +48,8 @@ def shown_counts(
     margins = []
     for of in single:
         # The levels of a column have five persons, but not all of them need have answered.
-        asked = _shown(
-            _noisy(of, answer, levels)[1], np.full(of.size, FEW / 2.0), of, [(0, people[0])]
-        )
-        found, _ = _noisy(of, answer, levels)
+        found, answered = _noisy(of, answer, levels)
+        asked = _shown(answered, np.full(of.size, FEW / 2.0), of, [(0, people[0])])
         margins.append(
             (_shown(found, asked[:, None] * share, of, [(0, by_answer[0]), (1, asked)]), asked)
         )

@@ -93,9 +93,8 @@ def _number(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> Cl
     """
     scale = values.type.scale if pa.types.is_decimal(values.type) else None
     numbers = values.cast(pa.float64())
-    usable = pc.fill_null(are_numbers(numbers), False)
     infinite = pc.sum(pc.greater_equal(pc.abs(numbers), BEYOND)).as_py() or 0
-    numbers = pc.if_else(usable, numbers, None)
+    numbers = pc.if_else(are_numbers(numbers), numbers, None)
     if numbers.null_count == len(numbers):
         return empty_column(name, len(numbers), storage)
     is_whole = pc.all(pc.equal(numbers, pc.round(numbers))).as_py()
