@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulacra_crds.contract import knowledge
 from simulacra_crds.contract.generation_conditions import check_conditions
 from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
 from simulacra_crds.contract.spec_path import brief, spec_path
@@ -57,3 +58,10 @@ def test_faults_of_conditions_are_told_without_names() -> None:
         assert brief(error.detail) == told
     (error,) = check_conditions(ConditionSet(categorical={"sgment": {"gold": 1}}), schema)
     assert brief(error.detail) == "no such column"
+
+
+@pytest.mark.parametrize("fault", ["TWICE", "SELF", "NOT_LEARNED", "SEVERAL", "BOTH", "CYCLE"])
+def test_faults_of_stated_edges_say_what_is_wrong(fault: str) -> None:
+    told = brief(getattr(knowledge, fault))
+    assert told != brief("anything else")
+    assert "TV" not in told

@@ -217,12 +217,15 @@ def test_stored_model_needs_no_table_to_draw(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", TAILS)
 def test_a_tail_ends_near_the_largest_value(name: str) -> None:
-    """A law without a bound ends 21 to 33 % beyond even, falling and rising values."""
-    beyond = []
+    """A law without a bound ends 21 to 33 % beyond even, falling and rising values of a tail."""
+    beyond, of_tail = [], []
     for seed in range(60):
         x = TAILS[name](np.random.default_rng(seed))
-        beyond.append(place_rows(x, 0.0).curve.ends[1] / x.max())
+        end, begin = place_rows(x, 0.0).curve.ends[1], float(np.quantile(x, 0.9))
+        beyond.append(end / x.max())
+        of_tail.append((end - begin) / (x.max() - begin))
     assert 0.93 < np.mean(beyond) < 1.06
+    assert 0.85 < np.mean(of_tail) < 1.15
 
 
 def test_dates_keep_their_day_beside_the_minute_of_the_export() -> None:
