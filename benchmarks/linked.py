@@ -101,7 +101,7 @@ def transactions(rng: np.random.Generator) -> pd.DataFrame:
 def shape(
     table: pd.DataFrame, person: str, number: str, state: str, group: str, level: str
 ) -> dict[str, float]:
-    """Return what persons' histories look like: the measures of ADR 0062."""
+    """Return what persons' histories look like: the measures of methods-generation.md."""
     of = table.groupby(person, sort=False)
     before, same = of[number].shift(1), of[state].shift(1)
     size, mean = of[number].transform("size"), of[number].transform("mean")

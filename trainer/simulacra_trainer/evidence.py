@@ -2,7 +2,7 @@
 
 An estimate from N generated rows errs by the error of the respondents and by the noise of N draws:
 variance V / n + V / N, the variance of simple synthesis (Raab, Nowok & Dibben, 2016). A table worth
-1 / (1/n + 1/N) respondents has just this variance. ADR 0056 says how the figures are used.
+1 / (1/n + 1/N) respondents has just this variance. methods-worth.md says how.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Survey weights: the number of people that each row of the table represents.
 
 The weight column is in the clean table beside the learned columns, so every split and sample of
-rows keeps it. ADR 0029 says how the weights are used.
+rows keeps it. methods-generation.md says how weights are used.
 """
 
 from __future__ import annotations

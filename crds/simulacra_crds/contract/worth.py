@@ -1,7 +1,8 @@
 """What generated rows are worth in respondents: ratio, weight and sentence, from one place.
 
 Every door (report, verdict, evidence of a generation, column of the table) says what `Worth` says.
-Without a measured ratio there is no worth and no weight, and the sentence says so (ADR 0056).
+Without a measured ratio there is no worth and no weight, and the sentence says so
+(methods-worth.md).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Worth:
 
 
 def worth_of(evidence: float, rows: float, ratio: float = 1.0) -> float:
-    """Return the respondents that `rows` generated rows are worth (ADR 0056).
+    """Return the respondents that `rows` generated rows are worth (methods-worth.md).
 
     Args:
         evidence: respondents behind the model, for this request.

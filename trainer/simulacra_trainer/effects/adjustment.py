@@ -39,7 +39,7 @@ def open_sets(
 
     The main set holds the causes of the treatment in the best graph. Beyond MAX_SETS those remain
     whose least-squares effects are the lowest and the highest. Nobody stated the order: then the
-    effect may be 0, unless half-samples agree that the treatment leads to the outcome (ADR 0074).
+    effect may be 0, unless half-samples agree that the treatment leads to the outcome.
     """
     causes = graph.possible_parents(treatment, MAX_SETS + 1)
     learned = [frozenset(_open(parents, linear)) for parents in causes]

@@ -3,7 +3,8 @@
 The smaller arm's outcome model knows what the larger arm's predicts for a row, as the X-learner's
 does (Kuenzel et al., PNAS 116, 2019): most of an outcome is the same in both arms, and alone the
 smaller arm knows it least where its own rows are rare, which biases the effect. It does not borrow
-where the arms are too unlike for a line through its own rows to reach the others (ADR 0074).
+where the arms are too unlike for a line through its own rows to reach the others
+(docs/explanation/methods-effects.md).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ MAX_TRIED = 3
 """With more open columns not all of their subsets are adjusted for, so nothing is suggested: a set
 that nobody tried may turn the answer, and an open column more must never raise a verdict."""
 SUGGESTED_ERRORS = 3.0
-"""Standard errors between 0 and each effect that a suggestion needs (ADR 0074). At two, one in 20
-effects of 0 would be suggested; where most are 0, those are a large part of all suggestions."""
+"""Standard errors between 0 and each effect that a suggestion needs. At two, one in 20 effects of 0
+would be suggested; where most are 0, those are a large part of all suggestions."""
 THIN = 0.5
 VERY_THIN = 0.2
 """Effective share of an arm's rows below which an answer is thin, or very thin."""

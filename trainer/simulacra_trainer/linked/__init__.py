@@ -1,1 +1,1 @@
-"""Linked rows: synthetic persons with their histories (ADR 0062)."""
+"""Linked rows: synthetic persons with their histories (methods-generation.md)."""

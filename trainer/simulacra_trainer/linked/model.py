@@ -232,6 +232,6 @@ def _fit(
     given: Sequence[str] = (),
 ) -> ForestModel:
     # Given the history, rows of a person are independent. Trees that believe it tell who was in the
-    # table (ADR 0062), so only regressions do.
+    # table (methods-generation.md), so only regressions do.
     chosen = {**options, METHODS: methods, GIVEN: given, INDEPENDENT: bool(given)}
     return FOREST.fit(table, schema, order, seed=0, options=chosen, progress=no_progress)

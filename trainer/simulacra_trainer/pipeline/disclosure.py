@@ -43,7 +43,7 @@ HALVES = 2.0**0.5
 """Gains of practical attackers on half of the rows, relative to all rows."""
 SIDES = 2.5
 """z of the strong attacker here, where each half's rows stand for the second survey, relative to
-that of the full table; the mean of eleven tables is 2.7 (ADR 0064)."""
+that of the full table; the mean of eleven tables is 2.7 (methods-generation.md)."""
 CHANCE = 1.64
 """Standard errors that chance exceeds once in twenty."""
 ATTACK_ROWS = 2_000

@@ -1,6 +1,7 @@
 """What the rows of one generation are worth, and the column that says so to other software.
 
-The weight is one number for all rows: weights that differ by row would undo conditions (ADR 0056).
+The weight is one number for all rows: weights that differ by row would undo conditions
+(docs/explanation/methods-worth.md).
 """
 
 from __future__ import annotations

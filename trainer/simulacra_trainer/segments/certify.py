@@ -23,10 +23,10 @@ SLIGHTLY = 1.1
 """Worth over respondents from which a verdict holds."""
 SHORT = 20.0
 WIDENING = 1.15
-"""One-way intervals under SHORT respondents are this much too short (ADR 0065)."""
+"""One-way intervals under SHORT respondents are this much too short (methods-worth.md)."""
 MOST_GAIN = {1: 2.5, 2: 5.0}
 """Worth over respondents that is said at most, by questions of the segmentation: above it less was
-found than would be said (ADR 0068)."""
+found than would be said (methods-worth.md)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Certified shares of answers in segments: from a request to the stored result (ADR 0065).
+"""Certified shares of answers in segments: from a request to the stored result (methods-worth.md).
 
 The figures come from the respondents in the model's clean table, not from generated rows, whose
 dependences the privacy limit weakens. Their counts have noise (`cell_keys`), so no subtraction of
