@@ -45,9 +45,6 @@ RUN_ELSEWHERE = {
     ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("howto/images.md", "cosign verify REGISTRY"): ".github/workflows/release.yml",
     ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
-    ("explanation/walks.md", "$ simulacra up"): "tests/client/test_client_people.py",
-    ("explanation/walks.md", ">>> model = simulacra.fit("): "tests/client/test_client_engine.py",
-    ("explanation/walks.md", "$ helm install simulacra charts/simulacra"): "scripts/e2e.py",
     (
         "howto/customer-keys.md",
         "SIMULACRA_POD_EGRESS=[",

@@ -1,6 +1,6 @@
 """Ten mistakes with kubectl on a real control plane: what is said, where, and after how long.
 
-Run with `-s`, it prints the table of docs/explanation/walks.md. A Prometheus scrapes meanwhile,
+Run with `-s`, it prints the table of docs/howto/kubectl.md and seconds. A Prometheus scrapes it,
 with the chart's rules at sixty times the speed: an upload, a fit and mistakes cause no alert.
 """
 
