@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.table.clean import clean_table

@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.table.clean import clean_table

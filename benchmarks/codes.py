@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.in_process import fit_table, generate_table
 
 REFUSED, UNKNOWN = -9, -8

@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
 from simulacra_trainer.conditions.support import hard_range

@@ -28,7 +28,7 @@ import pyarrow as pa
 import statsmodels
 from scipy.stats import norm
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, ForestModel
 from simulacra_trainer.pipeline.disclosure import ATTACK_ROWS, practical_disclosure

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import EffectResult
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.answers import EffectResult
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.graph import CausalGraph
 

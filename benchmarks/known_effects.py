@@ -36,8 +36,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.estimator import Estimator
 
 ACIC_TABLES = 10

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.linked.privacy import person_table
 from simulacra_trainer.linked.tables import linked_tables
 from simulacra_trainer.pipeline.fit import fit_model

@@ -39,8 +39,8 @@ from outside_attackers import OUTSIDE, attacked_outside
 
 import simulacra
 import simulacra_trainer  # noqa: F401  (fits in this process)
-from simulacra_crds.contract.privacy_verdict import MEMBERSHIP_LIMIT
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.privacy_verdict import MEMBERSHIP_LIMIT
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.report.columns import numbers
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.membership import (

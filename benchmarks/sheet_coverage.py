@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import try_sets
 from simulacra_trainer.effects.places import read_places

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.disclosure import practical_disclosure, strong_disclosure
 from simulacra_trainer.pipeline.fit import fit_model

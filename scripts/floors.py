@@ -57,6 +57,7 @@ SETS = {
         (),
         lacks=("mcp", "torch", "lightning", "pytorch_lightning"),
         tests=(
+            "tests/schema",
             "tests/crds",
             "tests/dependencies",
             "tests/custody/test_custody_export_certificates.py",

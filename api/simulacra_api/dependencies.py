@@ -18,7 +18,7 @@ from simulacra_api.services import get_services
 from simulacra_api.tenancy.caller import authenticated
 from simulacra_api.tenancy.idempotency import idempotency_key
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.tasks import REPORT, REPORT_PAGE
+from simulacra_crds.tasks import REPORT, REPORT_PAGE
 
 
 class _CurrentTenant(SecurityBase):

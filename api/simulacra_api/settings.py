@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
-from simulacra_crds.contract.webhook import allows_private
+from simulacra_crds.webhook import allows_private
 
 LINK_SECONDS = 900
 """Lifetime of a download link (15 minutes)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kube.client import WORK_RESOURCES
+from simulacra_crds.reasons import Reason
 
 PASSES = Counter("simulacra_reconcile_total", "Reconcile passes.", ["kind", "result"])
 PASS_SECONDS = Histogram("simulacra_reconcile_seconds", "Duration of a pass.", ["kind"])

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.tenant import TENANT_PATTERN
+from simulacra_crds.names import tenant_namespace
 from simulacra_operator.work.custom_resource import Key, tenant_of
 
 NAMESPACES_VARIABLE = "SIMULACRA_NAMESPACES"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Settings
-from simulacra_crds.contract.webhook import allows_private
 from simulacra_crds.kinds.model import ModelResources
 from simulacra_crds.logs import FORMAT_VARIABLE, LEVEL_VARIABLE
+from simulacra_crds.webhook import allows_private
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
 from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope

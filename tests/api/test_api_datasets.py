@@ -9,9 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import ANNOTATION_DELETED
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
 
 _WAITS = {
     "type": "Ready",

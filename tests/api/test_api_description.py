@@ -12,9 +12,9 @@ import pytest
 
 from api_world import COMPLETED, CSV
 from simulacra_api.http.descriptions import description_bytes, salted_description
-from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.tasks import READ_TABLE, STATED_DESCRIPTION, UPLOAD
 from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_crds.names import model_name
+from simulacra_crds.tasks import READ_TABLE, STATED_DESCRIPTION, UPLOAD
 from simulacra_custody.refs import ResourceRef
 
 STATED = {"fields": [{"name": "price", "type": "number", "missingValues": ["", "k.A."]}]}

@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from simulacra_crds.contract.names import dataset_name, model_name
 from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_crds.names import dataset_name, model_name
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
 KNOWLEDGE = {

@@ -22,11 +22,11 @@ import pytest_asyncio
 
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.generations.downloads import make_link
-from simulacra_crds.contract.cell_text import with_form
-from simulacra_crds.contract.csv_dialect import with_dialect
-from simulacra_crds.contract.schema import CellForm, CsvDialect
 from simulacra_crds.kube.client import GENERATION_JOBS
 from simulacra_custody.refs import ResourceRef
+from simulacra_schema.cell_text import with_form
+from simulacra_schema.formats.csv_dialect import with_dialect
+from simulacra_schema.table import CellForm, CsvDialect
 
 ROWS = pa.table(
     {

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from effect_results import FIGURES, TEXTS, effect_result
-from simulacra_crds.contract.tasks import ESTIMATE
 from simulacra_crds.kube.client import EFFECT_ESTIMATES
+from simulacra_crds.tasks import ESTIMATE
 
 QUESTION = {
     "treatment": "price",

@@ -15,7 +15,6 @@ import pytest_asyncio
 
 from proofs import Proofs
 from simulacra_api.access import service as signup
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import (
     ANSWER_SHEETS,
     EFFECT_ESTIMATES,
@@ -26,6 +25,7 @@ from simulacra_crds.kube.client import (
     TENANTS,
 )
 from simulacra_crds.kube.client import DATASETS as DATASET_KIND
+from simulacra_crds.names import model_name
 
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"], "price": [5.49, 5.49]})
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))

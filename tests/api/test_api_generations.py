@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 
 from api_world import TABLE
-from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_crds.contract.tasks import IDENTIFICATION, REPORT, SCHEMA
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
+from simulacra_crds.tasks import IDENTIFICATION, REPORT, SCHEMA
+from simulacra_schema.table import ColumnSchema
 
 URL = "/v1/datasets/{}/generations"
 PLAIN = {"row_count": 10}

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from simulacra_api.jobs import waiting
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import LABEL_DATASET
 from simulacra_crds.kube.client import DATASETS, EFFECT_ESTIMATES, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
 
 ROWS = pa.table({"segment": ["loyal"] * 10})
 CSV = b"segment,price\nloyal,1\nloyal,2\n"
@@ -217,7 +217,7 @@ async def test_upload_that_fails_within_the_wait_gives_the_reason(
     posted = asyncio.create_task(
         http.post("/v1/datasets", files={"file": ("t.csv", CSV)}, headers=headers)
     )
-    from simulacra_crds.contract.names import dataset_name
+    from simulacra_crds.names import dataset_name
 
     name = dataset_name("acme", key)
     while (

@@ -11,10 +11,11 @@ import pytest
 from simulacra_api.datasets.refit import records
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_api.uploads.schemas import UploadFields
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import API_VERSION
-from simulacra_crds.kinds.model import Knowledge, Model
+from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import MODELS
+from simulacra_crds.names import model_name
+from simulacra_schema.questions.fit import Knowledge
 
 KNOWLEDGE = {
     "tiers": [["segment"], ["price"]],

@@ -20,11 +20,11 @@ from simulacra_api.quotas import quota_usage, rate_limit
 from simulacra_api.quotas.quota_usage import Consumption
 from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.uploads import upload_lease
-from simulacra_crds.contract.names import AUDIT_CHECK, dataset_name, system_namespace
-from simulacra_crds.contract.tombstone import Tombstone, manifest
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.tenant import Quotas
 from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, TENANTS
+from simulacra_crds.names import AUDIT_CHECK, dataset_name, system_namespace
+from simulacra_crds.tombstone import Tombstone, manifest
 from simulacra_custody.audit.check import CheckState
 
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100

@@ -11,8 +11,8 @@ import httpx2
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.tasks import IDENTIFICATION
 from simulacra_crds.kube.client import GENERATION_JOBS
+from simulacra_crds.tasks import IDENTIFICATION
 
 ROWS = pa.table(
     {

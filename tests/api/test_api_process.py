@@ -20,8 +20,8 @@ import pytest
 
 from simulacra_api import __main__ as program
 from simulacra_api.settings import Settings
-from simulacra_crds.contract.names import dataset_name
 from simulacra_crds.kube.client import DATASETS
+from simulacra_crds.names import dataset_name
 from simulacra_custody.refs import ResourceRef
 
 BOUNDARY = "frontier"

@@ -14,9 +14,9 @@ import httpx2
 import pytest
 
 from simulacra_api.uploads import upload_lease
-from simulacra_crds.contract.names import dataset_name, model_name
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_RECEIVED, API_VERSION
 from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_crds.names import dataset_name, model_name
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 

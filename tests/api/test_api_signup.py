@@ -22,8 +22,8 @@ from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http import problems
 from simulacra_api.services import Services
-from simulacra_crds.contract.names import access_request_name
 from simulacra_crds.kube.client import ACCESS_REQUESTS, NAMESPACES, SECRETS, TENANTS, ClusterError
+from simulacra_crds.names import access_request_name
 from simulacra_custody.errors import AuditUnavailable
 
 CLIENTS = "simulacra-system-clients"

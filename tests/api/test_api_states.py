@@ -28,8 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
 
 ROWS = pa.table({"segment": ["loyal"] * 5})
 TABLES = (b"segment,price\nloyal,1\n", b"segment,price\nloyal,2\n")

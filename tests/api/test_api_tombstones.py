@@ -8,16 +8,16 @@ from typing import Any
 
 import httpx2
 
-from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.tombstone import (
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
+from simulacra_crds.names import model_name
+from simulacra_crds.tombstone import (
     REQUEST_DIGEST,
     TOMBSTONE_LIFETIME,
     Tombstone,
     manifest,
     tombstone_name,
 )
-from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
 
 NAMESPACE = "tenant-acme"
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100

@@ -16,9 +16,9 @@ import pytest
 
 from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, fingerprint
 from simulacra_api.uploads import upload_lease
-from simulacra_crds.contract.names import dataset_name, model_name
 from simulacra_crds.kinds.base import FINALIZER
 from simulacra_crds.kube.client import DATASETS, MODELS
+from simulacra_crds.names import dataset_name, model_name
 from simulacra_custody.refs import ResourceRef
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))

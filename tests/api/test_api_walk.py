@@ -11,8 +11,8 @@ import httpx2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
+from simulacra_crds.names import model_name
 
 CSV = b"segment,price\n" + b"".join(b"loyal,%d.5\n" % (row % 9) for row in range(200))
 ROWS = pa.table({"segment": ["loyal", "genz_switcher"] * 50, "price": [5.49] * 100})

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from simulacra_api.__main__ import listen
-from simulacra_crds.contract.webhook import DISABLED, WebhookTarget, sealing_purpose
 from simulacra_crds.kube.client import CONFIGMAPS
+from simulacra_crds.webhook import DISABLED, WebhookTarget, sealing_purpose
 from simulacra_custody.keys.sealed_secrets import unseal
 
 HOOK = {"url": "https://hooks.example.com/T0/very-secret-path"}

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
 from simulacra_crds.kube.client import NotFound
+from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit import check as audit_check
 from simulacra_custody.audit import checkpoints as audit_checkpoints
 from simulacra_custody.audit.check import PASS_S, CheckState, LogCheck

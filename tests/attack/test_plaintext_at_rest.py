@@ -20,7 +20,7 @@ import pytest
 from installation import Installation, eventually
 from raw_disk import RawDisk, raw_disk
 from simulacra_controlplane.store import Key, Store
-from simulacra_crds.contract.tasks import REQUEST, UPLOAD, FitRequest, PrepareRequest
+from simulacra_crds.tasks import REQUEST, UPLOAD, FitRequest, PrepareRequest
 from trainer_pod import Pod
 
 MARK = b"zqmark"

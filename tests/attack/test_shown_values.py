@@ -18,15 +18,10 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import (
-    BoostRequest,
-    EstimateRequest,
-    FitRequest,
-    SheetRequest,
-)
-from simulacra_crds.kinds.answer_sheet import SheetLever
-from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_crds.tasks import BoostRequest, EstimateRequest, FitRequest, SheetRequest
+from simulacra_schema.questions.segments import SegmentColumn
+from simulacra_schema.questions.sheet import SheetLever
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.estimate import answer_effect
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel, save_model

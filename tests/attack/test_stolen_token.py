@@ -21,7 +21,7 @@ from simulacra_api.auth.credentials import Credentials
 from simulacra_api.auth.revocation import CACHE_SECONDS
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
-from simulacra_crds.contract import rotation_notice
+from simulacra_crds import rotation_notice
 from simulacra_crds.kinds.base import ANNOTATION_ROTATION_APPROVED, API_VERSION
 from simulacra_crds.kube.client import CONFIGMAPS, NAMESPACES, SECRETS, TENANTS
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser
 
 from browser import Tab, assert_accessible
 from effect_results import sheet_result
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.verdicts import verdicts
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.verdicts import verdicts
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.left_out import left_out

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 import yaml
 from helm_chart import CHART, OWN, ROOT, render, require_program
 from simulacra_api.metrics import Metrics
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
 from simulacra_operator import metrics as _operator
 
 ALERTS = CHART / "files" / "alerts.yaml"

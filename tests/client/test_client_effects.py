@@ -15,7 +15,7 @@ from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
 from simulacra.operations.effects import estimate
 from simulacra_api.tenancy.repository import snake_case
-from simulacra_crds.contract.claims import claimed
+from simulacra_schema.claims import claimed
 
 FIRST = {"level": "loyal", **FIGURES, "effective_rows": 60.0}
 PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}

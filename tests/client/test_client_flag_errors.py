@@ -8,9 +8,9 @@ import typer
 from simulacra.commands.flag_errors import flag_of, in_flags
 from simulacra.commands.session import errors_reported
 from simulacra.errors import ApiError, JobFailed
-from simulacra_crds.contract.generation_conditions import check_request
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_schema.conditions import check_request
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 SCHEMA = TableSchema(
     rows=9,

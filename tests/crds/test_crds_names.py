@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds.contract import names
+from simulacra_crds import names
 from simulacra_crds.kinds.base import NAME_PATTERN, expires_at
 
 keys = st.text(min_size=1, max_size=255)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from simulacra_crds.contract import knowledge
-from simulacra_crds.contract.generation_conditions import check_conditions
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.spec_path import brief, spec_path
-from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.spec_path import brief, spec_path
+from simulacra_schema import knowledge
+from simulacra_schema.conditions import check_conditions
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 LEVELS = [LevelSchema(value=one, share=0.5) for one in ("gold", "basic")]
 REQUEST = {

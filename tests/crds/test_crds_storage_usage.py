@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.contract.storage_usage import stored_bytes
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
+from simulacra_crds.storage_usage import stored_bytes
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact
+from simulacra_crds.kinds.model import ModelStatus
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import (
     RESULT_LIMIT,
     TERMINATION_LIMIT,
     KeyedRef,
@@ -15,8 +17,7 @@ from simulacra_crds.contract.tasks import (
     part_name,
     result_name,
 )
-from simulacra_crds.kinds.base import MAX_ARTIFACTS, MAX_FIGURES, Artifact
-from simulacra_crds.kinds.model import ModelStatus
+from simulacra_schema.base import MAX_FIGURES
 
 
 def test_task_spec_reads_back() -> None:

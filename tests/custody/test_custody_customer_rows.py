@@ -11,7 +11,7 @@ import pytest
 
 from custody_aws import CustomerAccount
 from custody_servers import REGION, Server
-from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
+from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.envelope import kms_keyring
 from simulacra_custody.errors import ArtifactCorrupt, KeyUnavailable

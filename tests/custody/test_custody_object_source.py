@@ -13,8 +13,8 @@ import boto3
 import pytest
 
 from custody_servers import REGION, Server, free_ports
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import (
     DATASET,
     FAILURE,
     REQUEST,

@@ -16,7 +16,7 @@ import typer
 import yaml
 from simulacra import Client
 from simulacra.cli import app
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
 TRAINER = ("arguments", "describe", "estimate", "fit", "generate", "report")
@@ -26,7 +26,7 @@ PROGRAMS = (
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
-PACKAGES = ("api", "client", "controlplane", "crds", "custody", "embedded", "operator", "trainer")
+PACKAGES = ("api", "client", "crds", "custody", "embedded", "operator", "schema", "trainer")
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ import httpx2
 import pytest
 
 from installation import eventually, own_environment
-from simulacra_crds.contract.names import clients_namespace, system_namespace
 from simulacra_crds.kube.client import CRDS, SECRETS, TENANTS, Cluster
+from simulacra_crds.names import clients_namespace, system_namespace
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 COMMAND = [sys.executable, "-m", "simulacra_embedded.up", "--data-dir"]

@@ -21,8 +21,8 @@ from operator_bench import (
     operator_kubeconfig,
 )
 from operator_proxy import KillingProxy
-from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, Cluster, ClusterError
+from simulacra_crds.names import AUDIT_CHECK, system_namespace
 
 _tenants = itertools.count(1)
 PLANES = [

@@ -7,8 +7,8 @@ import urllib.request
 from typing import Any
 
 from operator_bench import World
-from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS
+from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit.check import CheckState
 from simulacra_custody.audit.log import segment_key
 from simulacra_operator.runtime.audit_guard import ACCEPT

@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 
 from operator_bench import Plane, World, apply_crds, condition, hold, reason, succeed
 from simulacra.cli import app
-from simulacra_crds.contract.names import CANARY, system_namespace, tenant_namespace
-from simulacra_crds.contract.tasks import UPLOAD, TaskSpec
 from simulacra_crds.kinds.tenant import CANARY_CONDITION
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, Cluster
+from simulacra_crds.names import CANARY, system_namespace, tenant_namespace
+from simulacra_crds.tasks import UPLOAD, TaskSpec
 from simulacra_custody.audit.certificates import Certificates
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.log import SegmentedAuditLog

@@ -19,9 +19,9 @@ from operator_facts import (
     result,
     without_pods_say,
 )
-from simulacra_crds.contract.tasks import PrepareRequest
 from simulacra_crds.kinds.dataset import DatasetSpec
 from simulacra_crds.kube.client import Object
+from simulacra_crds.tasks import PrepareRequest
 from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime.eraser import erased_artifacts
 from simulacra_operator.runtime.planner import RECONCILERS

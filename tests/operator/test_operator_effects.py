@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from operator_facts import CREATED, SECRET, observed, resource
-from simulacra_crds.contract.tasks import EstimateRequest, TaskResult
-from simulacra_crds.kinds.effect_estimate import EffectEstimate, Estimate
+from simulacra_crds.kinds.effect_estimate import EffectEstimate
+from simulacra_crds.tasks import EstimateRequest, TaskResult
 from simulacra_operator.kinds.effect_estimate import EFFECT_ESTIMATE
+from simulacra_schema.questions.effect import Estimate
 
 
 def test_pod_is_asked_with_the_statements_their_author_and_time() -> None:

@@ -23,9 +23,9 @@ from operator_facts import (
     ready_condition,
     resource,
 )
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, Object
+from simulacra_crds.reasons import Reason
 from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime import events
 from simulacra_operator.work import actions as act

@@ -19,8 +19,8 @@ import pytest
 import operator_life as life
 from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
-from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
+from simulacra_crds.names import system_namespace
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.runtime.leadership import LEASE

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from operator_bench import World
-from simulacra_crds.contract.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Invalid
+from simulacra_crds.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 
 
 async def test_the_signing_keys_are_out_of_the_apis_reach(world: World) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from operator_bench import Plane, apply_crds
-from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Cluster, Unavailable
+from simulacra_crds.names import system_namespace
 from simulacra_operator.runtime import leadership
 from simulacra_operator.runtime.leadership import LEASE, Leadership, LeadershipLost
 

@@ -22,8 +22,8 @@ from operator_facts import (
     result,
     tenant,
 )
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest, TaskSpec
 from simulacra_crds.kinds.base import LABEL_DATASET
+from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.observe import Fault, Observed

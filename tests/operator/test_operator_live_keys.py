@@ -12,9 +12,9 @@ from typing import Any
 from operator_bench import World
 from operator_facts import CREATED, resource
 from simulacra.certificates import verify_absence
-from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import DATASETS, ApiResource, ClusterError, Object
+from simulacra_crds.names import INSTALLATION_KEYS, system_namespace
 from simulacra_custody.audit.certificates import statement_of
 from simulacra_custody.audit.live_keys import LiveKey, LiveKeys
 from simulacra_custody.wiring import open_certificates, open_live_keys

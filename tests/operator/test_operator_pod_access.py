@@ -10,9 +10,9 @@ import pytest
 
 from operator_bench import World, ready
 from operator_facts import SETTINGS, SPECS, observed, resource
-from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
+from simulacra_crds.names import system_namespace
 from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 from simulacra_operator.work import actions as act

@@ -9,11 +9,11 @@ import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds.contract import webhook
-from simulacra_crds.contract.names import system_namespace, tenant_namespace
+from simulacra_crds import webhook
 from simulacra_crds.kinds.base import LABEL_TENANT
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Object
+from simulacra_crds.names import system_namespace, tenant_namespace
 from simulacra_custody.wiring import open_certificates
 
 INSIDE = (

@@ -16,10 +16,10 @@ import httpx2
 import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
-from simulacra_crds.contract.storage_usage import stored_bytes
-from simulacra_crds.contract.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, ExitCode, TaskSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
+from simulacra_crds.storage_usage import stored_bytes
+from simulacra_crds.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, ExitCode, TaskSpec
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.wiring import open_certificates
 

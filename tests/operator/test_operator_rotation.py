@@ -11,10 +11,10 @@ import pytest
 from operator_bench import World, condition, hold, ready, reason
 from operator_facts import NOW, iso, ready_condition, resource
 from operator_proxy import KillingProxy
-from simulacra_crds.contract.tasks import TASK_ENV
-from simulacra_crds.contract.webhook import manifest, sealing_purpose
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Object
+from simulacra_crds.tasks import TASK_ENV
+from simulacra_crds.webhook import manifest, sealing_purpose
 from simulacra_custody.errors import CustodyError, KeyUnavailable
 from simulacra_custody.keys.sealed_secrets import seal, unseal
 from simulacra_custody.refs import ResourceRef

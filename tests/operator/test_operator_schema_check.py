@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from operator_facts import CREATED, iso, observed, resource
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.tasks import SCHEMA
 from simulacra_crds.kinds.base import LABEL_DATASET, Phase
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import SCHEMA
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.refs import ArtifactRef
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.schema_check import SchemaCheck
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 WORD = "salary_of_zoe"
 LEVELS = [LevelSchema(value=one, share=0.5) for one in ("gold", "basic")]

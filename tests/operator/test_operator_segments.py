@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from operator_facts import SECRET, observed, resource
-from simulacra_crds.contract.tasks import BoostRequest, TaskResult
-from simulacra_crds.kinds.segment_estimate import SegmentEstimate, SegmentSummary
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
+from simulacra_crds.tasks import BoostRequest, TaskResult
 from simulacra_operator.kinds.segment_estimate import SEGMENT_ESTIMATE
+from simulacra_schema.questions.segments import SegmentSummary
 
 
 def test_pod_is_asked_for_the_segment_and_the_questions() -> None:

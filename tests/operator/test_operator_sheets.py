@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from effect_results import sheet_result
 from operator_facts import SECRET, observed, resource
-from simulacra_crds.contract.tasks import SheetRequest, TaskResult
-from simulacra_crds.kinds.answer_sheet import AnswerSheet, SheetSummary
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
+from simulacra_crds.tasks import SheetRequest, TaskResult
 from simulacra_operator.kinds.answer_sheet import ANSWER_SHEET
 from simulacra_operator.kinds.effect_estimate import EFFECT_ESTIMATE
+from simulacra_schema.questions.sheet import SheetSummary
 
 
 def test_pod_is_asked_for_levers_and_statements() -> None:

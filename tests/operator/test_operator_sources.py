@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from operator_facts import NOW, SETTINGS, ended, iso, job, observed, pod, resource, result, tenant
-from simulacra_crds.contract.tasks import PrepareRequest
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
 from simulacra_crds.kube.client import Object
+from simulacra_crds.tasks import PrepareRequest
 from simulacra_custody.wiring import is_own_bucket, own_buckets
 from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.work import actions as act

@@ -10,15 +10,15 @@ import pytest
 
 from operator_bench import World
 from operator_facts import CREATED, NOW, SECRET, SETTINGS, iso, resource
-from simulacra_crds.contract.tombstone import (
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, ClusterError, Object
+from simulacra_crds.tombstone import (
     REQUEST_DIGEST,
     TOMBSTONE_LIFETIME,
     Tombstone,
     manifest,
     tombstone_name,
 )
-from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, ClusterError, Object
 from simulacra_operator.tasks.cleanup import delete_tombstones
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse

@@ -18,9 +18,18 @@ from standardwebhooks import Webhook
 
 from operator_bench import World, fail, ready
 from operator_facts import CREATED, SECRET, ended, iso, resource
-from simulacra_crds.contract import rotation_notice
-from simulacra_crds.contract.public_address import is_public
-from simulacra_crds.contract.webhook import (
+from simulacra_crds import rotation_notice
+from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, LABEL_TENANT, utcnow
+from simulacra_crds.kube.client import (
+    CONFIGMAPS,
+    DATASETS,
+    GENERATION_JOBS,
+    MODELS,
+    ApiResource,
+    Object,
+)
+from simulacra_crds.public_address import is_public
+from simulacra_crds.webhook import (
     ALLOW_PRIVATE_VARIABLE,
     DISABLED,
     NOTIFIED,
@@ -30,15 +39,6 @@ from simulacra_crds.contract.webhook import (
     id_of,
     manifest,
     sealing_purpose,
-)
-from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, LABEL_TENANT, utcnow
-from simulacra_crds.kube.client import (
-    CONFIGMAPS,
-    DATASETS,
-    GENERATION_JOBS,
-    MODELS,
-    ApiResource,
-    Object,
 )
 from simulacra_custody.keys.sealed_secrets import seal
 from simulacra_operator.tasks.cleanup import delete_notices

@@ -23,10 +23,10 @@ from operator_facts import (
     result,
     tenant,
 )
-from simulacra_crds.contract.tasks import TaskSpec
 from simulacra_crds.kinds.model import ModelResources, ModelSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
+from simulacra_crds.tasks import TaskSpec
 from simulacra_operator.runtime.job_slots import holds_slot
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings

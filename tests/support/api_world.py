@@ -38,26 +38,6 @@ from simulacra_api.__main__ import listen, server_config
 from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.settings import Settings
-from simulacra_crds.contract.claims import claimed
-from simulacra_crds.contract.names import access_request_name, model_name
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.tasks import (
-    ATTAINMENT,
-    DESCRIPTION,
-    ESTIMATE,
-    EVIDENCE,
-    FAILURE,
-    GRAPH,
-    PROGRESS,
-    REPORT,
-    REPORT_PAGE,
-    SCHEMA,
-    SEGMENTS,
-    SHEET,
-    SHEET_PAGE,
-    SHEET_WORKBOOK,
-    part_name,
-)
 from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import API_VERSION, FINALIZER
@@ -79,9 +59,29 @@ from simulacra_crds.kube.client import (
     Cluster,
     ClusterError,
 )
+from simulacra_crds.names import access_request_name, model_name
+from simulacra_crds.tasks import (
+    ATTAINMENT,
+    DESCRIPTION,
+    ESTIMATE,
+    EVIDENCE,
+    FAILURE,
+    GRAPH,
+    PROGRESS,
+    REPORT,
+    REPORT_PAGE,
+    SCHEMA,
+    SEGMENTS,
+    SHEET,
+    SHEET_PAGE,
+    SHEET_WORKBOOK,
+    part_name,
+)
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.wiring import open_custody
+from simulacra_schema.claims import claimed
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from effect_results import effect_result, sheet_result
 from simulacra_api.docs.example_bodies import CREATED
 from simulacra_api.sheets.service import _answer
 from simulacra_api.tenancy.repository import snake_case
-from simulacra_crds.contract.claims import claimed
+from simulacra_schema.claims import claimed
 
 Json = dict[str, Any]
 DATASET = "ds-111111111111111111111111"

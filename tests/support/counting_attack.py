@@ -19,16 +19,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.tasks import (
     BoostRequest,
     EstimateRequest,
     FitRequest,
     GenerateRequest,
     SheetRequest,
 )
-from simulacra_crds.kinds.answer_sheet import SheetLever
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.questions.segments import SegmentColumn
+from simulacra_schema.questions.sheet import SheetLever
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimate import answer_effect, plain_difference
 from simulacra_trainer.pipeline import row_plan

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_crds.contract.answers import VERDICT_KINDS, EffectResult
-from simulacra_crds.contract.claims import SPANNED, claimed
-from simulacra_crds.contract.sheets import SheetResult
+from simulacra_schema.answers import VERDICT_KINDS, EffectResult
+from simulacra_schema.claims import SPANNED, claimed
+from simulacra_schema.sheets import SheetResult
 
 FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
 TEXTS = {

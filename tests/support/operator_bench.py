@@ -20,17 +20,11 @@ import helm_chart
 import yaml
 from ports import free_port
 from simulacra.certificates import verify_certificate
-from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace, tenant_namespace
-from simulacra_crds.contract.tasks import (
-    TASK_ENV,
-    TERMINATION_LIMIT,
-    UPLOAD,
-    TaskSpec,
-    result_name,
-)
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, ClusterError, Object
+from simulacra_crds.names import INSTALLATION_KEYS, system_namespace, tenant_namespace
+from simulacra_crds.tasks import TASK_ENV, TERMINATION_LIMIT, UPLOAD, TaskSpec, result_name
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.wiring import open_certificates, open_custody

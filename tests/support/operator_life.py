@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator_bench import World, fail, hold, ready, reason
 from operator_proxy import KillingProxy
-from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kube import client as kube
+from simulacra_crds.names import tenant_namespace
 from simulacra_custody.refs import ResourceRef
 
 

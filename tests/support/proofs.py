@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster
+from simulacra_crds.names import INSTALLATION_KEYS, system_namespace
 from simulacra_custody.audit.certificates import Certificates, ErasedArtifact, ErasureCertificate
 from simulacra_custody.audit.checkpoints import CheckpointSigner
 from simulacra_custody.audit.installation_keys import InstallationKeys

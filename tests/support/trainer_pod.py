@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.tasks import (
     REQUEST,
     SHARD_ENV,
     TASK_ENV,

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 
 def levels_column(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from trainer_tables import survey
 

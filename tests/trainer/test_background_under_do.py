@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.background import propose_background
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_schema.background import propose_background
+from simulacra_schema.questions.fit import Knowledge
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import learn_graph

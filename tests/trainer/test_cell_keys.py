@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import BoostRequest
-from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_crds.tasks import BoostRequest
+from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_trainer.cell_keys import METADATA, NOISE, noise_of, noisy_count, person_keys
 from simulacra_trainer.segments.cells import level_codes, segmentation
 from simulacra_trainer.segments.certify import FEW

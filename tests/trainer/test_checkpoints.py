@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from installation import eventually
-from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
 from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.tasks import CHECKPOINT_PREFIX, ExitCode, FitRequest
 from simulacra_custody.errors import CustodyError
 from simulacra_trainer.tasks.artifacts import Artifacts
 from simulacra_trainer.tasks.checkpoints import StoredCheckpoints

@@ -23,7 +23,7 @@ SIGNATURES = f"""
 import gc
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.compile_ahead import compile_kernels
 from simulacra_trainer.in_process import fit_table
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.reasons import Reason
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
 from simulacra_trainer.table.errors import InputError
 

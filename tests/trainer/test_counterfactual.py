@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.cli import main
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel

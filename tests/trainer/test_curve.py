@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_crds.kinds.generation_job import NumericRange
+from simulacra_schema.questions.rows import NumericRange
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.curve import Curve, place_rows

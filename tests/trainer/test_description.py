@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 
-from simulacra_crds.contract.description import parse_description
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.reasons import Reason
+from simulacra_schema.description import parse_description
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.table.description.described import DescribedTable, clean_described
 from simulacra_trainer.table.description.finish import DROPPED
 from simulacra_trainer.table.description.layout import open_described

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
     FAILURE,
@@ -26,6 +25,7 @@ from simulacra_crds.contract.tasks import (
     PrepareRequest,
     TaskResult,
 )
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cli import main
 from trainer_pod import Pod, upload_bytes
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cli import main
 from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of

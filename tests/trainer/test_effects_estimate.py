@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
-from simulacra_crds.contract.answers import EffectResult
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.answers import EffectResult
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.estimator import Estimator

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.base_choice import CHOICES, Bases, Choice, Trial
 from simulacra_trainer.effects.features import (
     BINS,

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.stats import norm
 
-from simulacra_crds.contract.answers import SegmentEffect
+from simulacra_schema.answers import SegmentEffect
 from simulacra_trainer.effects.scores import Scores, part_of, summarize
 from simulacra_trainer.effects.segments import MAX_SEGMENTS, Segments, segment_effects
 from simulacra_trainer.effects.simultaneous import critical_value

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.tasks import EstimateRequest, GenerateRequest
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects import findings
 from simulacra_trainer.effects.adjustment import AdjustmentSet
 from simulacra_trainer.effects.estimate import estimate_effect

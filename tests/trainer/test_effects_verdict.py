@@ -17,18 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effect_results import effect_result
-from simulacra_crds.contract.answers import (
+from simulacra_crds.tasks import EstimateRequest, GenerateRequest
+from simulacra_schema.answers import (
     VERDICT_KINDS,
     AdjustmentEffect,
     EffectResult,
     Sensitivity,
     Yardstick,
 )
-from simulacra_crds.contract.background import bind_background
-from simulacra_crds.contract.claims import claimed
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest, GenerateRequest
-from simulacra_crds.kinds.model import Edge, Knowledge, KnowledgeRecord
+from simulacra_schema.background import bind_background
+from simulacra_schema.claims import claimed
+from simulacra_schema.questions.fit import Edge, Knowledge, KnowledgeRecord
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.support import Support
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from simulacra import inference
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.contract.verdicts import verdicts
-from simulacra_crds.contract.worth import NOTHING_SEEN, PRIVATE, UNMEASURED, worth_of
-from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.verdicts import verdicts
+from simulacra_schema.worth import NOTHING_SEEN, PRIVATE, UNMEASURED, worth_of
 from simulacra_trainer.effects.treated import support_of_do
 from simulacra_trainer.evidence import margin, respondents
 from simulacra_trainer.graph.causal_graph import CausalGraph

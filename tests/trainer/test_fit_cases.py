@@ -8,13 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.tasks import (
-    EstimateRequest,
-    FitRequest,
-    GenerateRequest,
-    ProgressReport,
-)
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, ProgressReport
+from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model

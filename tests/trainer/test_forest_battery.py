@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, TABLE_ROWS, ForestModel
 from simulacra_trainer.families.forest.abduct import abduct

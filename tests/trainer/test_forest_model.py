@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
 from simulacra_trainer.families.forest import FOREST, ForestModel

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError
 from simulacra_trainer.pipeline import generate
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.reasons import Reason
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.table.errors import InputError

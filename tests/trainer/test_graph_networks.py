@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph import learn_graph
 from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.kernels import local_score

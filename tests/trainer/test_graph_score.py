@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.graph.constraints import Constraints
 from simulacra_trainer.graph.discretize import discretize
 from simulacra_trainer.graph.kernels import (

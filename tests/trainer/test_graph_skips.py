@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from scipy.stats import chi2_contingency
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.graph.skips import chance, unanswered
 from simulacra_trainer.table.clean import clean_table

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.background import propose_background
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_schema.background import propose_background
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph import CausalGraph, learn, learn_graph
 from simulacra_trainer.graph.search import candidate_parents
 from simulacra_trainer.graph.suggestions import BATCH, HALVES, Suggestions, no_knowledge, suggest

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.contract.verdicts import verdicts_of_linked
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.verdicts import verdicts_of_linked
 from simulacra_trainer.linked.privacy import LinkedTrial, LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report
 from simulacra_trainer.linked.tables import LinkedTables, linked_tables

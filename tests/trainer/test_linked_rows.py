@@ -14,9 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.description import parse_description
-from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.tasks import (
     MODEL_PREFIX,
     REQUEST,
     ExitCode,
@@ -24,6 +22,8 @@ from simulacra_crds.contract.tasks import (
     GenerateRequest,
     part_name,
 )
+from simulacra_schema.description import parse_description
+from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.families.forest import PENALTY, SCALE
 from simulacra_trainer.families.forest.store import OUTLINE
 from simulacra_trainer.linked.history import History, Running, last_name

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.contract.worth import worth_of
-from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import TableSchema
+from simulacra_schema.worth import worth_of
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from trainer_tables import clean, levels_column, numbers_column, survey

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ports import free_port
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import DATASET, ExitCode, FitRequest
+from simulacra_crds.tasks import DATASET, ExitCode, FitRequest
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.workers import PeerLost, Workers
 from trainer_pod import Pod

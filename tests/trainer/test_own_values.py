@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report import render_html

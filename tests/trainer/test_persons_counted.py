@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_trainer.effects.scores import Scores, summarize
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.persons import (

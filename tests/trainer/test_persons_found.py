@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.file_labels import Declared
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.formats.file_labels import Declared
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.persons.patterns import find_personal_data
 from simulacra_trainer.table.persons.vocabulary import PERSON, says

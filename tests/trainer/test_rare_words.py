@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyreadstat
 import pytest
 
-from simulacra_crds.contract.description import parse_description
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.description import parse_description
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.persons import effective_persons
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

@@ -11,7 +11,7 @@ import pyarrow.csv
 import pytest
 
 from real_identifiers import REQUESTS, Search, identifiers, transactions, unpacked
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.trained_model import TrainedModel

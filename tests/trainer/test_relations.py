@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.contract.description import parse_description
-from simulacra_crds.contract.schema import RelationSchema, TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.description import parse_description
+from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

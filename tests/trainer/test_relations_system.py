@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import RelationSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.table import RelationSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.linked.model import fit_linked

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, figures
 from simulacra_trainer.report.columns import bin_codes, level_codes, row_hashes

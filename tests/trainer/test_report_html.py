@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.verdicts import verdicts
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.verdicts import verdicts
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.drawing import draw_graph

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.report import equal_halves_dcr, neighbors
 from simulacra_trainer.report.neighbors import nearer_share, nearest, place
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.verdicts import likeness
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.verdicts import likeness
 from simulacra_trainer.report.dependence import (
     LEAST_RATIO,
     Dependence,

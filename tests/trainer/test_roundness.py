@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.generation_job import NumericRange
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.questions.rows import NumericRange
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.pipeline.conditioned_pool import values_inside

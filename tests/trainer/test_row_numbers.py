@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.description import parse_description
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.description import parse_description
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.output.invented import RowSpan

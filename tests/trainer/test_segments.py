@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.segment_shares import answers_of, check_segments
-from simulacra_crds.contract.tasks import BoostRequest, GenerateRequest
-from simulacra_crds.contract.worth import worth_of
-from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_crds.tasks import BoostRequest, GenerateRequest
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.questions.segments import SegmentColumn
+from simulacra_schema.segment_shares import answers_of, check_segments
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.worth import worth_of
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.pipeline.fit import TrainedModel
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

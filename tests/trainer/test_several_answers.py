@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulacra_crds.contract.generation_conditions import check_conditions, check_interventions
-from simulacra_crds.contract.knowledge import check_knowledge
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.conditions import check_conditions, check_interventions
+from simulacra_schema.knowledge import check_knowledge
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

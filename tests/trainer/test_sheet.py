@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 from effect_results import sheet_result
-from simulacra_crds.contract.answers import VERDICT_KINDS
-from simulacra_crds.contract.schema import ColumnSchema, LevelSchema, TableSchema
-from simulacra_crds.contract.sheets import Curve, LeverAnswer, SheetResult
-from simulacra_crds.contract.tasks import EstimateRequest, ProgressReport, SheetRequest
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.tasks import EstimateRequest, ProgressReport, SheetRequest
+from simulacra_schema.answers import VERDICT_KINDS
+from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.sheets import Curve, LeverAnswer, SheetResult
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.evidence import Z95

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.in_process import generate_table
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model

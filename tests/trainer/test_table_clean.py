@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.reasons import Reason
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import hostile_formats as formats
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import NOTES, ORIGIN

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import hostile_formats as formats
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MAX_COLUMNS, MIB
 from simulacra_trainer.table.read import read_table

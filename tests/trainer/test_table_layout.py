@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.file_labels import declared_of
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.formats.file_labels import declared_of
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import NOTES

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_crds.contract.cell_text import csv_batch, write_cells
-from simulacra_crds.contract.schema import CellForm, TableSchema
+from simulacra_schema.cell_text import csv_batch, write_cells
+from simulacra_schema.table import CellForm, TableSchema
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.columns.distinct_values import split_words
 from simulacra_trainer.table.columns.numerals import parse_numbers

@@ -16,7 +16,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.tasks import FitRequest, GenerateRequest
+from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.table.clean import CleanTable, clean_table

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyreadstat
 import pytest
 
-from simulacra_crds.contract.file_labels import AnswerSet, Declared, with_sets
-from simulacra_crds.contract.sav import SavWriter
+from simulacra_schema.formats.file_labels import AnswerSet, Declared, with_sets
+from simulacra_schema.formats.sav import SavWriter
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.output.files import write_tables
 from simulacra_trainer.table.output.invented import RowSpan

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_crds.contract.cell_text import csv_batch
+from simulacra_schema.cell_text import csv_batch
 from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.output.restore import restore

@@ -16,11 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from log_lines import written
-from simulacra_crds.contract.answers import EffectResult
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.segment_shares import SegmentResult
-from simulacra_crds.contract.sheets import SheetResult
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.tasks import (
     ATTAINMENT,
     DATASET,
     ESTIMATE,
@@ -52,8 +49,11 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
     part_name,
 )
-from simulacra_crds.kinds.base import Artifact
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_schema.answers import EffectResult
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.segment_shares import SegmentResult
+from simulacra_schema.sheets import SheetResult
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects import treated
 from simulacra_trainer.families.forest.family import Forest
 from simulacra_trainer.pipeline.evidence import Evidence

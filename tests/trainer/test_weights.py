@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.cli import main
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import no_progress

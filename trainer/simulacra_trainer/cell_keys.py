@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.survey_weights import Floats
 
 METADATA = b"simulacra.cell_keys"

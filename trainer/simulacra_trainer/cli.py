@@ -9,8 +9,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import ExitCode
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import ExitCode
 from simulacra_trainer.commands import boost, describe, estimate, fit, generate, report, sheet
 from simulacra_trainer.commands.arguments import Option, UsageError, note
 from simulacra_trainer.families.base import ModelFileError

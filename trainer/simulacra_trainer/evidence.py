@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import Floats, effective_rows, row_weights
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.contract.description import Description
-from simulacra_crds.contract.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
+from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
+from simulacra_schema.description import Description
 from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.scratch import EncryptedPath
@@ -24,7 +24,7 @@ from simulacra_trainer.table.description.described import DescribedTable, clean_
 from simulacra_trainer.table.description.layout import open_described
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
-    from simulacra_crds.contract.sheets import SheetResult
+    from simulacra_schema.sheets import SheetResult
     from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.pipeline.trained_model import TrainedModel
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from simulacra_crds.contract.tasks import ProgressReport
+from simulacra_crds.tasks import ProgressReport
 
 INTERVAL_S = 1.0
 MIN_SHARE_FOR_ETA = 0.03

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -17,9 +17,9 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.tenancy.caller import Caller
 from simulacra_crds.auth0 import Auth0Error
-from simulacra_crds.contract.names import tenant_namespace
-from simulacra_crds.contract.rotation_notice import notice
 from simulacra_crds.kube.client import CONFIGMAPS, ClusterError, Conflict
+from simulacra_crds.names import tenant_namespace
+from simulacra_crds.rotation_notice import notice
 from simulacra_custody.audit.event import AuditData, EventType, Outcome
 from simulacra_custody.errors import CustodyError
 

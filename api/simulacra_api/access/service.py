@@ -21,11 +21,11 @@ from simulacra_api.auth.client_record import ClientRecord
 from simulacra_api.auth.credentials import ATTEMPTS, digest_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
-from simulacra_crds.contract.names import access_request_name
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.access_request import AccessRequest
 from simulacra_crds.kinds.base import API_VERSION, GROUP, utcnow
 from simulacra_crds.kube.client import ACCESS_REQUESTS, Conflict, Object
+from simulacra_crds.names import access_request_name
+from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.event import AuditData, EventType
 
 PER_ADDRESS_AN_HOUR = 5

@@ -16,9 +16,9 @@ from simulacra_api.account.schemas import (
 from simulacra_api.quotas.quota_usage import QUEUED_JOBS
 from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
+from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit.check import CheckState
 from simulacra_custody.audit.event import AuditEvent
 

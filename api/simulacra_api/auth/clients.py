@@ -22,8 +22,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from simulacra_api.http.problems import Problem
-from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster, Object
+from simulacra_crds.names import clients_namespace
 
 CLIENT_ID = re.compile(r"[a-z0-9]([a-z0-9.-]{0,126}[a-z0-9])?")
 """Form of a client id: it is part of a Secret's name."""

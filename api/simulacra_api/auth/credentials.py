@@ -36,7 +36,6 @@ from simulacra_api.auth.login_codes import CODE_PREFIX
 from simulacra_api.auth.signing import SigningKeyStore
 from simulacra_api.auth.tenant_lookup import Tenants
 from simulacra_api.http.problems import Problem
-from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kinds.base import API_VERSION, LABEL_KIND
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.kube.client import (
@@ -48,6 +47,7 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
+from simulacra_crds.names import clients_namespace
 
 TOKEN_PREFIX = "sim_claim_"  # noqa: S105 - what secret scanners look for, not a secret
 CLAIM_SECONDS = 3600

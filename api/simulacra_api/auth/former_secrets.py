@@ -14,9 +14,9 @@ import sys
 
 from simulacra_api.auth.clients import secret_name
 from simulacra_api.auth.signing import SECRET_NAME
-from simulacra_crds.contract.names import clients_namespace, system_namespace
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Object
+from simulacra_crds.names import clients_namespace, system_namespace
 
 COPIED = f"{GROUP}/copied"
 """Annotation of a former Secret: SHA-256 of the content that was copied."""

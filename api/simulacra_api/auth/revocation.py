@@ -11,8 +11,8 @@ import time
 from typing import NamedTuple
 
 from simulacra_api.auth.clients import SPENT, record_name, stored_list, watermark_of
-from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, Cluster
+from simulacra_crds.names import clients_namespace
 
 CACHE_SECONDS = 3.0
 """Maximum age of what is known of a client, and so the delay of a revocation."""

@@ -21,8 +21,8 @@ from typing import Any
 
 from joserfc.jwk import ECKey, KeySet
 
-from simulacra_crds.contract.names import clients_namespace
 from simulacra_crds.kube.client import SECRETS, AlreadyExists, Cluster, Conflict, Object
+from simulacra_crds.names import clients_namespace
 
 SECRET_NAME = "oauth-signing-keys"  # noqa: S105 - a name
 RELOAD_SECONDS = 60.0

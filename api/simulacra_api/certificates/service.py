@@ -18,8 +18,8 @@ from simulacra_api.certificates.schemas import (
 from simulacra_api.http.pagination import ListQuery, SortKey, cursor_of
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.names import INSTALLATION_KEYS, system_namespace
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
+from simulacra_crds.names import INSTALLATION_KEYS, system_namespace
 from simulacra_custody.audit.certificates import CertificateEntry, statement_of
 from simulacra_custody.audit.live_keys import PublishedLiveKeys, root_document
 from simulacra_custody.errors import CustodyError

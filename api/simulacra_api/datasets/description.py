@@ -19,15 +19,16 @@ from simulacra_api.http.descriptions import check_description, salted_descriptio
 from simulacra_api.http.etags import entity_tag, lists
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
-from simulacra_crds.contract.description import DescriptionInvalid, load_description
-from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.tasks import DESCRIPTION, STATED_DESCRIPTION
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.model import Knowledge, Model
+from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, Conflict, Invalid, NotFound, Object
+from simulacra_crds.names import model_name
+from simulacra_crds.tasks import DESCRIPTION, STATED_DESCRIPTION
 from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
+from simulacra_schema.description import DescriptionInvalid, load_description
+from simulacra_schema.questions.fit import Knowledge
 
 KNOWLEDGE = "knowledge.json"
 """Artifact of a Dataset: the knowledge of its erased model, until the next one has it."""

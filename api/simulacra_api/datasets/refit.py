@@ -17,12 +17,13 @@ from simulacra_api.tenancy.create import create_recorded, manifest
 from simulacra_api.tenancy.delete import request_deletion
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
-from simulacra_crds.contract.knowledge import check_knowledge
-from simulacra_crds.contract.names import model_name
 from simulacra_crds.kinds.base import API_VERSION, MIN_RETENTION_SECONDS, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.model import Knowledge, KnowledgeRecord, Model
+from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, Object
+from simulacra_crds.names import model_name
+from simulacra_schema.knowledge import check_knowledge
+from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
 
 
 async def knowledge_of(repository: TenantRepository, dataset: Dataset) -> Knowledge:

@@ -33,9 +33,9 @@ from simulacra_api.http.pagination import link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.jobs.service import find_job
 from simulacra_api.tenancy.delete import delete
-from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.tasks import GRAPH
-from simulacra_crds.kinds.model import Knowledge
+from simulacra_crds.names import job_id
+from simulacra_crds.tasks import GRAPH
+from simulacra_schema.questions.fit import Knowledge
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=DirectRoute)
 

@@ -11,8 +11,8 @@ from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status, WaitingReason
 from simulacra_api.http.pagination import ListQuery, Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.contract.verdicts import Verdict
-from simulacra_crds.kinds.model import FamilyName
+from simulacra_schema.questions.fit import FamilyName
+from simulacra_schema.verdicts import Verdict
 
 DatasetStatus = Literal[
     "uploading", "queued", "running", "held", "ready", "partial", "failed", "deleting"

@@ -19,14 +19,14 @@ from simulacra_api.jobs.service import job_error, stage_of
 from simulacra_api.jobs.waiting import waiting_reason
 from simulacra_api.tenancy.create import check_retention
 from simulacra_api.tenancy.repository import TenantRepository, is_deleting, status_of
-from simulacra_crds.contract.names import job_id, model_name
-from simulacra_crds.contract.tasks import READ_TABLE, UPLOAD
-from simulacra_crds.contract.verdicts import verdicts
 from simulacra_crds.kinds.base import expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import DATASETS, MODELS, Conflict, NotFound, Object
+from simulacra_crds.names import job_id, model_name
+from simulacra_crds.tasks import READ_TABLE, UPLOAD
 from simulacra_custody.audit.event import EventType
+from simulacra_schema.verdicts import verdicts
 
 
 async def dataset_body(repository: TenantRepository, dataset: Dataset) -> DatasetBody:

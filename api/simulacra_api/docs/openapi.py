@@ -14,7 +14,7 @@ from simulacra_api.docs.examples import EXAMPLES, LINKS, Example
 from simulacra_api.http import problems
 from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.tenancy.idempotency import KEY
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"

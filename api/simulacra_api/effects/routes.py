@@ -22,7 +22,7 @@ from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
-from simulacra_crds.contract.names import job_id
+from simulacra_crds.names import job_id
 
 router = APIRouter(prefix="/v1", tags=["effects"], route_class=DirectRoute)
 

@@ -10,13 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.http.field_types import Retention, SetValue, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, VerdictKind
-from simulacra_crds.kinds.effect_estimate import (
-    NegativeControls,
-    Population,
-    Precision,
-    StatedColumns,
-)
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
+from simulacra_schema.base import ColumnName, VerdictKind
+from simulacra_schema.questions.effect import NegativeControls, Population, Precision, StatedColumns
 
 Outcome = Annotated[
     ColumnName,

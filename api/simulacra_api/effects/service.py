@@ -19,20 +19,16 @@ from simulacra_api.tenancy.create import (
 )
 from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.answers import ANSWERED
-from simulacra_crds.contract.did_you_mean import unknown_column, unknown_level
-from simulacra_crds.contract.effect_statements import LISTS, check_statements
-from simulacra_crds.contract.generation_conditions import (
-    FieldError,
-    check_interventions,
-    several_answers,
-)
-from simulacra_crds.contract.names import effect_name
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import ESTIMATE
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import EFFECT_ESTIMATES, Object
+from simulacra_crds.names import effect_name
+from simulacra_crds.tasks import ESTIMATE
+from simulacra_schema.answers import ANSWERED
+from simulacra_schema.conditions import FieldError, check_interventions, several_answers
+from simulacra_schema.did_you_mean import unknown_column, unknown_level
+from simulacra_schema.statements import LISTS, check_statements
+from simulacra_schema.table import TableSchema
 
 COPIED = (
     "outcome_level", "verdict", "precision", "effective_rows", "naive", "method", "adjustment",

@@ -10,14 +10,14 @@ from simulacra_api.http.problems import Problem, invalid_fields
 from simulacra_api.tenancy.create import create_from_model, find_created, usable_model
 from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.generation_conditions import FieldError, check_request, pointer
-from simulacra_crds.contract.names import generation_name
-from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
+from simulacra_crds.names import generation_name
 from simulacra_custody.audit.event import Counts
+from simulacra_schema.conditions import FieldError, check_request, pointer
+from simulacra_schema.table import TableSchema
 
 FORMAT = f"{GROUP}/format"
 """Annotation: the format in the artifact's link; the customer may change it in the link."""

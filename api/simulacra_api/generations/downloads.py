@@ -28,14 +28,14 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.http.ranges import parse_range
 from simulacra_api.settings import LINK_SECONDS
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, status_of
-from simulacra_crds.contract.tasks import PART_PREFIX
-from simulacra_crds.contract.xlsx import MAX_ROWS as MAX_SHEET_ROWS
-from simulacra_crds.contract.xlsx import TOO_MANY as TOO_MANY_FOR_A_SHEET
 from simulacra_crds.kinds.base import Artifact, utcnow
 from simulacra_crds.kinds.generation_job import GenerationJob
+from simulacra_crds.tasks import PART_PREFIX
 from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.errors import ArtifactMissing
 from simulacra_custody.service import HELD_BYTES
+from simulacra_schema.formats.xlsx import MAX_ROWS as MAX_SHEET_ROWS
+from simulacra_schema.formats.xlsx import TOO_MANY as TOO_MANY_FOR_A_SHEET
 
 READ_AHEAD = 8
 """Frames of 256 KiB that a download decrypts at a time."""

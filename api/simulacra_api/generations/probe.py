@@ -32,10 +32,10 @@ from simulacra_api.jobs.schemas import TERMINAL
 from simulacra_api.jobs.service import PROBE_PREFIX, job_error
 from simulacra_api.tenancy.read_cache import poll
 from simulacra_api.tenancy.repository import TenantRepository, status_of
-from simulacra_crds.contract.tasks import ATTAINMENT, part_name
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kube.client import GENERATION_JOBS, ClusterError
+from simulacra_crds.tasks import ATTAINMENT, part_name
 
 WAIT_SECONDS = 30.0
 RETENTION_SECONDS = 60

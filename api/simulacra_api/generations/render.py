@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from simulacra_api.generations.safe_cells import safe_batch
-from simulacra_crds.contract.cell_text import csv_batch
-from simulacra_crds.contract.csv_dialect import csv_writer, dialect_of
-from simulacra_crds.contract.sav import SavWriter
-from simulacra_crds.contract.schema import CsvDialect
-from simulacra_crds.contract.xlsx import XlsxWriter
+from simulacra_schema.cell_text import csv_batch
+from simulacra_schema.formats.csv_dialect import csv_writer, dialect_of
+from simulacra_schema.formats.sav import SavWriter
+from simulacra_schema.formats.xlsx import XlsxWriter
+from simulacra_schema.table import CsvDialect
 
 BATCH_ROWS = 65_536
 Format = Literal["parquet", "csv", "arrow", "sav", "xlsx"]

@@ -21,9 +21,10 @@ from simulacra_api.http.field_types import (
 )
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.contract.verdicts import Verdict
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName
-from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
+from simulacra_schema.base import ColumnName
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.verdicts import Verdict
 
 TAG_SECONDS = 300
 """Lifetime of an entity tag with a link: a client's copy then has a link good for 10 minutes."""

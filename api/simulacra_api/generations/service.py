@@ -11,14 +11,14 @@ from simulacra_api.http.pagination import ResourceQuery
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import expiry_of, listed, result_job, results_page
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
-from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
-from simulacra_crds.contract.worth import EVIDENCE_WEIGHT, NOT_ASKED, stated_worth
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import GENERATION_JOBS
+from simulacra_crds.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
+from simulacra_schema.verdicts import Verdict, verdicts_of_rows
+from simulacra_schema.worth import EVIDENCE_WEIGHT, NOT_ASKED, stated_worth
 
 
 async def generation_page(

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from simulacra_crds.contract.schema import ColumnSchema
 from simulacra_crds.kinds.base import MAX_RETENTION_SECONDS, MIN_RETENTION_SECONDS
-from simulacra_crds.kinds.generation_job import MAX_PERSONS, MAX_ROWS
+from simulacra_schema.questions.rows import MAX_PERSONS, MAX_ROWS
+from simulacra_schema.table import ColumnSchema
 
 MAX_LEVEL_LENGTH = 512
 

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from simulacra_api.http.error_codes import CATALOG
-from simulacra_crds.contract.generation_conditions import FieldError, pointer
 from simulacra_crds.kube.client import ClusterError, Unavailable
 from simulacra_custody.errors import (
     ArtifactCorrupt,
@@ -21,6 +20,7 @@ from simulacra_custody.errors import (
     ArtifactTooLarge,
     CustodyError,
 )
+from simulacra_schema.conditions import FieldError, pointer
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5

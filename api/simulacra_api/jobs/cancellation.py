@@ -18,7 +18,6 @@ from simulacra_api.tenancy.repository import (
     is_cancelled,
     status_of,
 )
-from simulacra_crds.contract.names import model_name, resource_of_job
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.dataset import Dataset
@@ -27,6 +26,7 @@ from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
+from simulacra_crds.names import model_name, resource_of_job
 from simulacra_custody.audit.event import EventType
 
 ATTEMPTS = 10

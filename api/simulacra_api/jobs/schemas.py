@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from simulacra_api.http.field_types import Status, WaitingReason
 from simulacra_api.http.pagination import Page, ResourceQuery
-from simulacra_crds.contract.generation_conditions import FieldError
+from simulacra_schema.conditions import FieldError
 
 Kind = Literal["dataset", "generation", "effect", "segment", "sheet"]
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})

@@ -17,8 +17,6 @@ from simulacra_api.tenancy.repository import (
     is_deleting,
     status_of,
 )
-from simulacra_crds.contract.names import job_id, model_name, resource_of_job
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import GROUP, LABEL_DATASET, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
@@ -26,6 +24,8 @@ from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
+from simulacra_crds.names import job_id, model_name, resource_of_job
+from simulacra_crds.reasons import Reason
 
 Result = GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet
 R = TypeVar("R", GenerationJob, EffectEstimate, SegmentEstimate, AnswerSheet)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from simulacra_api.tenancy.repository import TenantResource, is_deleting, status_of
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.reasons import Reason
 
 UNSEEN = timedelta(seconds=60)
 """The operator gives a new resource its phase within seconds; after this it counts as absent."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulacra_api.settings import LINK_SECONDS, Settings
-from simulacra_crds.contract.tombstone import TOMBSTONE_LIFETIME
+from simulacra_crds.tombstone import TOMBSTONE_LIFETIME
 from simulacra_custody.audit.certificates import RETENTION_S as CERTIFICATE_SECONDS
 from simulacra_custody.audit.event import EventType
 

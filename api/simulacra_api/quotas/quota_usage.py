@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from simulacra_api.http.problems import Problem
-from simulacra_crds.contract.names import tenant_namespace
-from simulacra_crds.contract.storage_usage import ENDED, stored_bytes
-from simulacra_crds.contract.tombstone import SELECTOR, read_tombstone
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.tenant import Quotas, Tenant
 from simulacra_crds.kube.client import (
@@ -29,6 +26,9 @@ from simulacra_crds.kube.client import (
     Cluster,
     Object,
 )
+from simulacra_crds.names import tenant_namespace
+from simulacra_crds.storage_usage import ENDED, stored_bytes
+from simulacra_crds.tombstone import SELECTOR, read_tombstone
 
 FRESH_SECONDS = 2.0
 QUEUED_JOBS = 100

@@ -18,9 +18,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from simulacra_api.http.problems import Problem
-from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kinds.base import LABEL_KIND
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster, ClusterError, NotFound, Object
+from simulacra_crds.names import system_namespace
 
 WINDOW_SECONDS = 60
 SYNC_SECONDS = 1.0

@@ -20,7 +20,7 @@ from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.segments.schemas import SegmentAccepted, SegmentBody, SegmentList, SegmentRequest
 from simulacra_api.segments.service import request_segments, segment_body, segment_page
 from simulacra_api.tenancy.delete import delete
-from simulacra_crds.contract.names import job_id
+from simulacra_crds.names import job_id
 
 router = APIRouter(prefix="/v1", tags=["segments"], route_class=DirectRoute)
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulacra_api.http.field_types import Retention, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Level
-from simulacra_crds.kinds.segment_estimate import Questions, SegmentVerdict
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
+from simulacra_schema.base import ColumnName, Level
+from simulacra_schema.questions.segments import Questions, SegmentVerdict
 
 
 class SegmentColumnBody(BaseModel):

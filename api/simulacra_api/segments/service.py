@@ -23,12 +23,13 @@ from simulacra_api.tenancy.create import (
 )
 from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.names import segment_name
-from simulacra_crds.contract.segment_shares import SegmentResult, check_segments
-from simulacra_crds.contract.tasks import SEGMENTS
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.segment_estimate import SegmentColumn, SegmentEstimate
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import SEGMENT_ESTIMATES, Object
+from simulacra_crds.names import segment_name
+from simulacra_crds.tasks import SEGMENTS
+from simulacra_schema.questions.segments import SegmentColumn
+from simulacra_schema.segment_shares import SegmentResult, check_segments
 
 
 async def request_segments(

@@ -24,8 +24,8 @@ from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.sheets.schemas import SheetAccepted, SheetBody, SheetList, SheetRequest
 from simulacra_api.sheets.service import request_sheet, sheet_body, sheet_file, sheet_page
 from simulacra_api.tenancy.delete import delete
-from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.tasks import SHEET_PAGE, SHEET_WORKBOOK
+from simulacra_crds.names import job_id
+from simulacra_crds.tasks import SHEET_PAGE, SHEET_WORKBOOK
 
 router = APIRouter(prefix="/v1", tags=["sheets"], route_class=DirectRoute)
 

@@ -21,9 +21,10 @@ from simulacra_api.effects.schemas import (
 from simulacra_api.http.field_types import Retention, SetValue, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.answer_sheet import MAX_LEVERS
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName
-from simulacra_crds.kinds.effect_estimate import Population, Precision, StatedColumns
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
+from simulacra_schema.base import ColumnName
+from simulacra_schema.questions.effect import Population, Precision, StatedColumns
+from simulacra_schema.questions.sheet import MAX_LEVERS
 
 
 class LeverRequest(BaseModel):

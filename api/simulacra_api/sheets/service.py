@@ -20,15 +20,16 @@ from simulacra_api.tenancy.create import (
 )
 from simulacra_api.tenancy.idempotency import request_digest
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.answers import ANSWERED
-from simulacra_crds.contract.effect_statements import LISTS as WIRE_NAMES
-from simulacra_crds.contract.names import sheet_name
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.sheets import LISTS, check_sheet
-from simulacra_crds.contract.tasks import SHEET
-from simulacra_crds.kinds.answer_sheet import AnswerSheet, SheetLever
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import ANSWER_SHEETS, Object
+from simulacra_crds.names import sheet_name
+from simulacra_crds.tasks import SHEET
+from simulacra_schema.answers import ANSWERED
+from simulacra_schema.questions.sheet import SheetLever
+from simulacra_schema.sheets import LISTS, check_sheet
+from simulacra_schema.statements import LISTS as WIRE_NAMES
+from simulacra_schema.table import TableSchema
 
 COPIED = (
     "treatment", "value", "baseline", "verdict", "precision", "effective_rows", "naive", "method",

@@ -10,8 +10,8 @@ from fastapi import Request
 from simulacra_api.auth.sessions import session_of
 from simulacra_api.auth.tokens import unauthenticated
 from simulacra_api.services import Services
-from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.names import tenant_namespace
 from simulacra_custody.audit.event import AuditData
 
 

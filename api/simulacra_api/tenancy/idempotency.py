@@ -1,6 +1,6 @@
 """Idempotency keys: a key names its resource, and a tombstone replays the answer after deletion.
 
-Names are scoped by tenant and operation (`simulacra_crds.contract.names`), so Kubernetes is the
+Names are scoped by tenant and operation (`simulacra_crds.names`), so Kubernetes is the
 store: creating the resource answers AlreadyExists exactly when the key was used. An annotation
 holds the digest of the first request. For 24 hours after that request the operator's tombstone of a
 deleted resource replaces it.
@@ -19,11 +19,11 @@ from pydantic import BaseModel
 
 from simulacra_api.http.problems import Problem
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.contract.tombstone import REQUEST_DIGEST as REQUEST_DIGEST
-from simulacra_crds.contract.tombstone import read_tombstone, tombstone_name
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import CONFIGMAPS, Object
+from simulacra_crds.tombstone import REQUEST_DIGEST as REQUEST_DIGEST
+from simulacra_crds.tombstone import read_tombstone, tombstone_name
 
 KEY = re.compile(r"[!-~]{1,255}")
 """Form of an idempotency key."""

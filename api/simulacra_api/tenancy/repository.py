@@ -16,9 +16,6 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTIFACT_BYTES
 from simulacra_api.tenancy.caller import Caller
-from simulacra_crds.contract.names import job_id, model_name
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase
 from simulacra_crds.kinds.dataset import Dataset
@@ -27,9 +24,12 @@ from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import CUSTOM, Cluster
+from simulacra_crds.names import job_id, model_name
+from simulacra_crds.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
+from simulacra_schema.table import TableSchema
 
 TenantResource = Dataset | Model | GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet
 R = TypeVar("R", bound=TenantResource)

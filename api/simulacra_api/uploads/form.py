@@ -13,7 +13,7 @@ from starlette.requests import Request
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.uploads.body import BATCH_BYTES, paced
 from simulacra_api.uploads.digest_check import DIGEST_FIELDS, DigestCheck, digest_fields
-from simulacra_crds.contract.description import MAX_DESCRIPTION_BYTES
+from simulacra_schema.description import MAX_DESCRIPTION_BYTES
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 64 << 10

@@ -20,11 +20,11 @@ from simulacra_api.uploads.piece import NotATable, Piece, Received
 from simulacra_api.uploads.schemas import UploadBody, UploadPlan
 from simulacra_api.uploads.upload_lease import ANNOTATION, RESTING, Lease, lease_value
 from simulacra_api.uploads.upload_writer import UploadWriter
-from simulacra_crds.contract.names import job_id
-from simulacra_crds.contract.storage_usage import upload_plan
-from simulacra_crds.contract.tasks import UPLOAD, UPLOAD_PIECES
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN, ANNOTATION_UPLOAD_RECEIVED
 from simulacra_crds.kube.client import DATASETS, AlreadyExists, ClusterError, Object
+from simulacra_crds.names import job_id
+from simulacra_crds.storage_usage import upload_plan
+from simulacra_crds.tasks import UPLOAD, UPLOAD_PIECES
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef

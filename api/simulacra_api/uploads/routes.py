@@ -25,9 +25,9 @@ from simulacra_api.uploads.schemas import (
 )
 from simulacra_api.uploads.service import Upload
 from simulacra_api.uploads.upload_lease import is_held
-from simulacra_crds.contract.names import dataset_name, job_id
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import Object
+from simulacra_crds.names import dataset_name, job_id
 
 router = APIRouter(prefix="/v1", tags=["datasets"])
 _BYTES = "application/octet-stream"

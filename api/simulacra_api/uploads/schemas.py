@@ -11,8 +11,9 @@ from simulacra_api.http.descriptions import check_description, description_bytes
 from simulacra_api.http.field_types import FileSize, Retention, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, ColumnName, Sha256
-from simulacra_crds.kinds.model import DifferentialPrivacy, FamilyName, Knowledge, PrivacyLevel
+from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, Sha256
+from simulacra_schema.base import ColumnName
+from simulacra_schema.questions.fit import DifferentialPrivacy, FamilyName, Knowledge, PrivacyLevel
 
 _KNOWLEDGE_HELP = (
     'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": [{"source": '

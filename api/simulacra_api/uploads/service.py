@@ -13,12 +13,12 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_api.uploads.schemas import UploadFields
 from simulacra_api.uploads.upload_lease import Lease
 from simulacra_api.uploads.upload_writer import UploadWriter
-from simulacra_crds.contract.description import MAX_DESCRIPTION_BYTES
-from simulacra_crds.contract.storage_usage import stored_bytes, upload_plan
-from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import ANNOTATION_UPLOAD_PLAN
 from simulacra_crds.kube.client import AlreadyExists, Object
+from simulacra_crds.storage_usage import stored_bytes, upload_plan
+from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.artifact_writer import ArtifactWriter
+from simulacra_schema.description import MAX_DESCRIPTION_BYTES
 
 FORM_ALLOWANCE = MAX_DESCRIPTION_BYTES + (64 << 10)
 """Bytes that a form may have besides its file."""

@@ -23,8 +23,6 @@ from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, in_flight
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_api.uploads.schemas import UploadFields
 from simulacra_api.uploads.upload_lease import ANNOTATION, STARTED, Lease, lease_value
-from simulacra_crds.contract.names import model_name
-from simulacra_crds.contract.tasks import STATED_DESCRIPTION
 from simulacra_crds.kube.client import (
     DATASETS,
     MODELS,
@@ -34,6 +32,8 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
+from simulacra_crds.names import model_name
+from simulacra_crds.tasks import STATED_DESCRIPTION
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.refs import ArtifactRef, ResourceRef

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from simulacra_crds.contract.webhook import EVENTS, MAX_URL, EventName
+from simulacra_crds.webhook import EVENTS, MAX_URL, EventName
 
 _EXAMPLE: JsonDict = {"url": "https://hooks.example.com/simulacra", "events": ["job.ready"]}
 

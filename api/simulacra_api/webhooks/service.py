@@ -11,7 +11,9 @@ import secrets
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_api.webhooks.schemas import WebhookBody, WebhookCreated, WebhookList, WebhookRequest
-from simulacra_crds.contract.webhook import (
+from simulacra_crds.kinds.base import LABEL_TENANT
+from simulacra_crds.kube.client import CONFIGMAPS, NotFound, Object
+from simulacra_crds.webhook import (
     DISABLED,
     EVENTS,
     PREFIX,
@@ -23,8 +25,6 @@ from simulacra_crds.contract.webhook import (
     manifest,
     sealing_purpose,
 )
-from simulacra_crds.kinds.base import LABEL_TENANT
-from simulacra_crds.kube.client import CONFIGMAPS, NotFound, Object
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.keys.sealed_secrets import seal, unseal
 

@@ -23,7 +23,7 @@ def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
         raise ModuleNotFoundError(f"Without a server this needs the engine. {how}")
     from pydantic import ValidationError
 
-    from simulacra_crds.contract.description import DescriptionInvalid
+    from simulacra_schema.description import DescriptionInvalid
     from simulacra_trainer.families.base import ModelFileError
     from simulacra_trainer.kernel_cache import is_cold
     from simulacra_trainer.table.errors import InputError

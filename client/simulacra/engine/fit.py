@@ -69,8 +69,8 @@ def fit(
     corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
     corrected = corrections.into(description)
     with plain_errors(corrections.in_words):
-        from simulacra_crds.contract.description import parse_description
-        from simulacra_crds.contract.tasks import FitRequest
+        from simulacra_crds.tasks import FitRequest
+        from simulacra_schema.description import parse_description
         from simulacra_trainer.in_process import fit_table
 
         options = {

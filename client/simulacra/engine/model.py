@@ -75,7 +75,7 @@ class Model:
             "seed": seed,
         }
         with plain_errors():
-            from simulacra_crds.contract.tasks import GenerateRequest
+            from simulacra_crds.tasks import GenerateRequest
             from simulacra_trainer.in_process import generate_table
 
             made = generate_table(self._trained, GenerateRequest.model_validate(request))
@@ -118,7 +118,7 @@ class Model:
             "negative_controls": list(negative_controls),
         }
         with plain_errors():
-            from simulacra_crds.contract.tasks import EstimateRequest
+            from simulacra_crds.tasks import EstimateRequest
             from simulacra_trainer.in_process import estimate
 
             asked = EstimateRequest.model_validate(question)
@@ -149,7 +149,7 @@ class Model:
             "population": population,
         }
         with plain_errors():
-            from simulacra_crds.contract.tasks import SheetRequest
+            from simulacra_crds.tasks import SheetRequest
             from simulacra_trainer.in_process import sheet
 
             asked = [_lever(one) for one in levers]

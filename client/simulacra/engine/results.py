@@ -13,7 +13,7 @@ from simulacra.rows import Rows
 from simulacra.sheet import Sheet
 
 if TYPE_CHECKING:
-    from simulacra_crds.kinds.base import KubeModel
+    from simulacra_schema.base import KubeModel
     from simulacra_trainer.in_process import Generated, MadeSheet
     from simulacra_trainer.pipeline.trained_model import TrainedModel
 
@@ -84,7 +84,7 @@ class LocalRows(Rows):
 
 def effect_of(question: Json, found: Json) -> Effect:
     """Return an estimate as the service answers it."""
-    from simulacra_crds.contract.answers import ANSWERED
+    from simulacra_schema.answers import ANSWERED
 
     figures = {"ace": found.pop("estimate")} | {name: found.pop(name) for name in ANSWERED}
     is_answered = figures["union"] is not None

@@ -11,13 +11,12 @@ from simulacra_crds.kinds.base import (
     READY,
     REASON,
     Conditions,
-    KubeModel,
     Name,
     ObservedGeneration,
     PrinterColumn,
     Resource,
-    cel_rules,
 )
+from simulacra_schema.base import KubeModel, cel_rules
 
 
 class AccessRequestSpec(KubeModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -13,65 +13,15 @@ from simulacra_crds.kinds.base import (
     PROGRESS,
     READY,
     REASON,
-    ColumnName,
-    KubeModel,
     PrinterColumn,
     Resource,
     RetainedSpec,
     WorkStatus,
-    apart,
-    cel_rules,
 )
-from simulacra_crds.kinds.effect_estimate import Outcome, Population, StatedBy, StatedColumns
-from simulacra_crds.kinds.generation_job import SAME_VALUES, InterventionValue
 from simulacra_crds.kinds.model import ObjectRef
-
-MAX_LEVERS = 24
-"""Contrasts of one sheet."""
-
-
-class SheetLever(KubeModel):
-    """A column that could be changed, and the two values to compare.
-
-    Without values: yes against no, top against bottom third of an order, each frequent level
-    against the most frequent one, or the 75th against the 25th percentile of a number.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither"),
-            (
-                f"!has(self.value) || !has(self.baseline) || !({SAME_VALUES[0]})",
-                SAME_VALUES[1],
-            ),
-            *apart("before", "after"),
-        )
-    )
-
-    column: ColumnName = Field(description="The column of the lever.")
-    value: InterventionValue | None = Field(
-        default=None, description="The value of the lever. Give baseline as well."
-    )
-    baseline: InterventionValue | None = Field(
-        default=None, description="The value to compare it with."
-    )
-    before: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Columns that were already so before this lever, beside those of the sheet.",
-    )
-    after: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Columns that came after this lever, beside those of the sheet.",
-    )
-
-
-_SAME = (
-    "a.column == b.column && has(a.value) == has(b.value) && "
-    "(!has(a.value) || a.value == b.value && a.baseline == b.baseline)"
-)
-Levers = Annotated[list[SheetLever], Field(max_length=MAX_LEVERS)]
+from simulacra_schema.base import apart, cel_rules
+from simulacra_schema.questions.effect import Outcome, Population, StatedBy, StatedColumns
+from simulacra_schema.questions.sheet import _SAME, Levers, SheetSummary
 
 
 class AnswerSheetSpec(RetainedSpec):
@@ -112,18 +62,6 @@ class AnswerSheetSpec(RetainedSpec):
         description="Whose average effect: all, those who have the value (treated), or those who "
         "could have had either value (overlap).",
     )
-
-
-class SheetSummary(KubeModel):
-    """The sheet, without names. All its intervals hold together with 95 %."""
-
-    levers: int = Field(ge=0, description="Number of contrasts.")
-    ranked: int = Field(ge=0, description="Assumed effects whose interval excludes 0.")
-    assumed: int = Field(ge=0, description="Effects that follow from what was stated.")
-    suggested: int = Field(ge=0, description="Effects whose sign the data alone suggest.")
-    open: int = Field(ge=0, description="Effects that depend on what comes first.")
-    contradicted: int = Field(ge=0, description="Effects that must not be used.")
-    unanswerable: int = Field(ge=0, description="Contrasts of too few people.")
 
 
 class AnswerSheetStatus(WorkStatus):

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import combinations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from simulacra_schema.base import (
+    KubeModel,
+    Timestamp,
+    VerdictLevels,
+)
 
 GROUP = "simulacra.dev"
 VERSION = "v1alpha1"
@@ -51,31 +56,12 @@ ANNOTATION_UPLOAD_RECEIVED = f"{GROUP}/upload-received"
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
-VerdictKind = Literal["assumed", "suggested", "open", "contradicted", "unanswerable"]
-"""What may be claimed of a causal answer."""
-VerdictLevel = Literal["good", "fair", "poor", "unknown"]
-"""How good generated rows are in one respect; unknown if a figure that decides is missing."""
-ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
-Level = Annotated[str, Field(max_length=512)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 WrappedKey = Annotated[str, Field(max_length=2048)]
 MAX_ARTIFACTS = 1100
 """Of one resource: the 1,000 parts of a generation, or a model's files, and what describes them."""
-MAX_FIGURES = 128
-"""Figures of a model. A fit has 21 at most today."""
-Figures = Annotated[dict[str, float], Field(max_length=MAX_FIGURES)]
 
 
-def no_default(schema: dict[str, Any]) -> None:
-    """Leave the default out of the CRD, for a field that an earlier release does not know.
-
-    The API server adds defaults to stored objects. An operator of that release, which still runs
-    while a chart is upgraded, refuses objects with fields that it does not know.
-    """
-    schema.pop("default", None)
-
-
-Timestamp = Annotated[datetime, Field(json_schema_extra={"format": "date-time"})]
 ObservedGeneration = Annotated[
     int,
     Field(
@@ -84,34 +70,6 @@ ObservedGeneration = Annotated[
         "present means that a change is still to be processed.",
     ),
 ]
-
-
-class KubeModel(BaseModel):
-    """Base of all shapes on the wire: camelCase aliases, unknown fields rejected."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", use_enum_values=True
-    )
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return the JSON object for the API server: aliases, no nulls."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
-    """Return the schema extension of validation rules, given as (CEL expression, message)."""
-    return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}
-
-
-def apart(*fields: str) -> list[tuple[str, str]]:
-    """Return the validation rules that no column is in two of these lists."""
-    return [
-        (
-            f"!has(self.{one}) || !has(self.{other}) || !self.{one}.exists(c, c in self.{other})",
-            f"a column is in {one} and in {other}; name it once",
-        )
-        for one, other in combinations(fields, 2)
-    ]
 
 
 def list_map(key: str) -> dict[str, Any]:
@@ -261,14 +219,6 @@ class RetainedSpec(KubeModel):
     suspend: bool = Field(
         default=False, description="true stops the work without losing it; false resumes it."
     )
-
-
-class VerdictLevels(KubeModel):
-    """The verdicts on generated rows in one word each, for kubectl."""
-
-    likeness: VerdictLevel = Field(description="How hard rows are to tell from real ones.")
-    privacy: VerdictLevel = Field(description="Whether rows of people in the table come back.")
-    worth: VerdictLevel = Field(description="What the rows are worth for intervals.")
 
 
 class WorkStatus(KubeModel):

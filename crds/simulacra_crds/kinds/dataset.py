@@ -14,17 +14,13 @@ from simulacra_crds.kinds.base import (
     PROGRESS,
     READY,
     REASON,
-    ColumnName,
-    KubeModel,
     PrinterColumn,
     Resource,
     RetainedSpec,
     Sha256,
-    Timestamp,
     WorkStatus,
-    cel_rules,
-    no_default,
 )
+from simulacra_schema.base import ColumnName, KubeModel, Timestamp, cel_rules, no_default
 
 FileFormat = Literal["csv", "parquet", "arrow", "xlsx", "spss"]
 

@@ -14,36 +14,36 @@ from simulacra_crds.kinds.base import (
     READY,
     REASON,
     VERDICTS,
-    ColumnName,
-    Figures,
-    KubeModel,
     Name,
     PrinterColumn,
     Resource,
     RetainedSpec,
-    Timestamp,
-    VerdictLevels,
     WorkStatus,
+)
+from simulacra_schema.base import (
+    Figures,
+    KubeModel,
+    VerdictLevels,
     cel_rules,
     no_default,
 )
+from simulacra_schema.questions.fit import (
+    _STRICT_NEEDS_FOREST,
+    _STRICT_OR_PRIVATE,
+    DifferentialPrivacy,
+    FamilyName,
+    Knowledge,
+    KnowledgeRecord,
+    PrivacyLevel,
+    check_strict,
+)
 
-FamilyName = Literal["auto", "forest", "neural"]
-PrivacyLevel = Literal["standard", "strict"]
 NodeLabel = Annotated[str, Field(max_length=316)]
 NodeLabelValue = Annotated[str, Field(max_length=63)]
-Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
-Edges = Annotated[list["Edge"], Field(max_length=1000)]
 
 _WORKERS_NEED_NEURAL = "resources.workers above 1 needs family neural; one pod fits the others"
 _ONE_PRIVATE_WORKER = (
     "privacy needs resources.workers 1, because each worker would add noise of its own"
-)
-_STRICT_OR_PRIVATE = (
-    "privacyLevel strict cannot be combined with privacy, whose rows are not in the model; set one"
-)
-_STRICT_NEEDS_FOREST = (
-    "privacyLevel strict needs family forest, or auto without GPUs; the other family is not tuned"
 )
 _OWN_PRIORITY = (
     "resources.priorityClass must not begin with system-; name a PriorityClass of the cluster's own"
@@ -58,73 +58,6 @@ _STANDARD = "!has(self.privacyLevel) || self.privacyLevel != 'strict'"
 _ON_GPU = "has(self.resources) && has(self.resources.gpu) && self.resources.gpu > 0"
 _NEURAL = f"has(self.family) && (self.family == 'neural' || self.family == 'auto' && {_ON_GPU})"
 _ONE_WORKER = "!has(self.resources) || !has(self.resources.workers) || self.resources.workers == 1"
-
-
-class Edge(KubeModel):
-    """A directed causal edge between two columns."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("self.source != self.target", "the edge leads from a column to itself; remove it")
-        )
-    )
-
-    source: ColumnName = Field(description="The column of the cause.")
-    target: ColumnName = Field(description="The column of the effect.")
-
-
-class Knowledge(KubeModel):
-    """Causal knowledge of the user; binding for the fit."""
-
-    tiers: list[Tier] = Field(
-        default_factory=list,
-        max_length=32,
-        description="Lists of columns; no tier is caused by a later one (demographics first, "
-        "outcomes last).",
-    )
-    required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
-    forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
-    confirmed: list[Tier] = Field(
-        default_factory=list,
-        max_length=4,
-        description="Lists of background columns, earliest first: they come before all other "
-        "columns. The graph of a model proposes some, with reasons.",
-    )
-    background: Literal["ask", "auto"] = Field(
-        default="ask",
-        description="auto: proposed background columns that no tier names count as confirmed. "
-        "ask when absent.",
-        json_schema_extra=no_default,
-    )
-
-
-class KnowledgeRecord(KubeModel):
-    """Who stated a part of the knowledge, and when."""
-
-    part: Literal["tiers", "required", "forbidden", "confirmed", "background"] = Field(
-        description="The field of knowledge."
-    )
-    author: str = Field(max_length=256, description="The client that stated it.")
-    time: Timestamp = Field(description="When it was first stated.")
-
-
-class DifferentialPrivacy(KubeModel):
-    """(epsilon, delta)-differential privacy of a fit, for replacing one row."""
-
-    epsilon: float = Field(
-        ge=0.01,
-        le=100,
-        allow_inf_nan=False,
-        description="Bound of the privacy loss, 0.01 to 100; smaller is stricter.",
-    )
-    delta: float = Field(
-        default=1e-6,
-        ge=1e-12,
-        le=1e-3,
-        allow_inf_nan=False,
-        description="Probability that the bound fails, 1e-12 to 1e-3; default 1e-6. Keep it far "
-        "below one over the number of rows.",
-    )
 
 
 class ObjectRef(KubeModel):
@@ -263,14 +196,6 @@ class ModelSpec(RetainedSpec):
         if self.privacy_level == "strict":
             check_strict(self.family, self.privacy, self.resources.gpu)
         return self
-
-
-def check_strict(family: FamilyName, privacy: DifferentialPrivacy | None, gpu: int) -> None:
-    """Raise a ValueError if a fit with these cannot be strict: nothing would be tuned."""
-    if privacy is not None:
-        raise ValueError(_STRICT_OR_PRIVATE)
-    if family == "neural" or (family == "auto" and gpu > 0):
-        raise ValueError(_STRICT_NEEDS_FOREST)
 
 
 class ModelStatus(WorkStatus):

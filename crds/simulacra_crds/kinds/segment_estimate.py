@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,30 +12,17 @@ from simulacra_crds.kinds.base import (
     PHASE,
     READY,
     REASON,
-    ColumnName,
-    KubeModel,
-    Level,
     PrinterColumn,
     Resource,
     RetainedSpec,
     WorkStatus,
 )
 from simulacra_crds.kinds.model import ObjectRef
-
-SegmentVerdict = Literal["boosted", "slightly", "no better"]
-Questions = Annotated[list[ColumnName], Field(min_length=1, max_length=20)]
-
-
-class SegmentColumn(KubeModel):
-    """A column that defines segments, and its levels; without levels, each level is a segment."""
-
-    column: ColumnName = Field(description="A column with levels.")
-    levels: list[Level] = Field(
-        default_factory=list, max_length=50, description="Levels to report; all when empty."
-    )
-
-
-SegmentColumns = Annotated[list[SegmentColumn], Field(min_length=1, max_length=2)]
+from simulacra_schema.questions.segments import (
+    Questions,
+    SegmentColumns,
+    SegmentSummary,
+)
 
 
 class SegmentEstimateSpec(RetainedSpec):
@@ -47,18 +34,6 @@ class SegmentEstimateSpec(RetainedSpec):
     )
     questions: Questions = Field(
         description="Columns with levels whose answers are estimated: the share of each level."
-    )
-
-
-class SegmentSummary(KubeModel):
-    """The estimate, without names. All intervals hold together with 95 %."""
-
-    intervals: int = Field(ge=0, description="Number of shares; 0 if they cannot be certified.")
-    boosted: int = Field(ge=0, description="Shares worth at least 1.5 times their respondents.")
-    slightly: int = Field(ge=0, description="Shares worth 1.1 to 1.5 times their respondents.")
-    no_better: int = Field(ge=0, description="Shares for which the respondents are as good.")
-    worth: float | None = Field(
-        default=None, ge=0, description="Respondents that the least certain share is worth."
     )
 
 

@@ -15,16 +15,14 @@ from simulacra_crds.kinds.base import (
     REASON,
     Conditions,
     Erasure,
-    KubeModel,
     Name,
     ObservedGeneration,
     PrinterColumn,
     Resource,
-    Timestamp,
-    cel_rules,
     list_map,
 )
 from simulacra_crds.kinds.dataset import BUCKET_PATTERN, KEY_PART_PATTERN
+from simulacra_schema.base import KubeModel, Timestamp, cel_rules
 
 TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
 """Names of a Tenant: `tenant-<name>` must be a namespace, which has at most 63 characters."""

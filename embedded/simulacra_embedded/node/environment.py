@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.contract.tasks import TERMINATION_PATH_ENV
 from simulacra_crds.kube.client import CONFIGMAPS, SECRETS, Cluster
+from simulacra_crds.tasks import TERMINATION_PATH_ENV
 from simulacra_embedded.node.pod_dir import PodDir
 
 Object = dict[str, Any]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.contract.tasks import TERMINATION_LIMIT
+from simulacra_crds.tasks import TERMINATION_LIMIT
 from simulacra_embedded.processes import session
 from simulacra_embedded.processes.files import replace_file
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import httpx2
 
-from simulacra_crds.contract.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_crds.kube.client import Cluster
+from simulacra_crds.webhook import ALLOW_PRIVATE_VARIABLE
 from simulacra_embedded.processes import session
 from simulacra_embedded.processes.child import spawn
 from simulacra_embedded.processes.files import LogFile

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.access_request import AccessRequestStatus
 from simulacra_crds.kinds.base import API_VERSION, LABEL_UID
 from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, Cluster, Object
+from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.event import EventType
 from simulacra_operator.work.actions import (
     Action,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from simulacra_crds.contract.tasks import SheetRequest
 from simulacra_crds.kinds.answer_sheet import AnswerSheetSpec
-from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.tasks import SheetRequest
 from simulacra_operator.work.jobs import Size
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.questions import question
+from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="500m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
 """A dozen levers take ten times as long as one question, and open ones eight times that."""

@@ -11,17 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import (
-    SOURCE_VARIABLES,
-    PrepareRequest,
-    SourceRequest,
-    TaskResult,
-)
-from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.dataset import DatasetSpec
 from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import SOURCE_VARIABLES, PrepareRequest, SourceRequest, TaskResult
 from simulacra_custody.wiring import is_own_bucket
 from simulacra_operator.kinds import dataset_source as kept
 from simulacra_operator.work import lifecycle
@@ -31,6 +25,7 @@ from simulacra_operator.work.dependencies import task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
+from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=1800)
 _OPTIONAL_KEY = "AWS_SESSION_TOKEN"

@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import READ_TABLE, UPLOAD, TaskResult
 from simulacra_crds.kinds.base import GROUP, Artifact, Phase
 from simulacra_crds.kinds.dataset import DatasetSpec, DatasetStatus, DescriptionStatus
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import READ_TABLE, UPLOAD, TaskResult
 from simulacra_operator.work.actions import Action, DiscardArtifacts, EraseSource
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import is_current

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import CustomerKeyRef, GenerateRequest, TaskResult
-from simulacra_crds.contract.verdicts import levels, verdicts_of_rows
-from simulacra_crds.contract.worth import stated_worth
-from simulacra_crds.kinds.base import KubeModel
-from simulacra_crds.kinds.generation_job import Attainment, GenerationJobSpec
+from simulacra_crds.kinds.generation_job import GenerationJobSpec
 from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import CustomerKeyRef, GenerateRequest, TaskResult
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
+from simulacra_schema.base import KubeModel
+from simulacra_schema.questions.rows import Attainment
+from simulacra_schema.verdicts import levels, verdicts_of_rows
+from simulacra_schema.worth import stated_worth
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import FitRequest, TaskResult
-from simulacra_crds.contract.verdicts import levels, verdicts
-from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.model import ModelSpec
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import FitRequest, TaskResult
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_dataset, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
+from simulacra_schema.base import KubeModel
+from simulacra_schema.verdicts import levels, verdicts
 
 _NO_TORCH = (
     "family neural, or auto with GPUs, needs the neural engine, which the image for CPUs of this "

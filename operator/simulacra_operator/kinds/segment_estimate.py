@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from simulacra_crds.contract.tasks import BoostRequest
-from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kinds.segment_estimate import SegmentEstimateSpec
+from simulacra_crds.tasks import BoostRequest
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.questions import question
+from simulacra_schema.base import KubeModel
 
 
 def _request(seen: Observed) -> KubeModel:

@@ -12,9 +12,9 @@ import logging
 import time
 from contextlib import suppress
 
-from simulacra_crds.contract.names import AUDIT_CHECK, system_namespace
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster, NotFound, Object
+from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit.check import CheckState, LogCheck
 from simulacra_custody.audit.checkpoints import CheckpointSigner
 from simulacra_custody.audit.installation_keys import InstallationKeys

@@ -13,15 +13,9 @@ from datetime import datetime
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from simulacra_crds.contract.tasks import (
-    FAILURE,
-    PROGRESS,
-    RESULT_LIMIT,
-    UPLOAD,
-    ProgressReport,
-)
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.tasks import FAILURE, PROGRESS, RESULT_LIMIT, UPLOAD, ProgressReport
 from simulacra_custody.audit.certificates import Certificates
 from simulacra_custody.audit.event import (
     AuditData,

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import Erasure
 from simulacra_crds.kube.client import Object
+from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.audit.certificates import ErasedArtifact, ErasureCertificate
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys

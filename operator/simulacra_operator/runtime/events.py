@@ -11,9 +11,9 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import API_VERSION, utcnow
 from simulacra_crds.kube.client import EVENTS, AlreadyExists, Cluster, ClusterError, Object
+from simulacra_crds.reasons import Reason
 from simulacra_operator.work.custom_resource import CustomResource
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Protocol
 
 from simulacra_crds.auth0 import Auth0
-from simulacra_crds.contract.tasks import REQUEST, STATED_DESCRIPTION
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import (
@@ -23,6 +22,7 @@ from simulacra_crds.kube.client import (
     Object,
     Propagation,
 )
+from simulacra_crds.tasks import REQUEST, STATED_DESCRIPTION
 from simulacra_custody.audit.event import Counts, EventType, Outcome
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator import metrics

@@ -17,9 +17,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import LABEL_KIND, Phase
 from simulacra_crds.kube.client import JOBS, WORK_RESOURCES, Cluster, Object
+from simulacra_crds.reasons import Reason
 from simulacra_operator.work.custom_resource import Key, parse
 from simulacra_operator.work.ended_jobs import job_ended
 from simulacra_operator.work.placement import queued

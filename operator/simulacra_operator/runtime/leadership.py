@@ -17,7 +17,6 @@ from contextlib import suppress
 from time import monotonic
 from typing import Never
 
-from simulacra_crds.contract.names import system_namespace
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import (
     LEASES,
@@ -27,6 +26,7 @@ from simulacra_crds.kube.client import (
     Conflict,
     Object,
 )
+from simulacra_crds.names import system_namespace
 from simulacra_operator import metrics
 
 log = logging.getLogger(__name__)

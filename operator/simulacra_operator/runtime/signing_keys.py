@@ -10,7 +10,6 @@ import asyncio
 import json
 from contextlib import suppress
 
-from simulacra_crds.contract.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
     NAMESPACES,
@@ -20,6 +19,7 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
+from simulacra_crds.names import INSTALLATION_KEYS, keys_namespace, system_namespace
 from simulacra_custody.audit.installation_keys import InstallationKeys
 
 

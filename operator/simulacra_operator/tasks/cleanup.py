@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from simulacra_crds.contract import rotation_notice
-from simulacra_crds.contract.tombstone import SELECTOR, read_tombstone
+from simulacra_crds import rotation_notice
 from simulacra_crds.kube.client import CONFIGMAPS, WORK_RESOURCES, Cluster
+from simulacra_crds.tombstone import SELECTOR, read_tombstone
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_operator import metrics
 from simulacra_operator.runtime.custody_client import CustodyClient

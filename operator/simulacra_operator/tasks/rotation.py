@@ -11,9 +11,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Never
 
-from simulacra_crds.contract.names import tenant_namespace
-from simulacra_crds.contract.tasks import TASK_ENV, KeyedRef, TaskSpec
-from simulacra_crds.contract.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import KeyRotation
 from simulacra_crds.kube.client import (
@@ -25,6 +22,9 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
+from simulacra_crds.names import tenant_namespace
+from simulacra_crds.tasks import TASK_ENV, KeyedRef, TaskSpec
+from simulacra_crds.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.keys.sealed_secrets import reseal
 from simulacra_custody.refs import ResourceRef

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.base import Condition, KubeModel
+from simulacra_crds.kinds.base import Condition
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_schema.base import KubeModel
 
 Verdict = Literal["True", "False", "Unknown"]
 

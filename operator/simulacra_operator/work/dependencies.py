@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import KeyedRef, TaskSpec
 from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import KeyedRef, TaskSpec
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.custom_resource import CustomResource
 from simulacra_operator.work.expiry import ended_by_expiry

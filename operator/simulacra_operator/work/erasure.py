@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import TaskResult
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import TaskResult
 from simulacra_operator.work import outcome
 from simulacra_operator.work.actions import (
     Action,

@@ -8,8 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.storage_usage import UPLOAD_TIMEOUT
 from simulacra_crds.kinds.base import (
     ANNOTATION_DELETED,
     ANNOTATION_UPLOAD_LEASE,
@@ -18,6 +16,8 @@ from simulacra_crds.kinds.base import (
     WorkStatus,
     expires_at,
 )
+from simulacra_crds.reasons import Reason
+from simulacra_crds.storage_usage import UPLOAD_TIMEOUT
 from simulacra_operator.work.custom_resource import CustomResource
 
 TOLERANCE = timedelta(seconds=5)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from simulacra_crds.contract.tasks import LASTING, TASK_ENV, TaskSpec
 from simulacra_crds.kinds.base import (
     ANNOTATION_REQUEST,
     API_VERSION,
@@ -21,6 +20,7 @@ from simulacra_crds.kinds.base import (
 from simulacra_crds.kinds.model import ModelResources
 from simulacra_crds.kube.client import Object
 from simulacra_crds.logs import FIELDS_VARIABLE
+from simulacra_crds.tasks import LASTING, TASK_ENV, TaskSpec
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.placement import GPU, LABEL_WORKERS, QUEUE_LABEL
 

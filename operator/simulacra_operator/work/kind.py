@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import TaskResult
-from simulacra_crds.kinds.base import KubeModel
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import TaskResult
 from simulacra_operator.work.actions import Action
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.jobs import Work
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
+from simulacra_schema.base import KubeModel
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from simulacra_crds.contract.names import child_name
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.storage_usage import stored_bytes
 from simulacra_crds.kinds.base import LABEL_DATASET, LABEL_UID
 from simulacra_crds.kinds.tenant import TenantSpec
 from simulacra_crds.kube.client import (
@@ -26,6 +23,9 @@ from simulacra_crds.kube.client import (
     Cluster,
     Object,
 )
+from simulacra_crds.names import child_name
+from simulacra_crds.reasons import Reason
+from simulacra_crds.storage_usage import stored_bytes
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of

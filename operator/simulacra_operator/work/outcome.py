@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import LASTING, ExitCode, TaskResult
 from simulacra_crds.kinds.base import LABEL_KIND, LastFailure
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import LASTING, ExitCode, TaskResult
 from simulacra_operator.work.stored_results import ended_states, index_of
 
 _MESSAGES = {

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kube.client import EVENTS, WORKLOADS, Cluster, ClusterError, Object
+from simulacra_crds.reasons import Reason
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.placement import queued
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import SOURCE_VARIABLES
 from simulacra_crds.kinds.base import LastFailure
 from simulacra_crds.kube.client import Object
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import SOURCE_VARIABLES
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.pod_refusal import SLOW, lacks_pod, without_pod

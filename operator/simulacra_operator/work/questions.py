@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import TaskResult
-from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import TaskResult
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
+from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
 

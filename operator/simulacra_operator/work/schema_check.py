@@ -11,22 +11,18 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from simulacra_crds.contract.did_you_mean import unknown_column
-from simulacra_crds.contract.effect_statements import LISTS, check_statements, split_outcome
-from simulacra_crds.contract.generation_conditions import (
-    FieldError,
-    check_interventions,
-    check_request,
-)
-from simulacra_crds.contract.knowledge import check_knowledge
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.segment_shares import check_segments
-from simulacra_crds.contract.sheets import check_sheet
-from simulacra_crds.contract.spec_path import brief, spec_path
-from simulacra_crds.contract.tasks import RESULT_LIMIT, SCHEMA
+from simulacra_crds.spec_path import brief, spec_path
+from simulacra_crds.tasks import RESULT_LIMIT, SCHEMA
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_operator.work.custom_resource import CustomResource, tenant_of
+from simulacra_schema.conditions import FieldError, check_interventions, check_request
+from simulacra_schema.did_you_mean import unknown_column
+from simulacra_schema.knowledge import check_knowledge
+from simulacra_schema.segment_shares import check_segments
+from simulacra_schema.sheets import check_sheet
+from simulacra_schema.statements import LISTS, check_statements, split_outcome
+from simulacra_schema.table import TableSchema
 
 MOST = 16
 """Schemas that are kept, by their digest."""

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from simulacra_crds.contract.tasks import TaskResult, result_name
 from simulacra_crds.kube.client import Object
+from simulacra_crds.tasks import TaskResult, result_name
 from simulacra_custody.errors import ArtifactMissing
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 

@@ -6,12 +6,6 @@ key stays free. A probe has an empty digest: it has no key.
 
 from __future__ import annotations
 
-from simulacra_crds.contract.tombstone import (
-    REQUEST_DIGEST,
-    TOMBSTONE_LIFETIME,
-    Tombstone,
-    manifest,
-)
 from simulacra_crds.kube.client import (
     CONFIGMAPS,
     AlreadyExists,
@@ -20,6 +14,7 @@ from simulacra_crds.kube.client import (
     NotFound,
     Object,
 )
+from simulacra_crds.tombstone import REQUEST_DIGEST, TOMBSTONE_LIFETIME, Tombstone, manifest
 from simulacra_operator.work.actions import Action, LeaveTombstone
 from simulacra_operator.work.observe import Observed
 

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from simulacra_crds.contract.description import (
+from simulacra_crds.tasks import ProgressReport
+from simulacra_schema.description import (
     MAX_DESCRIPTION_BYTES,
     Description,
     DescriptionInvalid,
     load_description,
 )
-from simulacra_crds.contract.tasks import ProgressReport
 from simulacra_trainer.table.output.files import SUFFIXES
 
 MAX_JSON_BYTES = 4 << 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from simulacra_crds.contract.tasks import BoostRequest
+from simulacra_crds.tasks import BoostRequest
 from simulacra_trainer.commands.arguments import Option, add_model, checked, columns
 
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.commands.arguments import Option, UsageError, add_model, add_seed, columns
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.model import DifferentialPrivacy, Knowledge, PrivacyLevel
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.questions.fit import DifferentialPrivacy, Knowledge, PrivacyLevel
 from simulacra_trainer.commands.arguments import (
     Option,
     UsageError,

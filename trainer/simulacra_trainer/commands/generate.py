@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.kinds.generation_job import MAX_PERSONS, MAX_ROWS, ConditionSet
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.questions.rows import MAX_PERSONS, MAX_ROWS, ConditionSet
 from simulacra_trainer.commands.arguments import (
     Option,
     UsageError,

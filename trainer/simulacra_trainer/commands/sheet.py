@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from simulacra_crds.contract.tasks import SheetRequest
+from simulacra_crds.tasks import SheetRequest
 from simulacra_trainer.commands.arguments import (
     Option,
     add_model,

@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from simulacra_crds.kinds.base import KubeModel
-from simulacra_crds.kinds.generation_job import Attainment
+from simulacra_schema.base import KubeModel
+from simulacra_schema.questions.rows import Attainment
 
 
 class ConditionOutcome(KubeModel):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.generation_conditions import pointer
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.generation_job import ConditionSet
+from simulacra_crds.reasons import Reason
+from simulacra_schema.conditions import pointer
+from simulacra_schema.questions.rows import ConditionSet
 from simulacra_trainer.conditions import rounding, support
 from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
 from simulacra_trainer.conditions.cells import (

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.generation_conditions import pointer
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.kinds.generation_job import NumericRange
+from simulacra_crds.reasons import Reason
+from simulacra_schema.conditions import pointer
+from simulacra_schema.questions.rows import NumericRange
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
 from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.errors import InputError

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.differential_privacy.accountant import Budget, rho_of
 from simulacra_trainer.differential_privacy.domain import Domain, Floats, Ints, domain_of
 from simulacra_trainer.differential_privacy.noise import noisy_argmax, noisy_counts

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.kinds.effect_estimate import Population
+from simulacra_schema.questions.effect import Population
 from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from simulacra_crds.contract.answers import Check, CheckName
+from simulacra_schema.answers import Check, CheckName
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.scores import Interval, Scores, kish

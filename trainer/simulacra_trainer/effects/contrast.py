@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.did_you_mean import NO_LEVEL, closest
-from simulacra_crds.contract.effect_statements import split_outcome
-from simulacra_crds.contract.generation_conditions import several_answers
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.conditions import several_answers
+from simulacra_schema.did_you_mean import NO_LEVEL, closest
+from simulacra_schema.statements import split_outcome
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.blocks import in_blocks
 from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, level_positions, levels_of
 from simulacra_trainer.persons import Ints, persons_in

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import EffectResult, Span
-from simulacra_crds.contract.claims import claimed
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_crds.kinds.effect_estimate import Estimate
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.answers import EffectResult, Span
+from simulacra_schema.claims import claimed
+from simulacra_schema.questions.effect import Estimate
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import Method
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.answers import Method
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, aipw_scores
 from simulacra_trainer.effects.base_choice import Bases

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.tree_rows import TreeRows
 from simulacra_trainer.families.grid import bin_edges
 from simulacra_trainer.table.arrow_values import as_floats

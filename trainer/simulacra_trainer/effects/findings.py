@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity
-from simulacra_crds.contract.background import propose_background
+from simulacra_schema.answers import AdjustmentEffect, Sensitivity
+from simulacra_schema.background import propose_background
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
 from simulacra_trainer.effects.base_choice import Bases

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.contract.answers import AuthorKind, Origin, Statement
-from simulacra_crds.contract.effect_statements import LISTS, check_statements
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import EstimateRequest
-from simulacra_crds.kinds.model import Knowledge, KnowledgeRecord
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest
+from simulacra_schema.answers import AuthorKind, Origin, Statement
+from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
+from simulacra_schema.statements import LISTS, check_statements
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, build_features, schema_kind
 

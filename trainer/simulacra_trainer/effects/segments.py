@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import SegmentDifference, SegmentEffect
+from simulacra_schema.answers import SegmentDifference, SegmentEffect
 from simulacra_trainer.effects.blocks import around, in_blocks
 from simulacra_trainer.effects.contrast import Flags
 from simulacra_trainer.effects.features import level_positions, levels_of

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from simulacra_crds.contract.answers import Sensitivity, Yardstick
+from simulacra_schema.answers import Sensitivity, Yardstick
 from simulacra_trainer.effects.scores import Interval, Scores
 from simulacra_trainer.evidence import coarse
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simulacra_crds.contract.answers import AdjustmentEffect, Sensitivity, Span, Verdict
-from simulacra_crds.kinds.base import VerdictKind
-from simulacra_crds.kinds.effect_estimate import Precision
+from simulacra_schema.answers import AdjustmentEffect, Sensitivity, Span, Verdict
+from simulacra_schema.base import VerdictKind
+from simulacra_schema.questions.effect import Precision
 from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent

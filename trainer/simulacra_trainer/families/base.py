@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 
 if TYPE_CHECKING:
     from simulacra_trainer.families.codec import ColumnCodec

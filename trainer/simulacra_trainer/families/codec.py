@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.generation_conditions import level_of
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.conditions import level_of
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
 from simulacra_trainer.few_values import MAX_FEW

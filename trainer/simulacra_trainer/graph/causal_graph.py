@@ -14,9 +14,9 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import TypedDict
 
-from simulacra_crds.contract.background import BackgroundProposal
-from simulacra_crds.kinds.base import ColumnName, KubeModel
-from simulacra_crds.kinds.model import Knowledge, KnowledgeRecord
+from simulacra_schema.background import BackgroundProposal
+from simulacra_schema.base import ColumnName, KubeModel
+from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 

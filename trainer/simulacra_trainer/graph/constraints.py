@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.reasons import Reason
+from simulacra_schema.did_you_mean import closest
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.table.errors import InputError
 
 BoolMatrix = npt.NDArray[np.bool_]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.background import bind_background, propose_background
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_schema.background import bind_background, propose_background
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import (
     Basis,

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import chdtrc  # scipy.stats takes half a second to import
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
 from simulacra_trainer.graph.kernels import Floats
 from simulacra_trainer.graph.pattern import BoolMatrix

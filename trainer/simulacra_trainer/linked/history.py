@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, plain_codec
 
 Ints = npt.NDArray[np.int64]

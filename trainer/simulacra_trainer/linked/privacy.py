@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import PENALTY, SCALE

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.verdicts import LINKED_FIGURES
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.verdicts import LINKED_FIGURES
 from simulacra_trainer.linked.history import MARK, Ints, last_name
 from simulacra_trainer.linked.privacy import LinkedTrial, LinkedTuning
 from simulacra_trainer.linked.tables import STEP, LinkedTables, first_rows, whole_numbers

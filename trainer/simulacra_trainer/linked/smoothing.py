@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_codec
 from simulacra_trainer.families.forest.dependencies import Dependencies
 from simulacra_trainer.persons import Ints

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import COMPUTED, ColumnSchema, TableSchema
+from simulacra_schema.table import COMPUTED, ColumnSchema, TableSchema
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.linked.history import MARK, History, Ints
 from simulacra_trainer.linked.time_axis import TimeAxis, find_axis

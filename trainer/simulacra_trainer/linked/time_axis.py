@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_column
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.table.description.order import found_order

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.generation_conditions import pointer
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_crds.reasons import Reason
+from simulacra_schema.conditions import pointer
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.evidence import two_digits
 from simulacra_trainer.families.base import FittedModel

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri  # scipy.stats takes half a second to import
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS
 from simulacra_trainer.persons import one_row_a_person

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from simulacra_crds.contract.csv_dialect import number_field
-from simulacra_crds.contract.file_labels import Declared
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.contract.worth import (
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.base import KubeModel
+from simulacra_schema.formats.csv_dialect import number_field
+from simulacra_schema.formats.file_labels import Declared
+from simulacra_schema.table import TableSchema
+from simulacra_schema.worth import (
     EVIDENCE_WEIGHT,
     LINKED,
     PRIVATE,
@@ -26,7 +27,6 @@ from simulacra_crds.contract.worth import (
     why_unmeasured,
     worth_of,
 )
-from simulacra_crds.kinds.base import KubeModel
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.effects.support import Support
 from simulacra_trainer.effects.words import sentence

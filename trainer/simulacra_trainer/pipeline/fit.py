@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.linked.model import LinkedModel, fit_linked
 from simulacra_trainer.linked.privacy import LinkedTuning, tune_linked

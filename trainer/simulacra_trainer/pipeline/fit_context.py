@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
 from simulacra_trainer.pipeline.trained_model import load_family
 from simulacra_trainer.workers import Workers
 

@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.background import bind_background, open_proposals
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.background import bind_background, open_proposals
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.pipeline.fit_context import FitContext

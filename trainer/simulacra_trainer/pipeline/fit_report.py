@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.contract.verdicts import verdicts, verdicts_of_linked
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.table import TableSchema
+from simulacra_schema.verdicts import verdicts, verdicts_of_linked
 from simulacra_trainer.evidence import respondents
 from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report

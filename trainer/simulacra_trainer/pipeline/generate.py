@@ -16,12 +16,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.generation_conditions import FieldError, check_request
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.several_answers import expand_conditions
-from simulacra_crds.contract.spec_path import brief
-from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.reasons import Reason
+from simulacra_crds.spec_path import brief
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.conditions import FieldError, check_request
+from simulacra_schema.several_answers import expand_conditions
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.evidence import Evidence, weigh, with_weight

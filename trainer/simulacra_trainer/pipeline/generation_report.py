@@ -15,12 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.several_answers import expand_conditions
-from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.contract.verdicts import Verdict, verdicts_of_rows
-from simulacra_crds.contract.worth import NOT_ASKED, stated_worth
-from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.several_answers import expand_conditions
+from simulacra_schema.verdicts import Verdict, verdicts_of_rows
+from simulacra_schema.worth import NOT_ASKED, stated_worth
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Family, Options, Progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.persons import persons_in

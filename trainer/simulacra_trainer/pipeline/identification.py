@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from simulacra_crds.contract.answers import Statement, Verdict
-from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.kinds.base import KubeModel
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.answers import Statement, Verdict
+from simulacra_schema.base import KubeModel
 from simulacra_trainer.effects.places import stated_places, statements
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, unsupported
 from simulacra_trainer.effects.verdict import MAX_TRIED

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.file_labels import with_sets
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.tasks import GenerateRequest
-from simulacra_crds.kinds.generation_job import MAX_ROWS
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.formats.file_labels import with_sets
+from simulacra_schema.questions.rows import MAX_ROWS
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.linked.history import MARK, Ints

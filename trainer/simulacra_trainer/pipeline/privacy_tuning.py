@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE, TABLE_ROWS
 from simulacra_trainer.families.forest.grow import Method

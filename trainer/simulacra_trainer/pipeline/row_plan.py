@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import YES, TableSchema, part_name
-from simulacra_crds.contract.tasks import GenerateRequest
+from simulacra_crds.tasks import GenerateRequest
+from simulacra_schema.table import YES, TableSchema, part_name
 from simulacra_trainer.conditions import AttainmentDetail, plan_rows
 from simulacra_trainer.evidence import rows_behind
 from simulacra_trainer.families.base import FittedModel

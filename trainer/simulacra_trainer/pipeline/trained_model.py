@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import REPORT_PAGE
-from simulacra_crds.kinds.base import Figures
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import REPORT_PAGE
+from simulacra_schema.base import Figures
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import CausalGraph

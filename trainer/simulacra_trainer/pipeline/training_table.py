@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.persons import persons_in, split_persons
 from simulacra_trainer.relations.plan import usable_relations
 from simulacra_trainer.table.errors import InputError, too_small

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.kinds.generation_job import ConditionSet, NumericRange
+from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.conditioned_pool import draw_pool

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from simulacra_crds.contract.schema import RelationSchema
+from simulacra_schema.table import RelationSchema
 from simulacra_trainer.relations.pairs import Identity
 
 

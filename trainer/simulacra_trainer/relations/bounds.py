@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats, spread_rows
 from simulacra_trainer.table.arrow_values import as_floats
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.differences import learned_schema
 from simulacra_trainer.relations.groups import GROUPS, faults, members_of

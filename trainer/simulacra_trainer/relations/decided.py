@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import ColumnSchema, DecidedCase, RelationSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_trainer.relations.numbers import spread_rows
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values
 from simulacra_trainer.table.arrow_values import as_floats

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import RelationSchema, TableSchema
+from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.few_values import few_values
 from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.bounds import bounds_of

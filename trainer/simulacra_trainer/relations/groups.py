@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.generation_conditions import level_of
-from simulacra_crds.contract.schema import ColumnSchema, RelationSchema, TableSchema
+from simulacra_schema.conditions import level_of
+from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.bounds import EXPECTED_VIOLATIONS
 
 GROUPS = ("exactly_one", "at_most_one")

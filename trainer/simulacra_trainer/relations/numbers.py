@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.table.arrow_values import as_floats
 

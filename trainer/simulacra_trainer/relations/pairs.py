@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulacra_crds.contract.schema import RelationSchema
+from simulacra_schema.table import RelationSchema
 from simulacra_trainer.relations.numbers import Floats, Numbers, Rows
 from simulacra_trainer.relations.totals import sum_of
 

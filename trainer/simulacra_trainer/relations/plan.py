@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import COMPUTED, RelationSchema, TableSchema
-from simulacra_crds.contract.tasks import FitRequest
-from simulacra_crds.kinds.model import Edge, Knowledge
+from simulacra_crds.tasks import FitRequest
+from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values
 from simulacra_trainer.graph import CausalGraph

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from simulacra_crds.contract.schema import RelationSchema
+from simulacra_schema.table import RelationSchema
 from simulacra_trainer.relations.numbers import Floats, Numbers, Rows, spread_rows
 
 MIN_PARTS, MAX_PARTS = 3, 60

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.persons import persons_in

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.worth import ENOUGH_TO_SEE
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.worth import ENOUGH_TO_SEE
 from simulacra_trainer.evidence import LEAST_RATIO
 from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.report.columns import IntArray, bin_codes

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.kinds.model import DifferentialPrivacy
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.survey_weights import effective_rows, row_weights
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from simulacra_crds.contract.privacy_verdict import MEMBERSHIP_PEOPLE
-from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
+from simulacra_schema.privacy_verdict import MEMBERSHIP_PEOPLE
+from simulacra_schema.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.report.charts import (
     draw_column,
     draw_difference,

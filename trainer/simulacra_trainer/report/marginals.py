@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cell_keys import Keys, noise_of, summed
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, numbers

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.persons import Ints
 from simulacra_trainer.report.attacks import Gain, auc, pooled
 from simulacra_trainer.report.columns import is_category, level_codes, numbers

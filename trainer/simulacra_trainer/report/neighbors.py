@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.privacy_verdict import DCR_GOOD
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.privacy_verdict import DCR_GOOD
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
 

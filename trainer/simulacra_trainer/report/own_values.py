@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.privacy_verdict import MEMBERSHIP_LIMIT, MEMBERSHIP_PEOPLE
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.privacy_verdict import MEMBERSHIP_LIMIT, MEMBERSHIP_PEOPLE
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.report.membership import Advantage, PersonRows, mean_advantage, membership
 from simulacra_trainer.report.pairs_of_answers import membership_by_pairs
 from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back

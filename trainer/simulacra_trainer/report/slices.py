@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.worth import worth_of
+from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_schema.worth import worth_of
 from simulacra_trainer.evidence import margin, two_digits, weighted_respondents
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.report.marginals import has_cell

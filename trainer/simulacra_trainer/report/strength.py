@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from simulacra_crds.contract.schema import ColumnSchema
-from simulacra_crds.contract.verdicts import KEPT_FAIR, KEPT_GOOD
+from simulacra_schema.table import ColumnSchema
+from simulacra_schema.verdicts import KEPT_FAIR, KEPT_GOOD
 from simulacra_trainer.survey_weights import Floats
 
 Bools = npt.NDArray[np.bool_]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.verdicts import PAIRS
-from simulacra_crds.contract.worth import MANY_ROWS, worth_of_model
+from simulacra_schema.table import TableSchema
+from simulacra_schema.verdicts import PAIRS
+from simulacra_schema.worth import MANY_ROWS, worth_of_model
 from simulacra_trainer.evidence import basis_of, margin, respondents
 from simulacra_trainer.report.dependence import (
     Dependence,

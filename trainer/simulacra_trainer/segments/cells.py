@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
 from simulacra_trainer.persons import Ints, persons_in
 from simulacra_trainer.survey_weights import Floats, row_weights

@@ -13,8 +13,11 @@ from operator import itemgetter
 
 import numpy as np
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.segment_shares import (
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import BoostRequest
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict
+from simulacra_schema.segment_shares import (
     OwnShare,
     SegmentLevel,
     SegmentResult,
@@ -23,9 +26,6 @@ from simulacra_crds.contract.segment_shares import (
     check_segments,
     levels_of,
 )
-from simulacra_crds.contract.tasks import BoostRequest
-from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_crds.kinds.segment_estimate import SegmentSummary, SegmentVerdict
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.persons import Ints
 from simulacra_trainer.segments.cells import Bools, Segmentation, segmentation
 from simulacra_trainer.segments.certify import FEW

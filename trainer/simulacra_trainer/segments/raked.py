@@ -7,9 +7,9 @@ for one segment and just its certified shares have the worth of these.
 
 from __future__ import annotations
 
-from simulacra_crds.contract.segment_shares import MAX_SHARES, check_segments
-from simulacra_crds.kinds.generation_job import ConditionSet
-from simulacra_crds.kinds.segment_estimate import SegmentColumn
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.questions.segments import SegmentColumn
+from simulacra_schema.segment_shares import MAX_SHARES, check_segments
 from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.estimate import answered_shares, certify_answers, conditions_of

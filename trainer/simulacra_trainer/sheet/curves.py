@@ -16,8 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from simulacra_crds.contract.answers import EffectResult
-from simulacra_crds.contract.sheets import Curve, CurvePoint, Elasticity
+from simulacra_schema.answers import EffectResult
+from simulacra_schema.sheets import Curve, CurvePoint, Elasticity
 from simulacra_trainer.effects.aipw import CLIP, FOLDS
 from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.blocks import around

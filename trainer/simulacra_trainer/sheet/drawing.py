@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from simulacra_crds.contract.sheets import Curve, CurvePoint, LeverAnswer, PropensityCounts
+from simulacra_schema.sheets import Curve, CurvePoint, LeverAnswer, PropensityCounts
 
 WIDTH, HEIGHT = 520, 180
 PAD = 40

@@ -11,10 +11,11 @@ from importlib.metadata import version
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import Span
-from simulacra_crds.contract.claims import claimed
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.sheets import (
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import EstimateRequest, SheetRequest
+from simulacra_schema.answers import Span
+from simulacra_schema.claims import claimed
+from simulacra_schema.sheets import (
     LeftOut,
     LeverAnswer,
     MissingShare,
@@ -22,7 +23,6 @@ from simulacra_crds.contract.sheets import (
     SheetResult,
     check_sheet,
 )
-from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
 from simulacra_trainer.cell_keys import noise_of, person_keys, summed
 from simulacra_trainer.effects.contrast import read_outcome
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of

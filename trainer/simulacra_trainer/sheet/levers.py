@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.background import propose_background
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
-from simulacra_crds.contract.sheets import LeftOut
-from simulacra_crds.contract.tasks import EstimateRequest, SheetRequest
-from simulacra_crds.kinds.answer_sheet import MAX_LEVERS, SheetLever
+from simulacra_crds.tasks import EstimateRequest, SheetRequest
+from simulacra_schema.background import propose_background
+from simulacra_schema.questions.sheet import MAX_LEVERS, SheetLever
+from simulacra_schema.sheets import LeftOut
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.blocks import around
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
 from simulacra_trainer.effects.places import stated_places

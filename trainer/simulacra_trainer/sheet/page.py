@@ -6,7 +6,7 @@ from functools import cache
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
-from simulacra_crds.contract.sheets import SheetResult
+from simulacra_schema.sheets import SheetResult
 from simulacra_trainer.effects.words import figure, interval, listed, percent
 from simulacra_trainer.sheet import drawing
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulacra_crds.contract.answers import VERDICT_KINDS
-from simulacra_crds.contract.sheets import LeverAnswer
-from simulacra_crds.kinds.answer_sheet import SheetSummary
-from simulacra_crds.kinds.base import VerdictKind
+from simulacra_schema.answers import VERDICT_KINDS
+from simulacra_schema.base import VerdictKind
+from simulacra_schema.questions.sheet import SheetSummary
+from simulacra_schema.sheets import LeverAnswer
 
 UNRANKED: dict[VerdictKind, str] = {
     "assumed": "not ranked: the interval contains 0",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.answers import AdjustmentEffect
-from simulacra_crds.contract.sheets import LeverAnswer, SheetResult
-from simulacra_crds.contract.xlsx import write_sheets
+from simulacra_schema.answers import AdjustmentEffect
+from simulacra_schema.formats.xlsx import write_sheets
+from simulacra_schema.sheets import LeverAnswer, SheetResult
 from simulacra_trainer.sheet.drawing import contrast
 
 Row = Mapping[str, Any]

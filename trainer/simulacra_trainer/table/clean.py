@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.file_labels import AnswerSet, sets_of
-from simulacra_crds.contract.schema import CleaningNote, RelationSchema, TableSchema
+from simulacra_schema.formats.file_labels import AnswerSet, sets_of
+from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
 from simulacra_trainer.cell_keys import new_secret
 from simulacra_trainer.persons import is_constant_within, persons_in

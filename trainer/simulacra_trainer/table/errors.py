@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulacra_crds.contract.generation_conditions import FieldError
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
+from simulacra_schema.conditions import FieldError
 
 
 class InputError(Exception):

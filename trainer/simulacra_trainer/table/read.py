@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
 from simulacra_trainer.scratch import temporary_file
 from simulacra_trainer.table.errors import InputError, invalid_upload
 from simulacra_trainer.table.limits import SandboxLimits

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.file_labels import declared_of
+from simulacra_schema.formats.file_labels import declared_of
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.dates import parse_dates

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from simulacra_crds.contract.tasks import CustomerKeyRef, KeyedRef
 from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.tasks import CustomerKeyRef, KeyedRef
 from simulacra_custody.artifact_writer import ArtifactWriter, StoredArtifact
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_custody.service import Custody

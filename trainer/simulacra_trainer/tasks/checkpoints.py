@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from simulacra_crds.contract.tasks import CHECKPOINT_PREFIX
+from simulacra_crds.tasks import CHECKPOINT_PREFIX
 from simulacra_custody.errors import CustodyError
 from simulacra_trainer.tasks.artifacts import Artifacts
 

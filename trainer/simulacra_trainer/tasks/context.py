@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulacra_crds.contract.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
+from simulacra_crds.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
 from simulacra_custody.service import Custody
 from simulacra_trainer.progress import Sink
 from simulacra_trainer.scratch import EncryptedPath

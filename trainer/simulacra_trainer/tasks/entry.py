@@ -25,9 +25,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from simulacra_crds import logs
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.spec_path import spec_path
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.reasons import Reason
+from simulacra_crds.spec_path import spec_path
+from simulacra_crds.tasks import (
     FAILURE,
     MAX_ERRORS,
     PROGRESS,
@@ -42,7 +43,6 @@ from simulacra_crds.contract.tasks import (
     TaskSpec,
     result_name,
 )
-from simulacra_crds.kinds.base import utcnow
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.wiring import open_custody
 from simulacra_trainer.families.base import ModelFileError

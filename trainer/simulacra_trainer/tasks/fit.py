@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from simulacra_crds.contract.description import UNNAMED
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
     GRAPH,
@@ -18,7 +17,8 @@ from simulacra_crds.contract.tasks import (
     FitRequest,
     TaskResult,
 )
-from simulacra_crds.kinds.base import Artifact
+from simulacra_schema.description import UNNAMED
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.pipeline.fit import fit_as_follower, fit_model, fit_steps
 from simulacra_trainer.pipeline.fit_context import FitContext, join_workers
 from simulacra_trainer.pipeline.trained_model import (

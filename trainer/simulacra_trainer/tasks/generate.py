@@ -7,7 +7,8 @@ import json
 
 import pyarrow as pa
 
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.tasks import (
     ATTAINMENT,
     EVIDENCE,
     IDENTIFICATION,
@@ -18,7 +19,6 @@ from simulacra_crds.contract.tasks import (
     TaskResult,
     part_name,
 )
-from simulacra_crds.kinds.base import Artifact
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.generate import (

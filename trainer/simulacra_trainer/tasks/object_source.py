@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.tasks import SOURCE_VARIABLES, SourceRequest
 from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import SOURCE_VARIABLES, SourceRequest
 from simulacra_custody.wiring import is_own_bucket, own_buckets
 from simulacra_trainer.table.errors import InputError
 

@@ -6,10 +6,10 @@ import json
 
 import pyarrow as pa
 
-from simulacra_crds.contract.description import Description, DescriptionInvalid, load_description
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import TableSchema
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.kinds.base import Artifact
+from simulacra_crds.kinds.dataset import DescriptionCounts, ReadSource
+from simulacra_crds.reasons import Reason
+from simulacra_crds.tasks import (
     DATASET,
     DESCRIPTION,
     READ_TABLE,
@@ -22,8 +22,8 @@ from simulacra_crds.contract.tasks import (
     PrepareRequest,
     TaskResult,
 )
-from simulacra_crds.kinds.base import Artifact
-from simulacra_crds.kinds.dataset import DescriptionCounts, ReadSource
+from simulacra_schema.description import Description, DescriptionInvalid, load_description
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.description.counts import counts_of
 from simulacra_trainer.table.description.described import clean_described

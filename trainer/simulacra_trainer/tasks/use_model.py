@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulacra_crds.contract.tasks import (
+from simulacra_crds.tasks import (
     ESTIMATE,
     REQUEST,
     SEGMENTS,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from simulacra_crds.contract.names import tenant_namespace
 from simulacra_crds.kinds.base import GROUP, LABEL_TENANT, LABEL_UID
 from simulacra_crds.kinds.tenant import POD_SECRET, TenantSpec
 from simulacra_crds.kube.client import (
@@ -16,6 +15,7 @@ from simulacra_crds.kube.client import (
     ApiResource,
     Object,
 )
+from simulacra_crds.names import tenant_namespace
 from simulacra_operator.work.custom_resource import CustomResource
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
 from simulacra_operator.work.placement import LABEL_WORKERS

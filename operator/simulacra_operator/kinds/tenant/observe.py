@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from simulacra_crds.contract import rotation_notice, tombstone, webhook
-from simulacra_crds.contract.names import system_namespace, tenant_namespace
+from simulacra_crds import rotation_notice, tombstone, webhook
 from simulacra_crds.kinds.base import LABEL_KIND, LABEL_TENANT
 from simulacra_crds.kinds.tenant import POD_SECRET, TENANT_PATTERN, Encryption
 from simulacra_crds.kube.client import (
@@ -21,6 +20,7 @@ from simulacra_crds.kube.client import (
     Cluster,
     Object,
 )
+from simulacra_crds.names import system_namespace, tenant_namespace
 from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.work.custom_resource import CustomResource, Key, parse
 from simulacra_operator.work.observe import Fault

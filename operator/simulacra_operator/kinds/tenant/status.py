@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simulacra_crds.contract.names import system_namespace
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.tenant import CANARY_CONDITION, NAME_RULE, TenantStatus
 from simulacra_crds.kube.client import Object
+from simulacra_crds.names import system_namespace
+from simulacra_crds.reasons import Reason
 from simulacra_operator.kinds.tenant.observe import TenantObserved
 from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
 from simulacra_operator.work.pod_access import SECRET_VARIABLE

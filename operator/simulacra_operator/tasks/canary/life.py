@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from simulacra_crds.contract.names import tenant_namespace
-from simulacra_crds.contract.tasks import UPLOAD
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, Phase
 from simulacra_crds.kube.client import (
     CUSTOM,
@@ -22,6 +20,8 @@ from simulacra_crds.kube.client import (
     Cluster,
     Object,
 )
+from simulacra_crds.names import tenant_namespace
+from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.tasks.canary.marks import GENERATED, Marks

@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from simulacra_crds.contract.names import CANARY, system_namespace
-from simulacra_crds.contract.reasons import Reason
 from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.tenant import CANARY_CONDITION
 from simulacra_crds.kube.client import CONFIGMAPS, TENANTS, AlreadyExists, Cluster, NotFound, Object
+from simulacra_crds.names import CANARY, system_namespace
+from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.signed_note import open_note, sign_note
 from simulacra_operator.tasks.canary.places import Searched

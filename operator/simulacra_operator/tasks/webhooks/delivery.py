@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from simulacra_crds.contract import rotation_notice
-from simulacra_crds.contract.webhook import (
+from simulacra_crds import rotation_notice
+from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kube.client import CONFIGMAPS, WORK_RESOURCES, Cluster, NotFound, Object
+from simulacra_crds.webhook import (
     DISABLED,
     NOTIFIED,
     SELECTOR,
@@ -25,8 +27,6 @@ from simulacra_crds.contract.webhook import (
     is_webhook,
     sealing_purpose,
 )
-from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import CONFIGMAPS, WORK_RESOURCES, Cluster, NotFound, Object
 from simulacra_custody.keys.sealed_secrets import unseal
 from simulacra_operator import metrics
 from simulacra_operator.runtime.custody_client import CustodyClient

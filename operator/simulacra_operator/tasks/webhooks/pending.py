@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from simulacra_crds.contract import rotation_notice
-from simulacra_crds.contract.names import job_id, model_name
-from simulacra_crds.contract.webhook import DISABLED, NOTIFIED, EventName, created_of, id_of
+from simulacra_crds import rotation_notice
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, Phase
 from simulacra_crds.kube.client import CONFIGMAPS, CUSTOM, ApiResource, Object
+from simulacra_crds.names import job_id, model_name
+from simulacra_crds.webhook import DISABLED, NOTIFIED, EventName, created_of, id_of
 from simulacra_operator.work.custom_resource import CustomResource
 
 _EVENTS: dict[str | None, EventName] = {

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
-from simulacra_crds.contract.public_address import is_public
-from simulacra_crds.contract.webhook import WebhookTarget, check_url
+from simulacra_crds.public_address import is_public
+from simulacra_crds.webhook import WebhookTarget, check_url
 
 TIMEOUT_S = 10.0
 NO_RESPONSE = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Options, Progress
 from simulacra_trainer.families.forest.model import INDEPENDENT, PENALTY, SCALE, ForestModel
 from simulacra_trainer.families.forest.samplers import Pool, Sampler

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.families.codec import ColumnCodec, Floats
 from simulacra_trainer.families.forest.do_response import (

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.families.forest.battery import Battery

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, plain_codec
 from simulacra_trainer.families.curve import Curve
 from simulacra_trainer.families.roundness import Roundness

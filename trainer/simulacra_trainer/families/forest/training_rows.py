@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import chdtrc, chdtri
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, fit_column
 from simulacra_trainer.families.curve import Placed, place_rows
 from simulacra_trainer.families.forest.additive import functions_of

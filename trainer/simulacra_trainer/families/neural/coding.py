@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, fit_column
 from simulacra_trainer.families.curve import Placed
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid

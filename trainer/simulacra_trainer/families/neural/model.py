@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from simulacra_crds.contract.schema import TableSchema
+from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress
 from simulacra_trainer.families.codec import ColumnCodec

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from simulacra_crds.contract.file_labels import AnswerSet
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.formats.file_labels import AnswerSet
+from simulacra_schema.table import ColumnSchema
 
 MIN_COLUMNS = 3
 MAX_LEVELS = 11

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import CleaningNote, ColumnKind, ColumnSchema, LevelSchema
+from simulacra_schema.table import CleaningNote, ColumnKind, ColumnSchema, LevelSchema
 from simulacra_trainer.table.columns.dates import seconds
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import count_decimals

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.cell_text import write_cells
-from simulacra_crds.contract.month_names import LANGUAGES
-from simulacra_crds.contract.schema import CellForm
-from simulacra_crds.contract.weekday_names import weekday_names
+from simulacra_schema.cell_text import write_cells
+from simulacra_schema.month_names import LANGUAGES
+from simulacra_schema.table import CellForm
+from simulacra_schema.weekday_names import weekday_names
 
 _BEFORE = r"^(?P<day>\pL[\pL\-]{1,14})(?P<sign>\.?,? )(?P<rest>.*[0-9].*)$"
 _ZONES = (

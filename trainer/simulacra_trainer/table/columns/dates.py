@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.month_names import LANGUAGES, month_names
+from simulacra_schema.month_names import LANGUAGES, month_names
 from simulacra_trainer.table.columns.date_spelling import join_times, spelled_as, split_affixes
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH

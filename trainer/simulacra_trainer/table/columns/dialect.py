@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import CsvDialect
+from simulacra_schema.table import CsvDialect
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.raw_table import DELIMITER
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.file_labels import Code, Declared
-from simulacra_crds.contract.schema import LevelSchema
+from simulacra_schema.formats.file_labels import Code, Declared
+from simulacra_schema.table import LevelSchema
 
 MAX_CODED = 2_000
 """Distinct codes; a column with more of them is a quantity."""

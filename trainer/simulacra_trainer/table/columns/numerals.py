@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import CellForm
+from simulacra_schema.table import CellForm
 from simulacra_trainer.table.arrow_values import are_numbers
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.dress import Dress, undress

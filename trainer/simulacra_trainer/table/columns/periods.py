@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.month_names import LANGUAGES, month_names
+from simulacra_schema.month_names import LANGUAGES, month_names
 from simulacra_trainer.table.columns.word_scales import read_scales
 
 MIN_LEVELS, MAX_LEVELS = 3, 2_000

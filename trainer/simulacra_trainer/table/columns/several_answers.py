@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import NO, YES, ColumnSchema, LevelSchema, part_name
+from simulacra_schema.table import NO, YES, ColumnSchema, LevelSchema, part_name
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.limits import MAX_NAME

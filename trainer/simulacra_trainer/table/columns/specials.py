@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import SpecialValue
+from simulacra_schema.table import SpecialValue
 
 MOST_SHARE = 0.35
 """Share of the rows that special codes stay below."""

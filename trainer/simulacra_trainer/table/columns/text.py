@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import CellForm, SpecialValue
+from simulacra_schema.table import CellForm, SpecialValue
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.columns.build import (
     CleanColumn,

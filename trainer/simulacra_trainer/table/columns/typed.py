@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import SpecialValue
+from simulacra_schema.table import SpecialValue
 from simulacra_trainer.table.arrow_values import (
     BEYOND,
     PER_SECOND,

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.reasons import Reason
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_crds.reasons import Reason
+from simulacra_schema.did_you_mean import closest
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.survey_weights import effective_rows
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.errors import InputError

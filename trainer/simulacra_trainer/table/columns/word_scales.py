@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from simulacra_crds.contract.month_names import LANGUAGES, month_names
+from simulacra_schema.month_names import LANGUAGES, month_names
 
 SCALES = """
 strongly disagree | disagree | somewhat disagree, slightly disagree |

@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from simulacra_crds.contract.description_parts import EXTENSION, ColumnGroup
-from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.file_labels import AnswerSet
-from simulacra_crds.contract.schema import ColumnSchema, part_name
+from simulacra_schema.description_parts import EXTENSION, ColumnGroup
+from simulacra_schema.did_you_mean import closest
+from simulacra_schema.formats.file_labels import AnswerSet
+from simulacra_schema.table import ColumnSchema, part_name
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import LevelSchema, SpecialValue
+from simulacra_schema.table import LevelSchema, SpecialValue
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.distinct_values import MISSING_TOKENS, Words, split_words

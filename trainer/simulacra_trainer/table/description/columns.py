@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from simulacra_crds.contract.file_labels import Declared
+from simulacra_schema.formats.file_labels import Declared
 from simulacra_trainer.table.arrow_values import is_text
 from simulacra_trainer.table.columns.build import CleanColumn, unlearned
 from simulacra_trainer.table.columns.numerals import StatedNumber

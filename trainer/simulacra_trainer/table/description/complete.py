@@ -7,13 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from simulacra_crds.contract.description import (
-    MAX_DESCRIPTION_BYTES,
-    SCHEMA_URL,
-    UNNAMED,
-    Description,
-)
-from simulacra_crds.contract.description_parts import (
+from simulacra_schema.description import MAX_DESCRIPTION_BYTES, SCHEMA_URL, UNNAMED, Description
+from simulacra_schema.description_parts import (
     EXTENSION,
     EXTENSION_PROPERTIES,
     MAX_GROUPS,
@@ -21,8 +16,8 @@ from simulacra_crds.contract.description_parts import (
     TableExtension,
     mark,
 )
-from simulacra_crds.contract.file_labels import AnswerSet
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.formats.file_labels import AnswerSet
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.table.description.order import evidence_of
 from simulacra_trainer.table.description.relations import listed_relations
 from simulacra_trainer.table.description.statements import Statement, Statements

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from simulacra_crds.contract.description_parts import EXTENSION
-from simulacra_crds.contract.schema import TableSchema
 from simulacra_crds.kinds.dataset import DescriptionCounts
+from simulacra_schema.description_parts import EXTENSION
+from simulacra_schema.table import TableSchema
 
 REPLACED = ("key", "subject", "foreign_key", "personal_data")
 KEPT = ("constant", "weight")

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.schema import ColumnKind
+from simulacra_schema.did_you_mean import closest
+from simulacra_schema.table import ColumnKind
 from simulacra_trainer.table.columns.build import CleanColumn, level_column
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH, StatedNumber

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_crds.contract.description import Description
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
+from simulacra_schema.description import Description
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import DELIMITER, ENCODING, HEADER_ROWS, RawTable
 from simulacra_trainer.table.read import open_table

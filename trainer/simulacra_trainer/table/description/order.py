@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.description_parts import EXTENSION
-from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.schema import COMPUTED, CleaningNote, ColumnSchema, TableSchema
+from simulacra_schema.description_parts import EXTENSION
+from simulacra_schema.did_you_mean import closest
+from simulacra_schema.table import COMPUTED, CleaningNote, ColumnSchema, TableSchema
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.table.description.statements import Path, Statements
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from simulacra_crds.contract.description_parts import (
-    EXTENSION,
-    MAX_GROUPS,
-    ColumnRelation,
-)
-from simulacra_crds.contract.schema import RelationSchema
+from simulacra_schema.description_parts import EXTENSION, MAX_GROUPS, ColumnRelation
+from simulacra_schema.table import RelationSchema
 from simulacra_trainer.table.description.statements import Statements
 
 UNFOUND = "This relation does not hold in every row, or another one gives the column; leave it out."

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from simulacra_crds.contract.description import (
-    Description,
-    DescriptionProblem,
-    property_path,
-)
-from simulacra_crds.contract.description_parts import EXTENSION, FieldDescription
-from simulacra_crds.contract.did_you_mean import closest
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
+from simulacra_schema.description import Description, DescriptionProblem, property_path
+from simulacra_schema.description_parts import EXTENSION, FieldDescription
+from simulacra_schema.did_you_mean import closest
 from simulacra_trainer.table.errors import InputError
 
 MAX_PROBLEMS = 100

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import YES, ColumnSchema
+from simulacra_schema.table import YES, ColumnSchema
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

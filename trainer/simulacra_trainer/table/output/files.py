@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from simulacra_crds.contract.cell_text import csv_batch, csv_schema
-from simulacra_crds.contract.csv_dialect import csv_writer, dialect_of
-from simulacra_crds.contract.sav import CASES_AT, SavWriter
-from simulacra_crds.contract.schema import CsvDialect
-from simulacra_crds.contract.xlsx import XlsxWriter
+from simulacra_schema.cell_text import csv_batch, csv_schema
+from simulacra_schema.formats.csv_dialect import csv_writer, dialect_of
+from simulacra_schema.formats.sav import CASES_AT, SavWriter
+from simulacra_schema.formats.xlsx import XlsxWriter
+from simulacra_schema.table import CsvDialect
 
 SUFFIXES = (".parquet", ".csv", ".arrow", ".sav", ".xlsx")
 

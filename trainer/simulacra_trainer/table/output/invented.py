@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.schema import ColumnSchema, PersonalData, TableSchema
+from simulacra_schema.table import ColumnSchema, PersonalData, TableSchema
 from simulacra_trainer.table.persons.forms import LOCALES, names_of
 from simulacra_trainer.table.persons.masks import (
     COUNTED,

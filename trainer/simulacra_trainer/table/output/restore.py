@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.cell_text import with_form, write_cells
-from simulacra_crds.contract.csv_dialect import with_dialect
-from simulacra_crds.contract.file_labels import EXACT_DIGITS, Declared, with_sets
-from simulacra_crds.contract.schema import ColumnSchema, TableSchema
+from simulacra_schema.cell_text import with_form, write_cells
+from simulacra_schema.formats.csv_dialect import with_dialect
+from simulacra_schema.formats.file_labels import EXACT_DIGITS, Declared, with_sets
+from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.table.arrow_values import PER_SECOND, highest_whole, is_text, parse_type
 from simulacra_trainer.table.columns.postcodes import draw_codes
 from simulacra_trainer.table.output.answers import join_answers

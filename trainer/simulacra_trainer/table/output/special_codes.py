@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import CellForm, ColumnSchema
+from simulacra_schema.table import CellForm, ColumnSchema
 
 
 def with_special_codes(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simulacra_crds.contract.schema import PersonalData
+from simulacra_schema.table import PersonalData
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.cells import Cells
 from simulacra_trainer.table.persons.numbers import FEW_WORDS, most

@@ -16,7 +16,7 @@ from math import gcd
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_crds.contract.schema import MaskSchema
+from simulacra_schema.table import MaskSchema
 
 MIN_WORDS = 5
 """A form that fewer words have could be that of one person."""

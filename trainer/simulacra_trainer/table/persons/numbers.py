@@ -13,7 +13,7 @@ from functools import cache, partial
 from statistics import median_low
 from typing import Any
 
-from simulacra_crds.contract.schema import PersonalData
+from simulacra_schema.table import PersonalData
 from simulacra_trainer.table.persons import vocabulary
 
 MOST = 0.9

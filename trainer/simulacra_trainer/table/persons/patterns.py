@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from simulacra_crds.contract.schema import PersonalData
+from simulacra_schema.table import PersonalData
 from simulacra_trainer.table.persons import vocabulary
 from simulacra_trainer.table.persons.forms import (
     kind_of_names,

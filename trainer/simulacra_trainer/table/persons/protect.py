@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnRole, PersonalData
+from simulacra_schema.table import ColumnRole, PersonalData
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.arrow_values import highest_whole, parse_type
 from simulacra_trainer.table.columns.build import CleanColumn

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.schema import ColumnSchema, PublishedLevels
+from simulacra_schema.table import ColumnSchema, PublishedLevels
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.description.statements import Statements

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import ColumnSchema
+from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.persons import MIN_PERSONS, limits_of_persons
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.dates import coarsest_unit

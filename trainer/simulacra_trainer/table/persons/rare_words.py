@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.file_labels import Code, Declared
-from simulacra_crds.contract.schema import CleaningNote, ColumnSchema, LevelSchema
+from simulacra_schema.formats.file_labels import Code, Declared
+from simulacra_schema.table import CleaningNote, ColumnSchema, LevelSchema
 from simulacra_trainer.persons import MIN_PERSONS, Ints
 from simulacra_trainer.table.arrow_values import is_text, parse_type
 from simulacra_trainer.table.columns.build import CleanColumn, unlearned

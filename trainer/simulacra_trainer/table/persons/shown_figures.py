@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import (
+from simulacra_schema.table import (
     YES,
     CleaningNote,
     ColumnSchema,

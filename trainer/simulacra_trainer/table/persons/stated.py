@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simulacra_crds.contract.schema import ColumnRole, PersonalData
+from simulacra_schema.table import ColumnRole, PersonalData
 from simulacra_trainer.table.description.statements import Statements
 from simulacra_trainer.table.persons.cells import Cells
 

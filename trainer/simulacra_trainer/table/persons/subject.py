@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from simulacra_crds.contract.schema import PersonalData
+from simulacra_schema.table import PersonalData
 from simulacra_trainer.table.columns.postcodes import is_postcode_name
 from simulacra_trainer.table.columns.row_numbers import are_dates, are_moments
 from simulacra_trainer.table.persons import vocabulary

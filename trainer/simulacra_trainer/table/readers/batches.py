@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.file_labels import Declared
+from simulacra_schema.formats.file_labels import Declared
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_CELL_BYTES, MIB
 from simulacra_trainer.table.readers.names import settle_names

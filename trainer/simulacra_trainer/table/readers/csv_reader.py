@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from simulacra_crds.contract.file_labels import Declared
+from simulacra_schema.formats.file_labels import Declared
 from simulacra_trainer.scratch import EncryptedFile
 from simulacra_trainer.table.errors import invalid_upload, too_small
 from simulacra_trainer.table.limits import (

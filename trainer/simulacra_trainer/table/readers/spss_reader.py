@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyreadstat
 
-from simulacra_crds.contract.file_labels import AnswerSet, Code, Declared, with_sets
+from simulacra_schema.formats.file_labels import AnswerSet, Code, Declared, with_sets
 from simulacra_trainer.table.errors import invalid_upload
 from simulacra_trainer.table.limits import MAX_COLUMNS, MAX_ROWS, MIB
 from simulacra_trainer.table.readers.batches import Batches

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from simulacra_crds.contract.reasons import Reason
+from simulacra_crds.reasons import Reason
 from simulacra_trainer.table.errors import InputError
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_crds.contract.file_labels import declared_of
+from simulacra_schema.formats.file_labels import declared_of
 from simulacra_trainer.table.raw_table import RawTable
 
 INDEX = "(index)"

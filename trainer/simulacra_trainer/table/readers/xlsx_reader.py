@@ -23,7 +23,7 @@ from xml.parsers import expat
 import pyarrow as pa
 from python_calamine import CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from simulacra_crds.contract.file_labels import Declared
+from simulacra_schema.formats.file_labels import Declared
 from simulacra_trainer.table.errors import InputError, invalid_upload, too_small
 from simulacra_trainer.table.limits import (
     GIB,

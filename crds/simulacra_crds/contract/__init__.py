@@ -1,1 +1,0 @@
-"""Agreements of API, operator, trainer and client besides the custom resources."""

@@ -1,0 +1,371 @@
+"""Contract between the operator and the pods that it starts.
+
+The operator writes an encrypted `request` artifact (parameters: customer data) of the resource and
+starts a Job whose container gets only names and wrapped keys, in the environment variable
+SIMULACRA_TASK. The pod answers with artifacts, an exit code and a TaskResult in its termination
+message (at most 4 KiB, without customer data). A longer one is stored as an artifact, and the
+message has its digest. The reason of a failure in terms of the customer's data is in the encrypted
+`failure` artifact.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact, Name, Progress, Sha256, WrappedKey
+from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
+from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind
+from simulacra_schema.conditions import FieldError, level_of
+from simulacra_schema.questions.effect import Estimate, NegativeControls, Population
+from simulacra_schema.questions.fit import (
+    DifferentialPrivacy,
+    FamilyName,
+    Knowledge,
+    KnowledgeRecord,
+    PrivacyLevel,
+    check_strict,
+)
+from simulacra_schema.questions.rows import Attainment, ConditionSet
+from simulacra_schema.questions.segments import Questions, SegmentColumns, SegmentSummary
+from simulacra_schema.questions.sheet import Levers, SheetSummary
+
+Columns = Annotated[list[ColumnName], Field(max_length=2_000)]
+
+TASK_ENV = "SIMULACRA_TASK"
+TERMINATION_PATH_ENV = "SIMULACRA_TERMINATION_PATH"
+"""Path of the TaskResult; /dev/termination-log when unset."""
+SHARD_ENV = "JOB_COMPLETION_INDEX"
+SOURCE_VARIABLES = {
+    "SIMULACRA_SOURCE_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "SIMULACRA_SOURCE_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+    "SIMULACRA_SOURCE_SESSION_TOKEN": "AWS_SESSION_TOKEN",
+}
+"""Variables of a pod that reads a source with a tenant's Secret, and their keys in that Secret."""
+TERMINATION_LIMIT = 4096
+SILENCE_S = 10
+"""Seconds after a report from which its estimate counts as outdated."""
+MAX_ERRORS = 100
+"""Errors of a description that are returned at once."""
+
+
+class ExitCode(IntEnum):
+    """Exit codes of a pod, for the Job's podFailurePolicy."""
+
+    OK = 0
+    INTERNAL = 1
+    """Internal error: retried up to backoffLimit."""
+    USER_ERROR = 42
+    """The customer's input is unusable: the Job fails at once."""
+    CUSTODY = 43
+    """Store or key unavailable: retried."""
+    PEER = 44
+    """Another worker of the fit ended: retried. The cause is in that worker's result."""
+    PERMANENT = 45
+    """Internal error that every further attempt would meet: the Job fails at once."""
+    KILLED = 137
+    """SIGKILL, for its memory unless somebody ended the pod: the Job fails at once."""
+    TERMINATED = 143
+    """SIGTERM: somebody ended the pod. Retried."""
+
+
+LASTING = (ExitCode.USER_ERROR, ExitCode.PERMANENT, ExitCode.KILLED)
+"""Exit codes that the next attempt would have as well."""
+
+
+# Artifact names, by resource.
+UPLOAD = "upload"
+UPLOAD_PIECES = "upload-pieces/"
+"""Pieces of an upload until they are joined; the number of the piece follows."""
+DATASET = "dataset.parquet"
+SCHEMA = "schema.json"
+STATED_DESCRIPTION = "description-stated.json"
+"""Of a Dataset: the description as the customer sent it, stored before prepare reads it."""
+DESCRIPTION = "description.json"
+"""Of a Dataset: the description of all columns, completed by prepare and returned to customers."""
+READ_TABLE = "read.parquet"
+"""Of a Dataset: the table as read, before cleaning, if the customer keeps it."""
+REQUEST = "request.json"
+SOURCE = "source.json"
+FAILURE = "failure.json"
+PROGRESS = "progress.json"
+REPORT = "report.json"
+REPORT_PAGE = "report.html"
+GRAPH = "graph.json"
+ESTIMATE = "estimate.json"
+SEGMENTS = "segments.json"
+SHEET = "sheet.json"
+SHEET_PAGE = "sheet.html"
+SHEET_WORKBOOK = "sheet.xlsx"
+ATTAINMENT = "attainment.json"
+IDENTIFICATION = "identification.json"
+EVIDENCE = "evidence.json"
+MODEL_PREFIX = "model/"
+"""Files of a fitted model directory are stored as model/<file>."""
+CHECKPOINT_PREFIX = "checkpoint/"
+"""Checkpoints of an interrupted fit for its next attempt."""
+PART_PREFIX = "parts/"
+RESULT_PREFIX = "results/"
+"""Results of pods that are longer than a termination message."""
+RESULT_LIMIT = 1 << 20
+"""Bytes of a stored result; MAX_ARTIFACTS artifacts take 300 KiB."""
+
+
+def part_name(shard: int) -> str:
+    """Return the artifact name of a shard's Parquet part."""
+    return f"{PART_PREFIX}{shard:05d}.parquet"
+
+
+def result_name(shard: int) -> str:
+    """Return the artifact name of a shard's result that is longer than a termination message."""
+    return f"{RESULT_PREFIX}{shard:05d}.json"
+
+
+class KeyedRef(KubeModel):
+    """A resource and its wrapped data key, to read and write its artifacts."""
+
+    kind: Literal[
+        "datasets",
+        "models",
+        "generationjobs",
+        "effectestimates",
+        "segmentestimates",
+        "answersheets",
+    ]
+    uid: str = Field(max_length=64)
+    wrapped_key: WrappedKey
+
+
+class CustomerKeyRef(KubeModel):
+    """A customer's own key and the role to reach it, from the Tenant's spec.encryption."""
+
+    key_arn: str = Field(max_length=256)
+    role_arn: str | None = Field(default=None, max_length=256)
+    external_id: str | None = Field(default=None, max_length=128)
+
+
+class TaskSpec(KubeModel):
+    """The task of a pod; with a customer's key, generated rows are under that key only.
+
+    shards: pods that share the work: parts of a generation, workers of a fit.
+    """
+
+    task: Literal["prepare", "fit", "generate", "estimate", "boost", "sheet"]
+    tenant: Name
+    resource: KeyedRef
+    dataset: KeyedRef | None = None
+    model: KeyedRef | None = None
+    shards: int = Field(default=1, ge=1)
+    customer_key: CustomerKeyRef | None = None
+
+
+class SourceRequest(KubeModel):
+    """An object to read instead of an upload, and its access.
+
+    Attributes:
+        uri: ``s3://bucket/key``.
+        limit: largest size in bytes.
+        sha256: expected digest, None for any.
+        bytes: expected size, None for any.
+        endpoint: base URL of the store, None for AWS.
+        region: None for us-east-1.
+        role_arn: role to assume; None: the credentials are in SOURCE_VARIABLES.
+        external_id: external id in the role's trust policy.
+    """
+
+    uri: str = Field(max_length=1100)
+    limit: int = Field(ge=1)
+    sha256: Sha256 | None = None
+    bytes: int | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
+class PrepareRequest(KubeModel):
+    """Parameters of prepare.
+
+    A prepare whose description has another digest than that of the stored schema reads again: from
+    the upload if it is there, else from READ_TABLE.
+
+    Attributes:
+        format: of the file.
+        source: object to read instead of an upload.
+        weights: column of survey weights; must agree with the description.
+        description_sha256: digest of the artifact STATED_DESCRIPTION; None without a description.
+        keep_source: store READ_TABLE, until the dataset is erased.
+        hold: leave the upload, so that it can be read again with another description.
+    """
+
+    format: Literal["auto", FileFormat] = "auto"
+    source: SourceRequest | None = None
+    weights: ColumnName | None = None
+    description_sha256: Sha256 | None = None
+    keep_source: bool = False
+    hold: bool = False
+
+
+class FitRequest(KubeModel):
+    """Parameters of fit."""
+
+    family: FamilyName = "auto"
+    knowledge: Knowledge = Field(default_factory=Knowledge)
+    stated: list[KnowledgeRecord] = Field(default_factory=list)
+    privacy: DifferentialPrivacy | None = None
+    privacy_level: PrivacyLevel = "standard"
+    seed: int = 0
+    gpu: int = 0
+
+    @model_validator(mode="after")
+    def _check_privacy_level(self) -> FitRequest:
+        if self.privacy_level == "strict":
+            check_strict(self.family, self.privacy, self.gpu)
+        return self
+
+
+class GenerateRequest(KubeModel):
+    """Parameters of generate, with interventions as in REST: {column: number or level}.
+
+    With persons, rows are linked: this many persons with their histories, whatever row_count says.
+    With counterfactual, rows come in pairs: a row and its twin under the interventions. With
+    evidence, the last column is what each row is worth.
+    """
+
+    row_count: int = 0
+    persons: int | None = None
+    conditions: ConditionSet = Field(default_factory=ConditionSet)
+    interventions: dict[str, Any] = Field(default_factory=dict)
+    counterfactual: bool = False
+    evidence: bool = True
+    seed: int = 0
+
+
+SetValue = Annotated[
+    float | str, BeforeValidator(lambda v: level_of(v) if isinstance(v, bool) else v)
+]
+"""A number or a level; Python's True and False are the levels of a yes/no column."""
+
+
+class EstimateRequest(KubeModel):
+    """Parameters of estimate.
+
+    Attributes:
+        before: columns that were already so before the treatment; adjusted for.
+        after: columns that came after the treatment; never adjusted for. The outcome among them
+            states that the treatment comes first.
+        dont_know: columns whose place is open, whatever the model's tiers say. A column that
+            neither the request nor the tiers place is open too.
+        population: whose average effect: of all, of those who have `value` (treated), or of those
+            who could have had either value (overlap).
+        negative_controls: columns that the treatment cannot change, but that share its unseen
+            causes, such as the outcome asked earlier.
+        author, stated_at: who stated the lists, and when; repeated in the answer.
+    """
+
+    treatment: str
+    value: SetValue
+    baseline: SetValue
+    outcome: str
+    segment: str | None = None
+    before: Columns = Field(default_factory=list)
+    after: Columns = Field(default_factory=list)
+    dont_know: Columns = Field(default_factory=list)
+    population: Population = "all"
+    negative_controls: NegativeControls = Field(default_factory=list)
+    author: str | None = Field(default=None, max_length=256)
+    stated_at: Timestamp | None = None
+
+
+class BoostRequest(KubeModel):
+    """Parameters of boost: the answers to questions in segments of one or two columns."""
+
+    segment: SegmentColumns
+    questions: Questions
+
+
+class SheetRequest(KubeModel):
+    """Parameters of sheet.
+
+    Attributes:
+        levers: none for all learned columns that are neither background nor after the outcome.
+        before, after, dont_know: relative to every lever; a lever's own lists count first.
+        population, author, stated_at: as in EstimateRequest.
+    """
+
+    outcome: str
+    levers: Levers = Field(default_factory=list)
+    before: Columns = Field(default_factory=list)
+    after: Columns = Field(default_factory=list)
+    dont_know: Columns = Field(default_factory=list)
+    population: Population = "all"
+    author: str | None = Field(default=None, max_length=256)
+    stated_at: Timestamp | None = None
+
+
+class TaskResult(KubeModel):
+    """Result of a pod, without customer data: the message names kinds and limits.
+
+    verdict: of rows under do(); that of an effect is in `estimate`. identified (deprecated):
+    whether it is assumed. stored: in a termination message that has nothing else, the artifact
+    with the whole result.
+    """
+
+    outcome: Literal["Succeeded", "Failed"]
+    reason: str = Field(max_length=128)
+    message: str = Field(default="", max_length=1024)
+    artefacts: list[Artifact] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
+    stored: Artifact | None = None
+    rows: int | None = None
+    columns: int | None = None
+    source: ReadSource | None = None
+    description: DescriptionCounts | None = None
+    family: FamilyName | None = None
+    figures: Figures = Field(default_factory=dict)
+    attainment: Attainment | None = None
+    identified: bool | None = None
+    verdict: VerdictKind | None = None
+    worth: float | None = None
+    estimate: Estimate | None = None
+    segments: SegmentSummary | None = None
+    sheet: SheetSummary | None = None
+
+
+class Failure(KubeModel):
+    """The encrypted `failure` artifact for the customer; it may name columns.
+
+    errors: of a description that the data contradict (reason DescriptionMismatch), each with its
+    pointer into the description as it was sent. The status has their number only.
+    """
+
+    reason: str
+    detail: str
+    pointer: str | None = None
+    errors: list[FieldError] = Field(default_factory=list, max_length=MAX_ERRORS)
+
+
+class ProgressReport(Progress):
+    """The encrypted `progress` artifact, written at most once a second.
+
+    reported_at: when the pod wrote it; None by an earlier release.
+    """
+
+    step: str = Field(max_length=64)
+    reported_at: Timestamp | None = None
+
+    def seconds_left(self, now: datetime) -> int | None:
+        """Return the estimate as it looks now, None before there is one.
+
+        Work that has not moved since the report slows the pace of the whole, and it may stand as
+        long again as it has stood.
+        """
+        if self.eta_seconds is None or self.reported_at is None:
+            return self.eta_seconds
+        silence = (now - self.reported_at).total_seconds()
+        if silence < SILENCE_S:
+            return self.eta_seconds
+        slower = silence * (100 - self.percent) / max(self.percent, 1)
+        return round(max(self.eta_seconds + slower, silence))

@@ -1,0 +1,235 @@
+"""Answer to a causal question: a verdict of what it rests on, its interval, and what was checked.
+
+All of it names columns and levels, so it is stored encrypted (artifact estimate.json). Only
+the figures in `EffectResult.estimate` go to a status.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simulacra_schema.base import ColumnName, KubeModel, Timestamp, VerdictKind
+from simulacra_schema.questions.effect import Estimate, Population, Precision
+
+Method = Literal["aipw", "aipw-window"]
+Origin = Literal["request", "tiers", "required", "proposed"]
+AuthorKind = Literal["client", "automatic"]
+CheckName = Literal["graph against itself", "placebo", "negative control", "overlap"]
+VERDICT_KINDS: tuple[VerdictKind, ...] = (
+    "unanswerable",
+    "contradicted",
+    "open",
+    "suggested",
+    "assumed",
+)
+"""From the least to the most that may be claimed."""
+ANSWERED = ("union", "alternatives", "sensitivity", "segments", "unshown_segments")
+"""Figures that an unanswerable question lacks: an extrapolation is never shown as an effect."""
+STATUS_DIGITS = 4
+"""Significant digits of a status's figures; the artifact has all."""
+
+
+class Statement(KubeModel):
+    """What somebody said: each of the columns `earlier` came before each of those in `later`.
+
+    Attributes:
+        origin: request: of this question; tiers or required: knowledge of the model; proposed:
+            recognized by the product and confirmed by a person.
+        author, time: who said it and when; None if that was not recorded.
+        author_kind: client: the author stated it; automatic: the product recognized it, and the
+            author asked for that (`background: auto`).
+    """
+
+    earlier: list[ColumnName]
+    later: list[ColumnName]
+    origin: Origin
+    author: str | None = Field(default=None, max_length=256)
+    time: Timestamp | None = None
+    author_kind: AuthorKind | None = None
+
+
+class Verdict(KubeModel):
+    """What may be claimed.
+
+    Attributes:
+        kind: assumed: follows from what was stated, if nothing unseen moves both columns;
+            suggested: the data suggest a sign, and nobody said what comes first; open: neither;
+            contradicted: a check failed; unanswerable: too few people to compare.
+        text: the verdict in words, to be shown before any number.
+        rests_on: the statements that the verdict uses.
+        asks: the column whose place (before, after) would narrow the interval most; None if no
+            answer would.
+    """
+
+    kind: VerdictKind
+    text: str
+    rests_on: list[Statement] = Field(default_factory=list)
+    asks: ColumnName | None = None
+
+
+class Span(KubeModel):
+    """The union of the 95 % intervals of all adjustment sets left open."""
+
+    low: float
+    high: float
+
+
+class AdjustmentSpan(KubeModel):
+    """The 95 % interval of the effect if these columns come before the treatment.
+
+    Attributes:
+        effective_rows: rows that the smaller arm's weights are worth (Kish).
+        reverses: the outcome may be a cause of the treatment; then the effect is 0.
+    """
+
+    adjustment: list[str]
+    low: float
+    high: float
+    support: float
+    effective_rows: float
+    reverses: bool = False
+
+
+class AdjustmentEffect(AdjustmentSpan):
+    """The effect if these columns come before the treatment, with its own 95 % interval."""
+
+    effect: float
+
+
+class Check(KubeModel):
+    """A check of the answer, with the figures that it saw.
+
+    outcome: not checked: it did not apply, or could not have seen half of the effect.
+    """
+
+    name: CheckName
+    outcome: Literal["passed", "failed", "not checked"]
+    detail: str
+
+
+class Yardstick(KubeModel):
+    """A column as a measure of unseen causes: how far leaving it out moves the effect.
+
+    strength: share (0..1) of what is left of treatment and outcome that the column explains, at
+    which it would move the effect by as much.
+    """
+
+    column: str
+    shift: float
+    strength: float
+
+
+class Sensitivity(KubeModel):
+    """How strong an unseen cause would have to be (Chernozhukov et al., 2022).
+
+    Attributes:
+        robustness: share (0..1) of what is left of both treatment and outcome that it must explain
+            to bring the effect to 0.
+        robustness_near: the same for the interval's end nearer to 0; 0 if the interval contains 0.
+        yardsticks: stated columns, each left out, strongest first.
+    """
+
+    robustness: float
+    robustness_near: float
+    yardsticks: list[Yardstick] = Field(default_factory=list)
+
+
+class SegmentDifference(KubeModel):
+    """The effect in a segment minus that in the first one: 95 % interval for all differences.
+
+    effect: None unless the verdict is assumed.
+    """
+
+    effect: float | None = None
+    low: float
+    high: float
+
+
+class SegmentEffect(KubeModel):
+    """The effect in one segment.
+
+    Attributes:
+        effect: None unless the verdict is assumed.
+        low, high: 95 % for all segments together, and for every adjustment set left open.
+        support: share of the rows that could have had either value.
+        effective_rows: of the smaller arm (Kish), a person's rows counted as one; None in answers
+            made before simultaneous intervals, whose intervals hold for one segment alone.
+        thin_support: fewer than 50 of them.
+        difference: None for the first segment.
+    """
+
+    level: str
+    effect: float | None = None
+    low: float
+    high: float
+    rows: int
+    support: float
+    effective_rows: float | None = None
+    thin_support: bool = False
+    difference: SegmentDifference | None = None
+
+
+class EffectResult(KubeModel):
+    """E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)].
+
+    Attributes:
+        estimate: the figures without names, for the status. Its interval is the union. Those that
+            the verdict does not claim (claims.py) are None.
+        union: of the intervals of all adjustment sets left open; None without an answer.
+        precision: clear: the union excludes 0; thin support, very thin: the weights leave less than
+            half, less than a fifth of an arm's rows.
+        effective_rows: of the smaller arm (Kish).
+        naive: difference of the two arms' means, without adjustment for confounding.
+        method: aipw: rows with exactly the two values; aipw-window: a model of all rows, corrected
+            by those near the two numbers.
+        adjustment: columns adjusted for: those stated to come before the treatment, or without
+            statements the learned causes.
+        alternatives: one entry for each adjustment set left open, the chosen one first; empty
+            without an answer. Without points where the verdict claims none.
+        dont_know: columns whose place relative to the treatment nobody stated.
+        sensitivity: None unless the verdict is assumed.
+        segments: effect by level of the segment column.
+        unshown_segments: levels with fewer than 20 effective persons in an arm, and those beyond
+            the 50 largest.
+        warnings: limits of the estimate, in plain words.
+    """
+
+    treatment: str
+    value: float | str
+    baseline: float | str
+    outcome: str
+    outcome_level: str | None = None
+    population: Population = "all"
+    verdict: Verdict
+    precision: Precision
+    estimate: Estimate
+    union: Span | None
+    effective_rows: float
+    naive: float | None
+    method: Method
+    adjustment: list[str]
+    alternatives: list[AdjustmentEffect | AdjustmentSpan]
+    dont_know: list[str] = Field(default_factory=list)
+    checks: list[Check] = Field(default_factory=list)
+    sensitivity: Sensitivity | None = None
+    segment: str | None = None
+    segments: list[SegmentEffect] = Field(default_factory=list)
+    unshown_segments: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def summary(self) -> Estimate:
+        """The figures without names, for a status; short, because kubectl prints all digits."""
+        figures = self.estimate.model_dump()
+        short = {k: _short(v) if isinstance(v, float) else v for k, v in figures.items()}
+        return Estimate.model_validate(short)
+
+    def to_json(self) -> str:
+        """Return the result as JSON, camelCase."""
+        return self.model_dump_json(by_alias=True)
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.{STATUS_DIGITS}g}")

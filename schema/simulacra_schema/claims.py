@@ -1,0 +1,39 @@
+"""Figures that a verdict may claim: a point only where the verdict's own words have one."""
+
+from __future__ import annotations
+
+from simulacra_schema.answers import AdjustmentSpan, EffectResult, SegmentEffect
+from simulacra_schema.base import VerdictKind
+
+POINTED: tuple[VerdictKind, ...] = ("assumed",)
+"""Verdicts whose words name a point; a point also says how strong an unseen cause must be."""
+SPANNED: tuple[VerdictKind, ...] = ("assumed", "suggested", "open")
+"""Verdicts whose words name an interval."""
+
+
+def claimed(answer: EffectResult) -> EffectResult:
+    """Return an answer with only the figures that its verdict may claim.
+
+    assumed: all. suggested, open: intervals without points, by segment too. contradicted,
+    unanswerable: none but the plain difference of averages, which claims no effect.
+    """
+    kind = answer.verdict.kind
+    if kind in POINTED:
+        return answer
+    hidden: dict[str, None] = {"effect": None, "robustness": None}
+    changes: dict[str, object] = {"sensitivity": None}
+    if kind in SPANNED:
+        sets = [one.model_dump(exclude={"effect"}) for one in answer.alternatives]
+        changes["alternatives"] = [AdjustmentSpan.model_validate(one) for one in sets]
+        changes["segments"] = [_without_point(one) for one in answer.segments]
+    else:
+        changes |= {"union": None, "alternatives": [], "segments": [], "unshown_segments": []}
+        hidden |= {"low": None, "high": None}
+    changes["estimate"] = answer.estimate.model_copy(update=hidden)
+    return answer.model_copy(update=changes)
+
+
+def _without_point(one: SegmentEffect) -> SegmentEffect:
+    """Return a segment's intervals; they already cover every adjustment set left open."""
+    gap = one.difference and one.difference.model_copy(update={"effect": None})
+    return one.model_copy(update={"effect": None, "difference": gap})

@@ -1,0 +1,1 @@
+"""Files of tables beside Parquet: CSV, SPSS and Excel."""

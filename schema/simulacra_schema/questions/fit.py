@@ -1,0 +1,101 @@
+"""What a fit follows: causal knowledge, family, privacy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from simulacra_schema.base import (
+    ColumnName,
+    KubeModel,
+    Timestamp,
+    cel_rules,
+    no_default,
+)
+
+FamilyName = Literal["auto", "forest", "neural"]
+PrivacyLevel = Literal["standard", "strict"]
+Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
+Edges = Annotated[list["Edge"], Field(max_length=1000)]
+_STRICT_OR_PRIVATE = (
+    "privacyLevel strict cannot be combined with privacy, whose rows are not in the model; set one"
+)
+_STRICT_NEEDS_FOREST = (
+    "privacyLevel strict needs family forest, or auto without GPUs; the other family is not tuned"
+)
+
+
+class Edge(KubeModel):
+    """A directed causal edge between two columns."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            ("self.source != self.target", "the edge leads from a column to itself; remove it")
+        )
+    )
+
+    source: ColumnName = Field(description="The column of the cause.")
+    target: ColumnName = Field(description="The column of the effect.")
+
+
+class Knowledge(KubeModel):
+    """Causal knowledge of the user; binding for the fit."""
+
+    tiers: list[Tier] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Lists of columns; no tier is caused by a later one (demographics first, "
+        "outcomes last).",
+    )
+    required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
+    forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
+    confirmed: list[Tier] = Field(
+        default_factory=list,
+        max_length=4,
+        description="Lists of background columns, earliest first: they come before all other "
+        "columns. The graph of a model proposes some, with reasons.",
+    )
+    background: Literal["ask", "auto"] = Field(
+        default="ask",
+        description="auto: proposed background columns that no tier names count as confirmed. "
+        "ask when absent.",
+        json_schema_extra=no_default,
+    )
+
+
+class KnowledgeRecord(KubeModel):
+    """Who stated a part of the knowledge, and when."""
+
+    part: Literal["tiers", "required", "forbidden", "confirmed", "background"] = Field(
+        description="The field of knowledge."
+    )
+    author: str = Field(max_length=256, description="The client that stated it.")
+    time: Timestamp = Field(description="When it was first stated.")
+
+
+class DifferentialPrivacy(KubeModel):
+    """(epsilon, delta)-differential privacy of a fit, for replacing one row."""
+
+    epsilon: float = Field(
+        ge=0.01,
+        le=100,
+        allow_inf_nan=False,
+        description="Bound of the privacy loss, 0.01 to 100; smaller is stricter.",
+    )
+    delta: float = Field(
+        default=1e-6,
+        ge=1e-12,
+        le=1e-3,
+        allow_inf_nan=False,
+        description="Probability that the bound fails, 1e-12 to 1e-3; default 1e-6. Keep it far "
+        "below one over the number of rows.",
+    )
+
+
+def check_strict(family: FamilyName, privacy: DifferentialPrivacy | None, gpu: int) -> None:
+    """Raise a ValueError if a fit with these cannot be strict: nothing would be tuned."""
+    if privacy is not None:
+        raise ValueError(_STRICT_OR_PRIVATE)
+    if family == "neural" or (family == "auto" and gpu > 0):
+        raise ValueError(_STRICT_NEEDS_FOREST)

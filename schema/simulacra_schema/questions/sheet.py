@@ -1,0 +1,69 @@
+"""The effects of many levers on one outcome."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from simulacra_schema.base import ColumnName, KubeModel, apart, cel_rules
+from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
+
+MAX_LEVERS = 24
+"""Contrasts of one sheet."""
+
+
+class SheetLever(KubeModel):
+    """A column that could be changed, and the two values to compare.
+
+    Without values: yes against no, top against bottom third of an order, each frequent level
+    against the most frequent one, or the 75th against the 25th percentile of a number.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            ("has(self.value) == has(self.baseline)", "give both value and baseline, or neither"),
+            (
+                f"!has(self.value) || !has(self.baseline) || !({SAME_VALUES[0]})",
+                SAME_VALUES[1],
+            ),
+            *apart("before", "after"),
+        )
+    )
+
+    column: ColumnName = Field(description="The column of the lever.")
+    value: InterventionValue | None = Field(
+        default=None, description="The value of the lever. Give baseline as well."
+    )
+    baseline: InterventionValue | None = Field(
+        default=None, description="The value to compare it with."
+    )
+    before: list[ColumnName] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Columns that were already so before this lever, beside those of the sheet.",
+    )
+    after: list[ColumnName] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Columns that came after this lever, beside those of the sheet.",
+    )
+
+
+_SAME = (
+    "a.column == b.column && has(a.value) == has(b.value) && "
+    "(!has(a.value) || a.value == b.value && a.baseline == b.baseline)"
+)
+Levers = Annotated[list[SheetLever], Field(max_length=MAX_LEVERS)]
+
+
+class SheetSummary(KubeModel):
+    """The sheet, without names. All its intervals hold together with 95 %."""
+
+    levers: int = Field(ge=0, description="Number of contrasts.")
+    ranked: int = Field(ge=0, description="Assumed effects whose interval excludes 0.")
+    assumed: int = Field(ge=0, description="Effects that follow from what was stated.")
+    suggested: int = Field(ge=0, description="Effects whose sign the data alone suggest.")
+    open: int = Field(ge=0, description="Effects that depend on what comes first.")
+    contradicted: int = Field(ge=0, description="Effects that must not be used.")
+    unanswerable: int = Field(ge=0, description="Contrasts of too few people.")

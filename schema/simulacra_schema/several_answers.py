@@ -1,0 +1,23 @@
+"""Conditions on a column of several answers, in terms of its options' yes/no columns.
+
+`{"media": {"TV": 0.5}}` is `{"media: TV": {"yes": 0.5}}`.
+"""
+
+from __future__ import annotations
+
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import YES, TableSchema, part_name
+
+
+def expand_conditions(conditions: ConditionSet, schema: TableSchema) -> ConditionSet:
+    """Return the conditions with a share of "yes" for each option that a condition names."""
+    shares: dict[str, dict[str, float]] = {}
+    for name, levels in conditions.categorical.items():
+        column = schema.find(name)
+        if column is None or column.kind != "multi":
+            shares[name] = {**shares.get(name, {}), **levels}
+            continue
+        for option, share in levels.items():
+            shares.setdefault(part_name(name, option), {})[YES] = share
+    # Not validated again: one column of many options may be more conditions than a request has.
+    return conditions.model_copy(update={"categorical": shares})

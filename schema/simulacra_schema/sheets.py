@@ -1,0 +1,214 @@
+"""Answer sheet: effects of many levers on one outcome, ranked, with simultaneous intervals.
+
+All of it names columns and levels, so it is stored encrypted (artifacts sheet.json, sheet.html and
+sheet.xlsx). Only the counts of `SheetResult.summary` go to a status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from simulacra_schema.answers import EffectResult, Span
+from simulacra_schema.base import KubeModel
+from simulacra_schema.conditions import FieldError, check_interventions, pointer, several_answers
+from simulacra_schema.did_you_mean import unknown_column
+from simulacra_schema.questions.effect import Population
+from simulacra_schema.questions.sheet import SheetLever, SheetSummary
+from simulacra_schema.statements import check_statements
+from simulacra_schema.table import TableSchema
+
+LISTS = ("before", "after", "dont_know")
+STATED = "The column is a lever. Remove it here, or from levers: say at the lever what comes first."
+
+
+class CurvePoint(KubeModel):
+    """E[outcome | do(lever = at)] with its interval; None where too few rows are near `at`.
+
+    effective_rows: at most the persons near `at`; None where these are fewer than five.
+    """
+
+    at: float
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    effective_rows: float | None = None
+
+
+class Elasticity(KubeModel):
+    """Percent by which the mean changes if the lever changes by one percent, between two points."""
+
+    start: float
+    end: float
+    elasticity: float
+    low: float
+    high: float
+
+
+class Curve(KubeModel):
+    """Dose or price curve of a lever that is a number.
+
+    Attributes:
+        points: in the order of the lever's values; the band holds for all of them together, and
+            for the elasticities.
+        elasticities: between neighbors with positive values and means; empty for other levers.
+        missing: why there is no curve; None if there is one.
+    """
+
+    points: list[CurvePoint] = Field(default_factory=list)
+    elasticities: list[Elasticity] = Field(default_factory=list)
+    missing: str | None = None
+
+
+class PropensityCounts(KubeModel):
+    """Rows of each arm by their probability of the value, in ten equal classes from 0 to 1.
+
+    A class of fewer than five persons counts 0.
+    """
+
+    value: list[int]
+    baseline: list[int]
+
+
+class LeverAnswer(KubeModel):
+    """The answer about one contrast of one lever.
+
+    Attributes:
+        rank: place among the assumed effects whose interval excludes 0; None for all others, which
+            must not be read as a ranking of causes.
+        unranked: why it has no rank; None if it has one.
+        near: the interval's end nearer to 0, by which levers are ranked; 0 if it contains 0 or
+            nothing may be claimed.
+        alone: interval that holds for this lever alone; `answer.union` holds together with those
+            of all levers. None where nothing may be claimed.
+        answer: verdict, effects, checks and sensitivity as for an effect estimate, with the figures
+            that its verdict may claim (`claims.claimed`).
+        propensities: None without an answer.
+        curve: of a lever that is a number; None for others.
+    """
+
+    rank: int | None = None
+    unranked: str | None = None
+    near: float = 0.0
+    alone: Span | None = None
+    answer: EffectResult
+    propensities: PropensityCounts | None = None
+    curve: Curve | None = None
+
+
+class LeftOut(KubeModel):
+    """A column that is no lever of this sheet, and why."""
+
+    column: str
+    reason: str
+
+
+class MissingShare(KubeModel):
+    """Share (0..1) of the table's rows in which a column that the sheet uses is missing."""
+
+    column: str
+    share: float
+
+
+class SheetResult(KubeModel):
+    """Artifact: the answer sheet.
+
+    Attributes:
+        text: what is ranked and what is not, to be shown before any figure.
+        critical: half-width of the simultaneous intervals in standard errors (1.96 for one alone).
+        intervals: number of intervals that hold together: contrasts times adjustment sets.
+        levers: ranked ones first, then by verdict and nearer end.
+        left_out: learned columns that are no levers, if the sheet was asked for all.
+        rows: of the table used.
+        seed, version, model_sha256: what the figures depend on: seed of folds and samples, release
+            of the engine, digest of the model's schema, graph and clean table.
+    """
+
+    outcome: str
+    outcome_level: str | None = None
+    population: Population = "all"
+    text: str
+    critical: float
+    intervals: int
+    levers: list[LeverAnswer]
+    left_out: list[LeftOut] = Field(default_factory=list)
+    rows: int
+    missing: list[MissingShare] = Field(default_factory=list)
+    seed: int
+    version: str
+    model_sha256: str
+    summary: SheetSummary
+
+
+def check_sheet(
+    outcome: str, levers: Sequence[SheetLever], lists: dict[str, list[str]], schema: TableSchema
+) -> list[FieldError]:
+    """Check levers and lists of a sheet; return one entry for each wrong field.
+
+    Args:
+        outcome: its column, which is checked elsewhere.
+        levers: as asked for; none for all.
+        lists: before, after and dont_know.
+        schema: of the dataset.
+    """
+    errors = check_statements(lists, "", outcome, schema)
+    named = {lever.column for lever in levers}
+    for field in ("before", "after"):
+        for at, column in enumerate(lists[field]):
+            if column in named:
+                errors.append(FieldError(pointer=pointer(field, at), detail=STATED))
+    asked: set[tuple[object, ...]] = set()
+    for at, lever in enumerate(levers):
+        errors += _lever_errors(at, lever, outcome, schema)
+        errors += _contradictions(at, lever, levers)
+        contrast = (lever.column, *(one and one.value for one in (lever.value, lever.baseline)))
+        if contrast in asked:
+            detail = "This lever with these values is there already."
+            errors.append(FieldError(pointer=pointer("levers", at), detail=detail))
+        asked.add(contrast)
+    return errors
+
+
+def _contradictions(
+    at: int, lever: SheetLever, levers: Sequence[SheetLever]
+) -> Iterator[FieldError]:
+    """Yield where two levers each state that the other one came first, or later."""
+    for field in ("before", "after"):
+        for place, name in enumerate(getattr(lever, field)):
+            others = [one for one in levers[:at] if one.column == name]
+            if any(lever.column in getattr(one, field) for one in others):
+                detail = f"The lever of this column states the opposite in its own {field}."
+                yield FieldError(pointer=pointer("levers", at, field, place), detail=detail)
+
+
+def _lever_errors(
+    at: int, lever: SheetLever, outcome: str, schema: TableSchema
+) -> Iterator[FieldError]:
+    column = schema.find(lever.column)
+    where = pointer("levers", at, "column")
+    if column is None:
+        detail = unknown_column(lever.column, schema.names())
+        yield FieldError(pointer=where, detail=detail)
+        return
+    if column.kind == "multi":
+        yield FieldError(pointer=where, detail=several_answers(column))
+        return
+    if not column.learned or column.kind == "datetime" or column.name == outcome:
+        detail = "A lever must be a learned number or category, other than the outcome."
+        yield FieldError(pointer=where, detail=detail)
+        return
+    if (lever.value is None) != (lever.baseline is None):
+        detail = "Give both value and baseline, or neither."
+        yield FieldError(pointer=pointer("levers", at, "value"), detail=detail)
+    elif lever.value is not None and lever.baseline is not None:
+        if lever.value.value == lever.baseline.value:
+            detail = "The baseline must differ from the value."
+            yield FieldError(pointer=pointer("levers", at, "baseline"), detail=detail)
+        for field in ("value", "baseline"):
+            given = getattr(lever, field).value
+            for wrong in check_interventions({lever.column: given}, schema):
+                yield FieldError(pointer=pointer("levers", at, field), detail=wrong.detail)
+    own = {"before": lever.before, "after": lever.after}
+    for wrong in check_statements(own, lever.column, outcome, schema):
+        yield FieldError(pointer=f"/levers/{at}{wrong.pointer}", detail=wrong.detail)

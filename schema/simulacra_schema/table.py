@@ -1,0 +1,406 @@
+"""Cleaned schema of a dataset, against which a customer writes conditions.
+
+It is customer data (names, levels, ranges): it is stored in the encrypted `schema` artifact, never
+in a status or log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from simulacra_schema.base import KubeModel
+from simulacra_schema.formats.file_labels import AnswerSet, Declared
+
+ColumnKind = Literal[
+    "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "multi",
+    "constant", "identifier", "text", "weight",
+]  # fmt: skip
+ColumnRole = Literal["key", "subject", "foreign_key", "personal_data", "coordinate", "wave"]
+PersonalData = Literal[
+    "name", "first_name", "last_name", "email", "phone", "street", "url", "ip", "mac", "iban",
+    "card", "national_id",
+]  # fmt: skip
+SCHEMA_VERSION = 1
+NO, YES = "no", "yes"
+"""Levels of the yes/no column of an option."""
+
+
+class LevelSchema(KubeModel):
+    """A level of a column and its share (0..1) of the rows that are not missing.
+
+    Shares and counts of a schema have a noise of about one person (`docs/explanation/privacy.md`).
+    """
+
+    value: str
+    share: float
+    label: str | None = Field(default=None, description="The upload's label of a number (SPSS).")
+    code: str | None = Field(default=None, description="The upload's code of this word (SPSS).")
+    special: bool = Field(default=False, description="No answer: apart from the order.")
+    exclusive: bool = Field(
+        default=False, description="Option of several answers that is never given with another."
+    )
+    pooled: int | None = Field(
+        default=None,
+        description="How many words of fewer than five persons this level stands for; they are "
+        "learned as one and never come out.",
+    )
+
+
+class CellForm(KubeModel):
+    """How a CSV writes the cells of a column; generated CSV files have the same form."""
+
+    text_format: str | None = Field(
+        default=None, description="Dates and times of day (strftime), durations (h, m, s)."
+    )
+    language: str | None = Field(default=None, description="Of the names of months.")
+    decimal: Literal[".", ","] = "."
+    group: str = Field(default="", description="Sign between thousands.")
+    decimals: int | None = Field(default=None, description="Digits after the decimal sign.")
+    before: str = Field(default="", description="Text before the digits, such as a currency.")
+    after: str = Field(default="", description="Text after the digits, such as a unit.")
+    factor: float = Field(default=1.0, description="Value of 1 as written: 1000 for 12k.")
+    negative: Literal["sign", "inner", "brackets", "after"] = Field(
+        default="sign",
+        description="Minus sign before the cell or before its digits, brackets, minus behind.",
+    )
+
+
+class CsvDialect(KubeModel):
+    """Delimiter and decimal sign of the upload, which generated CSV files have too."""
+
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    decimal: Literal[".", ","] = "."
+
+
+class SpecialValue(KubeModel):
+    """A code or word that is no value of the column, and its share (0..1) of all rows."""
+
+    value: str
+    share: float
+
+
+class MaskSchema(KubeModel):
+    """A form that invented codes have, and its share (0..1) of the codes in the upload.
+
+    In `form`, # is a digit, A and a are letters, [xyz] is one of these characters, and a backslash
+    stands before a character that is itself.
+    """
+
+    form: str
+    share: float
+
+
+class PublishedLevels(KubeModel):
+    """Levels that the user states to be public, of which rows hold one instead of a rare one.
+
+    They are drawn at random and belong to no other answer of a row.
+    """
+
+    words: list[str]
+    listed: bool = Field(
+        description="The user gave the list, so it does not tell which levels the table has."
+    )
+    single: int = Field(default=0, description="Without a list: how many of them one person has.")
+
+
+class ColumnSchema(KubeModel):
+    """One column after cleaning.
+
+    kind decides the physical type in the cleaned Parquet: dictionary<int32, string> for
+    categorical, ordinal and boolean; int64 for integer; float64 for numeric and weight;
+    timestamp[us] for datetime; the original type for others. A weight column has the number of
+    people that a row represents: the fit uses it, and generated tables do not have it.
+
+    A multi column holds several answers in a cell. Its levels are the options, in the order in
+    which cells list them, with the share of the answered rows that have each. The cleaned Parquet
+    has a yes/no column for each option instead (`parts`), null where the cell is missing.
+    """
+
+    name: str
+    kind: ColumnKind
+    learned: bool = Field(
+        default=True, description="False for constants, identifiers, free text and weights."
+    )
+    storage: str = Field(description="Arrow type in the upload, restored in generated tables.")
+    levels: list[LevelSchema] = Field(
+        default_factory=list,
+        description="Categorical kinds: all levels; integers: those of five persons, if the column "
+        "has at most 50 values.",
+    )
+    ordered: bool = False
+    minimum: float | None = Field(
+        default=None,
+        description="Where drawn numbers begin, which is no person's; datetimes as seconds since "
+        "1970 UTC.",
+    )
+    maximum: float | None = None
+    decimals: int | None = Field(default=None, description="Digits after the decimal point.")
+    missing_share: float = 0.0
+    constant: str | None = None
+    role: ColumnRole | None = Field(
+        default=None,
+        description="What the column is for: key of the rows, subject (the person that several "
+        "rows belong to), key of something else, personal data, coordinate of a person.",
+    )
+    per_person: bool | None = Field(
+        default=None,
+        description="With a subject: whether the column is constant within a person; conditions "
+        "and interventions of linked rows name such columns.",
+    )
+    personal_data: PersonalData | None = Field(
+        default=None, description="Personal data: never learned; generated rows have invented ones."
+    )
+    evidence: list[str] = Field(default_factory=list, description="Why the column has its role.")
+    masks: list[MaskSchema] = Field(
+        default_factory=list, description="Forms of the codes, for invented ones."
+    )
+    locale: str | None = Field(default=None, description="Locale of invented names and streets.")
+    label: str | None = None
+    missing_codes: list[str] = Field(
+        default_factory=list,
+        description="Codes that the upload declares to be missing values (SPSS).",
+    )
+    text_format: str | None = Field(
+        default=None,
+        description="Format of dates (strftime) or numbers (.2f) in a text column, used for "
+        "generated values too.",
+    )
+    form: CellForm | None = Field(default=None, description="Form of the cells of a CSV.")
+    unit: str | None = Field(default=None, description="Unit of the numbers: EUR, %, kg, min.")
+    specials: list[SpecialValue] = Field(
+        default_factory=list,
+        description="Codes and words among numbers that mean no answer; missing when learned.",
+    )
+    code_column: str | None = Field(
+        default=None,
+        description="Column of the cleaned Parquet that says which special code stands in a gap, "
+        "where gaps are of several kinds.",
+    )
+    codes_of: str | None = Field(
+        default=None, description="Of such a column: the column whose gaps it describes."
+    )
+    to_confirm: str | None = Field(
+        default=None, description="What the column may be beside what it was read as."
+    )
+    prefix: int | None = Field(
+        default=None,
+        description="Postcodes: characters of a rare code that are learned; the rest is drawn.",
+    )
+    published: PublishedLevels | None = Field(
+        default=None, description="Public levels, where the user states them."
+    )
+    separator: str | None = Field(
+        default=None, description="Text between the answers of a cell, with its spaces."
+    )
+    terminated: bool = Field(
+        default=False, description="The separator also stands after the last answer of a cell."
+    )
+    declared: Declared | None = Field(
+        default=None, description="What the upload declares (SPSS): codes, labels, formats."
+    )
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the column can have a range condition."""
+        return self.kind in ("integer", "numeric")
+
+    def level_values(self) -> list[str]:
+        """Return the levels as conditions name them."""
+        return [level.value for level in self.levels]
+
+    def parts(self) -> list[ColumnSchema]:
+        """Return the yes/no columns of a multi column's options; of others, the column itself."""
+        if self.kind != "multi":
+            return [self]
+        return [
+            ColumnSchema(
+                name=part_name(self.name, option.value),
+                kind="boolean",
+                storage="string",
+                levels=[
+                    LevelSchema(value=NO, share=1 - option.share),
+                    LevelSchema(value=YES, share=option.share),
+                ],
+                missing_share=self.missing_share,
+                per_person=self.per_person,
+            )
+            for option in self.levels
+        ]
+
+    def codes(self) -> ColumnSchema | None:
+        """Return the column of the special codes; it is missing where a number or nothing is."""
+        if self.code_column is None:
+            return None
+        return ColumnSchema(
+            name=self.code_column,
+            kind="categorical",
+            storage="string",
+            levels=[LevelSchema(value=one.value, share=one.share) for one in self.specials],
+            missing_share=max(1 - sum(one.share for one in self.specials), 0.0),
+            codes_of=self.name,
+        )
+
+
+def part_name(column: str, option: str) -> str:
+    """Return the name of an option's yes/no column."""
+    return f"{column}: {option}"
+
+
+class DecidedCase(KubeModel):
+    """The value of a column for a pair of levels that at least five persons have."""
+
+    of: list[str] = Field(description="Level of each of the two columns; of the first if picked.")
+    value: str | None = Field(default=None, description="None where the column is missing.")
+
+
+COMPUTED = ("linear", "product", "ratio", "picked")
+"""Kinds of relations that give a column, which is then computed and not learned."""
+
+
+class RelationSchema(KubeModel):
+    """A relation that holds in every row of the upload, and so in generated ones.
+
+    linear: column = constant + factor x sum of coefficient x number. product: column = factor x
+    product of two numbers. ratio: column = factor x first / second. picked: the level of the first
+    of the others says which of the rest the column is equal to. The column is computed, not
+    learned; if it is `implied`, other relations give it or it is learned, and this one is checked.
+    not_above: the column is never above the other column; both are learned, one of them by its
+    difference where `by_difference` names it. decided: two columns together decide the column; all
+    three are learned. exactly_one, at_most_one: how many of these yes/no columns are yes.
+    """
+
+    kind: Literal[
+        "linear", "product", "ratio", "picked", "not_above", "decided", "exactly_one",
+        "at_most_one",
+    ]  # fmt: skip
+    column: str
+    of: list[str] = Field(description="The other columns of the relation.")
+    coefficients: list[float] = Field(default_factory=list, description="linear: one a column.")
+    constant: float = 0.0
+    factor: float = 1.0
+    missing_as_zero: bool = Field(
+        default=False,
+        description="linear: missing numbers count as 0, and the column is missing where all are; "
+        "else it is missing where one is.",
+    )
+    cases: list[DecidedCase] = Field(
+        default_factory=list,
+        description="decided: what pairs give; picked: the column that each level picks.",
+    )
+    implied: bool = Field(
+        default=False, description="Nothing is computed by it; generated rows are checked for it."
+    )
+    by_difference: str | None = Field(
+        default=None,
+        description="not_above: the column that is learned as its difference to the other one.",
+    )
+
+
+class CleaningNote(KubeModel):
+    """A change that cleaning made to a column, or to the table when column is None."""
+
+    column: str | None = None
+    action: str
+    count: int = 0
+
+
+class TableSchema(KubeModel):
+    """The schema of a cleaned table."""
+
+    version: int = SCHEMA_VERSION
+    rows: int
+    persons: int | None = Field(
+        default=None, description="How many persons the rows belong to, where there is a subject."
+    )
+    order: str | None = Field(
+        default=None,
+        description="Column that orders the rows of a person in linked rows, where one does.",
+    )
+    columns: list[ColumnSchema]
+    relations: list[RelationSchema] = Field(
+        default_factory=list, description="What holds in every row; each operand comes first."
+    )
+    cleaning: list[CleaningNote] = Field(default_factory=list)
+    dialect: CsvDialect | None = Field(
+        default=None, description="Of the CSV that was uploaded, or of a table with decimal commas."
+    )
+    description_sha256: str | None = Field(
+        default=None, description="Digest of the description as sent, under which it was read."
+    )
+    sets: list[AnswerSet] = Field(
+        default_factory=list, description="Columns of the options of one question."
+    )
+    grids: list[AnswerSet] = Field(
+        default_factory=list, description="Columns of the items of one question."
+    )
+
+    def find(self, name: str) -> ColumnSchema | None:
+        """Return the column of a name, also the yes/no column of an option, or None."""
+        named = next((c for c in self.columns if c.name == name), None)
+        if named is not None:
+            return named
+        multi = (c for c in self.columns if c.kind == "multi" and name.startswith(c.name))
+        return next((part for c in multi for part in c.parts() if part.name == name), None)
+
+    def names(self) -> list[str]:
+        """Return the names that a request may use: of columns, and of options of several answers.
+
+        Names of columns come first.
+        """
+        return [*dict.fromkeys(column.name for column in [*self.columns, *self.learned()])]
+
+    def parts_of(self, name: str) -> list[str]:
+        """Return the learned columns that a name stands for: none, itself, or each option's."""
+        column = self.find(name)
+        return [part.name for part in column.parts()] if column and column.learned else []
+
+    def subject(self) -> ColumnSchema | None:
+        """Return the column of the persons that several rows belong to, or None."""
+        return next((c for c in self.columns if c.role == "subject"), None)
+
+    def weight(self) -> ColumnSchema | None:
+        """Return the column of survey weights, or None."""
+        return next((c for c in self.columns if c.kind == "weight"), None)
+
+    def learned(self) -> list[ColumnSchema]:
+        """Return the columns that the model learns or computes, an option as a column, in order."""
+        return [part for c in self.columns if c.learned for part in c.parts()]
+
+    def modeled(self) -> list[ColumnSchema]:
+        """Return the columns of a model: the learned ones, numbers before their special codes."""
+        both = ((column, column.codes()) for column in self.learned())
+        return [one for pair in both for one in pair if one is not None]
+
+    def with_codes(self, order: Sequence[str]) -> list[str]:
+        """Return an order of the learned columns with each column's special codes behind it."""
+        codes = {column.name: column.code_column for column in self.learned()}
+        behind = set(codes.values())
+        both = ((name, codes.get(name)) for name in order if name not in behind)
+        return [one for pair in both for one in pair if one is not None]
+
+    def without_codes(self) -> TableSchema:
+        """Return the schema with special codes as plain gaps."""
+        columns = [column.model_copy(update={"code_column": None}) for column in self.columns]
+        return self.model_copy(update={"columns": columns})
+
+    def computed(self) -> list[RelationSchema]:
+        """Return the relations that give a column, in the order in which they can be computed."""
+        return [one for one in self.relations if one.kind in COMPUTED and not one.implied]
+
+    def differences(self) -> list[RelationSchema]:
+        """Return the bounds of which one column is learned by its difference to the other."""
+        return [one for one in self.relations if one.by_difference is not None]
+
+    def following(self) -> dict[str, list[str]]:
+        """Return the columns that follow from others and cannot be set, with these others.
+
+        A column that is learned by its difference to another follows from this other.
+        """
+        found = {one.column: one.of for one in self.computed()}
+        for bound in self.differences():
+            others = {bound.column, *bound.of} - {bound.by_difference}
+            found |= {str(bound.by_difference): sorted(others)}
+        return found

@@ -1,0 +1,121 @@
+"""Checks of conditions and interventions: each invalid field is named by its JSON pointer."""
+
+from typing import Any
+
+import pytest
+
+from simulacra_schema.conditions import check_conditions, check_interventions, pointer
+from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+
+SCHEMA = TableSchema(
+    rows=100,
+    columns=[
+        ColumnSchema(
+            name="segment",
+            kind="categorical",
+            storage="string",
+            levels=[
+                LevelSchema(value=v, share=s) for v, s in (("a", 0.5), ("b", 0.3), ("c/d", 0.2))
+            ],
+        ),
+        ColumnSchema(name="price", kind="numeric", storage="double", minimum=1.0, maximum=9.0),
+        ColumnSchema(
+            name="switched",
+            kind="boolean",
+            storage="bool",
+            levels=[LevelSchema(value="false", share=0.5), LevelSchema(value="true", share=0.5)],
+        ),
+        ColumnSchema(name="respondent", kind="identifier", storage="string", learned=False),
+    ],
+)
+
+
+def pointers(conditions: dict[str, Any]) -> list[str]:
+    return [
+        error.pointer for error in check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
+    ]
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {},
+        {"categorical": {"segment": {"a": 0.3}}},
+        {"categorical": {"segment": {"a": 0.3, "b": 0.3, "c/d": 0.4}}},
+        {"numeric": {"price": {"min": 5.49, "max": 5.49}}},
+        {"numeric": {"price": {"max": 2}}, "categorical": {"segment": {"b": 1.0}}},
+    ],
+)
+def test_valid_conditions_pass(conditions: dict[str, Any]) -> None:
+    assert pointers(conditions) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "where"),
+    [
+        ({"categorical": {"nope": {"a": 0.3}}}, "/conditions/categorical/nope"),
+        ({"categorical": {"segment": {"z/z": 0.3}}}, "/conditions/categorical/segment/z~1z"),
+        ({"categorical": {"segment": {"a": 0.7, "b": 0.7}}}, "/conditions/categorical/segment"),
+        (
+            {"categorical": {"segment": {"a": 0.1, "b": 0.1, "c/d": 0.1}}},
+            "/conditions/categorical/segment",
+        ),
+        ({"categorical": {"price": {"5": 0.3}}}, "/conditions/categorical/price"),
+        ({"categorical": {"respondent": {"r1": 0.3}}}, "/conditions/categorical/respondent"),
+        ({"numeric": {"segment": {"min": 1}}}, "/conditions/numeric/segment"),
+        ({"numeric": {"price": {"min": 5, "max": 4}}}, "/conditions/numeric/price"),
+        ({"numeric": {"price": {"min": 10}}}, "/conditions/numeric/price"),
+        ({"numeric": {"price": {}}}, "/conditions/numeric/price"),
+        ({"numeric": {"respondent": {"min": 1}}}, "/conditions/numeric/respondent"),
+    ],
+)
+def test_invalid_field_is_named_by_its_pointer(conditions: dict[str, Any], where: str) -> None:
+    assert pointers(conditions) == [where]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "interventions", "near"),
+    [
+        ({"categorical": {"segmnt": {"a": 0.3}}}, {}, "segment"),
+        ({"categorical": {"switched": {"truee": 0.3}}}, {}, "true"),
+        ({"numeric": {"prices": {"min": 1}}}, {}, "price"),
+        ({}, {"prise": 5}, "price"),
+        ({}, {"switched": "falsee"}, "false"),
+    ],
+)
+def test_unknown_name_is_answered_with_the_nearest_one(
+    conditions: dict[str, Any], interventions: dict[str, Any], near: str
+) -> None:
+    asked = ConditionSet.model_validate(conditions)
+    (error,) = check_conditions(asked, SCHEMA) + check_interventions(interventions, SCHEMA)
+    assert error.detail.endswith(f'Did you mean "{near}"?')
+
+
+def test_invalid_interventions_are_named_by_their_pointers() -> None:
+    assert check_interventions({"price": 5.49, "segment": "a", "switched": True}, SCHEMA) == []
+    wrong = check_interventions(
+        {"price": "much", "segment": "z", "nope": 1, "respondent": "x"}, SCHEMA
+    )
+    assert [e.pointer for e in wrong] == [
+        f"/interventions/{c}" for c in ("price", "segment", "nope", "respondent")
+    ]
+
+
+def test_pointer_escapes_special_characters() -> None:
+    assert pointer("a/b", "~", 0) == "/a~1b/~0/0"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"categorical": {"segment": {"z": 0.3}}}, "See the dataset's schema for its levels"),
+        (
+            {"numeric": {"price": {"min": 5, "max": 4}}},
+            "min 5 is above max 4, so no row can meet the range; exchange them",
+        ),
+    ],
+)
+def test_error_says_what_to_do(conditions: dict[str, Any], said: str) -> None:
+    (error,) = check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
+    assert said in error.detail

@@ -1,0 +1,71 @@
+"""Checks of the lists of a causal question."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulacra_schema.statements import (
+    CONTROL,
+    NOT_LEARNED,
+    OUTCOME,
+    TREATMENT,
+    TWICE,
+    check_statements,
+    unknown_column,
+)
+from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+
+SCHEMA = TableSchema(
+    rows=9,
+    columns=[
+        *(
+            ColumnSchema(name=name, kind="numeric", storage="double", minimum=0, maximum=1)
+            for name in ("dose", "mood", "age", "a/b")
+        ),
+        ColumnSchema(
+            name="region",
+            kind="categorical",
+            storage="string",
+            levels=[LevelSchema(value="north", share=1)],
+        ),
+        ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("lists", "found"),
+    [
+        ({"before": ["age", "region"], "after": ["mood"], "negative_controls": ["a/b"]}, []),
+        ({"dont_know": ["mood"]}, []),
+        ({"before": ["dose"]}, [("/before/0", TREATMENT)]),
+        ({"before": ["mood"]}, [("/before/0", OUTCOME)]),
+        ({"negative_controls": ["mood"]}, [("/negative_controls/0", OUTCOME)]),
+        ({"before": ["id"]}, [("/before/0", NOT_LEARNED)]),
+        ({"before": ["age", "age"]}, [("/before/1", TWICE)]),
+        ({"before": ["age"], "dont_know": ["region", "age"]}, [("/dont_know/1", TWICE)]),
+        ({"negative_controls": ["region"]}, [("/negative_controls/0", CONTROL)]),
+        (
+            {"before": ["aeg"], "after": ["dose"]},
+            [("/before/0", unknown_column("aeg", ["age"])), ("/after/0", TREATMENT)],
+        ),
+    ],
+)
+def test_each_wrong_column_is_named_with_its_place(
+    lists: dict[str, list[str]], found: list[tuple[str, str]]
+) -> None:
+    errors = check_statements(lists, "dose", "mood", SCHEMA)
+    assert [(error.pointer, error.detail) for error in errors] == found
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Age", 'Did you mean "age"?'),
+        ("regionn", 'Did you mean "region"?'),
+        ("income", "See the dataset's schema for its columns."),
+    ],
+)
+def test_unknown_column_gets_the_closest_name(name: str, hint: str) -> None:
+    (error,) = check_statements({"before": [name]}, "dose", "mood", SCHEMA)
+    assert error.detail.endswith(hint)
