@@ -8,6 +8,8 @@ IMAGES ?=
 ATTACK ?= tests/attack
 # Tables of the sweep, with commas between their names (tests/sweep/sweep_tables.py).
 TABLES ?= all
+# Folder of the golden record, outside of the working tree.
+OUT ?= /tmp/golden
 # LOCKED=1 (CI): install the versions of locks/all.txt, checked by hash, not the newest ones.
 LOCKED ?=
 UPGRADE ?=
@@ -27,7 +29,7 @@ export NUMBA_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/simulacra/numba
 COMPILE := $(PY) -c "from simulacra_trainer import compile_ahead, kernel_cache; kernel_cache.is_cold() and compile_ahead.compile_kernels()"
 
 .DEFAULT_GOAL := help
-.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast sweep test-floors test-reliability test-controlplane test-attack coverage lint format generate verify lock clean
+.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast sweep test-floors test-reliability test-controlplane test-attack coverage golden lint format generate verify lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +64,9 @@ test-attack: $(VENV)/.dev ## The attacks on custody; those without a cluster are
 
 coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html
+
+golden: $(VENV)/.dev ## Write what users see of this commit into OUT: two commits compare by `diff -r` (minutes)
+	$(PY) scripts/golden.py $(OUT)
 
 lint: $(VENV)/.dev verify ## ruff, mypy --strict, import-linter, codespell and the project's own rules
 	$(VENV)/bin/ruff check .
