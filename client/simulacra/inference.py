@@ -84,7 +84,7 @@ def bootstrap(
     drawn = np.array([statistic(take(at)) for at in places], float)
     if not np.isfinite(drawn).all():
         message = (
-            "The statistic is not a number in some samples of as many rows as the table is worth. "
+            "The statistic is undefined in some bootstrap samples. "
             "Leave out missing values, or choose larger groups."
         )
         raise ValueError(message)

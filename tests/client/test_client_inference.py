@@ -135,7 +135,7 @@ def test_bootstrap_refuses_what_it_cannot_judge() -> None:
         inference.bootstrap(table[:50], lambda part: part.x.median())
     with pytest.raises(ValueError, match="and 100 samples"):
         inference.bootstrap(table, lambda part: part.x.median(), samples=50)
-    with pytest.raises(ValueError, match="not a number in some samples"):
+    with pytest.raises(ValueError, match="undefined in some bootstrap samples"):
         inference.bootstrap(table, lambda part: part.x[part.x > 3].median())
     with pytest.raises(ValueError, match="has no column evidence_weight"):
         inference.bootstrap(table[["x"]], lambda part: part.x.median())

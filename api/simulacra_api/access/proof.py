@@ -32,13 +32,13 @@ async def check_proof(services: Services, caller: Caller, secret: SecretStr | No
     if secret is None:
         if _is_approved(caller):
             return
-        detail = "Required: the present secret. Without it, ask the operator for an approval."
+        detail = "client_secret is required. Without it, ask the operator for an approval."
         raise invalid_field("/client_secret", detail)
     if await _is_owner(services, caller.client_id, secret.get_secret_value()):
         return
     refused = caller.audit_data(kind=ROTATIONS, outcome=Outcome.REFUSED)
     await services.record(EventType.CREDENTIAL_REFUSED, refused)
-    detail = "Not the present secret. Send the one that gets tokens, or one from before an overlap."
+    detail = "client_secret is not current. Send the one that you get tokens with."
     raise invalid_field("/client_secret", detail)
 
 

@@ -76,7 +76,7 @@ class LocalKeyring(KeyProvider):
         try:
             sealed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
             if _encode(sealed) != body:
-                raise ValueError("a token has one spelling")
+                raise ValueError("Token is not canonical base64")
             return AESGCM(keys[prefix]).decrypt(
                 sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _associated(tenant, context)
             )
