@@ -337,6 +337,9 @@ async def test_listed_job_of_a_name_given_with_kubectl_is_answered(
         assert cancelled.json()["error"]["code"] == "simio_cancelled"
     found = await http.get(f"/v1/generations/{name}")
     assert found.json()["job_id"] == f"job-gen.{name}"
+    plain = await http.get(f"/v1/jobs/job-{name}")
+    assert (plain.status_code, plain.json()["code"]) == (404, "simio_job_not_found")
+    assert f"use job-gen.{name} or job-eff.{name}." in plain.json()["detail"]
 
 
 async def test_result_of_a_model_named_with_kubectl_names_its_dataset(

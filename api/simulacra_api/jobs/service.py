@@ -65,7 +65,7 @@ _CODES: dict[str, str] = {
 async def find_job(repository: TenantRepository, job: str) -> JobBody:
     """Return a job by its id; 404 when there is none."""
     if (named := resource_of_job(job)) is None:
-        raise Problem("simio_job_not_found")
+        raise await _not_found(repository, job)
     kind, name = named
     try:
         match kind:
@@ -83,6 +83,14 @@ async def find_job(repository: TenantRepository, job: str) -> JobBody:
         if problem.entry.status == 404:
             raise Problem("simio_job_not_found") from None
         raise
+
+
+async def _not_found(repository: TenantRepository, job: str) -> Problem:
+    """Return the 404 of an id that says no kind, with the ids of resources that have its name."""
+    found = [await repository.find(kind, job.removeprefix("job-")) for kind in _KINDS]
+    ids = [job_of(one) for one in found if one is not None]
+    detail = f"Names given with kubectl have a kind in front: use {' or '.join(ids)}."
+    return Problem("simio_job_not_found", detail if ids else "")
 
 
 async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody:
