@@ -12,6 +12,7 @@ _NAMES = (("conditions", "categorical"), ("conditions", "numeric"), ("interventi
 _BRIEF = {
     "The schema has no such column": "no such column",
     "The column has no such level": "no such level",
+    "Two of the levels are the same number": "the same level twice",
     "The shares sum to": "sum above 1",
     "Every level is named": "shares of all levels sum below 1",
     "The range is outside of the data": "range outside of the data",

@@ -9,6 +9,8 @@ states a closed range for every row. All entries hold together.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from simulacra_schema.base import KubeModel
@@ -19,6 +21,8 @@ from simulacra_schema.table import ColumnSchema, TableSchema, part_name
 _SEVERAL = 'The column holds several answers; name one option, such as "{}", with yes or no.'
 _TWICE = "The option has a condition of its own; set one of the two."
 _BOTH_CONDITIONS = "Set either a categorical or a numeric condition on this column, not both."
+_SAME_LEVEL = "Two of the levels are the same number; give its share once."
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]*)?")
 _NO_SUBJECT = (
     "No column says which person a row belongs to, so rows cannot be linked; give row_count."
 )
@@ -130,6 +134,22 @@ def level_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def level_in(value: Any, levels: Sequence[str]) -> str | None:
+    """Return the level that a JSON value names: the same word, or the only same number.
+
+    Programs that read numbers with gaps as floats write 1.0 for the level "1".
+    """
+    if (word := level_of(value)) in levels:
+        return word
+    number = _number(word)
+    same = [one for one in levels if _number(one) == number] if number is not None else []
+    return same[0] if len(same) == 1 else None
+
+
+def _number(word: str) -> float | None:
+    return float(word) if _NUMBER.fullmatch(word) else None
+
+
 def several_answers(column: ColumnSchema) -> str:
     """Return that a request must name one option of a multi column."""
     return _SEVERAL.format(column.parts()[0].name)
@@ -156,7 +176,7 @@ def _value_error(name: str, value: Any, schema: TableSchema) -> str:
         return _column_error(name, schema)
     if not column.is_numeric:
         levels = column.level_values()
-        return "" if level_of(value) in levels else unknown_level(level_of(value), levels)
+        return unknown_level(level_of(value), levels) if level_in(value, levels) is None else ""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return "" if number else "The column is numeric; give a number."
 
@@ -167,7 +187,8 @@ def _check_shares(name: str, shares: dict[str, float], schema: TableSchema) -> l
     if column is None or not column.learned:
         return [_error(_column_error(name, schema), *at)]
     levels = column.level_values()
-    unknown = [level for level in shares if level not in levels]
+    named = {level: level_in(level, levels) for level in shares}
+    unknown = [level for level, found in named.items() if found is None]
     wrong = [_error(unknown_level(level, levels), *at, level) for level in unknown]
     if column.kind == "multi":  # each option is a condition of its own
         return wrong
@@ -175,10 +196,12 @@ def _check_shares(name: str, shares: dict[str, float], schema: TableSchema) -> l
         detail = f"The column is {column.kind}; use conditions.numeric with min and max."
         return [_error(detail, *at)]
     errors = wrong
+    if len(set(named.values()) - {None}) + len(unknown) < len(named):
+        errors.append(_error(_SAME_LEVEL, *at))
     total = sum(shares.values())
     if total > 1 + 1e-9:
         errors.append(_error(f"The shares sum to {total:.4g}; the limit is 1.", *at))
-    elif set(shares) >= set(levels) and not column.missing_share and total < 1 - 1e-6:
+    elif set(named.values()) >= set(levels) and not column.missing_share and total < 1 - 1e-6:
         detail = f"Every level is named, but the shares sum to {total:.4g}; make them sum to 1."
         errors.append(_error(detail, *at))
     return errors

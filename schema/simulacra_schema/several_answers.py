@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+from simulacra_schema.conditions import level_in
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.table import YES, TableSchema, part_name
 
 
 def expand_conditions(conditions: ConditionSet, schema: TableSchema) -> ConditionSet:
-    """Return the conditions with a share of "yes" for each option that a condition names."""
+    """Return the conditions on the schema's own levels, and of "yes" for each named option."""
     shares: dict[str, dict[str, float]] = {}
     for name, levels in conditions.categorical.items():
         column = schema.find(name)
+        known = [] if column is None else column.level_values()
+        own = {level_in(level, known) or level: share for level, share in levels.items()}
         if column is None or column.kind != "multi":
-            shares[name] = {**shares.get(name, {}), **levels}
+            shares[name] = {**shares.get(name, {}), **own}
             continue
-        for option, share in levels.items():
+        for option, share in own.items():
             shares.setdefault(part_name(name, option), {})[YES] = share
     # Not validated again: one column of many options may be more conditions than a request has.
     return conditions.model_copy(update={"categorical": shares})

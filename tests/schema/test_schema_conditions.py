@@ -6,6 +6,7 @@ import pytest
 
 from simulacra_schema.conditions import check_conditions, check_interventions, pointer
 from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 SCHEMA = TableSchema(
@@ -119,3 +120,39 @@ def test_pointer_escapes_special_characters() -> None:
 def test_error_says_what_to_do(conditions: dict[str, Any], said: str) -> None:
     (error,) = check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
     assert said in error.detail
+
+
+def _coded(*levels: str, **more: Any) -> TableSchema:
+    found = [LevelSchema(value=one, share=1 / len(levels)) for one in levels]
+    more = {"kind": "ordinal", "storage": "string"} | more
+    return TableSchema(rows=100, columns=[ColumnSchema(name="code", levels=found, **more)])
+
+
+def _shares(levels: dict[str, float]) -> ConditionSet:
+    return ConditionSet.model_validate({"categorical": {"code": levels}})
+
+
+def test_number_names_the_level_that_is_the_same_number() -> None:
+    schema = _coded("1", "2", "3")
+    asked = _shares({"1.0": 0.5, "2.00": 0.25, "3": 0.25})
+    assert check_conditions(asked, schema) == []
+    known = expand_conditions(asked, schema).categorical
+    assert known == {"code": {"1": 0.5, "2": 0.25, "3": 0.25}}
+    assert check_interventions({"code": 1.0}, schema) == []
+    assert check_interventions({"code": "1.0"}, schema) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "levels"),
+    [
+        (_coded("1", "01"), {"1.0": 0.5}),  # either of them
+        (_coded("1", "2"), {"1": 0.5, "1.0": 0.2}),  # twice
+        (_coded("1", "2"), {"1.5": 0.5}),
+        (_coded("a", "b"), {"1.0": 0.5}),
+        (_coded("nan", "inf"), {"1.0": 0.5}),
+    ],
+)
+def test_number_of_no_level_or_of_two_is_refused(
+    schema: TableSchema, levels: dict[str, float]
+) -> None:
+    assert len(check_conditions(_shares(levels), schema)) == 1

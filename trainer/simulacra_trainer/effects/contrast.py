@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_schema.conditions import several_answers
+from simulacra_schema.conditions import level_in, several_answers
 from simulacra_schema.did_you_mean import NO_LEVEL, closest
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -204,26 +204,19 @@ def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
 
 
 def _level(levels: list[str], given: float | str, pointer: str) -> int:
-    """Return the position of a level; a number matches the level with the same numeric value."""
-    if isinstance(given, str):
-        matches = [i for i, level in enumerate(levels) if level == given]
-    else:
-        matches = [i for i, level in enumerate(levels) if _reads_as(level) == given]
-    if len(matches) != 1:
+    """Return the position of a level."""
+    level = level_in(given, levels)
+    if level is None:
         raise _invalid(pointer, NO_LEVEL, f"{NO_LEVEL}{closest(str(given), levels)}")
-    return matches[0]
-
-
-def _reads_as(level: str) -> float | None:
-    try:
-        return float(level)
-    except ValueError:
-        return None
+    return levels.index(level)
 
 
 def _number(given: float | str, pointer: str) -> float:
-    number = _reads_as(given) if isinstance(given, str) else float(given)
-    if number is None or not np.isfinite(number):
+    try:
+        number = float(given)
+    except ValueError:
+        number = np.nan
+    if not np.isfinite(number):
         message = "The treatment is numeric, so the value must be a number."
         raise _invalid(pointer, message, f"Not a number: {given!r}.")
     return number

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_schema.conditions import level_of
+from simulacra_schema.conditions import level_in
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
@@ -119,8 +119,8 @@ class ColumnCodec:
     def value_of(self, given: float | str) -> float:
         """Return one number or level as float; ValueError for an unknown level."""
         if self.is_category:
-            level = level_of(given)
-            if level not in self.levels:
+            level = level_in(given, self.levels)
+            if level is None:
                 raise ValueError("the column has no such level of five persons or more")
             return float(self.levels.index(level))
         return float(given)
