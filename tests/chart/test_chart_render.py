@@ -413,6 +413,10 @@ def test_operator_receives_the_placement_of_pods() -> None:
     limited = read_settings(operator_environment("--set", compute))
     assert dict(limited.pod_access.compute) == {"requests.cpu": "16", "requests.memory": "64Gi"}
     assert not limited.lacks_torch
+    requested = read_settings(
+        operator_environment("--set", "trainer.requests.sheet.cpu=2,trainer.requests.fit.cpu=")
+    ).placement.requests
+    assert requested == {"sheet": {"cpu": "2"}, "fit": {}}
     placement = read_settings(
         operator_environment("-f", str(CHART / "examples" / "gpu-and-auth0.yaml"))
     ).placement

@@ -28,7 +28,7 @@ def test_job_has_more_time_and_cpu_than_that_of_one_question() -> None:
         for kind, name in ((ANSWER_SHEET, "AnswerSheet"), (EFFECT_ESTIMATE, "EffectEstimate"))
     ]
     assert [work.size.deadline_s for work in works] == [14_400, 3_600]
-    assert [work.size.cpu for work in works] == ["500m", "250m"]
+    assert [work.size.cpu for work in works] == ["1", "500m"]
 
 
 def test_status_gets_the_number_of_verdicts_without_names() -> None:

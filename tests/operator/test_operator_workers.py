@@ -190,6 +190,19 @@ def test_a_model_extends_the_placement_and_overrides_the_priority() -> None:
     ]
 
 
+def test_pod_requests_what_its_model_says_else_the_installation() -> None:
+    requests = {"fit": {"cpu": "2", "memory": ""}, "estimate": {"memory": "1Gi"}}
+    env = {"SIMULACRA_POD_REQUESTS": json.dumps(requests)}
+    settings = replace(SETTINGS, placement=read_settings(env).placement)
+
+    def requested(**own: str) -> Any:
+        pod = made(model(settings, resources=own))["spec"]["template"]["spec"]
+        return pod["containers"][0]["resources"]["requests"]
+
+    assert requested() == {"cpu": "2", "memory": "1Gi"}
+    assert requested(cpu="500m", memory="2Gi") == {"cpu": "500m", "memory": "2Gi"}
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -205,6 +218,24 @@ def test_a_malformed_placement_is_named(value: str) -> None:
         OperatorSettingsError, match="SIMULACRA_POD_PLACEMENT is malformed: set it to a JSON object"
     ):
         read_settings({"SIMULACRA_POD_PLACEMENT": value})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "fit",
+        '["fit"]',
+        '{"fits": {"cpu": "1"}}',
+        '{"fit": {"gpu": "1"}}',
+        '{"fit": {"cpu": "half"}}',
+        '{"fit": {"memory": "64Gi"}}',
+        '{"fit": {"memory": 64}}',
+        '{"fit": "1"}',
+    ],
+)
+def test_malformed_requests_are_named(value: str) -> None:
+    with pytest.raises(OperatorSettingsError, match="SIMULACRA_POD_REQUESTS is malformed: set it"):
+        read_settings({"SIMULACRA_POD_REQUESTS": value})
 
 
 def test_empty_chart_values_are_no_placement() -> None:

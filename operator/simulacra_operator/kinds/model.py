@@ -47,8 +47,8 @@ def _request(seen: Observed) -> KubeModel:
 def _work(seen: Observed) -> Work:
     requested = seen.resource.spec.resources
     size = Size(
-        cpu=requested.cpu or "500m",
-        memory=requested.memory or "1Gi",
+        cpu="500m",
+        memory="1Gi",
         memory_limit=requested.memory or "8Gi",
         deadline_s=4 * 3600,
         requested=requested,

@@ -198,7 +198,7 @@ def _pod(seen: Observed, work: Work) -> Object:
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["python", "-m", "simulacra_trainer", "run"],
                 "env": [*({"name": name, "value": value} for name, value in env), *work.env],
-                "resources": _resources(work.size),
+                "resources": _resources(seen, work),
                 "terminationMessagePolicy": "File",
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -218,9 +218,12 @@ def _pod(seen: Observed, work: Work) -> Object:
     return seen.settings.pod_access.give(placed)
 
 
-def _resources(size: Size) -> Object:
-    gpu = {GPU: str(size.requested.gpu)} if size.requested.gpu else {}
-    return {
-        "requests": {"cpu": size.cpu, "memory": size.memory, **gpu},
-        "limits": {"memory": size.memory_limit, **gpu},
-    }
+def _resources(seen: Observed, work: Work) -> Object:
+    """Return what a pod requests: what its Model says, else the installation, else measured."""
+    size, model = work.size, work.size.requested
+    gpu = {GPU: str(model.gpu)} if model.gpu else {}
+    requests = {"cpu": size.cpu, "memory": size.memory}
+    requests |= seen.settings.placement.requests.get(work.task.task, {})
+    requests |= {"cpu": model.cpu} if model.cpu else {}
+    requests |= {"memory": model.memory} if model.memory else {}
+    return {"requests": requests | gpu, "limits": {"memory": size.memory_limit, **gpu}}

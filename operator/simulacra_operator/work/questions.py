@@ -13,7 +13,8 @@ from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
 from simulacra_schema.base import KubeModel
 
-_SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=3600)
+_SIZE = Size(cpu="500m", memory="384Mi", memory_limit="4Gi", deadline_s=3600)
+"""Measured: 324 to 347 MiB and 5 to 6 CPU seconds (docs/howto/operations.md, "Sizing")."""
 
 
 def question(
