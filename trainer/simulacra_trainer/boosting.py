@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import lightgbm
 
 FIXED: dict[str, Any] = {
     "deterministic": True,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray
 
@@ -67,6 +66,8 @@ def nearest_margins(
         (float64[cells]) and the total distance; 0 if all targets are attainable together. Ties go
         to the smallest maximum distance, so that conditions share a conflict.
     """
+    from scipy.optimize import linprog  # takes a quarter second to import
+
     incidence = cells.incidence
     count = incidence.shape[1]
     classes = int(named.sum())
@@ -108,6 +109,8 @@ def largest_support(cells: Cells, margins: FloatArray, inside: FloatArray) -> Bo
     from all cells. One program: scale the table by s and count the cells that hold one unit (at
     most one each). `inside` is a table with the margins; its cells are in the support.
     """
+    from scipy.optimize import linprog
+
     incidence = cells.incidence
     count = incidence.shape[1]
     classes = len(margins)

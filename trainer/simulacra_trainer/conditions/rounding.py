@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from simulacra_trainer.conditions.cells import BoolArray, Cells, FloatArray, IntArray
 
@@ -98,6 +97,8 @@ def round_by_program(
     Variables: a first and further rows above each floor, rows below it, and each margin's misses.
     Returns None if the solver finds no table within its time limit.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp  # takes a quarter second to import
+
     usable = np.flatnonzero(p > 0)
     floor = np.floor(n * p[usable] + EPSILON).astype(np.int64)
     fraction = np.clip(n * p[usable] - floor, 0.0, 1.0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import lightgbm
 import numpy as np
 import pyarrow as pa
 
@@ -56,6 +55,8 @@ def two_sample_auc(
     trees and in the AUC. All rows of a person, by the column `person`, are in one fold: what is the
     same in them would tell the others.
     """
+    import lightgbm  # takes a quarter second to import, and generating rows does not need it
+
     most = min(MAX_ROWS, max(1_000, MAX_VALUES // (2 * len(names))))
     rows = min(real.num_rows, synthetic.num_rows, most)
     if rows < MIN_ROWS:

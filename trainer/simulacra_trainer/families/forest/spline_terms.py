@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import BSpline
 
 from simulacra_trainer.families.codec import Floats
 
@@ -32,10 +31,14 @@ class Spline:
 
     def basis(self, values: Floats) -> Floats:
         """Return the basis at each value, float64 [n, functions]; missing takes the middle knot."""
+        from scipy.interpolate import BSpline  # takes half a second to import
+
         return BSpline.design_matrix(self._inside(values), self._padded(), DEGREE).toarray()
 
     def curve(self, values: Floats, slopes: Floats) -> Floats:
         """Return the weighted sum of the splines at each value, float64 [n]."""
+        from scipy.interpolate import BSpline
+
         out: Floats = BSpline(self._padded(), slopes, DEGREE)(self._inside(values))
         return out
 
