@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-TOGETHER = ("tests/api/",)
-"""Folders whose last checks cover all their tests, so that they run in one process."""
 LONG = {"neural": 100, "e2e": 100, "browser": 100, "timeout": 100, "slow": 50}
 """Marks of long tests, each with how many other tests take about as long."""
 
 
-def scope_of(nodeid: str) -> str:
-    """Return the file of a test, or the folder if its tests run in one process."""
-    file = nodeid.partition("::")[0]
-    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+CODES = pytest.StashKey[tuple[set[str], set[str]]]()
+"""Error codes that tests/api produced in all processes, and those that it must produce."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -36,26 +33,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if not hasattr(config, "workerinput"):
         return
-    cost = Counter[str]()
+    cost = Counter[Path]()
     for item in items:
         marks = (LONG.get(mark.name, 1) for mark in item.iter_markers())
-        cost[scope_of(item.nodeid)] += max(marks, default=1)
-    items.sort(key=lambda item: -cost[scope_of(item.nodeid)])
+        cost[item.path] += max(marks, default=1)
+    items.sort(key=lambda item: -cost[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Group tests by file, so that a file's servers start once and its steps keep their order.
+def pytest_xdist_make_scheduler(config: pytest.Config) -> None:
+    """Keep the order of `pytest_collection_modifyitems`, not that by the number of tests."""
+    config.option.loadscopereorder = False
 
-    Not by the mark `xdist_group`: xdist 3.8 writes it to `_nodeid`, which pytest 9.2 ignores.
-    """
-    if config.getvalue("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadFileScheduling
 
-    class ByFileOrFolder(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return scope_of(nodeid)
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Join the error codes that a process of xdist produced (tests/api/conftest.py)."""
+    found, wanted = node.config.stash.setdefault(CODES, (set(), set()))
+    output = getattr(node, "workeroutput", {})  # a process that crashed has none
+    for both, of_node in zip((found, wanted), output.get("codes", ((), ())), strict=True):
+        both.update(of_node)
 
-    config.option.loadscopereorder = False  # by the number of tests
-    return ByFileOrFolder(config, log)
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if no process produced a code that tests/api must produce."""
+    found, wanted = session.config.stash.get(CODES, (set(), set()))
+    if wanted - found and not session.testsfailed:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        message = f"tests/api: no test produces {sorted(wanted - found)}"
+        session.config.get_terminal_writer().line(f"\n{message}", red=True)
