@@ -23,8 +23,8 @@ from simulacra_api.docs.openapi import document
 from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.metrics import Metrics
 from simulacra_api.settings import Settings
-from simulacra_crds.kinds import KINDS
 from simulacra_crds.reasons import Reason
+from simulacra_crds.registry import KINDS
 
 ROOT = Path(__file__).parent.parent
 STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}

@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 
+from simulacra_crds.registry import BY_KIND, WITH_JOB
+
 INSTALLATION_KEYS = "installation-keys"
 """The Secret (in `keys_namespace`) with the keys that sign erasure certificates and checkpoints,
 and the ConfigMap (in `system_namespace`) with their public parts."""
@@ -14,15 +16,6 @@ AUDIT_CHECK = "audit-check"
 
 CANARY = "canary"
 """The ConfigMap (in `system_namespace`) with the last results of the canary."""
-
-JOB_PREFIXES = {
-    "Dataset": "ds",
-    "GenerationJob": "gen",
-    "EffectEstimate": "eff",
-    "SegmentEstimate": "seg",
-    "AnswerSheet": "sht",
-}
-"""Kinds with a job in the REST API, and the prefix of the names that are made here."""
 
 
 def system_namespace() -> str:
@@ -55,24 +48,10 @@ def model_name(dataset: str) -> str:
     return f"mdl-{dataset.removeprefix('ds-')}"
 
 
-def generation_name(tenant: str, dataset: str, idempotency_key: str) -> str:
-    """Return the name of a generation's GenerationJob, which is its id in the REST API."""
-    return f"gen-{_digest(tenant, dataset, 'generations', idempotency_key)}"
-
-
-def effect_name(tenant: str, dataset: str, idempotency_key: str) -> str:
-    """Return the name of an effect's EffectEstimate, which is its id in the REST API."""
-    return f"eff-{_digest(tenant, dataset, 'effects', idempotency_key)}"
-
-
-def segment_name(tenant: str, dataset: str, idempotency_key: str) -> str:
-    """Return the name of a SegmentEstimate, which is its id in the REST API."""
-    return f"seg-{_digest(tenant, dataset, 'segments', idempotency_key)}"
-
-
-def sheet_name(tenant: str, dataset: str, idempotency_key: str) -> str:
-    """Return the name of an AnswerSheet, which is its id in the REST API."""
-    return f"sht-{_digest(tenant, dataset, 'sheets', idempotency_key)}"
+def result_name(kind: str, tenant: str, dataset: str, idempotency_key: str) -> str:
+    """Return the name of a result of this kind, which is its id in the REST API."""
+    info = BY_KIND[kind]
+    return f"{info.prefix}-{_digest(tenant, dataset, info.collection, idempotency_key)}"
 
 
 def job_id(resource_name: str, kind: str | None = None) -> str:
@@ -81,14 +60,14 @@ def job_id(resource_name: str, kind: str | None = None) -> str:
     Names made here begin with the prefix of their kind. For other names, which people give with
     kubectl, the id says the kind: `job-gen.wave-2`. No name has a dot.
     """
-    prefix = JOB_PREFIXES[kind] if kind is not None else ""
+    prefix = BY_KIND[kind].prefix if kind is not None else ""
     ours = kind is None or resource_name.startswith(f"{prefix}-")
     return f"job-{resource_name}" if ours else f"job-{prefix}.{resource_name}"
 
 
 def resource_of_job(job: str) -> tuple[str, str] | None:
     """Return kind and name of the resource of a REST job id, None if it is no job id."""
-    kinds = {prefix: kind for kind, prefix in JOB_PREFIXES.items()}
+    kinds = {info.prefix: info.kind for info in WITH_JOB}
     if (found := re.fullmatch("job-([a-z]+)([.-])(.+)", job)) is None or found[1] not in kinds:
         return None
     return kinds[found[1]], found[3] if found[2] == "." else job.removeprefix("job-")

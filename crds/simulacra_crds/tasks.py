@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact, Name, Progress, Sha256, WrappedKey
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
+from simulacra_crds.registry import Plural, Task
 from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind
 from simulacra_schema.conditions import FieldError, level_of
 from simulacra_schema.questions.effect import Estimate, NegativeControls, Population
@@ -127,14 +128,7 @@ def result_name(shard: int) -> str:
 class KeyedRef(KubeModel):
     """A resource and its wrapped data key, to read and write its artifacts."""
 
-    kind: Literal[
-        "datasets",
-        "models",
-        "generationjobs",
-        "effectestimates",
-        "segmentestimates",
-        "answersheets",
-    ]
+    kind: Plural
     uid: str = Field(max_length=64)
     wrapped_key: WrappedKey
 
@@ -153,7 +147,7 @@ class TaskSpec(KubeModel):
     shards: pods that share the work: parts of a generation, workers of a fit.
     """
 
-    task: Literal["prepare", "fit", "generate", "estimate", "boost", "sheet"]
+    task: Task
     tenant: Name
     resource: KeyedRef
     dataset: KeyedRef | None = None

@@ -24,8 +24,7 @@ class ResourceRef:
 
     Attributes:
         tenant: tenant name.
-        kind: lower-case plural: ``datasets``, ``models``, ``generationjobs``, ``effectestimates``,
-            ``segmentestimates``, ``answersheets``.
+        kind: lower-case plural of its kind: ``datasets``, ``models`` and so on.
         uid: the resource's uid.
     """
 

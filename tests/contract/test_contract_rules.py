@@ -11,12 +11,13 @@ import pytest
 
 from crd_rules import KEY, ROLE, Bound, bounds
 from installation import eventually
-from simulacra_crds.crd_yaml import FIXED_SPEC, crd
-from simulacra_crds.kinds import KINDS
+from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.tenant import TENANT_PATTERN
+from simulacra_crds.registry import KINDS, WORK
 
 Object = dict[str, Any]
+FIXED_SPEC = {info.kind: info.fixed for info in WORK}
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
 ROOT = "/apis/simulacra.dev/v1alpha1"
 WHOLE = {"sha256": "a" * 64, "bytes": 3}

@@ -10,11 +10,11 @@ import pytest
 
 import yaml
 from simulacra_crds.crd_yaml import crd, main, render, structural
-from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
+from simulacra_crds.registry import KINDS
 
 YAML_DIR = Path(__file__).parents[2] / "crds" / "yaml"
 

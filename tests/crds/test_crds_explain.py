@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulacra_crds.crd_yaml import crd
-from simulacra_crds.kinds import KINDS
+from simulacra_crds.registry import KINDS
 
 Schema = dict[str, Any]
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}

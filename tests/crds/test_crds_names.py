@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from simulacra_crds import names
 from simulacra_crds.kinds.base import NAME_PATTERN, expires_at
+from simulacra_crds.registry import WITH_JOB
 
 keys = st.text(min_size=1, max_size=255)
 
@@ -29,12 +30,12 @@ def test_dataset_names_are_valid_and_depend_on_tenant_and_key(
 @given(key=keys)
 def test_one_key_serves_an_upload_and_a_generation(key: str) -> None:
     dataset = names.dataset_name("t", key)
-    generation = names.generation_name("t", dataset, key)
+    generation = names.result_name("GenerationJob", "t", dataset, key)
     assert generation.removeprefix("gen-") != dataset.removeprefix("ds-")
     assert names.resource_of_job(names.job_id(generation)) == ("GenerationJob", generation)
 
 
-@pytest.mark.parametrize("kind", names.JOB_PREFIXES)
+@pytest.mark.parametrize("kind", [info.kind for info in WITH_JOB])
 @pytest.mark.parametrize("name", ["wave-2", "ds-1", "gen-1", "a", "mdl-abc", "gen"])
 def test_every_name_has_a_job_id_of_its_own_kind(kind: str, name: str) -> None:
     """With kubectl, people give names without our prefix or with that of another kind."""

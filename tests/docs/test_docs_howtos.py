@@ -15,8 +15,8 @@ from mcp.client.stdio import stdio_client
 
 import yaml
 from installation import SURVEY
-from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.tenant import Encryption
+from simulacra_crds.registry import KINDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

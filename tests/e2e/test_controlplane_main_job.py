@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from installation import SURVEY, eventually
+from installation import ALL_RESOURCES, SURVEY, eventually
 from real_cluster import TOOL, Permission, Product, RealCluster, granted
 from simulacra import Client, JobFailed
 
@@ -25,7 +25,6 @@ CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
-KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets,jobs,pods"
 
 UNUSED_HERE = {
     "operator": {
@@ -89,7 +88,7 @@ def main_job(outcome: Outcome, client: Client, folder: Path) -> None:
     client.refit(dataset, {"tiers": [["education_years"], ["tv_hours"]]})
     client.delete_dataset(dataset)
     outcome.left = {
-        "resources": outcome.cluster.kubectl("get", KINDS, "-A", "-o", "name").split(),
+        "resources": outcome.cluster.kubectl("get", ALL_RESOURCES, "-A", "-o", "name").split(),
         "objects": outcome.product.objects(),
     }
 

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from helm_chart import CHART, SYSTEM, require_program
-from installation import SURVEY, eventually
+from installation import ALL_RESOURCES, SURVEY, eventually
 from node import CANARY, CLUSTER_VARIABLE, Node, free_port
 from prometheus import Prometheus
 from real_cluster import Permission, RealCluster, granted
@@ -31,14 +31,13 @@ CONDITIONS = {
     "categorical": {"happiness": {"very happy": 0.5}},
     "numeric": {"tv_hours": {"min": 1, "max": 4}},
 }
-KINDS = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets,jobs,pods"
 DEFAULT_PERMISSIONS = {Permission("create", "authorization.k8s.io", "selfsubjectaccessreviews")}
 """Permissions that Kubernetes gives every account and the product uses."""
 CANARY_TENANT = "simulacra-canary"
 TEMPORARY = "/volumes/kubernetes.io~empty-dir/tmp"
 """In the path of each pod's temporary files on the node."""
 EMPTY_PLACES = {"operator log"} | {
-    f"control plane: {plural}" for plural in KINDS.split(",") if plural != "pods"
+    f"control plane: {plural}" for plural in ALL_RESOURCES.split(",") if plural != "pods"
 }
 """Places that may have nothing to search when a life of the canary has ended."""
 Customer = tuple[Client, str]
@@ -113,7 +112,7 @@ def test_customer_main_job_succeeds(release: Node, customer: Customer, tmp_path:
         certificate = client.erasure_certificate(dataset)
         assert uid in str(verify_certificate(certificate, client.published_keys()))
     assert [key for key in release.stored() if f"tenants/{tenant}/" in key] == []
-    assert release.kubectl("get", KINDS, "-n", f"tenant-{tenant}", "-o", "name") == ""
+    assert release.kubectl("get", ALL_RESOURCES, "-n", f"tenant-{tenant}", "-o", "name") == ""
 
 
 def test_canary_lives_to_its_end_and_names_what_a_cluster_hides(release: Node) -> None:
@@ -138,7 +137,9 @@ def test_canary_lives_to_its_end_and_names_what_a_cluster_hides(release: Node) -
     reason = release.kubectl("get", "tenant", CANARY_TENANT, "-o", f"jsonpath={condition}")
     assert reason == "CanaryPartlySearched"
     assert [key for key in release.stored() if f"tenants/{CANARY_TENANT}/" in key] == []
-    assert release.kubectl("get", KINDS, "-n", f"tenant-{CANARY_TENANT}", "-o", "name") == ""
+    assert (
+        release.kubectl("get", ALL_RESOURCES, "-n", f"tenant-{CANARY_TENANT}", "-o", "name") == ""
+    )
 
 
 @pytest.mark.skipif(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from operator_facts import CREATED, SECRET, observed, resource
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.tasks import EstimateRequest, TaskResult
-from simulacra_operator.kinds.effect_estimate import EFFECT_ESTIMATE
+from simulacra_operator.kinds.effect_estimate import KIND
 from simulacra_schema.questions.effect import Estimate
 
 
 def test_pod_is_asked_with_the_statements_their_author_and_time() -> None:
     seen = observed(resource("EffectEstimate", "eff-1"))
-    request = EFFECT_ESTIMATE.request(seen)
+    request = KIND.request(seen)
     assert isinstance(request, EstimateRequest)
     assert request.before == request.after == request.dont_know == [SECRET]
     assert request.negative_controls == [SECRET]
@@ -33,7 +33,7 @@ def test_status_gets_the_kind_of_the_verdict_and_figures_without_names() -> None
         robustness=0.2,
     )
     result = TaskResult(outcome="Succeeded", reason="Estimated", estimate=estimate)
-    _, status = EFFECT_ESTIMATE.done([result])
+    _, status = KIND.done([result])
     body = resource("EffectEstimate", "eff-1", None, {"estimate": status["estimate"].to_wire()})
     shown = EffectEstimate.model_validate(body)
     assert shown.status.estimate == estimate

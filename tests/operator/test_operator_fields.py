@@ -17,11 +17,12 @@ import pytest
 
 from crd_rules import Bound, bounds
 from operator_bench import World, condition, hold, ready, reason
-from simulacra_crds.crd_yaml import FIXED_SPEC, crd
-from simulacra_crds.kinds import KINDS
+from simulacra_crds.crd_yaml import crd
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, ClusterError, Object
+from simulacra_crds.registry import KINDS, WORK
 
+FIXED_SPEC = {info.kind: info.fixed for info in WORK}
 CRDS = {kind.model_fields["kind"].default: crd(kind) for kind in KINDS}
 FIXED = {
     **FIXED_SPEC,

@@ -12,7 +12,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SCHEMA
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.refs import ArtifactRef
-from simulacra_operator.runtime.planner import RECONCILERS
+from simulacra_operator.runtime.planner import CHECKS, RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.schema_check import SchemaCheck
@@ -121,7 +121,7 @@ async def test_spec_that_does_not_fit_fails_without_a_job(
     owner = {"kind": "Dataset", "uid": _dataset().meta.uid, "controller": True}
     tied = {"labels": {LABEL_DATASET: "ds-1"}, "ownerReferences": [owner]}
     body = resource(kind, "wave-2", spec, **tied if kind == "Model" else {"labels": tied["labels"]})
-    said = await SchemaCheck(Store()).misfit(parse(body), _dataset())
+    said = await SchemaCheck(Store(), CHECKS).misfit(parse(body), _dataset())
     assert said.startswith(f"{place}. ")
     model = resource("Model", "mdl-1", {"datasetRef": {"name": "ds-1"}}, {"conditions": [READY]})
     above = {"dataset": _dataset()} if kind == "Model" else {"model": parse(model)}
@@ -148,18 +148,21 @@ async def test_spec_that_does_not_fit_fails_without_a_job(
     ],
 )
 async def test_spec_that_fits_is_not_held_up(kind: str, spec: dict[str, Any]) -> None:
-    assert await SchemaCheck(Store()).misfit(parse(resource(kind, "a", spec)), _dataset()) == ""
+    assert (
+        await SchemaCheck(Store(), CHECKS).misfit(parse(resource(kind, "a", spec)), _dataset())
+        == ""
+    )
 
 
 async def test_a_schema_is_read_once_and_one_out_of_reach_is_left_to_the_pod() -> None:
     wrong = parse(resource("GenerationJob", "a", _shares(**{WORD: {WORD: 0.1}})))
     store = Store()
-    check = SchemaCheck(store)
+    check = SchemaCheck(store, CHECKS)
     assert await check.misfit(wrong, _dataset())
     assert await check.misfit(wrong, _dataset())
     assert store.reads == 1
-    assert await SchemaCheck(Store(None)).misfit(wrong, _dataset()) == ""
+    assert await SchemaCheck(Store(None), CHECKS).misfit(wrong, _dataset()) == ""
     again = {"revision": 2, "requested": None}
-    assert await SchemaCheck(Store()).misfit(wrong, _dataset(description=again)) == ""
-    assert await SchemaCheck(Store()).misfit(wrong, _dataset(conditions=[])) == ""
-    assert await SchemaCheck(Store()).misfit(wrong, None) == ""
+    assert await SchemaCheck(Store(), CHECKS).misfit(wrong, _dataset(description=again)) == ""
+    assert await SchemaCheck(Store(), CHECKS).misfit(wrong, _dataset(conditions=[])) == ""
+    assert await SchemaCheck(Store(), CHECKS).misfit(wrong, None) == ""

@@ -39,7 +39,6 @@ from simulacra_api.app import create_app
 from simulacra_api.auth.clients import hash_secret
 from simulacra_api.settings import Settings
 from simulacra_crds.crd_yaml import crd
-from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import API_VERSION, FINALIZER
 from simulacra_crds.kube.client import (
     ACCESS_REQUESTS,
@@ -60,6 +59,7 @@ from simulacra_crds.kube.client import (
     ClusterError,
 )
 from simulacra_crds.names import access_request_name, model_name
+from simulacra_crds.registry import KINDS
 from simulacra_crds.tasks import (
     ATTAINMENT,
     DESCRIPTION,

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from simulacra import Client, Connection
+from simulacra_crds.registry import WORK
 
 SURVEY = Path(__file__).parents[2] / "examples" / "gss_survey.csv"
 READY_SECONDS = 90
+ALL_RESOURCES = ",".join([*(info.resource.PLURAL for info in WORK), "jobs", "pods"])
+"""What is there of tenants' work, for `kubectl get`."""
 
 
 def own_environment() -> dict[str, str]:
@@ -145,8 +148,7 @@ class Installation:
 
     def resources(
         self,
-        kinds: str = "datasets,models,generationjobs,effectestimates,segmentestimates,"
-        "answersheets,jobs,pods",
+        kinds: str = ALL_RESOURCES,
     ) -> list[str]:
         found = self.kubectl("get", kinds, "--all-namespaces", "-o", "name").splitlines()
         return [line for line in found if "/" in line]

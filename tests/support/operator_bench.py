@@ -32,10 +32,7 @@ from simulacra_custody.wiring import open_certificates, open_custody
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "bin" / "cluster"
 INDEX = "batch.kubernetes.io/job-completion-index"
-WORK = {"Dataset": kube.DATASETS, "Model": kube.MODELS, "GenerationJob": kube.GENERATION_JOBS}
-WORK["EffectEstimate"] = kube.EFFECT_ESTIMATES
-WORK["SegmentEstimate"] = kube.SEGMENT_ESTIMATES
-WORK["AnswerSheet"] = kube.ANSWER_SHEETS
+WORK = {api.kind: api for api in kube.WORK_RESOURCES}
 
 
 class Plane:

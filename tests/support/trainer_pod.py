@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from simulacra_crds.registry import WORK
 from simulacra_crds.tasks import (
     REQUEST,
     SHARD_ENV,
@@ -31,14 +32,7 @@ from simulacra_trainer.tasks.artifacts import Artifacts
 
 COLUMNS = ("zq_shopper", "zq_basket", "zq_visits")
 LEVELS = ("zq_gold", "zq_silver", "zq_bronze")
-RESOURCES = (
-    "datasets",
-    "models",
-    "generationjobs",
-    "effectestimates",
-    "segmentestimates",
-    "answersheets",
-)
+RESOURCES = tuple(info.resource.PLURAL for info in WORK)
 
 
 class Pod:

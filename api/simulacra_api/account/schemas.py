@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from simulacra_api.account.audit_cursor import AuditCursor
 from simulacra_api.http.pagination import ListQuery, Page
+from simulacra_crds.registry import WITH_JOB
 from simulacra_custody.audit.event import EventType
 
 
@@ -22,19 +23,19 @@ class Gauge(BaseModel):
     )
 
 
-class UsageBody(BaseModel):
-    """The tenant's quotas and their use."""
-
+class _Quotas(BaseModel):
     requests: Gauge
     rows: Gauge = Field(description="Rows requested, with those of deleted generations.")
     stored_bytes: Gauge
     running_jobs: Gauge
     unfinished_jobs: Gauge = Field(description="Running and waiting.")
-    datasets: int
-    generations: int
-    effects: int
-    segments: int
-    sheets: int
+
+
+_COUNTS: dict[str, Any] = {info.collection: (int, ...) for info in WITH_JOB}
+
+
+class UsageBody(create_model("_Counts", __base__=_Quotas, **_COUNTS)):  # type: ignore[misc]
+    """The tenant's quotas and their use."""
 
 
 class AuditQuery(ListQuery):

@@ -19,6 +19,7 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import CONFIGMAPS, Cluster
 from simulacra_crds.names import AUDIT_CHECK, system_namespace
+from simulacra_crds.registry import WITH_JOB
 from simulacra_custody.audit.check import CheckState
 from simulacra_custody.audit.event import AuditEvent
 
@@ -42,11 +43,7 @@ async def usage_of(repository: TenantRepository) -> UsageBody:
         stored_bytes=Gauge(used=used.stored_bytes, limit=quotas.stored_bytes),
         running_jobs=Gauge(used=used.running, limit=jobs),
         unfinished_jobs=Gauge(used=used.running + used.waiting, limit=jobs + QUEUED_JOBS),
-        datasets=used.resources.get("datasets", 0),
-        generations=used.resources.get("generationjobs", 0),
-        effects=used.resources.get("effectestimates", 0),
-        segments=used.resources.get("segmentestimates", 0),
-        sheets=used.resources.get("answersheets", 0),
+        **{info.collection: used.resources.get(info.resource.PLURAL, 0) for info in WITH_JOB},
     )
 
 

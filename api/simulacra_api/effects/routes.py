@@ -22,6 +22,7 @@ from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
+from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.names import job_id
 
 router = APIRouter(prefix="/v1", tags=["effects"], route_class=DirectRoute)
@@ -85,7 +86,9 @@ async def get_effect(
     effect_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The verdict first: what the answer rests on. Then the effect, its interval and its checks."""
-    body = await effect_body(repository, await repository.effect(effect_id, deleting=True))
+    body = await effect_body(
+        repository, await repository.get(EffectEstimate, effect_id, deleting=True)
+    )
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
@@ -99,5 +102,5 @@ async def get_effect(
 )
 async def delete_effect(effect_id: str, repository: CurrentTenant) -> Response:
     """204 when the estimate is erased and verified absent, 202 while the erasure runs."""
-    effect = await repository.effect(effect_id, deleting=True, fresh=True)
+    effect = await repository.get(EffectEstimate, effect_id, deleting=True, fresh=True)
     return await delete(repository, effect, f"/v1/effects/{effect_id}")

@@ -22,7 +22,7 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
 from simulacra_crds.kube.client import EFFECT_ESTIMATES, Object
-from simulacra_crds.names import effect_name
+from simulacra_crds.names import result_name
 from simulacra_crds.tasks import ESTIMATE
 from simulacra_schema.answers import ANSWERED
 from simulacra_schema.conditions import FieldError, check_interventions, several_answers
@@ -49,7 +49,7 @@ async def request_effect(
         Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
             that was used for another request.
     """
-    name = effect_name(repository.caller.tenant_name, dataset.metadata.name, key)
+    name = result_name("EffectEstimate", repository.caller.tenant_name, dataset.metadata.name, key)
     digest = request_digest(dataset, request, ADDED_LATER)
     if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
         return existing

@@ -14,7 +14,7 @@ from simulacra_crds.kinds.base import GROUP
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
-from simulacra_crds.names import generation_name
+from simulacra_crds.names import result_name
 from simulacra_custody.audit.event import Counts
 from simulacra_schema.conditions import FieldError, check_request, pointer
 from simulacra_schema.table import TableSchema
@@ -33,7 +33,7 @@ async def request_generation(
         Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
             that was used for another request.
     """
-    name = generation_name(repository.caller.tenant_name, dataset.metadata.name, key)
+    name = result_name("GenerationJob", repository.caller.tenant_name, dataset.metadata.name, key)
     digest = request_digest(dataset, request, ADDED_LATER)
     if existing := await find_created(repository, GENERATION_JOBS, name, digest):
         return existing

@@ -37,6 +37,7 @@ from simulacra_api.http.etags import IfNoneMatch, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.delete import delete
+from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.names import job_id
 
 router = APIRouter(prefix="/v1", tags=["generations"], route_class=DirectRoute)
@@ -113,7 +114,7 @@ async def get_generation(
     generation_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Status, request and attained values; once it is ready, a download link for 15 minutes."""
-    generation = await repository.generation(generation_id, deleting=True)
+    generation = await repository.get(GenerationJob, generation_id, deleting=True)
     body = await generation_body(repository, generation)
     return represent(body.model_dump_json(), body.etag(), if_none_match, poll_headers(body.status))
 
@@ -132,7 +133,7 @@ async def get_generation_report(
 ) -> dict[str, Any]:
     """The report of the rows: JSON, or a page for people when the request accepts text/html."""
     media_type, name = report_form(accept)
-    content = await report_of(repository, await repository.generation(generation_id), name)
+    content = await report_of(repository, await repository.get(GenerationJob, generation_id), name)
     return small_document(content, media_type, if_none_match)
 
 
@@ -145,7 +146,7 @@ async def _download(
     safe: SafeQuery = False,
     plain: PlainQuery = False,
 ) -> Download:
-    generation = await repository.generation(generation_id)
+    generation = await repository.get(GenerationJob, generation_id)
     keys = await repository.services.signing.current()
     tenant, uid = repository.caller.tenant_name, generation.metadata.uid
     check_link(keys.link_key, tenant=tenant, uid=uid, expires=expires, signature=signature)
@@ -196,5 +197,5 @@ async def head_artifact(download: CheckedDownload) -> Response:
 )
 async def delete_generation(generation_id: str, repository: CurrentTenant) -> Response:
     """204 when the rows are erased and verified absent, 202 while the erasure runs."""
-    generation = await repository.generation(generation_id, deleting=True, fresh=True)
+    generation = await repository.get(GenerationJob, generation_id, deleting=True, fresh=True)
     return await delete(repository, generation, f"/v1/generations/{generation_id}")

@@ -14,28 +14,18 @@ from simulacra_api.jobs.service import find_job, stage_of
 from simulacra_api.tenancy.repository import (
     CANCELLED,
     TenantRepository,
-    TenantResource,
     is_cancelled,
     status_of,
 )
-from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kinds.base import WorkResource, utcnow
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
-from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import CUSTOM, Conflict, NotFound, Object
 from simulacra_crds.names import model_name, resource_of_job
+from simulacra_crds.registry import RESULTS
 from simulacra_custody.audit.event import EventType
 
 ATTEMPTS = 10
-_RESULTS: tuple[type[GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet], ...] = (
-    GenerationJob,
-    EffectEstimate,
-    SegmentEstimate,
-    AnswerSheet,
-)
 
 
 async def cancel(repository: TenantRepository, job_id: str) -> JobBody:
@@ -54,9 +44,9 @@ async def cancel(repository: TenantRepository, job_id: str) -> JobBody:
     raise Problem("simio_unavailable")
 
 
-async def _running(repository: TenantRepository, kind: str, name: str) -> TenantResource | None:
+async def _running(repository: TenantRepository, kind: str, name: str) -> WorkResource | None:
     """Return the resource whose job is to be suspended, None when it is already cancelled."""
-    if of_result := next((one for one in _RESULTS if one.__name__ == kind), None):
+    if (of_result := RESULTS.get(kind)) is not None:
         result = await repository.find(of_result, name, fresh=True)
         if result is None:
             raise Problem("simio_job_not_found")
@@ -68,7 +58,7 @@ async def _running(repository: TenantRepository, kind: str, name: str) -> Tenant
     return _unless_ended(stage, stage_of(dataset, model)[0], cancelled)
 
 
-def _unless_ended(resource: TenantResource, status: str, cancelled: bool) -> TenantResource | None:
+def _unless_ended(resource: WorkResource, status: str, cancelled: bool) -> WorkResource | None:
     if cancelled:
         return None
     if status not in ("queued", "running"):
@@ -76,7 +66,7 @@ def _unless_ended(resource: TenantResource, status: str, cancelled: bool) -> Ten
     return resource
 
 
-async def _suspend(repository: TenantRepository, resource: TenantResource) -> bool:
+async def _suspend(repository: TenantRepository, resource: WorkResource) -> bool:
     """Suspend and mark a resource; return False if it has changed since it was read.
 
     The audit record comes first.

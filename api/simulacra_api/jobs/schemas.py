@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from simulacra_api.http.field_types import Status, WaitingReason
 from simulacra_api.http.pagination import Page, ResourceQuery
+from simulacra_crds.registry import WITH_JOB, Noun
 from simulacra_schema.conditions import FieldError
 
-Kind = Literal["dataset", "generation", "effect", "segment", "sheet"]
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})
 """Statuses that do not change by themselves."""
 
@@ -28,20 +28,21 @@ class JobError(BaseModel):
     )
 
 
-class JobBody(BaseModel):
-    """A job."""
-
+class _JobState(BaseModel):
     job_id: str
-    kind: Kind
+    kind: Noun
     status: Status
     progress_percent: int = Field(ge=0, le=100)
     eta_seconds: int | None = Field(default=None, description="Estimated seconds left, once known.")
     waiting_reason: WaitingReason = None
-    dataset_id: str | None = None
-    generation_id: str | None = None
-    effect_id: str | None = None
-    segment_id: str | None = None
-    sheet_id: str | None = None
+
+
+_IDS: dict[str, Any] = {info.id_field: (str | None, None) for info in WITH_JOB}
+
+
+class JobBody(create_model("_JobIds", __base__=_JobState, **_IDS)):  # type: ignore[misc]
+    """A job."""
+
     error: JobError | None = None
 
 
@@ -49,7 +50,7 @@ class JobItem(BaseModel):
     """A job in a list; GET it for progress and errors."""
 
     job_id: str
-    kind: Kind
+    kind: Noun
     status: Status
     waiting_reason: WaitingReason = None
     dataset_id: str
@@ -59,7 +60,7 @@ class JobItem(BaseModel):
 class JobQuery(ResourceQuery):
     """Filters of the list of jobs."""
 
-    kind: Kind | None = None
+    kind: Noun | None = None
 
 
 class JobList(Page):

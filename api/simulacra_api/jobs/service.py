@@ -8,27 +8,24 @@ from typing import Any, Literal, TypeVar
 from simulacra_api.http.field_types import Status
 from simulacra_api.http.pagination import ResourceQuery, page_of
 from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.schemas import JobBody, JobError, JobItem, JobQuery, Kind
+from simulacra_api.jobs.schemas import JobBody, JobError, JobItem, JobQuery
 from simulacra_api.jobs.waiting import waiting_reason
 from simulacra_api.tenancy.repository import (
     TenantRepository,
-    TenantResource,
     is_cancelled,
     is_deleting,
     status_of,
 )
-from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.kinds.base import GROUP, LABEL_DATASET, expires_at, utcnow
+from simulacra_crds.kinds.base import GROUP, LABEL_DATASET, WorkResource, expires_at, utcnow
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
-from simulacra_crds.kinds.segment_estimate import SegmentEstimate
+from simulacra_crds.kinds.result import Result
 from simulacra_crds.names import job_id, model_name, resource_of_job
 from simulacra_crds.reasons import Reason
+from simulacra_crds.registry import BY_KIND, RESULTS
 
-Result = GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet
-R = TypeVar("R", GenerationJob, EffectEstimate, SegmentEstimate, AnswerSheet)
+R = TypeVar("R", bound=Result)
+_KINDS: tuple[type[Dataset] | type[Result], ...] = (Dataset, *RESULTS.values())
 PREPARE_PERCENT = 30
 """Share of a dataset's job that preparing counts for; fitting is the rest."""
 REFIT = f"{GROUP}/refit"
@@ -39,13 +36,6 @@ names columns. It keeps differential privacy when the model is erased and fit ag
 REFIT_TAKES = timedelta(minutes=2)
 PROBE_PREFIX = "probe-"
 """Prefix of the names of probes, which lists leave out."""
-_KINDS: dict[type[Dataset | Result], Kind] = {
-    Dataset: "dataset",
-    GenerationJob: "generation",
-    EffectEstimate: "effect",
-    SegmentEstimate: "segment",
-    AnswerSheet: "sheet",
-}
 _CODES: dict[str, str] = {
     Reason.UPLOAD_INVALID: "simio_upload_invalid",
     Reason.TABLE_TOO_SMALL: "simio_upload_invalid",
@@ -68,17 +58,9 @@ async def find_job(repository: TenantRepository, job: str) -> JobBody:
         raise await _not_found(repository, job)
     kind, name = named
     try:
-        match kind:
-            case "GenerationJob":
-                return await result_job(repository, await repository.generation(name))
-            case "EffectEstimate":
-                return await result_job(repository, await repository.effect(name))
-            case "SegmentEstimate":
-                return await result_job(repository, await repository.segment(name))
-            case "AnswerSheet":
-                return await result_job(repository, await repository.sheet(name))
-            case _:
-                return await dataset_job(repository, await repository.dataset(name))
+        if (of_result := RESULTS.get(kind)) is not None:
+            return await result_job(repository, await repository.get(of_result, name))
+        return await dataset_job(repository, await repository.dataset(name))
     except Problem as problem:
         if problem.entry.status == 404:
             raise Problem("simio_job_not_found") from None
@@ -118,7 +100,7 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
     )
 
 
-def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, TenantResource]:
+def stage_of(dataset: Dataset, model: Model | None) -> tuple[Status, WorkResource]:
     """Return the status of a dataset with its model, and the resource that decides it."""
     own = status_of(dataset)
     # Models of an Object dataset are created with kubectl, under any name.
@@ -157,21 +139,17 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
     eta = None
     if status == "running":
         percent, eta = await _progress(repository, result)
-    name = result.metadata.name
-    kind = _KINDS[type(result)]
+    info = BY_KIND[result.kind]
     return JobBody(
         job_id=job_of(result),
-        kind=kind,
+        kind=info.noun,
         status=status,
         progress_percent=percent,
         eta_seconds=eta,
         waiting_reason=waiting_reason(result),
-        generation_id=name if kind == "generation" else None,
-        effect_id=name if kind == "effect" else None,
-        segment_id=name if kind == "segment" else None,
-        sheet_id=name if kind == "sheet" else None,
         dataset_id=dataset_of(result),
         error=await job_error(repository, result) if status == "failed" else None,
+        **{info.id_field: result.metadata.name},
     )
 
 
@@ -217,7 +195,7 @@ def expiry_of(result: Result) -> datetime:
     return result.status.expires_at or expires_at(created, ended, result.spec.retention_seconds)
 
 
-async def job_error(repository: TenantRepository, resource: TenantResource) -> JobError:
+async def job_error(repository: TenantRepository, resource: WorkResource) -> JobError:
     """Return why a job failed: its report for the customer, else the reason in its status."""
     if is_cancelled(resource):
         detail = "The job was cancelled with POST /v1/jobs/{job_id}/cancel."
@@ -238,9 +216,7 @@ async def job_error(repository: TenantRepository, resource: TenantResource) -> J
     return JobError(code="simio_processing_failed", detail=detail)
 
 
-async def _progress(
-    repository: TenantRepository, resource: TenantResource
-) -> tuple[int, int | None]:
+async def _progress(repository: TenantRepository, resource: WorkResource) -> tuple[int, int | None]:
     if report := await repository.progress(resource):
         return report.percent, report.seconds_left(utcnow())
     shown = resource.status.progress
@@ -253,8 +229,8 @@ async def job_page(
     """Return a page of the tenant's jobs, newest first, and the next cursor."""
     models = {model.metadata.name: model for model in await repository.all_of(Model)}
     resources: list[Dataset | Result] = []
-    for kind, word in _KINDS.items():
-        if query.kind in (None, word):
+    for kind in _KINDS:
+        if query.kind in (None, BY_KIND[kind.__name__].noun):
             resources += await repository.all_of(kind)
 
     def keep(resource: Dataset | Result) -> bool:
@@ -269,14 +245,14 @@ async def job_page(
 
 def _item(resource: Dataset | Result, models: dict[str, Model]) -> JobItem:
     name = resource.metadata.name
-    stage: TenantResource
+    stage: WorkResource
     if isinstance(resource, Dataset):
         (status, stage), dataset = stage_of(resource, models.get(model_name(name))), name
     else:
         status, stage, dataset = status_of(resource), resource, dataset_of(resource)
     return JobItem(
         job_id=job_of(resource),
-        kind=_KINDS[type(resource)],
+        kind=BY_KIND[resource.kind].noun,
         status=status,
         waiting_reason=waiting_reason(stage),
         dataset_id=dataset,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from simulacra_api.tenancy.repository import TenantResource, is_deleting, status_of
-from simulacra_crds.kinds.base import utcnow
+from simulacra_api.tenancy.repository import is_deleting, status_of
+from simulacra_crds.kinds.base import WorkResource, utcnow
 from simulacra_crds.reasons import Reason
 
 UNSEEN = timedelta(seconds=60)
@@ -24,7 +24,7 @@ _SENTENCES: dict[str, str] = {
 }
 
 
-def waiting_reason(resource: TenantResource) -> str | None:
+def waiting_reason(resource: WorkResource) -> str | None:
     """Return why nothing works on a resource, None if something does or its job has ended.
 
     The API sees no heartbeat of the operator. A resource that still has no phase after a minute

@@ -20,6 +20,7 @@ from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.segments.schemas import SegmentAccepted, SegmentBody, SegmentList, SegmentRequest
 from simulacra_api.segments.service import request_segments, segment_body, segment_page
 from simulacra_api.tenancy.delete import delete
+from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.names import job_id
 
 router = APIRouter(prefix="/v1", tags=["segments"], route_class=DirectRoute)
@@ -73,7 +74,9 @@ async def get_segment(
     segment_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The shares with their verdicts, and the conditions under which generated rows agree."""
-    body = await segment_body(repository, await repository.segment(segment_id, deleting=True))
+    body = await segment_body(
+        repository, await repository.get(SegmentEstimate, segment_id, deleting=True)
+    )
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
@@ -87,5 +90,5 @@ async def get_segment(
 )
 async def delete_segment(segment_id: str, repository: CurrentTenant) -> Response:
     """204 when the estimate is erased and verified absent, 202 while the erasure runs."""
-    found = await repository.segment(segment_id, deleting=True, fresh=True)
+    found = await repository.get(SegmentEstimate, segment_id, deleting=True, fresh=True)
     return await delete(repository, found, f"/v1/segments/{segment_id}")

@@ -26,7 +26,7 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import SEGMENT_ESTIMATES, Object
-from simulacra_crds.names import segment_name
+from simulacra_crds.names import result_name
 from simulacra_crds.tasks import SEGMENTS
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.segment_shares import SegmentResult, check_segments
@@ -41,7 +41,7 @@ async def request_segments(
         Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
             that was used for another request.
     """
-    name = segment_name(repository.caller.tenant_name, dataset.metadata.name, key)
+    name = result_name("SegmentEstimate", repository.caller.tenant_name, dataset.metadata.name, key)
     digest = request_digest(dataset, request)
     if existing := await find_created(repository, SEGMENT_ESTIMATES, name, digest):
         return existing

@@ -24,6 +24,7 @@ from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.sheets.schemas import SheetAccepted, SheetBody, SheetList, SheetRequest
 from simulacra_api.sheets.service import request_sheet, sheet_body, sheet_file, sheet_page
 from simulacra_api.tenancy.delete import delete
+from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.names import job_id
 from simulacra_crds.tasks import SHEET_PAGE, SHEET_WORKBOOK
 
@@ -75,7 +76,7 @@ async def get_sheet(
     sheet_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The levers with verdicts, effects and curves, ranked where the verdict allows it."""
-    body = await sheet_body(repository, await repository.sheet(sheet_id, deleting=True))
+    body = await sheet_body(repository, await repository.get(AnswerSheet, sheet_id, deleting=True))
     text = body.model_dump_json()
     return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
 
@@ -91,7 +92,7 @@ async def get_sheet_page(
     sheet_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Any:
     """All that the answers rest on, to hand over and to print."""
-    content = await sheet_file(repository, await repository.sheet(sheet_id), SHEET_PAGE)
+    content = await sheet_file(repository, await repository.get(AnswerSheet, sheet_id), SHEET_PAGE)
     return small_document(content, HTML, if_none_match)
 
 
@@ -106,7 +107,9 @@ async def get_sheet_workbook(
     sheet_id: str, repository: CurrentTenant, if_none_match: IfNoneMatch = None
 ) -> Any:
     """Ranking, adjustment sets, checks, curves and statements, one sheet each."""
-    content = await sheet_file(repository, await repository.sheet(sheet_id), SHEET_WORKBOOK)
+    content = await sheet_file(
+        repository, await repository.get(AnswerSheet, sheet_id), SHEET_WORKBOOK
+    )
     return small_document(content, XLSX, if_none_match)
 
 
@@ -119,5 +122,5 @@ async def get_sheet_workbook(
 )
 async def delete_sheet(sheet_id: str, repository: CurrentTenant) -> Response:
     """204 when the sheet is erased and verified absent, 202 while the erasure runs."""
-    found = await repository.sheet(sheet_id, deleting=True, fresh=True)
+    found = await repository.get(AnswerSheet, sheet_id, deleting=True, fresh=True)
     return await delete(repository, found, f"/v1/sheets/{sheet_id}")

@@ -23,7 +23,7 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import ANSWER_SHEETS, Object
-from simulacra_crds.names import sheet_name
+from simulacra_crds.names import result_name
 from simulacra_crds.tasks import SHEET
 from simulacra_schema.answers import ANSWERED
 from simulacra_schema.questions.sheet import SheetLever
@@ -51,7 +51,7 @@ async def request_sheet(
         Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
             that was used for another request.
     """
-    name = sheet_name(repository.caller.tenant_name, dataset.metadata.name, key)
+    name = result_name("AnswerSheet", repository.caller.tenant_name, dataset.metadata.name, key)
     digest = request_digest(dataset, request)
     if existing := await find_created(repository, ANSWER_SHEETS, name, digest):
         return existing

@@ -7,13 +7,13 @@ from contextlib import suppress
 from fastapi import Response
 
 from simulacra_api.tenancy.read_cache import poll
-from simulacra_api.tenancy.repository import TenantRepository, TenantResource, is_deleting
-from simulacra_crds.kinds.base import ANNOTATION_DELETED, utcnow
+from simulacra_api.tenancy.repository import TenantRepository, is_deleting
+from simulacra_crds.kinds.base import ANNOTATION_DELETED, WorkResource, utcnow
 from simulacra_crds.kube.client import CUSTOM, ApiResource, Conflict, NotFound, Object
 from simulacra_custody.audit.event import EventType
 
 
-async def delete(repository: TenantRepository, target: TenantResource, path: str) -> Response:
+async def delete(repository: TenantRepository, target: WorkResource, path: str) -> Response:
     """Delete a resource: 204 once it is erased, 202 with its URL after `delete_wait_seconds`."""
     resource = CUSTOM[type(target).__name__]
     name, uid = target.metadata.name, target.metadata.uid
@@ -31,7 +31,7 @@ async def delete(repository: TenantRepository, target: TenantResource, path: str
 
 
 async def request_deletion(
-    repository: TenantRepository, resource: ApiResource, target: TenantResource
+    repository: TenantRepository, resource: ApiResource, target: WorkResource
 ) -> None:
     """Record, mark and delete a resource, unless that is done.
 

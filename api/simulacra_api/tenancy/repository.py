@@ -16,23 +16,19 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTIFACT_BYTES
 from simulacra_api.tenancy.caller import Caller
-from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase
+from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase, WorkResource
 from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
-from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import CUSTOM, Cluster
 from simulacra_crds.names import job_id, model_name
+from simulacra_crds.registry import BY_KIND
 from simulacra_crds.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 from simulacra_schema.table import TableSchema
 
-TenantResource = Dataset | Model | GenerationJob | EffectEstimate | SegmentEstimate | AnswerSheet
-R = TypeVar("R", bound=TenantResource)
+R = TypeVar("R", bound=WorkResource)
 B = TypeVar("B", bound=BaseModel)
 CANCELLED = ANNOTATION_CANCELLED
 """Annotation: when the customer cancelled the job. It counts as failed, however its Job ends."""
@@ -46,19 +42,19 @@ _STATUSES: dict[str | None, Status] = {
 _NAME = re.compile(NAME_PATTERN)
 
 
-def status_of(resource: TenantResource) -> Status:
+def status_of(resource: WorkResource) -> Status:
     """Return the REST word for a resource's phase; every waiting phase is queued."""
     if is_cancelled(resource):
         return "failed"
     return _STATUSES.get(resource.status.phase, "queued")
 
 
-def is_cancelled(resource: TenantResource) -> bool:
+def is_cancelled(resource: WorkResource) -> bool:
     """Return whether the customer has cancelled the job of this resource."""
     return CANCELLED in resource.metadata.annotations
 
 
-def is_deleting(resource: TenantResource) -> bool:
+def is_deleting(resource: WorkResource) -> bool:
     """Return whether the resource is being erased."""
     return resource.metadata.deletion_timestamp is not None
 
@@ -98,36 +94,16 @@ class TenantRepository:
             deleting: return it also while it is being erased.
             fresh: bypass the cache, because the caller is about to change it.
         """
-        found = await self.find(Dataset, dataset_id, fresh=fresh)
-        return self._present(found, "simio_dataset_not_found", deleting)
+        return await self.get(Dataset, dataset_id, deleting=deleting, fresh=fresh)
 
-    async def generation(
-        self, generation_id: str, *, deleting: bool = False, fresh: bool = False
-    ) -> GenerationJob:
-        """Return a generation; arguments and 404 as for datasets."""
-        found = await self.find(GenerationJob, generation_id, fresh=fresh)
-        return self._present(found, "simio_generation_not_found", deleting)
-
-    async def effect(
-        self, effect_id: str, *, deleting: bool = False, fresh: bool = False
-    ) -> EffectEstimate:
-        """Return an effect estimate; arguments and 404 as for datasets."""
-        found = await self.find(EffectEstimate, effect_id, fresh=fresh)
-        return self._present(found, "simio_effect_not_found", deleting)
-
-    async def segment(
-        self, segment_id: str, *, deleting: bool = False, fresh: bool = False
-    ) -> SegmentEstimate:
-        """Return a segment estimate; arguments and 404 as for datasets."""
-        found = await self.find(SegmentEstimate, segment_id, fresh=fresh)
-        return self._present(found, "simio_segment_not_found", deleting)
-
-    async def sheet(
-        self, sheet_id: str, *, deleting: bool = False, fresh: bool = False
-    ) -> AnswerSheet:
-        """Return an answer sheet; arguments and 404 as for datasets."""
-        found = await self.find(AnswerSheet, sheet_id, fresh=fresh)
-        return self._present(found, "simio_sheet_not_found", deleting)
+    async def get(
+        self, kind: type[R], name: str, *, deleting: bool = False, fresh: bool = False
+    ) -> R:
+        """Return a resource of this kind; arguments and 404 as for datasets."""
+        found = await self.find(kind, name, fresh=fresh)
+        if found is None or (is_deleting(found) and not deleting):
+            raise Problem(f"simio_{BY_KIND[kind.__name__].noun}_not_found")
+        return found
 
     async def model_of(self, dataset: Dataset) -> Model | None:
         """Return the model that is fit on a dataset by default, None when it was deleted."""
@@ -175,7 +151,7 @@ class TenantRepository:
             raise Problem("simio_dataset_not_ready", detail, headers={"Retry-After": "2"})
         return await self.read(resource, artifact)
 
-    async def read(self, resource: TenantResource, artifact: str) -> bytes:
+    async def read(self, resource: WorkResource, artifact: str) -> bytes:
         """Return a small artifact, decrypted.
 
         Raises:
@@ -188,36 +164,30 @@ class TenantRepository:
         read = self.services.custody.read_bytes
         return await asyncio.to_thread(read, ref, key, limit=MAX_ARTIFACT_BYTES)
 
-    async def read_json(self, resource: TenantResource, artifact: str) -> dict[str, Any]:
+    async def read_json(self, resource: WorkResource, artifact: str) -> dict[str, Any]:
         """Return a JSON artifact with its keys in snake case; errors as `read`."""
         return dict(snake_case(json.loads(await self.read(resource, artifact))))
 
-    async def failure(self, resource: TenantResource) -> Failure | None:
+    async def failure(self, resource: WorkResource) -> Failure | None:
         """Return what the customer may know about a failed job, None when nothing was written."""
         return await self._read_if_there(resource, FAILURE, Failure)
 
-    async def progress(self, resource: TenantResource) -> ProgressReport | None:
+    async def progress(self, resource: WorkResource) -> ProgressReport | None:
         """Return the progress of a running job, None before its first report."""
         return await self._read_if_there(resource, PROGRESS, ProgressReport)
 
-    def ref(self, resource: TenantResource) -> ResourceRef:
+    def ref(self, resource: WorkResource) -> ResourceRef:
         """Return the custody name of a resource."""
         return ResourceRef(self.caller.tenant_name, type(resource).PLURAL, resource.metadata.uid)
 
     async def _read_if_there(
-        self, resource: TenantResource, artifact: str, model: type[B]
+        self, resource: WorkResource, artifact: str, model: type[B]
     ) -> B | None:
         """Read an optional part of an answer: its absence or a store fault is no error."""
         try:
             return model.model_validate_json(await self.read(resource, artifact))
         except (CustodyError, ValueError):
             return None
-
-    @staticmethod
-    def _present(found: R | None, code: str, deleting: bool) -> R:
-        if found is None or (is_deleting(found) and not deleting):
-            raise Problem(code)
-        return found
 
 
 def snake_case(value: Any) -> Any:

@@ -18,7 +18,7 @@ from simulacra.models import Document, nearest
 from simulacra.operations.resources import ERASABLE, KINDS
 from simulacra.operations.table_names import UNNAMED, has_no_description
 
-_WHOLE = re.compile(r"(job-)?(ds|gen|eff|seg|sht)-[0-9a-f]{24}")
+_WHOLE = re.compile(rf"(job-)?({'|'.join(ERASABLE)})[0-9a-f]{{24}}")
 _ID_FIELDS = tuple(f"{collection[:-1]}_id" for collection, *_ in KINDS.values())
 _SHOWN = 6
 """Candidates that an error names."""

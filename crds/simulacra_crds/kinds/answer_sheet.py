@@ -14,17 +14,15 @@ from simulacra_crds.kinds.base import (
     READY,
     REASON,
     PrinterColumn,
-    Resource,
-    RetainedSpec,
     WorkStatus,
 )
-from simulacra_crds.kinds.model import ObjectRef
+from simulacra_crds.kinds.result import Result, ResultSpec
 from simulacra_schema.base import apart, cel_rules
 from simulacra_schema.questions.effect import Outcome, Population, StatedBy, StatedColumns
 from simulacra_schema.questions.sheet import _SAME, Levers, SheetSummary
 
 
-class AnswerSheetSpec(RetainedSpec):
+class AnswerSheetSpec(ResultSpec):
     """The outcome, the levers, and what came before and after them."""
 
     model_config = ConfigDict(
@@ -37,7 +35,6 @@ class AnswerSheetSpec(RetainedSpec):
         )
     )
 
-    model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
     outcome: Outcome
     levers: Levers = Field(
         default_factory=list,
@@ -74,7 +71,7 @@ class AnswerSheetStatus(WorkStatus):
     sheet: SheetSummary | None = Field(default=None, description="Verdicts of all levers.")
 
 
-class AnswerSheet(Resource):
+class AnswerSheet(Result):
     """A question about all levers of an outcome to a model."""
 
     PLURAL: ClassVar[str] = "answersheets"
@@ -90,7 +87,6 @@ class AnswerSheet(Resource):
         EXPIRES,
         AGE,
     )
-    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
 
     kind: Literal["AnswerSheet"] = "AnswerSheet"
     spec: AnswerSheetSpec

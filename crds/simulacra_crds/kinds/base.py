@@ -33,7 +33,7 @@ FINALIZER = f"{GROUP}/erasure"
 
 LABEL_TENANT = f"{GROUP}/tenant"
 LABEL_DATASET = f"{GROUP}/dataset"
-"""Name of the Dataset that a Model, GenerationJob or EffectEstimate descends from."""
+"""Name of the Dataset that a Model or a result descends from."""
 LABEL_KIND = f"{GROUP}/kind"
 LABEL_UID = f"{GROUP}/uid"
 """On Jobs and Pods: kind and uid of their custom resource."""
@@ -275,6 +275,13 @@ class Resource(BaseModel):
     api_version: str = API_VERSION
     kind: str
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+
+class WorkResource(Resource):
+    """A custom resource with customer bytes, whose work is one Job."""
+
+    spec: RetainedSpec
+    status: WorkStatus
 
 
 def expires_at(created: datetime, finished: datetime | None, retention_seconds: int) -> datetime:

@@ -15,9 +15,9 @@ from simulacra_crds.kinds.base import (
     READY,
     REASON,
     PrinterColumn,
-    Resource,
     RetainedSpec,
     Sha256,
+    WorkResource,
     WorkStatus,
 )
 from simulacra_schema.base import ColumnName, KubeModel, Timestamp, cel_rules, no_default
@@ -230,7 +230,7 @@ class DatasetStatus(WorkStatus):
     )
 
 
-class Dataset(Resource):
+class Dataset(WorkResource):
     """A seed table of a tenant."""
 
     PLURAL: ClassVar[str] = "datasets"

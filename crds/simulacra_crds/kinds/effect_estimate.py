@@ -13,11 +13,9 @@ from simulacra_crds.kinds.base import (
     READY,
     REASON,
     PrinterColumn,
-    Resource,
-    RetainedSpec,
     WorkStatus,
 )
-from simulacra_crds.kinds.model import ObjectRef
+from simulacra_crds.kinds.result import Result, ResultSpec
 from simulacra_schema.base import ColumnName, apart, cel_rules, no_default
 from simulacra_schema.questions.effect import (
     Estimate,
@@ -30,7 +28,7 @@ from simulacra_schema.questions.effect import (
 from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
 
 
-class EffectEstimateSpec(RetainedSpec):
+class EffectEstimateSpec(ResultSpec):
     """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
 
     model_config = ConfigDict(
@@ -41,7 +39,6 @@ class EffectEstimateSpec(RetainedSpec):
         )
     )
 
-    model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
     treatment: ColumnName = Field(description="The column of the treatment, the cause.")
     value: InterventionValue = Field(description="The value of the treatment.")
     baseline: InterventionValue = Field(description="The value to compare it with.")
@@ -85,7 +82,7 @@ class EffectEstimateStatus(WorkStatus):
     estimate: Estimate | None = Field(default=None, description="The effect over all rows.")
 
 
-class EffectEstimate(Resource):
+class EffectEstimate(Result):
     """A causal question to a model."""
 
     PLURAL: ClassVar[str] = "effectestimates"
@@ -100,7 +97,6 @@ class EffectEstimate(Resource):
         EXPIRES,
         AGE,
     )
-    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
 
     kind: Literal["EffectEstimate"] = "EffectEstimate"
     spec: EffectEstimateSpec

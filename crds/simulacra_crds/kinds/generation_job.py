@@ -15,11 +15,10 @@ from simulacra_crds.kinds.base import (
     REASON,
     VERDICTS,
     PrinterColumn,
-    Resource,
-    RetainedSpec,
     WorkStatus,
 )
 from simulacra_crds.kinds.model import ObjectRef
+from simulacra_crds.kinds.result import Result, ResultSpec
 from simulacra_schema.base import (
     ColumnName,
     VerdictKind,
@@ -42,7 +41,7 @@ _PAIRS = "has(self.counterfactual) && self.counterfactual || !has(self.condition
 _FACTUAL = "!has(self.counterfactual) || !self.counterfactual || "
 
 
-class GenerationJobSpec(RetainedSpec):
+class GenerationJobSpec(ResultSpec):
     """The table to generate. All fields except retention and suspend are fixed at creation."""
 
     model_config = ConfigDict(
@@ -145,7 +144,7 @@ class GenerationJobStatus(WorkStatus):
     )
 
 
-class GenerationJob(Resource):
+class GenerationJob(Result):
     """A request for synthetic rows."""
 
     PLURAL: ClassVar[str] = "generationjobs"
@@ -162,7 +161,6 @@ class GenerationJob(Resource):
         EXPIRES,
         AGE,
     )
-    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
 
     kind: Literal["GenerationJob"] = "GenerationJob"
     spec: GenerationJobSpec

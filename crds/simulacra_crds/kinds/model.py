@@ -16,8 +16,8 @@ from simulacra_crds.kinds.base import (
     VERDICTS,
     Name,
     PrinterColumn,
-    Resource,
     RetainedSpec,
+    WorkResource,
     WorkStatus,
 )
 from simulacra_schema.base import (
@@ -215,7 +215,7 @@ class ModelStatus(WorkStatus):
     )
 
 
-class Model(Resource):
+class Model(WorkResource):
     """A fitted generator of a tenant's dataset."""
 
     PLURAL: ClassVar[str] = "models"

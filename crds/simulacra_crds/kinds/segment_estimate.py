@@ -13,11 +13,9 @@ from simulacra_crds.kinds.base import (
     READY,
     REASON,
     PrinterColumn,
-    Resource,
-    RetainedSpec,
     WorkStatus,
 )
-from simulacra_crds.kinds.model import ObjectRef
+from simulacra_crds.kinds.result import Result, ResultSpec
 from simulacra_schema.questions.segments import (
     Questions,
     SegmentColumns,
@@ -25,10 +23,9 @@ from simulacra_schema.questions.segments import (
 )
 
 
-class SegmentEstimateSpec(RetainedSpec):
+class SegmentEstimateSpec(ResultSpec):
     """Shares of the answers to questions in segments of one or two columns."""
 
-    model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
     segment: SegmentColumns = Field(
         description="One or two columns; with two, each pair of levels is a segment."
     )
@@ -47,7 +44,7 @@ class SegmentEstimateStatus(WorkStatus):
     segments: SegmentSummary | None = Field(default=None, description="Verdicts of all shares.")
 
 
-class SegmentEstimate(Resource):
+class SegmentEstimate(Result):
     """A question about segments to a model."""
 
     PLURAL: ClassVar[str] = "segmentestimates"
@@ -62,7 +59,6 @@ class SegmentEstimate(Resource):
         EXPIRES,
         AGE,
     )
-    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
 
     kind: Literal["SegmentEstimate"] = "SegmentEstimate"
     spec: SegmentEstimateSpec

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic_core import from_json, to_json
 
-from simulacra_crds.kinds import KINDS
+from simulacra_crds import registry
 from simulacra_crds.kinds.base import API_VERSION, utcnow
 from simulacra_crds.kube.transport import Answer, Connection, Unreachable
 
@@ -74,10 +74,8 @@ CRDS = ApiResource(
     namespaced=False,
 )
 CUSTOM = {
-    kind.model_fields["kind"].default: ApiResource(
-        API_VERSION, kind.PLURAL, kind.model_fields["kind"].default, kind.SCOPE == "Namespaced"
-    )
-    for kind in KINDS
+    kind.__name__: ApiResource(API_VERSION, kind.PLURAL, kind.__name__, kind.SCOPE == "Namespaced")
+    for kind in registry.KINDS
 }
 TENANTS = CUSTOM["Tenant"]
 ACCESS_REQUESTS = CUSTOM["AccessRequest"]
@@ -87,9 +85,9 @@ GENERATION_JOBS = CUSTOM["GenerationJob"]
 EFFECT_ESTIMATES = CUSTOM["EffectEstimate"]
 SEGMENT_ESTIMATES = CUSTOM["SegmentEstimate"]
 ANSWER_SHEETS = CUSTOM["AnswerSheet"]
-RESULTS = (GENERATION_JOBS, EFFECT_ESTIMATES, SEGMENT_ESTIMATES, ANSWER_SHEETS)
+RESULTS = tuple(CUSTOM[kind] for kind in registry.RESULTS)
 """The kinds that outlive their Model once their work has ended."""
-WORK_RESOURCES = (DATASETS, MODELS, *RESULTS)
+WORK_RESOURCES = tuple(CUSTOM[info.kind] for info in registry.WORK)
 """The kinds whose work is one Job."""
 
 

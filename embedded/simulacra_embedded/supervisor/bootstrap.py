@@ -15,11 +15,11 @@ from simulacra_api.auth.credentials import owner_of
 from simulacra_api.auth.former_secrets import copy_former_secrets
 from simulacra_api.settings import DEFAULT_AUDIENCE
 from simulacra_crds.crd_yaml import crd
-from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import LABEL_KIND, utcnow
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.kube.client import CRDS, NAMESPACES, SECRETS, TENANTS, AlreadyExists, Cluster
 from simulacra_crds.names import clients_namespace, system_namespace
+from simulacra_crds.registry import KINDS
 from simulacra_embedded.processes.files import replace_file
 from simulacra_embedded.supervisor import UpError
 from simulacra_embedded.supervisor.datadir import DataDir

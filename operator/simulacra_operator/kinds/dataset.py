@@ -18,7 +18,6 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SOURCE_VARIABLES, PrepareRequest, SourceRequest, TaskResult
 from simulacra_custody.wiring import is_own_bucket
 from simulacra_operator.kinds import dataset_source as kept
-from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action, DiscardArtifacts, RecordRead, WriteDescription
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import task
@@ -29,13 +28,6 @@ from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=1800)
 _OPTIONAL_KEY = "AWS_SESSION_TOKEN"
-
-
-def reconcile(seen: Observed) -> list[Action]:
-    """Return the next actions for a Dataset."""
-    spec = seen.resource.spec
-    from_object = spec is not None and spec.source.type == "Object"
-    return lifecycle.reconcile(FROM_OBJECT if from_object else FROM_UPLOAD, seen)
 
 
 def _uploaded(seen: Observed) -> Finding:
@@ -167,6 +159,11 @@ def _discard(seen: Observed, reason: str) -> tuple[Action, ...]:
     return (DiscardArtifacts(spec.source.sha256, spec.source.bytes),)
 
 
+def _by_source(seen: Observed) -> WorkKind:
+    spec = seen.resource.spec
+    return FROM_OBJECT if spec is not None and spec.source.type == "Object" else FROM_UPLOAD
+
+
 FROM_UPLOAD = WorkKind(
     gate_condition="Uploaded",
     gate_passed=Reason.UPLOADED,
@@ -192,3 +189,4 @@ FROM_OBJECT = replace(
     discard=lambda *_: (),
     makes_key=True,
 )
+KIND = replace(FROM_UPLOAD, variant=_by_source)

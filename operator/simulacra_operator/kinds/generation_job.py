@@ -16,7 +16,9 @@ from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
+from simulacra_schema.conditions import FieldError, check_request
 from simulacra_schema.questions.rows import Attainment
+from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import levels, verdicts_of_rows
 from simulacra_schema.worth import stated_worth
 
@@ -98,11 +100,24 @@ def _merge(parts: Sequence[Attainment]) -> Attainment | None:
     )
 
 
-GENERATION_JOB = WorkKind(
+def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
+    values = {column: one.value for column, one in spec.interventions.items()}
+    return check_request(
+        spec.conditions,
+        values,
+        schema,
+        counterfactual=spec.counterfactual,
+        rows=spec.row_count or 0,
+        persons=spec.persons,
+    )
+
+
+KIND = WorkKind(
     gate_condition="ModelReady",
     gate_passed=Reason.READY,
     work_condition="Generated",
     gate=model_gate,
+    misfits=_misfits,
     request=_request,
     work=_work,
     done=_generated,

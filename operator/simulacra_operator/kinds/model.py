@@ -14,6 +14,9 @@ from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
 from simulacra_schema.base import KubeModel
+from simulacra_schema.conditions import FieldError
+from simulacra_schema.knowledge import check_knowledge
+from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import levels, verdicts
 
 _NO_TORCH = (
@@ -66,11 +69,16 @@ def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     }
 
 
-MODEL = WorkKind(
+def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
+    return check_knowledge(spec.knowledge, schema)
+
+
+KIND = WorkKind(
     gate_condition="DatasetReady",
     gate_passed=Reason.READY,
     work_condition="Fitted",
     gate=_gate,
+    misfits=_misfits,
     request=_request,
     work=_work,
     done=_fitted,

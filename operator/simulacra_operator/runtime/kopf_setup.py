@@ -14,14 +14,9 @@ from typing import Any
 import kopf
 
 from simulacra_crds.kinds.access_request import AccessRequest
-from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kinds.base import FINALIZER, GROUP, VERSION, Resource
-from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kinds.generation_job import GenerationJob
-from simulacra_crds.kinds.model import Model
-from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kinds.tenant import Tenant
+from simulacra_crds.registry import WORK
 from simulacra_operator.runtime import event_router
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.scope import Scope
@@ -29,15 +24,6 @@ from simulacra_operator.work.custom_resource import key_of
 
 RETRY_S = 5.0
 """When to call a deletion handler again that failed, which only a bug can cause."""
-GUARDED: tuple[type[Resource], ...] = (
-    Dataset,
-    Model,
-    GenerationJob,
-    EffectEstimate,
-    SegmentEstimate,
-    AnswerSheet,
-)
-"""Kinds with bytes: kopf keeps our finalizer until the controller has erased them."""
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -93,7 +79,9 @@ def registry(scope: Scope) -> kopf.OperatorRegistry:
     the Tenants where namespaces are listed: kopf would put its finalizer on all of them.
     """
     handlers = kopf.OperatorRegistry()
-    guarded: tuple[type[Resource], ...] = (*GUARDED, Tenant) if scope.everywhere else GUARDED
+    guarded: list[type[Resource]] = [info.resource for info in WORK]
+    if scope.everywhere:
+        guarded.append(Tenant)
     kinds: list[type[Resource]] = [*guarded, AccessRequest]
     for kind in kinds:
         where, name = (GROUP, VERSION, kind.PLURAL), kind.__name__.lower()

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 
 from simulacra_crds.kube.client import Cluster
-from simulacra_operator.kinds import access_request, dataset
+from simulacra_crds.registry import WORK
+from simulacra_operator.kinds import access_request
 from simulacra_operator.kinds.access_request import AccessObserved
-from simulacra_operator.kinds.answer_sheet import ANSWER_SHEET
-from simulacra_operator.kinds.effect_estimate import EFFECT_ESTIMATE
-from simulacra_operator.kinds.generation_job import GENERATION_JOB
-from simulacra_operator.kinds.model import MODEL
-from simulacra_operator.kinds.segment_estimate import SEGMENT_ESTIMATE
 from simulacra_operator.kinds.tenant import reconcile as tenant
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved, TenantObserver
 from simulacra_operator.runtime.job_slots import JobSlots
@@ -22,16 +19,16 @@ from simulacra_operator.settings import Settings
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action, CreateJob, CreateKey
 from simulacra_operator.work.custom_resource import Key
+from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Fault, Observed, WorkObserver
 
-RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
-    "Dataset": dataset.reconcile,
-    "Model": partial(lifecycle.reconcile, MODEL),
-    "GenerationJob": partial(lifecycle.reconcile, GENERATION_JOB),
-    "EffectEstimate": partial(lifecycle.reconcile, EFFECT_ESTIMATE),
-    "SegmentEstimate": partial(lifecycle.reconcile, SEGMENT_ESTIMATE),
-    "AnswerSheet": partial(lifecycle.reconcile, ANSWER_SHEET),
+KINDS: dict[str, WorkKind] = {
+    info.kind: import_module(f"simulacra_operator.kinds.{info.module}").KIND for info in WORK
 }
+RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
+    kind: partial(lifecycle.reconcile, one) for kind, one in KINDS.items()
+}
+CHECKS = {kind: one.misfits for kind, one in KINDS.items() if one.misfits is not None}
 Seen = Observed | TenantObserved | AccessObserved
 Plan = tuple[Seen, list[Action]]
 

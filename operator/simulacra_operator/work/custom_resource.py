@@ -12,18 +12,16 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from simulacra_crds.kinds import KINDS
 from simulacra_crds.kinds.base import (
     ANNOTATION_REQUEST,
     FINALIZER,
     GROUP,
     ObjectMeta,
-    Resource,
     WorkStatus,
 )
-from simulacra_crds.kube.client import DATASETS, MODELS, RESULTS, Object
+from simulacra_crds.kube.client import DATASETS, MODELS, Object
+from simulacra_crds.registry import BY_KIND
 
-BY_KIND: dict[str, type[Resource]] = {kind.model_fields["kind"].default: kind for kind in KINDS}
 NAMESPACE_PREFIX = "tenant-"
 
 
@@ -82,7 +80,7 @@ class CustomResource:
     @property
     def plural(self) -> str:
         """Lower-case plural of the kind, which custody uses as well."""
-        return BY_KIND[self.kind].PLURAL
+        return BY_KIND[self.kind].resource.PLURAL
 
     @property
     def deleting(self) -> bool:
@@ -98,7 +96,7 @@ class CustomResource:
     def kept_owners(self) -> list[Object]:
         """Its owner references; of a result without those to its Model or Dataset."""
         owners = self.meta.owner_references
-        if self.kind not in (api.kind for api in RESULTS):
+        if not BY_KIND[self.kind].is_result:
             return owners
         return [one for one in owners if not _is_ancestor(one)]
 
@@ -131,7 +129,7 @@ class CustomResource:
 
 def parse(body: Object) -> CustomResource:
     """Parse an object of one of our kinds."""
-    fields = BY_KIND[body["kind"]].model_fields
+    fields = BY_KIND[body["kind"]].resource.model_fields
     status: Any = fields["status"].annotation
     return CustomResource(
         kind=body["kind"],

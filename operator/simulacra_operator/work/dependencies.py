@@ -7,11 +7,12 @@ from typing import Any
 from simulacra_crds.kinds.base import API_VERSION, LABEL_DATASET
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
+from simulacra_crds.registry import BY_KIND
 from simulacra_crds.tasks import KeyedRef, TaskSpec
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.custom_resource import CustomResource
 from simulacra_operator.work.expiry import ended_by_expiry
-from simulacra_operator.work.observe import TASKS, Observed
+from simulacra_operator.work.observe import Observed
 
 _EXPIRED = (
     "The dataset or its model expired before this work ended. Upload again, with a longer "
@@ -32,7 +33,7 @@ def task(seen: Observed, **fields: Any) -> TaskSpec:
     own = keyed(seen.resource)
     if own is None:
         raise ValueError("status.wrappedKey is missing. Create the key before the Job.")
-    name, tenant = TASKS[seen.resource.kind], seen.tenant_name or ""
+    name, tenant = BY_KIND[seen.resource.kind].task, seen.tenant_name or ""
     return TaskSpec(task=name, tenant=tenant, resource=own, **fields)
 
 

@@ -1,4 +1,4 @@
-"""What distinguishes the four kinds whose work is one Job; all else is shared."""
+"""What distinguishes the kinds whose work is one Job; all else is shared."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from simulacra_operator.work.actions import Action
 from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.jobs import Work
 from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.schema_check import Check
 from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
 
@@ -38,6 +39,8 @@ class WorkKind:
         rested: the stage of work that needs no Job although it is not finished.
         ending: the stage of work that has just ended, from that of the lifecycle and the results.
         makes_key: whether the operator creates the data key (else the API did, before the upload).
+        misfits: errors of a spec against the schema of its Dataset, found before the Job.
+        variant: the kind to follow instead, where the resource decides it.
     """
 
     gate_condition: str
@@ -56,6 +59,8 @@ class WorkKind:
     rested: Callable[[Observed], Stage | None] = lambda _: None
     ending: Callable[[Observed, Stage, Sequence[TaskResult]], Stage] = lambda _, stage, __: stage
     makes_key: bool = True
+    misfits: Check | None = None
+    variant: Callable[[Observed], WorkKind] | None = None
 
 
 FINAL = frozenset(

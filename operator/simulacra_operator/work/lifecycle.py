@@ -50,6 +50,8 @@ _FOREIGN_JOB = (
 
 def reconcile(kind: WorkKind, seen: Observed) -> list[Action]:
     """Return the actions for one resource, empty when nothing has to change."""
+    if kind.variant is not None:
+        kind = kind.variant(seen)
     if seen.resource.deleting:
         return erasure.reconcile(seen, kind.record)
     if not seen.resource.guarded:

@@ -6,7 +6,7 @@ Dataset, Model) may be half a second old, but never older than its last event.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -25,6 +25,7 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_crds.names import child_name
 from simulacra_crds.reasons import Reason
+from simulacra_crds.registry import BY_KIND
 from simulacra_crds.storage_usage import stored_bytes
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator.settings import Settings
@@ -33,18 +34,9 @@ from simulacra_operator.work.ended_jobs import EndedJobs
 from simulacra_operator.work.placement import LABEL_WORKERS
 from simulacra_operator.work.pod_refusal import refusal
 from simulacra_operator.work.read_cache import ReadCache
-from simulacra_operator.work.schema_check import SchemaCheck
+from simulacra_operator.work.schema_check import Check, SchemaCheck
 from simulacra_operator.work.stored_results import ResultReader, fetch_results
 
-TASKS = {
-    "Dataset": "prepare",
-    "Model": "fit",
-    "GenerationJob": "generate",
-    "EffectEstimate": "estimate",
-    "SegmentEstimate": "boost",
-    "AnswerSheet": "sheet",
-}
-"""The task of each kind, which is part of its Job's name."""
 _BEFORE_JOB = {
     Reason.AWAITING_UPLOAD,
     Reason.AWAITING_TENANT,
@@ -122,7 +114,7 @@ class Observed:
     def job_name(self) -> str:
         """Name of its Job, whether that exists or not."""
         meta = self.resource.meta
-        return child_name(meta.name, meta.uid, TASKS[self.resource.kind])
+        return child_name(meta.name, meta.uid, BY_KIND[self.resource.kind].task)
 
     @property
     def own_job(self) -> Object | None:
@@ -138,7 +130,7 @@ class Observed:
 
 
 class WorkObserver:
-    """Reads the state that the reconcilers of the four work kinds need."""
+    """Reads the state that the reconcilers of the work kinds need; checks: of specs."""
 
     def __init__(
         self,
@@ -147,13 +139,14 @@ class WorkObserver:
         cache: ReadCache,
         ended: EndedJobs,
         results: ResultReader,
+        checks: Mapping[str, Check],
     ) -> None:
         self._cluster = cluster
         self._ended = ended
         self._settings = settings
         self._cache = cache
         self._results = results
-        self._schemas = SchemaCheck(results)
+        self._schemas = SchemaCheck(results, checks)
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the state of a resource, None when it is gone."""
@@ -187,7 +180,7 @@ class WorkObserver:
         if _unstarted(resource):
             return None
         meta = resource.meta
-        name = child_name(meta.name, meta.uid, TASKS[resource.kind])
+        name = child_name(meta.name, meta.uid, BY_KIND[resource.kind].task)
         ended = self._ended.take(meta.namespace, name)
         return ended or await self._cluster.find(JOBS, name, meta.namespace)
 

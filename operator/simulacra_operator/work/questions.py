@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
@@ -11,6 +11,7 @@ from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
+from simulacra_operator.work.schema_check import Check
 from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="500m", memory="384Mi", memory_limit="4Gi", deadline_s=3600)
@@ -19,13 +20,15 @@ _SIZE = Size(cpu="500m", memory="384Mi", memory_limit="4Gi", deadline_s=3600)
 
 def question(
     request: Callable[[Observed], KubeModel],
-    figures: Literal["estimate", "segments", "sheet"],
+    misfits: Check,
+    figures: str,
     size: Size = _SIZE,
 ) -> WorkKind:
     """Return the kind of a question.
 
     Args:
         request: parameters of the pod's task.
+        misfits: errors of a spec against the schema of its Dataset.
         figures: field of the pod's result that the status has under the same name.
         size: of the pod; one question by default.
     """
@@ -40,6 +43,7 @@ def question(
         gate_passed=Reason.READY,
         work_condition="Estimated",
         gate=model_gate,
+        misfits=misfits,
         request=request,
         work=lambda seen: Work(task(seen, model=keyed(seen.model)), size),
         done=done,

@@ -6,7 +6,7 @@ place of a column among the keys instead of its name; names and levels stay in m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -16,14 +16,12 @@ from simulacra_crds.tasks import RESULT_LIMIT, SCHEMA
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_operator.work.custom_resource import CustomResource, tenant_of
-from simulacra_schema.conditions import FieldError, check_interventions, check_request
+from simulacra_schema.conditions import FieldError
 from simulacra_schema.did_you_mean import unknown_column
-from simulacra_schema.knowledge import check_knowledge
-from simulacra_schema.segment_shares import check_segments
-from simulacra_schema.sheets import check_sheet
-from simulacra_schema.statements import LISTS, check_statements, split_outcome
 from simulacra_schema.table import TableSchema
 
+Check = Callable[[Any, TableSchema], list[FieldError]]
+"""From a spec and the schema of its Dataset: the errors, each with its pointer into the request."""
 MOST = 16
 """Schemas that are kept, by their digest."""
 _SAID = "{}: {}. The request does not fit the schema of the dataset; create another resource."
@@ -37,10 +35,11 @@ class ArtifactReader(Protocol):
 
 
 class SchemaCheck:
-    """Reads the schemas of Datasets and compares specs with them."""
+    """Reads the schemas of Datasets and compares specs with them; checks: by kind."""
 
-    def __init__(self, reader: ArtifactReader) -> None:
+    def __init__(self, reader: ArtifactReader, checks: Mapping[str, Check]) -> None:
         self._reader = reader
+        self._checks = checks
         self._schemas: dict[str, TableSchema] = {}
 
     async def misfit(self, resource: CustomResource, dataset: CustomResource | None) -> str:
@@ -49,7 +48,7 @@ class SchemaCheck:
         A schema that cannot be read is left to the pod, and so is one of a table that was read
         again: the Model may be of an earlier reading.
         """
-        check = _CHECKS.get(resource.kind)
+        check = self._checks.get(resource.kind)
         if check is None or resource.spec is None or dataset is None or not dataset.ready:
             return ""
         schema = await self._schema(dataset)
@@ -80,56 +79,8 @@ class SchemaCheck:
         return schema
 
 
-def _of_rows(spec: Any, schema: TableSchema) -> list[FieldError]:
-    values = {column: one.value for column, one in spec.interventions.items()}
-    return check_request(
-        spec.conditions,
-        values,
-        schema,
-        counterfactual=spec.counterfactual,
-        rows=spec.row_count or 0,
-        persons=spec.persons,
-    )
-
-
-def _of_effect(spec: Any, schema: TableSchema) -> list[FieldError]:
-    values = (("/value", spec.value), ("/baseline", spec.baseline))
-    wrong = [
-        FieldError(pointer=at if schema.find(spec.treatment) else "/treatment", detail=one.detail)
-        for at, given in values
-        for one in check_interventions({spec.treatment: given.value}, schema)
-    ]
-    outcome, _ = split_outcome(spec.outcome, schema)
-    lists = {name: getattr(spec, name) for name in LISTS}
-    stated = check_statements(lists, spec.treatment, outcome, schema)
-    return [*wrong, *_of_outcome(outcome, schema), *stated]
-
-
-def _of_outcome(outcome: str, schema: TableSchema) -> list[FieldError]:
+def check_outcome(outcome: str, schema: TableSchema) -> list[FieldError]:
+    """Return the error of an outcome that is no column, by its pointer."""
     if schema.find(outcome) is not None:
         return []
     return [FieldError(pointer="/outcome", detail=unknown_column(outcome, schema.names()))]
-
-
-def _of_sheet(spec: Any, schema: TableSchema) -> list[FieldError]:
-    outcome, _ = split_outcome(spec.outcome, schema)
-    lists = {name: getattr(spec, name) for name in ("before", "after", "dont_know")}
-    found = _of_outcome(outcome, schema)
-    return [*found, *check_sheet(outcome, spec.levers, lists, schema)]
-
-
-def _of_segments(spec: Any, schema: TableSchema) -> list[FieldError]:
-    return check_segments(spec.segment, spec.questions, schema)
-
-
-def _of_model(spec: Any, schema: TableSchema) -> list[FieldError]:
-    return check_knowledge(spec.knowledge, schema)
-
-
-_CHECKS: dict[str, Callable[[Any, TableSchema], list[FieldError]]] = {
-    "Model": _of_model,
-    "GenerationJob": _of_rows,
-    "EffectEstimate": _of_effect,
-    "AnswerSheet": _of_sheet,
-    "SegmentEstimate": _of_segments,
-}

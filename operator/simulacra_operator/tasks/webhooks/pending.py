@@ -17,6 +17,7 @@ from simulacra_crds import rotation_notice
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, LABEL_DATASET, Phase
 from simulacra_crds.kube.client import CONFIGMAPS, CUSTOM, ApiResource, Object
 from simulacra_crds.names import job_id, model_name
+from simulacra_crds.registry import BY_KIND
 from simulacra_crds.webhook import DISABLED, NOTIFIED, EventName, created_of, id_of
 from simulacra_operator.work.custom_resource import CustomResource
 
@@ -24,12 +25,6 @@ _EVENTS: dict[str | None, EventName] = {
     Phase.READY: "job.ready",
     Phase.PARTIAL: "job.partial",
     Phase.FAILED: "job.failed",
-}
-_IDS = {
-    "GenerationJob": "generation_id",
-    "EffectEstimate": "effect_id",
-    "SegmentEstimate": "segment_id",
-    "AnswerSheet": "sheet_id",
 }
 
 
@@ -63,7 +58,7 @@ class JobEnd:
     def data(self) -> dict[str, str]:
         """The ids and the status of the job."""
         name, kind = self.resource.meta.name, self.resource.kind
-        field = _IDS.get(kind)
+        field = BY_KIND[kind].id_field if BY_KIND[kind].is_result else ""
         data = {"job_id": job_id(name, kind), "status": self.event.removeprefix("job.")}
         data["dataset_id"] = self.resource.meta.labels.get(LABEL_DATASET, "") if field else name
         return data | ({field: name} if field else {})

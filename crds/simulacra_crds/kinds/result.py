@@ -1,0 +1,24 @@
+"""What all results of a Model share: its name in spec, and a life that is longer than its."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from simulacra_crds.kinds.base import RetainedSpec, WorkResource
+from simulacra_crds.kinds.model import ObjectRef
+
+
+class ResultSpec(RetainedSpec):
+    """The common spec of results."""
+
+    model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
+
+
+class Result(WorkResource):
+    """A resource that one Job makes with a Model. It outlives its Model once that Job has ended."""
+
+    SELECTABLE_FIELDS: ClassVar[tuple[str, ...]] = (".spec.modelRef.name", ".status.phase")
+
+    spec: ResultSpec
