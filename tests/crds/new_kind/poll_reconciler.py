@@ -1,0 +1,15 @@
+"""Poll: once its Model is Ready, a `poll` Job answers."""
+
+from simulacra_operator.work.questions import question
+from simulacra_schema.base import ColumnName, KubeModel
+
+
+class PollRequest(KubeModel):
+    """Parameters."""
+
+    question: ColumnName
+
+
+KIND = question(
+    lambda seen: PollRequest(question=seen.resource.spec.question), lambda *_: [], "poll"
+)
