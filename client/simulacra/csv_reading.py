@@ -105,8 +105,8 @@ def _group(form: Mapping[str, Any], decimal: str) -> str:
 
 def _is_usual(column: Column, form: Mapping[str, Any], decimal: str, thousands: str) -> bool:
     """Return whether the arguments for all columns read this one as well."""
-    dressed = form.get("before") or form.get("after") or form.get("factor", 1) != 1
-    if dressed or form.get("negative", "sign") not in ("sign", "inner"):
+    affixed = form.get("before") or form.get("after") or form.get("factor", 1) != 1
+    if affixed or form.get("negative", "sign") not in ("sign", "inner"):
         return False
     if not form and column["kind"] == "integer":
         return True

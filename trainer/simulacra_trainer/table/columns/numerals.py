@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from simulacra_schema.table import CellForm
 from simulacra_trainer.table.arrow_values import are_numbers
+from simulacra_trainer.table.columns.affixes import Affixes, strip_affixes
 from simulacra_trainer.table.columns.distinct_values import Words
-from simulacra_trainer.table.columns.dress import Dress, undress
 
 ENOUGH = 0.99
 """Share of the values that must be numbers (or dates) for the rest to be set to missing."""
@@ -92,27 +92,27 @@ def parse_numbers(
     as_plain = not (is_open and decimal == ",") if sign is None else sign == "."
     if candidates[plain].sum() >= enough and as_plain:
         return _converted(levels, plain, None, [], decimal is None and is_open)
-    dress = undress(words, candidates, enough)
-    if dress is None or (stated is None and _any(dress.digits, _CODES)):
+    affixes = strip_affixes(words, candidates, enough)
+    if affixes is None or (stated is None and _any(affixes.digits, _CODES)):
         return None
-    vote = _vote(dress.digits, candidates, decimal, proven=sign is not None)
+    vote = _vote(affixes.digits, candidates, decimal, proven=sign is not None)
     if candidates[vote.matched].sum() < enough:
         return None
-    digits, group = _one_form(dress.digits, vote.comma)
-    notation = list(dress.notation)
-    if vote.comma and _any(dress.digits, ","):
+    digits, group = _one_form(affixes.digits, vote.comma)
+    notation = list(affixes.notation)
+    if vote.comma and _any(affixes.digits, ","):
         notation.append("decimal commas")
     elif group:
         notation.append("grouped thousands")
     form = CellForm(
         decimal="," if vote.comma else ".",
         group=group,
-        before=dress.before,
-        after=dress.after,
-        factor=dress.factor,
-        negative=dress.negative,
+        before=affixes.before,
+        after=affixes.after,
+        factor=affixes.factor,
+        negative=affixes.negative,
     )
-    return _converted(digits, vote.matched, (form, dress), notation, vote.unclear)
+    return _converted(digits, vote.matched, (form, affixes), notation, vote.unclear)
 
 
 def _are_versions(levels: pa.StringArray) -> bool:
@@ -134,10 +134,10 @@ def proven_decimal(levels: pa.StringArray) -> str | None:
     candidates = sample.counts * ~sample.no_values()
     if not candidates.sum() or _any(levels, _CODES):
         return None
-    dress = undress(sample, candidates, 0.9 * candidates.sum())
-    if dress is None:
+    affixes = strip_affixes(sample, candidates, 0.9 * candidates.sum())
+    if affixes is None:
         return None
-    vote = _vote(dress.digits, candidates, None)
+    vote = _vote(affixes.digits, candidates, None)
     proves = vote.proven and candidates[vote.matched].sum() >= 0.9 * candidates.sum()
     return ("," if vote.comma else ".") if proves else None
 
@@ -210,13 +210,13 @@ def _one_form(digits: pa.StringArray, comma: bool) -> tuple[pa.StringArray, str]
 def _converted(
     digits: pa.StringArray,
     mask: npt.NDArray[np.bool_],
-    dressed: tuple[CellForm, Dress] | None,
+    affixed: tuple[CellForm, Affixes] | None,
     notation: list[str],
     unclear: bool,
 ) -> ParsedNumbers:
     kept = pc.if_else(pa.array(mask), digits, None)
-    if dressed:
-        kept = pc.if_else(dressed[1].negatives, pc.binary_join_element_wise("-", kept, ""), kept)
+    if affixed:
+        kept = pc.if_else(affixed[1].negatives, pc.binary_join_element_wise("-", kept, ""), kept)
     decimals = _fixed_decimals(kept)
     whole = pc.all(pc.match_substring_regex(kept, r"^[+-]?[0-9]{1,18}(?:\.0*)?$")).as_py()
     bare = pc.replace_substring_regex(kept, r"^\+", "")
@@ -225,9 +225,9 @@ def _converted(
     else:
         values = bare.cast(pa.float64())
         values = pc.if_else(are_numbers(values), values, None)  # 1e999
-    if dressed and dressed[1].scales is not None:
-        values = _scaled(values, dressed[1].scales)
-    form = dressed[0] if dressed else CellForm()
+    if affixed and affixed[1].scales is not None:
+        values = _scaled(values, affixed[1].scales)
+    form = affixed[0] if affixed else CellForm()
     if form.factor != 1 and decimals is None:  # "271k" of 271,451
         parts = pc.struct_field(pc.extract_regex(kept, r"\.(?P<part>[0-9]*)$"), "part")
         decimals = pc.max(pc.utf8_length(parts)).as_py() or 0

@@ -70,7 +70,7 @@ def _places(key: bytes, values: Sequence[str], bits: int) -> npt.NDArray[np.int6
 
 
 def _plain(values: pa.Array) -> pa.Array:
-    """Return values without what people write in several ways: case, spaces, dress of numbers."""
+    """Return values without what people write in several ways: case, spaces, units of numbers."""
     text = pc.replace_substring_regex(pc.utf8_lower(pc.utf8_trim_whitespace(values)), r"\s+", " ")
     digits = pc.replace_substring_regex(text, r"[^0-9]+", "")
     has_letters = pc.match_substring_regex(text, r"\pL")

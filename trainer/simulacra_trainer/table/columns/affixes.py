@@ -46,7 +46,7 @@ PROBE = 500
 
 
 @dataclass(frozen=True)
-class Dress:
+class Affixes:
     """The digits of each word, and what stands around them.
 
     Attributes:
@@ -70,7 +70,7 @@ class Dress:
     notation: tuple[str, ...]
 
 
-def undress(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> Dress | None:
+def strip_affixes(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> Affixes | None:
     """Return the digits of a column's numbers, or None if it has too few, or mixed units.
 
     Args:
@@ -112,7 +112,7 @@ def undress(words: Words, candidates: npt.NDArray[np.int64], enough: float) -> D
     )
     forms = {"brackets": brackets, "after": trailing, "inner": inner if signs else None}
     negative = next((f for f, of in forms.items() if of is not None and pc.any(of).as_py()), "sign")
-    return Dress(
+    return Affixes(
         digits=pc.struct_field(parts, "digits"),
         negatives=pc.or_(pc.or_(first, inner), pc.or_(trailing, brackets)).fill_null(False),
         before=before,
