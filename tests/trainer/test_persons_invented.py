@@ -21,7 +21,7 @@ from simulacra_trainer.table.persons.masks import (
     widened,
 )
 from simulacra_trainer.table.persons.numbers import has_valid_checksum
-from simulacra_trainer.table.persons.real_values import METADATA, RealValues, remember
+from simulacra_trainer.table.persons.real_values import METADATA, RealValues, digest_real_values
 from simulacra_trainer.table.raw_table import ORIGIN
 
 ROWS = 300
@@ -181,13 +181,13 @@ def test_every_real_value_is_known_in_any_dress(values: list[str]) -> None:
         [value.encode() for value in values]
     except UnicodeEncodeError:
         return
-    assert remember(values).holds(values).all()
-    assert remember(values).holds([f" {value}  " for value in values]).all()
+    assert digest_real_values(values).holds(values).all()
+    assert digest_real_values(values).holds([f" {value}  " for value in values]).all()
 
 
 def test_digests_hold_no_value_and_differ_for_each_table() -> None:
     values = [f"p{i}@mail.example.de" for i in range(500)]
-    stored = [remember(values).to_bytes() for _ in range(2)]
+    stored = [digest_real_values(values).to_bytes() for _ in range(2)]
     assert stored[0] != stored[1]
     assert b"mail" not in stored[0]
     others = [f"q{i}@mail.example.de" for i in range(2_000)]
@@ -195,7 +195,7 @@ def test_digests_hold_no_value_and_differ_for_each_table() -> None:
 
 
 def test_numbers_are_known_whatever_stands_between_the_digits() -> None:
-    known = remember(["+44 7722 376627"])
+    known = digest_real_values(["+44 7722 376627"])
     assert known.holds(["44-7722-376627", "+447722376627"]).all()
     assert not known.holds(["+44 7722 376628"]).any()
 

@@ -17,7 +17,6 @@ from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.columns.identifiers import is_named_id
 from simulacra_trainer.table.description.statements import Statements
 from simulacra_trainer.table.persons import vocabulary
-from simulacra_trainer.table.persons.beside import find_beside
 from simulacra_trainer.table.persons.cells import (
     Cells,
     Ints,
@@ -28,12 +27,13 @@ from simulacra_trainer.table.persons.cells import (
 from simulacra_trainer.table.persons.coordinates import coarsened, is_coordinate
 from simulacra_trainer.table.persons.forms import INITIAL, form_of_people
 from simulacra_trainer.table.persons.masks import learn_masks, learn_number_masks
+from simulacra_trainer.table.persons.name_context import names_by_context
 from simulacra_trainer.table.persons.numbers import is_short_number
 from simulacra_trainer.table.persons.patterns import find_personal_data, has_email
 from simulacra_trainer.table.persons.people import People, other_level
 from simulacra_trainer.table.persons.public_levels import check_public, with_public
 from simulacra_trainer.table.persons.rare_values import without_rare_values
-from simulacra_trainer.table.persons.real_values import RealValues, remember
+from simulacra_trainer.table.persons.real_values import RealValues, digest_real_values
 from simulacra_trainer.table.persons.stated import NO_ROLES, StatedRoles, check_roles
 from simulacra_trainer.table.persons.subject import LOOKED_AT, Keys, find_subject
 from simulacra_trainer.table.persons.waves import with_wave
@@ -91,7 +91,9 @@ def protect_persons(
         or (each.name not in stated.ordinary and (kind := _personal_data(each)) is not None)
     }
     data |= {
-        name: kind for name, kind in find_beside(cells, data).items() if name not in stated.ordinary
+        name: kind
+        for name, kind in names_by_context(cells, data).items()
+        if name not in stated.ordinary
     }
     codes = {
         column.schema.name: codes_of(column.values, each, min(raw.num_rows, LOOKED_AT))
@@ -121,7 +123,7 @@ def protect_persons(
         for word in each.words
     ]
     count = None if persons is None else len(np.unique(persons))
-    return ProtectedColumns(result, remember(kept) if kept else None, count)
+    return ProtectedColumns(result, digest_real_values(kept) if kept else None, count)
 
 
 def _numbered(codes: Ints) -> Ints:

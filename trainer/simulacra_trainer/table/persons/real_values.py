@@ -49,7 +49,7 @@ class RealValues:
         return cls(stored[:KEY_BYTES], np.frombuffer(stored[KEY_BYTES:], np.uint8))
 
 
-def remember(values: Sequence[str]) -> RealValues:
+def digest_real_values(values: Sequence[str]) -> RealValues:
     """Return the digests of the values."""
     size = max(min(BITS_A_VALUE * len(values) // 8, MAX_BYTES), 64)
     bits, key = np.zeros(size, np.uint8), secrets.token_bytes(KEY_BYTES)

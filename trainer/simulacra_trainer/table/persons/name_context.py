@@ -1,4 +1,4 @@
-"""Names of persons that no list has, found by what stands beside them: e-mails and first names."""
+"""Names of persons that no list has, found by their context: e-mail addresses, first names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_NAMES = (
 _LETTERS = re.compile(r"[a-z]+")
 
 
-def find_beside(
+def names_by_context(
     cells: Sequence[Cells], data: Mapping[str, PersonalData]
 ) -> dict[str, PersonalData]:
     """Return the kinds of further columns with names of persons.
