@@ -14,7 +14,7 @@ from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.persons.patterns import find_personal_data
-from simulacra_trainer.table.persons.vocabulary import PERSON, says
+from simulacra_trainer.table.persons.vocabulary import PERSON, name_contains
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 
@@ -637,7 +637,7 @@ def test_notes_name_every_protected_column() -> None:
     ],
 )
 def test_names_are_read_by_parts_and_compounds(name: str, is_person: bool) -> None:
-    assert says(name, PERSON) is is_person
+    assert name_contains(name, PERSON) is is_person
 
 
 def surrogates() -> Iterator[str]:

@@ -44,8 +44,8 @@ def are_dialed(name: str, words: Words) -> bool:
     They are named so, or begin with "+" as international numbers do: "600 100 200" would be an
     amount with grouped thousands, and its spaces lost.
     """
-    phone = vocabulary.says(name, vocabulary.PHONE)
-    named = phone or vocabulary.says(name, vocabulary.NATIONAL_ID)
+    phone = vocabulary.name_contains(name, vocabulary.PHONE)
+    named = phone or vocabulary.name_contains(name, vocabulary.NATIONAL_ID)
     digits = pc.utf8_length(pc.replace_substring_regex(words.levels, "[^0-9]", ""))
     long = pc.and_(
         pc.match_substring_regex(words.levels, _DIALED), pc.greater_equal(digits, FEWEST_DIALED)
@@ -65,7 +65,7 @@ def is_named_id(name: str) -> bool:
     """Return whether the name of a column is that of an identifier."""
     plain = " ".join(vocabulary.name_parts(name)[:-1])
     named = any(_NAMED_ID.search(each) for each in (name, name.lower(), plain))
-    named = named or vocabulary.says(name, vocabulary.IDENTIFIER_WITHOUT_SPACES)
+    named = named or vocabulary.name_contains(name, vocabulary.IDENTIFIER_WITHOUT_SPACES)
     return named or vocabulary.is_persons_number(name)
 
 

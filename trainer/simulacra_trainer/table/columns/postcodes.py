@@ -84,7 +84,7 @@ def _are_postcodes(name: str, words: Words) -> bool:
     if not named and len(words.levels) >= NEARLY_UNIQUE * words.present:
         return False  # running numbers with leading zeros
     zeros = pc.any(pc.starts_with(words.levels, "0")).as_py()
-    of_persons = is_named_id(name) or vocabulary.says(name, vocabulary.NATIONAL_ID)
+    of_persons = is_named_id(name) or vocabulary.name_contains(name, vocabulary.NATIONAL_ID)
     return named or (shape in _SHAPES[:3] and bool(zeros) and not of_persons)
 
 

@@ -51,7 +51,7 @@ def is_row_number(name: str, values: pa.Array) -> bool:
         return True
     numbers = values.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
     low, high = int(numbers.min()), int(numbers.max())
-    is_time = vocabulary.says_time(name)
+    is_time = vocabulary.name_contains_time(name)
     if not doubles and (is_named_id(name) or (high - low == len(values) - 1 and not is_time)):
         return True
     if is_measured or are_moments(numbers):

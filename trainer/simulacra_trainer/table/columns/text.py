@@ -353,7 +353,7 @@ def date_column(
 
     pattern: strftime format that the user states; of several forms, that of most cells.
     """
-    births = vocabulary.says(name, vocabulary.KNOWN_TO_OTHERS["birth"])
+    births = vocabulary.name_contains(name, vocabulary.KNOWN_TO_OTHERS["birth"])
     parsed = parse_pattern(words, pattern) if pattern else parse_dates(words, origin.day_first)
     if parsed is not None and births and "%y" in parsed.text_format and not parsed.ambiguous:
         parsed = replace(parsed, values=as_births(parsed.values))

@@ -16,7 +16,7 @@ from simulacra_trainer.survey_weights import effective_rows
 from simulacra_trainer.table.columns.build import CleanColumn
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.limits import MIN_ROWS
-from simulacra_trainer.table.persons.vocabulary import WEIGHT, says
+from simulacra_trainer.table.persons.vocabulary import WEIGHT, name_contains
 
 POINTER = "/weights"
 MEAN = (0.3, 3.0)
@@ -45,7 +45,7 @@ def _looks_like_weights(column: CleanColumn) -> bool:
     schema = column.schema
     if schema.kind != "numeric" or column.values is None or column.values.null_count:
         return False
-    if not says(schema.name, WEIGHT):
+    if not name_contains(schema.name, WEIGHT):
         return False
     mean = pc.mean(column.values).as_py()
     return (schema.minimum or 0.0) > 0 and MEAN[0] <= mean <= MEAN[1]

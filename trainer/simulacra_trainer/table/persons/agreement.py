@@ -79,7 +79,7 @@ def kept_attributes_agree(
     """Return whether the sex, birth or age of the rows of a value agree; None without them."""
     known = vocabulary.KNOWN_TO_OTHERS
     words = known["sex"] | known["birth"] | known["age"]
-    kept = {name: codes[name] for name in codes if vocabulary.says(name, words)}
+    kept = {name: codes[name] for name in codes if vocabulary.name_contains(name, words)}
     return _any_agrees(cells, kept, values)
 
 

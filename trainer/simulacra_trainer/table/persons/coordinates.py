@@ -21,8 +21,8 @@ def is_coordinate(column: CleanColumn) -> bool:
     if schema.decimals is not None and schema.decimals < MIN_DECIMALS:
         return False
     farthest = max(abs(schema.minimum), abs(schema.maximum))
-    return (vocabulary.says(schema.name, vocabulary.LATITUDE) and farthest <= 90) or (
-        vocabulary.says(schema.name, vocabulary.LONGITUDE) and farthest <= 180
+    return (vocabulary.name_contains(schema.name, vocabulary.LATITUDE) and farthest <= 90) or (
+        vocabulary.name_contains(schema.name, vocabulary.LONGITUDE) and farthest <= 180
     )
 
 

@@ -71,8 +71,11 @@ letters in a form of their own.
 
 def is_short_number(name: str) -> bool:
     """Return whether a column name says that few digits are of a person: "SSN last 4"."""
-    part = vocabulary.says(name, vocabulary.NATIONAL_ID) and _PART_OF_ID.search(name) is not None
-    return part or vocabulary.says(name, vocabulary.BANK_BRANCH)
+    part = (
+        vocabulary.name_contains(name, vocabulary.NATIONAL_ID)
+        and _PART_OF_ID.search(name) is not None
+    )
+    return part or vocabulary.name_contains(name, vocabulary.BANK_BRANCH)
 
 
 def has_valid_checksum(kind: PersonalData, word: str) -> bool:
@@ -115,9 +118,11 @@ def is_iban(word: str) -> bool:
 
 def is_account(name: str, words: Sequence[str]) -> bool:
     """Return whether words are accounts at banks, or codes of their branches, by name and form."""
-    if vocabulary.says(name, vocabulary.BANK_BRANCH):
+    if vocabulary.name_contains(name, vocabulary.BANK_BRANCH):
         return most(words, lambda word: _BRANCH.fullmatch(word) is not None)
-    return vocabulary.says(name, vocabulary.BANK_ACCOUNT) and most(words, _has_account_form)
+    return vocabulary.name_contains(name, vocabulary.BANK_ACCOUNT) and most(
+        words, _has_account_form
+    )
 
 
 def _has_account_form(word: str) -> bool:
@@ -135,11 +140,11 @@ def is_card(word: str) -> bool:
 
 def is_national_id(name: str, words: Sequence[str]) -> bool:
     """Return whether words are numbers of papers or plates, by name and form or by checksum."""
-    named = vocabulary.says(name, vocabulary.NATIONAL_ID)
+    named = vocabulary.name_contains(name, vocabulary.NATIONAL_ID)
     usual = median_low(map(len, words))
     if named and (part := _PART_OF_ID.search(name)) and most(words, str.isdecimal):
         return usual == max(int(part["count"] or LAST_DIGITS), FEWEST_LAST_DIGITS)
-    if vocabulary.says(name, vocabulary.PLATE) and most(words, _has_plate_form):
+    if vocabulary.name_contains(name, vocabulary.PLATE) and most(words, _has_plate_form):
         return True
     if not 6 <= usual <= 24:
         return False

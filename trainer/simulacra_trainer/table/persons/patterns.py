@@ -122,7 +122,7 @@ def has_email(word: str) -> bool:
 
 
 def _is_of_thing(name: str) -> bool:
-    return vocabulary.says(name, vocabulary.THING) and not vocabulary.ends_in_role(name)
+    return vocabulary.name_contains(name, vocabulary.THING) and not vocabulary.ends_in_role(name)
 
 
 def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
@@ -131,18 +131,18 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
     Few words must be known names too, or the column's name must say nothing else.
     """
     many = len(words) >= MANY_WORDS
-    if vocabulary.says(name, vocabulary.INITIALS) and most(words, _are_initials):
+    if vocabulary.name_contains(name, vocabulary.INITIALS) and most(words, _are_initials):
         return "first_name"
     streets = vocabulary.STREET if vocabulary.is_short(name) else vocabulary.STREET - _NO_STREET
-    if many and vocabulary.says(name, streets) and most(words, _has_street_form):
+    if many and vocabulary.name_contains(name, streets) and most(words, _has_street_form):
         return "street"
     if _is_of_thing(name) or vocabulary.is_sorting(name):
         return None
     people = vocabulary.FULL_NAME | vocabulary.PERSON | vocabulary.USER_NAME
-    of_people = vocabulary.says(name, people)
+    of_people = vocabulary.name_contains(name, people)
     if of_people and most(words, _is_full_name):
         known = share_of_known_names(words)
-        if vocabulary.says(name, vocabulary.FULL_NAME):
+        if vocabulary.name_contains(name, vocabulary.FULL_NAME):
             known = max(known, share_of_family_names(words))
         elif most(words, lambda word: _UNSPACED_NAME.fullmatch(word) is not None):
             many = many and vocabulary.is_one_of(name, vocabulary.PERSON)  # not "고객 등급", a tier
@@ -151,9 +151,9 @@ def _by_name(name: str, words: Sequence[str]) -> PersonalData | None:
         return None
     sure = vocabulary.is_of_persons(name) or kind_of_names(words, BARE_KNOWN) is not None
     bare = frozenset() if many and vocabulary.is_short(name) and sure else _BARE
-    if vocabulary.says(name, vocabulary.FIRST_NAME - bare):
+    if vocabulary.name_contains(name, vocabulary.FIRST_NAME - bare):
         return "first_name"
-    if vocabulary.says(name, vocabulary.LAST_NAME - bare):
+    if vocabulary.name_contains(name, vocabulary.LAST_NAME - bare):
         return "last_name"
     return kind_of_names(words, KNOWN_NAMES) if of_people else None
 
@@ -164,14 +164,14 @@ def _are_user_names(name: str, words: Sequence[str]) -> bool:
     "login" and "twitter" may be answers too ("google", "daily"): such a name must be all there is,
     and its words many, or mostly with a digit or sign.
     """
-    if vocabulary.says(name, vocabulary.THING) or not most(words, _is_user_name):
+    if vocabulary.name_contains(name, vocabulary.THING) or not most(words, _is_user_name):
         return False
     many = len(words) >= MANY_WORDS
     if vocabulary.is_one_of(name, vocabulary.USER | vocabulary.ROLE) and most(words, _is_login):
         return many or share_of_family_logins(words) >= FEWEST_MARKED
-    named = vocabulary.says(name, vocabulary.USER_NAME)
+    named = vocabulary.name_contains(name, vocabulary.USER_NAME)
     if most(words, lambda word: word.startswith("@")):
-        return many or named or vocabulary.says(name, vocabulary.HANDLE)
+        return many or named or vocabulary.name_contains(name, vocabulary.HANDLE)
     marked = sum(word[0].isalpha() and not word.isalpha() for word in words if word)
     sure = many or marked >= FEWEST_MARKED * len(words)
     if named:

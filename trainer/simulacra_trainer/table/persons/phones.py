@@ -23,10 +23,12 @@ _REGIONS = (
 
 def is_phone(name: str, words: Sequence[str]) -> bool:
     """Return whether words are phone numbers, by name and form or by the plan of a region."""
-    named = vocabulary.says(name, vocabulary.PHONE) and not vocabulary.says(name, vocabulary.AMOUNT)
+    named = vocabulary.name_contains(name, vocabulary.PHONE) and not vocabulary.name_contains(
+        name, vocabulary.AMOUNT
+    )
     if named and most(words, lambda w: bool(_DIALED.fullmatch(w)) and len(digits(w)) >= 6):
         return True
-    if vocabulary.says(name, vocabulary.CONTACT) and most(words, _is_dialed_from_here):
+    if vocabulary.name_contains(name, vocabulary.CONTACT) and most(words, _is_dialed_from_here):
         return True
     if len(words) < MANY_WORDS:
         return False

@@ -148,7 +148,7 @@ def _personal_data(cells: Cells) -> PersonalData | None:
     if (kind := _data_under(cells.name, cells)) is not None or label is None:
         return kind
     kind = _data_under(label, cells)
-    sure = vocabulary.is_short(label) or vocabulary.says(label, vocabulary.NAME)
+    sure = vocabulary.is_short(label) or vocabulary.name_contains(label, vocabulary.NAME)
     return kind if kind != "name" or sure else None
 
 

@@ -101,7 +101,9 @@ def find_subject(
         stated: roles that the user states.
     """
     # Many persons have their accounts at one branch of a bank.
-    data = {n: k for n, k in data.items() if not vocabulary.says(n, vocabulary.BANK_BRANCH)}
+    data = {
+        n: k for n, k in data.items() if not vocabulary.name_contains(n, vocabulary.BANK_BRANCH)
+    }
     decisive = {c.name: c.codes for c in cells if data.get(c.name) in ONE_PERSON}
     decisive |= {name: code for name, code in codes.items() if _is_known_to_others(name, code)}
     row_is_person = any(
@@ -141,7 +143,7 @@ def find_subject(
     def rank(cells: Cells) -> tuple[int, bool, int]:
         head = cells.head(LOOKED_AT)
         decided = sum(head.decides(other) for other in codes.values())
-        named = vocabulary.says(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
+        named = vocabulary.name_contains(cells.name, vocabulary.IDENTIFIER | vocabulary.PERSON)
         return decided, named, len(cells.words)
 
     evidence = "stated in the description"
@@ -173,13 +175,13 @@ def _evidence(
     kind = data.get(cells.name)
     if kind in (None, "name") and not _is_id(cells) and _has_usual_answer(cells):
         return None
-    named = vocabulary.says(cells.name, vocabulary.PERSON)
+    named = vocabulary.name_contains(cells.name, vocabulary.PERSON)
     fewest = MIN_NAMED_PERSONS if kind in ONE_PERSON or named else MIN_PERSONS
     if not FEWEST_ROWS <= cells.rows_a_value < MOST_ROWS or len(cells.words) < fewest:
         return None
     if kind is not None:
         return f"{kind} that repeats" if kind in ONE_PERSON else None
-    if vocabulary.says(cells.name, vocabulary.THING) or is_postcode_name(cells.name):
+    if vocabulary.name_contains(cells.name, vocabulary.THING) or is_postcode_name(cells.name):
         return None
     if not (_is_id(cells) or _is_long(cells)):
         return GROUPS if numbers_groups(cells.head(LOOKED_AT), codes) else None
@@ -206,7 +208,7 @@ def _no_persons(
     """
     head = cells.head(LOOKED_AT)
     if cells.name in data:
-        of_persons = vocabulary.says(cells.name, vocabulary.PERSON | vocabulary.FULL_NAME)
+        of_persons = vocabulary.name_contains(cells.name, vocabulary.PERSON | vocabulary.FULL_NAME)
         if data[cells.name] != "name" or of_persons:
             return None
         return _NO_AGREEMENT if rows_agree(head, codes, values) is False else None
@@ -226,20 +228,22 @@ def _no_persons(
 
 def _may_be_of_others(name: str, data: Mapping[str, PersonalData]) -> bool:
     """Return whether a person in a column may stand in the rows of others: "Manager Email"."""
-    return data.get(name) == "name" or vocabulary.says(name, vocabulary.OF_MANY)
+    return data.get(name) == "name" or vocabulary.name_contains(name, vocabulary.OF_MANY)
 
 
 def _is_known_to_others(name: str, codes: Ints) -> bool:
     """Return whether a column is the sex or birth of persons, and differs between them."""
     words = vocabulary.KNOWN_TO_OTHERS["sex"] | vocabulary.KNOWN_TO_OTHERS["birth"]
-    return vocabulary.says(name, words) and bool(np.ptp(codes)) if codes.size else False
+    return vocabulary.name_contains(name, words) and bool(np.ptp(codes)) if codes.size else False
 
 
 def _is_persons_number(cells: Cells) -> bool:
     """Return whether a column is named as the number of a person: "Respondent ID", "kundnr"."""
     name = cells.name
-    numbered = vocabulary.says(name, vocabulary.IDENTIFIER) or vocabulary.is_persons_number(name)
-    return numbered and vocabulary.says(name, vocabulary.PERSON)
+    numbered = vocabulary.name_contains(
+        name, vocabulary.IDENTIFIER
+    ) or vocabulary.is_persons_number(name)
+    return numbered and vocabulary.name_contains(name, vocabulary.PERSON)
 
 
 def _is_id(cells: Cells) -> bool:
@@ -255,7 +259,7 @@ def _has_usual_answer(cells: Cells) -> bool:
 
 def _is_long(cells: Cells) -> bool:
     """Return whether whole numbers are long and of one length, as ids are, and no amounts."""
-    if cells.is_text or vocabulary.says(cells.name, vocabulary.AMOUNT):
+    if cells.is_text or vocabulary.name_contains(cells.name, vocabulary.AMOUNT):
         return False
     if all(len(word) == DIGITS_OF_A_DATE for word in cells.words) and are_dates(
         np.array([int(word) for word in cells.words])
@@ -279,12 +283,12 @@ def _are_own_numbers(cells: Cells, subject: Cells) -> bool:
 
 def _is_named_id(name: str) -> bool:
     """Return whether whole numbers under this name are ids, not counts or amounts."""
-    is_person = vocabulary.says(name, vocabulary.PERSON)
+    is_person = vocabulary.name_contains(name, vocabulary.PERSON)
     if vocabulary.is_one_of(name, vocabulary.PERSON) or _ends_as_id(name):
         return True
     if vocabulary.is_persons_number(name):
         return True
-    if is_person and vocabulary.says(name, vocabulary.IDENTIFIER):
+    if is_person and vocabulary.name_contains(name, vocabulary.IDENTIFIER):
         return True
     return vocabulary.has_identifier(name)
 

@@ -114,7 +114,7 @@ def is_persons_number(name: str) -> bool:
 
 def is_group(name: str) -> bool:
     """Return whether a word of a column name is that of groups of persons, and none a person's."""
-    return not GROUP.isdisjoint(name_parts(name)) and not says(name, PERSON)
+    return not GROUP.isdisjoint(name_parts(name)) and not name_contains(name, PERSON)
 
 
 def has_identifier(name: str) -> bool:
@@ -188,7 +188,7 @@ def is_one_of(name: str, words: Collection[str]) -> bool:
     return name_parts(name)[-1] in words
 
 
-def says(name: str, words: Iterable[str]) -> bool:
+def name_contains(name: str, words: Iterable[str]) -> bool:
     """Return whether a column name has one of the words."""
     parts = name_parts(name)
     return any(
@@ -213,13 +213,13 @@ def _is_long(word: str) -> bool:
     return len(word) >= COMPOUND_LETTERS and word not in _NO_COMPOUND
 
 
-def says_time(name: str) -> bool:
+def name_contains_time(name: str) -> bool:
     """Return whether a column name says a time or an age: "startdate", but not "candidate"."""
     parts = (part.rstrip(string.digits) for part in name_parts(name)[:-1])
     ends = (part.endswith(_TIME_ENDS) and part not in PERSON | ROLE for part in parts)
-    return says(name, _TIMES) or any(ends)
+    return name_contains(name, _TIMES) or any(ends)
 
 
 def says_measurement(name: str) -> bool:
     """Return whether whole numbers under a column name are measurements, however they look."""
-    return says(name, AMOUNT) or says_time(name)
+    return name_contains(name, AMOUNT) or name_contains_time(name)
