@@ -21,9 +21,9 @@ import pyarrow as pa
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.effects.column_timing import read_timing
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import try_sets
-from simulacra_trainer.effects.places import read_places
 from simulacra_trainer.effects.scores import row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table
 from simulacra_trainer.evidence import Z95
@@ -81,7 +81,7 @@ def of_product(seed: int) -> tuple[bool, bool, float]:
             after=["y", *(other for other in names if other != name)],
         )
         estimator = Estimator(table, schema, request, seed)
-        tried = try_sets(estimator, read_places(Knowledge(), schema, request, "y"), graph)
+        tried = try_sets(estimator, read_timing(Knowledge(), schema, request, "y"), graph)
         ((_, runs, interval),) = tried.found
         intervals.append(interval)
         influences.append(on_table(row_influence(runs[0]), estimator.contrast.rows, None, ROWS))

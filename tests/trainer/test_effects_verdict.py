@@ -29,7 +29,7 @@ from simulacra_schema.background import bind_background
 from simulacra_schema.claims import claimed
 from simulacra_schema.questions.fit import Edge, Knowledge, KnowledgeRecord
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
-from simulacra_trainer.effects.places import Places, read_places
+from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.support import Support
 from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
@@ -48,9 +48,9 @@ SENSITIVITY = Sensitivity(
 )
 
 
-def _places(order: str = "stated", unknown: tuple[str, ...] = ()) -> Places:
+def _timing(order: str = "stated", unknown: tuple[str, ...] = ()) -> ColumnTiming:
     before = [name for name in ("age", "sex") if name not in unknown]
-    return Places(before, ["after"], list(unknown), order, [])
+    return ColumnTiming(before, ["after"], list(unknown), order, [])
 
 
 def _effect(effect: float, error: float, *columns: str, reverses: bool = False) -> AdjustmentEffect:
@@ -66,12 +66,12 @@ def _effect(effect: float, error: float, *columns: str, reverses: bool = False) 
     )
 
 
-def _evidence(places: Places, *effects: AdjustmentEffect) -> Evidence:
-    return Evidence("t", "y", places, effects, sensitivity=SENSITIVITY)
+def _evidence(timing: ColumnTiming, *effects: AdjustmentEffect) -> Evidence:
+    return Evidence("t", "y", timing, effects, sensitivity=SENSITIVITY)
 
 
 def test_assumed_repeats_what_was_said_and_how_strong_an_unseen_cause_must_be() -> None:
-    verdict = judge(_evidence(_places(), _effect(-0.91, 0.14, "age", "sex")))
+    verdict = judge(_evidence(_timing(), _effect(-0.91, 0.14, "age", "sex")))
     assert verdict.kind == "assumed"
     assert verdict.text == (
         "If t comes before y, as you said, and nothing unseen moves both: -0.91 [-1.18, -0.636]."
@@ -82,14 +82,14 @@ def test_assumed_repeats_what_was_said_and_how_strong_an_unseen_cause_must_be() 
 
 def test_assumed_without_columns_before_says_so() -> None:
     bare = Sensitivity(robustness=0.1, robustness_near=0.07)
-    places = replace(_places(), before=[])
-    verdict = judge(Evidence("t", "y", places, [_effect(-0.91, 0.14)], sensitivity=bare))
+    timing = replace(_timing(), before=[])
+    verdict = judge(Evidence("t", "y", timing, [_effect(-0.91, 0.14)], sensitivity=bare))
     assert "You said that no column came before t." in verdict.text
     assert verdict.text.endswith("would bring this to 0.")
 
 
 def test_zero_is_never_claimed() -> None:
-    verdict = judge(_evidence(_places(), _effect(0.1, 0.2)))
+    verdict = judge(_evidence(_timing(), _effect(0.1, 0.2)))
     assert verdict.kind == "assumed"
     assert "no effect beyond 0.492 either way" in verdict.text
     assert "bring this to 0" not in verdict.text
@@ -97,7 +97,7 @@ def test_zero_is_never_claimed() -> None:
 
 def test_open_column_makes_a_suggestion_and_asks_for_it() -> None:
     evidence = _evidence(
-        _places(unknown=("sex",)), _effect(1.0, 0.1, "age"), _effect(0.8, 0.1, "age", "sex")
+        _timing(unknown=("sex",)), _effect(1.0, 0.1, "age"), _effect(0.8, 0.1, "age", "sex")
     )
     verdict = judge(evidence)
     assert (verdict.kind, verdict.asks) == ("suggested", "sex")
@@ -105,31 +105,31 @@ def test_open_column_makes_a_suggestion_and_asks_for_it() -> None:
 
 
 def test_sign_of_a_suggestion_is_three_standard_errors_from_zero_under_each_set() -> None:
-    places, near = _places(unknown=("sex",)), _effect(0.8, 0.3, "age", "sex")
-    verdict = judge(_evidence(places, _effect(1.0, 0.1, "age"), near))
+    timing, near = _timing(unknown=("sex",)), _effect(0.8, 0.3, "age", "sex")
+    verdict = judge(_evidence(timing, _effect(1.0, 0.1, "age"), near))
     assert (verdict.kind, verdict.asks) == ("open", "sex")
     assert near.low > 0
     opposite = [_effect(1.0, 0.1, "age"), _effect(-0.8, 0.1, "age", "sex")]
-    assert judge(_evidence(places, *opposite)).kind == "open"
-    assert judge(_evidence(_places(), near)).kind == "assumed"
+    assert judge(_evidence(timing, *opposite)).kind == "open"
+    assert judge(_evidence(_timing(), near)).kind == "assumed"
 
 
 def test_order_that_nobody_stated_is_a_suggestion_with_its_record() -> None:
-    verdict = judge(_evidence(_places("unstated"), _effect(1.0, 0.1)))
+    verdict = judge(_evidence(_timing("unstated"), _effect(1.0, 0.1)))
     assert verdict.kind == "suggested"
     assert "one in three such directions was wrong" in verdict.text
 
 
 def test_outcome_that_may_cause_the_treatment_leaves_the_answer_open() -> None:
     reversing = _effect(0.0, 0.0, "y", reverses=True)
-    verdict = judge(_evidence(_places("unstated"), _effect(1.0, 0.1), reversing))
+    verdict = judge(_evidence(_timing("unstated"), _effect(1.0, 0.1), reversing))
     assert (verdict.kind, verdict.asks) == ("open", "y")
     assert "or none, if y causes t" in verdict.text
     assert verdict.text.endswith("does y come before or after t?")
 
 
 def test_question_is_the_one_that_narrows_most() -> None:
-    places = _places("unstated", ("age", "sex"))
+    timing = _timing("unstated", ("age", "sex"))
     effects = [
         _effect(center, 0.01, *columns)
         for center, columns in (
@@ -139,21 +139,21 @@ def test_question_is_the_one_that_narrows_most() -> None:
             (2.1, ("age", "sex")),
         )
     ]
-    assert judge(_evidence(places, *effects)).asks == "sex"
+    assert judge(_evidence(timing, *effects)).asks == "sex"
 
 
 def test_no_answer_and_failed_checks_come_before_everything_else() -> None:
-    evidence = replace(_evidence(_places(), _effect(1.0, 0.1)), failure="The check failed.")
+    evidence = replace(_evidence(_timing(), _effect(1.0, 0.1)), failure="The check failed.")
     assert judge(evidence).text == "Do not use. The check failed."
     missing = replace(evidence, missing="too few people.")
     assert judge(missing).kind == "unanswerable"
-    assert judge(_evidence(_places("reversed"), _effect(1.0, 0.1))).kind == "contradicted"
+    assert judge(_evidence(_timing("reversed"), _effect(1.0, 0.1))).kind == "contradicted"
 
 
 def test_wider_intervals_never_raise_a_verdict_or_a_precision() -> None:
     rng = np.random.default_rng(0)
     for _ in range(300):
-        places = _places(
+        timing = _timing(
             str(rng.choice(["stated", "unstated", "reversed"])),
             ("sex", "a", "b", "c")[: int(rng.integers(0, 5))],
         )
@@ -163,7 +163,7 @@ def test_wider_intervals_never_raise_a_verdict_or_a_precision() -> None:
         kinds, words = [], []
         for factor in (1.0, 3.0):
             effects = [_effect(center, factor * error) for center, error in sets] + reversing
-            kinds.append(VERDICT_KINDS.index(judge(_evidence(places, *effects)).kind))
+            kinds.append(VERDICT_KINDS.index(judge(_evidence(timing, *effects)).kind))
             words.append(PRECISIONS.index(precision(union(effects), share)))
         assert kinds[1] <= kinds[0]
         assert words[1] <= words[0]
@@ -175,11 +175,11 @@ def test_open_column_or_dropped_order_never_raises_a_verdict() -> None:
         fewer = [_effect(rng.normal(), rng.random(), "age", "sex")]
         more = [*fewer, _effect(rng.normal(), rng.random(), "age")]
         kinds = [
-            VERDICT_KINDS.index(judge(_evidence(places, *effects)).kind)
-            for places, effects in (
-                (_places(), fewer),
-                (_places(unknown=("sex",)), more),
-                (_places("unstated", ("sex",)), more),
+            VERDICT_KINDS.index(judge(_evidence(timing, *effects)).kind)
+            for timing, effects in (
+                (_timing(), fewer),
+                (_timing(unknown=("sex",)), more),
+                (_timing("unstated", ("sex",)), more),
             )
         ]
         assert kinds == sorted(kinds, reverse=True)
@@ -188,25 +188,25 @@ def test_open_column_or_dropped_order_never_raises_a_verdict() -> None:
 def test_more_open_columns_than_can_be_tried_suggest_nothing() -> None:
     few, many = ("a", "b", "c"), ("a", "b", "c", "d")
     effects = [_effect(1.0, 0.1), _effect(0.8, 0.1, "a")]
-    assert judge(_evidence(_places(unknown=few), *effects)).kind == "suggested"
-    verdict = judge(_evidence(_places(unknown=many), *effects))
+    assert judge(_evidence(_timing(unknown=few), *effects)).kind == "suggested"
+    verdict = judge(_evidence(_timing(unknown=many), *effects))
     assert verdict.kind == "open"
     assert "Nobody placed 4 columns; not every choice among them was tried." in verdict.text
 
 
 def test_nothing_is_suggested_where_one_set_would_have_no_answer() -> None:
     """With every column stated that set is the only one, and too few people are like the others."""
-    places, few = _places(unknown=("sex",)), _effect(0.8, 0.1, "age", "sex")
+    timing, few = _timing(unknown=("sex",)), _effect(0.8, 0.1, "age", "sex")
     effects = [_effect(1.0, 0.1, "age"), few.model_copy(update={"effective_rows": 29.0})]
-    verdict = judge(_evidence(places, *effects))
+    verdict = judge(_evidence(timing, *effects))
     assert (verdict.kind, verdict.asks) == ("open", "sex")
-    assert judge(_evidence(places, effects[0], few)).kind == "suggested"
+    assert judge(_evidence(timing, effects[0], few)).kind == "suggested"
 
 
 def test_no_text_claims_more_than_it_may() -> None:
     reversing = _effect(0.0, 0.0, "y", reverses=True)
     texts = [
-        judge(_evidence(_places(order, unknown), *effects)).text
+        judge(_evidence(_timing(order, unknown), *effects)).text
         for order in ("stated", "unstated", "reversed")
         for unknown in ((), ("sex",))
         for effects in ([_effect(1, 0.1)], [_effect(0, 1)], [_effect(1, 0.1), reversing])
@@ -244,35 +244,35 @@ SCHEMA = TableSchema(
 TIERS = Knowledge(tiers=[["age"], ["t", "m"], ["y"]])
 
 
-def _read(knowledge: Knowledge = TIERS, **lists: object) -> Places:
+def _read(knowledge: Knowledge = TIERS, **lists: object) -> ColumnTiming:
     request = EstimateRequest(treatment="t", value=1, baseline=0, outcome="y", **lists)
-    return read_places(knowledge, SCHEMA, request, "y")
+    return read_timing(knowledge, SCHEMA, request, "y")
 
 
 def test_tiers_say_nothing_of_columns_outside_them_or_of_the_treatments_own() -> None:
-    places = _read()
-    assert (places.before, places.after, places.unknown) == (
+    timing = _read()
+    assert (timing.before, timing.after, timing.unknown) == (
         ["age"],
         [],
         ["sex", "m", "media: TV"],
     )
-    assert places.order == "stated"
-    assert [s.origin for s in places.statements] == ["tiers", "tiers"]
+    assert timing.order == "stated"
+    assert [s.origin for s in timing.statements] == ["tiers", "tiers"]
 
 
 def test_lists_of_the_question_count_before_tiers_and_name_their_author() -> None:
-    places = _read(before=["sex"], after=["m"], dont_know=["age", "y"], author="ada")
-    assert (places.before, places.after) == (["sex"], ["m"])
-    assert places.unknown == ["age", "media: TV"]
-    assert places.order == "unstated"
-    assert {s.author for s in places.statements} == {"ada"}
+    timing = _read(before=["sex"], after=["m"], dont_know=["age", "y"], author="ada")
+    assert (timing.before, timing.after) == (["sex"], ["m"])
+    assert timing.unknown == ["age", "media: TV"]
+    assert timing.order == "unstated"
+    assert {s.author for s in timing.statements} == {"ada"}
 
 
 def test_required_edges_place_columns_and_can_reverse_the_question() -> None:
     required = Knowledge(required=[Edge(source="y", target="t"), Edge(source="sex", target="y")])
-    places = _read(required)
-    assert (places.before, places.order) == (["sex"], "reversed")
-    assert places.statements[0].origin == "required"
+    timing = _read(required)
+    assert (timing.before, timing.order) == (["sex"], "reversed")
+    assert timing.statements[0].origin == "required"
 
 
 @pytest.mark.parametrize(
@@ -333,9 +333,9 @@ def test_confirmed_background_places_columns_and_names_who_confirmed_it() -> Non
     knowledge = Knowledge(confirmed=[["sex"], ["age"]])
     stated = [KnowledgeRecord(part="confirmed", author="ada", time=time)]
     request = EstimateRequest(treatment="t", value=1, baseline=0, outcome="y")
-    places = read_places(knowledge, SCHEMA, request, "y", stated)
-    assert (places.before, places.order) == (["age", "sex"], "unstated")
-    (said,) = places.statements
+    timing = read_timing(knowledge, SCHEMA, request, "y", stated)
+    assert (timing.before, timing.order) == (["age", "sex"], "unstated")
+    (said,) = timing.statements
     assert (said.origin, said.author, said.time, said.author_kind) == (
         "proposed",
         "ada",
@@ -343,7 +343,7 @@ def test_confirmed_background_places_columns_and_names_who_confirmed_it() -> Non
         "client",
     )
     automatic = [KnowledgeRecord(part="background", author="ada", time=time)]
-    (said,) = read_places(knowledge, SCHEMA, request, "y", automatic).statements
+    (said,) = read_timing(knowledge, SCHEMA, request, "y", automatic).statements
     assert (said.author, said.author_kind) == ("ada", "automatic")
 
 
@@ -393,7 +393,7 @@ def test_background_that_is_only_proposed_places_no_column() -> None:
     schema = TableSchema(rows=10, columns=columns)
     request = EstimateRequest(treatment="t", value=1, baseline=0, outcome="y", after=["y", "m"])
     asked, bound = (
-        read_places(bind_background(Knowledge(background=mode), schema), schema, request, "y")
+        read_timing(bind_background(Knowledge(background=mode), schema), schema, request, "y")
         for mode in ("ask", "auto")
     )
     assert (asked.before, "female" in asked.unknown) == ([], True)
@@ -447,12 +447,12 @@ def test_mechanism_of_a_column_that_nobody_placed_is_open() -> None:
 def test_pairs_are_assumed_only_where_the_order_of_what_follows_was_stated(
     vote: str, kind: str
 ) -> None:
-    """Rows need no more than the places relative to the fixed column."""
-    places = Knowledge(tiers=[["sex", "age"], ["t"], ["m", "y"]])
+    """Rows need no more than the timing relative to the fixed column."""
+    tiers = Knowledge(tiers=[["sex", "age"], ["t"], ["m", "y"]])
     votes = [(True, "suggested"), (True, "suggested"), (True, vote)]
     assumed, found = VERDICT_KINDS.index("assumed"), VERDICT_KINDS.index(kind)
-    assert _rank_of_rows(places, votes, counterfactual=False) == assumed
-    assert _rank_of_rows(places, votes, counterfactual=True) == found
+    assert _rank_of_rows(tiers, votes, counterfactual=False) == assumed
+    assert _rank_of_rows(tiers, votes, counterfactual=True) == found
     every = Knowledge(tiers=[["sex", "age"], ["t"], ["m"], ["y"]])
     assert _rank_of_rows(every, votes, counterfactual=True) == assumed
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from simulacra_trainer.effects.places import Places
+from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.graph import CausalGraph
 
@@ -33,7 +33,7 @@ class AdjustmentSet:
 
 
 def open_sets(
-    places: Places, graph: CausalGraph, treatment: str, outcome: str, linear: LinearEffects
+    timing: ColumnTiming, graph: CausalGraph, treatment: str, outcome: str, linear: LinearEffects
 ) -> list[AdjustmentSet]:
     """Return at most MAX_SETS sets, the main one first, then at most one that reverses.
 
@@ -51,10 +51,10 @@ def open_sets(
     rest.sort(key=linear.effect)
     chosen = [*first, *_extremes(rest, MAX_SETS - len(first))]
     sets = [
-        AdjustmentSet([*places.before, *(n for n in linear.open if n in s)], learned=s in learned)
+        AdjustmentSet([*timing.before, *(n for n in linear.open if n in s)], learned=s in learned)
         for s in chosen
     ]
-    if places.order == "unstated" and not graph.leads(treatment, outcome):
+    if timing.order == "unstated" and not graph.leads(treatment, outcome):
         reversing = [parents for parents in causes if outcome in parents]
         sets.append(AdjustmentSet((reversing or causes)[0], reverses=True))
     return sets

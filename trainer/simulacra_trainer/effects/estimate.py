@@ -13,10 +13,10 @@ from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import claimed
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
-from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects
@@ -68,23 +68,23 @@ def estimate_effect(
         message = f"Fewer than {MIN_ROWS} rows have a known treatment and outcome."
         detail = f"{message} Choose columns with fewer missing values."
         raise InputError(Reason.REQUEST_INVALID, message, detail)
-    places = read_places(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
-    found = find(estimator, places, graph)
-    result = result_of(estimator, places, found)
+    timing = read_timing(graph.knowledge, schema, request, contrast.outcome_column, graph.stated)
+    found = find(estimator, timing, graph)
+    result = result_of(estimator, timing, found)
     segments = _segments(estimator, found)
     result.segments = segments.effects
     result.unshown_segments = segments.unshown
-    result.warnings = [*warnings_of(estimator, places, found, graph)]
+    result.warnings = [*warnings_of(estimator, timing, found, graph)]
     return result
 
 
-def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectResult:
+def result_of(estimator: Estimator, timing: ColumnTiming, found: Findings) -> EffectResult:
     """Return the answer to a question, without segments and warnings."""
     request, contrast = estimator.request, estimator.contrast
     evidence = Evidence(
         treatment=request.treatment,
         outcome=contrast.outcome_column,
-        places=places,
+        timing=timing,
         effects=found.effects,
         missing=found.missing,
         failure=found.failure,
@@ -110,7 +110,7 @@ def result_of(estimator: Estimator, places: Places, found: Findings) -> EffectRe
         method=estimator.method,
         adjustment=found.effects[0].adjustment if found.effects else [],
         alternatives=[*found.effects],
-        dont_know=places.unknown,
+        dont_know=timing.unknown,
         checks=[one.check for one in found.checked],
         sensitivity=found.sensitivity,
         segment=request.segment,
@@ -168,13 +168,13 @@ def plain_difference(contrast: Contrast) -> float | None:
 
 
 def warnings_of(
-    estimator: Estimator, places: Places, found: Findings, graph: CausalGraph
+    estimator: Estimator, timing: ColumnTiming, found: Findings, graph: CausalGraph
 ) -> Iterator[str]:
     """Yield the limits of an answer, in plain words."""
     request = estimator.request
-    if len(places.unknown) > MAX_OPEN:
+    if len(timing.unknown) > MAX_OPEN:
         yield (
-            f"Nobody placed {len(places.unknown)} columns. Only the {MAX_OPEN} that move the effect"
+            f"Nobody placed {len(timing.unknown)} columns. Only the {MAX_OPEN} that move the effect"
             " most were tried."
         )
     if found.runs and (support := summarize(found.runs[0]).support) < GOOD_SUPPORT:
@@ -188,8 +188,8 @@ def warnings_of(
             " them correct it."
         )
     segment = request.segment
-    is_after = segment in places.after or (
-        segment not in places.before and segment in graph.descendants(request.treatment)
+    is_after = segment in timing.after or (
+        segment not in timing.before and segment in graph.descendants(request.treatment)
     )
     if segment is not None and is_after:
         yield (

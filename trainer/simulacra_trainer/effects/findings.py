@@ -14,8 +14,8 @@ from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
 from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.checks import Checked
+from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.places import Places
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity
@@ -76,12 +76,12 @@ class Tried:
     effective_share: float = 0.0
 
 
-def find(estimator: Estimator, places: Places, graph: CausalGraph) -> Findings:
+def find(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> Findings:
     """Return the findings of a contrast; only why there is no answer if an arm is too thin."""
-    return check(estimator, places, graph, try_sets(estimator, places, graph))
+    return check(estimator, timing, graph, try_sets(estimator, timing, graph))
 
 
-def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
+def try_sets(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> Tried:
     """Return the effect under each adjustment set that the statements leave open."""
     contrast, request = estimator.contrast, estimator.request
     treatment, outcome = request.treatment, contrast.outcome_column
@@ -89,9 +89,9 @@ def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
         least = min(estimator.counted(arm) for arm in (contrast.value, contrast.baseline))
         return Tried(missing=missing, effective_rows=float(least if least >= MIN_PERSONS else 0))
     linear = LinearEffects(
-        estimator.table, estimator.schema, contrast, places.before, places.unknown
+        estimator.table, estimator.schema, contrast, timing.before, timing.unknown
     )
-    sets = open_sets(places, graph, treatment, outcome, linear)
+    sets = open_sets(timing, graph, treatment, outcome, linear)
     runs = estimator.runs(sets[0].columns)
     effective = np.median([scores.effective() for scores in runs], axis=0)
     shares = np.median([checks.effective_shares(contrast, scores) for scores in runs], axis=0)
@@ -110,12 +110,12 @@ def try_sets(estimator: Estimator, places: Places, graph: CausalGraph) -> Tried:
     )
 
 
-def _is_ordered(estimator: Estimator, places: Places) -> bool:
+def _is_ordered(estimator: Estimator, timing: ColumnTiming) -> bool:
     """Return whether the search of the graph had an order to keep: stated, or proposed."""
-    return places.order == "stated" or bool(propose_background(estimator.schema))
+    return timing.order == "stated" or bool(propose_background(estimator.schema))
 
 
-def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried) -> Findings:
+def check(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph, tried: Tried) -> Findings:
     """Return what was tried with its checks and sensitivity."""
     rows, share = tried.effective_rows, tried.effective_share
     if tried.missing is not None:
@@ -129,7 +129,7 @@ def check(estimator: Estimator, places: Places, graph: CausalGraph, tried: Tried
     is_apart = graph.is_apart(request.treatment, contrast.outcome_column)
     checked = [
         checks.overlap(contrast, estimator.features(columns), runs[0]),
-        checks.self_contradiction(is_apart, _is_ordered(estimator, places), learned),
+        checks.self_contradiction(is_apart, _is_ordered(estimator, timing), learned),
         *_controls(estimator, columns, main),
     ]
     claims = all(e.low > 0 for e in effects) or all(e.high < 0 for e in effects)

@@ -19,6 +19,7 @@ from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.blocks import in_blocks
+from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.contrast import Flags, are_enough, is_observed, window_reach
 from simulacra_trainer.effects.features import (
     LEVEL_KINDS,
@@ -29,7 +30,6 @@ from simulacra_trainer.effects.features import (
     schema_kind,
 )
 from simulacra_trainer.effects.nuisance import fit_nuisance
-from simulacra_trainer.effects.places import stated_places
 from simulacra_trainer.effects.support import Held, Support, unsupported
 from simulacra_trainer.evidence import two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
@@ -81,9 +81,9 @@ def support_of_do(
 
 def _before(schema: TableSchema, graph: CausalGraph, name: str) -> list[str]:
     """Return the columns that the main answer about an effect of a column adjusts for."""
-    place, _ = stated_places(graph.knowledge, schema, name)
-    stated = [other for other in place if place[other] == "before"]
-    learned = [cause for cause in graph.parents(name) if place.get(cause, "unknown") == "unknown"]
+    timing, _ = stated_timing(graph.knowledge, schema, name)
+    stated = [other for other in timing if timing[other] == "before"]
+    learned = [cause for cause in graph.parents(name) if timing.get(cause, "unknown") == "unknown"]
     return [*stated, *learned]
 
 

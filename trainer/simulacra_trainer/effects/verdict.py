@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from simulacra_schema.answers import AdjustmentEffect, Sensitivity, Span, Verdict
 from simulacra_schema.base import VerdictKind
 from simulacra_schema.questions.effect import Precision
-from simulacra_trainer.effects.places import Places
+from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.effects.words import beyond, figure, interval, listed, percent
 from simulacra_trainer.evidence import Z95
@@ -36,7 +36,7 @@ class Evidence:
 
     Attributes:
         treatment, outcome: as asked.
-        places: what was stated.
+        timing: what was stated.
         effects: one for each adjustment set left open, the main one first; empty without an answer.
         missing: why there is no answer; None if there is one.
         failure: why the answer must not be used; None if no check failed.
@@ -45,7 +45,7 @@ class Evidence:
 
     treatment: str
     outcome: str
-    places: Places
+    timing: ColumnTiming
     effects: Sequence[AdjustmentEffect]
     missing: str | None = None
     failure: str | None = None
@@ -54,17 +54,17 @@ class Evidence:
 
 def judge(evidence: Evidence) -> Verdict:
     """Return the verdict with its text."""
-    places = evidence.places
+    timing = evidence.timing
     if evidence.missing is not None:
         return Verdict(kind="unanswerable", text=f"No answer: {evidence.missing}")
-    if places.order == "reversed":
+    if timing.order == "reversed":
         first = f"You said that {evidence.outcome} comes before {evidence.treatment}"
         reason = f"{first}, so {evidence.treatment} cannot change it."
         return _verdict(evidence, "contradicted", f"Do not use. {reason}")
     if evidence.failure is not None:
         return _verdict(evidence, "contradicted", f"Do not use. {evidence.failure}")
     span = union(evidence.effects)
-    if places.order == "stated" and not places.unknown:
+    if timing.order == "stated" and not timing.unknown:
         return _verdict(evidence, "assumed", _assumed(evidence, span))
     if _is_suggested(evidence):
         return _verdict(evidence, "suggested", _suggested(evidence, span))
@@ -74,7 +74,7 @@ def judge(evidence: Evidence) -> Verdict:
 def _is_suggested(evidence: Evidence) -> bool:
     """Return whether every set was tried, would be answered alone, and has the same sure sign."""
     rows = min(effect.effective_rows for effect in evidence.effects)
-    is_tried = len(evidence.places.unknown) <= MAX_TRIED
+    is_tried = len(evidence.timing.unknown) <= MAX_TRIED
     return is_tried and rows >= MIN_EFFECTIVE and has_sure_sign(evidence.effects)
 
 
@@ -112,7 +112,7 @@ def question(evidence: Evidence) -> str | None:
     if any(effect.reverses for effect in evidence.effects):
         return evidence.outcome
     widths: dict[str, float] = {}
-    for name in evidence.places.unknown:
+    for name in evidence.timing.unknown:
         sides = [
             [effect for effect in evidence.effects if (name in effect.adjustment) is inside]
             for inside in (True, False)
@@ -125,11 +125,11 @@ def question(evidence: Evidence) -> str | None:
 
 def _verdict(evidence: Evidence, kind: VerdictKind, text: str) -> Verdict:
     asks = question(evidence) if kind in ("suggested", "open") else None
-    return Verdict(kind=kind, text=text, rests_on=evidence.places.statements, asks=asks)
+    return Verdict(kind=kind, text=text, rests_on=evidence.timing.statements, asks=asks)
 
 
 def _assumed(evidence: Evidence, span: Span) -> str:
-    t, y, before = evidence.treatment, evidence.outcome, evidence.places.before
+    t, y, before = evidence.treatment, evidence.outcome, evidence.timing.before
     is_zero = span.low <= 0 <= span.high
     effect = f"{figure(evidence.effects[0].effect)} {interval(span.low, span.high)}"
     claim = beyond(span.low, span.high) if is_zero else effect
@@ -151,18 +151,18 @@ def _yardstick(found: Sensitivity) -> str:
 
 def _suggested(evidence: Evidence, span: Span) -> str:
     direction = "more" if span.low > 0 else "less"
-    places = evidence.places
+    timing = evidence.timing
     suggestion = (
         f"The data suggest {direction}, between {figure(span.low)} and {figure(span.high)}."
     )
-    if places.order == "unstated":
+    if timing.order == "unstated":
         return (
             f"{suggestion} Nobody said what comes first; in tests with known answers one in three"
             " such directions was wrong. State the order to rely on it."
         )
     return (
         f"{suggestion} You left open what comes before {evidence.treatment}:"
-        f" {listed(places.unknown)}. State it to rely on it."
+        f" {listed(timing.unknown)}. State it to rely on it."
     )
 
 
@@ -171,7 +171,7 @@ def _open(evidence: Evidence, span: Span) -> str:
     spread = f"Open: between {figure(span.low)} and {figure(span.high)}, depending on what comes"
     reverses = any(effect.reverses for effect in evidence.effects)
     spread += f" first; or none, if {y} causes {t}." if reverses else " first."
-    if (count := len(evidence.places.unknown)) > MAX_TRIED:
+    if (count := len(evidence.timing.unknown)) > MAX_TRIED:
         spread += f" Nobody placed {count} columns; not every choice among them was tried."
     asked = question(evidence)
     if asked is None:

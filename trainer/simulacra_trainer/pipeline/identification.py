@@ -9,7 +9,7 @@ from pydantic import Field
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_schema.answers import Statement, Verdict
 from simulacra_schema.base import KubeModel
-from simulacra_trainer.effects.places import stated_places, statements
+from simulacra_trainer.effects.column_timing import stated_timing, statements
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, unsupported
 from simulacra_trainer.effects.verdict import MAX_TRIED
 from simulacra_trainer.graph.constraints import read_knowledge
@@ -94,8 +94,8 @@ def _said(trained: TrainedModel, request: GenerateRequest) -> list[Statement]:
     """Return what was stated about the fixed columns."""
     said: list[Statement] = []
     for name in request.interventions:
-        place, origin = stated_places(trained.graph.knowledge, trained.schema, name)
-        said += statements(name, place, origin, trained.graph.stated)
+        timing, origin = stated_timing(trained.graph.knowledge, trained.schema, name)
+        said += statements(name, timing, origin, trained.graph.stated)
     return said
 
 
@@ -103,8 +103,8 @@ def _verdict(trained: TrainedModel, request: GenerateRequest, *, is_open: bool) 
     said = _said(trained, request)
     unknown: dict[str, list[str]] = {}
     for name in request.interventions:
-        place, _ = stated_places(trained.graph.knowledge, trained.schema, name)
-        unknown[name] = [other for other in place if place[other] == "unknown" and other != name]
+        timing, _ = stated_timing(trained.graph.knowledge, trained.schema, name)
+        unknown[name] = [other for other in timing if timing[other] == "unknown" and other != name]
     fixed = ", ".join(request.interventions)
     is_placed = not any(unknown.values())
     if is_placed and not is_open and not _is_voted(trained, request):
@@ -163,9 +163,9 @@ def _open_causes(trained: TrainedModel, request: GenerateRequest) -> Iterator[st
 def _is_weak(trained: TrainedModel, name: str) -> bool:
     """Return whether an unplaced neighbor has its side by a weak vote of the half-samples."""
     graph = trained.graph
-    place, _ = stated_places(graph.knowledge, trained.schema, name)
+    timing, _ = stated_timing(graph.knowledge, trained.schema, name)
     children = [other for other in graph.order if name in graph.parents(other)]
-    unplaced = [other for other in graph.parents(name) + children if place[other] == "unknown"]
+    unplaced = [other for other in graph.parents(name) + children if timing[other] == "unknown"]
     return not all(graph.leads(a, name) or graph.leads(name, a) for a in unplaced)
 
 
@@ -185,9 +185,9 @@ def _mechanisms(trained: TrainedModel, request: GenerateRequest) -> Iterator[tup
     graph, schema, fixed = trained.graph, trained.schema, set(request.interventions)
     changed: set[str] = set()
     for name in fixed:
-        place, _ = stated_places(graph.knowledge, schema, name)
+        timing, _ = stated_timing(graph.knowledge, schema, name)
         # A column that nobody placed may change, whatever the graph says of it.
-        changed.update(other for other in place if place[other] == "unknown")
+        changed.update(other for other in timing if timing[other] == "unknown")
         changed.update(graph.descendants(name))
     known = read_knowledge(graph.knowledge, schema, graph.order).before
     place_of = {name: i for i, name in enumerate(graph.order)}

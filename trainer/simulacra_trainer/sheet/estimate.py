@@ -24,12 +24,12 @@ from simulacra_schema.sheets import (
     check_sheet,
 )
 from simulacra_trainer.cell_keys import noise_of, person_keys, summed
+from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.contrast import read_outcome
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.effects.findings import Tried, check, try_sets
-from simulacra_trainer.effects.places import Places, read_places
 from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.evidence import coarse
@@ -56,7 +56,7 @@ class _Open:
     """
 
     asked: EstimateRequest
-    places: Places
+    timing: ColumnTiming
     tried: Tried
     influences: list[Floats]
 
@@ -141,10 +141,10 @@ def _open(
     contrast, graph = estimator.contrast, trained.graph
     if contrast.rows.size < MIN_ROWS:
         return None
-    places = read_places(
+    timing = read_timing(
         graph.knowledge, trained.schema, asked, contrast.outcome_column, graph.stated
     )
-    tried = try_sets(estimator, places, graph)
+    tried = try_sets(estimator, timing, graph)
     persons = persons_in(table, trained.schema)
     influences = [
         on_table(row_influence(runs[0]), contrast.rows, persons, table.num_rows)
@@ -152,7 +152,7 @@ def _open(
     ]
     # Only the main set's cross-fits are used again; the others would fill the memory.
     kept = [(s, runs if k == 0 else runs[:1], i) for k, (s, runs, i) in enumerate(tried.found)]
-    return _Open(asked, places, replace(tried, found=kept), influences)
+    return _Open(asked, timing, replace(tried, found=kept), influences)
 
 
 def _answer(
@@ -166,9 +166,9 @@ def _answer(
         (s, runs, replace(i, critical=width))
         for (s, runs, i), width in zip(tried.found, widths, strict=True)
     ]
-    found = check(estimator, one.places, trained.graph, replace(tried, found=wide))
-    answer = result_of(estimator, one.places, found)
-    answer.warnings = [*warnings_of(estimator, one.places, found, trained.graph)]
+    found = check(estimator, one.timing, trained.graph, replace(tried, found=wide))
+    answer = result_of(estimator, one.timing, found)
+    answer.warnings = [*warnings_of(estimator, one.timing, found, trained.graph)]
     answer = claimed(answer)
     alone = [i for _, _, i in tried.found]
     lows = [coarse(i.low, i.error) for i in alone] + [0.0 for _ in tried.reversing]

@@ -15,8 +15,8 @@ from simulacra_schema.questions.sheet import MAX_LEVERS, SheetLever
 from simulacra_schema.sheets import LeftOut
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.blocks import around
+from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
-from simulacra_trainer.effects.places import stated_places
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import Ints, persons_in
@@ -106,7 +106,7 @@ def _no_lever(
     background = {name for tier in graph.knowledge.confirmed for name in tier}
     if name in background | {found.column for found in propose_background(schema)}:
         return BACKGROUND
-    if stated_places(graph.knowledge, schema, name)[0][outcome] == "before":
+    if stated_timing(graph.knowledge, schema, name)[0][outcome] == "before":
         return OUTCOME_FIRST
     return None
 

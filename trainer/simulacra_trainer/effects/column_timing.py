@@ -1,7 +1,7 @@
-"""Which columns come before the treatment, which after it, and which nobody placed.
+"""Which columns come before the treatment, which after it, and which nobody ordered.
 
 The lists of the question count first, then what the model knows: tiers, required edges, confirmed
-background. A column that none of them places is unknown: tiers say nothing of columns outside them,
+background. A column that none of them orders is unknown: tiers say nothing of columns outside them,
 or of the treatment's own.
 """
 
@@ -22,18 +22,18 @@ from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.table.errors import InputError
 
 Order = Literal["stated", "unstated", "reversed"]
-Place = Literal["before", "after", "unknown"]
+Timing = Literal["before", "after", "unknown"]
 ORIGINS: tuple[Origin, ...] = ("request", "tiers", "required", "proposed")
 
 
 @dataclass(frozen=True)
-class Places:
-    """Places of the columns relative to the treatment, in the order of the schema.
+class ColumnTiming:
+    """Timing of the columns relative to the treatment, in the order of the schema.
 
     Attributes:
         before: columns to adjust for.
         after: columns that are never adjusted for.
-        unknown: columns that nobody placed.
+        unknown: columns that nobody ordered.
         order: whether somebody said that the treatment comes before the outcome; reversed: that
             the outcome comes first.
         statements: what was said, by origin.
@@ -46,14 +46,14 @@ class Places:
     statements: list[Statement]
 
 
-def read_places(
+def read_timing(
     knowledge: Knowledge,
     schema: TableSchema,
     request: EstimateRequest,
     outcome: str,
     records: Sequence[KnowledgeRecord] = (),
-) -> Places:
-    """Return the places of all learned columns.
+) -> ColumnTiming:
+    """Return the timing of all learned columns.
 
     Args:
         knowledge: of the model.
@@ -67,49 +67,49 @@ def read_places(
     """
     names = [column.name for column in schema.learned()]
     _check_lists(request, outcome, schema)
-    place, origin = stated_places(knowledge, schema, request.treatment)
+    timing, origin = stated_timing(knowledge, schema, request.treatment)
     for name in request.dont_know:
-        place[name] = "unknown"
+        timing[name] = "unknown"
     for name in request.before:
-        place[name], origin[name] = "before", "request"
+        timing[name], origin[name] = "before", "request"
     for name in request.after:
-        place[name], origin[name] = "after", "request"
-    orders: dict[Place, Order] = {"before": "reversed", "after": "stated", "unknown": "unstated"}
+        timing[name], origin[name] = "after", "request"
+    orders: dict[Timing, Order] = {"before": "reversed", "after": "stated", "unknown": "unstated"}
     others = [name for name in names if name not in (request.treatment, outcome)]
-    return Places(
-        before=[name for name in others if place[name] == "before"],
-        after=[name for name in others if place[name] == "after"],
-        unknown=[name for name in others if place[name] == "unknown"],
-        order=orders[place[outcome]],
-        statements=[*statements(request.treatment, place, origin, records, request)],
+    return ColumnTiming(
+        before=[name for name in others if timing[name] == "before"],
+        after=[name for name in others if timing[name] == "after"],
+        unknown=[name for name in others if timing[name] == "unknown"],
+        order=orders[timing[outcome]],
+        statements=[*statements(request.treatment, timing, origin, records, request)],
     )
 
 
-def stated_places(
+def stated_timing(
     knowledge: Knowledge, schema: TableSchema, treatment: str
-) -> tuple[dict[str, Place], dict[str, Origin]]:
-    """Return the place of each learned column by knowledge alone, and the origin of stated ones."""
+) -> tuple[dict[str, Timing], dict[str, Origin]]:
+    """Return the timing of each learned column by knowledge alone, and the origin of stated."""
     names = [column.name for column in schema.learned()]
     known = read_knowledge(knowledge, schema, names).before
     at = names.index(treatment)
-    place: dict[str, Place] = dict.fromkeys(names, "unknown")
+    timing: dict[str, Timing] = dict.fromkeys(names, "unknown")
     origin: dict[str, Origin] = {}
     tier = {name: i for i, tier in enumerate(knowledge.tiers) for name in tier}
     background = {name for tier in knowledge.confirmed for name in tier}
     for i, name in enumerate(names):
         if known[i, at] or known[at, i]:
-            place[name] = "before" if known[i, at] else "after"
+            timing[name] = "before" if known[i, at] else "after"
             in_tiers = name in tier and treatment in tier and tier[name] != tier[treatment]
             if name in background or treatment in background:
                 origin[name] = "proposed"
             else:
                 origin[name] = "tiers" if in_tiers else "required"
-    return place, origin
+    return timing, origin
 
 
 def statements(
     treatment: str,
-    place: dict[str, Place],
+    timing: dict[str, Timing],
     origin: dict[str, Origin],
     records: Sequence[KnowledgeRecord] = (),
     request: EstimateRequest | None = None,
@@ -117,9 +117,9 @@ def statements(
     """Yield what was said, by origin, with the author and time of the request or the records."""
     for source in ORIGINS:
         author, time, author_kind = _author(source, records, request)
-        said = [name for name in place if place[name] != "unknown" and origin[name] == source]
-        before = [name for name in said if place[name] == "before"]
-        after = [name for name in said if place[name] == "after"]
+        said = [name for name in timing if timing[name] != "unknown" and origin[name] == source]
+        before = [name for name in said if timing[name] == "before"]
+        after = [name for name in said if timing[name] == "after"]
         for earlier, later in ((before, [treatment]), ([treatment], after)):
             if earlier and later:
                 yield Statement(
