@@ -95,14 +95,14 @@ def arm_outcomes(fold: Fold) -> tuple[Floats, Floats]:
     lender = outcomes_near(replace(fold, held=every), arms[a], f"outcome {a}")
     target[a], own[a] = lender[0][held], lender[1][held]
     if contrast.design == "levels":
-        lent = _lent(lender[0], contrast.outcome)
+        lent = _calibrate(lender[0], contrast.outcome)
         if _reach(lent, fold, arms[b], arms[a]) <= MAX_REACH:
             fold = replace(fold, features=fold.features.with_always(lent))
     target[b], own[b] = outcomes_near(fold, arms[b], f"outcome {b}")
     return target, own
 
 
-def _lent(predicted: Floats, outcome: Floats) -> Floats:
+def _calibrate(predicted: Floats, outcome: Floats) -> Floats:
     """Return standardized predictions, of a share its log odds, for a regression to start from."""
     if np.isin(outcome, (0.0, 1.0)).all():
         predicted = logit(np.clip(predicted, LEAST_SHARE, 1.0 - LEAST_SHARE))
