@@ -17,7 +17,7 @@ from simulacra_trainer.pipeline.privacy_tuning import (
     tune_privacy,
 )
 from simulacra_trainer.report.attacks import Gain
-from simulacra_trainer.strengths import weakest_passing
+from simulacra_trainer.strengths import search_strength
 from simulacra_trainer.table.clean import clean_table
 
 
@@ -176,7 +176,7 @@ def test_the_smallest_penalty_that_passes_or_is_as_good_is_chosen(
     empty = pa.table({"a": [1.0]})
     rows = HalfModelRows(Halves(empty, empty), empty)
     tested = [PrivacyTuning(float(i), share, 0.01, 0.0, rows) for i, share in enumerate(shares)]
-    assert weakest_passing(len(tested), 1, tested.__getitem__) is tested[chosen]
+    assert search_strength(len(tested), 1, tested.__getitem__) is tested[chosen]
 
 
 def test_more_copies_than_the_base_rate_do_not_pass() -> None:

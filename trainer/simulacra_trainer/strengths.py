@@ -23,7 +23,7 @@ class Tested(Protocol):
 T = TypeVar("T", bound=Tested)
 
 
-def weakest_passing(strengths: int, start: int, test: Callable[[int], T]) -> T:
+def search_strength(strengths: int, start: int, test: Callable[[int], T]) -> T:
     """Return the test of the weakest strength that passes, by bisection.
 
     Above the start it is sought in steps of 1, 2, 4, ..., because it is mostly near.

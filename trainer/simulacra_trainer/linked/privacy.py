@@ -23,7 +23,7 @@ from simulacra_trainer.linked.history import MARK, Ints, Mean
 from simulacra_trainer.linked.model import LinkedModel, Methods, fit_linked
 from simulacra_trainer.linked.tables import ROWS, LinkedTables, whole_numbers
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
-from simulacra_trainer.strengths import weakest_passing
+from simulacra_trainer.strengths import search_strength
 
 STRENGTHS = (
     (1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (5.0, 0.7), (8.0, 0.5), (15.0, 0.35), (40.0, 0.35)
@@ -123,7 +123,7 @@ def tune_linked(
         progress(min(len(pairs) + next(tests), steps - 1) / steps)
         return _tested(models, pairs, STRENGTHS[i], first.methods, seed)
 
-    return weakest_passing(len(STRENGTHS), START, test)
+    return search_strength(len(STRENGTHS), START, test)
 
 
 def _pairs(tables: LinkedTables, seed: int) -> list[tuple[LinkedTables, LinkedTables]]:

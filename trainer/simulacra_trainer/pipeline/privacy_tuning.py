@@ -30,7 +30,7 @@ from simulacra_trainer.pipeline.disclosure import (
 )
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, draw_rows, exchanged_halves
 from simulacra_trainer.report import equal_halves_dcr, exact_copies, is_within_bar
-from simulacra_trainer.strengths import TOLERANCE, weakest_passing
+from simulacra_trainer.strengths import TOLERANCE, search_strength
 
 PENALTIES = (
     1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0, 40.0
@@ -165,7 +165,7 @@ def _search_penalty(
         table.progress(min(next(done) / 5, 0.99))
         return PrivacyTuning(penalty, share, error, above, drawn[0], drawn[1:], methods)
 
-    return weakest_passing(len(penalties), START, test)
+    return search_strength(len(penalties), START, test)
 
 
 def _half_models(table: _HalvedTable, known: Mapping[str, Method]) -> list[ForestModel]:
