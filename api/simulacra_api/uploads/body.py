@@ -31,7 +31,7 @@ class Stalled(Problem):
         super().__init__("simio_upload_timeout", detail)
 
 
-async def paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def with_idle_timeout(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the bytes of a body; Stalled when it is too slow. Only the waiting counts."""
     left, arrived = IDLE_SECONDS, 0
     while True:
@@ -56,7 +56,7 @@ async def read_piece(request: Request) -> AsyncIterator[bytes]:
         ClientDisconnect, Stalled: the body breaks off.
         Problem: 400 when it does not match its digests.
     """
-    body = paced(request.stream())
+    body = with_idle_timeout(request.stream())
     check = DigestCheck("piece", digest_fields(request))
     data = bytearray()
     broken: Exception | None = None

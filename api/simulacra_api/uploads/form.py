@@ -11,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from simulacra_api.http.problems import Problem, invalid_field
-from simulacra_api.uploads.body import BATCH_BYTES, paced
+from simulacra_api.uploads.body import BATCH_BYTES, with_idle_timeout
 from simulacra_api.uploads.digest_check import DIGEST_FIELDS, DigestCheck, digest_fields
 from simulacra_schema.description import MAX_DESCRIPTION_BYTES
 
@@ -51,7 +51,7 @@ class FormStream:
             raise Problem("simio_unsupported_content_type", detail)
         self.fields: dict[str, str] = {}
         self.file_type = ""
-        self._body = paced(body)
+        self._body = with_idle_timeout(body)
         self._body_check = DigestCheck("body", digests)
         self._file_check = DigestCheck("file")
         self._part = _Part()
