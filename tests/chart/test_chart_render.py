@@ -119,6 +119,8 @@ def test_number_of_operators_changes_nothing_else_and_drains_take_one_at_a_time(
 
     (alone, no_budget), (pair, budgets) = rendered(1), rendered(2)
     assert pair == alone | {"replicas": 2}
+    # one that cannot start must not end the one that works
+    assert alone["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert budgets - no_budget == {"simulacra-operator"}
     (spread,) = pair["template"]["spec"]["topologySpreadConstraints"]
     assert spread["labelSelector"] == pair["selector"]
