@@ -21,18 +21,11 @@ from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSour
 from simulacra_crds.registry import Plural, Task
 from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind
 from simulacra_schema.conditions import FieldError, level_of
-from simulacra_schema.questions.effect import Estimate, NegativeControls, Population
-from simulacra_schema.questions.fit import (
-    DifferentialPrivacy,
-    FamilyName,
-    Knowledge,
-    KnowledgeRecord,
-    PrivacyLevel,
-    check_strict,
-)
-from simulacra_schema.questions.rows import Attainment, ConditionSet
-from simulacra_schema.questions.segments import Questions, SegmentColumns, SegmentSummary
-from simulacra_schema.questions.sheet import Levers, SheetSummary
+from simulacra_schema.questions.effect import EffectQuestion, Estimate
+from simulacra_schema.questions.fit import FamilyName, FitQuestion, check_strict
+from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
+from simulacra_schema.questions.segments import SegmentsQuestion, SegmentSummary
+from simulacra_schema.questions.sheet import SheetLever, SheetQuestion, SheetSummary
 
 Columns = Annotated[list[ColumnName], Field(max_length=2_000)]
 
@@ -203,14 +196,9 @@ class PrepareRequest(KubeModel):
     hold: bool = False
 
 
-class FitRequest(KubeModel):
-    """Parameters of fit."""
+class FitRequest(FitQuestion):
+    """Parameters of fit; gpu: of one worker."""
 
-    family: FamilyName = "auto"
-    knowledge: Knowledge = Field(default_factory=Knowledge)
-    stated: list[KnowledgeRecord] = Field(default_factory=list)
-    privacy: DifferentialPrivacy | None = None
-    privacy_level: PrivacyLevel = "standard"
     seed: int = 0
     gpu: int = 0
 
@@ -221,83 +209,51 @@ class FitRequest(KubeModel):
         return self
 
 
-class GenerateRequest(KubeModel):
+class GenerateRequest(RowsQuestion[Any]):
     """Parameters of generate, with interventions as in REST: {column: number or level}.
 
     With persons, rows are linked: this many persons with their histories, whatever row_count says.
-    With counterfactual, rows come in pairs: a row and its twin under the interventions. With
-    evidence, the last column is what each row is worth.
     """
 
     row_count: int = 0
     persons: int | None = None
-    conditions: ConditionSet = Field(default_factory=ConditionSet)
     interventions: dict[str, Any] = Field(default_factory=dict)
-    counterfactual: bool = False
-    evidence: bool = True
     seed: int = 0
 
 
-SetValue = Annotated[
-    float | str, BeforeValidator(lambda v: level_of(v) if isinstance(v, bool) else v)
-]
-"""A number or a level; Python's True and False are the levels of a yes/no column."""
+def _plain(value: Any) -> Any:
+    """Return the number or level of a spec's value; True and False as levels of a yes/no column."""
+    value = value.value if isinstance(value, InterventionValue) else value
+    return level_of(value) if isinstance(value, bool) else value
 
 
-class EstimateRequest(KubeModel):
-    """Parameters of estimate.
+SetValue = Annotated[float | str, BeforeValidator(_plain)]
 
-    Attributes:
-        before: columns that were already so before the treatment; adjusted for.
-        after: columns that came after the treatment; never adjusted for. The outcome among them
-            states that the treatment comes first.
-        dont_know: columns whose place is open, whatever the model's tiers say. A column that
-            neither the request nor the tiers place is open too.
-        population: whose average effect: of all, of those who have `value` (treated), or of those
-            who could have had either value (overlap).
-        negative_controls: columns that the treatment cannot change, but that share its unseen
-            causes, such as the outcome asked earlier.
-        author, stated_at: who stated the lists, and when; repeated in the answer.
+
+class _Stated(KubeModel):
+    """The outcome with its level, and lists; those of a lever and of its sheet come together.
+
+    author, stated_at: who stated the lists, and when; repeated in the answer.
     """
 
-    treatment: str
-    value: SetValue
-    baseline: SetValue
     outcome: str
-    segment: str | None = None
     before: Columns = Field(default_factory=list)
     after: Columns = Field(default_factory=list)
     dont_know: Columns = Field(default_factory=list)
-    population: Population = "all"
-    negative_controls: NegativeControls = Field(default_factory=list)
     author: str | None = Field(default=None, max_length=256)
     stated_at: Timestamp | None = None
 
 
-class BoostRequest(KubeModel):
-    """Parameters of boost: the answers to questions in segments of one or two columns."""
-
-    segment: SegmentColumns
-    questions: Questions
+class EstimateRequest(_Stated, EffectQuestion[SetValue]):
+    """Parameters of estimate. A column that neither lists nor tiers place is open."""
 
 
-class SheetRequest(KubeModel):
-    """Parameters of sheet.
+class BoostRequest(SegmentsQuestion):
+    """Parameters of boost."""
 
-    Attributes:
-        levers: none for all learned columns that are neither background nor after the outcome.
-        before, after, dont_know: relative to every lever; a lever's own lists count first.
-        population, author, stated_at: as in EstimateRequest.
-    """
 
-    outcome: str
-    levers: Levers = Field(default_factory=list)
-    before: Columns = Field(default_factory=list)
-    after: Columns = Field(default_factory=list)
-    dont_know: Columns = Field(default_factory=list)
-    population: Population = "all"
-    author: str | None = Field(default=None, max_length=256)
-    stated_at: Timestamp | None = None
+class SheetRequest(_Stated, SheetQuestion[SheetLever]):
+    """Parameters of sheet. A lever's own lists count before those of the sheet."""
 
 
 class TaskResult(KubeModel):

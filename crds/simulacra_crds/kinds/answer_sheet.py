@@ -16,13 +16,17 @@ from simulacra_crds.kinds.base import (
     PrinterColumn,
     WorkStatus,
 )
-from simulacra_crds.kinds.result import Result, ResultSpec
+from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec
 from simulacra_schema.base import apart, cel_rules
-from simulacra_schema.questions.effect import Outcome, Population, StatedBy, StatedColumns
-from simulacra_schema.questions.sheet import _SAME, Levers, SheetSummary
+from simulacra_schema.questions.sheet import SheetLever, SheetQuestion, SheetSummary
+
+_SAME = (
+    "a.column == b.column && has(a.value) == has(b.value) && "
+    "(!has(a.value) || a.value == b.value && a.baseline == b.baseline)"
+)
 
 
-class AnswerSheetSpec(ResultSpec):
+class AnswerSheetSpec(StatedSpec, SheetQuestion[SheetLever], ResultSpec):
     """The outcome, the levers, and what came before and after them."""
 
     model_config = ConfigDict(
@@ -33,31 +37,6 @@ class AnswerSheetSpec(ResultSpec):
             ),
             *apart("before", "after", "dontKnow"),
         )
-    )
-
-    outcome: Outcome
-    levers: Levers = Field(
-        default_factory=list,
-        description="The levers; when empty, all learned columns that are neither background nor "
-        "after the outcome.",
-    )
-    before: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that were already so before any lever; adjusted for, and no levers.",
-    )
-    after: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that came after every lever; never adjusted for. The outcome here "
-        "states that the levers come first.",
-    )
-    dont_know: StatedColumns = Field(
-        default_factory=list, description="Columns that may be either: the intervals cover both."
-    )
-    stated_by: StatedBy = None
-    population: Population = Field(
-        default="all",
-        description="Whose average effect: all, those who have the value (treated), or those who "
-        "could have had either value (overlap).",
     )
 
 

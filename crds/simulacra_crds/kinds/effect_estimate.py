@@ -15,20 +15,13 @@ from simulacra_crds.kinds.base import (
     PrinterColumn,
     WorkStatus,
 )
-from simulacra_crds.kinds.result import Result, ResultSpec
-from simulacra_schema.base import ColumnName, apart, cel_rules, no_default
-from simulacra_schema.questions.effect import (
-    Estimate,
-    NegativeControls,
-    Outcome,
-    Population,
-    StatedBy,
-    StatedColumns,
-)
+from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec
+from simulacra_schema.base import apart, cel_rules
+from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
 
 
-class EffectEstimateSpec(ResultSpec):
+class EffectEstimateSpec(StatedSpec, EffectQuestion[InterventionValue], ResultSpec):
     """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
 
     model_config = ConfigDict(
@@ -37,38 +30,6 @@ class EffectEstimateSpec(ResultSpec):
             ("self.treatment != self.outcome", "treatment and outcome are the same column"),
             *apart("before", "after", "dontKnow", "negativeControls"),
         )
-    )
-
-    treatment: ColumnName = Field(description="The column of the treatment, the cause.")
-    value: InterventionValue = Field(description="The value of the treatment.")
-    baseline: InterventionValue = Field(description="The value to compare it with.")
-    outcome: Outcome
-    segment: ColumnName | None = Field(
-        default=None, description="Also report the effect by level of this column."
-    )
-    before: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that were already so before the treatment was settled; adjusted for.",
-    )
-    after: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that came after the treatment; never adjusted for. The outcome here "
-        "states that the treatment comes first.",
-    )
-    dont_know: StatedColumns = Field(
-        default_factory=list, description="Columns that may be either: the interval covers both."
-    )
-    stated_by: StatedBy = None
-    population: Population = Field(
-        default="all",
-        description="Whose average effect: all, those who have the value (treated), or those who "
-        "could have had either value (overlap). all when absent.",
-        json_schema_extra=no_default,
-    )
-    negative_controls: NegativeControls = Field(
-        default_factory=list,
-        description="Columns that the treatment cannot change but that share its unseen causes, "
-        "such as the outcome asked earlier.",
     )
 
 

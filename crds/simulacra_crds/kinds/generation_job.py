@@ -19,20 +19,8 @@ from simulacra_crds.kinds.base import (
 )
 from simulacra_crds.kinds.model import ObjectRef
 from simulacra_crds.kinds.result import Result, ResultSpec
-from simulacra_schema.base import (
-    ColumnName,
-    VerdictKind,
-    VerdictLevels,
-    cel_rules,
-    no_default,
-)
-from simulacra_schema.questions.rows import (
-    MAX_PERSONS,
-    MAX_ROWS,
-    Attainment,
-    ConditionSet,
-    InterventionValue,
-)
+from simulacra_schema.base import VerdictKind, VerdictLevels, cel_rules
+from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
 
 ROWS_PER_SHARD = 500_000
 
@@ -41,7 +29,7 @@ _PAIRS = "has(self.counterfactual) && self.counterfactual || !has(self.condition
 _FACTUAL = "!has(self.counterfactual) || !self.counterfactual || "
 
 
-class GenerationJobSpec(ResultSpec):
+class GenerationJobSpec(RowsQuestion[InterventionValue], ResultSpec):
     """The table to generate. All fields except retention and suspend are fixed at creation."""
 
     model_config = ConfigDict(
@@ -67,43 +55,6 @@ class GenerationJobSpec(ResultSpec):
     )
 
     model_ref: ObjectRef = Field(description="The Model that generates, in the same namespace.")
-    row_count: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_ROWS,
-        description="Number of rows, 1 to 10 million; the Tenant may allow fewer. With persons, "
-        "the rows that are expected.",
-    )
-    persons: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_PERSONS,
-        description="Number of synthetic persons, each with its rows, 1 to 1 million, instead of "
-        "rowCount; the table needs a subject. Conditions and interventions name columns that are "
-        "constant within persons.",
-    )
-    conditions: ConditionSet = Field(
-        default_factory=ConditionSet,
-        description="Conditions on the rows: shares of levels, ranges of numbers.",
-    )
-    interventions: dict[ColumnName, InterventionValue] = Field(
-        default_factory=dict,
-        max_length=32,
-        description="do(column = value) by column: fixes the column and recomputes the columns "
-        "that it affects. At most 32.",
-    )
-    counterfactual: bool = Field(
-        default=False,
-        description="Generate pairs: each row and its twin under the interventions. Conditions "
-        "select the rows before the interventions. false when absent.",
-        json_schema_extra=no_default,
-    )
-    evidence: bool = Field(
-        default=True,
-        description="Add the column evidence_weight, last: what each row is worth in respondents; "
-        "true when absent.",
-        json_schema_extra=no_default,
-    )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
     )

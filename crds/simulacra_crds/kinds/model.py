@@ -20,21 +20,12 @@ from simulacra_crds.kinds.base import (
     WorkResource,
     WorkStatus,
 )
-from simulacra_schema.base import (
-    Figures,
-    KubeModel,
-    VerdictLevels,
-    cel_rules,
-    no_default,
-)
+from simulacra_schema.base import Figures, KubeModel, VerdictLevels, cel_rules, no_default
 from simulacra_schema.questions.fit import (
-    _STRICT_NEEDS_FOREST,
-    _STRICT_OR_PRIVATE,
-    DifferentialPrivacy,
+    STRICT_NEEDS_FOREST,
+    STRICT_OR_PRIVATE,
     FamilyName,
-    Knowledge,
-    KnowledgeRecord,
-    PrivacyLevel,
+    FitQuestion,
     check_strict,
 )
 
@@ -140,44 +131,22 @@ class ModelResources(KubeModel):
         return self
 
 
-class ModelSpec(RetainedSpec):
+class _DatasetUseSpec(RetainedSpec):
+    dataset_ref: ObjectRef = Field(description="The Dataset to fit on, in the same namespace.")
+
+
+class ModelSpec(FitQuestion, _DatasetUseSpec):
     """How to fit. All fields except retention and suspend are fixed at creation."""
 
     model_config = ConfigDict(
         json_schema_extra=cel_rules(
             (f"{_ONE_WORKER} || self.family == 'neural'", _WORKERS_NEED_NEURAL),
             (f"!has(self.privacy) || {_ONE_WORKER}", _ONE_PRIVATE_WORKER),
-            (f"{_STANDARD} || !has(self.privacy)", _STRICT_OR_PRIVATE),
-            (f"{_STANDARD} || !({_NEURAL})", _STRICT_NEEDS_FOREST),
+            (f"{_STANDARD} || !has(self.privacy)", STRICT_OR_PRIVATE),
+            (f"{_STANDARD} || !({_NEURAL})", STRICT_NEEDS_FOREST),
         )
     )
 
-    dataset_ref: ObjectRef = Field(description="The Dataset to fit on, in the same namespace.")
-    family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
-    knowledge: Knowledge = Field(
-        default_factory=Knowledge, description="Causal knowledge of the user; binding for the fit."
-    )
-    stated: list[KnowledgeRecord] = Field(
-        default_factory=list,
-        max_length=5,
-        description="Who stated each part of the knowledge; answers repeat it. The API fills it.",
-    )
-    privacy: DifferentialPrivacy | None = Field(
-        default=None,
-        description="Learn from differentially private marginals instead of the rows. Schema and "
-        "row count are not covered. Not with more than one worker.",
-    )
-    privacy_level: PrivacyLevel = Field(
-        default="standard",
-        description="What privacy tuning demands of small tables. standard: attackers gain no more "
-        "than a tolerance. strict: besides, at most 0.53 of the rows are nearer to the rows that "
-        "the model saw, which costs realism. Not with privacy, nor with family neural. standard "
-        "when absent.",
-        json_schema_extra=no_default,
-    )
-    seed: int = Field(
-        default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
-    )
     resources: ModelResources = Field(
         default_factory=ModelResources,
         description="Requests of the fit Job, for each worker; the product chooses when absent.",

@@ -8,12 +8,23 @@ from pydantic import Field
 
 from simulacra_crds.kinds.base import RetainedSpec, WorkResource
 from simulacra_crds.kinds.model import ObjectRef
+from simulacra_schema.base import KubeModel
 
 
 class ResultSpec(RetainedSpec):
     """The common spec of results."""
 
     model_ref: ObjectRef = Field(description="The Model to use, in the same namespace.")
+
+
+class StatedSpec(KubeModel):
+    """Who stated what a question states."""
+
+    stated_by: str | None = Field(
+        default=None,
+        max_length=256,
+        description="Who stated the lists; the answer repeats it. The API fills in its client.",
+    )
 
 
 class Result(WorkResource):

@@ -16,22 +16,11 @@ from simulacra_crds.kinds.base import (
     WorkStatus,
 )
 from simulacra_crds.kinds.result import Result, ResultSpec
-from simulacra_schema.questions.segments import (
-    Questions,
-    SegmentColumns,
-    SegmentSummary,
-)
+from simulacra_schema.questions.segments import SegmentsQuestion, SegmentSummary
 
 
-class SegmentEstimateSpec(ResultSpec):
+class SegmentEstimateSpec(SegmentsQuestion, ResultSpec):
     """Shares of the answers to questions in segments of one or two columns."""
-
-    segment: SegmentColumns = Field(
-        description="One or two columns; with two, each pair of levels is a segment."
-    )
-    questions: Questions = Field(
-        description="Columns with levels whose answers are estimated: the share of each level."
-    )
 
 
 class SegmentEstimateStatus(WorkStatus):

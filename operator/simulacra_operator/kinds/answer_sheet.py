@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_crds.kinds.answer_sheet import AnswerSheetSpec
 from simulacra_crds.tasks import SheetRequest
 from simulacra_operator.work.jobs import Size
-from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.questions import question
 from simulacra_operator.work.schema_check import check_outcome
-from simulacra_schema.base import KubeModel
 from simulacra_schema.conditions import FieldError
 from simulacra_schema.sheets import check_sheet
 from simulacra_schema.statements import split_outcome
@@ -21,20 +18,6 @@ _SIZE = Size(cpu="1", memory="448Mi", memory_limit="4Gi", deadline_s=4 * 3600)
 take eight times that."""
 
 
-def _request(seen: Observed) -> KubeModel:
-    spec: AnswerSheetSpec = seen.resource.spec
-    return SheetRequest(
-        outcome=spec.outcome,
-        levers=spec.levers,
-        before=spec.before,
-        after=spec.after,
-        dont_know=spec.dont_know,
-        population=spec.population,
-        author=spec.stated_by,
-        stated_at=seen.resource.meta.creation_timestamp,
-    )
-
-
 def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
     outcome, _ = split_outcome(spec.outcome, schema)
     lists = {name: getattr(spec, name) for name in ("before", "after", "dont_know")}
@@ -42,5 +25,5 @@ def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
     return [*found, *check_sheet(outcome, spec.levers, lists, schema)]
 
 
-KIND = question(_request, _misfits, "sheet", _SIZE)
+KIND = question(SheetRequest, _misfits, "sheet", _SIZE)
 """Answer sheets."""

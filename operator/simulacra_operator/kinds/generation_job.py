@@ -17,7 +17,7 @@ from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
 from simulacra_schema.conditions import FieldError, check_request
-from simulacra_schema.questions.rows import Attainment
+from simulacra_schema.questions.rows import Attainment, RowsQuestion
 from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import levels, verdicts_of_rows
 from simulacra_schema.worth import stated_worth
@@ -27,16 +27,9 @@ _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=4 * 3600
 
 def _request(seen: Observed) -> KubeModel:
     spec: GenerationJobSpec = seen.resource.spec
-    interventions = {column: value.value for column, value in spec.interventions.items()}
-    return GenerateRequest(
-        row_count=spec.row_count or 0,
-        persons=spec.persons,
-        conditions=spec.conditions,
-        interventions=interventions,
-        counterfactual=spec.counterfactual,
-        evidence=spec.evidence,
-        seed=spec.seed,
-    )
+    asked = spec.model_dump(include={*RowsQuestion.model_fields, "seed"})
+    asked["interventions"] = {column: value.value for column, value in spec.interventions.items()}
+    return GenerateRequest.model_validate({**asked, "row_count": spec.row_count or 0})
 
 
 def _work(seen: Observed) -> Work:

@@ -16,6 +16,7 @@ from simulacra_operator.work.observe import Observed
 from simulacra_schema.base import KubeModel
 from simulacra_schema.conditions import FieldError
 from simulacra_schema.knowledge import check_knowledge
+from simulacra_schema.questions.fit import FitQuestion
 from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import levels, verdicts
 
@@ -36,15 +37,8 @@ def _gate(seen: Observed) -> Finding:
 
 def _request(seen: Observed) -> KubeModel:
     spec: ModelSpec = seen.resource.spec
-    return FitRequest(
-        family=spec.family,
-        knowledge=spec.knowledge,
-        stated=spec.stated,
-        privacy=spec.privacy,
-        privacy_level=spec.privacy_level,
-        seed=spec.seed,
-        gpu=spec.resources.gpu,
-    )
+    asked = spec.model_dump(include=set(FitQuestion.model_fields))
+    return FitRequest.model_validate({**asked, "gpu": spec.resources.gpu})
 
 
 def _work(seen: Observed) -> Work:

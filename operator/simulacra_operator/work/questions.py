@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from simulacra_crds.reasons import Reason
@@ -19,7 +19,7 @@ _SIZE = Size(cpu="500m", memory="384Mi", memory_limit="4Gi", deadline_s=3600)
 
 
 def question(
-    request: Callable[[Observed], KubeModel],
+    request: type[KubeModel],
     misfits: Check,
     figures: str,
     size: Size = _SIZE,
@@ -27,11 +27,19 @@ def question(
     """Return the kind of a question.
 
     Args:
-        request: parameters of the pod's task.
+        request: type of the pod's parameters, which have the fields of the spec.
         misfits: errors of a spec against the schema of its Dataset.
         figures: field of the pod's result that the status has under the same name.
         size: of the pod; one question by default.
     """
+
+    def asked(seen: Observed) -> KubeModel:
+        spec, names = seen.resource.spec, request.model_fields
+        fields = {name: getattr(spec, name) for name in names if hasattr(spec, name)}
+        if "author" in names:
+            fields["author"] = spec.stated_by
+            fields["stated_at"] = seen.resource.meta.creation_timestamp
+        return request.model_validate(fields)
 
     def done(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
         (result,) = results
@@ -44,7 +52,7 @@ def question(
         work_condition="Estimated",
         gate=model_gate,
         misfits=misfits,
-        request=request,
+        request=asked,
         work=lambda seen: Work(task(seen, model=keyed(seen.model)), size),
         done=done,
         adoption=labeled_by_model,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, VerdictKind
+from simulacra_schema.base import ColumnName, KubeModel, VerdictKind, no_default
+from simulacra_schema.questions.rows import V
 
 Precision = Literal["clear", "not significant", "thin support", "very thin"]
 Population = Literal["all", "treated", "overlap"]
@@ -16,13 +17,41 @@ Outcome = Annotated[
     ColumnName,
     Field(description="The column whose mean changes: a number, a boolean, or column=level."),
 ]
-StatedBy = Annotated[
-    str | None,
-    Field(
-        max_length=256,
-        description="Who stated the lists; the answer repeats it. The API fills in its client.",
-    ),
-]
+
+
+class EffectQuestion(KubeModel, Generic[V]):
+    """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
+
+    treatment: ColumnName = Field(description="The column of the treatment, the cause.")
+    value: V = Field(description="The value of the treatment.")
+    baseline: V = Field(description="The value to compare it with.")
+    outcome: Outcome
+    segment: ColumnName | None = Field(
+        default=None, description="Also report the effect by level of this column."
+    )
+    before: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that were already so before the treatment was settled; adjusted for.",
+    )
+    after: StatedColumns = Field(
+        default_factory=list,
+        description="Columns that came after the treatment; never adjusted for. The outcome here "
+        "states that the treatment comes first.",
+    )
+    dont_know: StatedColumns = Field(
+        default_factory=list, description="Columns that may be either: the interval covers both."
+    )
+    population: Population = Field(
+        default="all",
+        description="Whose average effect: all, those who have the value (treated), or those who "
+        "could have had either value (overlap). all when absent.",
+        json_schema_extra=no_default,
+    )
+    negative_controls: NegativeControls = Field(
+        default_factory=list,
+        description="Columns that the treatment cannot change but that share its unseen causes, "
+        "such as the outcome asked earlier.",
+    )
 
 
 class Estimate(KubeModel):

@@ -18,10 +18,10 @@ FamilyName = Literal["auto", "forest", "neural"]
 PrivacyLevel = Literal["standard", "strict"]
 Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
 Edges = Annotated[list["Edge"], Field(max_length=1000)]
-_STRICT_OR_PRIVATE = (
+STRICT_OR_PRIVATE = (
     "privacyLevel strict cannot be combined with privacy, whose rows are not in the model; set one"
 )
-_STRICT_NEEDS_FOREST = (
+STRICT_NEEDS_FOREST = (
     "privacyLevel strict needs family forest, or auto without GPUs; the other family is not tuned"
 )
 
@@ -93,9 +93,39 @@ class DifferentialPrivacy(KubeModel):
     )
 
 
+class FitQuestion(KubeModel):
+    """How to fit: family, causal knowledge, privacy, seed."""
+
+    family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
+    knowledge: Knowledge = Field(
+        default_factory=Knowledge, description="Causal knowledge of the user; binding for the fit."
+    )
+    stated: list[KnowledgeRecord] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Who stated each part of the knowledge; answers repeat it. The API fills it.",
+    )
+    privacy: DifferentialPrivacy | None = Field(
+        default=None,
+        description="Learn from differentially private marginals instead of the rows. Schema and "
+        "row count are not covered. Not with more than one worker.",
+    )
+    privacy_level: PrivacyLevel = Field(
+        default="standard",
+        description="What privacy tuning demands of small tables. standard: attackers gain no more "
+        "than a tolerance. strict: besides, at most 0.53 of the rows are nearer to the rows that "
+        "the model saw, which costs realism. Not with privacy, nor with family neural. standard "
+        "when absent.",
+        json_schema_extra=no_default,
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
+    )
+
+
 def check_strict(family: FamilyName, privacy: DifferentialPrivacy | None, gpu: int) -> None:
     """Raise a ValueError if a fit with these cannot be strict: nothing would be tuned."""
     if privacy is not None:
-        raise ValueError(_STRICT_OR_PRIVATE)
+        raise ValueError(STRICT_OR_PRIVATE)
     if family == "neural" or (family == "auto" and gpu > 0):
-        raise ValueError(_STRICT_NEEDS_FOREST)
+        raise ValueError(STRICT_NEEDS_FOREST)

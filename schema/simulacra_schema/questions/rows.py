@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -11,8 +11,11 @@ from simulacra_schema.base import (
     KubeModel,
     Level,
     cel_rules,
+    no_default,
 )
 
+V = TypeVar("V")
+"""Form of a value: {number, level} in a spec, a number or a level elsewhere."""
 MAX_ROWS = 10_000_000
 MAX_PERSONS = 1_000_000
 MAX_CONDITIONS = 32
@@ -87,6 +90,48 @@ class InterventionValue(KubeModel):
     def value(self) -> float | str:
         """The number or level that is set."""
         return self.number if self.number is not None else (self.level or "")
+
+
+class RowsQuestion(KubeModel, Generic[V]):
+    """The rows to generate, under conditions and interventions."""
+
+    row_count: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_ROWS,
+        description="Number of rows, 1 to 10 million; the Tenant may allow fewer. With persons, "
+        "the rows that are expected.",
+    )
+    persons: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_PERSONS,
+        description="Number of synthetic persons, each with its rows, 1 to 1 million, instead of "
+        "rowCount; the table needs a subject. Conditions and interventions name columns that are "
+        "constant within persons.",
+    )
+    conditions: ConditionSet = Field(
+        default_factory=ConditionSet,
+        description="Conditions on the rows: shares of levels, ranges of numbers.",
+    )
+    interventions: dict[ColumnName, V] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="do(column = value) by column: fixes the column and recomputes the columns "
+        "that it affects. At most 32.",
+    )
+    counterfactual: bool = Field(
+        default=False,
+        description="Generate pairs: each row and its twin under the interventions. Conditions "
+        "select the rows before the interventions. false when absent.",
+        json_schema_extra=no_default,
+    )
+    evidence: bool = Field(
+        default=True,
+        description="Add the column evidence_weight, last: what each row is worth in respondents; "
+        "true when absent.",
+        json_schema_extra=no_default,
+    )
 
 
 _NUMBERS = "self.value.number == self.baseline.number"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level
 
 SegmentVerdict = Literal["boosted", "slightly", "no better"]
-Questions = Annotated[list[ColumnName], Field(min_length=1, max_length=20)]
 
 
 class SegmentColumn(KubeModel):
@@ -21,7 +20,19 @@ class SegmentColumn(KubeModel):
     )
 
 
-SegmentColumns = Annotated[list[SegmentColumn], Field(min_length=1, max_length=2)]
+class SegmentsQuestion(KubeModel):
+    """Shares of the answers to questions in segments of one or two columns."""
+
+    segment: list[SegmentColumn] = Field(
+        min_length=1,
+        max_length=2,
+        description="One or two columns; with two, each pair of levels is a segment.",
+    )
+    questions: list[ColumnName] = Field(
+        min_length=1,
+        max_length=20,
+        description="Columns with levels whose answers are estimated: the share of each level.",
+    )
 
 
 class SegmentSummary(KubeModel):
