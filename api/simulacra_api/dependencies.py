@@ -55,9 +55,11 @@ class DirectRoute(APIRoute):
             return super().get_route_handler()
         endpoint: Callable[..., Awaitable[Response]] = self.endpoint
         conditional = bool(self.dependant.header_params)
+        ids = {one.name: one.alias for one in self.dependant.path_params}
 
         async def handle(request: Request) -> Response:
-            values = {**request.path_params, "repository": await current_tenant(request)}
+            values: dict[str, Any] = {name: request.path_params[of] for name, of in ids.items()}
+            values["repository"] = await current_tenant(request)
             if conditional:
                 values["if_none_match"] = request.headers.get("if-none-match")
             return await endpoint(**values)
@@ -66,11 +68,12 @@ class DirectRoute(APIRoute):
 
     def _is_direct(self) -> bool:
         needs, hints = self.dependant, get_type_hints(self.endpoint)
+        ids = [one.name for one in needs.path_params]
         return (
             hints.pop("return") is Response
             and {one.call for one in needs.dependencies} == {current_tenant}
-            and set(hints) <= {"repository", "if_none_match", *self.param_convertors}
-            and all(hints[name] is str for name in self.param_convertors)
+            and set(hints) <= {"repository", "if_none_match", *ids}
+            and all(hints[name] is str for name in ids)
         )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from simulacra_api.http.field_types import Retention, SetValue, Status
-from simulacra_api.http.pagination import Page
+from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
+from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.base import ColumnName, VerdictKind
-from simulacra_schema.questions.effect import NegativeControls, Population, Precision, StatedColumns
+from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 
 Outcome = Annotated[
     ColumnName,
@@ -31,49 +30,12 @@ Whose = Annotated[
 ]
 
 
-class EffectRequest(BaseModel):
+class EffectRequest(QuestionBody, EffectQuestion[SetValue], alias_generator=str):
     """A causal question: treatment, its value and baseline, and the outcome."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    treatment: ColumnName = Field(description="The column that is set.")
-    value: SetValue = Field(description="The value it is set to: a number or a level.")
-    baseline: SetValue = Field(description="The value to compare with.")
     outcome: Outcome
     outcome_level: OutcomeLevel = None
-    segment: ColumnName | None = Field(
-        default=None, description="Also give the effect for each level of this column (CATE)."
-    )
-    before: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that were already so before the treatment was settled. The effect is"
-        " adjusted for all of them.",
-    )
-    after: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that came after the treatment. They are never adjusted for. The"
-        " outcome here states that the treatment comes first.",
-    )
-    dont_know: StatedColumns = Field(
-        default_factory=list, description="Columns that may be either. The interval covers both."
-    )
     population: Whose = "all"
-    negative_controls: NegativeControls = Field(
-        default_factory=list,
-        description="Columns that the treatment cannot change but that share its unseen causes,"
-        " such as the outcome asked earlier. A change of one of them contradicts the answer.",
-    )
-    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
-
-
-class EffectAccepted(BaseModel):
-    """The answer to a request for an estimate; the same Idempotency-Key gets the same."""
-
-    effect_id: str
-    job_id: str
-    dataset_id: str
-    status: Status = "queued"
-    error: JobError | None = None
 
 
 class EffectFigures(BaseModel):
@@ -242,19 +204,3 @@ class EffectBody(BaseModel):
     created_at: datetime | None
     expires_at: datetime | None
     error: JobError | None = None
-
-
-class EffectItem(BaseModel):
-    """An effect estimate in a list."""
-
-    effect_id: str
-    dataset_id: str
-    job_id: str
-    status: Status | Literal["deleting"]
-    created_at: datetime | None
-
-
-class EffectList(Page):
-    """The tenant's effect estimates, newest first."""
-
-    items: list[EffectItem]

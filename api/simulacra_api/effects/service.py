@@ -6,23 +6,12 @@ name levels, so they are read from its encrypted artifact.
 
 from __future__ import annotations
 
-from simulacra_api.effects.schemas import EffectBody, EffectItem, EffectRequest
+from simulacra_api.effects.schemas import EffectBody, EffectRequest
 from simulacra_api.http.field_types import spec_value
-from simulacra_api.http.pagination import ResourceQuery
-from simulacra_api.http.problems import invalid_fields
-from simulacra_api.jobs.service import listed, results_page, shown
-from simulacra_api.tenancy.create import (
-    check_retention,
-    create_from_model,
-    find_created,
-    usable_model,
-)
-from simulacra_api.tenancy.idempotency import request_digest
+from simulacra_api.results.kind import ResultKind
 from simulacra_api.tenancy.repository import TenantRepository
-from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.effect_estimate import EffectEstimate
-from simulacra_crds.kube.client import EFFECT_ESTIMATES, Object
-from simulacra_crds.names import result_name
+from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import ESTIMATE
 from simulacra_schema.answers import ANSWERED
 from simulacra_schema.conditions import FieldError, check_interventions, several_answers
@@ -38,38 +27,6 @@ COPIED = (
 ADDED_LATER: Object = {"population": "all", **{field: [] for field in LISTS}}
 MAX_OUTCOME = 256
 """Longest `outcome=level` of an EffectEstimate, in characters."""
-
-
-async def request_effect(
-    repository: TenantRepository, dataset: Dataset, request: EffectRequest, key: str
-) -> Object:
-    """Create the EffectEstimate of this Idempotency-Key, or return the one it created before.
-
-    Raises:
-        Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
-            that was used for another request.
-    """
-    name = result_name("EffectEstimate", repository.caller.tenant_name, dataset.metadata.name, key)
-    digest = request_digest(dataset, request, ADDED_LATER)
-    if existing := await find_created(repository, EFFECT_ESTIMATES, name, digest):
-        return existing
-    check_retention(repository, request.retention_seconds)
-    schema = await repository.schema_of(dataset)
-    model = await usable_model(repository, dataset)
-    if errors := check_question(request, schema):
-        raise invalid_fields(errors, "the request, checked against the dataset's schema")
-    treatment = schema.find(request.treatment)
-    spec = {
-        "treatment": request.treatment,
-        "value": spec_value(request.value, treatment),
-        "baseline": spec_value(request.baseline, treatment),
-        "outcome": outcome_text(request.outcome, request.outcome_level),
-        "retentionSeconds": request.retention_seconds,
-        **_optional(request, repository.caller.client_id),
-    }
-    return await create_from_model(
-        repository, EFFECT_ESTIMATES, name, model, spec, dataset=dataset, digest=digest
-    )
 
 
 def check_question(request: EffectRequest, schema: TableSchema) -> list[FieldError]:
@@ -132,49 +89,20 @@ def check_outcome(
     return [FieldError(pointer="/outcome_level", detail=detail)] if detail else []
 
 
-def _optional(request: EffectRequest, client: str) -> Object:
-    """Return the fields of spec that the request states, and who states them."""
-    found: Object = {wire: getattr(request, name) for name, wire in LISTS.items()}
-    if any(found.values()):
-        found["statedBy"] = client
-    if request.population != "all":
-        found["population"] = request.population
-    return {name: value for name, value in (found | {"segment": request.segment}).items() if value}
+def _spec(request: EffectRequest, schema: TableSchema, client: str) -> Object:
+    """Return values and outcome as a spec has them, and who states the lists."""
+    treatment = schema.find(request.treatment)
+    spec = {
+        "value": spec_value(request.value, treatment),
+        "baseline": spec_value(request.baseline, treatment),
+        "outcome": outcome_text(request.outcome, request.outcome_level),
+    }
+    return spec | ({"statedBy": client} if any(getattr(request, name) for name in LISTS) else {})
 
 
 def outcome_text(outcome: str, level: str | None) -> str:
     """Return the outcome as a spec names it: column, or column=level."""
     return outcome if level is None else f"{outcome}={level}"
-
-
-async def effect_page(
-    repository: TenantRepository, query: ResourceQuery
-) -> tuple[list[EffectItem], str | None]:
-    """Return a page of the tenant's effect estimates, newest first, and the next cursor."""
-    page, cursor = await results_page(repository, EffectEstimate, query)
-    items = [EffectItem(effect_id=one.metadata.name, **listed(one)) for one in page]
-    return items, cursor
-
-
-async def effect_body(repository: TenantRepository, effect: EffectEstimate) -> EffectBody:
-    """Return what a customer sees of an effect estimate."""
-    spec, common = effect.spec, await shown(repository, effect)
-    figures = await _figures(repository, effect) if common["status"] == "ready" else {}
-    return EffectBody(
-        effect_id=effect.metadata.name,
-        treatment=spec.treatment,
-        value=spec.value.value,
-        baseline=spec.baseline.value,
-        outcome=spec.outcome,
-        segment=spec.segment,
-        before=spec.before,
-        after=spec.after,
-        dont_know=spec.dont_know,
-        population=spec.population,
-        negative_controls=spec.negative_controls,
-        **common,
-        **figures,
-    )
 
 
 async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Object:
@@ -189,3 +117,20 @@ async def _figures(repository: TenantRepository, effect: EffectEstimate) -> Obje
     if kind is None or found.get("union") is not None:
         figures |= {"ace": found["estimate"]} | {name: found.get(name) for name in ANSWERED}
     return figures | {"identified": kind == "assumed", "open_columns": found.get("dont_know")}
+
+
+EFFECTS = ResultKind(
+    kind=EffectEstimate,
+    title="an effect estimate",
+    asks="Estimate a causal effect",
+    creates="ACE = E[outcome | do(value)] - E[outcome | do(baseline)]. The schema is checked at "
+    "once.",
+    gets="The verdict first: what the answer rests on. Then the effect, its interval and its "
+    "checks.",
+    question=EffectRequest,
+    body=EffectBody,
+    check=check_question,
+    answer=_figures,
+    spec=_spec,
+    added_later=ADDED_LATER,
+)

@@ -5,51 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from simulacra_api.http.field_types import Retention, Status
-from simulacra_api.http.pagination import Page
+from simulacra_api.http.field_types import Status
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
-from simulacra_schema.base import ColumnName, Level
-from simulacra_schema.questions.segments import Questions, SegmentVerdict
+from simulacra_api.results.kind import QuestionBody
+from simulacra_schema.questions.segments import SegmentColumn, SegmentsQuestion, SegmentVerdict
 
 
-class SegmentColumnBody(BaseModel):
-    """A column that defines segments; without levels, each of its levels is a segment."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    column: ColumnName = Field(description="A column with levels.")
-    levels: list[Level] = Field(
-        default_factory=list, max_length=50, description="Levels to report; all when empty."
-    )
-
-
-class SegmentRequest(BaseModel):
+class SegmentRequest(QuestionBody, SegmentsQuestion, alias_generator=str):
     """Segments of one or two columns, and the questions whose answers are certified."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    segment: list[SegmentColumnBody] = Field(
-        min_length=1,
-        max_length=2,
-        description="One or two columns; with two, each pair of levels is a segment.",
-    )
-    questions: Questions = Field(
-        description="Columns with levels; the share of each level is certified."
-    )
-    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
-
-
-class SegmentAccepted(BaseModel):
-    """The answer to a request for shares; the same Idempotency-Key gets the same."""
-
-    segment_id: str
-    job_id: str
-    dataset_id: str
-    status: Status = "queued"
-    error: JobError | None = None
 
 
 class SegmentLevelBody(BaseModel):
@@ -110,7 +75,7 @@ class SegmentBody(BaseModel):
     dataset_id: str
     job_id: str
     status: Status | Literal["deleting"]
-    segment: list[SegmentColumnBody]
+    segment: list[SegmentColumn]
     questions: list[str]
     summary: SegmentSummaryBody | None = None
     shares: list[SegmentShareBody] | None = None
@@ -123,19 +88,3 @@ class SegmentBody(BaseModel):
     created_at: datetime | None
     expires_at: datetime | None
     error: JobError | None = None
-
-
-class SegmentItem(BaseModel):
-    """A segment estimate in a list."""
-
-    segment_id: str
-    dataset_id: str
-    job_id: str
-    status: Status | Literal["deleting"]
-    created_at: datetime | None
-
-
-class SegmentList(Page):
-    """The tenant's segment estimates, newest first."""
-
-    items: list[SegmentItem]

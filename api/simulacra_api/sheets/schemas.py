@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from simulacra_api.effects.schemas import (
     AlternativeBody,
@@ -18,72 +18,23 @@ from simulacra_api.effects.schemas import (
     VerdictBody,
     Whose,
 )
-from simulacra_api.http.field_types import Retention, SetValue, Status
-from simulacra_api.http.pagination import Page
+from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
-from simulacra_schema.base import ColumnName
-from simulacra_schema.questions.effect import Population, Precision, StatedColumns
-from simulacra_schema.questions.sheet import MAX_LEVERS
+from simulacra_api.results.kind import QuestionBody
+from simulacra_schema.questions.effect import Population, Precision
+from simulacra_schema.questions.sheet import Lever, SheetQuestion
 
 
-class LeverRequest(BaseModel):
+class LeverRequest(Lever[SetValue]):
     """A column that could be changed, and two values to compare; without values, typical ones."""
 
-    model_config = ConfigDict(extra="forbid")
 
-    column: ColumnName = Field(description="The column of the lever.")
-    value: SetValue | None = Field(default=None, description="A number or a level.")
-    baseline: SetValue | None = Field(default=None, description="The value to compare with.")
-    before: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Columns that were already so before this lever, beside those of the sheet.",
-    )
-    after: list[ColumnName] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Columns that came after this lever, beside those of the sheet.",
-    )
-
-
-class SheetRequest(BaseModel):
+class SheetRequest(QuestionBody, SheetQuestion[LeverRequest], alias_generator=str):
     """An outcome, its levers, and what came before and after them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     outcome: Outcome
     outcome_level: OutcomeLevel = None
-    levers: list[LeverRequest] = Field(
-        default_factory=list,
-        max_length=MAX_LEVERS,
-        description="When empty: all learned columns that are neither background nor after the"
-        " outcome.",
-    )
-    before: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that were already so before any lever. They are adjusted for.",
-    )
-    after: StatedColumns = Field(
-        default_factory=list,
-        description="Columns that came after every lever. The outcome here states that the levers"
-        " come first.",
-    )
-    dont_know: StatedColumns = Field(
-        default_factory=list, description="Columns that may be either. The intervals cover both."
-    )
     population: Whose = "all"
-    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
-
-
-class SheetAccepted(BaseModel):
-    """The answer to a request for a sheet; the same Idempotency-Key gets the same."""
-
-    sheet_id: str
-    job_id: str
-    dataset_id: str
-    status: Status = "queued"
-    error: JobError | None = None
 
 
 class CurvePointBody(BaseModel):
@@ -211,19 +162,3 @@ class SheetBody(BaseModel):
     created_at: datetime | None
     expires_at: datetime | None
     error: JobError | None = None
-
-
-class SheetItem(BaseModel):
-    """An answer sheet in a list."""
-
-    sheet_id: str
-    dataset_id: str
-    job_id: str
-    status: Status | Literal["deleting"]
-    created_at: datetime | None
-
-
-class SheetList(Page):
-    """The tenant's answer sheets, newest first."""
-
-    items: list[SheetItem]

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 from simulacra_api.effects.service import check_outcome, outcome_text
 from simulacra_api.http.field_types import spec_value
-from simulacra_api.http.pagination import ResourceQuery
-from simulacra_api.http.problems import Problem, invalid_fields
-from simulacra_api.jobs.service import listed, result_status, results_page, shown
-from simulacra_api.sheets.schemas import LeverRequest, SheetBody, SheetItem, SheetRequest
-from simulacra_api.tenancy.create import (
-    check_retention,
-    create_from_model,
-    find_created,
-    usable_model,
-)
-from simulacra_api.tenancy.idempotency import request_digest
+from simulacra_api.http.problems import Problem
+from simulacra_api.jobs.service import result_status
+from simulacra_api.results.kind import ResultKind, plain
+from simulacra_api.sheets.schemas import LeverRequest, SheetBody, SheetRequest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
-from simulacra_crds.kinds.dataset import Dataset
-from simulacra_crds.kube.client import ANSWER_SHEETS, Object
-from simulacra_crds.names import result_name
+from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import SHEET
 from simulacra_schema.answers import ANSWERED
+from simulacra_schema.conditions import FieldError
 from simulacra_schema.questions.sheet import SheetLever
 from simulacra_schema.sheets import LISTS, check_sheet
-from simulacra_schema.statements import LISTS as WIRE_NAMES
 from simulacra_schema.table import TableSchema
 
 COPIED = (
@@ -42,43 +33,22 @@ FIGURES = (
 )  # fmt: skip
 
 
-async def request_sheet(
-    repository: TenantRepository, dataset: Dataset, request: SheetRequest, key: str
-) -> Object:
-    """Create the AnswerSheet of this Idempotency-Key, or return the one it created before.
-
-    Raises:
-        Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a key
-            that was used for another request.
-    """
-    name = result_name("AnswerSheet", repository.caller.tenant_name, dataset.metadata.name, key)
-    digest = request_digest(dataset, request)
-    if existing := await find_created(repository, ANSWER_SHEETS, name, digest):
-        return existing
-    check_retention(repository, request.retention_seconds)
-    schema = await repository.schema_of(dataset)
-    model = await usable_model(repository, dataset)
-    levers = [_lever(lever, schema) for lever in request.levers]
+def _check(request: SheetRequest, schema: TableSchema) -> list[FieldError]:
+    levers = [SheetLever.model_validate(_lever(lever, schema)) for lever in request.levers]
     lists = {field: getattr(request, field) for field in LISTS}
     errors = check_outcome(request.outcome, request.outcome_level, schema)
-    errors += check_sheet(
-        request.outcome, [SheetLever.model_validate(lever) for lever in levers], lists, schema
-    )
-    if errors:
-        raise invalid_fields(errors, "the request, checked against the dataset's schema")
-    stated = {WIRE_NAMES[field]: names for field, names in lists.items() if names}
-    is_stated = stated or any(lever.before or lever.after for lever in request.levers)
-    spec = {
+    return errors + check_sheet(request.outcome, levers, lists, schema)
+
+
+def _spec(request: SheetRequest, schema: TableSchema, client: str) -> Object:
+    """Return outcome and levers as a spec has them, and who states the lists."""
+    stated = [*(getattr(request, field) for field in LISTS)]
+    stated += [names for lever in request.levers for names in (lever.before, lever.after)]
+    return {
         "outcome": outcome_text(request.outcome, request.outcome_level),
-        "levers": levers,
-        "population": request.population,
-        "retentionSeconds": request.retention_seconds,
-        **stated,
-        **({"statedBy": repository.caller.client_id} if is_stated else {}),
+        "levers": [_lever(lever, schema) for lever in request.levers],
+        **({"statedBy": client} if any(stated) else {}),
     }
-    return await create_from_model(
-        repository, ANSWER_SHEETS, name, model, spec, dataset=dataset, digest=digest
-    )
 
 
 def _lever(lever: LeverRequest, schema: TableSchema) -> Object:
@@ -92,31 +62,6 @@ def _lever(lever: LeverRequest, schema: TableSchema) -> Object:
     return found | {name: getattr(lever, name) for name in ("before", "after")}
 
 
-async def sheet_page(
-    repository: TenantRepository, query: ResourceQuery
-) -> tuple[list[SheetItem], str | None]:
-    """Return a page of the tenant's answer sheets, newest first, and the next cursor."""
-    page, cursor = await results_page(repository, AnswerSheet, query)
-    items = [SheetItem(sheet_id=one.metadata.name, **listed(one)) for one in page]
-    return items, cursor
-
-
-async def sheet_body(repository: TenantRepository, found: AnswerSheet) -> SheetBody:
-    """Return what a customer sees of an answer sheet."""
-    spec, common = found.spec, await shown(repository, found)
-    return SheetBody(
-        sheet_id=found.metadata.name,
-        outcome=spec.outcome,
-        asked=[_asked(lever) for lever in spec.levers],
-        before=spec.before,
-        after=spec.after,
-        dont_know=spec.dont_know,
-        population=spec.population,
-        **common,
-        **(await _answers(repository, found) if common["status"] == "ready" else {}),
-    )
-
-
 async def sheet_file(repository: TenantRepository, found: AnswerSheet, artifact: str) -> bytes:
     """Return the page or the workbook of a finished sheet; 409 before the end."""
     if result_status(found) != "ready":
@@ -124,14 +69,12 @@ async def sheet_file(repository: TenantRepository, found: AnswerSheet, artifact:
     return await repository.read(found, artifact)
 
 
-def _asked(lever: SheetLever) -> LeverRequest:
-    return LeverRequest(
-        column=lever.column,
-        value=None if lever.value is None else lever.value.value,
-        baseline=None if lever.baseline is None else lever.baseline.value,
-        before=lever.before,
-        after=lever.after,
-    )
+def _asked(found: AnswerSheet) -> Object:
+    levers = [
+        {name: plain(getattr(lever, name)) for name in type(lever).model_fields}
+        for lever in found.spec.levers
+    ]
+    return {"asked": levers, "levers": None}
 
 
 async def _answers(repository: TenantRepository, found: AnswerSheet) -> Object:
@@ -150,3 +93,19 @@ def _answer(lever: Object) -> Object:
         figures = {name: answer.get(name) for name in ANSWERED if name != "segments"}
         found |= {"ace": answer["estimate"], **figures}
     return found
+
+
+SHEETS = ResultKind(
+    kind=AnswerSheet,
+    title="an answer sheet",
+    asks="Compare all levers of an outcome",
+    creates="Effects with verdicts, ranked where the verdict allows it, with simultaneous "
+    "intervals.",
+    gets="The levers with verdicts, effects and curves, ranked where the verdict allows it.",
+    question=SheetRequest,
+    body=SheetBody,
+    check=_check,
+    answer=_answers,
+    spec=_spec,
+    asked=_asked,
+)
