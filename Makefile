@@ -25,6 +25,8 @@ export OPENBLAS_NUM_THREADS ?= 1
 export GOMP_SPINCOUNT ?= 0
 # One cache of compiled kernels for the tests and for the pods of `simulacra up`, which have this one.
 export NUMBA_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/simulacra/numba
+# Some images of containers set it; then each process would compile the project and the tests again.
+unexport PYTHONDONTWRITEBYTECODE
 # Once before the tests: their processes would each compile the same ones at the same time.
 COMPILE := $(PY) -c "from simulacra_trainer import compile_ahead, kernel_cache; kernel_cache.is_cold() and compile_ahead.compile_kernels()"
 
