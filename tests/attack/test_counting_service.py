@@ -13,6 +13,8 @@ from counting_attack import people, singled_out
 from installation import Installation
 from service_attack import OfService, one_window
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfService]:
