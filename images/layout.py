@@ -130,7 +130,8 @@ def _context(name: str) -> None:
     _select(folder / "wheels", wanted, torch="neural" in role.extras.split(","))
     shutil.rmtree(folder / "tools", ignore_errors=True)
     shutil.copytree(BUILD / "tools", folder / "tools")
-    shutil.copy2(ROOT / "images" / "complete_sbom.py", folder / "tools")
+    for script in ("complete_sbom.py", "slim.py"):
+        shutil.copy2(ROOT / "images" / script, folder / "tools")
     shutil.rmtree(folder / "own", ignore_errors=True)
     if role.extras:
         shutil.copytree(BUILD / "own", folder / "own")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _ctypes
+import ctypes
 import importlib.util
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 from types import ModuleType
@@ -116,3 +119,32 @@ def test_sbom_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert urls[:2] == ["pkg:pypi/prometheus-client@0.2", "pkg:pypi/a@1"]
     (libc,) = urls[2:]
     assert libc.startswith("pkg:deb/debian/libc6@2.36-9%2Bdeb12u9?arch=amd64&distro=")
+
+
+def test_slim_library_loads_without_its_symbol_table(tmp_path: Path) -> None:
+    slim, library = module("slim"), tmp_path / "library.so"
+    shutil.copyfile(_ctypes.__file__, library)
+    with library.open("ab") as file:  # as the symbol table of an unstripped one
+        file.write(bytes(1 << 20))
+    before = library.stat().st_size
+    slim.strip(library)
+    assert library.stat().st_size < before - (1 << 20)
+    assert ctypes.CDLL(str(library)).PyInit__ctypes
+    script = tmp_path / "script.so"
+    script.write_bytes(b"no library")
+    slim.strip(script)
+    assert script.read_bytes() == b"no library"
+
+
+def test_slim_environment_keeps_what_is_imported(tmp_path: Path) -> None:
+    kept = ["pyarrow/libarrow.so.1", "pyarrow/fs.py", "botocore/data/s3/x", "botocore/data/p.json"]
+    gone = ["pyarrow/_flight.so", "pyarrow/table.pxi", "botocore/data/ec2/x", "a/tests/test_a.py"]
+    for name in (*kept, *gone):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    unused = set(module("slim").unused(tmp_path))
+    assert {name for name in gone if unused & {tmp_path / name, (tmp_path / name).parent}} == set(
+        gone
+    )
+    assert not {name for name in kept if unused & {tmp_path / name, (tmp_path / name).parent}}
