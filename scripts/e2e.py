@@ -46,6 +46,8 @@ LIBRARIES = {
     Path("/usr/lib/cni"): "containernetworking-plugins",
     Path("/usr/lib/podman/netavark"): "netavark",
 }
+NIGHT = "SIMULACRA_E2E_NIGHT"
+"""Names the file for the report of a night on the node, which then is the only test."""
 NO_HISTORY = 3
 """Exit code of images/previous.py if the clone does not have the previous release."""
 FREE_GIB = 12
@@ -127,7 +129,8 @@ def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
         yaml.safe_dump(CHART_VALUES, values)
         values.flush()
         env = os.environ | {"KUBECONFIG": kubeconfig, "SIMULACRA_E2E_VALUES": values.name} | more
-        command = [sys.executable, "-m", "pytest", "tests/node", "-m", "node", "-x", "-vv"]
+        tests = "tests/node/test_node_night.py" if NIGHT in env else "tests/node"
+        command = [sys.executable, "-m", "pytest", tests, "-m", "node", "-x", "-vv"]
         code = contained([*command, "-rs", "--durations=12", *extra], env)
     if code:
         describe(kubeconfig)
@@ -241,7 +244,8 @@ def build(more: list[str], *, neural: bool) -> list[str]:
         if contained([sys.executable, str(ROOT / "images" / "build.py"), *roles, *more]):
             raise SystemExit("e2e: the images could not be built")
     with part("previous release"):
-        code = contained([sys.executable, str(ROOT / "images" / "previous.py")])
+        previous = [sys.executable, str(ROOT / "images" / "previous.py")]
+        code = NO_HISTORY if NIGHT in os.environ else contained(previous)
         if code not in (0, NO_HISTORY):
             raise SystemExit("e2e: the previous release's images could not be built")
     archives = [folder / f"{role}.tar" for role in roles]
@@ -286,9 +290,14 @@ def main() -> int:
         help="also build the trainer with torch, and fit with two pods",
     )
     parser.add_argument(
+        "--night", action="store_true", help="instead: an hour of load and faults, build/night.md"
+    )
+    parser.add_argument(
         "--or-skip", action="store_true", help="exit with 0 if this machine cannot run a node"
     )
     args, extra = parser.parse_known_args()
+    if args.night:
+        os.environ.setdefault(NIGHT, str(ROOT / "build" / "night.md"))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("e2e: ended by a signal"))
     try:

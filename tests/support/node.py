@@ -30,6 +30,8 @@ PREVIOUS_VARIABLE = "SIMULACRA_E2E_PREVIOUS"
 """Chart of the previous release, with images `simulacra/previous-*`; unset in a shallow clone."""
 NEURAL_VARIABLE = "SIMULACRA_E2E_NEURAL"
 """Set if the cluster has the trainer image with torch."""
+NIGHT_VARIABLE = "SIMULACRA_E2E_NIGHT"
+"""File for the report of tests/node/test_node_night.py; unset: that test skips."""
 CANARY = ("--set", "canary.minutes=1440")
 """Helm's arguments for a release whose canary lives once, at its first start."""
 TRAINER = f"simulacra.local/simulacra/trainer:{APP_VERSION}"

@@ -72,11 +72,11 @@ def _server(
         "args": [argument],
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 2},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }
-    template = {
-        "metadata": {"labels": labels},
-        "spec": {"serviceAccountName": name, "containers": [container]},
-    }
+    pod = {"serviceAccountName": name, "containers": [container]}
+    pod["volumes"] = [{"name": "data", "emptyDir": {}}]  # outlives a container that is killed
+    template = {"metadata": {"labels": labels}, "spec": pod}
     spec = {"selector": {"matchLabels": labels}, "template": template}
     service = {"selector": labels, "ports": [{"port": port}]}
     return [

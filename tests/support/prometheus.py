@@ -58,7 +58,7 @@ def job(monitor: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_release() -> dict[str, Any]:
+def of_release() -> dict[str, Any]:
     """Return the configuration that scrapes a release."""
     monitors = render(*MONITORS, only=("monitoring/monitoring.yaml",))
     return {
@@ -83,7 +83,7 @@ class Prometheus:
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder, self.port = folder, free_port(1)
-        self._config = config or _of_release()
+        self._config = config or of_release()
         self._http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     @contextmanager
