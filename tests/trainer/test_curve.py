@@ -14,6 +14,7 @@ from simulacra_schema.questions.rows import NumericRange
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.codec import fit_codec
+from simulacra_trainer.families.comb import comb_of
 from simulacra_trainer.families.curve import Curve, place_rows
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.neural.coding import CELLS, fit_coding
@@ -23,6 +24,11 @@ from simulacra_trainer.report.membership import PersonRows, membership
 from trainer_tables import clean, levels_column, numbers_column, survey
 
 DRAWS = 100_000
+
+
+def near_fives(rng: np.random.Generator, persons: int) -> np.ndarray:
+    """Return prices, about 30 near each multiple of five and hardly any between them."""
+    return np.round(5.0 * rng.integers(4, 24, persons) + rng.normal(0, 0.6, persons), 2)
 
 
 def columns() -> dict[str, tuple[np.ndarray, float]]:
@@ -37,6 +43,7 @@ def columns() -> dict[str, tuple[np.ndarray, float]]:
         "counts": (rng.negative_binomial(1, 0.1, 1_500).astype(float), 1.0),
         "half round": (np.where(rng.random(2_000) < 0.5, np.round(incomes, -3), incomes), 1.0),
         "apart": (np.concatenate([rng.normal(0, 1, 300), rng.normal(500, 80, 300)]), 0.0),
+        "near fives": (near_fives(rng, 600), 0.01),
         "one in millions": (np.append(rng.normal(5, 1, 300), 5e6), 0.0),
     }
 
@@ -81,6 +88,28 @@ def test_curve_and_its_donors_have_the_moments_of_the_data(name: str) -> None:
             assert some.std() == pytest.approx(values.std(), rel=0.03), door
     assert (values.min() < 0) or low >= 0
     assert (values.max() > 0) or high <= 0
+
+
+@pytest.mark.parametrize("persons", [400, 3_000])
+def test_crowds_near_round_numbers_stay(persons: int) -> None:
+    values = near_fives(np.random.default_rng(3), persons)
+    placed = place_rows(values, 0.01)
+    rows = np.random.default_rng(4).integers(0, persons, DRAWS)
+    between = np.random.default_rng(5).random(DRAWS)
+    donors = placed.low[rows] + between * (placed.high - placed.low)[rows]
+    for some in (drawn(placed.curve), donors):
+        distance = np.abs(some - 5.0 * np.round(some / 5.0))
+        assert (distance > 1.5).mean() < 0.15  # .013 of the values, .40 without crowds
+
+
+@pytest.mark.parametrize("name", columns().keys() - {"near fives"})
+def test_other_numbers_have_no_comb(name: str) -> None:
+    values, step = columns()[name]
+    placed = place_rows(values, step)
+    of = placed.ascending
+    if of.size:
+        smooth = placed.curve.at((np.arange(of.size) + 0.5) / of.size)
+        assert comb_of(of, smooth, 1.0, step) is None
 
 
 def test_one_person_is_no_bound() -> None:

@@ -3,9 +3,9 @@
 A heap is a value of five persons or more that stands out from the density around it: full thousands
 of an income, no visits. It is drawn exactly. All other persons follow a monotone curve (PCHIP;
 Fritsch & Carlson, 1980) through means of half of the values around every 40th rank, in larger
-tables further apart. Both ends are generalized Pareto tails with the mean and the spread of the
-last persons. So a generated value is a statistic of many persons, or invented: how often it comes
-tells nothing of one person.
+tables further apart; crowds around multiples of a round number bend it (`comb`). Both ends are
+generalized Pareto tails with the mean and the spread of the last persons. So a generated value is a
+statistic of many persons, or invented: how often it comes tells nothing of one person.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_trainer.families.comb import comb_of
 from simulacra_trainer.families.curve_knots import knots_of
 from simulacra_trainer.few_values import SHARED, are_levels
 from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, rows_a_person
@@ -65,7 +66,7 @@ class Curve:
     mass: Floats
 
     @cached_property
-    def _fine(self) -> tuple[Floats, Floats]:
+    def polygon(self) -> tuple[Floats, Floats]:
         """Ranks and values of a fine polygon on the spline."""
         from scipy.interpolate import PchipInterpolator  # takes a second to import
 
@@ -76,14 +77,14 @@ class Curve:
 
     def at(self, ranks: Floats) -> Floats:
         """Return the values at ranks 0..1, float64 [n]."""
-        return np.interp(ranks, *self._fine)
+        return np.interp(ranks, *self.polygon)
 
     def even(self, first: Floats, last: Floats) -> tuple[Floats, Floats]:
         """Return intervals with the mean and spread of the curve between ranks, float64 [n] each.
 
         From end to end of the ranks, even draws would stretch a tail.
         """
-        ranks, at = self._fine
+        ranks, at = self.polygon
         least, most = float(at[0]), float(at[-1])
         unit = (most - least) or 1.0
         z, steps = (at - least) / unit, np.diff(ranks)
@@ -102,7 +103,7 @@ class Curve:
 
     def rank_of(self, values: Floats, *, upto: bool) -> Floats:
         """Return the rank 0..1 where the curve reaches values, or up to which it has them, [n]."""
-        ranks, at = self._fine
+        ranks, at = self.polygon
         rises = np.diff(at) > 0
         rises = np.append(rises, True) if upto else np.append(True, rises)
         return np.interp(values, at[rises], ranks[rises])
@@ -130,7 +131,7 @@ class Curve:
 
     def around(self, low: float, high: float, share: float) -> tuple[float, float]:
         """Return the ends of a range and of this share of the known rows on either side."""
-        points = np.unique(np.append(self.heaps, self._fine[1] if self.ranks.size else []))
+        points = np.unique(np.append(self.heaps, self.polygon[1] if self.ranks.size else []))
         if not points.size:
             return low, high
         wanted = self._upto(np.array([low, high])) + np.array([-share, share])
@@ -265,6 +266,9 @@ def place_rows(
         block = float(heaps[0] - CLEAR * step), float(heaps[-1] + CLEAR * step)
     knots = knots_of(ascending, share, apart, step, block)
     curve = Curve(heaps, mass, *knots)
+    smooth = curve.at((np.arange(ascending.size) + 0.5) / ascending.size)
+    comb = None if block else comb_of(ascending, smooth, a_person, step)
+    curve = curve if comb is None else Curve(heaps, mass, *comb.bent(knots, curve.polygon))
     loose = known[~is_heap]
     low[loose], high[loose] = _intervals(curve, ascending, values[loose], a_person, step)
     return Placed(curve, step, values, is_exact, low, high, ascending)
