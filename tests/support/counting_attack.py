@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +47,8 @@ WARDS = tuple(f"ward {number:02}" for number in range(60))
 PERSON = ("age", "sex", "ward")
 REACHES = (800, 1_500, 2_500, 4_000, 6_000)
 """Distances of the numbers that are compared from an income."""
+AGES = (16, 8, 4, 2, 1, 0)
+"""Years on either side of an age that are asked for, until a probe is refused."""
 Json = Mapping[str, Any]
 
 
@@ -88,8 +91,8 @@ class Answers(Protocol):
     def plain(self, **asked: Any) -> float | None:
         """Return the plain difference of the arms of an effect; None if it is not said."""
 
-    def sheet(self, levers: list[Json]) -> Json:
-        """Return the answer sheet of illness = hiv."""
+    def sheet(self, levers: list[Json], level: str) -> Json:
+        """Return the answer sheet of an illness; empty if it was refused."""
 
 
 @dataclass
@@ -153,12 +156,15 @@ class OfModel:
         of = self.trained
         return plain_difference(read_contrast(of.table, of.schema, EstimateRequest(**asked)))
 
-    def sheet(self, levers: list[Json]) -> Json:
-        """Return the answer sheet of illness = hiv."""
+    def sheet(self, levers: list[Json], level: str) -> Json:
+        """Return the answer sheet of an illness; empty if it was refused."""
         self.asked += 1
         asked = [SheetLever.model_validate(lever) for lever in levers]
-        request = SheetRequest(outcome="illness=hiv", levers=asked)
-        return answer_sheet(self.trained, request, seed=0).model_dump()
+        request = SheetRequest(outcome=f"illness={level}", levers=asked)
+        try:
+            return answer_sheet(self.trained, request, seed=0).model_dump()
+        except InputError:
+            return {}
 
 
 def _conditions(of: Json) -> ConditionSet:
@@ -247,6 +253,41 @@ def windows(answers: Answers, person: Any) -> dict[str, float]:
     return found
 
 
+def refusals(answers: Answers, person: Any) -> dict[str, float]:
+    """Return how narrow ages around the person's may get before a probe is refused, by illness."""
+    known = {"sex": {person.sex: 1.0}, "ward": {person.ward: 1.0}}
+    found = {}
+    for level in ILLNESSES:
+        found[level] = 0.0
+        for reach in AGES:
+            age = (int(person.age) - reach, int(person.age) + reach)
+            if not answers.probe({**known, "age": age, "illness": {level: 1.0}}):
+                break
+            found[level] += 1.0
+    return found
+
+
+def sheets(answers: Answers, person: Any) -> dict[str, float]:
+    """Return what two sheets of windows say of the person: their sums, one less the other.
+
+    As `windows`, for being healthy alone; all windows are the levers of one sheet.
+    """
+    sums = []
+    for beside in (-0.25, 0.25):
+        levers = [
+            {
+                "column": "income",
+                "value": person.income + reach + beside,
+                "baseline": person.income - reach + beside,
+            }
+            for reach in REACHES
+        ]
+        found = answers.sheet(levers, "none")
+        sums.append(sum(one["answer"]["naive"] or 0.0 for one in found.get("levers", [])))
+    step = sums[0] - sums[1]
+    return {level: step if level == "none" else -step for level in ILLNESSES}
+
+
 @dataclass
 class Segments:
     """Reads the person's cell in the shares of sex and ward: what is left of each ward's total."""
@@ -305,11 +346,16 @@ def _told(share: Json) -> float:
 Attack = Callable[[Answers, Any], Mapping[str, float]]
 
 
-def hits(answers: Answers, persons: pd.DataFrame, attack: Attack) -> int:
-    """Return of how many persons the illness with the largest figure is the right one."""
+def hits(
+    answers: Answers, persons: pd.DataFrame, attack: Attack, each: Callable[..., Any] = map
+) -> int:
+    """Return of how many persons the illness with the largest figure is the right one.
+
+    each: like `map`, perhaps for several persons at once.
+    """
+    rows = [*persons.itertuples()]
     right = 0
-    for person in persons.itertuples():
-        found = attack(answers, person)
+    for person, found in zip(rows, each(partial(attack, answers), rows), strict=True):
         values = np.array([found[level] for level in ILLNESSES], np.float64)
         if values.max() > values.min():  # else he knows nothing, and guesses
             right += ILLNESSES[int(np.argmax(values))] == person.illness
@@ -331,6 +377,7 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=200, help="of each kind")
     parser.add_argument("--seconds", type=float, default=3600.0, help="stop after")
     parser.add_argument("--pool", type=int, default=row_plan.MIN_POOL, help="rows of a pool")
+    parser.add_argument("--attacks", nargs="+", help="by name; all without")
     asked = parser.parse_args()
     began = time.monotonic()
     row_plan.MIN_POOL = asked.pool
@@ -347,11 +394,14 @@ def main() -> None:
         "readout": readout,
         "diff": diff,
         "diff2": diff2,
+        "refusals": refusals,
+        "sheets": sheets,
     }
-    for (name, attack), (kind, persons) in itertools.product(attacks.items(), groups):
+    chosen = asked.attacks or [*attacks]
+    for name, (kind, persons) in itertools.product(chosen, groups):
         if time.monotonic() - began > asked.seconds:
             break
-        found = hits(answers, persons, attack)
+        found = hits(answers, persons, attacks[name])
         line = {"attack": name, "of": kind, "read": found, "persons": len(persons)}
         print(json.dumps(line | {"requests": answers.asked}), flush=True)  # noqa: T201
 

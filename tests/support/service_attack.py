@@ -1,6 +1,6 @@
 """The attacks of `counting_attack` through a running service: `simulacra up`, the client and Jobs.
 
-    python tests/support/service_attack.py [--persons 6] [--seconds 900]
+    python tests/support/service_attack.py [--persons 6] [--seconds 900] [--threads 4]
 
 Starts a service in a temporary folder, uploads 700 people, asks, and prints for each attack how
 many of the respondents and of people not in the table it reads, with the requests so far. Each
@@ -15,7 +15,9 @@ import itertools
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +78,11 @@ class OfService:
         found = self.effect(**asked).get("naive")
         return None if found is None else float(found)
 
-    def sheet(self, levers: list[Json]) -> Json:
-        """Return the answer sheet of illness = hiv."""
+    def sheet(self, levers: list[Json], level: str) -> Json:
+        """Return the answer sheet of an illness."""
         self.asked += 1
         made = self.client.ask_sheet(
-            self.dataset, outcome="illness", outcome_level="hiv", levers=levers
+            self.dataset, outcome="illness", outcome_level=level, levers=levers
         )
         self.client.wait(made["job_id"])
         return dict(self.client.sheet(made["sheet_id"]))
@@ -101,11 +103,22 @@ def one_window(answers: Any, person: Any) -> dict[str, float]:
     return {level: step if level == "none" else -step for level in attacks.ILLNESSES}
 
 
+ATTACKS: Mapping[str, Callable[[OfService], attacks.Attack]] = {
+    "permuted": attacks.Permuted,
+    "readout": lambda _: attacks.readout,
+    "refusals": lambda _: attacks.refusals,
+    "sheets": lambda _: attacks.sheets,
+    "one_window": lambda _: one_window,
+}
+
+
 def main() -> None:
     """Start a service, attack it and print what is read."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--persons", type=int, default=6, help="of each kind, an even number")
     parser.add_argument("--seconds", type=float, default=900.0, help="stop after")
+    parser.add_argument("--threads", type=int, default=4, help="persons attacked at once")
+    parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=[*ATTACKS])
     asked = parser.parse_args()
     began = time.monotonic()
     table = attacks.people(4)
@@ -117,16 +130,18 @@ def main() -> None:
         place = Installation(Path(folder) / "data")
         place.start()
         try:
-            with place.client() as client:
+            with ExitStack() as stack:
+                client = stack.enter_context(place.client())
                 answers = OfService(client, client.fit(table).dataset_id)
-                tried = [attacks.Permuted(answers), one_window, attacks.readout]
-                for attack, (kind, persons) in itertools.product(tried, groups):
+                pool = stack.enter_context(ThreadPoolExecutor(asked.threads))
+                for name, (kind, persons) in itertools.product(asked.attacks, groups):
                     if time.monotonic() - began > asked.seconds:
                         break
-                    found = attacks.hits(answers, persons, attack)
-                    name = getattr(attack, "__name__", type(attack).__name__.lower())
+                    attack = ATTACKS[name](answers)
+                    found = attacks.hits(answers, persons, attack, pool.map)
                     line = {"attack": name, "of": kind, "read": found, "persons": len(persons)}
-                    print(json.dumps(line | {"requests": answers.asked}), flush=True)  # noqa: T201
+                    line |= {"requests": answers.asked, "seconds": time.monotonic() - began}
+                    print(json.dumps(line), flush=True)  # noqa: T201
         finally:
             place.stop()
 
