@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,8 @@ def main() -> None:
     parser.add_argument("directory", type=Path, help="folder to write, which is made if missing")
     parser.add_argument("--only", choices=sorted(PARTS), nargs="+", default=list(PARTS))
     args = parser.parse_args()
+    # The noise of counts and the keys of real values follow from secrets of the table.
+    secrets.token_bytes = lambda size=None: bytes(size or 32)
     for name in args.only:
         (folder := args.directory / name).mkdir(parents=True, exist_ok=True)
         print(f"{name} ...", flush=True)
@@ -151,7 +154,8 @@ def write_neural(folder: Path) -> None:
 
 
 def _rows(folder: Path, name: str, model: Any, requests: list[dict[str, Any]]) -> None:
-    _write(folder / f"{name}.report.json", model.report())
+    report = model.report()
+    _write(folder / f"{name}.report.json", {**report, "timings": list(report["timings"])})
     for number, request in enumerate(requests):
         size = {} if "persons" in request else {"row_count": 200}
         path = folder / f"{name}.{number}.csv"
@@ -173,7 +177,10 @@ def _answers(folder: Path, survey: Any) -> None:
     sheet = survey.sheet(outcome="tv_hours", levers=LEVERS, seed=4, **TIERS)
     _write(folder / "survey.sheet.json", sheet)
     sheet.save(folder / "survey.sheet.html")
-    _write(folder / "survey.report.html", survey.report_page())
+    page = survey.report_page()
+    for step in survey.report()["timings"]:
+        page = re.sub(rf"(<td>{step}</td><td>)[\d.]+", r"\1SECONDS", page)
+    _write(folder / "survey.report.html", page)
 
 
 def write_life(folder: Path) -> None:
@@ -184,7 +191,9 @@ def write_life(folder: Path) -> None:
         try:
             with service.client() as client:
                 for number, (step, found) in enumerate(_life(client)):
-                    _write(folder / f"{number:02}.{step}.json", found)
+                    # Without numbers: they have the noise of the table's secret, which a pod draws.
+                    text = re.sub(r"\d+(\.\d+)?", "N", _masked(found))
+                    (folder / f"{number:02}.{step}.json").write_text(text)
         finally:
             service.stop()
 
@@ -210,11 +219,15 @@ def _life(client: simulacra.Client) -> Iterator[tuple[str, Any]]:
 
 
 def _write(path: Path, found: Any) -> None:
-    """Write text, or anything else as JSON in its own order, with masks."""
+    path.write_text(_masked(found))
+
+
+def _masked(found: Any) -> str:
+    """Return text, or anything else as JSON in its own order, with masks."""
     text = found if isinstance(found, str) else json.dumps(found, indent=1, ensure_ascii=False)
     for pattern, mask in MASKS:
         text = re.sub(pattern, mask, text)
-    path.write_text(f"{text.rstrip()}\n")
+    return f"{text.rstrip()}\n"
 
 
 PARTS: Mapping[str, Callable[[Path], None]] = {
