@@ -15,7 +15,6 @@ from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.cli import main
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel
-from simulacra_trainer.families.forest.abduct import abduct
 from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
@@ -129,8 +128,8 @@ def test_abducted_noise_reproduces_the_row(forest, facts) -> None:
     context = Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
     rows = np.arange(facts.num_rows, dtype=np.int32)
     for j, codec in enumerate(codecs):
-        u = abduct(
-            forest.samplers[j], context, rows, values[j], np.random.default_rng(j).random(rows.size)
+        u = forest.samplers[j].abduct(
+            context, rows, values[j], np.random.default_rng(j).random(rows.size)
         )
         assert 0 <= u.min() <= u.max() < 1
         assert abs(u.mean() - 0.5) < 0.03  # of rows that the model drew, the noise is uniform again

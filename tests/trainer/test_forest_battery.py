@@ -10,9 +10,6 @@ import pytest
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, TABLE_ROWS, ForestModel
-from simulacra_trainer.families.forest.abduct import abduct
-from simulacra_trainer.families.forest.do_response import columns_used
-from simulacra_trainer.families.forest.likelihood import cell_probabilities
 from simulacra_trainer.families.forest.samplers import Context, LogLinear
 from trainer_tables import clean, levels_column, numbers_column
 
@@ -116,7 +113,7 @@ def test_cell_probabilities_sum_to_one(model: ForestModel) -> None:
     for j in (LAST - 50, LAST):
         grid = model.grids[j]
         each = [
-            cell_probabilities(model.samplers[j], grid, context, rows, np.full(30, k))
+            model.samplers[j].probabilities(grid, context, rows, np.full(30, k))
             for k in range(grid.size)
         ]
         assert np.sum(each, axis=0) == pytest.approx(np.ones(30), abs=1e-6)
@@ -127,7 +124,7 @@ def test_noise_of_a_row_draws_the_row_again(model: ForestModel, drawn: pa.Table)
     values = [codec.values(drawn.column(codec.name)) for codec in codecs]
     context = Context(np.stack([c.encode(v) for c, v in zip(codecs, values, strict=True)]), values)
     rows = np.arange(4000, dtype=np.int32)
-    u = abduct(model.samplers[LAST], context, rows, values[LAST], np.random.rand(4000))
+    u = model.samplers[LAST].abduct(context, rows, values[LAST], np.random.rand(4000))
     assert np.mean(model.samplers[LAST].draw(context, rows, u) == values[LAST]) > 0.99
 
 
@@ -137,7 +134,7 @@ def test_do_on_an_item_moves_later_items_and_no_earlier_column(model: ForestMode
     before, after = (of.to_pandas() for of in drawn)
     assert before[["age", "party", "q0"]].equals(after[["age", "party", "q0"]])
     assert after["q60"].mean() > before["q60"].mean() + 0.03
-    assert item in columns_used(model.samplers[FIRST + 60])
+    assert item in model.samplers[FIRST + 60].columns_used
     facts = drawn[0].slice(0, 500)
     twins = model.counterfactual(facts, {"q30": 5.0}, np.random.default_rng(4))
     assert twins.column("q0").equals(facts.column("q0"))

@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
-from simulacra_trainer.families.forest.category_order import order_by_correspondence, order_by_mean
-from simulacra_trainer.families.forest.kernels import (
+from simulacra_trainer.families.forest.growth.training_rows import split_prices
+from simulacra_trainer.families.forest.trees.category_order import (
+    order_by_correspondence,
+    order_by_mean,
+)
+from simulacra_trainer.families.forest.trees.kernels import (
     MIN_LEAF,
     SAMPLED_FROM,
     VARIANCE_FLOOR,
     grow_classes,
     grow_numbers,
 )
-from simulacra_trainer.families.forest.training_rows import split_prices
-from simulacra_trainer.families.forest.traversal import (
+from simulacra_trainer.families.forest.trees.traversal import (
     MAX_STACK,
     find_leaves,
     pick_donors,

@@ -4,6 +4,8 @@ distributions.
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +14,11 @@ import pytest
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel, additive, likelihood
-from simulacra_trainer.families.forest.abduct import abduct
-from simulacra_trainer.families.forest.additive import functions_of
-from simulacra_trainer.families.forest.do_response import columns_used, follows_scores
-from simulacra_trainer.families.forest.latent import fit_additive
-from simulacra_trainer.families.forest.likelihood import cell_probabilities
+from simulacra_trainer.families.forest import FOREST, ForestModel
+from simulacra_trainer.families.forest.growth import likelihood
+from simulacra_trainer.families.forest.regression import additive
+from simulacra_trainer.families.forest.regression.additive import functions_of
+from simulacra_trainer.families.forest.regression.latent import fit_additive
 from simulacra_trainer.families.forest.samplers import Context, Latent
 from simulacra_trainer.families.grid import number_grid
 from simulacra_trainer.survey_weights import row_weights
@@ -63,7 +64,7 @@ def model(table_and_schema) -> ForestModel:
 def test_few_rows_keep_their_correlations_at_a_high_penalty(
     model: ForestModel, table_and_schema
 ) -> None:
-    assert all(follows_scores(model.samplers[j]) for j in range(3, 8))
+    assert all(model.samplers[j].follows_scores for j in range(3, 8))
     real, drawn = (
         values(table_and_schema[0])[:7],
         values(model.sample(6000, np.random.default_rng(1)))[:7],
@@ -108,7 +109,7 @@ def test_number_with_a_jump_keeps_its_tree() -> None:
         numbers_column("price", price, 2),
     )
     model = fit(table, schema, 3.0, method=None)
-    assert not follows_scores(model.samplers[2])
+    assert not model.samplers[2].follows_scores
     drawn = model.sample(4000, np.random.default_rng(0))
     pairs = set(
         zip(drawn.column("kind").to_pylist(), drawn.column("price").to_pylist(), strict=True)
@@ -124,7 +125,7 @@ def test_cell_probabilities_sum_to_one(model: ForestModel, table_and_schema) -> 
     for j in (3, 7):
         grid = number_grid(model.data.values[j])
         each = [
-            cell_probabilities(model.samplers[j], grid, context, rows, np.full(40, k))
+            model.samplers[j].probabilities(grid, context, rows, np.full(40, k))
             for k in range(grid.size)
         ]
         assert np.all(np.array(each) > 0)
@@ -137,7 +138,7 @@ def test_normal_scores_make_unseen_rows_likelier_than_trees_alone() -> None:
     seen, unseen = table.slice(0, 300), table.slice(300)
     scored = fit(seen, schema)
     leaves = fit(seen, schema, method="trees")
-    assert not any(follows_scores(sampler) for sampler in leaves.samplers.values())
+    assert not any(sampler.follows_scores for sampler in leaves.samplers.values())
     assert scored.log_likelihood(unseen).mean() > leaves.log_likelihood(unseen).mean() + 1.0
 
 
@@ -186,21 +187,22 @@ def test_selection_is_the_same_with_and_without_a_precomputed_gram(
 
 
 @pytest.mark.parametrize(("better", "folds"), [(0, 1), (1, 1), (None, 3)])
-def test_clear_comparison_ends_before_the_last_fold(
-    monkeypatch: pytest.MonkeyPatch, better: int | None, folds: int
-) -> None:
+def test_clear_comparison_ends_before_the_last_fold(better: int | None, folds: int) -> None:
     rng, grown = np.random.default_rng(2), []
 
-    def probabilities(
-        part: int, _grid: object, _context: object, held: np.ndarray, _cells: object
-    ) -> np.ndarray:
-        grown.append(part)
-        return np.clip(0.3 + 0.3 * (part == better) + rng.normal(0, 0.05, held.size), 0.01, 1)
+    def part(number: int) -> Any:
+        def probabilities(
+            _grid: object, _context: object, held: np.ndarray, _cells: object
+        ) -> np.ndarray:
+            grown.append(number)
+            share = 0.3 + 0.3 * (number == better)
+            return np.clip(share + rng.normal(0, 0.05, held.size), 0.01, 1)
 
-    monkeypatch.setattr(likelihood, "cell_probabilities", probabilities)
+        return SimpleNamespace(probabilities=probabilities)
+
     context, numbers = Context(np.zeros((1, 900), np.uint8), []), rng.normal(size=900)
     likelier = likelihood.is_likelier(
-        lambda _: 0, lambda _: 1, context, numbers, grid=number_grid(numbers), seed=0
+        lambda _: part(0), lambda _: part(1), context, numbers, grid=number_grid(numbers), seed=0
     )
     assert grown == [0, 1] * folds
     if better is not None:
@@ -229,7 +231,7 @@ def test_under_do_a_regression_of_values_replaces_normal_scores(
     model: ForestModel,
 ) -> None:
     j = next(j for j in range(3, 7) if isinstance(model.samplers[j], Latent))
-    cause = next(iter(columns_used(model.samplers[j])))
+    cause = next(iter(model.samplers[j].columns_used))
     at = np.nanquantile(model.data.values[cause], [0.25, 0.75])
     means = [
         values(model.sample(20_000, np.random.default_rng(0), do={f"n{cause}": float(x)}))[j].mean()
@@ -285,7 +287,7 @@ def test_weighted_rows_use_trees_instead_of_normal_scores(table_and_schema) -> N
     model = FOREST.fit(
         table, schema, [f"n{j}" for j in range(8)], seed=0, options={}, progress=no_progress
     )
-    assert not any(follows_scores(sampler) for sampler in model.samplers.values())
+    assert not any(sampler.follows_scores for sampler in model.samplers.values())
 
 
 def test_noise_of_a_partly_missing_score_reproduces_its_row(table_and_schema) -> None:
@@ -296,9 +298,9 @@ def test_noise_of_a_partly_missing_score_reproduces_its_row(table_and_schema) ->
     context = Context(np.stack([c.encode(v) for c, v in zip(codecs, drawn, strict=True)]), drawn)
     rows = np.arange(facts.num_rows, dtype=np.int32)
     sampler = model.samplers[7]
-    assert follows_scores(sampler)
+    assert sampler.follows_scores
     assert np.isnan(drawn[7]).any()
-    u = abduct(sampler, context, rows, drawn[7], np.random.default_rng(2).random(rows.size))
+    u = sampler.abduct(context, rows, drawn[7], np.random.default_rng(2).random(rows.size))
     again = codecs[7].tidy(sampler.draw(context, rows, u))
     assert np.array_equal(np.isnan(again), np.isnan(drawn[7]))
     # Where no residual of the tree leads to the value, the nearest one is drawn.

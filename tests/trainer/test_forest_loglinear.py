@@ -12,19 +12,17 @@ import pytest
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
-from simulacra_trainer.families.forest import FOREST, ForestModel, column_regression
-from simulacra_trainer.families.forest.abduct import abduct, level_shares
-from simulacra_trainer.families.forest.decided_values import decided_values
-from simulacra_trainer.families.forest.do_response import columns_used
-from simulacra_trainer.families.forest.likelihood import cell_probabilities
-from simulacra_trainer.families.forest.loglinear_terms import (
+from simulacra_trainer.families.forest import FOREST, ForestModel
+from simulacra_trainer.families.forest.growth import column_regression
+from simulacra_trainer.families.forest.growth.decided_values import decided_values
+from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
+from simulacra_trainer.families.forest.regression.loglinear_terms import (
     functions_of,
     group_names,
     group_ordered,
     scores_of,
 )
 from simulacra_trainer.families.forest.samplers import Context, LogLinear
-from simulacra_trainer.families.forest.training_rows import TrainingRows
 from trainer_tables import clean, levels_column, numbers_column
 
 ODD_PLACES = {f"p{at:03d}" for at in range(1, 30, 2)}
@@ -243,7 +241,7 @@ def test_cell_probabilities_sum_to_one(model: ForestModel) -> None:
     for j in (3, 6, 7):
         grid = model.grids[j]
         each = [
-            cell_probabilities(model.samplers[j], grid, context, rows, np.full(40, k))
+            model.samplers[j].probabilities(grid, context, rows, np.full(40, k))
             for k in range(grid.size)
         ]
         assert np.all(np.array(each) > 0)
@@ -258,10 +256,10 @@ def test_noise_of_a_row_draws_the_row_again(model: ForestModel) -> None:
     rows, rng = np.arange(2000, dtype=np.int32), np.random.default_rng(4)
     for j in (6, 7):
         sampler = model.samplers[j]
-        u = abduct(sampler, context, rows, values[j], rng.random(2000))
+        u = sampler.abduct(context, rows, values[j], rng.random(2000))
         again = codecs[j].tidy(sampler.draw(context, rows, u.copy()))
         assert np.mean((again == values[j]) | (np.isnan(again) & np.isnan(values[j]))) > 0.99
-    shares = level_shares(model.samplers[7], context, rows, 3)
+    shares = model.samplers[7].level_shares(context, rows, 3)
     assert shares.sum(axis=1) == pytest.approx(np.ones(2000))
     assert shares[:, 0].max() < 0.01, "a vote is never missing"
 
@@ -385,7 +383,7 @@ def test_saved_model_loads_and_a_damaged_one_is_rejected(
     node = outline["parts"]["6"]
     assert node["kind"] == "loglinear"
     assert node["parts"]
-    assert columns_used(scaled.samplers[6]) <= set(range(6))
+    assert scaled.samplers[6].columns_used <= set(range(6))
     for damage in (
         {"columns": [99] * len(node["columns"])},
         {"codes": [*node["codes"], 3]},

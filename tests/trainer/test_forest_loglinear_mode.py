@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from simulacra_trainer.families.forest import loglinear_mode, loglinear_problem
-from simulacra_trainer.families.forest.battery import STRIDE, Battery, RunningSums
-from simulacra_trainer.families.forest.loglinear_mode import fit_weights
-from simulacra_trainer.families.forest.loglinear_problem import INTERCEPT_PRECISION, Regression
-from simulacra_trainer.families.forest.loglinear_terms import Grouping, scores_of
+from simulacra_trainer.families.forest.factors.battery import STRIDE, Battery, RunningSums
+from simulacra_trainer.families.forest.regression import loglinear_mode, loglinear_problem
+from simulacra_trainer.families.forest.regression.loglinear_mode import fit_weights
+from simulacra_trainer.families.forest.regression.loglinear_problem import (
+    INTERCEPT_PRECISION,
+    Regression,
+)
+from simulacra_trainer.families.forest.regression.loglinear_terms import Grouping, scores_of
 
 
 def regression(classes: int, *, ordered: bool, untied: int = 0) -> tuple[Regression, np.ndarray]:

@@ -7,9 +7,9 @@ import pytest
 
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.families.forest.do_response import Response, columns_used
-from simulacra_trainer.families.forest.samplers import Classes, Numbers, Switch, Tree
-from simulacra_trainer.families.forest.smooth import fit_smooth
+from simulacra_trainer.families.forest.regression.smooth import fit_smooth
+from simulacra_trainer.families.forest.samplers import Classes, Numbers, Response, Switch
+from simulacra_trainer.families.forest.trees.tree import Tree
 from simulacra_trainer.table.clean import clean_table
 
 ROWS = 4_000
@@ -90,8 +90,8 @@ def test_columns_used_reach_through_inner_samplers() -> None:
     )
     number = Numbers(on_1, np.zeros(1), np.zeros(1))
     classes = Classes(on_0, leaf, np.zeros(1), {0: number})
-    assert columns_used(classes) == {0, 1}
-    assert columns_used(Switch(2, np.zeros(1), (classes,))) == {0, 1, 2}
+    assert classes.columns_used == {0, 1}
+    assert Switch(2, np.zeros(1), (classes,)).columns_used == {0, 1, 2}
 
 
 def test_effect_on_a_number_with_missing_values_reaches_rows_and_twins() -> None:
@@ -111,7 +111,7 @@ def test_effect_on_a_number_with_missing_values_reaches_rows_and_twins() -> None
 def test_column_without_predictors_keeps_its_sampler() -> None:
     rng = np.random.default_rng(0)
     model = _fit({"a": rng.normal(size=ROWS), "b": rng.normal(size=ROWS)}, 18.0)
-    assert not columns_used(model.samplers[1])
+    assert not model.samplers[1].columns_used
     model.sample(10, rng, do={"a": 1.0})
     assert not model._responses
 

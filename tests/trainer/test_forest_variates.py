@@ -11,16 +11,17 @@ import pytest
 
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
-from simulacra_trainer.families.forest import FOREST, ForestModel, tree_growth, variates
-from simulacra_trainer.families.forest.additive import FEW_FUNCTIONS
-from simulacra_trainer.families.forest.do_response import columns_used
-from simulacra_trainer.families.forest.samplers import Variate
-from simulacra_trainer.families.forest.variates import (
+from simulacra_trainer.families.forest import FOREST, ForestModel
+from simulacra_trainer.families.forest.growth import tree_growth
+from simulacra_trainer.families.forest.regression import variates
+from simulacra_trainer.families.forest.regression.additive import FEW_FUNCTIONS
+from simulacra_trainer.families.forest.regression.variates import (
     MAX_CLASSES,
     MAX_VARIATES,
     MIN_ROWS,
     fit_variates,
 )
+from simulacra_trainer.families.forest.trees.tree import Variate
 from trainer_tables import clean, levels_column
 
 COLUMNS = 12
@@ -131,7 +132,7 @@ def test_do_affects_a_column_through_a_variate(model: ForestModel) -> None:
     part = model.samplers[COLUMNS]
     through = {int(column) for variate in part.tree.variates for column in variate.columns}
     assert len(through) > COLUMNS // 2
-    assert through <= columns_used(part) <= set(range(COLUMNS))
+    assert through <= part.columns_used <= set(range(COLUMNS))
     low, high = (
         np.mean(
             np.array(model.sample(20_000, np.random.default_rng(5), do={"q11": level})["verdict"])

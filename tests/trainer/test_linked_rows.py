@@ -25,7 +25,7 @@ from simulacra_crds.tasks import (
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.families.forest import PENALTY, SCALE
-from simulacra_trainer.families.forest.store import OUTLINE
+from simulacra_trainer.families.forest.samplers.stored import OUTLINE
 from simulacra_trainer.linked.history import History, Running, last_name
 from simulacra_trainer.linked.model import FIRST, SMOOTHED, SUBJECTS, fit_linked, load_linked
 from simulacra_trainer.linked.privacy import person_schema, person_table

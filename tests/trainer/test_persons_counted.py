@@ -13,7 +13,7 @@ import pytest
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_trainer.effects.scores import Scores, summarize
-from simulacra_trainer.families.forest.dependencies import Dependencies
+from simulacra_trainer.families.forest.growth.dependencies import Dependencies
 from simulacra_trainer.persons import (
     limits_of_persons,
     persons_a_group,

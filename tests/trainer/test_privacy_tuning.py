@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from simulacra_trainer.families.base import no_progress
-from simulacra_trainer.families.forest import FOREST, grow, structure
+from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.families.forest.growth import grow, structure
 from simulacra_trainer.pipeline import privacy_tuning
 from simulacra_trainer.pipeline.disclosure import NAMES, Disclosure
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves, split_halves

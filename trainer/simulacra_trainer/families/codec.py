@@ -20,11 +20,16 @@ from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
 from simulacra_trainer.few_values import MAX_FEW
-from simulacra_trainer.persons import Ints
+from simulacra_trainer.persons import Ints as Persons
 from simulacra_trainer.table.columns.dates import coarsest_unit
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+BELOW_ONE = 1.0 - 2.0**-53
+"""The largest number below 1, for uniform numbers."""
 NUMBER_BINS = 250
 LEVEL_CODES = 254
 CODES = 256
@@ -198,7 +203,7 @@ def plain_codec(schema: ColumnSchema) -> ColumnCodec:
 def fit_codec(
     column: pa.ChunkedArray,
     schema: ColumnSchema,
-    persons: Ints | None = None,
+    persons: Persons | None = None,
     weights: Floats | None = None,
 ) -> ColumnCodec:
     """Return the codec learned from a column; see `fit_column`."""
@@ -208,7 +213,7 @@ def fit_codec(
 def fit_column(
     column: pa.ChunkedArray,
     schema: ColumnSchema,
-    persons: Ints | None = None,
+    persons: Persons | None = None,
     weights: Floats | None = None,
 ) -> tuple[ColumnCodec, Placed | None]:
     """Return the codec learned from a column of the clean table, and its rows on the curve.
@@ -240,7 +245,7 @@ def fit_column(
 def place_column(
     column: pa.ChunkedArray,
     schema: ColumnSchema,
-    persons: Ints | None = None,
+    persons: Persons | None = None,
     weights: Floats | None = None,
 ) -> tuple[ColumnCodec, Placed]:
     """Return the grid and the ends of a number or date, as a codec, and its rows on the curve."""

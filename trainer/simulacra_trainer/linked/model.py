@@ -19,8 +19,9 @@ from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import FittedModel, ModelFileError, no_progress
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest import FOREST, GIVEN, INDEPENDENT, METHODS, ForestModel
-from simulacra_trainer.families.forest.grow import Method
-from simulacra_trainer.families.forest.store import OUTLINE, read_outline
+from simulacra_trainer.families.forest.growth.grow import Method
+from simulacra_trainer.families.forest.model.store import read_outline
+from simulacra_trainer.families.forest.samplers.stored import OUTLINE
 from simulacra_trainer.linked.history import MARK, Ints, Running
 from simulacra_trainer.linked.smoothing import with_smooth_numbers
 from simulacra_trainer.linked.tables import (

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_codec
-from simulacra_trainer.families.forest.dependencies import Dependencies
+from simulacra_trainer.families.forest.growth.dependencies import Dependencies
 from simulacra_trainer.persons import Ints
 
 PERSONS_A_BAND = 25

@@ -19,9 +19,9 @@ import pyarrow as pa
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, PENALTY, SCALE, TABLE_ROWS
-from simulacra_trainer.families.forest.grow import Method
-from simulacra_trainer.families.forest.model import ForestModel
-from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE, MAX_COLUMNS
+from simulacra_trainer.families.forest.growth.grow import Method
+from simulacra_trainer.families.forest.growth.training_rows import DEFAULT_SCALE, MAX_COLUMNS
+from simulacra_trainer.families.forest.model.forest_model import ForestModel
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.disclosure import (
     Disclosure,

@@ -7,7 +7,12 @@ penalty keeps the model from copying training rows; there is no pruning or resam
 """
 
 from simulacra_trainer.families.forest.family import FOREST, GIVEN, METHODS, TABLE_ROWS
-from simulacra_trainer.families.forest.model import INDEPENDENT, PENALTY, SCALE, ForestModel
+from simulacra_trainer.families.forest.model.forest_model import (
+    INDEPENDENT,
+    PENALTY,
+    SCALE,
+    ForestModel,
+)
 
 __all__ = [
     "FOREST",

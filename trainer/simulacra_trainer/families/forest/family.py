@@ -10,10 +10,15 @@ import pyarrow as pa
 
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Options, Progress
-from simulacra_trainer.families.forest.model import INDEPENDENT, PENALTY, SCALE, ForestModel
+from simulacra_trainer.families.forest.growth.structure import find_structure, grow_samplers
+from simulacra_trainer.families.forest.growth.training_rows import DEFAULT_SCALE, code_rows
+from simulacra_trainer.families.forest.model.forest_model import (
+    INDEPENDENT,
+    PENALTY,
+    SCALE,
+    ForestModel,
+)
 from simulacra_trainer.families.forest.samplers import Pool, Sampler
-from simulacra_trainer.families.forest.structure import find_structure, grow_samplers
-from simulacra_trainer.families.forest.training_rows import DEFAULT_SCALE, code_rows
 
 METHODS, TABLE_ROWS, GIVEN = "methods", "table_rows", "given"
 DEFAULT_PENALTY = 3.0

@@ -1,0 +1,1 @@
+"""Factor scores, through which the items of a wide battery act on later columns."""

@@ -1,0 +1,1 @@
+"""A fitted forest: drawing, do(), counterfactual twins, and its stored form."""
