@@ -12,9 +12,8 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from simulacra_schema.month_names import month_names
+from simulacra_schema.lexicon import calendar_names
 from simulacra_schema.table import CellForm
-from simulacra_schema.weekday_names import weekday_names
 
 KEY = b"simulacra.form"
 """Field metadata key: a `CellForm` as JSON."""
@@ -100,9 +99,11 @@ def _moment(moment: datetime, form: CellForm) -> str:
     pattern = form.text_format or ""
     if form.language:
         for sign, length in (("%B", "long"), ("%b", "short")):
-            pattern = pattern.replace(sign, month_names(form.language, length)[moment.month - 1])
+            names = calendar_names("months", form.language, length)
+            pattern = pattern.replace(sign, names[moment.month - 1])
         for sign, length in (("%A", "long"), ("%a", "short")):
-            pattern = pattern.replace(sign, weekday_names(form.language, length)[moment.weekday()])
+            names = calendar_names("weekdays", form.language, length)
+            pattern = pattern.replace(sign, names[moment.weekday()])
     numbers = {"%-d": moment.day, "%-m": moment.month}
     if "%-H" in pattern or "%-I" in pattern:
         numbers |= {"%-H": moment.hour, "%-I": (moment.hour - 1) % 12 + 1}

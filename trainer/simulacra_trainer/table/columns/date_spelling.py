@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_schema.cell_text import write_cells
-from simulacra_schema.month_names import LANGUAGES
+from simulacra_schema.lexicon import calendar_languages, calendar_names
 from simulacra_schema.table import CellForm
-from simulacra_schema.weekday_names import weekday_names
 
 _BEFORE = r"^(?P<day>\pL[\pL\-]{1,14})(?P<sign>\.?,? )(?P<rest>.*[0-9].*)$"
 _ZONES = (
@@ -96,8 +95,9 @@ def join_times(levels: pa.StringArray) -> tuple[pa.StringArray, str] | None:
 def _weekdays(days: set[str]) -> Iterator[tuple[str, str]]:
     """Yield languages whose days of the week these words are, and their sign in a pattern."""
     for length, sign in (("long", "%A"), ("short", "%a")):
-        for language in LANGUAGES:
-            if days <= {name.lower() for name in weekday_names(language, length)}:
+        for language in calendar_languages():
+            names = calendar_names("weekdays", language, length)
+            if days <= {name.lower() for name in names}:
                 yield language, sign
 
 

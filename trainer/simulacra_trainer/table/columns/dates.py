@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_schema.month_names import LANGUAGES, month_names
+from simulacra_schema.lexicon import calendar_languages, calendar_names
 from simulacra_trainer.table.columns.date_spelling import join_times, spelled_as, split_affixes
 from simulacra_trainer.table.columns.distinct_values import Words
 from simulacra_trainer.table.columns.numerals import ENOUGH
@@ -195,8 +195,8 @@ def named_months(words: Words, needed: float) -> ParsedDates | None:
     parts = pc.extract_regex(words.levels, NAMED_DATE)
     names = pc.utf8_lower(pc.struct_field(parts, "month"))
     distinct = set(names.drop_null().to_pylist())
-    for language, length in itertools.product(LANGUAGES, ("long", "short")):
-        months = [name.lower() for name in month_names(language, length)]
+    for language, length in itertools.product(calendar_languages(), ("long", "short")):
+        months = [name.lower() for name in calendar_names("months", language, length)]
         if not distinct <= set(months):
             continue
         number = pc.add(pc.index_in(names, value_set=pa.array(months)), 1).cast(pa.string())

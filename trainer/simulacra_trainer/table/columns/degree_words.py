@@ -7,10 +7,11 @@ A level such as "eher unzufrieden" is a degree ("eher"), a negation ("un-") and 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+
+from simulacra_schema.lexicon import in_languages, split_words
 
 _PLACES = {"extremely": 3.5, "strongly": 3.0, "quite": 1.4, "mildly": 1.0, "slightly": 0.7}
 _LITTLE, _NOT_AT_ALL, _PLAIN = -0.8, -4.0, 2.0
@@ -25,7 +26,6 @@ _DEGREES = (
     "not",
     "yes",
 )
-_NEITHER = ("neither", "weder", "varken", "hverken", "verken")
 _LONG = 5
 """Letters of a middle word that may stand before a stem; "nem" and "ani" say "neither"."""
 _SOFTENED = 0.5
@@ -48,7 +48,7 @@ def order_by_degree(levels: Sequence[str]) -> list[float] | None:
         levels: lower-case words with single spaces, no two alike.
     """
     plain = [_simple(level) for level in levels]
-    for language in _LANGUAGES:
+    for language in _languages():
         found = [_place(level, language) for level in plain]
         if positions := _one_scale(found, language):
             return positions
@@ -125,16 +125,13 @@ def _same(stem: str, base: str) -> bool:
     return shared >= 4 and max(len(stem), len(base)) - shared <= 3
 
 
-def _languages() -> list[_Language]:
-    text = Path(__file__).with_suffix(".toml").read_text("utf-8")
-    return [_language(words) for words in tomllib.loads(text).values()]
+@cache
+def _languages() -> tuple[_Language, ...]:
+    return tuple(_language(words) for _, words in in_languages("degrees"))
 
 
-def _language(words: dict[str, str]) -> _Language:
-    lists = {
-        key: [word for part in text.split(",") if (word := " ".join(part.split()))]
-        for key, text in words.items()
-    }
+def _language(words: Mapping[str, str]) -> _Language:
+    lists = {key: split_words(text) for key, text in words.items()}
     phrases = [(phrase, mark) for mark in _DEGREES for phrase in lists.get(mark, ())]
     phrases.sort(key=lambda pair: -len(pair[0]))
     return _Language(
@@ -143,31 +140,18 @@ def _language(words: dict[str, str]) -> _Language:
             for phrase, mark in phrases
         ),
         middles=frozenset(lists["middle"]),
-        either=_either(lists["middle"]),
-        prefixes=tuple(sorted(lists["negating_prefixes"], key=len, reverse=True)),
-        negatives=dict(_halves(pair) for pair in lists["opposites"]),
+        either=_either(lists),
+        prefixes=tuple(sorted(lists.get("negating_prefixes", ()), key=len, reverse=True)),
+        negatives=dict(pair.split("|") for pair in lists["opposites"]),
     )
 
 
-def _halves(pair: str) -> tuple[str, str]:
-    if "|" in pair:
-        bad, _, good = pair.partition("|")
-        return bad, good
-    words = pair.split()
-    half = len(words) // 2
-    return " ".join(words[:half]), " ".join(words[half:])
-
-
-def _either(middles: Sequence[str]) -> re.Pattern[str] | None:
+def _either(lists: Mapping[str, Sequence[str]]) -> re.Pattern[str] | None:
     """Return the form of "neither satisfied nor dissatisfied" in a language."""
-    pattern = [rf"^{word}\b" for word in _NEITHER if word in middles]
-    if "nem nem" in middles:
-        pattern.append(r"^não\b.*\bnem\b")
+    middles = lists["middle"]
+    pattern = [rf"^{word}\b" for word in lists.get("neither", ())]
+    pairs = [pair.split("|") for pair in lists.get("neither_nor", ())]
     pattern += [re.escape(middle) for middle in middles if " or " in middle]
-    doubled = (m.split() for m in middles if len(m.split()) == 2)
-    if twice := next((first for first, second in doubled if first == second), None):
-        pattern.append(rf"^{twice}\b.*\b{twice}\b")
+    pairs += [words for m in middles if len(words := m.split()) == 2 and words[0] == words[1]][:1]
+    pattern += [rf"^{first}\b.*\b{second}\b" for first, second in pairs]
     return re.compile("|".join(pattern)) if pattern else None
-
-
-_LANGUAGES = _languages()

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_schema.month_names import LANGUAGES, month_names
-from simulacra_trainer.table.columns.word_scales import read_scales
+from simulacra_schema.lexicon import calendar_languages, calendar_names, scale_ranks
 
 MIN_LEVELS, MAX_LEVELS = 3, 2_000
 _YEAR = r"(?P<y>(?:19|20)\d\d)"
@@ -41,34 +40,6 @@ _FORMS = tuple(
 _EXPIRY = re.compile(r"(?P<p>0[1-9]|1[0-2])/(?P<y>\d\d)")
 LEAST_SHORT_YEAR = 13
 """Years of two digits up to 12 may be months: "05/12"."""
-_SEASONS = read_scales("""
-spring | summer | autumn, fall | winter
-frühjahr, frühling | sommer | herbst | winter
-printemps | été | automne | hiver
-primavera | verano | otoño | invierno
-primavera | estate | autunno | inverno
-primavera | verão | outono | inverno
-voorjaar, lente | zomer | najaar, herfst | winter
-vår | sommar | höst | vinter
-forår | sommer | efterår | vinter
-vår | sommer, sommar | høst, haust | vinter
-kevät | kesä | syksy | talvi
-wiosna | lato | jesień | zima
-jaro | léto | podzim | zima
-jar | leto | jeseň | zima
-tavasz | nyár | ősz | tél
-primăvară, primăvara | vară, vara | toamnă, toamna | iarnă, iarna
-ilkbahar, bahar | yaz | sonbahar, güz | kış
-весна | лето | осень | зима
-весна | літо | осінь | зима
-пролет | лято | есен | зима
-άνοιξη | καλοκαίρι | φθινόπωρο | χειμώνας
-proljeće | ljeto | jesen | zima
-الربيع | الصيف | الخريف | الشتاء
-אביב | קיץ | סתיו | חורף
-春 | 夏 | 秋 | 冬
-봄 | 여름 | 가을 | 겨울
-""")
 _SEASON_OF_YEAR = re.compile(
     rf"(?P<s>[^\W\d]+)[ /\-]?{_YEAR}年?|(?P<z>(?:19|20)\d\d)年?[ /\-]?(?P<t>[^\W\d年]+)"
 )
@@ -118,7 +89,7 @@ def _seasons_of_year(levels: Sequence[str]) -> list[str] | None:
     parts = [(one["s"] or one["t"], int(one["y"] or one["z"])) for one in found if one]
     if not all(found):
         return None
-    for places in _SEASONS:
+    for places in scale_ranks("seasons"):
         if all(name in places for name, _ in parts):
             return _sorted(levels, [(year, places[name]) for name, year in parts])
     return None
@@ -138,9 +109,10 @@ def _named_months(levels: Sequence[str]) -> list[str] | None:
     found = [_MONTH.fullmatch(level.lower()) for level in levels]
     if not all(found):
         return None
-    for language in LANGUAGES:
+    for language in calendar_languages():
         for length in ("long", "short"):
-            places = {name.lower(): i for i, name in enumerate(month_names(language, length))}
+            names = calendar_names("months", language, length)
+            places = {name.lower(): i for i, name in enumerate(names)}
             if all(one and (one["m"] or one["s"]) in places for one in found):
                 keys = [
                     (int(one["y"] or one["t"]), places[one["m"] or one["s"]])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from functools import cache
 
+from simulacra_schema.lexicon import calendar_languages, calendar_names, scale_ranks
 from simulacra_trainer.table.columns.degree_words import order_by_degree
 from simulacra_trainer.table.columns.frequencies import order_by_length, order_by_time
-from simulacra_trainer.table.columns.word_scales import RANKS
 
 MIN_LEVELS = 3
 MAX_LEVELS = 60
@@ -63,7 +64,7 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
     degrees = order_by_degree(plain) if few else None
     found = [order_by_length(plain)] if few else []
     found += [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), _decades(plain)]
-    found += [[scale.get(level) for level in each] for each in both for scale in RANKS]
+    found += [[scale.get(level) for level in each] for each in both for scale in _word_scales()]
     found.append(list[float | None](degrees or []))
     found.append(order_by_time(plain) if few else [])
     for ranks in found:
@@ -71,6 +72,18 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
         if len(known) == len(levels) == len(set(known)):
             return [level for _, level in sorted(zip(known, levels, strict=True))]
     return None
+
+
+@cache
+def _word_scales() -> tuple[dict[str, int], ...]:
+    """Return the rank of each spelling, one table a scale; names of months at the end."""
+    months = (
+        calendar_names("months", language, length)
+        for language in calendar_languages()
+        for length in ("long", "short")
+    )
+    ranks = ({name.lower(): rank for rank, name in enumerate(names)} for names in months)
+    return (*scale_ranks("scales"), *ranks)
 
 
 def _without_common(levels: list[str]) -> list[str]:

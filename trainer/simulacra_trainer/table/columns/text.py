@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_schema.lexicon import scale_ranks
 from simulacra_schema.table import CellForm, SpecialValue
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.table.columns.build import (
@@ -56,24 +57,6 @@ KEPT_APART = "answers that are no level were kept apart: "
 NO_ANSWER = "codes and words for no answer were set to missing: "
 MIN_NUMBERS = 5
 """Distinct numbers beside which a few words are special answers, not levels."""
-BOOLEAN_WORDS = (
-    (frozenset({"false", "f"}), frozenset({"true", "t"})),
-    (frozenset({"no", "n"}), frozenset({"yes", "y"})),
-    (frozenset({"nein"}), frozenset({"ja"})),
-    (frozenset({"non"}), frozenset({"oui"})),
-    (frozenset({"no"}), frozenset({"sí", "si", "sì"})),
-    (frozenset({"não", "nao"}), frozenset({"sim"})),
-    (frozenset({"nee"}), frozenset({"ja"})),
-    (frozenset({"nej", "nei"}), frozenset({"ja"})),
-    (frozenset({"ei"}), frozenset({"kyllä", "jah"})),
-    (frozenset({"nie"}), frozenset({"tak", "áno"})),
-    (frozenset({"ne"}), frozenset({"ano", "da"})),
-    (frozenset({"nem"}), frozenset({"igen"})),
-    (frozenset({"nu"}), frozenset({"da"})),
-    (frozenset({"hayır"}), frozenset({"evet"})),
-    (frozenset({"нет"}), frozenset({"да"})),
-    (frozenset({"όχι"}), frozenset({"ναι"})),
-)
 
 
 def clean_text(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> CleanColumn:
@@ -225,9 +208,9 @@ def boolean_column(name: str, words: Words, storage: str, origin: TextOrigin) ->
     if not 2 <= len(words.levels) <= 8:
         return None
     lowered = [level.lower() for level in words.levels.to_pylist()]
-    for no_words, yes_words in BOOLEAN_WORDS:
-        is_yes = np.array([word in yes_words for word in lowered])
-        if set(lowered) <= no_words | yes_words and is_yes.any() and not is_yes.all():
+    for ranks in scale_ranks("booleans"):
+        is_yes = np.array([ranks.get(word) == 1 for word in lowered])
+        if ranks.keys() >= set(lowered) and is_yes.any() and not is_yes.all():
             break
     else:
         return None

@@ -1,0 +1,70 @@
+"""Words of 30 languages, read from one data file each, words/<language>.toml, when first asked for.
+
+A text holds words with commas between them. A scale is a list of levels, the lowest first; each is
+a text of its spellings. Sections, all of which a language may leave out:
+
+    months, weekdays  names as CLDR has them, long (as in a date) and short, Monday first
+    seasons           a scale, winter last
+    scales            levels in order: frequencies, amounts, marks, sizes
+    degrees           how strongly, for or against; opposites are pairs bad|good
+    booleans          scales of two levels, "no" first
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = (
+    *("en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk", "hu"),
+    *("ro", "hr", "sl", "tr", "ca", "et", "ru", "uk", "el", "bg", "ar", "he", "ja", "ko", "zh"),
+)
+"""In the order in which they are tried: of several that have the words of a column, the first."""
+_SHORT = 3
+"""Letters of a month's short name where the file has none."""
+
+
+@cache
+def words_of(language: str) -> dict[str, Any]:
+    """Return the sections of a language."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    path = Path(__file__).parent / "words" / f"{language}.toml"
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def in_languages(section: str) -> Iterator[tuple[str, Any]]:
+    """Yield the languages that have a section, with it."""
+    return ((one, words_of(one)[section]) for one in LANGUAGES if section in words_of(one))
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text."""
+    return tuple(" ".join(word.split()) for word in text.split(","))
+
+
+@cache
+def calendar_names(section: str, language: str, length: str) -> tuple[str, ...]:
+    """Return the names of "months" or "weekdays" in a language; length: "long" or "short"."""
+    texts = words_of(language)[section]
+    names = split_words(texts.get(length, texts["long"]))
+    return names if length in texts else tuple(name[:_SHORT] for name in names)
+
+
+@cache
+def calendar_languages() -> tuple[str, ...]:
+    """Return the languages that have names of months and of days of the week."""
+    return tuple(language for language, _ in in_languages("months"))
+
+
+@cache
+def scale_ranks(section: str) -> tuple[dict[str, int], ...]:
+    """Return the rank of each spelling in the scales of a section, one table a scale."""
+    return tuple(
+        {word: rank for rank, level in enumerate(scale) for word in split_words(level)}
+        for _, scales in in_languages(section)
+        for scale in scales
+    )
