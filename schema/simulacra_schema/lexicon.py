@@ -8,6 +8,7 @@ a text of its spellings. Sections, all of which a language may leave out:
     scales            levels in order: frequencies, amounts, marks, sizes
     degrees           how strongly, for or against; opposites are pairs bad|good
     booleans          scales of two levels, "no" first
+    no_answer         words for it; refusals are a pattern of wanting, and words of telling
 """
 
 from __future__ import annotations

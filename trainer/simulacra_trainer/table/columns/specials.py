@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_schema.lexicon import in_languages, split_words
 from simulacra_schema.table import SpecialValue
 
 MOST_SHARE = 0.35
@@ -24,115 +26,46 @@ _DENSE = 0.8
 _CONTINUOUS = 15
 """Distinct values from which on negative ones beside 0 are values, not codes."""
 
-_WORDS = """
-refused; refusal; declined; ref; no response; non-response; nonresponse; rather not answer;
-decline to answer; declined to answer; decline to state; don't want to answer; no idea;
-can't remember; don't remember; unable to say; d/k; n/r; not known; does not apply;
-keine meinung; kann mich nicht erinnern; will nicht sagen; weiss ich nicht; w. n.; t.n.z.;
-nicht bekannt; nicht erhoben; sans objet; ne souhaite pas répondre; je ne sais pas;
-refus de répondre; pas de réponse; nspp; nsp/nr; no recuerda; prefiere no contestar;
-prefiero no contestar; prefiero no decirlo; no lo sé; no procede; rechaza contestar;
-non ricordo; preferisco non dirlo; rifiuta; rifiuto; non indicato; nessuna opinione;
-recusa; recusou; sem resposta; sem opinião; prefere não responder; não quis responder;
-wil ik niet zeggen; wil niet antwoorden; zeg ik liever niet; weigering; onbekend antwoord;
-vill ej uppge; vill inte uppge; kan ej svara; ingen åsikt; ej tillämpligt; uppgift saknas;
-ved ej; vil ikke svare; vil ikke oplyse; ingen mening; husker ikke;
-vil ikke oppgi; ikke aktuelt; en tiedä; ei osaa sanoa; en muista; ei koske minua; ei mielipidettä;
-nie pamiętam; brak danych; wolę nie odpowiadać; nie chcę odpowiadać; brak opinii;
-nechci odpovědět; nechce odpovědět; nedokážu posoudit; netýká se;
-nem kíván válaszolni; nem akar válaszolni; nu se aplică; refuz; nu doresc să răspund;
-bilmiyor; yanıt yok; reddetti; отказался отвечать; не применимо; δεν ξέρω; δ/α;
-refused to answer; prefer not to say; prefer not to answer; rather not say; no answer;
-not answered; don't know; dont know; do not know; dk; dk/na; dk/ref; rf; not sure; unsure;
-can't say; cannot say; can't choose; no opinion; not applicable; not asked; not stated; skipped;
-weiß nicht; weiss nicht; k.a.; k. a.; k.a; keine angabe; keine angaben; verweigert; w.n.;
-weiß ich nicht; kann ich nicht sagen; möchte ich nicht sagen; trifft nicht auf mich zu; entfällt;
-nicht zutreffend; keine antwort; nsp; ne sait pas; ne se prononce pas; sans réponse; sans opinion;
-refus; non réponse; ne sais pas; nr; non concerné; ns/nc; ns; nc; no sabe; no contesta; no sé;
-no sabe/no contesta; no responde; no aplica; non so; non sa; non risponde;
-preferisco non rispondere; nessuna risposta; não sabe; não sei; não responde; ns/nr; não se aplica;
-prefiro não responder;
-weet niet; weet ik niet; geen antwoord; geen mening; w.n; wil niet zeggen; n.v.t.; nvt;
-weigert; vet ej; vet inte; vill ej svara; ej svar; inget svar; vill inte svara; ej aktuellt;
-ved ikke; ønsker ikke at svare; uoplyst; vet ikke; ikke svart; ønsker ikke å svare; ubesvart;
-en osaa sanoa; eos; ei vastausta; en halua vastata; nie wiem; trudno powiedzieć; odmowa; b.d.;
-brak odpowiedzi; odmowa odpowiedzi; nie dotyczy; nevím; neví; bez odpovědi; odmítl; neuvedeno;
-nem tudja; nem tudom; nt/nv; nem válaszolt; nincs válasz; nu știu; nu stiu; nu răspund; nr/nș;
-bilmiyorum; cevap yok; cevap vermek istemiyorum; fikrim yok; не знаю; затрудняюсь ответить;
-нет ответа; отказ; δεν γνωρίζω; δεν απαντώ; δγ/δα; δξ/δα; δξ; δεν ξέρω/δεν απαντώ; δεν θυμάμαι;
-важко відповісти; відмова; לא יודע; לא יודעת; לא רלוונטי; لا أعرف; لا ينطبق; أفضل عدم الإجابة;
-모름; 모르겠음; 모르겠다; 잘 모르겠다; 무응답; 응답 거부; 해당 없음; わからない; 分からない; 無回答;
-答えたくない; 該当なし; 不知道; 不清楚; 拒绝回答; 不适用
-"""
-SPECIAL_WORDS = frozenset(word.strip() for word in _WORDS.replace("\n", " ").split(";"))
-_DOTTED = frozenset(word.replace(".", "").replace(" ", "") for word in SPECIAL_WORDS)
-"""Without points and spaces: "N. S. / N. C." is "ns/nc"."""
-_REFUSALS = "|".join(
-    rf"(?:{start}) (?:{verbs})"
-    for start, verbs in (
-        (
-            r"(?:i )?(?:would )?(?:prefer not to|(?:do not|don't) (?:want|wish) to|rather not|"
-            r"declined? to|refused? to|unwilling to)",
-            "say|answer|disclose|state|tell|respond|reply|share|specify|comment|provide",
-        ),
-        (
-            r"(?:(?:das )?(?:möchte|mochte|will) (?:ich )?(?:das )?(?:lieber )?nicht|lieber nicht)",
-            "sagen|angeben|beantworten|antworten|mitteilen",
-        ),
-        (
-            r"(?:je )?(?:ne (?:souhaite|veux|désire) pas|préfère ne pas)",
-            "répondre|le dire|dire|préciser|communiquer|divulguer|indiquer|me prononcer|"
-            "se prononcer",
-        ),
-        (
-            "(?:prefier[oe]|quiere|quiero|desea|deseo) no|no (?:quier[oe]|dese[oa]|prefier[oe])",
-            "contestar|responder|decirlo|decir|informar|revelar|indicar|facilitar",
-        ),
-        (
-            "prefir?[oe]?(?:re)? não|não (?:quer|quero|deseja|desejo|quis)",
-            "responder|informar|dizer|declarar|revelar|indicar",
-        ),
-        (
-            "preferisc[oe] non|non (?:voglio|vuole|desidero|desidera|intendo)",
-            "rispondere|dirlo|dire|specificare|indicare|dichiarare",
-        ),
-        (
-            r"(?:wil|zeg|zegt|vertel) (?:ik )?(?:het |dit |dat )?(?:liever )?niet|liever niet",
-            "zeggen|antwoorden|beantwoorden|vertellen|aangeven|delen",
-        ),
-        (
-            "vill (?:ej|inte)|(?:vil|ønsker) (?:ikke|ej)(?: å| at)?|föredrar att (?:ej|inte)",
-            "svara|uppge|säga|ange|svare|oplyse|oppgi|si|sige|angi|angive",
-        ),
-        ("en halua", "vastata|kertoa|sanoa|ilmoittaa"),
-        (
-            "(?:wolę |nie chcę |wolał(?:a)?bym )(?:nie )?",
-            "odpowiadać|odpowiedzieć|mówić|podawać|ujawniać|podać",
-        ),
-        ("(?:ne)?(?:chci|chce|přeji si|přeje si)(?: ne)?", "odpovědět|odpovídat|uvést|uvádět|říci"),
-        ("nem (?:kíván|kívánok|akar|akarok|szeretne|szeretnék)", "válaszolni|válaszol|megadni"),
-        ("nu (?:doresc|dorește|vreau|vrea) să", "răspund|răspundă|spun|spună|declar|declare"),
-    )
-)
-"""Refusals put together of wanting and telling, in most languages of `_WORDS`."""
-_ANY = "|".join([*map(re.escape, sorted(SPECIAL_WORDS)), _REFUSALS])
-_JOINED = f"^(?:{_ANY})(?: ?/ ?(?:{_ANY}))+$"
 _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 
 
+@cache
+def special_words() -> frozenset[str]:
+    """Return the words that mean "no answer" in any language."""
+    sections = (section for _, section in in_languages("no_answer"))
+    return frozenset(word for one in sections for word in split_words(one["words"]))
+
+
+@cache
+def _refusals() -> str:
+    """Return the form of refusals put together of wanting and telling: "I'd rather not say"."""
+    sections = (section for _, section in in_languages("no_answer") if "wanting" in section)
+    return "|".join(
+        f"(?:{one['wanting']}) (?:{'|'.join(split_words(one['telling']))})" for one in sections
+    )
+
+
+@cache
+def _joined() -> str:
+    """Return the form of several with slashes between: "don't know / refused"."""
+    one = "|".join([*map(re.escape, sorted(special_words())), _refusals()])
+    return f"^(?:{one})(?: ?/ ?(?:{one}))+$"
+
+
 def are_special(words: pa.StringArray) -> pa.BooleanArray:
-    """Mark the words that mean "no answer" in the languages of `_WORDS`."""
+    """Mark the words that mean "no answer" in any language."""
     plain = pc.replace_substring(pc.utf8_lower(words), "’", "'")
     bare = pc.replace_substring_regex(plain, _WRAP, "")
-    known = pa.array(sorted(SPECIAL_WORDS))
+    known = pa.array(sorted(special_words()))
     spelled = pc.or_(pc.is_in(plain, value_set=known), pc.is_in(bare, value_set=known))
-    for sign, form in ((" ", f"^(?:{_REFUSALS})$"), ("/", _JOINED)):
+    for sign, form in ((" ", f"^(?:{_refusals()})$"), ("/", _joined())):
         has_sign = pc.match_substring(bare, sign)
         if pc.any(has_sign).as_py():
             found = pc.match_substring_regex(pc.if_else(has_sign, bare, ""), form)
             spelled = pc.or_(spelled, found)
+    # Without points and spaces: "N. S. / N. C." is "ns/nc".
     pressed = pc.replace_substring_regex(plain, r"[.\s()\[\]<>]+", "")
-    dotted = pc.is_in(pressed, value_set=pa.array(sorted(_DOTTED)))
+    dotted = pc.is_in(pressed, value_set=pc.replace_substring_regex(known, "[. ]", ""))
     return pc.or_(spelled, dotted)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from simulacra_trainer.table.columns.distinct_values import MISSING_TOKENS, SOFT_MISSING_TOKENS
-from simulacra_trainer.table.columns.specials import SPECIAL_WORDS
+from simulacra_trainer.table.columns.specials import special_words
 
 SAMPLE_ROWS = 200
 MOST_FURTHER = 3
@@ -191,7 +191,7 @@ def _names_the_rest(names: list[str], row: Row, later: Sequence[Row]) -> bool:
 def _is_label(cell: str) -> bool:
     """Return whether a cell above values describes them: not blank, no value, no "no answer"."""
     word = cell.lower()
-    no_value = word in MISSING_TOKENS or word in SOFT_MISSING_TOKENS or word in SPECIAL_WORDS
+    no_value = word in MISSING_TOKENS or word in SOFT_MISSING_TOKENS or word in special_words()
     return sum(c.isalpha() for c in cell) >= _LEAST_LETTERS and not no_value and not _is_value(cell)
 
 
