@@ -10,19 +10,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
-from simulacra_trainer.table.columns.time_words import FILLERS, NUMBERS, TODAY, UNITS, WORDS
+from simulacra_schema.lexicon import in_languages, split_words
 
-
-def _whole_words(words: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
-
-
-_FIND = {key: _whole_words(words) for key, words in WORDS.items()}
-_WHOLE = {key: re.compile(WORDS[key]) for key in ("never", "rarely", "longer")}
-_UNIT = [(hours, _whole_words(words)) for hours, words in UNITS]
-_COUNT = [(n, _whole_words(words)) for n, words in NUMBERS.items()]
-_READ = (*_FIND.values(), *(words for _, words in (*_UNIT, *_COUNT)), re.compile(r"[\d'’.,]"))
+_HOURS = {
+    "hour": 1,
+    "day": 24,
+    "week": 24 * 7,
+    "month": 24 * 30.4,
+    "quarter": 24 * 91.3,
+    "year": 24 * 365.25,
+}
+_COUNTS = {"one": 1, "two": 2, "three": 3}
+_DAYS_AGO = {"today": 0.2, "yesterday": 1.2}
+_ALONE = ("never", "rarely", "longer")
+_READ = (*_ALONE, "several", "less", "more", "every", "times", "ago", *_HOURS, *_COUNTS)
+_DIGITS = re.compile(r"[\d'’.,]")
 _NUMBER = re.compile(r"\d{1,3}(?:[.,]\d)?")
 _LONG_WORD = 6
 """Letters from which on a word must be one of these, or one of several levels."""
@@ -33,6 +37,23 @@ _ALWAYS = 1e6
 _LEAST_UNITS = 2
 """Levels that name a unit of time; three of the others may say "never" and the like."""
 Place = float | None
+
+
+@cache
+def _words(key: str) -> tuple[str, ...]:
+    """Return the words of a key of all languages; each may be a pattern."""
+    texts = (section[key] for _, section in in_languages("times") if key in section)
+    return tuple(word for text in texts for word in split_words(text))
+
+
+@cache
+def _find(key: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(_words(key))})(?!\w)")
+
+
+@cache
+def _days_ago() -> dict[str, float]:
+    return {word: days for key, days in _DAYS_AGO.items() for word in _words(key)}
 
 
 def order_by_time(levels: Sequence[str]) -> list[Place]:
@@ -61,46 +82,47 @@ def order_by_length(levels: Sequence[str]) -> list[Place]:
         return [None] * len(levels)
     if _are_ago(levels):
         return [_since(level) for level in levels]
-    return [0.0 if _WHOLE["never"].fullmatch(level) else _since(level) for level in levels]
+    return [0.0 if _find("never").fullmatch(level) else _since(level) for level in levels]
 
 
 def _are_ago(levels: Sequence[str]) -> bool:
-    return sum(_FIND["ago"].search(level) is not None for level in levels) >= _LEAST_UNITS
+    return sum(_find("ago").search(level) is not None for level in levels) >= _LEAST_UNITS
 
 
 def _strange(levels: Sequence[str]) -> bool:
     """Return whether a level has a word of its own: "daily newspaper", "weekly magazine"."""
     found: Counter[str] = Counter()
     for level in levels:
-        if level not in TODAY and not any(words.fullmatch(level) for words in _WHOLE.values()):
+        if level not in _days_ago() and not any(_find(key).fullmatch(level) for key in _ALONE):
             rest = level
-            for words in _READ:
-                rest = words.sub(" ", rest)
+            for key in _READ:
+                rest = _find(key).sub(" ", rest)
+            rest = _DIGITS.sub(" ", rest)
             found.update({word for word in rest.split() if len(word) >= _LONG_WORD})
-    return any(rows == 1 and word not in FILLERS for word, rows in found.items())
+    return any(rows == 1 and word not in _words("fillers") for word, rows in found.items())
 
 
 def _rate(level: str) -> Place:
     """Return occasions in 1,000 hours."""
-    if _WHOLE["never"].fullmatch(level):
+    if _find("never").fullmatch(level):
         return 0.0
-    if _WHOLE["rarely"].fullmatch(level):
+    if _find("rarely").fullmatch(level):
         return 1e-6
     unit = _unit(level)
     if unit is None:
         return None
     count = _count(level)
-    rate = 1000 / (unit * count) if _FIND["every"].search(level) else 1000 * count / unit
+    rate = 1000 / (unit * count) if _find("every").search(level) else 1000 * count / unit
     return rate * _shift(level)
 
 
 def _since(level: str) -> Place:
     """Return hours."""
-    if level in TODAY:
-        return 24 * TODAY[level]
-    if _WHOLE["never"].fullmatch(level):
+    if (days := _days_ago().get(level)) is not None:
+        return 24 * days
+    if _find("never").fullmatch(level):
         return 2 * _ALWAYS * 1e3
-    if _WHOLE["longer"].fullmatch(level):
+    if _find("longer").fullmatch(level):
         return _ALWAYS * 1e3
     hours = _hours(level)
     return None if hours is None else hours * _shift(level)
@@ -123,7 +145,7 @@ def _hours(level: str) -> float | None:
 def _length_unit(level: str) -> float | None:
     """Return the unit of a length such as "1-3 months", None for "3 days a week" and others."""
     numbers = list(_NUMBER.finditer(level))
-    if not numbers or _FIND["every"].search(level) or _FIND["times"].search(level):
+    if not numbers or _find("every").search(level) or _find("times").search(level):
         return None
     end = numbers[-1].end()
     behind = [unit for unit in _units(level) if unit[0] >= end]
@@ -134,27 +156,27 @@ def _length_unit(level: str) -> float | None:
 def _units(level: str) -> list[tuple[int, float]]:
     """Return where the words of units begin, and their hours."""
     found: dict[int, float] = {}
-    for hours, words in _UNIT:
-        for word in words.finditer(level):
+    for key, hours in _HOURS.items():
+        for word in _find(key).finditer(level):
             found[word.start()] = max(hours, found.get(word.start(), 0.0))
     return sorted(found.items())
 
 
 def _unit(level: str) -> float | None:
-    found = [hours for hours, words in _UNIT if words.search(level)]
+    found = [hours for key, hours in _HOURS.items() if _find(key).search(level)]
     return max(found) if found else None
 
 
 def _count(level: str) -> float:
     if number := _RANGE.search(level):
         return (float(number[1]) + float(number[2] or number[1])) / 2
-    if _FIND["several"].search(level):
+    if _find("several").search(level):
         return 3.1
-    return next((float(n) for n, words in reversed(_COUNT) if words.search(level)), 1.0)
+    return next((float(n) for key, n in reversed(_COUNTS.items()) if _find(key).search(level)), 1.0)
 
 
 def _shift(level: str) -> float:
     """Return a factor that puts "less than" below and "more than" above the same number."""
-    if _FIND["less"].search(level):
+    if _find("less").search(level):
         return 0.8
-    return 1.2 if _FIND["more"].search(level) else 1.0
+    return 1.2 if _find("more").search(level) else 1.0
