@@ -241,7 +241,13 @@ def _fill_quota(night: Night, client: Client, tenant: str, load: Load) -> None:
             log=night.logged(told, "operator", "AwaitingQuota"),
         )
         _patch_quota(node, tenant, {"storedBytes": 1 << 30})
-    load.asked.append(Asked(client, "generation", "by-kubectl", "job-gen.by-kubectl"))
+    by_kubectl = ("by-kubectl", "job-gen.by-kubectl")
+    dataset = model.replace("mdl-", "ds-")
+    load.asked.append(
+        Asked(
+            client, "generation", *by_kubectl, lambda key: client.generate(dataset, ROWS, key=key)
+        )
+    )
 
 
 def _upgrade(night: Night) -> None:
@@ -263,24 +269,21 @@ def _upgrade(night: Night) -> None:
 def _settle(load: Load, figures: dict[str, Any]) -> None:
     """Wait for every job; one that an outage ended is asked for again, as its error says."""
     ends: dict[str, int] = {}
-    for at, one in enumerate(list(load.asked)):
+    for one in list(load.asked):
         try:
             end = one.client.wait(one.job, timeout=1200, away_seconds=300)["status"]
         except JobFailed as failed:
             end = f"failed: {failed.args[0]}"[:160]
             load.asked.remove(one)
-            load.asked.append(_again(one, at))
+            load.asked.append(_again(load, one))
         ends[end] = ends.get(end, 0) + 1
     figures["jobs by their end"] = ends
     for one in load.asked:
         assert one.client.job(one.job)["status"] in ("ready", "partial")
 
 
-def _again(one: Asked, at: int) -> Asked:
-    assert one.kind == "generation", one
-    dataset = one.client.job(one.job)["dataset_id"]
-    made = one.client.generate(dataset, ROWS, seed=at)
-    again = Asked(one.client, one.kind, made["generation_id"], made["job_id"])
+def _again(load: Load, one: Asked) -> Asked:
+    again = load.ask(one.client, one.kind, one.ask, f"again-{one.resource}")
     one.client.wait(again.job, timeout=600)
     return again
 

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from installation import SURVEY, eventually
 from node import Node
 from node_servers import HOME
 from prometheus import ALERTS, Prometheus, quick_rules
-from simulacra import ApiError, Client
+from simulacra import ApiError, Client, JobFailed
 
 COLUMNS = ("female", "education_years", "happiness", "tv_hours")
 TABLE_ROWS, ROWS = 400, 200
@@ -56,12 +56,13 @@ def small_table(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Asked:
-    """One accepted request."""
+    """One accepted request; `ask` makes it again under another idempotency key."""
 
     client: Client
     kind: str
     resource: str
     job: str
+    ask: Callable[[str], Any]
 
 
 @dataclass
@@ -118,32 +119,43 @@ class Load:
             self.errors.append(error)
             raise
 
-    def _upload(self, client: Client, key: str) -> str:
-        made = self.taken(lambda: client.upload(self.table, family="forest", key=f"night-up-{key}"))
-        self.asked.append(Asked(client, "dataset", made["dataset_id"], made["job_id"]))
-        client.wait(made["job_id"], timeout=900, away_seconds=600)
-        return str(made["dataset_id"])
+    def _upload(self, client: Client, name: str) -> str:
+        for attempt in range(3):
+            made = self.ask(
+                client,
+                "dataset",
+                lambda key: client.upload(self.table, family="forest", key=key),
+                f"night-upload-{name}-{attempt}",
+            )
+            with suppress(JobFailed):  # an outage outlasted its attempts
+                client.wait(made.job, timeout=900, away_seconds=600)
+                self.asked.append(made)
+                return made.resource
+            client.delete_dataset(made.resource, timeout=300)
+        raise AssertionError("three uploads failed")
 
-    def _ask(self, client: Client, dataset: str, at: int, key: str) -> None:
-        key = f"night-ask-{key}"
+    def _ask(self, client: Client, dataset: str, at: int, name: str) -> None:
+        effect = {"treatment": "education_years", "value": 16, "baseline": 12}
+        levers = [{"column": "education_years"}]
+        ask: Callable[[str], Any]
         if at % 50 == 5:
             kind = "sheet"
-            levers = [{"column": "education_years"}]
-            ask = lambda: client.ask_sheet(dataset, outcome="tv_hours", levers=levers, key=key)  # noqa: E731
+            ask = lambda key: client.ask_sheet(dataset, outcome="tv_hours", levers=levers, key=key)  # noqa: E731
         elif at % 20 == 8:
             kind = "segment"
-            ask = lambda: client.boost(dataset, {"happiness": []}, ["female"], key=key)  # noqa: E731
+            ask = lambda key: client.boost(dataset, {"happiness": []}, ["female"], key=key)  # noqa: E731
         elif at % 6 == 3:
             kind = "effect"
-            ask = lambda: client.estimate(  # noqa: E731
-                dataset, treatment="education_years", value=16, baseline=12, outcome="tv_hours",
-                key=key,
-            )  # fmt: skip
+            ask = lambda key: client.estimate(dataset, **effect, outcome="tv_hours", key=key)  # noqa: E731
         else:
             kind = "generation"
-            ask = lambda: client.generate(dataset, ROWS, seed=at, key=key)  # noqa: E731
-        made = self.taken(ask)
-        self.asked.append(Asked(client, kind, made[f"{kind}_id"], made["job_id"]))
+            ask = lambda key: client.generate(dataset, ROWS, seed=at, key=key)  # noqa: E731
+        self.asked.append(self.ask(client, kind, ask, f"night-ask-{name}"))
+
+    def ask(self, client: Client, kind: str, ask: Callable[[str], Any], key: str) -> Asked:
+        """Make a request until it is accepted."""
+        made = self.taken(lambda: ask(key))
+        return Asked(client, kind, made[f"{kind}_id"], made["job_id"], ask)
 
     def taken(self, ask: Callable[[], Any], seconds: float = 600) -> Any:
         """Return the answer of a request, repeated while the service is away or full."""
