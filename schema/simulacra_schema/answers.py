@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulacra_schema.base import ColumnName, KubeModel, Timestamp, VerdictKind
+from simulacra_schema.base import AnswerPart, ColumnName, KubeModel, Timestamp, VerdictKind
 from simulacra_schema.questions.effect import Estimate, Population, Precision
 
 Method = Literal["aipw", "aipw-window"]
@@ -69,7 +69,7 @@ class Verdict(KubeModel):
     asks: ColumnName | None = None
 
 
-class Span(KubeModel):
+class Span(AnswerPart):
     """The union of the 95 % intervals of all adjustment sets left open."""
 
     low: float
@@ -109,11 +109,11 @@ class Check(KubeModel):
     detail: str
 
 
-class Yardstick(KubeModel):
-    """A column as a measure of unseen causes: how far leaving it out moves the effect.
+class Yardstick(AnswerPart):
+    """How far leaving a column out moves the effect, and how strong it is (0..1).
 
-    strength: share (0..1) of what is left of treatment and outcome that the column explains, at
-    which it would move the effect by as much.
+    strength: share of what is left of treatment and outcome that the column explains, at which it
+    would move the effect by as much.
     """
 
     column: str
@@ -121,54 +121,50 @@ class Yardstick(KubeModel):
     strength: float
 
 
-class Sensitivity(KubeModel):
-    """How strong an unseen cause would have to be (Chernozhukov et al., 2022).
+class Sensitivity(AnswerPart):
+    """How strong an unseen cause must be to bring the effect to 0 (Chernozhukov et al., 2022)."""
 
-    Attributes:
-        robustness: share (0..1) of what is left of both treatment and outcome that it must explain
-            to bring the effect to 0.
-        robustness_near: the same for the interval's end nearer to 0; 0 if the interval contains 0.
-        yardsticks: stated columns, each left out, strongest first.
-    """
+    robustness: float = Field(
+        description="Share of what is left of treatment and outcome that it must explain (0..1)."
+    )
+    robustness_near: float = Field(
+        description="The same for the nearer end of the interval; 0 if that contains 0."
+    )
+    yardsticks: list[Yardstick] = Field(
+        default=[], description="Stated columns, each left out, strongest first."
+    )
 
-    robustness: float
-    robustness_near: float
-    yardsticks: list[Yardstick] = Field(default_factory=list)
 
+class SegmentDifference(AnswerPart):
+    """The effect in a segment minus that in the first one: 95 % for all differences together."""
 
-class SegmentDifference(KubeModel):
-    """The effect in a segment minus that in the first one: 95 % interval for all differences.
-
-    effect: None unless the verdict is assumed.
-    """
-
-    effect: float | None = None
+    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
     high: float
 
 
-class SegmentEffect(KubeModel):
-    """The effect in one segment.
+class SegmentEffect(AnswerPart):
+    """The effect in one segment; the intervals hold for all segments together.
 
-    Attributes:
-        effect: None unless the verdict is assumed.
-        low, high: 95 % for all segments together, and for every adjustment set left open.
-        support: share of the rows that could have had either value.
-        effective_rows: of the smaller arm (Kish), a person's rows counted as one; None in answers
-            made before simultaneous intervals, whose intervals hold for one segment alone.
-        thin_support: fewer than 50 of them.
-        difference: None for the first segment.
+    They hold for every adjustment set left open, too. support: share of the rows that could have
+    had either value.
     """
 
     level: str
-    effect: float | None = None
+    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
     low: float
     high: float
     rows: int
     support: float
-    effective_rows: float | None = None
-    thin_support: bool = False
-    difference: SegmentDifference | None = None
+    effective_rows: float | None = Field(
+        default=None,
+        description="Rows that the smaller arm's weights are worth (Kish), a person's rows counted"
+        " as one. Null in answers made before the intervals held for all segments together.",
+    )
+    thin_support: bool = Field(default=False, description="Fewer than 50 effective rows.")
+    difference: SegmentDifference | None = Field(
+        default=None, description="From the first segment. Null for the first."
+    )
 
 
 class EffectResult(KubeModel):

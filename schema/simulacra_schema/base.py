@@ -45,6 +45,12 @@ class KubeModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class AnswerPart(KubeModel):
+    """Base of what is stored of an answer and shown over REST; a later release may add fields."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 def cel_rules(*rules: tuple[str, str]) -> dict[str, Any]:
     """Return the schema extension of validation rules, given as (CEL expression, message)."""
     return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in rules]}

@@ -11,7 +11,7 @@ from math import prod
 
 from pydantic import Field
 
-from simulacra_schema.base import KubeModel
+from simulacra_schema.base import AnswerPart, KubeModel
 from simulacra_schema.conditions import FieldError, pointer, several_answers
 from simulacra_schema.did_you_mean import unknown_column, unknown_level
 from simulacra_schema.questions.rows import ConditionSet
@@ -23,47 +23,49 @@ MAX_CELLS = 150
 MAX_SHARES = 500
 
 
-class SegmentLevel(KubeModel):
+class SegmentLevel(AnswerPart):
     """One column of a segment and its level."""
 
     column: str
     level: str
 
 
-class OwnShare(KubeModel):
-    """The share among the respondents of the segment alone, with Wilson's interval."""
+class OwnShare(AnswerPart):
+    """The share among the segment's respondents alone, with Wilson's interval."""
 
     share: float
     low: float
     high: float
 
 
-class SegmentShare(KubeModel):
+class SegmentShare(AnswerPart):
     """The share of one answer in one segment.
 
-    Attributes:
-        segment: its columns and levels.
-        question, answer: a column and its level; of several answers, the option's yes/no column.
-        respondents: effective respondents of the segment who answered (Kish), with the noise of
-            their keys; 0 where fewer than five.
-        share, low, high: certified share, 0..1, and its interval.
-        worth: respondents of a simple survey that would know the share as well.
-        verdict: whether that is better than the segment's own respondents.
-        own: what these say alone; None where fewer than ten answered, or fewer than five said so or
-            anything else.
-        text: the answer in words.
+    question, answer: a column and its level; of several answers, the option's yes/no column.
     """
 
     segment: list[SegmentLevel]
     question: str
     answer: str
-    respondents: float
-    share: float
+    respondents: float = Field(
+        description="Effective respondents who answered (Kish), with a noise of about one that is"
+        " the same for the same people; 0 where fewer than five."
+    )
+    share: float = Field(description="Of those who answered, 0..1.")
     low: float
     high: float
-    worth: float
-    verdict: SegmentVerdict
-    own: OwnShare | None = None
+    worth: float = Field(
+        description="Respondents of a simple survey that would know the share as well."
+    )
+    verdict: SegmentVerdict = Field(
+        description="boosted: worth at least 1.5 times the respondents; slightly: 1.1 to 1.5 times;"
+        " no better: use the respondents."
+    )
+    own: OwnShare | None = Field(
+        default=None,
+        description="Null where fewer than ten respondents answered, or fewer than five said so or"
+        " anything else.",
+    )
     text: str
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from simulacra_schema.answers import EffectResult, Span
-from simulacra_schema.base import KubeModel
+from simulacra_schema.base import AnswerPart, KubeModel
 from simulacra_schema.conditions import FieldError, check_interventions, pointer, several_answers
 from simulacra_schema.did_you_mean import unknown_column
 from simulacra_schema.questions.effect import Population
@@ -23,21 +23,20 @@ LISTS = ("before", "after", "dont_know")
 STATED = "The column is a lever. Remove it here, or from levers: say at the lever what comes first."
 
 
-class CurvePoint(KubeModel):
-    """E[outcome | do(lever = at)] with its interval; None where too few rows are near `at`.
-
-    effective_rows: at most the persons near `at`; None where these are fewer than five.
-    """
+class CurvePoint(AnswerPart):
+    """The mean outcome if everybody had this value; null where too few rows are near it."""
 
     at: float
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-    effective_rows: float | None = None
+    effective_rows: float | None = Field(
+        default=None, description="Null where fewer than five people are near."
+    )
 
 
-class Elasticity(KubeModel):
-    """Percent by which the mean changes if the lever changes by one percent, between two points."""
+class Elasticity(AnswerPart):
+    """Percent by which the mean changes for one percent of the lever, between two points."""
 
     start: float
     end: float
@@ -46,25 +45,20 @@ class Elasticity(KubeModel):
     high: float
 
 
-class Curve(KubeModel):
-    """Dose or price curve of a lever that is a number.
+class Curve(AnswerPart):
+    """Dose or price curve; its band holds for all points and elasticities together."""
 
-    Attributes:
-        points: in the order of the lever's values; the band holds for all of them together, and
-            for the elasticities.
-        elasticities: between neighbors with positive values and means; empty for other levers.
-        missing: why there is no curve; None if there is one.
-    """
-
-    points: list[CurvePoint] = Field(default_factory=list)
-    elasticities: list[Elasticity] = Field(default_factory=list)
-    missing: str | None = None
+    points: list[CurvePoint] = Field(default=[], description="In the order of the lever's values.")
+    elasticities: list[Elasticity] = Field(
+        default=[], description="Between neighbors with positive values and means."
+    )
+    missing: str | None = Field(default=None, description="Why there is no curve.")
 
 
-class PropensityCounts(KubeModel):
-    """Rows of each arm by their probability of the value, in ten equal classes from 0 to 1.
+class PropensityCounts(AnswerPart):
+    """Rows of each arm by their probability of the value, in ten classes from 0 to 1.
 
-    A class of fewer than five persons counts 0.
+    A class of fewer than five people counts 0.
     """
 
     value: list[int]
@@ -97,15 +91,15 @@ class LeverAnswer(KubeModel):
     curve: Curve | None = None
 
 
-class LeftOut(KubeModel):
+class LeftOut(AnswerPart):
     """A column that is no lever of this sheet, and why."""
 
     column: str
     reason: str
 
 
-class MissingShare(KubeModel):
-    """Share (0..1) of the table's rows in which a column that the sheet uses is missing."""
+class MissingShare(AnswerPart):
+    """Share (0..1) of the rows in which a column is missing."""
 
     column: str
     share: float

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.alias_generators import to_snake
 
 from simulacra_api.docs.example_bodies import AUDIENCE, BASE, PARAMETERS
 from simulacra_api.docs.examples import EXAMPLES, LINKS, Example
@@ -118,6 +119,8 @@ def document(app: FastAPI, base_url: str, audience: str) -> Json:
     for model in (problems.ProblemBody, TableSchema):
         own = model.model_json_schema(by_alias=False, ref_template="#/components/schemas/{model}")
         schemas |= own.pop("$defs", {}) | {model.__name__: own}
+    for schema in schemas.values():
+        _write_in_snake_case(schema)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     found["paths"] = dict(sorted(found["paths"].items(), key=_tag_order))
@@ -129,6 +132,16 @@ def document(app: FastAPI, base_url: str, audience: str) -> Json:
             _illustrate(operation, example, path, base_url)
             _link(operation, example)
     return _fill(found, base_url, audience)
+
+
+def _write_in_snake_case(schema: Json) -> None:
+    """Name the fields of a stored answer as the API does, which writes no aliases."""
+    for camel in [name for name in schema.get("properties", {}) if not name.islower()]:
+        of, name = schema["properties"], to_snake(camel)
+        of[camel]["title"] = name.replace("_", " ").title()
+        schema["properties"] = {name if one == camel else one: of[one] for one in of}
+        if camel in schema.get("required", []):
+            schema["required"] = [name if one == camel else one for one in schema["required"]]
 
 
 def _is_fastapis(answer: Json | None) -> bool:

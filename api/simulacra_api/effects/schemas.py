@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
+from simulacra_schema.answers import SegmentEffect, Sensitivity, Span
 from simulacra_schema.base import ColumnName, VerdictKind
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
 
@@ -48,29 +49,6 @@ class EffectFigures(BaseModel):
     support: float
 
 
-class DifferenceFigures(BaseModel):
-    """The effect in a segment minus that in the first one: 95 % for all differences together."""
-
-    effect: float | None = Field(default=None, description="Null unless the verdict is assumed.")
-    low: float
-    high: float
-
-
-class SegmentFigures(EffectFigures):
-    """The effect in one segment; the intervals hold for all segments together."""
-
-    level: str
-    effective_rows: float | None = Field(
-        default=None,
-        description="Rows that the smaller arm's weights are worth. Null in answers made before"
-        " the intervals held for all segments together.",
-    )
-    thin_support: bool = Field(default=False, description="Fewer than 50 effective rows.")
-    difference: DifferenceFigures | None = Field(
-        default=None, description="From the first segment. Null for the first."
-    )
-
-
 class StatementBody(BaseModel):
     """What somebody said: each `earlier` column came before each `later` one."""
 
@@ -100,13 +78,6 @@ class VerdictBody(BaseModel):
     )
 
 
-class UnionBody(BaseModel):
-    """The union of the 95 % intervals of all adjustment sets left open."""
-
-    low: float
-    high: float
-
-
 class AlternativeBody(BaseModel):
     """The effect if these columns come before the treatment."""
 
@@ -127,24 +98,6 @@ class CheckBody(BaseModel):
     name: str
     outcome: Literal["passed", "failed", "not checked"]
     detail: str
-
-
-class YardstickBody(BaseModel):
-    """How far leaving a column out moves the effect, and how strong it is (0..1)."""
-
-    column: str
-    shift: float
-    strength: float
-
-
-class SensitivityBody(BaseModel):
-    """How strong an unseen cause must be to bring the effect to 0."""
-
-    robustness: float = Field(
-        description="Share of what is left of treatment and outcome that it must explain (0..1)."
-    )
-    robustness_near: float = Field(description="The same for the nearer end of the interval.")
-    yardsticks: list[YardstickBody] = []
 
 
 class EffectBody(BaseModel):
@@ -169,7 +122,7 @@ class EffectBody(BaseModel):
         default=None, description="Null for an estimate made before verdicts: estimate again."
     )
     precision: Precision | None = None
-    union: UnionBody | None = None
+    union: Span | None = None
     ace: EffectFigures | None = Field(
         default=None,
         description="Null until it is ready, and if the verdict is contradicted or unanswerable.",
@@ -192,10 +145,10 @@ class EffectBody(BaseModel):
         default=None, description="Columns whose place nobody stated."
     )
     checks: list[CheckBody] | None = None
-    sensitivity: SensitivityBody | None = Field(
+    sensitivity: Sensitivity | None = Field(
         default=None, description="Null unless the verdict is assumed."
     )
-    segments: list[SegmentFigures] | None = None
+    segments: list[SegmentEffect] | None = None
     unshown_segments: list[str] | None = Field(
         default=None,
         description="Levels with fewer than 20 effective persons in an arm, or beyond the largest.",

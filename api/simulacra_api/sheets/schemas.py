@@ -13,16 +13,16 @@ from simulacra_api.effects.schemas import (
     EffectFigures,
     Outcome,
     OutcomeLevel,
-    SensitivityBody,
-    UnionBody,
     VerdictBody,
     Whose,
 )
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
 from simulacra_api.results.kind import QuestionBody
+from simulacra_schema.answers import Sensitivity, Span
 from simulacra_schema.questions.effect import Population, Precision
 from simulacra_schema.questions.sheet import Lever, SheetQuestion
+from simulacra_schema.sheets import Curve, LeftOut, MissingShare, PropensityCounts
 
 
 class LeverRequest(Lever[SetValue]):
@@ -35,46 +35,6 @@ class SheetRequest(QuestionBody, SheetQuestion[LeverRequest], alias_generator=st
     outcome: Outcome
     outcome_level: OutcomeLevel = None
     population: Whose = "all"
-
-
-class CurvePointBody(BaseModel):
-    """The mean outcome if everybody had this value; null where too few rows are near it."""
-
-    at: float
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
-    effective_rows: float | None = Field(
-        default=None, description="Null where fewer than five people are near."
-    )
-
-
-class ElasticityBody(BaseModel):
-    """Percent by which the mean changes for one percent of the lever, between two points."""
-
-    start: float
-    end: float
-    elasticity: float
-    low: float
-    high: float
-
-
-class CurveBody(BaseModel):
-    """Dose or price curve; its band holds for all points and elasticities together."""
-
-    points: list[CurvePointBody] = []
-    elasticities: list[ElasticityBody] = []
-    missing: str | None = Field(default=None, description="Why there is no curve.")
-
-
-class PropensitiesBody(BaseModel):
-    """Rows of each arm by their probability of the value, in ten classes from 0 to 1.
-
-    A class of fewer than five people counts 0.
-    """
-
-    value: list[int]
-    baseline: list[int]
 
 
 class LeverBody(BaseModel):
@@ -92,10 +52,10 @@ class LeverBody(BaseModel):
     baseline: float | str
     verdict: VerdictBody
     precision: Precision
-    union: UnionBody | None = Field(
+    union: Span | None = Field(
         default=None, description="The interval that holds together with those of all levers."
     )
-    alone: UnionBody | None = Field(default=None, description="The interval of this lever alone.")
+    alone: Span | None = Field(default=None, description="The interval of this lever alone.")
     ace: EffectFigures | None = Field(
         default=None, description="Null if the verdict is contradicted or unanswerable."
     )
@@ -106,26 +66,12 @@ class LeverBody(BaseModel):
     alternatives: list[AlternativeBody] = []
     open_columns: list[str] = Field(default=[], description="Columns whose place nobody stated.")
     checks: list[CheckBody] = []
-    sensitivity: SensitivityBody | None = Field(
+    sensitivity: Sensitivity | None = Field(
         default=None, description="Null unless the verdict is assumed."
     )
-    propensities: PropensitiesBody | None = None
-    curve: CurveBody | None = Field(default=None, description="Of a lever that is a number.")
+    propensities: PropensityCounts | None = None
+    curve: Curve | None = Field(default=None, description="Of a lever that is a number.")
     warnings: list[str] = []
-
-
-class LeftOutBody(BaseModel):
-    """A column that is no lever of this sheet, and why."""
-
-    column: str
-    reason: str
-
-
-class MissingBody(BaseModel):
-    """Share (0..1) of the rows in which a column is missing."""
-
-    column: str
-    share: float
 
 
 class SheetBody(BaseModel):
@@ -145,7 +91,7 @@ class SheetBody(BaseModel):
     levers: list[LeverBody] | None = Field(
         default=None, description="Ranked ones first, then by verdict."
     )
-    left_out: list[LeftOutBody] | None = None
+    left_out: list[LeftOut] | None = None
     critical: float | None = Field(
         default=None, description="Half-width of the intervals in standard errors; 1.96 alone."
     )
@@ -153,7 +99,7 @@ class SheetBody(BaseModel):
         default=None, description="Intervals that hold together: contrasts times adjustment sets."
     )
     rows: int | None = None
-    missing: list[MissingBody] | None = None
+    missing: list[MissingShare] | None = None
     seed: int | None = None
     version: str | None = Field(default=None, description="Release that made the sheet.")
     model_sha256: str | None = Field(
