@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
@@ -17,26 +18,24 @@ from simulacra_api.certificates import routes as certificates
 from simulacra_api.datasets import routes as datasets
 from simulacra_api.docs import routes as docs
 from simulacra_api.docs.openapi import document
-from simulacra_api.effects import routes as effects
-from simulacra_api.generations import routes as generations
 from simulacra_api.http import problems
 from simulacra_api.http.hosts import LOOPBACK, name_in_url
 from simulacra_api.http.middleware import RequestMiddleware
 from simulacra_api.jobs import routes as jobs
 from simulacra_api.metrics import Metrics
 from simulacra_api.pages import routes as pages
-from simulacra_api.segments import routes as segments
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
-from simulacra_api.sheets import routes as sheets
 from simulacra_api.uploads import routes as uploads
 from simulacra_api.webhooks import routes as webhooks
+from simulacra_crds.registry import BY_KIND, RESULTS
 
 # Starlette tries routes in this order: what customers poll comes first.
+_RESULTS = [import_module(f"simulacra_api.{BY_KIND[kind].collection}.routes") for kind in RESULTS]
 # fmt: off
 _MODULES = (
-    jobs, uploads, datasets, generations, effects, segments, sheets, oauth, access, account,
-    webhooks, certificates, docs, session_routes, pages,
+    jobs, uploads, datasets, *_RESULTS, oauth, access, account, webhooks, certificates, docs,
+    session_routes, pages,
 )
 # fmt: on
 

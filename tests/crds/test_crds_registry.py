@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from simulacra.operations.resources import KINDS as CLIENT_KINDS
-from simulacra_crds.registry import BY_KIND, RESULTS, WITH_JOB, KindInfo
+from simulacra_crds.registry import BY_KIND, RESULTS, WITH_JOB, WORK, KindInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = (
@@ -92,9 +92,16 @@ def test_client_and_console_know_every_kind_with_a_job() -> None:
     known = {prefix: collection for prefix, (collection, _) in CLIENT_KINDS.items()}
     assert known == {f"{info.prefix}-": info.collection for info in WITH_JOB} | {"job-": "jobs"}
     audit, home = ((CONSOLE / name).read_text() for name in ("audit.js", "home.js"))
+    live = (CONSOLE.parent / "live.js").read_text()
     for info in WITH_JOB:
         assert re.search(rf'\b{info.prefix}: "|"{info.prefix}"', audit), info.kind
         assert f"/v1/{info.collection}?" in home, info.kind
+        assert f'["{info.collection}", "' in live or f"/v1/{info.collection}" in live, info.kind
+
+
+def test_values_of_the_chart_know_every_task() -> None:
+    text = (ROOT / "charts/simulacra/values.schema.json").read_text()
+    assert f'"^({"|".join(info.task for info in WORK)})$"' in text
 
 
 def test_a_new_kind_needs_its_own_modules_and_few_edits(tmp_path: Path) -> None:

@@ -15,23 +15,15 @@ from simulacra_api.docs.examples import EXAMPLES, LINKS, Example
 from simulacra_api.http import problems
 from simulacra_api.http.error_codes import CATALOG, ErrorCode
 from simulacra_api.tenancy.idempotency import KEY
+from simulacra_crds.registry import BY_KIND, RESULTS
 from simulacra_schema.table import TableSchema
 
 Json = dict[str, Any]
 REQUEST_ID = "4f1c2a7e9b0d4e35a6c8f0b1d2e3f405"
-_KEYED = frozenset(
-    {
-        "uploadDataset",
-        "beginUpload",
-        "createGeneration",
-        "createEffect",
-        "createSegment",
-        "createSheet",
-    }
-)
-_QUESTIONS = frozenset(
-    {"createGeneration", "createEffect", "createSegment", "createSheet", "probeDataset"}
-)
+_RESULTS = [BY_KIND[kind] for kind in RESULTS]
+_CREATIONS = frozenset(f"create{info.noun.capitalize()}" for info in _RESULTS)
+_KEYED = _CREATIONS | {"uploadDataset", "beginUpload"}
+_QUESTIONS = _CREATIONS | {"probeDataset"}
 _DOWNLOADS = frozenset({"downloadArtifact", "describeArtifact"})
 _SHEET_FILES = frozenset({"getSheetPage", "getSheetWorkbook"})
 _NEED_GENERATION = _DOWNLOADS | {"getGenerationReport"}
@@ -73,8 +65,8 @@ ONLY: dict[str, frozenset[str]] = {
     "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset", "describeDataset"},
     "simio_processing_failed": frozenset({"probeDataset"}),
     "simio_artifact_corrupt": _NEED_MODEL
-    | {"downloadArtifact", "getGeneration", "getGenerationReport", "getEffect", "getSegment"}
-    | {"getSheet"}
+    | {"downloadArtifact", "getGenerationReport"}
+    | {f"get{info.noun.capitalize()}" for info in _RESULTS}
     | _SHEET_FILES,
 }
 """Operations that can answer a code; any operation can answer the codes that are not here.
@@ -86,10 +78,7 @@ _TAGS = (
     "account",
     "datasets",
     "jobs",
-    "generations",
-    "effects",
-    "segments",
-    "sheets",
+    *(info.collection for info in _RESULTS),
     "webhooks",
     "proofs",
     "meta",

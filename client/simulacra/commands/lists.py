@@ -50,7 +50,7 @@ def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Tab
     columns: Columns = {
         "id": lambda one: short[str(one[f"{kind}_id"])],
         "table": lambda one: names.get(one["dataset_id"]) or _dataset(one, kind),
-        **_SPECIAL[kind],
+        **_SPECIAL.get(kind, {"status": _status, "age": _age}),
     }
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
@@ -121,9 +121,6 @@ _SPECIAL: dict[str, Columns] = {
         "asked": asked_of,
         **_TIMES,
     },
-    "effect": {"status": _status, "age": _age},
-    "segment": {"status": _status, "age": _age},
-    "sheet": {"status": _status, "age": _age},
     "job": {
         "kind": lambda one: one.get("kind"),
         "status": _status,

@@ -14,10 +14,8 @@ from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.observe import Observed
 from simulacra_schema.base import KubeModel
-from simulacra_schema.conditions import FieldError
 from simulacra_schema.knowledge import check_knowledge
 from simulacra_schema.questions.fit import FitQuestion
-from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import levels, verdicts
 
 _NO_TORCH = (
@@ -63,16 +61,12 @@ def _fitted(results: Sequence[TaskResult]) -> tuple[Reason, dict[str, Any]]:
     }
 
 
-def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
-    return check_knowledge(spec.knowledge, schema)
-
-
 KIND = WorkKind(
     gate_condition="DatasetReady",
     gate_passed=Reason.READY,
     work_condition="Fitted",
     gate=_gate,
-    misfits=_misfits,
+    misfits=lambda spec, schema: check_knowledge(spec.knowledge, schema),
     request=_request,
     work=_work,
     done=_fitted,
