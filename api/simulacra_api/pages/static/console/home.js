@@ -14,6 +14,7 @@ const SOURCES = [["", "Erase the file once it is read"], ["hold", "Let me check 
 const PRIVACY = [["standard", "Standard privacy"], ["strict", "Strict privacy"]];
 const FAMILIES = [["auto", "Choose by the machine"], ["forest", "Forest"], ["neural", "Neural"]];
 const MOST = 200; // items of a list that is shown
+const ANSWERS = { effects: Effect, segments: Segment, sheets: Sheet }; // what shows one, by collection
 const ACCEPTED = ".csv,.tsv,.txt,.gz,.zst,.parquet,.arrow,.feather,.xlsx,.sav";
 
 function Upload({ session }) {
@@ -82,34 +83,33 @@ function Row({ session, dataset }) {
 }
 
 /** Rows and estimates whose dataset has expired; they live until their own expiry. */
-function Outliving({ session, generations, effects, segments, sheets }) {
+function Outliving({ session, generations, answers }) {
   return html`<section aria-labelledby="outliving-title"><h2 id="outliving-title">From expired datasets</h2>
     ${generations.length > 0 && html`<${Made} generations=${generations} />`}
-    ${effects.length > 0 && html`<ul class="stack">${effects.map((one) => html`<${Effect} key=${one.effect_id} session=${session} id=${one.effect_id} back="#/" />`)}</ul>`}
-    ${segments.length > 0 && html`<ul class="stack">${segments.map((one) => html`<${Segment} key=${one.segment_id} session=${session} id=${one.segment_id} back="#/" />`)}</ul>`}
-    ${sheets.length > 0 && html`<ul class="stack">${sheets.map((one) => html`<${Sheet} key=${one.sheet_id} session=${session} id=${one.sheet_id} back="#/" />`)}</ul>`}</section>`;
+    ${answers.map(([One, ids]) => html`<ul class="stack">${ids.map((id) => html`<${One} key=${id} session=${session} id=${id} back="#/" />`)}</ul>`)}</section>`;
 }
 
 /** What is stored: datasets, and the generations and estimates that outlived theirs. */
 async function stored(session) {
-  const paths = ["/v1/datasets?limit=100", "/v1/generations?limit=100", "/v1/effects?limit=100", "/v1/segments?limit=100", "/v1/sheets?limit=100"];
-  const [datasets, generations, effects, segments, sheets] = await Promise.all(paths.map((path) => session.list(path, MOST)));
+  const collections = ["datasets", "generations", ...Object.keys(ANSWERS)];
+  const [datasets, generations, ...answers] = await Promise.all(collections.map((name) => session.list(`/v1/${name}?limit=100`, MOST)));
   const known = new Set(datasets.map((one) => one.dataset_id));
   // a list that is cut off does not say which datasets are gone
   const outliving = (items) => items.filter((one) => datasets.length < MOST && !known.has(one.dataset_id));
-  return { datasets, generations: outliving(generations), effects: outliving(effects), segments: outliving(segments), sheets: outliving(sheets) };
+  const shown = Object.entries(ANSWERS).map(([name, One], at) => [One, outliving(answers[at]).map((one) => one[`${name.slice(0, -1)}_id`])]);
+  return { datasets, generations: outliving(generations), answers: shown.filter(([, ids]) => ids.length > 0) };
 }
 
 export function Home({ session }) {
   const [found, problem, again] = useLoad(() => stored(session), [session]);
   const datasets = found?.datasets;
-  const outliving = found?.generations.length > 0 || found?.effects.length > 0 || found?.segments.length > 0 || found?.sheets.length > 0;
+  const outliving = found?.generations.length > 0 || found?.answers.length > 0;
   const working = datasets?.some((one) => unfinished(one.status));
   usePolling(working, again, REFRESH_SECONDS);
   return html`<h1>Datasets</h1><${Upload} session=${session} /><${Failure} problem=${problem} />
     ${datasets && (datasets.length || outliving
       ? html`<ul class="items">${datasets.map((one) => html`<${Row} key=${one.dataset_id} session=${session} dataset=${one} />`)}</ul>`
       : html`<p class="empty">Nothing is stored: no dataset, no model, no generated rows.</p>`)}
-    ${outliving && html`<${Outliving} session=${session} generations=${found.generations} effects=${found.effects} segments=${found.segments} sheets=${found.sheets} />`}
+    ${outliving && html`<${Outliving} session=${session} generations=${found.generations} answers=${found.answers} />`}
     ${!datasets && !problem && html`<p role="status">Loading</p>`}`;
 }
