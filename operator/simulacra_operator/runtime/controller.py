@@ -10,6 +10,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulacra_crds.auth0 import Auth0, Auth0Error
@@ -30,8 +31,8 @@ from simulacra_operator.runtime.job_event_filter import JobEventFilter, last_del
 from simulacra_operator.runtime.job_slots import JobSlots
 from simulacra_operator.runtime.planner import CHECKS, RECONCILERS, Planner, Seen
 from simulacra_operator.runtime.queue import WorkQueue
+from simulacra_operator.runtime.resource_state import ResourceStates, sources_of
 from simulacra_operator.runtime.signing_keys import SigningKeys
-from simulacra_operator.runtime.wait_index import WaitIndex, sources_of
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.actions import Action, CreateJob, DeleteJob
 from simulacra_operator.work.custom_resource import Key
@@ -46,6 +47,14 @@ WORKERS = 24
 DELETION_POLL_S = 2.0
 """How often a deletion is polled when no event says that its dependants are gone."""
 FORGET_S = 60.0
+
+
+@dataclass
+class Erasure:
+    """The erasure of a resource, by its uid; awaited: kopf knows its deletion."""
+
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    awaited: bool = False
 
 
 class Controller:
@@ -68,12 +77,8 @@ class Controller:
         self.signing_keys = SigningKeys(cluster)
         self._cache = ReadCache(cluster)
         self._queue = WorkQueue()
-        self._faults: dict[Key, Fault] = {}
-        self._waits = WaitIndex()
-        self._released: dict[str, asyncio.Event] = {}
-        self._erasing: set[str] = set()
-        self._written: dict[Key, str] = {}
-        self._last_actions: dict[Key, int] = {}
+        self._states = ResourceStates()
+        self._erasures: dict[str, Erasure] = {}
         self.job_events = JobEventFilter()
         self.slots = JobSlots(cluster, self._queue.add)
         self.ended_jobs = EndedJobs()
@@ -103,51 +108,48 @@ class Controller:
     async def wake_waiting(self, key: Key) -> None:
         """Queue the resources that wait for a change of this key."""
         self._cache.invalidate(key)
-        for one in self._waits.waiting_for(key):
+        for one in tuple(self._states.get(key).waiting):
             await self._queue.add(one)
 
     async def wait_until_erased(self, key: Key, uid: str) -> None:
         """Return once a resource that is being deleted is erased."""
-        released = self._released.setdefault(uid, asyncio.Event())
-        self._erasing.add(uid)
+        erasure = self._erasures.setdefault(uid, Erasure())
+        erasure.awaited = True
         await self._queue.add(key)
-        await released.wait()
+        await erasure.released.wait()
 
     def release(self, uid: str) -> None:
         """Let `wait_until_erased` return for a resource."""
-        self._released.setdefault(uid, asyncio.Event()).set()
+        self._erasures.setdefault(uid, Erasure()).released.set()
 
     def is_erasing(self, uid: str) -> bool:
-        """Return whether `wait_until_erased` was called for a resource: kopf knows its deletion.
+        """Return whether `wait_until_erased` was called for a resource.
 
         A pass may erase a resource whose deletion event was missed. Its finalizer stays then.
         """
-        return uid in self._erasing
+        return uid in self._erasures and self._erasures[uid].awaited
 
     def written(self, key: Key, version: str) -> None:
         """Note the version of a resource after our own write, whose event needs no pass."""
-        self._written[key] = version
+        self._states.set(key, written=version)
 
     def is_own(self, key: Key, version: str) -> bool:
         """Return whether a version of a resource is that of our last write."""
-        return self._written.get(key) == version
+        return self._states.get(key).written == version
 
     def rest(self, key: Key) -> None:
         """Drop the state of a resource whose work ended; its ancestors no longer concern it."""
-        self._written.pop(key, None)
-        self._last_actions.pop(key, None)
-        self._waits.set(key)
+        self._states.set(key, written="", actions=None)
+        self._states.wait(key)
 
     async def forget(self, key: Key, uid: str) -> None:
         """Drop the state of a resource that is gone.
 
         Its release is dropped later: a pass that read it before must not erase it twice.
         """
-        loop = asyncio.get_running_loop()
-        loop.call_later(FORGET_S, self._released.pop, uid, None)
-        loop.call_later(FORGET_S, self._erasing.discard, uid)
+        asyncio.get_running_loop().call_later(FORGET_S, self._erasures.pop, uid, None)
         self.checks.pop(uid, None)
-        self._faults.pop(key, None)
+        self._states.set(key, fault=None)
         self._queue.forgive(key)
         self.rest(key)
         await self.slots.release(key)
@@ -175,7 +177,7 @@ class Controller:
             fault, status = Fault.INTERNAL, type(error).__name__
             log.error("pass failed", extra={**key.fields(), "trace": _trace(error)})
         if fault is not None:
-            self._faults[key] = fault
+            self._states.set(key, fault=fault)
         await self.slots.release(key)  # a resource that cannot start must not block others
         delay = await self._queue.retry(key)
         dependency = fault.name if fault else "CLUSTER"
@@ -184,32 +186,32 @@ class Controller:
         return "failed"
 
     async def _attempt(self, key: Key) -> str:
-        plan = await self._planner.plan(key, self.now(), self._faults.get(key))
+        plan = await self._planner.plan(key, self.now(), self._states.get(key).fault)
         if plan is None:
             return self._gone(key)
         return await self._act(key, *plan)
 
     def _gone(self, key: Key) -> str:
-        self._faults.pop(key, None)
-        self._last_actions.pop(key, None)
+        self._states.set(key, fault=None, actions=None)
         self._queue.forgive(key)
         return "gone"
 
     async def _act(self, key: Key, seen: Seen, actions: list[Action]) -> str:
         resource = seen.resource
-        if resource.deleting and self._is_released(resource.meta.uid):
+        erasure = self._erasures.get(resource.meta.uid)
+        if resource.deleting and erasure is not None and erasure.released.is_set():
             return "released"
-        self._waits.set(key, sources_of(seen))
+        self._states.wait(key, sources_of(seen))
         if (job := last_deletion(resource, actions)) is not None:
             self.job_events.ignore_deletion(job)
         executor = Executor(self.cluster, self.custody, self, resource)
         for action in actions:
             await executor.run(action)
-        self._faults.pop(key, None)
+        self._states.set(key, fault=None)
         if actions and (resource.deleting or not isinstance(actions[-1], CreateJob | DeleteJob)):
             await self._requeue(key, actions)
             return "acted"
-        self._last_actions.pop(key, None)
+        self._states.set(key, actions=None)
         self._queue.forgive(key)
         if actions:
             return "acted"  # the Job's event starts the next pass
@@ -221,16 +223,12 @@ class Controller:
     async def _requeue(self, key: Key, actions: list[Action]) -> None:
         """Queue a pass at once, or with backoff when the last pass had the same actions."""
         current = hash(repr(actions))
-        if self._last_actions.get(key) == current:
+        if self._states.get(key).actions == current:
             await self._queue.retry(key)
             return
-        self._last_actions[key] = current
+        self._states.set(key, actions=current)
         self._queue.forgive(key)
         await self._queue.add(key)
-
-    def _is_released(self, uid: str) -> bool:
-        released = self._released.get(uid)
-        return released is not None and released.is_set()
 
 
 def _fault(error: Exception) -> Fault | None:
