@@ -141,3 +141,13 @@ def test_few_real_rows_behind_conditions_are_said(console: Callable[..., MockedC
         one.show(f"generations/{name}")
         expect(one.page.get_by_role("region", name="Requested and attained")).to_be_visible()
         expect(one.page.get_by_text("Only about 1 real row is behind these")).to_have_count(count)
+
+
+def test_estimates_without_a_dataset_are_shown_by_kind(
+    console: Callable[..., MockedConsole],
+) -> None:
+    one = console(views() | {"/v1/datasets": listed()})
+    one.show()
+    left = one.page.get_by_role("region", name="From expired datasets")
+    expect(left.locator("ul.stack")).to_have_count(2)  # effects and sheets, no segments
+    expect(left.locator("ul.stack > *")).to_have_count(2)

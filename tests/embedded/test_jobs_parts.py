@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from simulacra_crds.kube.client import JOBS
 from simulacra_embedded.jobs import pods
 from simulacra_embedded.jobs.controller import JobController
-from simulacra_embedded.jobs.failure_policy import judge
 from simulacra_embedded.jobs.pods import pod_for, pod_name
-from simulacra_embedded.jobs.status import format_indexes, parse_indexes
+from simulacra_embedded.jobs.status import format_indexes, judge, parse_indexes
 
 
 @given(st.sets(st.integers(0, 60)))

@@ -18,7 +18,9 @@ from simulacra_api.metrics import MEDIA_TYPE as METRICS_TYPE
 from simulacra_api.metrics import is_loopback
 from simulacra_api.pages.assets import HEADERS
 from simulacra_api.services import ServicesDep
-from simulacra_crds.kube.served_kinds import missing_kinds
+from simulacra_crds.kinds.base import API_VERSION
+from simulacra_crds.kube.client import NotFound
+from simulacra_crds.registry import KINDS
 
 router = APIRouter(tags=["meta"])
 _VARY = {"Vary": "Accept"}
@@ -77,7 +79,12 @@ async def health() -> dict[str, str]:
 async def readiness(services: ServicesDep) -> dict[str, str]:
     """503 when the control plane cannot be reached, or does not serve all kinds of the product."""
     await services.signing.current(max_age=0.0)
-    if missing := await missing_kinds(services.cluster):
+    try:
+        listed = (await services.cluster.request("GET", f"/apis/{API_VERSION}"))["resources"]
+    except NotFound:  # no kind of the group
+        listed = []
+    served = {one["name"] for one in listed}
+    if missing := sorted(one.PLURAL for one in KINDS if one.PLURAL not in served):
         detail = (
             f"The control plane does not serve {', '.join(missing)}. "
             "Install the CustomResourceDefinitions of this release."

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from simulacra_embedded.jobs import pods, status
-from simulacra_embedded.jobs.failure_policy import Verdict, judge
 
 Object = dict[str, Any]
 BACKOFF_MAX = timedelta(minutes=10)
@@ -59,8 +58,8 @@ class _View:
         rules = (self.spec.get("podFailurePolicy") or {}).get("rules") or []
         default = "Failed" if rules else ""
         self.replace_failed_only = self.spec.get("podReplacementPolicy", default) == "Failed"
-        self.verdicts: dict[str, Verdict] = {
-            pod["metadata"]["uid"]: judge(pod, rules)
+        self.verdicts: dict[str, status.Verdict] = {
+            pod["metadata"]["uid"]: status.judge(pod, rules)
             for pod in owned
             if pods.phase(pod) == "Failed" and not pods.is_released(pod)
         }
