@@ -10,6 +10,4 @@ class PollRequest(KubeModel):
     question: ColumnName
 
 
-KIND = question(
-    lambda seen: PollRequest(question=seen.resource.spec.question), lambda *_: [], "poll"
-)
+KIND = question(PollRequest, lambda *_: [], "poll")
