@@ -201,6 +201,7 @@ def _kill_api(night: Night) -> None:
 def _outage(night: Night, server: str, what: str, error: str) -> None:
     wait_for_pods(night.node)
     causes = ("SimulacraCustodyErrors", "SimulacraApiErrors", "SimulacraJobsFailing")
+    causes += ("SimulacraReconcileFaults",)
     with night.event(what, *causes) as told, away(night.node, server):
         night.explains(
             told,
@@ -259,6 +260,7 @@ def _upgrade(night: Night) -> None:
     ):
         with night.event(what) as told:
             act()
+            told.began = time.time()
             night.explains(
                 told,
                 status=lambda: node.kubectl("rollout", "status", "-n", SYSTEM, deployment),

@@ -269,8 +269,8 @@ def rules(folder: Path) -> list[str]:
     """Return the chart's rules and a second set of them with durations a SPEEDth as long."""
     quick = folder / "night.yaml"
     text = quick_rules(SPEED).replace("- alert: ", f"- alert: {QUICK}")
-    # what must happen so often in a range must happen a SPEEDth as often in a SPEEDth of it
-    text = re.sub(r"(increase\(.*\) > )(\d+)", lambda one: f"{one[1]}{int(one[2]) / SPEED}", text)
+    # what must happen several times in a range must happen twice in a SPEEDth of it
+    text = re.sub(r"(increase\(.*\) > )(\d+)", lambda one: f"{one[1]}{min(int(one[2]), 1)}", text)
     quick.write_text(text.replace("name: simulacra\n", "name: night\n", 1))
     return [str(ALERTS), str(quick)]
 
