@@ -11,7 +11,7 @@ SPANNED: tuple[VerdictKind, ...] = ("assumed", "suggested", "open")
 """Verdicts whose words name an interval."""
 
 
-def claimed(answer: EffectResult) -> EffectResult:
+def mask_unclaimed(answer: EffectResult) -> EffectResult:
     """Return an answer with only the figures that its verdict may claim.
 
     assumed: all. suggested, open: intervals without points, by segment too. contradicted,

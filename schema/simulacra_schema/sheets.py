@@ -77,7 +77,7 @@ class LeverAnswer(KubeModel):
         alone: interval that holds for this lever alone; `answer.union` holds together with those
             of all levers. None where nothing may be claimed.
         answer: verdict, effects, checks and sensitivity as for an effect estimate, with the figures
-            that its verdict may claim (`claims.claimed`).
+            that its verdict may claim (`claims.mask_unclaimed`).
         propensities: None without an answer.
         curve: of a lever that is a number; None for others.
     """

@@ -15,7 +15,7 @@ from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
 from simulacra.operations.effects import estimate
 from simulacra_api.tenancy.repository import snake_case
-from simulacra_schema.claims import claimed
+from simulacra_schema.claims import mask_unclaimed
 
 FIRST = {"level": "loyal", **FIGURES, "effective_rows": 60.0}
 PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
@@ -23,7 +23,7 @@ PLAIN = {"treatment": "price", "value": 9, "baseline": 5, "outcome": "loyalty"}
 
 def effect(kind: str = "open", **changes: Any) -> Effect:
     """Return an answer of the service."""
-    found = snake_case(claimed(effect_result(kind)).to_wire())
+    found = snake_case(mask_unclaimed(effect_result(kind)).to_wire())
     figures = found.pop("estimate")
     head = {"effect_id": "eff-1", "status": "ready", "population": "all", "ace": figures}
     return Effect(head | found | changes)

@@ -80,7 +80,7 @@ from simulacra_crds.tasks import (
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.service import Custody
 from simulacra_custody.wiring import open_custody
-from simulacra_schema.claims import claimed
+from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 Object = dict[str, Any]
@@ -341,7 +341,7 @@ class StandIn:
 
     async def estimate(self, name: str, verdict: str | None = "assumed") -> None:
         """Store an estimate as the trainer's `estimate` does; None: as before verdicts."""
-        found = claimed(effect_result(verdict or "assumed")).to_wire()
+        found = mask_unclaimed(effect_result(verdict or "assumed")).to_wire()
         if verdict is None:
             later = ("verdict", "precision", "union", "effectiveRows", "checks", "sensitivity")
             found = {key: value for key, value in found.items() if key not in later}

@@ -9,7 +9,7 @@ from effect_results import effect_result, sheet_result
 from simulacra_api.docs.example_bodies import CREATED
 from simulacra_api.sheets.service import _answer
 from simulacra_api.tenancy.repository import snake_case
-from simulacra_schema.claims import claimed
+from simulacra_schema.claims import mask_unclaimed
 
 Json = dict[str, Any]
 DATASET = "ds-111111111111111111111111"
@@ -67,7 +67,7 @@ def description(columns: int) -> Json:
 
 def effect(kind: str = "open", **more: Any) -> Json:
     """Return an effect with three adjustment sets left open."""
-    found = snake_case(claimed(effect_result(kind)).to_wire())
+    found = snake_case(mask_unclaimed(effect_result(kind)).to_wire())
     found["ace"] = found.pop("estimate")
     head = {"effect_id": EFFECT, "population": "all"}
     lists: Json = {name: [] for name in ("before", "after", "dont_know", "negative_controls")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_schema.answers import VERDICT_KINDS, EffectResult
-from simulacra_schema.claims import SPANNED, claimed
+from simulacra_schema.claims import SPANNED, mask_unclaimed
 from simulacra_schema.sheets import SheetResult
 
 FIGURES = {"effect": -0.4, "low": -0.6, "high": -0.2, "rows": 100, "support": 0.9}
@@ -98,7 +98,7 @@ def sheet_result(kind: str = "assumed") -> SheetResult:
         "unranked": None if is_ranked else "not ranked: open until somebody says what comes first",
         "near": 0.2 if kind in SPANNED else 0.0,
         "alone": {"low": -0.5, "high": -0.3} if kind in SPANNED else None,
-        "answer": claimed(effect_result(kind)).model_dump(mode="json", by_alias=True),
+        "answer": mask_unclaimed(effect_result(kind)).model_dump(mode="json", by_alias=True),
         "propensities": {"value": [0] * 9 + [4], "baseline": [4] + [0] * 9},
         "curve": {
             "points": [{"at": 5.0, "mean": 1.5, "low": 1.0, "high": 2.0, "effectiveRows": 40}]

@@ -26,7 +26,7 @@ from simulacra_schema.answers import (
     Yardstick,
 )
 from simulacra_schema.background import bind_background
-from simulacra_schema.claims import claimed
+from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.fit import Edge, Knowledge, KnowledgeRecord
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
@@ -305,7 +305,7 @@ def test_figures_of_a_status_are_short() -> None:
 @pytest.mark.parametrize("kind", VERDICT_KINDS)
 def test_an_answer_holds_only_what_its_verdict_claims(kind: str) -> None:
     raw = effect_result(kind)
-    found = claimed(raw)
+    found = mask_unclaimed(raw)
     is_pointed, is_spanned = kind == "assumed", kind in ("assumed", "suggested", "open")
     assert (found.estimate.effect, found.summary.robustness) == (
         (-0.4, 0.1) if is_pointed else (None, None)

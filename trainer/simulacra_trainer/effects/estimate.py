@@ -10,7 +10,7 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_schema.answers import EffectResult, Span
-from simulacra_schema.claims import claimed
+from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
@@ -38,7 +38,7 @@ def answer_effect(
     table: pa.Table, schema: TableSchema, graph: CausalGraph, request: EstimateRequest, *, seed: int
 ) -> EffectResult:
     """Return the answer that may be shown: `estimate_effect` with what its verdict claims."""
-    return claimed(estimate_effect(table, schema, graph, request, seed=seed))
+    return mask_unclaimed(estimate_effect(table, schema, graph, request, seed=seed))
 
 
 def estimate_effect(

@@ -14,7 +14,7 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_schema.answers import Span
-from simulacra_schema.claims import claimed
+from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.sheets import (
     LeftOut,
     LeverAnswer,
@@ -169,7 +169,7 @@ def _answer(
     found = check(estimator, one.timing, trained.graph, replace(tried, found=wide))
     answer = result_of(estimator, one.timing, found)
     answer.warnings = [*warnings_of(estimator, one.timing, found, trained.graph)]
-    answer = claimed(answer)
+    answer = mask_unclaimed(answer)
     alone = [i for _, _, i in tried.found]
     lows = [coarse(i.low, i.error) for i in alone] + [0.0 for _ in tried.reversing]
     highs = [coarse(i.high, i.error) for i in alone] + [0.0 for _ in tried.reversing]
