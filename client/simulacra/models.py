@@ -183,9 +183,9 @@ class Generation(Document):
         return verdict_lines(self.get("verdicts", ()))
 
     @property
-    def told(self) -> list[str]:
+    def quality_lines(self) -> list[str]:
         """What to tell whoever gets the rows: the verdicts, and the sentence on their worth."""
-        return told(self.get("verdicts", ()), self.evidence)
+        return quality_lines(self.get("verdicts", ()), self.evidence)
 
     @property
     def sentence(self) -> str | None:
@@ -306,7 +306,7 @@ def verdict_lines(found: Iterable[Json]) -> list[str]:
     ]
 
 
-def told(verdicts: Iterable[Json], evidence: Json | None) -> list[str]:
+def quality_lines(verdicts: Iterable[Json], evidence: Json | None) -> list[str]:
     """Return verdicts as lines; without one on the worth, the sentence of the evidence."""
     found = [*verdicts]
     is_said = any(one["code"] == "worth" for one in found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from simulacra import tables
-from simulacra.models import Generation, Json, html_table, told, verdict_lines
+from simulacra.models import Generation, Json, html_table, quality_lines, verdict_lines
 from simulacra.plots import marginals
 
 SHOWN = 10
@@ -45,7 +45,7 @@ class Rows:
         self.attainment = attainment
         self.identification = identification
         self.verdicts = verdict_lines(verdicts)
-        self._told = told(verdicts, evidence)
+        self._quality = quality_lines(verdicts, evidence)
         self.generation_id = generation_id
 
     def to_pandas(self) -> Any:
@@ -79,12 +79,12 @@ class Rows:
 
     def _lines(self) -> Iterator[str]:
         yield f"{len(self):,} generated rows of {self.table.num_columns} columns"
-        yield from _said(self.attainment, self.identification, self._told)
+        yield from _said(self.attainment, self.identification, self._quality)
 
 
 def generated(made: Generation) -> Iterator[str]:
     """Yield what generated rows are: conditions, what interventions rest on, verdicts."""
-    return _said(made.attainment, made.identification, made.told)
+    return _said(made.attainment, made.identification, made.quality_lines)
 
 
 def _said(

@@ -80,7 +80,7 @@ class Sdk:
 
     def download(self, generation: str, path: Path) -> str:
         self._client.download(generation, path, path.suffix[1:])  # type: ignore[arg-type]
-        return "\n".join(self._client.generation(generation).told)
+        return "\n".join(self._client.generation(generation).quality_lines)
 
     def delete(self, resource: str) -> Json:
         self._client.delete(resource)

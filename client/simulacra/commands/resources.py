@@ -77,7 +77,7 @@ def _brief_report(client: Client, resource_id: str) -> Iterator[str]:
         shown = called(client, resource_id)
         yield from client.dataset(resource_id).verdicts
     else:
-        yield from client.generation(resource_id).told
+        yield from client.generation(resource_id).quality_lines
     yield from report.errors()
     yield f"Every column: simulacra report {shown} --html report.html, or --json"
 

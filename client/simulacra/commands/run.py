@@ -121,7 +121,7 @@ def _print(client: Client, made: Generation, output: Path, as_json: bool) -> Non
     """Print what was made: the generation and its file for programs, sentences for people."""
     if not is_for_people(as_json):
         print_result({**made, "file": str(output)}, as_json)
-        for line in made.told:
+        for line in made.quality_lines:
             note(line)
         return
     for line in _sentences(client, made):
