@@ -22,11 +22,12 @@ from operator_facts import (
 from simulacra_crds.kinds.dataset import DatasetSpec
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import PrepareRequest
-from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime.eraser import erased_artifacts
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
+
+reconcile = RECONCILERS["Dataset"]
 
 SOURCE = {"sha256": "a" * 64, "bytes": 3}
 FIRST, SECOND = {"sha256": "b" * 64}, {"sha256": "c" * 64}

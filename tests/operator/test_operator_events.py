@@ -26,11 +26,13 @@ from operator_facts import (
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_crds.reasons import Reason
-from simulacra_operator.kinds.dataset import reconcile
 from simulacra_operator.runtime import events
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.pod_refusal import refusal
+
+reconcile = RECONCILERS["Dataset"]
 
 DONE = {"type": "Prepared", "status": "True", "reason": "Prepared", "message": ""}
 

@@ -16,11 +16,13 @@ from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import PrepareRequest
 from simulacra_custody.wiring import is_own_bucket, own_buckets
-from simulacra_operator.kinds.dataset import reconcile
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.expiry import due
 from simulacra_operator.work.observe import Observed
+
+reconcile = RECONCILERS["Dataset"]
 
 URI = "s3://acme-data/in/layoffs.csv"
 BY_SECRET = {
