@@ -176,7 +176,7 @@ FROM_UPLOAD = WorkKind(
     inputs=_description,
     again=kept.is_due,
     outdated=kept.is_outdated,
-    rested=kept.rested,
+    hold_stage=kept.hold_stage,
     ending=kept.ending,
     makes_key=False,
 )

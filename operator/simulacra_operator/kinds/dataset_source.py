@@ -119,7 +119,7 @@ def ending(seen: Observed, stage: Stage, results: Sequence[TaskResult]) -> Stage
     return _released(seen, stage, artifacts)
 
 
-def rested(seen: Observed) -> Stage | None:
+def hold_stage(seen: Observed) -> Stage | None:
     """Return the stage of a table that was read and is not read again, None when it is read now."""
     status: DatasetStatus = seen.resource.status
     if status.description is None:

@@ -36,7 +36,7 @@ class WorkKind:
         inputs: actions that store what the Job reads besides its request.
         again: whether finished work must run again.
         outdated: whether the Job works on a request that has changed since.
-        rested: the stage of work that needs no Job although it is not finished.
+        hold_stage: the stage of work that needs no Job although it is not finished.
         ending: the stage of work that has just ended, from that of the lifecycle and the results.
         makes_key: whether the operator creates the data key (else the API did, before the upload).
         misfits: errors of a spec against the schema of its Dataset, found before the Job.
@@ -56,7 +56,7 @@ class WorkKind:
     inputs: Callable[[Observed], tuple[Action, ...]] = lambda _: ()
     again: Callable[[Observed], bool] = lambda _: False
     outdated: Callable[[Observed], bool] = lambda _: False
-    rested: Callable[[Observed], Stage | None] = lambda _: None
+    hold_stage: Callable[[Observed], Stage | None] = lambda _: None
     ending: Callable[[Observed, Stage, Sequence[TaskResult]], Stage] = lambda _, stage, __: stage
     makes_key: bool = True
     misfits: Check | None = None

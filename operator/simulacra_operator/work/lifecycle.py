@@ -85,8 +85,8 @@ def _stage(kind: WorkKind, seen: Observed) -> Stage:
         return _refused(kind, seen, Finding("False", Reason.REQUEST_INVALID, _INVALID))
     if seen.job is not None:
         return _follow(kind, seen, seen.job)
-    if (rested := kind.rested(seen)) is not None:
-        return rested
+    if (held := kind.hold_stage(seen)) is not None:
+        return held
     gate = kind.gate(seen)
     if gate.reason in FINAL:
         return _refused(kind, seen, gate)
