@@ -106,10 +106,10 @@ class Reason(StrEnum):
 
     # The canary
     CANARY_CLEAN = "CanaryClean"
-    """Every place was searched after the canary's last life, and no mark was found."""
+    """Every place was searched after the canary's last run, and no mark was found."""
     CANARY_LEAK = "CanaryLeak"
     """A mark was found after the canary's data had been erased."""
     CANARY_PARTLY_SEARCHED = "CanaryPartlySearched"
     """No mark was found, but a place could not be searched."""
     CANARY_FAILED = "CanaryFailed"
-    """The canary's last life did not reach its end, so nothing was searched."""
+    """The canary's last run did not reach its end, so nothing was searched."""

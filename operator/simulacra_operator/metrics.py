@@ -45,16 +45,16 @@ AUDIT_CORRUPT = Gauge(
 AUDIT_CHECKED = Counter(
     "simulacra_audit_checked_segments_total", "Segments that the check of the audit log verified."
 )
-CANARY_LIVES = Counter("simulacra_canary_lives_total", "Lives of the canary.", ["verdict"])
+CANARY_LIVES = Counter("simulacra_canary_lives_total", "Runs of the canary.", ["verdict"])
 CANARY_LEAKS = Gauge(
-    "simulacra_canary_leaks", "Places in which the last life of the canary left a mark."
+    "simulacra_canary_leaks", "Places in which the last run of the canary left a mark."
 )
 CANARY_UNSEARCHED = Gauge(
-    "simulacra_canary_unsearched", "Places that could not be searched after its last life."
+    "simulacra_canary_unsearched", "Places that could not be searched after its last run."
 )
 CANARY_ENDED = Gauge(
     "simulacra_canary_ended_timestamp_seconds",
-    "When the canary last ended a life, or if none ended, when the first began; 0 before.",
+    "When the canary last ended a run, or if none ended, when the first began; 0 before.",
 )
 LEADER = Gauge("simulacra_operator_leader", "1 in the leader, 0 in a standby.")
 SWEEP_AGE = Gauge("simulacra_sweep_age_seconds", "Seconds since the last completed sweep.")

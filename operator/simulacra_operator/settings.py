@@ -33,10 +33,10 @@ class OperatorSettingsError(Exception):
 
 @dataclass(frozen=True)
 class CanarySettings:
-    """When the canary lives, and where on this machine it looks for its marks.
+    """When the canary runs, and where on this machine it looks for its marks.
 
     Attributes:
-        minutes: pause between two lives; 0: no canary.
+        minutes: pause between two runs; 0: no canary.
         files: paths or globs by the name of the place.
     """
 

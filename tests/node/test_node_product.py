@@ -39,7 +39,7 @@ TEMPORARY = "/volumes/kubernetes.io~empty-dir/tmp"
 EMPTY_PLACES = {"operator log"} | {
     f"control plane: {plural}" for plural in ALL_RESOURCES.split(",") if plural != "pods"
 }
-"""Places that may have nothing to search when a life of the canary has ended."""
+"""Places that may have nothing to search when a run of the canary has ended."""
 Customer = tuple[Client, str]
 
 
@@ -131,7 +131,7 @@ def test_canary_lives_to_its_end_and_names_what_a_cluster_hides(release: Node) -
         ("scratch", "process logs", "control plane database"), out_of_reach
     )
     searched = {one["place"]: one["items"] for one in life["places"] if not one["unsearched"]}
-    # The operator logs nothing of a life in which nothing fails.
+    # The operator logs nothing of a run in which nothing fails.
     assert min(searched[name] for name in searched.keys() - EMPTY_PLACES) > 0, searched
     condition = '{.status.conditions[?(@.type=="CanaryClean")].reason}'
     reason = release.kubectl("get", "tenant", CANARY_TENANT, "-o", f"jsonpath={condition}")

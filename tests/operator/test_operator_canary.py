@@ -1,4 +1,4 @@
-"""The canary: it finds every leak, never improves its verdict by not looking, and lives."""
+"""The canary: it finds every leak, never improves its verdict by not looking, and runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from simulacra_operator.tasks.canary.record import (
     LABEL,
     RUN_NOW,
     TENANT,
-    LifeResult,
+    CanaryResult,
     Verdict,
     judge,
     open_leaks,
@@ -276,7 +276,7 @@ async def test_seeded_leak_is_found_where_it_is(yard: Yard, seed: Callable[[Yard
 
 
 async def test_lives_without_a_leak_are_clean(yard: Yard) -> None:
-    """What a life leaves on purpose has no mark: ciphertext, records, names."""
+    """What a run leaves on purpose has no mark: ciphertext, records, names."""
     for _ in range(LIVES):
         yard.new_life()
         ref = ResourceRef(TENANT, "datasets", str(uuid.uuid4()))
@@ -313,10 +313,10 @@ def test_verdict_never_improves_when_less_is_searched() -> None:
 
 
 def test_leak_stays_open_until_its_place_is_searched_again() -> None:
-    def result(*places: Searched) -> LifeResult:
+    def result(*places: Searched) -> CanaryResult:
         now = datetime.now(UTC)
         verdict = judge(places)
-        return LifeResult(started=now, ended=now, erased_by="", verdict=verdict, places=places)
+        return CanaryResult(started=now, ended=now, erased_by="", verdict=verdict, places=places)
 
     leak, clean = result(Searched(place="a", found=1)), result(Searched(place="a"))
     unread, failed = result(Searched(place="a", unsearched="why")), result()
@@ -327,11 +327,11 @@ def test_leak_stays_open_until_its_place_is_searched_again() -> None:
 
 def test_silence_counts_from_the_first_life_if_every_life_failed() -> None:
     first, now = datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC)
-    lives = [
-        LifeResult(started=at, ended=now, erased_by="deletion", verdict=Verdict.FAILED)
+    runs = [
+        CanaryResult(started=at, ended=now, erased_by="deletion", verdict=Verdict.FAILED)
         for at in (now, first)
     ]
-    measure(lives)
+    measure(runs)
     ended = REGISTRY.get_sample_value("simulacra_canary_ended_timestamp_seconds")
     assert ended == first.timestamp()
 
@@ -346,13 +346,13 @@ def test_word_is_found_in_base64_at_every_offset() -> None:
         assert finder.found, before
 
 
-def results(body: dict[str, Any]) -> list[LifeResult]:
+def results(body: dict[str, Any]) -> list[CanaryResult]:
     note = json.loads(note_text(body["data"]["results"].encode()))
-    return [LifeResult.model_validate(one) for one in note["results"]]
+    return [CanaryResult.model_validate(one) for one in note["results"]]
 
 
-async def life(world: World, number: int = 1) -> LifeResult:
-    """Wait until this number of lives is on record; return the newest."""
+async def life(world: World, number: int = 1) -> CanaryResult:
+    """Wait until this number of runs is on record; return the newest."""
     found = await world.reaches(
         CONFIGMAPS,
         CANARY,

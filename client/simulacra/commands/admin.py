@@ -133,7 +133,7 @@ def deny(name: RequestName, kubeconfig: Kubeconfig = None, as_json: AsJson = Fal
 
 @app.command()
 def canary(
-    now: Annotated[bool, typer.Option("--now", help="Ask for a life at once.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Ask for a run at once.")] = False,
     namespace: Annotated[
         str, typer.Option(envvar="SIMULACRA_NAMESPACE", help="The installation's namespace.")
     ] = "simulacra-system",
@@ -141,14 +141,14 @@ def canary(
 ) -> None:
     """Print the canary's last results, newest first: where it looked, and what it found.
 
-    Exits with 1 if the last life left a mark.
+    Exits with 1 if the last run left a mark.
     """
     if now:
         mark = f"{RUN_NOW}=now"
         _kubectl(
             kubeconfig, "annotate", "configmap", "canary", "-n", namespace, "--overwrite", mark
         )
-        note("A life begins within 15 seconds and takes a minute or two.")
+        note("A run begins within 15 seconds and takes a minute or two.")
     found = _kubectl(kubeconfig, "get", "configmap", "canary", "-n", namespace)
     results = json.loads(found["data"]["results"].rpartition("\n\n")[0])["results"]
     print(json.dumps(results, indent=2))

@@ -263,7 +263,7 @@ class KeyRotation(KubeModel):
 
 
 CANARY_CONDITION = "CanaryClean"
-"""Condition of the canary's Tenant: whether its last life left no mark."""
+"""Condition of the canary's Tenant: whether its last run left no mark."""
 
 
 class TenantStatus(KubeModel):

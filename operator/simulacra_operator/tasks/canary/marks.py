@@ -1,4 +1,4 @@
-"""Marks of one life of the canary: a random word, and the forms in which it is looked for."""
+"""Marks of one run of the canary: a random word, and the forms in which it is looked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GENERATED = 40
 
 @dataclass(frozen=True)
 class Marks:
-    """The word of one life; it is in every column name, level and condition.
+    """The word of one run; it is in every column name, level and condition.
 
     Attributes:
         word: 20 random hexadecimal digits after a letter.
@@ -24,7 +24,7 @@ class Marks:
 
     @classmethod
     def new(cls) -> Marks:
-        """Return the marks of a new life."""
+        """Return the marks of a new run."""
         return cls("m" + secrets.token_hex(10))
 
     @property

@@ -23,9 +23,9 @@ from simulacra_custody.stores.base import ObjectInfo, ObjectStore
 from simulacra_operator.tasks.canary.marks import Finder
 
 SKEW_S = 600.0
-"""What was last written so long before a life began cannot have its marks, with any clock."""
+"""What was last written so long before a run began cannot have its marks, with any clock."""
 LIMIT_BYTES = 1 << 30
-"""The most that is read in one place in one life; a place with more is not searched to its end."""
+"""The most that is read in one place in one run; a place with more is not searched to its end."""
 _CHUNK = 1 << 20
 
 
@@ -71,7 +71,7 @@ class Tally:
                 finder.feed(part)
                 self.size += len(part)
                 if self.size > LIMIT_BYTES:
-                    raise NotSearched("more was written than is read in one life")
+                    raise NotSearched("more was written than is read in one run")
             found = found or finder.found
         self.items += 1
         self.found += found

@@ -1,4 +1,4 @@
-"""Results of the canary's lives, and the signed ConfigMap that keeps the last of them."""
+"""Results of the canary's runs, and the signed ConfigMap that keeps the last of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from simulacra_operator.work.conditions import Finding, conditions
 from simulacra_operator.work.custom_resource import parse
 
 RUN_NOW = f"{GROUP}/run-canary"
-"""Annotation of the ConfigMap that asks for a life at once."""
+"""Annotation of the ConfigMap that asks for a run at once."""
 KEPT = 24
 TENANT = "simulacra-canary"
 LABEL = f"{GROUP}/canary"
@@ -29,7 +29,7 @@ LABEL = f"{GROUP}/canary"
 
 
 class Verdict(StrEnum):
-    """Result of a life."""
+    """Result of a run."""
 
     CLEAN = "Clean"
     """Every place was searched, and no mark was found."""
@@ -38,11 +38,11 @@ class Verdict(StrEnum):
     LEAK = "Leak"
     """A mark was found after the erasure."""
     FAILED = "Failed"
-    """The life did not reach its end, so nothing was searched."""
+    """The run did not reach its end, so nothing was searched."""
 
 
-class LifeResult(BaseModel):
-    """Result of one life.
+class CanaryResult(BaseModel):
+    """Result of one run.
 
     Attributes:
         started: when it began.
@@ -73,7 +73,7 @@ class LifeResult(BaseModel):
         """Return the result as a sentence, without a mark."""
         leaks, unsearched = self.named(found=True), self.named(found=False)
         if self.verdict == Verdict.FAILED:
-            return f"The canary's life did not end: {self.detail}."
+            return f"The canary's run did not end: {self.detail}."
         said = f"Marks were found in: {leaks}." if leaks else "No mark was found."
         return f"{said} Not searched: {unsearched}." if unsearched else said
 
@@ -81,7 +81,7 @@ class LifeResult(BaseModel):
 class _Results(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    results: tuple[LifeResult, ...] = ()
+    results: tuple[CanaryResult, ...] = ()
 
 
 _CONDITIONS: dict[Verdict, tuple[Literal["True", "False", "Unknown"], Reason]] = {
@@ -106,7 +106,7 @@ def judge(places: tuple[Searched, ...]) -> Verdict:
     return Verdict.CLEAN
 
 
-def open_leaks(results: Sequence[LifeResult]) -> tuple[str, ...]:
+def open_leaks(results: Sequence[CanaryResult]) -> tuple[str, ...]:
     """Return the places whose last search found a mark; one that failed since closes none.
 
     Args:
@@ -125,8 +125,8 @@ class CanaryRecord:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def find(self, keys: InstallationKeys) -> tuple[tuple[LifeResult, ...], bool]:
-        """Return the results, newest first, and whether somebody asks for a life at once."""
+    async def find(self, keys: InstallationKeys) -> tuple[tuple[CanaryResult, ...], bool]:
+        """Return the results, newest first, and whether somebody asks for a run at once."""
         found = await self._cluster.find(CONFIGMAPS, CANARY, system_namespace())
         if found is None:
             return (), False
@@ -137,7 +137,7 @@ class CanaryRecord:
             return _Results.model_validate_json(text).results, asked
         return (), asked
 
-    async def show(self, results: Sequence[LifeResult]) -> None:
+    async def show(self, results: Sequence[CanaryResult]) -> None:
         """Write the newest result to the condition of the canary's Tenant, if there is one."""
         result, leaks = results[0], open_leaks(results)
         found = await self._cluster.find(TENANTS, TENANT)
@@ -155,7 +155,7 @@ class CanaryRecord:
         }
         await self._cluster.patch(TENANTS, TENANT, patch, subresource="status")
 
-    async def save(self, keys: InstallationKeys, results: tuple[LifeResult, ...]) -> None:
+    async def save(self, keys: InstallationKeys, results: tuple[CanaryResult, ...]) -> None:
         """Write the newest results."""
         text = _Results(results=results[:KEPT]).model_dump_json() + "\n"
         data = {"results": sign_note(text, keys.log_name, keys.checkpoint).decode()}

@@ -1,4 +1,4 @@
-"""One life of the canary: a marked table is uploaded, fitted, asked for rows, and erased."""
+"""One run of the canary: a marked table is uploaded, fitted, asked for rows, and erased."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from simulacra_operator.tasks.canary.marks import GENERATED, Marks
 from simulacra_operator.tasks.canary.record import LABEL, TENANT, is_canary
 
 RETENTION_S = 3600
-"""Should a life be interrupted and no other follow, its data expires."""
+"""Should a run be interrupted and no other follow, its data expires."""
 POLL_S = 2.0
 QUOTAS = {
     "concurrentJobs": 1,
@@ -39,12 +39,12 @@ QUOTAS = {
 }
 
 
-class LifeFailed(Exception):
-    """A life did not reach its end; the message is a constant."""
+class CanaryFailed(Exception):
+    """A run did not reach its end; the message is a constant."""
 
 
-class Life:
-    """One life. `run` may be cut off at any step: the next life erases what is left."""
+class CanaryRun:
+    """One run. `run` may be cut off at any step: the next run erases what is left."""
 
     def __init__(self, cluster: Cluster, custody: CustodyClient, marks: Marks) -> None:
         self._cluster = cluster
@@ -56,7 +56,7 @@ class Life:
         """Live, and be erased by an expiry or a deletion; return when nothing is left.
 
         Raises:
-            LifeFailed: a step failed.
+            CanaryFailed: a step failed.
             ClusterError, CustodyError: a dependency failed.
         """
         await self._settle()
@@ -69,7 +69,7 @@ class Life:
         await self._until(self._is_empty)
 
     async def _settle(self) -> None:
-        """Create the tenant, and erase what a former life left."""
+        """Create the tenant, and erase what a former run left."""
         labels = {LABEL: "true"}
         body = _body("Tenant", TENANT, {"quotas": QUOTAS, "maxRetentionSeconds": RETENTION_S})
         body["metadata"]["labels"] = labels
@@ -78,7 +78,7 @@ class Life:
                 await self._cluster.create(TENANTS, body)
         found = await self._cluster.get(TENANTS, TENANT)
         if not is_canary(found):
-            raise LifeFailed(f"Tenant {TENANT} was not made by the canary: rename or delete it")
+            raise CanaryFailed(f"Tenant {TENANT} was not made by the canary: rename or delete it")
         await self._until(self._tenant_is_ready)
         await self._delete()
         await self._until(self._is_empty)
@@ -126,13 +126,13 @@ class Life:
             found = await self._cluster.get(CUSTOM[kind], name, self._namespace)
             phase = found.get("status", {}).get("phase")
             if phase in (Phase.FAILED, Phase.PARTIAL):
-                raise LifeFailed(f"the {kind} failed")
+                raise CanaryFailed(f"the {kind} failed")
             return bool(phase == Phase.READY)
 
         await self._until(done)
 
     async def _expire(self) -> None:
-        """Shorten the retention of all that lives, so that it is over."""
+        """Shorten the retention of all that is left, so that it expires."""
         for api in WORK_RESOURCES:
             if api.kind == "Model":
                 continue

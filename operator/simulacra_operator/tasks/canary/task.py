@@ -1,4 +1,4 @@
-"""The canary's task: a life now and then, the search for its marks, and the result on record."""
+"""The canary's task: a run now and then, the search for its marks, and the result on record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from simulacra_operator import metrics
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.settings import CanarySettings
-from simulacra_operator.tasks.canary.life import Life, LifeFailed
 from simulacra_operator.tasks.canary.marks import Marks
 from simulacra_operator.tasks.canary.places import (
     LogWatch,
@@ -41,16 +40,17 @@ from simulacra_operator.tasks.canary.places import (
 from simulacra_operator.tasks.canary.record import (
     TENANT,
     CanaryRecord,
-    LifeResult,
+    CanaryResult,
     Verdict,
     judge,
     open_leaks,
 )
+from simulacra_operator.tasks.canary.run import CanaryFailed, CanaryRun
 
 log = logging.getLogger(__name__)
 KINDS: tuple[ApiResource, ...] = (TENANTS, *WORK_RESOURCES, JOBS, PODS, CONFIGMAPS, EVENTS)
 LIFE_S = 1200.0
-"""A life that takes longer has failed."""
+"""A run that takes longer has failed."""
 FILES = ("scratch", "process logs", "control plane database")
 """Places that are files of a node; not searched unless their paths are given."""
 _DELETION = "deletion"
@@ -63,7 +63,7 @@ _OUTCOMES = {
 
 
 class Canary:
-    """Runs lives, one at a time. Create it inside its event loop."""
+    """Runs the canary, one run at a time. Create it inside its event loop."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Canary:
         self._ended: datetime | None = None
 
     async def step(self) -> None:
-        """Run a life and record its result, if one is due or asked for."""
+        """Run once and record the result, if a run is due or asked for."""
         keys = await self._signing_keys.keys()
         results, asked = await self._record.find(keys)
         measure(results)
@@ -92,12 +92,12 @@ class Canary:
         due = ended is None or self._now() >= ended + timedelta(minutes=self._settings.minutes)
         if not due and not asked:
             return
-        result = await self._live(expire=bool(results) and results[0].erased_by == _DELETION)
-        # Remembered first: a record that cannot be written must not cause one life after another.
+        result = await self._run(expire=bool(results) and results[0].erased_by == _DELETION)
+        # Remembered first: a record that cannot be written must not cause one run after another.
         self._ended = result.ended
         await self._tell(keys, (result, *results))
 
-    async def _live(self, *, expire: bool) -> LifeResult:
+    async def _run(self, *, expire: bool) -> CanaryResult:
         marks, started = Marks.new(), self._now()
         watch = LogWatch(marks.needles)
         logging.getLogger().addHandler(watch)
@@ -105,15 +105,15 @@ class Canary:
         places: tuple[Searched, ...] = ()
         try:
             async with asyncio.timeout(LIFE_S):
-                await Life(self._cluster, self._custody, marks).run(expire=expire)
+                await CanaryRun(self._cluster, self._custody, marks).run(expire=expire)
             places = await self.search(marks, started, watch)
-        except (LifeFailed, TimeoutError) as error:
+        except (CanaryFailed, TimeoutError) as error:
             detail = str(error) or "it took too long"
         except (ClusterError, CustodyError) as error:
             detail = f"a dependency failed ({type(error).__name__})"
         finally:
             logging.getLogger().removeHandler(watch)
-        return LifeResult(
+        return CanaryResult(
             started=started,
             ended=self._now(),
             erased_by="expiry" if expire else _DELETION,
@@ -149,7 +149,7 @@ class Canary:
             raise NotSearched("out of the operator's reach")
         await self._in_thread(partial(search_files, path, since), tally)
 
-    async def _tell(self, keys: InstallationKeys, results: tuple[LifeResult, ...]) -> None:
+    async def _tell(self, keys: InstallationKeys, results: tuple[CanaryResult, ...]) -> None:
         """Write the result to log, metrics, record and audit log."""
         result = results[0]
         leaks, unsearched = result.named(found=True), result.named(found=False)
@@ -157,7 +157,7 @@ class Canary:
         measure(results)
         level = logging.INFO if result.verdict == Verdict.CLEAN else logging.WARNING
         fields = {"verdict": str(result.verdict), "leaks": leaks, "unsearched": unsearched}
-        log.log(level, "canary life ended", extra={**fields, "detail": result.detail})
+        log.log(level, "canary run ended", extra={**fields, "detail": result.detail})
         counts = Counts(
             objects=sum(one.items for one in result.places),
             bytes=sum(one.bytes for one in result.places),
@@ -169,10 +169,10 @@ class Canary:
         await self._record.show(results)
 
 
-def measure(results: Sequence[LifeResult]) -> None:
-    """Set the gauges, also after a restart; a life that failed changes none of them.
+def measure(results: Sequence[CanaryResult]) -> None:
+    """Set the gauges, also after a restart; a run that failed changes none of them.
 
-    If every recorded life failed, the first of them is where the silence began.
+    If every recorded run failed, the first of them is where the silence began.
     """
     ended = next((one for one in results if one.verdict != Verdict.FAILED), None)
     if ended is not None:
