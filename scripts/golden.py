@@ -60,7 +60,7 @@ MASKS = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "TIME"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"\b(ds|mdl|gen|eff|sht|seg|job|req|cert|evt)[-_][0-9a-z]{8,}\b", r"\1-ID"),
-    (r"\b[0-9a-f]{16,}\b", "HEX"),
+    (r"(?<![\w.])(?=[0-9]*[a-f])[0-9a-f]{16,}\b", "HEX"),  # not the digits of a number
     (r"[A-Za-z0-9+/_-]{40,}={0,2}", "BASE64"),
     (r"127\.0\.0\.1:\d+", "HOST"),
 )
