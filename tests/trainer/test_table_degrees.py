@@ -154,6 +154,8 @@ def test_special_answers_stand_behind_the_levels_of_a_scale() -> None:
         "ne souhaite pas préciser",
         "vill ej ange",
         "Não sabe / Não responde",
+        "Wolałabym nie ujawniać",
+        "nie chcę mówić",
     ],
 )
 def test_refusals_are_special_however_they_are_put(refusal: str) -> None:
