@@ -20,9 +20,9 @@ import pandas as pd
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.trained_model import TrainedModel
 
 FACTORS, POPULATION, DRAWN = 6, 20_000, 5_000
 FIGURES = ("c2st_auc", "dcr_share", "scale", "penalty_nats")

@@ -29,9 +29,9 @@ import pyarrow as pa
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.table.clean import clean_table
 
 HERE = Path(__file__).resolve().parent
 ROWS, DRAWN, TRUE_ROWS = 5_000, 200_000, 1_000_000

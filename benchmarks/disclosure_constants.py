@@ -29,6 +29,7 @@ import statsmodels
 from scipy.stats import norm
 
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, ForestModel
 from simulacra_trainer.pipeline.disclosure import ATTACK_ROWS, practical_disclosure
@@ -37,7 +38,6 @@ from simulacra_trainer.pipeline.holdout import draw_rows, exchanged_halves
 from simulacra_trainer.report.attacks import auc, nearness, points_of
 from simulacra_trainer.report.columns import BINS, bin_codes, is_category
 from simulacra_trainer.report.published_tables import BANNER_LEVELS, BANNERS, PRIOR_COUNT
-from simulacra_trainer.table.clean import clean_table
 
 HOME = Path(statsmodels.__file__).parent
 MOST_ROWS, MOST_COLUMNS = 500, 20

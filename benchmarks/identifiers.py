@@ -25,12 +25,12 @@ import pyarrow.parquet as pq
 
 from simulacra_api.generations.render import Format, render
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report import render_html
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.trained_model import TrainedModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 

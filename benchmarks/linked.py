@@ -19,14 +19,14 @@ import pandas as pd
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.linked.privacy import person_table
 from simulacra_trainer.linked.tables import linked_tables
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report.columns import FloatArray
 from simulacra_trainer.report.neighbors import nearest, place
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.trained_model import TrainedModel
 
 
 def wages(rng: np.random.Generator, men: int = 544, years: int = 8) -> pd.DataFrame:

@@ -46,9 +46,9 @@ import pyarrow as pa
 from survey_figures import Judge, Parts, Survey, disclosed
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.table.clean import clean_table
 
 HERE = Path(__file__).resolve().parent
 ROWS = 10_000

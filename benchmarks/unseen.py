@@ -30,13 +30,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.disclosure import practical_disclosure, strong_disclosure
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.report import build_report, equal_halves_dcr, figures
-from simulacra_trainer.table.clean import CleanTable, clean_table
 
 PEERS = Path(__file__).resolve().parent / "engine_peers.py"
 ATTACKS = ("nearness", "inference", "linkage")

@@ -22,13 +22,13 @@ from simulacra_crds.tasks import BoostRequest, EstimateRequest, FitRequest, Shee
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.questions.sheet import SheetLever
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
+from simulacra_trainer.cleaning.described import DescribedTable, clean_described
 from simulacra_trainer.effects.estimate import answer_effect
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.pipeline.trained_model import TrainedModel, save_model
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.sheet.estimate import answer_sheet
-from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.description.described import DescribedTable, clean_described
+from simulacra_trainer.trained_model import TrainedModel, save_model
 
 ROWS = 240
 EPOCH = pd.Timestamp("1970-01-01")

@@ -13,8 +13,8 @@ import pytest
 
 from simulacra import inference
 from simulacra.csv_reading import lines, reading_of
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.evidence import with_weight
-from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.output.files import write_tables
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.read import open_table

@@ -30,6 +30,7 @@ from simulacra_crds.tasks import (
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.questions.sheet import SheetLever
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimate import answer_effect, plain_difference
 from simulacra_trainer.pipeline import row_plan
@@ -38,7 +39,6 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.sheet.estimate import answer_sheet
-from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 
 SHARES = {"none": 0.7, "asthma": 0.15, "diabetes": 0.12, "hiv": 0.03}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.table.raw_table import ORIGIN
 from simulacra_trainer.table.read import open_table
 

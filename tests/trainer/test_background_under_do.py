@@ -8,10 +8,10 @@ import pytest
 
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.fit import Knowledge
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.graph import learn_graph
-from simulacra_trainer.table.clean import clean_table
 
 ROWS = 400
 

@@ -8,11 +8,11 @@ import pyarrow as pa
 from simulacra_crds.tasks import BoostRequest
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_trainer.cell_keys import METADATA, NOISE, noise_of, noisy_count, person_keys
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.segments.cells import level_codes, segmentation
 from simulacra_trainer.segments.certify import FEW
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.segments.few_counts import shown_counts
-from simulacra_trainer.table.clean import CleanTable, clean_table
 
 REGIONS = ("north", "south", "east", "west", "isles")
 ILLNESSES = ("none", "asthma", "diabetes", "hiv")

@@ -19,8 +19,8 @@ from simulacra_trainer.families.curve import Curve, place_rows
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.neural.coding import CELLS, fit_coding
 from simulacra_trainer.pipeline.conditioned_pool import values_inside
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report.membership import PersonRows, membership
+from simulacra_trainer.trained_model import TrainedModel
 from trainer_tables import clean, levels_column, numbers_column, survey
 
 DRAWS = 100_000

@@ -19,7 +19,7 @@ import pytest
 from simulacra_crds.reasons import Reason
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.table.description.described import DescribedTable, clean_described
+from simulacra_trainer.cleaning.described import DescribedTable, clean_described
 from simulacra_trainer.table.description.finish import DROPPED
 from simulacra_trainer.table.description.layout import open_described
 from simulacra_trainer.table.errors import InputError

@@ -16,6 +16,7 @@ from scipy.stats import norm
 from simulacra_crds.tasks import FitRequest
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.cli import main
 from simulacra_trainer.differential_privacy import sanitize
 from simulacra_trainer.differential_privacy.accountant import Budget, delta_of, rho_of
@@ -32,10 +33,9 @@ from simulacra_trainer.differential_privacy.sanitize import (
     on_simplex,
 )
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.pipeline.trained_model import load_model
 from simulacra_trainer.report import render_html
-from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import load_model
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from simulacra_crds.tasks import EstimateRequest, GenerateRequest
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects import findings
 from simulacra_trainer.effects.adjustment import AdjustmentSet
 from simulacra_trainer.effects.estimate import estimate_effect
@@ -21,8 +22,7 @@ from simulacra_trainer.effects.support import MIN_EFFECTIVE, Held, unsupported
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.pipeline.generate import plan_generation
 from simulacra_trainer.pipeline.generation_report import verdicts_on
-from simulacra_trainer.pipeline.trained_model import TrainedModel
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.trained_model import TrainedModel
 
 FIGURES = {
     "c2st_auc": 0.55,

@@ -10,14 +10,14 @@ import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, ProgressReport
 from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.trained_model import MODEL, load_model, save_model
 from simulacra_trainer.progress import ProgressMeter
-from simulacra_trainer.table.clean import clean_table
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import MODEL, load_model, save_model
 
 
 def fit(raw: pa.Table, **request: object) -> TrainedModel:

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.forest.regression.smooth import fit_smooth
 from simulacra_trainer.families.forest.samplers import Classes, Numbers, Response, Switch
 from simulacra_trainer.families.forest.trees.tree import Tree
-from simulacra_trainer.table.clean import clean_table
 
 ROWS = 4_000
 

@@ -9,9 +9,9 @@ from scipy.stats import chi2_contingency
 
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.graph.skips import chance, unanswered
-from simulacra_trainer.table.clean import clean_table
 
 ROWS = 2_000
 

@@ -13,10 +13,10 @@ import pytest
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.graph import CausalGraph, learn, learn_graph
 from simulacra_trainer.graph.search import candidate_parents
 from simulacra_trainer.graph.suggestions import BATCH, HALVES, Suggestions, no_knowledge, suggest
-from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.description.layout import open_described
 
 

@@ -24,6 +24,8 @@ from simulacra_crds.tasks import (
 )
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
+from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.families.forest import PENALTY, SCALE
 from simulacra_trainer.families.forest.samplers.stored import OUTLINE
 from simulacra_trainer.linked.history import History, Running, last_name
@@ -36,12 +38,10 @@ from simulacra_trainer.pipeline import linked_rows
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
-from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.report import render_html
 from simulacra_trainer.table.arrow_values import as_floats
-from simulacra_trainer.table.clean import clean_table
-from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 from trainer_pod import Pod
 from trainer_tables import clean, numbers_column
 

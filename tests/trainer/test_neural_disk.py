@@ -17,8 +17,8 @@ from simulacra_schema.worth import worth_of
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from simulacra_trainer.scratch import EncryptedPath
+from simulacra_trainer.trained_model import load_model, save_model
 from trainer_tables import survey
 
 pytestmark = pytest.mark.neural

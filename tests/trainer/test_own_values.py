@@ -11,8 +11,8 @@ import pytest
 
 from simulacra_crds.tasks import FitRequest
 from simulacra_schema.table import ColumnSchema
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report import render_html
 from simulacra_trainer.report.attacks import Gain
 from simulacra_trainer.report.membership import Advantage, PersonRows
@@ -24,7 +24,7 @@ from simulacra_trainer.report.own_values import (
     own_values,
 )
 from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.trained_model import TrainedModel
 
 QUIET = NumbersBack(100, 100, 50, 50)
 

@@ -12,6 +12,7 @@ import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.effects.scores import Scores, summarize
 from simulacra_trainer.families.forest.growth.dependencies import Dependencies
 from simulacra_trainer.persons import (
@@ -24,9 +25,8 @@ from simulacra_trainer.persons import (
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import exchanged_halves
-from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
-from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 PERSONS, ORDERS = 100, 8
 IDENTIFIERS = ("order", "customer_id", "email", "name", "phone")

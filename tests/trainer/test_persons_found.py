@@ -12,7 +12,7 @@ import pytest
 
 from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.table.persons.patterns import find_personal_data
 from simulacra_trainer.table.persons.vocabulary import PERSON, name_contains
 

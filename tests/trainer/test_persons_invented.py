@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.persons.masks import (

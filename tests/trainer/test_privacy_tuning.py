@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.forest.growth import grow, structure
@@ -19,7 +20,6 @@ from simulacra_trainer.pipeline.privacy_tuning import (
 )
 from simulacra_trainer.report.attacks import Gain
 from simulacra_trainer.strengths import search_strength
-from simulacra_trainer.table.clean import clean_table
 
 
 def _table(rows: int, columns: int, seed: int) -> pa.Table:

@@ -13,13 +13,13 @@ import pytest
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, TableSchema
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.persons import effective_persons
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.facts import columns_read
 from simulacra_trainer.report.left_out import left_out
-from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.description.complete import complete
 from simulacra_trainer.table.description.statements import state
 from simulacra_trainer.table.errors import InputError

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import RelationSchema, TableSchema
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
 from simulacra_trainer.relations import decided as relations_decided
 from simulacra_trainer.relations import model as relations_model
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
 from simulacra_trainer.relations.plan import counted, with_relations
-from simulacra_trainer.table.clean import CleanTable, clean_table
-from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 ROWS = 600
 ITEMS = [f"item_{k}" for k in range(1, 9)]

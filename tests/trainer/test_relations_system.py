@@ -10,19 +10,19 @@ import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_schema.table import RelationSchema
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.linked.model import fit_linked
 from simulacra_trainer.linked.tables import linked_tables
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.trained_model import load_model, save_model
 from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.compute import sentence, violations, without_computed
 from simulacra_trainer.relations.pairs import Identity
 from simulacra_trainer.relations.plan import usable_relations, with_relations
-from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import load_model, save_model
 
 ROWS = 900
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import mannwhitneyu
 
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.disclosure import (
     CAP,
     Disclosure,
@@ -14,7 +15,6 @@ from simulacra_trainer.pipeline.disclosure import (
 from simulacra_trainer.pipeline.holdout import HalfModelRows, exchanged_halves
 from simulacra_trainer.report.attacks import CLOSE, Gain, _guessed, auc, nearest_rows, points_of
 from simulacra_trainer.report.published_tables import membership_by_tables
-from simulacra_trainer.table.clean import clean_table
 
 COLUMNS = 10
 

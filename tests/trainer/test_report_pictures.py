@@ -13,6 +13,7 @@ from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
@@ -24,7 +25,6 @@ from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.slices import slice_worth
-from simulacra_trainer.table.clean import clean_table
 from trainer_tables import survey
 
 

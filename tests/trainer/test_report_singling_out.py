@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.report.singling_out import singling_out
-from simulacra_trainer.table.clean import clean_table
 
 ROWS = 400
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
 from simulacra_schema.questions.rows import NumericRange
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.pipeline.conditioned_pool import values_inside
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.relations.compute import without_computed
-from simulacra_trainer.table.clean import clean_table
 
 ROWS = 2_000
 STEPS = (0.01, 1, 10, 100, 1_000, 5_000)

@@ -11,8 +11,8 @@ import pytest
 
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.table.clean import CleanTable, clean_table
-from simulacra_trainer.table.description.described import clean_described
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.persons.real_values import METADATA, RealValues

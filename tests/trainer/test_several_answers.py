@@ -16,14 +16,14 @@ from simulacra_schema.knowledge import check_knowledge
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.pipeline.trained_model import TrainedModel, load_model, save_model
-from simulacra_trainer.table.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.raw_table import ORIGIN
+from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.table.clean import clean_table
 
 ROWS = 2_000
 

@@ -8,7 +8,7 @@ import pytest
 
 from simulacra_crds.reasons import Reason
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.table.columns.scales import order_levels
 from simulacra_trainer.table.raw_table import ORIGIN
 

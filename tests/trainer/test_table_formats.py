@@ -15,7 +15,7 @@ import pytest
 
 import hostile_formats as formats
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import NOTES, ORIGIN
 from simulacra_trainer.table.read import read_table

@@ -11,7 +11,7 @@ import pytest
 
 from simulacra_schema.formats.file_labels import declared_of
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.table.clean import clean_table
+from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.raw_table import NOTES
 from simulacra_trainer.table.read import open_table, read_table

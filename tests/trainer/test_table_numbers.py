@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from simulacra_schema.cell_text import csv_batch, write_cells
 from simulacra_schema.table import CellForm, TableSchema
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.table.columns.distinct_values import split_words
 from simulacra_trainer.table.columns.numerals import parse_numbers
 from simulacra_trainer.table.columns.specials import special_codes, take_codes

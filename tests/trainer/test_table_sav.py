@@ -15,7 +15,7 @@ import pytest
 
 from simulacra_schema.formats.file_labels import AnswerSet, Declared, with_sets
 from simulacra_schema.formats.sav import SavWriter
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.table.output.files import write_tables
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore

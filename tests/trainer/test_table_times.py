@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_schema.cell_text import csv_batch
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.table.columns.periods import order_periods
 from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.table.raw_table import ORIGIN

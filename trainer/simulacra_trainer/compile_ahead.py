@@ -60,9 +60,9 @@ def main(parent: int) -> None:
 def compile_kernels() -> None:
     """Fit a forest with its privacy test to an invented table, then learn its graph."""
     from simulacra_schema.questions.fit import Knowledge
+    from simulacra_trainer.cleaning.clean import clean_table
     from simulacra_trainer.graph import learn_graph
     from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
-    from simulacra_trainer.table.clean import clean_table
 
     clean = clean_table(_invented())
     order = [column.name for column in clean.schema.learned()]

@@ -17,16 +17,16 @@ import pyarrow.parquet as pq
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
 from simulacra_schema.description import Description
+from simulacra_trainer.cleaning.described import DescribedTable, clean_described
 from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.scratch import EncryptedPath
-from simulacra_trainer.table.description.described import DescribedTable, clean_described
 from simulacra_trainer.table.description.layout import open_described
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
     from simulacra_schema.sheets import SheetResult
     from simulacra_trainer.pipeline.generate import Plan
-    from simulacra_trainer.pipeline.trained_model import TrainedModel
+    from simulacra_trainer.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)

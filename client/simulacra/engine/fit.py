@@ -94,6 +94,6 @@ def load(directory: str | Path) -> Model:
     if not Path(directory).is_dir():
         raise ValueError(f"{directory}: no such folder. Name one that Model.save wrote.")
     with plain_errors():
-        from simulacra_trainer.pipeline.trained_model import load_model
+        from simulacra_trainer.trained_model import load_model
 
         return Model(load_model(Path(directory), linked=True))

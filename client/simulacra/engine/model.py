@@ -14,7 +14,7 @@ from simulacra.named_values import TWICE, Do, interventions_of
 from simulacra.rows import Bounds, conditions_of
 
 if TYPE_CHECKING:
-    from simulacra_trainer.pipeline.trained_model import TrainedModel
+    from simulacra_trainer.trained_model import TrainedModel
 
 
 class Model:
@@ -170,7 +170,7 @@ class Model:
         It holds the training table unencrypted: keep it as you keep the table. Only the user who
         saves it may read its files (mode 0600).
         """
-        from simulacra_trainer.pipeline.trained_model import save_model
+        from simulacra_trainer.trained_model import save_model
 
         save_model(self._trained, Path(directory))
 

@@ -15,7 +15,7 @@ from simulacra.sheet import Sheet
 if TYPE_CHECKING:
     from simulacra_schema.base import KubeModel
     from simulacra_trainer.in_process import Generated, MadeSheet
-    from simulacra_trainer.pipeline.trained_model import TrainedModel
+    from simulacra_trainer.trained_model import TrainedModel
 
 
 class LocalSheet(Sheet):

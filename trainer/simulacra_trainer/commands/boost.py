@@ -30,8 +30,8 @@ def add_options(option: Option) -> None:
 
 def boost(args: argparse.Namespace) -> int:
     """Certify shares of answers in segments; print them as JSON."""
-    from simulacra_trainer.pipeline.trained_model import load_model
     from simulacra_trainer.segments.estimate import certify_segments
+    from simulacra_trainer.trained_model import load_model
 
     segment: dict[str, list[str]] = {}
     for part in args.segment:

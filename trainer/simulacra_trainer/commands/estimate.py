@@ -44,7 +44,7 @@ def add_options(option: Option) -> None:
 def estimate(args: argparse.Namespace) -> int:
     """Estimate an average causal effect; print it as JSON."""
     from simulacra_trainer.effects.estimate import answer_effect
-    from simulacra_trainer.pipeline.trained_model import load_model
+    from simulacra_trainer.trained_model import load_model
 
     trained = load_model(args.model)
     treatment, value = _assignment(args.treatment, "--treatment", trained.schema)

@@ -58,8 +58,8 @@ def add_options(option: Option) -> None:
 def fit(args: argparse.Namespace) -> int:
     """Clean a table and fit a model; a neural fit that was interrupted resumes."""
     from simulacra_trainer.in_process import fit_table
-    from simulacra_trainer.pipeline.trained_model import save_model
     from simulacra_trainer.private_files import PrivatePath
+    from simulacra_trainer.trained_model import save_model
 
     if not args.data.is_file():
         raise UsageError(f"--data: {args.data} is not a file")

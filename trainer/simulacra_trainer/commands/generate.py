@@ -63,8 +63,8 @@ def add_options(option: Option) -> None:
 def generate(args: argparse.Namespace) -> int:
     """Generate rows into one file; print how well conditions are met as JSON."""
     from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, reporting
-    from simulacra_trainer.pipeline.trained_model import load_model
     from simulacra_trainer.progress import ProgressMeter
+    from simulacra_trainer.trained_model import load_model
 
     if (args.rows is None) == (args.persons is None):
         raise UsageError("give either --rows or --persons")

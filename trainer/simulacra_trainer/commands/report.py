@@ -15,7 +15,7 @@ def add_options(option: Option) -> None:
 
 def report(args: argparse.Namespace) -> int:
     """Write the quality report of a model: a web page (.html) or JSON (.json)."""
-    from simulacra_trainer.pipeline.trained_model import load_model
+    from simulacra_trainer.trained_model import load_model
 
     write_report(load_model(args.model).report, args.out)
     return 0

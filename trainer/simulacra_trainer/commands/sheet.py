@@ -40,7 +40,7 @@ def add_options(option: Option) -> None:
 def sheet(args: argparse.Namespace) -> int:
     """Compare all levers of an outcome; print the answer sheet as JSON."""
     from simulacra_trainer.in_process import sheet as answer
-    from simulacra_trainer.pipeline.trained_model import load_model
+    from simulacra_trainer.trained_model import load_model
 
     content = {
         "outcome": args.outcome,

@@ -26,11 +26,11 @@ from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.curve import Curve
 from simulacra_trainer.persons import persons_in
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.compute import consistent
 from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.table.arrow_values import as_floats
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel
 
 Floats = npt.NDArray[np.float64]
 MIN_ROWS_KEPT = 2_000

@@ -39,8 +39,8 @@ from simulacra_trainer.evidence import (
 )
 from simulacra_trainer.persons import Ints
 from simulacra_trainer.pipeline.identification import FROM_MODEL
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.raked import certified_worth
+from simulacra_trainer.trained_model import TrainedModel
 
 RAISED = 1.5
 """A class whose share a condition raised by more than this factor claims too many respondents."""

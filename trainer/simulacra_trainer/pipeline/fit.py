@@ -20,7 +20,6 @@ from simulacra_trainer.pipeline.fit_graph import complete_graph, fit_graph, orde
 from simulacra_trainer.pipeline.fit_report import with_report
 from simulacra_trainer.pipeline.half_model import fit_half_model
 from simulacra_trainer.pipeline.holdout import split_halves
-from simulacra_trainer.pipeline.trained_model import TrainedModel, is_neural, load_family
 from simulacra_trainer.pipeline.training_table import (
     check_size,
     private_rows,
@@ -31,6 +30,7 @@ from simulacra_trainer.progress import ProgressMeter, silent
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.differences import as_differences
 from simulacra_trainer.relations.plan import with_relations
+from simulacra_trainer.trained_model import TrainedModel, is_neural, load_family
 
 STEPS = {
     "learning the causal graph": 4.0,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulacra_crds.tasks import FitRequest
-from simulacra_trainer.pipeline.trained_model import load_family
+from simulacra_trainer.trained_model import load_family
 from simulacra_trainer.workers import Workers
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph import CausalGraph, learn_graph
 from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.pipeline.fit_context import FitContext
-from simulacra_trainer.pipeline.trained_model import is_neural
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.differences import as_differences
 from simulacra_trainer.relations.plan import (
@@ -23,6 +22,7 @@ from simulacra_trainer.relations.plan import (
     knowledge_of_learned,
 )
 from simulacra_trainer.survey_weights import as_population
+from simulacra_trainer.trained_model import is_neural
 
 GRAPH_BUDGET_S = 10.0
 

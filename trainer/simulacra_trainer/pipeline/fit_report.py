@@ -18,7 +18,6 @@ from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.half_model import HalfModel
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.pipeline.under_range import membership_under_range
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.plan import relations_report
@@ -30,6 +29,7 @@ from simulacra_trainer.report.own_values import OwnValues, figures_of_values, ow
 from simulacra_trainer.report.singling_out import singling_out
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import figures_of, model_worth
+from simulacra_trainer.trained_model import TrainedModel
 
 
 def with_report(

@@ -41,10 +41,10 @@ from simulacra_trainer.pipeline.row_plan import (
     plan_sampling,
     stream,
 )
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
+from simulacra_trainer.trained_model import TrainedModel
 
 PAIR = "pair"
 WORLD = "world"

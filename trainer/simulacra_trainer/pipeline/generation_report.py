@@ -24,7 +24,6 @@ from simulacra_schema.worth import NOT_ASKED, stated_worth
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
 from simulacra_trainer.report.left_out import left_out
@@ -32,6 +31,7 @@ from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import rows_worth
 from simulacra_trainer.survey_weights import row_weights
+from simulacra_trainer.trained_model import TrainedModel
 
 WEIGHT = "real_weight"
 """Column of the weights of real rows, with underscores added to avoid a clash."""

@@ -13,7 +13,7 @@ from simulacra_trainer.effects.column_timing import stated_timing, statements
 from simulacra_trainer.effects.support import MIN_ARM, Held, Support, unsupported
 from simulacra_trainer.effects.verdict import MAX_TRIED
 from simulacra_trainer.graph.constraints import read_knowledge
-from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.trained_model import TrainedModel
 
 FROM_MODEL = "The rows come from the model alone."
 COUNTERFACTUAL_ASSUMPTION = (

@@ -36,12 +36,12 @@ from simulacra_trainer.pipeline.row_plan import (
     plan_sampling,
     stream,
 )
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.relations.compute import with_computed, without_computed
 from simulacra_trainer.relations.differences import from_differences
 from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.table.output.invented import RowSpan
 from simulacra_trainer.table.output.restore import restore
+from simulacra_trainer.trained_model import TrainedModel
 
 OF_ROWS = ("url", "ip", "mac")
 """Personal data that may differ between the rows of a person."""

@@ -28,7 +28,7 @@ from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.pipeline.conditioned_pool import draw_full_pool, draw_pool
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
-from simulacra_trainer.pipeline.trained_model import TrainedModel
+from simulacra_trainer.trained_model import TrainedModel
 
 CHUNK_ROWS = 65_536
 MIN_POOL = 200_000

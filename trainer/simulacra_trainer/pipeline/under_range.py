@@ -16,10 +16,10 @@ from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.conditioned_pool import draw_pool
 from simulacra_trainer.pipeline.holdout import HalfModelRows
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.report.columns import numbers
 from simulacra_trainer.report.membership import Advantage, PersonRows, loose_numbers, membership
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel
 
 INNER = (0.1, 0.9)
 """Shares of the rows below the ends of the range."""

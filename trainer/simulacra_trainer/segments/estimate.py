@@ -27,13 +27,13 @@ from simulacra_schema.segment_shares import (
     levels_of,
 )
 from simulacra_trainer.cell_keys import NOISE
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
 from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
 from simulacra_trainer.survey_weights import Floats
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel
 
 PRIVATE = (
     "The model is differentially private: what its noise costs was not measured, so no share of a"

@@ -10,9 +10,9 @@ from __future__ import annotations
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.segment_shares import MAX_SHARES, check_segments
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.estimate import answered_shares, certify_answers, conditions_of
+from simulacra_trainer.trained_model import TrainedModel
 
 SAME = 5e-4
 """A share that differs by less is the certified one, written with fewer digits."""

@@ -34,13 +34,13 @@ from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.evidence import coarse
 from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
-from simulacra_trainer.pipeline.trained_model import TrainedModel
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers
 from simulacra_trainer.sheet.ranking import headline, ranked, summary_of
 from simulacra_trainer.table.arrow_values import sample_rows
 from simulacra_trainer.table.errors import InputError
+from simulacra_trainer.trained_model import TrainedModel
 
 CLASSES = 10
 """Equal classes of the propensities that are counted."""

@@ -13,7 +13,7 @@ from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.tasks.artifacts import Artifacts
 
 if TYPE_CHECKING:  # the engine takes a second to import, and prepare does not use it
-    from simulacra_trainer.pipeline.trained_model import TrainedModel
+    from simulacra_trainer.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TaskContext:
 
     def load_model(self, *, linked: bool = False) -> TrainedModel:
         """Download the model and load it; linked: with its linked rows, if it has any."""
-        from simulacra_trainer.pipeline.trained_model import load_model
+        from simulacra_trainer.trained_model import load_model
 
         artifacts = self._of(self.spec.model)
         directory = self.directory / "model"

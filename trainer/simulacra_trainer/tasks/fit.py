@@ -21,16 +21,10 @@ from simulacra_schema.description import UNNAMED
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.pipeline.fit import fit_as_follower, fit_model, fit_steps
 from simulacra_trainer.pipeline.fit_context import FitContext, join_workers
-from simulacra_trainer.pipeline.trained_model import (
-    MODEL,
-    ModelHeader,
-    read_clean,
-    read_header,
-    save_model,
-)
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.tasks.checkpoints import StoredCheckpoints
 from simulacra_trainer.tasks.context import TaskContext
+from simulacra_trainer.trained_model import MODEL, ModelHeader, read_clean, read_header, save_model
 from simulacra_trainer.workers import workers_of
 
 

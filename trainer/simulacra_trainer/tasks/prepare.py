@@ -24,9 +24,9 @@ from simulacra_crds.tasks import (
 )
 from simulacra_schema.description import Description, DescriptionInvalid, load_description
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.progress import ProgressMeter
 from simulacra_trainer.table.description.counts import counts_of
-from simulacra_trainer.table.description.described import clean_described
 from simulacra_trainer.table.description.layout import check_kept, open_described
 from simulacra_trainer.table.description.statements import mismatch
 from simulacra_trainer.table.errors import InputError

@@ -17,6 +17,7 @@ from simulacra_schema.formats.file_labels import AnswerSet, sets_of
 from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
 from simulacra_trainer.cell_keys import new_secret
+from simulacra_trainer.cleaning.shown_figures import shown_schema
 from simulacra_trainer.persons import is_constant_within, persons_in
 from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.decided import with_decided
@@ -37,7 +38,6 @@ from simulacra_trainer.table.errors import too_small
 from simulacra_trainer.table.limits import MIN_COLUMNS
 from simulacra_trainer.table.persons.protect import protect_persons
 from simulacra_trainer.table.persons.real_values import METADATA
-from simulacra_trainer.table.persons.shown_figures import shown_schema
 from simulacra_trainer.table.raw_table import NOTES, RawTable
 from simulacra_trainer.table.read_columns import read_columns
 from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from simulacra_schema.description import Description
-from simulacra_trainer.table.clean import CleanTable, clean_table
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.table.description.complete import complete
 from simulacra_trainer.table.description.layout import layout_of
 from simulacra_trainer.table.description.statements import state
