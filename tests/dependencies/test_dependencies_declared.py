@@ -19,7 +19,8 @@ PACKAGES = [ROOT / folder for folder in WHEEL["packages"]]
 EXTRAS = {
     "simulacra": {"mcp", "frames"},
     "simulacra_controlplane": {"embedded"},
-    "simulacra_crds": {"kubernetes", "frames"},  # cell_text, for those who have pyarrow
+    "simulacra_crds": {"kubernetes"},
+    "simulacra_schema": {"frames"},  # cell_text, for those who have pyarrow
     "simulacra_custody": {"custody", "s3", "vault", "aws"},
     "simulacra_trainer": {"trainer", "private", "neural", "s3", "aws"},
 }

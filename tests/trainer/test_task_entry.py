@@ -535,7 +535,6 @@ def test_logs_of_a_whole_run_hold_no_customer_data(fitted: Pod) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert b"lightgbm" not in done.stderr, "which generating rows does not need"
-    assert b"pandas.core" not in done.stderr, "which Arrow imports where it is installed"
     said = done.stdout + done.stderr + (fitted.root / "termination").read_bytes()
     assert b"zq_" not in said
     assert json.loads((fitted.root / "termination").read_bytes())["attainment"]["status"] == "exact"

@@ -16,13 +16,11 @@ import sys
 from simulacra_trainer.scratch import KEY_BYTES, EncryptedFile, buffered_writer
 from simulacra_trainer.table.limits import GIB, SandboxLimits
 from simulacra_trainer.table.sandbox.child_process import READY, REFUSED, confine
-from simulacra_trainer.unused_packages import leave_out
 
 
 def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits, layout: str) -> int:
     """Parse stdin into sink_fd; return the exit status."""
     granted = confine(limits)
-    leave_out()
     # A new user namespace needs a process without threads, so Arrow is imported after it.
     import pyarrow as pa
 
