@@ -7,7 +7,7 @@ is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,12 +61,14 @@ class Comb:
         return at, np.maximum.accumulate(bent), np.interp(at, knots[0], knots[2])
 
 
-def comb_of(values: Floats, smooth: Floats, a_person: float, step: float) -> Comb | None:
+def comb_of(
+    values: Floats, curve: Callable[[Floats], Floats], a_person: float, step: float
+) -> Comb | None:
     """Return the comb of ascending values; None if they have none.
 
     Args:
         values: of the persons on a curve, float64 [n].
-        smooth: of the curve at their ranks, float64 [n].
+        curve: returns its values at ranks 0..1, float64 [n].
         a_person: values of each person.
         step: distance of neighboring values that the column can have; 0 for any.
     """
@@ -74,11 +76,16 @@ def comb_of(values: Floats, smooth: Floats, a_person: float, step: float) -> Com
     wide = float(np.subtract(*np.quantile(values, MIDDLE[::-1])))
     if persons < PHASES * PERSONS_A_PHASE or not wide > 0:
         return None
+    smooth: Floats | None = None
     best, period = CROWDED, 0.0
     for one in _round_numbers(wide / MULTIPLES):
         if persons * one < PERSONS_A_PHASE * wide or one < PHASES * step:
             continue
         own = _coefficient(values, one)
+        if abs(own) <= best:
+            continue  # as in most columns, whose curve is not computed at each rank
+        if smooth is None:
+            smooth = curve((np.arange(values.size) + 0.5) / values.size)
         crowded = min(abs(own), abs(own - _coefficient(smooth, one)))
         if crowded > best and persons * crowded**2 > SQUARED:
             best, period = crowded, one

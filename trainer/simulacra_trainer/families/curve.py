@@ -266,8 +266,7 @@ def place_rows(
         block = float(heaps[0] - CLEAR * step), float(heaps[-1] + CLEAR * step)
     knots = knots_of(ascending, share, apart, step, block)
     curve = Curve(heaps, mass, *knots)
-    smooth = curve.at((np.arange(ascending.size) + 0.5) / ascending.size)
-    comb = None if block else comb_of(ascending, smooth, a_person, step)
+    comb = None if block else comb_of(ascending, curve.at, a_person, step)
     curve = curve if comb is None else Curve(heaps, mass, *comb.bent(knots, curve.polygon))
     loose = known[~is_heap]
     low[loose], high[loose] = _intervals(curve, ascending, values[loose], a_person, step)
