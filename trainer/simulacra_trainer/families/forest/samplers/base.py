@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -113,6 +113,11 @@ class Sampler(ABC):
     @abstractmethod
     def load(cls, node: Outline, reader: Reader) -> Sampler:
         """Return the sampler of a checked outline; ValueError or KeyError if it is unsound."""
+
+
+def first_regression(samplers: Iterable[Sampler]) -> LogLinear | None:
+    """Return the log-linear regression of the first sampler that has one, None without."""
+    return next((found for of in samplers if (found := of.regression) is not None), None)
 
 
 Respond = Callable[["Numbers", Ints], "Numbers"]

@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.families.codec import BELOW_ONE, Floats, Indices, Ints
-from simulacra_trainer.families.forest.samplers.base import TINY, Context, Respond, Sampler
+from simulacra_trainer.families.forest.samplers.base import (
+    TINY,
+    Context,
+    Respond,
+    Sampler,
+    first_regression,
+)
 from simulacra_trainer.families.forest.samplers.numbers import Numbers
 from simulacra_trainer.families.forest.samplers.pool import Pool
 from simulacra_trainer.families.forest.samplers.ranks import class_ranks
@@ -101,8 +107,7 @@ class Classes(Sampler):
 
     @property
     def regression(self) -> LogLinear | None:
-        inner = (of.regression for of in self.samplers.values())
-        return next((of for of in inner if of is not None), None)
+        return first_regression(self.samplers.values())
 
     @property
     def follows_scores(self) -> bool:
@@ -122,7 +127,7 @@ class Classes(Sampler):
 
     def outline(self, writer: Writer) -> Outline:
         inner = {str(k): writer.sampler(of) for k, of in self.samplers.items()}
-        at = {**writer.add(donors=self.donors), **writer.add(values=self.values)}
+        at = writer.add(donors=self.donors, values=self.values)
         return {"tree": writer.tree(self.tree), "at": at, "parts": inner}
 
     @classmethod

@@ -46,8 +46,7 @@ class Lookup(Sampler):
         return {self.on}
 
     def outline(self, writer: Writer) -> Outline:
-        at = {**writer.add(keys=self.keys), **writer.add(values=self.values)}
-        return {"on": self.on, "at": at}
+        return {"on": self.on, "at": writer.add(keys=self.keys, values=self.values)}
 
     @classmethod
     def load(cls, node: Outline, reader: Reader) -> Lookup:

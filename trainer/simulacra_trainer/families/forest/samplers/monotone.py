@@ -53,7 +53,7 @@ class Monotone(Sampler):
         return {self.on}
 
     def outline(self, writer: Writer) -> Outline:
-        at = writer.add(keys=self.keys) | writer.add(low=self.low, high=self.high)
+        at = writer.add(keys=self.keys, low=self.low, high=self.high)
         return {"on": self.on, "at": at}
 
     @classmethod

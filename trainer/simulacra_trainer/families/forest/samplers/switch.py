@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulacra_trainer.families.codec import Floats, Indices, Ints
-from simulacra_trainer.families.forest.samplers.base import Context, Sampler
+from simulacra_trainer.families.forest.samplers.base import Context, Sampler, first_regression
 from simulacra_trainer.families.forest.samplers.classes import nearest
 from simulacra_trainer.families.forest.samplers.stored import Outline, Reader, Writer
 from simulacra_trainer.families.grid import Cells, ColumnGrid
@@ -67,8 +67,7 @@ class Switch(Sampler):
 
     @property
     def regression(self) -> LogLinear | None:
-        inner = (of.regression for of in self.samplers)
-        return next((of for of in inner if of is not None), None)
+        return first_regression(self.samplers)
 
     def outline(self, writer: Writer) -> Outline:
         inner = [writer.sampler(of) for of in self.samplers]
