@@ -9,7 +9,7 @@ from simulacra_operator.work.jobs import Size
 from simulacra_operator.work.questions import question
 from simulacra_operator.work.schema_check import check_outcome
 from simulacra_schema.conditions import FieldError
-from simulacra_schema.sheets import check_sheet
+from simulacra_schema.sheets import LISTS, check_sheet
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import TableSchema
 
@@ -20,7 +20,7 @@ take eight times that."""
 
 def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
     outcome, _ = split_outcome(spec.outcome, schema)
-    lists = {name: getattr(spec, name) for name in ("before", "after", "dont_know")}
+    lists = {name: getattr(spec, name) for name in LISTS}
     found = check_outcome(outcome, schema)
     return [*found, *check_sheet(outcome, spec.levers, lists, schema)]
 
