@@ -43,7 +43,7 @@ def in_languages(section: str) -> Iterator[tuple[str, Any]]:
     return ((one, words_of(one)[section]) for one in LANGUAGES if section in words_of(one))
 
 
-def split_words(text: str) -> tuple[str, ...]:
+def words_in(text: str) -> tuple[str, ...]:
     """Return the words of a text."""
     return tuple(" ".join(word.split()) for word in text.split(","))
 
@@ -52,7 +52,7 @@ def split_words(text: str) -> tuple[str, ...]:
 def calendar_names(section: str, language: str, length: str) -> tuple[str, ...]:
     """Return the names of "months" or "weekdays" in a language; length: "long" or "short"."""
     texts = words_of(language)[section]
-    names = split_words(texts.get(length, texts["long"]))
+    names = words_in(texts.get(length, texts["long"]))
     return names if length in texts else tuple(name[:_SHORT] for name in names)
 
 
@@ -66,7 +66,7 @@ def calendar_languages() -> tuple[str, ...]:
 def scale_ranks(section: str) -> tuple[dict[str, int], ...]:
     """Return the rank of each spelling in the scales of a section, one table a scale."""
     return tuple(
-        {word: rank for rank, level in enumerate(scale) for word in split_words(level)}
+        {word: rank for rank, level in enumerate(scale) for word in words_in(level)}
         for _, scales in in_languages(section)
         for scale in scales
     )

@@ -30,7 +30,7 @@ def test_calendar_has_twelve_months_and_seven_days(language: str, length: str) -
 def test_no_spelling_stands_for_two_levels(section: str) -> None:
     for language, scales in lexicon.in_languages(section):
         for scale in scales:
-            spelled = [word for level in scale for word in lexicon.split_words(level)]
+            spelled = [word for level in scale for word in lexicon.words_in(level)]
             assert len(set(spelled)) == len(spelled), (language, scale)
             assert "" not in spelled, (language, scale)
 

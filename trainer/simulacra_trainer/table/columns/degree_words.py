@@ -11,21 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from simulacra_schema.lexicon import in_languages, split_words
+from simulacra_schema.lexicon import in_languages, words_in
 
 _PLACES = {"extremely": 3.5, "strongly": 3.0, "quite": 1.4, "mildly": 1.0, "slightly": 0.7}
 _LITTLE, _NOT_AT_ALL, _PLAIN = -0.8, -4.0, 2.0
-_DEGREES = (
-    "extremely",
-    "strongly",
-    "quite",
-    "mildly",
-    "slightly",
-    "little",
-    "not_at_all",
-    "not",
-    "yes",
-)
+_DEGREES = (*_PLACES, "little", "not_at_all", "not", "yes")
 _LONG = 5
 """Letters of a middle word that may stand before a stem; "nem" and "ani" say "neither"."""
 _SOFTENED = 0.5
@@ -131,7 +121,7 @@ def _languages() -> tuple[_Language, ...]:
 
 
 def _language(words: Mapping[str, str]) -> _Language:
-    lists = {key: split_words(text) for key, text in words.items()}
+    lists = {key: words_in(text) for key, text in words.items()}
     phrases = [(phrase, mark) for mark in _DEGREES for phrase in lists.get(mark, ())]
     phrases.sort(key=lambda pair: -len(pair[0]))
     return _Language(

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
-from simulacra_schema.lexicon import in_languages, split_words
+from simulacra_schema.lexicon import in_languages, words_in
 
 _HOURS = {
     "hour": 1,
@@ -43,7 +43,7 @@ Place = float | None
 def _words(key: str) -> tuple[str, ...]:
     """Return the words of a key of all languages; each may be a pattern."""
     texts = (section[key] for _, section in in_languages("times") if key in section)
-    return tuple(word for text in texts for word in split_words(text))
+    return tuple(word for text in texts for word in words_in(text))
 
 
 @cache

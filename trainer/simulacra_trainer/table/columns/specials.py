@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_schema.lexicon import in_languages, split_words
+from simulacra_schema.lexicon import in_languages, words_in
 from simulacra_schema.table import SpecialValue
 
 MOST_SHARE = 0.35
@@ -33,7 +33,7 @@ _WRAP = r"^[\s(\[<*-]+|[\s)\]>*.!]+$"
 def special_words() -> frozenset[str]:
     """Return the words that mean "no answer" in any language."""
     sections = (section for _, section in in_languages("no_answer"))
-    return frozenset(word for one in sections for word in split_words(one["words"]))
+    return frozenset(word for one in sections for word in words_in(one["words"]))
 
 
 @cache
@@ -41,7 +41,7 @@ def _refusals() -> str:
     """Return the form of refusals put together of wanting and telling: "I'd rather not say"."""
     sections = (section for _, section in in_languages("no_answer") if "wanting" in section)
     return "|".join(
-        f"(?:{one['wanting']}) (?:{'|'.join(split_words(one['telling']))})" for one in sections
+        f"(?:{one['wanting']}) (?:{'|'.join(words_in(one['telling']))})" for one in sections
     )
 
 
