@@ -23,11 +23,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# Before numpy: sums of more threads round differently.
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / one) for one in ("scripts", "tests/sweep", "tests/support")]
-
 import docs_reference
 import pyarrow.csv
 from sweep_tables import TABLES
@@ -38,9 +33,15 @@ from simulacra import tables
 from simulacra_api.app import create_app
 from simulacra_api.docs.openapi import document
 from simulacra_api.settings import Settings
+from simulacra_intake.errors import InputError
 from simulacra_schema.description import Description, load_description
 from simulacra_trainer.in_process import read_described
-from simulacra_trainer.table.errors import InputError
+
+# Before numpy: sums of more threads round differently.
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / one) for one in ("scripts", "tests/sweep", "tests/support")]
+
 
 CORPUS = ROOT.parent / "shared" / "bench" / "corpus" / "dev"
 EDUCATION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from simulacra_schema.conditions import level_in
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet, level_in
 from simulacra_schema.table import YES, TableSchema, part_name
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api_examples import walked  # noqa: F401 - a fixture
 from api_world import (  # noqa: F401 - fixtures
     acme,
     environment,

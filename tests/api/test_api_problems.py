@@ -15,7 +15,7 @@ from simulacra_api.http.error_codes import CATALOG
 from simulacra_api.http.problems import field_errors
 from simulacra_crds.kinds.base import API_VERSION
 from simulacra_crds.kube.client import Cluster, NotFound
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
 
 
 async def _get(world: Any, path: str, **kwargs: Any) -> httpx2.Response:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from browser import Tab, assert_accessible
 from effect_results import sheet_result
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.verdicts import verdicts
 from simulacra_trainer.conditions import plan_rows

@@ -13,11 +13,11 @@ import pytest
 
 from simulacra import inference
 from simulacra.csv_reading import lines, reading_of
+from simulacra_intake.output.files import write_tables
+from simulacra_intake.output.restore import restore
+from simulacra_intake.read import open_table
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.evidence import with_weight
-from simulacra_trainer.table.output.files import write_tables
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import open_table
 
 ROWS = 120
 WEIGHT = SimpleNamespace(column="evidence_weight", weight=0.375, sentence="worth 45 respondents")

@@ -20,6 +20,7 @@ PRODUCT = (
     "crds",
     "custody",
     "embedded",
+    "intake",
     "operator",
     "schema",
     "trainer",

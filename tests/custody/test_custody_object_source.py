@@ -32,7 +32,7 @@ from simulacra_crds.tasks import (
 )
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.wiring import open_custody
-from simulacra_trainer.table.errors import InputError
+from simulacra_intake.errors import InputError
 from simulacra_trainer.tasks import entry
 from simulacra_trainer.tasks.artifacts import Artifacts
 from simulacra_trainer.tasks.object_source import SourceUnavailable, fetch

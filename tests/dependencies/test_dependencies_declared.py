@@ -22,6 +22,7 @@ EXTRAS = {
     "simulacra_crds": {"kubernetes"},
     "simulacra_schema": {"frames"},  # cell_text, for those who have pyarrow
     "simulacra_custody": {"custody", "s3", "vault", "aws"},
+    "simulacra_intake": {"trainer"},
     "simulacra_trainer": {"trainer", "private", "neural", "s3", "aws"},
 }
 BY_MODULE = packages_distributions()

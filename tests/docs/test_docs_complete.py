@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import typer
-
 import yaml
+
 from simulacra import Client
 from simulacra.cli import app
 from simulacra_crds.reasons import Reason
@@ -26,7 +26,17 @@ PROGRAMS = (
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
 )
-PACKAGES = ("api", "client", "crds", "custody", "embedded", "operator", "schema", "trainer")
+PACKAGES = (
+    "api",
+    "client",
+    "crds",
+    "custody",
+    "embedded",
+    "intake",
+    "operator",
+    "schema",
+    "trainer",
+)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from simulacra_intake.errors import InputError
 from simulacra_schema.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, check_knowledge
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph.constraints import read_knowledge
-from simulacra_trainer.table.errors import InputError
 
 NAMES = "abcd"
 UNKNOWN = "The schema has no such column. See the dataset's schema for its columns."

@@ -27,6 +27,7 @@ from simulacra_crds.tasks import (
     GenerateRequest,
     SheetRequest,
 )
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.questions.sheet import SheetLever
@@ -39,7 +40,6 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.segments.estimate import certify_segments
 from simulacra_trainer.sheet.estimate import answer_sheet
-from simulacra_trainer.table.errors import InputError
 
 SHARES = {"none": 0.7, "asthma": 0.15, "diabetes": 0.12, "hiv": 0.03}
 ILLNESSES = tuple(SHARES)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulacra_intake.raw_table import ORIGIN
+from simulacra_intake.read import open_table
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.table.raw_table import ORIGIN
-from simulacra_trainer.table.read import open_table
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 import pytest
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
-from simulacra_trainer.table.errors import InputError
 
 
 def people(rows: int, seed: int = 0) -> pa.Table:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
 from simulacra_trainer.conditions.cells import find_cells
 from simulacra_trainer.conditions.margins import TOLERANCE, rake

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
@@ -20,7 +21,6 @@ from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.gumbel import gumbel_twins
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import save_model
 
 ORDER = ["z", "x", "y", "g", "b", "k"]

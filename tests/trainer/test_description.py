@@ -17,13 +17,13 @@ import pyreadstat
 import pytest
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.description.finish import DROPPED
+from simulacra_intake.description.layout import open_described
+from simulacra_intake.errors import InputError
+from simulacra_intake.output.restore import restore
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cleaning.described import DescribedTable, clean_described
-from simulacra_trainer.table.description.finish import DROPPED
-from simulacra_trainer.table.description.layout import open_described
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.output.restore import restore
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

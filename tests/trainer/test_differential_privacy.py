@@ -14,6 +14,7 @@ import pytest
 from scipy.stats import norm
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
@@ -34,7 +35,6 @@ from simulacra_trainer.differential_privacy.sanitize import (
 )
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.report import render_html
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import load_model
 
 

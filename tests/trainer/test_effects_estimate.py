@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -24,7 +25,6 @@ from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.features import build_features
 from simulacra_trainer.effects.fold_models import MAX_REACH, Fold, arm_outcomes, outcomes_near
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.table.errors import InputError
 
 GRAPH = CausalGraph(
     order=["z", "g", "t", "y", "band", "after"],

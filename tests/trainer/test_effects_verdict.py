@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from effect_results import effect_result
 from simulacra_crds.tasks import EstimateRequest, GenerateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.answers import (
     VERDICT_KINDS,
     AdjustmentEffect,
@@ -35,7 +36,6 @@ from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.identification import identify
-from simulacra_trainer.table.errors import InputError
 
 Vote = tuple[bool, str]
 PRECISIONS = ("very thin", "not significant", "thin support", "clear")

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, ProgressReport
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects.estimate import estimate_effect
@@ -16,7 +17,6 @@ from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.pipeline.fit import STEPS, TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.progress import ProgressMeter
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import MODEL, load_model, save_model
 
 

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError
 from simulacra_trainer.pipeline import generate
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, shard_range
-from simulacra_trainer.table.errors import InputError
 from trainer_tables import clean, levels_column, numbers_column
 
 

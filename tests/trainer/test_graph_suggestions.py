@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_intake.description.layout import open_described
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -17,7 +18,6 @@ from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.graph import CausalGraph, learn, learn_graph
 from simulacra_trainer.graph.search import candidate_parents
 from simulacra_trainer.graph.suggestions import BATCH, HALVES, Suggestions, no_knowledge, suggest
-from simulacra_trainer.table.description.layout import open_described
 
 
 def _meeting(rows: int, repeats: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -22,6 +22,8 @@ from simulacra_crds.tasks import (
     GenerateRequest,
     part_name,
 )
+from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.errors import InputError
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
@@ -39,8 +41,6 @@ from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.report import render_html
-from simulacra_trainer.table.arrow_values import as_floats
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 from trainer_pod import Pod
 from trainer_tables import clean, numbers_column

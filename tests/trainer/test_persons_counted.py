@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.effects.scores import Scores, summarize
@@ -25,7 +26,6 @@ from simulacra_trainer.persons import (
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import exchanged_halves
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 PERSONS, ORDERS = 100, 8

@@ -11,6 +11,12 @@ import pyreadstat
 import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.description.complete import complete
+from simulacra_intake.description.statements import state
+from simulacra_intake.errors import InputError
+from simulacra_intake.output.files import write_tables
+from simulacra_intake.output.restore import restore
+from simulacra_intake.read import open_table
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
@@ -20,12 +26,6 @@ from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.report import build_report, render_html
 from simulacra_trainer.report.facts import columns_read
 from simulacra_trainer.report.left_out import left_out
-from simulacra_trainer.table.description.complete import complete
-from simulacra_trainer.table.description.statements import state
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.output.files import write_tables
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import open_table
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

@@ -12,11 +12,11 @@ import pytest
 
 from real_identifiers import REQUESTS, Search, identifiers, transactions, unpacked
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.output.files import SUFFIXES, write_tables
+from simulacra_intake.read import read_table
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.table.output.files import SUFFIXES, write_tables
-from simulacra_trainer.table.read import read_table
 from simulacra_trainer.trained_model import TrainedModel
 
 PERSONS, REAL_ROWS = 100, 700

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
@@ -23,7 +24,6 @@ from simulacra_trainer.relations import decided as relations_decided
 from simulacra_trainer.relations import model as relations_model
 from simulacra_trainer.relations.compute import computed_values, sentence, violations
 from simulacra_trainer.relations.plan import counted, with_relations
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 ROWS = 600

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.table import RelationSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.families.base import FittedModel
@@ -21,7 +22,6 @@ from simulacra_trainer.relations.basis import with_basis
 from simulacra_trainer.relations.compute import sentence, violations, without_computed
 from simulacra_trainer.relations.pairs import Identity
 from simulacra_trainer.relations.plan import usable_relations, with_relations
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import load_model, save_model
 
 ROWS = 900

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
-from simulacra_schema.questions.rows import NumericRange
+from simulacra_schema.conditions import NumericRange
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.forest import FOREST

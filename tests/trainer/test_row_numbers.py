@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
+from simulacra_intake.output.invented import RowSpan
+from simulacra_intake.output.restore import restore
+from simulacra_intake.persons.real_values import METADATA, RealValues
+from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.cleaning.described import clean_described
-from simulacra_trainer.table.output.invented import RowSpan
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.persons.real_values import METADATA, RealValues
-from simulacra_trainer.table.raw_table import ORIGIN
 
 Ints = npt.NDArray[np.int64]
 ROWS = 300

@@ -18,6 +18,10 @@ import pyarrow.parquet as pq
 import pyreadstat
 import pytest
 
+from simulacra_intake.limits import SandboxLimits
+from simulacra_intake.parquet_file import read_parquet
+from simulacra_intake.raw_table import RawTable, RawTableWriter
+from simulacra_intake.read import open_table
 from simulacra_trainer.scratch import (
     SALT_BYTES,
     EncryptedFile,
@@ -26,10 +30,6 @@ from simulacra_trainer.scratch import (
     file_key,
     temporary_file,
 )
-from simulacra_trainer.table.limits import SandboxLimits
-from simulacra_trainer.table.parquet_file import read_parquet
-from simulacra_trainer.table.raw_table import RawTable, RawTableWriter
-from simulacra_trainer.table.read import open_table
 
 MARK = b"a customer's cell, "
 

@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.errors import InputError
+from simulacra_intake.output.restore import restore
+from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.conditions import check_conditions, check_interventions
 from simulacra_schema.knowledge import check_knowledge
 from simulacra_schema.questions.fit import Edge, Knowledge
@@ -20,9 +23,6 @@ from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.graph.constraints import read_knowledge
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.raw_table import ORIGIN
 from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 pytestmark = pytest.mark.usefixtures("exact_counts")

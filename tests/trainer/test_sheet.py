@@ -15,6 +15,7 @@ import pytest
 
 from effect_results import sheet_result
 from simulacra_crds.tasks import EstimateRequest, ProgressReport, SheetRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.answers import VERDICT_KINDS
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.sheets import Curve, LeverAnswer, SheetResult
@@ -35,7 +36,6 @@ from simulacra_trainer.sheet.levers import (
 from simulacra_trainer.sheet.page import render_sheet
 from simulacra_trainer.sheet.ranking import headline, ranked
 from simulacra_trainer.sheet.workbook import write_workbook
-from simulacra_trainer.table.errors import InputError
 
 NAMES = ["z", "age", "ad", "dose", "plan", "y", "late"]
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.output.restore import restore
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.in_process import generate_table
 from simulacra_trainer.pipeline.fit import fit_model
-from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.trained_model import TrainedModel, load_model, save_model
 
 ROWS, DRAWN = 1_500, 6_000

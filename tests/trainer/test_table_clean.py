@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.errors import InputError
+from simulacra_intake.raw_table import DELIMITER, ORIGIN
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from simulacra_intake.columns.scales import order_levels
+from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.table.columns.scales import order_levels
-from simulacra_trainer.table.raw_table import ORIGIN
 
 SCALES = """
 strongly disagree | somewhat disagree | neither agree nor disagree | somewhat agree | strongly agree

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pytest
 
 import hostile_formats as formats
+from simulacra_intake.errors import InputError
+from simulacra_intake.raw_table import NOTES, ORIGIN
+from simulacra_intake.read import read_table
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.raw_table import NOTES, ORIGIN
-from simulacra_trainer.table.read import read_table
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

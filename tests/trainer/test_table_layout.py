@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from simulacra_intake.errors import InputError
+from simulacra_intake.raw_table import NOTES
+from simulacra_intake.read import open_table, read_table
+from simulacra_intake.readers.code_pages import NAMES, code_page
+from simulacra_intake.readers.layout import find_layout
+from simulacra_intake.readers.sniff import encoding_of
 from simulacra_schema.formats.file_labels import declared_of
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.raw_table import NOTES
-from simulacra_trainer.table.read import open_table, read_table
-from simulacra_trainer.table.readers.code_pages import NAMES, code_page
-from simulacra_trainer.table.readers.layout import find_layout
-from simulacra_trainer.table.readers.sniff import encoding_of
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

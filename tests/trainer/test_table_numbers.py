@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulacra_intake.columns.distinct_values import split_words
+from simulacra_intake.columns.numerals import parse_numbers
+from simulacra_intake.columns.specials import special_codes, take_codes
+from simulacra_intake.output.files import write_tables
+from simulacra_intake.output.restore import restore
+from simulacra_intake.raw_table import DELIMITER, ORIGIN
 from simulacra_schema.cell_text import csv_batch, write_cells
 from simulacra_schema.table import CellForm, TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.table.columns.distinct_values import split_words
-from simulacra_trainer.table.columns.numerals import parse_numbers
-from simulacra_trainer.table.columns.specials import special_codes, take_codes
-from simulacra_trainer.table.output.files import write_tables
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.raw_table import DELIMITER, ORIGIN
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulacra_intake.arrow_values import parse_type
+from simulacra_intake.output.invented import RowSpan
+from simulacra_intake.output.restore import restore
+from simulacra_intake.read import read_table
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.table.arrow_values import parse_type
-from simulacra_trainer.table.output.invented import RowSpan
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import read_table
 
 N = 60
 

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.read import open_table
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.table.read import open_table
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyreadstat
 import pytest
 
+from simulacra_intake.output.files import write_tables
+from simulacra_intake.output.invented import RowSpan
+from simulacra_intake.output.restore import restore
+from simulacra_intake.read import open_table, read_table
 from simulacra_schema.formats.file_labels import AnswerSet, Declared, with_sets
 from simulacra_schema.formats.sav import SavWriter
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.table.output.files import write_tables
-from simulacra_trainer.table.output.invented import RowSpan
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.read import open_table, read_table
 
 ROWS = 60
 DICTIONARY = (

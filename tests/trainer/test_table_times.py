@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_intake.columns.periods import order_periods
+from simulacra_intake.output.restore import restore
+from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.cell_text import csv_batch
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.table.columns.periods import order_periods
-from simulacra_trainer.table.output.restore import restore
-from simulacra_trainer.table.raw_table import ORIGIN
 
 N = 60
 

@@ -15,7 +15,7 @@ from simulacra_trainer.commands import boost, describe, estimate, fit, generate,
 from simulacra_trainer.commands.arguments import Option, UsageError, note
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.kernel_cache import is_cold, link_shipped
-from simulacra_trainer.table.errors import InputError
+from simulacra_intake.errors import InputError
 
 BAD_REQUEST = 2
 REQUEST_REASONS = (

@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, SheetRequest
+from simulacra_crds.tasks import (
+    EstimateRequest,
+    FitRequest,
+    GenerateRequest,
+    SheetRequest,
+)
+from simulacra_intake.description.layout import open_described
 from simulacra_schema.description import Description
 from simulacra_trainer.cleaning.described import DescribedTable, clean_described
 from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.scratch import EncryptedPath
-from simulacra_trainer.table.description.layout import open_described
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
     from simulacra_schema.sheets import SheetResult

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import REPORT_PAGE
+from simulacra_intake.errors import InputError
+from simulacra_intake.parquet_file import read_parquet
+from simulacra_intake.persons.real_values import METADATA, RealValues
 from simulacra_schema.base import Figures
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
@@ -26,9 +29,6 @@ from simulacra_trainer.relations.differences import as_differences
 from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
 from simulacra_trainer.scratch import EncryptedPath
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.parquet_file import read_parquet
-from simulacra_trainer.table.persons.real_values import METADATA, RealValues
 
 FORMAT_VERSION = 1
 MODEL = "model.json"

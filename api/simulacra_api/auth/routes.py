@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from simulacra_api.auth import tokens
 from simulacra_api.auth.token_request import invalid_client, refuse, token_credentials, token_fields
 from simulacra_api.dependencies import problems
-from simulacra_api.docs.example_bodies import AUDIENCE
+from simulacra_api.docs.examples import AUDIENCE
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import ServicesDep
 from simulacra_custody.audit.event import AuditData, EventType, Outcome

@@ -23,10 +23,10 @@ def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
         raise ModuleNotFoundError(f"Without a server this needs the engine. {how}")
     from pydantic import ValidationError
 
+    from simulacra_intake.errors import InputError
     from simulacra_schema.description import DescriptionInvalid
     from simulacra_trainer.families.base import ModelFileError
     from simulacra_trainer.kernel_cache import is_cold
-    from simulacra_trainer.table.errors import InputError
 
     if is_cold():
         sys.stderr.write("note: compiling the engine for the first run, up to half a minute\n")

@@ -62,7 +62,7 @@ class LocalRows(Rows):
         A CSV has the delimiter, decimal sign and cells of the table that was fit; plain: commas,
         decimal points and ISO dates. `read_csv` says how to read it.
         """
-        from simulacra_trainer.table.output.files import write_tables
+        from simulacra_intake.output.files import write_tables
 
         write_tables([self.table], Path(path), plain=plain)
 

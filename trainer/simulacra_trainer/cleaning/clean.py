@@ -13,6 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats, one_chunk
+from simulacra_intake.columns.answer_sets import find_sets
+from simulacra_intake.columns.build import CleanColumn
+from simulacra_intake.columns.code_columns import add_code_columns
+from simulacra_intake.columns.dialect import dialect_of
+from simulacra_intake.columns.weights import ask_about_weights
+from simulacra_intake.description.answers import of_columns, stated_sets
+from simulacra_intake.description.finish import DROPPED, dropped, finish_statements
+from simulacra_intake.description.order import settle_order
+from simulacra_intake.description.relations import stated_relations
+from simulacra_intake.description.statements import Statements
+from simulacra_intake.errors import too_small
+from simulacra_intake.limits import MIN_COLUMNS
+from simulacra_intake.persons.protect import protect_persons
+from simulacra_intake.persons.real_values import METADATA
+from simulacra_intake.raw_table import NOTES, RawTable
+from simulacra_intake.read_columns import read_columns
+from simulacra_intake.readers.names import check_column_count, check_names, check_row_count
+from simulacra_intake.readers.unnamed import settle_unnamed
 from simulacra_schema.formats.file_labels import AnswerSet, sets_of
 from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
@@ -23,25 +42,6 @@ from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.relations.find import find_relations
 from simulacra_trainer.relations.groups import GROUPS
-from simulacra_trainer.table.arrow_values import as_floats, one_chunk
-from simulacra_trainer.table.columns.answer_sets import find_sets
-from simulacra_trainer.table.columns.build import CleanColumn
-from simulacra_trainer.table.columns.code_columns import add_code_columns
-from simulacra_trainer.table.columns.dialect import dialect_of
-from simulacra_trainer.table.columns.weights import ask_about_weights
-from simulacra_trainer.table.description.answers import of_columns, stated_sets
-from simulacra_trainer.table.description.finish import DROPPED, dropped, finish_statements
-from simulacra_trainer.table.description.order import settle_order
-from simulacra_trainer.table.description.relations import stated_relations
-from simulacra_trainer.table.description.statements import Statements
-from simulacra_trainer.table.errors import too_small
-from simulacra_trainer.table.limits import MIN_COLUMNS
-from simulacra_trainer.table.persons.protect import protect_persons
-from simulacra_trainer.table.persons.real_values import METADATA
-from simulacra_trainer.table.raw_table import NOTES, RawTable
-from simulacra_trainer.table.read_columns import read_columns
-from simulacra_trainer.table.readers.names import check_column_count, check_names, check_row_count
-from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
 MOST_OWN = 0.9
 
@@ -51,8 +51,8 @@ class CleanTable:
     """A cleaned table and its schema.
 
     table: learned columns, weights and the person of each row (`persons`), one chunk each, null for
-    missing; its metadata has the digests of real values (`table.persons.real_values`) and the
-    secret of the persons' keys (`cell_keys`).
+    missing; its metadata has the digests of real values (`persons.real_values`) and the secret of
+    the persons' keys (`cell_keys`).
     """
 
     table: pa.Table

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from simulacra_intake.description.complete import complete
+from simulacra_intake.description.layout import layout_of
+from simulacra_intake.description.statements import state
+from simulacra_intake.raw_table import RawTable
+from simulacra_intake.readers.unnamed import settle_unnamed
 from simulacra_schema.description import Description
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.table.description.complete import complete
-from simulacra_trainer.table.description.layout import layout_of
-from simulacra_trainer.table.description.statements import state
-from simulacra_trainer.table.raw_table import RawTable
-from simulacra_trainer.table.readers.unnamed import settle_unnamed
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from simulacra_schema.description import (
     DescriptionInvalid,
     load_description,
 )
-from simulacra_trainer.table.output.files import SUFFIXES
+from simulacra_intake.output.files import SUFFIXES
 
 MAX_JSON_BYTES = 4 << 20
 M = TypeVar("M", bound=BaseModel)

@@ -24,7 +24,7 @@ from simulacra_trainer.commands.arguments import (
     whole_number,
     write_report,
 )
-from simulacra_trainer.table.output.files import write_tables
+from simulacra_intake.output.files import write_tables
 
 
 def add_options(option: Option) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.errors import InputError
 from simulacra_schema.conditions import pointer
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_trainer.conditions import rounding, support
@@ -32,7 +33,6 @@ from simulacra_trainer.conditions.margins import (
     nearest_margins,
     rake,
 )
-from simulacra_trainer.table.errors import InputError
 
 QUICK_SWEEPS = 200
 PATIENT_SWEEPS = 5000

@@ -14,12 +14,12 @@ from typing import Literal
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
+from simulacra_intake.errors import InputError
 from simulacra_schema.answers import AuthorKind, Origin, Statement
 from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
 from simulacra_schema.statements import LISTS, check_statements
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph.constraints import read_knowledge
-from simulacra_trainer.table.errors import InputError
 
 Order = Literal["stated", "unstated", "reversed"]
 Timing = Literal["before", "after", "unknown"]

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
+from simulacra_intake.arrow_values import sample_rows
+from simulacra_intake.errors import InputError
 from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.effect import Estimate
@@ -26,8 +28,6 @@ from simulacra_trainer.effects.words import percent
 from simulacra_trainer.evidence import coarse, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_a_group
-from simulacra_trainer.table.arrow_values import sample_rows
-from simulacra_trainer.table.errors import InputError
 
 MAX_ROWS = 100_000
 MIN_ROWS = 40

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest
+from simulacra_intake.arrow_values import as_floats, sample_rows
 from simulacra_schema.answers import Method
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
@@ -16,7 +17,6 @@ from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Arm, Contrast, read_contrast
 from simulacra_trainer.effects.features import Features, build_features
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
-from simulacra_trainer.table.arrow_values import as_floats, sample_rows
 
 CROSS_FITS = 3
 ONE_FIT_ROWS = 20_000

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.tree_rows import TreeRows
 from simulacra_trainer.families.grid import bin_edges
-from simulacra_trainer.table.arrow_values import as_floats
 
 Floats = npt.NDArray[np.float64]
 Bins = npt.NDArray[np.uint8]

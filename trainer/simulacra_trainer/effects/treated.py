@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats, sample_rows
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import CLIP
@@ -35,7 +36,6 @@ from simulacra_trainer.evidence import two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import persons_in, split_persons
 from simulacra_trainer.survey_weights import row_weights
-from simulacra_trainer.table.arrow_values import as_floats, sample_rows
 
 MAX_ROWS = 20_000
 FOLDS = 3

@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.columns.dates import coarsest_unit
 from simulacra_schema.conditions import level_in
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
 from simulacra_trainer.few_values import MAX_FEW
 from simulacra_trainer.persons import Ints as Persons
-from simulacra_trainer.table.columns.dates import coarsest_unit
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]

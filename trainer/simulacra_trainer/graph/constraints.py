@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.errors import InputError
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.table.errors import InputError
 
 BoolMatrix = npt.NDArray[np.bool_]
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.table.arrow_values import as_floats
 
 BINS = 4
 MAX_LEVELS = 8

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import chdtrc  # scipy.stats takes half a second to import
 
+from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.columns.specials import are_special
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph.causal_graph import GraphEdge, SkippedEdge
 from simulacra_trainer.graph.kernels import Floats
 from simulacra_trainer.graph.pattern import BoolMatrix
 from simulacra_trainer.graph.search import Codes
-from simulacra_trainer.table.arrow_values import as_floats
-from simulacra_trainer.table.columns.specials import are_special
 
 ABBREVIATION = 3
 """Letters up to which a word such as NC may be a state as well as "no comment"."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import FittedModel, ModelFileError, no_progress
 from simulacra_trainer.families.codec import Floats
@@ -35,7 +36,6 @@ from simulacra_trainer.linked.tables import (
     whole_numbers,
 )
 from simulacra_trainer.relations.plan import with_relations
-from simulacra_trainer.table.arrow_values import as_floats
 
 SUBJECTS, FIRST, EVENTS = "subjects-", "first-", "events-"
 """Begin the names of the files of each forest; models of before have no forest of first events."""

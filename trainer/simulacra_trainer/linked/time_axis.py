@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.description.order import found_order
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_column
 from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.table.description.order import found_order
 
 
 @dataclass(frozen=True)

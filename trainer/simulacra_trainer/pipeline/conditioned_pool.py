@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
+from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.errors import InputError
 from simulacra_schema.conditions import pointer
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -28,8 +30,6 @@ from simulacra_trainer.families.curve import Curve
 from simulacra_trainer.persons import persons_in
 from simulacra_trainer.relations.compute import consistent
 from simulacra_trainer.survey_weights import row_weights
-from simulacra_trainer.table.arrow_values import as_floats
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import TrainedModel
 
 Floats = npt.NDArray[np.float64]

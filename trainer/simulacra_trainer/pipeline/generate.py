@@ -19,6 +19,9 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_crds.spec_path import brief
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_intake.errors import InputError
+from simulacra_intake.output.invented import RowSpan
+from simulacra_intake.output.restore import restore
 from simulacra_schema.conditions import FieldError, check_request
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
@@ -41,9 +44,6 @@ from simulacra_trainer.pipeline.row_plan import (
     plan_sampling,
     stream,
 )
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.output.invented import RowSpan
-from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.trained_model import TrainedModel
 
 PAIR = "pair"

@@ -16,6 +16,9 @@ import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_intake.errors import InputError
+from simulacra_intake.output.invented import RowSpan
+from simulacra_intake.output.restore import restore
 from simulacra_schema.formats.file_labels import with_sets
 from simulacra_schema.questions.rows import MAX_ROWS
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -38,9 +41,6 @@ from simulacra_trainer.pipeline.row_plan import (
 )
 from simulacra_trainer.relations.compute import with_computed, without_computed
 from simulacra_trainer.relations.differences import from_differences
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.output.invented import RowSpan
-from simulacra_trainer.table.output.restore import restore
 from simulacra_trainer.trained_model import TrainedModel
 
 OF_ROWS = ("url", "ip", "mac")

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import RelationSchema, TableSchema
 from simulacra_trainer.relations.numbers import GLANCE_ROWS, Floats, spread_rows
-from simulacra_trainer.table.arrow_values import as_floats
 
 EXPECTED_VIOLATIONS = 20.0
 """As for columns that decide one another: fewer may be chance."""

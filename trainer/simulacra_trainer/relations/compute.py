@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.relations.decided import broken, with_decided
 from simulacra_trainer.relations.differences import learned_schema
@@ -16,7 +17,6 @@ from simulacra_trainer.relations.groups import GROUPS, faults, members_of
 from simulacra_trainer.relations.numbers import Floats
 from simulacra_trainer.relations.picks import picked_values
 from simulacra_trainer.relations.totals import sum_of
-from simulacra_trainer.table.arrow_values import as_floats
 
 SHOWN = 5
 TYPES = {"integer": pa.int64(), "numeric": pa.float64()}

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.columns.dates import coarsest_unit
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values
-from simulacra_trainer.table.arrow_values import as_floats
-from simulacra_trainer.table.columns.dates import coarsest_unit
 
 if TYPE_CHECKING:  # reading a table needs no engine
     from simulacra_trainer.families.codec import ColumnCodec

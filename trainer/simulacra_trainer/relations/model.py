@@ -18,19 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
 from simulacra_trainer.relations.decided import broken, with_decided
-from simulacra_trainer.relations.groups import (
-    GROUPS,
-    faults,
-    members_of,
-    settled,
-    with_others,
-)
-from simulacra_trainer.table.arrow_values import as_floats
+from simulacra_trainer.relations.groups import GROUPS, faults, members_of, settled, with_others
 
 REDRAWS = {"not_above": 20, "decided": 60, "few": 20, "exactly_one": 40, "at_most_one": 40}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.persons import persons_in
-from simulacra_trainer.table.arrow_values import as_floats
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
@@ -19,7 +20,6 @@ from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.relations.compute import sentence, sources_of, violations
 from simulacra_trainer.relations.differences import DifferenceModel
 from simulacra_trainer.relations.model import Bound, Floats, RelatedModel
-from simulacra_trainer.table.arrow_values import as_floats
 
 CHECKED_ROWS = 5_000
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import sample_rows
 from simulacra_trainer.report.columns import FloatArray, IntArray, bin_codes
 from simulacra_trainer.survey_weights import effective_rows, weights_in
-from simulacra_trainer.table.arrow_values import sample_rows
 
 MAX_SHOWN = 24
 """Columns in the pictures: more could not be read."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import sample_rows
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cell_keys import person_keys
@@ -23,7 +24,6 @@ from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.privacy import privacy
 from simulacra_trainer.survey_weights import weights_in
-from simulacra_trainer.table.arrow_values import sample_rows
 
 if TYPE_CHECKING:  # the solvers of conditions take 0.25 s to import, and a fit needs none
     from simulacra_trainer.conditions.attainment import AttainmentDetail

@@ -1,6 +1,6 @@
 """Shares of the answers of each column, real beside generated, for the pictures of the report.
 
-A real share is shown for five persons or more, as values are emitted (`persons.MIN_PERSONS`): rarer
+A real share is shown for five persons or more, as values are emitted (`MIN_PERSONS`): rarer
 answers are summed up, and bins of numbers are joined with their neighbors. Ends of bins are round
 numbers, never values of the table. With the persons' keys, counts have their noise (`cell_keys`).
 """

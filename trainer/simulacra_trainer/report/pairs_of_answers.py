@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import sample_rows
 from simulacra_trainer.report.columns import is_category, level_codes, numbers
 from simulacra_trainer.report.membership import Advantage, PersonRows, advantage
-from simulacra_trainer.table.arrow_values import sample_rows
 
 Floats = npt.NDArray[np.float64]
 NEAR = 0.02

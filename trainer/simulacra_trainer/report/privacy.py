@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.arrow_values import sample_rows
 from simulacra_trainer.report.columns import row_hashes
 from simulacra_trainer.report.neighbors import MAX_PAIRS, nearer_share, nearest, place
 from simulacra_trainer.survey_weights import Floats, weights_in
-from simulacra_trainer.table.arrow_values import sample_rows
 
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.persons import vocabulary
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.table.persons import vocabulary
 
 REPORTED_SHARE = 0.2
 """Share of persons singled out above which the attributes are named."""

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
+from simulacra_intake.arrow_values import sample_rows
+from simulacra_intake.errors import InputError
 from simulacra_schema.answers import Span
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.sheets import (
@@ -38,8 +40,6 @@ from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers
 from simulacra_trainer.sheet.ranking import headline, ranked, summary_of
-from simulacra_trainer.table.arrow_values import sample_rows
-from simulacra_trainer.table.errors import InputError
 from simulacra_trainer.trained_model import TrainedModel
 
 CLASSES = 10

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
+from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.sheet import MAX_LEVERS, SheetLever
 from simulacra_schema.sheets import LeftOut
@@ -20,7 +21,6 @@ from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, lev
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.table.arrow_values import as_floats
 
 Value = float | str
 MAX_LEVELS = 3

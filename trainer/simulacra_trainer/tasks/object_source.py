@@ -20,7 +20,7 @@ from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SOURCE_VARIABLES, SourceRequest
 from simulacra_custody.wiring import is_own_bucket, own_buckets
-from simulacra_trainer.table.errors import InputError
+from simulacra_intake.errors import InputError
 
 _CHUNK = 1 << 20
 _REGION = "us-east-1"

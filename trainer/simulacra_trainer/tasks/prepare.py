@@ -22,16 +22,16 @@ from simulacra_crds.tasks import (
     PrepareRequest,
     TaskResult,
 )
+from simulacra_intake.description.counts import counts_of
+from simulacra_intake.description.layout import check_kept, open_described
+from simulacra_intake.description.statements import mismatch
+from simulacra_intake.errors import InputError
+from simulacra_intake.parquet_file import read_parquet
+from simulacra_intake.raw_table import RawTable
 from simulacra_schema.description import Description, DescriptionInvalid, load_description
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.progress import ProgressMeter
-from simulacra_trainer.table.description.counts import counts_of
-from simulacra_trainer.table.description.layout import check_kept, open_described
-from simulacra_trainer.table.description.statements import mismatch
-from simulacra_trainer.table.errors import InputError
-from simulacra_trainer.table.parquet_file import read_parquet
-from simulacra_trainer.table.raw_table import RawTable
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.object_source import fetch
 

@@ -1,0 +1,138 @@
+"""Columns as the user describes them.
+
+What the cells contradict is an error of the description; the column is then read as without it,
+so that all errors are found at once.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from simulacra_intake.arrow_values import is_text
+from simulacra_intake.columns.build import CleanColumn, unlearned
+from simulacra_intake.columns.numerals import StatedNumber
+from simulacra_intake.columns.postcodes import postcode_column
+from simulacra_intake.columns.text import clean_words, note_words, number_column, time_column
+from simulacra_intake.columns.text_origin import TextOrigin
+from simulacra_intake.description.answers import list_column
+from simulacra_intake.description.cells import StatedCells, stated_cells, with_specials
+from simulacra_intake.description.kinds import (
+    DescribedCells,
+    boolean_of,
+    categories_of,
+    levels_of,
+    moment_of,
+    number_of,
+    period_of,
+)
+from simulacra_intake.description.statements import Problems, Statement
+from simulacra_schema.formats.file_labels import Declared
+
+CODED_ROLES = ("key", "subject", "foreign_key", "pii")
+UNLIKE = (*CODED_ROLES, "text", "coordinate")
+"""Roles that decide how cells are read."""
+READ = ("type", "format", "decimalChar", "groupChar", "bareNumber", "categories",
+        "categoriesOrdered", "missingValues", "kind", "delimiter", "options",
+        "missing")  # fmt: skip
+"""Properties that decide how cells are read."""
+
+
+def described_column(
+    name: str,
+    column: pa.ChunkedArray,
+    origin: TextOrigin,
+    statement: Statement,
+    problems: Problems,
+) -> CleanColumn | None:
+    """Return a column as its statement says, or None if the statement leaves it to detection."""
+    role = statement.role
+    if not (statement.has(*READ) or role in UNLIKE):
+        return None
+    if column.null_count == len(column):
+        return None
+    typed = not is_text(_plain(column.type))
+    missing = {one.value for one in statement.field.missing_values or ()}
+    others = statement.role in UNLIKE or statement.has(*(set(READ) - {"missingValues", "missing"}))
+    # Codes such as 99 are detected among numbers only; an empty list says that there are none.
+    emptied = statement.has("missingValues") and _is_number(_plain(column.type))
+    if typed and missing <= {""} and not (others or emptied or statement.has("missing")):
+        return None
+    cells = stated_cells(column, statement)
+    if not cells.words.present:
+        return None
+    if not (others or statement.has("missingValues") or cells.missing.any()):
+        return None  # the column has no cell that is said to be missing
+    storage = str(column.type)
+    if typed:
+        origin = TextOrigin(doubles=origin.doubles, names=origin.names)
+    if role in CODED_ROLES or role == "text":
+        return _coded(name, cells, storage, origin, "text" if role == "text" else "identifier")
+    result = _read(DescribedCells(name, cells, storage, origin, statement, problems))
+    if result is not None:
+        note_words(result, cells.words)
+        result = with_specials(result, cells)
+    return result
+
+
+def without_stated(declared: Declared, statement: Statement) -> Declared:
+    """Return what the file declares without what the user states otherwise."""
+    changes: dict[str, object] = {}
+    if statement.has("missingValues"):
+        changes["missing"] = []
+    if statement.field.type in ("number", "integer") and not statement.has("categories"):
+        changes["labels"] = []
+    return declared.model_copy(update=changes)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _coded(
+    name: str, cells: StatedCells, storage: str, origin: TextOrigin, kind: str
+) -> CleanColumn:
+    """Return codes or free text, which are not learned."""
+    words = cells.words
+    if origin.csv and kind == "identifier" and cells.are_whole():
+        storage = "int64"
+    result = unlearned(
+        name, "text" if kind == "text" else "identifier", words.rows(words.levels), storage
+    )
+    result.words = words
+    return result
+
+
+def _read(described: DescribedCells) -> CleanColumn | None:
+    name, words, storage = described.name, described.words, described.storage
+    origin, statement = described.origin, described.statement
+    field = statement.field
+    kind = field.extension.kind
+    is_number = statement.has("decimalChar", "groupChar", "bareNumber")
+    if kind == "coordinate" or field.extension.role == "coordinate":
+        result = number_column(name, words, storage, origin, StatedNumber(), coded=False)
+        return result or described.fault(("kind", "role"), "The cells are no decimal degrees.")
+    if field.type == "list" or statement.has("delimiter", "options"):
+        return list_column(name, words, storage, origin.names, statement, described.problems)
+    if field.categories is not None:
+        return categories_of(described)
+    if kind == "postcode":
+        return postcode_column(name, words, storage, stated=True)
+    if kind == "period" or field.type in ("year", "yearmonth"):
+        return period_of(described)
+    if kind == "duration" or field.type == "duration":
+        result = time_column(name, words, storage, origin, duration=True)
+        result = result or number_column(name, words, storage, origin, StatedNumber())
+        return result or described.fault(("kind", "type"), "The cells are no lengths of time.")
+    if kind == "boolean" or field.type == "boolean":
+        return boolean_of(described)
+    if field.type in ("number", "integer") or (is_number and field.type in (None, "any")):
+        return number_of(described)
+    if field.type in ("date", "datetime", "time"):
+        return moment_of(described)
+    if field.type == "string" or field.categories_ordered is not None:
+        return levels_of(described)
+    return clean_words(name, words, storage, origin, coded=field.missing_values is None)

@@ -1,1 +1,0 @@
-"""Tables at the edge of the trainer: hostile uploads in, clean tables inside."""
