@@ -30,8 +30,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.disclosure import practical_disclosure, strong_disclosure
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.holdout import HalfModelRows, Halves, exchanged_halves

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulacra_trainer.scratch import EncryptedFile
+from simulacra_intake.scratch import EncryptedFile
 
 ORIGIN = b"simulacra.origin"
 """Schema metadata key: csv, parquet, arrow, xlsx or spss. CSV cells are untyped text."""

@@ -17,7 +17,7 @@ from simulacra_intake.limits import SandboxLimits
 from simulacra_intake.raw_table import RawTable
 from simulacra_intake.readers.stated_layout import DETECT, StatedLayout
 from simulacra_intake.sandbox.child_process import SandboxStopped, run_confined
-from simulacra_trainer.scratch import temporary_file
+from simulacra_intake.scratch import temporary_file
 
 WORKER = "simulacra_intake.sandbox.worker"
 

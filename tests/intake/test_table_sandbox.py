@@ -18,7 +18,7 @@ from simulacra_intake.limits import GIB, MIB, SandboxLimits
 from simulacra_intake.raw_table import NETWORK
 from simulacra_intake.read import read_table
 from simulacra_intake.sandbox.child_process import run_confined
-from simulacra_trainer.scratch import temporary_file
+from simulacra_intake.scratch import temporary_file
 
 PROBE = """
 import resource, socket, sys

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import ModelFileError, no_progress
 from simulacra_trainer.families.codec import fit_codec
@@ -21,7 +22,6 @@ from simulacra_trainer.families.forest.regression.additive import functions_of
 from simulacra_trainer.families.forest.regression.latent import fit_additive
 from simulacra_trainer.families.forest.samplers import Context, Latent
 from simulacra_trainer.families.grid import number_grid
-from simulacra_trainer.survey_weights import row_weights
 from trainer_tables import clean, levels_column, numbers_column
 
 FACTORS = 3

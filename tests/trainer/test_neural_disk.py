@@ -11,13 +11,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_intake.scratch import EncryptedPath
+from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.table import TableSchema
 from simulacra_schema.worth import worth_of
 from simulacra_trainer.families.base import FittedModel, ModelFileError, Progress, no_progress
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.trained_model import load_model, save_model
 from trainer_tables import survey
 

@@ -12,17 +12,17 @@ import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.fit import DifferentialPrivacy
-from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.effects.scores import Scores, summarize
-from simulacra_trainer.families.forest.growth.dependencies import Dependencies
-from simulacra_trainer.persons import (
+from simulacra_intake.rows_of_persons import (
     limits_of_persons,
     persons_a_group,
     persons_in,
     rows_a_person,
     split_persons,
 )
+from simulacra_schema.questions.fit import DifferentialPrivacy
+from simulacra_trainer.cleaning.clean import CleanTable, clean_table
+from simulacra_trainer.effects.scores import Scores, summarize
+from simulacra_trainer.families.forest.growth.dependencies import Dependencies
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import exchanged_halves

@@ -17,10 +17,10 @@ from simulacra_intake.errors import InputError
 from simulacra_intake.output.files import write_tables
 from simulacra_intake.output.restore import restore
 from simulacra_intake.read import open_table
+from simulacra_intake.rows_of_persons import effective_persons
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.persons import effective_persons
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.report import build_report, render_html

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation

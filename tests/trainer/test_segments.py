@@ -8,6 +8,7 @@ import pytest
 
 from simulacra_crds.tasks import BoostRequest, GenerateRequest
 from simulacra_intake.errors import InputError
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.segment_shares import answers_of, check_segments
@@ -20,7 +21,6 @@ from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, FEW_WORTH, OWN, SLIGHTLY, certify
 from simulacra_trainer.segments.estimate import PRIVATE, certify_segments
 from simulacra_trainer.segments.raked import certified_worth
-from simulacra_trainer.survey_weights import Floats
 from trainer_tables import clean, levels_column
 
 Drawn = tuple[Floats, Floats, list[np.ndarray], Floats]

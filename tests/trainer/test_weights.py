@@ -13,6 +13,7 @@ import pytest
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
+from simulacra_intake.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.cli import main
@@ -23,7 +24,6 @@ from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import split_halves
 from simulacra_trainer.report import build_report, equal_halves_dcr
-from simulacra_trainer.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_trainer.trained_model import load_model, save_model
 
 LEVELS = ("red", "green", "blue")

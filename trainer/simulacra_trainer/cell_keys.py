@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.survey_weights import Floats
 
 METADATA = b"simulacra.cell_keys"
 SECRET_BYTES = 32

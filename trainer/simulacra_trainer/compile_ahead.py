@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.parent_death import die_with_parent
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.kernel_cache import COMPILE_AHEAD, compiler_environment, is_cold
-from simulacra_trainer.parent_death import die_with_parent
 
 ROWS = 2_400
 """Halves have over 1,000 rows, as the regression of classes needs."""

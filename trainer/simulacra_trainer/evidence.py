@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints, persons_in
+from simulacra_intake.survey_weights import Floats, effective_rows, row_weights
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.survey_weights import Floats, effective_rows, row_weights
 
 Basis = Literal["n", "survey weights", "persons", "backing", "segment", "do", "not measured"]
 """Where the number of respondents comes from."""

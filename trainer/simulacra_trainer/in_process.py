@@ -22,11 +22,11 @@ from simulacra_crds.tasks import (
     SheetRequest,
 )
 from simulacra_intake.description.layout import open_described
+from simulacra_intake.scratch import EncryptedPath
 from simulacra_schema.description import Description
 from simulacra_trainer.cleaning.described import DescribedTable, clean_described
 from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
-from simulacra_trainer.scratch import EncryptedPath
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
     from simulacra_schema.sheets import SheetResult

@@ -17,6 +17,7 @@ from simulacra_crds.tasks import REPORT_PAGE
 from simulacra_intake.errors import InputError
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.persons.real_values import METADATA, RealValues
+from simulacra_intake.scratch import EncryptedPath
 from simulacra_schema.base import Figures
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Family, FittedModel, ModelFileError
@@ -28,7 +29,6 @@ from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.differences import as_differences
 from simulacra_trainer.relations.plan import with_relations
 from simulacra_trainer.report import render_html
-from simulacra_trainer.scratch import EncryptedPath
 
 FORMAT_VERSION = 1
 MODEL = "model.json"

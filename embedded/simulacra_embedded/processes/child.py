@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from simulacra_trainer.parent_death import die_with_parent
+from simulacra_intake.parent_death import die_with_parent
 
 
 async def spawn(

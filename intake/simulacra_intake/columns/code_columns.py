@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.limits import MAX_NAME
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 
 SUFFIX = ": code"
 MIN_KINDS = 2

@@ -49,9 +49,9 @@ from simulacra_intake.columns.specials import (
 from simulacra_intake.columns.text_origin import TextOrigin
 from simulacra_intake.columns.times import parse_times
 from simulacra_intake.persons import vocabulary
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.lexicon import scale_ranks
 from simulacra_schema.table import CellForm, SpecialValue
-from simulacra_trainer.persons import MIN_PERSONS
 
 KEPT_APART = "answers that are no level were kept apart: "
 NO_ANSWER = "codes and words for no answer were set to missing: "

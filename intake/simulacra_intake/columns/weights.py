@@ -14,9 +14,9 @@ from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.errors import InputError
 from simulacra_intake.limits import MIN_ROWS
 from simulacra_intake.persons.vocabulary import WEIGHT, name_contains
+from simulacra_intake.survey_weights import effective_rows
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.survey_weights import effective_rows
 
 POINTER = "/weights"
 MEAN = (0.3, 3.0)

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.description.statements import Path, Statements
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.description_parts import EXTENSION
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.table import COMPUTED, CleaningNote, ColumnSchema, TableSchema
-from simulacra_trainer.persons import persons_in
 
 PATH: Path = (EXTENSION, "order")
 NO_PERSONS = "No column says which person a row belongs to, so rows have no order; name a subject."

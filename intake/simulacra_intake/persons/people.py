@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.persons import Ints, effective_persons
+from simulacra_intake.rows_of_persons import Ints, effective_persons
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -30,8 +30,8 @@ from simulacra_intake.persons.stated import NO_ROLES, StatedRoles, check_roles
 from simulacra_intake.persons.subject import LOOKED_AT, Keys, find_subject
 from simulacra_intake.persons.waves import with_wave
 from simulacra_intake.raw_table import RawTable
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.table import ColumnRole, PersonalData
-from simulacra_trainer.persons import MIN_PERSONS
 
 KEY_SHARE = 0.99
 NOTES: dict[ColumnRole, str] = {

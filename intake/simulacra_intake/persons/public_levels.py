@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.statements import Statements
 from simulacra_intake.persons.people import People
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.table import ColumnSchema, PublishedLevels
-from simulacra_trainer.persons import MIN_PERSONS
 
 PERSONAL = "Its cells name persons or their rows ({role}), so they are never published."
 NO_LEVELS = "Only columns of categories have levels to publish; this one is read as {kind}."

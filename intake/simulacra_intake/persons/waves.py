@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.columns.build import CleanColumn
-from simulacra_trainer.persons import Ints
+from simulacra_intake.rows_of_persons import Ints
 
 _NAMED = re.compile(
     r"wave|well|round|vague|ola|onda|fala|golf|year|jahr|ann[eé]e|a[nñ]o|^[aå]r$|visit|besuch"

@@ -24,8 +24,8 @@ from simulacra_intake.readers.east_asian import EAST_ASIAN_NAMES
 from simulacra_intake.readers.names import settle_names
 from simulacra_intake.readers.sniff import compression_of, encoding_of, refuse_other_formats
 from simulacra_intake.readers.stated_layout import DETECT, StatedLayout, decode_all
+from simulacra_intake.scratch import EncryptedFile
 from simulacra_schema.formats.file_labels import Declared
-from simulacra_trainer.scratch import EncryptedFile
 
 
 class _Quotes:

@@ -22,9 +22,9 @@ from typing import BinaryIO
 
 from simulacra_custody.core_dumps import forbid_core_dumps
 from simulacra_intake.limits import GIB, KIB, SandboxLimits
+from simulacra_intake.parent_death import die_with_parent
 from simulacra_intake.sandbox import os_sandbox
-from simulacra_trainer.parent_death import die_with_parent
-from simulacra_trainer.scratch import EncryptedFile
+from simulacra_intake.scratch import EncryptedFile
 
 READY = b"ready\n"
 """First line of the child: imports succeeded, so later errors come from the upload."""

@@ -15,7 +15,7 @@ import sys
 
 from simulacra_intake.limits import GIB, SandboxLimits
 from simulacra_intake.sandbox.child_process import READY, REFUSED, confine
-from simulacra_trainer.scratch import KEY_BYTES, EncryptedFile, buffered_writer
+from simulacra_intake.scratch import KEY_BYTES, EncryptedFile, buffered_writer
 
 
 def main(file_format: str, sink_fd: int, keys_fd: int, limits: SandboxLimits, layout: str) -> int:

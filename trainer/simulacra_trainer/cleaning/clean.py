@@ -32,12 +32,12 @@ from simulacra_intake.raw_table import NOTES, RawTable
 from simulacra_intake.read_columns import read_columns
 from simulacra_intake.readers.names import check_column_count, check_names, check_row_count
 from simulacra_intake.readers.unnamed import settle_unnamed
+from simulacra_intake.rows_of_persons import is_constant_within, persons_in
 from simulacra_schema.formats.file_labels import AnswerSet, sets_of
 from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
 from simulacra_trainer.cell_keys import new_secret
 from simulacra_trainer.cleaning.shown_figures import shown_schema
-from simulacra_trainer.persons import is_constant_within, persons_in
 from simulacra_trainer.relations.compute import follow_moved, formula, sentence
 from simulacra_trainer.relations.decided import with_decided
 from simulacra_trainer.relations.find import find_relations

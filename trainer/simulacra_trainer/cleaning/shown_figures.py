@@ -12,6 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import (
+    MIN_PERSONS,
+    Ints,
+    effective_persons,
+    persons_in,
+    rows_a_person,
+)
+from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import (
     YES,
     CleaningNote,
@@ -22,15 +30,7 @@ from simulacra_schema.table import (
     TableSchema,
 )
 from simulacra_trainer.cell_keys import Keys, noise_of, person_keys, summed, text_key
-from simulacra_trainer.persons import (
-    MIN_PERSONS,
-    Ints,
-    effective_persons,
-    persons_in,
-    rows_a_person,
-)
 from simulacra_trainer.segments.cells import level_codes
-from simulacra_trainer.survey_weights import Floats, row_weights
 
 SECOND = 1e6
 """Microseconds, in which datetimes are learned; the schema has seconds."""

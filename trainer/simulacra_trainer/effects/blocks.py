@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.persons import MIN_PERSONS, Ints
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 
 Floats = npt.NDArray[np.float64]
 BLOCK = 2 * MIN_PERSONS

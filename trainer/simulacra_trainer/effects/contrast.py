@@ -13,14 +13,14 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
+from simulacra_intake.rows_of_persons import Ints, persons_in
+from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.conditions import level_in, several_answers
 from simulacra_schema.did_you_mean import NO_LEVEL, closest
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.blocks import in_blocks
 from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, level_positions, levels_of
-from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.survey_weights import row_weights
 
 MIN_EXACT = 50
 EXACT_SHARE = 0.05

@@ -11,6 +11,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.errors import InputError
+from simulacra_intake.rows_of_persons import persons_a_group
 from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.effect import Estimate
@@ -27,7 +28,6 @@ from simulacra_trainer.effects.verdict import Evidence, judge, precision, union
 from simulacra_trainer.effects.words import percent
 from simulacra_trainer.evidence import coarse, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.persons import persons_a_group
 
 MAX_ROWS = 100_000
 MIN_ROWS = 40

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.answers import AdjustmentEffect, Sensitivity
 from simulacra_schema.background import propose_background
 from simulacra_trainer.effects import checks
@@ -22,7 +23,6 @@ from simulacra_trainer.effects.sensitivity import sensitivity
 from simulacra_trainer.effects.support import MIN_ARM, Held, unsupported
 from simulacra_trainer.evidence import coarse, coarse_share, two_digits
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.persons import MIN_PERSONS
 
 PLACEBOS = 10
 PLACEBO_ROWS = 2_000

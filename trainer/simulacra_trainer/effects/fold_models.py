@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import logit
 
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.contrast import Arm, Contrast
 from simulacra_trainer.effects.features import Features, Floats
 from simulacra_trainer.effects.nuisance import fit_nuisance
-from simulacra_trainer.persons import Ints
 
 LEAST_SHARE = 1e-3
 """Predicted shares are at least this far from 0 and 1 where their log odds are used."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import SegmentDifference, SegmentEffect
 from simulacra_trainer.effects.blocks import around, in_blocks
 from simulacra_trainer.effects.contrast import Flags
@@ -31,7 +32,6 @@ from simulacra_trainer.effects.scores import (
 )
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.evidence import coarse, coarse_share, two_digits
-from simulacra_trainer.persons import Ints
 
 MIN_EFFECTIVE = 20.0
 """Effective persons of the smaller arm, below which a segment is named but not shown."""

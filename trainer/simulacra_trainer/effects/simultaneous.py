@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_trainer.effects.features import Floats
 from simulacra_trainer.evidence import Z95
-from simulacra_trainer.persons import Ints
 
 DRAWS = 20_000
 LEVEL = 0.95

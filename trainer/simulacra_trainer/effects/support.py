@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_trainer.evidence import two_digits
-from simulacra_trainer.persons import MIN_PERSONS
 
 MIN_ARM = 20
 """Least rows with a value."""

@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats, sample_rows
+from simulacra_intake.rows_of_persons import persons_in, split_persons
+from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import CLIP
@@ -34,8 +36,6 @@ from simulacra_trainer.effects.nuisance import fit_nuisance
 from simulacra_trainer.effects.support import Held, Support, unsupported
 from simulacra_trainer.evidence import two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.persons import persons_in, split_persons
-from simulacra_trainer.survey_weights import row_weights
 
 MAX_ROWS = 20_000
 FOLDS = 3

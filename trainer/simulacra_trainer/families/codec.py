@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.columns.dates import coarsest_unit
+from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_schema.conditions import level_in
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.curve import Curve, Placed, nearest, place_rows
 from simulacra_trainer.families.roundness import Roundness, roundness_of
 from simulacra_trainer.few_values import MAX_FEW
-from simulacra_trainer.persons import Ints as Persons
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]

@@ -16,11 +16,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, rows_a_person
+from simulacra_intake.survey_weights import effective_rows
 from simulacra_trainer.families.comb import comb_of
 from simulacra_trainer.families.curve_knots import knots_of
 from simulacra_trainer.few_values import SHARED, are_levels
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, rows_a_person
-from simulacra_trainer.survey_weights import effective_rows
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import boxcox
 
-from simulacra_trainer.persons import MIN_PERSONS
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 
 Floats = npt.NDArray[np.float64]
 LEAST_ON_CURVE = 12

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.persons import Ints
+from simulacra_intake.rows_of_persons import Ints
 
 Floats = npt.NDArray[np.float64]
 FINEST = 6

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.background import bind_background, propose_background
 from simulacra_schema.questions.fit import Edge, Knowledge
 from simulacra_schema.table import TableSchema
@@ -41,7 +42,6 @@ from simulacra_trainer.graph.search import (
 )
 from simulacra_trainer.graph.skips import touching, unanswered, without_skips
 from simulacra_trainer.graph.suggestions import Arrow, Suggestions, audit, no_knowledge, suggest
-from simulacra_trainer.persons import persons_in
 
 SURE = 0.95
 """Strength from which an edge is certain."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulacra_intake.rows_of_persons import Ints, split_persons
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.constraints import Constraints
 from simulacra_trainer.graph.pattern import BoolMatrix, pattern_of
 from simulacra_trainer.graph.search import Candidates, Cards, Codes, OrderSearch
-from simulacra_trainer.persons import Ints, split_persons
 
 HALVES = 50
 SAME_WAY = 0.85

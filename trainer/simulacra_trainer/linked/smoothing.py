@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_codec
 from simulacra_trainer.families.forest.growth.dependencies import Dependencies
-from simulacra_trainer.persons import Ints
 
 PERSONS_A_BAND = 25
 """Persons whose neighboring values become alike."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, limits_of_persons, persons_in
 from simulacra_schema.table import COMPUTED, ColumnSchema, TableSchema
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.linked.history import MARK, History, Ints
 from simulacra_trainer.linked.time_axis import TimeAxis, find_axis
-from simulacra_trainer.persons import MIN_PERSONS, limits_of_persons, persons_in
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.differences import as_differences
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.description.order import found_order
+from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import ColumnCodec, Floats, fit_column
-from simulacra_trainer.persons import Ints, persons_in
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
+from simulacra_intake.rows_of_persons import persons_in
+from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.conditions import pointer
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -27,9 +29,7 @@ from simulacra_trainer.evidence import two_digits
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec, fit_codec
 from simulacra_trainer.families.curve import Curve
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.relations.compute import consistent
-from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.trained_model import TrainedModel
 
 Floats = npt.NDArray[np.float64]

@@ -17,21 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri  # scipy.stats takes half a second to import
+from scipy.special import ndtr, ndtri
 
+from simulacra_intake.rows_of_persons import one_row_a_person
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS
-from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.pipeline.holdout import HalfModelRows
-from simulacra_trainer.report.attacks import (
-    Gain,
-    inference,
-    linkage,
-    nearness,
-    points_of,
-    pooled,
-)
+from simulacra_trainer.report.attacks import Gain, inference, linkage, nearness, points_of, pooled
 from simulacra_trainer.report.attacks import auc as auc_of
 from simulacra_trainer.report.published_tables import membership_by_tables
 

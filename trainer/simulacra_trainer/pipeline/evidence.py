@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.base import KubeModel
 from simulacra_schema.formats.csv_dialect import number_field
 from simulacra_schema.formats.file_labels import Declared
@@ -37,7 +38,6 @@ from simulacra_trainer.evidence import (
     rows_a_respondent,
     two_digits,
 )
-from simulacra_trainer.persons import Ints
 from simulacra_trainer.pipeline.identification import FROM_MODEL
 from simulacra_trainer.segments.raked import certified_worth
 from simulacra_trainer.trained_model import TrainedModel

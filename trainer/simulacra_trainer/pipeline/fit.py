@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Progress, no_progress
 from simulacra_trainer.linked.model import LinkedModel, fit_linked
 from simulacra_trainer.linked.privacy import LinkedTuning, tune_linked
 from simulacra_trainer.linked.tables import MIN_LINKED_PERSONS, linked_tables
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.fit_context import FitContext
 from simulacra_trainer.pipeline.fit_graph import complete_graph, fit_graph, order_of_leader
 from simulacra_trainer.pipeline.fit_report import with_report

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.rows_of_persons import one_row_a_person
+from simulacra_intake.survey_weights import as_population
 from simulacra_schema.background import bind_background, open_proposals
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph import CausalGraph, learn_graph
-from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.pipeline.fit_context import FitContext
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.differences import as_differences
@@ -21,7 +22,6 @@ from simulacra_trainer.relations.plan import (
     implied_edges,
     knowledge_of_learned,
 )
-from simulacra_trainer.survey_weights import as_population
 from simulacra_trainer.trained_model import is_neural
 
 GRAPH_BUDGET_S = 10.0

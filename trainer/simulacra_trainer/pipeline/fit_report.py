@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import verdicts, verdicts_of_linked
 from simulacra_trainer.evidence import respondents
 from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.half_model import HalfModel
 from simulacra_trainer.pipeline.under_range import membership_under_range
 from simulacra_trainer.relations.compute import without_computed

@@ -16,12 +16,13 @@ from typing import Any
 import pyarrow as pa
 
 from simulacra_crds.tasks import GenerateRequest
+from simulacra_intake.rows_of_persons import persons_in
+from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.verdicts import Verdict, verdicts_of_rows
 from simulacra_schema.worth import NOT_ASKED, stated_worth
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan
 from simulacra_trainer.relations.plan import counted
@@ -30,7 +31,6 @@ from simulacra_trainer.report.left_out import left_out
 from simulacra_trainer.report.reweighting import reweighted
 from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import rows_worth
-from simulacra_trainer.survey_weights import row_weights
 from simulacra_trainer.trained_model import TrainedModel
 
 WEIGHT = "real_weight"

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import Family, Options, Progress
 from simulacra_trainer.families.forest import FOREST
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.holdout import HalfModelRows, draw_rows, split_halves
 from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
 from simulacra_trainer.pipeline.training_table import private_rows

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints, split_persons
 from simulacra_trainer.families.base import FittedModel
-from simulacra_trainer.persons import Ints, split_persons
 
 MAX_HALF_ROWS = 10_000
 MAX_HALF_CELLS = 400_000

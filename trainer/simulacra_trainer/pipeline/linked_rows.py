@@ -19,6 +19,7 @@ from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.formats.file_labels import with_sets
 from simulacra_schema.questions.rows import MAX_ROWS
 from simulacra_schema.table import ColumnSchema, TableSchema
@@ -27,7 +28,6 @@ from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.linked.history import MARK, Ints
 from simulacra_trainer.linked.model import LinkedModel
 from simulacra_trainer.linked.tables import MIN_LINKED_PERSONS
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.evidence import Evidence
 from simulacra_trainer.pipeline.identification import Identification
 from simulacra_trainer.pipeline.row_plan import (

@@ -9,9 +9,9 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import FitRequest
 from simulacra_intake.errors import InputError, too_small
 from simulacra_intake.limits import MIN_COLUMNS, MIN_ROWS
+from simulacra_intake.rows_of_persons import persons_in, split_persons
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.persons import persons_in, split_persons
 from simulacra_trainer.relations.plan import usable_relations
 
 MAX_FIT_ROWS = 500_000

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.errors import InputError
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.pipeline.conditioned_pool import draw_pool
 from simulacra_trainer.pipeline.holdout import HalfModelRows
 from simulacra_trainer.report.columns import numbers

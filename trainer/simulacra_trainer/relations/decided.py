@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import ColumnSchema, DecidedCase, RelationSchema, TableSchema
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_trainer.relations.numbers import spread_rows
 
 KINDS = ("categorical", "ordinal", "boolean")

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.persons import persons_in
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

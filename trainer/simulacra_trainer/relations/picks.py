@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.table import DecidedCase, RelationSchema, TableSchema
-from simulacra_trainer.persons import MIN_PERSONS
 from simulacra_trainer.relations.decided import codes_of, has_levels, words_of
 from simulacra_trainer.relations.numbers import Floats, Numbers
 

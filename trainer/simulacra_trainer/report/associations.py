@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
+from simulacra_intake.survey_weights import effective_rows, weights_in
 from simulacra_trainer.report.columns import FloatArray, IntArray, bin_codes
-from simulacra_trainer.survey_weights import effective_rows, weights_in
 
 MAX_SHOWN = 24
 """Columns in the pictures: more could not be read."""

@@ -12,18 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
+from simulacra_intake.rows_of_persons import persons_in
+from simulacra_intake.survey_weights import weights_in
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.persons import persons_in
 from simulacra_trainer.report.associations import associations
 from simulacra_trainer.report.discriminator import two_sample_auc
 from simulacra_trainer.report.facts import columns_read, guarantee_of, persons_of, weights_of
 from simulacra_trainer.report.fidelity import fidelity
 from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.privacy import privacy
-from simulacra_trainer.survey_weights import weights_in
 
 if TYPE_CHECKING:  # the solvers of conditions take 0.25 s to import, and a fit needs none
     from simulacra_trainer.conditions.attainment import AttainmentDetail

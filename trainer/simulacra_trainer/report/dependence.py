@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import one_row_a_person
+from simulacra_intake.survey_weights import as_population
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.worth import ENOUGH_TO_SEE
 from simulacra_trainer.evidence import LEAST_RATIO
-from simulacra_trainer.persons import one_row_a_person
 from simulacra_trainer.report.columns import IntArray, bin_codes
 from simulacra_trainer.report.differences import Differences
 from simulacra_trainer.report.discrepancy import depend, discrepancies, without_rare
@@ -38,7 +39,6 @@ from simulacra_trainer.report.strength import (
     trends_of,
     word_of_share,
 )
-from simulacra_trainer.survey_weights import as_population
 
 MAX_PAIRS = 4_000
 """A random set of pairs of wide tables, which limits the time to about a second."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc
 
+from simulacra_intake.survey_weights import Floats
 from simulacra_trainer.report.strength import Bools
-from simulacra_trainer.survey_weights import Floats
 
 LEAST_ROWS = 10
 LEAST_CELL = 5

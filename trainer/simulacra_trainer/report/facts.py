@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
+from simulacra_intake.survey_weights import effective_rows, row_weights
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.persons import MIN_PERSONS
-from simulacra_trainer.survey_weights import effective_rows, row_weights
 
 
 def columns_read(schema: TableSchema) -> list[dict[str, Any]]:

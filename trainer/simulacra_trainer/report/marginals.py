@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
+from simulacra_intake.survey_weights import Floats, effective_rows
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cell_keys import Keys, noise_of, summed
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, numbers
-from simulacra_trainer.survey_weights import Floats, effective_rows
 
 MAX_LEVELS = 10
 """Levels of a column that are shown; the rarer ones are summed up."""

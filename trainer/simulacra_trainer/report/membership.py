@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.persons import Ints
 from simulacra_trainer.report.attacks import Gain, auc, pooled
 from simulacra_trainer.report.columns import is_category, level_codes, numbers
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulacra_trainer.persons import MIN_PERSONS, Ints
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_trainer.report.columns import FloatArray
 
 MAX_GROUPS = 4_096

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_trainer.report.columns import numbers
 from simulacra_trainer.report.membership import PersonRows, loose_numbers, unit_of
 

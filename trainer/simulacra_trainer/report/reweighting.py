@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.rows_of_persons import Ints
+from simulacra_intake.survey_weights import Floats, effective_rows
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_trainer.conditions import support
 from simulacra_trainer.conditions.cells import BoolArray, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
-from simulacra_trainer.persons import Ints
 from simulacra_trainer.report.person_groups import find_groups
-from simulacra_trainer.survey_weights import Floats, effective_rows
 
 SWEEPS = 500
 CLOSE = 0.005

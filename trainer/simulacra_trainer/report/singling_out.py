@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.persons import vocabulary
+from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.persons import Ints, persons_in
 
 REPORTED_SHARE = 0.2
 """Share of persons singled out above which the attributes are named."""

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.table import ColumnSchema
 from simulacra_schema.verdicts import KEPT_FAIR, KEPT_GOOD
-from simulacra_trainer.survey_weights import Floats
 
 Bools = npt.NDArray[np.bool_]
 Word = Literal["kept", "weakened", "lost", "not measured"]

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints, persons_in
+from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import Keys, mixed, noise_of, person_keys, summed
-from simulacra_trainer.persons import Ints, persons_in
-from simulacra_trainer.survey_weights import Floats, row_weights
 
 if TYPE_CHECKING:  # reading a table needs no engine
     from simulacra_trainer.segments.pooling import Indices

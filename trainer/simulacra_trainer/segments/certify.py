@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from simulacra_intake.survey_weights import Floats
 from simulacra_trainer.segments.pooling import Indices, pool_shares
-from simulacra_trainer.survey_weights import Floats
 
 FEW = 5.0
 """Below this many respondents, neither they nor what they said are shown, nor called boosted."""

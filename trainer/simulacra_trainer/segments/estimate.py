@@ -16,6 +16,7 @@ import numpy as np
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import BoostRequest
 from simulacra_intake.errors import InputError
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict
 from simulacra_schema.segment_shares import (
@@ -32,7 +33,6 @@ from simulacra_trainer.segments.cells import Segmentation, level_codes, segmenta
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
 from simulacra_trainer.segments.few_counts import shown_counts
 from simulacra_trainer.segments.pooling import pool_shares
-from simulacra_trainer.survey_weights import Floats
 from simulacra_trainer.trained_model import TrainedModel
 
 PRIVATE = (

@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints
+from simulacra_intake.survey_weights import Floats
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.persons import Ints
 from simulacra_trainer.segments.cells import Bools, Segmentation, segmentation
 from simulacra_trainer.segments.certify import FEW
-from simulacra_trainer.survey_weights import Floats
 
 ROUNDS = 30
 """Of scaling to all totals in turn (Deming & Stephan, 1940)."""

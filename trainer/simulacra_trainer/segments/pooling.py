@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_trainer.survey_weights import Floats
+from simulacra_intake.survey_weights import Floats
 
 Indices = npt.NDArray[np.intp]
 LEVEL_SPREADS = np.array([0.3, 0.6, 1.2, 2.4])

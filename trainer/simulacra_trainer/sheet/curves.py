@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.sheets import Curve, CurvePoint, Elasticity
 from simulacra_trainer.effects.aipw import CLIP, FOLDS
@@ -36,7 +37,6 @@ from simulacra_trainer.effects.scores import by_person, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.evidence import coarse, two_digits
-from simulacra_trainer.persons import MIN_PERSONS, Ints, persons_a_group
 
 POINTS = 7
 MAX_EXACT = 9

@@ -15,6 +15,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.errors import InputError
+from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_schema.answers import Span
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.sheets import (
@@ -35,7 +36,6 @@ from simulacra_trainer.effects.findings import Tried, check, try_sets
 from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
 from simulacra_trainer.evidence import coarse
-from simulacra_trainer.persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 from simulacra_trainer.sheet.curves import lever_curve
 from simulacra_trainer.sheet.levers import read_levers

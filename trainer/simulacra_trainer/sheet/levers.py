@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_intake.arrow_values import as_floats
+from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.background import propose_background
 from simulacra_schema.questions.sheet import MAX_LEVERS, SheetLever
 from simulacra_schema.sheets import LeftOut
@@ -20,7 +21,6 @@ from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
-from simulacra_trainer.persons import Ints, persons_in
 
 Value = float | str
 MAX_LEVELS = 3

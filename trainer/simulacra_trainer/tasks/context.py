@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from simulacra_crds.tasks import MODEL_PREFIX, SHARD_ENV, KeyedRef, TaskSpec
 from simulacra_custody.service import Custody
+from simulacra_intake.scratch import EncryptedPath
 from simulacra_trainer.progress import Sink
-from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.tasks.artifacts import Artifacts
 
 if TYPE_CHECKING:  # the engine takes a second to import, and prepare does not use it

@@ -48,8 +48,8 @@ from simulacra_custody.errors import (
 )
 from simulacra_custody.wiring import open_custody
 from simulacra_intake.errors import InputError
+from simulacra_intake.scratch import EncryptedPath
 from simulacra_trainer.families.base import ModelFileError
-from simulacra_trainer.scratch import EncryptedPath
 from simulacra_trainer.tasks.artifacts import Artifacts
 from simulacra_trainer.tasks.context import TaskContext
 from simulacra_trainer.tasks.object_source import SourceUnavailable

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from simulacra_intake.rows_of_persons import split_persons
+from simulacra_intake.survey_weights import draw_in_proportion
 from simulacra_trainer.families.neural.coding import INPUTS, ColumnCoding, Floats, Ints
 from simulacra_trainer.families.neural.network import Batch
-from simulacra_trainer.persons import split_persons
-from simulacra_trainer.survey_weights import draw_in_proportion
 
 GROUPS = 8
 """Column orders in a batch: one half is the causal order, the other half random."""

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.codec import ColumnCodec, fit_column
 from simulacra_trainer.families.curve import Placed
 from simulacra_trainer.families.grid import ColumnGrid, level_grid, number_grid
-from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

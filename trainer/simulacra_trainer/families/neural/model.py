@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from simulacra_intake.rows_of_persons import persons_in
+from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.families.base import ModelFileError, Options, Progress
@@ -19,8 +21,6 @@ from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.families.neural.coding import ColumnCoding, Floats, fit_coding
 from simulacra_trainer.families.neural.mechanisms import mechanisms, nothing_seen
 from simulacra_trainer.families.neural.weights import Weights, fold, load_weights, save_weights
-from simulacra_trainer.persons import persons_in
-from simulacra_trainer.survey_weights import row_weights
 
 GPUS, CHECKPOINTS, KEPT, GROUP = "gpu", "checkpoints", "kept", "group"
 CHUNK_ROWS = 4096

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
+from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_trainer.families.codec import Codes, Floats
 from simulacra_trainer.families.forest.factors.battery import Battery, Ints
 from simulacra_trainer.families.forest.factors.loadings import fit_loadings
 from simulacra_trainer.families.forest.regression.loglinear_terms import Functions, table_size
-from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
-from simulacra_trainer.persons import Ints as Persons
 
 MIN_ITEMS = 20
 """With fewer items there is no battery."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_trainer.families.codec import Floats, Indices, Ints
 from simulacra_trainer.families.forest.growth.decided_values import decided_values
 from simulacra_trainer.families.forest.growth.training_rows import (
@@ -31,7 +32,6 @@ from simulacra_trainer.families.forest.regression.loglinear_terms import (
     scores_of,
 )
 from simulacra_trainer.families.forest.samplers import LogLinear, Pool, ScoredItems
-from simulacra_trainer.persons import Ints as Persons
 
 NEGLIGIBLE = 0.02
 """A column whose log-odds have a smaller standard deviation is left out of a regression."""

@@ -21,6 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_trainer.families.codec import Floats, Ints
 from simulacra_trainer.families.forest.growth.column_regression import ColumnRegression
 from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
@@ -29,7 +30,6 @@ from simulacra_trainer.families.forest.regression.latent import fit_additive
 from simulacra_trainer.families.forest.samplers import Latent, Numbers, Pool, Sampler
 from simulacra_trainer.families.forest.trees.donors import donor_intervals, repeats
 from simulacra_trainer.families.grid import bin_edges
-from simulacra_trainer.persons import MIN_PERSONS
 
 ATOM = MIN_PERSONS
 """A value that at least this many persons share identifies nobody and is drawn exactly."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_trainer.families.codec import Codes, Floats, Indices, Ints
 from simulacra_trainer.families.forest.growth.training_rows import TrainingRows
-from simulacra_trainer.persons import MIN_PERSONS
 
 PURE_CHANGES, EXPECTED_IMPURE = 2, 20.0
 """A column decides whether another has a value if no code has both, and this is not chance."""

@@ -19,9 +19,9 @@ from typing import Literal
 
 import numpy as np
 
+from simulacra_intake.rows_of_persons import Ints, persons_a_group
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.trees.kernels import F8, I4, compiled
-from simulacra_trainer.persons import Ints, persons_a_group
 
 PERSONS_PER_VALUE = 5
 EXPECTED_VIOLATIONS = 20.0

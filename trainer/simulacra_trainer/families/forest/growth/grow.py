@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_trainer.families.codec import Floats, Ints
 from simulacra_trainer.families.curve import PERSONS_A_KNOT
 from simulacra_trainer.families.forest.growth.column_regression import ColumnRegression
@@ -23,7 +24,6 @@ from simulacra_trainer.families.forest.growth.likelihood import MIN_ROWS, is_lik
 from simulacra_trainer.families.forest.growth.training_rows import MAX_REGRESSION_ROWS, TrainingRows
 from simulacra_trainer.families.forest.samplers import Lookup, Monotone, Sampler, Switch
 from simulacra_trainer.families.grid import level_grid, number_grid
-from simulacra_trainer.persons import MIN_PERSONS
 
 Method = Literal["trees", "scores", "loglinear"]
 BEYOND_KEYS, POINTS_BEYOND = 20, 12

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_trainer.families.codec import Floats, Ints
 from simulacra_trainer.families.forest.samplers import Context, Sampler
 from simulacra_trainer.families.forest.samplers.base import TINY
 from simulacra_trainer.families.grid import ColumnGrid
-from simulacra_trainer.persons import Ints as Persons
 
 FOLDS = 3
 MIN_ROWS = 50

@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import chdtrc, chdtri
 
+from simulacra_intake.rows_of_persons import Ints as Persons
+from simulacra_intake.rows_of_persons import persons_a_group, persons_in, rows_a_person
+from simulacra_intake.survey_weights import effective_rows, row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.codec import Codes, ColumnCodec, Floats, Ints, fit_column
 from simulacra_trainer.families.curve import Placed, place_rows
@@ -22,9 +25,6 @@ from simulacra_trainer.families.forest.regression.loglinear_terms import (
     functions_of as class_functions_of,
 )
 from simulacra_trainer.families.forest.samplers import Context, Pool
-from simulacra_trainer.persons import Ints as Persons
-from simulacra_trainer.persons import persons_a_group, persons_in, rows_a_person
-from simulacra_trainer.survey_weights import effective_rows, row_weights
 
 DEFAULT_SCALE = 1.0
 MAX_REGRESSION_ROWS = 4_000

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
+from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_trainer.families.codec import CODES, Booleans, Codes, ColumnCodec, Floats, Indices
 from simulacra_trainer.families.grid import bin_edges
-from simulacra_trainer.persons import MIN_PERSONS, persons_a_group
-from simulacra_trainer.persons import Ints as Persons
 
 CLASS_BINS = 16
 """Quantile bins of a number, as a response and in the deviations of a predictor."""

@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from simulacra_intake.survey_weights import Ints, replicas
 from simulacra_trainer.families.codec import Floats
 from simulacra_trainer.families.forest.trees.tree import Tree
-from simulacra_trainer.survey_weights import Ints, replicas
 
 DONORS_A_ROW = 8
 MAX_DONORS = 1_000_000

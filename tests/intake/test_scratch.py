@@ -22,7 +22,7 @@ from simulacra_intake.limits import SandboxLimits
 from simulacra_intake.parquet_file import read_parquet
 from simulacra_intake.raw_table import RawTable, RawTableWriter
 from simulacra_intake.read import open_table
-from simulacra_trainer.scratch import (
+from simulacra_intake.scratch import (
     SALT_BYTES,
     EncryptedFile,
     EncryptedPath,
@@ -74,7 +74,7 @@ def test_no_file_below_the_directory_holds_the_key(folder: EncryptedPath, tmp_pa
 def test_another_process_cannot_read_the_file(folder: EncryptedPath) -> None:
     (folder / "file").write_bytes(MARK)
     program = (
-        "import sys; from simulacra_trainer.scratch import EncryptedPath;"
+        "import sys; from simulacra_intake.scratch import EncryptedPath;"
         "sys.stdout.buffer.write(EncryptedPath(sys.argv[1]).read_bytes())"
     )
     command = [sys.executable, "-c", program, str(folder / "file")]
