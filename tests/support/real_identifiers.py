@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_intake.persons.forms import names_of
+from simulacra_intake.personal_data.forms import names_of
 
 HIDDEN = ("order", "customer_id", "email", "name", "phone")
 REQUESTS: dict[str, dict[str, object]] = {

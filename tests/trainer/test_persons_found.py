@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
-from simulacra_intake.persons.patterns import find_personal_data
-from simulacra_intake.persons.vocabulary import PERSON, name_contains
+from simulacra_intake.personal_data.patterns import find_personal_data
+from simulacra_intake.personal_data.vocabulary import PERSON, name_contains
 from simulacra_schema.formats.file_labels import Declared
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
+from simulacra_intake.personal_data.numbers import has_valid_checksum
 from simulacra_intake.persons.masks import code_words, learn_masks, places, possible, widened
-from simulacra_intake.persons.numbers import has_valid_checksum
 from simulacra_intake.persons.real_values import METADATA, RealValues, digest_real_values
 from simulacra_intake.raw_table import ORIGIN
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
@@ -110,7 +110,7 @@ def test_last_name_first_stays_so() -> None:
 
 
 def test_names_of_the_upload_are_never_drawn() -> None:
-    from simulacra_intake.persons.forms import names_of
+    from simulacra_intake.personal_data.forms import names_of
 
     known = names_of("en_US")
     names = [f"{known.first[i % 30]} {known.last[i // 30]}" for i in range(ROWS)]

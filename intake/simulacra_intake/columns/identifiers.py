@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.persons import vocabulary
-from simulacra_intake.persons.numbers import DATE_OR_DECIMAL
-from simulacra_intake.persons.patterns import find_personal_data
+from simulacra_intake.personal_data import vocabulary
+from simulacra_intake.personal_data.numbers import DATE_OR_DECIMAL
+from simulacra_intake.personal_data.patterns import find_personal_data
 
 NEARLY_UNIQUE = 0.95
 """Distinct words per row above which a text column identifies its rows."""

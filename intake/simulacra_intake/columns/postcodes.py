@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from simulacra_intake.columns.build import CleanColumn, level_column
 from simulacra_intake.columns.distinct_values import Words
 from simulacra_intake.columns.identifiers import NEARLY_UNIQUE, is_named_id
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 
 PREFIX = 2
 MIN_ROWS_OF_CODE = 5

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from simulacra_intake.columns.identifiers import is_named_id
 from simulacra_intake.limits import MIN_ROWS
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 
 Ints = npt.NDArray[np.int64]
 MOST_DOUBLES, MOST_NAMED_DOUBLES = 0.01, 1 / 6

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.distinct_values import Words
 from simulacra_intake.limits import MAX_NAME
-from simulacra_intake.persons.patterns import find_personal_data, has_email
+from simulacra_intake.personal_data.patterns import find_personal_data, has_email
 from simulacra_schema.table import NO, YES, ColumnSchema, LevelSchema, part_name
 
 Bools = npt.NDArray[np.bool_]

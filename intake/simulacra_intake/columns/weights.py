@@ -13,7 +13,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.errors import InputError
 from simulacra_intake.limits import MIN_ROWS
-from simulacra_intake.persons.vocabulary import WEIGHT, name_contains
+from simulacra_intake.personal_data.vocabulary import WEIGHT, name_contains
 from simulacra_intake.survey_weights import effective_rows
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.table import ColumnSchema

@@ -28,7 +28,7 @@ from simulacra_intake.columns.text import (
 from simulacra_intake.columns.text_origin import TextOrigin
 from simulacra_intake.description.cells import StatedCells
 from simulacra_intake.description.statements import Problems, Statement
-from simulacra_intake.persons.people import OTHER_LEVELS
+from simulacra_intake.personal_data.people import OTHER_LEVELS
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.table import ColumnKind
 

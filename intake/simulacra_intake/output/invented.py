@@ -16,7 +16,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_intake.persons.forms import LOCALES, names_of
+from simulacra_intake.personal_data.forms import LOCALES, names_of
+from simulacra_intake.personal_data.numbers import has_valid_checksum
 from simulacra_intake.persons.masks import (
     COUNTED,
     ROOM,
@@ -27,7 +28,6 @@ from simulacra_intake.persons.masks import (
     possible,
     widened,
 )
-from simulacra_intake.persons.numbers import has_valid_checksum
 from simulacra_intake.persons.real_values import RealValues
 from simulacra_schema.table import ColumnSchema, PersonalData, TableSchema
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.persons.cells import Cells, Ints
 
 AGREEMENT = 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.columns.build import CleanColumn, numeric_column
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 
 CELL_DEGREES = 0.1
 MIN_DECIMALS = 4

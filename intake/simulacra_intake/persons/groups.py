@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.persons.cells import Cells, Ints
 
 CHANCE = 1e-6

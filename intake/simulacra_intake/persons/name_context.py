@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
+from simulacra_intake.personal_data.numbers import FEW_WORDS, most
+from simulacra_intake.personal_data.patterns import LONGEST, is_name
 from simulacra_intake.persons.cells import Cells
-from simulacra_intake.persons.numbers import FEW_WORDS, most
-from simulacra_intake.persons.patterns import LONGEST, is_name
 from simulacra_schema.table import PersonalData
 
 ROWS = 500

@@ -14,15 +14,15 @@ from simulacra_intake.arrow_values import highest_whole, parse_type
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.identifiers import is_named_id
 from simulacra_intake.description.statements import Statements
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
+from simulacra_intake.personal_data.forms import INITIAL, form_of_people
+from simulacra_intake.personal_data.numbers import is_short_number
+from simulacra_intake.personal_data.patterns import find_personal_data, has_email
+from simulacra_intake.personal_data.people import People, other_level
 from simulacra_intake.persons.cells import Cells, Ints, cells_of, codes_of, large_numbers
 from simulacra_intake.persons.coordinates import coarsened, is_coordinate
-from simulacra_intake.persons.forms import INITIAL, form_of_people
 from simulacra_intake.persons.masks import learn_masks, learn_number_masks
 from simulacra_intake.persons.name_context import names_by_context
-from simulacra_intake.persons.numbers import is_short_number
-from simulacra_intake.persons.patterns import find_personal_data, has_email
-from simulacra_intake.persons.people import People, other_level
 from simulacra_intake.persons.public_levels import check_public, with_public
 from simulacra_intake.persons.rare_values import without_rare_values
 from simulacra_intake.persons.real_values import RealValues, digest_real_values

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.description.statements import Statements
-from simulacra_intake.persons.people import People
+from simulacra_intake.personal_data.people import People
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.table import ColumnSchema, PublishedLevels
 

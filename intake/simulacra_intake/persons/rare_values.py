@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.dates import coarsest_unit
+from simulacra_intake.personal_data.people import People
 from simulacra_intake.persons.cells import Ints
-from simulacra_intake.persons.people import People
 from simulacra_intake.persons.rare_words import unlisted, without_rare_words
 from simulacra_intake.rows_of_persons import MIN_PERSONS, limits_of_persons
 from simulacra_schema.table import ColumnSchema

@@ -16,7 +16,7 @@ from simulacra_intake.arrow_values import is_text, parse_type
 from simulacra_intake.columns.build import CleanColumn, unlearned
 from simulacra_intake.columns.postcodes import masked
 from simulacra_intake.columns.text import KEPT_APART, NO_ANSWER
-from simulacra_intake.persons.people import Bools, Floats, People
+from simulacra_intake.personal_data.people import Bools, Floats, People
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_schema.formats.file_labels import Code, Declared
 from simulacra_schema.table import CleaningNote, ColumnSchema, LevelSchema

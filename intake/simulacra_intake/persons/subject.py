@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from simulacra_intake.columns.postcodes import is_postcode_name
 from simulacra_intake.columns.row_numbers import are_dates, are_moments
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.persons.agreement import (
     LARGE_GROUP,
     NAMED_GROUP,

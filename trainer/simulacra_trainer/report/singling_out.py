@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_schema.table import ColumnSchema, TableSchema
 

@@ -13,7 +13,7 @@ from functools import cache, partial
 from statistics import median_low
 from typing import Any
 
-from simulacra_intake.persons import vocabulary
+from simulacra_intake.personal_data import vocabulary
 from simulacra_schema.table import PersonalData
 
 MOST = 0.9

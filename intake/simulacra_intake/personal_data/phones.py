@@ -8,8 +8,8 @@ from functools import partial
 
 import phonenumbers
 
-from simulacra_intake.persons import vocabulary
-from simulacra_intake.persons.numbers import FEW_WORDS, MANY_WORDS, digits, most
+from simulacra_intake.personal_data import vocabulary
+from simulacra_intake.personal_data.numbers import FEW_WORDS, MANY_WORDS, digits, most
 
 FEWEST_TRUNK_DIGITS = 9
 """Digits of a phone number that begins with 0, + or a bracket."""

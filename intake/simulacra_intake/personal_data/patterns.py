@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from simulacra_intake.persons import vocabulary
-from simulacra_intake.persons.forms import (
+from simulacra_intake.personal_data import vocabulary
+from simulacra_intake.personal_data.forms import (
     kind_of_names,
     share_of_family_logins,
     share_of_family_names,
     share_of_known_names,
 )
-from simulacra_intake.persons.numbers import (
+from simulacra_intake.personal_data.numbers import (
     FEW_WORDS,
     MAC,
     MANY_WORDS,
@@ -27,7 +27,7 @@ from simulacra_intake.persons.numbers import (
     is_national_id,
     most,
 )
-from simulacra_intake.persons.phones import is_phone
+from simulacra_intake.personal_data.phones import is_phone
 from simulacra_schema.table import PersonalData
 
 KNOWN_NAMES = 0.6

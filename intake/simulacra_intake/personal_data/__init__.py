@@ -1,0 +1,1 @@
+"""Personal data, known by their form and by the names of columns."""
