@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from simulacra_intake.columns.scales import order_levels
+from simulacra_intake.columns.parse.scales import order_levels
 
 
 @pytest.mark.parametrize(

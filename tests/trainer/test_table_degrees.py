@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from simulacra_intake.columns.scales import order_levels
+from simulacra_intake.columns.parse.scales import order_levels
 from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cleaning.clean import clean_table

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulacra_intake.columns.distinct_values import split_words
-from simulacra_intake.columns.numerals import parse_numbers
+from simulacra_intake.columns.parse.numerals import parse_numbers
 from simulacra_intake.columns.specials import special_codes, take_codes
 from simulacra_intake.output.files import write_tables
 from simulacra_intake.output.restore import restore

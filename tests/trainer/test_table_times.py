@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_intake.columns.periods import order_periods
+from simulacra_intake.columns.parse.periods import order_periods
 from simulacra_intake.output.restore import restore
 from simulacra_intake.raw_table import ORIGIN
 from simulacra_schema.cell_text import csv_batch

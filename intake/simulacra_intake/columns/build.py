@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.columns.dates import seconds
 from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.columns.numerals import count_decimals
-from simulacra_intake.columns.periods import MAX_LEVELS as MAX_PERIODS
-from simulacra_intake.columns.periods import are_months
+from simulacra_intake.columns.parse.dates import seconds
+from simulacra_intake.columns.parse.numerals import count_decimals
+from simulacra_intake.columns.parse.periods import MAX_LEVELS as MAX_PERIODS
+from simulacra_intake.columns.parse.periods import are_months
 from simulacra_schema.table import CleaningNote, ColumnKind, ColumnSchema, LevelSchema
 
 MAX_INTEGER_LEVELS = 50

@@ -19,16 +19,22 @@ from simulacra_intake.columns.build import (
     numeric_column,
     unlearned,
 )
-from simulacra_intake.columns.dates import ParsedDates, parse_compact, parse_dates, parse_pattern
 from simulacra_intake.columns.distinct_values import Words, split_words
 from simulacra_intake.columns.identifiers import are_dialed, unlearned_kind
-from simulacra_intake.columns.mixed_dates import as_births, parse_mixed_dates
-from simulacra_intake.columns.numerals import ParsedNumbers, StatedNumber, parse_numbers
-from simulacra_intake.columns.periods import order_periods
-from simulacra_intake.columns.postcodes import is_postcode_name, postcode_column
+from simulacra_intake.columns.parse.dates import (
+    ParsedDates,
+    parse_compact,
+    parse_dates,
+    parse_pattern,
+)
+from simulacra_intake.columns.parse.mixed_dates import as_births, parse_mixed_dates
+from simulacra_intake.columns.parse.numerals import ParsedNumbers, StatedNumber, parse_numbers
+from simulacra_intake.columns.parse.periods import order_periods
+from simulacra_intake.columns.parse.scales import MAX_LEVELS, order_levels
+from simulacra_intake.columns.recognizers.answers import answers_column
+from simulacra_intake.columns.recognizers.postcodes import is_postcode_name, postcode_column
+from simulacra_intake.columns.recognizers.times import parse_times
 from simulacra_intake.columns.row_numbers import is_row_number
-from simulacra_intake.columns.scales import MAX_LEVELS, order_levels
-from simulacra_intake.columns.several_answers import answers_column
 from simulacra_intake.columns.specials import (
     MOST_OTHER_WORDS,
     are_lone_codes,
@@ -38,7 +44,6 @@ from simulacra_intake.columns.specials import (
     take_codes,
 )
 from simulacra_intake.columns.text_origin import TextOrigin
-from simulacra_intake.columns.times import parse_times
 from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.rows_of_persons import MIN_PERSONS
 from simulacra_schema.lexicon import scale_ranks

@@ -17,8 +17,8 @@ from simulacra_intake.columns.build import (
     unlearned,
 )
 from simulacra_intake.columns.distinct_values import split_words
-from simulacra_intake.columns.numerals import MAX_DECIMALS
-from simulacra_intake.columns.postcodes import is_postcode_name, postcode_column
+from simulacra_intake.columns.parse.numerals import MAX_DECIMALS
+from simulacra_intake.columns.recognizers.postcodes import is_postcode_name, postcode_column
 from simulacra_intake.columns.row_numbers import is_row_number
 from simulacra_intake.columns.specials import codes_taken, take_codes
 from simulacra_intake.columns.text import clean_dictionary, clean_levels, clean_text, note_specials

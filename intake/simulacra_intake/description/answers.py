@@ -9,8 +9,8 @@ import numpy as np
 
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.columns.numerals import ENOUGH
-from simulacra_intake.columns.several_answers import (
+from simulacra_intake.columns.parse.numerals import ENOUGH
+from simulacra_intake.columns.recognizers.answers import (
     MAX_OPTIONS,
     MIN_ROWS,
     SEPARATORS,

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import is_text
 from simulacra_intake.columns.build import CleanColumn, unlearned
-from simulacra_intake.columns.numerals import StatedNumber
-from simulacra_intake.columns.postcodes import postcode_column
+from simulacra_intake.columns.parse.numerals import StatedNumber
+from simulacra_intake.columns.recognizers.postcodes import postcode_column
 from simulacra_intake.columns.text import clean_words, note_words, number_column, time_column
 from simulacra_intake.columns.text_origin import TextOrigin
 from simulacra_intake.description.answers import list_column

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from simulacra_intake.columns.build import CleanColumn, level_column
 from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.columns.numerals import ENOUGH, StatedNumber
-from simulacra_intake.columns.periods import order_periods
+from simulacra_intake.columns.parse.numerals import ENOUGH, StatedNumber
+from simulacra_intake.columns.parse.periods import order_periods
 from simulacra_intake.columns.text import (
     boolean_column,
     clean_levels,

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import PER_SECOND, highest_whole, is_text, parse_type
-from simulacra_intake.columns.postcodes import draw_codes
-from simulacra_intake.output.answers import join_answers
+from simulacra_intake.columns.recognizers.postcodes import draw_codes
+from simulacra_intake.output.cells import join_answers
 from simulacra_intake.output.invented import WHOLE, Inventor, RowSpan
 from simulacra_intake.output.special_codes import with_special_codes
 from simulacra_intake.persons.coordinates import CELL_DEGREES

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_intake.columns.build import CleanColumn
-from simulacra_intake.columns.dates import coarsest_unit
+from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_intake.personal_data.people import People
 from simulacra_intake.persons.cells import Ints
 from simulacra_intake.persons.rare_words import unlisted, without_rare_words

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from simulacra_intake.columns.postcodes import is_postcode_name
+from simulacra_intake.columns.recognizers.postcodes import is_postcode_name
 from simulacra_intake.columns.row_numbers import are_dates, are_moments
 from simulacra_intake.personal_data import vocabulary
 from simulacra_intake.persons.agreement import (

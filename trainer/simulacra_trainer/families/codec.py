@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.columns.dates import coarsest_unit
+from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_intake.rows_of_persons import Ints as Persons
 from simulacra_schema.conditions import level_in
 from simulacra_schema.table import ColumnSchema

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import as_floats
-from simulacra_intake.columns.dates import coarsest_unit
+from simulacra_intake.columns.parse.dates import coarsest_unit
 from simulacra_schema.table import ColumnSchema, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values

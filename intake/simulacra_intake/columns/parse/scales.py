@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from simulacra_intake.columns.degree_words import order_by_degree
-from simulacra_intake.columns.frequencies import order_by_length, order_by_time
+from simulacra_intake.columns.parse.degree_words import order_by_degree
+from simulacra_intake.columns.parse.frequencies import order_by_length, order_by_time
 from simulacra_schema.lexicon import calendar_languages, calendar_names, scale_ranks
 
 MIN_LEVELS = 3

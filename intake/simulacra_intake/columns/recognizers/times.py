@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.columns.numerals import ENOUGH
+from simulacra_intake.columns.parse.numerals import ENOUGH
 from simulacra_schema.table import CellForm
 
 DAY = 86_400

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import are_numbers
-from simulacra_intake.columns.affixes import Affixes, strip_affixes
 from simulacra_intake.columns.distinct_values import Words
+from simulacra_intake.columns.parse.affixes import Affixes, strip_affixes
 from simulacra_schema.table import CellForm
 
 ENOUGH = 0.99

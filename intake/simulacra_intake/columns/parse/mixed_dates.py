@@ -14,16 +14,16 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.columns.date_spelling import spelled_as
-from simulacra_intake.columns.dates import (
+from simulacra_intake.columns.distinct_values import Words
+from simulacra_intake.columns.parse.date_spelling import spelled_as
+from simulacra_intake.columns.parse.dates import (
     DATE_FORMS,
     NAMED_DATE,
     ParsedDates,
     named_months,
     parse_formats,
 )
-from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.columns.numerals import ENOUGH
+from simulacra_intake.columns.parse.numerals import ENOUGH
 
 LAST_BIRTH = 2029
 """Last year of birth of two digits, as in Excel: 30 to 99 are of the twentieth century."""

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.columns.date_spelling import join_times, spelled_as, split_affixes
 from simulacra_intake.columns.distinct_values import Words
-from simulacra_intake.columns.numerals import ENOUGH
+from simulacra_intake.columns.parse.date_spelling import join_times, spelled_as, split_affixes
+from simulacra_intake.columns.parse.numerals import ENOUGH
 from simulacra_schema.lexicon import calendar_languages, calendar_names
 
 _TIME = r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?[AaPp][Mm])?)?$"

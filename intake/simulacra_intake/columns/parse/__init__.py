@@ -1,0 +1,1 @@
+"""Parsers of words: numbers, dates, times, periods, and orders of levels."""

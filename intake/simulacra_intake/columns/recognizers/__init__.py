@@ -1,0 +1,1 @@
+"""Recognizers of text columns: each knows one form of cells."""
