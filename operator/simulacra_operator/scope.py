@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from simulacra_crds.kinds.tenant import TENANT_PATTERN
 from simulacra_crds.names import tenant_namespace
-from simulacra_operator.work.custom_resource import Key, tenant_of
+from simulacra_operator.observed.custom_resource import Key, tenant_of
 
 NAMESPACES_VARIABLE = "SIMULACRA_NAMESPACES"
 

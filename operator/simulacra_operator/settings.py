@@ -13,9 +13,9 @@ from simulacra_crds.logs import FORMAT_VARIABLE, LEVEL_VARIABLE
 from simulacra_crds.webhook import allows_private
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
 from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
+from simulacra_operator.observed.placement import Placement
+from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
-from simulacra_operator.work.placement import Placement
-from simulacra_operator.work.pod_access import PodAccess
 
 IMAGE_VARIABLE = "SIMULACRA_TRAINER_IMAGE"
 VARIANT_VARIABLE = "SIMULACRA_TRAINER_VARIANT"

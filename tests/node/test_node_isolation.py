@@ -12,10 +12,10 @@ from installation import eventually
 from node import TRAINER, Node
 from operator_facts import LABELS, ended, observed, resource
 from simulacra import Client
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work.actions import CreateJob
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, leader_service
-from simulacra_operator.work.observe import Observed
 
 pytestmark = pytest.mark.node
 LISTEN = (

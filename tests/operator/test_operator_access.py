@@ -21,9 +21,9 @@ from simulacra.commands import admin
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, ClusterError, Object
 from simulacra_operator.kinds.access_request import DELETED_AFTER, AccessObserved, reconcile
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
 from terminals import on_terminal
 
 SPEC = {"company": "Acme Research GmbH & Co.", "contact": "ada@acme.example"}

@@ -22,10 +22,10 @@ from operator_facts import (
 from simulacra_crds.kinds.dataset import DatasetSpec
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import PrepareRequest
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.runtime.eraser import erased_artifacts
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
 
 reconcile = RECONCILERS["Dataset"]
 

@@ -12,25 +12,15 @@ from typing import Any, cast
 import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
-from operator_facts import (
-    CREATED,
-    NOW,
-    SECRET,
-    iso,
-    job,
-    observed,
-    pod,
-    ready_condition,
-    resource,
-)
+from operator_facts import CREATED, NOW, SECRET, iso, job, observed, pod, ready_condition, resource
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_crds.reasons import Reason
+from simulacra_operator.observed.custom_resource import parse
+from simulacra_operator.observed.pod_refusal import refusal
 from simulacra_operator.runtime import events
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
-from simulacra_operator.work.pod_refusal import refusal
 
 reconcile = RECONCILERS["Dataset"]
 

@@ -12,10 +12,10 @@ from simulacra_crds.kinds.base import (
     ANNOTATION_UPLOAD_LEASE,
     ANNOTATION_UPLOAD_STARTED,
 )
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure
-from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.expiry import due
 
 WEEK = 604_800

@@ -21,11 +21,11 @@ from operator_bench import OperatorProcess, World, ready, reason
 from operator_proxy import Fault, KillingProxy
 from simulacra_crds.kube import client as kube
 from simulacra_crds.names import system_namespace
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.runtime.leadership import LEASE
 from simulacra_operator.work.actions import CreateJob, WriteRequest
-from simulacra_operator.work.custom_resource import parse
 
 NTH = (1, 2, 4)
 REPEATED = 3

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from operator_facts import ended, resource
+from simulacra_operator.observed.custom_resource import CustomResource, parse
 from simulacra_operator.runtime import job_event_filter
 from simulacra_operator.runtime.job_event_filter import JobEventFilter, last_deletion
 from simulacra_operator.work.actions import Action, CreateJob, DeleteJob, PatchStatus
-from simulacra_operator.work.custom_resource import CustomResource, parse
 
 GONE = DeleteJob("ds-1-prepare", "job-1", wait=False)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from operator_facts import CREATED, ready_condition, resource
 from simulacra_crds.kube.client import DATASETS, JOBS, WORK_RESOURCES, ApiResource, Object
+from simulacra_operator.observed.custom_resource import Key
 from simulacra_operator.runtime.job_slots import JobSlots
-from simulacra_operator.work.custom_resource import Key
 
 NAMESPACE = "tenant-acme"
 

@@ -24,9 +24,9 @@ from operator_facts import (
 )
 from simulacra_crds.kinds.base import LABEL_DATASET
 from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
+from simulacra_operator.observed.observe import Fault, Observed
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.observe import Fault, Observed
 
 KEY = {"wrappedKey": "key"}
 DATASET_OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]

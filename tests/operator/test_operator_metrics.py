@@ -9,12 +9,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from operator_facts import resource
-from simulacra_custody.errors import ArtifactMissing, CustodyError, StoreUnavailable
+from simulacra_custody.errors import (
+    ArtifactMissing,
+    CustodyError,
+    StoreUnavailable,
+)
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.work.actions import LogFailure
-from simulacra_operator.work.custom_resource import parse
 
 
 def _errors() -> float:

@@ -13,10 +13,10 @@ from operator_facts import SETTINGS, SPECS, observed, resource
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
 from simulacra_crds.names import system_namespace
+from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.pod_access import PodAccess
 
 reconcile = RECONCILERS["Dataset"]
 

@@ -8,10 +8,10 @@ import pytest
 
 from operator_facts import NOW, SETTINGS, resource
 from simulacra_operator.kinds.tenant.observe import TenantObserved
+from simulacra_operator.observed.custom_resource import Key, parse
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.queue import FIRST_RETRY_S, WorkQueue
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import Key, parse
 
 A, B = Key("Dataset", "ns", "a"), Key("Dataset", "ns", "b")
 

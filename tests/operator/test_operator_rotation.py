@@ -18,9 +18,9 @@ from simulacra_crds.webhook import manifest, sealing_purpose
 from simulacra_custody.errors import CustodyError, KeyUnavailable
 from simulacra_custody.keys.sealed_secrets import seal, unseal
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.scope import Scope
 from simulacra_operator.tasks.rotation import ROTATE, SETTLED, Rotation
-from simulacra_operator.work.custom_resource import parse
 
 
 def token(body: Object) -> str:

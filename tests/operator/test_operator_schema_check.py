@@ -12,10 +12,10 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SCHEMA
 from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.refs import ArtifactRef
+from simulacra_operator.observed.custom_resource import parse
+from simulacra_operator.observed.schema_check import SchemaCheck
 from simulacra_operator.runtime.planner import CHECKS, RECONCILERS
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
-from simulacra_operator.work.schema_check import SchemaCheck
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 WORD = "salary_of_zoe"

@@ -21,13 +21,13 @@ from simulacra_operator.kinds.access_request import reconcile as reconcile_acces
 from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved
 from simulacra_operator.kinds.tenant.reconcile import reconcile
+from simulacra_operator.observed.custom_resource import Key, parse
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.metered_client import MeteredCluster
 from simulacra_operator.scope import Scope
 from simulacra_operator.settings import OperatorSettingsError, read_settings
 from simulacra_operator.tasks.sweep import Sweep
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import Key, parse
 
 LISTED = Scope(("tenant-acme",))
 LABELS = {"simulacra.dev/tenant": "acme", "pod-security.kubernetes.io/enforce": "restricted"}

@@ -16,11 +16,11 @@ from simulacra_crds.kinds.tenant import ObjectSource, TenantSpec
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import PrepareRequest
 from simulacra_custody.wiring import is_own_bucket, own_buckets
+from simulacra_operator.observed.custom_resource import parse
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.expiry import due
-from simulacra_operator.work.observe import Observed
 
 reconcile = RECONCILERS["Dataset"]
 

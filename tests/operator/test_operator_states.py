@@ -28,11 +28,11 @@ from operator_facts import (
     tenant,
     without_pods_say,
 )
+from simulacra_operator.observed.custom_resource import CustomResource, parse
+from simulacra_operator.observed.observe import Fault, Observed
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import erasure
-from simulacra_operator.work.custom_resource import CustomResource, parse
-from simulacra_operator.work.observe import Fault, Observed
 
 STEPS = 6
 STATUS: dict[str, dict[str, Any]] = {

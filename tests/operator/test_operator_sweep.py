@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 from operator_facts import CREATED, SETTINGS, iso, resource
 from simulacra_crds.kube.client import DATASETS, TENANTS, ApiResource, ClusterError, Object
 from simulacra_operator.health import serve
+from simulacra_operator.observed.custom_resource import Key
 from simulacra_operator.runtime import event_router
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.scope import Scope
@@ -24,7 +25,6 @@ from simulacra_operator.tasks import sweep as sweep_module
 from simulacra_operator.tasks import sweep_snapshot as snapshot_module
 from simulacra_operator.tasks.sweep import STALLED_S, Sweep
 from simulacra_operator.tasks.sweep_snapshot import ResourceSnapshot
-from simulacra_operator.work.custom_resource import Key
 
 HOUR = 3600
 

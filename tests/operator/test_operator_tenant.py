@@ -15,11 +15,11 @@ from simulacra_crds.kube.client import Object
 from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved
 from simulacra_operator.kinds.tenant.reconcile import reconcile
+from simulacra_operator.observed.custom_resource import CustomResource, parse
+from simulacra_operator.observed.observe import Fault
+from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.runtime.eraser import TenantEraser
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import CustomResource, parse
-from simulacra_operator.work.observe import Fault
-from simulacra_operator.work.pod_access import PodAccess
 
 GOOD, BAD = KeyCheck(NOW, None), KeyCheck(NOW, "decrypt")
 

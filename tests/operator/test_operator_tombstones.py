@@ -19,11 +19,11 @@ from simulacra_crds.tombstone import (
     manifest,
     tombstone_name,
 )
+from simulacra_operator.observed.custom_resource import parse
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.tasks.cleanup import delete_tombstones
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import parse
 from simulacra_operator.work.erasure import reconcile
-from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.tombstones import leave
 
 DIGEST = "d" * 64

@@ -41,11 +41,11 @@ from simulacra_crds.webhook import (
     sealing_purpose,
 )
 from simulacra_custody.keys.sealed_secrets import seal
+from simulacra_operator.observed.custom_resource import CustomResource, parse
 from simulacra_operator.tasks.cleanup import delete_notices
 from simulacra_operator.tasks.webhooks import delivery
 from simulacra_operator.tasks.webhooks.pending import Message, job_ends, pending
 from simulacra_operator.tasks.webhooks.send import Forbidden, send
-from simulacra_operator.work.custom_resource import CustomResource, parse
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 

@@ -27,12 +27,12 @@ from simulacra_crds.kinds.model import ModelResources, ModelSpec
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import TaskSpec
+from simulacra_operator.observed.observe import Observed
+from simulacra_operator.observed.placement import Placement
 from simulacra_operator.runtime.job_slots import holds_slot
 from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.settings import OperatorSettingsError, Settings, read_settings
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.observe import Observed
-from simulacra_operator.work.placement import Placement
 
 reconcile = RECONCILERS["Model"]
 OWNER = [{"kind": "Dataset", "name": "ds-1", "uid": "uid-ds-1"}]

@@ -10,10 +10,10 @@ from typing import Any
 
 from simulacra_crds.kinds.base import FINALIZER, LABEL_DATASET, LABEL_UID
 from simulacra_crds.kube.client import Object
+from simulacra_operator.observed.custom_resource import CustomResource, parse
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.settings import Settings
 from simulacra_operator.work import actions as act
-from simulacra_operator.work.custom_resource import CustomResource, parse
-from simulacra_operator.work.observe import Observed
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 250_000, UTC)
 CREATED = NOW.replace(microsecond=0) - timedelta(minutes=5)

@@ -16,6 +16,8 @@ from simulacra_crds.kinds.base import API_VERSION, LABEL_UID
 from simulacra_crds.kube.client import ACCESS_REQUESTS, TENANTS, Cluster, Object
 from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.event import EventType
+from simulacra_operator.observed.conditions import Finding, conditions, ready, status_patch
+from simulacra_operator.observed.custom_resource import CustomResource, Key, parse
 from simulacra_operator.work.actions import (
     Action,
     DeleteResource,
@@ -24,8 +26,6 @@ from simulacra_operator.work.actions import (
     RecordDecision,
     RegisterClient,
 )
-from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch
-from simulacra_operator.work.custom_resource import CustomResource, Key, parse
 
 DELETED_AFTER = timedelta(days=30)
 """How long a request keeps a person's name and address, unless it has a Tenant."""

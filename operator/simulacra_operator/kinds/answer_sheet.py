@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_crds.tasks import SheetRequest
+from simulacra_operator.observed.schema_check import check_outcome
 from simulacra_operator.work.jobs import Size
 from simulacra_operator.work.questions import question
-from simulacra_operator.work.schema_check import check_outcome
 from simulacra_schema.conditions import FieldError
 from simulacra_schema.sheets import LISTS, check_sheet
 from simulacra_schema.statements import split_outcome

@@ -18,12 +18,12 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SOURCE_VARIABLES, PrepareRequest, SourceRequest, TaskResult
 from simulacra_custody.wiring import is_own_bucket
 from simulacra_operator.kinds import dataset_source as kept
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.actions import Action, DiscardArtifacts, RecordRead, WriteDescription
-from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observe import Observed
 from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="250m", memory="512Mi", memory_limit="4Gi", deadline_s=1800)

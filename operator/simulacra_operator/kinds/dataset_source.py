@@ -17,10 +17,10 @@ from simulacra_crds.kinds.base import GROUP, Artifact, Phase
 from simulacra_crds.kinds.dataset import DatasetSpec, DatasetStatus, DescriptionStatus
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import READ_TABLE, UPLOAD, TaskResult
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.actions import Action, DiscardArtifacts, EraseSource
-from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.dependencies import is_current
-from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
 
 HOLD = timedelta(minutes=58)

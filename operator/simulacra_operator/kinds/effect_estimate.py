@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from simulacra_crds.tasks import EstimateRequest
+from simulacra_operator.observed.schema_check import check_outcome
 from simulacra_operator.work.questions import question
-from simulacra_operator.work.schema_check import check_outcome
 from simulacra_schema.conditions import FieldError, check_interventions
 from simulacra_schema.statements import LISTS, check_statements, split_outcome
 from simulacra_schema.table import TableSchema

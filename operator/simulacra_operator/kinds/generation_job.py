@@ -10,10 +10,10 @@ from simulacra_crds.kinds.generation_job import GenerationJobSpec
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import CustomerKeyRef, GenerateRequest, TaskResult
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
 from simulacra_schema.conditions import FieldError, check_request

@@ -8,11 +8,11 @@ from typing import Any
 from simulacra_crds.kinds.model import ModelSpec
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import FitRequest, TaskResult
-from simulacra_operator.work.conditions import Finding
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_dataset, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observe import Observed
 from simulacra_schema.base import KubeModel
 from simulacra_schema.knowledge import check_knowledge
 from simulacra_schema.questions.fit import FitQuestion

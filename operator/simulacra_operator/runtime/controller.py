@@ -25,6 +25,10 @@ from simulacra_crds.kube.client import (
 from simulacra_custody.errors import AuditUnavailable, CustodyError
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
+from simulacra_operator.observed.custom_resource import Key
+from simulacra_operator.observed.ended_jobs import EndedJobs
+from simulacra_operator.observed.observe import Fault, WorkObserver
+from simulacra_operator.observed.read_cache import ReadCache
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.runtime.job_event_filter import JobEventFilter, last_deletion
@@ -35,10 +39,6 @@ from simulacra_operator.runtime.resource_state import ResourceStates, sources_of
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.settings import Settings
 from simulacra_operator.work.actions import Action, CreateJob, DeleteJob
-from simulacra_operator.work.custom_resource import Key
-from simulacra_operator.work.ended_jobs import EndedJobs
-from simulacra_operator.work.observe import Fault, WorkObserver
-from simulacra_operator.work.read_cache import ReadCache
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import AuditPosition
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.custom_resource import CustomResource
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.work.actions import Erase
-from simulacra_operator.work.custom_resource import CustomResource
 
 PatchStatus = Callable[[Object], Awaitable[None]]
 """Merges fields into status, if the resource has not changed since it was read."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from simulacra_crds.kube.client import Object
+from simulacra_operator.observed.custom_resource import Key, key_of
 from simulacra_operator.runtime.controller import Controller
-from simulacra_operator.work.custom_resource import Key, key_of
 
 
 async def changed(controller: Controller, body: Object, event: str | None) -> None:

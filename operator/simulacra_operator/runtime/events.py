@@ -14,7 +14,7 @@ from typing import Literal
 from simulacra_crds.kinds.base import API_VERSION, utcnow
 from simulacra_crds.kube.client import EVENTS, AlreadyExists, Cluster, ClusterError, Object
 from simulacra_crds.reasons import Reason
-from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.observed.custom_resource import CustomResource
 
 log = logging.getLogger(__name__)
 COMPONENT = "simulacra-operator"

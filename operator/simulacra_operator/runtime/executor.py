@@ -27,13 +27,13 @@ from simulacra_custody.audit.event import Counts, EventType, Outcome
 from simulacra_custody.refs import ResourceRef
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
+from simulacra_operator.observed.custom_resource import CustomResource, Key, tenant_of
 from simulacra_operator.runtime import events
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.eraser import Eraser, TenantEraser
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import tombstones
-from simulacra_operator.work.custom_resource import CustomResource, Key, tenant_of
 from simulacra_operator.work.outcome import support_id
 
 log = logging.getLogger(__name__)

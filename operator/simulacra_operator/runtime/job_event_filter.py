@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulacra_crds.kube.client import Object
+from simulacra_operator.observed.custom_resource import CustomResource
+from simulacra_operator.observed.ended_jobs import job_ended
 from simulacra_operator.work.actions import Action, DeleteJob, PatchStatus
-from simulacra_operator.work.custom_resource import CustomResource
-from simulacra_operator.work.ended_jobs import job_ended
 
 MOST = 1000
 """Deletions to ignore that are kept; a forgotten one costs a pass without actions."""

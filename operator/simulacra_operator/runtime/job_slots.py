@@ -20,9 +20,9 @@ from datetime import datetime
 from simulacra_crds.kinds.base import LABEL_KIND, Phase
 from simulacra_crds.kube.client import JOBS, WORK_RESOURCES, Cluster, Object
 from simulacra_crds.reasons import Reason
-from simulacra_operator.work.custom_resource import Key, parse
-from simulacra_operator.work.ended_jobs import job_ended
-from simulacra_operator.work.placement import queued
+from simulacra_operator.observed.custom_resource import Key, parse
+from simulacra_operator.observed.ended_jobs import job_ended
+from simulacra_operator.observed.placement import queued
 
 REREAD_S = 5.0
 Rank = tuple[datetime, str, str]

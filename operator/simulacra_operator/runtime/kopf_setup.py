@@ -17,10 +17,10 @@ from simulacra_crds.kinds.access_request import AccessRequest
 from simulacra_crds.kinds.base import FINALIZER, GROUP, VERSION, Resource
 from simulacra_crds.kinds.tenant import Tenant
 from simulacra_crds.registry import WORK
+from simulacra_operator.observed.custom_resource import key_of
 from simulacra_operator.runtime import event_router
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.scope import Scope
-from simulacra_operator.work.custom_resource import key_of
 
 RETRY_S = 5.0
 """When to call a deletion handler again that failed, which only a bug can cause."""

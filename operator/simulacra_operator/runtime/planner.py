@@ -14,13 +14,13 @@ from simulacra_operator.kinds import access_request
 from simulacra_operator.kinds.access_request import AccessObserved
 from simulacra_operator.kinds.tenant import reconcile as tenant
 from simulacra_operator.kinds.tenant.observe import KeyCheck, TenantObserved, TenantObserver
+from simulacra_operator.observed.custom_resource import Key
+from simulacra_operator.observed.observe import Fault, Observed, WorkObserver
 from simulacra_operator.runtime.job_slots import JobSlots
 from simulacra_operator.settings import Settings
 from simulacra_operator.work import lifecycle
 from simulacra_operator.work.actions import Action, CreateJob, CreateKey
-from simulacra_operator.work.custom_resource import Key
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observe import Fault, Observed, WorkObserver
 
 KINDS: dict[str, WorkKind] = {
     info.kind: import_module(f"simulacra_operator.kinds.{info.module}").KIND for info in WORK

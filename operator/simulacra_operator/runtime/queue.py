@@ -7,7 +7,7 @@ import heapq
 import itertools
 
 from simulacra_operator import metrics
-from simulacra_operator.work.custom_resource import Key
+from simulacra_operator.observed.custom_resource import Key
 
 FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 30.0

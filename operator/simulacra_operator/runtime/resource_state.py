@@ -7,9 +7,9 @@ from typing import Any
 
 from simulacra_operator.kinds.access_request import AccessObserved
 from simulacra_operator.kinds.tenant.observe import TenantObserved
+from simulacra_operator.observed.custom_resource import Key
+from simulacra_operator.observed.observe import Fault
 from simulacra_operator.runtime.planner import Seen
-from simulacra_operator.work.custom_resource import Key
-from simulacra_operator.work.observe import Fault
 
 
 @dataclass

@@ -11,9 +11,9 @@ from simulacra_crds.kube.client import CONFIGMAPS, WORK_RESOURCES, Cluster
 from simulacra_crds.tombstone import SELECTOR, read_tombstone
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_operator import metrics
+from simulacra_operator.observed.custom_resource import tenant_of
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.scope import Scope
-from simulacra_operator.work.custom_resource import tenant_of
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from simulacra_crds.kube.client import CUSTOM, TENANTS
 from simulacra_operator import metrics
+from simulacra_operator.observed.custom_resource import parse, tenant_of
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.tasks.periodic import logged
 from simulacra_operator.tasks.sweep_snapshot import ResourceSnapshot, SweepSnapshot
-from simulacra_operator.work.custom_resource import parse, tenant_of
 
 log = logging.getLogger(__name__)
 

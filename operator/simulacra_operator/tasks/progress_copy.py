@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from simulacra_crds.kube.client import CUSTOM, Cluster, ClusterError
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.custom_resource import tenant_of
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.tasks.sweep_snapshot import Progress, ResourceSnapshot
-from simulacra_operator.work.custom_resource import tenant_of
 
 CONCURRENT_READS = 2
 """Custody's threads are for the reconcilers first."""

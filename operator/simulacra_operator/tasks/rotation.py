@@ -28,10 +28,10 @@ from simulacra_crds.webhook import SELECTOR, id_of, is_webhook, sealing_purpose
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.keys.sealed_secrets import reseal
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.custom_resource import CustomResource, parse
+from simulacra_operator.observed.ended_jobs import job_ended
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.tasks.periodic import Periodic, logged
-from simulacra_operator.work.custom_resource import CustomResource, parse
-from simulacra_operator.work.ended_jobs import job_ended
 
 ROTATE = f"{GROUP}/rotate-key"
 INTERVAL_S = 10.0

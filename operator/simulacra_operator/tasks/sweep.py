@@ -31,12 +31,12 @@ from simulacra_crds.kube.client import (
 from simulacra_crds.kube.transport import CONNECT_SECONDS
 from simulacra_custody.audit.live_keys import LiveKey
 from simulacra_operator import metrics
+from simulacra_operator.observed.custom_resource import Key, parse
 from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.tasks.due_deletions import DueDeletions
 from simulacra_operator.tasks.periodic import Periodic, logged
 from simulacra_operator.tasks.progress_copy import copy_progress
 from simulacra_operator.tasks.sweep_snapshot import ResourceSnapshot, SweepSnapshot
-from simulacra_operator.work.custom_resource import Key, parse
 
 log = logging.getLogger(__name__)
 

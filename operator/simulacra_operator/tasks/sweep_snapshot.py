@@ -16,7 +16,7 @@ from simulacra_crds.kinds.base import Phase
 from simulacra_crds.kinds.tenant import TenantSpec
 from simulacra_crds.kube.client import CUSTOM, TENANTS, Object
 from simulacra_custody.audit.live_keys import LiveKey
-from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
+from simulacra_operator.observed.custom_resource import CustomResource, Key, parse, tenant_of
 from simulacra_operator.work.expiry import Due, due, expiry
 
 DEFAULT_LIMIT_S = TenantSpec().max_retention_seconds

@@ -14,9 +14,9 @@ from contextlib import aclosing
 
 from simulacra_crds.kinds.base import LABEL_KIND
 from simulacra_crds.kube.client import ACCESS_REQUESTS, JOBS, TENANTS
+from simulacra_operator.observed.custom_resource import Key, key_of
 from simulacra_operator.runtime import event_router
 from simulacra_operator.runtime.controller import Controller
-from simulacra_operator.work.custom_resource import Key, key_of
 
 
 async def watch_tenants(controller: Controller) -> None:

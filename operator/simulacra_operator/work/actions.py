@@ -12,7 +12,7 @@ from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_custody.audit.event import EventType
-from simulacra_operator.work.custom_resource import Key
+from simulacra_operator.observed.custom_resource import Key
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.registry import BY_KIND
 from simulacra_crds.tasks import KeyedRef, TaskSpec
-from simulacra_operator.work.conditions import Finding
-from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.custom_resource import CustomResource
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.expiry import ended_by_expiry
-from simulacra_operator.work.observe import Observed
 
 _EXPIRED = (
     "The dataset or its model expired before this work ended. Upload again, with a longer "

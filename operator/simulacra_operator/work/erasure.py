@@ -15,6 +15,9 @@ from collections.abc import Callable, Sequence
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.custom_resource import CustomResource
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work import outcome
 from simulacra_operator.work.actions import (
     Action,
@@ -25,10 +28,7 @@ from simulacra_operator.work.actions import (
     ReleaseFinalizer,
     ShredKey,
 )
-from simulacra_operator.work.conditions import Finding
-from simulacra_operator.work.custom_resource import CustomResource
 from simulacra_operator.work.expiry import ended_by_expiry
-from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.status import deletion_status
 from simulacra_operator.work.tombstones import tombstone
 

@@ -18,7 +18,7 @@ from simulacra_crds.kinds.base import (
 )
 from simulacra_crds.reasons import Reason
 from simulacra_crds.storage_usage import UPLOAD_TIMEOUT
-from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.observed.custom_resource import CustomResource
 
 TOLERANCE = timedelta(seconds=5)
 """A deletion this shortly before the expiry counts as one: the API server's clock stamps it."""

@@ -21,8 +21,8 @@ from simulacra_crds.kinds.model import ModelResources
 from simulacra_crds.kube.client import Object
 from simulacra_crds.logs import FIELDS_VARIABLE
 from simulacra_crds.tasks import LASTING, TASK_ENV, TaskSpec
-from simulacra_operator.work.observe import Observed
-from simulacra_operator.work.placement import GPU, LABEL_WORKERS, QUEUE_LABEL
+from simulacra_operator.observed.observe import Observed
+from simulacra_operator.observed.placement import GPU, LABEL_WORKERS, QUEUE_LABEL
 
 SERVICE_ACCOUNT = "simulacra-trainer"
 CONTAINER = "trainer"

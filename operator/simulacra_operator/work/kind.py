@@ -9,11 +9,11 @@ from typing import Any
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.observe import Observed
+from simulacra_operator.observed.schema_check import Check
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.jobs import Work
-from simulacra_operator.work.observe import Observed
-from simulacra_operator.work.schema_check import Check
 from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 from simulacra_crds.kinds.base import LastFailure, Phase
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.observe import Fault, Observed
+from simulacra_operator.observed.placement import LABEL_WORKERS, QUEUE_LABEL, queued
+from simulacra_operator.observed.pod_refusal import never_admitted
 from simulacra_operator.work import erasure, jobs, outcome
 from simulacra_operator.work.actions import (
     Action,
@@ -22,11 +26,7 @@ from simulacra_operator.work.actions import (
     SuspendJob,
     WriteRequest,
 )
-from simulacra_operator.work.conditions import Finding
 from simulacra_operator.work.kind import FINAL, WorkKind
-from simulacra_operator.work.observe import Fault, Observed
-from simulacra_operator.work.placement import LABEL_WORKERS, QUEUE_LABEL, queued
-from simulacra_operator.work.pod_refusal import never_admitted
 from simulacra_operator.work.pod_startup import explained, stalled
 from simulacra_operator.work.stage import Stage
 from simulacra_operator.work.status import settled_status, work_status

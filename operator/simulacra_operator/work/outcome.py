@@ -15,7 +15,7 @@ from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import LASTING, ExitCode, TaskResult
-from simulacra_operator.work.stored_results import ended_states, index_of
+from simulacra_operator.observed.stored_results import ended_states, index_of
 
 _MESSAGES = {
     Reason.INTERRUPTED: (

@@ -13,9 +13,9 @@ from simulacra_crds.kinds.base import LastFailure
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SOURCE_VARIABLES
-from simulacra_operator.work.conditions import Finding
-from simulacra_operator.work.observe import Observed
-from simulacra_operator.work.pod_refusal import SLOW, lacks_pod, without_pod
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.observe import Observed
+from simulacra_operator.observed.pod_refusal import SLOW, lacks_pod, without_pod
 
 PATIENCE = timedelta(seconds=10)
 """How long a pod may be unschedulable before it is reported."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
+from simulacra_operator.observed.observe import Observed
+from simulacra_operator.observed.schema_check import Check
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observe import Observed
-from simulacra_operator.work.schema_check import Check
 from simulacra_schema.base import KubeModel
 
 _SIZE = Size(cpu="500m", memory="384Mi", memory_limit="4Gi", deadline_s=3600)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulacra_crds.kinds.base import LastFailure, Phase
+from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.work.actions import Action
-from simulacra_operator.work.conditions import Finding
 
 
 @dataclass(frozen=True)

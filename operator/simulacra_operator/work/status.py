@@ -7,10 +7,16 @@ from typing import Any
 
 from simulacra_crds.kinds.base import Phase, Progress
 from simulacra_crds.kube.client import Object
-from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
+from simulacra_operator.observed.conditions import (
+    Finding,
+    conditions,
+    ready,
+    status_patch,
+    with_ready,
+)
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.expiry import expiry
 from simulacra_operator.work.kind import WorkKind
-from simulacra_operator.work.observe import Observed
 from simulacra_operator.work.stage import Stage
 
 

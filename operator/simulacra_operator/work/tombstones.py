@@ -15,8 +15,8 @@ from simulacra_crds.kube.client import (
     Object,
 )
 from simulacra_crds.tombstone import REQUEST_DIGEST, TOMBSTONE_LIFETIME, Tombstone, manifest
+from simulacra_operator.observed.observe import Observed
 from simulacra_operator.work.actions import Action, LeaveTombstone
-from simulacra_operator.work.observe import Observed
 
 
 def tombstone(seen: Observed) -> list[Action]:

@@ -16,10 +16,10 @@ from simulacra_crds.kube.client import (
     Object,
 )
 from simulacra_crds.names import tenant_namespace
-from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.observed.custom_resource import CustomResource
+from simulacra_operator.observed.placement import LABEL_WORKERS
+from simulacra_operator.pod_access import PodAccess, canonical
 from simulacra_operator.work.jobs import FIRST_PORT, LAST_PORT, MAX_PARALLEL_PODS, SERVICE_ACCOUNT
-from simulacra_operator.work.placement import LABEL_WORKERS
-from simulacra_operator.work.pod_access import PodAccess, canonical
 
 GIVEN = f"operator.{GROUP}/annotations"
 """Annotation with the names of what we set, to find what was withdrawn since.

@@ -22,9 +22,9 @@ from simulacra_crds.kube.client import (
 )
 from simulacra_crds.names import system_namespace, tenant_namespace
 from simulacra_operator.kinds.tenant import manifests
-from simulacra_operator.work.custom_resource import CustomResource, Key, parse
-from simulacra_operator.work.observe import Fault
-from simulacra_operator.work.pod_access import PodAccess
+from simulacra_operator.observed.custom_resource import CustomResource, Key, parse
+from simulacra_operator.observed.observe import Fault
+from simulacra_operator.pod_access import PodAccess
 
 _CONFIG = f"{LABEL_KIND} in ({webhook.KIND},{tombstone.KIND},{rotation_notice.KIND})"
 

@@ -7,8 +7,14 @@ from simulacra_crds.kube.client import Object
 from simulacra_crds.names import system_namespace
 from simulacra_crds.reasons import Reason
 from simulacra_operator.kinds.tenant.observe import TenantObserved
-from simulacra_operator.work.conditions import Finding, conditions, ready, status_patch, with_ready
-from simulacra_operator.work.pod_access import SECRET_VARIABLE
+from simulacra_operator.observed.conditions import (
+    Finding,
+    conditions,
+    ready,
+    status_patch,
+    with_ready,
+)
+from simulacra_operator.pod_access import SECRET_VARIABLE
 
 
 def tenant_status(seen: TenantObserved, complete: bool) -> Object:

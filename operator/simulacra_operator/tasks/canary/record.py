@@ -16,9 +16,9 @@ from simulacra_crds.names import CANARY, system_namespace
 from simulacra_crds.reasons import Reason
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.signed_note import open_note, sign_note
+from simulacra_operator.observed.conditions import Finding, conditions
+from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.tasks.canary.places import Searched
-from simulacra_operator.work.conditions import Finding, conditions
-from simulacra_operator.work.custom_resource import parse
 
 RUN_NOW = f"{GROUP}/run-canary"
 """Annotation of the ConfigMap that asks for a run at once."""

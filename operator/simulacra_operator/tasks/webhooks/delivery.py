@@ -29,11 +29,11 @@ from simulacra_crds.webhook import (
 )
 from simulacra_custody.keys.sealed_secrets import unseal
 from simulacra_operator import metrics
+from simulacra_operator.observed.custom_resource import parse, tenant_of
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.tasks.periodic import EXPECTED, Periodic, logged
 from simulacra_operator.tasks.webhooks.pending import Message, SecretRotated, job_ends, pending
 from simulacra_operator.tasks.webhooks.send import Forbidden, send
-from simulacra_operator.work.custom_resource import parse, tenant_of
 
 log = logging.getLogger(__name__)
 POLL_S = 3.0

@@ -19,7 +19,7 @@ from simulacra_crds.kube.client import CONFIGMAPS, CUSTOM, ApiResource, Object
 from simulacra_crds.names import job_id, model_name
 from simulacra_crds.registry import BY_KIND
 from simulacra_crds.webhook import DISABLED, NOTIFIED, EventName, created_of, id_of
-from simulacra_operator.work.custom_resource import CustomResource
+from simulacra_operator.observed.custom_resource import CustomResource
 
 _EVENTS: dict[str | None, EventName] = {
     Phase.READY: "job.ready",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from simulacra_crds.kube.client import CUSTOM, Cluster, Object
-from simulacra_operator.work.custom_resource import CustomResource, Key, parse
+from simulacra_operator.observed.custom_resource import CustomResource, Key, parse
 
 FRESH_S = 0.5
 MOST = 1000

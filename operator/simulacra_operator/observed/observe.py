@@ -28,14 +28,14 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.registry import BY_KIND
 from simulacra_crds.storage_usage import stored_bytes
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.custom_resource import CustomResource, Key, parse, tenant_of
+from simulacra_operator.observed.ended_jobs import EndedJobs
+from simulacra_operator.observed.placement import LABEL_WORKERS
+from simulacra_operator.observed.pod_refusal import refusal
+from simulacra_operator.observed.read_cache import ReadCache
+from simulacra_operator.observed.schema_check import Check, SchemaCheck
+from simulacra_operator.observed.stored_results import ResultReader, fetch_results
 from simulacra_operator.settings import Settings
-from simulacra_operator.work.custom_resource import CustomResource, Key, parse, tenant_of
-from simulacra_operator.work.ended_jobs import EndedJobs
-from simulacra_operator.work.placement import LABEL_WORKERS
-from simulacra_operator.work.pod_refusal import refusal
-from simulacra_operator.work.read_cache import ReadCache
-from simulacra_operator.work.schema_check import Check, SchemaCheck
-from simulacra_operator.work.stored_results import ResultReader, fetch_results
 
 _BEFORE_JOB = {
     Reason.AWAITING_UPLOAD,

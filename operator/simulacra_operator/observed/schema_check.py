@@ -15,7 +15,7 @@ from simulacra_crds.spec_path import brief, spec_path
 from simulacra_crds.tasks import RESULT_LIMIT, SCHEMA
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef, ResourceRef
-from simulacra_operator.work.custom_resource import CustomResource, tenant_of
+from simulacra_operator.observed.custom_resource import CustomResource, tenant_of
 from simulacra_schema.conditions import FieldError
 from simulacra_schema.did_you_mean import unknown_column
 from simulacra_schema.table import TableSchema

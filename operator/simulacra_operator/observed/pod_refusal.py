@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from simulacra_crds.kube.client import EVENTS, WORKLOADS, Cluster, ClusterError, Object
 from simulacra_crds.reasons import Reason
-from simulacra_operator.work.conditions import Finding
-from simulacra_operator.work.placement import queued
+from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.placement import queued
 
 SLOW = timedelta(seconds=30)
 """How long a Job may have no pod, and a pod no container, before it is reported."""
