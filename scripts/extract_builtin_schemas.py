@@ -5,7 +5,7 @@ that the product uses are kept, with what they refer to; descriptions are cut to
 sentence.
 
     python scripts/extract_builtin_schemas.py KUBECONFIG >
-    embedded/simulacra_controlplane/builtins.json
+    embedded/simulacra_controlplane/schema/builtins.json
 """
 
 from __future__ import annotations

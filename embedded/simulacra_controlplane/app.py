@@ -17,13 +17,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from simulacra_controlplane import access_reviews, discovery, errors, handlers, openapi, requests
-from simulacra_controlplane.controllers import Controllers
+from simulacra_controlplane import errors
+from simulacra_controlplane.background.controllers import Controllers
+from simulacra_controlplane.documents import discovery, openapi
 from simulacra_controlplane.errors import ApiError
-from simulacra_controlplane.handlers import answer
 from simulacra_controlplane.objects import new_uid, now
 from simulacra_controlplane.state import ControlPlane
 from simulacra_controlplane.store import Key, Store
+from simulacra_controlplane.verbs import access_reviews, handlers, requests
+from simulacra_controlplane.verbs.handlers import answer
 
 _log = logging.getLogger(__name__)
 _ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]

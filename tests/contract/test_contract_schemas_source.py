@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STORED = ROOT / "embedded" / "simulacra_controlplane" / "builtins.json"
+STORED = ROOT / "embedded" / "simulacra_controlplane" / "schema" / "builtins.json"
 RELEASE = "36"
 
 

@@ -11,24 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulacra_controlplane import (
-    cel,
-    create_app,
-    durations,
-    fieldset,
-    jsonpath,
-    patch,
-    pruning,
-    strategic,
-    watch,
-    writes,
-)
-from simulacra_controlplane.controllers import expire_events
+from simulacra_controlplane import create_app, jsonpath
+from simulacra_controlplane.background.controllers import expire_events
 from simulacra_controlplane.errors import ApiError
 from simulacra_controlplane.objects import now
-from simulacra_controlplane.requests import Target
+from simulacra_controlplane.schema import cel, pruning
 from simulacra_controlplane.state import ControlPlane, WriteOptions
 from simulacra_controlplane.store import Key, Store
+from simulacra_controlplane.verbs import durations, fieldset, patch, strategic, watch, writes
+from simulacra_controlplane.verbs.requests import Target
 
 OBJECT = {
     "a": {"b": [1, {"c": "x"}], "dotted.key": "y"},

@@ -13,8 +13,8 @@ import pytest
 from pydantic_core import from_json
 
 from simulacra_controlplane import store as store_module
-from simulacra_controlplane.selectors import exact_label
 from simulacra_controlplane.store import Key, Store
+from simulacra_controlplane.verbs.selectors import exact_label
 
 
 def labeled(name: str, **labels: str) -> dict[str, Any]:

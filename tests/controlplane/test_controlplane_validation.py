@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from simulacra_controlplane import validation
-from simulacra_controlplane.validation import validate
+from simulacra_controlplane.schema import validation
+from simulacra_controlplane.schema.validation import validate
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

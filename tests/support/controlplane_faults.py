@@ -16,7 +16,7 @@ from typing import Literal
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from simulacra_controlplane.errors import ApiError
-from simulacra_controlplane.handlers import answer
+from simulacra_controlplane.verbs.handlers import answer
 
 Action = Literal["fail", "hang", "cut", "silence", "crash-before", "crash-after"]
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_controlplane import admission, errors, fieldset, last_applied, writes
+from simulacra_controlplane import errors
 from simulacra_controlplane.errors import ApiError
-from simulacra_controlplane.fieldset import Path
 from simulacra_controlplane.objects import Object
-from simulacra_controlplane.ownership import Entry, fields_of, make_entry, reduced, same_actor
 from simulacra_controlplane.resources import Resource, Schema
-from simulacra_controlplane.schemas import schema_of
+from simulacra_controlplane.schema import admission
+from simulacra_controlplane.schema.schemas import schema_of
 from simulacra_controlplane.state import ControlPlane, WriteOptions, absorb
+from simulacra_controlplane.verbs import fieldset, last_applied, writes
+from simulacra_controlplane.verbs.fieldset import Path
+from simulacra_controlplane.verbs.ownership import Entry, fields_of, make_entry, reduced, same_actor
 
 
 def apply(

@@ -22,10 +22,10 @@ from typing import Any
 from cel_expr_python import cel  # type: ignore[import-untyped]
 from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings  # type: ignore[import-untyped]
 
-from simulacra_controlplane.cel_types import to_cel, typed
 from simulacra_controlplane.errors import FieldError
 from simulacra_controlplane.resources import Schema
-from simulacra_controlplane.validation import Held, path_text, shown
+from simulacra_controlplane.schema.cel_types import to_cel, typed
+from simulacra_controlplane.schema.validation import Held, path_text, shown
 
 _RULES = "x-kubernetes-validations"
 _MISSING = object()

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from simulacra_controlplane import errors, selectors, table
+from simulacra_controlplane import errors
 from simulacra_controlplane.errors import ApiError
 from simulacra_controlplane.objects import Object
-from simulacra_controlplane.requests import Target, integer
 from simulacra_controlplane.resources import Resource
-from simulacra_controlplane.selectors import Selector
 from simulacra_controlplane.state import ControlPlane, present
+from simulacra_controlplane.verbs import selectors, table
+from simulacra_controlplane.verbs.requests import Target, integer
+from simulacra_controlplane.verbs.selectors import Selector
 
 _JSON_LIKE = ("application/json", "application/*", "*/*")
 

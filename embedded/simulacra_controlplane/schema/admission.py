@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_controlplane import builtin_rules, cel, defaults, errors, pruning, validation
+from simulacra_controlplane import errors
 from simulacra_controlplane.errors import FieldError
 from simulacra_controlplane.objects import Object, check_metadata, check_name, clone
 from simulacra_controlplane.resources import Resource
-from simulacra_controlplane.schemas import schema_of
+from simulacra_controlplane.schema import builtin_rules, cel, defaults, pruning, validation
+from simulacra_controlplane.schema.schemas import schema_of
 from simulacra_controlplane.state import WriteOptions
 
 _SYSTEM_METADATA = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_controlplane import cel, errors, jsonpath
+from simulacra_controlplane import errors, jsonpath
 from simulacra_controlplane.errors import FieldError
 from simulacra_controlplane.objects import Object, clone, meta, now
 from simulacra_controlplane.resources import Column, Registry, Resource
+from simulacra_controlplane.schema import cel
 
 STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"

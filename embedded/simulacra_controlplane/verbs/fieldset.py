@@ -11,7 +11,7 @@ from typing import Any
 
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Schema
-from simulacra_controlplane.schemas import BY_VALUE
+from simulacra_controlplane.schema.schemas import BY_VALUE
 
 Path = tuple[str, ...]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from simulacra_controlplane import durations
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Column, Resource
+from simulacra_controlplane.verbs import durations
 
 Cell = Callable[[Object], Any]
 _Spec = list[tuple[str, str, int, Cell]]

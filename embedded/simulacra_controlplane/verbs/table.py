@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from simulacra_controlplane import durations, jsonpath, table_builtin
+from simulacra_controlplane import jsonpath
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Column, Resource
+from simulacra_controlplane.verbs import durations, table_builtin
 
 _NAME = Column(
     "Name", "string", ".metadata.name", "Name must be unique within a namespace.", format="name"

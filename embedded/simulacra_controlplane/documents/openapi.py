@@ -9,7 +9,7 @@ from typing import Any
 from simulacra_controlplane import errors
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Registry, Resource, Schema
-from simulacra_controlplane.schemas import component_name, components
+from simulacra_controlplane.schema.schemas import component_name, components
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _PREFIX = "#/components/schemas/"

@@ -9,9 +9,9 @@ import time
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 
+from simulacra_controlplane.background.garbage_collector import Collector
+from simulacra_controlplane.background.namespace_deletion import Drainer
 from simulacra_controlplane.errors import ApiError
-from simulacra_controlplane.garbage_collector import Collector
-from simulacra_controlplane.namespace_deletion import Drainer
 from simulacra_controlplane.state import ControlPlane
 from simulacra_controlplane.store import Change, Key
 

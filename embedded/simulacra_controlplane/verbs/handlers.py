@@ -8,10 +8,13 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from simulacra_controlplane import (
+from simulacra_controlplane import errors
+from simulacra_controlplane.objects import Object
+from simulacra_controlplane.schema.schemas import schema_of
+from simulacra_controlplane.state import ControlPlane, WriteOptions, present
+from simulacra_controlplane.verbs import (
     apply,
     deletion,
-    errors,
     logs,
     patch,
     reads,
@@ -21,11 +24,8 @@ from simulacra_controlplane import (
     watch,
     writes,
 )
-from simulacra_controlplane.objects import Object
-from simulacra_controlplane.requests import Target
-from simulacra_controlplane.schemas import schema_of
-from simulacra_controlplane.selectors import parse
-from simulacra_controlplane.state import ControlPlane, WriteOptions, present
+from simulacra_controlplane.verbs.requests import Target
+from simulacra_controlplane.verbs.selectors import parse
 
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simulacra_controlplane import crd
 from simulacra_controlplane.errors import FieldError
 from simulacra_controlplane.objects import Object
-from simulacra_controlplane.validation import shown
+from simulacra_controlplane.schema import crd
+from simulacra_controlplane.schema.validation import shown
 
 _IMMUTABLE_TEXT = "field is immutable"
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from simulacra_controlplane import crd
-from simulacra_controlplane.deletion import DeleteOptions, delete
 from simulacra_controlplane.objects import Object, clone
+from simulacra_controlplane.schema import crd
 from simulacra_controlplane.state import ControlPlane
 from simulacra_controlplane.store import Change, Key
+from simulacra_controlplane.verbs.deletion import DeleteOptions, delete
 
 _NAMESPACES = "namespaces"
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from simulacra_controlplane import fieldset
-from simulacra_controlplane.fieldset import Path
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Schema
+from simulacra_controlplane.verbs import fieldset
+from simulacra_controlplane.verbs.fieldset import Path
 
 MANAGER = "kubectl"
 _ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"

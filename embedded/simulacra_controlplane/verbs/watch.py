@@ -10,12 +10,13 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from simulacra_controlplane import errors, reads, selectors, table
+from simulacra_controlplane import errors
 from simulacra_controlplane.objects import Object
-from simulacra_controlplane.requests import Target, flag, integer
-from simulacra_controlplane.selectors import Selector
 from simulacra_controlplane.state import ControlPlane, present
 from simulacra_controlplane.store import Change
+from simulacra_controlplane.verbs import reads, selectors, table
+from simulacra_controlplane.verbs.requests import Target, flag, integer
+from simulacra_controlplane.verbs.selectors import Selector
 
 BOOKMARK_SECONDS = 60.0
 _LONGEST = 3600  # seconds, when the client does not limit the watch itself

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_controlplane import admission, crd, defaults, errors, ownership
+from simulacra_controlplane import errors
 from simulacra_controlplane.errors import ApiError, FieldError
 from simulacra_controlplane.objects import Object, generated_name, meta, new_uid, now, same_content
 from simulacra_controlplane.resources import Resource
+from simulacra_controlplane.schema import admission, crd, defaults
 from simulacra_controlplane.state import ControlPlane, WriteOptions, absorb
+from simulacra_controlplane.verbs import ownership
 
 _NAMESPACES = "namespaces"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from simulacra_controlplane import errors
 from simulacra_controlplane.objects import Object
-from simulacra_controlplane.requests import flag, integer
 from simulacra_controlplane.state import ControlPlane
 from simulacra_controlplane.store import Key
+from simulacra_controlplane.verbs.requests import flag, integer
 
 _POLL_SECONDS = 0.25
 _CHUNK = 64 * 1024

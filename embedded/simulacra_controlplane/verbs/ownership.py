@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_controlplane.fieldset import Path, decode, encode, members, owned_part
 from simulacra_controlplane.objects import Object, now
 from simulacra_controlplane.resources import Resource
-from simulacra_controlplane.schemas import schema_of
+from simulacra_controlplane.schema.schemas import schema_of
+from simulacra_controlplane.verbs.fieldset import Path, decode, encode, members, owned_part
 
 Entry = dict[str, Any]
 

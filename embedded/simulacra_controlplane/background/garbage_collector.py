@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulacra_controlplane.deletion import FOREGROUND, ORPHAN, DeleteOptions, delete
 from simulacra_controlplane.objects import Object, clone
 from simulacra_controlplane.state import ControlPlane, WriteOptions
 from simulacra_controlplane.store import Change, Key
-from simulacra_controlplane.writes import commit
+from simulacra_controlplane.verbs.deletion import FOREGROUND, ORPHAN, DeleteOptions, delete
+from simulacra_controlplane.verbs.writes import commit
 
 _OPTIONS = WriteOptions(manager="garbage-collector", validation="Ignore")
 

@@ -1,0 +1,1 @@
+"""Controllers: garbage collection, namespace deletion, expiry of events."""

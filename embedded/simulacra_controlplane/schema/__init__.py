@@ -1,0 +1,1 @@
+"""What an object may look like: schemas, defaults, pruning, validation, CEL, CRDs."""

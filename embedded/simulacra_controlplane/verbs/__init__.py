@@ -1,0 +1,1 @@
+"""What a request does: read, watch, write, patch, delete, logs, and tables for kubectl."""
