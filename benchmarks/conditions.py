@@ -25,14 +25,14 @@ import pyarrow.parquet as pq
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.survey_weights import draw_in_proportion
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.conditions.cells import ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
 from simulacra_trainer.conditions.support import hard_range
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.report.discriminator import MIN_ROWS, two_sample_auc
+from simulacra_trainer.report.comparison.discriminator import MIN_ROWS, two_sample_auc
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "bench" / "data"

@@ -35,9 +35,9 @@ from simulacra_trainer.families.forest import FOREST, METHODS, ForestModel
 from simulacra_trainer.pipeline.disclosure import ATTACK_ROWS, practical_disclosure
 from simulacra_trainer.pipeline.disclosure import strong_disclosure as on_halves
 from simulacra_trainer.pipeline.holdout import draw_rows, exchanged_halves
-from simulacra_trainer.report.attacks import auc, nearness, points_of
-from simulacra_trainer.report.columns import BINS, bin_codes, is_category
-from simulacra_trainer.report.published_tables import BANNER_LEVELS, BANNERS, PRIOR_COUNT
+from simulacra_trainer.report.attackers.attacks import auc, nearness, points_of
+from simulacra_trainer.report.attackers.published_tables import BANNER_LEVELS, BANNERS, PRIOR_COUNT
+from simulacra_trainer.report.comparison.columns import BINS, bin_codes, is_category
 
 HOME = Path(statsmodels.__file__).parent
 MOST_ROWS, MOST_COLUMNS = 500, 20

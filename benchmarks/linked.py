@@ -24,8 +24,8 @@ from simulacra_trainer.linked.privacy import person_table
 from simulacra_trainer.linked.tables import linked_tables
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.report.columns import FloatArray
-from simulacra_trainer.report.neighbors import nearest, place
+from simulacra_trainer.report.attackers.neighbors import nearest, place
+from simulacra_trainer.report.comparison.columns import FloatArray
 from simulacra_trainer.trained_model import TrainedModel
 
 

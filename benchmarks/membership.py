@@ -5,9 +5,9 @@
 Half of each table is learned from with the product's defaults, half is the holdout; rows are as a
 customer downloads them. Each line has AUC (0.5: nothing):
 
-- of the attackers of `report/membership.py`, with the true positive rate at 1 % false positives, at
-  each number of rows and under a condition on a range: own numbers exactly, and in the strongest
-  window; and of words;
+- of the attackers of `report/attackers/membership.py`, with the true positive rate at 1 % false
+  positives, at each number of rows and under a condition on a range: own numbers exactly, and in
+  the strongest window; and of words;
 - of attackers that the report does not have (`outside_attackers.py`), at the first number of rows,
   with the error of the last one;
 - how many words of one to four respondents come back in ten rows a person; the shares of their
@@ -41,9 +41,7 @@ import simulacra
 import simulacra_trainer  # noqa: F401  (fits in this process)
 from simulacra_schema.privacy_verdict import MEMBERSHIP_LIMIT
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.report.columns import numbers
-from simulacra_trainer.report.discriminator import two_sample_auc
-from simulacra_trainer.report.membership import (
+from simulacra_trainer.report.attackers.membership import (
     CELL,
     VALUES,
     WINDOWS,
@@ -53,6 +51,8 @@ from simulacra_trainer.report.membership import (
     loose_numbers,
     membership,
 )
+from simulacra_trainer.report.comparison.columns import numbers
+from simulacra_trainer.report.comparison.discriminator import two_sample_auc
 
 FEW = 5
 """Persons who share a value that identifies nobody."""

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_trainer.report.attacks import Matrix, nearest_rows, points_of
-from simulacra_trainer.report.membership import (
+from simulacra_trainer.report.attackers.attacks import Matrix, nearest_rows, points_of
+from simulacra_trainer.report.attackers.membership import (
     VALUES,
     WORDS,
     Advantage,
@@ -26,7 +26,7 @@ from simulacra_trainer.report.membership import (
     advantage,
     column_scores,
 )
-from simulacra_trainer.report.pairs_of_answers import pair_scores
+from simulacra_trainer.report.attackers.pairs_of_answers import pair_scores
 
 Floats = npt.NDArray[np.float64]
 DEPTHS = (1, 5, 20)

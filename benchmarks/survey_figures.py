@@ -18,8 +18,8 @@ from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS, ForestModel
 from simulacra_trainer.pipeline.disclosure import ATTACK_ROWS
 from simulacra_trainer.relations.compute import without_computed
-from simulacra_trainer.report.attacks import auc, inference, linkage, nearness, points_of
-from simulacra_trainer.report.discriminator import two_sample_auc
+from simulacra_trainer.report.attackers.attacks import auc, inference, linkage, nearness, points_of
+from simulacra_trainer.report.comparison.discriminator import two_sample_auc
 
 Z95 = 1.96
 WEIGHT = "evidence_weight"

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_schema.questions.rows import NumericRange
+from simulacra_schema.conditions import NumericRange
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.codec import fit_codec
@@ -19,7 +19,7 @@ from simulacra_trainer.families.curve import Curve, place_rows
 from simulacra_trainer.families.forest import FOREST
 from simulacra_trainer.families.neural.coding import CELLS, fit_coding
 from simulacra_trainer.pipeline.conditioned_pool import values_inside
-from simulacra_trainer.report.membership import PersonRows, membership
+from simulacra_trainer.report.attackers.membership import PersonRows, membership
 from simulacra_trainer.trained_model import TrainedModel
 from trainer_tables import clean, levels_column, numbers_column, survey
 

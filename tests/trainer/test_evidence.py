@@ -9,7 +9,7 @@ import pytest
 
 from simulacra import inference
 from simulacra_crds.tasks import FitRequest, GenerateRequest
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.verdicts import verdicts
 from simulacra_schema.worth import NOTHING_SEEN, PRIVATE, UNMEASURED, worth_of
@@ -21,7 +21,11 @@ from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation, verdicts_on
 from simulacra_trainer.report import render_html
-from simulacra_trainer.report.dependence import Dependence, find_dependences, measured_ratio
+from simulacra_trainer.report.comparison.dependence import (
+    Dependence,
+    find_dependences,
+    measured_ratio,
+)
 from simulacra_trainer.report.worth import figures_of, model_worth
 from trainer_tables import clean, levels_column, numbers_column
 

@@ -19,7 +19,7 @@ from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation, verdicts_on
 from simulacra_trainer.report import render_html
-from simulacra_trainer.report.impossible import impossible_rows
+from simulacra_trainer.report.comparison.impossible import impossible_rows
 from simulacra_trainer.trained_model import TrainedModel
 
 PERSONS, ROWS = 240, 6

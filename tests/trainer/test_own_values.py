@@ -14,16 +14,16 @@ from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.report import render_html
-from simulacra_trainer.report.attacks import Gain
-from simulacra_trainer.report.membership import Advantage, PersonRows
-from simulacra_trainer.report.own_values import (
+from simulacra_trainer.report.attackers.attacks import Gain
+from simulacra_trainer.report.attackers.membership import Advantage, PersonRows
+from simulacra_trainer.report.attackers.own_values import (
     HALVES,
     PAIRS,
     OwnValues,
     figures_of_values,
     own_values,
 )
-from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back
+from simulacra_trainer.report.attackers.rare_numbers import NumbersBack, numbers_back
 from simulacra_trainer.trained_model import TrainedModel
 
 QUIET = NumbersBack(100, 100, 50, 50)

@@ -18,7 +18,7 @@ from simulacra_trainer.pipeline.privacy_tuning import (
     PrivacyTuning,
     tune_privacy,
 )
-from simulacra_trainer.report.attacks import Gain
+from simulacra_trainer.report.attackers.attacks import Gain
 from simulacra_trainer.strengths import search_strength
 
 

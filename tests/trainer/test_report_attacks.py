@@ -13,8 +13,15 @@ from simulacra_trainer.pipeline.disclosure import (
     strong_disclosure,
 )
 from simulacra_trainer.pipeline.holdout import HalfModelRows, exchanged_halves
-from simulacra_trainer.report.attacks import CLOSE, Gain, _guessed, auc, nearest_rows, points_of
-from simulacra_trainer.report.published_tables import membership_by_tables
+from simulacra_trainer.report.attackers.attacks import (
+    CLOSE,
+    Gain,
+    _guessed,
+    auc,
+    nearest_rows,
+    points_of,
+)
+from simulacra_trainer.report.attackers.published_tables import membership_by_tables
 
 COLUMNS = 10
 

@@ -9,8 +9,8 @@ from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, figures
-from simulacra_trainer.report.columns import bin_codes, level_codes, row_hashes
-from simulacra_trainer.report.fidelity import total_variation
+from simulacra_trainer.report.comparison.columns import bin_codes, level_codes, row_hashes
+from simulacra_trainer.report.comparison.fidelity import total_variation
 from simulacra_trainer.report.privacy import exact_copies
 
 KINDS = {"double": "numeric", "int64": "integer", "timestamp[us]": "datetime"}

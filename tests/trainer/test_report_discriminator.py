@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_trainer.report.discriminator import two_sample_auc
+from simulacra_trainer.report.comparison.discriminator import two_sample_auc
 
 
 def mixed(rows: int, seed: int, levels: int = 6) -> pa.Table:

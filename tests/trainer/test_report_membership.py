@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.report.membership import (
+from simulacra_trainer.report.attackers.membership import (
     CELL,
     VALUES,
     WINDOWS,

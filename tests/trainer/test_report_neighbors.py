@@ -3,8 +3,9 @@ import pyarrow as pa
 import pytest
 
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.report import equal_halves_dcr, neighbors
-from simulacra_trainer.report.neighbors import nearer_share, nearest, place
+from simulacra_trainer.report import equal_halves_dcr
+from simulacra_trainer.report.attackers import neighbors
+from simulacra_trainer.report.attackers.neighbors import nearer_share, nearest, place
 
 
 def mixed(rows: int, seed: int, missing: float = 0.0) -> pa.Table:

@@ -19,12 +19,12 @@ from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.generation_report import report_generation
 from simulacra_trainer.report import build_report, render_html
-from simulacra_trainer.report.associations import associations
 from simulacra_trainer.report.charts import draw_column
-from simulacra_trainer.report.marginals import marginals
+from simulacra_trainer.report.comparison.associations import associations
+from simulacra_trainer.report.comparison.marginals import marginals
+from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.person_groups import find_groups
 from simulacra_trainer.report.reweighting import reweighted
-from simulacra_trainer.report.slices import slice_worth
 from trainer_tables import survey
 
 

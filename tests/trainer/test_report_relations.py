@@ -8,14 +8,14 @@ import pytest
 
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.verdicts import likeness
-from simulacra_trainer.report.dependence import (
+from simulacra_trainer.report.comparison.dependence import (
     LEAST_RATIO,
     Dependence,
     find_dependences,
     measured_ratio,
 )
-from simulacra_trainer.report.differences import Differences
-from simulacra_trainer.report.strength import LEAST_TREND, Strength, trends_of
+from simulacra_trainer.report.comparison.differences import Differences
+from simulacra_trainer.report.comparison.strength import LEAST_TREND, Strength, trends_of
 from simulacra_trainer.report.worth import figures_of, model_worth
 from trainer_tables import clean, levels_column, numbers_column
 

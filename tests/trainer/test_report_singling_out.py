@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.report.singling_out import singling_out
+from simulacra_trainer.report.attackers.singling_out import singling_out
 
 ROWS = 400
 

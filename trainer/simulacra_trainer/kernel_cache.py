@@ -24,7 +24,7 @@ _FOR_COMPILING = re.compile(
     r"PATH|LD_LIBRARY_PATH|LANG|LC_.*|TMPDIR|HOME|XDG_CACHE_HOME|NUMBA_.*|OMP_NUM_THREADS"
 )
 """Variables that say where the cache is and what is compiled; others may hold secrets."""
-KERNELS = ("graph/kernels.py", "families/forest/trees/kernels.py", "report/neighbors.py")
+KERNELS = ("graph/kernels.py", "families/forest/trees/kernels.py", "report/attackers/neighbors.py")
 """Modules with the first and the last kernels that a fit needs."""
 
 

@@ -2,7 +2,7 @@
 
 A person is its attributes, its number of rows, and of each column that varies the mean and the
 spread, or the shares of levels. A model of one half of the persons draws persons; no more of them
-may be copies, or nearer to the seen half, than chance allows (`report.neighbors`).
+may be copies, or nearer to the seen half, than chance allows (`attackers.neighbors`).
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from simulacra_schema.verdicts import LINKED_FIGURES
 from simulacra_trainer.linked.history import MARK, Ints, last_name
 from simulacra_trainer.linked.privacy import LinkedTrial, LinkedTuning
 from simulacra_trainer.linked.tables import STEP, LinkedTables, first_rows, whole_numbers
-from simulacra_trainer.report.dependence import find_dependences, measured_ratio
-from simulacra_trainer.report.discriminator import two_sample_auc
-from simulacra_trainer.report.fidelity import fidelity
-from simulacra_trainer.report.impossible import impossible_rows
-from simulacra_trainer.report.membership import PersonRows
-from simulacra_trainer.report.own_values import figures_of_values, own_values
+from simulacra_trainer.report.attackers.membership import PersonRows
+from simulacra_trainer.report.attackers.own_values import figures_of_values, own_values
+from simulacra_trainer.report.comparison.dependence import find_dependences, measured_ratio
+from simulacra_trainer.report.comparison.discriminator import two_sample_auc
+from simulacra_trainer.report.comparison.fidelity import fidelity
+from simulacra_trainer.report.comparison.impossible import impossible_rows
 from simulacra_trainer.report.worth import figures_of
 
 PERSON = f"{MARK}person"

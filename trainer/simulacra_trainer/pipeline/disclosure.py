@@ -4,7 +4,7 @@ In a small table the share of generated rows that are nearer to seen rows (DCR) 
 any estimate of few rows is nearer to them. So the bar is what a person could feel. Practical
 attackers have the generated rows: none may be shown to gain more than a tolerance. A strong
 attacker also has a second survey of the population; he may tell who took part by no more than a cap
-or than the tables that a survey publishes anyway (`report.published_tables`).
+or than the tables that a survey publishes anyway (`attackers.published_tables`).
 
 All is measured on exchanged halves. A model of half of the rows tells more of them than a model of
 all, so gains are divided by constants.
@@ -17,16 +17,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri  # scipy.stats takes half a second to import
 
 from simulacra_intake.rows_of_persons import one_row_a_person
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, METHODS
 from simulacra_trainer.pipeline.holdout import HalfModelRows
-from simulacra_trainer.report.attacks import Gain, inference, linkage, nearness, points_of, pooled
-from simulacra_trainer.report.attacks import auc as auc_of
-from simulacra_trainer.report.published_tables import membership_by_tables
+from simulacra_trainer.report.attackers.attacks import (
+    Gain,
+    inference,
+    linkage,
+    nearness,
+    points_of,
+    pooled,
+)
+from simulacra_trainer.report.attackers.attacks import auc as auc_of
+from simulacra_trainer.report.attackers.published_tables import membership_by_tables
 
 TOLERANCES = {"nearness": 0.04, "inference": 0.02, "linkage": 0.04}
 """Gains that a practical attacker may have with the rows of the full table."""

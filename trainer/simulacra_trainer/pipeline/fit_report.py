@@ -22,12 +22,12 @@ from simulacra_trainer.pipeline.under_range import membership_under_range
 from simulacra_trainer.relations.compute import without_computed
 from simulacra_trainer.relations.plan import relations_report
 from simulacra_trainer.report import build_report, figures
-from simulacra_trainer.report.dependence import Trial
+from simulacra_trainer.report.attackers.membership import PersonRows
+from simulacra_trainer.report.attackers.own_values import OwnValues, figures_of_values, own_values
+from simulacra_trainer.report.attackers.singling_out import singling_out
+from simulacra_trainer.report.comparison.dependence import Trial
+from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.left_out import figures_of_words, left_out
-from simulacra_trainer.report.membership import PersonRows
-from simulacra_trainer.report.own_values import OwnValues, figures_of_values, own_values
-from simulacra_trainer.report.singling_out import singling_out
-from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import figures_of, model_worth
 from simulacra_trainer.trained_model import TrainedModel
 

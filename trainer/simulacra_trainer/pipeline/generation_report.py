@@ -27,9 +27,9 @@ from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan
 from simulacra_trainer.relations.plan import counted
 from simulacra_trainer.report import build_report
+from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.left_out import left_out
 from simulacra_trainer.report.reweighting import reweighted
-from simulacra_trainer.report.slices import slice_worth
 from simulacra_trainer.report.worth import rows_worth
 from simulacra_trainer.trained_model import TrainedModel
 

@@ -18,7 +18,7 @@ from simulacra_trainer.pipeline.privacy_tuning import tune_privacy
 from simulacra_trainer.pipeline.training_table import private_rows
 from simulacra_trainer.relations.compute import with_computed
 from simulacra_trainer.relations.differences import from_differences
-from simulacra_trainer.report.dependence import Trial
+from simulacra_trainer.report.comparison.dependence import Trial
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,18 @@ import pyarrow as pa
 
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import persons_in
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.pipeline.conditioned_pool import draw_pool
 from simulacra_trainer.pipeline.holdout import HalfModelRows
-from simulacra_trainer.report.columns import numbers
-from simulacra_trainer.report.membership import Advantage, PersonRows, loose_numbers, membership
+from simulacra_trainer.report.attackers.membership import (
+    Advantage,
+    PersonRows,
+    loose_numbers,
+    membership,
+)
+from simulacra_trainer.report.comparison.columns import numbers
 from simulacra_trainer.trained_model import TrainedModel
 
 INNER = (0.1, 0.9)

@@ -1,8 +1,8 @@
 """The quality report: fidelity, privacy, conditions and causal graph."""
 
+from simulacra_trainer.report.attackers.neighbors import equal_halves_dcr, is_within_bar
 from simulacra_trainer.report.build import build_report, figures
 from simulacra_trainer.report.html import render_html
-from simulacra_trainer.report.neighbors import equal_halves_dcr, is_within_bar
 from simulacra_trainer.report.privacy import exact_copies
 
 __all__ = [

@@ -18,11 +18,11 @@ from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.associations import associations
-from simulacra_trainer.report.discriminator import two_sample_auc
+from simulacra_trainer.report.comparison.associations import associations
+from simulacra_trainer.report.comparison.discriminator import two_sample_auc
+from simulacra_trainer.report.comparison.fidelity import fidelity
+from simulacra_trainer.report.comparison.marginals import marginals
 from simulacra_trainer.report.facts import columns_read, guarantee_of, persons_of, weights_of
-from simulacra_trainer.report.fidelity import fidelity
-from simulacra_trainer.report.marginals import marginals
 from simulacra_trainer.report.privacy import privacy
 
 if TYPE_CHECKING:  # the solvers of conditions take 0.25 s to import, and a fit needs none

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from simulacra_schema.privacy_verdict import MEMBERSHIP_PEOPLE
 from simulacra_schema.verdicts import KEPT_FAIR, KEPT_GOOD
+from simulacra_trainer.report.attackers.neighbors import BAR, is_within_bar
 from simulacra_trainer.report.charts import (
     draw_column,
     draw_difference,
@@ -18,7 +19,6 @@ from simulacra_trainer.report.charts import (
     draw_pairs,
 )
 from simulacra_trainer.report.drawing import DIRECTED, basis_of, draw_graph
-from simulacra_trainer.report.neighbors import BAR, is_within_bar
 
 BASES = {
     "stated": "you said so",

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group, persons_in
 from simulacra_schema.table import YES, ColumnSchema, TableSchema
-from simulacra_trainer.report.columns import is_category, level_codes
+from simulacra_trainer.report.comparison.columns import is_category, level_codes
 
 Bools = npt.NDArray[np.bool_]
 NOTES = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
-from simulacra_trainer.report.columns import FloatArray
+from simulacra_trainer.report.comparison.columns import FloatArray
 
 MAX_GROUPS = 4_096
 """Groups of a table, which limits the time to seconds; more would not move an end visibly."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.survey_weights import Floats, weights_in
-from simulacra_trainer.report.columns import row_hashes
-from simulacra_trainer.report.neighbors import MAX_PAIRS, nearer_share, nearest, place
+from simulacra_trainer.report.attackers.neighbors import MAX_PAIRS, nearer_share, nearest, place
+from simulacra_trainer.report.comparison.columns import row_hashes
 
 MAX_HASHED = 500_000
 MAX_TRAIN = 50_000

@@ -17,7 +17,7 @@ from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import PAIRS
 from simulacra_schema.worth import MANY_ROWS, worth_of_model
 from simulacra_trainer.evidence import basis_of, margin, respondents
-from simulacra_trainer.report.dependence import (
+from simulacra_trainer.report.comparison.dependence import (
     Dependence,
     Trial,
     find_dependences,

@@ -19,7 +19,13 @@ import pyarrow as pa
 from simulacra_schema.privacy_verdict import DCR_GOOD
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
+from simulacra_trainer.report.comparison.columns import (
+    FloatArray,
+    IntArray,
+    is_category,
+    level_codes,
+    numbers,
+)
 
 MAX_PAIRS = 80_000_000
 """Maximum pairs of rows in one test, which limits its time to about a second."""

@@ -18,7 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
+from simulacra_trainer.report.comparison.columns import (
+    FloatArray,
+    IntArray,
+    is_category,
+    level_codes,
+    numbers,
+)
 
 Matrix = npt.NDArray[np.float32]
 SECRETS = 8

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
-from simulacra_trainer.report.columns import is_category, level_codes, numbers
-from simulacra_trainer.report.membership import Advantage, PersonRows, advantage
+from simulacra_trainer.report.attackers.membership import Advantage, PersonRows, advantage
+from simulacra_trainer.report.comparison.columns import is_category, level_codes, numbers
 
 Floats = npt.NDArray[np.float64]
 NEAR = 0.02

@@ -15,7 +15,13 @@ from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.survey_weights import weights_in
 from simulacra_trainer.boosting import FIXED, raw_scores
 from simulacra_trainer.cpus import threads
-from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, level_codes, numbers
+from simulacra_trainer.report.comparison.columns import (
+    FloatArray,
+    IntArray,
+    is_category,
+    level_codes,
+    numbers,
+)
 
 MIN_ROWS = 100
 MAX_ROWS = 8_000

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from simulacra_trainer.report.columns import bin_codes, is_category, numbers
-from simulacra_trainer.report.pair_tables import Coded, of_one_shape, tables_of_pairs
+from simulacra_trainer.report.comparison.columns import bin_codes, is_category, numbers
+from simulacra_trainer.report.comparison.pair_tables import Coded, of_one_shape, tables_of_pairs
 
 EXPECTED = 20
 """Rows that chance would give a pair of answers whose absence counts as a rule."""

@@ -18,7 +18,7 @@ from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_intake.survey_weights import Floats, effective_rows
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cell_keys import Keys, noise_of, summed
-from simulacra_trainer.report.columns import FloatArray, IntArray, is_category, numbers
+from simulacra_trainer.report.comparison.columns import FloatArray, IntArray, is_category, numbers
 
 MAX_LEVELS = 10
 """Levels of a column that are shown; the rarer ones are summed up."""

@@ -24,11 +24,11 @@ from simulacra_intake.survey_weights import as_population
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.worth import ENOUGH_TO_SEE
 from simulacra_trainer.evidence import LEAST_RATIO
-from simulacra_trainer.report.columns import IntArray, bin_codes
-from simulacra_trainer.report.differences import Differences
-from simulacra_trainer.report.discrepancy import depend, discrepancies, without_rare
-from simulacra_trainer.report.pair_tables import Coded, of_one_shape, tables_of_pairs
-from simulacra_trainer.report.strength import (
+from simulacra_trainer.report.comparison.columns import IntArray, bin_codes
+from simulacra_trainer.report.comparison.differences import Differences
+from simulacra_trainer.report.comparison.discrepancy import depend, discrepancies, without_rare
+from simulacra_trainer.report.comparison.pair_tables import Coded, of_one_shape, tables_of_pairs
+from simulacra_trainer.report.comparison.strength import (
     LEAST_TREND,
     Bools,
     Strength,

@@ -12,7 +12,7 @@ from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.worth import worth_of
 from simulacra_trainer.evidence import margin, two_digits, weighted_respondents
-from simulacra_trainer.report.marginals import has_cell
+from simulacra_trainer.report.comparison.marginals import has_cell
 
 SLICED = 4
 """Questions whose answers are slices, as the banners of printed tables."""

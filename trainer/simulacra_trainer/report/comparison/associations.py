@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.survey_weights import effective_rows, weights_in
-from simulacra_trainer.report.columns import FloatArray, IntArray, bin_codes
+from simulacra_trainer.report.comparison.columns import FloatArray, IntArray, bin_codes
 
 MAX_SHOWN = 24
 """Columns in the pictures: more could not be read."""

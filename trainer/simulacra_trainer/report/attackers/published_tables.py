@@ -10,8 +10,14 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from simulacra_trainer.report.attacks import Gain, auc
-from simulacra_trainer.report.columns import BINS, FloatArray, IntArray, bin_codes, is_category
+from simulacra_trainer.report.attackers.attacks import Gain, auc
+from simulacra_trainer.report.comparison.columns import (
+    BINS,
+    FloatArray,
+    IntArray,
+    bin_codes,
+    is_category,
+)
 
 BANNERS = 4
 """Names that tables are broken down by: the first of the table with few levels."""

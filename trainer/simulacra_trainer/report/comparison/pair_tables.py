@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_intake.survey_weights import Floats
-from simulacra_trainer.report.columns import IntArray
+from simulacra_trainer.report.comparison.columns import IntArray
 
 Coded = tuple[list[IntArray], int]
 """Codes of a column in several tables, and their number."""

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from simulacra_intake.survey_weights import Floats
-from simulacra_trainer.report.strength import Bools
+from simulacra_trainer.report.comparison.strength import Bools
 
 LEAST_ROWS = 10
 LEAST_CELL = 5

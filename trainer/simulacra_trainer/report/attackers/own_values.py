@@ -10,9 +10,14 @@ import pyarrow as pa
 
 from simulacra_schema.privacy_verdict import MEMBERSHIP_LIMIT, MEMBERSHIP_PEOPLE
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.report.membership import Advantage, PersonRows, mean_advantage, membership
-from simulacra_trainer.report.pairs_of_answers import membership_by_pairs
-from simulacra_trainer.report.rare_numbers import NumbersBack, numbers_back
+from simulacra_trainer.report.attackers.membership import (
+    Advantage,
+    PersonRows,
+    mean_advantage,
+    membership,
+)
+from simulacra_trainer.report.attackers.pairs_of_answers import membership_by_pairs
+from simulacra_trainer.report.attackers.rare_numbers import NumbersBack, numbers_back
 
 CHANCE = 2.33
 """Standard errors that chance exceeds in one of four windows, or by pairs, once in twenty."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.report.columns import numbers
-from simulacra_trainer.report.membership import PersonRows, loose_numbers, unit_of
+from simulacra_trainer.report.attackers.membership import PersonRows, loose_numbers, unit_of
+from simulacra_trainer.report.comparison.columns import numbers
 
 CHANCE = 2.0
 """Standard errors that chance exceeds once in forty, on one side."""

@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.report.attacks import Gain, auc, pooled
-from simulacra_trainer.report.columns import is_category, level_codes, numbers
+from simulacra_trainer.report.attackers.attacks import Gain, auc, pooled
+from simulacra_trainer.report.comparison.columns import is_category, level_codes, numbers
 
 Floats = npt.NDArray[np.float64]
 CELL = "exact"

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_schema.table import ColumnSchema
-from simulacra_trainer.report.columns import FloatArray, is_category, numbers
+from simulacra_trainer.report.comparison.columns import FloatArray, is_category, numbers
 
 NEAR = 0.25
 """The difference matters where its middle half is narrower than this share of either column's."""

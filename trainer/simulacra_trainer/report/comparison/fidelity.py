@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.survey_weights import Floats, effective_rows, weights_in
-from simulacra_trainer.report.columns import IntArray, bin_codes
+from simulacra_trainer.report.comparison.columns import IntArray, bin_codes
 
 MAX_ROWS = 25_000
 MAX_COUNTED = 20_000_000

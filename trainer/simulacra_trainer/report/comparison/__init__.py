@@ -1,0 +1,1 @@
+"""Generated rows beside real ones: columns, pairs of columns, dependences and a discriminator."""
