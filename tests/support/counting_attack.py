@@ -28,12 +28,12 @@ from simulacra_crds.tasks import (
     SheetRequest,
 )
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.questions.segments import SegmentColumn
 from simulacra_schema.questions.sheet import SheetLever
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimate import answer_effect, plain_difference
+from simulacra_trainer.effects.models.contrast import read_contrast
 from simulacra_trainer.pipeline import row_plan
 from simulacra_trainer.pipeline.fit import fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulacra_intake.rows_of_persons import MIN_PERSONS
-from simulacra_trainer.effects.blocks import BLOCK, around, in_blocks
+from simulacra_trainer.effects.models.blocks import BLOCK, around, in_blocks
 
 
 def test_neighbors_are_in_blocks_of_persons_and_all_rows_of_a_number_in_one() -> None:

@@ -19,11 +19,16 @@ from simulacra_intake.errors import InputError
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.questions.fit import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.effects.contrast import read_contrast
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.features import build_features
-from simulacra_trainer.effects.fold_models import MAX_REACH, Fold, arm_outcomes, outcomes_near
+from simulacra_trainer.effects.models.contrast import read_contrast
+from simulacra_trainer.effects.models.features import build_features
+from simulacra_trainer.effects.models.fold_models import (
+    MAX_REACH,
+    Fold,
+    arm_outcomes,
+    outcomes_near,
+)
 from simulacra_trainer.graph import CausalGraph, learn_graph
 
 GRAPH = CausalGraph(
@@ -216,7 +221,7 @@ def test_arm_that_lies_elsewhere_borrows_no_slope(monkeypatch: pytest.MonkeyPatc
         contrast = read_contrast(table, schema, _request())
         features, every = build_features(table, schema, ["z"]), np.arange(900)
         for k, reach in enumerate((MAX_REACH, np.inf)):
-            monkeypatch.setattr("simulacra_trainer.effects.fold_models.MAX_REACH", reach)
+            monkeypatch.setattr("simulacra_trainer.effects.models.fold_models.MAX_REACH", reach)
             fold = Fold(contrast, features, every, every, np.random.default_rng(0), {})
             found[k] = np.mean(arm_outcomes(fold)[0][0] ** 2)
     borrowed_none, borrowed = errors.mean(axis=0)

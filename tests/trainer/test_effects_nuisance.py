@@ -10,16 +10,16 @@ import pyarrow as pa
 import pytest
 
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.effects.base_choice import CHOICES, Bases, Choice, Trial
-from simulacra_trainer.effects.features import (
+from simulacra_trainer.effects.models.base_choice import CHOICES, Bases, Choice, Trial
+from simulacra_trainer.effects.models.features import (
     BINS,
     Features,
     build_features,
     level_positions,
     levels_of,
 )
-from simulacra_trainer.effects.nuisance import MORE_TREES, fit_nuisance
-from simulacra_trainer.effects.tree_rows import TreeRows
+from simulacra_trainer.effects.models.nuisance import MORE_TREES, fit_nuisance
+from simulacra_trainer.effects.models.tree_rows import TreeRows
 
 
 def _features(**columns: pa.Array) -> Features:

@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_schema.questions.effect import Population
-from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.contrast import Contrast
-from simulacra_trainer.effects.features import Features, Floats
-from simulacra_trainer.effects.fold_models import (
+from simulacra_trainer.effects.models.base_choice import Bases
+from simulacra_trainer.effects.models.contrast import Contrast
+from simulacra_trainer.effects.models.features import Features, Floats
+from simulacra_trainer.effects.models.fold_models import (
     Fold,
     arm_outcomes,
     dosed_outcomes,

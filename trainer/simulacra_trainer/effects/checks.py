@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from simulacra_schema.answers import Check, CheckName
-from simulacra_trainer.effects.contrast import Contrast
-from simulacra_trainer.effects.features import Features, Floats
+from simulacra_trainer.effects.models.contrast import Contrast
+from simulacra_trainer.effects.models.features import Features, Floats
 from simulacra_trainer.effects.scores import Interval, Scores, kish
 from simulacra_trainer.effects.verdict import THIN
 from simulacra_trainer.effects.words import figure, percent, sentence

@@ -17,9 +17,9 @@ from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
-from simulacra_trainer.effects.contrast import Contrast
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
+from simulacra_trainer.effects.models.contrast import Contrast
 from simulacra_trainer.effects.scores import summarize
 from simulacra_trainer.effects.screening import MAX_OPEN
 from simulacra_trainer.effects.segments import Segments, segment_effects

@@ -13,9 +13,9 @@ from simulacra_schema.answers import Method
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import FOLDS, aipw_scores
-from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.contrast import Arm, Contrast, read_contrast
-from simulacra_trainer.effects.features import Features, build_features
+from simulacra_trainer.effects.models.base_choice import Bases
+from simulacra_trainer.effects.models.contrast import Arm, Contrast, read_contrast
+from simulacra_trainer.effects.models.features import Features, build_features
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 
 CROSS_FITS = 3

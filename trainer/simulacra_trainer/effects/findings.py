@@ -13,10 +13,10 @@ from simulacra_schema.answers import AdjustmentEffect, Sensitivity
 from simulacra_schema.background import propose_background
 from simulacra_trainer.effects import checks
 from simulacra_trainer.effects.adjustment import AdjustmentSet, open_sets
-from simulacra_trainer.effects.base_choice import Bases
 from simulacra_trainer.effects.checks import Checked
 from simulacra_trainer.effects.column_timing import ColumnTiming
 from simulacra_trainer.effects.estimator import Estimator
+from simulacra_trainer.effects.models.base_choice import Bases
 from simulacra_trainer.effects.scores import Interval, Scores, summarize
 from simulacra_trainer.effects.screening import LinearEffects
 from simulacra_trainer.effects.sensitivity import sensitivity

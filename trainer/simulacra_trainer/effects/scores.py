@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulacra_intake.rows_of_persons import Ints
-from simulacra_trainer.effects.contrast import Flags
-from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.effects.models.contrast import Flags
+from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.simultaneous import student_width
 from simulacra_trainer.evidence import Z95
 

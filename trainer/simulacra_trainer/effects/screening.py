@@ -13,8 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.effects.contrast import Contrast
-from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, build_features, schema_kind
+from simulacra_trainer.effects.models.contrast import Contrast
+from simulacra_trainer.effects.models.features import (
+    LEVEL_KINDS,
+    Floats,
+    build_features,
+    schema_kind,
+)
 
 MAX_OPEN = 20
 """Open columns that enter adjustment sets: those that move the effect most."""

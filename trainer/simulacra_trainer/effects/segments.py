@@ -19,9 +19,9 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_schema.answers import SegmentDifference, SegmentEffect
-from simulacra_trainer.effects.blocks import around, in_blocks
-from simulacra_trainer.effects.contrast import Flags
-from simulacra_trainer.effects.features import level_positions, levels_of
+from simulacra_trainer.effects.models.blocks import around, in_blocks
+from simulacra_trainer.effects.models.contrast import Flags
+from simulacra_trainer.effects.models.features import level_positions, levels_of
 from simulacra_trainer.effects.scores import (
     Part,
     Scores,

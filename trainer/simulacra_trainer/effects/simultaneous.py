@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from simulacra_intake.rows_of_persons import Ints
-from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.evidence import Z95
 
 DRAWS = 20_000

@@ -20,11 +20,11 @@ from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
 from simulacra_trainer.effects.aipw import CLIP
-from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.blocks import in_blocks
 from simulacra_trainer.effects.column_timing import stated_timing
-from simulacra_trainer.effects.contrast import Flags, are_enough, is_observed, window_reach
-from simulacra_trainer.effects.features import (
+from simulacra_trainer.effects.models.base_choice import Bases
+from simulacra_trainer.effects.models.blocks import in_blocks
+from simulacra_trainer.effects.models.contrast import Flags, are_enough, is_observed, window_reach
+from simulacra_trainer.effects.models.features import (
     LEVEL_KINDS,
     Floats,
     build_features,
@@ -32,7 +32,7 @@ from simulacra_trainer.effects.features import (
     levels_of,
     schema_kind,
 )
-from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.effects.models.nuisance import fit_nuisance
 from simulacra_trainer.effects.support import Held, Support, unsupported
 from simulacra_trainer.evidence import two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph

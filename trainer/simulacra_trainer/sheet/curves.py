@@ -21,12 +21,12 @@ from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints, persons_a_group
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.sheets import Curve, CurvePoint, Elasticity
 from simulacra_trainer.effects.aipw import CLIP, FOLDS
-from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.blocks import around
-from simulacra_trainer.effects.contrast import Arm, Contrast, Flags, are_enough
 from simulacra_trainer.effects.estimator import Estimator
-from simulacra_trainer.effects.features import Floats
-from simulacra_trainer.effects.fold_models import (
+from simulacra_trainer.effects.models.base_choice import Bases
+from simulacra_trainer.effects.models.blocks import around
+from simulacra_trainer.effects.models.contrast import Arm, Contrast, Flags, are_enough
+from simulacra_trainer.effects.models.features import Floats
+from simulacra_trainer.effects.models.fold_models import (
     Fold,
     dosed_outcomes,
     folds_of_persons,

@@ -16,9 +16,9 @@ from simulacra_schema.background import propose_background
 from simulacra_schema.questions.sheet import MAX_LEVERS, SheetLever
 from simulacra_schema.sheets import LeftOut
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.effects.blocks import around
 from simulacra_trainer.effects.column_timing import stated_timing
-from simulacra_trainer.effects.features import LEVEL_KINDS, level_positions, levels_of
+from simulacra_trainer.effects.models.blocks import around
+from simulacra_trainer.effects.models.features import LEVEL_KINDS, level_positions, levels_of
 from simulacra_trainer.effects.support import MIN_ARM
 from simulacra_trainer.graph import CausalGraph
 

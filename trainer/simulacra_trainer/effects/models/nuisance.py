@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simulacra_trainer.boosting import raw_scores
-from simulacra_trainer.effects.base_choice import Bases, Choice, Trial
-from simulacra_trainer.effects.features import Features, Floats
-from simulacra_trainer.effects.tree_rows import TREES
+from simulacra_trainer.effects.models.base_choice import Bases, Choice, Trial
+from simulacra_trainer.effects.models.features import Features, Floats
+from simulacra_trainer.effects.models.tree_rows import TREES
 
 BASES = ((), (), ("linear",), ("linear", "products"))
 RATE = 0.1

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.special import logit
 
 from simulacra_intake.rows_of_persons import Ints
-from simulacra_trainer.effects.base_choice import Bases
-from simulacra_trainer.effects.contrast import Arm, Contrast
-from simulacra_trainer.effects.features import Features, Floats
-from simulacra_trainer.effects.nuisance import fit_nuisance
+from simulacra_trainer.effects.models.base_choice import Bases
+from simulacra_trainer.effects.models.contrast import Arm, Contrast
+from simulacra_trainer.effects.models.features import Features, Floats
+from simulacra_trainer.effects.models.nuisance import fit_nuisance
 
 LEAST_SHARE = 1e-3
 """Predicted shares are at least this far from 0 and 1 where their log odds are used."""

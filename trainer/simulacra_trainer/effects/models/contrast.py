@@ -19,8 +19,13 @@ from simulacra_schema.conditions import level_in, several_answers
 from simulacra_schema.did_you_mean import NO_LEVEL, closest
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.effects.blocks import in_blocks
-from simulacra_trainer.effects.features import LEVEL_KINDS, Floats, level_positions, levels_of
+from simulacra_trainer.effects.models.blocks import in_blocks
+from simulacra_trainer.effects.models.features import (
+    LEVEL_KINDS,
+    Floats,
+    level_positions,
+    levels_of,
+)
 
 MIN_EXACT = 50
 EXACT_SHARE = 0.05

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulacra_trainer.effects.features import Floats
+from simulacra_trainer.effects.models.features import Floats
 
 CHOICES = 5
 """Least number of fits that try the bases: the folds of one cross-fit. Later ones of the same

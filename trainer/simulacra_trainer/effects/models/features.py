@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import as_floats
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.effects.tree_rows import TreeRows
+from simulacra_trainer.effects.models.tree_rows import TreeRows
 from simulacra_trainer.families.grid import bin_edges
 
 Floats = npt.NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""The contrast of two values and the models that predict treatment and outcome in it."""
