@@ -17,7 +17,7 @@ from simulacra_intake.columns.labels import decode, label_levels, missing_codes
 from simulacra_intake.columns.na_codes import shows_missing
 from simulacra_intake.columns.parse.dates import parse_dates
 from simulacra_intake.columns.parse.numerals import proven_decimal
-from simulacra_intake.columns.text_origin import TextOrigin
+from simulacra_intake.columns.text_column import TextOrigin
 from simulacra_intake.columns.typed import typed_column
 from simulacra_intake.columns.weights import unknown_column, weight_column
 from simulacra_intake.description.columns import CODED_ROLES, described_column, without_stated

@@ -15,9 +15,17 @@ from simulacra_intake.columns.parse.dates import seconds
 from simulacra_intake.columns.parse.numerals import count_decimals
 from simulacra_intake.columns.parse.periods import MAX_LEVELS as MAX_PERIODS
 from simulacra_intake.columns.parse.periods import are_months
-from simulacra_schema.table import CleaningNote, ColumnKind, ColumnSchema, LevelSchema
+from simulacra_schema.table import (
+    CleaningNote,
+    ColumnKind,
+    ColumnSchema,
+    LevelSchema,
+    SpecialValue,
+)
 
 MAX_INTEGER_LEVELS = 50
+KEPT_APART = "answers that are no level were kept apart: "
+NO_ANSWER = "codes and words for no answer were set to missing: "
 UNLEARNED_NOTES = {
     "constant": "the column holds one value and is not learned; generated rows hold it too",
     "identifier": "the column identifies rows and is not learned; generated rows get fresh ones",
@@ -212,6 +220,22 @@ def empty_column(name: str, rows: int, storage: str) -> CleanColumn:
     column = CleanColumn(schema, None)
     column.note("the column has no values and is not learned", rows)
     return column
+
+
+def note_specials(result: CleanColumn, specials: Sequence[SpecialValue]) -> None:
+    """Note special codes and words that were set to missing."""
+    if specials:
+        listed = ", ".join(special.value for special in specials)
+        rows = round(sum(special.share for special in specials) * result.rows)
+        result.note(f"{NO_ANSWER}{listed}", rows)
+
+
+def note_lost(result: CleanColumn, words: Words, values: pa.Array, what: str) -> None:
+    """Note cells that are no number, date or time, and no special answer."""
+    special = sum(round(one.share * len(values)) for one in result.schema.specials)
+    lost = words.present - (len(values) - values.null_count) - special
+    if lost > 0:
+        result.note(f"words that are not a {what} were set to missing", lost)
 
 
 def _levels(values: Iterable[str], counts: Sequence[int]) -> list[LevelSchema]:

@@ -13,16 +13,17 @@ from simulacra_intake.columns.build import (
     empty_column,
     integer_column,
     level_column,
+    note_specials,
     numeric_column,
     unlearned,
 )
 from simulacra_intake.columns.distinct_values import split_words
 from simulacra_intake.columns.parse.numerals import MAX_DECIMALS
-from simulacra_intake.columns.recognizers.postcodes import is_postcode_name, postcode_column
+from simulacra_intake.columns.recognize import WORDS, clean_dictionary, clean_words, recognize
+from simulacra_intake.columns.recognizers.postcodes import POSTCODES, is_postcode_name
 from simulacra_intake.columns.row_numbers import is_row_number
 from simulacra_intake.columns.specials import codes_taken, take_codes
-from simulacra_intake.columns.text import clean_dictionary, clean_levels, clean_text, note_specials
-from simulacra_intake.columns.text_origin import TextOrigin
+from simulacra_intake.columns.text_column import TextColumn, TextOrigin
 from simulacra_schema.table import SpecialValue
 
 MAX_YEAR = 9999
@@ -40,7 +41,8 @@ def typed_column(name: str, column: pa.ChunkedArray, origin: TextOrigin) -> Clea
     if pa.types.is_dictionary(kind):
         return clean_dictionary(name, column)
     if is_text(kind):
-        return clean_text(name, column, origin)
+        words = split_words(column, writes_na=origin.writes_na)
+        return clean_words(TextColumn(name, words, storage, origin))
     values = one_chunk(column)
     if pa.types.is_boolean(kind):
         codes = np.where(
@@ -114,15 +116,15 @@ def _integer(name: str, values: pa.Array, storage: str, origin: TextOrigin) -> C
     try:
         numbers = values.cast(pa.int64())
     except pa.ArrowInvalid:  # beyond int64: codes such as hashes, not quantities
-        return clean_levels(
-            name, split_words(pa.chunked_array([values.cast(pa.string())])), storage
-        )
+        words = split_words(pa.chunked_array([values.cast(pa.string())]))
+        return recognize(TextColumn(name, words, storage), WORDS)
     if not origin.ordinary and is_row_number(name, numbers):
         return unlearned(name, "identifier", numbers, storage)
     if is_postcode_name(name):
         words = split_words(pa.chunked_array([numbers.cast(pa.string())]))
-        if coded := postcode_column(name, words, storage):
-            return coded
+        proposal = POSTCODES.propose(TextColumn(name, words, storage))
+        if proposal is not None and proposal.column is not None:
+            return proposal.column
     taken, codes = take_codes(numbers)
     return _with_codes(integer_column(name, taken, storage), codes, numbers)
 

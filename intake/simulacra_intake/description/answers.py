@@ -16,37 +16,30 @@ from simulacra_intake.columns.recognizers.answers import (
     SEPARATORS,
     Answers,
     answers_column,
+    can_be_named,
     find_answers,
 )
+from simulacra_intake.columns.text_column import TextColumn
 from simulacra_intake.description.statements import Problems, Statement, Statements
-from simulacra_intake.limits import MAX_NAME
 from simulacra_schema.description_parts import EXTENSION, ColumnGroup
 from simulacra_schema.did_you_mean import closest
 from simulacra_schema.formats.file_labels import AnswerSet
-from simulacra_schema.table import ColumnSchema, part_name
+from simulacra_schema.table import ColumnSchema
 
 TOO_MANY = f"The cells hold more than {MAX_OPTIONS} options. List those that count."
 OTHERS = "More than 1 % of the cells hold other options. List them too."
 TAKEN = "Another column is named like one of the options, or such a name is too long."
 
 
-def list_column(
-    name: str,
-    words: Words,
-    storage: str,
-    taken: Collection[str],
-    statement: Statement,
-    problems: Problems,
-) -> CleanColumn | None:
+def list_column(column: TextColumn, statement: Statement, problems: Problems) -> CleanColumn | None:
     """Return a column of several answers, by the stated options or those that cells hold."""
-    answers = _answers(words, statement, problems)
+    answers = _answers(column.words, statement, problems)
     if answers is None:
         return None
-    names = [part_name(name, option) for option in answers.options]
-    if not set(names).isdisjoint(taken) or max(map(len, names)) > MAX_NAME:
+    if not can_be_named(column, answers.options):
         problems.add(statement.at("options", "type"), TAKEN)
         return None
-    return answers_column(name, words, storage, taken, answers)
+    return answers_column(column, answers)
 
 
 def _answers(words: Words, statement: Statement, problems: Problems) -> Answers | None:

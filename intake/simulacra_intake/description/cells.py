@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import is_text
-from simulacra_intake.columns.build import CleanColumn
+from simulacra_intake.columns.build import KEPT_APART, CleanColumn
 from simulacra_intake.columns.distinct_values import MISSING_TOKENS, Words, split_words
-from simulacra_intake.columns.text import KEPT_APART
 from simulacra_intake.description.statements import Statement
 from simulacra_schema.table import LevelSchema, SpecialValue
 

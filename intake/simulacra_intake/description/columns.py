@@ -10,22 +10,13 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import is_text
 from simulacra_intake.columns.build import CleanColumn, unlearned
-from simulacra_intake.columns.parse.numerals import StatedNumber
-from simulacra_intake.columns.recognizers.postcodes import postcode_column
-from simulacra_intake.columns.text import clean_words, note_words, number_column, time_column
-from simulacra_intake.columns.text_origin import TextOrigin
+from simulacra_intake.columns.recognize import asked, clean_words, note_words
+from simulacra_intake.columns.text_column import TextColumn, TextOrigin
 from simulacra_intake.description.answers import list_column
 from simulacra_intake.description.cells import StatedCells, stated_cells, with_specials
-from simulacra_intake.description.kinds import (
-    DescribedCells,
-    boolean_of,
-    categories_of,
-    levels_of,
-    moment_of,
-    number_of,
-    period_of,
-)
+from simulacra_intake.description.levels import categories_of, levels_of
 from simulacra_intake.description.statements import Problems, Statement
+from simulacra_schema.description_parts import FieldDescription
 from simulacra_schema.formats.file_labels import Declared
 
 CODED_ROLES = ("key", "subject", "foreign_key", "pii")
@@ -67,7 +58,9 @@ def described_column(
         origin = TextOrigin(doubles=origin.doubles, names=origin.names)
     if role in CODED_ROLES or role == "text":
         return _coded(name, cells, storage, origin, "text" if role == "text" else "identifier")
-    result = _read(DescribedCells(name, cells, storage, origin, statement, problems))
+    field = statement.field
+    described = TextColumn(name, cells.words, storage, origin, field, _asked(field))
+    result = _read(described, cells, statement, problems)
     if result is not None:
         note_words(result, cells.words)
         result = with_specials(result, cells)
@@ -106,33 +99,36 @@ def _coded(
     return result
 
 
-def _read(described: DescribedCells) -> CleanColumn | None:
-    name, words, storage = described.name, described.words, described.storage
-    origin, statement = described.origin, described.statement
-    field = statement.field
-    kind = field.extension.kind
-    is_number = statement.has("decimalChar", "groupChar", "bareNumber")
-    if kind == "coordinate" or field.extension.role == "coordinate":
-        result = number_column(name, words, storage, origin, StatedNumber(), coded=False)
-        return result or described.fault(("kind", "role"), "The cells are no decimal degrees.")
-    if field.type == "list" or statement.has("delimiter", "options"):
-        return list_column(name, words, storage, origin.names, statement, described.problems)
+def _read(
+    column: TextColumn, cells: StatedCells, statement: Statement, problems: Problems
+) -> CleanColumn | None:
+    """Return the cells as the recognizer reads them that the user asks for."""
+    if column.asked == "list":
+        return list_column(column, statement, problems)
+    if column.asked == "categories":
+        return categories_of(column, statement, problems, whole=cells.are_whole())
+    if column.asked == "string":
+        return levels_of(column)
+    if column.asked is None:
+        return clean_words(column)
+    proposal = asked(column)
+    for fault in proposal.faults:
+        problems.add(statement.at(*fault.properties), fault.detail)
+    return proposal.column
+
+
+def _asked(field: FieldDescription) -> str | None:
+    """Return by which kind or type the user asks for a recognizer; None to detect one."""
+    kind, extension = field.extension.kind, field.extension
+    if "coordinate" in (kind, extension.role):
+        return "coordinate"
+    if field.type == "list" or field.delimiter is not None or extension.options is not None:
+        return "list"
     if field.categories is not None:
-        return categories_of(described)
-    if kind == "postcode":
-        return postcode_column(name, words, storage, stated=True)
-    if kind == "period" or field.type in ("year", "yearmonth"):
-        return period_of(described)
-    if kind == "duration" or field.type == "duration":
-        result = time_column(name, words, storage, origin, duration=True)
-        result = result or number_column(name, words, storage, origin, StatedNumber())
-        return result or described.fault(("kind", "type"), "The cells are no lengths of time.")
-    if kind == "boolean" or field.type == "boolean":
-        return boolean_of(described)
-    if field.type in ("number", "integer") or (is_number and field.type in (None, "any")):
-        return number_of(described)
-    if field.type in ("date", "datetime", "time"):
-        return moment_of(described)
-    if field.type == "string" or field.categories_ordered is not None:
-        return levels_of(described)
-    return clean_words(name, words, storage, origin, coded=field.missing_values is None)
+        return "categories"
+    if kind is not None or field.type not in (None, "any"):
+        return kind or field.type
+    written = (field.decimal_char, field.group_char, field.bare_number)
+    if any(one is not None for one in written):
+        return "number"
+    return None if field.categories_ordered is None else "string"

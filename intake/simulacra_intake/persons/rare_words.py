@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_intake.arrow_values import is_text, parse_type
-from simulacra_intake.columns.build import CleanColumn, unlearned
+from simulacra_intake.columns.build import KEPT_APART, NO_ANSWER, CleanColumn, unlearned
 from simulacra_intake.columns.recognizers.postcodes import masked
-from simulacra_intake.columns.text import KEPT_APART, NO_ANSWER
 from simulacra_intake.personal_data.people import Bools, Floats, People
 from simulacra_intake.rows_of_persons import MIN_PERSONS, Ints
 from simulacra_schema.formats.file_labels import Code, Declared

@@ -42,13 +42,6 @@ _OPEN = r"^[1-9][0-9]{0,2}\.[0-9]{3}$"
 
 
 @dataclass(frozen=True)
-class StatedNumber:
-    """A user's statement that a column holds numbers; decimal: "." or ",", None to vote."""
-
-    decimal: str | None = None
-
-
-@dataclass(frozen=True)
 class ParsedNumbers:
     """The number of each word, int64 or float64; null if the word is not a number.
 
@@ -68,22 +61,22 @@ class ParsedNumbers:
 
 
 def parse_numbers(
-    words: Words, decimal: str | None = None, stated: StatedNumber | None = None
+    words: Words, decimal: str | None = None, *, certain: bool = False, sign: str | None = None
 ) -> ParsedNumbers | None:
     """Return the numbers of a text column if at least ENOUGH of its values are numbers, else None.
 
     Args:
         words: the column.
         decimal: the sign that an open column follows, "." or ","; None if the file shows none.
-        stated: the user says that these are numbers, and perhaps how they are written.
+        certain: the user says that these are numbers, so they are no codes or versions.
+        sign: the decimal sign that the user states; None to vote.
     """
     levels = words.levels
     candidates = words.counts * ~words.no_values()
-    if not candidates.sum() or (stated is None and _any(levels, _CODES)):
+    if not candidates.sum() or (not certain and _any(levels, _CODES)):
         return None
-    if stated is None and _are_versions(levels):
+    if not certain and _are_versions(levels):
         return None
-    sign = stated.decimal if stated else None
     decimal = sign or decimal
     enough = ENOUGH * candidates.sum()
     plain = _matches(levels, _PLAIN)
@@ -93,7 +86,7 @@ def parse_numbers(
     if candidates[plain].sum() >= enough and as_plain:
         return _converted(levels, plain, None, [], decimal is None and is_open)
     affixes = strip_affixes(words, candidates, enough)
-    if affixes is None or (stated is None and _any(affixes.digits, _CODES)):
+    if affixes is None or (not certain and _any(affixes.digits, _CODES)):
         return None
     vote = _vote(affixes.digits, candidates, decimal, proven=sign is not None)
     if candidates[vote.matched].sum() < enough:

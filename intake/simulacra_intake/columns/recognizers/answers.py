@@ -7,7 +7,7 @@ combinations, and keep that order; "Washington, DC" does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from simulacra_intake.columns.build import CleanColumn
 from simulacra_intake.columns.distinct_values import Words
+from simulacra_intake.columns.text_column import Proposal, Recognizer, TextColumn
 from simulacra_intake.limits import MAX_NAME
 from simulacra_intake.personal_data.patterns import find_personal_data, has_email
 from simulacra_schema.table import NO, YES, ColumnSchema, LevelSchema, part_name
@@ -75,32 +76,27 @@ class _Parts:
     dropped: Bools
 
 
-def answers_column(
-    name: str,
-    words: Words,
-    storage: str,
-    taken: Collection[str],
-    stated: Answers | None = None,
-) -> CleanColumn | None:
-    """Return the column as yes/no columns of its options, None if its cells are no lists.
-
-    Args:
-        name: of the column.
-        words: its cells.
-        storage: its Arrow type.
-        taken: names of all columns, which those of the options must not equal.
-        stated: answers by a description, which are not looked for.
-    """
-    found = stated or find_answers(words) or _find_listed(name, words, taken)
-    if found is None:
-        return None
-    names = [part_name(name, option) for option in found.options]
-    if max(map(len, names)) > MAX_NAME or not set(names).isdisjoint(taken):
+def _propose(column: TextColumn) -> Proposal | None:
+    name, words = column.name, column.words
+    found = find_answers(words) or _find_listed(name, words, column.origin.names)
+    if found is None or not can_be_named(column, found.options):
         return None
     personal = any(map(has_email, found.options)) or find_personal_data(name, found.options)
-    personal = personal or find_personal_data(name, words.levels.to_pylist())
-    if personal and stated is None:
+    if personal or find_personal_data(name, words.levels.to_pylist()):
         return None
+    return Proposal(answers_column(column, found))
+
+
+def can_be_named(column: TextColumn, options: Sequence[str]) -> bool:
+    """Return whether no other column has the name of an option, and none is too long."""
+    names = [part_name(column.name, option) for option in options]
+    return max(map(len, names)) <= MAX_NAME and column.origin.names.isdisjoint(names)
+
+
+def answers_column(column: TextColumn, found: Answers) -> CleanColumn:
+    """Return the column as yes/no columns of its options."""
+    name, words = column.name, column.words
+    names = [part_name(name, option) for option in found.options]
     answered = np.append(found.chosen.any(axis=1), False)[words.codes]
     chosen = np.vstack([found.chosen, np.zeros(len(names), np.bool_)])[words.codes]
     rows = max(int(answered.sum()), 1)
@@ -111,7 +107,7 @@ def answers_column(
     schema = ColumnSchema(
         name=name,
         kind="multi",
-        storage=storage,
+        storage=column.storage,
         levels=levels,
         missing_share=float(1 - answered.mean()),
         separator=found.separator,
@@ -290,3 +286,6 @@ def _written(words: Words, sign: str) -> tuple[str, bool]:
 def _spread(size: int, most: int = GLANCE) -> Ints:
     """Return up to `most` positions, evenly spread."""
     return np.arange(0, size, max(-(-size // most), 1), dtype=np.int64)
+
+
+ANSWERS = Recognizer("several answers in a cell", _propose)

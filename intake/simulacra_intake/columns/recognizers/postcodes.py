@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulacra_intake.columns.build import CleanColumn, level_column
+from simulacra_intake.columns.build import level_column
 from simulacra_intake.columns.distinct_values import Words
 from simulacra_intake.columns.identifiers import NEARLY_UNIQUE, is_named_id
+from simulacra_intake.columns.text_column import Proposal, Recognizer, TextColumn
 from simulacra_intake.personal_data import vocabulary
 
 PREFIX = 2
@@ -38,27 +39,26 @@ def is_postcode_name(name: str) -> bool:
     return bool(_NAMED.search(name))
 
 
-def postcode_column(
-    name: str, words: Words, storage: str, *, stated: bool = False
-) -> CleanColumn | None:
-    """Return a column of postcodes, or None; stated: the user says that they are postcodes.
+def _propose(column: TextColumn) -> Proposal | None:
+    """Propose postcodes.
 
     A code with fewer than MIN_ROWS_OF_CODE rows becomes its first characters and a mask ("02###"),
     so that no rare code is learned; a generated row draws the rest.
     """
-    if not (stated or _are_postcodes(name, words)):
+    name, words = column.name, column.words
+    if not (column.asked or _are_postcodes(name, words)):
         return None
     texts = words.levels.to_pylist()
     forms = _hidden(_hidden(texts, words.counts, PREFIX), words.counts, 0)
     levels = sorted(set(forms))
     place = {level: i for i, level in enumerate(levels)}
     to_level = np.array([*(place[text] for text in forms), -1], dtype=np.int32)
-    result = level_column(name, "categorical", levels, to_level[words.codes], storage)
+    result = level_column(name, "categorical", levels, to_level[words.codes], column.storage)
     hidden = int(sum(words.counts[i] for i, text in enumerate(forms) if text != texts[i]))
     if hidden:
         result.update(prefix=PREFIX)
         result.note(f"postcodes of fewer than {MIN_ROWS_OF_CODE} rows are drawn by region", hidden)
-    return result
+    return Proposal(result)
 
 
 def draw_codes(words: pa.Array, rng: np.random.Generator) -> pa.Array:
@@ -100,3 +100,10 @@ def masked(text: str, kept: int = 0) -> str:
     """Return a code with all but its first characters as # (a digit) and @ (a letter)."""
     rest = re.sub(r"[A-Z]", "@", re.sub(r"[0-9]", "#", text[kept:]))
     return text[:kept] + rest
+
+
+NAMED_POSTCODES = Recognizer(
+    "postcodes by the name of the column",
+    lambda column: _propose(column) if is_postcode_name(column.name) else None,
+)
+POSTCODES = Recognizer("postcodes", _propose, ("postcode",))

@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simulacra_intake.columns.build import CleanColumn, integer_column, note_lost
 from simulacra_intake.columns.distinct_values import Words
 from simulacra_intake.columns.parse.numerals import ENOUGH
+from simulacra_intake.columns.recognizers.numbers import read_numbers
+from simulacra_intake.columns.text_column import Proposal, Recognizer, TextColumn
 from simulacra_schema.table import CellForm
 
 DAY = 86_400
@@ -38,7 +41,7 @@ _DURATION_NAME = re.compile(
 
 
 @dataclass(frozen=True)
-class ParsedTimes:
+class _Times:
     """The time or duration of each word.
 
     Attributes:
@@ -54,7 +57,7 @@ class ParsedTimes:
     form: CellForm
 
 
-def parse_times(name: str, words: Words, duration: bool | None = None) -> ParsedTimes | None:
+def _parse(name: str, words: Words, duration: bool | None = None) -> _Times | None:
     """Return a text column's times of day or durations if ENOUGH values are some, else None.
 
     duration: whether they are lengths of time, where the user says so.
@@ -104,7 +107,7 @@ def _parsed(
     found: list[Parts | None],
     read: Callable[[str], Parts | None],
     stated: bool | None,
-) -> ParsedTimes | None:
+) -> _Times | None:
     matches = [one[1] for one in found if one]
     seconds = pa.array([one[0] if one else None for one in found], pa.int64())
     if read is _in_words:
@@ -128,7 +131,7 @@ def _parsed(
         pattern = _pattern(matches, sign, padded)
     whole = all(one is None or one[0] % 60 == 0 for one in found)
     values = pc.divide(seconds, 60) if whole else seconds
-    return ParsedTimes(values, "min" if whole else "s", duration, CellForm(text_format=pattern))
+    return _Times(values, "min" if whole else "s", duration, CellForm(text_format=pattern))
 
 
 def _are_clocks(texts: list[str], found: list[Parts | None]) -> bool:
@@ -154,3 +157,34 @@ def _pattern(matches: list[re.Match[str]], sign: str, padded: bool) -> str:
         hour = "%I" if padded else "%l"
     seconds = f":%S{one['f'] or ''}" if one["s"] else ""
     return f"{one['lead']}{hour}{sign}%M{seconds}{tail}"
+
+
+def _propose(column: TextColumn) -> Proposal | None:
+    if found := _times(column):
+        return Proposal(found)
+    if column.asked == "time":
+        return column.unlike(("type",), "More than 1 % of the cells are no times.")
+    if column.asked and (found := read_numbers(column)):
+        return Proposal(found)
+    return column.unlike(("kind", "type"), "The cells are no lengths of time.")
+
+
+def _times(column: TextColumn) -> CleanColumn | None:
+    words, storage = column.words, column.storage
+    duration = column.asked == "duration" if column.asked else None
+    parsed = _parse(column.name, words, duration)
+    if parsed is None:
+        return None
+    values = words.rows(parsed.values)
+    if column.origin.csv:
+        storage = "duration[s]" if parsed.duration else "time32[s]"
+    result = integer_column(column.name, values, storage)
+    result.update(form=parsed.form, unit=parsed.unit)
+    what = "durations" if parsed.duration else "times of day"
+    unit = "minutes" if parsed.unit == "min" else "seconds"
+    result.note(f"text that holds {what} was read as {unit}", words.present)
+    note_lost(result, words, values, "time")
+    return result
+
+
+TIMES = Recognizer("times", _propose, ("duration", "time"))
