@@ -31,14 +31,11 @@ SAMPLE_ROWS = 2_000
 """Rows of each text column that the vote on the decimal sign looks at."""
 
 
-def read_columns(
-    raw: pa.Table | RawTable, weights: str | None, statements: Statements | None
-) -> list[CleanColumn]:
+def read_columns(raw: pa.Table | RawTable, statements: Statements) -> list[CleanColumn]:
     """Return each column in a type of the engine.
 
     Args:
         raw: the table.
-        weights: the column of survey weights.
         statements: what the user says about the columns.
 
     Raises:
@@ -55,23 +52,29 @@ def read_columns(
         names=frozenset(raw.column_names),
         writes_na=writes_na,
     )
-    ordinary = _ordinary(weights, statements)
+    ordinary = _ordinary(statements)
     columns = [
         _declared_column(
             field, raw.column(i), replace(origin, ordinary=field.name in ordinary), statements
         )
         for i, field in enumerate(raw.schema)
     ]
-    of = {} if statements is None else statements.columns
-    stated = [name for name, one in of.items() if one.has("missingValues", "missing", "categories")]
+    stated = [
+        name
+        for name, one in statements.columns.items()
+        if one.has("missingValues", "missing", "categories")
+    ]
     columns = share_codes(columns, stated)
-    return columns if weights is None else _with_weights(columns, weights, raw.num_rows, statements)
+    if statements.weights is None:
+        return columns
+    return _with_weights(columns, statements.weights, raw.num_rows, statements)
 
 
-def _ordinary(weights: str | None, statements: Statements | None) -> set[str | None]:
+def _ordinary(statements: Statements) -> set[str | None]:
     """Return the columns that identify nothing, as the user says."""
-    of = {} if statements is None else statements.columns
-    return {weights, *(name for name, one in of.items() if one.role not in (None, *CODED_ROLES))}
+    named = statements.columns.items()
+    ordinary = (name for name, one in named if one.role not in (None, *CODED_ROLES))
+    return {statements.weights, *ordinary}
 
 
 def _conventions(raw: pa.Table | RawTable) -> tuple[str | None, bool | None, bool]:
@@ -110,19 +113,19 @@ def _majority(votes: Counter[Vote]) -> Vote | None:
 
 
 def _declared_column(
-    field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin, statements: Statements | None
+    field: pa.Field, column: pa.ChunkedArray, origin: TextOrigin, statements: Statements
 ) -> CleanColumn:
     """Clean a column with the labels and missing codes that the file declares.
 
     What the user states goes before what the file declares.
     """
     declared = declared_of(field)
-    statement = statements.of(field.name) if statements is not None else None
+    statement = statements.of(field.name)
     if statement is not None:
         declared = without_stated(declared, statement)
     decoded = decode(column, declared)
     result: CleanColumn | None = None
-    if statements is not None and statement is not None:
+    if statement is not None:
         described = (field.name, decoded.values, origin, statement, statements.problems)
         result = described_column(*described)
     result = result or typed_column(field.name, decoded.values, origin)
@@ -141,20 +144,20 @@ def _declared_column(
 
 
 def _with_weights(
-    columns: list[CleanColumn], name: str, rows: int, statements: Statements | None
+    columns: list[CleanColumn], name: str, rows: int, statements: Statements
 ) -> list[CleanColumn]:
     """Return the columns with the weights, which the upload or the description names."""
     names = [column.schema.name for column in columns]
     if name not in names:
         raise unknown_column(name, names)
-    stated = statements.of(name) if statements is not None else None
+    stated = statements.of(name)
     try:
         return [
             weight_column(column, rows) if column.schema.name == name else column
             for column in columns
         ]
     except InputError as error:
-        if statements is None or stated is None or stated.role != "weight":
+        if stated is None or stated.role != "weight":
             raise
         statements.problems.add(stated.at("role"), error.detail.removeprefix("weights: "))
         return columns

@@ -103,7 +103,7 @@ def test_real_tables_suggest_no_impossible_arrow() -> None:
     """The graph of all rows directed edges into background; half of them were shown as arrows."""
     drawn, suggested, found = [], [], []
     for name, path in REAL.items():
-        clean = clean_described(open_described(path, "auto", None), None, None).clean
+        clean = clean_described(open_described(path)).clean
         graph = learn_graph(clean.table, clean.schema, Knowledge(), seed=0)
         marked = BACKGROUND[name]
         proposed = {proposal.column for proposal in propose_background(clean.schema)}

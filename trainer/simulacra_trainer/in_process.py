@@ -21,7 +21,7 @@ from simulacra_crds.tasks import (
     GenerateRequest,
     SheetRequest,
 )
-from simulacra_intake.description.layout import open_described
+from simulacra_intake.description.layout import NOTHING_STATED, open_described
 from simulacra_intake.scratch import EncryptedPath
 from simulacra_schema.description import Description
 from simulacra_trainer.cleaning.described import DescribedTable, clean_described
@@ -61,6 +61,7 @@ def read_described(
     Raises:
         InputError: it is no table within the limits, or the description contradicts it.
     """
+    description = description or NOTHING_STATED
     if isinstance(source, Path):
         return clean_described(open_described(source, "auto", description), description, weights)
     with tempfile.TemporaryDirectory(prefix="simulacra-") as folder:

@@ -38,8 +38,8 @@ def complete(
     schema: TableSchema,
     names: list[str],
     layout: Object,
-    description: Description | None,
-    statements: Statements | None,
+    description: Description,
+    statements: Statements,
 ) -> Object:
     """Return the description of a table as it was read.
 
@@ -47,14 +47,11 @@ def complete(
         schema: of the cleaned table.
         names: of all columns that were read, also those that the description drops.
         layout: `encoding` and `dialect` of a CSV, with who said them in `source`.
-        description: what the user sent.
+        description: what the user sent; an empty one if nothing.
         statements: what the user states.
     """
     notes = _notes(schema)
-    fields = [
-        _field(name, schema.find(name), statements.of(name) if statements else None, notes)
-        for name in names
-    ]
+    fields = [_field(name, schema.find(name), statements.of(name), notes) for name in names]
     keys = [one for one in fields if one.get(EXTENSION, {}).get("role") == "key"]
     extension: Object = {"version": 1}
     source = dict(layout.get("source", {}))
@@ -67,15 +64,15 @@ def complete(
         "grids": [_group(group) for group in schema.grids if len(group.columns) > 1],
         "relations": listed_relations(schema.relations),
     }
-    sent = None if description is None else description.extension
+    sent = description.extension
     for key, listed in lists.items():
-        stated = sent is not None and sent.is_stated(key, getattr(sent, key))
+        stated = sent.is_stated(key, getattr(sent, key))
         if listed or stated:
             extension[key] = listed[:MAX_GROUPS]
             source[key] = "user" if stated else "detected"
     if schema.order is not None:
         extension["order"] = schema.order
-        stated = sent is not None and sent.is_stated("order", sent.order)
+        stated = sent.is_stated("order", sent.order)
         source["order"] = "user" if stated else "detected"
         if not stated and (evidence := evidence_of(schema)):
             extension["evidence"] = {"order": evidence}
@@ -86,8 +83,8 @@ def complete(
         values |= {key: getattr(parsed, key) for key in (*lists, "order")}
         extension["found"] = {n: mark(values[n]) for n in source if source[n] != "user"}
     document: Object = {
-        "name": (description and description.name) or UNNAMED,
-        "path": (description and description.path) or "table",
+        "name": description.name or UNNAMED,
+        "path": description.path or "table",
         "type": "table",
         **{key: layout[key] for key in ("encoding", "dialect") if key in layout},
         "schema": {**table, "fields": fields, EXTENSION: extension},

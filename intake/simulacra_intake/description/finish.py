@@ -37,10 +37,8 @@ def finish_statements(columns: Sequence[CleanColumn], statements: Statements) ->
     return kept
 
 
-def dropped(statements: Statements | None) -> list[str]:
+def dropped(statements: Statements) -> list[str]:
     """Return the columns that the description drops."""
-    if statements is None:
-        return []
     return [name for name, one in statements.columns.items() if _is_dropped(one)]
 
 

@@ -16,19 +16,19 @@ from simulacra_intake.readers.stated_layout import StatedLayout, mismatch
 from simulacra_schema.description import Description
 
 KEPT = "The table was kept as read. Upload the file again to read it in another way."
+NOTHING_STATED = Description()
+"""The description of a table of which all is detected."""
 PROPERTIES = ("encoding", "delimiter", "headerRows")
 
 
 def open_described(
-    path: Path, file_format: str = "auto", description: Description | None = None
+    path: Path, file_format: str = "auto", description: Description = NOTHING_STATED
 ) -> RawTable:
     """Read an upload as `open_table` does, with the layout that the description states.
 
     Raises:
         InputError: as `open_table`, with pointers into the description.
     """
-    if description is None:
-        return open_table(path, file_format)
     try:
         return open_table(path, file_format, stated=_layout(_stated(description)))
     except InputError as error:
@@ -51,12 +51,12 @@ def check_kept(schema: pa.Schema, description: Description) -> None:
             raise mismatch("", KEPT).at(description.resource_pointer(*where))
 
 
-def layout_of(schema: pa.Schema, description: Description | None) -> dict[str, Any]:
+def layout_of(schema: pa.Schema, description: Description) -> dict[str, Any]:
     """Return `encoding`, `dialect` and `source` of a raw table for its completed description."""
     found = _found(schema)
     if not found:
         return {}
-    stated = {} if description is None else _stated(description)
+    stated = _stated(description)
     values = {**found, **stated}
     return {
         "encoding": values.pop("encoding"),

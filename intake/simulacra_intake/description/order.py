@@ -26,7 +26,7 @@ ORDERED_KINDS = ("integer", "ordinal", "datetime")
 
 
 def settle_order(
-    table: pa.Table, schema: TableSchema, names: list[str], statements: Statements | None
+    table: pa.Table, schema: TableSchema, names: list[str], statements: Statements
 ) -> None:
     """Write the order into a schema, stated or found, and note it; it needs persons.
 
@@ -41,8 +41,8 @@ def settle_order(
     Raises:
         InputError: the stated column cannot order rows.
     """
-    stated = None if statements is None else _stated(statements)
-    if stated is not None and statements is not None:
+    stated = _stated(statements)
+    if stated is not None:
         fault = _fault(stated, table, schema, names)
         if fault is not None:
             statements.problems.add(PATH, fault)

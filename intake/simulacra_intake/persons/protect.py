@@ -26,7 +26,7 @@ from simulacra_intake.persons.name_context import names_by_context
 from simulacra_intake.persons.public_levels import check_public, with_public
 from simulacra_intake.persons.rare_values import without_rare_values
 from simulacra_intake.persons.real_values import RealValues, digest_real_values
-from simulacra_intake.persons.stated import NO_ROLES, StatedRoles, check_roles
+from simulacra_intake.persons.stated import StatedRoles, check_roles
 from simulacra_intake.persons.subject import LOOKED_AT, Keys, find_subject
 from simulacra_intake.persons.waves import with_wave
 from simulacra_intake.raw_table import RawTable
@@ -66,7 +66,7 @@ class ProtectedColumns:
 def protect_persons(
     raw: pa.Table | RawTable,
     columns: Sequence[CleanColumn],
-    statements: Statements | None = None,
+    statements: Statements,
 ) -> ProtectedColumns:
     """Find keys, personal data and the subject, and keep them out of what is learned.
 
@@ -77,7 +77,7 @@ def protect_persons(
     """
     found = [cells_of(raw, i, column) for i, column in enumerate(columns)]
     cells = [each for each in found if each is not None]
-    stated = NO_ROLES if statements is None else check_roles(cells, statements)
+    stated = check_roles(cells, statements)
     data = {
         each.name: kind
         for each in cells
@@ -101,8 +101,7 @@ def protect_persons(
         _protected(column, each, _role(each, data, keys, stated), data, keys, people, stated)
         for column, each in zip(columns, found, strict=True)
     ]
-    if statements is not None:
-        check_public(result, statements)
+    check_public(result, statements)
     if persons is not None and stated.wave is None:
         result = with_wave(result, persons, stated.ordinary)
     for column in result:

@@ -47,9 +47,6 @@ class StatedRoles:
         return next((name for name, role in self.roles.items() if role == "subject"), None)
 
 
-NO_ROLES = StatedRoles()
-
-
 def check_roles(cells: Sequence[Cells], statements: Statements) -> StatedRoles:
     """Return the stated roles, and note the errors that the cells show."""
     by_name = {each.name: each for each in cells}

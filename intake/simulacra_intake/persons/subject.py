@@ -26,7 +26,7 @@ from simulacra_intake.persons.agreement import (
 )
 from simulacra_intake.persons.cells import Cells, Ints, large_numbers
 from simulacra_intake.persons.groups import numbers_groups
-from simulacra_intake.persons.stated import NO_ROLES, StatedRoles
+from simulacra_intake.persons.stated import StatedRoles
 from simulacra_schema.table import PersonalData
 
 FEWEST_ROWS, MOST_ROWS = 1.2, 40.0
@@ -89,7 +89,7 @@ def find_subject(
     data: Mapping[str, PersonalData],
     codes: Mapping[str, Ints],
     values: Mapping[str, pa.Array],
-    stated: StatedRoles = NO_ROLES,
+    stated: StatedRoles,
 ) -> Keys:
     """Return the subject of a table and its foreign keys.
 

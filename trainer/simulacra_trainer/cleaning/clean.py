@@ -23,7 +23,7 @@ from simulacra_intake.description.answers import of_columns, stated_sets
 from simulacra_intake.description.finish import DROPPED, dropped, finish_statements
 from simulacra_intake.description.order import settle_order
 from simulacra_intake.description.relations import stated_relations
-from simulacra_intake.description.statements import Statements
+from simulacra_intake.description.statements import Statements, state
 from simulacra_intake.errors import too_small
 from simulacra_intake.limits import MIN_COLUMNS
 from simulacra_intake.persons.protect import protect_persons
@@ -33,6 +33,7 @@ from simulacra_intake.read_columns import read_columns
 from simulacra_intake.readers.names import check_column_count, check_names, check_row_count
 from simulacra_intake.readers.unnamed import settle_unnamed
 from simulacra_intake.rows_of_persons import is_constant_within, persons_in
+from simulacra_schema.description import Description
 from simulacra_schema.formats.file_labels import AnswerSet, sets_of
 from simulacra_schema.table import CleaningNote, RelationSchema, TableSchema
 from simulacra_trainer.cell_keys import METADATA as CELL_KEYS
@@ -67,7 +68,8 @@ def clean_table(
     Args:
         raw: a table from `open_table`, or any flat Arrow table, whose strings stay strings.
         weights: the column of survey weights; it is float64 in the table and not learned.
-        statements: what the user says about the columns (`table.description`).
+        statements: what the user says about columns and weights (`simulacra_intake.description`),
+            instead of `weights`.
 
     Returns:
         Clean types by kind: categorical, ordinal and boolean are dictionary<int32, string> in the
@@ -81,7 +83,8 @@ def clean_table(
     check_names(raw.column_names)
     check_row_count(raw.num_rows)
     raw, unnamed = settle_unnamed(raw)
-    read = read_columns(raw, weights, statements)
+    statements = statements or state(Description(), raw.column_names, weights)
+    read = read_columns(raw, statements)
     check_column_count(sum(max(len(column.arrays()), 1) for column in read))
     protected = protect_persons(raw, read, statements)
     columns, sets, grids = _finished(protected.columns, read, raw, statements)
@@ -106,8 +109,7 @@ def clean_table(
     own = _with_own_words(columns, table.num_rows)
     schema.relations = find_relations(table.filter(own), schema, exact.filter(own))
     _mark_attributes(table, schema)
-    if statements is not None:
-        schema.relations = stated_relations(schema.relations, statements)
+    schema.relations = stated_relations(schema.relations, statements)
     settle_order(table, schema, raw.column_names, statements)
     schema.relations = [_of_order(one, schema.order) for one in schema.relations]
     table = follow_moved(table, exact, schema)
@@ -150,7 +152,7 @@ def _finished(
     columns: list[CleanColumn],
     read: Sequence[CleanColumn],
     raw: pa.Table | RawTable,
-    statements: Statements | None,
+    statements: Statements,
 ) -> tuple[list[CleanColumn], list[AnswerSet], list[AnswerSet]]:
     """Return the columns with what the user states, without dropped ones, and sets and grids."""
     # Items of one question have the same levels as they were read, rare ones included.
@@ -159,8 +161,6 @@ def _finished(
         for c, own in zip(columns, read, strict=True)
     ]
     sets, grids = find_sets(schemas, sets_of(raw.schema))
-    if statements is None:
-        return columns, sets, grids
     sets = stated_sets(schemas, statements, sets, "sets")
     grids = stated_sets(schemas, statements, grids, "grids")
     columns = finish_statements(columns, statements)
@@ -168,11 +168,10 @@ def _finished(
     return columns, of_columns(sets, kept), of_columns(grids, kept)
 
 
-def _ask_about_weights(columns: list[CleanColumn], statements: Statements | None) -> None:
+def _ask_about_weights(columns: list[CleanColumn], statements: Statements) -> None:
     if any(c.schema.kind == "weight" for c in columns):
         return
-    stated = {} if statements is None else statements.columns
-    roles = {name: one.role for name, one in stated.items()}
+    roles = {name: one.role for name, one in statements.columns.items()}
     ask_about_weights([c for c in columns if roles.get(c.schema.name) is None])
 
 

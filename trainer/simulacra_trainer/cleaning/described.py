@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from simulacra_intake.description.complete import complete
-from simulacra_intake.description.layout import layout_of
+from simulacra_intake.description.layout import NOTHING_STATED, layout_of
 from simulacra_intake.description.statements import state
 from simulacra_intake.raw_table import RawTable
 from simulacra_intake.readers.unnamed import settle_unnamed
@@ -25,7 +25,9 @@ class DescribedTable:
 
 
 def clean_described(
-    raw: pa.Table | RawTable, description: Description | None = None, weights: str | None = None
+    raw: pa.Table | RawTable,
+    description: Description = NOTHING_STATED,
+    weights: str | None = None,
 ) -> DescribedTable:
     """Clean a table as its description says, and complete the description.
 
@@ -34,7 +36,7 @@ def clean_described(
 
     Args:
         raw: a table from `open_table`.
-        description: what the user sent; None leaves all to detection.
+        description: what the user sent.
         weights: the column of survey weights that the upload names.
 
     Raises:
@@ -42,11 +44,8 @@ def clean_described(
             that the data contradict.
     """
     names = settle_unnamed(raw)[0].column_names
-    statements = None if description is None else state(description, names, weights)
-    if statements is None:
-        clean = clean_table(raw, weights=weights)
-    else:
-        clean = clean_table(raw, weights=statements.weights, statements=statements)
+    statements = state(description, names, weights)
+    clean = clean_table(raw, statements=statements)
     layout = layout_of(raw.schema, description)
     document = complete(clean.schema, names, layout, description, statements)
     return DescribedTable(clean, document)

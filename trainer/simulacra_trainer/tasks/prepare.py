@@ -23,7 +23,7 @@ from simulacra_crds.tasks import (
     TaskResult,
 )
 from simulacra_intake.description.counts import counts_of
-from simulacra_intake.description.layout import check_kept, open_described
+from simulacra_intake.description.layout import NOTHING_STATED, check_kept, open_described
 from simulacra_intake.description.statements import mismatch
 from simulacra_intake.errors import InputError
 from simulacra_intake.parquet_file import read_parquet
@@ -98,10 +98,10 @@ def _read(context: TaskContext, request: PrepareRequest) -> tuple[TableSchema, l
     return schema, stored
 
 
-def _stated(context: TaskContext, request: PrepareRequest) -> Description | None:
-    """Return the description that the customer sent, None without one."""
+def _stated(context: TaskContext, request: PrepareRequest) -> Description:
+    """Return the description that the customer sent, an empty one without."""
     if request.description_sha256 is None:
-        return None
+        return NOTHING_STATED
     own = context.own
     if own.describe(STATED_DESCRIPTION).sha256 != request.description_sha256:
         raise InputError(Reason.REQUEST_INVALID, NO_DESCRIPTION, NO_DESCRIPTION)
@@ -113,14 +113,13 @@ def _stated(context: TaskContext, request: PrepareRequest) -> Description | None
 
 
 def _receive(
-    context: TaskContext, request: PrepareRequest, description: Description | None
+    context: TaskContext, request: PrepareRequest, description: Description
 ) -> pa.Table | RawTable:
     """Return the table as read: of the upload, the kept table, or the object, which is noted."""
     own, path = context.own, context.directory / UPLOAD
     if request.source is None and not own.exists(UPLOAD) and own.exists(READ_TABLE):
         kept = read_parquet(own.download(READ_TABLE, context.directory / READ_TABLE))
-        if description is not None:
-            check_kept(kept.schema, description)
+        check_kept(kept.schema, description)
         return kept
     if request.source is None:
         own.download(UPLOAD, path)
