@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import is_text
 from simulacra_intake.columns.build import CleanColumn
+from simulacra_intake.columns.code_columns import share_codes
 from simulacra_intake.columns.distinct_values import split_words
-from simulacra_intake.columns.grid_codes import share_codes
 from simulacra_intake.columns.labels import decode, label_levels, missing_codes
 from simulacra_intake.columns.na_codes import shows_missing
 from simulacra_intake.columns.parse.dates import parse_dates

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from simulacra_intake.description.finish import listed_relations
 from simulacra_intake.description.order import evidence_of
-from simulacra_intake.description.relations import listed_relations
 from simulacra_intake.description.statements import Statement, Statements
 from simulacra_schema.description import MAX_DESCRIPTION_BYTES, SCHEMA_URL, UNNAMED, Description
 from simulacra_schema.description_parts import (

@@ -10,9 +10,8 @@ import pyarrow.compute as pc
 
 from simulacra_intake.arrow_values import PER_SECOND, highest_whole, is_text, parse_type
 from simulacra_intake.columns.recognizers.postcodes import draw_codes
-from simulacra_intake.output.cells import join_answers
+from simulacra_intake.output.cells import join_answers, with_special_codes
 from simulacra_intake.output.invented import WHOLE, Inventor, RowSpan
-from simulacra_intake.output.special_codes import with_special_codes
 from simulacra_intake.persons.coordinates import CELL_DEGREES
 from simulacra_intake.persons.masks import count_out
 from simulacra_intake.persons.public_levels import written
@@ -83,11 +82,8 @@ def restore(
         field = with_form(pa.field(column.name, kind), None if is_text(kind) else column.form)
         width = inventor.width(column) if column.kind == "identifier" else 0
         fields.append(_described(field, column, width))
-    return pa.Table.from_arrays(arrays, schema=_with_metadata(pa.schema(fields), schema))
-
-
-def _with_metadata(fields: pa.Schema, schema: TableSchema) -> pa.Schema:
-    return with_dialect(with_sets(fields, schema.sets), schema.dialect)
+    layout = with_dialect(with_sets(pa.schema(fields), schema.sets), schema.dialect)
+    return pa.Table.from_arrays(arrays, schema=layout)
 
 
 def _codes(table: pa.Table, column: ColumnSchema) -> pa.Array | None:
@@ -124,31 +120,26 @@ def _described(field: pa.Field, column: ColumnSchema, least: int) -> pa.Field:
 
 
 def _learned(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
-    if column.kind == "integer":
-        return _from_integers(values, kind, column)
-    if column.kind == "numeric":
-        return _from_numbers(values, column, kind)
-    if column.kind == "datetime":
-        return _from_moments(values, column, kind)
+    if column.kind in _WRITERS:
+        write = _WRITERS[column.kind]
+        if pa.types.is_dictionary(kind):
+            return write(values, column, kind.value_type).dictionary_encode().cast(kind)
+        return write(values, column, kind)
     words = values.cast(pa.string())
     if pa.types.is_boolean(kind):
         return pc.equal(words, "true")
     return _from_words(words, column, kind)
 
 
-def _from_integers(
-    values: pa.Array, kind: pa.DataType, column: ColumnSchema | None = None
-) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        return _from_integers(values, kind.value_type, column).dictionary_encode().cast(kind)
-    if column is not None and column.unit == "min":
+def _from_integers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
+    if column.unit == "min":
         values = pc.multiply(values, 60)
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
-        if column is not None and column.unit in ("min", "s"):
+        if column.unit in ("min", "s"):
             values = pc.multiply(values, PER_SECOND[kind.unit])
         width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
         return values.cast(width).view(kind)
-    if is_text(kind) and column and column.form:
+    if is_text(kind) and column.form:
         return write_cells(values, column.form).cast(kind)
     if pa.types.is_integer(kind):
         low, high = _bounds(kind)
@@ -165,8 +156,6 @@ def _bounds(kind: pa.DataType) -> tuple[int, int]:
 
 
 def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        return _from_numbers(values, column, kind.value_type).dictionary_encode().cast(kind)
     if column.decimals is not None:
         numbers = np.round(values.fill_null(0.0).to_numpy(zero_copy_only=False), column.decimals)
         values = pc.if_else(values.is_valid(), pa.array(numbers), None)
@@ -182,8 +171,6 @@ def _from_numbers(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
 
 
 def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(kind):
-        return _from_moments(values, column, kind.value_type).dictionary_encode().cast(kind)
     if is_text(kind) and column.form:
         return write_cells(values, column.form).cast(kind)
     if is_text(kind):
@@ -197,6 +184,10 @@ def _from_moments(values: pa.Array, column: ColumnSchema, kind: pa.DataType) -> 
     if pa.types.is_timestamp(kind) and kind.tz:
         return values.cast(pa.timestamp("us", "UTC")).cast(kind, safe=False)
     return values.cast(kind, safe=False)
+
+
+_WRITERS = {"integer": _from_integers, "numeric": _from_numbers, "datetime": _from_moments}
+"""Of kinds whose clean values are no words."""
 
 
 def _from_words(words: pa.Array, column: ColumnSchema, kind: pa.DataType) -> pa.Array:
@@ -216,7 +207,7 @@ def _constant(column: ColumnSchema, kind: pa.DataType, rows: int) -> pa.Array:
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     one = pa.array([column.constant])
     if pa.types.is_time(value) or pa.types.is_duration(value):
-        one = _from_integers(one.cast(pa.int64()), value, column)
+        one = _from_integers(one.cast(pa.int64()), column, value)
     elif pa.types.is_date(value) or pa.types.is_timestamp(value):
         one = _from_moments(one.cast(pa.timestamp("us")), column, value)
     array = pa.repeat(one.cast(value)[0], rows)

@@ -21,11 +21,11 @@ from simulacra_intake.persons.agreement import (
     LARGE_GROUP,
     NAMED_GROUP,
     kept_attributes_agree,
+    numbers_groups,
     restart,
     rows_agree,
 )
 from simulacra_intake.persons.cells import Cells, Ints, large_numbers
-from simulacra_intake.persons.groups import numbers_groups
 from simulacra_intake.persons.stated import StatedRoles
 from simulacra_schema.table import PersonalData
 

@@ -20,9 +20,13 @@ from simulacra_intake.columns.code_columns import add_code_columns
 from simulacra_intake.columns.dialect import dialect_of
 from simulacra_intake.columns.weights import ask_about_weights
 from simulacra_intake.description.answers import of_columns, stated_sets
-from simulacra_intake.description.finish import DROPPED, dropped, finish_statements
+from simulacra_intake.description.finish import (
+    DROPPED,
+    dropped,
+    finish_statements,
+    stated_relations,
+)
 from simulacra_intake.description.order import settle_order
-from simulacra_intake.description.relations import stated_relations
 from simulacra_intake.description.statements import Statements, state
 from simulacra_intake.errors import too_small
 from simulacra_intake.limits import MIN_COLUMNS

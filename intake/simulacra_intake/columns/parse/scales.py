@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from simulacra_intake.columns.parse.degree_words import order_by_degree
@@ -58,20 +58,26 @@ def order_levels(levels: Sequence[str]) -> list[str] | None:
         return None
     lowered = [level.lower().replace("i̇", "i") for level in levels]  # Turkish "İyi"
     plain = [" ".join(level.replace("_", " ").split()) for level in lowered]
-    bare = _without_common(plain)
-    both = [plain] if bare == plain else [plain, bare]
-    few = len(levels) <= MAX_DEGREES
-    degrees = order_by_degree(plain) if few else None
-    found = [order_by_length(plain)] if few else []
-    found += [_numbered(plain), _marks(plain), _bands(plain), _spans(plain), _decades(plain)]
-    found += [[scale.get(level) for level in each] for each in both for scale in _word_scales()]
-    found.append(list[float | None](degrees or []))
-    found.append(order_by_time(plain) if few else [])
-    for ranks in found:
+    for ranks in _ranks(plain):
         known = [rank for rank in ranks if rank is not None]
         if len(known) == len(levels) == len(set(known)):
             return [level for _, level in sorted(zip(known, levels, strict=True))]
     return None
+
+
+def _ranks(plain: list[str]) -> Iterator[Sequence[float | None]]:
+    """Yield the rank of each level on one kind of scale after the other; None if it has none."""
+    few = len(plain) <= MAX_DEGREES
+    if few:
+        yield order_by_length(plain)
+    for order in (_numbered, _marks, _bands, _spans, _decades):
+        yield order(plain)
+    bare = _without_common(plain)
+    for each in [plain] if bare == plain else [plain, bare]:
+        yield from ([scale.get(level) for level in each] for scale in _word_scales())
+    if few:
+        yield order_by_degree(plain) or []
+        yield order_by_time(plain)
 
 
 @cache
