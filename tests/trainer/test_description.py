@@ -168,6 +168,8 @@ def test_errors_of_the_data_come_all_at_once_and_name_the_nearest_word(tmp_path:
         "when": [f"0{1 + i % 9}/0{1 + i % 8}/2024" for i in range(ROWS)],
         "who": ["", *(f"P{i % 40}" for i in range(ROWS - 1))],
         "nr": [i // 2 for i in range(ROWS)],
+        "place": [["north", "south"][i % 2] for i in range(ROWS)],
+        "note": [f"note {'abcdefghij'[i % 10]} {'klmnopqrst'[i // 10 % 10]}" for i in range(ROWS)],
     }
     found = faults(
         tmp_path,
@@ -177,6 +179,8 @@ def test_errors_of_the_data_come_all_at_once_and_name_the_nearest_word(tmp_path:
         {"name": "wage", "type": "number"},
         {"name": "when", "type": "date"},
         {"name": "who", "x-simulacra": {"role": "subject"}},
+        {"name": "place", "x-simulacra": {"role": "coordinate"}},
+        {"name": "note", "x-simulacra": {"kind": "coordinate"}},
         primaryKey="nr",
     )
     assert found["/fields/0/name"] == 'The table has no such column. Did you mean "amount"?'
@@ -185,7 +189,9 @@ def test_errors_of_the_data_come_all_at_once_and_name_the_nearest_word(tmp_path:
     assert "Day or month first" in found["/fields/3/type"]
     assert "1 rows have no person" in found["/fields/4/x-simulacra/role"]
     assert "60 rows have the key" in found["/primaryKey"]
-    assert len(found) == 6
+    assert "no decimal degrees" in found["/fields/5/x-simulacra/role"]
+    assert "no decimal degrees" in found["/fields/6/x-simulacra/kind"]
+    assert len(found) == 8
 
 
 def test_cells_outside_the_list_of_categories_are_an_error_above_one_percent(

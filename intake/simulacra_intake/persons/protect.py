@@ -201,9 +201,8 @@ def _protected(
         if role == "foreign_key" and evidence:
             result.note(f"{evidence[0]}: each row counts as a person of its own")
         return result
-    if column.schema.name in stated.coordinates or (
-        is_coordinate(column) and column.schema.name not in stated.ordinary
-    ):
+    is_stated = column.schema.name in stated.coordinates and column.schema.is_numeric
+    if is_stated or (is_coordinate(column) and column.schema.name not in stated.ordinary):
         column = coarsened(column)
     if cells is not None and cells.is_text:
         column = _without_emails(column)
