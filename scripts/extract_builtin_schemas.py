@@ -34,7 +34,6 @@ KINDS: dict[str, list[str]] = {
     ],
     "apis/batch/v1": ["batch.v1.Job"],
     "apis/coordination.k8s.io/v1": ["coordination.v1.Lease"],
-    "apis/events.k8s.io/v1": ["events.v1.Event"],
     "apis/networking.k8s.io/v1": ["networking.v1.NetworkPolicy"],
     "apis/scheduling.k8s.io/v1": ["scheduling.v1.PriorityClass"],
 }

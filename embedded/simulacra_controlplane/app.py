@@ -24,7 +24,7 @@ from simulacra_controlplane.errors import ApiError
 from simulacra_controlplane.objects import new_uid, now
 from simulacra_controlplane.state import ControlPlane
 from simulacra_controlplane.store import Key, Store
-from simulacra_controlplane.verbs import access_reviews, handlers, requests
+from simulacra_controlplane.verbs import handlers
 from simulacra_controlplane.verbs.handlers import answer
 
 _log = logging.getLogger(__name__)
@@ -147,13 +147,9 @@ def _routes(plane: ControlPlane) -> list[Route]:
         return await handlers.handle(plane, request)
 
     async def core(request: Request) -> Response:
-        if discovery.wants_aggregated(request.headers.get("accept", "")):
-            return _aggregated(discovery.aggregated(plane.registry, core=True))
         return answer(discovery.core_versions())
 
     async def groups(request: Request) -> Response:
-        if discovery.wants_aggregated(request.headers.get("accept", "")):
-            return _aggregated(discovery.aggregated(plane.registry, core=False))
         return answer(discovery.group_list(plane.registry))
 
     async def group(request: Request) -> Response:
@@ -182,29 +178,9 @@ def _routes(plane: ControlPlane) -> list[Route]:
         Route("/openapi/v3/api/{version}", schema),
         Route("/openapi/v3/apis/{group}/{version}", schema),
         Route("/openapi/v2", _no_v2),
-        _review_route("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
-        _review_route(
-            "authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
-        ),
         Route("/api/v1/{path:path}", resources, methods=_ANY),
         Route("/apis/{group}/{version}/{path:path}", resources, methods=_ANY),
     ]
-
-
-def _review_route(group: str, plural: str, kind: str) -> Route:
-    async def create(request: Request) -> Response:
-        raw = await requests.read_body(request)
-        return answer(access_reviews.review(kind, requests.decode(raw, as_yaml=False)), 201)
-
-    return Route(f"/apis/{group}/v1/{plural}", create, methods=["POST"])
-
-
-def _aggregated(body: dict[str, object]) -> Response:
-    response = answer(body)
-    response.headers["content-type"] = (
-        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-    )
-    return response
 
 
 async def _healthy(request: Request) -> Response:

@@ -107,11 +107,8 @@ def already_exists(plural: str, group: str, name: str) -> ApiError:
 
 def conflict(plural: str, group: str, name: str, why: str | None = None) -> ApiError:
     """409: optimistic concurrency or a failed precondition."""
-    why = (
-        why
-        or "the object has been modified; please apply your changes to the latest version and try "
-        "again"
-    )
+    changed = "the object has been modified; please apply your changes to the latest version and"
+    why = why or f"{changed} try again"
     message = f'Operation cannot be fulfilled on {qualified(plural, group)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(name, group, plural))
 
@@ -136,9 +133,15 @@ def invalid(kind: str, group: str, name: str, errors: list[FieldError]) -> ApiEr
     details["causes"] = [
         {"reason": e.reason, "message": e.message, "field": e.path} for e in errors
     ]
-    return ApiError(
-        422, "Invalid", f'{qualified(kind, group)} "{name}" is invalid: {listed}', details
-    )
+    message = f'{qualified(kind, group)} "{name}" is invalid: {listed}'
+    return ApiError(422, "Invalid", message, details)
+
+
+def invalid_option(
+    kind: str, name: str, detail: str, reason: str = "FieldValueNotSupported"
+) -> ApiError:
+    """422 for one option of a request, such as `DeleteOptions`."""
+    return invalid(kind, "meta.k8s.io", "", [FieldError(name, reason, detail)])
 
 
 def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) -> ApiError:

@@ -74,16 +74,12 @@ def _copied(value: Any) -> Any:
 
 
 def same_content(a: Object, b: Object) -> bool:
-    """Return whether two states differ at most in managedFields and resourceVersion."""
+    """Return whether two states differ at most in resourceVersion."""
     return _content(a) == _content(b)
 
 
 def _content(obj: Object) -> Object:
-    kept = {
-        k: v
-        for k, v in obj.get("metadata", {}).items()
-        if k not in ("managedFields", "resourceVersion")
-    }
+    kept = {k: v for k, v in obj.get("metadata", {}).items() if k != "resourceVersion"}
     return {**obj, "metadata": kept}
 
 

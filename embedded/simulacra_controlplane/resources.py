@@ -28,7 +28,7 @@ class Resource:
     """One served resource in one version.
 
     Attributes:
-        storage: Key of the objects in the store, shared by all versions and views of the resource.
+        storage: Key of the objects in the store, shared by all versions of the resource.
         status: Whether `/status` is a subresource (spec and status are then written apart).
         schema: Structural schema of the whole object (custom resources), else None: built-ins have
             theirs by kind.
@@ -56,12 +56,8 @@ class Resource:
 
     @property
     def storage(self) -> str:
-        """`jobs.batch`; both views of events share `events`."""
-        return (
-            "events"
-            if self.kind == "Event" and not self.custom
-            else qualified(self.plural, self.group)
-        )
+        """The plural with its group: `jobs.batch`."""
+        return qualified(self.plural, self.group)
 
     @property
     def api_version(self) -> str:
@@ -84,61 +80,47 @@ class Resource:
         return names
 
 
-def _builtin(group: str, plural: str, kind: str, short: str = "", **more: Any) -> Resource:
-    short_names = tuple(short.split())
-    return Resource(group, "v1", plural, kind.lower(), kind, short_names=short_names, **more)
+def _builtin(
+    group: str, plural: str, kind: str, short: str = "", flags: str = "", category: str = ""
+) -> Resource:
+    """Return a resource with these words as its flags; `cluster`: it is in no namespace."""
+    words: dict[str, Any] = dict.fromkeys(flags.split(), True)
+    return Resource(
+        group,
+        "v1",
+        plural,
+        kind.lower(),
+        kind,
+        namespaced=not words.pop("cluster", False),
+        short_names=tuple(short.split()),
+        categories=(category,) if category else (),
+        **words,
+    )
 
 
 BUILTINS: tuple[Resource, ...] = (
     _builtin("", "configmaps", "ConfigMap", "cm"),
     _builtin("", "events", "Event", "ev"),
     _builtin("", "limitranges", "LimitRange", "limits"),
-    _builtin("", "namespaces", "Namespace", "ns", namespaced=False, status=True),
-    _builtin("", "nodes", "Node", "no", namespaced=False, status=True),
-    _builtin(
-        "",
-        "pods",
-        "Pod",
-        "po",
-        status=True,
-        generation=True,
-        returns_deleted=True,
-        categories=("all",),
-    ),
-    _builtin("", "resourcequotas", "ResourceQuota", "quota", status=True, returns_deleted=True),
+    _builtin("", "namespaces", "Namespace", "ns", "cluster status"),
+    _builtin("", "nodes", "Node", "no", "cluster status"),
+    _builtin("", "pods", "Pod", "po", "status generation returns_deleted", "all"),
+    _builtin("", "resourcequotas", "ResourceQuota", "quota", "status returns_deleted"),
     _builtin("", "secrets", "Secret"),
-    _builtin("", "serviceaccounts", "ServiceAccount", "sa", returns_deleted=True),
-    _builtin(
-        "",
-        "services",
-        "Service",
-        "svc",
-        status=True,
-        returns_deleted=True,
-        categories=("all",),
-    ),
+    _builtin("", "serviceaccounts", "ServiceAccount", "sa", "returns_deleted"),
+    _builtin("", "services", "Service", "svc", "status returns_deleted", "all"),
     _builtin(
         "apiextensions.k8s.io",
         "customresourcedefinitions",
         "CustomResourceDefinition",
         "crd crds",
-        namespaced=False,
-        status=True,
-        generation=True,
-        categories=("api-extensions",),
+        "cluster status generation",
+        "api-extensions",
     ),
-    _builtin("batch", "jobs", "Job", status=True, generation=True, categories=("all",)),
-    _builtin("coordination.k8s.io", "leases", "Lease", create_on_update=True),
-    _builtin("events.k8s.io", "events", "Event", "ev"),
-    _builtin("networking.k8s.io", "networkpolicies", "NetworkPolicy", "netpol", generation=True),
-    _builtin(
-        "scheduling.k8s.io",
-        "priorityclasses",
-        "PriorityClass",
-        "pc",
-        namespaced=False,
-        generation=True,
-    ),
+    _builtin("batch", "jobs", "Job", "", "status generation", "all"),
+    _builtin("coordination.k8s.io", "leases", "Lease", "", "create_on_update"),
+    _builtin("networking.k8s.io", "networkpolicies", "NetworkPolicy", "netpol", "generation"),
+    _builtin("scheduling.k8s.io", "priorityclasses", "PriorityClass", "pc", "cluster generation"),
 )
 
 

@@ -59,9 +59,7 @@ class WriteOptions:
     """The query parameters of a write, and the warnings that its answer carries."""
 
     dry_run: bool = False
-    manager: str = "unknown"
     validation: str = "Warn"
-    force: bool = False
     patching: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -100,29 +98,6 @@ class ControlPlane:
         return found
 
 
-# core/v1 name -> events.k8s.io/v1 name
-_EVENT_FIELDS = {
-    "involvedObject": "regarding",
-    "message": "note",
-    "reportingComponent": "reportingController",
-    "source": "deprecatedSource",
-    "firstTimestamp": "deprecatedFirstTimestamp",
-    "lastTimestamp": "deprecatedLastTimestamp",
-    "count": "deprecatedCount",
-}
-
-
 def present(resource: Resource, obj: Object) -> Object:
     """A stored object as this version of the resource shows it."""
-    if resource.group == "events.k8s.io":
-        obj = {_EVENT_FIELDS.get(name, name): value for name, value in obj.items()}
     return {**obj, "apiVersion": resource.api_version, "kind": resource.kind}
-
-
-def absorb(resource: Resource, obj: Object) -> Object:
-    """The stored form of an object that came in through this version of the resource."""
-    if resource.group == "events.k8s.io":
-        back = {new: old for old, new in _EVENT_FIELDS.items()}
-        obj = {back.get(name, name): value for name, value in obj.items()}
-        return {**obj, "apiVersion": "v1"}
-    return obj

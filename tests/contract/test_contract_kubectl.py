@@ -88,23 +88,6 @@ def test_kubectl_explains_an_invalid_object(kubectl: Any) -> None:
     assert 'unknown field "spec.odd"' in kubectl("apply", "-f", "-", stdin=odd, ok=False)
 
 
-def test_kubectl_applies_on_the_server_side(kubectl: Any) -> None:
-    kubectl("apply", "--server-side", "-f", "-", stdin=MANIFEST)
-    kubectl("patch", "wd", "one", "--type=merge", "-p", '{"spec":{"colour":"red","size":7}}')
-    rival = MANIFEST.replace("colour: red", "colour: red, size: 8")
-    assert "Apply failed with 1 conflict" in kubectl(
-        "apply", "--server-side", "-f", "-", stdin=rival, ok=False
-    )
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rival)
-    assert kubectl("get", "wd", "one", "-o", "jsonpath={.spec.size}") == "8"
-
-
-def test_client_side_apply_becomes_server_side(kubectl: Any) -> None:
-    kubectl("apply", "-f", "-", stdin=MANIFEST)
-    heavier = MANIFEST.replace("weight: 2", "weight: 3")
-    assert "serverside-applied" in kubectl("apply", "--server-side", "-f", "-", stdin=heavier)
-
-
 def test_kubectl_edits(kubectl: Any, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text(

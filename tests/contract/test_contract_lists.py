@@ -206,7 +206,6 @@ def test_discovery_lists_the_custom_kind(cluster: Any) -> None:
         "batch",
         "apiextensions.k8s.io",
         "coordination.k8s.io",
-        "events.k8s.io",
     } <= groups
     assert cluster.call("GET", "/api", code=200)["versions"] == ["v1"]
     group = cluster.call("GET", "/apis/contract.test", code=200)
@@ -234,17 +233,6 @@ def test_discovery_lists_the_custom_kind(cluster: Any) -> None:
         "watch",
     }
     assert set(resources["widgets/status"]["verbs"]) == {"get", "patch", "update"}
-
-
-def test_aggregated_discovery_lists_the_custom_kind(cluster: Any) -> None:
-    accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
-    for path, group, resource in (("/api", None, "pods"), ("/apis", "contract.test", "widgets")):
-        response = cluster.client.get(path, headers=accept)
-        assert "as=APIGroupDiscoveryList" in response.headers["content-type"]
-        items = {item["metadata"].get("name"): item for item in response.json()["items"]}
-        resources = {r["resource"]: r for r in items[group]["versions"][0]["resources"]}
-        assert resources[resource]["scope"] == "Namespaced"
-        assert "status" in {sub["subresource"] for sub in resources[resource]["subresources"]}
 
 
 def test_openapi_describes_the_custom_kind(cluster: Any, eventually: Any) -> None:

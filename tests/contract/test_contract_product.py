@@ -19,7 +19,7 @@ def product(cluster: Any, request: pytest.FixtureRequest) -> dict[str, Any]:
     assert FILES
     crds = [yaml.safe_load(file.read_text()) for file in FILES]
     for file in FILES:
-        cluster.kubectl("apply", "--server-side", "-f", str(file))
+        cluster.kubectl("apply", "-f", str(file))
     for crd in crds:
         cluster.kubectl(
             "wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s"

@@ -133,7 +133,7 @@ def cel_rules() -> Iterator[tuple[str, Object]]:
 def paths(cluster: Any) -> dict[str, str]:
     """Serve the product's kinds, create one object of each, and return the path of each kind."""
     for definition in CRDS.values():
-        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(definition))
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(definition))
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "contract-rules"}}
     cluster.call("POST", "/api/v1/namespaces", namespace)

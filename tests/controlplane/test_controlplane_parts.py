@@ -18,7 +18,7 @@ from simulacra_controlplane.objects import now
 from simulacra_controlplane.schema import cel, pruning
 from simulacra_controlplane.state import ControlPlane, WriteOptions
 from simulacra_controlplane.store import Key, Store
-from simulacra_controlplane.verbs import durations, fieldset, patch, strategic, watch, writes
+from simulacra_controlplane.verbs import durations, patch, strategic, watch, writes
 from simulacra_controlplane.verbs.requests import Target
 
 OBJECT = {
@@ -276,17 +276,6 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
-paths = st.sets(
-    st.lists(st.sampled_from(["f:a", "f:b", 'k:{"n":"x"}', 'v:"y"']), min_size=1, max_size=3).map(
-        tuple
-    ),
-    min_size=1,
-)
-
-
-@given(paths)
-def test_field_set_survives_encoding(owned: set[tuple[str, ...]]) -> None:
-    assert fieldset.decode(fieldset.encode(owned)) == owned
 
 
 @given(json_values, json_values)

@@ -230,6 +230,12 @@ def test_unsupported_encoding_and_path_are_named_in_the_error(servers: Any) -> N
         "spec": {"containers": [{"name": "c", "image": "x"}]},
     }
     assert client.post("/api/v1/namespaces/default/pods", json=pod).status_code == 201
+    applied = client.patch(
+        f"{CONFIGMAPS}/c?fieldManager=kubectl",
+        content=b"{}",
+        headers={"Content-Type": "application/apply-patch+yaml"},
+    )
+    assert applied.status_code == 415
     for place in ("pods/p/exec", "pods/p/eviction", "serviceaccounts/default/token"):
         missing = client.post(f"/api/v1/namespaces/default/{place}")
         assert missing.status_code == 501

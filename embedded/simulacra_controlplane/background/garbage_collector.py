@@ -15,7 +15,7 @@ from simulacra_controlplane.store import Change, Key
 from simulacra_controlplane.verbs.deletion import FOREGROUND, ORPHAN, DeleteOptions, delete
 from simulacra_controlplane.verbs.writes import commit
 
-_OPTIONS = WriteOptions(manager="garbage-collector", validation="Ignore")
+_OPTIONS = WriteOptions(validation="Ignore")
 
 
 def owner_key(plane: ControlPlane, dependent: Key, reference: dict[str, Any]) -> Key | None:

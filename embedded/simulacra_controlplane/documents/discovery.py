@@ -1,4 +1,4 @@
-"""Discovery documents: groups, versions and resources, plain and aggregated."""
+"""Discovery documents: groups, versions and resources."""
 
 from __future__ import annotations
 
@@ -21,20 +21,9 @@ VERSION = {
 }
 """The answer of `/version`: the Kubernetes release whose behavior is followed."""
 
-_REVIEWS = {
-    "authentication.k8s.io": ("selfsubjectreviews", "SelfSubjectReview"),
-    "authorization.k8s.io": ("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-}
-
-
-def wants_aggregated(accept: str) -> bool:
-    """Whether a client asks for the aggregated form (v2)."""
-    return "g=apidiscovery.k8s.io" in accept and "v=v2;" in accept + ";"
-
 
 def _groups(registry: Registry) -> dict[str, list[str]]:
-    groups = {name: versions for name, versions in registry.groups().items() if name}
-    return {**groups, **{name: ["v1"] for name in _REVIEWS}}
+    return {name: versions for name, versions in registry.groups().items() if name}
 
 
 def core_versions() -> Object:
@@ -105,17 +94,6 @@ def resource_list(registry: Registry, name: str, version: str) -> Object:
     found = [
         entry for r in registry if (r.group, r.version) == (name, version) for entry in _entries(r)
     ]
-    if name in _REVIEWS and version == "v1":
-        plural, kind = _REVIEWS[name]
-        found = [
-            {
-                "name": plural,
-                "singularName": kind.lower(),
-                "namespaced": False,
-                "kind": kind,
-                "verbs": ["create"],
-            }
-        ]
     if not found:
         raise errors.no_such_path()
     group_version = f"{name}/{version}" if name else version
@@ -124,65 +102,4 @@ def resource_list(registry: Registry, name: str, version: str) -> Object:
         "apiVersion": "v1",
         "groupVersion": group_version,
         "resources": found,
-    }
-
-
-def _aggregated_resource(resource: Resource) -> dict[str, Any]:
-    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    entry: dict[str, Any] = {
-        "resource": resource.plural,
-        "responseKind": kind,
-        "scope": "Namespaced" if resource.namespaced else "Cluster",
-        "singularResource": resource.singular,
-        "verbs": resource.verbs,
-    }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
-    if resource.subresources:
-        entry["subresources"] = [
-            {
-                "subresource": sub,
-                "responseKind": kind,
-                "verbs": ["get"] if sub == "log" else ["get", "patch", "update"],
-            }
-            for sub in resource.subresources
-        ]
-    return entry
-
-
-def aggregated(registry: Registry, core: bool) -> Object:
-    """`/api` (core group) or `/apis` (all others) as APIGroupDiscoveryList v2."""
-    items = []
-    for name, versions in registry.groups().items():
-        if (name == "") is core:
-            shown = [
-                {
-                    "version": version,
-                    "freshness": "Current",
-                    "resources": [
-                        _aggregated_resource(r)
-                        for r in registry
-                        if (r.group, r.version) == (name, version)
-                    ],
-                }
-                for version in versions
-            ]
-            items.append({"metadata": {"name": name} if name else {}, "versions": shown})
-    for name, (plural, kind) in () if core else _REVIEWS.items():
-        review = {
-            "resource": plural,
-            "responseKind": {"group": name, "version": "v1", "kind": kind},
-            "scope": "Cluster",
-            "singularResource": kind.lower(),
-            "verbs": ["create"],
-        }
-        versions_shown = [{"version": "v1", "freshness": "Current", "resources": [review]}]
-        items.append({"metadata": {"name": name}, "versions": versions_shown})
-    return {
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": items,
     }

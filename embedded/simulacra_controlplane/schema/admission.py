@@ -55,7 +55,9 @@ def check_type(resource: Resource, body: Any) -> Object:
         raise errors.bad_request(
             f"{body['kind']} in the data does not match the expected kind {resource.kind}"
         )
-    return {**body, "metadata": dict(body.get("metadata") or {})}
+    # Nobody owns a field here: what a release with server-side apply recorded is dropped.
+    metadata = {k: v for k, v in (body.get("metadata") or {}).items() if k != "managedFields"}
+    return {**body, "metadata": metadata}
 
 
 def conform(

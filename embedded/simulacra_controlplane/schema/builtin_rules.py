@@ -29,15 +29,8 @@ _NOT_NEGATIVE = (
     "ttlSecondsAfterFinished",
 )
 _FIXED_JOB_FIELDS = (
-    *(
-        "completionMode",
-        "podFailurePolicy",
-        "successPolicy",
-        "backoffLimitPerIndex",
-        "selector",
-        "template",
-    ),
-    "managedBy",
+    *("completionMode", "podFailurePolicy", "successPolicy", "backoffLimitPerIndex"),
+    *("selector", "template", "managedBy"),
 )
 
 

@@ -24,8 +24,6 @@ _FREE_FORM = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1",
     "io.k8s.apimachinery.pkg.runtime.RawExtension",
 }
-BY_VALUE = "x-go-struct-by-value"
-"""Marks a structure that Go always has (OpenAPI: `default: {}`), which nobody owns."""
 _LEFT_OUT = {"allOf", "$ref", "oneOf", "default", "description", "x-kubernetes-group-version-kind"}
 
 
@@ -61,8 +59,6 @@ def _inline(schema: Schema) -> Schema:
         merged = {**_inline(part), **merged}
     if schema.get("default"):
         merged["default"] = schema["default"]
-    elif schema.get("default") == {}:
-        merged[BY_VALUE] = True
     if schema.get("oneOf"):
         merged["x-kubernetes-int-or-string"] = True
     if "properties" in schema:

@@ -13,7 +13,6 @@ from simulacra_controlplane.objects import Object
 from simulacra_controlplane.schema.schemas import schema_of
 from simulacra_controlplane.state import ControlPlane, WriteOptions, present
 from simulacra_controlplane.verbs import (
-    apply,
     deletion,
     logs,
     patch,
@@ -30,7 +29,6 @@ from simulacra_controlplane.verbs.selectors import parse
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
-_APPLY = "application/apply-patch+yaml"
 
 
 def answer(body: Any, code: int = 200, options: WriteOptions | None = None) -> Response:
@@ -112,26 +110,12 @@ async def _replace(plane: ControlPlane, target: Target, request: Request) -> Res
 
 async def _patch(plane: ControlPlane, target: Target, request: Request) -> Response:
     options, media = requests.write_options(request), requests.media_type(request)
-    options.patching = media != _APPLY
-    accepted = (
-        [_JSON_PATCH, _MERGE, _APPLY]
-        if target.resource.custom
-        else [_JSON_PATCH, _MERGE, _STRATEGIC, _APPLY]
-    )
+    options.patching = True
+    accepted = [_JSON_PATCH, _MERGE] + ([] if target.resource.custom else [_STRATEGIC])
     if media not in accepted:
         raise errors.unsupported_media(media, accepted)
     raw = await requests.read_body(request)
-    body = requests.decode(raw, media == _APPLY)
-    if media == _APPLY:
-        if not request.query_params.get("fieldManager"):
-            problem = errors.FieldError(
-                "fieldManager", "FieldValueRequired", "is required for apply patch"
-            )
-            raise errors.invalid("PatchOptions", "meta.k8s.io", "", [problem])
-        obj, created = apply.apply(
-            plane, target.resource, target.namespace, target.name, body, target.subresource, options
-        )
-        return _written(target, obj, request, 201 if created else 200, options)
+    body = requests.decode(raw, as_yaml=False)
     old = plane.get(target.resource, target.namespace, target.name)
     new = _patched(target, present(target.resource, old), body, media)
     stored = writes.replace(plane, target.resource, old, new, target.subresource, options)

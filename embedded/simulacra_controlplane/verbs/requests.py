@@ -6,19 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
 from starlette.requests import Request
 
-import yaml
 from simulacra_controlplane import errors
 from simulacra_controlplane.resources import Registry, Resource
 from simulacra_controlplane.state import WriteOptions
 
 JSON, YAML = "application/json", "application/yaml"
-_OTHER_ENCODINGS = (
-    "application/vnd.kubernetes.protobuf",
-    "application/cbor",
-    "application/apply-patch+cbor",
-)
+_OTHER_ENCODINGS = ("application/vnd.kubernetes.protobuf", "application/cbor")
 _MOST_BODY = 3 * 1024 * 1024  # bytes, as a real API server
 
 
@@ -174,12 +170,5 @@ def write_options(request: Request) -> WriteOptions:
         raise errors.invalid("PatchOptions", "meta.k8s.io", "", [problem])
     if validation not in ("Ignore", "Warn", "Strict"):
         detail = f'"{validation}": supported values: "Ignore", "Strict", "Warn"'
-        problem = errors.FieldError("fieldValidation", "FieldValueNotSupported", detail)
-        raise errors.invalid("PatchOptions", "meta.k8s.io", "", [problem])
-    agent = request.headers.get("user-agent", "").partition("/")[0] or "unknown"
-    return WriteOptions(
-        dry_run=dry_run == "All",
-        manager=(query.get("fieldManager") or agent)[:128],
-        validation=validation,
-        force=flag(dict(query), "force"),
-    )
+        raise errors.invalid_option("PatchOptions", "fieldValidation", detail)
+    return WriteOptions(dry_run=dry_run == "All", validation=validation)

@@ -164,20 +164,10 @@ def parse_fields(text: str, resource: Resource) -> list[Test]:
         if not found:
             raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
         path, operator, wanted = found.groups()
-        path = _event_field(resource, path)
         if path not in allowed:
             raise bad_request(f"field label not supported: {path}")
         tests.append(_field_test(resource.storage, path, operator != "!=", wanted))
     return tests
-
-
-def _event_field(resource: Resource, path: str) -> str:
-    """events.k8s.io names its fields otherwise; events are kept in their core/v1 form."""
-    if resource.group != "events.k8s.io":
-        return path
-    if path == "reportingController":
-        return "reportingComponent"
-    return re.sub(r"^regarding\.", "involvedObject.", path)
 
 
 def _field_test(storage: str, path: str, equal: bool, wanted: str) -> Test:

@@ -13,8 +13,7 @@ from simulacra_controlplane.errors import ApiError, FieldError
 from simulacra_controlplane.objects import Object, generated_name, meta, new_uid, now, same_content
 from simulacra_controlplane.resources import Resource
 from simulacra_controlplane.schema import admission, crd, defaults
-from simulacra_controlplane.state import ControlPlane, WriteOptions, absorb
-from simulacra_controlplane.verbs import ownership
+from simulacra_controlplane.state import ControlPlane, WriteOptions
 
 _NAMESPACES = "namespaces"
 
@@ -25,7 +24,6 @@ def create(
     namespace: str,
     body: Any,
     options: WriteOptions,
-    apply: bool = False,
 ) -> Object:
     """Store a new object.
 
@@ -34,8 +32,7 @@ def create(
         resource: What is created.
         namespace: From the path ("" for cluster-wide resources).
         body: The decoded request body.
-        options: Dry run, field manager, field validation.
-        apply: Whether server-side apply creates it (its managed fields are then already set).
+        options: Dry run, field validation.
 
     Raises:
         ApiError: 400, 403 (terminating namespace), 404 (no such namespace), 409 (exists), 422, 500
@@ -47,14 +44,13 @@ def create(
         raise ApiError(
             500, "InternalError", "resourceVersion should not be set on objects to be created"
         )
-    managed = obj["metadata"].pop("managedFields", None)
     admission.drop_system_metadata(obj)
     obj["metadata"].update(creationTimestamp=now(), uid=new_uid())
     if resource.generation:
         obj["metadata"]["generation"] = 1
     if resource.status:
         obj.pop("status", None)
-    obj = admission.conform(resource, absorb(resource, obj), options)
+    obj = admission.conform(resource, obj, options)
     if resource.storage == "jobs.batch":
         defaults.select_pods(obj)
     _check_namespace(plane, resource, obj)
@@ -64,10 +60,6 @@ def create(
         raise errors.already_exists(resource.plural, resource.group, key.name)
     if resource.storage == crd.STORAGE:
         obj = crd.accept(obj, None, plane.registry)
-    if apply:
-        obj["metadata"]["managedFields"] = managed
-    else:
-        ownership.track(resource, None, obj, options.manager, "")
     if options.dry_run:
         return obj
     return plane.store.put(key, obj)
@@ -124,7 +116,7 @@ def replace(
     options: WriteOptions,
 ) -> Object:
     """PUT: the body is the whole new object."""
-    new = absorb(resource, admission.check_type(resource, body))
+    new = admission.check_type(resource, body)
     if resource.custom and not new["metadata"].get("resourceVersion"):
         problem = FieldError(
             "metadata.resourceVersion", "FieldValueInvalid", "0: must be specified for an update"
@@ -140,7 +132,6 @@ def commit(
     new: Object,
     subresource: str,
     options: WriteOptions,
-    apply: bool = False,
 ) -> Object:
     """Store a changed object, or remove it when the change released its last finalizer.
 
@@ -150,8 +141,7 @@ def commit(
         old: The stored state that `new` was made from.
         new: The wished state, in stored form.
         subresource: "" or "status".
-        options: Dry run, field manager, field validation.
-        apply: Whether `new` carries the managed fields of a server-side apply.
+        options: Dry run, field validation.
 
     Raises:
         ApiError: 400, 409 (stale resourceVersion, other uid), 422.
@@ -159,10 +149,6 @@ def commit(
     _check_identity(resource, old, new, options.patching)
     admission.keep_system_metadata(new, old)
     new = _split(resource, old, new, subresource)
-    if not new["metadata"].get("managedFields"):
-        new["metadata"]["managedFields"] = list(old["metadata"].get("managedFields") or [])
-    elif new["metadata"]["managedFields"] == [{}]:  # how a client says: forget who owns what
-        new["metadata"]["managedFields"] = []
     new = admission.conform(resource, new, options, old)
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     _check_finalizers(resource, old, new)
@@ -171,14 +157,12 @@ def commit(
         new = crd.accept(new, old, plane.registry)
     if resource.generation and _spec(resource, new) != _spec(resource, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-    if not apply:
-        ownership.track(resource, old, new, options.manager, subresource)
     if options.dry_run:
         return new
     if _released(new):
         plane.store.remove(plane.key_of(resource, old))
         return new
-    if same_content(old, new) and _same_owners(old, new):
+    if same_content(old, new):
         return old
     return plane.store.put(plane.key_of(resource, old), new)
 
@@ -222,12 +206,7 @@ def _split(resource: Resource, old: Object, new: Object, subresource: str) -> Ob
     """Writes of the status touch nothing else, and writes of the rest do not touch the status."""
     if subresource == "status":
         kept = {name: value for name, value in old.items() if name != "status"}
-        metadata = {**old["metadata"], "managedFields": new["metadata"].get("managedFields")}
-        return {
-            **kept,
-            "metadata": metadata,
-            **({"status": new["status"]} if "status" in new else {}),
-        }
+        return {**kept, **({"status": new["status"]} if "status" in new else {})}
     if resource.status:
         new = {name: value for name, value in new.items() if name != "status"}
         if "status" in old:
@@ -264,20 +243,5 @@ def _released(obj: Object) -> bool:
     held = metadata.get("finalizers") or (
         obj["kind"] == "Namespace" and obj["spec"].get("finalizers")
     )
-    return (
-        bool(metadata.get("deletionTimestamp"))
-        and not held
-        and not metadata.get("deletionGracePeriodSeconds")
-    )
-
-
-def _same_owners(old: Object, new: Object) -> bool:
-    """Whether two states have the same managed fields, times aside."""
-
-    def plain(obj: Object) -> list[Any]:
-        entries = obj["metadata"].get("managedFields") or []
-        return [
-            {name: value for name, value in entry.items() if name != "time"} for entry in entries
-        ]
-
-    return plain(old) == plain(new)
+    held = held or metadata.get("deletionGracePeriodSeconds")
+    return bool(metadata.get("deletionTimestamp")) and not held
