@@ -86,12 +86,8 @@ def bad_request(message: str) -> ApiError:
 
 def not_found(plural: str, group: str, name: str) -> ApiError:
     """404 for one named object."""
-    return ApiError(
-        404,
-        "NotFound",
-        f'{qualified(plural, group)} "{name}" not found',
-        _details(name, group, plural),
-    )
+    message = f'{qualified(plural, group)} "{name}" not found'
+    return ApiError(404, "NotFound", message, _details(name, group, plural))
 
 
 def no_such_path() -> ApiError:
@@ -120,9 +116,8 @@ def forbidden(
     details = _details(name, group, plural)
     if causes:
         details["causes"] = causes
-    return ApiError(
-        403, "Forbidden", f'{qualified(plural, group)} "{name}" is forbidden: {why}', details
-    )
+    message = f'{qualified(plural, group)} "{name}" is forbidden: {why}'
+    return ApiError(403, "Forbidden", message, details)
 
 
 def invalid(kind: str, group: str, name: str, errors: list[FieldError]) -> ApiError:
@@ -148,12 +143,8 @@ def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) ->
     """400 under `fieldValidation=Strict`; 422 where a patch brought the fields in."""
     listed = ", ".join(f'unknown field "{path}"' for path in paths)
     if patching:
-        return invalid(
-            "",
-            "",
-            "",
-            [FieldError("patch", "FieldValueInvalid", f"strict decoding error: {listed}")],
-        )
+        detail = f"strict decoding error: {listed}"
+        return invalid("", "", "", [FieldError("patch", "FieldValueInvalid", detail)])
     return bad_request(
         f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error:'
         f" {listed}"
@@ -162,9 +153,8 @@ def unknown_fields(kind: str, version: str, paths: list[str], patching: bool) ->
 
 def method_not_allowed() -> ApiError:
     """405: the verb is not served on this path."""
-    return ApiError(
-        405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-    )
+    message = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", message)
 
 
 def unsupported_media(got: str, accepted: list[str]) -> ApiError:

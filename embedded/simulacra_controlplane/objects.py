@@ -116,15 +116,13 @@ def check_metadata(obj: Object) -> list[FieldError]:
             detail = f'"{value}": must be no more than 63 characters'
             errors.append(FieldError("metadata.labels", "FieldValueInvalid", detail))
         elif value and not _QUALIFIED.fullmatch(value):
-            errors.append(
-                FieldError("metadata.labels", "FieldValueInvalid", f'"{value}": {_VALUE_TEXT}')
-            )
+            detail = f'"{value}": {_VALUE_TEXT}'
+            errors.append(FieldError("metadata.labels", "FieldValueInvalid", detail))
     annotations = metadata.get("annotations") or {}
     for key in annotations:
         if problem := _qualified_name_problem(key.lower()):
-            errors.append(
-                FieldError("metadata.annotations", "FieldValueInvalid", f'"{key}": {problem}')
-            )
+            detail = f'"{key}": {problem}'
+            errors.append(FieldError("metadata.annotations", "FieldValueInvalid", detail))
     if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > _ANNOTATIONS_LIMIT:
         detail = f"may not be more than {_ANNOTATIONS_LIMIT} bytes"
         errors.append(FieldError("metadata.annotations", "FieldValueTooLong", detail))
@@ -135,18 +133,17 @@ def check_metadata(obj: Object) -> list[FieldError]:
     return errors + _check_owners(metadata.get("ownerReferences") or [])
 
 
+_OWNER_FIELDS = {"apiVersion": "version must not be empty"}
+_OWNER_FIELDS |= dict.fromkeys(("kind", "name", "uid"), "must not be empty")
+
+
 def _check_owners(references: list[dict[str, Any]]) -> list[FieldError]:
     errors: list[FieldError] = []
     for index, reference in enumerate(references):
         path = f"metadata.ownerReferences[{index}]"
         errors += [
             FieldError(f"{path}.{field}", "FieldValueInvalid", f'"": {text}')
-            for field, text in (
-                ("apiVersion", "version must not be empty"),
-                ("kind", "must not be empty"),
-                ("name", "must not be empty"),
-                ("uid", "must not be empty"),
-            )
+            for field, text in _OWNER_FIELDS.items()
             if not reference.get(field)
         ]
     controllers = [r for r in references if r.get("controller")]

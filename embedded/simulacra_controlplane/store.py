@@ -98,10 +98,8 @@ class Change:
         if self.new is not None:
             return self.new
         assert self.old is not None
-        return {
-            **self.old,
-            "metadata": {**self.old["metadata"], "resourceVersion": str(self.revision)},
-        }
+        metadata = {**self.old["metadata"], "resourceVersion": str(self.revision)}
+        return {**self.old, "metadata": metadata}
 
 
 class Store:
@@ -223,20 +221,9 @@ class Store:
 
     def put(self, key: Key, obj: Object) -> Object:
         """Create or replace an object; returns it with its new resourceVersion."""
-        old = self.get(key)
         revision = self.revision + 1
-        metadata = {**meta(obj), "resourceVersion": str(revision)}
-        stored = {**obj, "metadata": metadata}
-        with self._transaction(revision):
-            self._db.execute(
-                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)",
-                (key.resource, key.namespace, key.name, to_json(stored)),
-            )
-            self._write_owners(key, [] if old is None else _owners(old), _owners(stored))
-            self._write_labels(key, {} if old is None else _labels(old), _labels(stored))
-        if _shreds(key, old, stored):
-            self._empty_log()
-        self._publish(Change(revision, key, old, stored))
+        stored = {**obj, "metadata": {**meta(obj), "resourceVersion": str(revision)}}
+        self._commit(Change(revision, key, self.get(key), stored))
         return stored
 
     def remove(self, key: Key) -> Object | None:
@@ -244,19 +231,25 @@ class Store:
         old = self.get(key)
         if old is None:
             return None
-        revision = self.revision + 1
-        with self._transaction(revision):
-            self._db.execute(
-                "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?",
-                (key.resource, key.namespace, key.name),
-            )
-            self._write_owners(key, _owners(old), [])
-            self._write_labels(key, _labels(old), {})
-        if _shreds(key, old, None):
-            self._empty_log()
-        change = Change(revision, key, old, None)
-        self._publish(change)
+        change = Change(self.revision + 1, key, old, None)
+        self._commit(change)
         return change.last_state
+
+    def _commit(self, change: Change) -> None:
+        key, old, new = change.key, change.old, change.new
+        at = (key.resource, key.namespace, key.name)
+        with self._transaction(change.revision):
+            if new is None:
+                where = "resource=? AND namespace=? AND name=?"
+                self._db.execute(f"DELETE FROM objects WHERE {where}", at)  # noqa: S608 - constant text
+            else:
+                row = (*at, to_json(new))
+                self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row)
+            self._write_owners(key, _owners(old), _owners(new))
+            self._write_labels(key, _labels(old), _labels(new))
+        if _shreds(key, old, new):
+            self._empty_log()
+        self._publish(change)
 
     def dependents(self, owner: str) -> list[Key]:
         """Keys of the objects that name this uid in their ownerReferences."""
@@ -296,12 +289,10 @@ class Store:
     def _write_labels(self, key: Key, old: dict[str, str], new: dict[str, str]) -> None:
         if old == new:
             return
-        gone = [
-            (key.resource, *pair, key.namespace, key.name) for pair in old.items() - new.items()
-        ]
-        come = [
-            (key.resource, *pair, key.namespace, key.name) for pair in new.items() - old.items()
-        ]
+        gone, come = (
+            [(key.resource, *pair, key.namespace, key.name) for pair in pairs]
+            for pairs in (old.items() - new.items(), new.items() - old.items())
+        )
         where = "resource=? AND label=? AND value=? AND namespace=? AND name=?"
         self._db.executemany(f"DELETE FROM labels WHERE {where}", gone)  # noqa: S608 - constant text
         self._db.executemany("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)", come)
@@ -356,12 +347,13 @@ def _as_it_was(
         yield obj
 
 
-def _labels(obj: Object) -> dict[str, str]:
-    return obj["metadata"].get("labels") or {}
+def _labels(obj: Object | None) -> dict[str, str]:
+    return (obj or {}).get("metadata", {}).get("labels") or {}
 
 
-def _owners(obj: Object) -> list[str]:
-    return [reference["uid"] for reference in obj["metadata"].get("ownerReferences") or []]
+def _owners(obj: Object | None) -> list[str]:
+    references = (obj or {}).get("metadata", {}).get("ownerReferences") or []
+    return [reference["uid"] for reference in references]
 
 
 def _shreds(key: Key, old: Object | None, new: Object | None) -> bool:

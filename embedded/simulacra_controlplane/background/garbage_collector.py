@@ -12,7 +12,7 @@ from typing import Any
 from simulacra_controlplane.objects import Object, clone
 from simulacra_controlplane.state import ControlPlane, WriteOptions
 from simulacra_controlplane.store import Change, Key
-from simulacra_controlplane.verbs.deletion import FOREGROUND, ORPHAN, DeleteOptions, delete
+from simulacra_controlplane.verbs.deletion import FOREGROUND, ORPHAN, delete_unless_deleted
 from simulacra_controlplane.verbs.writes import commit
 
 _OPTIONS = WriteOptions(validation="Ignore")
@@ -79,16 +79,6 @@ class Collector:
         if resource is not None:
             commit(self._plane, resource, old, new, "", _OPTIONS)
 
-    def _delete(self, key: Key, policy: str) -> None:
-        resource, obj = self._plane.registry.by_storage(key.resource), self._plane.store.get(key)
-        if (
-            resource is not None
-            and obj is not None
-            and not obj["metadata"].get("deletionTimestamp")
-        ):
-            options = DeleteOptions(policy=policy, uid=obj["metadata"]["uid"])
-            delete(self._plane, resource, obj, options)
-
     def _release(self, key: Key, obj: Object, finalizer: str) -> None:
         new = clone(obj)
         new["metadata"]["finalizers"].remove(finalizer)
@@ -119,7 +109,7 @@ class Collector:
             reference = next(r for r in dependent["metadata"]["ownerReferences"] if r["uid"] == uid)
             if reference.get("blockOwnerDeletion"):
                 owns = self._plane.store.dependents(dependent["metadata"]["uid"])
-                self._delete(child, "Foreground" if owns else "Background")
+                delete_unless_deleted(self._plane, child, "Foreground" if owns else "Background")
                 blocking = blocking or self._plane.store.get(child) is not None
         current = self._plane.store.get(key)
         if not blocking and current is not None and current["metadata"]["uid"] == uid:
@@ -141,4 +131,4 @@ class Collector:
         if solid and gone:
             self._drop(key, obj, gone)
         elif gone and not solid and not waiting:
-            self._delete(key, "Background")
+            delete_unless_deleted(self._plane, key, "Background")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from simulacra_controlplane.objects import Object, clone
+from simulacra_controlplane.objects import clone
 from simulacra_controlplane.schema import crd
 from simulacra_controlplane.state import ControlPlane
 from simulacra_controlplane.store import Change, Key
-from simulacra_controlplane.verbs.deletion import DeleteOptions, delete
+from simulacra_controlplane.verbs.deletion import delete_unless_deleted
 
 _NAMESPACES = "namespaces"
 
@@ -19,14 +19,13 @@ class Drainer:
 
     def start(self) -> list[Key]:
         """Everything worth a look after a restart; also serves the kinds of the stored CRDs."""
-        keys = []
         for obj in self._plane.store.all(crd.STORAGE):
             self._plane.registry.set_custom(obj["metadata"]["name"], crd.served(obj))
-            keys.append(Key(crd.STORAGE, "", obj["metadata"]["name"]))
-        keys += [
-            Key(_NAMESPACES, "", o["metadata"]["name"]) for o in self._plane.store.all(_NAMESPACES)
+        return [
+            Key(storage, "", obj["metadata"]["name"])
+            for storage in (crd.STORAGE, _NAMESPACES)
+            for obj in self._plane.store.all(storage)
         ]
-        return keys
 
     def register(self, change: Change) -> None:
         """Serve what a CRD says from the moment its write is committed."""
@@ -58,45 +57,28 @@ class Drainer:
         if key.resource == _NAMESPACES:
             self._drain(self._plane.store.keys(key.name))
             if not self._plane.store.keys(key.name):
-                self._finish_namespace(key)
+                self._finish(key)
         elif crd.CLEANUP in (obj["metadata"].get("finalizers") or []):
             resource = self._plane.registry.by_storage(key.name)
             objects = self._plane.store.all(key.name)
             if resource is not None:
                 self._drain([self._plane.key_of(resource, o) for o in objects])
             if not self._plane.store.all(key.name):
-                self._finish_crd(key)
+                self._finish(key)
 
     def _drain(self, keys: list[Key]) -> None:
         for key in keys:
-            resource, obj = (
-                self._plane.registry.by_storage(key.resource),
-                self._plane.store.get(key),
-            )
-            if (
-                resource is not None
-                and obj is not None
-                and not obj["metadata"].get("deletionTimestamp")
-            ):
-                delete(self._plane, resource, obj, DeleteOptions(policy="Background"))
+            delete_unless_deleted(self._plane, key, "Background")
 
-    def _finish_namespace(self, key: Key) -> None:
-        obj = self._plane.store.get(key)
-        if obj is None:
+    def _finish(self, key: Key) -> None:
+        old = self._plane.store.get(key)
+        if old is None:
             return
-        new = clone(obj)
-        new["spec"]["finalizers"] = []
-        self._put_or_remove(key, new, obj)
-
-    def _finish_crd(self, key: Key) -> None:
-        obj = self._plane.store.get(key)
-        if obj is None:
-            return
-        new = clone(obj)
-        new["metadata"]["finalizers"].remove(crd.CLEANUP)
-        self._put_or_remove(key, new, obj)
-
-    def _put_or_remove(self, key: Key, new: Object, old: Object) -> None:
+        new = clone(old)
+        if key.resource == _NAMESPACES:
+            new["spec"]["finalizers"] = []
+        else:
+            new["metadata"]["finalizers"].remove(crd.CLEANUP)
         if not new["metadata"].get("finalizers"):
             self._plane.store.remove(key)
         elif new != old:

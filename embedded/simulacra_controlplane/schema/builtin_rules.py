@@ -22,11 +22,8 @@ _KEY_TEXT = (
     " or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _NOT_NEGATIVE = (
-    "parallelism",
-    "completions",
-    "backoffLimit",
-    "activeDeadlineSeconds",
-    "ttlSecondsAfterFinished",
+    *("parallelism", "completions", "backoffLimit"),
+    *("activeDeadlineSeconds", "ttlSecondsAfterFinished"),
 )
 _FIXED_JOB_FIELDS = (
     *("completionMode", "podFailurePolicy", "successPolicy", "backoffLimitPerIndex"),
@@ -46,11 +43,8 @@ def check(storage: str, obj: Object, old: Object | None) -> list[FieldError]:
         text = f"{shown(obj['spec'].get('clusterIP'))}: only headless Services are served; set None"
         return [FieldError("spec.clusterIP", "FieldValueInvalid", text)]
     if storage == "pods":
-        return (
-            _containers(obj["spec"], "spec")
-            if old is None
-            else _pod_update(obj["spec"], old["spec"])
-        )
+        spec = obj["spec"]
+        return _containers(spec, "spec") if old is None else _pod_update(spec, old["spec"])
     return []
 
 
@@ -67,14 +61,14 @@ def _frozen(storage: str, obj: Object, old: Object) -> list[FieldError]:
     problems = []
     if old.get("immutable"):
         text = "field is immutable when `immutable` is set"
-        changed = [
-            name for name in ("immutable", "data", "binaryData") if obj.get(name) != old.get(name)
+        problems = [
+            FieldError(name, "FieldValueForbidden", text)
+            for name in ("immutable", "data", "binaryData")
+            if obj.get(name) != old.get(name)
         ]
-        problems = [FieldError(name, "FieldValueForbidden", text) for name in changed]
     if storage == "secrets" and obj.get("type") != old.get("type"):
-        problems.append(
-            FieldError("type", "FieldValueInvalid", f"{shown(obj.get('type'))}: {_IMMUTABLE_TEXT}")
-        )
+        detail = f"{shown(obj.get('type'))}: {_IMMUTABLE_TEXT}"
+        problems.append(FieldError("type", "FieldValueInvalid", detail))
     return problems
 
 
@@ -90,24 +84,20 @@ def _containers(spec: dict[str, Any], path: str) -> list[FieldError]:
 
 
 def _job(spec: dict[str, Any]) -> list[FieldError]:
+    least = "must be greater than or equal to 0"
     problems = [
-        FieldError(
-            f"spec.{name}", "FieldValueInvalid", f"{spec[name]}: must be greater than or equal to 0"
-        )
+        FieldError(f"spec.{name}", "FieldValueInvalid", f"{spec[name]}: {least}")
         for name in _NOT_NEGATIVE
         if (spec.get(name) or 0) < 0
     ]
     if spec["completionMode"] == "Indexed" and spec.get("completions") is None:
-        problems.append(
-            FieldError("spec.completions", "FieldValueRequired", "when completion mode is Indexed")
-        )
+        detail = "when completion mode is Indexed"
+        problems.append(FieldError("spec.completions", "FieldValueRequired", detail))
     template = spec["template"]["spec"]
     problems += _containers(template, "spec.template.spec")
     if template["restartPolicy"] not in ("OnFailure", "Never"):
-        detail = 'valid values: "OnFailure", "Never"'
-        problems.append(
-            FieldError("spec.template.spec.restartPolicy", "FieldValueRequired", detail)
-        )
+        path, detail = "spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'
+        problems.append(FieldError(path, "FieldValueRequired", detail))
     return problems
 
 
@@ -116,12 +106,8 @@ def _job_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
     changed = [name for name in _FIXED_JOB_FIELDS if new.get(name) != old.get(name)]
     if new.get("completionMode") != "Indexed" and new.get("completions") != old.get("completions"):
         changed.append("completions")
-    return [
-        FieldError(
-            f"spec.{name}", "FieldValueInvalid", f"{shown(new.get(name))}: {_IMMUTABLE_TEXT}"
-        )
-        for name in changed
-    ]
+    found = ((name, f"{shown(new.get(name))}: {_IMMUTABLE_TEXT}") for name in changed)
+    return [FieldError(f"spec.{name}", "FieldValueInvalid", detail) for name, detail in found]
 
 
 def _pod_update(new: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:

@@ -14,21 +14,9 @@ from simulacra_controlplane.resources import Schema
 
 _RESERVED = frozenset(
     (
-        *(
-            "true",
-            "false",
-            "null",
-            "in",
-            "as",
-            "break",
-            "const",
-            "continue",
-            "else",
-            "for",
-            "function",
-            "if",
-        ),
-        *("import", "let", "loop", "package", "namespace", "return", "var", "void", "while"),
+        *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "if"),
+        *("function", "import", "let", "loop", "package", "namespace", "return", "var", "void"),
+        "while",
     )
 )
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
@@ -71,10 +59,8 @@ def has_times(schema: Schema) -> bool:
     """Whether a value of this schema holds times or durations."""
     if schema.get("format") in _CONVERSIONS:
         return True
-    children = [
-        *schema.get("properties", {}).values(),
-        *([schema["items"]] if "items" in schema else []),
-    ]
+    items = [schema["items"]] if "items" in schema else []
+    children = [*schema.get("properties", {}).values(), *items]
     return any(map(has_times, children))
 
 

@@ -8,10 +8,9 @@ as kube-openapi does.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -25,46 +24,25 @@ from simulacra_controlplane.errors import FieldError
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Schema
 
+_FORMATS: dict[str, Callable[[str], object]] = {
+    "date-time": lambda text: "T" in text.upper() and datetime.fromisoformat(text).tzinfo,
+    "date": date.fromisoformat,
+    "uuid": UUID,
+    "byte": lambda text: base64.b64decode(text, validate=True) is not None,
+    "duration": re.compile(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0").fullmatch,
+}
+"""Each raises ValueError or returns something false for a text of another form."""
 _formats = FormatChecker(formats=())
-
-
-def _date_time(value: object) -> bool:
-    return not isinstance(value, str) or (
-        "T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None
+for _name, _check in _FORMATS.items():
+    _formats.checks(_name, ValueError)(
+        lambda value, check=_check: not isinstance(value, str) or bool(check(value))
     )
 
 
-def _date(value: object) -> bool:
-    return not isinstance(value, str) or bool(date.fromisoformat(value))
+Problems = Iterator[ValidationError]
 
 
-def _uuid(value: object) -> bool:
-    return not isinstance(value, str) or bool(UUID(value))
-
-
-def _byte(value: object) -> bool:
-    return not isinstance(value, str) or base64.b64decode(value, validate=True) is not None
-
-
-def _duration(value: object) -> bool:
-    return not isinstance(value, str) or bool(
-        re.fullmatch(r"-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h|d|w))+|0", value)
-    )
-
-
-for _name, _check, _raises in (
-    ("date-time", _date_time, ValueError),
-    ("date", _date, ValueError),
-    ("uuid", _uuid, ValueError),
-    ("byte", _byte, binascii.Error),
-    ("duration", _duration, ()),
-):
-    _formats.checkers[_name] = (_check, _raises)
-
-
-def _type(
-    validator: Any, expected: str, instance: Any, schema: Schema
-) -> Iterator[ValidationError]:
+def _type(validator: Any, expected: str, instance: Any, schema: Schema) -> Problems:
     if (instance is None and schema.get("nullable")) or schema.get("x-kubernetes-int-or-string"):
         return
     whole = expected == "integer" and isinstance(instance, float) and instance.is_integer()
@@ -72,9 +50,7 @@ def _type(
         yield ValidationError("")
 
 
-def _required(
-    validator: Any, names: list[str], instance: Any, schema: Schema
-) -> Iterator[ValidationError]:
+def _required(validator: Any, names: list[str], instance: Any, schema: Schema) -> Problems:
     """A field is missing as well when it is null and may not be."""
     if not isinstance(instance, dict):
         return
@@ -84,16 +60,12 @@ def _required(
             yield ValidationError(name)
 
 
-def _int_or_string(
-    validator: Any, on: bool, instance: Any, schema: Schema
-) -> Iterator[ValidationError]:
+def _int_or_string(validator: Any, on: bool, instance: Any, schema: Schema) -> Problems:
     if on and (isinstance(instance, bool) or not isinstance(instance, int | float | str | None)):
         yield ValidationError("")
 
 
-def _list_type(
-    validator: Any, kind: str, instance: Any, schema: Schema
-) -> Iterator[ValidationError]:
+def _list_type(validator: Any, kind: str, instance: Any, schema: Schema) -> Problems:
     if not isinstance(instance, list) or kind == "atomic":
         return
     seen: list[Any] = []
@@ -144,24 +116,19 @@ def path_text(parts: Iterable[Any]) -> str:
     return text
 
 
+_TYPES: dict[type, str] = {dict: "object", list: "array", str: "string"}
+_TYPES |= {bool: "boolean", int: "integer", float: "number"}
+
+
 def type_name(value: Any) -> str:
     """The JSON type as OpenAPI names it."""
-    names = {
-        dict: "object",
-        list: "array",
-        str: "string",
-        bool: "boolean",
-        int: "integer",
-        float: "number",
-    }
-    return names.get(type(value), "null")
+    return _TYPES.get(type(value), "null")
 
 
 def shown(value: Any) -> str:
     """A value as an error shows it: scalars as they are, structures by their type."""
-    return json.dumps(
-        type_name(value) if isinstance(value, dict | list) else value, ensure_ascii=False
-    )
+    scalar = type_name(value) if isinstance(value, dict | list) else value
+    return json.dumps(scalar, ensure_ascii=False)
 
 
 _LIMITS = {
@@ -186,41 +153,26 @@ def _word(problem: ValidationError) -> FieldError:
     path, limit, value = path_text(problem.absolute_path), problem.validator_value, problem.instance
     keyword = problem.validator
     if keyword == "required":
-        return FieldError(
-            f"{path}.{problem.message}" if path else problem.message, "FieldValueRequired"
-        )
-    if keyword in ("type", "x-kubernetes-int-or-string"):
-        wanted = limit if keyword == "type" else "integer,string"
-        got = type_name(value)
-        return FieldError(
-            path,
-            "FieldValueTypeInvalid",
-            f'"{got}": {path} in body must be of type {wanted}: "{got}"',
-        )
-    if keyword == "format":
-        return FieldError(
-            path,
-            "FieldValueTypeInvalid",
-            f"{shown(value)}: {path} in body must be of type {limit}: {shown(value)}",
-        )
+        missing = f"{path}.{problem.message}" if path else problem.message
+        return FieldError(missing, "FieldValueRequired")
+    if keyword in ("type", "x-kubernetes-int-or-string", "format"):
+        got = shown(value) if keyword == "format" else f'"{type_name(value)}"'
+        wanted = "integer,string" if keyword == "x-kubernetes-int-or-string" else limit
+        detail = f"{got}: {path} in body must be of type {wanted}: {got}"
+        return FieldError(path, "FieldValueTypeInvalid", detail)
     if keyword == "enum":
-        allowed = ", ".join(json.dumps(choice) for choice in limit)
-        return FieldError(
-            path, "FieldValueNotSupported", f"{json.dumps(value)}: supported values: {allowed}"
-        )
+        allowed = ", ".join(map(json.dumps, limit))
+        detail = f"{json.dumps(value)}: supported values: {allowed}"
+        return FieldError(path, "FieldValueNotSupported", detail)
     if keyword == "maxLength":
         return FieldError(path, "FieldValueTooLong", f"may not be more than {limit} bytes")
     if keyword in ("maxItems", "maxProperties"):
-        return FieldError(
-            path, "FieldValueTooMany", f"{len(value)}: must have at most {limit} items"
-        )
+        detail = f"{len(value)}: must have at most {limit} items"
+        return FieldError(path, "FieldValueTooMany", detail)
     if keyword == "x-kubernetes-list-type":
         return FieldError(path, "FieldValueDuplicate", json.dumps(value, separators=(",", ":")))
-    rule = (
-        _bound(problem)
-        if keyword in ("minimum", "maximum")
-        else _LIMITS[str(keyword)].format(limit=limit)
-    )
+    is_bound = keyword in ("minimum", "maximum")
+    rule = _bound(problem) if is_bound else _LIMITS[str(keyword)].format(limit=limit)
     seen = len(value) if keyword in ("minItems", "minProperties") else shown(value)
     return FieldError(path, "FieldValueInvalid", f"{seen}: {path} in body {rule}")
 
@@ -239,29 +191,22 @@ class _Node:
         self._schema = schema
         self._properties: Schema = schema.get("properties", {})
         self._items, self._rest = schema.get("items"), schema.get("additionalProperties")
-        holds = (
-            word for word in ("items", "additionalProperties") if isinstance(schema.get(word), dict)
-        )
-        inside = {"properties", *holds}
-        known = _BASE.VALIDATORS
+        holds = ("items", "additionalProperties")
+        inside = {"properties", *(word for word in holds if isinstance(schema.get(word), dict))}
+        own = _BASE.VALIDATORS.keys() - inside
         self._checks = [
-            (word, known[word], schema[word])
-            for word in schema
-            if word in known and word not in inside
+            (word, _BASE.VALIDATORS[word], limit) for word, limit in schema.items() if word in own
         ]
         self._children: dict[str | None, _Node | None] = {}
         self.by_field = {word for word, _, _ in self._checks} <= {"type", "required"}
 
-    def problems(self, value: Any, path: tuple[Any, ...] = ()) -> Iterator[ValidationError]:
+    def problems(self, value: Any, path: tuple[Any, ...] = ()) -> Problems:
         """Every violation, under its path from the root."""
         for word, check, limit in self._checks:
             for problem in check(_BASE, limit, value, self._schema) or ():
                 if word != "allOf":  # those are set by the schemas inside
-                    problem.validator, problem.validator_value, problem.schema = (
-                        word,
-                        limit,
-                        self._schema,
-                    )
+                    problem.validator, problem.validator_value = word, limit
+                    problem.schema = self._schema
                     problem.instance = problem.instance if problem.path else value
                 problem.path.extendleft(reversed(path))
                 yield problem
@@ -296,9 +241,8 @@ def validate(obj: Any, schema: Schema, old: Object | None = None) -> list[FieldE
     as they were.
     """
     found = _problems(obj, _node(Held(schema)), old)
-    worded = [
-        _word(p) for p in sorted(found, key=lambda p: [str(part) for part in p.absolute_path])
-    ]
+    ordered = sorted(found, key=lambda problem: [*map(str, problem.absolute_path)])
+    worded = [_word(problem) for problem in ordered]
     missing = {error.path for error in worded if error.reason == "FieldValueRequired"}
     return [e for e in worded if e.reason == "FieldValueRequired" or e.path not in missing]
 
@@ -307,12 +251,11 @@ def _is_same(old: Any, new: Any) -> bool:
     """Whether two values are the same JSON; to Python, true and 1 are equal."""
     if old != new:
         return False
-    return to_json(old) == to_json(new) or json.dumps(old, sort_keys=True) == json.dumps(
-        new, sort_keys=True
-    )
+    texts = (json.dumps(one, sort_keys=True) for one in (old, new))
+    return to_json(old) == to_json(new) or len(set(texts)) == 1
 
 
-def _problems(obj: Any, node: _Node, old: Object | None) -> Iterator[ValidationError]:
+def _problems(obj: Any, node: _Node, old: Object | None) -> Problems:
     if old is None or not isinstance(obj, dict) or not node.by_field:
         yield from node.problems(obj)
         return

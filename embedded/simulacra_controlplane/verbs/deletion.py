@@ -10,6 +10,7 @@ from simulacra_controlplane import errors
 from simulacra_controlplane.objects import Object, clone, now
 from simulacra_controlplane.resources import Resource
 from simulacra_controlplane.state import ControlPlane
+from simulacra_controlplane.store import Key
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -44,8 +45,7 @@ def parse_options(body: Any, query: dict[str, str]) -> DeleteOptions:
     if policy not in (None, *_POLICIES):
         allowed = ", ".join(f'"{name}"' for name in (*_POLICIES[1:], _POLICIES[0]))
         detail = f'"{policy}": supported values: {allowed}'
-        problem = errors.FieldError("propagationPolicy", "FieldValueNotSupported", detail)
-        raise errors.invalid("DeleteOptions", "meta.k8s.io", "", [problem])
+        raise errors.invalid_option("DeleteOptions", "propagationPolicy", detail)
     grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
     wanted = body.get("preconditions") or {}
     dry_run = (body.get("dryRun") or [query.get("dryRun", "")]) == ["All"]
@@ -103,6 +103,13 @@ def delete(
     return plane.store.put(key, marked), False
 
 
+def delete_unless_deleted(plane: ControlPlane, key: Key, policy: str) -> None:
+    """Delete an object as a controller does: if it is there, and not being deleted yet."""
+    resource, obj = plane.registry.by_storage(key.resource), plane.store.get(key)
+    if resource and obj and not obj["metadata"].get("deletionTimestamp"):
+        delete(plane, resource, obj, DeleteOptions(policy=policy))
+
+
 def _check_preconditions(resource: Resource, obj: Object, options: DeleteOptions) -> None:
     metadata = obj["metadata"]
     why = None
@@ -124,11 +131,8 @@ def _check_preconditions(resource: Resource, obj: Object, options: DeleteOptions
 def _choose_finalizers(resource: Resource, metadata: dict[str, Any], policy: str | None) -> None:
     """Add or remove the finalizers by which the garbage collector knows the cascade, in place."""
     finalizers = list(metadata.get("finalizers") or [])
-    if (
-        policy is None
-        and resource.storage == "jobs.batch"
-        and not {FOREGROUND, ORPHAN} & set(finalizers)
-    ):
+    undecided = policy is None and not {FOREGROUND, ORPHAN} & set(finalizers)
+    if undecided and resource.storage == "jobs.batch":
         policy = "Orphan"  # batch/v1 keeps the pods of a Job by default
     if policy is None:
         return

@@ -88,9 +88,8 @@ def _written(
     shown = present(target.resource, obj)
     if reads.wants_table(request.headers.get("accept", "*/*")):
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        shown = table.render(
-            target.resource, [shown], metadata, request.query_params.get("includeObject", "")
-        )
+        include = request.query_params.get("includeObject", "")
+        shown = table.render(target.resource, [shown], metadata, include)
     return answer(shown, code, options)
 
 
@@ -147,9 +146,7 @@ async def _delete(plane: ControlPlane, target: Target, request: Request) -> Resp
     if target.all_namespaces or target.resource.storage == "namespaces":
         raise errors.method_not_allowed()
     listed = reads.many(plane, target, query, "application/json")
-    selected = parse(
-        target.resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
-    )
+    selected = parse(target.resource, query)
     namespace = target.namespace if target.resource.namespaced else None
     for obj in plane.store.all(target.resource.storage, namespace):
         if selected(obj):

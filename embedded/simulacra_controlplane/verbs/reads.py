@@ -36,9 +36,8 @@ def wants_table(accept: str) -> bool:
                 return True
             if "as" not in wanted and wanted.get("stream") is None:
                 return False
-    message = (
-        "only the following media types are accepted: application/json, application/json;as=Table"
-    )
+    spoken = "application/json, application/json;as=Table"
+    message = f"only the following media types are accepted: {spoken}"
     raise ApiError(406, "NotAcceptable", message)
 
 
@@ -59,9 +58,7 @@ def many(plane: ControlPlane, target: Target, query: dict[str, str], accept: str
     """
     as_table = wants_table(accept)
     resource = target.resource
-    selected = selectors.parse(
-        resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
-    )
+    selected = selectors.parse(resource, query)
     revision, after = _position(plane, query)
     namespace = None if target.all_namespaces else target.namespace
     limit = integer(query, "limit") or 0
@@ -114,12 +111,8 @@ def _position(plane: ControlPlane, query: dict[str, str]) -> tuple[int, tuple[st
         return _read_token(query["continue"])
     match, version = query.get("resourceVersionMatch"), integer(query, "resourceVersion")
     if match not in (None, "", "Exact", "NotOlderThan") or (match and version is None):
-        problem = errors.FieldError(
-            "resourceVersionMatch",
-            "FieldValueForbidden",
-            "resourceVersionMatch is forbidden unless resourceVersion is provided",
-        )
-        raise errors.invalid("ListOptions", "meta.k8s.io", "", [problem])
+        name, detail = "resourceVersionMatch", "is forbidden unless resourceVersion is provided"
+        raise errors.invalid_option("ListOptions", name, f"{name} {detail}", "FieldValueForbidden")
     if version is not None and version > plane.store.revision:
         raise too_large(version, plane.store.revision)
     return version if match == "Exact" and version else plane.store.revision, ("", "")
@@ -129,9 +122,8 @@ def too_large(wanted: int, current: int) -> ApiError:
     """504 for a revision that does not exist yet."""
     message = f"Timeout: Too large resource version: {wanted}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-    return ApiError(
-        504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1}, {"Retry-After": "1"}
-    )
+    details = {"causes": causes, "retryAfterSeconds": 1}
+    return ApiError(504, "Timeout", message, details, {"Retry-After": "1"})
 
 
 def _token(revision: int, place: tuple[str, str]) -> str:
@@ -140,9 +132,8 @@ def _token(revision: int, place: tuple[str, str]) -> str:
 
 def _read_token(text: str) -> tuple[int, tuple[str, str]]:
     try:
-        revision, namespace, name = json.loads(
-            base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        )
+        padded = text + "=" * (-len(text) % 4)
+        revision, namespace, name = json.loads(base64.urlsafe_b64decode(padded))
     except (ValueError, binascii.Error) as error:
         raise errors.bad_request("invalid continue token: continue key is not valid") from error
     if not isinstance(revision, int) or not re.fullmatch(r"[^/]*", f"{namespace}{name}"):

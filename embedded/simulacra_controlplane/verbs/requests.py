@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from starlette.requests import Request
 
+import yaml
 from simulacra_controlplane import errors
 from simulacra_controlplane.resources import Registry, Resource
 from simulacra_controlplane.state import WriteOptions
@@ -40,11 +40,8 @@ def resolve(path: str, registry: Registry) -> Target:
         ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
     )
     namespace = ""
-    if (
-        rest[0] == "namespaces"
-        and len(rest) > 2
-        and not (group == "" and len(rest) == 3 and rest[2] in _OF_NAMESPACE)
-    ):
+    of_namespace = group == "" and len(rest) == 3 and rest[2] in _OF_NAMESPACE
+    if rest[0] == "namespaces" and len(rest) > 2 and not of_namespace:
         namespace, rest = rest[1], rest[2:]
     resource = registry.find(group, version, rest[0])
     if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
@@ -61,14 +58,8 @@ def resolve(path: str, registry: Registry) -> Target:
 _OF_NAMESPACE = ("status", "finalize")
 _KNOWN_ELSEWHERE = {
     "pods": (
-        "exec",
-        "attach",
-        "portforward",
-        "proxy",
-        "eviction",
-        "binding",
-        "ephemeralcontainers",
-        "resize",
+        *("exec", "attach", "portforward", "proxy"),
+        *("eviction", "binding", "ephemeralcontainers", "resize"),
     ),
     "nodes": ("proxy",),
     "namespaces": ("finalize",),
@@ -164,10 +155,8 @@ def write_options(request: Request) -> WriteOptions:
     query = request.query_params
     dry_run, validation = query.get("dryRun", ""), query.get("fieldValidation") or "Warn"
     if dry_run not in ("", "All"):
-        problem = errors.FieldError(
-            "dryRun", "FieldValueNotSupported", f'"{dry_run}": supported values: "All"'
-        )
-        raise errors.invalid("PatchOptions", "meta.k8s.io", "", [problem])
+        detail = f'"{dry_run}": supported values: "All"'
+        raise errors.invalid_option("PatchOptions", "dryRun", detail)
     if validation not in ("Ignore", "Warn", "Strict"):
         detail = f'"{validation}": supported values: "Ignore", "Strict", "Warn"'
         raise errors.invalid_option("PatchOptions", "fieldValidation", detail)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import gt, lt
 from typing import Any
 
-from simulacra_controlplane.errors import bad_request
+from simulacra_controlplane.errors import ApiError, bad_request
 from simulacra_controlplane.objects import Object
 from simulacra_controlplane.resources import Resource
 
@@ -17,33 +18,20 @@ _SET = re.compile(r"(?P<key>[^\s,!=()<>]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)
 _PAIR = re.compile(r"(?P<key>[^\s,!=()<>]+)\s*(?P<op>==|=|!=|<|>)\s*(?P<values>[^\s,=()<>!]*)")
 _ONE = re.compile(r"(?P<op>!?)\s*(?P<key>[^\s,!=()<>]+)")
 
+_POD_SPEC = ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName", "hostNetwork")
+_INVOLVED = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _FIELDS: dict[str, tuple[str, ...]] = {
     "pods": (
-        "spec.nodeName",
-        "spec.restartPolicy",
-        "spec.schedulerName",
-        "spec.serviceAccountName",
-        "status.phase",
-        "status.podIP",
-        "status.nominatedNodeName",
-        "spec.hostNetwork",
+        *(f"spec.{name}" for name in _POD_SPEC),
+        *(f"status.{name}" for name in ("phase", "podIP", "nominatedNodeName")),
     ),
     "namespaces": ("status.phase",),
     "nodes": ("spec.unschedulable",),
     "secrets": ("type",),
     "jobs.batch": ("status.successful",),
     "events": (
-        "involvedObject.kind",
-        "involvedObject.namespace",
-        "involvedObject.name",
-        "involvedObject.uid",
-        "involvedObject.apiVersion",
-        "involvedObject.resourceVersion",
-        "involvedObject.fieldPath",
-        "reason",
-        "reportingComponent",
-        "source",
-        "type",
+        *(f"involvedObject.{name}" for name in _INVOLVED),
+        *("reason", "reportingComponent", "source", "type"),
     ),
 }
 
@@ -76,16 +64,15 @@ def _label_test(key: str, operator: str, values: list[str]) -> Test:
     if operator in ("!=", "notin"):
         return lambda obj: _labels(obj).get(key) not in values
     if operator in ("<", ">"):
-        bound = int(values[0])
+        bound, compare = int(values[0]), gt if operator == ">" else lt
         return lambda obj: (
-            _labels(obj).get(key, "").isdigit()
-            and (
-                int(_labels(obj)[key]) > bound
-                if operator == ">"
-                else int(_labels(obj)[key]) < bound
-            )
+            _labels(obj).get(key, "").isdigit() and compare(int(_labels(obj)[key]), bound)
         )
     return lambda obj: (key in _labels(obj)) is (operator == "exists")
+
+
+def _unparsed(why: str) -> ApiError:
+    return bad_request(f"unable to parse requirement: {why}")
 
 
 def parse_labels(text: str) -> list[Test]:
@@ -99,33 +86,26 @@ def parse_labels(text: str) -> list[Test]:
     while rest:
         found = _SET.match(rest) or _PAIR.match(rest) or _ONE.match(rest)
         if not found:
-            raise bad_request(
-                f"unable to parse requirement: found '{rest}', expected: a label selector"
-            )
+            raise _unparsed(f"found '{rest}', expected: a label selector")
         groups = found.groupdict()
         if "values" in groups:
             values = [value.strip() for value in groups["values"].split(",")]
             if groups["op"] in ("<", ">") and not values[0].isdigit():
-                raise bad_request(
-                    f"unable to parse requirement: values[0]: {values[0]!r} must be an integer"
-                )
+                raise _unparsed(f"values[0]: {values[0]!r} must be an integer")
             tests.append(_label_test(groups["key"], groups["op"], values))
         else:
             tests.append(_label_test(groups["key"], "absent" if groups["op"] else "exists", []))
         rest = rest[found.end() :].lstrip()
         if rest and not rest.startswith(","):
-            raise bad_request(
-                f"unable to parse requirement: found '{rest}', expected: ',' or the end"
-            )
+            raise _unparsed(f"found '{rest}', expected: ',' or the end")
         rest = rest[1:].lstrip()
     return tests
 
 
 def exact_label(text: str) -> tuple[str, str] | None:
     """The first `key=value` of a label selector that `parse_labels` accepts; None without one."""
-    found = next(
-        (one for one in _PAIR.finditer(_SET.sub("", text)) if one["op"] in ("=", "==")), None
-    )
+    pairs = _PAIR.finditer(_SET.sub("", text))
+    found = next((one for one in pairs if one["op"] in ("=", "==")), None)
     return (found["key"], found["values"].strip()) if found else None
 
 
@@ -174,8 +154,9 @@ def _field_test(storage: str, path: str, equal: bool, wanted: str) -> Test:
     return lambda obj: (_selected_value(storage, obj, path) == wanted) is equal
 
 
-def parse(resource: Resource, labels: str, fields: str, name: str | None = None) -> Selector:
+def parse(resource: Resource, query: dict[str, str], name: str | None = None) -> Selector:
     """The selector of a request (`name`: a watch on one object)."""
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
     tests = parse_labels(labels) + parse_fields(fields, resource)
     if name is not None:
         tests.append(lambda obj: obj["metadata"]["name"] == name)

@@ -22,10 +22,6 @@ _AGE = Column(
 )
 
 
-def _custom_columns(resource: Resource) -> list[Column]:
-    return [_NAME, *(resource.columns or (_AGE,))]
-
-
 def _cell(value: Any, kind: str) -> Any:
     """Return a cell: an age for a date, a number, text, or null for a missing value."""
     if value is None:
@@ -54,16 +50,6 @@ def _row(obj: Object, cells: list[Any], include: str) -> dict[str, Any]:
     return row
 
 
-def _definition(column: Column) -> dict[str, Any]:
-    return {
-        "name": column.name,
-        "type": column.type,
-        "format": column.format,
-        "description": column.description,
-        "priority": column.priority,
-    }
-
-
 def render(
     resource: Resource,
     objects: Sequence[Object],
@@ -81,18 +67,20 @@ def render(
         headers: Whether to repeat the column definitions (a watch sends them once).
     """
     if resource.custom:
-        columns = _custom_columns(resource)
+        columns = [_NAME, *(resource.columns or (_AGE,))]
         rows = [[_first(obj, column) for column in columns] for obj in objects]
     else:
         columns = [_NAME, *table_builtin.columns(resource)]
         rows = [[obj["metadata"]["name"], *table_builtin.cells(resource, obj)] for obj in objects]
         if resource.storage == "events":  # the only kind whose table does not start with the name
             columns, rows = columns[1:], [row[1:] for row in rows]
+    names = ("name", "type", "format", "description", "priority")
+    definitions = [{name: getattr(column, name) for name in names} for column in columns]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": [_definition(column) for column in columns] if headers else None,
+        "columnDefinitions": definitions if headers else None,
         "rows": [_row(obj, cells, include) for obj, cells in zip(objects, rows, strict=True)],
     }
 

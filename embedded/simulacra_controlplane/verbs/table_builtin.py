@@ -11,7 +11,6 @@ from simulacra_controlplane.resources import Column, Resource
 from simulacra_controlplane.verbs import durations
 
 Cell = Callable[[Object], Any]
-_Spec = list[tuple[str, str, int, Cell]]
 
 
 def _age(obj: Object) -> str:
@@ -23,6 +22,10 @@ def _get(obj: Object, *path: str, default: Any = "") -> Any:
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
     return default if value is None else value
+
+
+def _at(*path: str, default: str = "") -> Cell:
+    return lambda obj: _get(obj, *path, default=default)
 
 
 def _containers(obj: Object) -> list[Object]:
@@ -72,19 +75,12 @@ def _labels(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>"
 
 
-def _selector(job: Object) -> str:
-    return _labels(_get(job, "spec", "selector", "matchLabels", default={}))
-
-
-def _policy_selector(policy: Object) -> str:
-    return _labels(_get(policy, "spec", "podSelector", "matchLabels", default={}))
+def _selected(*path: str) -> Cell:
+    return lambda obj: _labels(_get(obj, *path, default={}))
 
 
 def _quota(quota: Object, limits: bool) -> str:
-    hard, used = (
-        _get(quota, "status", "hard", default={}),
-        _get(quota, "status", "used", default={}),
-    )
+    hard, used = (_get(quota, "status", name, default={}) for name in ("hard", "used"))
     wanted = sorted(name for name in hard if name.startswith("limits.") is limits)
     return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in wanted)
 
@@ -109,9 +105,8 @@ def _pod_status(pod: Object) -> str:
 
 
 def _pod_restarts(pod: Object) -> str:
-    return str(
-        sum(s.get("restartCount", 0) for s in _get(pod, "status", "containerStatuses", default=[]))
-    )
+    statuses = _get(pod, "status", "containerStatuses", default=[])
+    return str(sum(status.get("restartCount", 0) for status in statuses))
 
 
 def _node_status(node: Object) -> str:
@@ -134,113 +129,103 @@ def _involved(event: Object) -> str:
     return f"{target.get('kind', '').lower()}/{target.get('name', '')}"
 
 
-_COLUMNS: dict[str, _Spec] = {
-    "configmaps": [
-        (
-            "Data",
-            "string",
-            0,
-            lambda o: str(len(o.get("data") or {}) + len(o.get("binaryData") or {})),
-        ),
-        ("Age", "string", 0, _age),
-    ],
-    "customresourcedefinitions.apiextensions.k8s.io": [
-        ("Created At", "date", 0, lambda o: o["metadata"]["creationTimestamp"])
-    ],
-    "events": [
-        ("Last Seen", "string", 0, _event_times),
-        ("Type", "string", 0, lambda o: o.get("type", "")),
-        ("Reason", "string", 0, lambda o: o.get("reason", "")),
-        ("Object", "string", 0, _involved),
-        ("Subobject", "string", 1, lambda o: _get(o, "involvedObject", "fieldPath")),
-        (
-            "Source",
-            "string",
-            1,
-            lambda o: _get(o, "source", "component") or o.get("reportingComponent", ""),
-        ),
-        ("Message", "string", 0, lambda o: str(o.get("message", "")).strip()),
-        (
-            "First Seen",
-            "string",
-            1,
-            lambda o: durations.since(o.get("firstTimestamp") or o.get("eventTime")),
-        ),
-        ("Count", "string", 1, lambda o: str(o.get("count") or 1)),
-        ("Name", "string", 1, lambda o: o["metadata"]["name"]),
-    ],
-    "jobs.batch": [
-        ("Status", "string", 0, _job_status),
-        ("Completions", "string", 0, _job_completions),
-        ("Duration", "string", 0, _job_duration),
-        ("Age", "string", 0, _age),
-        ("Containers", "string", 1, lambda o: ",".join(c["name"] for c in _containers(o))),
-        ("Images", "string", 1, lambda o: ",".join(c.get("image", "") for c in _containers(o))),
-        ("Selector", "string", 1, _selector),
-    ],
-    "leases.coordination.k8s.io": [
-        ("Holder", "string", 0, lambda o: _get(o, "spec", "holderIdentity")),
-        ("Age", "string", 0, _age),
-    ],
-    "limitranges": [("Created At", "date", 0, lambda o: o["metadata"]["creationTimestamp"])],
-    "namespaces": [
-        ("Status", "string", 0, lambda o: _get(o, "status", "phase")),
-        ("Age", "string", 0, _age),
-    ],
-    "networkpolicies.networking.k8s.io": [
-        ("Pod-Selector", "string", 0, _policy_selector),
-        ("Age", "string", 0, _age),
-    ],
-    "nodes": [
-        ("Status", "string", 0, _node_status),
-        ("Roles", "string", 0, lambda o: "<none>"),
-        ("Age", "string", 0, _age),
-        ("Version", "string", 0, lambda o: _get(o, "status", "nodeInfo", "kubeletVersion")),
-    ],
-    "pods": [
-        ("Ready", "string", 0, _pod_ready),
-        ("Status", "string", 0, _pod_status),
-        ("Restarts", "string", 0, _pod_restarts),
-        ("Age", "string", 0, _age),
-        ("IP", "string", 1, lambda o: _get(o, "status", "podIP") or "<none>"),
-        ("Node", "string", 1, lambda o: _get(o, "spec", "nodeName") or "<none>"),
-    ],
-    "priorityclasses.scheduling.k8s.io": [
-        ("Value", "integer", 0, lambda o: o.get("value", 0)),
-        ("Global-Default", "boolean", 0, lambda o: bool(o.get("globalDefault"))),
-        ("Age", "string", 0, _age),
-        ("PreemptionPolicy", "string", 0, lambda o: o.get("preemptionPolicy", "")),
-    ],
-    "resourcequotas": [
-        ("Request", "string", 0, lambda o: _quota(o, limits=False)),
-        ("Limit", "string", 0, lambda o: _quota(o, limits=True)),
-        ("Age", "string", 0, _age),
-    ],
-    "secrets": [
-        ("Type", "string", 0, lambda o: o.get("type", "")),
-        ("Data", "string", 0, lambda o: str(len(o.get("data") or {}))),
-        ("Age", "string", 0, _age),
-    ],
-    "serviceaccounts": [("Age", "string", 0, _age)],
-    "services": [
-        ("Type", "string", 0, lambda o: _get(o, "spec", "type")),
-        ("Cluster-IP", "string", 0, lambda o: _get(o, "spec", "clusterIP", default="<none>")),
-        ("External-IP", "string", 0, lambda o: "<none>"),
-        ("Port(s)", "string", 0, _ports),
-        ("Age", "string", 0, _age),
-        ("Selector", "string", 1, lambda o: _labels(_get(o, "spec", "selector", default={}))),
-    ],
+def _creation(obj: Object) -> str:
+    return str(obj["metadata"]["creationTimestamp"])
+
+
+def _source(event: Object) -> Any:
+    return _get(event, "source", "component") or event.get("reportingComponent", "")
+
+
+_COLUMNS: dict[str, dict[str, Cell]] = {
+    "configmaps": {
+        "Data": lambda o: str(len(o.get("data") or {}) + len(o.get("binaryData") or {})),
+        "Age": _age,
+    },
+    "customresourcedefinitions.apiextensions.k8s.io": {"Created At": _creation},
+    "events": {
+        "Last Seen": _event_times,
+        "Type": _at("type"),
+        "Reason": _at("reason"),
+        "Object": _involved,
+        "Subobject": _at("involvedObject", "fieldPath"),
+        "Source": _source,
+        "Message": lambda o: str(o.get("message", "")).strip(),
+        "First Seen": lambda o: durations.since(o.get("firstTimestamp") or o.get("eventTime")),
+        "Count": lambda o: str(o.get("count") or 1),
+        "Name": _at("metadata", "name"),
+    },
+    "jobs.batch": {
+        "Status": _job_status,
+        "Completions": _job_completions,
+        "Duration": _job_duration,
+        "Age": _age,
+        "Containers": lambda o: ",".join(c["name"] for c in _containers(o)),
+        "Images": lambda o: ",".join(c.get("image", "") for c in _containers(o)),
+        "Selector": _selected("spec", "selector", "matchLabels"),
+    },
+    "leases.coordination.k8s.io": {"Holder": _at("spec", "holderIdentity"), "Age": _age},
+    "limitranges": {"Created At": _creation},
+    "namespaces": {"Status": _at("status", "phase"), "Age": _age},
+    "networkpolicies.networking.k8s.io": {
+        "Pod-Selector": _selected("spec", "podSelector", "matchLabels"),
+        "Age": _age,
+    },
+    "nodes": {
+        "Status": _node_status,
+        "Roles": lambda o: "<none>",
+        "Age": _age,
+        "Version": _at("status", "nodeInfo", "kubeletVersion"),
+    },
+    "pods": {
+        "Ready": _pod_ready,
+        "Status": _pod_status,
+        "Restarts": _pod_restarts,
+        "Age": _age,
+        "IP": lambda o: _get(o, "status", "podIP") or "<none>",
+        "Node": lambda o: _get(o, "spec", "nodeName") or "<none>",
+    },
+    "priorityclasses.scheduling.k8s.io": {
+        "Value": lambda o: o.get("value", 0),
+        "Global-Default": lambda o: bool(o.get("globalDefault")),
+        "Age": _age,
+        "PreemptionPolicy": _at("preemptionPolicy"),
+    },
+    "resourcequotas": {
+        "Request": lambda o: _quota(o, limits=False),
+        "Limit": lambda o: _quota(o, limits=True),
+        "Age": _age,
+    },
+    "secrets": {
+        "Type": _at("type"),
+        "Data": lambda o: str(len(o.get("data") or {})),
+        "Age": _age,
+    },
+    "serviceaccounts": {"Age": _age},
+    "services": {
+        "Type": _at("spec", "type"),
+        "Cluster-IP": _at("spec", "clusterIP", default="<none>"),
+        "External-IP": lambda o: "<none>",
+        "Port(s)": _ports,
+        "Age": _age,
+        "Selector": _selected("spec", "selector"),
+    },
 }
+_TYPES = {"Created At": "date", "Value": "integer", "Global-Default": "boolean"}
+"""Of columns that are no text."""
+_WIDE = {"Subobject", "Source", "First Seen", "Count", "Name"}  # of an Event
+_WIDE |= {"Containers", "Images", "Selector", "IP", "Node"}
+"""Columns that only `-o wide` prints."""
 
 
 def columns(resource: Resource) -> list[Column]:
     """The columns after the name."""
     return [
-        Column(name, kind, "", priority=priority)
-        for name, kind, priority, _ in _COLUMNS[resource.storage]
+        Column(name, _TYPES.get(name, "string"), "", priority=int(name in _WIDE))
+        for name in _COLUMNS[resource.storage]
     ]
 
 
 def cells(resource: Resource, obj: Object) -> list[Any]:
     """The cells of one object, in the order of `columns`."""
-    return [cell(obj) for _, _, _, cell in _COLUMNS[resource.storage]]
+    return [cell(obj) for cell in _COLUMNS[resource.storage].values()]

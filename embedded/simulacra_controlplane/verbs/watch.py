@@ -39,12 +39,13 @@ class Watch:
         """One line of the stream."""
         shown = present(self.target.resource, obj)
         if self.as_table:
-            metadata = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-            shown = table.render(
-                self.target.resource, [shown], metadata, self.include, not self.headers_sent
-            )
+            shown = self._table([shown], obj["metadata"]["resourceVersion"])
             self.headers_sent = True
         return to_json({"type": kind, "object": shown}) + b"\n"
+
+    def _table(self, objects: list[Object], version: str) -> Object:
+        metadata, headers = {"resourceVersion": version}, not self.headers_sent
+        return table.render(self.target.resource, objects, metadata, self.include, headers)
 
     def bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
         """A bookmark line: everything up to this revision has been sent."""
@@ -58,13 +59,7 @@ class Watch:
             "metadata": metadata,
         }
         if self.as_table:
-            obj = table.render(
-                resource,
-                [],
-                {"resourceVersion": str(revision)},
-                self.include,
-                not self.headers_sent,
-            )
+            obj = self._table([], str(revision))
         return to_json({"type": "BOOKMARK", "object": obj}) + b"\n"
 
     def event(self, change: Change) -> bytes | None:
@@ -98,10 +93,7 @@ def start(
     Raises:
         ApiError: 400, 406, 422 (sendInitialEvents without resourceVersionMatch).
     """
-    name = target.name or None
-    selected = selectors.parse(
-        target.resource, query.get("labelSelector", ""), query.get("fieldSelector", ""), name
-    )
+    selected = selectors.parse(target.resource, query, target.name or None)
     bookmarks = flag(query, "allowWatchBookmarks")
     watch = Watch(plane, target, selected, reads.wants_table(accept.replace(";stream=watch", "")),
                   query.get("includeObject", ""), bookmarks)  # fmt: skip
@@ -113,8 +105,8 @@ def start(
             if initial is not None
             else "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         )
-        problem = errors.FieldError("resourceVersionMatch", "FieldValueForbidden", detail)
-        raise errors.invalid("ListOptions", "meta.k8s.io", "", [problem])
+        name = "resourceVersionMatch"
+        raise errors.invalid_option("ListOptions", name, detail, "FieldValueForbidden")
     limit = integer(query, "timeoutSeconds") or _LONGEST
     everything = bool(initial) or (revision == 0 and initial is None)
     return _stream(watch, revision, everything, bool(initial), time.monotonic() + limit)
@@ -139,10 +131,8 @@ async def _stream(
         try:
             backlog = _backlog(watch, revision, everything, mark_end)
         except LookupError as error:
-            yield (
-                to_json({"type": "ERROR", "object": errors.expired(str(error.args[0])).body()})
-                + b"\n"
-            )
+            gone = errors.expired(str(error.args[0])).body()
+            yield to_json({"type": "ERROR", "object": gone}) + b"\n"
             return
         for line in backlog:
             yield line

@@ -65,6 +65,13 @@ def create(
     return plane.store.put(key, obj)
 
 
+def _invalid(
+    resource: Resource, name: str, path: str, detail: str, reason: str = "FieldValueInvalid"
+) -> ApiError:
+    problem = FieldError(path, reason, detail)
+    return errors.invalid(resource.kind, resource.group, name, [problem])
+
+
 def _place(resource: Resource, obj: Object, namespace: str) -> None:
     """Settle name and namespace, in place."""
     metadata = meta(obj)
@@ -79,10 +86,8 @@ def _place(resource: Resource, obj: Object, namespace: str) -> None:
         metadata.pop("namespace", None)
     if not metadata.get("name"):
         if not metadata.get("generateName"):
-            problem = FieldError(
-                "metadata.name", "FieldValueRequired", "name or generateName is required"
-            )
-            raise errors.invalid(resource.kind, resource.group, "", [problem])
+            detail = "name or generateName is required"
+            raise _invalid(resource, "", "metadata.name", detail, "FieldValueRequired")
         metadata["name"] = generated_name(metadata["generateName"])
 
 
@@ -97,14 +102,14 @@ def _check_namespace(plane: ControlPlane, resource: Resource, obj: Object) -> No
         why = (
             f"unable to create new content in namespace {namespace} because it is being terminated"
         )
+        message = f"namespace {namespace} is being terminated"
         cause = {
             "reason": "NamespaceTerminating",
-            "message": f"namespace {namespace} is being terminated",
+            "message": message,
             "field": "metadata.namespace",
         }
-        raise errors.forbidden(
-            resource.plural, resource.group, obj["metadata"]["name"], why, [cause]
-        )
+        name = obj["metadata"]["name"]
+        raise errors.forbidden(resource.plural, resource.group, name, why, [cause])
 
 
 def replace(
@@ -118,10 +123,8 @@ def replace(
     """PUT: the body is the whole new object."""
     new = admission.check_type(resource, body)
     if resource.custom and not new["metadata"].get("resourceVersion"):
-        problem = FieldError(
-            "metadata.resourceVersion", "FieldValueInvalid", "0: must be specified for an update"
-        )
-        raise errors.invalid(resource.kind, resource.group, old["metadata"]["name"], [problem])
+        name, detail = old["metadata"]["name"], "0: must be specified for an update"
+        raise _invalid(resource, name, "metadata.resourceVersion", detail)
     return commit(plane, resource, old, new, subresource, options)
 
 
@@ -175,19 +178,14 @@ def _check_identity(resource: Resource, old: Object, new: Object, patching: bool
             f"the name of the object ({metadata['name']}) does not match the name on the URL"
             f" ({name})"
         )
-    if (
-        resource.namespaced
-        and metadata.setdefault("namespace", before["namespace"]) != before["namespace"]
-    ):
-        raise errors.bad_request(
-            "the namespace of the object does not match the namespace on the URL"
-        )
+    namespace = before.get("namespace")
+    if resource.namespaced and metadata.setdefault("namespace", namespace) != namespace:
+        why = "the namespace of the object does not match the namespace on the URL"
+        raise errors.bad_request(why)
     if metadata.get("uid") not in (None, "", before["uid"]):
         if patching:
-            problem = FieldError(
-                "metadata.uid", "FieldValueInvalid", f'"{metadata["uid"]}": field is immutable'
-            )
-            raise errors.invalid(resource.kind, resource.group, name, [problem])
+            detail = f'"{metadata["uid"]}": field is immutable'
+            raise _invalid(resource, name, "metadata.uid", detail)
         why = (
             f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta:"
             f" {before['uid']}"
@@ -196,8 +194,7 @@ def _check_identity(resource: Resource, old: Object, new: Object, patching: bool
     version = metadata.get("resourceVersion") or ""
     if version and not str(version).isdigit():
         detail = f'"{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
-        problem = FieldError("metadata.resourceVersion", "FieldValueInvalid", detail)
-        raise errors.invalid(resource.kind, resource.group, name, [problem])
+        raise _invalid(resource, name, "metadata.resourceVersion", detail)
     if version not in ("", "0", before["resourceVersion"]):
         raise errors.conflict(resource.plural, resource.group, name)
 
@@ -225,8 +222,8 @@ def _check_finalizers(resource: Resource, old: Object, new: Object) -> None:
             "no new finalizers can be added if the object is being deleted, found new finalizers"
             " []string{" + listed + "}"
         )
-        problem = FieldError("metadata.finalizers", "FieldValueForbidden", detail)
-        raise errors.invalid(resource.kind, resource.group, old["metadata"]["name"], [problem])
+        name = old["metadata"]["name"]
+        raise _invalid(resource, name, "metadata.finalizers", detail, "FieldValueForbidden")
 
 
 def _spec(resource: Resource, obj: Object) -> Any:
