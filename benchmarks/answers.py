@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.graph import CausalGraph, learn_graph

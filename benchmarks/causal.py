@@ -27,8 +27,8 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
-from simulacra_schema.questions.fit import Edge, Knowledge
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.column_timing import read_timing
 from simulacra_trainer.effects.estimator import Estimator

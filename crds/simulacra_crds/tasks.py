@@ -20,10 +20,17 @@ from simulacra_crds.kinds.base import MAX_ARTIFACTS, Artifact, Name, Progress, S
 from simulacra_crds.kinds.dataset import DescriptionCounts, FileFormat, ReadSource
 from simulacra_crds.registry import Plural, Task
 from simulacra_schema.base import ColumnName, Figures, KubeModel, Timestamp, VerdictKind
-from simulacra_schema.conditions import FieldError, level_of
+from simulacra_schema.conditions import level_of
+from simulacra_schema.faults import FieldError
 from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.fit import FamilyName, FitQuestion, check_strict
-from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
+from simulacra_schema.questions.rows import (
+    MAX_PERSONS,
+    MAX_ROWS,
+    Attainment,
+    RowsQuestion,
+    plain,
+)
 from simulacra_schema.questions.segments import SegmentsQuestion, SegmentSummary
 from simulacra_schema.questions.sheet import SheetLever, SheetQuestion, SheetSummary
 
@@ -215,15 +222,15 @@ class GenerateRequest(RowsQuestion[Any]):
     With persons, rows are linked: this many persons with their histories, whatever row_count says.
     """
 
-    row_count: int = 0
-    persons: int | None = None
+    row_count: int = Field(default=0, ge=0, le=MAX_ROWS)
+    persons: int | None = Field(default=None, ge=1, le=MAX_PERSONS)
     interventions: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
 
 
 def _plain(value: Any) -> Any:
     """Return the number or level of a spec's value; True and False as levels of a yes/no column."""
-    value = value.value if isinstance(value, InterventionValue) else value
+    value = plain(value)
     return level_of(value) if isinstance(value, bool) else value
 
 

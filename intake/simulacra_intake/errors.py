@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from simulacra_crds.reasons import Reason
-from simulacra_schema.conditions import FieldError
+from simulacra_schema.faults import FieldError
 
 
 class InputError(Exception):
@@ -38,6 +38,12 @@ class InputError(Exception):
         """Return the error with another pointer, as the one error of a description."""
         one = FieldError(pointer=pointer, detail=self.detail)
         return InputError(self.reason, self.message, self.detail, pointer, [one])
+
+
+def refuse(faults: Iterable[FieldError], message: str) -> None:
+    """Raise the first fault of a question as an InputError, if there is one."""
+    for first in faults:
+        raise InputError(Reason.REQUEST_INVALID, message, first.detail, first.pointer)
 
 
 def invalid_upload(message: str, detail: str = "") -> InputError:

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 
 Group = Literal["fielding", "born with", "origin"]

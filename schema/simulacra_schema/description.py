@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulacra_schema.conditions import FieldError, pointer
 from simulacra_schema.description_parts import (
     EXTENSION,
     EXTENSION_PROPERTIES,
@@ -24,6 +23,7 @@ from simulacra_schema.description_parts import (
     TableSchemaPart,
 )
 from simulacra_schema.description_rules import LATER, check_field, check_table
+from simulacra_schema.faults import FieldError, pointer
 
 MAX_DESCRIPTION_BYTES = 1 << 20
 ADDED_BYTES = 2048

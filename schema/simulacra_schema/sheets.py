@@ -6,21 +6,12 @@ sheet.xlsx). Only the counts of `SheetResult.summary` go to a status.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from pydantic import Field
 
 from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.base import AnswerPart, KubeModel
-from simulacra_schema.conditions import FieldError, check_interventions, pointer, several_answers
-from simulacra_schema.did_you_mean import unknown_column
 from simulacra_schema.questions.effect import Population
-from simulacra_schema.questions.sheet import SheetLever, SheetSummary
-from simulacra_schema.statements import check_statements
-from simulacra_schema.table import TableSchema
-
-LISTS = ("before", "after", "dont_know")
-STATED = "The column is a lever. Remove it here, or from levers: say at the lever what comes first."
+from simulacra_schema.questions.sheet import SheetSummary
 
 
 class CurvePoint(AnswerPart):
@@ -133,76 +124,3 @@ class SheetResult(KubeModel):
     version: str
     model_sha256: str
     summary: SheetSummary
-
-
-def check_sheet(
-    outcome: str, levers: Sequence[SheetLever], lists: dict[str, list[str]], schema: TableSchema
-) -> list[FieldError]:
-    """Check levers and lists of a sheet; return one entry for each wrong field.
-
-    Args:
-        outcome: its column, which is checked elsewhere.
-        levers: as asked for; none for all.
-        lists: before, after and dont_know.
-        schema: of the dataset.
-    """
-    errors = check_statements(lists, "", outcome, schema)
-    named = {lever.column for lever in levers}
-    for field in ("before", "after"):
-        for at, column in enumerate(lists[field]):
-            if column in named:
-                errors.append(FieldError(pointer=pointer(field, at), detail=STATED))
-    asked: set[tuple[object, ...]] = set()
-    for at, lever in enumerate(levers):
-        errors += _lever_errors(at, lever, outcome, schema)
-        errors += _contradictions(at, lever, levers)
-        contrast = (lever.column, *(one and one.value for one in (lever.value, lever.baseline)))
-        if contrast in asked:
-            detail = "This lever with these values is there already."
-            errors.append(FieldError(pointer=pointer("levers", at), detail=detail))
-        asked.add(contrast)
-    return errors
-
-
-def _contradictions(
-    at: int, lever: SheetLever, levers: Sequence[SheetLever]
-) -> Iterator[FieldError]:
-    """Yield where two levers each state that the other one came first, or later."""
-    for field in ("before", "after"):
-        for place, name in enumerate(getattr(lever, field)):
-            others = [one for one in levers[:at] if one.column == name]
-            if any(lever.column in getattr(one, field) for one in others):
-                detail = f"The lever of this column states the opposite in its own {field}."
-                yield FieldError(pointer=pointer("levers", at, field, place), detail=detail)
-
-
-def _lever_errors(
-    at: int, lever: SheetLever, outcome: str, schema: TableSchema
-) -> Iterator[FieldError]:
-    column = schema.find(lever.column)
-    where = pointer("levers", at, "column")
-    if column is None:
-        detail = unknown_column(lever.column, schema.names())
-        yield FieldError(pointer=where, detail=detail)
-        return
-    if column.kind == "multi":
-        yield FieldError(pointer=where, detail=several_answers(column))
-        return
-    if not column.learned or column.kind == "datetime" or column.name == outcome:
-        detail = "A lever must be a learned number or category, other than the outcome."
-        yield FieldError(pointer=where, detail=detail)
-        return
-    if (lever.value is None) != (lever.baseline is None):
-        detail = "Give both value and baseline, or neither."
-        yield FieldError(pointer=pointer("levers", at, "value"), detail=detail)
-    elif lever.value is not None and lever.baseline is not None:
-        if lever.value.value == lever.baseline.value:
-            detail = "The baseline must differ from the value."
-            yield FieldError(pointer=pointer("levers", at, "baseline"), detail=detail)
-        for field in ("value", "baseline"):
-            given = getattr(lever, field).value
-            for wrong in check_interventions({lever.column: given}, schema):
-                yield FieldError(pointer=pointer("levers", at, field), detail=wrong.detail)
-    own = {"before": lever.before, "after": lever.after}
-    for wrong in check_statements(own, lever.column, outcome, schema):
-        yield FieldError(pointer=f"/levers/{at}{wrong.pointer}", detail=wrong.detail)

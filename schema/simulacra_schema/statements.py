@@ -7,27 +7,30 @@ and the pod checks them again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from simulacra_schema.conditions import FieldError, pointer, several_answers
-from simulacra_schema.did_you_mean import unknown_column
+from simulacra_schema.faults import UNLEARNED, Fault, Wrong, no_column, several_answers
 from simulacra_schema.table import TableSchema
 
-LISTS = {
-    "before": "before",
-    "after": "after",
-    "dont_know": "dontKnow",
-    "negative_controls": "negativeControls",
-}
-"""The lists of a question, and their names in an EffectEstimate's spec."""
-TWICE = "The column is in two lists, or twice in one. Name it once."
-TREATMENT = "This is the treatment. Remove it: the lists are about the other columns."
-OUTCOME = (
-    "This is the outcome. Remove it, or put it in after, which states that the treatment comes"
-    " before it."
+LISTS = ("before", "after", "dont_know", "negative_controls")
+"""The lists of a question."""
+TWICE = Wrong("a column in two lists", "The column is in two lists, or twice in one. Name it once.")
+TREATMENT = Wrong(
+    "the treatment in a list",
+    "This is the treatment. Remove it: the lists are about the other columns.",
 )
-NOT_LEARNED = "The column is not learned, so nothing can be adjusted for it. Remove it."
-CONTROL = "A negative control must be a number or yes/no. Name another column."
+OUTCOME = Wrong(
+    "the outcome in a list other than after and dontKnow",
+    "This is the outcome. Remove it, or put it in after, which states that the treatment comes"
+    " before it.",
+)
+NOT_LEARNED = Wrong(
+    UNLEARNED, "The column is not learned, so nothing can be adjusted for it. Remove it."
+)
+CONTROL = Wrong(
+    "a negative control that is neither a number nor yes/no",
+    "A negative control must be a number or yes/no. Name another column.",
+)
 
 
 def split_outcome(text: str, schema: TableSchema) -> tuple[str, str | None]:
@@ -43,35 +46,38 @@ def split_outcome(text: str, schema: TableSchema) -> tuple[str, str | None]:
 
 
 def check_statements(
-    lists: Mapping[str, Sequence[str]], treatment: str, outcome: str, schema: TableSchema
-) -> list[FieldError]:
-    """Return one entry per wrong column, with a pointer to its place in its list.
+    lists: Mapping[str, Sequence[str]],
+    treatment: str,
+    outcome: str,
+    schema: TableSchema,
+    *path: str | int,
+) -> Iterator[Fault]:
+    """Yield one entry per wrong column, with a pointer to its place in its list.
 
     Args:
         lists: before, after, dont_know and negative_controls of the request.
         treatment: column of the treatment.
         outcome: column of the outcome, without a level.
         schema: of the dataset.
+        path: of what has the lists; the question itself if empty.
     """
-    errors: list[FieldError] = []
     seen: set[str] = set()
     for field, columns in lists.items():
         for at, name in enumerate(columns):
-            detail = _error_of(name, field, treatment, outcome, schema)
-            if detail is None and name in seen:
-                detail = TWICE
-            if detail is not None:
-                errors.append(FieldError(pointer=pointer(field, at), detail=detail))
+            wrong = _wrong(name, field, treatment, outcome, schema)
+            if wrong is None and name in seen:
+                wrong = TWICE
+            if wrong is not None:
+                yield wrong.at(*path, field, at)
             seen.add(name)
-    return errors
 
 
-def _error_of(
+def _wrong(
     name: str, field: str, treatment: str, outcome: str, schema: TableSchema
-) -> str | None:
+) -> Wrong | None:
     column = schema.find(name)
     if column is None:
-        return unknown_column(name, schema.names())
+        return no_column(name, schema)
     if name == treatment:
         return TREATMENT
     if name == outcome and field not in ("after", "dont_know"):

@@ -15,7 +15,7 @@ from simulacra_crds.kinds.base import API_VERSION
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import MODELS
 from simulacra_crds.names import model_name
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 
 KNOWLEDGE = {
     "tiers": [["segment"], ["price"]],

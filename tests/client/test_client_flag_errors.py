@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import typer
 
 from simulacra.commands.flag_errors import flag_of, in_flags
 from simulacra.commands.session import errors_reported
 from simulacra.errors import ApiError, JobFailed
-from simulacra_schema.conditions import check_request
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 SCHEMA = TableSchema(
@@ -28,10 +29,11 @@ SCHEMA = TableSchema(
 
 def refusal(conditions: dict[str, object], do: dict[str, object], persons: int | None) -> ApiError:
     """Return what the service answers to a request that does not match the schema."""
-    asked = ConditionSet.model_validate(conditions)
-    errors = check_request(asked, do, SCHEMA, counterfactual=False, rows=5, persons=persons)
+    asked = {"conditions": conditions, "interventions": do, "persons": persons}
+    found = RowsQuestion[Any].model_validate(asked).faults(SCHEMA)
+    errors = [one.model_dump(include={"pointer", "detail"}) for one in found]
     problem = {"code": "simio_invalid_field", "detail": f"{len(errors)} invalid field(s)."}
-    return ApiError(400, problem | {"errors": [one.model_dump() for one in errors]})
+    return ApiError(400, problem | {"errors": errors})
 
 
 def test_refused_request_names_flags(capsys: pytest.CaptureFixture[str]) -> None:

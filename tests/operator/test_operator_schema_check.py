@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from operator_facts import CREATED, iso, observed, resource
+from simulacra_api.effects.schemas import EffectRequest
+from simulacra_api.sheets.schemas import SheetRequest
 from simulacra_crds.kinds.base import LABEL_DATASET, Phase
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SCHEMA
@@ -14,7 +17,7 @@ from simulacra_custody.errors import StoreUnavailable
 from simulacra_custody.refs import ArtifactRef
 from simulacra_operator.observed.custom_resource import parse
 from simulacra_operator.observed.schema_check import SchemaCheck
-from simulacra_operator.runtime.planner import CHECKS, RECONCILERS
+from simulacra_operator.runtime.planner import RECONCILERS
 from simulacra_operator.work import actions as act
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
@@ -26,12 +29,55 @@ TABLE = TableSchema(
         ColumnSchema(name="segment", kind="categorical", storage="string", levels=LEVELS),
         ColumnSchema(name="yes", kind="boolean", storage="bool", levels=LEVELS),
         ColumnSchema(name="buys", kind="boolean", storage="bool", levels=LEVELS),
+        ColumnSchema(name="age", kind="integer", storage="int64", minimum=18, maximum=80),
+        ColumnSchema(name="day", kind="datetime", storage="date32"),
+        ColumnSchema(name="code", kind="identifier", storage="string", learned=False),
+        ColumnSchema(name="media", kind="multi", storage="string", levels=LEVELS),
     ],
 )
 READY = {"type": "Ready", "status": "True", "reason": "Ready", "lastTransitionTime": iso(CREATED)}
 MODEL = {"modelRef": {"name": "mdl-1"}}
 EFFECT = {**MODEL, "treatment": "segment", "outcome": "buys=gold"}
 ARMS = {"value": {"level": "gold"}, "baseline": {"level": "basic"}}
+NOT_LEARNED = "a column that is not learned"
+NO_OUTCOME = "an outcome that is the treatment, or not a learned number or category"
+NO_SEGMENT = "a segment that is not learned, or is the treatment or the outcome"
+NO_LEVER = "a lever that is the outcome, or not a learned number or category"
+SEVERAL = "a column of several answers, of which one must be named"
+NUMBERS = {"treatment": "age", "value": {"number": 30}, "baseline": {"number": 20}}
+EFFECTS: list[tuple[dict[str, Any], str]] = [
+    ({"treatment": "code"}, f"spec.treatment: {NOT_LEARNED}"),
+    ({"treatment": "media"}, f"spec.treatment: {SEVERAL}"),
+    ({**NUMBERS, "value": {"level": "gold"}}, "spec.value: a number is needed"),
+    ({**NUMBERS, "value": {"number": 20}}, "spec.baseline: value and baseline are the same"),
+    ({"outcome": "code"}, f"spec.outcome: {NO_OUTCOME}"),
+    ({"outcome": "day"}, f"spec.outcome: {NO_OUTCOME}"),
+    ({"outcome": "segment=gold"}, f"spec.outcome: {NO_OUTCOME}"),
+    ({"outcome": "media"}, f"spec.outcome: {SEVERAL}"),
+    ({"outcome": "age=20"}, "spec.outcome: a level of a number"),
+    ({**NUMBERS, "outcome": "segment"}, "spec.outcome: a category without its level"),
+    ({"outcome": f"buys={WORD}"}, "spec.outcome: no such level"),
+    ({"segment": WORD}, "spec.segment: no such column"),
+    ({"segment": "code"}, f"spec.segment: {NO_SEGMENT}"),
+    ({"segment": "buys"}, f"spec.segment: {NO_SEGMENT}"),
+    ({"segment": "media"}, f"spec.segment: {SEVERAL}"),
+    ({"after": ["code"]}, f"spec.after[0]: {NOT_LEARNED}"),
+]
+SHEETS: list[tuple[dict[str, Any], str]] = [
+    ({"outcome": "code"}, f"spec.outcome: {NO_OUTCOME}"),
+    ({"outcome": "segment"}, "spec.outcome: a category without its level"),
+    ({"outcome": f"buys={WORD}"}, "spec.outcome: no such level"),
+    ({"outcome": "age", "levers": [{"column": "age"}]}, f"spec.levers[0].column: {NO_LEVER}"),
+    (
+        {"outcome": "age", "levers": [{"column": "yes"}], "before": ["yes"]},
+        "spec.before[0]: a lever in a list",
+    ),
+    (
+        {"outcome": "age", "levers": [{"column": "yes", "value": {"level": "gold"}}]},
+        "spec.levers[0].value: a value without a baseline, or the reverse",
+    ),
+]
+"""What REST refuses of effects and sheets, as specs, and where and why they fail."""
 SEGMENT = {"segment": [{"column": "segment"}], "questions": ["yes"]}
 
 
@@ -86,7 +132,9 @@ def _shares(**shares: dict[str, float]) -> dict[str, Any]:
             {**EFFECT, **ARMS, "value": {"level": WORD}},
             "spec.value: no such level",
         ),
+        *(("EffectEstimate", {**EFFECT, **ARMS, **given}, place) for given, place in EFFECTS),
         ("AnswerSheet", {**MODEL, "outcome": WORD}, "spec.outcome: no such column"),
+        *(("AnswerSheet", {**MODEL, **given}, place) for given, place in SHEETS),
         (
             "AnswerSheet",
             {**MODEL, "outcome": "buys", "levers": [{"column": WORD}]},
@@ -121,7 +169,7 @@ async def test_spec_that_does_not_fit_fails_without_a_job(
     owner = {"kind": "Dataset", "uid": _dataset().meta.uid, "controller": True}
     tied = {"labels": {LABEL_DATASET: "ds-1"}, "ownerReferences": [owner]}
     body = resource(kind, "wave-2", spec, **tied if kind == "Model" else {"labels": tied["labels"]})
-    said = await SchemaCheck(Store(), CHECKS).misfit(parse(body), _dataset())
+    said = await SchemaCheck(Store()).misfit(parse(body), _dataset())
     assert said.startswith(f"{place}. ")
     model = resource("Model", "mdl-1", {"datasetRef": {"name": "ds-1"}}, {"conditions": [READY]})
     above = {"dataset": _dataset()} if kind == "Model" else {"model": parse(model)}
@@ -148,21 +196,44 @@ async def test_spec_that_does_not_fit_fails_without_a_job(
     ],
 )
 async def test_spec_that_fits_is_not_held_up(kind: str, spec: dict[str, Any]) -> None:
-    assert (
-        await SchemaCheck(Store(), CHECKS).misfit(parse(resource(kind, "a", spec)), _dataset())
-        == ""
-    )
+    assert await SchemaCheck(Store()).misfit(parse(resource(kind, "a", spec)), _dataset()) == ""
+
+
+def _asked(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a spec, or a lever of one, as REST takes it."""
+    asked = {name: of for name, of in spec.items() if name != "modelRef"}
+    asked |= {one: next(iter(spec[one].values())) for one in ARMS if one in spec}
+    if "outcome" in spec:
+        outcome, _, level = spec["outcome"].partition("=")
+        asked |= {"outcome": outcome, "outcome_level": level or None}
+    if "levers" in spec:
+        asked["levers"] = [_asked(lever) for lever in spec["levers"]]
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("request_type", "given", "place"),
+    [
+        *((EffectRequest, {**EFFECT, **ARMS, **given}, place) for given, place in EFFECTS),
+        *((SheetRequest, given, place) for given, place in SHEETS),
+    ],
+)
+def test_rest_refuses_the_same(request_type: Any, given: dict[str, Any], place: str) -> None:
+    fault = request_type.model_validate(_asked(given)).faults(TABLE)[0]
+    where, _, brief = place.partition(": ")
+    pointer = re.sub(r"[.\[]", "/", where.removeprefix("spec")).replace("]", "")
+    assert (fault.pointer.removesuffix("_level"), fault.brief) == (pointer, brief)
 
 
 async def test_a_schema_is_read_once_and_one_out_of_reach_is_left_to_the_pod() -> None:
     wrong = parse(resource("GenerationJob", "a", _shares(**{WORD: {WORD: 0.1}})))
     store = Store()
-    check = SchemaCheck(store, CHECKS)
+    check = SchemaCheck(store)
     assert await check.misfit(wrong, _dataset())
     assert await check.misfit(wrong, _dataset())
     assert store.reads == 1
-    assert await SchemaCheck(Store(None), CHECKS).misfit(wrong, _dataset()) == ""
+    assert await SchemaCheck(Store(None)).misfit(wrong, _dataset()) == ""
     again = {"revision": 2, "requested": None}
-    assert await SchemaCheck(Store(), CHECKS).misfit(wrong, _dataset(description=again)) == ""
-    assert await SchemaCheck(Store(), CHECKS).misfit(wrong, _dataset(conditions=[])) == ""
-    assert await SchemaCheck(Store(), CHECKS).misfit(wrong, None) == ""
+    assert await SchemaCheck(Store()).misfit(wrong, _dataset(description=again)) == ""
+    assert await SchemaCheck(Store()).misfit(wrong, _dataset(conditions=[])) == ""
+    assert await SchemaCheck(Store()).misfit(wrong, None) == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulacra_schema.background import bind_background, open_proposals, propose_background, words
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
 

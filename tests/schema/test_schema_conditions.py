@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from simulacra_schema.conditions import check_conditions, check_interventions, pointer
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.faults import Fault, pointer
+from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
@@ -32,10 +33,17 @@ SCHEMA = TableSchema(
 )
 
 
+def faults(
+    conditions: dict[str, Any] | ConditionSet,
+    interventions: dict[str, Any] | None = None,
+    schema: TableSchema = SCHEMA,
+) -> list[Fault]:
+    asked = {"conditions": conditions, "interventions": interventions or {}}
+    return RowsQuestion[Any].model_validate(asked).faults(schema)
+
+
 def pointers(conditions: dict[str, Any]) -> list[str]:
-    return [
-        error.pointer for error in check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
-    ]
+    return [fault.pointer for fault in faults(conditions)]
 
 
 @pytest.mark.parametrize(
@@ -88,16 +96,13 @@ def test_invalid_field_is_named_by_its_pointer(conditions: dict[str, Any], where
 def test_unknown_name_is_answered_with_the_nearest_one(
     conditions: dict[str, Any], interventions: dict[str, Any], near: str
 ) -> None:
-    asked = ConditionSet.model_validate(conditions)
-    (error,) = check_conditions(asked, SCHEMA) + check_interventions(interventions, SCHEMA)
+    (error,) = faults(conditions, interventions)
     assert error.detail.endswith(f'Did you mean "{near}"?')
 
 
 def test_invalid_interventions_are_named_by_their_pointers() -> None:
-    assert check_interventions({"price": 5.49, "segment": "a", "switched": True}, SCHEMA) == []
-    wrong = check_interventions(
-        {"price": "much", "segment": "z", "nope": 1, "respondent": "x"}, SCHEMA
-    )
+    assert faults({}, {"price": 5.49, "segment": "a", "switched": True}) == []
+    wrong = faults({}, {"price": "much", "segment": "z", "nope": 1, "respondent": "x"})
     assert [e.pointer for e in wrong] == [
         f"/interventions/{c}" for c in ("price", "segment", "nope", "respondent")
     ]
@@ -118,7 +123,7 @@ def test_pointer_escapes_special_characters() -> None:
     ],
 )
 def test_error_says_what_to_do(conditions: dict[str, Any], said: str) -> None:
-    (error,) = check_conditions(ConditionSet.model_validate(conditions), SCHEMA)
+    (error,) = faults(conditions)
     assert said in error.detail
 
 
@@ -135,11 +140,11 @@ def _shares(levels: dict[str, float]) -> ConditionSet:
 def test_number_names_the_level_that_is_the_same_number() -> None:
     schema = _coded("1", "2", "3")
     asked = _shares({"1.0": 0.5, "2.00": 0.25, "3": 0.25})
-    assert check_conditions(asked, schema) == []
+    assert faults(asked, schema=schema) == []
     known = expand_conditions(asked, schema).categorical
     assert known == {"code": {"1": 0.5, "2": 0.25, "3": 0.25}}
-    assert check_interventions({"code": 1.0}, schema) == []
-    assert check_interventions({"code": "1.0"}, schema) == []
+    assert faults({}, {"code": 1.0}, schema) == []
+    assert faults({}, {"code": "1.0"}, schema) == []
 
 
 @pytest.mark.parametrize(
@@ -155,4 +160,4 @@ def test_number_names_the_level_that_is_the_same_number() -> None:
 def test_number_of_no_level_or_of_two_is_refused(
     schema: TableSchema, levels: dict[str, float]
 ) -> None:
-    assert len(check_conditions(_shares(levels), schema)) == 1
+    assert len(faults(_shares(levels), schema=schema)) == 1

@@ -5,13 +5,21 @@ from __future__ import annotations
 import pytest
 
 from simulacra_intake.errors import InputError
-from simulacra_schema.knowledge import BOTH, CYCLE, NOT_LEARNED, SELF, TWICE, check_knowledge
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.faults import Wrong, no_column
+from simulacra_schema.questions.knowledge import (
+    BOTH,
+    CYCLE,
+    NOT_LEARNED,
+    SELF,
+    TWICE,
+    Edge,
+    Knowledge,
+    check_knowledge,
+)
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph.constraints import read_knowledge
 
 NAMES = "abcd"
-UNKNOWN = "The schema has no such column. See the dataset's schema for its columns."
 SCHEMA = TableSchema(
     rows=9,
     columns=[
@@ -22,6 +30,7 @@ SCHEMA = TableSchema(
         ColumnSchema(name="id", kind="identifier", storage="string", learned=False),
     ],
 )
+UNKNOWN = no_column("x", SCHEMA)
 
 
 def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge:
@@ -38,7 +47,7 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
 
 
 @pytest.mark.parametrize(
-    ("knowledge", "at", "detail"),
+    ("knowledge", "at", "wrong"),
     [
         (known("ab x"), "/tiers/1/0", UNKNOWN),
         (known("ab ca"), "/tiers/1/1", TWICE),
@@ -63,10 +72,8 @@ def known(tiers: str = "", required: str = "", forbidden: str = "") -> Knowledge
         ),
     ],
 )
-def test_contradiction_is_named_by_its_pointer(knowledge: Knowledge, at: str, detail: str) -> None:
-    assert [(error.pointer, error.detail) for error in check_knowledge(knowledge, SCHEMA)] == [
-        (at, detail)
-    ]
+def test_contradiction_is_named_by_its_pointer(knowledge: Knowledge, at: str, wrong: Wrong) -> None:
+    assert check_knowledge(knowledge, SCHEMA) == [wrong.at(*at.split("/")[1:])]
     with pytest.raises(InputError) as refused:
         read_knowledge(knowledge, SCHEMA, NAMES)
     assert (refused.value.pointer or "").startswith("/knowledge" + at.rsplit("/", 1)[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulacra_schema.faults import Wrong, no_column
 from simulacra_schema.statements import (
     CONTROL,
     NOT_LEARNED,
@@ -11,7 +12,6 @@ from simulacra_schema.statements import (
     TREATMENT,
     TWICE,
     check_statements,
-    unknown_column,
 )
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 
@@ -38,24 +38,24 @@ SCHEMA = TableSchema(
     [
         ({"before": ["age", "region"], "after": ["mood"], "negative_controls": ["a/b"]}, []),
         ({"dont_know": ["mood"]}, []),
-        ({"before": ["dose"]}, [("/before/0", TREATMENT)]),
-        ({"before": ["mood"]}, [("/before/0", OUTCOME)]),
-        ({"negative_controls": ["mood"]}, [("/negative_controls/0", OUTCOME)]),
-        ({"before": ["id"]}, [("/before/0", NOT_LEARNED)]),
-        ({"before": ["age", "age"]}, [("/before/1", TWICE)]),
-        ({"before": ["age"], "dont_know": ["region", "age"]}, [("/dont_know/1", TWICE)]),
-        ({"negative_controls": ["region"]}, [("/negative_controls/0", CONTROL)]),
+        ({"before": ["dose"]}, [(("before", 0), TREATMENT)]),
+        ({"before": ["mood"]}, [(("before", 0), OUTCOME)]),
+        ({"negative_controls": ["mood"]}, [(("negative_controls", 0), OUTCOME)]),
+        ({"before": ["id"]}, [(("before", 0), NOT_LEARNED)]),
+        ({"before": ["age", "age"]}, [(("before", 1), TWICE)]),
+        ({"before": ["age"], "dont_know": ["region", "age"]}, [(("dont_know", 1), TWICE)]),
+        ({"negative_controls": ["region"]}, [(("negative_controls", 0), CONTROL)]),
         (
             {"before": ["aeg"], "after": ["dose"]},
-            [("/before/0", unknown_column("aeg", ["age"])), ("/after/0", TREATMENT)],
+            [(("before", 0), no_column("aeg", SCHEMA)), (("after", 0), TREATMENT)],
         ),
     ],
 )
 def test_each_wrong_column_is_named_with_its_place(
-    lists: dict[str, list[str]], found: list[tuple[str, str]]
+    lists: dict[str, list[str]], found: list[tuple[tuple[str, int], Wrong]]
 ) -> None:
     errors = check_statements(lists, "dose", "mood", SCHEMA)
-    assert [(error.pointer, error.detail) for error in errors] == found
+    assert [*errors] == [wrong.at(*place) for place, wrong in found]
 
 
 @pytest.mark.parametrize(

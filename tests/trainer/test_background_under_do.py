@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_schema.background import propose_background
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST

@@ -9,7 +9,7 @@ import pytest
 
 from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_trainer.conditions import InfeasibleError, plan_rows
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.fit import Knowledge
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.cli import main
 from simulacra_trainer.families.base import no_progress

@@ -17,7 +17,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.errors import InputError
 from simulacra_schema.answers import EffectResult
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.effects.estimator import Estimator

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from simulacra_crds.tasks import EstimateRequest, GenerateRequest
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects import findings

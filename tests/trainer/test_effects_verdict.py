@@ -28,7 +28,7 @@ from simulacra_schema.answers import (
 )
 from simulacra_schema.background import bind_background
 from simulacra_schema.claims import mask_unclaimed
-from simulacra_schema.questions.fit import Edge, Knowledge, KnowledgeRecord
+from simulacra_schema.questions.knowledge import Edge, Knowledge, KnowledgeRecord
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.support import Support
@@ -281,10 +281,10 @@ def test_required_edges_place_columns_and_can_reverse_the_question() -> None:
         ({"before": ["age", "nobody"]}, "/before/1"),
         ({"before": ["id"]}, "/before/0"),
         ({"after": ["t"]}, "/after/0"),
-        ({"before": ["age"], "dont_know": ["age"]}, "/dontKnow/0"),
+        ({"before": ["age"], "dont_know": ["age"]}, "/dont_know/0"),
         ({"before": ["y"]}, "/before/0"),
         ({"before": ["media: TV", "media"]}, "/before/1"),
-        ({"negative_controls": ["media"]}, "/negativeControls/0"),
+        ({"negative_controls": ["media"]}, "/negative_controls/0"),
     ],
 )
 def test_invalid_list_is_rejected_with_a_pointer(lists: dict[str, object], pointer: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest, ProgressReport
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import ModelFileError

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.fit import Knowledge
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.conditions import InfeasibleError
 from simulacra_trainer.pipeline import generate
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model

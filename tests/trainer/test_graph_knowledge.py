@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph import CausalGraph, learn_graph

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.graph import learn_graph
 from simulacra_trainer.graph.discretize import discretize

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import chi2_contingency
 
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.graph import CausalGraph, learn_graph

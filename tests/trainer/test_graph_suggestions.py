@@ -12,7 +12,7 @@ import pytest
 
 from simulacra_intake.description.layout import open_described
 from simulacra_schema.background import propose_background
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.cleaning.described import clean_described
 from simulacra_trainer.graph import CausalGraph, learn, learn_graph

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import plan_rows
 from simulacra_trainer.report import build_report, figures

@@ -11,8 +11,8 @@ import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.rows_of_persons import MIN_PERSONS
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.questions.fit import DifferentialPrivacy
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model

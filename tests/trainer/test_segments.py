@@ -9,16 +9,22 @@ import pytest
 from simulacra_crds.tasks import BoostRequest, GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.survey_weights import Floats
-from simulacra_schema.questions.rows import ConditionSet
-from simulacra_schema.questions.segments import SegmentColumn
-from simulacra_schema.segment_shares import answers_of, check_segments
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.questions.segments import SegmentColumn, SegmentsQuestion, answers_of
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.worth import worth_of
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.pipeline.fit import TrainedModel
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.segments.cells import segmentation
-from simulacra_trainer.segments.certify import BOOSTED, FEW, FEW_WORTH, OWN, SLIGHTLY, certify
+from simulacra_trainer.segments.certify import (
+    BOOSTED,
+    FEW,
+    FEW_WORTH,
+    OWN,
+    SLIGHTLY,
+    certify,
+)
 from simulacra_trainer.segments.estimate import PRIVATE, certify_segments
 from simulacra_trainer.segments.raked import certified_worth
 from trainer_tables import clean, levels_column
@@ -288,7 +294,7 @@ def test_each_wrong_field_is_named(
     segment: list[tuple[str, list[str]]], questions: list[str], pointers: list[str]
 ) -> None:
     columns = [SegmentColumn(column=name, levels=levels) for name, levels in segment]
-    errors = check_segments(columns, questions, SCHEMA)
+    errors = SegmentsQuestion(segment=columns, questions=questions).faults(SCHEMA)
     assert [error.pointer for error in errors] == pointers
 
 
@@ -297,7 +303,7 @@ def test_too_many_shares_are_refused() -> None:
     more = [schema.columns[1].model_copy(update={"name": f"b{at}"}) for at in range(2)]
     schema.columns += more
     columns = [SegmentColumn(column="a")]
-    (error,) = check_segments(columns, ["b", "b0"], schema)
+    (error,) = SegmentsQuestion(segment=columns, questions=["b", "b0"]).faults(schema)
     assert (error.pointer, "800 shares" in error.detail) == ("/questions", True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +15,10 @@ from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.output.restore import restore
 from simulacra_intake.raw_table import ORIGIN
-from simulacra_schema.conditions import check_conditions, check_interventions
-from simulacra_schema.knowledge import check_knowledge
-from simulacra_schema.questions.fit import Edge, Knowledge
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.faults import Fault
+from simulacra_schema.questions.knowledge import Edge, Knowledge, check_knowledge
+from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
 from simulacra_trainer.graph.constraints import read_knowledge
@@ -239,14 +240,18 @@ def schema(fitted: TrainedModel) -> TableSchema:
     return fitted.schema
 
 
+def _asked(schema: TableSchema, **question: Any) -> list[Fault]:
+    return RowsQuestion[Any].model_validate(question).faults(schema)
+
+
 def test_requests_that_name_the_column_are_told_to_name_an_option(schema: TableSchema) -> None:
-    wrong = check_conditions(ConditionSet(categorical={"media": {"TVs": 0.5}}), schema)
+    wrong = _asked(schema, conditions={"categorical": {"media": {"TVs": 0.5}}})
     assert [error.pointer for error in wrong] == ["/conditions/categorical/media/TVs"]
-    both = ConditionSet(categorical={"media": {"TV": 0.5}, "media: TV": {"yes": 0.4}})
-    assert "one of the two" in check_conditions(both, schema)[0].detail
-    one_option = check_interventions({"media": "TV"}, schema)
+    both = {"categorical": {"media": {"TV": 0.5}, "media: TV": {"yes": 0.4}}}
+    assert "one of the two" in _asked(schema, conditions=both)[0].detail
+    one_option = _asked(schema, interventions={"media": "TV"})
     assert '"media: TV"' in one_option[0].detail
-    assert not check_interventions({"media: TV": "yes"}, schema)
+    assert not _asked(schema, interventions={"media: TV": "yes"})
 
 
 def test_knowledge_may_name_the_column_or_its_options(schema: TableSchema) -> None:

@@ -17,7 +17,7 @@ from effect_results import sheet_result
 from simulacra_crds.tasks import EstimateRequest, ProgressReport, SheetRequest
 from simulacra_intake.errors import InputError
 from simulacra_schema.answers import VERDICT_KINDS
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_schema.sheets import Curve, LeverAnswer, SheetResult
 from simulacra_schema.table import ColumnSchema, LevelSchema, TableSchema
 from simulacra_trainer.effects.estimator import Estimator

@@ -10,7 +10,7 @@ import pytest
 
 from simulacra_crds.tasks import FitRequest, GenerateRequest
 from simulacra_intake.output.restore import restore
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.in_process import generate_table

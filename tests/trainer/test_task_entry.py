@@ -50,7 +50,7 @@ from simulacra_crds.tasks import (
     part_name,
 )
 from simulacra_schema.answers import EffectResult
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.segment_shares import SegmentResult
 from simulacra_schema.sheets import SheetResult
 from simulacra_schema.table import TableSchema

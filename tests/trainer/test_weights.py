@@ -14,7 +14,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, FitRequest, GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.survey_weights import draw_in_proportion, effective_rows, replicas
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_trainer.cleaning.clean import clean_table
 from simulacra_trainer.cli import main
 from simulacra_trainer.effects.estimate import estimate_effect

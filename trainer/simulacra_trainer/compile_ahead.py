@@ -59,7 +59,7 @@ def main(parent: int) -> None:
 
 def compile_kernels() -> None:
     """Fit a forest with its privacy test to an invented table, then learn its graph."""
-    from simulacra_schema.questions.fit import Knowledge
+    from simulacra_schema.questions.knowledge import Knowledge
     from simulacra_trainer.cleaning.clean import clean_table
     from simulacra_trainer.graph import learn_graph
     from simulacra_trainer.pipeline.privacy_tuning import tune_privacy

@@ -28,7 +28,7 @@ from simulacra_custody.artifact_writer import StoredArtifact
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
 from simulacra_schema.description import DescriptionInvalid, load_description
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 
 KNOWLEDGE = "knowledge.json"
 """Artifact of a Dataset: the knowledge of its erased model, until the next one has it."""

@@ -22,8 +22,7 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import DATASETS, MODELS, AlreadyExists, Object
 from simulacra_crds.names import model_name
-from simulacra_schema.knowledge import check_knowledge
-from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
+from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord, check_knowledge
 
 
 async def knowledge_of(repository: TenantRepository, dataset: Dataset) -> Knowledge:

@@ -35,7 +35,7 @@ from simulacra_api.jobs.service import find_job
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.names import job_id
 from simulacra_crds.tasks import GRAPH
-from simulacra_schema.questions.fit import Knowledge
+from simulacra_schema.questions.knowledge import Knowledge
 
 router = APIRouter(prefix="/v1", tags=["datasets"], route_class=DirectRoute)
 

@@ -13,30 +13,41 @@ from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.answers import SegmentEffect, Sensitivity, Span
 from simulacra_schema.base import ColumnName, VerdictKind
 from simulacra_schema.questions.effect import EffectQuestion, Population, Precision
+from simulacra_schema.table import TableSchema
 
-Outcome = Annotated[
-    ColumnName,
-    Field(description="The column whose average is compared: a number, a boolean or a category."),
-]
-OutcomeLevel = Annotated[
-    str | None,
-    Field(max_length=512, description="The level of a category whose share is compared."),
-]
-Whose = Annotated[
-    Population,
-    Field(
+
+class OutcomeBody(QuestionBody):
+    """What a question about an outcome has besides."""
+
+    outcome: Annotated[
+        ColumnName,
+        Field(
+            description="The column whose average is compared: a number, a boolean or a category."
+        ),
+    ]
+    outcome_level: str | None = Field(
+        default=None,
+        max_length=512,
+        description="The level of a category whose share is compared.",
+    )
+    population: Population = Field(
+        default="all",
         description="Whose average effect: all, those who have the value (treated), or those who"
-        " could have had either value (overlap)."
-    ),
-]
+        " could have had either value (overlap).",
+    )
+
+    def outcome_in(self, schema: TableSchema) -> tuple[str, str | None]:
+        """Return column and level (None without one) of the outcome."""
+        return self.outcome, self.outcome_level
+
+    def outcome_text(self) -> str:
+        """Return the outcome as a spec names it: column, or column=level."""
+        level = self.outcome_level
+        return self.outcome if level is None else f"{self.outcome}={level}"
 
 
-class EffectRequest(QuestionBody, EffectQuestion[SetValue], alias_generator=str):
+class EffectRequest(OutcomeBody, EffectQuestion[SetValue], alias_generator=str):
     """A causal question: treatment, its value and baseline, and the outcome."""
-
-    outcome: Outcome
-    outcome_level: OutcomeLevel = None
-    population: Whose = "all"
 
 
 class EffectFigures(BaseModel):

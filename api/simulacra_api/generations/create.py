@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from simulacra_api.generations.schemas import GenerationRequest
 from simulacra_api.http.field_types import spec_value
@@ -16,7 +17,8 @@ from simulacra_crds.kinds.generation_job import ROWS_PER_SHARD
 from simulacra_crds.kube.client import GENERATION_JOBS, Object
 from simulacra_crds.names import result_name
 from simulacra_custody.audit.event import Counts
-from simulacra_schema.conditions import FieldError, check_request, pointer
+from simulacra_schema.faults import FieldError, pointer
+from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.table import TableSchema
 
 FORMAT = f"{GROUP}/format"
@@ -65,14 +67,14 @@ async def create_generation(
     schema = await repository.schema_of(dataset)
     model = await usable_model(repository, dataset)
     rows = _expected_rows(request, schema)
-    errors = check_request(
-        request.conditions,
-        request.interventions,
-        schema,
+    question = RowsQuestion[Any](
+        conditions=request.conditions,
+        interventions=request.interventions,
         counterfactual=request.counterfactual,
-        rows=rows,
+        row_count=rows,
         persons=request.persons,
     )
+    errors = question.faults(schema)
     if errors:
         raise invalid_fields(errors, "the request, checked against the dataset's schema")
     return await create_from_model(

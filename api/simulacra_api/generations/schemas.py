@@ -23,7 +23,7 @@ from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
 from simulacra_schema.base import ColumnName
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.verdicts import Verdict
 
 TAG_SECONDS = 300

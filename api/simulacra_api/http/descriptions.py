@@ -9,12 +9,12 @@ import json
 from typing import Any
 
 from simulacra_api.http.problems import Problem
-from simulacra_schema.conditions import FieldError
 from simulacra_schema.description import (
     MAX_DESCRIPTION_BYTES,
     DescriptionInvalid,
     parse_description,
 )
+from simulacra_schema.faults import FieldError
 
 
 def check_description(document: object, prefix: str = "") -> None:

@@ -20,7 +20,7 @@ from simulacra_custody.errors import (
     ArtifactTooLarge,
     CustodyError,
 )
-from simulacra_schema.conditions import FieldError, pointer
+from simulacra_schema.faults import FieldError, pointer
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5

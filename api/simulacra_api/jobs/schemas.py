@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 from simulacra_api.http.field_types import Status, WaitingReason
 from simulacra_api.http.pagination import Page, ResourceQuery
 from simulacra_crds.registry import WITH_JOB, Noun
-from simulacra_schema.conditions import FieldError
+from simulacra_schema.faults import FieldError
 
 TERMINAL = frozenset({"held", "ready", "partial", "failed"})
 """Statuses that do not change by themselves."""

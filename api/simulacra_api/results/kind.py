@@ -29,16 +29,15 @@ from simulacra_crds.kinds.result import Result
 from simulacra_crds.kube.client import CUSTOM, Object
 from simulacra_crds.names import result_name
 from simulacra_crds.registry import BY_KIND, KindInfo
-from simulacra_schema.base import KubeModel
-from simulacra_schema.conditions import FieldError
-from simulacra_schema.questions.rows import InterventionValue
+from simulacra_schema.faults import Question
+from simulacra_schema.questions.rows import plain
 from simulacra_schema.table import TableSchema
 
 R = TypeVar("R", bound=Result)
 Q = TypeVar("Q", bound="QuestionBody")
 
 
-class QuestionBody(KubeModel):
+class QuestionBody(Question):
     """What every question over REST has besides its own fields."""
 
     retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
@@ -54,7 +53,6 @@ class ResultKind(Generic[R, Q]):
         asks: summary of the operation that creates one.
         creates, gets: descriptions of the operations that create and return one.
         question, body: request and answer.
-        check: returns what a schema says against a question.
         answer: returns the fields of the artifact, once there is one.
         spec: returns the fields of the spec that are not those of the question; the client's id
             goes with what it states.
@@ -69,7 +67,6 @@ class ResultKind(Generic[R, Q]):
     gets: str
     question: type[Q]
     body: type[BaseModel]
-    check: Callable[[Q, TableSchema], list[FieldError]]
     answer: Callable[[TenantRepository, R], Awaitable[Object]]
     spec: Callable[[Q, TableSchema, str], Object] = lambda *_: {}
     asked: Callable[[R], Object] = lambda _: {}
@@ -119,7 +116,7 @@ class ResultKind(Generic[R, Q]):
         check_retention(repository, request.retention_seconds)
         schema = await repository.schema_of(dataset)
         model = await usable_model(repository, dataset)
-        if errors := self.check(request, schema):
+        if errors := request.faults(schema):
             raise invalid_fields(errors, "the request, checked against the dataset's schema")
         spec = {
             **self._given(request),
@@ -146,8 +143,3 @@ class ResultKind(Generic[R, Q]):
         answer = await self.answer(repository, found) if common["status"] == "ready" else {}
         own = {self.info.id_field: found.metadata.name}
         return self.body.model_validate({**own, **asked, **self.asked(found), **common, **answer})
-
-
-def plain(value: Any) -> Any:
-    """Return a value of a spec as REST has it: a number or a level."""
-    return value.value if isinstance(value, InterventionValue) else value

@@ -12,7 +12,7 @@ from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.segment_estimate import SegmentEstimate
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import SEGMENTS
-from simulacra_schema.segment_shares import SegmentResult, check_segments
+from simulacra_schema.segment_shares import SegmentResult
 
 
 async def _shares(repository: TenantRepository, found: SegmentEstimate) -> Object:
@@ -28,6 +28,5 @@ SEGMENTS_KIND = ResultKind(
     gets="The shares with their verdicts, and the conditions under which generated rows agree.",
     question=SegmentRequest,
     body=SegmentBody,
-    check=lambda request, schema: check_segments(request.segment, request.questions, schema),
     answer=_shares,
 )

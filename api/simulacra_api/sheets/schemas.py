@@ -11,14 +11,11 @@ from simulacra_api.effects.schemas import (
     AlternativeBody,
     CheckBody,
     EffectFigures,
-    Outcome,
-    OutcomeLevel,
+    OutcomeBody,
     VerdictBody,
-    Whose,
 )
 from simulacra_api.http.field_types import SetValue, Status
 from simulacra_api.jobs.schemas import JobError
-from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.answers import Sensitivity, Span
 from simulacra_schema.questions.effect import Population, Precision
 from simulacra_schema.questions.sheet import Lever, SheetQuestion
@@ -29,12 +26,8 @@ class LeverRequest(Lever[SetValue]):
     """A column that could be changed, and two values to compare; without values, typical ones."""
 
 
-class SheetRequest(QuestionBody, SheetQuestion[LeverRequest], alias_generator=str):
+class SheetRequest(OutcomeBody, SheetQuestion[LeverRequest], alias_generator=str):
     """An outcome, its levers, and what came before and after them."""
-
-    outcome: Outcome
-    outcome_level: OutcomeLevel = None
-    population: Whose = "all"
 
 
 class LeverBody(BaseModel):

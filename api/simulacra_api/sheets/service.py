@@ -6,20 +6,18 @@ levels, so they are read from its encrypted artifacts.
 
 from __future__ import annotations
 
-from simulacra_api.effects.service import check_outcome, outcome_text
 from simulacra_api.http.field_types import spec_value
 from simulacra_api.http.problems import Problem
 from simulacra_api.jobs.service import result_status
-from simulacra_api.results.kind import ResultKind, plain
+from simulacra_api.results.kind import ResultKind
 from simulacra_api.sheets.schemas import LeverRequest, SheetBody, SheetRequest
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.answer_sheet import AnswerSheet
 from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import SHEET
 from simulacra_schema.answers import ANSWERED
-from simulacra_schema.conditions import FieldError
-from simulacra_schema.questions.sheet import SheetLever
-from simulacra_schema.sheets import LISTS, check_sheet
+from simulacra_schema.questions.rows import plain
+from simulacra_schema.questions.sheet import LISTS
 from simulacra_schema.table import TableSchema
 
 COPIED = (
@@ -33,19 +31,12 @@ FIGURES = (
 )  # fmt: skip
 
 
-def _check(request: SheetRequest, schema: TableSchema) -> list[FieldError]:
-    levers = [SheetLever.model_validate(_lever(lever, schema)) for lever in request.levers]
-    lists = {field: getattr(request, field) for field in LISTS}
-    errors = check_outcome(request.outcome, request.outcome_level, schema)
-    return errors + check_sheet(request.outcome, levers, lists, schema)
-
-
 def _spec(request: SheetRequest, schema: TableSchema, client: str) -> Object:
     """Return outcome and levers as a spec has them, and who states the lists."""
     stated = [*(getattr(request, field) for field in LISTS)]
     stated += [names for lever in request.levers for names in (lever.before, lever.after)]
     return {
-        "outcome": outcome_text(request.outcome, request.outcome_level),
+        "outcome": request.outcome_text(),
         "levers": [_lever(lever, schema) for lever in request.levers],
         **({"statedBy": client} if any(stated) else {}),
     }
@@ -104,7 +95,6 @@ SHEETS = ResultKind(
     gets="The levers with verdicts, effects and curves, ranked where the verdict allows it.",
     question=SheetRequest,
     body=SheetBody,
-    check=_check,
     answer=_answers,
     spec=_spec,
     asked=_asked,

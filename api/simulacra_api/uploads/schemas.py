@@ -13,7 +13,8 @@ from simulacra_api.jobs.schemas import JobError
 from simulacra_api.tenancy.idempotency import fingerprint
 from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS, Sha256
 from simulacra_schema.base import ColumnName
-from simulacra_schema.questions.fit import DifferentialPrivacy, FamilyName, Knowledge, PrivacyLevel
+from simulacra_schema.questions.fit import DifferentialPrivacy, FamilyName, PrivacyLevel
+from simulacra_schema.questions.knowledge import Knowledge
 
 _KNOWLEDGE_HELP = (
     'Known causes, binding for the fit: {"tiers": [[column, ...], ...], "required": [{"source": '

@@ -16,9 +16,7 @@ from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_operator.work.stage import Stage
 from simulacra_schema.base import KubeModel
-from simulacra_schema.conditions import FieldError, check_request
 from simulacra_schema.questions.rows import Attainment, RowsQuestion
-from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import levels, verdicts_of_rows
 from simulacra_schema.worth import stated_worth
 
@@ -93,24 +91,11 @@ def _merge(parts: Sequence[Attainment]) -> Attainment | None:
     )
 
 
-def _misfits(spec: Any, schema: TableSchema) -> list[FieldError]:
-    values = {column: one.value for column, one in spec.interventions.items()}
-    return check_request(
-        spec.conditions,
-        values,
-        schema,
-        counterfactual=spec.counterfactual,
-        rows=spec.row_count or 0,
-        persons=spec.persons,
-    )
-
-
 KIND = WorkKind(
     gate_condition="ModelReady",
     gate_passed=Reason.READY,
     work_condition="Generated",
     gate=model_gate,
-    misfits=_misfits,
     request=_request,
     work=_work,
     done=_generated,

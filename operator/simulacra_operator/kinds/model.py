@@ -14,7 +14,6 @@ from simulacra_operator.work.dependencies import dataset_gate, keyed, owned_by_d
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
 from simulacra_schema.base import KubeModel
-from simulacra_schema.knowledge import check_knowledge
 from simulacra_schema.questions.fit import FitQuestion
 from simulacra_schema.verdicts import levels, verdicts
 
@@ -66,7 +65,6 @@ KIND = WorkKind(
     gate_passed=Reason.READY,
     work_condition="Fitted",
     gate=_gate,
-    misfits=lambda spec, schema: check_knowledge(spec.knowledge, schema),
     request=_request,
     work=_work,
     done=_fitted,

@@ -6,7 +6,7 @@ Dataset, Model) may be half a second old, but never older than its last event.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -33,7 +33,7 @@ from simulacra_operator.observed.ended_jobs import EndedJobs
 from simulacra_operator.observed.placement import LABEL_WORKERS
 from simulacra_operator.observed.pod_refusal import refusal
 from simulacra_operator.observed.read_cache import ReadCache
-from simulacra_operator.observed.schema_check import Check, SchemaCheck
+from simulacra_operator.observed.schema_check import SchemaCheck
 from simulacra_operator.observed.stored_results import ResultReader, fetch_results
 from simulacra_operator.settings import Settings
 
@@ -139,14 +139,13 @@ class WorkObserver:
         cache: ReadCache,
         ended: EndedJobs,
         results: ResultReader,
-        checks: Mapping[str, Check],
     ) -> None:
         self._cluster = cluster
         self._ended = ended
         self._settings = settings
         self._cache = cache
         self._results = results
-        self._schemas = SchemaCheck(results, checks)
+        self._schemas = SchemaCheck(results)
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the state of a resource, None when it is gone."""

@@ -6,22 +6,18 @@ place of a column among the keys instead of its name; names and levels stay in m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import ValidationError
 
-from simulacra_crds.spec_path import brief, spec_path
+from simulacra_crds.spec_path import spec_path
 from simulacra_crds.tasks import RESULT_LIMIT, SCHEMA
 from simulacra_custody.errors import CustodyError
 from simulacra_custody.refs import ArtifactRef, ResourceRef
 from simulacra_operator.observed.custom_resource import CustomResource, tenant_of
-from simulacra_schema.conditions import FieldError
-from simulacra_schema.did_you_mean import unknown_column
+from simulacra_schema.faults import Question
 from simulacra_schema.table import TableSchema
 
-Check = Callable[[Any, TableSchema], list[FieldError]]
-"""From a spec and the schema of its Dataset: the errors, each with its pointer into the request."""
 MOST = 16
 """Schemas that are kept, by their digest."""
 _SAID = "{}: {}. The request does not fit the schema of the dataset; create another resource."
@@ -35,11 +31,10 @@ class ArtifactReader(Protocol):
 
 
 class SchemaCheck:
-    """Reads the schemas of Datasets and compares specs with them; checks: by kind."""
+    """Reads the schemas of Datasets and compares the questions of specs with them."""
 
-    def __init__(self, reader: ArtifactReader, checks: Mapping[str, Check]) -> None:
+    def __init__(self, reader: ArtifactReader) -> None:
         self._reader = reader
-        self._checks = checks
         self._schemas: dict[str, TableSchema] = {}
 
     async def misfit(self, resource: CustomResource, dataset: CustomResource | None) -> str:
@@ -48,15 +43,14 @@ class SchemaCheck:
         A schema that cannot be read is left to the pod, and so is one of a table that was read
         again: the Model may be of an earlier reading.
         """
-        check = self._checks.get(resource.kind)
-        if check is None or resource.spec is None or dataset is None or not dataset.ready:
+        question = resource.spec
+        if not isinstance(question, Question) or dataset is None or not dataset.ready:
             return ""
         schema = await self._schema(dataset)
-        errors = [] if schema is None else check(resource.spec, schema)
-        if not errors:
+        faults = [] if schema is None else question.faults(schema)
+        if not faults:
             return ""
-        spec = resource.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return _SAID.format(spec_path(errors[0].pointer, spec), brief(errors[0].detail))
+        return _SAID.format(spec_path(faults[0].pointer, question.to_wire()), faults[0].brief)
 
     async def _schema(self, dataset: CustomResource) -> TableSchema | None:
         read, key = dataset.status.description, dataset.status.wrapped_key
@@ -77,10 +71,3 @@ class SchemaCheck:
             self._schemas.clear()
         self._schemas[stored.sha256] = schema
         return schema
-
-
-def check_outcome(outcome: str, schema: TableSchema) -> list[FieldError]:
-    """Return the error of an outcome that is no column, by its pointer."""
-    if schema.find(outcome) is not None:
-        return []
-    return [FieldError(pointer="/outcome", detail=unknown_column(outcome, schema.names()))]

@@ -33,7 +33,7 @@ from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.runtime.job_event_filter import JobEventFilter, last_deletion
 from simulacra_operator.runtime.job_slots import JobSlots
-from simulacra_operator.runtime.planner import CHECKS, RECONCILERS, Planner, Seen
+from simulacra_operator.runtime.planner import RECONCILERS, Planner, Seen
 from simulacra_operator.runtime.queue import WorkQueue
 from simulacra_operator.runtime.resource_state import ResourceStates, sources_of
 from simulacra_operator.runtime.signing_keys import SigningKeys
@@ -82,7 +82,7 @@ class Controller:
         self.job_events = JobEventFilter()
         self.slots = JobSlots(cluster, self._queue.add)
         self.ended_jobs = EndedJobs()
-        works = WorkObserver(cluster, settings, self._cache, self.ended_jobs, custody, CHECKS)
+        works = WorkObserver(cluster, settings, self._cache, self.ended_jobs, custody)
         self._planner = Planner(cluster, settings, works, self.slots, self.checks)
 
     async def run(self) -> None:

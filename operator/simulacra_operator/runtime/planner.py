@@ -28,7 +28,6 @@ KINDS: dict[str, WorkKind] = {
 RECONCILERS: dict[str, Callable[[Observed], list[Action]]] = {
     kind: partial(lifecycle.reconcile, one) for kind, one in KINDS.items()
 }
-CHECKS = {kind: one.misfits for kind, one in KINDS.items() if one.misfits is not None}
 Seen = Observed | TenantObserved | AccessObserved
 Plan = tuple[Seen, list[Action]]
 

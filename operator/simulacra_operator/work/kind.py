@@ -11,7 +11,6 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
 from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.observed.observe import Observed
-from simulacra_operator.observed.schema_check import Check
 from simulacra_operator.work.actions import Action
 from simulacra_operator.work.jobs import Work
 from simulacra_operator.work.stage import Stage
@@ -39,7 +38,6 @@ class WorkKind:
         hold_stage: the stage of work that needs no Job although it is not finished.
         ending: the stage of work that has just ended, from that of the lifecycle and the results.
         makes_key: whether the operator creates the data key (else the API did, before the upload).
-        misfits: errors of a spec against the schema of its Dataset, found before the Job.
         variant: the kind to follow instead, where the resource decides it.
     """
 
@@ -59,7 +57,6 @@ class WorkKind:
     hold_stage: Callable[[Observed], Stage | None] = lambda _: None
     ending: Callable[[Observed, Stage, Sequence[TaskResult]], Stage] = lambda _, stage, __: stage
     makes_key: bool = True
-    misfits: Check | None = None
     variant: Callable[[Observed], WorkKind] | None = None
 
 

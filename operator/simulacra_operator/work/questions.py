@@ -8,7 +8,6 @@ from typing import Any
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import TaskResult
 from simulacra_operator.observed.observe import Observed
-from simulacra_operator.observed.schema_check import Check
 from simulacra_operator.work.dependencies import keyed, labeled_by_model, model_gate, task
 from simulacra_operator.work.jobs import Size, Work
 from simulacra_operator.work.kind import WorkKind
@@ -20,7 +19,6 @@ _SIZE = Size(cpu="500m", memory="384Mi", memory_limit="4Gi", deadline_s=3600)
 
 def question(
     request: type[KubeModel],
-    misfits: Check,
     figures: str,
     size: Size = _SIZE,
 ) -> WorkKind:
@@ -28,7 +26,6 @@ def question(
 
     Args:
         request: type of the pod's parameters, which have the fields of the spec.
-        misfits: errors of a spec against the schema of its Dataset.
         figures: field of the pod's result that the status has under the same name.
         size: of the pod; one question by default.
     """
@@ -51,7 +48,6 @@ def question(
         gate_passed=Reason.READY,
         work_condition="Estimated",
         gate=model_gate,
-        misfits=misfits,
         request=asked,
         work=lambda seen: Work(task(seen, model=keyed(seen.model)), size),
         done=done,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Generic, Literal
 
 from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel, VerdictKind, no_default
-from simulacra_schema.questions.rows import V
+from simulacra_schema.conditions import level_in, same_value, wrong_column, wrong_value
+from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
+from simulacra_schema.questions.rows import V, plain
+from simulacra_schema.statements import LISTS, check_statements, split_outcome
+from simulacra_schema.table import TableSchema
 
 Precision = Literal["clear", "not significant", "thin support", "very thin"]
 Population = Literal["all", "treated", "overlap"]
@@ -17,9 +22,64 @@ Outcome = Annotated[
     ColumnName,
     Field(description="The column whose mean changes: a number, a boolean, or column=level."),
 ]
+MAX_OUTCOME = 256
+"""Longest `outcome=level` of a spec, in characters."""
+_SAME = Wrong(
+    "value and baseline are the same", "The baseline must differ from the treatment value."
+)
+_NO_LEVEL_OF_NUMBER = Wrong(
+    "a level of a number", "The outcome is a number; leave outcome_level out."
+)
+_LEVEL_NEEDED = Wrong(
+    "a category without its level",
+    "The outcome is a category; give the level whose share to compare.",
+)
+_TOO_LONG = Wrong(
+    "outcome and level are too long",
+    f"Outcome and level must have at most {MAX_OUTCOME - 1} characters together.",
+)
+_SEGMENT = Wrong(
+    "a segment that is not learned, or is the treatment or the outcome",
+    "Must be a learned column of the schema, not the treatment or the outcome.",
+)
 
 
-class EffectQuestion(KubeModel, Generic[V]):
+def check_values(
+    column: str, value: Any, baseline: Any, schema: TableSchema, *path: str | int
+) -> Iterator[Fault]:
+    """Yield what is wrong with the two values of a treatment, whose fields are at this path."""
+    for field, given in (("value", value), ("baseline", baseline)):
+        if wrong := wrong_value(column, given, schema):
+            yield wrong.at(*path, field)
+    if same_value(value, baseline, schema.find(column)):
+        yield _SAME.at(*path, "baseline")
+
+
+def check_outcome(
+    name: str, level: str | None, schema: TableSchema, treatment: str | None = None
+) -> Iterator[Fault]:
+    """Yield what is wrong with an outcome; it is not the treatment, if there is one."""
+    column = schema.find(name)
+    if column is None:
+        yield no_column(name, schema).at("outcome")
+    elif not column.learned or column.kind == "datetime" or name == treatment:
+        detail = "Must be a learned number, boolean or category of the schema"
+        detail += "." if treatment is None else ", not the treatment."
+        brief = "an outcome that is the treatment, or not a learned number or category"
+        yield Wrong(brief, detail).at("outcome")
+    elif column.kind == "multi":
+        yield several_answers(column).at("outcome")
+    elif column.is_numeric and level is not None:
+        yield _NO_LEVEL_OF_NUMBER.at("outcome_level")
+    elif not column.is_numeric and level is None and column.kind != "boolean":
+        yield _LEVEL_NEEDED.at("outcome_level")
+    elif level is not None and level_in(level, column.level_values()) is None:
+        yield no_level(level, column.level_values()).at("outcome_level")
+    elif level is not None and len(f"{name}={level}") > MAX_OUTCOME:
+        yield _TOO_LONG.at("outcome_level")
+
+
+class EffectQuestion(Question, Generic[V]):
     """The effect: E[outcome | do(treatment=value)] - E[outcome | do(treatment=baseline)]."""
 
     treatment: ColumnName = Field(description="The column of the treatment, the cause.")
@@ -52,6 +112,38 @@ class EffectQuestion(KubeModel, Generic[V]):
         description="Columns that the treatment cannot change but that share its unseen causes, "
         "such as the outcome asked earlier.",
     )
+
+    def outcome_in(self, schema: TableSchema) -> tuple[str, str | None]:
+        """Return column and level (None without one) of the outcome."""
+        return split_outcome(self.outcome, schema)
+
+    def faults(self, schema: TableSchema) -> list[Fault]:
+        """Return what the schema says against the question: one entry for each invalid field."""
+        outcome, level = self.outcome_in(schema)
+        lists = {name: getattr(self, name) for name in LISTS}
+        return [
+            *self._treatment_faults(schema),
+            *check_outcome(outcome, level, schema, self.treatment),
+            *self._segment_fault(outcome, schema),
+            *check_statements(lists, self.treatment, outcome, schema),
+        ]
+
+    def _treatment_faults(self, schema: TableSchema) -> Iterator[Fault]:
+        if wrong := wrong_column(self.treatment, schema):
+            yield wrong.at("treatment")
+        else:
+            yield from check_values(self.treatment, plain(self.value), plain(self.baseline), schema)
+
+    def _segment_fault(self, outcome: str, schema: TableSchema) -> Iterator[Fault]:
+        if self.segment is None:
+            return
+        column = schema.find(self.segment)
+        if column is None:
+            yield no_column(self.segment, schema).at("segment")
+        elif not column.learned or self.segment in (self.treatment, outcome):
+            yield _SEGMENT.at("segment")
+        elif column.kind == "multi":
+            yield several_answers(column).at("segment")
 
 
 class Estimate(KubeModel):

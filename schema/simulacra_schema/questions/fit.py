@@ -2,76 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from simulacra_schema.base import (
-    ColumnName,
-    KubeModel,
-    Timestamp,
-    cel_rules,
-    no_default,
-)
+from simulacra_schema.base import KubeModel, no_default
+from simulacra_schema.faults import Fault, Question
+from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord, check_knowledge
+from simulacra_schema.table import TableSchema
 
 FamilyName = Literal["auto", "forest", "neural"]
 PrivacyLevel = Literal["standard", "strict"]
-Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
-Edges = Annotated[list["Edge"], Field(max_length=1000)]
 STRICT_OR_PRIVATE = (
     "privacyLevel strict cannot be combined with privacy, whose rows are not in the model; set one"
 )
 STRICT_NEEDS_FOREST = (
     "privacyLevel strict needs family forest, or auto without GPUs; the other family is not tuned"
 )
-
-
-class Edge(KubeModel):
-    """A directed causal edge between two columns."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("self.source != self.target", "the edge leads from a column to itself; remove it")
-        )
-    )
-
-    source: ColumnName = Field(description="The column of the cause.")
-    target: ColumnName = Field(description="The column of the effect.")
-
-
-class Knowledge(KubeModel):
-    """Causal knowledge of the user; binding for the fit."""
-
-    tiers: list[Tier] = Field(
-        default_factory=list,
-        max_length=32,
-        description="Lists of columns; no tier is caused by a later one (demographics first, "
-        "outcomes last).",
-    )
-    required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
-    forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
-    confirmed: list[Tier] = Field(
-        default_factory=list,
-        max_length=4,
-        description="Lists of background columns, earliest first: they come before all other "
-        "columns. The graph of a model proposes some, with reasons.",
-    )
-    background: Literal["ask", "auto"] = Field(
-        default="ask",
-        description="auto: proposed background columns that no tier names count as confirmed. "
-        "ask when absent.",
-        json_schema_extra=no_default,
-    )
-
-
-class KnowledgeRecord(KubeModel):
-    """Who stated a part of the knowledge, and when."""
-
-    part: Literal["tiers", "required", "forbidden", "confirmed", "background"] = Field(
-        description="The field of knowledge."
-    )
-    author: str = Field(max_length=256, description="The client that stated it.")
-    time: Timestamp = Field(description="When it was first stated.")
 
 
 class DifferentialPrivacy(KubeModel):
@@ -93,7 +40,7 @@ class DifferentialPrivacy(KubeModel):
     )
 
 
-class FitQuestion(KubeModel):
+class FitQuestion(Question):
     """How to fit: family, causal knowledge, privacy, seed."""
 
     family: FamilyName = Field(default="auto", description="auto: forest on CPUs, neural on GPUs.")
@@ -121,6 +68,10 @@ class FitQuestion(KubeModel):
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, description="Random seed, 0 to 2147483647; default 0."
     )
+
+    def faults(self, schema: TableSchema) -> list[Fault]:
+        """Return what the schema says against the knowledge; pointers begin in it."""
+        return check_knowledge(self.knowledge, schema)
 
 
 def check_strict(family: FamilyName, privacy: DifferentialPrivacy | None, gpu: int) -> None:

@@ -2,74 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from collections.abc import Iterator
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from simulacra_schema.base import (
-    ColumnName,
-    KubeModel,
-    Level,
-    cel_rules,
-    no_default,
-)
+from simulacra_schema.base import ColumnName, KubeModel, Level, cel_rules, no_default
+from simulacra_schema.conditions import ConditionSet, Finite, check_conditions, wrong_value
+from simulacra_schema.faults import Fault, Question, Wrong
+from simulacra_schema.table import TableSchema
 
 V = TypeVar("V")
 """Form of a value: {number, level} in a spec, a number or a level elsewhere."""
 MAX_ROWS = 10_000_000
 MAX_PERSONS = 1_000_000
-MAX_CONDITIONS = 32
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Shares = Annotated[dict[Level, Share], Field(min_length=1, max_length=200)]
-
-
-class NumericRange(KubeModel):
-    """A closed range; an absent end is open. min == max fixes the value."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            ("has(self.min) || has(self.max)", "give min, max or both"),
-            (
-                "!has(self.min) || !has(self.max) || self.min <= self.max",
-                "min is above max, so no row can meet the range; exchange them",
-            ),
-        )
-    )
-
-    min: Finite | None = Field(default=None, description="Lower end, included; open when absent.")
-    max: Finite | None = Field(default=None, description="Upper end, included; open when absent.")
-
-
-class ConditionSet(KubeModel):
-    """All conditions of a generation; they must hold together."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel_rules(
-            (
-                "!has(self.categorical) || !has(self.numeric) || "
-                "!self.categorical.exists(c, c in self.numeric)",
-                "a column is in categorical and in numeric; set one of the two",
-            )
-        )
-    )
-
-    categorical: dict[ColumnName, Shares] = Field(
-        default_factory=dict,
-        max_length=MAX_CONDITIONS,
-        description="Shares (0..1) of levels, by column; other levels keep their natural mix. "
-        "Their sum may exceed 1 where persons give several answers: it is compared with the schema "
-        "of the dataset before a Job is made.",
-    )
-    numeric: dict[ColumnName, NumericRange] = Field(
-        default_factory=dict,
-        max_length=MAX_CONDITIONS,
-        description="A closed range for every row, by column; min equal to max fixes the value.",
-    )
-
-    def columns(self) -> list[str]:
-        """Return the conditioned columns, categorical ones first."""
-        return [*self.categorical, *(c for c in self.numeric if c not in self.categorical)]
+_BOTH = Wrong(
+    "a column with both a condition and an intervention",
+    "Set either a condition or an intervention on this column, not both.",
+)
+_NO_INTERVENTION = Wrong(
+    "a counterfactual without an intervention",
+    "A counterfactual needs at least one intervention.",
+)
+_ODD = Wrong(
+    "an odd number of rows in pairs", "Counterfactual rows come in pairs; give an even number."
+)
+_NO_SUBJECT = Wrong(
+    "no column says which person a row belongs to",
+    "No column says which person a row belongs to, so rows cannot be linked; give row_count.",
+)
+_NO_TWINS = Wrong(
+    "pairs of linked rows",
+    "Linked rows have no counterfactual pairs; leave out persons or counterfactual.",
+)
+_VARIES = Wrong(
+    "a column that varies within a person",
+    "The column varies within a person; with persons, name columns that are constant in each.",
+)
 
 
 class InterventionValue(KubeModel):
@@ -92,7 +61,12 @@ class InterventionValue(KubeModel):
         return self.number if self.number is not None else (self.level or "")
 
 
-class RowsQuestion(KubeModel, Generic[V]):
+def plain(value: Any) -> Any:
+    """Return a value in the form of REST: a number or a level."""
+    return value.value if isinstance(value, InterventionValue) else value
+
+
+class RowsQuestion(Question, Generic[V]):
     """The rows to generate, under conditions and interventions."""
 
     row_count: int | None = Field(
@@ -132,6 +106,42 @@ class RowsQuestion(KubeModel, Generic[V]):
         "true when absent.",
         json_schema_extra=no_default,
     )
+
+    def faults(self, schema: TableSchema) -> list[Fault]:
+        """Return what the schema says against the question: one entry for each invalid field.
+
+        Only in a counterfactual may a column have a condition and an intervention: the condition
+        selects the rows, the intervention makes their twins.
+        """
+        found = [*check_conditions(self.conditions, schema)]
+        for name, value in self.interventions.items():
+            if wrong := wrong_value(name, plain(value), schema):
+                found.append(wrong.at("interventions", name))
+        if self.persons is not None:
+            found += self._persons_faults(schema)
+        if not self.counterfactual:
+            both = [name for name in self.interventions if name in self.conditions.columns()]
+            return found + [_BOTH.at("interventions", name) for name in both]
+        if not self.interventions:
+            found.append(_NO_INTERVENTION.at("counterfactual"))
+        if (self.row_count or 0) % 2 and self.persons is None:
+            found.append(_ODD.at("row_count"))
+        return found
+
+    def _persons_faults(self, schema: TableSchema) -> Iterator[Fault]:
+        """Yield what linked rows lack: a subject, columns that are constant within persons."""
+        if schema.subject() is None:
+            yield _NO_SUBJECT.at("persons")
+            return
+        if self.counterfactual:
+            yield _NO_TWINS.at("counterfactual")
+        computed = schema.following()
+        named = [("conditions", "categorical", name) for name in self.conditions.categorical]
+        named += [("conditions", "numeric", name) for name in self.conditions.numeric]
+        for path in [*named, *(("interventions", name) for name in self.interventions)]:
+            column = schema.find(path[-1])
+            if column is not None and (not column.per_person or column.name in computed):
+                yield _VARIES.at(*path)
 
 
 _NUMBERS = "self.value.number == self.baseline.number"

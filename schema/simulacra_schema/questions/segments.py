@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Literal
 
 from pydantic import Field
 
 from simulacra_schema.base import ColumnName, KubeModel, Level
+from simulacra_schema.faults import Fault, Question, Wrong, no_column, no_level, several_answers
+from simulacra_schema.table import YES, TableSchema
 
 SegmentVerdict = Literal["boosted", "slightly", "no better"]
+MAX_CELLS = 150
+"""Segments that one or two columns may have: the pooling inverts a matrix of this size."""
+MAX_SHARES = 500
+_COLUMN_TWICE = Wrong(
+    "a column named twice",
+    "The column is named twice; each may be in the segment or the questions, once.",
+)
+_LEVEL_TWICE = Wrong("the same level twice", "A level is given twice; give each level once.")
 
 
 class SegmentColumn(KubeModel):
@@ -20,7 +32,7 @@ class SegmentColumn(KubeModel):
     )
 
 
-class SegmentsQuestion(KubeModel):
+class SegmentsQuestion(Question):
     """Shares of the answers to questions in segments of one or two columns."""
 
     segment: list[SegmentColumn] = Field(
@@ -33,6 +45,83 @@ class SegmentsQuestion(KubeModel):
         max_length=20,
         description="Columns with levels whose answers are estimated: the share of each level.",
     )
+
+    def faults(self, schema: TableSchema) -> list[Fault]:
+        """Return what the schema says against the question: one entry for each invalid field."""
+        found = check_segment(self.segment, schema)
+        names = [part.column for part in self.segment]
+        for at, question in enumerate(self.questions):
+            taken = [*names, *self.questions[:at]]
+            if wrong := _wrong(question, schema, taken, is_question=True):
+                found.append(wrong.at("questions", at))
+        return found or _size_faults(self.segment, self.questions, schema)
+
+
+def levels_of(part: SegmentColumn, schema: TableSchema) -> list[str]:
+    """Return the levels of a column that are reported."""
+    column = schema.find(part.column)
+    return list(part.levels) or ([] if column is None else column.level_values())
+
+
+def answers_of(question: str, schema: TableSchema) -> Iterator[tuple[str, str]]:
+    """Yield the answers to a question: the column that has them and the level."""
+    column = schema.find(question)
+    if column is None:
+        return
+    for part in column.parts():
+        levels = [YES] if column.kind == "multi" else part.level_values()
+        for level in levels:
+            yield part.name, level
+
+
+def check_segment(segment: Sequence[SegmentColumn], schema: TableSchema) -> list[Fault]:
+    """Return what the schema says against the columns of a segment."""
+    found: list[Fault] = []
+    names = [part.column for part in segment]
+    for at, part in enumerate(segment):
+        column = schema.find(part.column)
+        unknown = [] if column is None else set(part.levels) - set(column.level_values())
+        if wrong := _wrong(part.column, schema, names[:at]):
+            found.append(wrong.at("segment", at, "column"))
+        elif column is not None and unknown:
+            found.append(no_level(min(unknown), column.level_values()).at("segment", at, "levels"))
+        elif len(set(part.levels)) < len(part.levels):
+            found.append(_LEVEL_TWICE.at("segment", at, "levels"))
+    return found or _size_faults(segment, [], schema)
+
+
+def _wrong(
+    name: str, schema: TableSchema, taken: Sequence[str], *, is_question: bool = False
+) -> Wrong | None:
+    column = schema.find(name)
+    if column is None:
+        return no_column(name, schema)
+    if column.name in taken:
+        return _COLUMN_TWICE
+    if column.kind == "multi" and not is_question:
+        return several_answers(column)
+    if not column.learned or not column.levels:
+        detail = (
+            f"The column is {column.kind} without levels; name a category, or bands of a number."
+        )
+        return Wrong("a column without levels", detail)
+    return None
+
+
+def _size_faults(
+    segment: Sequence[SegmentColumn], questions: Sequence[str], schema: TableSchema
+) -> list[Fault]:
+    columns = [schema.find(part.column) for part in segment]
+    cells = prod(len(column.levels) for column in columns if column is not None)
+    if cells > MAX_CELLS:
+        detail = f"The columns have {cells} pairs of levels; the limit is {MAX_CELLS}. Name others."
+        return [Wrong(f"more than {MAX_CELLS} segments", detail).at("segment")]
+    listed = prod(len(levels_of(part, schema)) for part in segment)
+    shares = listed * sum(1 for name in questions for _ in answers_of(name, schema))
+    if shares > MAX_SHARES:
+        detail = f"These are {shares} shares; the limit is {MAX_SHARES}. Name fewer questions."
+        return [Wrong(f"more than {MAX_SHARES} shares", detail).at("questions")]
+    return []
 
 
 class SegmentSummary(KubeModel):

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import ConfigDict, Field
 
 from simulacra_schema.base import ColumnName, KubeModel, apart, cel_rules
-from simulacra_schema.questions.effect import Outcome, Population, StatedColumns
-from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue, V
+from simulacra_schema.faults import Fault, Question, Wrong, no_column, several_answers
+from simulacra_schema.questions.effect import (
+    Outcome,
+    Population,
+    StatedColumns,
+    check_outcome,
+    check_values,
+)
+from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue, V, plain
+from simulacra_schema.statements import check_statements, split_outcome
+from simulacra_schema.table import TableSchema
 
 MAX_LEVERS = 24
 """Contrasts of one sheet."""
+LISTS = ("before", "after", "dont_know")
+_LEVER_STATED = Wrong(
+    "a lever in a list",
+    "The column is a lever. Remove it here, or from levers: say at the lever what comes first.",
+)
+_LEVER_TWICE = Wrong(
+    "the same lever and values twice", "This lever with these values is there already."
+)
+_LEVER = Wrong(
+    "a lever that is the outcome, or not a learned number or category",
+    "A lever must be a learned number or category, other than the outcome.",
+)
+_ONE_VALUE = Wrong(
+    "a value without a baseline, or the reverse", "Give both value and baseline, or neither."
+)
 
 
 class Lever(KubeModel, Generic[V]):
@@ -53,10 +78,10 @@ class SheetLever(Lever[InterventionValue]):
     )
 
 
-L = TypeVar("L", bound=KubeModel)
+L = TypeVar("L", bound=Lever[Any])
 
 
-class SheetQuestion(KubeModel, Generic[L]):
+class SheetQuestion(Question, Generic[L]):
     """The outcome, the levers, and what came before and after them."""
 
     outcome: Outcome
@@ -82,6 +107,62 @@ class SheetQuestion(KubeModel, Generic[L]):
         description="Whose average effect: all, those who have the value (treated), or those who "
         "could have had either value (overlap).",
     )
+
+    def outcome_in(self, schema: TableSchema) -> tuple[str, str | None]:
+        """Return column and level (None without one) of the outcome."""
+        return split_outcome(self.outcome, schema)
+
+    def faults(self, schema: TableSchema) -> list[Fault]:
+        """Return what the schema says against the question: one entry for each invalid field."""
+        outcome, level = self.outcome_in(schema)
+        lists = {field: getattr(self, field) for field in LISTS}
+        found = [
+            *check_outcome(outcome, level, schema),
+            *check_statements(lists, "", outcome, schema),
+        ]
+        named = {lever.column for lever in self.levers}
+        for field in ("before", "after"):
+            places = [at for at, column in enumerate(lists[field]) if column in named]
+            found += [_LEVER_STATED.at(field, at) for at in places]
+        asked: set[tuple[object, ...]] = set()
+        for at, lever in enumerate(self.levers):
+            found += _lever_faults(at, lever, outcome, schema)
+            found += _contradictions(at, lever, self.levers)
+            contrast = (lever.column, plain(lever.value), plain(lever.baseline))
+            if contrast in asked:
+                found.append(_LEVER_TWICE.at("levers", at))
+            asked.add(contrast)
+        return found
+
+
+def _contradictions(at: int, lever: Lever[Any], levers: Sequence[Lever[Any]]) -> Iterator[Fault]:
+    """Yield where two levers each state that the other one came first, or later."""
+    for field in ("before", "after"):
+        for place, name in enumerate(getattr(lever, field)):
+            others = [one for one in levers[:at] if one.column == name]
+            if any(lever.column in getattr(one, field) for one in others):
+                detail = f"The lever of this column states the opposite in its own {field}."
+                yield Wrong("two levers state the opposite", detail).at("levers", at, field, place)
+
+
+def _lever_faults(at: int, lever: Lever[Any], outcome: str, schema: TableSchema) -> Iterator[Fault]:
+    column, path = schema.find(lever.column), ("levers", at)
+    if column is None:
+        yield no_column(lever.column, schema).at(*path, "column")
+        return
+    if column.kind == "multi":
+        yield several_answers(column).at(*path, "column")
+        return
+    if not column.learned or column.kind == "datetime" or column.name == outcome:
+        yield _LEVER.at(*path, "column")
+        return
+    value, baseline = plain(lever.value), plain(lever.baseline)
+    if (value is None) != (baseline is None):
+        yield _ONE_VALUE.at(*path, "value")
+    elif value is not None:
+        yield from check_values(lever.column, value, baseline, schema, *path)
+    own = {"before": lever.before, "after": lever.after}
+    yield from check_statements(own, lever.column, outcome, schema, *path)
 
 
 class SheetSummary(KubeModel):

@@ -10,4 +10,4 @@ class PollRequest(KubeModel):
     question: ColumnName
 
 
-KIND = question(PollRequest, lambda *_: [], "poll")
+KIND = question(PollRequest, "poll")

@@ -9,7 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from simulacra_crds.tasks import GenerateRequest
-from simulacra_schema.questions.rows import MAX_PERSONS, MAX_ROWS, ConditionSet
+from simulacra_intake.output.files import write_tables
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.questions.rows import MAX_PERSONS, MAX_ROWS
 from simulacra_trainer.commands.arguments import (
     Option,
     UsageError,
@@ -24,7 +26,6 @@ from simulacra_trainer.commands.arguments import (
     whole_number,
     write_report,
 )
-from simulacra_intake.output.files import write_tables
 
 
 def add_options(option: Option) -> None:

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
-from simulacra_schema.conditions import pointer
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.faults import pointer
 from simulacra_trainer.conditions import rounding, support
 from simulacra_trainer.conditions.attainment import AttainmentDetail, ConditionOutcome
 from simulacra_trainer.conditions.cells import (

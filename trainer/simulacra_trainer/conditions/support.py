@@ -13,8 +13,8 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
-from simulacra_schema.conditions import pointer
-from simulacra_schema.questions.rows import NumericRange
+from simulacra_schema.conditions import NumericRange
+from simulacra_schema.faults import pointer
 from simulacra_trainer.conditions.cells import BoolArray, FloatArray, IntArray, ShareCondition
 
 

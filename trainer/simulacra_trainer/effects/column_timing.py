@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import refuse
 from simulacra_schema.answers import AuthorKind, Origin, Statement
-from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
+from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord
 from simulacra_schema.statements import LISTS, check_statements
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.graph.constraints import read_knowledge
@@ -149,11 +148,5 @@ def _author(
 
 def _check_lists(request: EstimateRequest, outcome: str, schema: TableSchema) -> None:
     lists = {field: getattr(request, field) for field in LISTS}
-    for error in check_statements(lists, request.treatment, outcome, schema):
-        field, at = error.pointer.removeprefix("/").split("/")
-        raise InputError(
-            Reason.REQUEST_INVALID,
-            "A list of the question names a column that it cannot have.",
-            error.detail,
-            f"/{LISTS[field]}/{at}",
-        )
+    faults = check_statements(lists, request.treatment, outcome, schema)
+    refuse(faults, "A list of the question names a column that it cannot have.")

@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from simulacra_schema.background import BackgroundProposal
 from simulacra_schema.base import ColumnName, KubeModel
-from simulacra_schema.questions.fit import Knowledge, KnowledgeRecord
+from simulacra_schema.questions.knowledge import Knowledge, KnowledgeRecord
 from simulacra_trainer.families.base import ModelFileError
 from simulacra_trainer.graph.pattern import parent_sets
 

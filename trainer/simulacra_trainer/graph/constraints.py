@@ -11,7 +11,7 @@ import numpy.typing as npt
 from simulacra_crds.reasons import Reason
 from simulacra_intake.errors import InputError
 from simulacra_schema.did_you_mean import closest
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import TableSchema
 
 BoolMatrix = npt.NDArray[np.bool_]

@@ -19,7 +19,7 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.background import bind_background, propose_background
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.graph.causal_graph import (

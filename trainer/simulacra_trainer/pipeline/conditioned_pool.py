@@ -21,8 +21,8 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import row_weights
-from simulacra_schema.conditions import pointer
-from simulacra_schema.questions.rows import ConditionSet, NumericRange
+from simulacra_schema.conditions import ConditionSet, NumericRange
+from simulacra_schema.faults import pointer
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.conditions import AttainmentDetail
 from simulacra_trainer.evidence import two_digits

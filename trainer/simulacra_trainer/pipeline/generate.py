@@ -17,12 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from simulacra_crds.reasons import Reason
-from simulacra_crds.spec_path import brief
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.errors import InputError
 from simulacra_intake.output.invented import RowSpan
 from simulacra_intake.output.restore import restore
-from simulacra_schema.conditions import FieldError, check_request
+from simulacra_schema.faults import Wrong
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cpus import threads
@@ -50,6 +49,7 @@ PAIR = "pair"
 WORLD = "world"
 """First columns of counterfactual tables, with underscores added to avoid a clash."""
 WORLDS = ("factual", "counterfactual")
+NO_ROWS = Wrong("no rows", "Must be at least 1.")
 Plan = GenerationPlan | LinkedPlan
 
 
@@ -109,20 +109,13 @@ def with_options(request: GenerateRequest, schema: TableSchema) -> GenerateReque
 
 def _check_request(trained: TrainedModel, request: GenerateRequest) -> None:
     """Raise an InputError with everything in the request that does not match the schema."""
-    errors = check_request(
-        request.conditions,
-        request.interventions,
-        trained.schema,
-        counterfactual=request.counterfactual,
-        rows=request.row_count,
-        persons=request.persons,
-    )
+    errors = request.faults(trained.schema)
     if request.persons is None and request.row_count < 1:
-        errors.append(FieldError(pointer="/row_count", detail="Must be at least 1."))
+        errors.append(NO_ROWS.at("row_count"))
     if errors:
         raise InputError(
             Reason.REQUEST_INVALID,
-            f"The request does not match the schema of the dataset: {brief(errors[0].detail)}.",
+            f"The request does not match the schema of the dataset: {errors[0].brief}.",
             "; ".join(f"{error.pointer}: {error.detail}" for error in errors),
             errors[0].pointer,
         )

@@ -18,8 +18,8 @@ import pyarrow as pa
 from simulacra_crds.tasks import GenerateRequest
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import row_weights
+from simulacra_schema.conditions import ConditionSet
 from simulacra_schema.questions.fit import DifferentialPrivacy
-from simulacra_schema.questions.rows import ConditionSet
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.verdicts import Verdict, verdicts_of_rows
 from simulacra_schema.worth import NOT_ASKED, stated_worth

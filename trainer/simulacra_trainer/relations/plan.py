@@ -11,7 +11,7 @@ import pyarrow as pa
 from simulacra_crds.tasks import FitRequest
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
-from simulacra_schema.questions.fit import Edge, Knowledge
+from simulacra_schema.questions.knowledge import Edge, Knowledge
 from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.few_values import few_values

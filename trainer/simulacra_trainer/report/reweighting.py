@@ -15,7 +15,7 @@ import pyarrow as pa
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_intake.survey_weights import Floats, effective_rows
-from simulacra_schema.questions.rows import ConditionSet
+from simulacra_schema.conditions import ConditionSet
 from simulacra_trainer.conditions import support
 from simulacra_trainer.conditions.cells import BoolArray, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake

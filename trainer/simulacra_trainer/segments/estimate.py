@@ -13,21 +13,17 @@ from operator import itemgetter
 
 import numpy as np
 
-from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import BoostRequest
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import refuse
 from simulacra_intake.survey_weights import Floats
-from simulacra_schema.questions.rows import ConditionSet
-from simulacra_schema.questions.segments import SegmentSummary, SegmentVerdict
-from simulacra_schema.segment_shares import (
-    OwnShare,
-    SegmentLevel,
-    SegmentResult,
-    SegmentShare,
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.questions.segments import (
+    SegmentSummary,
+    SegmentVerdict,
     answers_of,
-    check_segments,
     levels_of,
 )
+from simulacra_schema.segment_shares import OwnShare, SegmentLevel, SegmentResult, SegmentShare
 from simulacra_trainer.cell_keys import NOISE
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
@@ -50,10 +46,7 @@ def certify_segments(trained: TrainedModel, request: BoostRequest) -> SegmentRes
         InputError: the request does not match the schema.
     """
     schema = trained.schema
-    if errors := check_segments(request.segment, request.questions, schema):
-        message = "A column or a level of the request does not fit the data."
-        first = errors[0]
-        raise InputError(Reason.REQUEST_INVALID, message, first.detail, first.pointer)
+    refuse(request.faults(schema), "A column or a level of the request does not fit the data.")
     if trained.report.get("differential_privacy") is not None:
         empty = SegmentSummary(intervals=0, boosted=0, slightly=0, no_better=0)
         return SegmentResult(summary=empty, reason=PRIVATE)

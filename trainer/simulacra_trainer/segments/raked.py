@@ -7,9 +7,8 @@ for one segment and just its certified shares have the worth of these.
 
 from __future__ import annotations
 
-from simulacra_schema.questions.rows import ConditionSet
-from simulacra_schema.questions.segments import SegmentColumn
-from simulacra_schema.segment_shares import MAX_SHARES, check_segments
+from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.questions.segments import MAX_SHARES, SegmentColumn, check_segment
 from simulacra_trainer.segments.cells import segmentation
 from simulacra_trainer.segments.estimate import answered_shares, certify_answers, conditions_of
 from simulacra_trainer.trained_model import TrainedModel
@@ -42,7 +41,7 @@ def certified_worth(trained: TrainedModel, conditions: ConditionSet) -> float | 
     if conditions.numeric or not 1 <= len(named) <= 2 or not 1 <= len(answers) <= MAX_SHARES:
         return None
     segment = [SegmentColumn(column=name, levels=[level]) for name, level in named.items()]
-    if check_segments(segment, [], trained.schema):
+    if check_segment(segment, trained.schema):
         return None
     cells = segmentation(trained.table, trained.schema, [*named])
     found = certify_answers(trained, cells, answers, len(answers))

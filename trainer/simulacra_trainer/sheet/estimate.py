@@ -14,7 +14,7 @@ import pyarrow as pa
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_intake.arrow_values import sample_rows
-from simulacra_intake.errors import InputError
+from simulacra_intake.errors import InputError, refuse
 from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
 from simulacra_schema.answers import Span
 from simulacra_schema.claims import mask_unclaimed
@@ -24,7 +24,6 @@ from simulacra_schema.sheets import (
     MissingShare,
     PropensityCounts,
     SheetResult,
-    check_sheet,
 )
 from simulacra_trainer.cell_keys import noise_of, person_keys, summed
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
@@ -77,7 +76,7 @@ def answer_sheet(
     """
     schema, graph = trained.schema, trained.graph
     column, level = read_outcome(schema, request.outcome)
-    _check(request, column.name, trained)
+    refuse(request.faults(schema), "A lever or a list of the sheet names what it cannot have.")
     table = sample_rows(trained.table, MAX_ROWS, np.random.default_rng(seed))
     contrasts = read_levers(table, schema, graph, request, column.name)
     left = contrasts.left_out
@@ -124,13 +123,6 @@ def answer_sheet(
 def _steps(name: str, count: int) -> list[str]:
     """Return the step of each contrast; without its column, because operators may see steps."""
     return [f"{name} {at + 1} of {count}" for at in range(count)]
-
-
-def _check(request: SheetRequest, outcome: str, trained: TrainedModel) -> None:
-    lists = {"before": request.before, "after": request.after, "dont_know": request.dont_know}
-    for error in check_sheet(outcome, request.levers, lists, trained.schema):
-        message = "A lever or a list of the sheet names what it cannot have."
-        raise InputError(Reason.REQUEST_INVALID, message, error.detail, error.pointer)
 
 
 def _open(

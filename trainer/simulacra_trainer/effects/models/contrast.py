@@ -15,8 +15,9 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import row_weights
-from simulacra_schema.conditions import level_in, several_answers
+from simulacra_schema.conditions import level_in
 from simulacra_schema.did_you_mean import NO_LEVEL, closest
+from simulacra_schema.faults import several_answers
 from simulacra_schema.statements import split_outcome
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_trainer.effects.models.blocks import in_blocks
@@ -201,7 +202,7 @@ def _learned(schema: TableSchema, name: str, pointer: str) -> ColumnSchema:
             pointer, message, f"Unknown column: {name!r}.{closest(name, schema.names())}"
         )
     if column.kind == "multi":
-        raise _invalid(pointer, "The column holds several answers.", several_answers(column))
+        raise _invalid(pointer, "The column holds several answers.", several_answers(column).detail)
     if not column.learned:
         message = "The model does not contain this column."
         raise _invalid(pointer, message, f"Column not learned: {name!r} ({column.kind}).")
@@ -212,7 +213,7 @@ def _level(levels: list[str], given: float | str, pointer: str) -> int:
     """Return the position of a level."""
     level = level_in(given, levels)
     if level is None:
-        raise _invalid(pointer, NO_LEVEL, f"{NO_LEVEL}{closest(str(given), levels)}")
+        raise _invalid(pointer, NO_LEVEL, closest(str(given), levels).strip())
     return levels.index(level)
 
 
@@ -228,4 +229,4 @@ def _number(given: float | str, pointer: str) -> float:
 
 
 def _invalid(pointer: str, message: str, what: str) -> InputError:
-    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}", pointer)
+    return InputError(Reason.REQUEST_INVALID, message, f"{message} {what}".strip(), pointer)

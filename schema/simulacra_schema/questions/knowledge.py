@@ -1,0 +1,171 @@
+"""Causal knowledge of the user, and its check against the schema before a fit.
+
+The rules are those of the fit (`simulacra_trainer.graph.constraints`, which needs them as
+matrices), in plain Python so that the API can answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from simulacra_schema.base import ColumnName, KubeModel, Timestamp, cel_rules, no_default
+from simulacra_schema.faults import SEVERAL_ANSWERS, UNLEARNED, Fault, Wrong, no_column
+from simulacra_schema.table import TableSchema
+
+Tier = Annotated[list[ColumnName], Field(min_length=1, max_length=300)]
+Edges = Annotated[list["Edge"], Field(max_length=1000)]
+
+TWICE = Wrong("a column in two tiers", "The column is already in a tier; name it once.")
+SELF = Wrong(
+    "an edge from a column to itself", "The edge leads from a column to itself; remove it."
+)
+NOT_LEARNED = Wrong(
+    UNLEARNED, "The column is not learned, so no edge to or from it can be required."
+)
+SEVERAL = Wrong(
+    SEVERAL_ANSWERS,
+    'A column holds several answers; name one of its options, as in "media: TV".',
+)
+BOTH = Wrong(
+    "an edge that is required and forbidden",
+    "The edge is also forbidden; remove one of the two.",
+)
+CYCLE = Wrong(
+    "the edge contradicts the tiers or other required edges",
+    "The edge contradicts the tiers or closes a cycle with other required edges; remove it.",
+)
+
+
+class Edge(KubeModel):
+    """A directed causal edge between two columns."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel_rules(
+            ("self.source != self.target", "the edge leads from a column to itself; remove it")
+        )
+    )
+
+    source: ColumnName = Field(description="The column of the cause.")
+    target: ColumnName = Field(description="The column of the effect.")
+
+
+class Knowledge(KubeModel):
+    """Causal knowledge of the user; binding for the fit."""
+
+    tiers: list[Tier] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Lists of columns; no tier is caused by a later one (demographics first, "
+        "outcomes last).",
+    )
+    required: Edges = Field(default_factory=list, description="Edges that the graph must have.")
+    forbidden: Edges = Field(default_factory=list, description="Edges that it must not have.")
+    confirmed: list[Tier] = Field(
+        default_factory=list,
+        max_length=4,
+        description="Lists of background columns, earliest first: they come before all other "
+        "columns. The graph of a model proposes some, with reasons.",
+    )
+    background: Literal["ask", "auto"] = Field(
+        default="ask",
+        description="auto: proposed background columns that no tier names count as confirmed. "
+        "ask when absent.",
+        json_schema_extra=no_default,
+    )
+
+
+class KnowledgeRecord(KubeModel):
+    """Who stated a part of the knowledge, and when."""
+
+    part: Literal["tiers", "required", "forbidden", "confirmed", "background"] = Field(
+        description="The field of knowledge."
+    )
+    author: str = Field(max_length=256, description="The client that stated it.")
+    time: Timestamp = Field(description="When it was first stated.")
+
+
+def check_knowledge(knowledge: Knowledge, schema: TableSchema) -> list[Fault]:
+    """Return one entry for each invalid field, with a pointer relative to the knowledge."""
+    errors = [*_names(knowledge, schema), *_edges(knowledge, schema)]
+    if not errors and (at := _cycle(knowledge, schema)) is not None:
+        errors.append(CYCLE.at("required", at))
+    return errors
+
+
+def _names(knowledge: Knowledge, schema: TableSchema) -> Iterator[Fault]:
+    known = schema.names()
+    seen: set[str] = set()
+    for field, tiers in (("tiers", knowledge.tiers), ("confirmed", knowledge.confirmed)):
+        for i, j, name in _places(tiers):
+            names = {name, *schema.parts_of(name)}
+            if name not in known or names & seen:
+                wrong = TWICE if names & seen else no_column(name, schema)
+                yield wrong.at(field, i, j)
+            seen |= names
+    for field, edges in (("required", knowledge.required), ("forbidden", knowledge.forbidden)):
+        for i, edge in enumerate(edges):
+            for end, name in (("source", edge.source), ("target", edge.target)):
+                if name not in known:
+                    yield no_column(name, schema).at(field, i, end)
+            if edge.source == edge.target:
+                yield SELF.at(field, i)
+
+
+def _places(tiers: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, str]]:
+    return ((i, j, name) for i, tier in enumerate(tiers) for j, name in enumerate(tier))
+
+
+def _edges(knowledge: Knowledge, schema: TableSchema) -> Iterator[Fault]:
+    unlearned = {column.name for column in schema.columns if not column.learned}
+    several = {column.name for column in schema.columns if column.kind == "multi"}
+    forbidden = {_ends(edge) for edge in knowledge.forbidden}
+    for i, edge in enumerate(knowledge.required):
+        if unlearned.intersection(_ends(edge)):
+            yield NOT_LEARNED.at("required", i)
+        if several.intersection(_ends(edge)):
+            yield SEVERAL.at("required", i)
+        if _ends(edge) in forbidden:
+            yield BOTH.at("required", i)
+
+
+def _cycle(knowledge: Knowledge, schema: TableSchema) -> int | None:
+    """Return the index of a required edge that contradicts tiers or other edges, None without one.
+
+    Between two tiers the order has a gate, after every column of the earlier tier and before every
+    column of the later one. Confirmed background has gates of its own, before all other columns.
+    """
+    order: TopologicalSorter[str | int] = TopologicalSorter()
+    first = {
+        part for tier in knowledge.confirmed for name in tier for part in schema.parts_of(name)
+    }
+    for column in schema.learned():
+        if column.name not in first:
+            order.add(column.name, -1)
+    for gate, tier in enumerate(knowledge.confirmed, -1 - len(knowledge.confirmed)):
+        for name in (part for column in tier for part in schema.parts_of(column)):
+            order.add(name, gate)
+            order.add(gate + 1, name)
+        order.add(gate + 1, gate)
+    for gate, tier in enumerate(knowledge.tiers):
+        for name in (part for column in tier for part in schema.parts_of(column)):
+            order.add(name, gate)
+            order.add(gate + 1, name)
+        order.add(gate + 1, gate)
+    for edge in knowledge.required:
+        order.add(edge.target, edge.source)
+    try:
+        order.prepare()
+    except CycleError as error:
+        steps = {pair for a, b in pairwise(error.args[1]) for pair in ((a, b), (b, a))}
+        bad = [i for i, edge in enumerate(knowledge.required) if _ends(edge) in steps]
+        return max(bad, default=0)
+    return None
+
+
+def _ends(edge: Edge) -> tuple[str, str]:
+    return edge.source, edge.target
