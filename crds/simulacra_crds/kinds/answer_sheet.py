@@ -6,17 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from simulacra_crds.kinds.base import (
-    AGE,
-    EXPIRES,
-    PHASE,
-    PROGRESS,
-    READY,
-    REASON,
-    PrinterColumn,
-    WorkStatus,
-)
-from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec
+from simulacra_crds.kinds.base import PROGRESS, PrinterColumn, WorkStatus
+from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec, result_columns
 from simulacra_schema.base import apart, cel_rules
 from simulacra_schema.questions.sheet import SheetLever, SheetQuestion, SheetSummary
 
@@ -55,16 +46,10 @@ class AnswerSheet(Result):
 
     PLURAL: ClassVar[str] = "answersheets"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("sheet",)
-    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
-        PHASE,
-        READY,
+    PRINTER_COLUMNS = result_columns(
         PROGRESS,
         PrinterColumn(name="Levers", type="integer", json_path=".status.sheet.levers"),
         PrinterColumn(name="Ranked", type="integer", json_path=".status.sheet.ranked"),
-        REASON,
-        EXPIRES,
-        AGE,
     )
 
     kind: Literal["AnswerSheet"] = "AnswerSheet"

@@ -6,16 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from simulacra_crds.kinds.base import (
-    AGE,
-    EXPIRES,
-    PHASE,
-    READY,
-    REASON,
-    PrinterColumn,
-    WorkStatus,
-)
-from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec
+from simulacra_crds.kinds.base import PrinterColumn, WorkStatus
+from simulacra_crds.kinds.result import Result, ResultSpec, StatedSpec, result_columns
 from simulacra_schema.base import apart, cel_rules
 from simulacra_schema.questions.effect import EffectQuestion, Estimate
 from simulacra_schema.questions.rows import SAME_VALUES, InterventionValue
@@ -48,15 +40,9 @@ class EffectEstimate(Result):
 
     PLURAL: ClassVar[str] = "effectestimates"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("effect",)
-    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
-        PHASE,
-        READY,
+    PRINTER_COLUMNS = result_columns(
         PrinterColumn(name="Verdict", json_path=".status.estimate.verdict"),
         PrinterColumn(name="Effect", type="number", json_path=".status.estimate.effect"),
-        REASON,
-        EXPIRES,
-        AGE,
     )
 
     kind: Literal["EffectEstimate"] = "EffectEstimate"

@@ -6,19 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from simulacra_crds.kinds.base import (
-    AGE,
-    EXPIRES,
-    PHASE,
-    PROGRESS,
-    READY,
-    REASON,
-    VERDICTS,
-    PrinterColumn,
-    WorkStatus,
-)
+from simulacra_crds.kinds.base import PROGRESS, VERDICTS, PrinterColumn, WorkStatus
 from simulacra_crds.kinds.model import ObjectRef
-from simulacra_crds.kinds.result import Result, ResultSpec
+from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
 from simulacra_schema.base import VerdictKind, VerdictLevels, cel_rules
 from simulacra_schema.questions.rows import Attainment, InterventionValue, RowsQuestion
 
@@ -100,17 +90,11 @@ class GenerationJob(Result):
 
     PLURAL: ClassVar[str] = "generationjobs"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("gen",)
-    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
-        PHASE,
-        READY,
+    PRINTER_COLUMNS = result_columns(
         PROGRESS,
         PrinterColumn(name="Rows", type="integer", json_path=".spec.rowCount"),
         PrinterColumn(name="Attainment", json_path=".status.attainment.status", priority=1),
         *VERDICTS,
-        REASON,
-        EXPIRES,
-        AGE,
     )
 
     kind: Literal["GenerationJob"] = "GenerationJob"

@@ -6,9 +6,24 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from simulacra_crds.kinds.base import RetainedSpec, WorkResource
+from simulacra_crds.kinds.base import (
+    AGE,
+    EXPIRES,
+    PHASE,
+    READY,
+    REASON,
+    PrinterColumn,
+    RetainedSpec,
+    WorkResource,
+)
 from simulacra_crds.kinds.model import ObjectRef
 from simulacra_schema.base import KubeModel
+
+
+def result_columns(*own: PrinterColumn) -> tuple[PrinterColumn, ...]:
+    """Return the columns of `kubectl get` for a kind of results, with those that it alone has."""
+    model = PrinterColumn(name="Model", json_path=".spec.modelRef.name")
+    return (model, PHASE, READY, *own, REASON, EXPIRES, AGE)
 
 
 class ResultSpec(RetainedSpec):

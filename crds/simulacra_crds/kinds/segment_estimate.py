@@ -6,16 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from simulacra_crds.kinds.base import (
-    AGE,
-    EXPIRES,
-    PHASE,
-    READY,
-    REASON,
-    PrinterColumn,
-    WorkStatus,
-)
-from simulacra_crds.kinds.result import Result, ResultSpec
+from simulacra_crds.kinds.base import PrinterColumn, WorkStatus
+from simulacra_crds.kinds.result import Result, ResultSpec, result_columns
 from simulacra_schema.questions.segments import SegmentsQuestion, SegmentSummary
 
 
@@ -38,15 +30,9 @@ class SegmentEstimate(Result):
 
     PLURAL: ClassVar[str] = "segmentestimates"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("segment",)
-    PRINTER_COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
-        PrinterColumn(name="Model", json_path=".spec.modelRef.name"),
-        PHASE,
-        READY,
+    PRINTER_COLUMNS = result_columns(
         PrinterColumn(name="Shares", type="integer", json_path=".status.segments.intervals"),
         PrinterColumn(name="Boosted", type="integer", json_path=".status.segments.boosted"),
-        REASON,
-        EXPIRES,
-        AGE,
     )
 
     kind: Literal["SegmentEstimate"] = "SegmentEstimate"
