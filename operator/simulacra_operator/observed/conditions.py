@@ -29,6 +29,12 @@ class Finding:
         return self.status == "True"
 
 
+def has_condition(body: Object, *types: str) -> bool:
+    """Return whether one of these conditions of an object is True."""
+    found = body.get("status", {}).get("conditions") or []
+    return any(one["type"] in types and one["status"] == "True" for one in found)
+
+
 def conditions(
     current: Sequence[Condition], findings: dict[str, Finding], generation: int, now: datetime
 ) -> list[Condition]:

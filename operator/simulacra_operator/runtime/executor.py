@@ -93,18 +93,9 @@ class Executor:
                 self._state.release(self._resource.meta.uid)
             case act.LogFailure():
                 self._log_failure(action)
-            case act.CreateJob() | act.CreateService() | act.SuspendJob() | act.DeleteJob():
+            case _ if isinstance(action, act.JobAction):
                 await self._run_job(action)
-            case (
-                act.CreateKey()
-                | act.ShredKey()
-                | act.WriteDescription()
-                | act.WriteRequest()
-                | act.Erase()
-                | act.RecordRead()
-                | act.DiscardArtifacts()
-                | act.EraseSource()
-            ):
+            case _ if isinstance(action, act.CustodyAction):
                 await self._run_custody(action)
             case _:
                 await self._run_tenant(action)

@@ -15,6 +15,7 @@ from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import LASTING, ExitCode, TaskResult
+from simulacra_operator.observed.conditions import has_condition
 from simulacra_operator.observed.stored_results import ended_states, index_of
 
 _MESSAGES = {
@@ -191,16 +192,12 @@ def _terminated(pod: Object, state: Object, now: datetime) -> _Ended:
         index=index_of(pod),
         exit_code=code,
         killed=killed,
-        is_interrupted=_is_disrupted(pod) or (ended_by_others and _is_stopped(pod, code)),
+        is_interrupted=has_condition(pod, "DisruptionTarget")
+        or (ended_by_others and _is_stopped(pod, code)),
         time=_time(state.get("finishedAt"), now),
         result=result,
         is_unreadable=bool(message) and result is None,
     )
-
-
-def _is_disrupted(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(one["type"] == "DisruptionTarget" and one["status"] == "True" for one in conditions)
 
 
 def _is_stopped(pod: Object, code: int) -> bool:

@@ -13,7 +13,7 @@ from simulacra_crds.kinds.base import LastFailure
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import SOURCE_VARIABLES
-from simulacra_operator.observed.conditions import Finding
+from simulacra_operator.observed.conditions import Finding, has_condition
 from simulacra_operator.observed.observe import Observed
 from simulacra_operator.observed.pod_refusal import SLOW, lacks_pod, without_pod
 
@@ -96,10 +96,7 @@ def _is_slow(status: Object, now: datetime) -> bool:
 
 def _creating(pod: Object) -> Finding:
     """Return what a container waits for: the kubelet says whether the pod has its sandbox."""
-    meta, conditions = pod["metadata"], pod["status"].get("conditions") or []
-    has_sandbox = any(
-        one["type"] == "PodReadyToStartContainers" and one["status"] == "True" for one in conditions
-    )
+    meta, has_sandbox = pod["metadata"], has_condition(pod, "PodReadyToStartContainers")
     waits = "its image is being pulled" if has_sandbox else "it has no sandbox or volume yet"
     name, namespace = meta.get("name", ""), meta.get("namespace", "")
     message = (

@@ -23,6 +23,7 @@ from simulacra_crds.kube.client import (
 from simulacra_crds.names import tenant_namespace
 from simulacra_crds.tasks import UPLOAD
 from simulacra_custody.refs import ResourceRef
+from simulacra_operator.observed.conditions import has_condition
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.tasks.canary.marks import GENERATED, Marks
 from simulacra_operator.tasks.canary.record import LABEL, TENANT, is_canary
@@ -155,9 +156,7 @@ class CanaryRun:
         return True
 
     async def _tenant_is_ready(self) -> bool:
-        found = await self._cluster.get(TENANTS, TENANT)
-        conditions = found.get("status", {}).get("conditions") or []
-        return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        return has_condition(await self._cluster.get(TENANTS, TENANT), "Ready")
 
     async def _until(self, check: Callable[[], Awaitable[bool]]) -> None:
         while True:
