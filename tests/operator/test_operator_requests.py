@@ -14,4 +14,4 @@ async def test_a_dataset_takes_few_reads(world: World, proxy: KillingProxy) -> N
     await world.upload("ds-few")
     await world.reaches(kube.DATASETS, "ds-few", ready)
     assert proxy.calls["GET jobs"] <= 2
-    assert proxy.calls["GET datasets"] <= 7
+    assert proxy.calls["GET datasets"] <= 4

@@ -149,7 +149,7 @@ class WorkObserver:
 
     async def observe(self, key: Key, now: datetime, fault: Fault | None) -> Observed | None:
         """Return the state of a resource, None when it is gone."""
-        resource = await self._cache.find(key, fresh=True)
+        resource = await self._cache.latest(key)
         if resource is None:
             return None
         job = await self._job(resource)

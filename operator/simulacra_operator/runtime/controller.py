@@ -92,7 +92,12 @@ class Controller:
                 group.create_task(self._work())
 
     async def changed(self, key: Key) -> None:
-        """Queue a resource and those that wait for it."""
+        """Queue a resource that somebody else changed, and those that wait for it."""
+        self._cache.drop(key)
+        await self.wake(key)
+
+    async def wake(self, key: Key) -> None:
+        """Queue a resource whose Job changed, and those that wait for it."""
         if not self.scope.serves(key):
             return
         if key.kind in RECONCILERS or key.kind in ("Tenant", "AccessRequest"):
@@ -129,9 +134,11 @@ class Controller:
         """
         return uid in self._erasures and self._erasures[uid].awaited
 
-    def written(self, key: Key, version: str) -> None:
-        """Note the version of a resource after our own write, whose event needs no pass."""
-        self._states.set(key, written=version)
+    def written(self, key: Key, body: Object) -> None:
+        """Note a resource after our own write, whose event needs no pass."""
+        self._states.set(key, written=body["metadata"]["resourceVersion"])
+        if key.kind in RECONCILERS:
+            self._cache.keep(key, body)
 
     def is_own(self, key: Key, version: str) -> bool:
         """Return whether a version of a resource is that of our last write."""
@@ -140,6 +147,7 @@ class Controller:
     def rest(self, key: Key) -> None:
         """Drop the state of a resource whose work ended; its ancestors no longer concern it."""
         self._states.set(key, written="", actions=None)
+        self._cache.drop(key)
         self._states.wait(key)
 
     async def forget(self, key: Key, uid: str) -> None:

@@ -35,7 +35,7 @@ async def job_changed(controller: Controller, body: Object, event: str | None) -
     if not controller.job_events.is_relevant(body, event):
         return
     for owner in meta.get("ownerReferences", ()):
-        await controller.changed(Key(owner["kind"], meta.get("namespace"), owner["name"]))
+        await controller.wake(Key(owner["kind"], meta.get("namespace"), owner["name"]))
 
 
 def _settled(body: Object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 import uuid
 from datetime import datetime
 from typing import Protocol
@@ -28,6 +29,7 @@ from simulacra_custody.refs import ResourceRef
 from simulacra_operator import metrics
 from simulacra_operator.kinds.tenant.observe import KeyCheck
 from simulacra_operator.observed.custom_resource import CustomResource, Key, tenant_of
+from simulacra_operator.observed.read_cache import FRESH_S
 from simulacra_operator.runtime import events
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.eraser import Eraser, TenantEraser
@@ -36,6 +38,9 @@ from simulacra_operator.work import actions as act
 from simulacra_operator.work import tombstones
 from simulacra_operator.work.outcome import support_id
 
+CONFIRMED_S = FRESH_S
+"""How long a resource counts as unchanged after our write or read. An operator that takes over
+waits for longer."""
 log = logging.getLogger(__name__)
 
 
@@ -49,8 +54,8 @@ class ControllerState(Protocol):
     def release(self, uid: str) -> None:
         """Let the deletion handler of a resource return."""
 
-    def written(self, key: Key, version: str) -> None:
-        """Note the version of a resource after our own write."""
+    def written(self, key: Key, body: Object) -> None:
+        """Note a resource after our own write."""
 
     def now(self) -> datetime:
         """Return the time."""
@@ -72,7 +77,7 @@ class Executor:
         self._resource = resource
         self._version = resource.meta.resource_version
         self._wrapped_key: str | None = getattr(resource.status, "wrapped_key", None)
-        self._just_patched = False
+        self._confirmed = float("-inf")
 
     async def run(self, action: act.Action) -> None:
         """Run one action. Raises ClusterError or CustodyError."""
@@ -119,8 +124,8 @@ class Executor:
             api, key.name, body, key.namespace, subresource=subresource
         )
         self._version = patched["metadata"]["resourceVersion"]
-        self._just_patched = True
-        self._state.written(key, self._version)
+        self._confirmed = time.monotonic()
+        self._state.written(key, patched)
 
     async def _patch_status(self, status: Object) -> None:
         await self._patch({"status": status}, "status")
@@ -135,6 +140,12 @@ class Executor:
         found = await self._cluster.get(CUSTOM[key.kind], key.name, key.namespace)
         if found["metadata"]["resourceVersion"] != self._version:
             raise Conflict(409, "Conflict", "the resource changed since it was read")
+        self._confirmed = time.monotonic()
+
+    async def _confirm_lately(self) -> None:
+        """Do the same, unless our own read or write has shown it a moment ago."""
+        if time.monotonic() - self._confirmed >= CONFIRMED_S:
+            await self._confirm_unchanged()
 
     @property
     def _ref(self) -> ResourceRef:
@@ -170,9 +181,7 @@ class Executor:
                 await custody.erase_source(self._ref, artifact)
 
     async def _write(self, artifact: str, content: bytes) -> None:
-        if not self._just_patched:
-            await self._confirm_unchanged()
-        self._just_patched = False
+        await self._confirm_lately()
         ref, key = self._ref.artifact(artifact), self._wrapped_key or ""
         await self._custody.run("writeRequest", self._custody.service.write, ref, key, [content])
 
@@ -209,7 +218,7 @@ class Executor:
 
     async def _create_job(self, manifest: Object) -> None:
         namespace = self._resource.meta.namespace
-        await self._confirm_unchanged()
+        await self._confirm_lately()
         try:
             made = await self._cluster.create(JOBS, manifest, namespace)
             support = support_id(made)
