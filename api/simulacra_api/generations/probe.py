@@ -19,14 +19,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulacra_api.generations.create import create_generation
 from simulacra_api.generations.schemas import (
     Feasibility,
     GenerationRequest,
     ProbeBody,
     ProbeRequest,
 )
-from simulacra_api.generations.service import document_of, identification_of, record_read
+from simulacra_api.generations.service import (
+    GENERATIONS,
+    document_of,
+    identification_of,
+    record_read,
+)
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.jobs.schemas import TERMINAL
 from simulacra_api.jobs.service import PROBE_PREFIX, job_error
@@ -55,7 +59,7 @@ async def probe(repository: TenantRepository, dataset: Dataset, request: ProbeRe
     began = time.monotonic()
     name = PROBE_PREFIX + secrets.token_hex(12)
     wanted = GenerationRequest(**dict(request), evidence=False, retention_seconds=RETENTION_SECONDS)
-    await create_generation(repository, dataset, wanted, name, digest="")
+    await GENERATIONS.create_named(repository, dataset, wanted, name, digest="")
     try:
         generation = await _finished(repository, name)
         if status_of(generation) == "failed":

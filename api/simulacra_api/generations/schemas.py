@@ -13,7 +13,6 @@ from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import (
     FewRows,
     PersonCount,
-    Retention,
     RowCount,
     Seed,
     SetValue,
@@ -21,19 +20,18 @@ from simulacra_api.http.field_types import (
 )
 from simulacra_api.http.pagination import Page
 from simulacra_api.jobs.schemas import JobError
-from simulacra_crds.kinds.base import DEFAULT_RETENTION_SECONDS
+from simulacra_api.results.kind import QuestionBody
 from simulacra_schema.base import ColumnName
 from simulacra_schema.conditions import ConditionSet
+from simulacra_schema.questions.rows import RowsQuestion
 from simulacra_schema.verdicts import Verdict
 
 TAG_SECONDS = 300
 """Lifetime of an entity tag with a link: a client's copy then has a link good for 10 minutes."""
 
 
-class GenerationRequest(BaseModel):
+class GenerationRequest(QuestionBody, RowsQuestion[SetValue], alias_generator=str):
     """What to generate."""
-
-    model_config = ConfigDict(extra="forbid")
 
     row_count: RowCount | None = Field(
         default=None,
@@ -47,10 +45,6 @@ class GenerationRequest(BaseModel):
             " Conditions (shares of persons) and interventions name columns that are constant"
             " within persons (per_person in the schema)."
         ),
-    )
-    conditions: ConditionSet = Field(default_factory=ConditionSet)
-    interventions: dict[ColumnName, SetValue] = Field(
-        default_factory=dict, max_length=32, description="do(column = value): a number or a level."
     )
     counterfactual: bool = Field(
         default=False,
@@ -69,7 +63,6 @@ class GenerationRequest(BaseModel):
     )
     seed: Seed | None = Field(default=None, description="Drawn when absent.")
     format: Format = "parquet"
-    retention_seconds: Retention = DEFAULT_RETENTION_SECONDS
 
 
 class GenerationAccepted(BaseModel):

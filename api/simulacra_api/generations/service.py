@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from simulacra_api.generations.create import FORMAT
+from simulacra_api.generations.create import FORMAT, check_limits, spec_of
 from simulacra_api.generations.downloads import check_finished, customer_artifacts, make_link
-from simulacra_api.generations.schemas import GenerationBody, GenerationItem
-from simulacra_api.http.pagination import ResourceQuery
+from simulacra_api.generations.schemas import (
+    GenerationAccepted,
+    GenerationBody,
+    GenerationList,
+    GenerationRequest,
+)
 from simulacra_api.http.problems import Problem
-from simulacra_api.jobs.service import expiry_of, listed, result_job, results_page
+from simulacra_api.jobs.service import expiry_of, result_job
+from simulacra_api.results.kind import ResultKind
 from simulacra_api.tenancy.repository import TenantRepository
+from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.generation_job import GenerationJob
 from simulacra_crds.kinds.model import Model
-from simulacra_crds.kube.client import GENERATION_JOBS
+from simulacra_crds.kube.client import GENERATION_JOBS, Object
 from simulacra_crds.tasks import ATTAINMENT, EVIDENCE, IDENTIFICATION, REPORT
 from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing
@@ -21,26 +28,9 @@ from simulacra_schema.verdicts import Verdict, verdicts_of_rows
 from simulacra_schema.worth import EVIDENCE_WEIGHT, NOT_ASKED, stated_worth
 
 
-async def generation_page(
-    repository: TenantRepository, query: ResourceQuery
-) -> tuple[list[GenerationItem], str | None]:
-    """Return a page of the tenant's generations, newest first, and the next cursor."""
-    page, cursor = await results_page(repository, GenerationJob, query)
-    return [_item(generation) for generation in page], cursor
-
-
 def requested_rows(generation: GenerationJob) -> int:
     """Return the rows requested or expected; of persons that kubectl asked for, those written."""
     return generation.spec.row_count or generation.status.rows or 0
-
-
-def _item(generation: GenerationJob) -> GenerationItem:
-    return GenerationItem(
-        generation_id=generation.metadata.name,
-        expires_at=expiry_of(generation),
-        **_asked(generation),
-        **listed(generation),
-    )
 
 
 def _asked(generation: GenerationJob) -> dict[str, Any]:
@@ -56,46 +46,28 @@ def _asked(generation: GenerationJob) -> dict[str, Any]:
     }
 
 
-async def generation_body(
-    repository: TenantRepository, generation: GenerationJob
-) -> GenerationBody:
-    """Return what a customer sees of a generation."""
-    job = await result_job(repository, generation)
-    spec = generation.spec
-    body = GenerationBody(
-        generation_id=generation.metadata.name,
-        progress_percent=job.progress_percent,
-        eta_seconds=job.eta_seconds,
-        seed=spec.seed,
-        **_asked(generation),
-        expires_at=expiry_of(generation),
-        error=job.error,
-        **listed(generation),
-    )
-    if body.status in ("ready", "partial"):
-        body.attainment = await document_of(repository, generation, ATTAINMENT)
-        if spec.evidence:
-            body.evidence = await document_of(repository, generation, EVIDENCE)
-        if spec.interventions:
-            body.identification = await identification_of(repository, generation)
-        body.verdicts = await _verdicts(repository, generation, body.evidence)
-        body.artifacts = await customer_artifacts(repository, generation)
-        if not body.artifacts:
-            await _add_link(repository, generation, body)
-    return body
+async def _documents(repository: TenantRepository, generation: GenerationJob) -> dict[str, Any]:
+    """Return what is known of finished rows, and where they are."""
+    found: dict[str, Any] = {"attainment": await document_of(repository, generation, ATTAINMENT)}
+    if generation.spec.evidence:
+        found["evidence"] = await document_of(repository, generation, EVIDENCE)
+    if generation.spec.interventions:
+        found["identification"] = await identification_of(repository, generation)
+    found["verdicts"] = await _verdicts(repository, generation, found.get("evidence"))
+    found["artifacts"] = await customer_artifacts(repository, generation)
+    return found if found["artifacts"] else found | await _link(repository, generation)
 
 
-async def _add_link(
-    repository: TenantRepository, generation: GenerationJob, body: GenerationBody
-) -> None:
+async def _link(repository: TenantRepository, generation: GenerationJob) -> dict[str, Any]:
     keys = await repository.services.signing.current()
-    body.artifact_url, body.artifact_url_expires_at = make_link(
+    url, expires = make_link(
         keys.link_key,
         repository.url(f"/v1/generations/{generation.metadata.name}/artifact"),
         tenant=repository.caller.tenant_name,
         uid=generation.metadata.uid,
         file_format=generation.metadata.annotations.get(FORMAT, "parquet"),
     )
+    return {"artifact_url": url, "artifact_url_expires_at": expires}
 
 
 async def _verdicts(
@@ -168,3 +140,60 @@ async def record_read(repository: TenantRepository, uid: str, rows: int | None) 
         artefact="artifact",
         counts=Counts(rows=rows),
     )
+
+
+@dataclass(frozen=True)
+class _Generations(ResultKind[GenerationJob, GenerationRequest]):
+    """Generations: besides what every result has, counts of rows, progress and links."""
+
+    def accepted(self) -> type[GenerationAccepted]:
+        return GenerationAccepted
+
+    def page(self) -> type[GenerationList]:
+        return GenerationList
+
+    async def check_limits(
+        self, repository: TenantRepository, dataset: Dataset, asked: GenerationRequest
+    ) -> None:
+        await check_limits(repository, dataset, asked)
+
+    def beside(self, request: GenerationRequest, spec: Object) -> dict[str, Any]:
+        return {"annotations": {FORMAT: request.format}, "counts": Counts(rows=spec["rowCount"])}
+
+    def accepted_fields(self, created: Object) -> Object:
+        spec = created["spec"]
+        return {"row_count": spec["rowCount"], "seed": spec.get("seed", 0)}
+
+    def item(self, found: GenerationJob) -> Object:
+        return {**super().item(found), **_asked(found), "expires_at": expiry_of(found)}
+
+    def tag(self, body: GenerationBody, text: str) -> str:
+        return body.etag()
+
+    async def shown(self, repository: TenantRepository, found: GenerationJob) -> GenerationBody:
+        job = await result_job(repository, found)
+        body = self.item(found) | {
+            "progress_percent": job.progress_percent,
+            "eta_seconds": job.eta_seconds,
+            "seed": found.spec.seed,
+            "error": job.error,
+        }
+        if body["status"] in ("ready", "partial"):
+            body |= await self.answer(repository, found)
+        return GenerationBody(**body)
+
+
+GENERATIONS = _Generations(
+    kind=GenerationJob,
+    title="a generation",
+    asks="Generate synthetic rows",
+    creates="Conditions are checked against the schema at once. Poll the job until ready or "
+    "partial.",
+    gets="Status, request and attained values; once it is ready, a download link for 15 minutes.",
+    question=GenerationRequest,
+    body=GenerationBody,
+    answer=_documents,
+    spec=spec_of,
+    lists_questions=True,
+    added_later={"counterfactual": False, "evidence": True, "persons": None},
+)

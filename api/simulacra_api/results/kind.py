@@ -10,11 +10,12 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, create_model
 from pydantic.alias_generators import to_camel
 
+from simulacra_api.http.etags import entity_tag
 from simulacra_api.http.field_types import Retention, Status
 from simulacra_api.http.pagination import Page
 from simulacra_api.http.problems import invalid_fields
 from simulacra_api.jobs.schemas import JobError
-from simulacra_api.jobs.service import shown
+from simulacra_api.jobs.service import listed, shown
 from simulacra_api.tenancy.create import (
     check_retention,
     create_from_model,
@@ -57,6 +58,7 @@ class ResultKind(Generic[R, Q]):
         spec: returns the fields of the spec that are not those of the question; the client's id
             goes with what it states.
         asked: returns the fields of the question that the body names otherwise than the spec.
+        lists_questions: whether the items of its list repeat the request.
         added_later: fields that came to the question later, as in `request_digest`.
     """
 
@@ -70,6 +72,7 @@ class ResultKind(Generic[R, Q]):
     answer: Callable[[TenantRepository, R], Awaitable[Object]]
     spec: Callable[[Q, TableSchema, str], Object] = lambda *_: {}
     asked: Callable[[R], Object] = lambda _: {}
+    lists_questions: bool = False
     added_later: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,12 +111,22 @@ class ResultKind(Generic[R, Q]):
             Problem: 400 with one entry per wrong field, 409 for a dataset that is not ready or a
                 key that was used for another request.
         """
-        caller, resource = repository.caller, CUSTOM[self.info.kind]
-        name = result_name(self.info.kind, caller.tenant_name, dataset.metadata.name, key)
+        tenant, resource = repository.caller.tenant_name, CUSTOM[self.info.kind]
+        name = result_name(self.info.kind, tenant, dataset.metadata.name, key)
         digest = request_digest(dataset, request, self.added_later)
         if existing := await find_created(repository, resource, name, digest):
             return existing
-        check_retention(repository, request.retention_seconds)
+        await self.check_limits(repository, dataset, request)
+        return await self.create_named(repository, dataset, request, name, digest)
+
+    async def check_limits(self, repository: TenantRepository, dataset: Dataset, asked: Q) -> None:
+        """Refuse (400) a request beyond a limit of the tenant."""
+        check_retention(repository, asked.retention_seconds)
+
+    async def create_named(
+        self, repository: TenantRepository, dataset: Dataset, request: Q, name: str, digest: str
+    ) -> Object:
+        """Create the resource of this name; raise as `create`, check no limit of a request."""
         schema = await repository.schema_of(dataset)
         model = await usable_model(repository, dataset)
         if errors := request.faults(schema):
@@ -121,11 +134,22 @@ class ResultKind(Generic[R, Q]):
         spec = {
             **self._given(request),
             "retentionSeconds": request.retention_seconds,
-            **self.spec(request, schema, caller.client_id),
+            **self.spec(request, schema, repository.caller.client_id),
         }
         return await create_from_model(
-            repository, resource, name, model, spec, dataset=dataset, digest=digest
+            repository,
+            CUSTOM[self.info.kind],
+            name,
+            model,
+            spec,
+            dataset=dataset,
+            digest=digest,
+            **self.beside(request, spec),
         )
+
+    def beside(self, request: Q, spec: Object) -> dict[str, Any]:
+        """Return `annotations` of the resource and `counts` of its audit record, if any."""
+        return {}
 
     def _given(self, request: Q) -> Object:
         """Return the fields of a question, as the spec names them; absent ones are the default."""
@@ -134,6 +158,18 @@ class ResultKind(Generic[R, Q]):
         given = request.model_dump(mode="json", include=set(spec.model_fields))
         defaults = {name: fields[name].get_default(call_default_factory=True) for name in given}
         return {to_camel(name): of for name, of in given.items() if of != defaults[name]}
+
+    def accepted_fields(self, created: Object) -> Object:
+        """Return the fields of the answer to a request that only this kind has."""
+        return {}
+
+    def item(self, found: R) -> Object:
+        """Return what a list has of a resource."""
+        return {self.info.id_field: found.metadata.name, **listed(found)}
+
+    def tag(self, body: Any, text: str) -> str:
+        """Return the entity tag of a body and its JSON."""
+        return entity_tag(text)
 
     async def shown(self, repository: TenantRepository, found: R) -> Any:
         """Return what a customer sees of a resource."""

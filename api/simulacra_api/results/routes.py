@@ -13,10 +13,10 @@ from simulacra_api.dependencies import (
     poll_headers,
     problems,
 )
-from simulacra_api.http.etags import IfNoneMatch, entity_tag, represent
+from simulacra_api.http.etags import IfNoneMatch, represent
 from simulacra_api.http.pagination import ResourceQuery, link_next
 from simulacra_api.jobs.prefer_wait import Wait, accepted
-from simulacra_api.jobs.service import listed, results_page
+from simulacra_api.jobs.service import results_page
 from simulacra_api.results.kind import ResultKind
 from simulacra_api.tenancy.delete import delete
 from simulacra_crds.names import job_id
@@ -49,9 +49,11 @@ def result_routes(kind: ResultKind[Any, Any]) -> APIRouter:
         wait: Wait,
     ) -> accepted_body:  # type: ignore[valid-type]
         dataset = await repository.dataset(dataset_id)
-        created = (await kind.create(repository, dataset, wanted, key))["metadata"]["name"]
-        job = await accepted(repository, response, f"/v1{path}/{created}", job_id(created), wait)
-        return accepted_body(**{id_field: created}, dataset_id=dataset_id, **job)
+        created = await kind.create(repository, dataset, wanted, key)
+        name = created["metadata"]["name"]
+        job = await accepted(repository, response, f"/v1{path}/{name}", job_id(name), wait)
+        own = {id_field: name, **kind.accepted_fields(created)}
+        return accepted_body(**own, dataset_id=dataset_id, **job)
 
     @router.get(
         path,
@@ -65,8 +67,7 @@ def result_routes(kind: ResultKind[Any, Any]) -> APIRouter:
     ) -> page_body:  # type: ignore[valid-type]
         page, cursor = await results_page(repository, kind.kind, query)
         link_next(response, repository.url(f"/v1{path}"), query, cursor)
-        items = [{id_field: one.metadata.name, **listed(one)} for one in page]
-        return page_body(items=items, next_cursor=cursor)
+        return page_body(items=[kind.item(one) for one in page], next_cursor=cursor)
 
     @router.get(
         own,
@@ -79,11 +80,10 @@ def result_routes(kind: ResultKind[Any, Any]) -> APIRouter:
     async def get_one(
         result_id: ResultId, repository: CurrentTenant, if_none_match: IfNoneMatch = None
     ) -> Response:
-        body = await kind.shown(
-            repository, await repository.get(kind.kind, result_id, deleting=True)
-        )
+        found = await repository.get(kind.kind, result_id, deleting=True)
+        body = await kind.shown(repository, found)
         text = body.model_dump_json()
-        return represent(text, entity_tag(text), if_none_match, poll_headers(body.status))
+        return represent(text, kind.tag(body, text), if_none_match, poll_headers(body.status))
 
     @router.delete(
         own,
