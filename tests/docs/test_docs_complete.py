@@ -16,6 +16,7 @@ import yaml
 
 from simulacra import Client
 from simulacra.cli import app
+from simulacra_api.http.error_codes import CATALOG
 from simulacra_crds.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +71,7 @@ def test_settings_metrics_and_error_codes_are_documented(text: str) -> None:
     source = _source()
     settings = set(re.findall(r'"((?:SIMULACRA|VAULT)_[A-Z0-9_]*[A-Z0-9])"', source))
     metrics = set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(simulacra_\w+)"', source))
-    codes = set(re.findall(r'"(simio_[a-z_]+[a-z])"', source))
+    codes = {*CATALOG, *re.findall(r'"(simio_[a-z_]+[a-z])"', source)}
     assert len(settings) > 12
     assert len(metrics) > 15
     assert len(codes) > 40

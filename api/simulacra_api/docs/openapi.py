@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_snake
 from simulacra_api.docs.example_bodies import AUDIENCE, BASE, PARAMETERS
 from simulacra_api.docs.examples import EXAMPLES, LINKS, Example
 from simulacra_api.http import problems
-from simulacra_api.http.error_codes import CATALOG, ErrorCode
+from simulacra_api.http.error_codes import CATALOG, OPERATIONS, ErrorCode
 from simulacra_api.tenancy.idempotency import KEY
 from simulacra_crds.registry import BY_KIND, RESULTS
 from simulacra_schema.table import TableSchema
@@ -36,42 +36,19 @@ _NEED_MODEL = _QUESTIONS | {
     "getDatasetDescription",
     "describeDataset",
 }
-ONLY: dict[str, frozenset[str]] = {
-    "simio_upload_invalid": frozenset({"uploadDataset", "appendUpload"}),
-    "simio_digest_mismatch": frozenset({"uploadDataset", "appendUpload"}),
-    "simio_upload_offset_mismatch": frozenset({"appendUpload"}),
-    "simio_invalid_idempotency_key": _KEYED,
-    "simio_conditions_infeasible": frozenset({"probeDataset"}),
-    "simio_invalid_client": frozenset({"issueToken"}),
-    "simio_login_code_invalid": frozenset(),
-    "simio_cross_site_request": frozenset(),
-    "simio_artifact_link_invalid": _DOWNLOADS,
-    "simio_idempotency_conflict": _KEYED,
-    "simio_idempotency_in_flight": _KEYED | {"appendUpload"},
-    "simio_dataset_not_ready": _NEED_MODEL,
-    "simio_dataset_failed": _NEED_MODEL,
-    "simio_source_erased": frozenset({"getDatasetDescription", "describeDataset"}),
-    "simio_model_in_flight": frozenset({"fitDataset", "describeDataset"}),
-    "simio_generation_not_ready": _NEED_GENERATION,
-    "simio_generation_failed": _NEED_GENERATION,
-    "simio_sheet_not_ready": _SHEET_FILES,
-    "simio_cancelled": _NEED_MODEL | _NEED_GENERATION,
-    "simio_job_finished": frozenset({"cancelJob"}),
-    "simio_customer_key": frozenset({"downloadArtifact", "probeDataset"}),
-    "simio_credentials_external": frozenset({"requestCredentialRotation"}),
-    "simio_error_code_not_found": frozenset({"getError"}),
-    "simio_rotation_request_not_found": frozenset({"getCredentialRotation"}),
-    "simio_rotation_rate_limited": frozenset({"requestCredentialRotation"}),
-    "simio_too_many_jobs": _KEYED | {"probeDataset", "fitDataset", "describeDataset"},
-    "simio_processing_failed": frozenset({"probeDataset"}),
-    "simio_artifact_corrupt": _NEED_MODEL
-    | {"downloadArtifact", "getGenerationReport"}
-    | {f"get{info.noun.capitalize()}" for info in _RESULTS}
-    | _SHEET_FILES,
+_GROUPS = {
+    "@keyed": _KEYED,
+    "@model": _NEED_MODEL,
+    "@generation": _NEED_GENERATION,
+    "@downloads": _DOWNLOADS,
+    "@sheet-files": _SHEET_FILES,
+    "@results": frozenset(f"get{info.noun.capitalize()}" for info in _RESULTS),
 }
-"""Operations that can answer a code; any operation can answer the codes that are not here.
-
-Those with an empty set are of the pages only: a request with a bearer token never gets them."""
+ONLY = {
+    code: frozenset().union(*(_GROUPS.get(name, {name}) for name in names))
+    for code, names in OPERATIONS.items()
+}
+"""Operations that can answer a code; any operation can answer the codes that are not here."""
 _TAGS = (
     "oauth",
     "access",
