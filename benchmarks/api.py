@@ -301,12 +301,9 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         installation = Installation(Path(name) / "data")
-        installation.start()
-        try:
+        with installation.serving():
             load = os.getloadavg()[0]
             lines = asyncio.run(run(installation, Path(name), args.seconds))
-        finally:
-            installation.stop()
     head = [
         "# The REST API beside bare routes",
         "",

@@ -23,6 +23,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+# Before numpy: sums of more threads round differently.
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / one) for one in ("scripts", "tests/sweep", "tests/support")]
+
 import docs_reference
 import pyarrow.csv
 from sweep_tables import TABLES
@@ -36,12 +41,6 @@ from simulacra_api.settings import Settings
 from simulacra_intake.errors import InputError
 from simulacra_schema.description import Description, load_description
 from simulacra_trainer.in_process import read_described
-
-# Before numpy: sums of more threads round differently.
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / one) for one in ("scripts", "tests/sweep", "tests/support")]
-
 
 CORPUS = ROOT.parent / "shared" / "bench" / "corpus" / "dev"
 EDUCATION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
@@ -186,17 +185,14 @@ def _answers(folder: Path, survey: Any) -> None:
 
 def write_life(folder: Path) -> None:
     """Write what `simulacra up` answers in the life of a dataset, to certificate and audit log."""
-    with tempfile.TemporaryDirectory() as made:
-        service = Installation(Path(made) / "data")
-        service.start()
-        try:
-            with service.client() as client:
-                for number, (step, found) in enumerate(_life(client)):
-                    # Without numbers: they have the noise of the table's secret, which a pod draws.
-                    text = re.sub(r"\d+(\.\d+)?", "N", _masked(found))
-                    (folder / f"{number:02}.{step}.json").write_text(text)
-        finally:
-            service.stop()
+    with (
+        tempfile.TemporaryDirectory() as made,
+        Installation(Path(made) / "data").serving() as client,
+    ):
+        for number, (step, found) in enumerate(_life(client)):
+            # Without numbers: they have the noise of the table's secret, which a pod draws.
+            text = re.sub(r"\d+(\.\d+)?", "N", _masked(found))
+            (folder / f"{number:02}.{step}.json").write_text(text)
 
 
 def _life(client: simulacra.Client) -> Iterator[tuple[str, Any]]:

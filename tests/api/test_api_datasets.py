@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from outage import blocked
 from simulacra_crds.kinds.base import ANNOTATION_DELETED
 from simulacra_crds.kube.client import DATASETS, GENERATION_JOBS, MODELS
 from simulacra_crds.names import model_name
@@ -142,14 +143,8 @@ async def test_delete_needs_an_audit_record_first(
     world: Any, http: httpx2.AsyncClient, uploaded: str
 ) -> None:
     uid = (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"]["uid"]
-    audit = world.folder / "audit"
-    audit.rename(world.folder / "away")
-    audit.write_text("in the way")
-    try:
+    with blocked(world.folder / "audit"):
         refused = await http.delete(f"/v1/datasets/{uploaded}")
-    finally:
-        audit.unlink()
-        (world.folder / "away").rename(audit)
     assert refused.status_code == 503
     assert not (await world.cluster.get(DATASETS, uploaded, "tenant-acme"))["metadata"].get(
         "deletionTimestamp"

@@ -19,13 +19,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfService]:
     """Answers of a service about 700 people."""
-    place = Installation(tmp_path_factory.mktemp("counting") / "data")
-    place.start()
-    try:
-        with place.client() as client:
-            yield OfService(client, client.fit(people(4)).dataset_id)
-    finally:
-        place.stop()
+    with Installation(tmp_path_factory.mktemp("counting") / "data").serving() as client:
+        yield OfService(client, client.fit(people(4)).dataset_id)
 
 
 def test_a_service_says_nothing_of_one_person(answers: OfService) -> None:

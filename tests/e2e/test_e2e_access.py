@@ -8,21 +8,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from installation import Installation
+from installation import Installation, served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 REQUEST = {"company": "Initech GmbH", "contact": "ada@initech.example"}
 
 
-@contextmanager
-def _second_process(installation: Installation) -> Iterator[str]:
+def _second_process(installation: Installation) -> AbstractContextManager[str]:
     """Run a second API process with the same public address, as behind a load balancer."""
     root = installation.data_dir
     env = os.environ | {
@@ -33,15 +31,7 @@ def _second_process(installation: Installation) -> Iterator[str]:
         "SIMULACRA_AUDIT": f"file://{root}/audit",
     }
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())["url"]
-        finally:
-            process.terminate()
-            process.wait(60)
+    return served(command, env)
 
 
 def _eventually_approved(url: str, request_id: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from operator_bench import Plane, World, condition, fail, hold, ready, reason, succeed
+from outage import blocked
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import Object
 from simulacra_crds.storage_usage import stored_bytes
@@ -142,18 +143,14 @@ async def test_a_dataset_fails_only_once_its_upload_is_erased_and_recorded(
         return bool(world.pods.held)
 
     await world.until(held, 90, lambda: "no pod runs")
-    folder = world.operator.root / part
-    folder.rename(folder.with_suffix(".away"))
-    folder.write_text("a file where a folder should be")
-    world.pods.plays["prepare"] = fail(42, "UploadInvalid")
-    waiting = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
-    assert (waiting["status"]["phase"], stored_bytes(waiting)) == (
-        "Running",
-        made["spec"]["source"]["bytes"],
-    )
-    assert waiting["status"]["lastFailure"]["reason"] == "UploadInvalid"
-    folder.unlink()
-    folder.with_suffix(".away").rename(folder)
+    with blocked(world.operator.root / part):
+        world.pods.plays["prepare"] = fail(42, "UploadInvalid")
+        waiting = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
+        assert (waiting["status"]["phase"], stored_bytes(waiting)) == (
+            "Running",
+            made["spec"]["source"]["bytes"],
+        )
+        assert waiting["status"]["lastFailure"]["reason"] == "UploadInvalid"
     await world.reaches(kube.DATASETS, "ds-1", reason("UploadInvalid"), seconds=60)
     assert world.objects() == []
     assert [one["type"] for one in world.audit()].count("dev.simulacra.artefact.erased") == 1
@@ -317,15 +314,11 @@ async def test_a_failed_or_unrecorded_erasure_keeps_the_resource(world: World, p
     await world.create_tenant()
     await world.upload("ds-1")
     await world.reaches(kube.DATASETS, "ds-1", ready)
-    folder = world.operator.root / part
-    folder.rename(folder.with_suffix(".away"))
-    folder.write_text("a file where a folder should be")
-    await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
-    blocked = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
-    assert blocked["metadata"]["finalizers"]
-    assert "wrappedKey" not in blocked["status"]
-    folder.unlink()
-    folder.with_suffix(".away").rename(folder)
+    with blocked(world.operator.root / part):
+        await world.cluster.delete(kube.DATASETS, "ds-1", world.namespace)
+        kept = await world.reaches(kube.DATASETS, "ds-1", reason("ErasureBlocked"))
+        assert kept["metadata"]["finalizers"]
+        assert "wrappedKey" not in kept["status"]
     await world.gone(kube.DATASETS, "ds-1")
     assert world.objects() == []
     (record,) = [record for record in world.audit() if record["type"].endswith("resource.erased")]
@@ -340,16 +333,12 @@ async def test_a_key_created_without_audit_log_is_recorded_later(
         return text in world.operator.log.read_text()
 
     await world.until(lambda: said("leadership acquired"), 60, lambda: "it does not lead")
-    folder = world.operator.root / "audit"
-    folder.rename(folder.with_suffix(".away"))
-    folder.write_text("a file where a folder should be")
-    await world.create("Tenant", world.tenant, {})
-    await world.until(lambda: said('"dependency": "AUDIT"'), 60, lambda: "no audit call failed")
-    assert world.custody.keys.has_tenant_key(world.tenant)
-    if killed:
-        world.operator.end(signal.SIGKILL)
-    folder.unlink()
-    folder.with_suffix(".away").rename(folder)
+    with blocked(world.operator.root / "audit"):
+        await world.create("Tenant", world.tenant, {})
+        await world.until(lambda: said('"dependency": "AUDIT"'), 60, lambda: "no audit call failed")
+        assert world.custody.keys.has_tenant_key(world.tenant)
+        if killed:
+            world.operator.end(signal.SIGKILL)
     if killed:
         world.operator.start()
     await world.reaches(kube.TENANTS, world.tenant, ready, namespace=None)

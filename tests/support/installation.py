@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,16 @@ class Installation:
         assert self.process.stdout
         self.process.stdout.close()
         return code
+
+    @contextmanager
+    def serving(self) -> Iterator[Client]:
+        """Start, yield a client, and stop."""
+        self.start()
+        try:
+            with self.client() as client:
+                yield client
+        finally:
+            self.stop()
 
     def kill_tree(self) -> None:
         """Send kill -9 to the supervisor and everything below it at once."""
@@ -188,6 +198,20 @@ class Installation:
         return Client(
             Connection(known["api_url"], known["token_url"], client_id, secret, known["audience"])
         )
+
+
+@contextmanager
+def served(command: list[str], env: Mapping[str, str]) -> Iterator[str]:
+    """Start a program that prints its URL in a line of JSON; yield it, and end the program."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:

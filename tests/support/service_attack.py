@@ -128,24 +128,19 @@ def main() -> None:
         (kind, attacks.singled_out(of, asked.persons))
         for kind, of in (("members", table), ("others", attacks.people(5)))
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        place = Installation(Path(folder) / "data")
-        place.start()
-        try:
-            with ExitStack() as stack:
-                client = stack.enter_context(place.client())
-                answers = OfService(client, client.fit(table).dataset_id)
-                pool = stack.enter_context(ThreadPoolExecutor(asked.threads))
-                for name, (kind, persons) in itertools.product(asked.attacks, groups):
-                    if time.monotonic() - began > asked.seconds:
-                        break
-                    attack = ATTACKS[name](answers)
-                    found = attacks.hits(answers, persons, attack, pool.map)
-                    line = {"attack": name, "of": kind, "read": found, "persons": len(persons)}
-                    line |= {"requests": answers.asked, "seconds": time.monotonic() - began}
-                    print(json.dumps(line), flush=True)  # noqa: T201
-        finally:
-            place.stop()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        client = stack.enter_context(Installation(Path(folder) / "data").serving())
+        answers = OfService(client, client.fit(table).dataset_id)
+        pool = stack.enter_context(ThreadPoolExecutor(asked.threads))
+        for name, (kind, persons) in itertools.product(asked.attacks, groups):
+            if time.monotonic() - began > asked.seconds:
+                break
+            attack = ATTACKS[name](answers)
+            found = attacks.hits(answers, persons, attack, pool.map)
+            line = {"attack": name, "of": kind, "read": found, "persons": len(persons)}
+            line |= {"requests": answers.asked, "seconds": time.monotonic() - began}
+            print(json.dumps(line), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
