@@ -286,10 +286,10 @@ async def test_usage_counts_present_resources(
 
 
 async def test_audit_events_of_a_tenant_are_paged_newest_first(
-    world: Any, http: httpx2.AsyncClient, ready: str
+    world: Any, http: httpx2.AsyncClient, key: str
 ) -> None:
-    for _ in range(3):
-        await http.get(f"/v1/datasets/{ready}")
+    for turn in range(4):
+        await _upload(http, f"{key}{turn}")
     async with world.client("globex") as other:
         await _upload(other, "audit-of-globex")
         theirs = (await other.get("/v1/audit-events?limit=100")).json()["items"]

@@ -7,6 +7,7 @@ import base64
 import json
 import signal
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -371,11 +372,11 @@ async def test_messages_survive_failures_and_a_killed_operator(
     await world.reaches(DATASETS, "ds-1", lambda one: name in _notified(one))
     await world.reaches(GENERATION_JOBS, "gen-1", lambda one: name in _notified(one))
     ids = [message for message, _ in receiver.got]
-    assert len(ids) == 3
-    assert len(set(ids)) == 2  # the first one was repeated with its id
+    # The first one is repeated with its id, by the killed operator too if that was slow to die.
+    assert sorted(Counter(ids).values()) in ([1, 2], [1, 3])
     assert {body["data"]["job_id"] for _, body in receiver.got} == {"job-ds-1", "job-gen-1"}
     await asyncio.sleep(2 * delivery.POLL_S)
-    assert len(receiver.got) == 3
+    assert len(receiver.got) == len(ids)
     logged = world.operator.log.read_text()
     assert receiver.url not in logged
     assert KEY not in logged
