@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-
 import yaml
+
 from simulacra import Client
 from simulacra.cli import app
+from simulacra.client_base import ClientBase
 from simulacra.commands.session import EXIT_CODES
 from simulacra_api.app import create_app
 from simulacra_api.docs.llms_txt import full
@@ -182,7 +183,8 @@ def sdk() -> str:
         " `Client.from_connection(path)` with a file."
     )
     parts = ["# Python SDK", intro]
-    for name, member in vars(Client).items():
+    for name in [*vars(ClientBase), *vars(Client)]:
+        member = getattr(Client, name)
         if inspect.isfunction(member) and not name.startswith("_") and name != "close":
             signature = str(inspect.signature(member)).replace("'", "")
             code = name + re.sub(r"self(, /)?(, )?", "", signature, count=1)

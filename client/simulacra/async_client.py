@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 from anyio import to_thread
@@ -17,47 +15,25 @@ from anyio import to_thread
 from simulacra import operations
 from simulacra.auth import ClientCredentials
 from simulacra.client import download_options, multipart, request_options
+from simulacra.client_base import ClientBase
 from simulacra.connection import Connection
-from simulacra.core import LocalWork, Pause, Request, Step, Steps, copy_signature
+from simulacra.core import LocalWork, Pause, Request, Step, Steps
 from simulacra.fitted import AsyncFittedModel
 from simulacra.models import Document
+from simulacra.operation import Awaiting
 from simulacra.tables import Frame
 from simulacra.upload_io import ReadInThread, on_event_loop
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _awaited(
-    operation: Callable[P, Steps[T]],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    """Return the coroutine method that runs an operation."""
-
-    @wraps(operation)
-    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._run(operation(*args, **kwargs))
-
-    copy_signature(method, operation)
-    return method
-
-
-class AsyncClient:
+class AsyncClient(ClientBase, Awaiting):
     """A tenant's view of the service. Use it with `async with`, or await close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
-        self._connection = connection
+        super().__init__(connection)
         auth = ClientCredentials(connection)
         self._http = httpx2.AsyncClient(base_url=connection.api_url, auth=auth, timeout=timeout)
-
-    @classmethod
-    def from_environment(cls) -> AsyncClient:
-        """Connect as `Connection.from_environment` says; often to the last `simulacra up`."""
-        return cls(Connection.from_environment())
-
-    @classmethod
-    def from_connection(cls, path: str | Path) -> AsyncClient:
-        """Connect with the `connection.json` of `simulacra up`."""
-        return cls(Connection.from_file(path))
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -70,71 +46,9 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    @property
-    def api_url(self) -> str:
-        """Address of the service."""
-        return self._connection.api_url
-
-    def __repr__(self) -> str:
-        return f"AsyncClient({self.api_url})"
-
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-
-    upload = _awaited(operations.uploads.upload)
-    datasets = _awaited(operations.datasets.datasets)
-    dataset = _awaited(operations.datasets.dataset)
-    get = _awaited(operations.resources.get)
-    schema = _awaited(operations.datasets.schema)
-    describe = _awaited(operations.datasets.describe)
-    report = _awaited(operations.resources.report)
-    report_page = _awaited(operations.resources.report_page)
-    graph = _awaited(operations.datasets.graph)
-    knowledge = _awaited(operations.datasets.knowledge)
-    refit = _awaited(operations.datasets.refit)
-    extend = _awaited(operations.datasets.extend)
-    generate = _awaited(operations.generations.generate)
-    generations = _awaited(operations.generations.generations)
-    generation = _awaited(operations.generations.generation)
-    probe = _awaited(operations.generations.probe)
-    download = _awaited(operations.generations.download)
-    table = _awaited(operations.generations.table)
-    to_pandas = _awaited(operations.generations.to_pandas)
-    to_polars = _awaited(operations.generations.to_polars)
-    estimate = _awaited(operations.effects.estimate)
-    effects = _awaited(operations.effects.effects)
-    effect = _awaited(operations.effects.effect)
-    boost = _awaited(operations.segments.boost)
-    segments = _awaited(operations.segments.segments)
-    segment = _awaited(operations.segments.segment)
-    ask_sheet = _awaited(operations.sheets.ask_sheet)
-    sheets = _awaited(operations.sheets.sheets)
-    sheet = _awaited(operations.sheets.sheet)
-    sheet_page = _awaited(operations.sheets.sheet_page)
-    sheet_workbook = _awaited(operations.sheets.sheet_workbook)
-    jobs = _awaited(operations.jobs.jobs)
-    job = _awaited(operations.jobs.job)
-    wait = _awaited(operations.jobs.wait)
-    cancel = _awaited(operations.jobs.cancel)
-    delete = _awaited(operations.resources.delete)
-    delete_dataset = _awaited(operations.datasets.delete_dataset)
-    delete_generation = _awaited(operations.generations.delete_generation)
-    delete_effect = _awaited(operations.effects.delete_effect)
-    delete_segment = _awaited(operations.segments.delete_segment)
-    delete_sheet = _awaited(operations.sheets.delete_sheet)
-    erasure_certificate = _awaited(operations.certificates.erasure_certificate)
-    erasure_certificates = _awaited(operations.certificates.erasure_certificates)
-    live_keys_root = _awaited(operations.certificates.live_keys_root)
-    audit_checkpoint = _awaited(operations.certificates.audit_checkpoint)
-    explain = _awaited(operations.account.explain)
-    published_keys = _awaited(operations.certificates.published_keys)
-    usage = _awaited(operations.account.usage)
-    audit_events = _awaited(operations.account.audit_events)
-    webhooks = _awaited(operations.account.webhooks)
-    create_webhook = _awaited(operations.account.create_webhook)
-    delete_webhook = _awaited(operations.account.delete_webhook)
-    console_link = _awaited(operations.account.console_link)
 
     async def fit(self, source: str | Path | Frame, **options: Any) -> AsyncFittedModel:
         """Upload a table, wait until its model is fit, and return the model; as `Client.fit`."""

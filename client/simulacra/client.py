@@ -5,56 +5,35 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 
 from simulacra import operations
 from simulacra.auth import ClientCredentials
+from simulacra.client_base import ClientBase
 from simulacra.connection import Connection
-from simulacra.core import Download, LocalWork, Pause, Request, Step, Steps, copy_signature
+from simulacra.core import Download, LocalWork, Pause, Request, Step, Steps
 from simulacra.fitted import FittedModel
 from simulacra.models import Document
+from simulacra.operation import Blocking
 from simulacra.tables import Frame
 from simulacra.upload_io import CountedFile
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _blocking(operation: Callable[P, Steps[T]]) -> Callable[Concatenate[Client, P], T]:
-    """Return the method that runs an operation."""
-
-    @wraps(operation)
-    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return run(self._http, operation(*args, **kwargs))
-
-    copy_signature(method, operation)
-    return method
-
-
-class Client:
+class Client(ClientBase, Blocking):
     """A tenant's view of the service. Use it as a context manager, or call close()."""
 
     def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
-        self._connection = connection
+        super().__init__(connection)
         auth = ClientCredentials(connection)
         self._http = httpx2.Client(base_url=connection.api_url, auth=auth, timeout=timeout)
-
-    @classmethod
-    def from_environment(cls) -> Client:
-        """Connect as `Connection.from_environment` says; often to the last `simulacra up`."""
-        return cls(Connection.from_environment())
-
-    @classmethod
-    def from_connection(cls, path: str | Path) -> Client:
-        """Connect with the `connection.json` of `simulacra up`."""
-        return cls(Connection.from_file(path))
 
     def __enter__(self) -> Client:
         return self
@@ -67,71 +46,9 @@ class Client:
     ) -> None:
         self.close()
 
-    @property
-    def api_url(self) -> str:
-        """Address of the service."""
-        return self._connection.api_url
-
-    def __repr__(self) -> str:
-        return f"Client({self.api_url})"
-
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    upload = _blocking(operations.uploads.upload)
-    datasets = _blocking(operations.datasets.datasets)
-    dataset = _blocking(operations.datasets.dataset)
-    get = _blocking(operations.resources.get)
-    schema = _blocking(operations.datasets.schema)
-    describe = _blocking(operations.datasets.describe)
-    report = _blocking(operations.resources.report)
-    report_page = _blocking(operations.resources.report_page)
-    graph = _blocking(operations.datasets.graph)
-    knowledge = _blocking(operations.datasets.knowledge)
-    refit = _blocking(operations.datasets.refit)
-    extend = _blocking(operations.datasets.extend)
-    generate = _blocking(operations.generations.generate)
-    generations = _blocking(operations.generations.generations)
-    generation = _blocking(operations.generations.generation)
-    probe = _blocking(operations.generations.probe)
-    download = _blocking(operations.generations.download)
-    table = _blocking(operations.generations.table)
-    to_pandas = _blocking(operations.generations.to_pandas)
-    to_polars = _blocking(operations.generations.to_polars)
-    estimate = _blocking(operations.effects.estimate)
-    effects = _blocking(operations.effects.effects)
-    effect = _blocking(operations.effects.effect)
-    boost = _blocking(operations.segments.boost)
-    segments = _blocking(operations.segments.segments)
-    segment = _blocking(operations.segments.segment)
-    ask_sheet = _blocking(operations.sheets.ask_sheet)
-    sheets = _blocking(operations.sheets.sheets)
-    sheet = _blocking(operations.sheets.sheet)
-    sheet_page = _blocking(operations.sheets.sheet_page)
-    sheet_workbook = _blocking(operations.sheets.sheet_workbook)
-    jobs = _blocking(operations.jobs.jobs)
-    job = _blocking(operations.jobs.job)
-    wait = _blocking(operations.jobs.wait)
-    cancel = _blocking(operations.jobs.cancel)
-    delete = _blocking(operations.resources.delete)
-    delete_dataset = _blocking(operations.datasets.delete_dataset)
-    delete_generation = _blocking(operations.generations.delete_generation)
-    delete_effect = _blocking(operations.effects.delete_effect)
-    delete_segment = _blocking(operations.segments.delete_segment)
-    delete_sheet = _blocking(operations.sheets.delete_sheet)
-    erasure_certificate = _blocking(operations.certificates.erasure_certificate)
-    erasure_certificates = _blocking(operations.certificates.erasure_certificates)
-    live_keys_root = _blocking(operations.certificates.live_keys_root)
-    audit_checkpoint = _blocking(operations.certificates.audit_checkpoint)
-    explain = _blocking(operations.account.explain)
-    published_keys = _blocking(operations.certificates.published_keys)
-    usage = _blocking(operations.account.usage)
-    audit_events = _blocking(operations.account.audit_events)
-    webhooks = _blocking(operations.account.webhooks)
-    create_webhook = _blocking(operations.account.create_webhook)
-    delete_webhook = _blocking(operations.account.delete_webhook)
-    console_link = _blocking(operations.account.console_link)
 
     def fit(self, source: str | Path | Frame, **options: Any) -> FittedModel:
         """Upload a table, wait until its model is fit, and return the model.

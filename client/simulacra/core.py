@@ -6,7 +6,6 @@ or a LocalWork) and receives the result. `Client` and `AsyncClient` only carry o
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -98,16 +97,6 @@ T = TypeVar("T")
 Steps = Generator[Step, Any, T]
 Outcome = httpx2.Response | httpx2.TransportError | ApiError
 """A response; a broken connection; or a refused token, so that the request was never sent."""
-
-
-def copy_signature(method: Callable[..., Any], operation: Callable[..., Steps[Any]]) -> None:
-    """Give a client's method the signature of its operation, for `help` and notebooks."""
-    signature = inspect.signature(operation)
-    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
-    parameters += signature.parameters.values()
-    returns = str(signature.return_annotation).removeprefix("Steps[").removesuffix("]")
-    shown = signature.replace(parameters=parameters, return_annotation=returns)
-    method.__signature__ = shown  # type: ignore[attr-defined]
 
 
 def send(

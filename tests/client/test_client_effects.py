@@ -13,7 +13,7 @@ from simulacra.commands.options import columns
 from simulacra.commands.output import print_result
 from simulacra.effect import MADE_BEFORE, Effect
 from simulacra.mcp_server import Tools
-from simulacra.operations.effects import estimate
+from simulacra.operations.questions import estimate
 from simulacra_api.tenancy.repository import snake_case
 from simulacra_schema.claims import mask_unclaimed
 

@@ -278,10 +278,13 @@ def test_only_repeatable_requests_are_retried(start: Start) -> None:
     assert len([1 for method, path, _ in server.seen if method == "GET"]) == 5
 
 
-def _operations(kind: type) -> dict[str, str]:
-    functions = {name: one for name, one in vars(kind).items() if inspect.isfunction(one)}
-    methods = {name: one for name, one in functions.items() if hasattr(one, "__wrapped__")}
-    return {name: str(inspect.signature(one)) for name, one in methods.items()}
+def _public(kind: type) -> dict[str, Any]:
+    return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+
+
+def _signature(method: Any) -> str:
+    """Return a signature in which both clients name the same result, a model."""
+    return str(inspect.signature(method)).replace("AsyncFittedModel", "FittedModel")
 
 
 async def test_async_client_has_the_same_methods(start: Start, tmp_path: Path) -> None:
@@ -290,9 +293,18 @@ async def test_async_client_has_the_same_methods(start: Start, tmp_path: Path) -
         assert (await client.dataset("ds-1")).dataset_id == "ds-1"
         await client.download("gen-1", tmp_path / "out.parquet")
     assert (tmp_path / "out.parquet").read_bytes() == WHOLE
-    methods = [_operations(kind) for kind in (Client, AsyncClient)]
-    assert methods[0] == methods[1]
-    assert len(methods[0]) > 30
+    of_both = blocks, awaits = _public(Client), _public(AsyncClient)
+    assert set(blocks) == set(awaits)
+    for of_one, awaited in ((blocks, False), (awaits, True)):
+        functions = {name: one for name, one in of_one.items() if inspect.isfunction(one)}
+        assert set(of_one) - set(functions) == {"api_url", "from_connection", "from_environment"}
+        assert len(functions) > 30
+        for name, function in functions.items():
+            assert inspect.iscoroutinefunction(function) == awaited, name
+    written = [{name for name in vars(kind) if name in blocks} for kind in (Client, AsyncClient)]
+    assert written[0] == written[1] == {"close", "fit", "load", "rotate_credentials"}
+    for name in blocks.keys() - {"api_url"}:
+        assert len({_signature(of_one[name]) for of_one in of_both}) == 1, name
 
 
 def test_notebook_view_escapes_html(start: Start) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from effect_results import SHARE
-from simulacra.operations.segments import boost
+from simulacra.operations.questions import boost
 from simulacra.segment import Segment
 
 

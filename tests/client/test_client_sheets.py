@@ -14,8 +14,8 @@ from effect_results import TEXTS, sheet_result
 from simulacra.commands.sheets import _levers
 from simulacra.mcp_server import Tools
 from simulacra.mcp_tools.schemas import LeverInput
+from simulacra.operations.questions import ask_sheet
 from simulacra.operations.resources import path_of
-from simulacra.operations.sheets import ask_sheet
 from simulacra.sheet import Sheet
 from simulacra_api.sheets.service import _answer
 from simulacra_api.tenancy.repository import snake_case

@@ -34,6 +34,7 @@ KNOWN = {
     "client/simulacra/mcp_tools/questions.py": "one tool a question",
     "client/simulacra/models.py": "types of the fields of a job's answer",
     "client/simulacra/operations/one_call.py": "rows and effects in one call",
+    "client/simulacra/operations/questions.py": "one operation a question",
     "client/simulacra/operations/resources.py": "the client's table; compared below",
     "crds/simulacra_crds/kube/client.py": "short names of API paths",
     "crds/simulacra_crds/registry.py": "the registry",

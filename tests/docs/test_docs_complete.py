@@ -90,7 +90,7 @@ def test_parameters_of_stores_and_keys_are_documented(text: str) -> None:
 def test_reasons_flags_and_client_methods_are_documented(text: str) -> None:
     flags = _flags(typer.main.get_command(app))
     assert len(flags) > 25
-    methods = {f"## {name}\n" for name in vars(Client) if not name.startswith("_")} - {
+    methods = {f"## {name}\n" for name in dir(Client) if not name.startswith("_")} - {
         "## close\n",
         "## from_connection\n",
         "## from_environment\n",

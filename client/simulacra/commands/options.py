@@ -10,8 +10,8 @@ from typing import Annotated, Any, get_args
 import typer
 
 from simulacra.models import Json
-from simulacra.operations.effects import Population
 from simulacra.operations.generations import Format
+from simulacra.operations.questions import Population
 
 
 def json_file(*names: str, help: str) -> Any:  # noqa: A002

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra.corrections import Cell
 from simulacra.models import Json
-from simulacra.operations.effects import Population
+from simulacra.operations.questions import Population
 
 WAIT_SECONDS = 45.0
 """Longest duration of one call, except a small upload: many clients stop a tool after 60 s."""

@@ -1,4 +1,4 @@
-"""The operations of both clients: generators of steps, one module for each noun of the API.
+"""The operations of both clients: generators of steps, by what they are about.
 
 `core` says what a step is; `resources` has what works for every kind of resource. Bodies are as in
 the REST contract.
@@ -8,13 +8,11 @@ from simulacra.operations import (
     account,
     certificates,
     datasets,
-    effects,
     generations,
     jobs,
     one_call,
+    questions,
     resources,
-    segments,
-    sheets,
     uploads,
 )
 
@@ -22,12 +20,10 @@ __all__ = [
     "account",
     "certificates",
     "datasets",
-    "effects",
     "generations",
     "jobs",
     "one_call",
+    "questions",
     "resources",
-    "segments",
-    "sheets",
     "uploads",
 ]

@@ -27,7 +27,7 @@ from simulacra.download_io import Partial
 from simulacra.models import Generation, Json, Probe
 from simulacra.named_values import TWICE, Do, interventions_of
 from simulacra.operations.datasets import schema
-from simulacra.operations.resources import delete_at, get_all, get_one, key_header
+from simulacra.operations.resources import delete_at, get_all, get_one, given, start
 from simulacra.upload_io import OnBytes
 
 Format = Literal["parquet", "csv", "arrow", "sav", "xlsx"]
@@ -60,12 +60,16 @@ def generate(
     `evidence` there is none. The same key twice is one request.
     """
     interventions = yield from _interventions(dataset_id, do, interventions)
-    body = _body(row_count, conditions, interventions, counterfactual, seed)
-    body |= {} if persons is None else {"persons": persons}
+    body = given(
+        row_count=row_count,
+        persons=persons,
+        conditions=conditions,
+        interventions=interventions,
+        counterfactual=counterfactual,
+        seed=seed,
+    )
     body |= {} if evidence else {"evidence": False}
-    path = f"/v1/datasets/{dataset_id}/generations"
-    request = Request("POST", path, json=body, headers=key_header(key))
-    return Generation((yield from send(request)).json())
+    return (yield from start(Generation, dataset_id, body, key))
 
 
 def probe(
@@ -83,7 +87,13 @@ def probe(
     `do` is that of `generate`.
     """
     interventions = yield from _interventions(dataset_id, do, interventions)
-    body = _body(row_count, conditions, interventions, counterfactual, seed)
+    body = given(
+        row_count=row_count,
+        conditions=conditions,
+        interventions=interventions,
+        counterfactual=counterfactual,
+        seed=seed,
+    )
     path = f"/v1/datasets/{dataset_id}/probe"
     return Probe((yield from send(Request("POST", path, json=body))).json())
 
@@ -97,20 +107,6 @@ def _interventions(
     if interventions is not None:
         raise ValueError(TWICE)
     return interventions_of(do, (yield from schema(dataset_id)))
-
-
-def _body(
-    row_count: int | None,
-    conditions: Json | None,
-    interventions: Json | None,
-    counterfactual: bool,
-    seed: int | None,
-) -> Json:
-    body: Json = {} if row_count is None else {"row_count": row_count}
-    body |= {"conditions": conditions} if conditions else {}
-    body |= {"interventions": interventions} if interventions else {}
-    body |= {"counterfactual": True} if counterfactual else {}
-    return body | ({} if seed is None else {"seed": seed})
 
 
 def generations(**filters: str) -> Steps[list[Generation]]:

@@ -12,13 +12,14 @@ from simulacra.corrections import Corrections
 from simulacra.effect import Effect
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Job
-from simulacra.operations.datasets import dataset, describe
-from simulacra.operations.effects import effect, estimate
+from simulacra.operations.datasets import dataset, delete_dataset, describe
 from simulacra.operations.generations import generate, generation, table
 from simulacra.operations.jobs import wait
+from simulacra.operations.questions import ask_sheet, effect, estimate, sheet
 from simulacra.operations.table_names import has_no_description, stated_name
 from simulacra.operations.uploads import upload
 from simulacra.rows import Rows, conditions_of
+from simulacra.sheet import Sheet
 
 OnProgress = Callable[[Job], None]
 Named = tuple[Dataset, str | None]
@@ -57,14 +58,25 @@ def named_dataset(dataset_id: str) -> Steps[Named]:
 
 def generate_rows(
     dataset_id: str,
-    row_count: int | None,
+    /,
+    row_count: int | None = None,
     *,
     shares: Any = None,
     ranges: Any = None,
     conditions: Any = None,
     **options: Any,
 ) -> Steps[Rows]:
-    """Generate rows, wait for them, download them and return them."""
+    """Generate rows, wait, and return them.
+
+    Args:
+        dataset_id: from upload.
+        row_count: number of rows.
+        shares: as for `simulacra.Model.generate`.
+        ranges: as for `simulacra.Model.generate`.
+        conditions: as for `Client.generate`.
+        options: persons (instead of row_count), do, interventions, counterfactual, evidence, seed
+            and key, as for `Client.generate`.
+    """
     wanted = conditions_of(conditions, shares, ranges)
     started = yield from generate(dataset_id, row_count, conditions=wanted, **options)
     yield from wait(started.job_id)
@@ -79,8 +91,23 @@ def generate_rows(
     )
 
 
-def answer(dataset_id: str, **question: Any) -> Steps[Effect]:
-    """Estimate an effect, wait for it and return it."""
+def answer_effect(dataset_id: str, /, **question: Any) -> Steps[Effect]:
+    """Estimate an effect, wait, and return it; the question is that of `Client.estimate`."""
     started = yield from estimate(dataset_id, **question)
     yield from wait(started.job_id)
     return (yield from effect(started.effect_id))
+
+
+def answer_sheet(dataset_id: str, /, **question: Any) -> Steps[Sheet]:
+    """Compare all levers of an outcome, wait, and return the answer sheet.
+
+    The question is that of `Client.ask_sheet`.
+    """
+    started = yield from ask_sheet(dataset_id, **question)
+    yield from wait(started.job_id)
+    return (yield from sheet(started.sheet_id))
+
+
+def delete(dataset_id: str) -> Steps[None]:
+    """Erase the dataset, its model and all that was made from it; wait until it is gone."""
+    return delete_dataset(dataset_id)

@@ -6,7 +6,7 @@ import re
 import uuid
 from itertools import repeat
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -23,7 +23,7 @@ from simulacra.core import (
 )
 from simulacra.effect import Effect
 from simulacra.errors import ApiError
-from simulacra.models import Dataset, Document, Generation, Job, Report
+from simulacra.models import Dataset, Document, Generation, Job, Json, Report
 from simulacra.segment import Segment
 from simulacra.sheet import Sheet
 
@@ -66,6 +66,23 @@ def report_page(resource_id: str) -> Steps[str]:
 def delete(resource_id: str, *, timeout: float = 120.0) -> Steps[None]:
     """Delete a dataset (ds-), a generation (gen-) or an estimate (eff-, seg-, sht-)."""
     return delete_at(path_of(resource_id, ERASABLE), timeout)
+
+
+def start(kind: type[D], dataset_id: str, body: Json, key: str | None) -> Steps[D]:
+    """Send a question to a dataset, or a request for rows; return its id and job_id."""
+    collection = next(name for name, found in KINDS.values() if found is kind)
+    path = f"/v1/datasets/{dataset_id}/{collection}"
+    request = Request("POST", path, json=body, headers=key_header(key))
+    return kind((yield from send(request)).json())
+
+
+def given(**fields: Any) -> Json:
+    """Return the fields of a body that are given: neither None nor False nor empty."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and value is not False and value not in ([], {})
+    }
 
 
 def get_one(path: str, kind: type[D]) -> Steps[D]:
