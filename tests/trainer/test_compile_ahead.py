@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -70,8 +71,9 @@ def test_cache_is_cold_until_it_has_the_kernels_of_this_code(tmp_path: Path) -> 
     env = {"NUMBA_CACHE_DIR": str(tmp_path)}
     indexes = []
     for name in KERNELS:
-        assert is_cold(env)
         source = Path(kernel_cache.__file__).parent / name
+        assert source.is_file()
+        assert is_cold(env)
         folder = tmp_path / UserProvidedCacheLocator.get_suitable_cache_subpath(str(source))
         folder.mkdir()
         indexes.append(folder / f"{source.stem}.walk-1.py311.nbi")
@@ -79,6 +81,10 @@ def test_cache_is_cold_until_it_has_the_kernels_of_this_code(tmp_path: Path) -> 
     assert not is_cold(env)
     os.utime(indexes[0], (0, 0))  # older than the code
     assert is_cold(env)
+    code = (Path(kernel_cache.__file__).parent / KERNELS[0]).read_bytes()
+    indexes[0].write_bytes(b"an index of " + hashlib.sha256(code).digest())
+    os.utime(indexes[0], (0, 0))  # the same code was installed again, and numba knows it
+    assert not is_cold(env)
     indexes[0].unlink()
     indexes[0].symlink_to(tmp_path / "gone")  # as of an image's kernels that were removed
     assert is_cold(env)

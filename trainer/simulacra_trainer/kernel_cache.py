@@ -62,11 +62,15 @@ def is_cold(env: Mapping[str, str] = os.environ) -> bool:
 
 
 def _is_missing(source: Path, cache: str | None) -> bool:
-    """Return whether no index of a module is as new as the module, in numba's folder for it."""
+    """Return whether numba's folder for a module has no index of its present code.
+
+    An index holds a hash of the code (numba from 0.68), or is at least as new as the code: a later
+    checkout or installation of the same code is newer than an index that numba still uses.
+    """
     folder = source.parent / "__pycache__"
     if cache:
         digest = hashlib.sha1(str(source.parent).encode(), usedforsecurity=False).hexdigest()
         folder = Path(cache) / f"{source.parent.name}_{digest}"
-    found = (index for index in folder.glob(f"{source.stem}.*.nbi") if index.exists())
-    times = (index.stat().st_mtime for index in found)
-    return max(times, default=0.0) < source.stat().st_mtime
+    found = [index for index in folder.glob(f"{source.stem}.*.nbi") if index.exists()]
+    code, time = hashlib.sha256(source.read_bytes()).digest(), source.stat().st_mtime
+    return not any(one.stat().st_mtime >= time or code in one.read_bytes() for one in found)
