@@ -213,6 +213,40 @@ def test_degenerate_tables_give_finite_figures(table):
     assert found["privacy"]["exact_copies"] == 1
 
 
+def test_a_report_of_chosen_rows_counts_no_person():
+    table, drawn = people(120, 1), people(400, 2)
+    schema, told = schema_of(table), []
+    for place in range(40):  # requests that leave out one person each
+        kept = table.filter(pa.array(np.arange(table.num_rows) != place))
+        again = [build_report(kept, None, drawn, schema, seed=of)["fidelity"] for of in (1, 2)]
+        assert again[0] == again[1]
+        told.append(again[0])
+    counts = [one["rows_compared"] for one in told]
+    assert len(set(counts)) > 2  # the exact one is 60 for all
+    assert abs(np.mean(counts) - 60) < 1
+    for one in told:  # the error of a share of 60 rows is 6 %
+        assert one["columns"][0]["floor"] % 1 == 0
+
+
+def test_a_report_of_chosen_rows_counts_no_person_of_several_rows():
+    """Leaving out a person moves the counts by four rows, and so does the noise."""
+    table, drawn = people(480, 1), people(400, 2)
+    who = np.repeat(np.arange(120), 4)
+    table = table.append_column("person", pa.array(who))
+    known = ColumnSchema(
+        name="person", kind="identifier", storage="int64", role="subject", learned=False
+    )
+    columns = [*schema_of(table.drop_columns("person")).columns, known]
+    schema = TableSchema(rows=table.num_rows, columns=columns)
+    counts = [
+        build_report(table.filter(pa.array(who != one)), None, drawn, schema)["fidelity"][
+            "rows_compared"
+        ]
+        for one in range(40)
+    ]
+    assert np.std(counts) > 2  # of about 238; with the noise of one row it is about 1
+
+
 def test_table_with_at_most_one_row_has_no_figures():
     one = people(1, 0)
     for found in (

@@ -24,7 +24,7 @@ from simulacra_trainer.report.comparison.associations import associations
 from simulacra_trainer.report.comparison.marginals import marginals
 from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.person_groups import find_groups
-from simulacra_trainer.report.reweighting import reweighted
+from simulacra_trainer.report.reweighting import LEAST, reweighted
 from trainer_tables import survey
 
 
@@ -224,6 +224,20 @@ def test_rows_are_not_compared_where_few_real_rows_meet_the_conditions() -> None
     assert reweighted(real, real, none, None) is None
     few = real.slice(0, 20)
     assert reweighted(few, few, ConditionSet(numeric={"age": NumericRange(min=0)}), None) is None
+
+
+def test_whether_rows_are_compared_does_not_count_persons() -> None:
+    """The least number of rows has the noise of one person: sets of just as many differ."""
+    real = _answers(LEAST + 1)
+    everybody = ConditionSet(numeric={"age": NumericRange(min=0)})
+    keys = np.random.default_rng(0).integers(0, 2**63, LEAST + 1, np.uint64)
+    compared = []
+    for place in range(LEAST + 1):
+        rest = np.arange(LEAST + 1) != place
+        kept = real.filter(pa.array(rest))
+        compared.append(reweighted(kept, kept, everybody, None, None, keys[rest]) is not None)
+        assert reweighted(kept, kept, everybody, None) is not None
+    assert 5 < sum(compared) < LEAST - 5
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from simulacra_intake.rows_of_persons import Ints, rows_a_person
 from simulacra_intake.survey_weights import Floats
 from simulacra_schema.table import TableSchema
 
@@ -90,16 +92,48 @@ def text_key(table: pa.Table, text: str) -> Keys:
 
     It is for counts of rows that a clean table no longer tells apart.
     """
-    secret = (table.schema.metadata or {}).get(METADATA, b"")
+    return key_of_text(text, (table.schema.metadata or {}).get(METADATA, b""))
+
+
+def key_of_text(text: str, secret: bytes = b"") -> Keys:
+    """Return a key that a text and perhaps a secret decide, uint64 [1]."""
     return np.array([_number(text, secret)], np.uint64)
+
+
+def key_of_all(keys: Keys) -> Keys:
+    """Return the key of a set of persons, uint64 [1]."""
+    return summed(keys, np.zeros(keys.size, np.int64), 1)
 
 
 def noisy_count(keys: Keys) -> int:
     """Return the number of rows with these keys, with the noise of their persons."""
-    if not keys.size:
-        return 0
-    noise = noise_of(summed(keys, np.zeros(keys.size, np.int64), 1))
-    return max(int(keys.size + noise[0]), 0)
+    return max(int(keys.size + noise_of(key_of_all(keys))[0]), 0) if keys.size else 0
+
+
+@dataclass(frozen=True)
+class RowNoise:
+    """The noise of one person in figures of some rows, in rows.
+
+    Attributes:
+        key: of all persons of the rows, uint64 [1].
+        rows_a_person: rows that one person may add.
+    """
+
+    key: Keys
+    rows_a_person: float
+
+    @classmethod
+    def of(cls, keys: Keys, persons: Ints | None) -> RowNoise:
+        """Return the noise of rows with these keys and persons."""
+        return cls(key_of_all(keys), rows_a_person(persons))
+
+    def in_count(self) -> float:
+        """Return the noise of the number of rows."""
+        return float(noise_of(self.key)[0]) * self.rows_a_person
+
+    def in_figure(self, name: str) -> float:
+        """Return the noise of another count of these rows, which a text names."""
+        return float(noise_of(mixed(self.key, key_of_text(name)))[0]) * self.rows_a_person
 
 
 def _row_numbers(table: pa.Table, names: list[str], secret: bytes) -> Keys:

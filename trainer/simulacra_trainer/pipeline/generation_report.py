@@ -23,6 +23,7 @@ from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.several_answers import expand_conditions
 from simulacra_schema.verdicts import Verdict, verdicts_of_rows
 from simulacra_schema.worth import NOT_ASKED, stated_worth
+from simulacra_trainer.cell_keys import person_keys
 from simulacra_trainer.pipeline.generate import Plan
 from simulacra_trainer.pipeline.linked_rows import LinkedPlan
 from simulacra_trainer.relations.plan import counted
@@ -126,7 +127,8 @@ def _comparable(
         weight += "_"
     weights = row_weights(trained.table, trained.schema)
     persons = persons_in(trained.table, trained.schema)
-    found = reweighted(trained.table, rows, conditions, weights, persons)
+    keys = person_keys(trained.table, trained.schema)
+    found = reweighted(trained.table, rows, conditions, weights, persons, keys)
     if found is None:
         return trained.table.slice(0, 0), weight
     return found[0].append_column(weight, pa.array(found[1])), weight

@@ -16,7 +16,7 @@ from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import weights_in
 from simulacra_schema.questions.fit import DifferentialPrivacy
 from simulacra_schema.table import ColumnSchema, TableSchema
-from simulacra_trainer.cell_keys import person_keys
+from simulacra_trainer.cell_keys import RowNoise, person_keys
 from simulacra_trainer.cpus import threads
 from simulacra_trainer.report.comparison.associations import associations
 from simulacra_trainer.report.comparison.discriminator import two_sample_auc
@@ -110,7 +110,8 @@ def build_report(
         chance = np.random.default_rng([seed, 31])
         report |= _pictured(real, synthetic, schema, columns, chance, weight)
     if unseen is None:
-        return report | {"fidelity": _against_halves(train, synthetic, names, rng, weight)}
+        noise = RowNoise.of(person_keys(train, schema), persons_in(train, schema))
+        return report | {"fidelity": _against_halves(train, synthetic, names, noise, weight)}
     return report | _against_unseen(train, unseen, synthetic, names, rng, weight)
 
 
@@ -143,14 +144,19 @@ def _against_halves(
     train: pa.Table,
     synthetic: pa.Table,
     names: list[str],
-    rng: np.random.Generator,
+    noise: RowNoise,
     weight: str | None,
 ) -> dict[str, Any]:
-    """Return the fidelity against one half of the training rows, with the other as floor."""
+    """Return the fidelity against one half of the training rows, with the other as floor.
+
+    A request may have chosen the rows, so their key decides the halves and a noise of one person:
+    asking again with another seed tells no more.
+    """
+    rng = np.random.default_rng(noise.key)
     order = rng.permutation(train.num_rows)
     half = train.num_rows // 2
     against, seen = train.take(pa.array(order[:half])), train.take(pa.array(order[half:]))
-    found = fidelity(against, seen, synthetic, names, rng, weight)
+    found = fidelity(against, seen, synthetic, names, rng, weight, noise)
     return {"against": "half of the training rows", **found}
 
 

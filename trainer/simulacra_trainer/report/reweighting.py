@@ -16,6 +16,7 @@ from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.rows_of_persons import Ints
 from simulacra_intake.survey_weights import Floats, effective_rows
 from simulacra_schema.conditions import ConditionSet
+from simulacra_trainer.cell_keys import Keys, RowNoise
 from simulacra_trainer.conditions import support
 from simulacra_trainer.conditions.cells import BoolArray, ShareCondition, find_cells
 from simulacra_trainer.conditions.margins import rake
@@ -34,11 +35,12 @@ def reweighted(
     conditions: ConditionSet,
     weights: Floats | None,
     persons: Ints | None = None,
+    keys: Keys | None = None,
 ) -> tuple[pa.Table, Floats] | None:
     """Return the real rows about inside the ranges, and their weights, float64 [rows] of mean 1.
 
-    None where the conditions leave fewer than `LEAST` effective rows, or no real rows have the
-    shares together.
+    None where the conditions leave fewer than `LEAST` effective rows, counted with the noise of
+    their persons, or no real rows have the shares together.
 
     Args:
         real: clean real rows.
@@ -46,6 +48,7 @@ def reweighted(
         conditions: an option of several answers is a column of its own.
         weights: survey weights of the real rows, float64 [n].
         persons: of the real rows, int64 [n]; None if each is its own person.
+        keys: of the persons of the real rows, uint64 [n]; None without noise.
     """
     shares = [
         ShareCondition(name, list(levels), np.array(list(levels.values()), np.float64))
@@ -72,7 +75,12 @@ def reweighted(
         factor = np.divide(raked, start, out=np.zeros_like(raked), where=start > 0)
         counts = counts * factor[cells.of_row]
     used = counts > 0
-    if not used.any() or effective_rows(counts[used]) < LEAST:
+    if not used.any():
+        return None
+    chosen = np.flatnonzero(inside)[used]
+    who = None if persons is None else persons[chosen]
+    noise = 0.0 if keys is None else RowNoise.of(keys[chosen], who).in_count()
+    if effective_rows(counts[used]) + noise < LEAST:
         return None
     found = counts[used]
     return kept.filter(pa.array(used)), found * (found.size / found.sum())

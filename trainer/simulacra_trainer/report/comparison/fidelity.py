@@ -6,6 +6,7 @@ of sampling alone. A synthetic table at the floor is as close to the unseen rows
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import pyarrow as pa
 
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.survey_weights import Floats, effective_rows, weights_in
+from simulacra_trainer.cell_keys import RowNoise
+from simulacra_trainer.evidence import coarse, two_digits
 from simulacra_trainer.report.comparison.columns import IntArray, bin_codes
 
 MAX_ROWS = 25_000
@@ -45,6 +48,7 @@ def fidelity(
     names: list[str],
     rng: np.random.Generator,
     weight: str | None = None,
+    noise: RowNoise | None = None,
 ) -> dict[str, Any]:
     """Return distances in percent of synthetic and of equally many training rows from unseen rows.
 
@@ -52,6 +56,9 @@ def fidelity(
     random set if there are too many. With survey weights, real rows are weighted, and the number of
     synthetic rows is the effective number of training rows (Kish), so that error and floor are
     comparable.
+
+    noise: of both real tables together. With it the number of rows and each distance have the noise
+    of one person, and steps.
     """
     pairs = _pairs(len(names), rng)
     most = max(500, min(MAX_ROWS, MAX_COUNTED // max(len(pairs), 1)))
@@ -62,19 +69,21 @@ def fidelity(
         rows = max(min(rows, round(effective_rows(weights[1]))), 1)
     tables = [*real, sample_rows(synthetic, rows, rng)]
     coded = [bin_codes(tables, name) for name in names]
-    columns = [
-        {"column": name, **_distances(codes, size, weights)}
-        for name, (codes, size) in zip(names, coded, strict=True)
+    told = rows if noise is None else max(int(two_digits(rows + noise.in_count())), 1)
+
+    def distances(places: Sequence[int]) -> dict[str, float]:
+        found = _joint(coded, places, weights)
+        of = [names[at] for at in places]
+        return found if noise is None else _hidden(found, of, noise, told)
+
+    columns = [{"column": name, **distances([at])} for at, name in enumerate(names)]
+    by_pair: list[dict[str, Any]] = [
+        {"columns": [names[i], names[j]], **distances([i, j])} for i, j in pairs.tolist()
     ]
-    by_pair = [
-        {"columns": [names[i], names[j]], **_joint(coded, [int(i), int(j)], weights)}
-        for i, j in pairs
-    ]
-    triples = _triples(len(names), rng)
-    by_triple = [_joint(coded, [int(at) for at in triple], weights) for triple in triples]
+    by_triple = [distances(triple.tolist()) for triple in _triples(len(names), rng)]
     by_pair.sort(key=lambda pair: pair["floor"] - pair["error"])
     return {
-        "rows_compared": rows,
+        "rows_compared": told,
         "univariate": _means(columns),
         "bivariate": {**_means(by_pair), "pairs": len(by_pair)},
         "trivariate": {**_means(by_triple), "triples": len(by_triple)},
@@ -108,7 +117,7 @@ def _triples(columns: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp
 
 
 def _joint(
-    coded: list[tuple[list[IntArray], int]], columns: list[int], weights: list[Floats | None]
+    coded: list[tuple[list[IntArray], int]], columns: Sequence[int], weights: list[Floats | None]
 ) -> dict[str, Any]:
     """Return the distances of some columns taken together."""
     codes, size = coded[columns[0]]
@@ -120,6 +129,21 @@ def _joint(
             found, dense = np.unique(np.concatenate(codes), return_inverse=True)
             size, codes = len(found), np.split(dense, np.cumsum([len(c) for c in codes])[:-1])
     return _distances(codes, size, weights)
+
+
+def _hidden(
+    found: dict[str, float], names: list[str], noise: RowNoise, rows: int
+) -> dict[str, float]:
+    """Return distances with the noise of one person, in steps of a fifth of their error.
+
+    Exact ones are fractions that count persons: two requests that differ by few of them would tell
+    their answers.
+    """
+    hidden = {}
+    for which, distance in found.items():
+        noisy = distance + 100.0 * noise.in_figure(" ".join([which, *names])) / rows
+        hidden[which] = coarse(max(noisy, 0.0), 50 / rows**0.5)
+    return hidden
 
 
 def _means(parts: list[dict[str, Any]]) -> dict[str, float]:
