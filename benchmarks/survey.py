@@ -18,7 +18,8 @@ Figures, each against the population:
   the same learned from 2,000 people
 - TSTR: AUC of boosted trees that learned each target from the rows, on people who are not in the
   sample, over that of the same learned from the sample
-- C2ST: AUC of boosted trees between rows and people who are not in the sample
+- C2ST: AUC of boosted trees between rows and people who are not in the sample, as people see both,
+  and with one level for all words that fewer than five of the sample have
 - nearness, inference, linkage: gains on members beyond controls; strong: AUC of the attacker who
   has a second survey of n people (`pipeline/disclosure.py` has the limits)
 """
@@ -184,9 +185,10 @@ def summary(path: Path) -> None:
         raise SystemExit(f"Measure the sample itself into the same file for {sorted(missing)}.")
     print(
         "| n | population | engine | samples | shares covered | logit covered | slope | RMSE |"
-        " worth | nats | TSTR | C2ST | nearness | inference | linkage | strong | CPU s |"
+        " worth | nats | TSTR | C2ST | one level | nearness | inference | linkage | strong |"
+        " CPU s |"
     )
-    print("|" + "---|" * 17)
+    print("|" + "---|" * 18)
     for (n, survey, title), of in groups.items():
         own = [samples[n, survey, one["sample"]] for one in of]
         slope, error = against_truth(of, own)
@@ -202,8 +204,8 @@ def summary(path: Path) -> None:
             " > ".join(f"{value:.2f}" for value in logit),
             f"{slope:.2f}", f"{error / against_truth(own, own)[1]:.2f}", mean(of, "worth", ".0f"),
             mean(of, "nats", ".3f"), f"{np.mean([one['auc'] for one in of]) / own_auc:.3f}",
-            *(mean(of, key, ".3f") for key in ("c2st", "nearness", "inference", "linkage")),
-            mean(of, "strong", ".3f"), mean(of, "cpu_s", ".1f"),
+            *(mean(of, key, ".3f") for key in ("c2st", "one_level", "nearness", "inference")),
+            *(mean(of, key, ".3f") for key in ("linkage", "strong")), mean(of, "cpu_s", ".1f"),
         ]  # fmt: skip
         print("| " + " | ".join(cells) + " |")
     print_slices(groups)

@@ -44,6 +44,8 @@ FEW = 2_000
 """Under this many rows its trees are smaller."""
 MAX_LEVELS, LEAST_RESPONDENTS = 30, 10
 """Levels of a question, and respondents of a level, whose shares are judged."""
+FEW_PERSONS, OTHER = 5, "(other)"
+"""Words of fewer persons are one level, which the product writes so."""
 
 
 @dataclass(frozen=True)
@@ -208,8 +210,29 @@ def shares_but_first(answers: pd.Series) -> pd.Series:
     return found[1:] if len(found) <= MAX_LEVELS else found[:0]
 
 
+def one_level(table: pd.DataFrame, sample: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which words that few of the sample have, or none, are one level."""
+    table = table.copy()
+    for name in sample:
+        if not pd.api.types.is_numeric_dtype(sample[name]):
+            counts = sample[name].value_counts()
+            known = table[name].isna() | table[name].isin(counts.index[counts >= FEW_PERSONS])
+            table[name] = table[name].where(known, OTHER)
+    return table
+
+
+def realism(people: pd.DataFrame, rows: pd.DataFrame, seed: int) -> float:
+    """Return how well a classifier tells rows from people who are not in the sample."""
+    tables = [people, rows]
+    clean = clean_table(pa.Table.from_pandas(pd.concat(tables), preserve_index=False))
+    names = [column.name for column in without_computed(clean.schema).learned()]
+    parts = clean.table.slice(0, len(people)), clean.table.slice(len(people))
+    found = two_sample_auc(*parts, names, np.random.default_rng([seed, 3]))
+    return float("nan") if found is None else found
+
+
 def disclosed(parts: Parts, rows: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Return realism and what attackers gain."""
+    """Return realism, as people see it and with one level for rare words, and attackers' gains."""
     frames = [rows, *parts.people.values()]
     clean = clean_table(pa.Table.from_pandas(pd.concat(frames), preserve_index=False))
     schema = without_computed(clean.schema)
@@ -232,8 +255,10 @@ def disclosed(parts: Parts, rows: pd.DataFrame, seed: int) -> dict[str, float]:
     lost = density["others", "controls"] - density["rows", "controls"]
     ratios = (density["rows", who] - density["second", who] for who in ("members", "controls"))
     c2st = two_sample_auc(people["others"], made, names, rng)
+    grouped = (one_level(of, parts.sample) for of in (parts.people["others"], rows))
     return {
         "c2st": float("nan") if c2st is None else c2st,
+        "one_level": realism(*grouped, seed),
         "nats": float(lost.mean()),
         "nearness": nearness(*points).value,
         "inference": inference(*points, rng).value,
