@@ -250,9 +250,9 @@ def part_name(column: str, option: str) -> str:
 
 
 class DecidedCase(KubeModel):
-    """The value of a column for a pair of levels that at least five persons have."""
+    """The value of a column for a level, or a pair of levels, that at least five persons have."""
 
-    of: list[str] = Field(description="Level of each of the two columns; of the first if picked.")
+    of: list[str] = Field(description="Level of each deciding column; of the first if picked.")
     value: str | None = Field(default=None, description="None where the column is missing.")
 
 
@@ -268,8 +268,9 @@ class RelationSchema(KubeModel):
     of the others says which of the rest the column is equal to. The column is computed, not
     learned; if it is `implied`, other relations give it or it is learned, and this one is checked.
     not_above: the column is never above the other column; both are learned, one of them by its
-    difference where `by_difference` names it. decided: two columns together decide the column; all
-    three are learned. exactly_one, at_most_one: how many of these yes/no columns are yes.
+    difference where `by_difference` names it. decided: one column (a village by its hamlet), or two
+    together, decide the column; all are learned. exactly_one, at_most_one: how many of these yes/no
+    columns are yes.
     """
 
     kind: Literal[
@@ -288,7 +289,10 @@ class RelationSchema(KubeModel):
     )
     cases: list[DecidedCase] = Field(
         default_factory=list,
-        description="decided: what pairs give; picked: the column that each level picks.",
+        description="decided: what levels or pairs give; picked: the column that each level picks.",
+    )
+    gaps: bool = Field(
+        default=False, description="decided: the column is missing in some rows of its levels."
     )
     implied: bool = Field(
         default=False, description="Nothing is computed by it; generated rows are checked for it."
@@ -297,6 +301,11 @@ class RelationSchema(KubeModel):
         default=None,
         description="not_above: the column that is learned as its difference to the other one.",
     )
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether one column alone decides the other, as a hamlet its village."""
+        return self.kind == "decided" and len(self.of) == 1
 
 
 class CleaningNote(KubeModel):
@@ -389,6 +398,10 @@ class TableSchema(KubeModel):
     def computed(self) -> list[RelationSchema]:
         """Return the relations that give a column, in the order in which they can be computed."""
         return [one for one in self.relations if one.kind in COMPUTED and not one.implied]
+
+    def nested(self) -> list[RelationSchema]:
+        """Return the relations of names inside one another."""
+        return [one for one in self.relations if one.is_nested]
 
     def differences(self) -> list[RelationSchema]:
         """Return the bounds of which one column is learned by its difference to the other."""

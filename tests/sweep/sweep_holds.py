@@ -170,11 +170,13 @@ def one_hot(*names: str) -> Hold:
 
 
 def decides(cause: str, effect: str) -> Hold:
-    """A level of one column decides that of another, as in the upload."""
+    """A level of one column decides that of another, as in the upload; rare words decide none."""
 
     def wrong(upload: Frame, rows: Frame) -> Any:
-        known = dict(zip(upload[cause].astype(str), upload[effect].astype(str), strict=True))
-        return rows[cause].astype(str).map(known) != rows[effect].astype(str)
+        given = upload.dropna(subset=[cause])
+        known = dict(zip(given[cause].astype(str), given[effect].astype(str), strict=True))
+        expected = rows[cause].astype(str).map(known)
+        return expected.notna() & (expected != rows[effect].astype(str))
 
     return _each(f"{cause} decides {effect}", wrong, is_joint=True)
 

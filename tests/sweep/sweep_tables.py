@@ -243,7 +243,9 @@ def _verbatims(rng: Rng) -> pd.DataFrame:
 def _codes(rng: Rng) -> pd.DataFrame:
     at = rng.choice(4, 300, p=[0.4, 0.3, 0.2, 0.1])
     frame = pd.DataFrame({"region_code": np.array([11, 12, 21, 22])[at], "region": REGIONS[at]})
-    return frame.assign(east=np.where(at == 1, "yes", "no"), **_answers(rng, 300))
+    frame = frame.assign(east=np.where(at == 1, "yes", "no"), **_answers(rng, 300))
+    town = pd.Series(REGIONS[at]) + " " + FRUITS[rng.choice(4, 300, p=[0.5, 0.4, 0.08, 0.02])]
+    return frame.assign(town=town.where(rng.random(300) > 0.03))
 
 
 def _onehot(rng: Rng) -> pd.DataFrame:
@@ -366,7 +368,11 @@ IDENTITIES = (
 )
 MONEY = (H.date("joined"), H.share_of_multiples("income", 1000), H.share_of_decimals("income"))
 GAPS = (H.constant("country"), H.empty("notes"), H.missing_share("income"))
-CODED = (H.decides("region_code", "region"), H.decides("region", "east"))
+CODED = (
+    H.decides("region_code", "region"),
+    H.decides("region", "east"),
+    H.decides("town", "region"),
+)
 PARTY = H.one_hot(*(f"party_{k}" for k in range(4)))
 SHOPPED = (H.date("day"), H.whole("customer_id"), H.decimals("amount", 2))
 WORKED = (H.one_hot("ind_0", "ind_1", "ind_2"), H.few_values("year"), H.decimals("lwage", 3))

@@ -213,7 +213,8 @@ def _of_order(relation: RelationSchema, order: str | None) -> RelationSchema:
 
 def _relation_note(relation: RelationSchema) -> CleaningNote:
     if relation.kind == "decided":
-        action = f"is decided by {relation.of[0]} and {relation.of[1]} together, as in every row"
+        by = " and ".join(relation.of) + (" together" if len(relation.of) > 1 else "")
+        action = f"is decided by {by}, as in every row"
     elif relation.kind == "not_above":
         action = f"is never above {relation.of[0]}, nor in generated rows"
     elif relation.kind in GROUPS:

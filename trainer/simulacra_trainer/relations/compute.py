@@ -23,13 +23,14 @@ TYPES = {"integer": pa.int64(), "numeric": pa.float64()}
 
 
 def without_computed(schema: TableSchema) -> TableSchema:
-    """Return the schema of what a family learns: without computed columns and relations.
+    """Return the schema of what a family learns: without computed columns.
 
-    Columns that follow from a difference are this difference (`as_differences`).
+    Of the relations only names inside one another are left. Columns that follow from a difference
+    are this difference (`as_differences`).
     """
     computed = {relation.column for relation in schema.computed()}
     kept = [c for c in learned_schema(schema).columns if c.name not in computed]
-    return schema.model_copy(update={"columns": kept, "relations": []})
+    return schema.model_copy(update={"columns": kept, "relations": schema.nested()})
 
 
 def with_computed(
@@ -176,7 +177,7 @@ def violations(table: pa.Table, relation: RelationSchema, schema: TableSchema) -
 def sentence(relation: RelationSchema) -> str:
     """Return a relation as a formula that a person reads."""
     if relation.kind == "decided":
-        return f"{relation.column} is decided by {relation.of[0]} and {relation.of[1]}"
+        return f"{relation.column} is decided by {' and '.join(relation.of)}"
     if relation.kind == "not_above":
         return f"{relation.column} ≤ {relation.of[0]}"
     if relation.kind in GROUPS:

@@ -9,7 +9,7 @@ persons would have broken it. Pairs of fewer persons are in no rule and are not 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,7 @@ def decided_relations(
         schema: its schema.
         computed: columns that other relations give; they are left out.
     """
-    columns = [c for c in schema.learned() if has_levels(c) and c.name not in computed]
-    columns = columns[:MAX_COLUMNS]
+    columns = with_levels(schema, computed)[:MAX_COLUMNS]
     if len(columns) < 3:
         return []
     codes = np.stack([codes_of(table.column(c.name)) for c in columns])
@@ -61,39 +60,72 @@ def decided_relations(
 
 
 def broken(rows: pa.Table, relation: RelationSchema) -> tuple[Bools, Bools]:
-    """Return where the column has another value than its pair says, and where no pair is listed.
+    """Return where the column has another value than its case says, and where no case is listed.
 
-    Rows with a gap in the pair are neither.
+    Rows with a gap in what decides are neither.
     """
     expected, listed, known = _expected(rows, relation)
     actual = words_of(rows.column(relation.column))
     same = pc.or_(
         pc.fill_null(pc.equal(expected, actual), False),
-        pc.and_(pc.is_null(expected), pc.is_null(actual)),
+        pc.and_(pc.or_(pc.is_null(expected), relation.gaps), pc.is_null(actual)),
     )
     return listed & ~_as_bools(same), known & ~listed
 
 
 def with_decided(rows: pa.Table, relation: RelationSchema) -> pa.Table:
-    """Return rows in which the column has the value that its pair says, where one is listed."""
+    """Return rows in which the column has the value that its case says, where one is listed."""
     wrong, _ = broken(rows, relation)
     if not wrong.any():
         return rows
-    expected, _, _ = _expected(rows, relation)
-    place = rows.column_names.index(relation.column)
-    column = rows.column(relation.column).combine_chunks()
-    words = pc.if_else(pa.array(wrong), expected, words_of(column))
+    return _with_words(rows, relation.column, wrong, _expected(rows, relation)[0])
+
+
+def with_decider(rows: pa.Table, relation: RelationSchema) -> pa.Table:
+    """Return rows in which one deciding column has the first level listed for a wrong value."""
+    wrong, _ = broken(rows, relation)
+    if not wrong.any():
+        return rows
+    given = pa.array([case.value for case in relation.cases], pa.string())
+    levels = pa.array([case.of[0] for case in relation.cases], pa.string())
+    found = pc.index_in(words_of(rows.column(relation.column)), value_set=given)
+    return _with_words(rows, relation.of[0], wrong, levels.take(found))
+
+
+def _with_words(rows: pa.Table, name: str, at: Bools, words: pa.Array) -> pa.Table:
+    column = rows.column(name).combine_chunks()
+    words = pc.if_else(pa.array(at), words, words_of(column))
     if pa.types.is_dictionary(column.type):
         indices = pc.index_in(words, value_set=column.dictionary).cast(column.type.index_type)
         values = pa.DictionaryArray.from_arrays(indices, column.dictionary)
     else:
         values = words.cast(column.type)
-    return rows.set_column(place, relation.column, values)
+    return rows.set_column(rows.column_names.index(name), name, values)
+
+
+def is_set_free(
+    relation: RelationSchema, relations: Sequence[RelationSchema], do: Collection[str]
+) -> bool:
+    """Return whether do() sets a column free from what decides it.
+
+    It is set itself, or follows from one that is: after do(village) the district is that of the
+    village and no longer that of the hamlet.
+    """
+    if not relation.is_nested or relation.column in do:
+        return relation.kind == "decided" and relation.column in do
+    pairs = {(one.of[0], one.column) for one in relations if one.is_nested}
+    found = ({(relation.of[0], name), (name, relation.column)} <= pairs for name in do)
+    return any(found)
 
 
 def has_levels(column: ColumnSchema) -> bool:
     """Return whether a column has levels, also as a whole number of few values."""
     return column.kind in KINDS or (column.kind == "integer" and bool(column.levels))
+
+
+def with_levels(schema: TableSchema, computed: Collection[str]) -> list[ColumnSchema]:
+    """Return the learned columns that have levels, without those that other relations give."""
+    return [c for c in schema.learned() if has_levels(c) and c.name not in computed]
 
 
 def codes_of(column: pa.ChunkedArray) -> Ints:
@@ -215,9 +247,8 @@ def _relation(
 
 
 def _expected(rows: pa.Table, relation: RelationSchema) -> tuple[pa.Array, Bools, Bools]:
-    """Return the value that the pair of each row says, where it is listed, where it has no gap."""
-    first, second = (words_of(rows.column(name)) for name in relation.of)
-    pair = pc.binary_join_element_wise(first, second, "\x1f")
+    """Return the value that the case of each row says, where it is listed, where it has no gap."""
+    pair = pc.binary_join_element_wise(*(words_of(rows.column(n)) for n in relation.of), "\x1f")
     keys = pa.array(["\x1f".join(case.of) for case in relation.cases], pa.string())
     place = pc.index_in(pair, value_set=keys)
     values = pa.array([case.value for case in relation.cases], pa.string())

@@ -3,8 +3,8 @@
 A column is computed from others if that gives its value in all rows, up to the rounding of the
 column: the sum or difference, product or ratio of two columns, the total or mean of a battery of
 neighboring columns, or a constant plus a sum of scattered columns. With at least 50 persons and 8
-different values, chance gives no such relation. Bounds and codes that two columns decide are
-sought in `bounds` and `decided`.
+different values, chance gives no such relation. Bounds, names inside one another and codes that
+two columns decide are sought in `bounds`, `nested` and `decided`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from simulacra_trainer.relations.bounds import bounds_of
 from simulacra_trainer.relations.decided import decided_relations
 from simulacra_trainer.relations.differences import with_differences
 from simulacra_trainer.relations.groups import group_relations
+from simulacra_trainer.relations.nested import nested_relations
 from simulacra_trainer.relations.numbers import Numbers, numbers_of
 from simulacra_trainer.relations.pairs import Identity, pair_identities
 from simulacra_trainer.relations.picks import picked_relations
@@ -51,12 +52,9 @@ def find_relations(
     bounds = list(bounds_of(table, schema, computed_names, persons))[:MAX_RELATIONS]
     bounds = with_differences(table, schema, bounds)
     groups = list(group_relations(table, schema, computed_names, persons))[:MAX_RELATIONS]
-    return [
-        *computed,
-        *bounds,
-        *groups,
-        *_in_order(decided_relations(table, schema, computed_names), MAX_RELATIONS),
-    ]
+    nested = nested_relations(table, schema, computed_names)[:MAX_RELATIONS]
+    pairs = _not_in_circles(decided_relations(table, schema, computed_names), MAX_RELATIONS)
+    return [*computed, *bounds, *groups, *_in_order([*nested, *pairs])]
 
 
 def _computed(
@@ -77,18 +75,15 @@ def _computed(
         identities.append(Identity((more,)))
 
 
-def _in_order(found: Iterable[RelationSchema], limit: int) -> list[RelationSchema]:
-    """Keep one relation a column, none in a circle, and sort them operands first."""
+def _not_in_circles(found: Iterable[RelationSchema], limit: int) -> list[RelationSchema]:
+    """Keep one relation a column, none in a circle."""
     chosen: dict[str, RelationSchema] = {}
     for relation in found:
         if relation.column in chosen or len(chosen) == limit:
             continue
         if not any(_needs(chosen, name, relation.column) for name in relation.of):
             chosen[relation.column] = relation
-    ordered: dict[str, RelationSchema] = {}
-    for relation in chosen.values():
-        _place(relation, chosen, ordered)
-    return list(ordered.values())
+    return [*chosen.values()]
 
 
 def _needs(chosen: dict[str, RelationSchema], column: str, other: str) -> bool:
@@ -98,14 +93,19 @@ def _needs(chosen: dict[str, RelationSchema], column: str, other: str) -> bool:
     return relation is not None and any(_needs(chosen, name, other) for name in relation.of)
 
 
-def _place(
-    relation: RelationSchema,
-    chosen: dict[str, RelationSchema],
-    ordered: dict[str, RelationSchema],
-) -> None:
-    if relation.column in ordered:
-        return
-    for name in relation.of:
-        if name in chosen:
-            _place(chosen[name], chosen, ordered)
-    ordered[relation.column] = relation
+def _in_order(relations: Sequence[RelationSchema]) -> list[RelationSchema]:
+    """Sort relations operands first; columns that decide one another come in any order."""
+    ordered: list[RelationSchema] = []
+    seen: set[str] = set()
+
+    def place(column: str) -> None:
+        if column not in seen:
+            seen.add(column)
+            own = [one for one in relations if one.column == column]
+            for name in dict.fromkeys(name for one in own for name in one.of):
+                place(name)
+            ordered.extend(own)
+
+    for relation in relations:
+        place(relation.column)
+    return ordered

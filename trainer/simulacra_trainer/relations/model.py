@@ -2,7 +2,9 @@
 
 Computed columns stand last: they follow from the others, so nothing is drawn for them. Where one
 column is never above another, or two decide a third, the last of them is drawn again, with all that
-comes after it, until it fits: that is the learned distribution given the relation.
+comes after it, until it fits: that is the learned distribution given the relation. A column that
+another one decides alone (the village of a hamlet) is set, and what comes after both drawn again: a
+hamlet drawn again until it lies in an earlier village would too often be in the level of rare ones.
 
 Where real rows lie on the bound itself (the total of a first month is its charge), a draw beyond
 the bound stands for one of these and is set to it, as often as real rows are there. Drawing it
@@ -23,8 +25,19 @@ from simulacra_schema.table import COMPUTED, RelationSchema, TableSchema
 from simulacra_trainer.families.base import FittedModel
 from simulacra_trainer.families.codec import ColumnCodec
 from simulacra_trainer.relations.compute import above, sources_of, with_computed
-from simulacra_trainer.relations.decided import broken, with_decided
-from simulacra_trainer.relations.groups import GROUPS, faults, members_of, settled, with_others
+from simulacra_trainer.relations.decided import (
+    broken,
+    is_set_free,
+    with_decided,
+    with_decider,
+)
+from simulacra_trainer.relations.groups import (
+    GROUPS,
+    faults,
+    members_of,
+    settled,
+    with_others,
+)
 
 REDRAWS = {"not_above": 20, "decided": 60, "few": 20, "exactly_one": 40, "at_most_one": 40}
 """Rows that no draw fits, as an intervention may ask for, get the bound itself."""
@@ -93,9 +106,8 @@ class RelatedModel:
         """
         do = with_others(do, self._groups, self._schema)
         twins = self.inner.counterfactual(facts.select(self.inner.columns), do, rng)
-        for rule in self._rules:
-            twins = self._settled(twins, rule, set(do), self.inner.columns)
-        return with_computed(twins, self._schema)
+        rules = _under_do(self._rules, set(do), self.inner.columns)
+        return with_computed(self._all_settled(twins, rules, set(do)), self._schema)
 
     def first(self, columns: Sequence[str]) -> RelatedModel:
         """Return the same distribution with these columns first; computed ones stay last."""
@@ -125,13 +137,14 @@ class RelatedModel:
     ) -> pa.Table:
         """Draw columns again until every relation between drawn columns holds.
 
-        An intervention on a decided column sets it free from the two that decide it. After one on
-        one of these two, the column follows; the other of the two is not drawn again to fit it.
+        An intervention on a decided column sets it free from what decides it; a hamlet after its
+        village still fits it. After one on what decides it, the column follows; another column that
+        decides it too is not drawn again to fit it.
         Later tries draw from an earlier column on: the last may fit no value that the others have.
         """
         drawn = rows.column_names
         rules = [one for one in self._rules if {one.column, *one.of} <= set(drawn)]
-        rules = [one for one in rules if one.kind != "decided" or one.column not in (do or {})]
+        rules = _under_do(rules, set(do or {}), drawn)
         for rule in rules:
             rows = self._put_on_bound(rows, rule, rng, do, only, fixed)
         kept: list[pa.Table] = []
@@ -139,7 +152,9 @@ class RelatedModel:
         # A row without faults stays so: only those with some are looked at again.
         open_rows, index = rows, np.arange(rows.num_rows)
         for attempt in range(max(REDRAWS.values())):
+            open_rows, followed = _followed(open_rows, rules, fixed)
             places = _places(open_rows, rules, self._schema, attempt, fixed, set(do or {}))
+            places = np.minimum(places, followed)
             if attempt < REDRAWS["few"]:
                 places = np.minimum(places, self._unseen(open_rows, attempt, fixed, do))
             wrong = places < len(drawn)
@@ -150,11 +165,8 @@ class RelatedModel:
             index = index[wrong]
             open_rows = open_rows.filter(pa.array(wrong))
             open_rows = self._redrawn(open_rows, places[wrong], rng, do, only)
-        if kept:
-            rows = _in_order([*kept, open_rows], [*order, index])
-        for rule in rules:
-            rows = self._settled(rows, rule, fixed, drawn)
-        return rows
+        rows = _in_order([*kept, open_rows], [*order, index]) if kept else open_rows
+        return self._all_settled(rows, rules, fixed)
 
     def _unseen(
         self, rows: pa.Table, attempt: int, fixed: set[str], do: Do | None
@@ -213,15 +225,21 @@ class RelatedModel:
         others = rows.filter(pa.array(~chosen))
         return _in_order([others, moved], [np.flatnonzero(~chosen), np.flatnonzero(chosen)])
 
-    def _settled(
-        self, rows: pa.Table, rule: RelationSchema, fixed: set[str], order: Sequence[str]
+    def _all_settled(
+        self, rows: pa.Table, rules: Sequence[RelationSchema], fixed: set[str]
     ) -> pa.Table:
-        """Return rows whose last faults of a relation are put right, if columns are free."""
-        if rule.kind == "not_above":
-            return _moved_inside(rows, rule, fixed, order)
-        if rule.kind in GROUPS:
-            return settled(rows, rule, self._schema, fixed)
-        return rows if rule.column in fixed else with_decided(rows, rule)
+        """Return rows whose last faults of relations are put right, if columns are free."""
+        for rule in rules:
+            if rule.kind == "not_above":
+                rows = _moved_inside(rows, rule, fixed, rows.column_names)
+            elif rule.kind in GROUPS:
+                rows = settled(rows, rule, self._schema, fixed)
+            elif rule.column not in fixed:
+                rows = with_decided(rows, rule)
+        for rule in rules:  # what is held, or what two columns say of a third, decides the decider
+            if rule.is_nested and rule.of[0] not in fixed:
+                rows = with_decider(rows, rule)
+        return rows
 
     def _redrawn(
         self,
@@ -248,6 +266,38 @@ def _in_order(parts: Sequence[pa.Table], order: Sequence[npt.NDArray[np.int64]])
     return pa.concat_tables(parts).take(pa.array(back)).combine_chunks()
 
 
+def _under_do(
+    rules: Sequence[RelationSchema], do: set[str], order: Sequence[str]
+) -> list[RelationSchema]:
+    """Return the relations that stay under do(): all, and what comes after a column that is set."""
+    return [
+        one
+        for one in rules
+        if not is_set_free(one, rules, do)
+        or (one.is_nested and one.column in do and order.index(one.column) < order.index(one.of[0]))
+    ]
+
+
+def _followed(
+    rows: pa.Table, rules: Sequence[RelationSchema], fixed: set[str]
+) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """Set columns that another one decides alone, the first one where several do.
+
+    Returns the rows and the column from which each is drawn again, int64 [n].
+    """
+    drawn = rows.column_names
+    places = np.full(rows.num_rows, len(drawn))
+    found = [one for one in rules if one.is_nested and one.column not in fixed]
+    rank = {one.column: k for k, one in enumerate(found)}
+    for rule in sorted(found, key=lambda r: (rank[r.column], -drawn.index(r.of[0]))):
+        wrong, _ = broken(rows, rule)
+        if wrong.any():
+            rows = with_decided(rows, rule)
+            place = max(drawn.index(name) for name in (rule.column, *rule.of)) + 1
+            places[wrong] = np.minimum(places[wrong], place)
+    return rows, places
+
+
 def _places(
     rows: pa.Table,
     rules: Sequence[RelationSchema],
@@ -263,6 +313,7 @@ def _places(
         is_moved = rule.kind == "decided" and bool(set(rule.of) & moved_by_do)
         held = fixed | set(rule.of) if is_moved else fixed
         for names, wrong in _faults(rows, rule, schema):
+            names = rule.of if rule.is_nested and rule.column not in fixed else names
             last, *others = sorted((drawn.index(name) for name in names), reverse=True)
             if drawn[last] not in held:
                 free = [last, *(place for place in others if drawn[place] not in held)]
@@ -283,7 +334,8 @@ def _faults(
         return
     wrong, unlisted = broken(rows, rule)
     yield [rule.column, *rule.of], wrong
-    yield rule.of, unlisted
+    if not rule.is_nested:
+        yield rule.of, unlisted
 
 
 def _moved_inside(

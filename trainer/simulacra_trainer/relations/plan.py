@@ -18,6 +18,7 @@ from simulacra_trainer.few_values import few_values
 from simulacra_trainer.graph import CausalGraph
 from simulacra_trainer.graph.causal_graph import GraphEdge
 from simulacra_trainer.relations.compute import sentence, sources_of, violations
+from simulacra_trainer.relations.decided import is_set_free
 from simulacra_trainer.relations.differences import DifferenceModel
 from simulacra_trainer.relations.model import Bound, Floats, RelatedModel
 
@@ -147,7 +148,7 @@ def relations_report(model: FittedModel, schema: TableSchema, seed: int) -> list
 def counted(rows: pa.Table, schema: TableSchema, do: Collection[str] = ()) -> list[dict[str, Any]]:
     """Return each relation as a sentence, with the rows and how many of them it fails in.
 
-    do: columns under an intervention, which sets a decided column free; it is left out.
+    do: columns under an intervention; what it sets free is left out.
     """
     return [
         {
@@ -156,5 +157,5 @@ def counted(rows: pa.Table, schema: TableSchema, do: Collection[str] = ()) -> li
             "violations": violations(rows, relation, schema),
         }
         for relation in schema.relations
-        if relation.kind != "decided" or relation.column not in do
+        if not is_set_free(relation, schema.relations, do)
     ]

@@ -13,7 +13,7 @@ rows alike or exactly in reverse.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,10 +85,17 @@ def _rank_alike(a: Floats, b: Floats) -> bool:
 
 
 class Dependencies:
-    """Functional and monotone dependencies between columns (schema order)."""
+    """Functional and monotone dependencies between columns (schema order).
+
+    nested: columns that determine another one except for gaps and rare levels, and this other.
+    """
 
     def __init__(
-        self, values: Sequence[Floats], is_number: Sequence[bool], persons: Ints | None = None
+        self,
+        values: Sequence[Floats],
+        is_number: Sequence[bool],
+        persons: Ints | None = None,
+        nested: Collection[tuple[int, int]] = (),
     ) -> None:
         n = values[0].size if values else 0
         coded, self._distinct, unlike = [], [], []
@@ -98,6 +105,7 @@ class Dependencies:
             self._distinct.append(counts.size)
             unlike.append(1.0 - float(np.sum((counts / max(n, 1)) ** 2)))
         self._decides: set[tuple[int, int]] = set()
+        self._nested = set(nested)
         for i, x in enumerate(coded):
             once = int(persons_a_group(x, persons, self._distinct[i]).sum())
             checks = once - self._distinct[i]
@@ -122,7 +130,7 @@ class Dependencies:
         decided = [
             i
             for i in before
-            if (column, i) in self._decides and self._distinct[i] <= MAX_SWITCH_KEYS
+            if (column, i) in self._decides | self._nested and self._distinct[i] <= MAX_SWITCH_KEYS
         ]
         if decided:
             return Dependency(max(decided, key=lambda i: (self._distinct[i], -i)), kind="deciding")

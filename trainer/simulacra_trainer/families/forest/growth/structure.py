@@ -26,7 +26,8 @@ class Structure:
 def find_structure(data: TrainingRows) -> Structure:
     """Return the structure of the training table."""
     numeric = [not codec.is_category for codec in data.codecs]
-    return Structure(Dependencies(data.values, numeric, data.persons), Screen(data.codes))
+    dependencies = Dependencies(data.values, numeric, data.persons, data.nested)
+    return Structure(dependencies, Screen(data.codes))
 
 
 def grow_samplers(

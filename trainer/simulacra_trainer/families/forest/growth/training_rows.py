@@ -85,6 +85,7 @@ class TrainingRows:
         prepared: small regressions of all rows, by the same key.
         table_rows: rows of the table that these are a part of; 0 if they are all of it.
         placed: rows of number columns on their curves, once they are known.
+        nested: columns that lie in another one by a relation of the table, and this other.
     """
 
     codes: Codes
@@ -100,6 +101,7 @@ class TrainingRows:
     prepared: dict[tuple[int, ...], Prepared] = field(default_factory=dict)
     table_rows: int = 0
     placed: dict[int, Placed] = field(default_factory=dict)
+    nested: frozenset[tuple[int, int]] = frozenset()
 
     def with_strength(self, penalty: float, scale: float) -> TrainingRows:
         """Return the same rows with another penalty and scale, on which nothing kept depends."""
@@ -217,6 +219,7 @@ def code_rows(
     codes: Codes = np.empty((len(codecs), table.num_rows), np.uint8)
     for j, codec in enumerate(codecs):
         codes[j] = codec.encode(values[j])
+    place = {codec.name: j for j, codec in enumerate(codecs)}
     return TrainingRows(
         codes,
         values,
@@ -229,4 +232,5 @@ def code_rows(
         independent,
         table_rows=table_rows,
         placed=placed,
+        nested=frozenset((place[one.of[0]], place[one.column]) for one in schema.nested()),
     )
