@@ -36,8 +36,9 @@ FieldType = Literal[
     "duration", "list", "any",
 ]  # fmt: skip
 FieldRole = Literal[
-    "key", "subject", "foreign_key", "pii", "weight", "wave", "coordinate", "text", "none"
-]
+    "key", "subject", "foreign_key", "pii", "weight", "wave", "coordinate", "text", "none",
+    "cluster", "stratum",
+]  # fmt: skip
 FieldKind = Literal["boolean", "period", "duration", "postcode", "coordinate"]
 Replacement = Literal["fake", "mask", "empty", "drop"]
 RelationKind = Literal[
@@ -247,6 +248,16 @@ class ColumnRelation(_Extension):
     of: Annotated[list[ColumnName], Field(min_length=1, max_length=MAX_FIELDS)]
 
 
+class SurveyDesign(_Part):
+    """How rows were drawn, beside the roles cluster, stratum and weight.
+
+    Attributes:
+        nest: clusters are numbered within strata, so the same number in two strata is two clusters.
+    """
+
+    nest: bool = False
+
+
 class TableExtension(_Extension):
     """`x-simulacra` of the table.
 
@@ -259,6 +270,7 @@ class TableExtension(_Extension):
     subject: ColumnName | None = None
     weights: ColumnName | None = None
     order: ColumnName | None = None
+    design: SurveyDesign | None = None
     missing: MissingCells | None = None
     sets: Annotated[list[ColumnSet], Field(max_length=MAX_GROUPS)] | None = None
     grids: Annotated[list[ColumnGroup], Field(max_length=MAX_GROUPS)] | None = None

@@ -31,11 +31,12 @@ def check_table(table: TableSchemaPart) -> Iterator[tuple[Path, str]]:
         yield (EXTENSION, "order"), "This column is dropped; order rows by another one."
     yield from _agree(table, "weights", "weight")
     yield from _agree(table, "subject", "subject")
+    yield from _agree(table, None, "cluster")
 
 
-def _agree(table: TableSchemaPart, name: str, role: str) -> Iterator[tuple[Path, str]]:
+def _agree(table: TableSchemaPart, name: str | None, role: str) -> Iterator[tuple[Path, str]]:
     """Yield a fault for each field whose role names another column than the table does."""
-    stated = getattr(table.extension, name)
+    stated = name and getattr(table.extension, name)
     with_role = [
         (index, field.name)
         for index, field in enumerate(table.fields)
@@ -82,6 +83,8 @@ def check_field(field: FieldDescription, stated: Collection[str]) -> Iterator[tu
         yield "publish", "Personal data are never published."
     if extension.unit is not None and own.type not in NUMBERS:
         yield "unit", f"Only numbers have a unit, and the type is {own.type}."
+    if extension.role == "cluster" and extension.use == "drop":
+        yield "use", "A cluster is not learned and not generated anyway; leave this out."
     if extension.role == "weight" and own.type not in NUMBERS:
         yield "type", "Weights are numbers."
 

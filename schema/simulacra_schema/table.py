@@ -18,7 +18,9 @@ ColumnKind = Literal[
     "categorical", "ordinal", "boolean", "integer", "numeric", "datetime", "multi",
     "constant", "identifier", "text", "weight",
 ]  # fmt: skip
-ColumnRole = Literal["key", "subject", "foreign_key", "personal_data", "coordinate", "wave"]
+ColumnRole = Literal[
+    "key", "subject", "foreign_key", "personal_data", "coordinate", "wave", "cluster", "stratum"
+]
 PersonalData = Literal[
     "name", "first_name", "last_name", "email", "phone", "street", "url", "ip", "mac", "iban",
     "card", "national_id",
@@ -143,7 +145,8 @@ class ColumnSchema(KubeModel):
     role: ColumnRole | None = Field(
         default=None,
         description="What the column is for: key of the rows, subject (the person that several "
-        "rows belong to), key of something else, personal data, coordinate of a person.",
+        "rows belong to), key of something else, personal data, coordinate of a person, cluster "
+        "(sampling point) or stratum of the rows.",
     )
     per_person: bool | None = Field(
         default=None,
@@ -206,6 +209,11 @@ class ColumnSchema(KubeModel):
     def is_numeric(self) -> bool:
         """Whether the column can have a range condition."""
         return self.kind in ("integer", "numeric")
+
+    @property
+    def is_of_design(self) -> bool:
+        """Whether it says how rows were drawn: weights and clusters, which are not generated."""
+        return self.kind == "weight" or self.role == "cluster"
 
     def level_values(self) -> list[str]:
         """Return the levels as conditions name them."""
@@ -373,6 +381,14 @@ class TableSchema(KubeModel):
     def weight(self) -> ColumnSchema | None:
         """Return the column of survey weights, or None."""
         return next((c for c in self.columns if c.kind == "weight"), None)
+
+    def cluster(self) -> ColumnSchema | None:
+        """Return the column of the sampling points, or None."""
+        return next((c for c in self.columns if c.role == "cluster"), None)
+
+    def strata(self) -> list[ColumnSchema]:
+        """Return the columns whose values together are the strata."""
+        return [c for c in self.columns if c.role == "stratum"]
 
     def learned(self) -> list[ColumnSchema]:
         """Return the columns that the model learns or computes, an option as a column, in order."""

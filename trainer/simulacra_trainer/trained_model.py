@@ -157,11 +157,11 @@ def write_clean(table: pa.Table, path: Path) -> None:
 
 
 def read_clean(path: Path, schema: TableSchema) -> pa.Table:
-    """Read a clean table: learned columns, weights and persons in schema order, one chunk each."""
+    """Read a clean table in schema order: learned columns, weights, persons, clusters."""
     kept = [
         part.name
         for column in schema.columns
-        if column.learned or column.kind == "weight" or column.role == "subject"
+        if column.learned or column.is_of_design or column.role == "subject"
         for part in (*column.parts(), column.codes())
         if part is not None
     ]

@@ -11,8 +11,6 @@ from simulacra_schema.description_parts import EXTENSION
 from simulacra_schema.table import TableSchema
 
 REPLACED = ("key", "subject", "foreign_key", "personal_data")
-KEPT = ("constant", "weight")
-"""Kinds that are not learned, and neither replaced nor emptied."""
 ASKED = ("foreign_key",)
 """Roles that are taken on weak evidence: safe, but to be confirmed."""
 
@@ -29,7 +27,7 @@ def counts_of(
     """
     learned = sum(column.learned for column in schema.columns)
     replaced = sum(not column.learned and column.role in REPLACED for column in schema.columns)
-    kept = sum(not column.learned and column.kind in KEPT for column in schema.columns)
+    kept = sum(one.kind == "constant" or one.is_of_design for one in schema.columns)
     fields = document["schema"]["fields"]
     return DescriptionCounts(
         sha256=hashlib.sha256(content).hexdigest(),

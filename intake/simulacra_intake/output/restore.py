@@ -46,14 +46,14 @@ def restore(
         held: columns under a condition or do(); joined answers keep them as they are.
 
     Returns:
-        n rows with the columns of the upload except weights, in its order and Arrow types;
+        n rows in the order and Arrow types of the upload, without its weights and clusters;
         constants filled in, identifiers and personal data invented, text and empty columns null.
     """
     rows = table.num_rows
     arrays, fields = [], []
     inventor = Inventor(schema, rows, span, rng, real)
     for number, column in enumerate(schema.columns):
-        if column.kind == "weight":  # all generated rows weigh the same
+        if column.is_of_design:  # generated rows weigh the same, each of a cluster of its own
             continue
         kind = parse_type(column.storage)
         if column.kind == "identifier" and pa.types.is_dictionary(kind):

@@ -46,8 +46,8 @@ NOTES: dict[ColumnRole, str] = {
 
 
 ASK = (
-    "{groups} groups of {rows} rows on average: persons, or sampling points? If its values are no "
-    "persons, describe it with the role foreign_key"
+    "{groups} groups of {rows} rows on average: persons, or sampling points? Describe it with the "
+    "role cluster if they are sampling points, and foreign_key if they are something else"
 )
 
 
@@ -111,7 +111,7 @@ def protect_persons(
         word
         for column, each in zip(result, found, strict=True)
         if each is not None
-        and column.schema.role is not None
+        and column.schema.role not in (None, "stratum", "cluster")
         and column.schema.text_format != INITIAL
         for word in each.words
     ]
@@ -188,7 +188,7 @@ def _protected(
     people: People,
     stated: StatedRoles,
 ) -> CleanColumn:
-    if column.schema.kind in ("constant", "weight"):
+    if column.schema.kind == "constant" or column.schema.is_of_design:
         return column
     if role is not None and cells is not None:
         told = role in ("subject", "foreign_key") and cells.name in keys.evidence
