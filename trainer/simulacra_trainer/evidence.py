@@ -15,8 +15,11 @@ import pyarrow as pa
 from simulacra_intake.rows_of_persons import Ints, persons_in
 from simulacra_intake.survey_weights import Floats, effective_rows, row_weights
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.design import design_of
 
-Basis = Literal["n", "survey weights", "persons", "backing", "segment", "do", "not measured"]
+Basis = Literal[
+    "n", "survey weights", "persons", "design", "backing", "segment", "do", "not measured"
+]
 """Where the number of respondents comes from."""
 Z95 = 1.959963984540054
 """Half the width of a 95 % interval, in standard errors."""
@@ -24,13 +27,26 @@ LEAST_RATIO = 0.1
 STEPS_AN_ERROR = 5.0
 
 
-def respondents(table: pa.Table, schema: TableSchema) -> float:
-    """Return the independent respondents of a clean table.
+def persons_behind(table: pa.Table, schema: TableSchema) -> float:
+    """Return the effective persons of a clean table.
 
     With survey weights that is Kish's effective number of rows (Kish, 1965); with several rows a
     person it is Kish's number for the persons' totals, as if the rows of a person were all alike.
     """
     return _effective(table.num_rows, row_weights(table, schema), persons_in(table, schema))
+
+
+def respondents(table: pa.Table, schema: TableSchema) -> float:
+    """Return the independent respondents of a clean table: its persons.
+
+    With clusters or strata they are the rows over their design effect, and no more than persons.
+    """
+    persons = persons_behind(table, schema)
+    design = design_of(table, schema)
+    if design is None:
+        return persons
+    drawn = table.num_rows / two_digits(design.effect)
+    return drawn if schema.subject() is None else min(drawn, persons)
 
 
 def rows_behind(table: pa.Table, schema: TableSchema) -> float:
@@ -43,6 +59,14 @@ def rows_a_respondent(table: pa.Table, schema: TableSchema) -> float:
     return rows_behind(table, schema) / max(respondents(table, schema), 1e-300)
 
 
+def drawn_apart(table: pa.Table, schema: TableSchema) -> float:
+    """Return how many persons of a clean table tell as much as one drawn apart from all others.
+
+    1 without clusters and strata.
+    """
+    return persons_behind(table, schema) / max(respondents(table, schema), 1e-300)
+
+
 def weighted_respondents(weights: Floats, persons: Ints | None) -> float:
     """Return Kish's effective number for weights float64 [n] of rows or of persons int64 [n]."""
     return _effective(weights.size, weights, persons)
@@ -50,6 +74,8 @@ def weighted_respondents(weights: Floats, persons: Ints | None) -> float:
 
 def basis_of(schema: TableSchema) -> Basis:
     """Return the basis of the respondents of a whole table."""
+    if schema.cluster() is not None or schema.strata():
+        return "design"
     if schema.subject() is not None:
         return "persons"
     return "n" if schema.weight() is None else "survey weights"

@@ -14,7 +14,7 @@ from simulacra_crds.tasks import FitRequest
 from simulacra_intake.rows_of_persons import persons_in
 from simulacra_schema.table import TableSchema
 from simulacra_schema.verdicts import verdicts, verdicts_of_linked
-from simulacra_trainer.evidence import respondents
+from simulacra_trainer.evidence import persons_behind, respondents
 from simulacra_trainer.linked.privacy import LinkedTuning
 from simulacra_trainer.linked.quality import linked_figures, linked_report
 from simulacra_trainer.pipeline.half_model import HalfModel
@@ -28,7 +28,7 @@ from simulacra_trainer.report.attackers.singling_out import singling_out
 from simulacra_trainer.report.comparison.dependence import Trial
 from simulacra_trainer.report.comparison.slices import slice_worth
 from simulacra_trainer.report.left_out import figures_of_words, left_out
-from simulacra_trainer.report.worth import figures_of, model_worth
+from simulacra_trainer.report.worth import design_report, figures_of, model_worth
 from simulacra_trainer.trained_model import TrainedModel
 
 
@@ -76,9 +76,10 @@ def with_report(
     report["linked"] = None
     if tuning is not None:
         report["linked"] = linked_report(tuning, respondents(real, schema), seed=request.seed)
-    report["worth"] = None
+    report["worth"] = report["design"] = None
     if request.privacy is None:  # else it would tell about the table beyond the guarantee
-        report["worth"] = _worth(trials, real, schema, report["marginals"], request.seed)
+        report["design"] = design_report(real, schema)
+        report["worth"] = _worth(trials, real, schema, report, request.seed)
     found = figures(report) | figures_of(report["worth"]) | dict(half.figures)
     found |= linked_figures(report["linked"]) | figures_of_words(report["left_out"])
     found |= figures_of_values((report["privacy"] or {}).get("membership"))
@@ -105,19 +106,21 @@ def _own_values(
         )
         for seen, unseen, rows in trials
     ]
-    return own_values(tested, schema.learned(), respondents(real, schema), inside, lead)
+    return own_values(tested, schema.learned(), persons_behind(real, schema), inside, lead)
 
 
 def _worth(
     trials: Sequence[Trial],
     table: pa.Table,
     schema: TableSchema,
-    columns: list[dict[str, Any]],
+    report: Mapping[str, Any],
     seed: int,
 ) -> dict[str, Any]:
     """Return the part `worth` of the report, with its slices of the pictured columns."""
-    found = model_worth(trials, table, schema, seed=seed)
+    found = model_worth(trials, table, schema, report["design"], seed=seed)
     if found["worth"] is None:
         return found
     of_all = {"rows": found["rows"], "ratio": found["ratio"]}
-    return found | {"slices": slice_worth(found["worth"], columns, table, schema, **of_all)}
+    return found | {
+        "slices": slice_worth(found["worth"], report["marginals"], table, schema, **of_all)
+    }

@@ -88,6 +88,7 @@ def report_generation(
     report["differential_privacy"] = said
     found = plan.identification
     report["identification"] = None if found is None else found.model_dump(mode="json")
+    report["design"] = trained.report.get("design")
     report["worth"] = _worth(trained, plan, rows, names, report["marginals"])
     report["verdicts"] = [one.model_dump() for one in verdicts_on(trained, plan)]
     report["asked"] = {
@@ -152,6 +153,7 @@ def _worth(
     found |= {"ratio": evidence.ratio, "for_inference": evidence.for_inference}
     if evidence.worth is None or evidence.ratio is None:
         return {"worth": None, **sentence, **found}
+    design = trained.report.get("design")
     found["classes"] = [one.model_dump() for one in evidence.classes]
     found["basis"] = evidence.basis
     # Respondents behind do() are of the treated, whose answers are not those of all.
@@ -164,4 +166,4 @@ def _worth(
         rows=evidence.rows,
         ratio=evidence.ratio,
     )
-    return {**sentence, **found, **rows_worth(evidence.worth, evidence.rows, rows, names)}
+    return {**sentence, **found, **rows_worth(evidence.worth, evidence.rows, rows, names, design)}

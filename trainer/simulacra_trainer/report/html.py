@@ -33,6 +33,7 @@ USES = {
     "invented": "invented, never real",
     "constant": "the same in every row",
     "weight": "survey weights, not generated",
+    "cluster": "sampling points, not generated",
     "left empty": "not learned, left empty",
 }
 LATER: dict[str, Any] = {
@@ -51,6 +52,7 @@ LATER: dict[str, Any] = {
     "singling_out": None,
     "verdicts": None,
     "worth": None,
+    "design": None,
 }
 """Parts that reports of earlier versions, or of other kinds, do not have."""
 NOTHING: Mapping[str, Any] = {"columns": []}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # reading a table needs no engine
     from simulacra_trainer.segments.pooling import Indices
 
 Bools = npt.NDArray[np.bool_]
+STEP = 0.05
+"""Of the share that clusters leave: finer ones would tell who of a cell is of one cluster."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,35 @@ class Segmentation:
         cell = self.cell[inside]
         weights = self.weights[inside]
         total = np.bincount(cell, weights, self.size)
-        people = int(self.persons.max(initial=0)) + 1
-        pairs, row = np.unique(cell * people + self.persons[inside], return_inverse=True)
-        sums = np.bincount(row, weights, pairs.size)
-        squares = np.bincount(pairs // people, sums**2, self.size)
+        squares = self._squares(inside, self.persons)
         respondents = np.divide(total**2, squares, out=np.zeros(self.size), where=squares > 0)
         hits = np.bincount(cell, weights * hit[inside], self.size)
         share = np.divide(hits, total, out=np.zeros(self.size), where=total > 0)
         return share * respondents, respondents
+
+    def apart(self, known: Bools, clusters: Ints, likeness: float) -> Floats:
+        """Return the share of each cell's respondents that tell as if drawn apart, float64 [cells].
+
+        Between persons (likeness 0) and clusters (1), in steps of .05 that hide single persons.
+
+        Args:
+            known: rows with any answer, bool [n].
+            clusters: of each row, int64 [n].
+            likeness: intraclass correlation of the answer within clusters, 0..1.
+        """
+        inside = known & (self.cell >= 0)
+        alone, together = (self._squares(inside, of) for of in (self.persons, clusters))
+        whole = alone + likeness * np.maximum(together - alone, 0.0)
+        share = np.divide(alone, whole, out=np.ones(self.size), where=whole > 0)
+        return np.maximum(np.floor(share / STEP) * STEP, STEP)
+
+    def _squares(self, inside: Bools, units: Ints) -> Floats:
+        """Return the sum over units of the square of their weight in each cell."""
+        span = int(units.max(initial=0)) + 1
+        pairs, row = np.unique(self.cell[inside] * span + units[inside], return_inverse=True)
+        sums = np.bincount(row.reshape(-1), self.weights[inside], pairs.size)
+        squares: Floats = np.bincount(pairs // span, sums**2, self.size).astype(np.float64)
+        return squares
 
     def noisy_counts(self, hit: Bools, known: Bools) -> tuple[Floats, Floats]:
         """Return `counts` in whole persons with the noise of the cells' keys, float64 [cells].

@@ -23,8 +23,14 @@ from simulacra_schema.questions.segments import (
     answers_of,
     levels_of,
 )
-from simulacra_schema.segment_shares import OwnShare, SegmentLevel, SegmentResult, SegmentShare
+from simulacra_schema.segment_shares import (
+    OwnShare,
+    SegmentLevel,
+    SegmentResult,
+    SegmentShare,
+)
 from simulacra_trainer.cell_keys import NOISE
+from simulacra_trainer.design import design_of
 from simulacra_trainer.segments.cells import Segmentation, level_codes, segmentation
 from simulacra_trainer.segments.certify import BOOSTED, FEW, SLIGHTLY, CertifiedShares, certify
 from simulacra_trainer.segments.few_counts import shown_counts
@@ -77,6 +83,7 @@ def certify_answers(
 ) -> dict[Answer, CertifiedShares]:
     """Return the certified shares of each answer; a column is counted once for all its levels."""
     found = {}
+    design = design_of(trained.table, trained.schema)
     for column, same in groupby(answers, key=itemgetter(1)):
         asked = list(same)
         schema = trained.schema.find(column)
@@ -84,8 +91,14 @@ def certify_answers(
         codes = level_codes(trained.table, column, levels)
         said, respondents = shown_counts(trained.table, trained.schema, cells, codes, len(levels))
         for answer in asked:
-            successes = np.minimum(said[:, levels.index(answer[2])], respondents)
-            found[answer] = certify(successes, respondents, cells.groups, intervals, NOISE)
+            at = levels.index(answer[2])
+            apart = np.ones(cells.size)
+            if design is not None and design.has_clusters:
+                likeness = design.likeness_in_segments(column, at)
+                apart = cells.apart(codes >= 0, design.clusters, likeness)
+            successes = np.minimum(said[:, at], respondents)
+            counts = successes * apart, respondents * apart
+            found[answer] = certify(*counts, cells.groups, intervals, NOISE)
     return found
 
 

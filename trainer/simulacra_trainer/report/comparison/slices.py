@@ -11,7 +11,7 @@ from simulacra_intake.rows_of_persons import persons_in
 from simulacra_intake.survey_weights import Floats, row_weights
 from simulacra_schema.table import ColumnSchema, TableSchema
 from simulacra_schema.worth import worth_of
-from simulacra_trainer.evidence import margin, two_digits, weighted_respondents
+from simulacra_trainer.evidence import drawn_apart, margin, two_digits, weighted_respondents
 from simulacra_trainer.report.comparison.marginals import has_cell
 
 SLICED = 4
@@ -47,10 +47,11 @@ def slice_worth(
         for one in columns
         if one["kind"] == "levels" and not one["others"] and one["column"] in learned
     ]
-    found = []
+    found, apart = [], drawn_apart(table, schema)
     for one in questions[:SLICED]:
         for level, real, drawn in zip(one["cells"], one["real"], one["generated"], strict=True):
-            behind = two_digits(_respondents(table, schema, learned[one["column"]], level))
+            people = _respondents(table, schema, learned[one["column"]], level)
+            behind = two_digits(people / apart)
             of_slice = min(real * worth, drawn * worth, worth_of(behind, drawn * rows, ratio))
             found.append(
                 {
