@@ -50,7 +50,7 @@ TABLE = _table()
 
 
 def _find(*sets: Scores, reverses: bool = False) -> Segments:
-    return segment_effects(TABLE, "g", [[one] for one in sets], reverses=reverses, seed=0)
+    return segment_effects(TABLE, "g", [[one] for one in sets], None, reverses=reverses, seed=0)
 
 
 def _covers(found: list[SegmentEffect], truth: np.ndarray) -> bool:
@@ -96,7 +96,7 @@ def test_small_segments_are_flagged_and_smaller_ones_named_only() -> None:
     assert found.unshown == []
     few = np.arange(TABLE.num_rows) % 2 == 0
     smaller = segment_effects(
-        TABLE.filter(pa.array(few)), "g", [[_chosen(scores, few)]], reverses=False, seed=0
+        TABLE.filter(pa.array(few)), "g", [[_chosen(scores, few)]], None, reverses=False, seed=0
     )
     assert smaller.unshown == ["s3", "s4", "s5"]
     assert [one.level for one in smaller.effects] == ["s0", "s1", "s2"]
@@ -121,15 +121,17 @@ def test_segments_count_persons_and_not_their_rows() -> None:
         representer=np.where(treated, 2.0, -2.0),
         residual=noise,
         rival=None,
-        persons=np.arange(n) // 40,
+        units=np.arange(n) // 40,
     )
     table = pa.table({"g": pa.array(name).dictionary_encode()})
-    found = segment_effects(table, "g", [[scores]], reverses=False, seed=0)
+    persons = scores.units
+    found = segment_effects(table, "g", [[scores]], persons, reverses=False, seed=0)
     assert found.unshown == ["few", "alone"]
     (many,) = found.effects
     assert np.isclose(many.effective_rows or 0.0, 60.0)
     assert not many.thin_support
-    rows = segment_effects(table, "g", [[replace(scores, persons=None)]], reverses=False, seed=0)
+    alone = replace(scores, units=None)
+    rows = segment_effects(table, "g", [[alone]], None, reverses=False, seed=0)
     assert rows.unshown == []
 
 
@@ -140,11 +142,12 @@ def test_levels_beyond_the_largest_are_named_and_absent_ones_are_not() -> None:
     n = positions.size
     scores = _scores(np.random.default_rng(7))
     some = _chosen(scores, np.arange(scores.value.size) < n)
-    found = segment_effects(pa.table({"g": column}), "g", [[some]], reverses=False, seed=0)
+    found = segment_effects(pa.table({"g": column}), "g", [[some]], None, reverses=False, seed=0)
     assert found.unshown == levels
     few = pa.DictionaryArray.from_arrays(np.arange(n) % 2, ["a", "b", "nobody"])
     assert (
-        segment_effects(pa.table({"g": few}), "g", [[some]], reverses=False, seed=0).unshown == []
+        segment_effects(pa.table({"g": few}), "g", [[some]], None, reverses=False, seed=0).unshown
+        == []
     )
 
 
@@ -196,7 +199,7 @@ def test_quartiles_of_a_number_name_no_ones_number() -> None:
     n = scores.value.size
     values = np.random.default_rng(3).lognormal(10.0, 1.0, n).round(2)
     table = pa.table({"g": values})
-    found = segment_effects(table, "g", [[scores]], reverses=False, seed=0)
+    found = segment_effects(table, "g", [[scores]], None, reverses=False, seed=0)
     named = [float(end) for one in found.effects for end in one.level.split(" to ")]
     assert len(named) == 8
     assert not np.isin(np.round(named, 1), np.round(values, 1)).any()

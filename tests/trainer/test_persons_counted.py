@@ -173,7 +173,7 @@ def scores(value: np.ndarray, persons: np.ndarray | None = None) -> Scores:
         representer=ones,
         residual=ones,
         rival=None,
-        persons=persons,
+        units=persons,
     )
 
 

@@ -342,7 +342,7 @@ def test_curve_has_gaps_where_few_persons_hold_all_rows() -> None:
     asked = EstimateRequest(treatment="dose", value=5.0, baseline=1.0, outcome="y")
     estimator = Estimator(TABLE, _schema(), asked, 0)
     persons = np.where(TABLE["dose"].to_numpy() > 4, np.arange(1_000) % 3, np.arange(1_000) % 19)
-    estimator.contrast = replace(estimator.contrast, persons=persons)
+    estimator.contrast = replace(estimator.contrast, persons=persons, units=persons)
     verdict = SimpleNamespace(kind="assumed")
     answer: Any = SimpleNamespace(verdict=verdict, population="all", adjustment=["z"])
     points = lever_curve(estimator, answer, 0).points

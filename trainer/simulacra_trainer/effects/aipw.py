@@ -113,7 +113,7 @@ def _scores(
         residual=residual.sum(axis=0),
         rival=rival,
         weights=contrast.weights,
-        persons=contrast.persons,
+        units=contrast.units,
     )
 
 

@@ -16,6 +16,7 @@ from simulacra_schema.answers import EffectResult, Span
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.questions.effect import Estimate
 from simulacra_schema.table import TableSchema
+from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Findings, find
@@ -122,8 +123,9 @@ def _segments(estimator: Estimator, found: Findings) -> Segments:
     if segment is None or not found.runs:
         return Segments([], [])
     reverses = any(effect.reverses for effect in found.effects)
+    persons = estimator.contrast.persons
     return segment_effects(
-        estimator.table, segment, found.runs, reverses=reverses, seed=estimator.seed
+        estimator.table, segment, found.runs, persons, reverses=reverses, seed=estimator.seed
     )
 
 
@@ -186,6 +188,12 @@ def warnings_of(
         yield (
             "The treatment is a number. A model of all rows compares the two values; rows near"
             " them correct it."
+        )
+    arm = estimator.contrast.value.rows
+    if given := clusters_treated(estimator.table, estimator.schema, arm):
+        yield (
+            f"The treatment was given to whole clusters, to {given[0]} of {given[1]}: the interval"
+            " rests on the clusters, not on their rows."
         )
     segment = request.segment
     is_after = segment in timing.after or (

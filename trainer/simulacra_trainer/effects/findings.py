@@ -28,6 +28,8 @@ PLACEBOS = 10
 PLACEBO_ROWS = 2_000
 PLACEBO_ARM = 100
 """Rows of the smaller arm in the sample from which a placebo can say anything."""
+ROWS_A_CLUSTER = 6.0
+"""Five clusters an arm are enough where thirty persons are: Student's quantile says the rest."""
 YARDSTICKS = 5
 YARDSTICK_ROWS = 5_000
 
@@ -98,8 +100,10 @@ def try_sets(estimator: Estimator, timing: ColumnTiming, graph: CausalGraph) -> 
     # Clipped propensities hide rows that could have had one value only.
     share = min(float(shares.min()), summarize(runs).support)
     rows = float(effective.min())
-    persons = np.median([scores.persons_by_arm() for scores in runs], axis=0)
-    if missing := _unsupported(estimator, np.minimum(effective, persons).tolist()):
+    units = np.median([scores.units_by_arm() for scores in runs], axis=0)
+    if estimator.schema.cluster() is not None:
+        units = units * ROWS_A_CLUSTER
+    if missing := _unsupported(estimator, np.minimum(effective, units).tolist()):
         return Tried(missing=missing, effective_rows=rows, effective_share=share)
     others = [(s, estimator.runs(s.columns)) for s in sets[1:] if not s.reverses]
     return Tried(

@@ -31,7 +31,7 @@ class Scores:
         residual: float64 [n], outcome minus its prediction; 0 outside both arms.
         rival: values from a model of the windows alone; None unless the design has windows.
         weights: survey weights, float64 [n]; None if there are none.
-        persons: of each row, int64 [n]; None where each row is its own person.
+        units: cluster or person of each row, int64 [n]; None where each row is one alone.
     """
 
     value: Floats
@@ -43,22 +43,22 @@ class Scores:
     residual: Floats
     rival: Floats | None
     weights: Floats | None = None
-    persons: Ints | None = None
+    units: Ints | None = None
 
-    def effective_persons(self, rows: Flags | None = None) -> float:
-        """Return the persons that the smaller arm's weights are worth (Kish, 1965).
+    def effective_units(self, rows: Flags | None = None) -> float:
+        """Return the persons or clusters that the smaller arm's weights are worth (Kish, 1965).
 
-        A person's rows count as one, with the sum of their weights: they may all be alike.
+        Rows of one count as one, with the sum of their weights: they may all be alike.
 
         rows: bool [n], only these; None for all.
         """
-        return min(self.persons_by_arm(rows))
+        return min(self.units_by_arm(rows))
 
-    def persons_by_arm(self, rows: Flags | None = None) -> tuple[float, float]:
-        """Return the persons that each arm's weights are worth, as `effective_persons`."""
+    def units_by_arm(self, rows: Flags | None = None) -> tuple[float, float]:
+        """Return what each arm's weights are worth, as `effective_units`."""
         chosen = slice(None) if rows is None else rows
-        persons = None if self.persons is None else self.persons[chosen]
-        value, baseline = (kish(by_person(w[chosen], persons)) for w in self.arm_weights)
+        units = None if self.units is None else self.units[chosen]
+        value, baseline = (kish(by_unit(w[chosen], units)) for w in self.arm_weights)
         return value, baseline
 
     def effective(self) -> tuple[float, float]:
@@ -98,7 +98,7 @@ class Part:
 
     Attributes:
         effect: over some rows.
-        influence: float64 [rows or persons], 0 outside; their squares add up to the variance.
+        influence: float64 [rows or units], 0 outside; their squares add up to the variance.
         rival: distance to the rival estimate; 0 without one.
     """
 
@@ -120,7 +120,7 @@ class Part:
 def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     """Return the effect over all rows, or over some (bool [n]), from several cross-fits."""
     effect, error = combine([part_of(scores, rows) for scores in runs])
-    critical = float(student_width(Z95, np.array(persons_worth(runs, rows))))
+    critical = float(student_width(Z95, np.array(units_worth(runs, rows))))
     chosen = slice(None) if rows is None else rows
     shares = [
         float(np.average(scores.is_supported[chosen], weights=_weights_in(scores, chosen)))
@@ -130,9 +130,9 @@ def summarize(runs: Sequence[Scores], rows: Flags | None = None) -> Interval:
     return Interval(effect, error, found, float(np.median(shares)), critical)
 
 
-def persons_worth(runs: Sequence[Scores], rows: Flags | None = None) -> float:
-    """Return the median of the cross-fits' effective persons, over all rows or some (bool [n])."""
-    return float(np.median([scores.effective_persons(rows) for scores in runs]))
+def units_worth(runs: Sequence[Scores], rows: Flags | None = None) -> float:
+    """Return the median of the cross-fits' effective units, over all rows or some (bool [n])."""
+    return float(np.median([scores.effective_units(rows) for scores in runs]))
 
 
 def combine(parts: Sequence[Part]) -> tuple[float, float]:
@@ -149,13 +149,13 @@ def part_of(scores: Scores, rows: Flags | None = None) -> Part:
     """Return the effect of one cross-fit over all rows, or over some (bool [n]).
 
     With survey weights: the weighted ratio, and its linearized variance (Binder, 1983). With
-    several rows a person, the variance is that of the persons' sums (Liang & Zeger, 1986). In a
+    several rows a person or cluster, it is the variance of their sums (Liang & Zeger, 1986). In a
     window design the distance to the rival estimate is a second part of the error.
     """
     weights = _weights_inside(scores, rows)
     total = max(float(np.sum(weights * scores.tilt)), 1e-300)
     effect = float(np.sum(weights * scores.value)) / total
-    influence = by_person(row_influence(scores, rows), scores.persons)
+    influence = by_unit(row_influence(scores, rows), scores.units)
     if scores.rival is None:
         return Part(effect, influence)
     return Part(effect, influence, float(np.sum(weights * scores.rival)) / total - effect)
@@ -164,15 +164,15 @@ def part_of(scores: Scores, rows: Flags | None = None) -> Part:
 def row_influence(scores: Scores, rows: Flags | None = None) -> Floats:
     """Return the influence of each row on the effect of one cross-fit, float64 [n]; 0 outside.
 
-    The effect's variance is the sum of their squares, summed by person first.
+    The effect's variance is the sum of their squares, summed by person or cluster first.
     """
     weights = _weights_inside(scores, rows)
     total = max(float(np.sum(weights * scores.tilt)), 1e-300)
     effect = float(np.sum(weights * scores.value)) / total
     inside = np.ones(scores.value.size, np.bool_) if rows is None else rows
     units = int(inside.sum())
-    if scores.persons is not None:
-        units = np.unique(scores.persons[inside]).size
+    if scores.units is not None:
+        units = np.unique(scores.units[inside]).size
     scale = np.sqrt(units / max(units - 1, 1)) / total
     values: Floats = weights * (scores.value - effect * scores.tilt) * scale
     return values
@@ -184,11 +184,11 @@ def kish(weights: Floats) -> float:
     return float(np.sum(weights)) ** 2 / square if square > 0 else 0.0
 
 
-def by_person(values: Floats, persons: Ints | None) -> Floats:
-    """Return the sums of values, float64 [n], by person; the values where each row is its own."""
-    if persons is None:
+def by_unit(values: Floats, units: Ints | None) -> Floats:
+    """Return the sums of values, float64 [n], by person or cluster; the values without them."""
+    if units is None:
         return values
-    return np.bincount(persons, weights=values).astype(np.float64)
+    return np.bincount(units, weights=values).astype(np.float64)
 
 
 def _weights_inside(scores: Scores, rows: Flags | None) -> Floats:

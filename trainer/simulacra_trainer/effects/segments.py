@@ -27,8 +27,8 @@ from simulacra_trainer.effects.scores import (
     Scores,
     combine,
     part_of,
-    persons_worth,
     summarize,
+    units_worth,
 )
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.evidence import coarse, coarse_share, two_digits
@@ -58,7 +58,13 @@ class _Segment:
 
 
 def segment_effects(
-    table: pa.Table, name: str, sets: Sequence[Sequence[Scores]], *, reverses: bool, seed: int
+    table: pa.Table,
+    name: str,
+    sets: Sequence[Sequence[Scores]],
+    persons: Ints | None,
+    *,
+    reverses: bool,
+    seed: int,
 ) -> Segments:
     """Return the effect of each segment, and how it differs from that of the first one shown.
 
@@ -66,11 +72,12 @@ def segment_effects(
         table: the rows of the contrast.
         name: column of the segments.
         sets: the cross-fits of each adjustment set left open, the main one first.
+        persons: of each row, int64 [n]; None where each row is its own person.
         reverses: whether an effect of 0 is left open, because the outcome may come first.
         seed: of the multipliers.
     """
-    largest, others = _segment_rows(table, name, sets[0][0].persons)
-    found = [_Segment(level, rows, persons_worth(sets[0], rows)) for level, rows in largest]
+    largest, others = _segment_rows(table, name, persons)
+    found = [_Segment(level, rows, units_worth(sets[0], rows)) for level, rows in largest]
     shown = [one for one in found if one.effective >= MIN_EFFECTIVE]
     unshown = [one.level for one in found if one.effective < MIN_EFFECTIVE] + others
     if not shown:

@@ -22,20 +22,20 @@ DRAWS = 20_000
 LEVEL = 0.95
 
 
-def on_table(values: Floats, rows: Ints, persons: Ints | None, size: int) -> Floats:
-    """Return influence values by row of the table, or by person; 0 where an estimate lacks them.
+def on_table(values: Floats, rows: Ints, units: Ints | None, size: int) -> Floats:
+    """Return influence values by row of the table, or by unit; 0 where an estimate lacks them.
 
     Args:
         values: float64 [n].
         rows: int64 [n], the rows' positions in the table.
-        persons: of the table's rows, int64 [size]; None where each row is its own person.
+        units: person or cluster of the table's rows, int64 [size]; None where each is one alone.
         size: rows of the table.
     """
-    if persons is None:
+    if units is None:
         whole = np.zeros(size)
         whole[rows] = values
         return whole
-    summed = np.bincount(persons[rows], weights=values, minlength=int(persons.max()) + 1)
+    summed = np.bincount(units[rows], weights=values, minlength=int(units.max()) + 1)
     return summed.astype(np.float64)
 
 
@@ -43,7 +43,7 @@ def critical_value(influences: Sequence[Floats], seed: int | np.random.Generator
     """Return the half-width, in standard errors, of intervals that hold together with 95 %.
 
     Args:
-        influences: of each estimate, float64 [rows] or [persons]; all of one length.
+        influences: of each estimate, float64 [rows] or [units]; all of one length.
         seed: of the draws, or what draws.
     """
     if len(influences) < 2:

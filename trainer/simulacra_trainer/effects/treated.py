@@ -19,6 +19,7 @@ from simulacra_intake.rows_of_persons import persons_in, split_persons
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.table import TableSchema
 from simulacra_trainer.cell_keys import noisy_count, person_keys
+from simulacra_trainer.design import clusters_treated
 from simulacra_trainer.effects.aipw import CLIP
 from simulacra_trainer.effects.column_timing import stated_timing
 from simulacra_trainer.effects.models.base_choice import Bases
@@ -34,7 +35,7 @@ from simulacra_trainer.effects.models.features import (
 )
 from simulacra_trainer.effects.models.nuisance import fit_nuisance
 from simulacra_trainer.effects.support import Held, Support, unsupported
-from simulacra_trainer.evidence import two_digits, weighted_respondents
+from simulacra_trainer.evidence import drawn_apart, two_digits, weighted_respondents
 from simulacra_trainer.graph import CausalGraph
 
 MAX_ROWS = 20_000
@@ -74,7 +75,10 @@ def support_of_do(
         weights /= _propensity(table, schema, _before(schema, graph, name), has_value, seed)
     persons = persons_in(table, schema)
     of_treated = None if persons is None else persons[treated]
-    respondents = two_digits(scale * weighted_respondents(weights[treated], of_treated))
+    people = weighted_respondents(weights[treated], of_treated) / drawn_apart(table, schema)
+    if (given := clusters_treated(table, schema, treated)) is not None:
+        people = min(people, float(given[0]))
+    respondents = two_digits(scale * people)
     missing = unsupported([replace(both, effective=respondents)])
     return Support(None if missing else respondents, missing)
 

@@ -29,11 +29,11 @@ from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.models.fold_models import (
     Fold,
     dosed_outcomes,
-    folds_of_persons,
+    folds_of_units,
     outcomes_near,
     propensity,
 )
-from simulacra_trainer.effects.scores import by_person, kish
+from simulacra_trainer.effects.scores import by_unit, kish
 from simulacra_trainer.effects.simultaneous import critical_value, student_width
 from simulacra_trainer.effects.support import MIN_EFFECTIVE
 from simulacra_trainer.evidence import coarse, two_digits
@@ -136,7 +136,7 @@ def _estimates(
     contrast, n, count = estimator.contrast, estimator.table.num_rows, len(points)
     features = estimator.features(columns)
     dosed = estimator.dosed(columns, [point.at for point in points])
-    fold_of = _fold_of(contrast.persons, n, seed)
+    fold_of = _fold_of(contrast.units, n, seed)
     rng = np.random.default_rng([seed, 1])
     bases: Bases = {}
     own, rival_own = np.zeros(n), np.zeros((count, n))
@@ -167,11 +167,11 @@ def _persons(contrast: Contrast, point: Near) -> int:
     return int(persons_a_group(point.rows.astype(np.int64), contrast.persons, 2)[1])
 
 
-def _fold_of(persons: Ints | None, rows: int, seed: int) -> Ints:
+def _fold_of(units: Ints | None, rows: int, seed: int) -> Ints:
     rng = np.random.default_rng(seed)
-    if persons is None:
+    if units is None:
         return rng.permutation(rows) % FOLDS
-    return folds_of_persons(persons, rng, FOLDS)
+    return folds_of_units(units, rng, FOLDS)
 
 
 def _mean(
@@ -185,14 +185,14 @@ def _mean(
 ) -> tuple[float, float, Floats, float]:
     """Return mean, error, influence values and effective rows of one point.
 
-    influence values: float64 [n], or [persons], whose squares add up to the sampling variance.
+    influence values: float64 [n], or [units], whose squares add up to the sampling variance.
     """
     n = contrast.outcome.size
     survey = np.ones(n) if contrast.weights is None else contrast.weights
     share = float(point.rows.mean())
     clipped = np.clip(propensity, min(CLIP, share / 2.0), 1.0)
     weights = survey * point.rows / clipped
-    effective = kish(by_person(weights, contrast.persons))
+    effective = kish(by_unit(weights, contrast.units))
     if effective < MIN_EFFECTIVE:
         return np.nan, np.nan, np.zeros(0), effective
     mass = float(survey.sum())
@@ -201,7 +201,7 @@ def _mean(
     values = _scores(contrast, point, survey, weights, target, own)
     mean = float(values.sum()) / mass
     influence: Floats = (values - survey * mean) / mass
-    influence = by_person(influence, contrast.persons)
+    influence = by_unit(influence, contrast.units)
     distance = float(rival_values.sum()) / mass - mean
     return mean, float(np.sqrt(np.sum(influence**2) + distance**2)), influence, effective
 

@@ -15,7 +15,7 @@ from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import EstimateRequest, SheetRequest
 from simulacra_intake.arrow_values import sample_rows
 from simulacra_intake.errors import InputError, refuse
-from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group, persons_in
+from simulacra_intake.rows_of_persons import MIN_PERSONS, persons_a_group
 from simulacra_schema.answers import Span
 from simulacra_schema.claims import mask_unclaimed
 from simulacra_schema.sheets import (
@@ -30,7 +30,7 @@ from simulacra_trainer.effects.column_timing import ColumnTiming, read_timing
 from simulacra_trainer.effects.estimate import MAX_ROWS, MIN_ROWS, result_of, warnings_of
 from simulacra_trainer.effects.estimator import Estimator
 from simulacra_trainer.effects.findings import Tried, check, try_sets
-from simulacra_trainer.effects.models.contrast import read_outcome
+from simulacra_trainer.effects.models.contrast import read_outcome, units_in
 from simulacra_trainer.effects.models.features import Floats
 from simulacra_trainer.effects.scores import Scores, row_influence
 from simulacra_trainer.effects.simultaneous import critical_value, on_table, student_width
@@ -137,9 +137,9 @@ def _open(
         graph.knowledge, trained.schema, asked, contrast.outcome_column, graph.stated
     )
     tried = try_sets(estimator, timing, graph)
-    persons = persons_in(table, trained.schema)
+    units = units_in(table, trained.schema)
     influences = [
-        on_table(row_influence(runs[0]), contrast.rows, persons, table.num_rows)
+        on_table(row_influence(runs[0]), contrast.rows, units, table.num_rows)
         for _, runs, _ in tried.found
     ]
     # Only the main set's cross-fits are used again; the others would fill the memory.
@@ -152,7 +152,7 @@ def _answer(
 ) -> LeverAnswer:
     """Return the answer about one contrast, judged by its simultaneous interval."""
     estimator, tried = Estimator(table, trained.schema, one.asked, seed), one.tried
-    effective = np.array([runs[0].effective_persons() for _, runs, _ in tried.found])
+    effective = np.array([runs[0].effective_units() for _, runs, _ in tried.found])
     widths = student_width(critical, effective).tolist()
     wide = [
         (s, runs, replace(i, critical=width))

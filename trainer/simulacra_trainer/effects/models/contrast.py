@@ -14,6 +14,7 @@ from simulacra_crds.tasks import EstimateRequest
 from simulacra_intake.arrow_values import as_floats
 from simulacra_intake.errors import InputError
 from simulacra_intake.rows_of_persons import Ints, persons_in
+from simulacra_intake.survey_design import clusters_in
 from simulacra_intake.survey_weights import row_weights
 from simulacra_schema.conditions import level_in
 from simulacra_schema.did_you_mean import NO_LEVEL, closest
@@ -68,6 +69,7 @@ class Contrast:
         design: levels: rows with exactly the values; window: rows around them.
         weights: survey weights, float64 [n]; None if there are none.
         persons: of each row, int64 [n]; None where each row is its own person.
+        units: of errors, int64 [n]: the clusters of the rows, else the persons.
     """
 
     rows: npt.NDArray[np.int64]
@@ -79,6 +81,7 @@ class Contrast:
     design: Design
     weights: Floats | None = None
     persons: Ints | None = None
+    units: Ints | None = None
 
     def mean(self, values: Floats, rows: Flags | None = None) -> float:
         """Return the mean over all or some rows, by survey weight if there are weights."""
@@ -124,8 +127,15 @@ def read_contrast(table: pa.Table, schema: TableSchema, request: EstimateRequest
         raise _invalid("/baseline", message, "Name two values.")
     weights = row_weights(table, schema)
     own = None if weights is None else weights[rows]
-    persons = persons_in(table.take(rows), schema)
-    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own, persons)
+    found = table.take(rows)
+    who, units = persons_in(found, schema), units_in(found, schema)
+    return Contrast(rows, arms[0], arms[1], outcome[rows], name, level, design, own, who, units)
+
+
+def units_in(table: pa.Table, schema: TableSchema) -> Ints | None:
+    """Return the unit of errors of each row, int64 [n]: its cluster, else its person, or None."""
+    found = clusters_in(table, schema)
+    return persons_in(table, schema) if found is None else found[0]
 
 
 def _number_arms(

@@ -49,9 +49,9 @@ class Fold:
 
 
 def folds_by_arm(contrast: Contrast, rng: np.random.Generator, folds: int) -> Ints:
-    """Return the fold of each row, int64 [n], stratified by arm; a person's rows stay together."""
-    if contrast.persons is not None:
-        return folds_of_persons(contrast.persons, rng, folds)
+    """Return the fold of each row, int64 [n], stratified by arm; rows of a unit stay together."""
+    if contrast.units is not None:
+        return folds_of_units(contrast.units, rng, folds)
     fold = np.empty(contrast.outcome.size, np.int64)
     stratum = contrast.value.rows + 2 * contrast.baseline.rows
     for s in range(4):
@@ -60,9 +60,9 @@ def folds_by_arm(contrast: Contrast, rng: np.random.Generator, folds: int) -> In
     return fold
 
 
-def folds_of_persons(persons: Ints, rng: np.random.Generator, folds: int) -> Ints:
-    """Return the fold of each row, int64 [n]; a person's rows stay together."""
-    return (rng.permutation(int(persons.max()) + 1) % folds)[persons]
+def folds_of_units(units: Ints, rng: np.random.Generator, folds: int) -> Ints:
+    """Return the fold of each row, int64 [n]; rows of a person or cluster stay together."""
+    return (rng.permutation(int(units.max()) + 1) % folds)[units]
 
 
 def propensities(fold: Fold) -> Floats:
