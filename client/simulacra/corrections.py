@@ -1,4 +1,4 @@
-"""Corrections of what is read: subject, key, order, what to drop, is missing or is public.
+"""Corrections of what is read: subject, key, order, design, what to drop, is missing or is public.
 
 They become parts of a description. An error at such a part names the argument of Python, or the
 flag of the command, that made it. Whether a column exists, and its nearest name, is not known here:
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from simulacra.errors import ApiError, JobFailed
 from simulacra.models import Json
@@ -24,35 +24,55 @@ Public = Sequence[str] | Mapping[str, Sequence[str] | bool]
 """Columns whose levels are public, with all that there are. A text may be `COL=LEVEL`."""
 
 
+class Changes(TypedDict, total=False):
+    """Arguments of `Client.upload` and `fit`, and flags of commands, that correct what is read."""
+
+    subject: str | None
+    key_column: str | None
+    order: str | None
+    cluster: str | None
+    stratum: str | Sequence[str] | None
+    drop: str | Sequence[str] | None
+    missing: Cell | Missing | None
+    publish: str | Public | None
+
+
+TYPES = {name: of.__forward_arg__ for name, of in Changes.__annotations__.items()}
+ONE = ("subject", "order", "weights", "key_column", "cluster")
+SEVERAL = ("stratum", "drop")
+"""Arguments that name one column, and several."""
+ROLES = {
+    "subject": "subject",
+    "weights": "weight",
+    "cluster": "cluster",
+    "key_column": "key",
+    "stratum": "stratum",
+}
+"""Arguments that give a column a role; only one column has each of the first three."""
+
+
 class Corrections:
     """The corrections of one call or command."""
 
-    def __init__(
-        self,
-        subject: str | None = None,
-        key_column: str | None = None,
-        order: str | None = None,
-        drop: str | Sequence[str] | None = None,
-        missing: Cell | Missing | None = None,
-        weights: str | None = None,
-        publish: str | Public | None = None,
-    ) -> None:
+    def __init__(self, *, weights: str | None = None, **changes: Unpack[Changes]) -> None:
         """Take the arguments of `Client.upload`.
 
         Raises:
+            TypeError: there is no such argument.
             ValueError: an argument is no name, or a missing cell no value.
         """
-        names = {"subject": subject, "key_column": key_column, "order": order, "weights": weights}
-        columns = {name: [column] for name, column in names.items() if column is not None}
-        for name, given in {**columns, "drop": _listed(drop)}.items():
-            for column in given:
+        if unknown := changes.keys() - Changes.__annotations__.keys():
+            raise TypeError(f"There is no argument {min(unknown)!r}.")
+        asked: dict[str, Any] = {"weights": weights, **changes}
+        named = {name: [asked[name]] for name in ONE if asked.get(name) is not None}
+        named |= {name: [*_listed(asked.get(name))] for name in SEVERAL}
+        for name, columns in named.items():
+            for column in columns:
                 if not isinstance(column, str) or not column:
                     raise ValueError(f"{self.named(name, column)}: write the name of a column.")
-        self._columns = {"subject": subject, "order": order, "weights": weights}
-        self._key = key_column
-        self._drop = list(dict.fromkeys(_listed(drop)))
-        self._missing = list(dict.fromkeys(self._cells(missing)))
-        self._public = self._levels(publish)
+        self._named = {name: list(dict.fromkeys(columns)) for name, columns in named.items()}
+        self._missing = list(dict.fromkeys(self._cells(changes.get("missing"))))
+        self._public = self._levels(changes.get("publish"))
         self._makers: dict[str, str] = {}
 
     @staticmethod
@@ -61,8 +81,7 @@ class Corrections:
         return f"{name}={value!r}"
 
     def __bool__(self) -> bool:
-        lists = self._drop or self._missing or self._public
-        return bool(any(self._columns.values()) or self._key or lists)
+        return bool(any(self._named.values()) or self._missing or self._public)
 
     def into(self, document: Json | None, *, replacing: bool = False) -> Json | None:
         """Return a description with the corrections; None without both.
@@ -80,21 +99,29 @@ class Corrections:
         schema, path = _schema_of(document)
         own = _extension(schema)
         own.setdefault("version", 1)
-        if self._key:
-            maker = self.named("key_column", self._key)
-            _agree(schema.get("primaryKey"), (self._key, [self._key]), maker, replacing)
-            schema["primaryKey"] = [self._key]
+        for key in self._named.get("key_column", ()):
+            maker = self.named("key_column", key)
+            _agree(schema.get("primaryKey"), (key, [key]), maker, replacing)
+            schema["primaryKey"] = [key]
             self._makers[f"{path}/primaryKey"] = maker
-        for name, column in self._columns.items():
-            if column:
+        for name in ("subject", "order", "weights"):
+            for column in self._named.get(name, ()):
                 maker = self.named(name, column)
                 _agree(own.get(name), (column,), maker, replacing)
                 own[name] = column
                 self._makers[f"{path}/{EXTENSION}/{name}"] = maker
         if replacing:
-            roles = {"subject": self._columns["subject"], "weight": self._columns["weights"]}
-            _forget_roles(schema, {**roles, "key": self._key})
-        for column in self._drop:
+            roles = {
+                column: role for name, role in ROLES.items() for column in self._named.get(name, ())
+            }
+            _forget_roles(schema, roles)
+        for name in ("cluster", "stratum"):
+            for column in self._named.get(name, ()):
+                maker = self.named(name, column)
+                field = self._field(schema, path, column, "role", maker)
+                _agree(field.get("role"), (name,), maker, replacing)
+                field["role"] = name
+        for column in self._named["drop"]:
             self._field(schema, path, column, "use", self.named("drop", column))["use"] = "drop"
         for column, levels in self._public.items():
             maker = self.named("publish", column)
@@ -226,16 +253,19 @@ def _agree(stated: Any, wanted: Sequence[Any], maker: str, replacing: bool) -> N
         raise ValueError(f"{maker}: the description says {stated}. Say it in one place.")
 
 
-def _forget_roles(schema: Json, columns: Mapping[str, str | None]) -> None:
+def _forget_roles(schema: Json, given: Mapping[str, str]) -> None:
     """Take away the roles that a correction gives to another column, or a column's other role.
 
-    A table has one subject and one column of weights.
+    A table has one subject, one column of weights and one of clusters.
+
+    Args:
+        schema: changed.
+        given: role by column.
     """
-    given = {column: role for role, column in columns.items() if column}
+    single = {"subject", "weight", "cluster"}.intersection(given.values())
     for field in schema.get("fields", []):
         own, name = field.get(EXTENSION, {}), field.get("name")
         role = own.get("role")
-        moved = role in ("subject", "weight") and columns[role] not in (None, name)
-        if moved or given.get(name, role) != role:
+        if given.get(name, None if role in single else role) != role:
             for key in ("role", "pii", "replace"):
                 own.pop(key, None)

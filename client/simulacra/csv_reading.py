@@ -43,7 +43,7 @@ def reading_of(schema: Mapping[str, Any], *, plain: bool = False) -> Reading:
     """
     dialect = {} if plain else schema.get("dialect") or {}
     decimal = dialect.get("decimal", ".")
-    columns = [c for c in schema["columns"] if c.get("kind") != "weight"]
+    columns = [c for c in schema["columns"] if is_generated(c)]
     forms = {c["name"]: {} if plain else c.get("form") or {} for c in columns}
     numbers = [c for c in columns if _is_number(c) and not forms[c["name"]].get("text_format")]
     groups = [_group(forms[c["name"]], decimal) for c in numbers]
@@ -88,6 +88,11 @@ def lines(reading: Reading, file: str) -> Iterator[str]:
     if reading.text:
         names = ", ".join(reading.text)
         yield f"  {names}: text in the form of the upload; --plain or Parquet has the values"
+
+
+def is_generated(column: Column) -> bool:
+    """Return whether generated rows have a column: they lack weights and clusters."""
+    return column.get("kind") != "weight" and column.get("role") != "cluster"
 
 
 def _is_number(column: Column) -> bool:

@@ -6,7 +6,7 @@ Users import these from `simulacra.inference`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 EVIDENCE_WEIGHT = "evidence_weight"
@@ -19,12 +19,17 @@ TEXT = (
 Z95 = 1.959963984540054
 
 
-def worth(table: Any) -> float:
+def worth(
+    table: Any, question: str | None = None, report: Mapping[str, Any] | None = None
+) -> float:
     """Return how many respondents the rows are worth: the sum of their evidence weights.
 
     Args:
         table: generated rows as a pandas, polars or pyarrow table; any part of them is worth its
             share. Of counterfactual pairs, the rows of one world.
+        question: a column, for what the rows are worth for its shares alone.
+        report: of the model. If the survey has sampling points or strata, the question's own
+            design effect takes the place of the table's, which is that of 80 % of the questions.
 
     Raises:
         ValueError: there is no such column, it is text, it is empty because the worth was not
@@ -41,7 +46,13 @@ def worth(table: Any) -> float:
     if any(weight is None or math.isnan(weight) for weight in weights):
         message = f"{column} is empty: what these rows are worth was not measured."
         raise ValueError(message)
-    return math.fsum(weights)
+    total, design = math.fsum(weights), (report or {}).get("design")
+    if question is None or not design or not total > 0:
+        return total
+    effects = {one["column"]: one["design_effect"] for one in design["questions"]}
+    own: float = effects.get(question, design["design_effect"]) / design["design_effect"]
+    drawn = 1.0 / len(weights)  # the draw of the rows adds this variance, whatever the design
+    return 1.0 / (own * max(1.0 / total - drawn, 0.0) + drawn)
 
 
 def weight_column(table: Any) -> str:

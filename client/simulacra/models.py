@@ -234,6 +234,18 @@ class Report(Document):
     graph: Json | None
     cleaning: list[Json] | None
     asked: Json | None
+    design: Json | None
+
+    def drawn(self) -> Iterator[str]:
+        """Yield what the sampling points and strata leave of the rows; nothing without them."""
+        if design := self.get("design"):
+            points = f" of {design['clusters']:,} points" if design.get("clusters") else ""
+            worth = f"{design['respondents']:,.0f} respondents"
+            yield f"{design['rows']:,} rows{points} are worth {worth}"
+            most = (
+                f"{one['column']} {one['design_effect']:.1f}" for one in design["questions"][:5]
+            )
+            yield f"largest design effects: {', '.join(most)}"
 
     def errors(self) -> Iterator[str]:
         """Yield the errors of columns, pairs and triples beside the best attainable ones."""

@@ -546,6 +546,12 @@ def test_flags_join_a_description_file_and_may_not_contradict_it(
         assert (done.exit_code, "The description has" in done.stderr) == (2, True)
 
 
+def _job_fails(monkeypatch: pytest.MonkeyPatch, detail: str, errors: list[dict[str, str]]) -> None:
+    error = {"code": "x", "detail": detail, "errors": errors}
+    failed = JOB | {"status": "failed", "error": error}
+    monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", failed)
+
+
 def test_an_error_of_a_correction_names_its_flag(
     service: tuple[Path, type[Service]],
     files: tuple[Path, Path],
@@ -555,9 +561,7 @@ def test_an_error_of_a_correction_names_its_flag(
     detail = 'The table has no such column. Did you mean "score"?'
     pointers = ("/x-simulacra/order", "/fields/0/name")
     errors = [{"pointer": pointer, "detail": detail} for pointer in pointers]
-    error = {"code": "x", "detail": f"2 places. {pointers[0]}: {detail}", "errors": errors}
-    failed = JOB | {"status": "failed", "error": error}
-    monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", failed)
+    _job_fails(monkeypatch, f"2 places. {pointers[0]}: {detail}", errors)
     for command in (("upload",), ("run", "--rows", "9", "-o", files[0].with_suffix(".parquet"))):
         flags = ("--order", "scor", "--drop", "nothing", "-c", connection)
         done = run(command[0], files[0], *command[1:], *flags)
@@ -575,9 +579,7 @@ def test_an_error_of_a_correction_names_its_argument(
     detail = 'The table has no such column. Did you mean "score"?'
     pointers = ("/fields/0/name", "/fields/1/x-simulacra/missing", "/schema")
     errors = [{"pointer": pointer, "detail": detail} for pointer in pointers]
-    error = {"code": "x", "detail": f"3 places. {pointers[0]}: {detail}", "errors": errors}
-    failed = JOB | {"status": "failed", "error": error}
-    monkeypatch.setitem(ANSWERS, f"/v1/jobs/{JOB['job_id']}", failed)
+    _job_fails(monkeypatch, f"3 places. {pointers[0]}: {detail}", errors)
     with Client(Connection.from_file(service[0])) as client, pytest.raises(JobFailed) as raised:
         client.fit(files[0], drop="nothing", missing={"scor": 9})
     names = [one["pointer"] for one in raised.value.errors]
@@ -620,3 +622,76 @@ def test_public_levels_are_a_property_of_their_column(given: Any) -> None:
 def test_public_levels_need_the_name_of_a_column() -> None:
     with pytest.raises(ValueError, match="write the name of a column"):
         Corrections(publish={"": True})
+
+
+DESIGN = [
+    {"name": "psu", "x-simulacra": {"role": "cluster"}},
+    {"name": "region", "x-simulacra": {"role": "stratum"}},
+    {"name": "size", "x-simulacra": {"role": "stratum"}},
+]
+
+
+async def test_survey_design_is_the_role_of_its_columns_and_named_in_errors(
+    service: tuple[Path, type[Service]],
+    files: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection, handler = service
+    detail = "Every row needs its cluster, and there must be at least 2."
+    errors = [{"pointer": "/fields/0/x-simulacra/role", "detail": detail}]
+    _job_fails(monkeypatch, f"{errors[0]['pointer']}: {detail}", errors)
+    flags = ("--cluster", "psu", "--stratum", "region", "--stratum", "size", "-c", connection)
+    for command in (("upload",), ("run", "--rows", "9", "-o", files[0].with_suffix(".parquet"))):
+        done = run(command[0], files[0], *command[1:], *flags)
+        assert (done.exit_code, f"--cluster psu: {detail}" in done.stderr) == (3, True)
+        assert described_part(handler)["fields"] == DESIGN
+        handler.seen.clear()
+    said = pytest.raises(JobFailed, match=f"cluster='psu': {detail}")
+    with Client(Connection.from_file(connection)) as client, said:
+        client.fit(files[0], cluster="psu", stratum=["region", "size"])
+    assert described_part(handler)["fields"] == DESIGN
+    handler.seen.clear()
+    async with AsyncClient(Connection.from_file(connection)) as waiting:
+        await waiting.upload(files[0], cluster="psu", stratum="region")
+    assert described_part(handler)["fields"] == DESIGN[:2]
+
+
+def test_a_cluster_takes_the_place_of_another_in_the_present_description() -> None:
+    fields = [
+        {"name": "psu", "x-simulacra": {"role": "cluster"}},
+        {"name": "point", "x-simulacra": {"role": "pii", "pii": "name", "replace": "mask"}},
+        {"name": "region", "x-simulacra": {"role": "stratum"}},
+    ]
+    corrections = Corrections(cluster="point", stratum="size")
+    document = corrections.into({"fields": fields}, replacing=True)
+    roles = [one["x-simulacra"] for one in document["fields"]]
+    assert roles == [{}, {"role": "cluster"}, {"role": "stratum"}, {"role": "stratum"}]
+    assert corrections.in_words("/description/fields/1/x-simulacra/role") == "cluster='point'"
+    assert corrections.in_words("/fields/3/name") == "stratum='size'"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"cluster": ""}, "cluster='': write the name of a column"),
+        ({"cluster": ["a", "b"]}, "cluster=.'a', 'b'.: write the name of a column"),
+        ({"stratum": ["region", 3]}, "stratum=3: write the name of a column"),
+        ({"cluster": "customer"}, "cluster='customer': the description says subject"),
+        ({"cluster": "psu", "stratum": "psu"}, "stratum='psu': the description says cluster"),
+    ],
+)
+def test_a_survey_design_that_says_nothing_or_two_things_is_refused(
+    given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        Corrections(**given).into(DOCUMENT)
+
+
+def test_an_unknown_correction_is_an_unknown_argument(files: tuple[Path, Path]) -> None:
+    with pytest.raises(TypeError, match="There is no argument 'clusters'"):
+        simulacra.fit(files[0], clusters="psu")
+
+
+def test_corrections_of_describe_need_a_file(service: tuple[Path, type[Service]]) -> None:
+    done = run("describe", "t", "--cluster", "psu", "-c", service[0])
+    assert (done.exit_code, "--source" in done.stderr) == (2, True)

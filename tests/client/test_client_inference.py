@@ -51,6 +51,16 @@ def test_rows_without_a_measured_worth_are_refused() -> None:
         inference.worth(pa.table({"evidence_weight": pa.nulls(3, pa.float64())}))
 
 
+def test_worth_of_a_question_has_its_own_design_effect() -> None:
+    effects = [{"column": "water", "design_effect": 5.0}, {"column": "age", "design_effect": 1.25}]
+    report = {"design": {"design_effect": 2.5, "questions": effects}}
+    # 1 / 200 is 1 / 1000 of the draw, and .004 of the respondents: twice and half of these.
+    assert inference.worth(rows(), "water", report) == pytest.approx(1 / 0.009)
+    assert inference.worth(rows(), "age", report) == pytest.approx(1 / 0.003)
+    for asked in (("income", report), (None, report), ("water", {}), ("water", {"design": None})):
+        assert inference.worth(rows(), *asked) == pytest.approx(200)
+
+
 def test_pairs_are_refused_until_one_world_is_kept() -> None:
     table = rows()
     table.insert(0, "world", ["factual", "counterfactual"] * 500)

@@ -7,6 +7,7 @@ from typing import Any
 
 from simulacra.commands.described import described, next_steps
 from simulacra.commands.reading import brief, reading
+from simulacra.csv_reading import reading_of
 
 
 def schema(**changes: Any) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def test_what_is_to_confirm_is_marked_before_other_columns() -> None:
 def test_a_guess_is_followed_by_the_flag_that_changes_it() -> None:
     columns = [
         {"name": "who", "learned": False, "role": "subject"},
+        {"name": "point", "learned": False, "role": "subject", "to_confirm": "groups"},
         {"name": "shop id", "learned": False, "role": "foreign_key"},
         {"name": "day", "learned": True},
         {"name": "note", "learned": False, "kind": "text"},
@@ -63,6 +65,7 @@ def test_a_guess_is_followed_by_the_flag_that_changes_it() -> None:
     lines = list(reading(schema(columns=columns, cleaning=notes, order="day")))[1:]
     assert [line.partition("; ")[2] for line in lines] == [
         "--subject COL if it is another column",
+        "--cluster point if they are sampling points",
         "--subject 'shop id' if its values are persons",
         "--drop note to leave it out",
         "--order COL if another column orders them",
@@ -108,6 +111,18 @@ def test_every_column_that_is_not_learned_is_named() -> None:
         "  also not learned: note",
         "  what each column was read as, and how to change it: simulacra describe survey",
     ]
+
+
+def test_weights_and_clusters_are_not_among_the_columns_that_generated_rows_leave_empty() -> None:
+    columns = [
+        {"name": "w", "learned": False, "kind": "weight"},
+        {"name": "psu", "learned": False, "role": "cluster", "kind": "integer"},
+        {"name": "note", "learned": False, "kind": "text"},
+    ]
+    lines = list(reading(schema(columns=columns, cleaning=[])))
+    assert lines[1:] == ["  also not learned: note"]
+    columns = [{**one, "storage": "string"} for one in columns]
+    assert reading_of({"columns": columns}).arguments == {"dtype": {"note": "str"}}
 
 
 def commands(lines: Iterable[str]) -> list[str]:

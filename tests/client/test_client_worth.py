@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from simulacra.cli import app
 from simulacra.commands import generations
-from simulacra.models import Generation
+from simulacra.models import Generation, Report
 from simulacra.operations.generations import generate
 
 SENTENCE = "These 10,000 rows are worth 476 respondents; use evidence_weight as frequency weights."
@@ -25,6 +25,17 @@ def test_a_generation_prints_what_its_rows_are_worth() -> None:
     running = Generation(generation_id="gen-1", status="running")
     assert running.sentence is None
     assert running._repr_html_().startswith("<table>")
+
+
+def test_a_report_says_what_the_sampling_points_leave_of_the_rows() -> None:
+    questions = [{"column": f"q{i}", "design_effect": 6.04 - i} for i in range(6)]
+    design = {"rows": 1800, "respondents": 214.3, "clusters": 40, "questions": questions}
+    most = "largest design effects: q0 6.0, q1 5.0, q2 4.0, q3 3.0, q4 2.0"
+    worth = "are worth 214 respondents"
+    assert [*Report(design=design).drawn()] == [f"1,800 rows of 40 points {worth}", most]
+    strata_alone = Report(design={**design, "clusters": None})
+    assert next(strata_alone.drawn()) == f"1,800 rows {worth}"
+    assert [*Report(design=None).drawn()] == [*Report().drawn()] == []
 
 
 def test_the_request_leaves_out_the_weight_only_when_told() -> None:

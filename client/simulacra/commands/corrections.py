@@ -1,47 +1,58 @@
-"""Corrections of what is read, as flags of a command: --subject, --drop, --missing, --publish."""
+"""Corrections of what is read, as flags of a command: --subject, --cluster, --drop, --missing."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from simulacra import corrections
+from simulacra.signatures import with_optional
 
-Subject = Annotated[
-    str | None,
-    typer.Option(metavar="COL", help="Column of the persons that several rows belong to."),
-]
-KeyColumn = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COL", help="Column that numbers the rows; generated rows get fresh ones."
-    ),
-]
-Order = Annotated[
-    str | None, typer.Option(metavar="COL", help="Column that orders the rows of a person.")
-]
-Drop = Annotated[
-    list[str] | None,
-    typer.Option("--drop", metavar="COL", help="Leave a column out of everything. Repeatable."),
-]
-Missing = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--missing",
-        metavar="[COL=]VALUE",
-        help="A cell that means no answer, of one column or of all. Repeatable.",
-    ),
-]
-Publish = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--publish",
-        metavar="COL[=LEVEL]",
-        help="A column whose levels are public (countries, brands): rare ones come out, unlinked. "
-        "With all levels listed, rows do not tell which the table has. Repeatable.",
-    ),
-]
+FLAGS: dict[str, Any] = {
+    "subject": Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column of the persons that several rows belong to."),
+    ],
+    "key_column": Annotated[
+        str | None,
+        typer.Option(
+            metavar="COL", help="Column that numbers the rows; generated rows get fresh ones."
+        ),
+    ],
+    "order": Annotated[
+        str | None, typer.Option(metavar="COL", help="Column that orders the rows of a person.")
+    ],
+    "cluster": Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column of sampling points; generated rows lack it."),
+    ],
+    "stratum": Annotated[
+        list[str] | None,
+        typer.Option(metavar="COL", help="A column that the sample was stratified by. Repeatable."),
+    ],
+    "drop": Annotated[
+        list[str] | None,
+        typer.Option(metavar="COL", help="Leave a column out of everything. Repeatable."),
+    ],
+    "missing": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[COL=]VALUE",
+            help="A cell that means no answer, of one column or of all. Repeatable.",
+        ),
+    ],
+    "publish": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COL[=LEVEL]",
+            help="A column whose levels are public (countries, brands): rare ones come out, "
+            "unlinked. With all levels listed, rows do not tell which the table has. Repeatable.",
+        ),
+    ],
+}
+with_flags = with_optional(FLAGS, "describe")
+"""Decorator: the command has the flags, and takes them together as `**changes`."""
 
 
 class Corrections(corrections.Corrections):

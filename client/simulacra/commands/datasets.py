@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.corrections import (
-    Corrections,
-    Drop,
-    KeyColumn,
-    Missing,
-    Order,
-    Publish,
-    Subject,
-)
+from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.described import described
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import called, dataset_of
@@ -36,13 +28,7 @@ from simulacra.commands.options import (
     filters,
     load,
 )
-from simulacra.commands.output import (
-    is_for_people,
-    note,
-    print_result,
-    say,
-    wait_with_progress,
-)
+from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.session import confirm, connected
 from simulacra.commands.uploads import exit_if_unsure
 from simulacra.errors import ApiError
@@ -97,17 +83,12 @@ def describe_dataset(
 
 
 @app.command(epilog="Example: simulacra refit survey --describe description.json")
+@with_flags
 def refit(
     dataset_id: DatasetId,
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
-    subject: Subject = None,
-    key_column: KeyColumn = None,
-    order: Order = None,
-    drop: Drop = None,
-    missing: Missing = None,
-    publish: Publish = None,
     weights: Weights = None,
     source: Annotated[
         Path | None,
@@ -119,6 +100,7 @@ def refit(
     yes: Yes = False,
     connection: Connect = None,
     as_json: AsJson = False,
+    **changes: Any,
 ) -> None:
     """Fit again with other knowledge or another description; what the old model made is erased.
 
@@ -127,7 +109,7 @@ def refit(
     With --source the table becomes another dataset, with the knowledge and retention of this one.
     Without --describe, flags such as --subject change the dataset's present description.
     """
-    corrections = Corrections(subject, key_column, order, drop, missing, weights, publish)
+    corrections = Corrections(weights=weights, **changes)
     if source is not None and describe is None and not corrections:
         raise typer.BadParameter("--source needs --describe, or a correction such as --subject.")
     with connected(connection, "run it again to continue") as client:

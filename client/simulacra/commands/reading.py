@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simulacra.csv_reading import is_generated
+
 MAX_LINES = 30
 BRIEF_LINES = 8
 MARKED = ("subject", "personal_data", "foreign_key", "coordinate")
@@ -94,9 +96,7 @@ def _shown(lines: Sequence[_Line], limit: int, schema: Mapping[str, Any]) -> Ite
     noted = (note.get("column") for note in schema["cleaning"])
     columns = {column["name"]: column for column in schema["columns"]}
     dropped = [name for name in noted if name is not None and name not in columns]
-    unlearned = [
-        name for name, one in columns.items() if not one["learned"] and one.get("kind") != "weight"
-    ]
+    unlearned = [name for name, one in columns.items() if not one["learned"] and is_generated(one)]
     rest = dict.fromkeys([*unlearned, *dropped])
     for line in lines:
         rest.pop(line.column, None)
@@ -114,6 +114,8 @@ def _flag(column: Mapping[str, Any], order: str | None) -> tuple[str, str] | Non
     name = shlex.quote(column["name"])
     if column.get("to_confirm") == "weights":
         return f"--weights {name}", "if it is"
+    if column.get("to_confirm") == "groups":
+        return f"--cluster {name}", "if they are sampling points"
     if column.get("role") == "foreign_key":
         return f"--subject {name}", "if its values are persons"
     if column.get("role") == "subject":

@@ -5,21 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from simulacra.client import Client
 from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
-from simulacra.commands.corrections import (
-    Corrections,
-    Drop,
-    KeyColumn,
-    Missing,
-    Order,
-    Publish,
-    Subject,
-)
+from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.generations import Plain, save_rows
 from simulacra.commands.naming import called
 from simulacra.commands.options import (
@@ -35,13 +27,7 @@ from simulacra.commands.options import (
     format_of,
     load,
 )
-from simulacra.commands.output import (
-    is_for_people,
-    note,
-    print_result,
-    say,
-    wait_with_progress,
-)
+from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
 from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import onward, send_table, wait_for_model
@@ -56,6 +42,7 @@ Output = Annotated[
 
 
 @app.command(epilog="Example: simulacra run survey.csv --rows 2000 -o rows.csv")
+@with_flags
 def run(
     file: TableFile,
     rows: Annotated[int, typer.Option(min=1, help="Rows to generate.")],
@@ -69,16 +56,11 @@ def run(
     seed: Seed = None,
     weights: Weights = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
-    subject: Subject = None,
-    key_column: KeyColumn = None,
-    order: Order = None,
-    drop: Drop = None,
-    missing: Missing = None,
-    publish: Publish = None,
     retention_hours: RetentionHours = None,
     key: Key = None,
     connection: Connect = None,
     as_json: AsJson = False,
+    **changes: Any,
 ) -> None:
     """Do the whole job: upload a table, fit its model, generate rows and download them.
 
@@ -89,7 +71,7 @@ def run(
     with connected(connection, continue_with(key)) as client:
         format_of(output)
         asked = Asked(conditions, share, range_, do)
-        corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
+        corrections = Corrections(**changes)
         options = {"weights": weights, "description": corrections.into(load(describe))}
         with corrections.named_in_errors():
             uploaded = send_table(client, file, key, as_json, retention_hours, name, **options)

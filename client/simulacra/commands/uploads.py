@@ -10,15 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from simulacra.client import Client
-from simulacra.commands.corrections import (
-    Corrections,
-    Drop,
-    KeyColumn,
-    Missing,
-    Order,
-    Publish,
-    Subject,
-)
+from simulacra.commands.corrections import Corrections, with_flags
 from simulacra.commands.described import next_steps
 from simulacra.commands.graphs import proposed
 from simulacra.commands.naming import called
@@ -68,6 +60,7 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: simulacra upload survey.csv")
+@with_flags
 def upload(
     file: TableFile,
     name: TableName = None,
@@ -77,12 +70,6 @@ def upload(
     knowledge: Annotated[Path | None, KnowledgeFile] = None,
     background: Background = None,
     describe: Annotated[Path | None, DescriptionFile] = None,
-    subject: Subject = None,
-    key_column: KeyColumn = None,
-    order: Order = None,
-    drop: Drop = None,
-    missing: Missing = None,
-    publish: Publish = None,
     hold: Hold = False,
     keep_source: KeepSource = False,
     strict: Strict = False,
@@ -93,11 +80,12 @@ def upload(
     key: Key = None,
     connection: Connect = None,
     as_json: AsJson = False,
+    **changes: Any,
 ) -> None:
     """Upload a seed table and fit its model. If interrupted, it prints the --key to continue."""
     key = key or uuid.uuid4().hex
     with connected(connection, continue_with(key)) as client:
-        corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
+        corrections = Corrections(**changes)
         options = {
             "family": family,
             "knowledge": load(knowledge),

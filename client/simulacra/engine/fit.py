@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from simulacra import tables
-from simulacra.corrections import Cell, Corrections, Missing, Public
+from simulacra.corrections import TYPES, Changes, Corrections
 from simulacra.engine.errors import plain_errors
 from simulacra.engine.model import Model
 from simulacra.models import Json
 from simulacra.operations.datasets import with_background
+from simulacra.signatures import with_optional
 
 
+@with_optional(TYPES, "description", plain=True)
 def fit(
     source: str | Path | tables.Frame,
     *,
@@ -24,13 +26,8 @@ def fit(
     delta: float = 1e-6,
     privacy: str = "standard",
     description: Json | None = None,
-    subject: str | None = None,
-    key_column: str | None = None,
-    order: str | None = None,
-    drop: str | Sequence[str] | None = None,
-    missing: Cell | Missing | None = None,
-    publish: str | Public | None = None,
     seed: int = 0,
+    **changes: Unpack[Changes],
 ) -> Model:
     """Fit a model to a table in this process; nothing leaves the machine.
 
@@ -52,6 +49,10 @@ def fit(
         subject: column of the persons that several rows belong to.
         key_column: column that numbers the rows; generated rows get fresh numbers.
         order: column that orders the rows of a person.
+        cluster: column of the sampling points that the rows were drawn in; it is neither learned
+            nor generated, and makes intervals as wide as the design needs.
+        stratum: columns whose values together are the strata that were sampled apart; they stay
+            ordinary columns.
         drop: columns to leave out of everything.
         missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
             column), or {column: cells}.
@@ -66,7 +67,7 @@ def fit(
     """
     if privacy == "strict" and epsilon is not None:
         raise ValueError("privacy: strict cannot be combined with epsilon. Set either of them.")
-    corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
+    corrections = Corrections(**changes)
     corrected = corrections.into(description)
     with plain_errors(corrections.in_words):
         from simulacra_crds.tasks import FitRequest

@@ -85,6 +85,7 @@ class ResourceTools(ToolSet):
         with tool_errors():
             found = await self._client.report(id)
             answer = _tell(await self._client.get(id)) | {"errors": [*found.errors()]}
+            answer |= {"design": lines} if (lines := [*found.drawn()]) else {}
             if path is None:
                 return answer
             page = await self._client.report_page(id) if path.endswith(".html") else found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulacra.corrections import Cell
 from simulacra.models import Json
 from simulacra.operations.questions import Population
+from simulacra.signatures import with_optional
 
 WAIT_SECONDS = 45.0
 """Longest duration of one call, except a small upload: many clients stop a tool after 60 s."""
@@ -25,29 +26,41 @@ Description = Annotated[
     Json | None,
     Field(description="What the columns are (Data Package v2), all or some, as `describe` has it."),
 ]
-Subject = Annotated[
-    str | None, Field(description="Column of the persons that several rows belong to.")
-]
-KeyColumn = Annotated[
-    str | None, Field(description="Column that numbers the rows; generated rows get fresh ones.")
-]
-Order = Annotated[str | None, Field(description="Column that orders the rows of a person.")]
-Drop = Annotated[list[str] | None, Field(description="Columns to leave out of everything.")]
-Publish = Annotated[
-    list[str] | None,
-    Field(
-        description="Columns whose levels are public, such as countries, or COL=LEVEL for each"
-        " level that there is. Rare levels then come out, unlinked to other answers. Only if the"
-        " user says that they are public."
-    ),
-]
-Missing = Annotated[
-    list[Cell] | dict[str, list[Cell]] | None,
-    Field(
-        description='Cells that mean no answer: ["k.A.", "age=99"] (of all columns, of one), or'
-        " {column: [cell]}."
-    ),
-]
+CORRECTIONS: dict[str, Any] = {
+    "subject": Annotated[
+        str | None, Field(description="Column of the persons that several rows belong to.")
+    ],
+    "key_column": Annotated[
+        str | None,
+        Field(description="Column that numbers the rows; generated rows get fresh ones."),
+    ],
+    "order": Annotated[str | None, Field(description="Column that orders the rows of a person.")],
+    "cluster": Annotated[
+        str | None,
+        Field(description="Column of the sampling points (PSU) of a survey; rows lack it."),
+    ],
+    "stratum": Annotated[
+        list[str] | None, Field(description="Columns that the sample was stratified by.")
+    ],
+    "drop": Annotated[list[str] | None, Field(description="Columns to leave out of everything.")],
+    "missing": Annotated[
+        list[Cell] | dict[str, list[Cell]] | None,
+        Field(
+            description='Cells that mean no answer: ["k.A.", "age=99"] (of all columns, of one), or'
+            " {column: [cell]}."
+        ),
+    ],
+    "publish": Annotated[
+        list[str] | None,
+        Field(
+            description="Columns whose levels are public, such as countries, or COL=LEVEL for each"
+            " level that there is. Rare levels then come out, unlinked to other answers. Only if"
+            " the user says that they are public."
+        ),
+    ],
+}
+with_corrections = with_optional(CORRECTIONS, "description")
+"""Decorator: the tool has these arguments, and takes them together as `**changes`."""
 Weights = Annotated[str | None, Field(description="Column of survey weights, if there is one.")]
 
 Outcome = Annotated[str, Field(description="Column whose average is compared.")]

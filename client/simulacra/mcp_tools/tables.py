@@ -17,15 +17,10 @@ from simulacra.mcp_tools.base import ToolSet, tool_errors
 from simulacra.mcp_tools.schemas import (
     DatasetId,
     Description,
-    Drop,
-    KeyColumn,
     Knowledge,
     Local,
-    Missing,
-    Order,
-    Publish,
-    Subject,
     Weights,
+    with_corrections,
 )
 from simulacra.models import Json
 from simulacra.operations import uploads
@@ -42,6 +37,7 @@ Background = Annotated[
 class TableTools(ToolSet):
     """Datasets."""
 
+    @with_corrections
     async def upload(
         self,
         path: Local,
@@ -53,12 +49,6 @@ class TableTools(ToolSet):
         ] = 24,
         weights: Weights = None,
         description: Description = None,
-        subject: Subject = None,
-        key_column: KeyColumn = None,
-        order: Order = None,
-        drop: Drop = None,
-        missing: Missing = None,
-        publish: Publish = None,
         hold: Annotated[
             bool,
             Field(description="Stop after reading (status held); `refit` confirms it and fits."),
@@ -74,6 +64,7 @@ class TableTools(ToolSet):
                 description="Only to continue an upload of another session: the key it returned."
             ),
         ] = None,
+        **changes: Any,
     ) -> Json:
         """Upload a table (CSV, Parquet, Arrow, .xlsx, .sav) and fit a model; wait for its job_id.
 
@@ -81,7 +72,7 @@ class TableTools(ToolSet):
         uploading, call it again with the same arguments: it continues where it stopped.
         """
         with tool_errors():
-            corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
+            corrections = Corrections(**changes)
             options: Json = {
                 "name": name,
                 "retention_seconds": round(retention_hours * 3600),
@@ -151,22 +142,18 @@ class TableTools(ToolSet):
             found = await self._client.describe(dataset_id)
             return found if path is None else {"path": str(self._written(path, found))}
 
+    @with_corrections
     async def refit(
         self,
         dataset_id: DatasetId,
         description: Description = None,
-        subject: Subject = None,
-        key_column: KeyColumn = None,
-        order: Order = None,
-        drop: Drop = None,
-        missing: Missing = None,
-        publish: Publish = None,
         weights: Weights = None,
         knowledge: Knowledge = None,
         background: Background = None,
         confirm: Annotated[
             bool, Field(description="Fit a held dataset with its description as it is.")
         ] = False,
+        **changes: Any,
     ) -> Json:
         """Fit again: a description or corrections of it, or other knowledge; wait for its job_id.
 
@@ -175,7 +162,7 @@ class TableTools(ToolSet):
         source: status held, or uploaded with keep_source; otherwise upload the file again.
         """
         with tool_errors():
-            corrections = Corrections(subject, key_column, order, drop, missing, weights, publish)
+            corrections = Corrections(weights=weights, **changes)
             stated = description
             if stated is None and (corrections or confirm):
                 stated = await self._client.describe(dataset_id)

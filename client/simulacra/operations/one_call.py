@@ -8,7 +8,7 @@ from typing import Any
 
 from simulacra import tables
 from simulacra.core import Steps
-from simulacra.corrections import Corrections
+from simulacra.corrections import TYPES, Corrections
 from simulacra.effect import Effect
 from simulacra.errors import ApiError
 from simulacra.models import Dataset, Job
@@ -24,7 +24,6 @@ from simulacra.sheet import Sheet
 OnProgress = Callable[[Job], None]
 Named = tuple[Dataset, str | None]
 """A dataset and the name of its table, None if nobody named it."""
-CORRECTIONS = ("subject", "key_column", "order", "drop", "missing", "publish")
 
 
 def fit(
@@ -36,7 +35,7 @@ def fit(
         JobFailed: the table cannot be used; the message says why, and names the argument of
             `upload` at fault.
     """
-    stated = {name: options.pop(name) for name in CORRECTIONS if name in options}
+    stated = {name: options.pop(name) for name in TYPES if name in options}
     corrections = Corrections(**stated)
     options["description"] = corrections.into(options.get("description"))
     with corrections.named_in_errors():

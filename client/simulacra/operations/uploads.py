@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import httpx2
 
@@ -29,12 +28,13 @@ from simulacra.core import (
     send_once,
     status_of,
 )
-from simulacra.corrections import Cell, Corrections, Missing, Public
+from simulacra.corrections import TYPES, Changes, Corrections
 from simulacra.errors import ApiError
 from simulacra.models import Json, Upload
 from simulacra.operations.datasets import with_background
 from simulacra.operations.resources import key_header
 from simulacra.operations.table_names import name_of, named
+from simulacra.signatures import with_optional
 from simulacra.upload_io import OnBytes, Piece, sha256_of
 
 PIECE_BYTES = 16 << 20
@@ -57,6 +57,7 @@ _UNKNOWN_FIELD = (
 _HELD_CODES = frozenset({IN_FLIGHT, "simio_upload_offset_mismatch"})
 
 
+@with_optional(TYPES, "description", plain=True)
 def upload(
     source: str | Path | tables.Frame,
     *,
@@ -70,16 +71,11 @@ def upload(
     delta: float | None = None,
     privacy: str | None = None,
     description: Json | None = None,
-    subject: str | None = None,
-    key_column: str | None = None,
-    order: str | None = None,
-    drop: str | Sequence[str] | None = None,
-    missing: Cell | Missing | None = None,
-    publish: str | Public | None = None,
     hold: bool = False,
     keep_source: bool = False,
     key: str | None = None,
     on_bytes: OnBytes | None = None,
+    **changes: Unpack[Changes],
 ) -> Steps[Upload]:
     """Upload a seed table: a file, or a pandas, polars or Arrow table.
 
@@ -111,6 +107,10 @@ def upload(
         subject: column of the persons that several rows belong to.
         key_column: column that numbers the rows; generated rows get fresh numbers.
         order: column that orders the rows of a person.
+        cluster: column of the sampling points that the rows were drawn in; it is neither learned
+            nor generated, and makes intervals as wide as the design needs.
+        stratum: columns whose values together are the strata that were sampled apart; they stay
+            ordinary columns.
         drop: columns to leave out of everything.
         missing: cells that mean no answer: a list of all columns' ("k.A.", "age=99" for one
             column), or {column: cells}.
@@ -124,7 +124,7 @@ def upload(
         key: Idempotency-Key; a new one when absent.
         on_bytes: called repeatedly with the bytes sent so far and their total.
     """
-    corrections = Corrections(subject, key_column, order, drop, missing, publish=publish)
+    corrections = Corrections(**changes)
     description = corrections.into(description)
     headers = key_header(key)
     file_name = name_of(source)

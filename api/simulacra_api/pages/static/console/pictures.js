@@ -45,6 +45,16 @@ function Column({ of, fidelity }) {
       : html`<${Distribution} ...${of} label=${`Distribution of ${of.column}`} />`}</li>`;
 }
 
+const MOST_ALIKE = 5;
+
+/** What sampling points and strata leave of the rows, and the questions most alike within points. */
+function Design({ of }) {
+  const points = of.clusters ? ` of ${number(of.clusters)} points` : "";
+  return html`<section aria-labelledby="design-title"><h2 id="design-title">Survey design</h2>
+    <p>${number(of.rows)} rows${points} are worth ${number(of.respondents, 0)} respondents.</p>
+    <p class="quiet">Largest design effects: ${of.questions.slice(0, MOST_ALIKE).map((one) => `${one.column} ${number(one.design_effect, 1)}`).join(", ")}. The report has all.</p></section>`;
+}
+
 /** Every compared column, worst first. Shares are those of the report: of five persons or more. */
 export function Pictures({ session, path }) {
   const [report, problem] = useLoad(() => session.get(path), [session, path]);
@@ -52,9 +62,10 @@ export function Pictures({ session, path }) {
   if (!report) return html`<${Failure} problem=${problem} />${!problem && html`<p class="quiet" role="status">Loading the pictures</p>`}`;
   const drawn = new Map((report.marginals ?? []).map((one) => [one.column, one]));
   const columns = (report.fidelity?.columns ?? []).filter((one) => drawn.has(one.column)).sort((one, other) => (one.floor - one.error) - (other.floor - other.error));
-  if (!columns.length) return report.differential_privacy && html`<p class="quiet">Pictures of real shares are left out: they would tell of the table beyond the guarantee.</p>`;
+  const design = report.design && html`<${Design} of=${report.design} />`;
+  if (!columns.length) return design || report.differential_privacy && html`<p class="quiet">Pictures of real shares are left out: they would tell of the table beyond the guarantee.</p>`;
   const distances = report.privacy?.distances;
-  return html`<section aria-labelledby="pictures-title"><h2 id="pictures-title">Real beside generated</h2>
+  return html`${design}<section aria-labelledby="pictures-title"><h2 id="pictures-title">Real beside generated</h2>
     <p class="quiet">Shares among rows with an answer; the worst columns come first. Real shares are those of five persons or more: rarer answers are summed up.</p>
     <p class="quiet keys"><span class="key real"></span> real rows <span class="key made"></span> generated rows; shares: real · generated</p>
     <ul class="cards pictures">${(all ? columns : columns.slice(0, SHOWN_COLUMNS)).map((one) => html`<${Column} key=${one.column} of=${drawn.get(one.column)} fidelity=${one} />`)}</ul>
