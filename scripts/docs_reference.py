@@ -30,11 +30,11 @@ from simulacra_crds.registry import KINDS
 ROOT = Path(__file__).parent.parent
 STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KINDS}
 PROGRAMS = {
-    "simulacra_trainer": ("fit", "generate", "report", "estimate", "boost", "sheet"),
-    "simulacra_custody.verify": (),
-    "simulacra_custody.export_certificates": (),
-    "simulacra_api": (),
+    "simulacra_custody.verify": "simulacra_custody.verify",
+    "simulacra_custody.export_certificates": "simulacra_custody.export_certificates",
+    "simulacra_api": "simulacra_api.__main__",
 }
+"""Programs of `python -m`, and the modules of their main()."""
 LIMITS = ("enum", "default", "minimum", "maximum", "maxLength")
 
 
@@ -149,15 +149,11 @@ def commands() -> str:
 
 def programs() -> Iterator[str]:
     """Yield the help of the `python -m` programs."""
-    for module, below in PROGRAMS.items():
-        main = import_module(
-            f"{module}.__main__" if module in ("simulacra_api", "simulacra_trainer") else module
-        ).main
-        for name in below or ("",):
-            shown = io.StringIO()
-            with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
-                main([*name.split(), "--help"])
-            yield f"## python -m {module} {name}".rstrip() + f"\n\n```text\n{shown.getvalue()}```"
+    for program, module in PROGRAMS.items():
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+            import_module(module).main(["--help"])
+        yield f"## python -m {program}\n\n```text\n{shown.getvalue()}```"
 
 
 def command(found: Any, name: str) -> Iterator[str]:

@@ -17,13 +17,13 @@ from simulacra.commands import (
     admin,
     certificates,
     datasets,
-    effects,
+    estimates,
+    fit,
     generations,
     graphs,
     jobs,
     resources,
     run,
-    segments,
     sheets,
     uploads,
 )
@@ -35,8 +35,8 @@ from simulacra.optional import install_extra
 
 START = "Start"
 GROUPS = {
-    START: (run, uploads),
-    "Generate and ask": (generations, effects, segments, sheets),
+    START: (run, uploads, fit),
+    "Generate and ask": (generations, estimates, sheets),
     "Look and change": (datasets, graphs, resources, jobs),
     "Prove the erasure": (certificates,),
     "Account and access": (account, access),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypedDict, Unpack
 
-from simulacra.errors import ApiError, JobFailed
+from simulacra.errors import ApiError, EngineError, JobFailed
 from simulacra.models import Json
 
 EXTENSION = "x-simulacra"
@@ -141,7 +141,7 @@ class Corrections:
 
     @contextmanager
     def named_in_errors(self) -> Iterator[None]:
-        """Let errors of the service at a part of the description name the argument."""
+        """Let errors of service or engine at a part of the description name the argument."""
         if not self:
             yield
             return
@@ -150,6 +150,8 @@ class Corrections:
         except JobFailed as error:
             told = {"code": error.code, **self._renamed(error.detail, error.errors)}
             raise JobFailed({"job_id": error.job_id, "error": told}) from error
+        except EngineError as error:
+            raise EngineError(**self._renamed(error.detail, error.errors)) from None
         except ApiError as error:
             problem = {"code": error.code, "request_id": error.request_id}
             told = self._renamed(error.detail, error.errors)

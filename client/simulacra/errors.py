@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
@@ -50,6 +51,19 @@ class JobFailed(Exception):
         self.errors: list[dict[str, str]] = error.get("errors") or []
         fields = "".join(f"\n  {e.get('pointer')}: {e.get('detail')}" for e in self.errors)
         super().__init__(f"{self.code}: {self.detail}{fields}")
+
+
+class EngineError(ValueError):
+    """The engine in this process cannot use a table or a request.
+
+    `errors` names the wrong fields.
+    """
+
+    def __init__(self, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
+        self.detail = detail
+        self.errors = [dict(one) for one in errors]
+        said = [": ".join(filter(None, (e["pointer"], e["detail"]))) for e in self.errors]
+        super().__init__("; ".join(said) or detail)
 
 
 class DownloadCorrupt(Exception):

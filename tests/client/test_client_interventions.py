@@ -41,13 +41,6 @@ WRONG = [
 ]
 
 
-class Service:
-    """Has one schema."""
-
-    def schema(self, _: str) -> Schema:
-        return SCHEMA
-
-
 def requested(steps: Generator[Any, Any, Any]) -> Request:
     """Return the last request of an operation that reads the schema first."""
     step = next(steps)
@@ -60,7 +53,7 @@ def requested(steps: Generator[Any, Any, Any]) -> Request:
 @pytest.mark.parametrize(("text", "wanted"), RIGHT)
 def test_python_reads_interventions_as_the_command_does(text: str, wanted: Json) -> None:
     assert interventions_of(text, SCHEMA) == interventions_of([text], SCHEMA) == wanted
-    assert Asked(do=[text]).resolve(Service(), "ds-1") == (None, wanted)  # type: ignore[arg-type]
+    assert Asked(do=[text]).resolve(lambda: SCHEMA) == (None, wanted)
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG)
@@ -71,7 +64,7 @@ def test_python_refuses_interventions_in_the_words_of_the_command(text: str, wor
     if "=" not in text:  # the command takes it for a file
         return
     with pytest.raises(ValueError) as in_command:
-        Asked(do=[text]).resolve(Service(), "ds-1")  # type: ignore[arg-type]
+        Asked(do=[text]).resolve(lambda: SCHEMA)
     assert str(in_command.value) == f"--do{words}"
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from simulacra.cli import app
-from simulacra.commands import generations
+from simulacra.commands import generations, used_model
 from simulacra.models import Generation, Report
 from simulacra.operations.generations import generate
 
@@ -62,7 +62,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             schema=lambda _: {"columns": [{"name": "age", "kind": "integer"}]},
         )
 
-    monkeypatch.setattr(generations, "connected", connected)
+    for module in (generations, used_model):
+        monkeypatch.setattr(module, "connected", connected)
     return seen
 
 

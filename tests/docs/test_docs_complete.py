@@ -20,9 +20,7 @@ from simulacra_api.http.error_codes import CATALOG
 from simulacra_crds.reasons import Reason
 
 ROOT = Path(__file__).parents[2]
-TRAINER = ("arguments", "describe", "estimate", "fit", "generate", "report")
 PROGRAMS = (
-    *(f"trainer/simulacra_trainer/commands/{name}.py" for name in TRAINER),
     "custody/simulacra_custody/verify.py",
     "custody/simulacra_custody/export_certificates.py",
     "api/simulacra_api/__main__.py",
@@ -110,7 +108,7 @@ def test_program_flags_and_condition_types_are_documented(text: str) -> None:
     types = set(re.findall(r'_condition="(\w+)"', operator))
     for parts in re.findall(r"parts = \{(.*?)\}\n", operator):
         types |= set(re.findall(r'"([A-Z]\w+)":', parts))
-    assert len(flags) > 15
+    assert len(flags) >= 5
     assert len(types) > 8
     assert {name for name in flags | types if name not in text} == set()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-import yaml
 from installation import SURVEY
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.registry import KINDS
@@ -167,7 +167,7 @@ def test_python_and_prompt_page_runs(workspace: Any) -> None:
 @pytest.mark.e2e
 def test_engine_page_runs_without_a_server(workspace: Any) -> None:
     output = workspace.bash("".join(code_blocks("explanation/engine.md", "bash")))
-    assert {line[:10] for line in output.splitlines()} >= {'{"status":'}
+    assert '"treatment": "education_years"' in output
     assert "Report of a generation" in (workspace.folder / "rows.html").read_text()
 
 
@@ -176,7 +176,8 @@ def test_inference_page_runs_without_a_server(workspace: Any) -> None:
     pytest.importorskip("statsmodels")
     (workspace.folder / "analyze.py").write_text("".join(code_blocks("inference.md", "python")))
     script = "".join(code_blocks("inference.md", "bash"))
-    output = workspace.bash(f"{script}python analyze.py\n")
+    workspace.bash(script)
+    output = workspace.bash("python analyze.py")
     said = r"rows are worth \d+ respondents|very happy: .* points"
     figures = re.findall(said, output)
     assert len(figures) == 2

@@ -1,6 +1,5 @@
 """Counterfactual pairs: twins of generated rows on models whose truth is known."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from simulacra_intake.errors import InputError
 from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.questions.knowledge import Knowledge
 from simulacra_trainer.cleaning.clean import CleanTable, clean_table
-from simulacra_trainer.cli import main
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST, ForestModel
 from simulacra_trainer.families.forest.samplers import Context
 from simulacra_trainer.families.gumbel import gumbel_twins
+from simulacra_trainer.in_process import generate_file
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
-from simulacra_trainer.trained_model import save_model
 
 ORDER = ["z", "x", "y", "g", "b", "k"]
 
@@ -243,17 +241,14 @@ def test_requests_that_give_no_pairs_are_refused(
     assert caught.value.pointer == at
 
 
-def test_the_command_writes_pairs_and_prints_their_assumptions(
-    trained, tmp_path: Path, capsys
-) -> None:
-    save_model(trained, tmp_path / "model")
-    (tmp_path / "do.json").write_text(json.dumps({"x": 1.0}))
+def test_a_file_of_pairs_comes_with_their_assumptions(trained, tmp_path: Path) -> None:
     out = tmp_path / "rows.parquet"
-    command = ["generate", "--model", str(tmp_path / "model"), "--rows", "10", "--out", str(out)]
-    assert main([*command, "--do", str(tmp_path / "do.json"), "--counterfactual"]) == 0
+    asked = GenerateRequest(row_count=10, interventions={"x": 1.0}, counterfactual=True)
+    made = generate_file(trained, asked, out)
     assert pq.read_table(out).column_names[:2] == ["pair", "world"]
-    assert "note: Pairs need assumptions that data cannot test" in capsys.readouterr().err
-    assert main([*command, "--counterfactual"]) == 2
+    assert made.plan.identification.assumption.startswith("Pairs need assumptions that data cannot")
+    with pytest.raises(InputError):
+        generate_file(trained, GenerateRequest(row_count=10, counterfactual=True), out)
 
 
 @pytest.mark.neural

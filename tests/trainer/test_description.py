@@ -18,12 +18,12 @@ import pytest
 
 from simulacra_crds.reasons import Reason
 from simulacra_intake.description.finish import DROPPED
-from simulacra_intake.description.layout import open_described
 from simulacra_intake.errors import InputError
 from simulacra_intake.output.restore import restore
 from simulacra_schema.description import parse_description
 from simulacra_schema.table import ColumnSchema
 from simulacra_trainer.cleaning.described import DescribedTable, clean_described
+from simulacra_trainer.in_process import read_described
 
 pytestmark = pytest.mark.usefixtures("exact_counts")
 
@@ -48,7 +48,7 @@ def upload(tmp_path: Path, columns: Columns, delimiter: str = ",", encoding: str
 
 def read(path: Path, document: object = None, weights: str | None = None) -> DescribedTable:
     description = None if document is None else parse_description(document)
-    return clean_described(open_described(path, "auto", description), description, weights)
+    return read_described(path, description, weights)
 
 
 def described(

@@ -25,8 +25,9 @@ from simulacra_crds.tasks import (
     PrepareRequest,
     TaskResult,
 )
+from simulacra_schema.description import parse_description
 from simulacra_schema.table import TableSchema
-from simulacra_trainer.cli import main
+from simulacra_trainer.in_process import read_described
 from trainer_pod import Pod, upload_bytes
 
 
@@ -97,23 +98,11 @@ def test_errors_of_the_data_are_for_the_customer_alone(pod: Pod) -> None:
     assert not own.exists(DATASET)
 
 
-def test_command_line_prints_a_description_that_it_takes_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data, stated = tmp_path / "data.csv", tmp_path / "d.json"
+def test_a_completed_description_changes_nothing_when_it_is_sent_back(tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
     data.write_bytes(upload_bytes())
-    stated.write_text(json.dumps(STATED))
-    assert main(["describe", "--data", str(data), "--describe", str(stated)]) == 0
-    printed = capsys.readouterr().out
-    stated.write_text(printed)
-    assert main(["describe", "--data", str(data), "--describe", str(stated)]) == 0
-    assert capsys.readouterr().out == printed
-    stated.write_text(json.dumps({"fields": [{"name": "nobody"}]}))
-    assert main(["describe", "--data", str(data), "--describe", str(stated)]) == 2
-    assert "/fields/0/name: The table has no such column." in capsys.readouterr().err
-    stated.write_text("[]")
-    assert main(["describe", "--data", str(data), "--describe", str(stated)]) == 2
-    assert "must be an object" in capsys.readouterr().err
+    found = read_described(data, parse_description(STATED)).document
+    assert read_described(data, parse_description(found)).document == found
 
 
 def test_counts_of_what_was_read_have_no_names(pod: Pod) -> None:

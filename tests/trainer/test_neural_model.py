@@ -228,8 +228,8 @@ def test_without_torch_only_the_neural_family_fails_with_a_clear_error(tmp_path)
         "        if name.partition('.')[0] in ('torch', 'pytorch_lightning'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Block())\n"
-        "from simulacra_trainer.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
+        "from simulacra.__main__ import main\n"
+        "main()\n"
     )
     rows = "\n".join(f"{i % 7},{'xy'[i % 2]}" for i in range(60))
     data = tmp_path / "data.csv"
@@ -237,9 +237,8 @@ def test_without_torch_only_the_neural_family_fails_with_a_clear_error(tmp_path)
     for family, code in (("neural", 2), ("forest", 0)):
         arguments = [
             "fit",
-            "--data",
             str(data),
-            "--out",
+            "-o",
             str(tmp_path / family),
             "--family",
             family,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from simulacra_crds.reasons import Reason
@@ -16,10 +15,10 @@ from simulacra_intake.errors import InputError
 from simulacra_intake.survey_weights import draw_in_proportion, effective_rows, replicas
 from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_trainer.cleaning.clean import clean_table
-from simulacra_trainer.cli import main
 from simulacra_trainer.effects.estimate import estimate_effect
 from simulacra_trainer.families.base import no_progress
 from simulacra_trainer.families.forest import FOREST
+from simulacra_trainer.in_process import fit_table, generate_file
 from simulacra_trainer.pipeline.fit import TrainedModel, fit_model
 from simulacra_trainer.pipeline.generate import generate_rows, plan_generation
 from simulacra_trainer.pipeline.holdout import split_halves
@@ -278,21 +277,14 @@ def test_equal_weights_change_nothing_but_the_schema() -> None:
     assert trained.figures["effective_rows_share"] == pytest.approx(1)
 
 
-def test_the_command_accepts_weights_and_refuses_bad_ones(survey, tmp_path: Path, capsys) -> None:
-    data = tmp_path / "survey.parquet"
-    pq.write_table(survey[1].slice(0, 500), data)
-    fit = ["fit", "--data", str(data), "--out", str(tmp_path / "model"), "--weights"]
-    assert main([*fit, "nothing"]) == 2
-    assert (
-        "weights: The weights name a column that the table does not have" in capsys.readouterr().err
-    )
-    assert main([*fit, "w"]) == 0
-    rows = tmp_path / "rows.csv"
-    assert (
-        main(["generate", "--model", str(tmp_path / "model"), "--rows", "20", "--out", str(rows)])
-        == 0
-    )
-    assert rows.read_text().splitlines()[0] == '"age","income","party","evidence_weight"'
+def test_a_fit_accepts_weights_and_refuses_bad_ones(survey, tmp_path: Path) -> None:
+    table = survey[1].slice(0, 500)
+    with pytest.raises(InputError, match="The weights name a column that the table does not have"):
+        fit_table(table, FitRequest(), weights="nothing")
+    trained = fit_table(table, FitRequest(), weights="w")
+    generate_file(trained, GenerateRequest(row_count=20), tmp_path / "rows.csv")
+    head = (tmp_path / "rows.csv").read_text().splitlines()[0]
+    assert head == '"age","income","party","evidence_weight"'
 
 
 def test_replicas_and_draws_are_in_proportion() -> None:

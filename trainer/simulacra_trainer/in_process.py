@@ -1,6 +1,6 @@
 """Fit, generate and estimate in the caller's process, with the same pipeline as the pods.
 
-The command line of the trainer and `simulacra.fit` are its callers. Temporary files are encrypted
+`simulacra.fit` and the commands without a service are its callers. Temporary files are encrypted
 (`scratch`), and an untrusted file is parsed in the confined child process, as in a pod.
 """
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulacra_crds.tasks import (
+    BoostRequest,
     EstimateRequest,
     FitRequest,
     GenerateRequest,
@@ -29,6 +30,7 @@ from simulacra_trainer.compile_ahead import compiled_ahead
 from simulacra_trainer.progress import ProgressMeter, Sink, silent
 
 if TYPE_CHECKING:  # heavy: imported while a child process reads the table
+    from simulacra_schema.segment_shares import SegmentResult
     from simulacra_schema.sheets import SheetResult
     from simulacra_trainer.pipeline.generate import Plan
     from simulacra_trainer.trained_model import TrainedModel
@@ -36,9 +38,12 @@ if TYPE_CHECKING:  # heavy: imported while a child process reads the table
 
 @dataclass(frozen=True)
 class Generated:
-    """Generated rows, their plan (attainment, evidence, identification) and their request."""
+    """Generated rows, their plan (attainment, evidence, identification) and their request.
 
-    rows: pa.Table
+    rows: None for rows in a file.
+    """
+
+    rows: pa.Table | None
     plan: Plan
     request: GenerateRequest
     sample: pa.Table
@@ -125,6 +130,38 @@ def generate_table(trained: TrainedModel, request: GenerateRequest) -> Generated
     return Generated(rows, plan, request, sample[0])
 
 
+def generate_file(
+    trained: TrainedModel,
+    request: GenerateRequest,
+    path: Path,
+    *,
+    plain: bool = False,
+    sink: Sink = silent,
+) -> Generated:
+    """Generate rows into a file, a chunk at a time; its suffix sets the format.
+
+    Args:
+        trained: the model.
+        request: what to generate.
+        path: the file, complete or not at all.
+        plain: as `write_tables`.
+        sink: receives progress.
+
+    Raises:
+        InputError: as `generate_table`.
+    """
+    from simulacra_intake.output.files import write_tables
+    from simulacra_trainer.pipeline.generate import generate_rows, plan_generation, reporting
+
+    meter = ProgressMeter({"planning": 2.0, "generating": 5.0}, sink)
+    meter.step("planning")
+    plan = plan_generation(trained, request)
+    sample: list[pa.Table] = []
+    tables = generate_rows(trained, plan, on_first=sample.append)
+    write_tables(reporting(tables, plan.rows, meter.step("generating")), path, plain=plain)
+    return Generated(None, plan, request, sample[0])
+
+
 def report_rows(trained: TrainedModel, made: Generated) -> dict[str, Any]:
     """Return the report of generated rows, with their request under `asked`."""
     from simulacra_trainer.pipeline.generation_report import report_generation
@@ -158,3 +195,14 @@ def sheet(
 
     made = answer_sheet(trained, request, seed=seed, sink=sink)
     return MadeSheet(made, {"html": render_sheet(made).encode(), "xlsx": write_workbook(made)})
+
+
+def boost(trained: TrainedModel, request: BoostRequest) -> SegmentResult:
+    """Return certified shares of answers in segments.
+
+    Raises:
+        InputError: the question does not match the schema.
+    """
+    from simulacra_trainer.segments.estimate import certify_segments
+
+    return certify_segments(trained, request)

@@ -1,1 +1,1 @@
-"""The commands of `simulacra`, one module for each noun of the API; `simulacra.cli` joins them."""
+"""The commands of `simulacra`, most in a module for each noun; `simulacra.cli` joins them."""

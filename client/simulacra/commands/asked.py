@@ -6,15 +6,14 @@ answered with the nearest name. Everything else is the service's to check.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simulacra.client import Client
 from simulacra.commands.options import json_file, load
-from simulacra.models import Json
+from simulacra.models import Json, Schema
 from simulacra.named_values import (
     by_name,
     interventions_of,
@@ -66,15 +65,18 @@ class Asked:
         self._do_flags = [one for one in do or () if one not in self._do_files]
         self._do_loaded = [load(_existing(Path(one))) or {} for one in self._do_files]
 
-    def resolve(self, client: Client, dataset_id: str) -> tuple[Json | None, Json | None]:
+    def resolve(self, schema_of: Callable[[], Schema]) -> tuple[Json | None, Json | None]:
         """Return `conditions` and `interventions` for the request, None where nothing is asked.
+
+        Args:
+            schema_of: returns the schema, if a flag needs it.
 
         Raises:
             ValueError: a flag names no column or level of the dataset, or no value.
         """
         if not (self._shares or self._ranges or self._do_flags or self._do_loaded):
             return self._conditions, None
-        schema = client.schema(dataset_id)
+        schema = schema_of()
         columns = by_name(schema)
         conditions: Json = {**(self._conditions or {})}
         for text in self._shares:
@@ -88,11 +90,6 @@ class Asked:
             do |= interventions_of(one, schema, "--do")
         do |= interventions_of(self._do_flags, schema, "--do")
         return conditions or None, do or None
-
-
-def columns_of(client: Client, dataset_id: str) -> Json:
-    """Return the columns of a dataset's schema by name."""
-    return by_name(client.schema(dataset_id))
 
 
 def check_names(columns: Json, **named: str | Sequence[str] | None) -> None:

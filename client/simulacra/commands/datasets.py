@@ -10,7 +10,7 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.corrections import Corrections, with_flags
-from simulacra.commands.described import described
+from simulacra.commands.described import columns_read, described
 from simulacra.commands.lists import print_list
 from simulacra.commands.naming import called, dataset_of
 from simulacra.commands.options import (
@@ -28,9 +28,17 @@ from simulacra.commands.options import (
     filters,
     load,
 )
-from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
-from simulacra.commands.session import confirm, connected
+from simulacra.commands.output import (
+    is_for_people,
+    note,
+    print_result,
+    say,
+    wait_with_progress,
+)
+from simulacra.commands.session import REFUSED, confirm, connected, errors_reported
 from simulacra.commands.uploads import exit_if_unsure
+from simulacra.commands.used_model import SavedModel, TableOrModel, used_model, without_service
+from simulacra.engine.fit import read
 from simulacra.errors import ApiError
 from simulacra.local_state import remember_table, source_of
 from simulacra.models import Document, Json
@@ -48,38 +56,103 @@ def datasets(status: Status = None, connection: Connect = None, as_json: AsJson 
 
 
 @app.command(epilog="Example: simulacra schema survey")
-def schema(dataset_id: DatasetId, connection: Connect = None, as_json: AsJson = False) -> None:
-    """Print the columns with their levels or ranges, for conditions. `--json` has all of it."""
-    with connected(connection) as client:
-        print_result(client.schema(dataset_of(client, dataset_id)), as_json)
-
-
-@app.command("describe", epilog="Example: simulacra describe survey -o description.json")
-def describe_dataset(
-    dataset_id: DatasetId,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", dir_okay=False, help="File to write.")
-    ] = None,
-    strict: Strict = False,
+def schema(
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was read as what, and why. Change the file of -o and give it to `refit`."""
+    """Print the columns with their levels or ranges, for conditions. `--json` has all of it."""
+    with used_model(dataset_id, model, connection, as_json) as used:
+        print_result(used.schema, as_json)
+
+
+@app.command("describe", epilog="Example: simulacra describe survey -o description.json")
+@with_flags
+def describe_dataset(
+    dataset_id: TableOrModel = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="File to write.")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Instead of TABLE: a file, which is read here. No service is used.",
+        ),
+    ] = None,
+    describe: Annotated[Path | None, DescriptionFile] = None,
+    weights: Weights = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="With --source: print the cleaned schema instead.")
+    ] = False,
+    strict: Strict = False,
+    connection: Connect = None,
+    as_json: AsJson = False,
+    **changes: Any,
+) -> None:
+    """Show what was read as what, and why. Change the file of -o and give it to `refit`.
+
+    With --source a file is read as an upload would be, as --describe, --weights and flags such as
+    --subject say.
+    """
+    if (dataset_id is None) == (source is None):
+        raise typer.BadParameter("give either TABLE or --source", param_hint="TABLE")
+    if source is not None:
+        without_service(connection=connection)
+        _describe_file(source, describe, weights, changes, output, schema, strict, as_json)
+        return
+    if describe is not None or weights is not None or schema or any(changes.values()):
+        raise typer.BadParameter("--describe, --schema and corrections go with --source.")
     with connected(connection) as client:
-        dataset_id = dataset_of(client, dataset_id)
+        dataset_id = dataset_of(client, str(dataset_id))
         found = client.describe(dataset_id)
         if output is not None:
-            output.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-            note(f"Wrote {output}.")
+            _save(found, output)
         elif is_for_people(as_json):
-            schema, source = client.schema(dataset_id), source_of(client.api_url, dataset_id)
+            read_as, path = client.schema(dataset_id), source_of(client.api_url, dataset_id)
             table = called(client, dataset_id)
-            for line in described(client.dataset(dataset_id), found, schema, table, source):
+            for line in described(client.dataset(dataset_id), found, read_as, table, path):
                 say(line)
         else:
             print_result(found, as_json)
         if strict:
             exit_if_unsure(client, dataset_id)
+
+
+def _describe_file(
+    source: Path,
+    describe: Path | None,
+    weights: str | None,
+    changes: Json,
+    output: Path | None,
+    wants_schema: bool,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Print what a file is read as, or write it; exit with 1 if strict and a guess is unsure."""
+    with errors_reported():
+        corrections = Corrections(**changes)
+        stated = corrections.into(load(describe))
+        with corrections.named_in_errors():
+            schema, description = read(source, stated, weights)
+        if output is not None:
+            _save(schema if wants_schema else description, output)
+        elif is_for_people(as_json) and not wants_schema:
+            for line in columns_read(description, schema):
+                say(line)
+        else:
+            print_result(schema if wants_schema else description, as_json)
+        unsure = [one["name"] for one in schema["columns"] if one.get("to_confirm")]
+        if strict and unsure:
+            note(f"{len(unsure)} column(s) to confirm: {', '.join(unsure)}", style="red")
+            raise typer.Exit(REFUSED)
+
+
+def _save(document: Json, path: Path) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    note(f"Wrote {path}.")
 
 
 @app.command(epilog="Example: simulacra refit survey --describe description.json")

@@ -34,6 +34,12 @@ def described(
     counts = dataset.get("reading") or {}
     words = ("learned", "replaced", "dropped", "to_confirm")
     yield "  ".join(f"{word.replace('_', ' ')} {counts.get(word, 0)}" for word in words)
+    yield from columns_read(description, schema)
+    yield from next_steps(dataset, schema, table, source)
+
+
+def columns_read(description: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each column: what it was read as, why, and the flag that changes it."""
     flags = {name: " ".join(words) for name, words in flags_of(schema).items()}
     unsure = {one["name"] for one in schema["columns"] if one.get("to_confirm")}
     rows = []
@@ -46,7 +52,6 @@ def described(
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)]
         yield "  ".join(cells).rstrip()
-    yield from next_steps(dataset, schema, table, source)
 
 
 def next_steps(

@@ -1,10 +1,10 @@
-"""Errors of the service in the words of the command line: flags instead of JSON pointers."""
+"""Errors of service and engine in the words of the command line: flags instead of JSON pointers."""
 
 from __future__ import annotations
 
 import re
 
-from simulacra.errors import ApiError, JobFailed
+from simulacra.errors import ApiError, EngineError, JobFailed
 
 CONDITIONS = {
     "/conditions/categorical/": "--share ",
@@ -16,6 +16,7 @@ SAME = (
     *("persons", "counterfactual", "seed", "weights", "epsilon", "delta", "family", "privacy"),
     *("treatment", "value", "baseline", "outcome", "outcome_level", "segment", "population"),
     *("before", "after", "dont_know", "negative_controls", "questions", "knowledge", "background"),
+    "gpus",
 )
 FIELDS = {name: f"--{name.replace('_', '-')}" for name in SAME} | {
     "row_count": "--rows",
@@ -32,10 +33,10 @@ WORDS = {
 }
 """Names of fields in sentences. Names of the customer's columns are quoted there."""
 _WORD = re.compile(rf'(?<!["\w])(?:{"|".join(map(re.escape, WORDS))})(?!["\w])')
-_POINTER = re.compile(r"(?<!\S)/(\w+)(?=: )")
+_POINTER = re.compile(r"(?<!\S)/\w+(?:/\S+)?(?=: )")
 
 
-def in_flags(error: ApiError | JobFailed) -> str:
+def in_flags(error: ApiError | EngineError | JobFailed) -> str:
     """Return the message of an error with flags where it points into the request."""
     text = str(error)
     listed = [(one.get("pointer", ""), one.get("detail", "")) for one in error.errors]
@@ -47,9 +48,9 @@ def in_flags(error: ApiError | JobFailed) -> str:
 
 def _worded(text: str) -> str:
     """Return a sentence with flags instead of fields and of pointers at its beginning."""
-    for beginning, flag in CONDITIONS.items():
+    text = _POINTER.sub(lambda found: flag_of(found[0]), text)
+    for beginning, flag in CONDITIONS.items():  # of names with spaces
         text = text.replace(beginning, flag)
-    text = _POINTER.sub(lambda found: FIELDS.get(found[1], found[0]), text)
     return _WORD.sub(lambda found: WORDS[found[0]], text)
 
 

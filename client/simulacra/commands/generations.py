@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
+import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from simulacra.client import Client
 from simulacra.commands.asked import Asked, Conditions, Do, Ranges, Shares
-from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of, filters_of, resource_of
+from simulacra.commands.lists import add_list
+from simulacra.commands.naming import dataset_of, resource_of
 from simulacra.commands.options import (
     AsJson,
     Connect,
@@ -20,25 +20,24 @@ from simulacra.commands.options import (
     DatasetId,
     Evidence,
     Key,
-    OfDataset,
     Seed,
-    Status,
     format_of,
 )
 from simulacra.commands.output import (
     byte_bar,
+    engine_bar,
     is_for_people,
     note,
     print_result,
     say,
     wait_with_progress,
 )
-from simulacra.commands.session import connected, continue_with, exit_if_partial
+from simulacra.commands.session import connected, exit_if_partial
+from simulacra.commands.used_model import LocalModel, SavedModel, TableOrModel, used_model
 from simulacra.csv_reading import lines as reading_lines
 from simulacra.csv_reading import reading_of
 from simulacra.errors import ApiError
-from simulacra.models import Generation
-from simulacra.operations.resources import key_header
+from simulacra.models import Generation, Json, Schema
 from simulacra.rows import generated
 
 app = typer.Typer()
@@ -64,7 +63,8 @@ Plain = Annotated[
     ' --share happiness="very happy"=0.5 -o rows.csv'
 )
 def generate(
-    dataset_id: DatasetId,
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Rows to generate.")] = None,
     persons: Annotated[
         int | None,
@@ -82,6 +82,9 @@ def generate(
     ] = None,
     safe: Safe = False,
     plain: Plain = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report of the rows to this file: .html or .json.")
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the rows are ready.")] = True,
     key: Key = None,
     connection: Connect = None,
@@ -90,31 +93,70 @@ def generate(
     """Generate a synthetic table under conditions or interventions, and wait for it."""
     if (rows is None) == (persons is None):
         raise typer.BadParameter("give either --rows or --persons", param_hint="--rows")
-    key = key or uuid.uuid4().hex
-    with connected(connection, continue_with(key)) as client:
-        file_format = format_of(output) if output else None
+    only = {"no_wait": not wait, "safe": safe}
+    with used_model(dataset_id, model, connection, as_json, key=key, of_service=only) as used:
+        _check_files(output, report)
         asked = Asked(conditions, share, range_, do)
-        header = key_header(key)["Idempotency-Key"]
-        dataset_id = dataset_of(client, dataset_id)
-        wanted, interventions = asked.resolve(client, dataset_id)
-        started = client.generate(
-            dataset_id,
-            rows,
-            persons=persons,
-            conditions=wanted,
-            interventions=interventions,
-            counterfactual=counterfactual,
-            evidence=evidence,
-            seed=seed,
-            key=header,
-        )
-        if wait or output:
-            wait_with_progress(client, started.job_id, as_json)
-        if output and file_format:
-            save_rows(client, started.generation_id, output, as_json, safe=safe, plain=plain)
-        made = client.generation(started.generation_id)
-        _print(made, as_json)
+        wanted, interventions = asked.resolve(lambda: used.schema)
+        request: Json = {
+            "persons": persons,
+            "conditions": wanted,
+            "interventions": interventions,
+            "counterfactual": counterfactual,
+            "evidence": evidence,
+        }
+        if isinstance(used, LocalModel):
+            made = _write_rows(
+                used, rows, output, report, as_json, plain=plain, seed=seed or 0, **request
+            )
+        else:
+            client = used.client
+            started = client.generate(used.resource_id, rows, seed=seed, key=used.key, **request)
+            made_id = started.generation_id
+            if wait or output or report:
+                wait_with_progress(client, started.job_id, as_json)
+            if output:
+                save_rows(client, made_id, output, as_json, safe=safe, plain=plain)
+            if report:
+                _save_report(report, client.report(made_id), client.report_page(made_id))
+            made = client.generation(made_id)
+        _print(made, as_json, str(output))
         exit_if_partial(made.status)
+
+
+def _check_files(output: Path | None, report: Path | None) -> None:
+    if output is not None:
+        format_of(output)
+    if report is not None and report.suffix not in (".html", ".json"):
+        raise ValueError(f"{report.name}: the suffix must be .html or .json.")
+
+
+def _write_rows(
+    used: LocalModel,
+    rows: int | None,
+    output: Path | None,
+    report: Path | None,
+    as_json: bool,
+    *,
+    plain: bool,
+    **request: Any,
+) -> Generation:
+    """Generate rows of a saved model into a file, and their report."""
+    if output is None:
+        missing = "name the file of the rows: without a service nothing else keeps them"
+        raise typer.BadParameter(missing, param_hint="--output")
+    with engine_bar(as_json) as show:
+        made = used.model.write(output, rows, plain=plain, on_progress=show, **request)
+    if not as_json:
+        _note_written(output, used.schema, plain)
+    if report is not None:
+        _save_report(report, made.report(), made.report_page())
+    return made
+
+
+def _save_report(path: Path, figures: Json, page: str) -> None:
+    path.write_text(page if path.suffix == ".html" else json.dumps(figures, indent=1))
+    note(f"Wrote {path}.")
 
 
 def save_rows(
@@ -132,26 +174,23 @@ def save_rows(
             generation_id, output, format_of(output), safe=safe, plain=plain, on_bytes=on_bytes
         )
     if not as_json:
-        note(f"Wrote {output}.")
+        schema = None
         if format_of(output) == "csv":
             with suppress(ApiError):  # rows outlive their dataset and its schema
                 schema = client.schema(client.generation(generation_id).dataset_id)
-                for line in reading_lines(reading_of(schema, plain=plain), str(output)):
-                    note(line)
+        _note_written(output, schema, plain)
     return size
 
 
-@app.command(epilog="Example: simulacra generations --dataset survey")
-def generations(
-    status: Status = None,
-    dataset_id: OfDataset = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the generations, newest first."""
-    with connected(connection) as client:
-        found = client.generations(**filters_of(client, status, dataset_id))
-        print_list(found, "generation", client, as_json, "No generated tables yet.")
+def _note_written(output: Path, schema: Schema | None, plain: bool) -> None:
+    """Say which file was written, and how to read a CSV."""
+    note(f"Wrote {output}.")
+    if schema is not None and output.suffix == ".csv":
+        for line in reading_lines(reading_of(schema, plain=plain), str(output)):
+            note(line)
+
+
+add_list(app, "generation", "generations", "No generated tables yet.")
 
 
 @app.command(epilog="Example: simulacra download gen-5f2c rows.xlsx")
@@ -204,7 +243,7 @@ def probe(
     with connected(connection) as client:
         asked = Asked(conditions, share, range_, do)
         dataset_id = dataset_of(client, dataset_id)
-        wanted, interventions = asked.resolve(client, dataset_id)
+        wanted, interventions = asked.resolve(lambda: client.schema(dataset_id))
         found = client.probe(
             dataset_id,
             rows,
@@ -218,11 +257,11 @@ def probe(
             note(line)
 
 
-def _print(made: Generation, as_json: bool) -> None:
+def _print(made: Generation, as_json: bool, file: str) -> None:
     """Print a generation: its fields for programs, and while it is made; else sentences."""
     lines = [*generated(made)]
     if is_for_people(as_json) and lines:
-        say(f"{made.rows or made.row_count:,} rows: {made.generation_id}")
+        say(f"{made.rows or made.row_count:,} rows: {made.generation_id or file}")
         for line in lines:
             say(line)
         return

@@ -7,13 +7,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from simulacra.client import Client
-from simulacra.commands.naming import SHORTEST, known_names, short_ids
+from simulacra.commands.naming import SHORTEST, filters_of, known_names, short_ids
+from simulacra.commands.options import AsJson, Connect, OfDataset, Status
 from simulacra.commands.output import is_for_people, note, printable, span
+from simulacra.commands.session import connected
 from simulacra.models import Document
 from simulacra.rows import asked_of
 
@@ -41,6 +44,30 @@ def print_list(
         Console().print(table_of(found, kind, known_names(client)), highlight=False)
         for line in reasons(found, kind):
             note(line, style="yellow")
+
+
+def add_list(app: typer.Typer, noun: str, title: str, empty: str) -> None:
+    """Add the command that lists what was made from tables.
+
+    Args:
+        app: the commands.
+        noun: generation, effect, segment, sheet.
+        title: of several, for people.
+        empty: what to say, on a terminal, if there are none.
+    """
+
+    def listed(
+        status: Status = None,
+        dataset_id: OfDataset = None,
+        connection: Connect = None,
+        as_json: AsJson = False,
+    ) -> None:
+        with connected(connection) as client:
+            found = getattr(client, f"{noun}s")(**filters_of(client, status, dataset_id))
+            print_list(found, noun, client, as_json, empty)
+
+    epilog = f"Example: simulacra {noun}s --dataset survey"
+    app.command(f"{noun}s", help=f"List the {title}, newest first.", epilog=epilog)(listed)
 
 
 def table_of(found: Sequence[Document], kind: str, names: dict[str, str]) -> Table:

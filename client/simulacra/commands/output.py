@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -176,6 +176,26 @@ def byte_bar(label: str, as_json: bool) -> Iterator[OnBytes]:
         yield show
 
 
+@contextmanager
+def engine_bar(as_json: bool) -> Iterator[Callable[[Any], None]]:
+    """Yield a callback that draws a bar of work in this process: step, percent, time left."""
+    with _work_bar("loading", as_json) as update:
+        yield lambda report: update(report.step, report.percent, report.eta_seconds)
+
+
+@contextmanager
+def _work_bar(label: str, as_json: bool) -> Iterator[Callable[[str, int, float | None], None]]:
+    """Yield a callback that draws a bar of work: what is done, percent, seconds left if known."""
+    with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
+        bar = bars.add_task(label, total=100, eta="")
+
+        def update(doing: str, percent: int, seconds: float | None) -> None:
+            eta = f"about {span(seconds)} left" if seconds else ""
+            bars.update(bar, completed=percent, description=doing, eta=eta)
+
+        yield update
+
+
 def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
     """Wait for a job with a bar (percent, elapsed time, ETA).
 
@@ -183,8 +203,7 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
     """
     noted = False
     waits: str | None = None
-    with _bars(as_json, TimeElapsedColumn(), TextColumn("{task.fields[eta]}")) as bars:
-        bar = bars.add_task("waiting", total=100, eta="")
+    with _work_bar("waiting", as_json) as update:
 
         def show(job: Job) -> None:
             nonlocal noted, waits
@@ -192,11 +211,9 @@ def wait_with_progress(client: Client, job_id: str, as_json: bool) -> Job:
             if job.waiting_reason not in (None, waits):
                 note(job.waiting_reason, style="yellow")
             waits = job.waiting_reason
-            eta = f"about {span(job.eta_seconds)} left" if job.eta_seconds else ""
             done = 100 if job["status"] in ("ready", "partial") else 0
-            percent = job.progress_percent or done
             doing = WORK.get(job.kind, "working")
-            bars.update(bar, completed=percent, description=f"{doing}: {job.status}", eta=eta)
+            update(f"{doing}: {job.status}", job.progress_percent or done, job.eta_seconds)
 
         def away(failure: str, left: float) -> None:
             nonlocal noted

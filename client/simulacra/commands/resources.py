@@ -10,10 +10,11 @@ import typer
 
 from simulacra.client import Client
 from simulacra.commands.certificates import proof_commands
-from simulacra.commands.naming import called, resource_of
+from simulacra.commands.naming import resource_of
 from simulacra.commands.options import AsJson, Connect, Yes
 from simulacra.commands.output import is_for_people, note, print_result, say
 from simulacra.commands.session import confirm, connected
+from simulacra.commands.used_model import LocalModel, SavedModel, ServedModel, used_model
 from simulacra.local_state import forget_table, table_names
 from simulacra.models import Document
 from simulacra.operations.resources import ERASABLE, KINDS
@@ -48,8 +49,10 @@ def _explained(client: Client, resource_id: str) -> Document:
 @app.command(epilog="Example: simulacra report survey --html report.html")
 def report(
     resource_id: Annotated[
-        str, typer.Argument(metavar="NAME", help="A table or dataset_id (its model), or a gen_id.")
-    ],
+        str | None,
+        typer.Argument(metavar="NAME", help="A table or dataset_id (its model), or a gen_id."),
+    ] = None,
+    model: SavedModel = None,
     html: Annotated[
         Path | None, typer.Option(help="Write the HTML page to this file instead.")
     ] = None,
@@ -57,29 +60,27 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Print the report of a model or a generation: on a terminal its verdicts, else all of it."""
-    with connected(connection) as client:
-        found = resource_of(client, resource_id, ("ds-", "gen-"))
+    kinds = ("ds-", "gen-")
+    with used_model(
+        resource_id, model, connection, as_json, prefixes=kinds, metavar="NAME"
+    ) as used:
         if html is not None:
-            html.write_text(client.report_page(found), encoding="utf-8")
+            html.write_text(used.report_page(), encoding="utf-8")
             note(f"Wrote {html}.")
         elif is_for_people(as_json):
-            for line in _brief_report(client, found):
+            for line in _brief_report(used):
                 say(line)
         else:
-            print_result(client.report(found), as_json)
+            print_result(used.report(), as_json)
 
 
-def _brief_report(client: Client, resource_id: str) -> Iterator[str]:
+def _brief_report(used: ServedModel | LocalModel) -> Iterator[str]:
     """Yield the verdicts, the errors beside their floors, and where the rest is."""
-    report = client.report(resource_id)
-    shown = resource_id
-    if resource_id.startswith("ds-"):
-        shown = called(client, resource_id)
-        yield from client.dataset(resource_id).verdicts
-    else:
-        yield from client.generation(resource_id).quality_lines
+    report = used.report()
+    yield from used.verdicts()
+    yield from report.drawn()
     yield from report.errors()
-    yield f"Every column: simulacra report {shown} --html report.html, or --json"
+    yield f"Every column: simulacra report {used.shown()} --html report.html, or --json"
 
 
 @app.command(epilog="Example: simulacra delete survey")

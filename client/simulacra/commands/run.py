@@ -27,7 +27,13 @@ from simulacra.commands.options import (
     format_of,
     load,
 )
-from simulacra.commands.output import is_for_people, note, print_result, say, wait_with_progress
+from simulacra.commands.output import (
+    is_for_people,
+    note,
+    print_result,
+    say,
+    wait_with_progress,
+)
 from simulacra.commands.reading import brief
 from simulacra.commands.session import connected, continue_with, exit_if_partial
 from simulacra.commands.uploads import onward, send_table, wait_for_model
@@ -80,7 +86,7 @@ def run(
         for line in brief(client.schema(uploaded.dataset_id), table):
             note(line)
         try:
-            wanted, interventions = asked.resolve(client, uploaded.dataset_id)
+            wanted, interventions = asked.resolve(lambda: client.schema(uploaded.dataset_id))
         except ValueError as error:
             ready = f"The model is ready: simulacra generate {table} --rows {rows}"
             raise ValueError(f"{error}\n{ready} ... -o {output}") from error

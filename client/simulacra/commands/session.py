@@ -20,7 +20,7 @@ from simulacra.commands.flag_errors import in_flags
 from simulacra.commands.output import note, printable
 from simulacra.connection import Connection
 from simulacra.core import may_pass
-from simulacra.errors import ApiError, DownloadCorrupt, JobFailed
+from simulacra.errors import ApiError, DownloadCorrupt, EngineError, JobFailed
 
 REFUSED = 1
 USAGE = 2
@@ -101,6 +101,8 @@ def errors_reported(hint: str = "") -> Iterator[None]:
         yield
     except BrokenPipeError:  # the reader of the results has closed the pipe
         raise
+    except EngineError as error:
+        raise _exit(USAGE, in_flags(error)) from error
     except (ValueError, ModuleNotFoundError) as error:
         raise _exit(USAGE, str(error)) from error
     except JobFailed as error:

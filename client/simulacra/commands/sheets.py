@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simulacra.commands.asked import as_number, check_names, columns_of
-from simulacra.commands.lists import print_list
-from simulacra.commands.naming import dataset_of, filters_of
+from simulacra.commands.asked import as_number, check_names
+from simulacra.commands.lists import add_list
 from simulacra.commands.options import (
     AsJson,
     Connect,
-    DatasetId,
     DontKnow,
     Key,
-    OfDataset,
     Outcome,
     OutcomeLevel,
-    Status,
     Whose,
 )
 from simulacra.commands.options import (
     columns as split_columns,
 )
-from simulacra.commands.output import note, print_result, wait_with_progress
-from simulacra.commands.session import connected, continue_with
+from simulacra.commands.output import note, print_result
+from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
 from simulacra.models import Json
-from simulacra.named_values import NUMERIC, known_name, level_named, split_name
+from simulacra.named_values import NUMERIC, by_name, known_name, level_named, split_name
 
 app = typer.Typer()
 FORM = "COL or COL=VALUE:BASELINE"
@@ -43,7 +38,9 @@ PLACED = "LEVER=COL,..."
     " --lever-before income=education_years --html sheet.html"
 )
 def sheet(
-    dataset_id: DatasetId,
+    *,
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
     outcome: Outcome,
     outcome_level: OutcomeLevel = None,
     lever: Annotated[
@@ -79,51 +76,36 @@ def sheet(
         Path | None, typer.Option(help="Write the appendix to this file: one page, no script.")
     ] = None,
     xlsx: Annotated[Path | None, typer.Option(help="Write the workbook to this file.")] = None,
+    seed: SavedSeed = None,
     key: Key = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare all levers of an outcome: what each effect rests on, with joint intervals."""
-    key = key or uuid.uuid4().hex
-    with connected(connection, continue_with(key)) as client:
-        dataset_id = dataset_of(client, dataset_id)
-        known = columns_of(client, dataset_id)
+    with used_model(dataset_id, model, connection, as_json, key=key, seed=seed) as used:
+        known = by_name(used.schema)
         lists = {
             "before": split_columns(before),
             "after": split_columns(after),
             "dont_know": split_columns(dont_know),
         }
         check_names(known, outcome=outcome, **lists)
-        started = client.ask_sheet(
-            dataset_id,
+        found = used.ask(
+            "sheet",
             outcome=outcome,
             outcome_level=outcome_level,
             levers=_levers(known, lever or [], lever_before or [], lever_after or []),
             population=population,
-            key=key,
             **lists,
         )
-        wait_with_progress(client, started.job_id, as_json)
-        if html is not None:
-            html.write_text(client.sheet_page(started.sheet_id), encoding="utf-8")
-            note(f"Wrote {html}.")
-        if xlsx is not None:
-            xlsx.write_bytes(client.sheet_workbook(started.sheet_id))
-            note(f"Wrote {xlsx}.")
-        print_result(client.sheet(started.sheet_id), as_json)
+        for path, kind in ((html, "html"), (xlsx, "xlsx")):
+            if path is not None:
+                path.write_bytes(used.sheet_file(found, kind))
+                note(f"Wrote {path}.")
+        print_result(found, as_json)
 
 
-@app.command(epilog="Example: simulacra sheets --dataset survey")
-def sheets(
-    status: Status = None,
-    dataset_id: OfDataset = None,
-    connection: Connect = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the answer sheets, newest first."""
-    with connected(connection) as client:
-        found = client.sheets(**filters_of(client, status, dataset_id))
-        print_list(found, "sheet", client, as_json, "No answer sheets yet.")
+add_list(app, "sheet", "answer sheets", "No answer sheets yet.")
 
 
 def _levers(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+from types import MappingProxyType
 
+from simulacra.errors import EngineError
 from simulacra.optional import install_extra
+
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
-def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
-    """Run the engine in the body; its errors become a ValueError in plain words.
+def plain_errors(arguments: Mapping[str, str] = NO_OTHERS) -> Iterator[None]:
+    """Run the engine in the body; its errors become an EngineError in plain words.
 
     Args:
-        place: returns what a pointer stands for.
+        arguments: pointers of the engine's request -> those of an upload, where they differ.
     """
     if find_spec("numba") is None:
         how = install_extra("trainer")
@@ -32,15 +35,21 @@ def plain_errors(place: Callable[[str], str] = str) -> Iterator[None]:
         sys.stderr.write("note: compiling the engine for the first run, up to half a minute\n")
     try:
         yield
-    except (DescriptionInvalid, InputError) as error:
-        raise ValueError(_in_words(error, place)) from None
+    except DescriptionInvalid as error:
+        found, detail = [(one.pointer, one.detail) for one in error.errors], str(error)
+    except InputError as error:
+        found, detail = [(one.pointer, one.detail) for one in error.errors], error.detail
+        if not found and error.pointer and not detail.startswith("/"):  # else it names its fields
+            found = [(error.pointer, detail.removeprefix(f"{error.pointer[1:]}: "))]
     except ValidationError as error:
-        wrong = [f"/{'/'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise ValueError("; ".join(wrong)) from None
+        found = [
+            ("".join(f"/{part}" for part in one["loc"]), one["msg"].removeprefix("Value error, "))
+            for one in error.errors()
+        ]
+        detail = "The request is not valid."
     except ModelFileError as error:
-        raise ValueError(str(error)) from None
-
-
-def _in_words(error: Any, place: Callable[[str], str]) -> str:
-    faults = [f"{place(one.pointer) or '/'}: {one.detail}" for one in error.errors]
-    return "; ".join(faults) or str(error.detail)
+        found, detail = [], str(error)
+    else:
+        return
+    listed = [{"pointer": arguments.get(at, at), "detail": text} for at, text in found]
+    raise EngineError(detail, listed) from None

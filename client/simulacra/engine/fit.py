@@ -8,10 +8,19 @@ from typing import Unpack
 from simulacra import tables
 from simulacra.corrections import TYPES, Changes, Corrections
 from simulacra.engine.errors import plain_errors
-from simulacra.engine.model import Model
-from simulacra.models import Json
+from simulacra.engine.model import Model, OnProgress
+from simulacra.errors import EngineError
+from simulacra.models import Description, Json, Schema
 from simulacra.operations.datasets import with_background
 from simulacra.signatures import with_optional
+
+ARGUMENTS = {
+    "/privacy/epsilon": "/epsilon",
+    "/privacy/delta": "/delta",
+    "/privacy_level": "/privacy",
+    "/gpu": "/gpus",
+}
+"""Fields of the engine's request -> arguments of `fit`."""
 
 
 @with_optional(TYPES, "description", plain=True)
@@ -26,7 +35,10 @@ def fit(
     delta: float = 1e-6,
     privacy: str = "standard",
     description: Json | None = None,
+    gpus: int = 0,
     seed: int = 0,
+    checkpoints: str | Path | None = None,
+    on_progress: OnProgress | None = None,
     **changes: Unpack[Changes],
 ) -> Model:
     """Fit a model to a table in this process; nothing leaves the machine.
@@ -59,20 +71,25 @@ def fit(
         publish: columns whose levels are public, such as countries: rare levels come out too, but
             belong to no other answer. With {column: levels}, all that there are, generated rows do
             not tell which of them the table has.
+        gpus: to fit on; family auto is neural with any.
         seed: of the random numbers.
+        checkpoints: folder from which a neural fit that was interrupted resumes.
+        on_progress: called with `percent`, `eta_seconds` and `step`.
 
     Raises:
         ValueError: the table cannot be used, or an option; the message says which and why.
         ModuleNotFoundError: the engine is not installed; the message says how.
     """
-    if privacy == "strict" and epsilon is not None:
-        raise ValueError("privacy: strict cannot be combined with epsilon. Set either of them.")
+    if privacy == "strict":
+        _check_strict(epsilon, is_neural=family == "neural" or (family == "auto" and gpus > 0))
     corrections = Corrections(**changes)
     corrected = corrections.into(description)
-    with plain_errors(corrections.in_words):
+    with corrections.named_in_errors(), plain_errors(ARGUMENTS):
         from simulacra_crds.tasks import FitRequest
         from simulacra_schema.description import parse_description
         from simulacra_trainer.in_process import fit_table
+        from simulacra_trainer.private_files import PrivatePath
+        from simulacra_trainer.progress import silent
 
         options = {
             "family": family,
@@ -80,20 +97,54 @@ def fit(
             "privacy": None if epsilon is None else {"epsilon": epsilon, "delta": delta},
             "privacy_level": privacy,
             "seed": seed,
+            "gpu": gpus,
         }
         table = Path(source) if isinstance(source, str | Path) else tables.to_arrow(source)
         stated = None if corrected is None else parse_description(corrected)
-        return Model(fit_table(table, FitRequest.model_validate(options), stated, weights))
+        request = FitRequest.model_validate(options)
+        kept = None if checkpoints is None else PrivatePath(checkpoints)
+        sink = on_progress or silent
+        return Model(fit_table(table, request, stated, weights, checkpoints=kept, sink=sink))
+
+
+def _check_strict(epsilon: float | None, is_neural: bool) -> None:
+    if epsilon is not None:
+        refusal = "strict cannot be combined with epsilon. Set either of them."
+    elif is_neural:
+        refusal = "strict needs family forest; the other family is not tuned."
+    else:
+        return
+    raise EngineError(refusal, [{"pointer": "/privacy", "detail": refusal}])
+
+
+def read(
+    source: str | Path, description: Json | None = None, weights: str | None = None
+) -> tuple[Schema, Description]:
+    """Return the cleaned schema of a table and its completed description; nothing is fit.
+
+    Raises:
+        ValueError: the table cannot be used, or the description contradicts it.
+    """
+    with plain_errors():
+        from simulacra_schema.description import parse_description
+        from simulacra_trainer.in_process import read_described
+
+        stated = None if description is None else parse_description(description)
+        found = read_described(Path(source), stated, weights)
+        schema = found.clean.schema.model_dump(mode="json", exclude_none=True)
+        return Schema(schema), Description(found.document)
 
 
 def load(directory: str | Path) -> Model:
-    """Load a model that `Model.save` or `python -m simulacra_trainer fit` wrote.
+    """Load a model that `Model.save` or `simulacra fit` wrote.
 
     Raises:
         ValueError: the directory has no model.
     """
     if not Path(directory).is_dir():
-        raise ValueError(f"{directory}: no such folder. Name one that Model.save wrote.")
+        raise ValueError(
+            f"{directory}: no such folder. Name one that `simulacra fit` or Model.save wrote."
+        )
     with plain_errors():
         from simulacra_trainer.trained_model import load_model
 

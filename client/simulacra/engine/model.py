@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulacra.effect import Effect
 from simulacra.engine.errors import plain_errors
-from simulacra.engine.results import LocalRows, LocalSheet, effect_of, page_of
-from simulacra.models import Json, Report, Schema
+from simulacra.engine.results import LocalFile, LocalRows, LocalSheet, effect_of, page_of
+from simulacra.models import Json, Report, Schema, verdict_lines
 from simulacra.named_values import TWICE, Do, interventions_of
+from simulacra.operations.questions import asked_segment
 from simulacra.rows import Bounds, conditions_of
+from simulacra.segment import Segment
 
 if TYPE_CHECKING:
+    from simulacra_crds.tasks import GenerateRequest
     from simulacra_trainer.trained_model import TrainedModel
+
+OnProgress = Callable[[Any], None]
+"""Called with an object that has `percent`, `eta_seconds` and `step`."""
 
 
 class Model:
@@ -59,27 +65,49 @@ class Model:
         Raises:
             ValueError: the request does not match the schema, or has no support in the data.
         """
-        if (row_count is None) == (persons is None):
-            raise ValueError("Give either row_count or persons.")
         if do is not None:
             if interventions is not None:
                 raise ValueError(TWICE)
             interventions = interventions_of(do, self.schema)
-        request = {
-            "row_count": row_count or 0,
-            "persons": persons,
-            "conditions": conditions_of(conditions, shares, ranges) or {},
-            "interventions": interventions or {},
-            "counterfactual": counterfactual,
-            "evidence": evidence,
-            "seed": seed,
-        }
+        wanted = conditions_of(conditions, shares, ranges)
         with plain_errors():
-            from simulacra_crds.tasks import GenerateRequest
             from simulacra_trainer.in_process import generate_table
 
-            made = generate_table(self._trained, GenerateRequest.model_validate(request))
-            return LocalRows(self._trained, made)
+            request = _generation(
+                row_count, persons, wanted, interventions, counterfactual, evidence, seed
+            )
+            return LocalRows(self._trained, generate_table(self._trained, request))
+
+    def write(
+        self,
+        path: str | Path,
+        row_count: int | None = None,
+        *,
+        plain: bool = False,
+        on_progress: OnProgress | None = None,
+        **request: Any,
+    ) -> LocalFile:
+        """Generate rows into a file, a part at a time: millions of rows need little memory.
+
+        Args:
+            path: the file; its suffix sets the format.
+            row_count: number of rows.
+            plain: as for `LocalRows.save`.
+            on_progress: called with `percent`, `eta_seconds` and `step`.
+            request: persons, conditions, interventions, counterfactual, evidence and seed, as for
+                `generate`.
+
+        Raises:
+            ValueError: as `generate`.
+        """
+        with plain_errors():
+            from simulacra_trainer.in_process import generate_file
+            from simulacra_trainer.progress import silent
+
+            asked = _generation(row_count, **request)
+            sink = on_progress or silent
+            made = generate_file(self._trained, asked, Path(path), plain=plain, sink=sink)
+            return LocalFile(self._trained, made)
 
     def estimate(
         self,
@@ -135,6 +163,7 @@ class Model:
         dont_know: Sequence[str] = (),
         population: str = "all",
         seed: int = 0,
+        on_progress: OnProgress | None = None,
     ) -> LocalSheet:
         """Compare all levers of an outcome; the arguments are those of `Client.ask_sheet`.
 
@@ -151,10 +180,35 @@ class Model:
         with plain_errors():
             from simulacra_crds.tasks import SheetRequest
             from simulacra_trainer.in_process import sheet
+            from simulacra_trainer.progress import silent
 
             asked = [_lever(one) for one in levers]
             request = SheetRequest.model_validate({**question, "levers": asked})
-            return LocalSheet(question, sheet(self._trained, request, seed))
+            made = sheet(self._trained, request, seed, on_progress or silent)
+            return LocalSheet(question, made)
+
+    def boost(
+        self, segment: Mapping[str, Sequence[str] | str], questions: Sequence[str]
+    ) -> Segment:
+        """Certify the shares of all answers in segments; the arguments are those of `Client.boost`.
+
+        Raises:
+            ValueError: the question does not match the schema.
+        """
+        question = {"segment": asked_segment(segment), "questions": list(questions)}
+        with plain_errors():
+            from simulacra_crds.tasks import BoostRequest
+            from simulacra_trainer.in_process import boost
+
+            found = boost(self._trained, BoostRequest.model_validate(question))
+            return Segment({**question, **found.model_dump(mode="json"), "status": "ready"})
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Likeness, privacy and worth of the model's rows, a line each."""
+        from simulacra_schema.verdicts import verdicts
+
+        return verdict_lines(one.model_dump() for one in verdicts(self._trained.figures))
 
     def report(self) -> Report:
         """Return fidelity, privacy, graph and cleaning of the model."""
@@ -178,6 +232,32 @@ class Model:
         learned = len(self._trained.schema.learned())
         table = f"{self._trained.schema.rows:,} rows, {learned} learned columns"
         return f"Model({self._trained.family}, {table})"
+
+
+def _generation(
+    row_count: int | None,
+    persons: int | None = None,
+    conditions: Json | None = None,
+    interventions: Json | None = None,
+    counterfactual: bool = False,
+    evidence: bool = True,
+    seed: int = 0,
+) -> GenerateRequest:
+    """Return a request for rows as a pod gets it."""
+    from simulacra_crds.tasks import GenerateRequest
+
+    if (row_count is None) == (persons is None):
+        raise ValueError("Give either row_count or persons.")
+    request = {
+        "row_count": row_count or 0,
+        "persons": persons,
+        "conditions": conditions or {},
+        "interventions": interventions or {},
+        "counterfactual": counterfactual,
+        "evidence": evidence,
+        "seed": seed,
+    }
+    return GenerateRequest.model_validate(request)
 
 
 def _lever(lever: str | Mapping[str, Any]) -> Json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulacra.csv_reading import reading_of
 from simulacra.effect import Effect
-from simulacra.models import Json, Report
+from simulacra.models import Generation, Json, Report
 from simulacra.rows import Rows
 from simulacra.sheet import Sheet
 
@@ -25,34 +25,54 @@ class LocalSheet(Sheet):
         found = made.result.model_dump(mode="json", exclude={"summary", "outcome"})
         found["levers"] = [_sheet_lever(one) for one in found["levers"]]
         super().__init__({**question, **found, "status": "ready"})
-        self._files = made.files
+        self.files = made.files
 
     def save(self, path: str | Path) -> None:
         """Write the appendix (.html), the workbook (.xlsx) or the answers (.json) to a file."""
         path = Path(path)
         if path.suffix == ".json":
             path.write_text(json.dumps(self, indent=2))
-        elif path.suffix[1:] in self._files:
-            path.write_bytes(self._files[path.suffix[1:]])
+        elif path.suffix[1:] in self.files:
+            path.write_bytes(self.files[path.suffix[1:]])
         else:
             raise ValueError(f"{path.name}: name a file that ends in .html, .xlsx or .json.")
 
 
-class LocalRows(Rows):
+class _Reported:
+    """Generated rows with their report."""
+
+    _trained: TrainedModel
+    _made: Generated
+
+    def report(self) -> Report:
+        """Return the report of these rows: attainment, and fidelity against the real rows."""
+        from simulacra_trainer.in_process import report_rows
+
+        return Report(report_rows(self._trained, self._made))
+
+    def report_page(self) -> str:
+        """Return the same report as one self-contained HTML page."""
+        return page_of(self.report())
+
+
+class LocalFile(_Reported, Generation):
+    """A generation in this process, whose rows are in a file."""
+
+    def __init__(self, trained: TrainedModel, made: Generated) -> None:
+        asked = made.request.model_dump(mode="json", exclude_defaults=True)
+        found = _found(trained, made)
+        is_met = (found["attainment"] or {}).get("status") != "partial"
+        status = "ready" if is_met else "partial"
+        super().__init__({"status": status, **asked, "rows": made.plan.rows, **found})
+        self._trained = trained
+        self._made = made
+
+
+class LocalRows(_Reported, Rows):
     """Rows that were generated in this process."""
 
     def __init__(self, trained: TrainedModel, made: Generated) -> None:
-        from simulacra_trainer.pipeline.generation_report import verdicts_on
-
-        plan = made.plan
-        judged = [one.model_dump() for one in verdicts_on(trained, plan)]
-        super().__init__(
-            made.rows,
-            evidence=_plain(plan.evidence),
-            attainment=_plain(plan.attainment),
-            identification=_plain(plan.identification),
-            verdicts=judged,
-        )
+        super().__init__(made.rows, **_found(trained, made))
         self._trained = trained
         self._made = made
 
@@ -70,16 +90,6 @@ class LocalRows(Rows):
         """Return the call of pandas that reads a saved CSV as the same table as Parquet."""
         schema = self._trained.schema.model_dump(mode="json", exclude_none=True)
         return reading_of(schema, plain=plain).call(str(path))
-
-    def report(self) -> Report:
-        """Return the report of these rows: attainment, and fidelity against the real rows."""
-        from simulacra_trainer.in_process import report_rows
-
-        return Report(report_rows(self._trained, self._made))
-
-    def report_page(self) -> str:
-        """Return the same report as one self-contained HTML page."""
-        return page_of(self.report())
 
 
 def effect_of(question: Json, found: Json) -> Effect:
@@ -103,6 +113,19 @@ def _sheet_lever(lever: Json) -> Json:
     """Return the answer about a lever as the service gives it."""
     found = effect_of({}, lever.pop("answer"))
     return {**lever, **found, "ace": found.get("ace")}
+
+
+def _found(trained: TrainedModel, made: Generated) -> Json:
+    """Return what rows are worth and rest on, as the service answers it."""
+    from simulacra_trainer.pipeline.generation_report import verdicts_on
+
+    plan = made.plan
+    return {
+        "evidence": _plain(plan.evidence),
+        "attainment": _plain(plan.attainment),
+        "identification": _plain(plan.identification),
+        "verdicts": [one.model_dump() for one in verdicts_on(trained, plan)],
+    }
 
 
 def _plain(found: KubeModel | None) -> Json | None:

@@ -1,0 +1,135 @@
+"""Commands for estimates: effects, and shares of answers in segments; list them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulacra.commands.asked import as_number, check_names
+from simulacra.commands.lists import add_list
+from simulacra.commands.options import (
+    AsJson,
+    Connect,
+    DontKnow,
+    Key,
+    Outcome,
+    OutcomeLevel,
+    Whose,
+    columns,
+)
+from simulacra.commands.output import note, print_result
+from simulacra.commands.used_model import SavedModel, SavedSeed, TableOrModel, used_model
+from simulacra.named_values import NUMERIC, by_name, column_named, level_named
+
+app = typer.Typer()
+
+
+@app.command("estimate", hidden=True)  # what Python calls it
+@app.command(
+    epilog="Example: simulacra effect survey --treatment education_years --value 16"
+    " --baseline 12 --outcome tv_hours"
+)
+def effect(
+    *,
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
+    treatment: Annotated[str, typer.Option(help="Column to intervene on.")],
+    value: Annotated[str, typer.Option(help="Treatment value: a number or a level.")],
+    baseline: Annotated[str, typer.Option(help="Value to compare with.")],
+    outcome: Outcome,
+    outcome_level: OutcomeLevel = None,
+    segment: Annotated[str | None, typer.Option(help="Column to split the effect by.")] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(help="Columns settled before the treatment, with commas between them."),
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Columns that the treatment may have changed.")
+    ] = None,
+    dont_know: DontKnow = None,
+    population: Whose = None,
+    negative_controls: Annotated[
+        str | None, typer.Option(help="Columns that the treatment cannot change.")
+    ] = None,
+    seed: SavedSeed = None,
+    key: Key = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate an average causal effect, wait for it, and print what it rests on."""
+    with used_model(dataset_id, model, connection, as_json, key=key, seed=seed) as used:
+        known = by_name(used.schema)
+        is_number = known[column_named(treatment, known, "--treatment")]["kind"] in NUMERIC
+        lists = {
+            "before": columns(before),
+            "after": columns(after),
+            "dont_know": columns(dont_know),
+            "negative_controls": columns(negative_controls),
+        }
+        check_names(known, outcome=outcome, segment=segment, **lists)
+        found = used.ask(
+            "effect",
+            treatment=treatment,
+            value=as_number(value, "treatment") if is_number else value,
+            baseline=as_number(baseline, "treatment") if is_number else baseline,
+            outcome=outcome,
+            outcome_level=outcome_level,
+            segment=segment,
+            population=population,
+            **lists,
+        )
+        print_result(found, as_json)
+
+
+add_list(app, "effect", "effect estimates", "No effect estimates yet.")
+
+
+@app.command(
+    epilog="Example: simulacra boost survey --segment region=pacific,female=1 --questions happiness"
+)
+def boost(
+    *,
+    dataset_id: TableOrModel = None,
+    model: SavedModel = None,
+    segment: Annotated[
+        str,
+        typer.Option(
+            help="One or two columns as COL=LEVEL, with commas between them; COL alone stands for"
+            " each of its levels."
+        ),
+    ],
+    questions: Annotated[
+        str, typer.Option(help="Columns whose answers are certified, with commas between them.")
+    ],
+    conditions_out: Annotated[
+        Path | None,
+        typer.Option(help="Write the conditions for `generate --conditions` to this file."),
+    ] = None,
+    key: Key = None,
+    connection: Connect = None,
+    as_json: AsJson = False,
+) -> None:
+    """Certify shares of answers in segments: interval, worth, and whether that is better."""
+    wanted: dict[str, list[str]] = {}
+    for part in columns(segment):
+        name, _, level = part.partition("=")
+        wanted.setdefault(name, []).extend([level] if level else [])
+    with used_model(dataset_id, model, connection, as_json, key=key) as used:
+        known = by_name(used.schema)
+        check_names(known, segment=[*wanted], questions=columns(questions))
+        for name, levels in wanted.items():
+            for level in levels:
+                level_named(level, name, known, "--segment")
+        found = used.ask("segment", segment=wanted, questions=columns(questions))
+        if conditions_out is not None and found.conditions is None:
+            note("No conditions: they need a single segment whose shares are certified.")
+        elif conditions_out is not None:
+            conditions_out.write_text(json.dumps(found.conditions, indent=2))
+            note(f"Wrote {conditions_out}.")
+        print_result(found, as_json)
+
+
+add_list(app, "segment", "segment estimates", "No segment estimates yet.")

@@ -1,0 +1,93 @@
+"""Command that fits a model on this machine, without a service."""
+
+from __future__ import annotations
+
+import gc
+import shlex
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulacra.commands.corrections import Corrections, with_flags
+from simulacra.commands.options import (
+    AsJson,
+    Background,
+    Delta,
+    DescriptionFile,
+    Epsilon,
+    Family,
+    KnowledgeFile,
+    Privacy,
+    Seed,
+    TableFile,
+    Weights,
+    load,
+)
+from simulacra.commands.output import engine_bar, is_for_people, note, print_result, say
+from simulacra.commands.reading import reading
+from simulacra.commands.session import errors_reported
+from simulacra.engine.fit import fit as fit_model
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: simulacra fit survey.csv -o model")
+@with_flags
+def fit(
+    file: TableFile,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="Folder of the model to write.")
+    ],
+    family: Family = None,
+    knowledge: Annotated[Path | None, KnowledgeFile] = None,
+    background: Background = None,
+    describe: Annotated[Path | None, DescriptionFile] = None,
+    weights: Weights = None,
+    epsilon: Epsilon = None,
+    delta: Delta = None,
+    privacy: Privacy = None,
+    gpus: Annotated[int, typer.Option(min=0, max=64, help="GPUs to fit on.")] = 0,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    **changes: Any,
+) -> None:
+    """Fit a model to a table on this machine, without a service; `--model` names it to commands.
+
+    Its folder holds the table as it is: keep it as you keep the table. A neural fit that was
+    interrupted resumes.
+    """
+    # As in a pod: collections find next to nothing among the objects of all libraries.
+    gc.set_threshold(50_000, 20, 100)
+    checkpoints = output / "checkpoints"
+    with errors_reported("run it again to continue"):
+        corrections = Corrections(**changes)
+        description = corrections.into(load(describe))
+        with corrections.named_in_errors(), engine_bar(as_json) as show:
+            model = fit_model(
+                file,
+                family=family or "auto",
+                knowledge=load(knowledge),
+                background=background,
+                weights=weights,
+                epsilon=epsilon,
+                delta=1e-6 if delta is None else delta,
+                privacy=privacy or "standard",
+                description=description,
+                gpus=gpus,
+                seed=seed or 0,
+                checkpoints=checkpoints,
+                on_progress=show,
+            )
+        model.save(output)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        for line in (*reading(model.schema), *model.verdicts):
+            note(line)
+        if not is_for_people(as_json):
+            found = {"model": str(output), "rows": model.schema.rows, "verdicts": model.verdicts}
+            print_result(found, as_json)
+            return
+        named = shlex.quote(str(output))
+        say(f"The report:    simulacra report --model {named} --html report.html")
+        say(f"Rows:          simulacra generate --model {named} --rows N -o FILE")

@@ -1,1 +1,0 @@
-"""The trainer's commands, one module each: `add_options` and the command itself."""
