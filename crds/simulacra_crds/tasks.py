@@ -62,11 +62,13 @@ class ExitCode(IntEnum):
     USER_ERROR = 42
     """The customer's input is unusable: the Job fails at once."""
     CUSTODY = 43
-    """Store or key unavailable: retried."""
+    """A stored object is missing or damaged, or a source refuses: retried up to backoffLimit."""
     PEER = 44
     """Another worker of the fit ended: retried. The cause is in that worker's result."""
     PERMANENT = 45
     """Internal error that every further attempt would meet: the Job fails at once."""
+    OUTAGE = 46
+    """Store or key provider away: retried until the Job's deadline, and counted as no attempt."""
     KILLED = 137
     """SIGKILL, for its memory unless somebody ended the pod: the Job fails at once."""
     TERMINATED = 143

@@ -204,12 +204,14 @@ def test_backoff_has_a_maximum() -> None:
     assert wait == BACKOFF_MAX
 
 
-def test_ignored_failure_is_replaced_at_once_and_not_counted() -> None:
+def test_ignored_failure_is_replaced_after_a_pause_and_not_counted() -> None:
     world = World(backoffLimit=0, podFailurePolicy={"rules": [DISRUPTION]})
     world.step()
     world.end(world.live()[0]["metadata"]["name"], 137, DisruptionTarget="True")
     plan = world.step()
-    assert len(plan.create) == 1
+    assert (plan.create, plan.wake) == ([], world.now + timedelta(seconds=10))
+    world.tick(11)
+    assert len(world.step().create) == 1
     assert "failed" not in world.job["status"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from operator_facts import ended, resource
@@ -13,7 +15,7 @@ from simulacra_operator.work.actions import Action, CreateJob, DeleteJob, PatchS
 GONE = DeleteJob("ds-1-prepare", "job-1", wait=False)
 
 
-def job(uid: str = "job-1") -> dict[str, object]:
+def job(uid: str = "job-1") -> dict[str, Any]:
     return {"metadata": {"uid": uid}, "spec": {}, "status": {}}
 
 

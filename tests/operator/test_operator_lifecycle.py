@@ -105,12 +105,10 @@ def test_an_upload_is_prepared_by_a_job_that_knows_only_uid_and_key() -> None:
         manifest["metadata"]["ownerReferences"][0] | {"uid": UID, "controller": True}
         == (manifest["metadata"]["ownerReferences"][0])
     )
-    assert manifest["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"] == [
-        42,
-        45,
-        137,
-    ]
-    assert manifest["spec"]["podFailurePolicy"]["rules"][0]["action"] == "Ignore"
+    disrupted, lasting, outage = manifest["spec"]["podFailurePolicy"]["rules"]
+    assert disrupted["action"] == "Ignore"
+    assert (lasting["action"], lasting["onExitCodes"]["values"]) == ("FailJob", [42, 45, 137])
+    assert (outage["action"], outage["onExitCodes"]["values"]) == ("Ignore", [46])
     assert manifest["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
 
 
@@ -313,6 +311,7 @@ _GONE = {**result(), "stored": {"name": "results/00000.json", "bytes": 9, "sha25
         ("failed", (pod(42, result={**result(), "reason": "NotAReason"}),), "Internal", 42),
         ("failed", (pod(42),), "RequestInvalid", 42),
         ("failed", (pod(1, ago=9), pod(43)), "CustodyUnavailable", 43),
+        ("failed", (pod(1, ago=9), pod(46)), "CustodyUnavailable", 46),
         ("failed", (pod(137, reason="OOMKilled"),), "OutOfMemory", 137),
         ("failed", (pod(137),), "OutOfMemory", 137),
         ("failed", (_disrupted(pod(137)),), "Interrupted", 137),

@@ -23,6 +23,7 @@ from simulacra_crds.storage_usage import stored_bytes
 from simulacra_crds.tasks import FAILURE, UPLOAD, UPLOAD_PIECES, ExitCode, TaskSpec
 from simulacra_custody.refs import ResourceRef
 from simulacra_custody.wiring import open_certificates
+from simulacra_operator.work.jobs import BACKOFF_LIMIT
 
 pytestmark = pytest.mark.timeout(600)
 SECRET = "salary_of_zoe"
@@ -164,6 +165,22 @@ async def test_internal_errors_are_retried(world: World) -> None:
     world.pods.plays["prepare"] = succeed
     done = await world.reaches(kube.DATASETS, "ds-1", ready, seconds=60)
     assert done["status"]["lastFailure"]["exitCode"] == 1
+
+
+async def test_an_outage_is_waited_out_and_counts_as_no_attempt(world: World, plane: Plane) -> None:
+    if plane.real:
+        pytest.skip("the real Job controller pauses 10 to 160 s before it tries again")
+    await world.create_tenant()
+
+    def away(task: TaskSpec, shard: int) -> Object:
+        outage = len(world.pods.tasks) < 2 * (BACKOFF_LIMIT + 1)
+        play = fail(ExitCode.OUTAGE, "CustodyUnavailable") if outage else succeed
+        return play(task, shard)
+
+    world.pods.plays["prepare"] = away
+    await world.upload("ds-1")
+    done = await world.reaches(kube.DATASETS, "ds-1", ready, seconds=90)
+    assert done["status"]["lastFailure"]["exitCode"] == ExitCode.OUTAGE
 
 
 async def test_a_permanent_error_ends_the_work_with_its_first_pod(world: World) -> None:

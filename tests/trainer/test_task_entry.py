@@ -49,6 +49,12 @@ from simulacra_crds.tasks import (
     TaskResult,
     part_name,
 )
+from simulacra_custody.errors import (
+    AuditUnavailable,
+    CustodyError,
+    KeyUnavailable,
+    StoreUnavailable,
+)
 from simulacra_schema.answers import EffectResult
 from simulacra_schema.conditions import ConditionSet, NumericRange
 from simulacra_schema.segment_shares import SegmentResult
@@ -363,6 +369,18 @@ def test_the_text_of_an_unexpected_error_stays_in_the_pod(
 def test_a_custody_error_exits_with_the_code_for_a_retry(pod: Pod) -> None:
     code, result = pod.run("prepare", "datasets")  # nothing was stored
     assert (code, result.reason) == (ExitCode.CUSTODY, "CustodyUnavailable")
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, KeyUnavailable, AuditUnavailable])
+def test_an_outage_exits_with_a_code_of_its_own(
+    pod: Pod, error: type[CustodyError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_args: object) -> None:
+        raise error("away")
+
+    monkeypatch.setattr(entry, "_task", away)
+    code, result = pod.run("prepare", "datasets")
+    assert (code, result.reason) == (ExitCode.OUTAGE, "CustodyUnavailable")
 
 
 def test_an_environment_without_a_task_is_an_internal_error(pod: Pod) -> None:

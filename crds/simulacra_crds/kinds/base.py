@@ -117,8 +117,9 @@ class LastFailure(KubeModel):
     message: str = Field(max_length=1024, description="The reason for people, and what to do.")
     exit_code: int | None = Field(
         default=None,
-        description="Exit code of the pod: 42 for the input, 43 for store or key, 137 for memory, "
-        "143 if it was ended, 1 for an internal error.",
+        description="Exit code of the pod: 42 for the input, 43 for a stored object or key that is "
+        "missing or damaged, 46 for a store, key provider or audit log that is away, 137 for "
+        "memory, 143 if it was ended, 1 for an internal error.",
     )
     time: Timestamp = Field(description="When it failed.")
 

@@ -6,7 +6,6 @@ The rules are those of Kubernetes' `pkg/controller/job/job_controller.go` (syncJ
   counted pods that are still listed (in Kubernetes: of those not counted yet).
 - Pods deleted as surplus or for a suspension are not counted, as in Kubernetes; an annotation marks
   them (`release`) where Kubernetes removes its finalizer.
-- A failure that the policy ignores causes no back-off.
 """
 
 from __future__ import annotations
@@ -199,9 +198,13 @@ def _manage(view: _View, plan: Plan, backoff: timedelta) -> None:
 
 
 def _backoff_until(view: _View, backoff: timedelta) -> datetime | None:
-    """Return when the next pod may be created; each failure since a success doubles the pause."""
+    """Return when the next pod may be created; each failure since a success doubles the pause.
+
+    One that the policy ignores, too.
+    """
     successes = [time for pod in view.succeeded if (time := pods.finished_at(pod))]
-    failures = [time for pod in view.failed if (time := pods.finished_at(pod))]
+    failed = [pod for pod in view.owned if pod["metadata"]["uid"] in view.verdicts]
+    failures = [time for pod in failed if (time := pods.finished_at(pod))]
     recent = [time for time in failures if not successes or time > max(successes)]
     if not recent:
         return None

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulacra_crds.kube.client import Object
+from simulacra_operator.observed.conditions import has_condition
 from simulacra_operator.observed.custom_resource import CustomResource
 from simulacra_operator.observed.ended_jobs import job_ended
 from simulacra_operator.work.actions import Action, DeleteJob, PatchStatus
 
 MOST = 1000
 """Deletions to ignore that are kept; a forgotten one costs a pass without actions."""
+ENDS = ("SuccessCriteriaMet", "FailureTarget", "Complete", "Failed", "Suspended")
+"""Conditions of a Job that ends its pods, or has ended them."""
 
 
 class JobEventFilter:
     """Compares each Job with its last version, by the fields that reconcilers use."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[object, ...]] = {}
+        self._last: dict[str, tuple[object, int, frozenset[str]]] = {}
+        """By uid: the fields, the number of active pods, and the ended pods that are named."""
         self._ignored: set[str] = set()
 
     def ignore_deletion(self, uid: str) -> None:
@@ -44,11 +48,16 @@ class JobEventFilter:
             (status.get("succeeded") or 0) if sharded else 0,
             status.get("ready") or 0,
         )
-        known = self._last.get(uid)
-        self._last[uid] = facts
-        if known is None:
-            return event != "ADDED" or facts[0] or bool(status.get("active"))
-        return known != facts
+        active = int(status.get("active") or 0)
+        uncounted = (status.get("uncountedTerminatedPods") or {}).values()
+        ended = frozenset(uid for uids in uncounted for uid in uids)
+        last, self._last[uid] = self._last.get(uid), (facts, active, ended)
+        if last is None:
+            return event != "ADDED" or facts[0] or active > 0
+        known, before, told = last
+        # A pod whose failure is ignored only leaves: no count and no condition tells of it.
+        left = active < before and ended <= told and not has_condition(body, *ENDS)
+        return known != facts or left
 
 
 def last_deletion(resource: CustomResource, actions: Sequence[Action]) -> str | None:

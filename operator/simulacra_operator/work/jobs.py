@@ -20,7 +20,7 @@ from simulacra_crds.kinds.base import (
 from simulacra_crds.kinds.model import ModelResources
 from simulacra_crds.kube.client import Object
 from simulacra_crds.logs import FIELDS_VARIABLE
-from simulacra_crds.tasks import LASTING, TASK_ENV, TaskSpec
+from simulacra_crds.tasks import LASTING, TASK_ENV, ExitCode, TaskSpec
 from simulacra_operator.observed.observe import Observed
 from simulacra_operator.observed.placement import GPU, LABEL_WORKERS, QUEUE_LABEL
 
@@ -160,15 +160,20 @@ def _labels(seen: Observed, work: Work) -> dict[str, str]:
 def _failure_rules() -> list[Object]:
     """Return the rules for failed pods; the first that matches applies.
 
-    A pod that a drain ends may exit with any code.
+    A pod that a drain ends may exit with any code. An outage is waited out: Kubernetes doubles the
+    delay between attempts up to ten minutes, and activeDeadlineSeconds ends them.
     """
-    codes = [int(code) for code in LASTING]
-    lasting = {"containerName": CONTAINER, "operator": "In", "values": codes}
     disrupted = {"type": "DisruptionTarget", "status": "True"}
     return [
         {"action": "Ignore", "onPodConditions": [disrupted]},
-        {"action": "FailJob", "onExitCodes": lasting},
+        {"action": "FailJob", "onExitCodes": _exits(*LASTING)},
+        {"action": "Ignore", "onExitCodes": _exits(ExitCode.OUTAGE)},
     ]
+
+
+def _exits(*codes: ExitCode) -> Object:
+    values = [int(code) for code in codes]
+    return {"containerName": CONTAINER, "operator": "In", "values": values}
 
 
 def _pod(seen: Observed, work: Work) -> Object:

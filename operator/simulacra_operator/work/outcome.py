@@ -166,7 +166,8 @@ def _reason(ended: _Ended) -> Reason:
         return Reason.OUT_OF_MEMORY
     if ended.exit_code == ExitCode.USER_ERROR:
         return Reason.REQUEST_INVALID
-    return Reason.CUSTODY_UNAVAILABLE if ended.exit_code == ExitCode.CUSTODY else Reason.INTERNAL
+    custody = ended.exit_code in (ExitCode.CUSTODY, ExitCode.OUTAGE)
+    return Reason.CUSTODY_UNAVAILABLE if custody else Reason.INTERNAL
 
 
 def _message(reason: Reason, job: Object) -> str:

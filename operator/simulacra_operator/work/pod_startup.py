@@ -12,13 +12,16 @@ from datetime import datetime, timedelta
 from simulacra_crds.kinds.base import LastFailure
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
-from simulacra_crds.tasks import SOURCE_VARIABLES
+from simulacra_crds.tasks import SOURCE_VARIABLES, ExitCode
 from simulacra_operator.observed.conditions import Finding, has_condition
 from simulacra_operator.observed.observe import Observed
 from simulacra_operator.observed.pod_refusal import SLOW, lacks_pod, without_pod
 
 PATIENCE = timedelta(seconds=10)
 """How long a pod may be unschedulable before it is reported."""
+TRIED_AGAIN = timedelta(minutes=15)
+"""Within this time a Job that waits for the end of an outage tries again and fails: Kubernetes
+pauses ten minutes at most between attempts."""
 _UNCONFIGURED = "CreateContainerConfigError"
 _NOT_STARTING = frozenset(
     {"ImagePullBackOff", "InvalidImageName", _UNCONFIGURED, "CreateContainerError"}
@@ -39,12 +42,12 @@ def stalled(seen: Observed, work_condition: str) -> Finding | None:
     now = next((found for pod in seen.pods if (found := _of(pod, seen.now)) is not None), None)
     if now is None and seen.job is not None and lacks_pod(seen.job, seen.pods, seen.now):
         now = without_pod(seen.job, seen.refusal)
-    return now or (_before(seen, work_condition) if _is_failing(seen.job or {}) else None)
+    return now or (_before(seen, work_condition) if is_failing(seen.job or {}) else None)
 
 
 def explained(seen: Observed, work_condition: str, failure: LastFailure) -> LastFailure:
-    """Return a failure; a missed deadline is replaced by what kept the pod from starting."""
-    kept = _before(seen, work_condition)
+    """Return a failure; a missed deadline is replaced by what kept the pod from its work."""
+    kept = _before(seen, work_condition) or _outage(seen)
     if failure.reason != Reason.DEADLINE_EXCEEDED or kept is None:
         return failure
     message = f"{kept.message[:_QUOTED]} The Job reached its time limit; create another resource."
@@ -59,9 +62,17 @@ def _before(seen: Observed, work_condition: str) -> Finding | None:
     return None
 
 
-def _is_failing(job: Object) -> bool:
-    conditions = job.get("status", {}).get("conditions") or []
-    return any(one["type"] == "FailureTarget" and one["status"] == "True" for one in conditions)
+def _outage(seen: Observed) -> Finding | None:
+    """Return the outage that the last pod met, if the Job was still waiting for its end."""
+    last = seen.resource.status.last_failure
+    if last is None or last.exit_code != ExitCode.OUTAGE or seen.now - last.time > TRIED_AGAIN:
+        return None
+    return Finding("False", Reason.CUSTODY_UNAVAILABLE, last.message)
+
+
+def is_failing(job: Object) -> bool:
+    """Return whether a Job ends its pods, because it has failed."""
+    return has_condition(job, "FailureTarget")
 
 
 def _of(pod: Object, now: datetime) -> Finding | None:

@@ -44,7 +44,10 @@ from simulacra_crds.tasks import (
     result_name,
 )
 from simulacra_custody.errors import (
+    AuditUnavailable,
     CustodyError,
+    KeyUnavailable,
+    StoreUnavailable,
 )
 from simulacra_custody.wiring import open_custody
 from simulacra_intake.errors import InputError
@@ -63,6 +66,8 @@ UNREADABLE_MODEL = (
     "The model is damaged or from a newer release. Upgrade, or upload the table again."
 )
 DISK_FULL = "The disk of the pod is full. Use a smaller table, or a node with more room;"
+_OUTAGES = (StoreUnavailable, KeyUnavailable, AuditUnavailable)
+"""What ends by itself: a later attempt of the same work may succeed."""
 log = logging.getLogger(__name__)
 
 
@@ -117,7 +122,8 @@ def _attempt(
     except CustodyError as error:
         log.error("custody failed error=%s", type(error).__name__)
         message = f"Custody failed: {type(error).__name__}."
-        return ExitCode.CUSTODY, _failed(Reason.CUSTODY_UNAVAILABLE, message)
+        code = ExitCode.OUTAGE if isinstance(error, _OUTAGES) else ExitCode.CUSTODY
+        return code, _failed(Reason.CUSTODY_UNAVAILABLE, message)
     except PeerLost as error:
         log.error("worker lost", extra={"detail": str(error)})
         message = "Another worker of this fit stopped early."
