@@ -8,21 +8,25 @@ from typing import Any, cast
 import pytest
 from prometheus_client import REGISTRY
 
-from operator_facts import resource
+from operator_facts import NOW, SETTINGS, resource
+from simulacra_crds.kube.client import ClusterError
 from simulacra_custody.errors import (
     ArtifactMissing,
+    AuditUnavailable,
     CustodyError,
     StoreUnavailable,
 )
 from simulacra_custody.refs import ResourceRef
-from simulacra_operator.observed.custom_resource import parse
+from simulacra_custody.service import ErasureReport
+from simulacra_operator.observed.custom_resource import Key, parse
+from simulacra_operator.runtime.controller import Controller
 from simulacra_operator.runtime.custody_client import CustodyClient
 from simulacra_operator.runtime.executor import Executor
 from simulacra_operator.work.actions import LogFailure
 
 
-def _errors() -> float:
-    labels = {"verb": "readProgress"}
+def _errors(verb: str = "readProgress") -> float:
+    labels = {"verb": verb}
     return REGISTRY.get_sample_value("simulacra_custody_errors_total", labels) or 0.0
 
 
@@ -52,6 +56,15 @@ async def test_progress_that_the_store_refuses_is_an_error() -> None:
     assert _errors() == before + 1
 
 
+async def test_an_erasure_that_leaves_objects_is_an_error() -> None:
+    """Its pass counts as an outage, which SimulacraCustodyErrors tells."""
+    before = _errors("discard")
+    left = ErasureReport(objects=1, bytes=9, verified_empty=False)
+    with pytest.raises(StoreUnavailable):
+        await _client(StoreUnavailable("")).erase("discard", lambda: left)
+    assert _errors("discard") == before + 1
+
+
 async def test_failed_job_is_counted_by_kind_and_reason_from_zero_on() -> None:
     """A series that began with its first failure would have no increase for the alert."""
     labels = {"kind": "Model", "reason": "Internal"}
@@ -61,3 +74,25 @@ async def test_failed_job_is_counted_by_kind_and_reason_from_zero_on() -> None:
     executor = Executor(cast(Any, None), cast(Any, None), cast(Any, None), model)
     await executor.run(LogFailure("Internal", "Internal error.", "4cdf1a952ba5", 1))
     assert REGISTRY.get_sample_value("simulacra_work_failed_total", labels) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (StoreUnavailable("away"), "unavailable"),
+        (AuditUnavailable("away"), "unavailable"),
+        (ClusterError(403, "Forbidden", "no"), "failed"),
+        (KeyError("a bug"), "failed"),
+    ],
+)
+async def test_an_outage_of_the_store_is_no_fault_of_a_pass(
+    error: Exception, result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SimulacraCustodyErrors says it; SimulacraReconcileFaults would say it again."""
+    controller = Controller(cast(Any, None), cast(Any, None), SETTINGS, lambda: NOW)
+
+    async def attempt(_: Key) -> str:
+        raise error
+
+    monkeypatch.setattr(controller, "_attempt", attempt)
+    assert await controller._pass(Key("Model", "tenant-acme", "mdl-1")) == result

@@ -191,7 +191,8 @@ class Controller:
         dependency = fault.name if fault else "CLUSTER"
         fields = {**key.fields(), "dependency": dependency, "status": status, "retry_in_s": delay}
         log.warning("dependency call failed", extra=fields)
-        return "failed"
+        # SimulacraCustodyErrors says these already: one cause has one alert
+        return "unavailable" if fault in (Fault.CUSTODY, Fault.AUDIT) else "failed"
 
     async def _attempt(self, key: Key) -> str:
         plan = await self._planner.plan(key, self.now(), self._states.get(key).fault)

@@ -101,10 +101,14 @@ class CustodyClient:
         **kwargs: Arguments.kwargs,
     ) -> ErasureReport:
         """Return the report of an erasure. Raises `StoreUnavailable` if an object is left."""
-        report = await self.run(verb, call, *args, **kwargs)
-        if not report.verified_empty:
-            raise StoreUnavailable("Objects are left after the erasure. Retry.")
-        return report
+
+        def verified() -> ErasureReport:
+            report = call(*args, **kwargs)
+            if not report.verified_empty:
+                raise StoreUnavailable("Objects are left after the erasure. Retry.")
+            return report
+
+        return await self.run(verb, verified)  # which counts what is raised
 
     async def discard(self, dataset: ResourceRef, sha256: str | None, size: int | None) -> None:
         """Erase and record the artifacts of a failed Dataset, keeping its failure report."""
