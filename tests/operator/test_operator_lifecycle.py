@@ -23,6 +23,7 @@ from operator_facts import (
     tenant,
 )
 from simulacra_crds.kinds.base import LABEL_DATASET
+from simulacra_crds.kube.client import Object
 from simulacra_crds.tasks import FitRequest, GenerateRequest, TaskSpec
 from simulacra_operator.observed.observe import Fault, Observed
 from simulacra_operator.runtime.planner import RECONCILERS
@@ -356,6 +357,44 @@ def test_a_drained_pod_is_interrupted_and_retried() -> None:
         assert conditions(actions)["Ready"] == ("False", "JobRetrying")
         patch = of_type(actions, act.PatchStatus).patch
         assert patch["lastFailure"]["reason"] == "Interrupted"
+
+
+def test_a_drained_pod_that_is_gone_is_logged_and_no_reason_to_wait() -> None:
+    """Nothing of it is left to list, and what keeps the next pod is more important."""
+    actions = decide(generation(job=job("", "j"), vanished=True))
+    note = of_type(actions, act.LogFailure)
+    assert (note.reason, note.retried) == ("Interrupted", True)
+    assert conditions(actions)["Ready"] == ("False", "JobRunning")
+    assert of_type(actions, act.PatchStatus).patch["lastFailure"]["reason"] == "Interrupted"
+
+
+def test_the_pods_that_a_failing_job_deletes_are_not_interrupted() -> None:
+    failing = job("", "j")
+    failing["status"]["conditions"] = [{"type": "FailureTarget", "status": "True"}]
+    actions = decide(generation(job=failing, vanished=True))
+    assert not [one for one in actions if isinstance(one, act.LogFailure)]
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        (pod(46), "CustodyUnavailable"),
+        (pod(46, ago=3600), "DeadlineExceeded"),
+        (pod(43), "DeadlineExceeded"),
+    ],
+)
+def test_a_job_whose_time_ended_in_an_outage_names_the_outage(last: Object, reason: str) -> None:
+    """An outage that was over an hour ago, or a damaged object, is not what took the time."""
+    seen = generation(job=job("", "j"), pods=(last,))
+    patch = of_type(decide(seen), act.PatchStatus).patch
+    known = seen.resource.status.model_validate(seen.resource.status.to_wire() | patch)
+    late = replace(
+        seen, resource=replace(seen.resource, status=known), job=job("", "j", "late"), pods=()
+    )
+    failure = of_type(decide(late), act.PatchStatus).patch["lastFailure"]
+    assert failure["reason"] == reason
+    assert "time limit" in failure["message"]
+    assert ("reached its" in failure["message"]) == (reason == "CustodyUnavailable")
 
 
 @pytest.mark.parametrize("code", [42, 45, 137])

@@ -1,25 +1,35 @@
-"""Ended Jobs as their last event showed them, so that the pass it starts need not read them.
+"""What is kept of Jobs from event to pass, and from pass to pass.
 
 A Job that has ended changes no more: it is only deleted, and a deletion of its uid may be repeated.
+So the pass that its last event starts need not read it. A drained pod is soon gone, and its Job
+counts no failure: it is missed among the pods of the last pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from simulacra_crds.kube.client import Object
+from simulacra_operator.observed.conditions import has_condition
+from simulacra_operator.observed.stored_results import ended_states
 
 MOST = 1000
-"""Ended Jobs that are kept; one more is read from the API server."""
+"""Of each, Jobs that are kept: one more that has ended is read from the API server, and a forgotten
+one that runs costs the line of a pod that is missed."""
 
 
 class EndedJobs:
-    """Takes each Job from its event to the one pass that needs it."""
+    """Jobs that have ended, from event to pass; of the others the live pods, from pass to pass."""
 
     def __init__(self) -> None:
         self._jobs: dict[tuple[str, str], Object] = {}
+        self._alive: dict[str, set[str]] = {}
 
     def note(self, body: Object, *, gone: bool) -> None:
         """Keep a Job that has ended, and drop one that is deleted."""
         meta = body["metadata"]
+        if gone:
+            self._alive.pop(meta["uid"], None)
         place = (meta.get("namespace", ""), meta["name"])
         if gone or meta.get("deletionTimestamp") is not None:
             self._jobs.pop(place, None)
@@ -30,10 +40,23 @@ class EndedJobs:
         """Return a Job that has ended, once; the next pass reads it."""
         return self._jobs.pop((namespace or "", name), None)
 
+    def misses(self, job: Object, pods: Iterable[Object]) -> bool:
+        """Return whether a pod that was alive in the last pass was deleted before its end."""
+        alive = {
+            pod["metadata"]["uid"]
+            for pod in pods
+            if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+            and pod["metadata"].get("deletionTimestamp") is None
+        }
+        read = {pod["metadata"]["uid"] for pod in pods if ended_states(pod)}
+        uid = job["metadata"]["uid"]
+        before = self._alive.pop(uid, set())
+        if len(self._alive) >= MOST:  # of Jobs whose deletion no event told
+            self._alive.clear()
+        self._alive[uid] = alive
+        return not before <= alive | read
+
 
 def job_ended(job: Object) -> bool:
     """Return whether a Job is complete or has failed."""
-    conditions = job.get("status", {}).get("conditions") or []
-    return any(
-        one["type"] in ("Complete", "Failed") and one["status"] == "True" for one in conditions
-    )
+    return has_condition(job, "Complete", "Failed")

@@ -81,6 +81,7 @@ class Observed:
         fault: the dependency that failed in the last pass, None when none did.
         refusal: what the API server or Kueue says about a Job without a pod.
         misfit: why the spec cannot fit the schema of its Dataset; looked at before its Job.
+        vanished: whether a pod of its Job was deleted before its end, since the last pass.
     """
 
     now: datetime
@@ -98,6 +99,7 @@ class Observed:
     fault: Fault | None = None
     refusal: str = ""
     misfit: str = ""
+    vanished: bool = False
 
     @property
     def tenant_name(self) -> str | None:
@@ -172,6 +174,7 @@ class WorkObserver:
             fault=fault,
             refusal=await refusal(self._cluster, job, pods, now),
             misfit="" if job is not None else await self._misfit(resource, dataset, model),
+            vanished=job is not None and self._ended.misses(job, pods),
         )
 
     async def _job(self, resource: CustomResource) -> Object | None:

@@ -27,7 +27,7 @@ from simulacra_operator.work.actions import (
     WriteRequest,
 )
 from simulacra_operator.work.kind import FINAL, WorkKind
-from simulacra_operator.work.pod_startup import explained, stalled
+from simulacra_operator.work.pod_startup import explained, is_failing, stalled
 from simulacra_operator.work.stage import Stage
 from simulacra_operator.work.status import settled_status, work_status
 
@@ -249,7 +249,14 @@ def _running(
         after = (*_service(seen, job), *_suspend(seen, job))
     percent = state.succeeded * 100 // shards if shards > 1 else 0
     noted = _retried(seen, job, failure)
+    if seen.vanished and not (seen.suspended or _is_ending(job)):
+        gone = outcome.interrupted(job, seen.now.replace(microsecond=0))
+        noted, failure = (*noted, _note(job, gone, retried=True)), failure or gone
     return Stage(gate, work, phase, before=noted, after=after, failure=failure, percent=percent)
+
+
+def _is_ending(job: Object) -> bool:
+    return job["metadata"].get("deletionTimestamp") is not None or is_failing(job)
 
 
 def _retried(seen: Observed, job: Object, failure: LastFailure | None) -> tuple[LogFailure, ...]:

@@ -97,6 +97,12 @@ def support_id(job: Object) -> str:
     return hashlib.sha256(job["metadata"]["uid"].encode()).hexdigest()[:12]
 
 
+def interrupted(job: Object, now: datetime) -> LastFailure:
+    """Return the failure of a pod that was deleted before it could be read."""
+    reason = Reason.INTERRUPTED
+    return LastFailure(reason=reason, message=_message(reason, job), time=now)
+
+
 def judge(
     job: Object, pods: Iterable[Object], shards: int, now: datetime
 ) -> Running | Succeeded | Failed | Lost:
