@@ -54,13 +54,17 @@ pytestmark = [
 ]
 CUSTOMERS, EACH = 3, 96
 """The requests of each make 100 resources: four of them are uploads, of a Dataset and a Model."""
-CALM_S, OUTAGE_S, CORDONED_S = 600, 90, 60
+CALM_S, CORDONED_S = 600, 60
+OUTAGE_S = {"seaweedfs": 240, "openbao": 90}
+"""Four attempts of a pod end within two minutes: the store is away for longer."""
 ADDRESS = "10.96.77.77"
 """A Service of our own for the API, whose address outlives its pods; this machine reaches it."""
 OF_A_BUSY_MACHINE = {"SimulacraQueueLag", "SimulacraApiSlow"}
 """Alerts about seconds, which say nothing where load, product and cluster share two cores."""
 AFTERWARDS_S = 150.0
 """How long an alert of the second set may go on after its cause: the longest range and `for`."""
+CALM = "alerts in ten minutes without faults, firing or pending"
+UNEXPLAINED = "alerts without a cause"
 TWO = {"operator.replicas": "2"}
 
 
@@ -96,18 +100,28 @@ def test_a_night_loses_nothing_and_explains_everything(node: Node, tmp_path: Pat
                 code: load.repeats.count(code) for code in sorted(set(load.repeats))
             }
             time.sleep(AFTERWARDS_S)
-            _check_alerts(night, began, figures)
+            _note_alerts(night, began, figures)
+            _erase(node, load, tenants)
         finally:
+            figures["load average at the end"] = os.getloadavg()
             figures["minutes"] = round((time.time() - began) / 60, 1)
             Path(os.environ[NIGHT_VARIABLE]).write_text(report(night, figures))
-        late = [
-            (told.event, place, words)
-            for told in night.events
-            for place, words in told.places.items()
-            if words[0] > EXPLAINED_S
-        ]
-        assert late == []
-        _erase(node, load, tenants)
+        _check(night, figures)
+
+
+def _check(night: Night, figures: dict[str, Any]) -> None:
+    """Check what the report says, once it is complete."""
+    calm = {name.removeprefix(QUICK) for name in figures[CALM]}
+    assert calm <= OF_A_BUSY_MACHINE, figures[CALM]
+    late = [
+        (told.event, place, words)
+        for told in night.events
+        for place, words in told.places.items()
+        if words[0] > EXPLAINED_S
+    ]
+    assert late == []
+    assert figures[UNEXPLAINED] == {}
+    assert figures["alerts that go on"] == []
 
 
 def _expose(node: Node) -> None:
@@ -139,16 +153,13 @@ def _patch_quota(node: Node, tenant: str, quotas: dict[str, int]) -> None:
 
 
 def _calm(night: Night, load: Load, began: float, figures: dict[str, Any]) -> None:
-    """Ten minutes of load: no alert is pending, neither as the rules are nor at their tenth."""
+    """Ten minutes of load: no alert may be pending, neither as the rules are nor at their tenth."""
     time.sleep(max(began + CALM_S - time.time(), 0))
     assert load.errors == []
     pending = night.alerts(began + 5, time.time(), "pending|firing")
-    figures["alerts in ten minutes without faults, firing or pending"] = {
-        name: len(times) for name, times in pending.items()
-    }
+    figures[CALM] = {name: _spells(times, began) for name, times in pending.items()}
+    figures["load average then"] = os.getloadavg()
     figures["resources in ten minutes without faults"] = load.resources()
-    named = {name.removeprefix(QUICK) for name in pending}
-    assert named <= OF_A_BUSY_MACHINE, pending
 
 
 def _drain(night: Night) -> None:
@@ -171,7 +182,7 @@ def _drain(night: Night) -> None:
 def _kill_leader(night: Night) -> None:
     node = night.node
     leader = holder(node)
-    with night.event("the operator that leads is killed") as told:
+    with night.event("the operator that leads is killed", "SimulacraNoLeader") as told:
         node.kubectl("delete", "pod", leader, "-n", SYSTEM, "--grace-period=0", "--force")
 
         def next_one() -> str:
@@ -200,16 +211,17 @@ def _kill_api(night: Night) -> None:
 
 def _outage(night: Night, server: str, what: str, error: str) -> None:
     wait_for_pods(night.node)
-    causes = ("SimulacraCustodyErrors", "SimulacraApiErrors", "SimulacraJobsFailing")
-    causes += ("SimulacraReconcileFaults",)
-    with night.event(what, *causes) as told, away(night.node, server):
+    with (
+        night.event(what, "SimulacraCustodyErrors", "SimulacraApiErrors") as told,
+        away(night.node, server),
+    ):
         night.explains(
             told,
             status=night.status("CustodyUnavailable", error),
             log=night.logged(told, "operator", "dependency call failed", error),
             alert=night.alerted("SimulacraCustodyErrors"),
         )
-        time.sleep(max(told.began + OUTAGE_S - time.time(), 0))
+        time.sleep(max(told.began + OUTAGE_S[server] - time.time(), 0))
     time.sleep(60)  # the next event comes when work goes on
 
 
@@ -258,7 +270,7 @@ def _upgrade(night: Night) -> None:
         ("an upgrade: one operator, another log level", lambda: node.apply("upgrade", *newer)),
         ("a rollback to two operators", lambda: node.helm("rollback", "--wait")),
     ):
-        with night.event(what) as told:
+        with night.event(what, "SimulacraNoLeader") as told:
             act()
             told.began = time.time()
             night.explains(
@@ -299,7 +311,7 @@ def _check_rows(load: Load, folder: Path) -> None:
             assert pq.read_metadata(path).num_rows == ROWS
 
 
-def _check_alerts(night: Night, began: float, figures: dict[str, Any]) -> None:
+def _note_alerts(night: Night, began: float, figures: dict[str, Any]) -> None:
     fired = night.alerts(began, time.time())
     figures["alerts that fired"] = {
         name: _spells(times, began) for name, times in sorted(fired.items())
@@ -310,18 +322,16 @@ def _check_alerts(night: Night, began: float, figures: dict[str, Any]) -> None:
         if name.removeprefix(QUICK) not in OF_A_BUSY_MACHINE
         if not all(any(_causes(told, name, at) for told in night.events) for at in times)
     }
-    figures["alerts without a cause"] = without
-    assert without == {}
+    figures[UNEXPLAINED] = without
     still = {name for name, times in fired.items() if times[-1] > time.time() - 10}
-    assert {name for name in still if name.startswith(QUICK)} <= {
-        f"{QUICK}{one}" for one in OF_A_BUSY_MACHINE
-    }
+    busy = {f"{QUICK}{one}" for one in OF_A_BUSY_MACHINE}
+    figures["alerts that go on"] = [one for one in still - busy if one.startswith(QUICK)]
 
 
 def _causes(told: Told, name: str, at: float) -> bool:
     quick = name if name.startswith(QUICK) else f"{QUICK}{name}"
     last = told.ended + AFTERWARDS_S * (1 if name.startswith(QUICK) else 12)
-    return quick in told.expected and told.began <= at <= last
+    return quick in told.expected and told.started <= at <= last
 
 
 def _spells(times: list[float], began: float) -> list[str]:

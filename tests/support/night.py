@@ -180,6 +180,8 @@ class Told:
     event: str
     began: float
     ended: float = 0.0
+    started: float = field(default_factory=time.time)
+    """When its cause was set; `began` may be later: when the first place can say it."""
     places: dict[str, tuple[float, str]] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
     """Alerts of the second set that the event may cause."""
@@ -225,7 +227,7 @@ class Night:
 
     def logged(self, told: Told, component: str, *words: str) -> Callable[[], str]:
         """Return what gives the first line of a component's log with all words, since the event."""
-        since = datetime.fromtimestamp(told.began, UTC).isoformat(timespec="seconds")
+        since = datetime.fromtimestamp(told.started, UTC).isoformat(timespec="seconds")
 
         def look() -> str:
             selector = ("-l", f"app.kubernetes.io/component={component}", "--tail=-1")
