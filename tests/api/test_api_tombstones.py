@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 
+from operator_facts import observed, tenant
+from outage import blocked
 from simulacra_crds.kinds.base import utcnow
 from simulacra_crds.kube.client import CONFIGMAPS, DATASETS, GENERATION_JOBS, MODELS, ApiResource
 from simulacra_crds.names import model_name
@@ -18,6 +20,7 @@ from simulacra_crds.tombstone import (
     manifest,
     tombstone_name,
 )
+from simulacra_operator.work.tombstones import tombstone
 
 NAMESPACE = "tenant-acme"
 CSV = b"segment,price\n" + b"loyal,5.5\n" * 100
@@ -99,3 +102,25 @@ async def test_deleted_generation_is_replayed_with_its_seed(
     )
     assert set(kept["data"]) == {"tombstone.json"}
     assert "genz" not in str(kept)
+
+
+async def test_a_request_that_could_not_be_recorded_is_made_by_its_repetition(
+    world: Any, http: httpx2.AsyncClient, acme: Any, ready: str, key: str
+) -> None:
+    """It was answered with 503, so its key names nothing, and no tombstone may answer for it."""
+    path, headers = f"/v1/datasets/{ready}/generations", {"Idempotency-Key": key}
+    with blocked(world.folder / "audit"):
+        refused = await http.post(path, json={"row_count": 30}, headers=headers)
+    assert refused.status_code == 503
+    (made,) = [
+        one
+        async for one in world.cluster.list(GENERATION_JOBS, NAMESPACE)
+        if one["metadata"].get("deletionTimestamp")
+    ]
+    assert tombstone(observed(made, tenant=tenant())) == []
+    waiting = await http.post(path, json={"row_count": 30}, headers=headers)
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "simio_idempotency_in_flight")
+    await acme.erase(GENERATION_JOBS, made["metadata"]["name"])
+    again = await http.post(path, json={"row_count": 30}, headers=headers)
+    assert again.status_code == 202, again.text
+    assert (await http.get(f"/v1/jobs/{again.json()['job_id']}")).status_code == 200

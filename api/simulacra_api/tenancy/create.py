@@ -6,7 +6,12 @@ from typing import Any
 
 from simulacra_api.http.problems import Problem, invalid_field
 from simulacra_api.log import REQUEST_ID
-from simulacra_api.tenancy.idempotency import REQUEST_DIGEST, check_same_request, find_deleted
+from simulacra_api.tenancy.idempotency import (
+    REQUEST_DIGEST,
+    UNUSED,
+    check_same_request,
+    find_deleted,
+)
 from simulacra_api.tenancy.repository import TenantRepository, is_cancelled, is_deleting, status_of
 from simulacra_crds.kinds.base import (
     ANNOTATION_REQUEST,
@@ -132,13 +137,19 @@ async def create_from_model(
 async def create_recorded(
     repository: TenantRepository, resource: ApiResource, body: Object, **fields: Any
 ) -> Object:
-    """Create a resource and record it; delete it again when it cannot be recorded."""
+    """Create a resource and record it; delete it again when it cannot be recorded.
+
+    Without the digest of its request, the operator leaves no tombstone: nothing was accepted, and
+    the same request must create it once it is gone.
+    """
     created = await repository.cluster.create(resource, body, repository.namespace)
     name = created["metadata"]["name"]
     uid = created["metadata"]["uid"]
     try:
         await repository.record(EventType.RESOURCE_CREATED, kind=resource.plural, uid=uid, **fields)
     except CustodyError:
+        unused = {"metadata": {"uid": uid, "annotations": {REQUEST_DIGEST: UNUSED}}}
+        await repository.cluster.patch(resource, name, unused, repository.namespace)
         await repository.cluster.delete(resource, name, repository.namespace, uid=uid)
         raise
     return created

@@ -27,6 +27,8 @@ from simulacra_crds.tombstone import read_tombstone, tombstone_name
 
 KEY = re.compile(r"[!-~]{1,255}")
 """Form of an idempotency key."""
+UNUSED = ""
+"""Digest of a resource whose request was refused after all; it is about to be deleted."""
 _DESCRIPTION = "1 to 255 visible ASCII characters; required."
 
 
@@ -63,9 +65,10 @@ def request_digest(
 def check_same_request(existing: Object, digest: str) -> None:
     """Refuse a used key: 409 conflict for another request, 409 in flight during the erasure."""
     metadata = existing["metadata"]
-    if metadata.get("deletionTimestamp"):
+    used = metadata.get("annotations", {}).get(REQUEST_DIGEST)
+    if metadata.get("deletionTimestamp") or used == UNUSED:
         raise in_flight("The resource of this Idempotency-Key is still being erased.")
-    if metadata.get("annotations", {}).get(REQUEST_DIGEST) != digest:
+    if used != digest:
         raise Problem("simio_idempotency_conflict")
 
 
