@@ -78,6 +78,8 @@ def configure(env: Mapping[str, str], handler: logging.Handler | None = None) ->
             raise SystemExit(2)
     out = handler or logging.StreamHandler()
     out.setFormatter(LineFormatter(form, json.loads(env.get(FIELDS_VARIABLE) or "{}")))
+    # below info, botocore writes signatures and answers of the key provider: keys in plain text
+    out.addFilter(lambda one: one.levelno >= logging.INFO or one.name.startswith("simulacra"))
     logging.basicConfig(level=level.upper(), handlers=[out])
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -57,6 +58,25 @@ def test_one_form_for_fields_of_a_message_of_extra_and_of_a_pod() -> None:
     text = LineFormatter("text", bound).format(made)
     assert text.startswith(line["time"])
     assert text.endswith("namespace=tenant-acme name=mdl-1 outcome=Failed exit_code=42 uid=u1")
+
+
+def test_libraries_write_nothing_below_info_also_at_debug() -> None:
+    """At debug, botocore writes the Authorization header and the bodies of KMS and STS answers."""
+    written = logging.StreamHandler(io.StringIO())
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []
+    try:
+        configure({"SIMULACRA_LOG_LEVEL": "debug"}, written)
+        logging.getLogger("botocore.auth").debug("Authorization: %s", SECRET)
+        logging.getLogger("simulacra_operator").debug("a pass")
+        logging.getLogger("botocore.credentials").info("found")
+    finally:
+        root.handlers = handlers
+        root.setLevel(level)
+    assert SECRET not in written.stream.getvalue()
+    messages = [json.loads(one)["message"] for one in written.stream.getvalue().splitlines()]
+    assert messages == ["a pass", "found"]
 
 
 @pytest.mark.parametrize(
