@@ -73,6 +73,11 @@ def resource_of_job(job: str) -> tuple[str, str] | None:
     return kinds[found[1]], found[3] if found[2] == "." else job.removeprefix("job-")
 
 
+def support_id(uid: str) -> str:
+    """Return the support id of a resource: in its errors, its log lines and audit records."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:12]
+
+
 def access_request_name(request_id: str) -> str:
     """Return the name of the AccessRequest of a REST request id.
 

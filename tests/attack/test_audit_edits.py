@@ -28,6 +28,7 @@ from simulacra_custody.audit.log import Head, SegmentedAuditLog, _chain, segment
 from simulacra_custody.errors import AuditCorrupt, StoreUnavailable
 from simulacra_custody.stores.local import LocalStore
 from simulacra_operator.runtime.audit_guard import ACCEPT, SAVE_S, SEGMENTS_A_SECOND, AuditGuard
+from simulacra_operator.runtime.custody_client import CustodyClient
 
 KEYS = InstallationKeys.generate()
 SEGMENTS = 80
@@ -315,9 +316,12 @@ class Custody:
 
     def __init__(self, store: LocalStore) -> None:
         self.audit_store = store
+        self.audit = SegmentedAuditLog(store)
 
     async def run(self, _: str, call: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.to_thread(call, *args)
+
+    record = CustodyClient.record
 
 
 class Keys:

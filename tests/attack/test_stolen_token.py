@@ -169,7 +169,10 @@ async def test_operator_approves_a_rotation_without_the_secret(
             if answer.status_code == status or time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.5)
+        kind = {"type": "dev.simulacra.credential.approved"}
+        seen = (await http.get("/v1/audit-events", params=kind)).json()["items"]
     assert answer.status_code == status
+    assert [one["kind"] for one in seen] == ["credential-rotations"] * (status == 201)
 
 
 async def test_token_of_a_check_that_was_overtaken_is_revoked(

@@ -12,7 +12,17 @@ from typing import Any, cast
 import pytest
 
 from operator_bench import Plane, World, hold, ready, reason
-from operator_facts import CREATED, NOW, SECRET, iso, job, observed, pod, ready_condition, resource
+from operator_facts import (
+    CREATED,
+    NOW,
+    SECRET,
+    iso,
+    job,
+    observed,
+    pod,
+    ready_condition,
+    resource,
+)
 from simulacra_crds.kube import client as kube
 from simulacra_crds.kube.client import ApiResource, Cluster, Object
 from simulacra_crds.reasons import Reason
@@ -187,15 +197,21 @@ def complete(at: str) -> Object:
 def test_a_lost_result_is_computed_once_more() -> None:
     body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
     first = reconcile(observed(body, job=complete(iso(CREATED))))
-    assert [type(one).__name__ for one in first] == ["LogFailure", "PatchStatus", "DeleteJob"]
-    assert isinstance(first[1], act.PatchStatus)
-    body["status"] |= first[1].patch
+    assert [type(one).__name__ for one in first] == [
+        "RecordJob",
+        "LogFailure",
+        "PatchStatus",
+        "DeleteJob",
+    ]
+    assert isinstance(first[2], act.PatchStatus)
+    body["status"] |= first[2].patch
     assert [
         type(one).__name__ for one in reconcile(observed(body, job=complete(iso(CREATED))))
     ] == ["DeleteJob"]
     again = reconcile(observed(body, job=complete(iso(NOW))))
     assert [type(one).__name__ for one in again] == [
         "DiscardArtifacts",
+        "RecordJob",
         "LogFailure",
         "PatchStatus",
         "DeleteJob",
@@ -205,7 +221,7 @@ def test_a_lost_result_is_computed_once_more() -> None:
 def test_a_pod_without_a_result_is_an_internal_error() -> None:
     body = resource("Dataset", "ds-1", None, {"wrappedKey": "k"})
     actions = reconcile(observed(body, job=complete(iso(NOW)), pods=(pod(),)))
-    assert isinstance(actions[1], act.LogFailure)
+    assert isinstance(actions[2], act.LogFailure)
 
 
 @pytest.mark.timeout(600)

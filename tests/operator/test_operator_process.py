@@ -316,7 +316,7 @@ async def test_a_tenant_is_erased_after_all_its_resources(world: World) -> None:
     assert world.objects() == []
     assert not world.custody.keys.has_tenant_key(world.tenant)
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
-    assert types == [
+    assert [one for one in types if not one.startswith("job.")] == [
         "key.created",
         "resource.erased",
         "resource.erased",

@@ -68,7 +68,11 @@ async def test_a_rotation_rewraps_all_keys_and_then_retires_the_old_one(
     stored = await world.cluster.get(kube.CONFIGMAPS, "webhook-w1", world.namespace)
     assert unseal(keys, world.tenant, sealing_purpose("w1"), stored["data"]["sealed"]) == b"secret"
     types = [record["type"].removeprefix("dev.simulacra.") for record in world.audit()]
-    assert types == ["key.created", "key.rotated", "key.retired"]
+    assert [one for one in types if one.startswith("key.")] == [
+        "key.created",
+        "key.rotated",
+        "key.retired",
+    ]
 
 
 async def test_a_tenants_invalid_objects_delay_its_own_rotation_only() -> None:

@@ -206,7 +206,7 @@ class SmallWorld:
                 self.released = True
             case act.Erase() | act.WriteRequest() | act.LogFailure() | act.DiscardArtifacts():
                 pass
-            case act.WriteDescription() | act.EraseSource():
+            case act.WriteDescription() | act.EraseSource() | act.RecordJob():
                 pass
             case _:
                 raise AssertionError(f"no such action here: {action}")

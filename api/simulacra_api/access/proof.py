@@ -26,12 +26,15 @@ _LOG = logging.getLogger("simulacra_api")
 async def check_proof(services: Services, caller: Caller, secret: SecretStr | None) -> None:
     """Refuse a rotation without the present secret or the operator's approval.
 
+    The use of an approval is recorded, as a wrong secret is.
+
     Raises:
-        Problem: 400 without a proof, and for a wrong secret, which is recorded.
+        Problem: 400 without a proof, and for a wrong secret.
     """
     if secret is None:
         if _is_approved(caller):
-            return
+            data = caller.audit_data(kind=ROTATIONS)
+            return await services.record(EventType.CREDENTIAL_APPROVED, data)
         detail = "client_secret is required. Without it, ask the operator for an approval."
         raise invalid_field("/client_secret", detail)
     if await _is_owner(services, caller.client_id, secret.get_secret_value()):

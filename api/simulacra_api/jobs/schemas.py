@@ -40,9 +40,13 @@ class _JobState(BaseModel):
 _IDS: dict[str, Any] = {info.id_field: (str | None, None) for info in WITH_JOB}
 
 
+SUPPORT_ID = "Quote it to the operator: it finds the job's log lines and audit events."
+
+
 class JobBody(create_model("_JobIds", __base__=_JobState, **_IDS)):  # type: ignore[misc]
     """A job."""
 
+    support_id: str | None = Field(default=None, description=SUPPORT_ID)
     error: JobError | None = None
 
 
@@ -53,6 +57,7 @@ class JobItem(BaseModel):
     kind: Noun
     status: Status
     waiting_reason: WaitingReason = None
+    support_id: str | None = Field(default=None, description=SUPPORT_ID)
     dataset_id: str
     created_at: datetime | None
 

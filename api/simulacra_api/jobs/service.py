@@ -20,7 +20,7 @@ from simulacra_crds.kinds.base import GROUP, LABEL_DATASET, WorkResource, expire
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kinds.result import Result
-from simulacra_crds.names import job_id, model_name, resource_of_job
+from simulacra_crds.names import job_id, model_name, resource_of_job, support_id
 from simulacra_crds.reasons import Reason
 from simulacra_crds.registry import BY_KIND, RESULTS
 
@@ -95,6 +95,7 @@ async def dataset_job(repository: TenantRepository, dataset: Dataset) -> JobBody
         progress_percent=percent,
         eta_seconds=eta,
         waiting_reason=waiting_reason(stage),
+        support_id=support_id(stage.metadata.uid),
         dataset_id=name,
         error=await job_error(repository, stage) if status == "failed" else None,
     )
@@ -147,6 +148,7 @@ async def result_job(repository: TenantRepository, result: Result) -> JobBody:
         progress_percent=percent,
         eta_seconds=eta,
         waiting_reason=waiting_reason(result),
+        support_id=support_id(result.metadata.uid),
         dataset_id=dataset_of(result),
         error=await job_error(repository, result) if status == "failed" else None,
         **{info.id_field: result.metadata.name},
@@ -209,7 +211,7 @@ async def job_error(repository: TenantRepository, resource: WorkResource) -> Job
     if status_of(resource) == "ready":
         detail = "The dataset has no model. PUT its knowledge to fit one, or upload again."
     elif last is None:
-        detail = "Internal error. Try again; quote the job id."
+        detail = "Internal error. Try again; quote the support id."
     else:
         code = _CODES.get(last.reason, "simio_processing_failed")
         return JobError(code=code, detail=last.message or last.reason)
@@ -255,6 +257,7 @@ def _item(resource: Dataset | Result, models: dict[str, Model]) -> JobItem:
         kind=BY_KIND[resource.kind].noun,
         status=status,
         waiting_reason=waiting_reason(stage),
+        support_id=support_id(stage.metadata.uid),
         dataset_id=dataset,
         created_at=resource.metadata.creation_timestamp,
     )

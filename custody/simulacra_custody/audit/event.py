@@ -7,9 +7,17 @@ unknown field is an error, and each text field is an identifier without spaces.
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    StringConstraints,
+    ValidationError,
+)
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,252}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -29,6 +37,7 @@ class EventType(StrEnum):
     KEY_DESTROYED = "dev.simulacra.key.destroyed"
     TOKEN_ISSUED = "dev.simulacra.token.issued"  # noqa: S105 - an event's name
     TOKEN_REFUSED = "dev.simulacra.token.refused"  # noqa: S105 - an event's name
+    CREDENTIAL_APPROVED = "dev.simulacra.credential.approved"
     CREDENTIAL_OFFERED = "dev.simulacra.credential.offered"
     CREDENTIAL_CLAIMED = "dev.simulacra.credential.claimed"
     CREDENTIAL_REFUSED = "dev.simulacra.credential.refused"
@@ -40,12 +49,16 @@ class EventType(StrEnum):
     RESOURCE_DELETED = "dev.simulacra.resource.deleted"
     RESOURCE_EXPIRED = "dev.simulacra.resource.expired"
     RESOURCE_ERASED = "dev.simulacra.resource.erased"
+    JOB_STARTED = "dev.simulacra.job.started"
+    JOB_ENDED = "dev.simulacra.job.ended"
+    JOB_STOPPED = "dev.simulacra.job.stopped"
     SOURCE_READ = "dev.simulacra.source.read"
     ARTEFACT_WRITTEN = "dev.simulacra.artefact.written"
     ARTEFACT_READ = "dev.simulacra.artefact.read"
     ARTEFACT_ERASED = "dev.simulacra.artefact.erased"
     ORPHANS_SWEPT = "dev.simulacra.orphans.swept"
     CANARY_SEARCHED = "dev.simulacra.canary.searched"
+    AUDIT_ACCEPTED = "dev.simulacra.audit.accepted"
 
 
 class Outcome(StrEnum):
@@ -91,7 +104,7 @@ class AuditData(_Closed):
         sha256: digest of the artifact's plaintext.
         counts: sizes.
         expires_at: when the resource now expires.
-        support: id that the customer saw with an error.
+        support: support id of the resource, of a Job's record.
     """
 
     outcome: Outcome = Outcome.SUCCESS
@@ -121,3 +134,27 @@ class AuditEvent(_Closed):
     def line(self) -> bytes:
         """Return the bytes to store and hash: one line of JSON without its newline."""
         return self.model_dump_json(exclude_none=True).encode()
+
+
+class LaterEvent(BaseModel):
+    """A record of a type that a later release writes; the log has such ones after a rollback."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    type: str = Field(pattern=r"^dev\.simulacra\.[a-z.]+$")
+    time: AwareDatetime
+    data: dict[str, Any]
+
+
+_TYPES = frozenset(one.value for one in EventType)
+
+
+def read_event(line: bytes) -> AuditEvent | LaterEvent:
+    """Return the event of a stored line. Raises ValidationError, which repeats no value of it."""
+    try:
+        return AuditEvent.model_validate_json(line)
+    except ValidationError:
+        later = LaterEvent.model_validate_json(line)
+        if later.type in _TYPES:
+            raise
+        return later

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
-from simulacra_custody.audit.event import AuditEvent, Sha256
+from simulacra_custody.audit.event import AuditEvent, Sha256, read_event
 from simulacra_custody.audit.merkle import append_leaf, leaf_hash, root_hash
 from simulacra_custody.errors import (
     ArtifactMissing,
@@ -173,7 +173,7 @@ def _verify_segment(before: Head, content: bytes) -> tuple[Head, tuple[bytes, ..
     lines = tuple(content.split(b"\n")[1:-1])
     for line in lines:
         try:
-            AuditEvent.model_validate_json(line)
+            read_event(line)
         except ValidationError:
             raise AuditCorrupt(f"segment {number} has a line that is no audit event") from None
     expected, head = _chain(before, *lines)

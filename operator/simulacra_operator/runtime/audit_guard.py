@@ -17,6 +17,7 @@ from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster, NotFo
 from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit.check import CheckState, LogCheck
 from simulacra_custody.audit.checkpoints import CheckpointSigner
+from simulacra_custody.audit.event import EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.errors import AuditCorrupt
 from simulacra_operator import metrics
@@ -98,6 +99,7 @@ class AuditGuard:
         """Keep the verdict on record until an administrator accepts the log."""
         found = await self._find()
         if found is not None and ACCEPT in (found["metadata"].get("annotations") or {}):
+            await self._custody.record(EventType.AUDIT_ACCEPTED)
             log.warning("audit log accepted by an administrator")
             await self._cluster.delete(CONFIGMAPS, AUDIT_CHECK, system_namespace())
             self._opened = None

@@ -7,9 +7,10 @@ pool limits the load on a slow store or key provider.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -38,6 +39,9 @@ Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
 _THREADS = 8
 _PROGRESS_LIMIT = 4096
+REMEMBERED = 4096
+CLOCK_SKEW = timedelta(minutes=1)
+"""How much the clocks of two writers of the audit log may differ."""
 
 
 class CustodyClient:
@@ -46,7 +50,9 @@ class CustodyClient:
     Attributes:
         service: the store and the keys.
         keys: the keys of the service.
+        audit: the audit log.
         certificates: the erasure certificates.
+        written: ids of this process's newest records of Jobs.
         certified_at: when the last erasure that this process certified was verified, None before.
     """
 
@@ -57,7 +63,8 @@ class CustodyClient:
         self.keys = service.keys
         self.certificates = certificates
         self.certified_at: datetime | None = None
-        self._audit = audit
+        self.audit = audit
+        self.written: deque[str] = deque(maxlen=REMEMBERED)
         self._owner: StoreOwner | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="custody")
 
@@ -79,7 +86,7 @@ class CustodyClient:
     @property
     def audit_store(self) -> ObjectStore:
         """The store of the audit log."""
-        return self._audit.store
+        return self.audit.store
 
     async def claim_store(self, installation: str, take_over: str | None) -> None:
         """Claim the store for an installation. Raises `StoreForeign` if another one owns it."""
@@ -222,7 +229,7 @@ class CustodyClient:
         )
         own = {"id": event_id} if event_id is not None else {}
         entry = AuditEvent(type=event, source=Component.OPERATOR, data=data, **own)
-        return await self.run("audit", self._audit.append, entry)
+        return await self.run("audit", self.audit.append, entry)
 
     def close(self) -> None:
         """Let running calls end, and accept no more."""

@@ -23,6 +23,7 @@ from simulacra_crds.kube.client import (
     Object,
     Propagation,
 )
+from simulacra_crds.names import support_id
 from simulacra_crds.tasks import REQUEST, STATED_DESCRIPTION
 from simulacra_custody.audit.event import Counts, EventType, Outcome
 from simulacra_custody.refs import ResourceRef
@@ -36,7 +37,6 @@ from simulacra_operator.runtime.eraser import Eraser, TenantEraser
 from simulacra_operator.runtime.signing_keys import SigningKeys
 from simulacra_operator.work import actions as act
 from simulacra_operator.work import tombstones
-from simulacra_operator.work.outcome import support_id
 
 CONFIRMED_S = FRESH_S
 """How long a resource counts as unchanged after our write or read. An operator that takes over
@@ -208,23 +208,42 @@ class Executor:
         match action:
             case act.CreateJob(manifest):
                 await self._create_job(manifest)
+            case act.RecordJob(uid, outcome):
+                await self._record_job(EventType.JOB_ENDED, uid, outcome)
             case act.CreateService(manifest):
                 await self._create_service(manifest)
             case act.SuspendJob(name, suspend):
                 await self._cluster.patch(JOBS, name, {"spec": {"suspend": suspend}}, namespace)
             case act.DeleteJob(name, uid, wait):
+                if wait and not self._resource.finished:
+                    await self._record_job(EventType.JOB_STOPPED, uid)
                 mode: Propagation = "Foreground" if wait else "Background"
                 await self._cluster.delete(JOBS, name, namespace, uid=uid, propagation=mode)
 
     async def _create_job(self, manifest: Object) -> None:
         namespace = self._resource.meta.namespace
         await self._confirm_lately()
+        # Before the Job, so that none runs without a record. An attempt is known by the version.
+        await self._record_job(EventType.JOB_STARTED, f"{self._ref.uid}/{self._version}")
         try:
-            made = await self._cluster.create(JOBS, manifest, namespace)
-            support = support_id(made)
+            await self._cluster.create(JOBS, manifest, namespace)
+            support = support_id(self._resource.meta.uid)
             log.info("job created", extra={**self._resource.log_fields(), "support": support})
         except AlreadyExists as error:  # of an earlier pass, or foreign: the next pass reads it
             raise Conflict(error.status, error.reason, "there is a Job of this name") from error
+
+    async def _record_job(
+        self, event: EventType, of: str, outcome: Outcome = Outcome.SUCCESS
+    ) -> None:
+        """Record an event of a Job once; one repeated over a restart has the same id."""
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event}/{of}"))
+        if event_id in self._custody.written:
+            return
+        support, ref = support_id(self._resource.meta.uid), self._ref
+        await self._custody.record(
+            event, resource=ref, outcome=outcome, event_id=event_id, support=support
+        )
+        self._custody.written.append(event_id)
 
     async def _create_service(self, manifest: Object) -> None:
         namespace, meta = self._resource.meta.namespace, manifest["metadata"]

@@ -11,7 +11,7 @@ from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import ReadSource
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import ApiResource, Object
-from simulacra_custody.audit.event import EventType
+from simulacra_custody.audit.event import EventType, Outcome
 from simulacra_operator.observed.custom_resource import Key
 
 
@@ -58,6 +58,14 @@ class CreateJob:
     """Create the Job. One of this name is a conflict, after which the next pass reads it."""
 
     manifest: Object
+
+
+@dataclass(frozen=True)
+class RecordJob:
+    """Record that the Job with this uid ended; repeated, the record has the same id."""
+
+    uid: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -227,7 +235,7 @@ CustodyAction = (
     | DiscardArtifacts
     | EraseSource
 )
-JobAction = CreateJob | CreateService | SuspendJob | DeleteJob
+JobAction = CreateJob | RecordJob | CreateService | SuspendJob | DeleteJob
 TenantAction = (
     EnsureObject
     | CreateTenantKey

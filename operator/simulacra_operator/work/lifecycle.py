@@ -9,6 +9,7 @@ from __future__ import annotations
 from simulacra_crds.kinds.base import LastFailure, Phase
 from simulacra_crds.kube.client import Object
 from simulacra_crds.reasons import Reason
+from simulacra_custody.audit.event import Outcome
 from simulacra_operator.observed.conditions import Finding
 from simulacra_operator.observed.observe import Fault, Observed
 from simulacra_operator.observed.placement import LABEL_WORKERS, QUEUE_LABEL, queued
@@ -23,6 +24,7 @@ from simulacra_operator.work.actions import (
     LogFailure,
     PatchMeta,
     PatchStatus,
+    RecordJob,
     SuspendJob,
     WriteRequest,
 )
@@ -160,26 +162,29 @@ def _follow(kind: WorkKind, seen: Observed, job: Object) -> Stage:
     shards = 1 if LABEL_WORKERS in labels else int(job["spec"].get("completions") or 1)
     state = outcome.judge(job, seen.pods, shards, seen.now.replace(microsecond=0))
     if isinstance(state, outcome.Succeeded):
-        return _succeeded(kind, seen, gate, state)
+        return _succeeded(kind, seen, gate, job, state)
     if expired is not None and not isinstance(state, outcome.Failed):
         return _stopping(seen, expired, expired, job)
     if isinstance(state, outcome.Running):
         return _running(kind, seen, gate, job, state, shards)
     if isinstance(state, outcome.Lost) and not _lost_before(seen, state):
         work = Finding("False", Reason.JOB_RETRYING, state.failure.message)
-        noted = _retried(seen, job, state.failure)
+        new = _retried(seen, job, state.failure)
+        noted: tuple[Action, ...] = (_ended(job, Outcome.FAILED), *new) if new else ()
         after = _delete_job(seen)
         return Stage(gate, work, Phase.RUNNING, before=noted, after=after, failure=state.failure)
     return _failed(kind, seen, gate, job, state.failure)
 
 
-def _succeeded(kind: WorkKind, seen: Observed, gate: Finding, state: outcome.Succeeded) -> Stage:
+def _succeeded(
+    kind: WorkKind, seen: Observed, gate: Finding, job: Object, state: outcome.Succeeded
+) -> Stage:
     reason, fields = kind.done(state.results)
     stage = Stage(
         gate,
         Finding("True", reason),
         Phase.PARTIAL if reason == Reason.GENERATED_PARTIALLY else Phase.READY,
-        before=kind.record(state.results),
+        before=(*kind.record(state.results), _ended(job, Outcome.SUCCESS)),
         after=_delete_job(seen),
         ended=True,
         percent=100,
@@ -201,7 +206,7 @@ def _failed(
         gate,
         Finding("False", Reason(failure.reason), failure.message),
         Phase.FAILED,
-        before=(*kind.record(()), *discard, _note(job, failure)),
+        before=(*kind.record(()), *discard, _ended(job, Outcome.FAILED), _note(job, failure)),
         after=_delete_job(seen),
         ended=True,
         failure=failure,
@@ -209,8 +214,12 @@ def _failed(
     return kind.ending(seen, stage, ())
 
 
+def _ended(job: Object, result: Outcome) -> RecordJob:
+    return RecordJob(job["metadata"]["uid"], result)
+
+
 def _note(job: Object, failure: LastFailure, *, retried: bool = False) -> LogFailure:
-    support = outcome.support_id(job)
+    support = outcome.support_of(job)
     return LogFailure(failure.reason, failure.message, support, failure.exit_code, retried)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from simulacra_crds.kinds.base import LABEL_KIND, LastFailure
+from simulacra_crds.kinds.base import LABEL_KIND, LABEL_UID, LastFailure
 from simulacra_crds.kinds.model import Model
 from simulacra_crds.kube.client import Object
+from simulacra_crds.names import support_id
 from simulacra_crds.reasons import Reason
 from simulacra_crds.tasks import LASTING, ExitCode, TaskResult
 from simulacra_operator.observed.conditions import has_condition
@@ -92,9 +92,9 @@ class _Ended:
         return self.exit_code in LASTING and not self.is_interrupted
 
 
-def support_id(job: Object) -> str:
-    """Return the id by which support finds the log records of a Job."""
-    return hashlib.sha256(job["metadata"]["uid"].encode()).hexdigest()[:12]
+def support_of(job: Object) -> str:
+    """Return the support id of the resource of a Job."""
+    return support_id(job["metadata"]["labels"][LABEL_UID])
 
 
 def interrupted(job: Object, now: datetime) -> LastFailure:
@@ -133,7 +133,7 @@ def _success(
     if any(one.is_unreadable for one in good):
         reason = Reason.RESULT_INVALID
         return Failed(LastFailure(reason=reason, message=_message(reason, job), time=now))
-    message = f"The job succeeded, but a pod left no result; quote support id {support_id(job)}."
+    message = f"The job succeeded, but a pod left no result; quote support id {support_of(job)}."
     return Failed(LastFailure(reason=Reason.INTERNAL, message=message, time=now))
 
 
@@ -183,7 +183,7 @@ def _message(reason: Reason, job: Object) -> str:
         is_fit = job["metadata"].get("labels", {}).get(LABEL_KIND) == Model.PLURAL
         more = "Set spec.resources.memory above it" if is_fit else "Use fewer rows or columns"
         return f"The job needs more memory than its limit, {limit}. {more}, and create it again."
-    return _MESSAGES.get(reason, f"Internal error; quote support id {support_id(job)}.")
+    return _MESSAGES.get(reason, f"Internal error; quote support id {support_of(job)}.")
 
 
 def _ended(pod: Object, now: datetime) -> list[_Ended]:

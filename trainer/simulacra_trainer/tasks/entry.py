@@ -17,7 +17,6 @@ import signal
 import tempfile
 import threading
 import traceback
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from pydantic import ValidationError
 
 from simulacra_crds import logs
 from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.names import support_id
 from simulacra_crds.reasons import Reason
 from simulacra_crds.spec_path import spec_path
 from simulacra_crds.tasks import (
@@ -135,16 +135,16 @@ def _attempt(
         message = "The task needs more memory than its pod has."
         return ExitCode.PERMANENT, _failed(Reason.OUT_OF_MEMORY, message)
     except ValidationError as error:  # a document that is beyond a limit of its own
-        message = f"{_beyond(error)} Report it with support id {_logged(error)}."
+        message = f"{_beyond(error)} Report it with support id {_logged(error, spec)}."
         return ExitCode.PERMANENT, _failed(Reason.RESULT_INVALID, message)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        message = f"{DISK_FULL if full else 'Internal error,'} support id {_logged(error)}."
+        message = f"{DISK_FULL if full else 'Internal error,'} support id {_logged(error, spec)}."
         return ExitCode.INTERNAL, _failed(Reason.INTERNAL, message)
     except Exception as error:  # its text must not leave the pod
         # A device may recover; all else follows from code and data, which stay the same.
         code = ExitCode.INTERNAL if isinstance(error, RuntimeError) else ExitCode.PERMANENT
-        message = f"Internal error, support id {_logged(error)}."
+        message = f"Internal error, support id {_logged(error, spec)}."
         return code, _failed(Reason.INTERNAL, message)
 
 
@@ -196,12 +196,12 @@ def _beyond(error: ValidationError) -> str:
     )
 
 
-def _logged(error: Exception) -> str:
-    """Log the type and the location of an error; return the support id of the record."""
-    support_id = uuid.uuid4().hex[:12]
-    fields = {"support": support_id, "error": type(error).__name__, "location": _location(error)}
+def _logged(error: Exception, spec: TaskSpec) -> str:
+    """Log the type and the location of an error; return the support id of the resource."""
+    support = support_id(spec.resource.uid)
+    fields = {"support": support, "error": type(error).__name__, "location": _location(error)}
     log.error("task failed", extra=fields)
-    return support_id
+    return support
 
 
 def _failed(reason: Reason, message: str) -> TaskResult:
