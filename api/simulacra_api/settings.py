@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from simulacra_crds.auth0 import AUDIENCE_VARIABLE, Auth0Settings
 from simulacra_crds.auth0 import DEFAULT_AUDIENCE as DEFAULT_AUDIENCE
 from simulacra_crds.webhook import allows_private
+from simulacra_custody.audit.cuts import DEFAULT_DAYS
+from simulacra_custody.wiring import audit_days
 
 LINK_SECONDS = 900
 """Lifetime of a download link (15 minutes)."""
@@ -40,6 +42,7 @@ class Settings:
         metrics_listen: host and port of the metrics; None: on the API's port, for loopback callers.
         auth0: where clients of approved signups and their secrets are made; None: in the built-in
             issuer.
+        audit_days: for how many days the operator keeps audit records.
     """
 
     public_url: str
@@ -54,16 +57,17 @@ class Settings:
     hosts: tuple[str, ...] = ()
     metrics_listen: tuple[str, int] | None = None
     auth0: Auth0Settings | None = None
+    audit_days: int = DEFAULT_DAYS
 
     @classmethod
     def from_env(cls, public_url: str, env: Mapping[str, str] = os.environ) -> Settings:
         """Read SIMULACRA_PUBLIC_URL (default: the URL given) and the other settings.
 
         These are SIMULACRA_AUDIENCE, _MAX_UPLOAD_BYTES, _OIDC_ISSUER, _WEBHOOK_ALLOW_PRIVATE,
-        _HOSTS, _METRICS_LISTEN, _AUTH0_* (see `simulacra_crds.auth0`), and KUBECONFIG.
+        _HOSTS, _METRICS_LISTEN, _AUDIT_DAYS, _AUTH0_* (see `simulacra_crds.auth0`), and KUBECONFIG.
 
         Raises:
-            ValueError: naming the variable and the form it must have.
+            ValueError, SettingsError: naming the variable and the form it must have.
         """
         limit = env.get("SIMULACRA_MAX_UPLOAD_BYTES", str(cls.max_upload_bytes))
         if not limit.isdigit() or not int(limit):
@@ -86,6 +90,7 @@ class Settings:
             metrics_listen=_host_and_port(env.get("SIMULACRA_METRICS_LISTEN", "")),
             auth0=auth0,
             webhooks_allow_private=allows_private(env),
+            audit_days=audit_days(env),
         )
 
 

@@ -1,8 +1,8 @@
 """``python -m simulacra_custody.verify LOG``: verify an audit log and its checkpoints.
 
-Writes the log's size, its RFC 6962 root and what the checkpoints cover, and exits with 0. If the
-log does not verify, writes the reason to standard error and exits with 1. With ``--since`` it
-writes the RFC 6962 proof that the log begins with an earlier checkpoint.
+Writes the log's size, its RFC 6962 root, what the checkpoints cover and what was pruned, and exits
+with 0. If the log does not verify, writes the reason to standard error and exits with 1. With
+``--since`` it writes the RFC 6962 proof that the log begins with an earlier checkpoint.
 """
 
 import argparse
@@ -11,9 +11,10 @@ import json
 import sys
 from pathlib import Path
 
-from simulacra_custody.audit.checkpoints import Checkpoint, verify_checkpoints
+from simulacra_custody.audit.checkpoints import Checkpoint, Verified, verify_checkpoints
+from simulacra_custody.audit.cuts import begin_of
 from simulacra_custody.audit.log import verify_segments
-from simulacra_custody.audit.merkle import consistency_proof, leaf_hash, tree_hash
+from simulacra_custody.audit.merkle import Tree, leaf_hash
 from simulacra_custody.audit.signed_note import VerifierKey
 from simulacra_custody.errors import AuditCorrupt, CustodyError
 from simulacra_custody.stores.base import ObjectStore
@@ -35,8 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = verify_checkpoints(store, key, [*kept, since] if since else kept)
         if since is not None:
-            sys.stdout.write(json.dumps(_proof(store, since), indent=2) + "\n")
+            sys.stdout.write(json.dumps(_proof(store, since, found), indent=2) + "\n")
             return 0
+        _check_days(found, given.days)
     except CustodyError as error:
         sys.stderr.write(f"audit log does not verify: {error}\n")
         return 1
@@ -47,7 +49,19 @@ def main(arguments: list[str] | None = None) -> int:
         f"checkpoints: {found.checkpoints}, {signed}; events after the last one: "
         f"{found.uncovered}\n"
     )
+    if (cut := found.cut) is not None:
+        sys.stdout.write(
+            f"pruned: events 0 to {cut.size - 1}, from before {cut.until.isoformat()}, on "
+            f"{cut.at.isoformat()} (they are kept for {cut.days} days)\n"
+        )
     return 0
+
+
+def _check_days(found: Verified, days: int | None) -> None:
+    if found.cut is not None and days is not None and found.cut.days < days:
+        raise AuditCorrupt(
+            f"cut {found.cut.number} keeps events for {found.cut.days} days, fewer than {days}"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a checkpoint that you kept; may be repeated",
     )
     parser.add_argument(
+        "--days", type=int, help="for how many days the log must keep events, if it was pruned"
+    )
+    parser.add_argument(
         "--since", type=Path, metavar="FILE", help="write the proof from this checkpoint to the end"
     )
     return parser
@@ -80,16 +97,19 @@ def _open(log: str) -> ObjectStore:
     return LocalStore(Path(log))
 
 
-def _proof(store: ObjectStore, since: Checkpoint) -> dict[str, object]:
-    leaves = [leaf_hash(line) for _, lines in verify_segments(store) for line in lines]
-    if not 0 < since.size <= len(leaves):
-        raise AuditCorrupt("the log became shorter while it was read")
-    steps = consistency_proof(leaves, since.size)
+def _proof(store: ObjectStore, since: Checkpoint, found: Verified) -> dict[str, object]:
+    begin = begin_of(found.cut)
+    leaves = [leaf_hash(line) for _, lines in verify_segments(store, begin) for line in lines]
+    tree = Tree(leaves, begin.size, begin.peaks)
+    try:
+        steps = tree.consistency_proof(since.size)
+    except ValueError as error:  # the checkpoint is older than the cut, or the log became shorter
+        raise AuditCorrupt(str(error)) from None
     return {
         "old_size": since.size,
         "old_root": since.root,
-        "size": len(leaves),
-        "root": tree_hash(leaves).hex(),
+        "size": tree.size,
+        "root": tree.hash(0, tree.size).hex(),
         "proof": [base64.b64encode(step).decode() for step in steps],
     }
 

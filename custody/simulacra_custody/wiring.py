@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from simulacra_custody.audit.certificates import Certificates
+from simulacra_custody.audit.cuts import DEFAULT_DAYS, LEAST_DAYS, MOST_DAYS
 from simulacra_custody.audit.live_keys import PublishedLiveKeys
 from simulacra_custody.audit.log import SegmentedAuditLog
 from simulacra_custody.errors import SettingsError
@@ -24,6 +25,7 @@ from simulacra_custody.stores.local import LocalStore
 STORE_VARIABLE = "SIMULACRA_STORE"
 KEYS_VARIABLE = "SIMULACRA_KEYS"
 AUDIT_VARIABLE = "SIMULACRA_AUDIT"
+AUDIT_DAYS_VARIABLE = "SIMULACRA_AUDIT_DAYS"
 
 _STORE_FORM = (
     "file:///absolute/path or s3://bucket/prefix?endpoint=https://host:port&region=us-east-1"
@@ -46,6 +48,21 @@ def open_custody(env: Mapping[str, str] = os.environ) -> Custody:
 def open_audit(env: Mapping[str, str] = os.environ) -> SegmentedAuditLog:
     """Return the audit log in the store of ``SIMULACRA_AUDIT``. Raises `SettingsError`."""
     return SegmentedAuditLog(open_store(env, AUDIT_VARIABLE))
+
+
+def audit_days(env: Mapping[str, str] = os.environ) -> int:
+    """Return for how many days audit records are kept (``SIMULACRA_AUDIT_DAYS``).
+
+    Raises:
+        SettingsError: it is no whole number from `LEAST_DAYS` to `MOST_DAYS`.
+    """
+    value = env.get(AUDIT_DAYS_VARIABLE) or str(DEFAULT_DAYS)
+    if not (value.isascii() and value.isdigit() and LEAST_DAYS <= int(value) <= MOST_DAYS):
+        raise SettingsError(
+            f"{AUDIT_DAYS_VARIABLE} must be {LEAST_DAYS} to {MOST_DAYS} days, "
+            f"for example {DEFAULT_DAYS}"
+        )
+    return int(value)
 
 
 def open_certificates(env: Mapping[str, str] = os.environ) -> Certificates:

@@ -67,7 +67,7 @@ def _periodic_tasks(controller: Controller, settings: Settings, sweep: Sweep) ->
     orphans = partial(cleanup.erase_orphans, cluster, custody, scope)
     tombstones = partial(cleanup.delete_tombstones, cluster, controller.now)
     notices = partial(cleanup.delete_notices, cluster, controller.now)
-    guard = AuditGuard(cluster, custody, controller.signing_keys)
+    guard = AuditGuard(cluster, custody, controller.signing_keys, settings.audit_days)
     live_keys = LiveKeyPublication(sweep, custody, controller.signing_keys)
     certificates = partial(cleanup.sweep_certificates, custody)
     requests = partial(watchers.poll_access_requests, controller)
@@ -77,6 +77,7 @@ def _periodic_tasks(controller: Controller, settings: Settings, sweep: Sweep) ->
         WebhookDelivery(cluster, custody, allow_private=private).run(),
         Periodic("checkpoint", 5.0, guard.sign).run(),
         Periodic("audit check", 1.0, guard.check).run(),
+        Periodic("audit pruning", 60.0, guard.prune).run(),
         Periodic("live key publication", 10.0, live_keys.step).run(),
         Periodic("access request poll", 300.0, requests).run(),
         Periodic("orphan cleanup", 600.0, orphans).run(),

@@ -11,8 +11,10 @@ from simulacra_crds.auth0 import AUDIENCE_VARIABLE, DEFAULT_AUDIENCE, Auth0Setti
 from simulacra_crds.kinds.model import ModelResources
 from simulacra_crds.logs import FORMAT_VARIABLE, LEVEL_VARIABLE
 from simulacra_crds.webhook import allows_private
+from simulacra_custody.audit.cuts import DEFAULT_DAYS
+from simulacra_custody.errors import SettingsError
 from simulacra_custody.stores.owner import TAKE_OVER_VARIABLE, check_installation
-from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, own_buckets
+from simulacra_custody.wiring import KEYS_VARIABLE, STORE_VARIABLE, audit_days, own_buckets
 from simulacra_operator.observed.placement import Placement
 from simulacra_operator.pod_access import PodAccess
 from simulacra_operator.scope import NAMESPACES_VARIABLE, Scope
@@ -72,6 +74,7 @@ class Settings:
         take_over: the installation whose store this one may take over.
         canary: the canary's settings.
         lacks_torch: whether the trainer's image is the one for CPUs, without the neural engine.
+        audit_days: for how many days audit records are kept.
     """
 
     trainer_image: str
@@ -88,6 +91,7 @@ class Settings:
     take_over: str | None = None
     canary: CanarySettings = field(default_factory=CanarySettings)
     lacks_torch: bool = False
+    audit_days: int = DEFAULT_DAYS
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -120,6 +124,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             take_over=take_over,
             canary=CanarySettings.from_env(env),
             lacks_torch=env.get(VARIANT_VARIABLE) == "cpu",
+            audit_days=audit_days(env),
         )
-    except ValueError as error:
+    except (ValueError, SettingsError) as error:
         raise OperatorSettingsError(str(error)) from None

@@ -161,7 +161,12 @@ def test_malformed_setting_is_named(env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "env", [{"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"}, {"SIMULACRA_STORE": "here"}]
+    "env",
+    [
+        {"SIMULACRA_MAX_UPLOAD_BYTES": "1 GiB"},
+        {"SIMULACRA_STORE": "here"},
+        {"SIMULACRA_AUDIT_DAYS": "29"},
+    ],
 )
 def test_program_exits_with_one_line_about_a_bad_setting(env: dict[str, str]) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "simulacra_api", "--port", "0"]

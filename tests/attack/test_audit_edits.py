@@ -10,6 +10,7 @@ import itertools
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,19 @@ from simulacra_custody.audit import check as audit_check
 from simulacra_custody.audit import checkpoints as audit_checkpoints
 from simulacra_custody.audit.check import PASS_S, CheckState, LogCheck
 from simulacra_custody.audit.checkpoints import EVERY_S, CheckpointSigner, checkpoint_key
+from simulacra_custody.audit.cuts import Head
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
-from simulacra_custody.audit.log import Head, SegmentedAuditLog, _chain, segment_key
+from simulacra_custody.audit.log import SegmentedAuditLog, _chain, segment_key
 from simulacra_custody.errors import AuditCorrupt, StoreUnavailable
 from simulacra_custody.stores.local import LocalStore
-from simulacra_operator.runtime.audit_guard import ACCEPT, SAVE_S, SEGMENTS_A_SECOND, AuditGuard
+from simulacra_operator.runtime.audit_guard import (
+    ACCEPT,
+    PRUNE_S,
+    SAVE_S,
+    SEGMENTS_A_SECOND,
+    AuditGuard,
+)
 from simulacra_operator.runtime.custody_client import CustodyClient
 
 KEYS = InstallationKeys.generate()
@@ -38,9 +46,10 @@ Object = dict[str, Any]
 Edit = Callable[["Log", int], object]
 
 
-def event(number: int) -> AuditEvent:
+def event(number: int, age: float = 0.0) -> AuditEvent:
     data = AuditData(tenant="acme", uid=f"u{number}")
-    return AuditEvent(type=EventType.ARTEFACT_READ, source=Component.API, data=data)
+    time = datetime.now(UTC) - timedelta(days=age)
+    return AuditEvent(type=EventType.ARTEFACT_READ, source=Component.API, time=time, data=data)
 
 
 class Log:
@@ -53,9 +62,9 @@ class Log:
         self.signer = CheckpointSigner(store, KEYS.log_name, KEYS.checkpoint, lambda: self.clock)
         self.signer.step()
 
-    def grow(self, events: int) -> None:
+    def grow(self, events: int, age: float = 0.0) -> None:
         for _ in range(events):
-            self.writer.append(event(next(_numbers)))
+            self.writer.append(event(next(_numbers), age))
         self.clock += EVERY_S
         assert self.signer.step() is not None
 
@@ -438,3 +447,24 @@ async def test_progress_is_saved_once_a_minute_at_most(
         await running.check()
     assert record.writes - writes <= 1
     assert SAVE_S == 60
+
+
+async def test_a_log_is_pruned_by_its_guard_unless_it_is_condemned(tmp_path: Path) -> None:
+    log, record = Log(LocalStore(tmp_path / "audit")), Record()
+    for age in (600.0, 500.0, 410.0, 10.0):
+        log.grow(10, age)
+    edit(log, 25)
+    running = guard(log, record)
+    assert await running.prune() == PRUNE_S
+    assert metric() == 1
+    edit_back = log.content(25).replace(b'"uid":"v', b'"uid":"u')
+    log.put(25, edit_back)
+    assert await running.prune() == PRUNE_S, "the verdict stands"
+    assert len(log.events()) == 40
+    record.body = None
+    running = guard(log, record)
+    assert await running.prune() < PRUNE_S
+    assert len(list(log.store.list("segments/"))) == 21
+    assert await running.prune() == PRUNE_S
+    await rounds(running, 2)
+    assert metric() == 0

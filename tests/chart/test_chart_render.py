@@ -293,6 +293,7 @@ def test_network_policy_opens_the_port_of_the_oidc_issuer() -> None:
         ("trainer.priorityClass=system-node-critical", "/trainer/priorityClass"),
         ("trainer.tolerations[0].operator=Exists", "/trainer/tolerations/0"),
         ("kueue.queue=Jobs", "/kueue/queue"),
+        ("store.auditDays=29", "/store/auditDays"),
         ("log.level=loud", "/log/level"),
         ("log.format=xml", "/log/format"),
         ("tenants.compute.cpu=0.5", "/tenants/compute/cpu"),

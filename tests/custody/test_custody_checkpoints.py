@@ -24,7 +24,7 @@ from simulacra_custody.audit.checkpoints import (
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import SegmentedAuditLog, segment_key, verify_segments
-from simulacra_custody.audit.merkle import consistency_proof, leaf_hash
+from simulacra_custody.audit.merkle import Tree, leaf_hash
 from simulacra_custody.audit.signed_note import VerifierKey, note_text, open_note, sign_note
 from simulacra_custody.errors import AuditCorrupt
 from simulacra_custody.stores.local import LocalStore
@@ -86,7 +86,7 @@ def test_independent_merkle_library_accepts_the_log(signed: LocalStore) -> None:
         assert (stated.size, bytes.fromhex(stated.root)) == (size, tree.get_root(size))
         theirs = tree.prove_consistency(size, 15)
         pymerkle.verify_consistency(tree.get_root(size), tree.get_root(15), theirs)
-        ours = consistency_proof(leaves, size)
+        ours = Tree(leaves).consistency_proof(size)
         assert verify_consistency(size, tree.get_root(size), 15, tree.get_root(15), ours)
 
 

@@ -5,10 +5,9 @@ import hashlib
 import pytest
 
 from merkle_proofs import verify_consistency
-from simulacra_custody.audit import merkle
 from simulacra_custody.audit.merkle import (
+    Tree,
     append_leaf,
-    consistency_proof,
     leaf_hash,
     node_hash,
     root_hash,
@@ -67,10 +66,10 @@ def test_roots_follow_the_recursive_definition() -> None:
 
 def test_consistency_proofs_verify_for_their_pair_of_sizes_only() -> None:
     leaves = [leaf_hash(b"%d" % number) for number in range(40)]
-    roots = [merkle.tree_hash(leaves[:size]) for size in range(41)]
+    roots = [hashlib.sha256(b"").digest()] + [Tree(leaves).hash(0, size) for size in range(1, 41)]
     for size in range(1, 41):
         for old in range(1, size + 1):
-            proof = consistency_proof(leaves[:size], old)
+            proof = Tree(leaves[:size]).consistency_proof(old)
             assert verify_consistency(old, roots[old], size, roots[size], proof)
             assert not verify_consistency(old, roots[old], size, roots[size - 1], proof)
             assert not verify_consistency(old, roots[old - 1], size, roots[size], proof)
@@ -79,5 +78,5 @@ def test_consistency_proofs_verify_for_their_pair_of_sizes_only() -> None:
                 assert not verify_consistency(old, roots[old], size, roots[size], proof[:-1])
     for old in (0, 41):
         with pytest.raises(ValueError, match="consistency proof"):
-            consistency_proof(leaves, old)
+            Tree(leaves).consistency_proof(old)
         assert not verify_consistency(old, roots[0], 40, roots[40], ())

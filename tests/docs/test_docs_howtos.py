@@ -42,6 +42,10 @@ RUN_ELSEWHERE = {
         "howto/operations.md",
         "kubectl get secrets -n simulacra-system-clients",
     ): "tests/chart/test_controlplane_chart.py",
+    (
+        "howto/operations.md",
+        "$ python -m simulacra_custody.verify",
+    ): "tests/custody/test_custody_pruning.py",
     ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("howto/images.md", "cosign verify REGISTRY"): ".github/workflows/release.yml",
     ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",

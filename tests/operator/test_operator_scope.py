@@ -46,6 +46,9 @@ def test_the_scope_is_read_and_a_malformed_one_is_named() -> None:
         OperatorSettingsError, match="SIMULACRA_WEBHOOK_ALLOW_PRIVATE must be true or false"
     ):
         read_settings({"SIMULACRA_WEBHOOK_ALLOW_PRIVATE": "yes"})
+    assert read_settings({"SIMULACRA_AUDIT_DAYS": "90"}).audit_days == 90
+    with pytest.raises(OperatorSettingsError, match="SIMULACRA_AUDIT_DAYS must be 30 to 36500"):
+        read_settings({"SIMULACRA_AUDIT_DAYS": "29"})
 
 
 def test_only_resources_of_listed_namespaces_are_served() -> None:

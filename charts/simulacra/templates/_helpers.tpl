@@ -138,6 +138,8 @@ vault+http://{{ include "simulacra.tryoutHost" . }}:8200/transit?auth=token
   value: {{ include "simulacra.storeUrl" . | quote }}
 - name: SIMULACRA_AUDIT
   value: {{ include "simulacra.auditUrl" . | quote }}
+- name: SIMULACRA_AUDIT_DAYS
+  value: {{ .Values.store.auditDays | int | quote }}
 - name: SIMULACRA_KEYS
   value: {{ include "simulacra.keysUrl" . | quote }}
 - name: SIMULACRA_AUDIENCE

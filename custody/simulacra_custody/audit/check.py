@@ -2,8 +2,9 @@
 
 The signer verifies what is new. This finds changes of what was verified before. A pass reads every
 segment from the first to the last, recomputes each hash, and compares the log with every checkpoint
-that was stored when the pass began. The next pass begins `PASS_S` after the beginning of this one,
-or at once if it took longer.
+that was stored when the pass began. A pruned log begins after its newest cut, and a cut that is
+declared during a pass moves it forward. The next pass begins `PASS_S` after the beginning of this
+one, or at once if it took longer.
 
 At a rate of R segments a second, a change in a log of N segments is found within
 ``max(N / R, PASS_S)``: it is either before the pass, or behind it and before the next one.
@@ -23,11 +24,16 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, NonNegativeInt
 
-from simulacra_custody.audit.checkpoints import Checkpoint, checkpoint_key, read_checkpoint
+from simulacra_custody.audit.checkpoints import (
+    Checkpoint,
+    checkpoint_key,
+    read_checkpoint,
+    verified_cut,
+)
+from simulacra_custody.audit.cuts import Cut, Head, begin_of
 from simulacra_custody.audit.event import Sha256
 from simulacra_custody.audit.log import (
     FOLDER_SEGMENTS,
-    Head,
     follow_log,
     read_segment,
     segment_folder,
@@ -96,6 +102,7 @@ class LogCheck:
         self._key = key
         self._now = now
         self._head: Head | None = None
+        self._cut: Cut | None = None
         self._next: tuple[int, Checkpoint] | None = None
 
     def step(self, segments: int) -> int:
@@ -109,14 +116,17 @@ class LogCheck:
             if self._now() < self.state.began + PASS_S:
                 return 0
             self._begin()
-        start = head = self._head or self._resume()
-        first, compared = start.segment, self.state.compared
-        for following in itertools.islice(follow_log(self._store, start), segments):
+        self._cut = verified_cut(self._store, self._key, self._cut)
+        start = head = self._start()
+        compared = max(self.state.compared, self._cut.checkpoint if self._cut else 0)
+        for following, lines in itertools.islice(follow_log(self._store, start), segments):
             head = following
+            if self._cut is not None:
+                self._cut.check(head.size - len(lines), lines)
             compared = self._compare(head, compared)
             if (head.segment + 1) % FOLDER_SEGMENTS == 0:
                 self._check_folders(head, head.segment)
-        read = head.segment - first
+        read = head.segment - start.segment
         known: dict[str, object] = {
             "segment": head.segment,
             "digest": head.digest,
@@ -125,7 +135,8 @@ class LogCheck:
         if read < segments:
             self._check_end(head, compared)
             ended = datetime.fromtimestamp(self._now(), UTC)
-            known |= {"running": False, "events": head.size, "ended": ended}
+            events = head.size - begin_of(self._cut).size
+            known |= {"running": False, "events": events, "ended": ended}
         self._head = head
         self._update(**known)
         return read
@@ -145,7 +156,7 @@ class LogCheck:
         stored = last_present(self._store, checkpoint_key)
         if stored < self.state.signed:
             raise AuditCorrupt(f"checkpoint {stored + 1} is missing")
-        self._head = Head()
+        self._head = self._cut = None
         fresh = CheckState()
         self._update(
             began=self._now(),
@@ -157,11 +168,17 @@ class LogCheck:
             signed=stored,
         )
 
-    def _resume(self) -> Head:
-        """Return the head where a pass was interrupted, whose segment must be unchanged."""
+    def _start(self) -> Head:
+        """Return the head that the pass has reached, or that of a cut after it.
+
+        A pass that was interrupted continues with its last segment, which must be unchanged.
+        """
+        begin = begin_of(self._cut)
         number = self.state.segment
-        if not number:
-            return Head()
+        if number <= begin.segment:
+            return begin
+        if self._head is not None:
+            return self._head
         try:
             head = read_segment(self._store, number)
         except ArtifactMissing:
@@ -195,15 +212,20 @@ class LogCheck:
                 f"checkpoint {compared + 1} counts {due.size} events, but the log has {head.size}"
             )
         self._check_folders(head, head.segment, head.segment + 1, head.segment + FOLDER_SEGMENTS)
+        if self._cut is not None:
+            self._cut.check_end(head.size)
 
     def _check_folders(self, head: Head, *segments: int) -> None:
         """Check that the folders of these segments hold the segments up to the head, or later ones.
 
-        A later one without its predecessor means that the predecessor was deleted.
+        A later one without its predecessor means that the predecessor was deleted. Those before a
+        cut are being deleted.
         """
+        begin = begin_of(self._cut).segment
         folders = sorted({segment_folder(number) for number in segments})
-        found = {info.key for folder in folders for info in self._store.list(folder)}
-        first = max(1, min(segments) // FOLDER_SEGMENTS * FOLDER_SEGMENTS)
+        listed = {info.key for folder in folders for info in self._store.list(folder)}
+        found = {key for key in listed if key > segment_key(begin)}
+        first = max(begin + 1, min(segments) // FOLDER_SEGMENTS * FOLDER_SEGMENTS)
         expected = {segment_key(number) for number in range(first, head.segment + 1)}
         if lost := sorted(expected - found):
             raise AuditCorrupt(f"{lost[0]} is missing")

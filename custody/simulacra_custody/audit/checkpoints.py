@@ -19,7 +19,8 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from simulacra_custody.audit.log import Head, follow_log, read_segment, verify_segments
+from simulacra_custody.audit.cuts import Cut, Head, begin_of, newest_cut
+from simulacra_custody.audit.log import follow_log, read_segment, verify_segments
 from simulacra_custody.audit.signed_note import (
     VerifierKey,
     note_text,
@@ -109,7 +110,7 @@ class CheckpointSigner:
         self._catch_up()
         if self._number < seen:
             raise AuditCorrupt(f"checkpoint {self._number + 1} is missing")
-        for head in follow_log(self._store, self._head):
+        for head, _ in follow_log(self._store, self._head):
             self._head = head
         new = self._head.size - self._signed_size
         if new == 0 or (new < EVERY_EVENTS and self._now() - self._signed_at < EVERY_S):
@@ -162,11 +163,16 @@ def newest_checkpoint(store: ObjectStore) -> bytes | None:
 
 @dataclass(frozen=True)
 class Verified:
-    """The log's head, the number of valid checkpoints, and of events after the last of them."""
+    """The log's head, the number of valid checkpoints, and of events after the last of them.
+
+    Attributes:
+        cut: the newest declared cut, None if the log begins with its first record.
+    """
 
     head: Head
     checkpoints: int
     uncovered: int
+    cut: Cut | None = None
 
 
 def verify_checkpoints(
@@ -174,36 +180,74 @@ def verify_checkpoints(
 ) -> Verified:
     """Read the whole log and compare it with every checkpoint, stored or kept elsewhere.
 
+    Of a pruned log, that is what its newest cut has left. A copy of a checkpoint that is older than
+    the cut is compared with the stored checkpoint of its size.
+
     Args:
         store: the log's store.
         key: verifier key of the signatures; None compares sizes and roots only.
         kept: copies of checkpoints that somebody kept.
 
     Raises:
-        AuditCorrupt: names the first segment or checkpoint that does not verify.
+        AuditCorrupt: names the first segment, checkpoint or cut that does not verify.
     """
-    stated = _stored(store, key)
+    cut = verified_cut(store, key)
+    head = begin = begin_of(cut)
     copies = [(f"a checkpoint kept elsewhere, of {one.size} events,", one) for one in kept]
+    with_old = any(one.size < begin.size for _, one in copies)
+    stated = _stored(store, key, first=cut.checkpoint if cut and not with_old else 1)
     due: dict[int, list[tuple[str, Checkpoint]]] = {}
     for name, one in (*stated, *copies):
         due.setdefault(one.size, []).append((name, one))
-    head = Head()
-    for head, _ in verify_segments(store):
-        for name, one in due.pop(head.size, ()):
-            if one.root != head.root:
+
+    def compare(size: int, root: str | None) -> None:
+        for name, one in due.pop(size, ()):
+            if one.root != root:
                 raise AuditCorrupt(f"{name} has another root: the log was rewritten before it")
+
+    pruned = {one.size: one.root for _, one in stated if one.size < begin.size}
+    for size in [size for size in due if size < begin.size]:
+        compare(size, pruned.get(size))
+    compare(begin.size, begin.root)
+    for head, lines in verify_segments(store, begin):
+        if cut is not None:
+            cut.check(head.size - len(lines), lines)
+        compare(head.size, head.root)
     if due:
         size, (name, _) = min((size, ones[0]) for size, ones in due.items())
         raise AuditCorrupt(f"{name} counts {size} events, but the log has {head.size}")
-    return Verified(head, len(stated), head.size - (stated[-1][1].size if stated else 0))
+    if cut is not None:
+        cut.check_end(head.size)
+    covered = stated[-1][1].size if stated else 0
+    return Verified(head, len(stated), head.size - covered, cut)
 
 
-def _stored(store: ObjectStore, key: VerifierKey | None) -> list[tuple[str, Checkpoint]]:
-    """Return the name and content of each stored checkpoint, in order and without a gap."""
+def verified_cut(
+    store: ObjectStore, key: VerifierKey | None, known: Cut | None = None
+) -> Cut | None:
+    """Return the newest cut, which is at a checkpoint; for `known` see `newest_cut`.
+
+    Raises:
+        AuditCorrupt: the cut is not valid, or its checkpoint states another tree.
+    """
+    cut = newest_cut(store, key, known)
+    if cut is not None and cut is not known:
+        stated = Checkpoint(cut.origin, cut.size, cut.head.root, cut.segment)
+        if read_checkpoint(store, cut.checkpoint, key) != stated:
+            raise AuditCorrupt(f"cut {cut.number} is not at checkpoint {cut.checkpoint}")
+    return cut
+
+
+def _stored(
+    store: ObjectStore, key: VerifierKey | None, first: int
+) -> list[tuple[str, Checkpoint]]:
+    """Return name and content of each stored checkpoint from `first` on, in order, without gap."""
     found: list[tuple[str, Checkpoint]] = []
     for number, info in enumerate(store.list("checkpoints/"), start=1):
         if info.key != checkpoint_key(number):
             raise AuditCorrupt(f"checkpoint {number} is missing: {info.key} is in its place")
+        if number < first:
+            continue
         one = read_checkpoint(store, number, key)
         if found and (one.size <= found[-1][1].size or one.origin != found[-1][1].origin):
             raise AuditCorrupt(f"checkpoint {number} does not continue checkpoint {number - 1}")

@@ -59,6 +59,7 @@ class EventType(StrEnum):
     ORPHANS_SWEPT = "dev.simulacra.orphans.swept"
     CANARY_SEARCHED = "dev.simulacra.canary.searched"
     AUDIT_ACCEPTED = "dev.simulacra.audit.accepted"
+    AUDIT_PRUNED = "dev.simulacra.audit.pruned"
 
 
 class Outcome(StrEnum):

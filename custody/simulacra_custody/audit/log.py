@@ -5,18 +5,21 @@ has the SHA-256 of the whole previous segment, and the size and peaks of the RFC
 events so far, so that every change, gap and reordering shows (`verify_log`). Several processes may
 append: one whose conditional create fails reads the new end of the log and appends there. The
 chain alone cannot show that the newest segments were cut off; the signed checkpoints do
-(`checkpoints`).
+(`checkpoints`). The oldest ones are deleted after their retention, which a signed cut declares
+(`cuts`): the log begins there.
 """
 
 import functools
 import hashlib
 import itertools
+import time
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
+from simulacra_custody.audit.cuts import Head, begin_of, newest_cut
 from simulacra_custody.audit.event import AuditEvent, Sha256, read_event
-from simulacra_custody.audit.merkle import append_leaf, leaf_hash, root_hash
+from simulacra_custody.audit.merkle import append_leaf, leaf_hash
 from simulacra_custody.errors import (
     ArtifactMissing,
     AuditCorrupt,
@@ -29,6 +32,8 @@ from simulacra_custody.stores.base import ObjectStore, last_present, read_object
 FOLDER_SEGMENTS = 1000
 # Each conflict means that another writer succeeded.
 _CONFLICTS = 1000
+_KNOWN_S = 86_400.0
+"""How long a head is appended to: the segment after it is kept for 30 days at least."""
 
 
 class AuditPosition(BaseModel):
@@ -58,28 +63,13 @@ class SegmentHeader(BaseModel):
     peaks: tuple[Sha256, ...]
 
 
-class Head(BaseModel):
-    """The end of the log: its last segment's number and SHA-256, the tree's size and peaks."""
-
-    model_config = ConfigDict(frozen=True)
-
-    segment: NonNegativeInt = 0
-    digest: str = hashlib.sha256(b"").hexdigest()
-    size: NonNegativeInt = 0
-    peaks: tuple[bytes, ...] = ()
-
-    @property
-    def root(self) -> str:
-        """The RFC 6962 tree hash over every event of the log, hex."""
-        return root_hash(self.peaks).hex()
-
-
 class SegmentedAuditLog:
     """The audit log over an object store, safe for several threads and processes."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self._head = Head()
+        self._read_at = float("-inf")
 
     def append(self, event: AuditEvent) -> AuditPosition:
         """Append one event, durably, as a segment of its own.
@@ -89,7 +79,7 @@ class SegmentedAuditLog:
         """
         line = event.line()
         try:
-            head = self._head
+            head = self._known()
             for _ in range(_CONFLICTS):
                 content, following = _chain(head, line)
                 try:
@@ -105,9 +95,18 @@ class SegmentedAuditLog:
             f"the audit record was not written: other writers were first {_CONFLICTS} times; retry"
         )
 
+    def _known(self) -> Head:
+        """Return a head after which no segment was ever pruned: one there would be free to put."""
+        now = time.time()
+        if not self._read_at <= now < self._read_at + _KNOWN_S:
+            begin = begin_of(newest_cut(self.store, None))
+            self._head = self._end_after(max(begin, self._head, key=lambda head: head.segment))
+            self._read_at = now
+        return self._head
+
     def _end_after(self, head: Head) -> Head:
         further = last_present(self.store, lambda step: segment_key(head.segment + step))
-        return read_segment(self.store, head.segment + further)
+        return read_segment(self.store, head.segment + further) if further else head
 
 
 def segment_folder(number: int) -> str:
@@ -138,15 +137,22 @@ def verify_log(store: ObjectStore) -> Head:
     return functools.reduce(lambda _, head: head, heads, Head())
 
 
-def verify_segments(store: ObjectStore) -> Iterator[tuple[Head, tuple[bytes, ...]]]:
-    """Read the whole log, recompute every hash; yield the head after each segment and its events.
+def verify_segments(
+    store: ObjectStore, begin: Head | None = None
+) -> Iterator[tuple[Head, tuple[bytes, ...]]]:
+    """Read the log from a head on, recompute every hash; yield each new head and its events.
+
+    Args:
+        store: the log's store.
+        begin: head at which the log was cut; segments before it wait for their deletion.
 
     Raises:
         AuditCorrupt: names the first segment that is changed, missing, foreign or out of order.
     """
-    head = Head()
-    found = iter(store.list("segments/"))
-    for number in itertools.count(1):
+    head = begin or Head()
+    cut = segment_key(head.segment)
+    found = (info for info in store.list("segments/") if info.key > cut)
+    for number in itertools.count(head.segment + 1):
         info = next(found, None)
         if info is None:
             return
@@ -156,15 +162,18 @@ def verify_segments(store: ObjectStore) -> Iterator[tuple[Head, tuple[bytes, ...
         yield head, lines
 
 
-def follow_log(store: ObjectStore, head: Head) -> Iterator[Head]:
-    """Verify each segment after a head and yield the new head. Raises `AuditCorrupt`."""
+def follow_log(store: ObjectStore, head: Head) -> Iterator[tuple[Head, tuple[bytes, ...]]]:
+    """Verify each segment after a head; yield the new head and its events. Raises `AuditCorrupt`.
+
+    It ends where a segment is absent.
+    """
     while True:
         try:
             content = read_object(store, segment_key(head.segment + 1))
         except ArtifactMissing:
             return
-        head, _ = _verify_segment(head, content)
-        yield head
+        head, lines = _verify_segment(head, content)
+        yield head, lines
 
 
 def _verify_segment(before: Head, content: bytes) -> tuple[Head, tuple[bytes, ...]]:

@@ -41,30 +41,53 @@ def root_hash(peaks: Peaks) -> bytes:
     return root
 
 
-def tree_hash(leaves: Sequence[bytes]) -> bytes:
-    """Return the tree's hash from its leaves' hashes."""
-    peaks: Peaks = ()
-    for size, leaf in enumerate(leaves):
-        peaks = append_leaf(size, peaks, leaf)
-    return root_hash(peaks)
+class Tree:
+    """The hashes of a tree's parts, from its leaves; the first ones may be known by peaks only.
 
-
-def consistency_proof(leaves: Sequence[bytes], old_size: int) -> tuple[bytes, ...]:
-    """Return the proof that the tree begins with the first ``old_size`` leaves (RFC 6962, 2.1.2).
-
-    Raises:
-        ValueError: unless ``0 < old_size <= len(leaves)``.
+    Those peaks suffice: a part that RFC 6962 splits off before a later leaf is one of them.
     """
-    if not 0 < old_size <= len(leaves):
-        raise ValueError(f"a consistency proof needs an old size of 1 to {len(leaves)}")
-    return _subproof(leaves, old_size, whole=True)
+
+    def __init__(self, leaves: Sequence[bytes], before: int = 0, peaks: Peaks = ()) -> None:
+        self.size = before + len(leaves)
+        self._leaves = leaves
+        self._before = before
+        self._peaks = {}
+        start = 0
+        for peak in peaks:
+            end = start + (1 << (before - start).bit_length() - 1)
+            self._peaks[start, end] = peak
+            start = end
+
+    def hash(self, start: int, end: int) -> bytes:
+        """Return the hash of the leaves ``start`` to ``end`` (exclusive), which must be known."""
+        if (peak := self._peaks.get((start, end))) is not None:
+            return peak
+        if end - start == 1:
+            return self._leaves[start - self._before]
+        split = _split(start, end)
+        return node_hash(self.hash(start, split), self.hash(split, end))
+
+    def consistency_proof(self, old_size: int) -> tuple[bytes, ...]:
+        """Return the proof that the tree begins with ``old_size`` leaves (RFC 6962, 2.1.2).
+
+        Raises:
+            ValueError: unless the old size is positive, up to the size, and has its last leaf.
+        """
+        least = max(1, self._before)
+        if not least <= old_size <= self.size:
+            raise ValueError(f"a consistency proof needs an old size of {least} to {self.size}")
+        return self._subproof(0, self.size, old_size, whole=True)
+
+    def _subproof(self, start: int, end: int, old: int, *, whole: bool) -> tuple[bytes, ...]:
+        if old == end:
+            return () if whole else (self.hash(start, end),)
+        split = _split(start, end)
+        if old <= split:
+            rest = self._subproof(start, split, old, whole=whole)
+            return (*rest, self.hash(split, end))
+        rest = self._subproof(split, end, old, whole=False)
+        return (*rest, self.hash(start, split))
 
 
-def _subproof(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> tuple[bytes, ...]:
-    size = len(leaves)
-    if old_size == size:
-        return () if whole else (tree_hash(leaves),)
-    split = 1 << (size - 1).bit_length() - 1
-    if old_size <= split:
-        return (*_subproof(leaves[:split], old_size, whole=whole), tree_hash(leaves[split:]))
-    return (*_subproof(leaves[split:], old_size - split, whole=False), tree_hash(leaves[:split]))
+def _split(start: int, end: int) -> int:
+    return start + (1 << (end - start - 1).bit_length() - 1)

@@ -1,4 +1,4 @@
-"""Guard of the audit log: signs its checkpoints, checks all of it, and stops at a mismatch.
+"""Guard of the audit log: signs its checkpoints, checks and prunes it, and stops at a mismatch.
 
 The verdict stands until an administrator accepts the log, also after a restart, and whatever the
 log looks like meanwhile. It is kept with the progress of the check in a ConfigMap, as a note that
@@ -17,8 +17,10 @@ from simulacra_crds.kube.client import CONFIGMAPS, AlreadyExists, Cluster, NotFo
 from simulacra_crds.names import AUDIT_CHECK, system_namespace
 from simulacra_custody.audit.check import CheckState, LogCheck
 from simulacra_custody.audit.checkpoints import CheckpointSigner
+from simulacra_custody.audit.cuts import DEFAULT_DAYS
 from simulacra_custody.audit.event import EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
+from simulacra_custody.audit.pruning import Pruner
 from simulacra_custody.errors import AuditCorrupt
 from simulacra_operator import metrics
 from simulacra_operator.runtime.custody_client import CustodyClient
@@ -29,15 +31,23 @@ ACCEPT = f"{GROUP}/accept-audit-log"
 """Annotation of the ConfigMap with which an administrator accepts the log as it is now."""
 SEGMENTS_A_SECOND = 50
 SAVE_S = 60.0
+PRUNE_S = 3600.0
 
 
 class AuditGuard:
-    """Signs and checks one audit log. Create it inside its event loop."""
+    """Signs, checks and prunes one audit log. Create it inside its event loop."""
 
-    def __init__(self, cluster: Cluster, custody: CustodyClient, keys: SigningKeys) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        custody: CustodyClient,
+        keys: SigningKeys,
+        days: int = DEFAULT_DAYS,
+    ) -> None:
         self._cluster = cluster
         self._custody = custody
         self._signing_keys = keys
+        self._days = days
         self._lock = asyncio.Lock()
         self._opened: tuple[InstallationKeys, CheckpointSigner, LogCheck] | None = None
         self._saved_at = 0.0
@@ -77,6 +87,24 @@ class AuditGuard:
             if read and (ended or time.monotonic() - self._saved_at > SAVE_S):
                 await self._save(keys, check)
         return max(0.0, 1.0 - (time.monotonic() - began))
+
+    async def prune(self) -> float:
+        """Prune what is older than the retention; return the pause before the next step."""
+        async with self._lock:
+            keys, _, check = await self._open()
+            if check.state.corrupt is not None:
+                return PRUNE_S
+            audit, days = self._custody.audit, self._days
+            pruner = Pruner(audit, keys.log_name, keys.checkpoint, days)
+            try:
+                cut = await self._custody.run("pruneLog", pruner.step)
+            except AuditCorrupt as error:
+                await self._condemn(keys, check, error)
+                return PRUNE_S
+        if cut is None:
+            return PRUNE_S
+        log.info("audit log pruned", extra={"events": cut.size, "days": days})
+        return 1.0
 
     async def _open(self) -> tuple[InstallationKeys, CheckpointSigner, LogCheck]:
         """Return the keys, the signer and the check, which continues where it was saved."""
