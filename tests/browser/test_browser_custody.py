@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from browser import WIDTHS, Tab, assert_accessible, take_screenshot
 from installation import Installation
 from simulacra import Client
-from simulacra_api.pages.custody_steps import STEPS
+from simulacra_api.pages.custody_steps import CUSTODY_MAP
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 Open = Callable[..., Tab]
@@ -21,10 +21,10 @@ def test_keyboard_selects_each_step(open_tab: Open) -> None:
     page = tab.page
     take_screenshot(page, "custody")
     tabs = page.get_by_role("tab")
-    expect(tabs).to_have_count(len(STEPS))
+    expect(tabs).to_have_count(len(CUSTODY_MAP.steps))
     page.get_by_role("tab", selected=True).focus()
     page.keyboard.press("Home")
-    for number, step in enumerate(STEPS):
+    for number, step in enumerate(CUSTODY_MAP.steps):
         expect(tabs.nth(number)).to_be_focused()
         panel = page.get_by_role("tabpanel")
         expect(panel).to_have_count(1)
@@ -40,7 +40,7 @@ def test_keyboard_selects_each_step(open_tab: Open) -> None:
     page.get_by_role("tab", name="Delete or expire").click()
     assert page.url.endswith("#erase")
     page.get_by_text("The same as a table").click()
-    expect(page.get_by_role("rowheader")).to_have_count(len(STEPS))
+    expect(page.get_by_role("rowheader")).to_have_count(len(CUSTODY_MAP.steps))
     assert_accessible(tab, "custody")
 
 
@@ -62,7 +62,7 @@ def test_arrows_cross_no_box_and_no_text(open_tab: Open) -> None:
 def test_phone_shows_cards(open_tab: Open) -> None:
     page = open_tab("/custody", "phone", "dark").page
     expect(page.locator(".diagram")).to_be_hidden()
-    for step in STEPS:
+    for step in CUSTODY_MAP.steps:
         expect(page.get_by_role("heading", name=step.title)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["phone"]
     take_screenshot(page, "custody-phone-dark")
@@ -74,7 +74,7 @@ def test_page_shows_every_step_without_javascript(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(installation.connection["api_url"] + "/custody")
-    for step in STEPS:
+    for step in CUSTODY_MAP.steps:
         expect(page.locator(f"#{step.key}")).to_be_visible()
     context.close()
 

@@ -16,10 +16,10 @@ import pytest
 
 from installation import SURVEY, Installation, eventually
 from simulacra import Client, Connection
-from simulacra_api.pages.custody_steps import MODES, STEPS
+from simulacra_api.pages.custody_steps import CUSTODY_MAP
 
 pytestmark = pytest.mark.e2e
-STEP = {step.key: step for step in STEPS}
+STEP = {step.key: step for step in CUSTODY_MAP.steps}
 CONDITIONS = {"categorical": {"happiness": {"very happy": 0.5}}}
 QUESTION = {"treatment": "education_years", "value": 16, "baseline": 12, "outcome": "tv_hours"}
 
@@ -211,13 +211,13 @@ def test_custody_page_shows_every_step(shared_installation: Installation) -> Non
     with httpx2.Client(base_url=shared_installation.connection["api_url"]) as http:
         page = http.get("/custody")
     assert "unsafe" not in page.headers["content-security-policy"]
-    for step in STEPS:
+    for step in CUSTODY_MAP.steps:
         assert f'id="{step.key}"' in page.text
         for event in step.logged:
             # Each event is in the panel and in the table.
             assert page.text.count(event.value.removeprefix("dev.simulacra.")) >= 2, event
     # test_e2e_custody_servers covers the mode with the customer's key.
-    assert all(mode.offered for mode in MODES)
+    assert all(mode.offered for mode in CUSTODY_MAP.modes)
 
 
 def test_deleted_resumable_upload_leaves_nothing_and_was_encrypted(

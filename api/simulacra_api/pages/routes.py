@@ -14,27 +14,21 @@ from fastapi.responses import HTMLResponse
 from simulacra_api.html import render
 from simulacra_api.http.problems import Problem
 from simulacra_api.pages.assets import HEADERS, PATH, assets
-from simulacra_api.pages.custody_steps import BOUNDARIES, MODES, QUESTIONS, STEPS, STORES
+from simulacra_api.pages.custody_steps import CUSTODY_MAP
+from simulacra_api.services import ServicesDep
 
 router = APIRouter(include_in_schema=False)
 
 
 @cache
-def _custody() -> str:
-    return render(
-        "custody.html.j2",
-        boundaries=BOUNDARIES,
-        modes=MODES,
-        questions=QUESTIONS,
-        steps=STEPS,
-        stores=STORES,
-    )
+def _custody(audit_days: int) -> str:
+    return render("custody.html.j2", audit_days=audit_days, **vars(CUSTODY_MAP))
 
 
 @router.get("/custody")
-async def custody() -> Response:
+async def custody(services: ServicesDep) -> Response:
     """Return the custody map: where customer data goes, what is stored and for how long."""
-    return HTMLResponse(_custody(), headers=HEADERS)
+    return HTMLResponse(_custody(services.settings.audit_days), headers=HEADERS)
 
 
 @cache
