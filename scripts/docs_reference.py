@@ -32,6 +32,7 @@ STATUSES = {kind.__name__: kind.model_fields["status"].annotation for kind in KI
 PROGRAMS = {
     "simulacra_custody.verify": "simulacra_custody.verify",
     "simulacra_custody.export_certificates": "simulacra_custody.export_certificates",
+    "simulacra_custody.export_audit": "simulacra_custody.export_audit",
     "simulacra_api": "simulacra_api.__main__",
 }
 """Programs of `python -m`, and the modules of their main()."""

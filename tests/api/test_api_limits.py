@@ -320,6 +320,34 @@ async def test_audit_events_of_a_tenant_are_paged_newest_first(
     assert {"kind", "uid", "client", "sha256", "request_id"} <= set(only[0])
 
 
+async def test_audit_events_are_followed_oldest_first_in_ocsf(
+    world: Any, http: httpx2.AsyncClient, ready: str
+) -> None:
+    newest = (await http.get("/v1/audit-events?limit=100")).json()["items"]
+    path, seen, page = "/v1/audit-events?order=oldest&format=ocsf&limit=3", [], {}
+    for _ in range(500):
+        page = (await http.get(path)).json()
+        seen += page["items"]
+        if page["next_cursor"] is None:
+            break
+        assert page["next_cursor"] == page["resume_cursor"]
+        path = f"/v1/audit-events?order=oldest&format=ocsf&limit=3&cursor={page['next_cursor']}"
+    assert [one["metadata"]["uid"] for one in seen[: -len(newest) - 1 : -1]] == [
+        one["id"] for one in newest
+    ]
+    assert {(one["class_uid"], one["metadata"]["tenant_uid"]) for one in seen} == {(6003, "acme")}
+    assert page["resume_cursor"] is not None
+    follow = f"/v1/audit-events?order=oldest&cursor={page['resume_cursor']}"
+    nothing = (await http.get(follow)).json()
+    assert (nothing["items"], nothing["next_cursor"]) == ([], None)
+    await _upload(http, "audit-followed")
+    added = (await http.get(follow)).json()
+    assert added["items"]
+    assert not {one["id"] for one in added["items"]} & {one["metadata"]["uid"] for one in seen}
+    assert (added["events_skipped"], added["integrity"]["kept_days"]) == (False, 400)
+    assert added["integrity"].get("pruned_until") is None
+
+
 async def test_audit_events_say_whether_the_log_is_intact(
     world: Any, http: httpx2.AsyncClient
 ) -> None:
@@ -328,10 +356,11 @@ async def test_audit_events_say_whether_the_log_is_intact(
         assert answer.status_code == 200
         return dict(answer.json()["integrity"])
 
-    nothing = {"status": "unchecked", "checked_events": None, "checked_at": None}
+    kept = {"kept_days": 400, "pruned_until": None}
+    nothing = {"status": "unchecked", "checked_events": None, "checked_at": None, **kept}
     assert await integrity() == nothing
     checked = CheckState(events=7, ended=datetime(2026, 3, 1, 12, tzinfo=UTC))
-    known = {"checked_events": 7, "checked_at": "2026-03-01T12:00:00Z"}
+    known = {"checked_events": 7, "checked_at": "2026-03-01T12:00:00Z", **kept}
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": AUDIT_CHECK}}
     system = system_namespace()
     await world.cluster.create(CONFIGMAPS, body, system)

@@ -27,6 +27,7 @@ from simulacra_custody.audit.cuts import Head
 from simulacra_custody.audit.event import AuditData, AuditEvent, Component, EventType
 from simulacra_custody.audit.installation_keys import InstallationKeys
 from simulacra_custody.audit.log import SegmentedAuditLog, _chain, segment_key
+from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.errors import AuditCorrupt, StoreUnavailable
 from simulacra_custody.stores.local import LocalStore
 from simulacra_operator.runtime.audit_guard import (
@@ -405,6 +406,8 @@ async def test_the_verdict_ends_when_an_administrator_accepts_the_log(
     await rounds(running, 4)
     assert metric() == 0
     assert checkpoints(log) == before + 1
+    *_, last = AuditReader(SegmentedAuditLog(log.store)).page(None, limit=1).events
+    assert last.type == EventType.AUDIT_ACCEPTED
 
 
 async def test_checkpoints_removed_while_the_operator_is_down_are_missed(log: Log) -> None:

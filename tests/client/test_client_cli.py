@@ -6,12 +6,13 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
-from simulacra import ApiError, Connection
+from simulacra import ApiError, Client, Connection
 from simulacra.cli import app
 
 URL = "http://127.0.0.1:9"
@@ -200,3 +201,33 @@ def test_shell_completes_commands_and_options() -> None:
         }
         done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=60)
         assert done.stdout.split() == [wanted]
+
+
+def test_ocsf_export_goes_on_where_it_ended(
+    connection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two pages and a gap; the next call begins with the kept cursor."""
+    asked: list[tuple[str | None, dict[str, str]]] = []
+
+    def page(client: Client, cursor: str | None = None, **query: str) -> dict[str, Any]:
+        asked.append((cursor, query))
+        number = len(asked)
+        return {
+            "items": [{"class_uid": 6003, "number": number}],
+            "next_cursor": "c1" if number == 1 else None,
+            "resume_cursor": f"c{number}",
+            "events_skipped": number == 3,
+            "integrity": {"pruned_until": "2026-11-30T00:00:00Z"},
+        }
+
+    monkeypatch.setattr(Client, "audit_page", page)
+    kept = tmp_path / "cursor"
+    command = ("audit-events", "--ocsf", "--cursor-file", kept, "--connection", connection)
+    first = run(*command)
+    assert first.exit_code == 0, first.output
+    assert [json.loads(line)["number"] for line in first.stdout.splitlines()] == [1, 2]
+    assert kept.read_text() == "c2\n"
+    again = run(*command)
+    assert "Events from before 2026-11-30T00:00:00Z were pruned" in again.stderr
+    assert [cursor for cursor, _ in asked] == [None, "c1", "c2"]
+    assert {query["format"] for _, query in asked} == {"ocsf"}

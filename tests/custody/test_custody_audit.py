@@ -18,6 +18,7 @@ from simulacra_custody.audit.event import (
     Outcome,
 )
 from simulacra_custody.audit.log import SegmentedAuditLog, segment_key, verify_log
+from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.errors import AuditCorrupt, AuditUnavailable
 from simulacra_custody.stores.local import LocalStore
 from simulacra_custody.verify import main
@@ -155,6 +156,32 @@ def test_verification_names_the_changed_segment(
 ) -> None:
     edit(filled, number, change)
     with pytest.raises(AuditCorrupt, match=f"segment {number} "):
+        verify_log(filled)
+
+
+class OfLaterRelease:
+    """A record with a type and a field that this release does not know."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def line(self) -> bytes:
+        known = json.loads(event().line())
+        data = known["data"] | {"of_later": 1}
+        return json.dumps(known | {"type": self.kind, "data": data}).encode()
+
+
+def test_records_of_a_later_release_verify_and_are_left_out(filled: LocalStore) -> None:
+    """After a rollback the log has them, and an operator that calls it changed signs no more."""
+    log = SegmentedAuditLog(filled)
+    before = verify_log(filled).size
+    log.append(OfLaterRelease("dev.simulacra.weather.changed"))  # type: ignore[arg-type]
+    log.append(event("last"))
+    assert verify_log(filled).size == before + 2
+    page = AuditReader(log).page(None, limit=100)
+    assert len(page.events) == before + 1
+    log.append(OfLaterRelease(EventType.RESOURCE_CREATED))  # type: ignore[arg-type]
+    with pytest.raises(AuditCorrupt, match="a line that is no audit event"):
         verify_log(filled)
 
 

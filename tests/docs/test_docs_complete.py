@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import typer
-import yaml
 
+import yaml
 from simulacra import Client
 from simulacra.cli import app
 from simulacra_api.http.error_codes import CATALOG
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = (
     "custody/simulacra_custody/verify.py",
     "custody/simulacra_custody/export_certificates.py",
+    "custody/simulacra_custody/export_audit.py",
     "api/simulacra_api/__main__.py",
 )
 PACKAGES = (

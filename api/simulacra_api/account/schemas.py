@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from simulacra_api.account.audit_cursor import AuditCursor
 from simulacra_api.http.pagination import ListQuery, Page
@@ -38,6 +38,9 @@ class UsageBody(create_model("_Counts", __base__=_Quotas, **_COUNTS)):  # type: 
     """The tenant's quotas and their use."""
 
 
+SupportId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+
+
 class AuditQuery(ListQuery):
     """Filters of the list of audit events."""
 
@@ -45,6 +48,18 @@ class AuditQuery(ListQuery):
         default=None, description="`next_cursor` of the page before; opaque, of the same tenant."
     )
     type: EventType | None = Field(default=None, description="Only events of this type.")
+    support_id: SupportId | None = Field(
+        default=None,
+        description="Only events of the resource with this support id or uid, or of the request "
+        "with this `request_id`.",
+    )
+    order: Literal["newest", "oldest"] = Field(
+        default="newest", description="Which events come first. Take `oldest` to follow the log."
+    )
+    format: Literal["simulacra", "ocsf"] = Field(
+        default="simulacra",
+        description="`ocsf`: items are API Activity events of OCSF 1.8.0, for a SIEM.",
+    )
 
 
 class AuditEventBody(BaseModel):
@@ -78,6 +93,10 @@ class AuditIntegrity(BaseModel):
         default=None, description="Events that the last whole check covered, of all tenants."
     )
     checked_at: datetime | None = Field(default=None, description="When it ended.")
+    kept_days: int = Field(description="For how many days records are kept.")
+    pruned_until: datetime | None = Field(
+        default=None, description="Records from before this time were deleted; absent: none was."
+    )
 
 
 class AuditEventList(Page):
@@ -86,5 +105,15 @@ class AuditEventList(Page):
     It may have fewer items than `limit`, or none, and still have a next page.
     """
 
-    items: list[AuditEventBody]
+    items: list[AuditEventBody] | list[dict[str, Any]]
     integrity: AuditIntegrity
+    resume_cursor: str | None = Field(
+        default=None,
+        description="With `order=oldest`: `cursor` of the next request, also after the last page; "
+        "events that are written meanwhile follow.",
+    )
+    events_skipped: bool = Field(
+        default=False,
+        description="With `order=oldest`: events after `cursor` were pruned before they were "
+        "read. The page begins with the first that is left, see `integrity.pruned_until`.",
+    )

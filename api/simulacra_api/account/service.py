@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from simulacra_api.account.audit_cursor import seal, unseal
 from simulacra_api.account.schemas import (
@@ -15,13 +16,16 @@ from simulacra_api.account.schemas import (
 )
 from simulacra_api.quotas.quota_usage import QUEUED_JOBS
 from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
+from simulacra_api.services import Services
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.base import utcnow
-from simulacra_crds.kube.client import CONFIGMAPS, Cluster
-from simulacra_crds.names import AUDIT_CHECK, system_namespace
+from simulacra_crds.kube.client import CONFIGMAPS
+from simulacra_crds.names import AUDIT_CHECK, support_id, system_namespace
 from simulacra_crds.registry import WITH_JOB
 from simulacra_custody.audit.check import CheckState
+from simulacra_custody.audit.cuts import Cut
 from simulacra_custody.audit.event import AuditEvent
+from simulacra_custody.audit.ocsf import ocsf_event
 
 _DAY = 86_400
 
@@ -54,21 +58,34 @@ async def audit_page(repository: TenantRepository, query: AuditQuery) -> AuditEv
     page = await asyncio.to_thread(
         repository.services.audit_reader.page,
         repository.caller.tenant_name,
-        before=None if query.cursor is None else unseal(key, tenant_uid, query.cursor),
+        position=None if query.cursor is None else unseal(key, tenant_uid, query.cursor),
         limit=query.limit,
-        types=() if query.type is None else (query.type,),
+        keep=partial(_matches, query),
+        oldest_first=query.order == "oldest",
     )
-    cursor = None if page.before is None else seal(key, tenant_uid, page.before)
+    cursor = seal(key, tenant_uid, page.position)
+    one = _body if query.format == "simulacra" else ocsf_event
     return AuditEventList(
-        items=[_body(event) for event in page.events],
-        next_cursor=cursor,
-        integrity=await _integrity(repository.services.cluster),
+        items=[one(event) for event in page.events],
+        next_cursor=cursor if page.more else None,
+        resume_cursor=cursor if query.order == "oldest" else None,
+        events_skipped=page.skipped,
+        integrity=await _integrity(repository.services, page.cut),
     )
 
 
-async def _integrity(cluster: Cluster) -> AuditIntegrity:
+def _matches(query: AuditQuery, event: AuditEvent) -> bool:
+    if query.type not in (None, event.type):
+        return False
+    data, wanted = event.data, query.support_id
+    if wanted in (None, data.request, data.uid):
+        return True
+    return data.uid is not None and wanted == support_id(data.uid)
+
+
+async def _integrity(services: Services, cut: Cut | None) -> AuditIntegrity:
     """Return what the operator's check of the log has found."""
-    found = await cluster.find(CONFIGMAPS, AUDIT_CHECK, system_namespace())
+    found = await services.cluster.find(CONFIGMAPS, AUDIT_CHECK, system_namespace())
     try:
         note = (found or {}).get("data", {}).get("check", "")
         state = CheckState.open(note, None)
@@ -79,6 +96,8 @@ async def _integrity(cluster: Cluster) -> AuditIntegrity:
         status=intact if state.corrupt is None else "corrupt",
         checked_events=state.events,
         checked_at=state.ended,
+        kept_days=services.settings.audit_days,
+        pruned_until=cut.until if cut else None,
     )
 
 

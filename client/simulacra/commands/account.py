@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from simulacra.client import Client
 from simulacra.commands.options import AsJson, Connect, filters
-from simulacra.commands.output import is_for_people, print_result
+from simulacra.commands.output import is_for_people, note, print_result
 from simulacra.commands.session import connected
 
 app = typer.Typer()
@@ -25,12 +29,44 @@ def usage(connection: Connect = None, as_json: AsJson = False) -> None:
 )
 def audit_events(
     event_type: Annotated[str | None, typer.Option("--type", help="Only this type.")] = None,
+    support_id: Annotated[
+        str | None, typer.Option(help="Only of this support id, uid or request_id.")
+    ] = None,
+    ocsf: Annotated[
+        bool, typer.Option("--ocsf", help="JSON lines in OCSF for a SIEM, oldest first.")
+    ] = False,
+    cursor_file: Annotated[
+        Path | None,
+        typer.Option(help="With --ocsf: print what is new since the last call with this file."),
+    ] = None,
     connection: Connect = None,
     as_json: AsJson = False,
 ) -> None:
     """List who did what to the tenant's data, newest first."""
     with connected(connection) as client:
-        print_result(client.audit_events(**filters(type=event_type)), as_json)
+        chosen = filters(type=event_type, support_id=support_id)
+        if ocsf:
+            _print_ocsf(client, cursor_file, {**chosen, "format": "ocsf"})
+        else:
+            print_result(client.audit_events(**chosen), as_json)
+
+
+def _print_ocsf(client: Client, cursor_file: Path | None, query: dict[str, str]) -> None:
+    """Print events and then keep the cursor: an interrupted call repeats some, and loses none."""
+    kept = cursor_file is not None and cursor_file.exists()
+    cursor = (cursor_file.read_text().strip() or None) if cursor_file is not None and kept else None
+    more = True
+    while more:
+        page = client.audit_page(cursor, **query)
+        if page["events_skipped"]:
+            until = page["integrity"]["pruned_until"]
+            note(f"Events from before {until} were pruned before they were read.", style="yellow")
+        for event in page["items"]:
+            print(json.dumps(event))
+        sys.stdout.flush()
+        cursor, more = page["resume_cursor"], page["next_cursor"] is not None
+        if cursor_file is not None:
+            cursor_file.write_text(f"{cursor}\n")
 
 
 @app.command(epilog="Example: simulacra webhooks --add https://example.com/hook")

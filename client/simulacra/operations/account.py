@@ -13,8 +13,27 @@ def usage() -> Steps[Usage]:
 
 
 def audit_events(**filters: str) -> Steps[list[Document]]:
-    """List who did what to the tenant's data, newest first. Filters: type."""
+    """List who did what to the tenant's data, newest first. Filters: type, support_id."""
     return get_all("/v1/audit-events", filters, Document)
+
+
+def audit_page(cursor: str | None = None, **filters: str) -> Steps[Document]:
+    """Return a page of events, oldest first (`items`), and where the next begins (`resume_cursor`).
+
+    Filters: type; format, which is `ocsf` for a SIEM. `next_cursor` is None after the last page for
+    now. `events_skipped` says that events after the cursor were pruned before they were read.
+    """
+    query = {"order": "oldest", "limit": "100", **filters}
+    if cursor is not None:
+        query["cursor"] = cursor
+    response = yield from send(Request("GET", "/v1/audit-events", params=query))
+    return Document(response.json())
+
+
+def support_access() -> Steps[list[Document]]:
+    """List who of the operator reads, or read, status and audit events, newest first."""
+    response = yield from send(Request("GET", "/v1/support-access"))
+    return [Document(one) for one in response.json()["items"]]
 
 
 def explain(code: str) -> Steps[Document]:
