@@ -509,7 +509,9 @@ def test_every_view_is_accessible(
     expect(tab.page.get_by_role("img", name="mean").first).to_be_visible()
     assert_accessible(tab, "generation")
     link(tab.page, "Audit trail", "Console").click()
-    expect(tab.page.get_by_role("cell", name="artefact.written").first).to_be_visible()
+    expect(tab.page.get_by_role("cell", name="artefact.read").first).to_be_visible()
+    expect(tab.page.get_by_text("Kept for 400 days.")).to_be_visible()
+    expect(tab.page.get_by_text("Nobody has, or had, support access.")).to_be_visible()
     take_screenshot(tab.page, "console-audit")
     assert_accessible(tab, "audit")
 

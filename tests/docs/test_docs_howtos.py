@@ -51,6 +51,11 @@ RUN_ELSEWHERE = {
     ("howto/siem.md", "SIMULACRA_AUDIT=s3://"): "tests/custody/test_custody_ocsf.py",
     ("howto/images.md", ".venv/bin/python images/build.py"): "images/build.py",
     ("howto/images.md", "cosign verify REGISTRY"): ".github/workflows/release.yml",
+    (
+        "howto/support-access.md",
+        "simulacra admin support open",
+    ): "tests/operator/test_operator_support.py",
+    ("howto/support-access.md", "curl -H"): "tests/api/test_api_support.py",
     ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
     (
         "howto/customer-keys.md",

@@ -231,7 +231,7 @@ def test_approval_says_why_there_is_no_tenant(
 ) -> None:
     status = {"conditions": [{"type": "TenantReady", "status": "False", "message": said}]}
     body = asked("Approved", status, creationTimestamp=iso(NOW))
-    monkeypatch.setattr(admin, "_kubectl", lambda *arguments: body)
+    monkeypatch.setattr(admin, "kubectl", lambda *arguments: body)
     monkeypatch.setattr(admin, "TENANT_SECONDS", 0.0)
     done = CliRunner().invoke(admin.app, ["approve", "ar-1"])
     assert (done.exit_code, json.loads(done.stdout)["tenant"]) == (0, None)

@@ -25,6 +25,7 @@ BY_PATTERN = {
     r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$": (KEY, ROLE),
     r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$": (ROLE, KEY),
     r"^[A-Za-z0-9+=,.@:/_-]+$": ("ab", "a b"),
+    r"^[A-Za-z0-9][!-~]*$": ("kim@example.com", "a b"),
     r"^[a-z0-9-]+$": ("eu-west-1", "EU"),
     r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$": (
         "https://s3.example",

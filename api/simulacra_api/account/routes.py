@@ -1,4 +1,4 @@
-"""Routes of a tenant's quotas and audit events."""
+"""Routes of a tenant's quotas, audit events and support access."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.account.schemas import AuditEventList, AuditQuery, UsageBody
-from simulacra_api.account.service import audit_page, usage_of
+from simulacra_api.account.schemas import AuditEventList, AuditQuery, SupportAccessList, UsageBody
+from simulacra_api.account.service import audit_page, support_list, usage_of
 from simulacra_api.dependencies import CurrentTenant, problems
 from simulacra_api.http.pagination import link_next
 
@@ -35,3 +35,17 @@ async def list_audit_events(
     page = await audit_page(repository, query)
     link_next(response, repository.url("/v1/audit-events"), query, page.next_cursor)
     return page
+
+
+@router.get(
+    "/support-access",
+    operation_id="listSupportAccess",
+    summary="List support access",
+    responses=problems(),
+)
+async def list_support_access(repository: CurrentTenant) -> SupportAccessList:
+    """Who of the operator may read, or might, status and audit events of the tenant, never data.
+
+    Each begin, use and end is an audit event of the kind `support-access`.
+    """
+    return support_list(repository)

@@ -1,4 +1,4 @@
-"""Bodies of a tenant's quotas and audit events."""
+"""Bodies of a tenant's quotas, audit events and support access."""
 
 from __future__ import annotations
 
@@ -77,9 +77,14 @@ class AuditEventBody(BaseModel):
     request_id: str | None = None
     kind: str | None = None
     uid: str | None = None
+    support_id: str | None = Field(default=None, description="That of the resource's job.")
+    operation: str | None = Field(
+        default=None, description="operationId of the request, of a use of support access."
+    )
     artefact: str | None = None
     sha256: str | None = None
     counts: dict[str, int] | None = None
+    expires_at: datetime | None = None
 
 
 class AuditIntegrity(BaseModel):
@@ -117,3 +122,22 @@ class AuditEventList(Page):
         description="With `order=oldest`: events after `cursor` were pruned before they were "
         "read. The page begins with the first that is left, see `integrity.pruned_until`.",
     )
+
+
+class SupportAccessBody(BaseModel):
+    """A person of the operator with support access, now or before."""
+
+    support_access_id: str = Field(description="`uid` of its audit events.")
+    status: Literal["open", "ended"]
+    person: str = Field(description="As the operator named the person.")
+    client: str = Field(description="The person in audit events.")
+    reason: str
+    opened_at: datetime
+    ends_at: datetime = Field(description="When it ends by itself.")
+    ended_at: datetime | None = None
+
+
+class SupportAccessList(BaseModel):
+    """Support access, newest first; the audit events have what is no longer here."""
+
+    items: list[SupportAccessBody]

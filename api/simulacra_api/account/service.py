@@ -1,4 +1,4 @@
-"""The use of a tenant's quotas, and the audit events of its data."""
+"""The use of a tenant's quotas, the audit events of its data, and support access to it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from simulacra_api.account.schemas import (
     AuditIntegrity,
     AuditQuery,
     Gauge,
+    SupportAccessBody,
+    SupportAccessList,
     UsageBody,
 )
 from simulacra_api.quotas.quota_usage import QUEUED_JOBS
@@ -19,6 +21,7 @@ from simulacra_api.quotas.rate_limit import WINDOW_SECONDS
 from simulacra_api.services import Services
 from simulacra_api.tenancy.repository import TenantRepository
 from simulacra_crds.kinds.base import utcnow
+from simulacra_crds.kinds.support_access import KIND
 from simulacra_crds.kube.client import CONFIGMAPS
 from simulacra_crds.names import AUDIT_CHECK, support_id, system_namespace
 from simulacra_crds.registry import WITH_JOB
@@ -83,6 +86,21 @@ def _matches(query: AuditQuery, event: AuditEvent) -> bool:
     return data.uid is not None and wanted == support_id(data.uid)
 
 
+def support_list(repository: TenantRepository) -> SupportAccessList:
+    """Return the support access to a tenant, newest first."""
+    now, found = utcnow(), repository.caller.tenant.status.support_access
+    items = [
+        SupportAccessBody(
+            support_access_id=one.id,
+            status="open" if one.ended_at is None and now < one.ends_at else "ended",
+            client=one.subject,
+            **one.model_dump(include={"person", "reason", "opened_at", "ends_at", "ended_at"}),
+        )
+        for one in reversed(found)
+    ]
+    return SupportAccessList(items=items)
+
+
 async def _integrity(services: Services, cut: Cut | None) -> AuditIntegrity:
     """Return what the operator's check of the log has found."""
     found = await services.cluster.find(CONFIGMAPS, AUDIT_CHECK, system_namespace())
@@ -102,7 +120,9 @@ async def _integrity(services: Services, cut: Cut | None) -> AuditIntegrity:
 
 
 def _body(event: AuditEvent) -> AuditEventBody:
-    known = event.data.model_dump(exclude_none=True, exclude={"tenant", "expires_at", "support"})
+    known = event.data.model_dump(exclude_none=True, exclude={"tenant", "support"})
+    if event.data.uid is not None and event.data.kind != KIND:
+        known["support_id"] = support_id(event.data.uid)
     if "request" in known:
         known["request_id"] = known.pop("request")
     return AuditEventBody(

@@ -157,6 +157,8 @@ class TenantRepository:
         Raises:
             ArtifactMissing, ArtifactCorrupt, KeyUnavailable, StoreUnavailable: see custody.
         """
+        if self.caller.support is not None:
+            raise Problem("simio_support_refused")
         key = resource.status.wrapped_key
         if key is None:
             raise ArtifactMissing("the resource has no data key yet")

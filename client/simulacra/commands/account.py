@@ -1,4 +1,4 @@
-"""Commands for the account: usage, audit events, webhooks, credentials."""
+"""Commands for the account: usage, audit events, support access, webhooks, credentials."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ def _print_ocsf(client: Client, cursor_file: Path | None, query: dict[str, str])
         cursor, more = page["resume_cursor"], page["next_cursor"] is not None
         if cursor_file is not None:
             cursor_file.write_text(f"{cursor}\n")
+
+
+@app.command("support-access", epilog="Example: simulacra support-access")
+def support_access(connection: Connect = None, as_json: AsJson = False) -> None:
+    """List who of the operator reads, or read, status and audit events, never data, and why."""
+    with connected(connection) as client:
+        print_result(client.support_access(), as_json)
 
 
 @app.command(epilog="Example: simulacra webhooks --add https://example.com/hook")

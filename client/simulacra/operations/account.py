@@ -1,4 +1,4 @@
-"""The tenant's account: usage, audit events, webhooks, credentials; and error codes explained."""
+"""The tenant's account: usage, audit events, support access, webhooks, credentials; error codes."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ from simulacra_crds.kinds.base import (
     list_map,
 )
 from simulacra_crds.kinds.dataset import BUCKET_PATTERN, KEY_PART_PATTERN
-from simulacra_schema.base import KubeModel, Timestamp, cel_rules
+from simulacra_crds.kinds.support_access import KEPT, MAX_GRANTS, SupportAccess, SupportGrant
+from simulacra_schema.base import KubeModel, Timestamp, cel_rules, no_default
 
 TENANT_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?$"
 """Names of a Tenant: `tenant-<name>` must be a namespace, which has at most 63 characters."""
@@ -50,6 +51,11 @@ _PROVIDER_IS_FIXED = (
 _ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$"
 RoleArn = Annotated[str, Field(max_length=256, pattern=_ROLE_PATTERN)]
 ExternalId = Annotated[str, Field(min_length=2, max_length=128, pattern=r"^[A-Za-z0-9+=,.@:/_-]+$")]
+
+
+def _grants_by_id(schema: dict[str, Any]) -> None:
+    no_default(schema)
+    schema.update(list_map("id"))
 
 
 def _provider(tenant: str) -> str:
@@ -239,6 +245,13 @@ class TenantSpec(KubeModel):
         description="Places that Datasets of type Object may be read from; none by default.",
         json_schema_extra=list_map("prefix"),
     )
+    support_access: list[SupportGrant] = Field(
+        default_factory=list,
+        max_length=MAX_GRANTS,
+        description="Persons of the operator who may read status, events and audit records for "
+        "some hours, never data; `simulacra admin support open` adds one.",
+        json_schema_extra=_grants_by_id,
+    )
     suspend: bool = Field(
         default=False, description="A suspended tenant gets no tokens and its work stops."
     )
@@ -280,6 +293,12 @@ class TenantStatus(KubeModel):
     )
     rotation: KeyRotation | None = Field(
         default=None, description="The last requested rotation of its key."
+    )
+    support_access: list[SupportAccess] = Field(
+        default_factory=list,
+        max_length=KEPT,
+        description="Support access, open and ended; the tenant sees it at /v1/support-access.",
+        json_schema_extra=_grants_by_id,
     )
 
 

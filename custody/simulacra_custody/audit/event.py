@@ -41,6 +41,9 @@ class EventType(StrEnum):
     CREDENTIAL_OFFERED = "dev.simulacra.credential.offered"
     CREDENTIAL_CLAIMED = "dev.simulacra.credential.claimed"
     CREDENTIAL_REFUSED = "dev.simulacra.credential.refused"
+    SUPPORT_OPENED = "dev.simulacra.support.opened"
+    SUPPORT_USED = "dev.simulacra.support.used"
+    SUPPORT_ENDED = "dev.simulacra.support.ended"
     WEBHOOK_CREATED = "dev.simulacra.webhook.created"
     WEBHOOK_DELETED = "dev.simulacra.webhook.deleted"
     RESOURCE_CREATED = "dev.simulacra.resource.created"
@@ -106,6 +109,7 @@ class AuditData(_Closed):
         counts: sizes.
         expires_at: when the resource now expires.
         support: support id of the resource, of a Job's record.
+        operation: operationId of the request in the OpenAPI document.
     """
 
     outcome: Outcome = Outcome.SUCCESS
@@ -119,6 +123,7 @@ class AuditData(_Closed):
     counts: Counts | None = None
     expires_at: AwareDatetime | None = None
     support: Identifier | None = None
+    operation: Identifier | None = None
 
 
 class AuditEvent(_Closed):

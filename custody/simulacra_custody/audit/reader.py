@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from simulacra_custody.audit.cuts import Cut, begin_of, newest_cut
 from simulacra_custody.audit.event import AuditEvent, read_event
@@ -92,6 +93,21 @@ class AuditReader:
                 break
         skipped = oldest_first and position is not None and position < begin
         return AuditPage(tuple(found), at, bool(left) and at != left[-1], cut, skipped)
+
+    def has(self, event_id: str, since: datetime) -> bool:
+        """Return whether a record has this id; those of segments older than `since` are not read.
+
+        Raises:
+            StoreUnavailable: the log cannot be read.
+        """
+        begin = begin_of(newest_cut(self._store, None, self._cut)).segment
+        for number in range(self._newest(begin), begin, -1):
+            events = self._of(number, None)
+            if event_id in [one.id for one in events]:
+                return True
+            if any(one.time < since for one in events):
+                return False
+        return False
 
     def _newest(self, begin: int) -> int:
         end = max(begin, self._end)

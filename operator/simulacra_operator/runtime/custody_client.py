@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.tenant import Encryption
@@ -27,6 +27,7 @@ from simulacra_custody.audit.event import (
     Outcome,
 )
 from simulacra_custody.audit.log import AuditPosition, SegmentedAuditLog
+from simulacra_custody.audit.reader import AuditReader
 from simulacra_custody.errors import ArtifactMissing, KeyCheckError, StoreForeign, StoreUnavailable
 from simulacra_custody.keys.tenant_keys import TenantKeys
 from simulacra_custody.refs import ArtifactRef, ResourceRef
@@ -213,10 +214,12 @@ class CustodyClient:
         sha256: str | None = None,
         event_id: str | None = None,
         artifact: str | None = None,
+        **more: Any,
     ) -> AuditPosition:
         """Write an audit record; `AuditUnavailable` must stop the destructive step after it.
 
         With an id (a UUID), a caller that does not know whether it was written may repeat it.
+        `more` are further fields of AuditData.
         """
         data = AuditData(
             outcome=outcome,
@@ -226,10 +229,19 @@ class CustodyClient:
             artefact=artifact,
             sha256=sha256,
             counts=counts,
+            **more,
         )
         own = {"id": event_id} if event_id is not None else {}
         entry = AuditEvent(type=event, source=Component.OPERATOR, data=data, **own)
         return await self.run("audit", self.audit.append, entry)
+
+    async def record_once(
+        self, event: EventType, event_id: str, since: datetime, **fields: Any
+    ) -> None:
+        """Write a record unless the log has one of this id since a time, as `record`."""
+        has = AuditReader(self.audit).has
+        if not await self.run("findAudit", has, event_id, since - CLOCK_SKEW):
+            await self.record(event, event_id=event_id, **fields)
 
     def close(self) -> None:
         """Let running calls end, and accept no more."""

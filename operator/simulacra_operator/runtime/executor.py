@@ -11,6 +11,8 @@ from typing import Protocol
 
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.support_access import KIND as SUPPORT_ACCESS
+from simulacra_crds.kinds.support_access import SupportAccess
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import (
     CUSTOM,
@@ -271,6 +273,8 @@ class Executor:
                 await self._cluster.delete(api, object_name, namespace, uid=uid)
             case act.RecordDecision(event, tenant):
                 await self._custody.record(event, tenant)
+            case act.RecordSupport(access):
+                await self._record_support(access)
             case act.RegisterClient(tenant):
                 assert self._state.auth0 is not None, "planned only with an identity provider"
                 client_id = await self._state.auth0.ensure_client(self._resource.meta.uid, tenant)
@@ -279,6 +283,20 @@ class Executor:
                 await self._tenant_eraser.certify()
             case _:
                 raise TypeError(f"unknown action: {type(action).__name__}")
+
+    async def _record_support(self, access: SupportAccess) -> None:
+        await self._confirm_unchanged()  # whoever changed it has recorded it
+        meta, ended = self._resource.meta, access.ended_at
+        event = EventType.SUPPORT_OPENED if ended is None else EventType.SUPPORT_ENDED
+        named = f"{event}/{meta.uid}/{access.id}/{access.opened_at.isoformat()}"
+        await self._custody.record_once(
+            event,
+            str(uuid.uuid5(uuid.NAMESPACE_URL, named)),
+            ended or access.opened_at,
+            resource=ResourceRef(meta.name, SUPPORT_ACCESS, access.id),
+            client=access.subject,
+            expires_at=access.ends_at,
+        )
 
     async def _create_key(self, tenant: str, provider: str | None) -> None:
         """Create and record a key.

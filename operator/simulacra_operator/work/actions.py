@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from simulacra_crds.kinds.base import Artifact
 from simulacra_crds.kinds.dataset import ReadSource
+from simulacra_crds.kinds.support_access import SupportAccess
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.kube.client import ApiResource, Object
 from simulacra_custody.audit.event import EventType, Outcome
@@ -214,6 +215,13 @@ class RecordDecision:
 
 
 @dataclass(frozen=True)
+class RecordSupport:
+    """Record the begin of a support access, or its end, unless the log has it already."""
+
+    access: SupportAccess
+
+
+@dataclass(frozen=True)
 class RegisterClient:
     """Create the client of an AccessRequest at the identity provider; write its id to status."""
 
@@ -243,6 +251,7 @@ TenantAction = (
     | DestroyTenantKey
     | DeleteObject
     | RecordDecision
+    | RecordSupport
     | RegisterClient
     | RecordTenantErased
 )

@@ -10,6 +10,7 @@ from simulacra_crds.kube.client import NAMESPACES, ApiResource, Object
 from simulacra_operator.kinds.tenant import manifests
 from simulacra_operator.kinds.tenant.observe import TenantObserved
 from simulacra_operator.kinds.tenant.status import deletion_status, tenant_status
+from simulacra_operator.kinds.tenant.support import support_access
 from simulacra_operator.work.actions import (
     Action,
     CheckTenantKey,
@@ -33,8 +34,9 @@ RECHECK_INTERVAL = timedelta(seconds=15)
 
 def reconcile(seen: TenantObserved) -> list[Action]:
     """Return the actions for a tenant, empty when nothing has to change."""
+    support = support_access(seen)
     if seen.resource.deleting:
-        return _erase(seen)
+        return support or _erase(seen)
     if not seen.resource.guarded:
         if not seen.prepared:
             return []  # kopf adds the finalizer, and the event of that starts another pass
@@ -42,7 +44,7 @@ def reconcile(seen: TenantObserved) -> list[Action]:
     rails = _guard_rails(seen)
     patch = tenant_status(seen, complete=not rails)
     status: list[Action] = [PatchStatus(patch)] if patch else []
-    return [*status, *rails, *_key(seen)]
+    return [*status, *rails, *_key(seen), *support]
 
 
 def _guard_rails(seen: TenantObserved) -> list[Action]:

@@ -1,4 +1,4 @@
-// Audit records of the tenant's data, and certificates of erased resources.
+// Audit records of the tenant's data, support access, and certificates of erased resources.
 import { Failure, number, useAction, when } from "../ui.js";
 import { html, useState } from "../vendor/preact.js";
 import { Certificate, useLoad } from "./parts.js";
@@ -62,8 +62,18 @@ function Erased({ session }) {
     ${shown && html`<${Certificate} of=${shown} id=${shown.resource_id} back="#/" />`}`;
 }
 
+function Support({ session }) {
+  const [found, problem] = useLoad(() => session.get("/v1/support-access"), [session]);
+  if (problem) return html`<${Failure} problem=${problem} />`;
+  if (!found) return html`<p role="status">Loading</p>`;
+  if (!found.items.length) return html`<p class="empty">Nobody has, or had, support access.</p>`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Support access"><table class="audit"><thead><tr>${["Person", "Reason", "Opened", "Ends", "Client in events"].map((text) => html`<th scope="col">${text}</th>`)}</tr></thead>
+    <tbody>${found.items.map((one) => html`<tr key=${one.support_access_id}><td>${one.person}</td><td>${one.reason}</td><td>${when(one.opened_at)}</td><td>${one.status === "open" ? when(one.ends_at) : `ended ${when(one.ended_at ?? one.ends_at)}`}</td><td>${one.client}</td></tr>`)}</tbody></table></div>`;
+}
+
 export function Audit({ session }) {
   return html`<h1>Audit trail</h1><p class="lede">Records hold ids, counts, digests and times; never rows, column names, levels, conditions or secrets.</p>
     <section aria-labelledby="certificates-title"><h2 id="certificates-title">Erasure certificates</h2><${Erased} session=${session} /></section>
+    <section aria-labelledby="support-title"><h2 id="support-title">Support access</h2><p class="quiet">Persons of the operator who may read status and audit records for some hours, never data. Each use is an event below.</p><${Support} session=${session} /></section>
     <section aria-labelledby="events-title"><h2 id="events-title">Events</h2><${Events} session=${session} /></section>`;
 }
