@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = Path(__file__).with_suffix(".txt")
-SUFFIXES = {".py", ".md", ".html", ".j2", ".js", ".yaml", ".yml", ".tpl", ".txt", ".toml"}
+SUFFIXES = {".py", ".json", ".md", ".html", ".j2", ".js", ".yaml", ".yml", ".tpl", ".txt", ".toml"}
 EXEMPT = ("scripts/plain_words", "tests/docs/test_docs_plain_words.py", "CHANGELOG.md", "LICENSE")
 
 

@@ -25,11 +25,11 @@ PRODUCT = (
     "schema",
     "trainer",
 )
+SUFFIXES = (".py", ".js", ".json", ".toml", ".tpl", ".yaml", ".html")
 CONSOLE = ROOT / "api/simulacra_api/pages/static/console"
 KNOWN = {
-    "api/simulacra_api/docs/example_bodies.py": "an example of each answer",
-    "api/simulacra_api/docs/examples.py": "an example of each operation",
-    "api/simulacra_api/pages/custody_steps.py": "a drawing of the store's folders",
+    "api/simulacra_api/docs/examples.json": "an example of each operation and answer",
+    "api/simulacra_api/pages/custody_steps.toml": "a drawing of the store's folders",
     "api/simulacra_api/pages/static/console/audit.js": "a heading a kind; compared below",
     "client/simulacra/mcp_tools/questions.py": "one tool a question",
     "client/simulacra/models.py": "types of the fields of a job's answer",
@@ -79,7 +79,7 @@ def test_no_other_file_lists_kinds() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", *PRODUCT], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    code = [one for one in tracked if Path(one).suffix in (".py", ".js", ".tpl", ".yaml", ".html")]
+    code = [one for one in tracked if Path(one).suffix in SUFFIXES]
     texts = {one: (ROOT / one).read_text() for one in code if not one.endswith("_kinds.tpl")}
     lists = {
         one for one, text in texts.items() if sum(bool(re.search(p, text)) for p in patterns) > 1

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "causal-words.md"
 PLACES = (
     "api/simulacra_api/pages/static/console/*.js",
-    "api/simulacra_api/docs/*.py",
+    "api/simulacra_api/docs/*.*",
     "trainer/simulacra_trainer/report/templates/*.j2",
     "trainer/simulacra_trainer/effects/verdict.py",
     "trainer/simulacra_trainer/pipeline/identification.py",

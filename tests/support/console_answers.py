@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from effect_results import effect_result, sheet_result
-from simulacra_api.docs.example_bodies import CREATED
 from simulacra_api.sheets.service import _answer
 from simulacra_api.tenancy.repository import snake_case
 from simulacra_schema.claims import mask_unclaimed
@@ -20,7 +19,7 @@ COMMON = {
     "dataset_id": DATASET,
     "job_id": f"job-{DATASET}",
     "status": "ready",
-    "created_at": CREATED,
+    "created_at": "2026-03-02T09:30:00Z",
     "expires_at": "2126-03-02T09:30:00Z",
 }
 

@@ -10,8 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.alias_generators import to_snake
 
-from simulacra_api.docs.example_bodies import AUDIENCE, BASE, PARAMETERS
-from simulacra_api.docs.examples import EXAMPLES, LINKS, Example
+from simulacra_api.docs.examples import AUDIENCE, BASE, EXAMPLES, LINKS, PARAMETERS, Example
 from simulacra_api.http import problems
 from simulacra_api.http.error_codes import CATALOG, OPERATIONS, ErrorCode
 from simulacra_api.tenancy.idempotency import KEY
