@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 
 from simulacra_api.http.etags import entity_tag, represent
-from simulacra_api.http.problems import MEDIA_TYPE, ProblemBody
+from simulacra_api.http.problems import MEDIA_TYPE, Problem, ProblemBody
 from simulacra_api.services import get_services
 from simulacra_api.tenancy.caller import authenticated
 from simulacra_api.tenancy.idempotency import idempotency_key
@@ -29,7 +29,9 @@ class _CurrentTenant(SecurityBase):
 
     async def __call__(self, request: Request) -> TenantRepository:
         services = await get_services(request)
-        return TenantRepository(services, await authenticated(request, services))
+        repository = TenantRepository(services, await authenticated(request, services))
+        request.state.repository = repository
+        return repository
 
 
 current_tenant = _CurrentTenant()
@@ -39,20 +41,54 @@ HTML = "text/html; charset=utf-8"
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """A report is one file with its styles inside, and without scripts."""
 NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Not changed."}}
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]
 
 
-class DirectRoute(APIRoute):
+class TenantRoute(APIRoute):
+    """A route of a tenant: its answer waits until what was opened for it is on record.
+
+    A refusal counts, too: it may name columns and levels. A 304 does not: its caller has a copy.
+    """
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler of a request."""
+        handle = self.unrecorded_handler()
+
+        async def handle_recorded(request: Request) -> Response:
+            try:
+                answer = await handle(request)
+            except Problem:
+                await _record_reads(request)
+                raise
+            if answer.status_code != 304:
+                await _record_reads(request)
+            return answer
+
+        return handle_recorded
+
+    def unrecorded_handler(self) -> Handler:
+        """Return the handler, without the record."""
+        return super().get_route_handler()
+
+
+async def _record_reads(request: Request) -> None:
+    repository: TenantRepository | None = getattr(request.state, "repository", None)
+    if repository is not None:
+        await repository.record_reads()
+
+
+class DirectRoute(TenantRoute):
     """A route that skips dependency injection if it takes ids, `repository` and `if_none_match`.
 
     FastAPI solves dependencies and converts parameters for every request, which costs more than the
     work of a simple route. It still documents and matches the route.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def unrecorded_handler(self) -> Handler:
         """Return the handler of a request."""
         if not self._is_direct():
-            return super().get_route_handler()
+            return super().unrecorded_handler()
         endpoint: Callable[..., Awaitable[Response]] = self.endpoint
         conditional = bool(self.dependant.header_params)
         ids = {one.name: one.alias for one in self.dependant.path_params}

@@ -23,6 +23,7 @@ from simulacra_api.quotas.quota_usage import QuotaLedger
 from simulacra_api.quotas.rate_limit import Rates
 from simulacra_api.settings import Settings
 from simulacra_api.tenancy.read_cache import ReadCache
+from simulacra_api.tenancy.reads import ReadRecords
 from simulacra_crds.auth0 import Auth0
 from simulacra_crds.kube.client import Cluster
 from simulacra_custody.audit.certificates import Certificates
@@ -57,6 +58,7 @@ class Services:
     cache: ReadCache
     custody: Custody
     audit: SegmentedAuditLog
+    reads: ReadRecords
     certificates: Certificates
     live_keys: PublishedLiveKeys
     audit_reader: AuditReader
@@ -98,12 +100,13 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
     external = OidcKeys(settings.oidc_issuer) if settings.oidc_issuer else None
     auth0 = Auth0(settings.auth0) if settings.auth0 else None
     rates = Rates(cluster)
+    reads = ReadRecords(stores.audit)
     tenants = Tenants(cluster)
     # Half a second of imports that the first upload need not wait for.
     warm_up = asyncio.create_task(
         asyncio.to_thread(importlib.import_module, "simulacra_custody.envelope")
     )
-    sharing_rates = asyncio.create_task(rates.run())
+    running = [asyncio.create_task(rates.run()), asyncio.create_task(reads.run())]
     try:
         yield Services(
             settings=settings,
@@ -111,6 +114,7 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             cache=ReadCache(cluster, settings.cache_seconds),
             custody=stores.custody,
             audit=stores.audit,
+            reads=reads,
             certificates=Certificates(stores.audit.store),
             live_keys=PublishedLiveKeys(stores.audit.store),
             audit_reader=AuditReader(stores.audit),
@@ -126,8 +130,10 @@ async def open_services(settings: Settings, stores: Stores) -> AsyncIterator[Ser
             verifier=TokenVerifier(settings, signing, external, Revocations(cluster)),
         )
     finally:
-        sharing_rates.cancel()
+        for task in running:
+            task.cancel()
         await rates.close()
+        await reads.close()
         await cluster.close()
         await warm_up
         for provider in (external, auth0):

@@ -460,6 +460,15 @@ class World:
         """Serve one more API in this loop."""
         return serve(settings, listener)
 
+    @asynccontextmanager
+    async def another_api(self, tenant: str = "acme") -> AsyncIterator[httpx2.AsyncClient]:
+        """Serve one more API, which knows nothing of earlier requests; yield a client of it."""
+        listener = listen("127.0.0.1", 0)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with serve(self.settings, listener), self.client(tenant) as client:
+            client.base_url = httpx2.URL(url)
+            yield client
+
     def stored(self) -> list[str]:
         """Return the keys of all objects and unfinished puts."""
         store = self.custody.store

@@ -16,10 +16,10 @@ from simulacra_api.access.schemas import (
     SignupRequest,
 )
 from simulacra_api.access.service import Signups
-from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.dependencies import CurrentTenant, TenantRoute, problems
 from simulacra_api.services import ServicesDep
 
-router = APIRouter(prefix="/v1", tags=["access"])
+router = APIRouter(prefix="/v1", tags=["access"], route_class=TenantRoute)
 
 
 @router.post(

@@ -6,12 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from simulacra_api.account.schemas import AuditEventList, AuditQuery, SupportAccessList, UsageBody
+from simulacra_api.account.schemas import (
+    AuditEventList,
+    AuditQuery,
+    SupportAccessList,
+    UsageBody,
+)
 from simulacra_api.account.service import audit_page, support_list, usage_of
-from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.dependencies import CurrentTenant, TenantRoute, problems
 from simulacra_api.http.pagination import link_next
 
-router = APIRouter(prefix="/v1", tags=["account"])
+router = APIRouter(prefix="/v1", tags=["account"], route_class=TenantRoute)
 
 
 @router.get(

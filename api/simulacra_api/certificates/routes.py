@@ -14,13 +14,13 @@ from simulacra_api.certificates.service import (
     newest_root,
     published_keys,
 )
-from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.dependencies import CurrentTenant, TenantRoute, problems
 from simulacra_api.http.pagination import ListQuery, link_next
 from simulacra_api.http.problems import Problem
 from simulacra_api.services import ServicesDep
 from simulacra_custody.audit.checkpoints import newest_checkpoint
 
-router = APIRouter(tags=["proofs"])
+router = APIRouter(tags=["proofs"], route_class=TenantRoute)
 
 
 @router.get(

@@ -30,6 +30,7 @@ async def knowledge_of(repository: TenantRepository, dataset: Dataset) -> Knowle
     model = await repository.model_of(dataset)
     if model is None or is_deleting(model):
         raise Problem("simio_dataset_failed", "The dataset has no model. PUT knowledge to fit one.")
+    repository.read_spec(model, len(model.spec.knowledge.model_dump_json()))
     return model.spec.knowledge
 
 

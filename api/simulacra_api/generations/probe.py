@@ -90,7 +90,7 @@ async def _finished(repository: TenantRepository, name: str) -> GenerationJob:
 async def _body(
     repository: TenantRepository, dataset: Dataset, generation: GenerationJob, began: float
 ) -> ProbeBody:
-    content = await repository.read(generation, part_name(0))
+    content = await repository.open(generation, part_name(0))
     attainment = await document_of(repository, generation, ATTAINMENT)
     rests_on = await identification_of(repository, generation) or {}
     rows = await asyncio.to_thread(_rows, content)

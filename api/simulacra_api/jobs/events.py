@@ -38,7 +38,9 @@ async def job_events(repository: TenantRepository, job: JobBody) -> AsyncIterato
     yield b"retry: 2000\n\n"
 
     async def read() -> JobBody:
-        return known.pop() if known else await find_job(repository, job.job_id)
+        found = known.pop() if known else await find_job(repository, job.job_id)
+        await repository.record_reads()
+        return found
 
     try:
         async for found in poll(read, STREAM_SECONDS, first=POLL_SECONDS, most=POLL_SECONDS):

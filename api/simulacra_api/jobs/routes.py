@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from simulacra_api.dependencies import CurrentTenant, poll_headers, problems
+from simulacra_api.dependencies import CurrentTenant, TenantRoute, poll_headers, problems
 from simulacra_api.http.pagination import link_next
 from simulacra_api.jobs import events
 from simulacra_api.jobs.cancellation import cancel
@@ -15,7 +15,7 @@ from simulacra_api.jobs.prefer_wait import Wait, wait_for
 from simulacra_api.jobs.schemas import JobBody, JobList, JobQuery
 from simulacra_api.jobs.service import find_job, job_page
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=TenantRoute)
 
 
 @router.get("/jobs", operation_id="listJobs", summary="List jobs", responses=problems(400))

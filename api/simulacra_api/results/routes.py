@@ -67,6 +67,8 @@ def result_routes(kind: ResultKind[Any, Any]) -> APIRouter:
     ) -> page_body:  # type: ignore[valid-type]
         page, cursor = await results_page(repository, kind.kind, query)
         link_next(response, repository.url(f"/v1{path}"), query, cursor)
+        if page and kind.lists_questions:
+            repository.read_list(kind.kind, len(page))
         return page_body(items=[kind.item(one) for one in page], next_cursor=cursor)
 
     @router.get(
@@ -83,6 +85,7 @@ def result_routes(kind: ResultKind[Any, Any]) -> APIRouter:
         found = await repository.get(kind.kind, result_id, deleting=True)
         body = await kind.shown(repository, found)
         text = body.model_dump_json()
+        repository.read_spec(found, len(text))
         return represent(text, kind.tag(body, text), if_none_match, poll_headers(body.status))
 
     @router.delete(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from simulacra_api.http.problems import Problem
 from simulacra_api.services import Services
 from simulacra_api.settings import MAX_ARTIFACT_BYTES
 from simulacra_api.tenancy.caller import Caller
+from simulacra_api.tenancy.reads import Read
 from simulacra_crds.kinds.base import ANNOTATION_CANCELLED, NAME_PATTERN, Phase, WorkResource
 from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kinds.model import Model
@@ -23,7 +25,7 @@ from simulacra_crds.kube.client import CUSTOM, Cluster
 from simulacra_crds.names import job_id, model_name
 from simulacra_crds.registry import BY_KIND
 from simulacra_crds.tasks import FAILURE, PROGRESS, SCHEMA, Failure, ProgressReport
-from simulacra_custody.audit.event import EventType
+from simulacra_custody.audit.event import Counts, EventType
 from simulacra_custody.errors import ArtifactMissing, CustodyError
 from simulacra_custody.refs import ResourceRef
 from simulacra_schema.table import TableSchema
@@ -39,6 +41,8 @@ _STATUSES: dict[str | None, Status] = {
     Phase.PARTIAL: "partial",
     Phase.FAILED: "failed",
 }
+SPEC = "spec"
+"""Name in audit records of what a client has stated: knowledge, or a question."""
 _NAME = re.compile(NAME_PATTERN)
 
 
@@ -61,10 +65,11 @@ def is_deleting(resource: WorkResource) -> bool:
 
 @dataclass(frozen=True)
 class TenantRepository:
-    """What one caller may see and do."""
+    """What one caller may see and do; `reads` is what was opened for the answer so far."""
 
     services: Services
     caller: Caller
+    reads: list[Read] = field(default_factory=list)
 
     @property
     def cluster(self) -> Cluster:
@@ -83,6 +88,12 @@ class TenantRepository:
     async def record(self, event: EventType, **fields: Any) -> None:
         """Append an audit record of this caller; AuditUnavailable (503) means: do not act."""
         await self.services.record(event, self.caller.audit_data(**fields))
+
+    async def record_reads(self) -> None:
+        """Put what was opened on record; AuditUnavailable (503) means: do not send the answer."""
+        if self.reads:
+            opened, self.reads[:] = [*self.reads], []
+            await self.services.reads.record(self.caller.audit_data(), opened)
 
     async def dataset(
         self, dataset_id: str, *, deleting: bool = False, fresh: bool = False
@@ -152,7 +163,19 @@ class TenantRepository:
         return await self.read(resource, artifact)
 
     async def read(self, resource: WorkResource, artifact: str) -> bytes:
-        """Return a small artifact, decrypted.
+        """Return a small artifact for an answer, which is sent once the read is on record.
+
+        Raises:
+            As `open`.
+        """
+        content = await self.open(resource, artifact)
+        self.reads.append(Read.of(resource, artifact, len(content)))
+        return content
+
+    async def open(self, resource: WorkResource, artifact: str) -> bytes:
+        """Return a small artifact, decrypted, whose content is in no answer.
+
+        Support access opens none (403).
 
         Raises:
             ArtifactMissing, ArtifactCorrupt, KeyUnavailable, StoreUnavailable: see custody.
@@ -172,24 +195,34 @@ class TenantRepository:
 
     async def failure(self, resource: WorkResource) -> Failure | None:
         """Return what the customer may know about a failed job, None when nothing was written."""
-        return await self._read_if_there(resource, FAILURE, Failure)
+        return await _if_there(self.read(resource, FAILURE), Failure)
 
     async def progress(self, resource: WorkResource) -> ProgressReport | None:
         """Return the progress of a running job, None before its first report."""
-        return await self._read_if_there(resource, PROGRESS, ProgressReport)
+        return await _if_there(self.open(resource, PROGRESS), ProgressReport)
+
+    def read_spec(self, resource: WorkResource, size: int) -> None:
+        """Note that the answer repeats what the spec states, which names columns and levels."""
+        self.reads.append(Read.of(resource, SPEC, size))
+
+    def read_list(self, kind: type[WorkResource], items: int) -> None:
+        """Note that the answer is a list with what the specs of this many resources state."""
+        self.reads.append(Read(kind.PLURAL, None, SPEC, Counts(objects=items)))
 
     def ref(self, resource: WorkResource) -> ResourceRef:
         """Return the custody name of a resource."""
         return ResourceRef(self.caller.tenant_name, type(resource).PLURAL, resource.metadata.uid)
 
-    async def _read_if_there(
-        self, resource: WorkResource, artifact: str, model: type[B]
-    ) -> B | None:
-        """Read an optional part of an answer: its absence or a store fault is no error."""
-        try:
-            return model.model_validate_json(await self.read(resource, artifact))
-        except (CustodyError, ValueError):
-            return None
+
+async def _if_there(reading: Awaitable[bytes], model: type[B]) -> B | None:
+    """Read an optional part of an answer: its absence or a store fault is no error.
+
+    Nor is support access, which opens none.
+    """
+    try:
+        return model.model_validate_json(await reading)
+    except (CustodyError, ValueError, Problem):
+        return None
 
 
 def snake_case(value: Any) -> Any:

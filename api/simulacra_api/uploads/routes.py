@@ -7,7 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 
-from simulacra_api.dependencies import CurrentTenant, IdempotencyKey, poll_headers, problems
+from simulacra_api.dependencies import (
+    CurrentTenant,
+    IdempotencyKey,
+    TenantRoute,
+    poll_headers,
+    problems,
+)
 from simulacra_api.http.problems import Problem, content_type, validation_problem
 from simulacra_api.jobs.prefer_wait import Wait, accepted
 from simulacra_api.tenancy.create import check_retention
@@ -29,7 +35,7 @@ from simulacra_crds.kinds.dataset import Dataset
 from simulacra_crds.kube.client import Object
 from simulacra_crds.names import dataset_name, job_id
 
-router = APIRouter(prefix="/v1", tags=["datasets"])
+router = APIRouter(prefix="/v1", tags=["datasets"], route_class=TenantRoute)
 _BYTES = "application/octet-stream"
 _Offset = Annotated[
     int, Header(ge=0, le=1 << 40, description="Where in the file the piece begins.")

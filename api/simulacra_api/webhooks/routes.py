@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from simulacra_api.dependencies import CurrentTenant, problems
+from simulacra_api.dependencies import CurrentTenant, TenantRoute, problems
 from simulacra_api.webhooks.schemas import WebhookBody, WebhookCreated, WebhookList, WebhookRequest
 from simulacra_api.webhooks.service import (
     create_webhook,
@@ -13,7 +13,7 @@ from simulacra_api.webhooks.service import (
     list_webhooks,
 )
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=TenantRoute)
 
 
 @router.post(

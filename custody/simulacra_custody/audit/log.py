@@ -71,17 +71,17 @@ class SegmentedAuditLog:
         self._head = Head()
         self._read_at = float("-inf")
 
-    def append(self, event: AuditEvent) -> AuditPosition:
-        """Append one event, durably, as a segment of its own.
+    def append(self, *events: AuditEvent) -> AuditPosition:
+        """Append events, durably, as one segment; return the position of the last.
 
         Raises:
             AuditUnavailable: it was not written; the caller must stop a destructive action.
         """
-        line = event.line()
+        lines = [event.line() for event in events]
         try:
             head = self._known()
             for _ in range(_CONFLICTS):
-                content, following = _chain(head, line)
+                content, following = _chain(head, *lines)
                 try:
                     self.store.put(segment_key(following.segment), [content], if_absent=True)
                 except ObjectExists:
