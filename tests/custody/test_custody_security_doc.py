@@ -1,4 +1,4 @@
-"""docs/explanation/security.md: every claim names a test, and every named test exists."""
+"""Pages with claims: every claim names a test, and every named test exists."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "explanation" / "security.md"
+PAGES = [ROOT / "docs" / "explanation" / name for name in ("security.md", "claims.md")]
+TEXT = "\n\n".join(page.read_text() for page in PAGES)
 NAMED = re.compile(r"`(tests/[a-z0-9_/]+\.py)(?:::([A-Za-z0-9_]+))?`")
+ID = re.compile(r'<a id="([a-z][a-z0-9-]*)"></a>\S')
 DOCUMENT = re.compile(r"`(docs/[a-z0-9_/.-]+\.md)`")
 
 
@@ -47,15 +49,20 @@ def held(text: str) -> list[tuple[str, bool]]:
 
 
 def test_every_test_named_on_the_page_exists() -> None:
-    text = PAGE.read_text()
-    assert len(NAMED.findall(text)) > 50
-    assert missing(text) == []
+    assert len(NAMED.findall(TEXT)) > 200
+    assert missing(TEXT) == []
 
 
 def test_every_claim_and_failure_mode_names_a_test() -> None:
-    rows = held(PAGE.read_text())
-    assert len(rows) > 25
+    rows = held(TEXT)
+    assert len(rows) > 90
     assert [claim for claim, proven in rows if not proven] == []
+
+
+def test_every_claim_and_failure_mode_has_an_id_of_its_own() -> None:
+    rows = [claim for claim, _ in held(TEXT)]
+    assert [claim for claim in rows if not ID.match(claim)] == []
+    assert len({found[1] for found in map(ID.match, rows) if found}) == len(rows)
 
 
 @pytest.mark.parametrize(
