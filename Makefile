@@ -18,6 +18,9 @@ UV := build/uv/bin/uv
 # tests/conftest.py says which tests share one.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile
+# What each test gave, for scripts/claims.py; the name of the suite is the commit that it ran on.
+REPORT = --junitxml=build/reports/$@.xml -o junit_suite_name=$(shell git describe --always --dirty --exclude='*' --abbrev=40)
+CLAIMS = $(PY) scripts/claims.py build/reports
 LOCAL := not controlplane and not node and not reliability
 # One thread a BLAS call: the product parallelizes by itself, and oversubscription is slower on few cores.
 export OPENBLAS_NUM_THREADS ?= 1
@@ -31,7 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(PY) -c "from simulacra_trainer import compile_ahead, kernel_cache; kernel_cache.is_cold() and compile_ahead.compile_kernels()"
 
 .DEFAULT_GOAL := help
-.PHONY: help images wheel chart release-notes e2e e2e-kind docs demo test test-fast sweep test-floors test-reliability test-controlplane test-attack coverage golden lint format generate verify lock clean
+.PHONY: help images claims trust wheel chart release-notes e2e e2e-kind docs demo test test-fast sweep test-floors test-reliability test-controlplane test-attack coverage golden lint format generate verify lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +46,7 @@ demo: $(VENV)/.demo-$(FAMILY) ## Set up and run the main job on a real survey (F
 ##@ Check it
 test: $(VENV)/.dev ## Set up and run all tests that need no cluster
 	$(COMPILE)
-	$(PYTEST) -m "$(LOCAL)" --durations=25
+	$(PYTEST) -m "$(LOCAL)" --durations=25 $(REPORT); code=$$?; $(CLAIMS) && exit $$code
 
 test-fast: $(VENV)/.dev ## The tests without the slow ones
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e"
@@ -59,10 +62,10 @@ test-reliability: $(VENV)/.dev ## Crashes, faults, lost events and two operators
 	$(PY) -m pytest -n 4 --dist worksteal -m "reliability and not controlplane and not node" -rP
 
 test-controlplane: $(VENV)/.dev ## The contract and the main job on a real kube-apiserver (skips where there is none)
-	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8
+	$(PYTEST) -m "controlplane and not reliability" -rs --durations=8 $(REPORT)
 
 test-attack: $(VENV)/.dev ## The attacks on custody; those without a cluster are in `make test` too
-	$(PY) -m pytest $(ATTACK) -rs
+	$(PY) -m pytest $(ATTACK) -rs $(REPORT)
 
 coverage: $(VENV)/.dev ## The fast tests with their coverage, as text and in htmlcov/
 	$(PYTEST) -m "$(LOCAL) and not browser and not slow and not neural and not e2e" --cov --cov-report=term --cov-report=html
@@ -98,6 +101,13 @@ e2e-kind: $(VENV)/.dev ## The same on a kind cluster made for it
 	$(PY) scripts/e2e.py --kind $(E2E)
 
 ##@ Release
+claims: $(VENV)/.dev ## Write what the tests of each claim gave, from build/reports (SIMULACRA_RELEASE_KEY signs it)
+	$(CLAIMS)
+
+trust: OUT = dist/trust
+trust: $(VENV)/.dev ## Write the trust package of the release into OUT, a new folder (dist/trust)
+	$(PY) -m simulacra_api.trust -o $(OUT)
+
 wheel: $(VENV)/.dev ## Build wheel and source archive into dist/
 	$(PY) -m build -o dist .
 

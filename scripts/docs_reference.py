@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import yaml
 
+import yaml
 from simulacra import Client
 from simulacra.cli import app
 from simulacra.client_base import ClientBase
@@ -34,6 +34,7 @@ PROGRAMS = {
     "simulacra_custody.export_certificates": "simulacra_custody.export_certificates",
     "simulacra_custody.export_audit": "simulacra_custody.export_audit",
     "simulacra_api": "simulacra_api.__main__",
+    "simulacra_api.trust": "simulacra_api.trust.__main__",
 }
 """Programs of `python -m`, and the modules of their main()."""
 LIMITS = ("enum", "default", "minimum", "maximum", "maxLength")

@@ -123,6 +123,14 @@ def prepare() -> None:
         raise Unable(f"this machine does not let root make networks: {tried.stderr.strip()[-400:]}")
 
 
+def report(name: str) -> list[str]:
+    """Return pytest's flags for a report that scripts/claims.py reads."""
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40"]
+    commit = subprocess.run(describe, capture_output=True, text=True, check=False, cwd=ROOT).stdout
+    file = ROOT / "build" / "reports" / f"{name}.xml"
+    return [f"--junitxml={file}", "-o", f"junit_suite_name={commit.strip()}"]
+
+
 def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
     """Run tests/node; return pytest's exit code, and show the cluster's state on failure."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values, part("tests"):
@@ -131,7 +139,7 @@ def suite(kubeconfig: str, more: dict[str, str], extra: list[str]) -> int:
         env = os.environ | {"KUBECONFIG": kubeconfig, "SIMULACRA_E2E_VALUES": values.name} | more
         tests = "tests/node/test_node_night.py" if NIGHT in env else "tests/node"
         command = [sys.executable, "-m", "pytest", tests, "-m", "node", "-x", "-vv"]
-        code = contained([*command, "-rs", "--durations=12", *extra], env)
+        code = contained([*command, "-rs", "--durations=12", *report("node"), *extra], env)
     if code:
         describe(kubeconfig)
     return code
@@ -145,7 +153,7 @@ def attacks(kubeconfig: str) -> int:
     with part("attacks"):
         env = os.environ | {"SIMULACRA_ATTACK_KUBECONFIG": kubeconfig}
         command = [sys.executable, "-m", "pytest", "tests/attack", "-m", "controlplane"]
-        return contained([*command, "-x", "-v", "-rs"], env)
+        return contained([*command, "-x", "-v", "-rs", *report("node-attacks")], env)
 
 
 def describe(kubeconfig: str) -> None:

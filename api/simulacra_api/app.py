@@ -26,6 +26,7 @@ from simulacra_api.metrics import Metrics
 from simulacra_api.pages import routes as pages
 from simulacra_api.services import Stores, open_services
 from simulacra_api.settings import Settings
+from simulacra_api.trust import routes as trust
 from simulacra_api.uploads import routes as uploads
 from simulacra_api.webhooks import routes as webhooks
 from simulacra_crds.registry import BY_KIND, RESULTS
@@ -35,7 +36,7 @@ _RESULTS = [import_module(f"simulacra_api.{BY_KIND[kind].collection}.routes") fo
 # fmt: off
 _MODULES = (
     jobs, uploads, datasets, *_RESULTS, oauth, access, account, webhooks, certificates, docs,
-    session_routes, pages,
+    session_routes, pages, trust,
 )
 # fmt: on
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+import yaml
 from installation import SURVEY
 from simulacra_crds.kinds.tenant import Encryption
 from simulacra_crds.registry import KINDS
@@ -57,6 +57,15 @@ RUN_ELSEWHERE = {
     ): "tests/operator/test_operator_support.py",
     ("howto/support-access.md", "curl -H"): "tests/api/test_api_support.py",
     ("explanation/security.md", "$ curl -s $API/.well-known"): "tests/e2e/test_e2e_proof.py",
+    (
+        "howto/trust-package.md",
+        "$ simulacra admin trust-package",
+    ): "tests/api/test_api_trust_routes.py",
+    (
+        "howto/trust-package.md",
+        "$ SIMULACRA_RELEASE_KEY=",
+    ): "tests/api/test_api_trust_claims.py",
+    ("howto/trust-package.md", '[items."CC6.5"]'): "tests/api/test_api_trust_package.py",
     (
         "howto/customer-keys.md",
         "SIMULACRA_POD_EGRESS=[",

@@ -1,25 +1,29 @@
-"""`simulacra admin`: decisions about requests for access, and the canary's results.
+"""`simulacra admin`: access, support access, the canary's results, and the trust package.
 
-The commands run the real kubectl, so that every authentication of a kubeconfig works. They need no
-credentials of the service.
+Only `trust-package` asks the service, which knows its own settings; the others run kubectl.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from simulacra.commands import admin_support
-from simulacra.commands.kubectl import Kubeconfig, kubectl
-from simulacra.commands.options import AsJson
+from simulacra.commands.kubectl import Kubeconfig, failure, kubectl
+from simulacra.commands.options import AsJson, Connect
 from simulacra.commands.output import is_for_people, note, print_result, say
+from simulacra.commands.session import USAGE, connected
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Decide about requests for access, see the canary (needs kubectl and a kubeconfig).",
+    help="Decide about requests for access, open support access, see the canary (needs kubectl "
+    "and a kubeconfig), write the trust package.",
 )
 app.add_typer(admin_support.app, name="support")
 RequestName = Annotated[
@@ -123,3 +127,17 @@ def canary(
     print(json.dumps(results, indent=2))
     if results and results[0]["verdict"] == "Leak":
         raise typer.Exit(1)
+
+
+@app.command("trust-package", epilog="Example: simulacra admin trust-package -o trust")
+def trust_package(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A new or empty folder.")],
+    connection: Connect = None,
+) -> None:
+    """Write the claims with their tests, control mappings, answers and annexes of the service."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise failure(f"{output} is not an empty folder. Name a new one.", USAGE)
+    with connected(connection) as client:
+        archive = zipfile.ZipFile(io.BytesIO(client.trust_package()))
+    archive.extractall(output)
+    say(f"{len(archive.namelist())} files in {output}. Begin with {output / 'index.html'}.")

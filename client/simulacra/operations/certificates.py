@@ -37,3 +37,11 @@ def live_keys_root() -> Steps[Document]:
 def published_keys() -> Steps[Document]:
     """Return the public keys of certificates and audit checkpoints. Keep a copy."""
     return get_one("/.well-known/simulacra-keys.json", Document)
+
+
+def trust_package() -> Steps[bytes]:
+    """Return the trust package of the installation, a zip archive.
+
+    It has the claims with the tests that hold them, control mappings, answers and annexes.
+    """
+    return (yield from send(Request("GET", "/trust/package.zip"))).content
