@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +21,15 @@ WEIGHT = "evidence_weight"
 PAIR = ("pair", "world")
 LONG = 6
 """Letters of a word that stands in a text by its own meaning, and not by chance."""
+READ = {
+    "datasets": "schema.json",
+    "models": "report.json",
+    "generationjobs": "artifact",
+    "effectestimates": "estimate.json",
+    "segmentestimates": "segments.json",
+    "answersheets": "sheet.json",
+}
+"""Kinds of a dataset and its results, and what the doors read of each."""
 
 
 def level(verdicts: Any, code: str) -> str | None:
@@ -70,14 +79,39 @@ def _text(value: object) -> object:
 # Rows
 
 
-def shape(upload: Frame, rows: Frame, made: Json, weight: str | None) -> Iterator[str]:
-    """Check the number of rows and the columns."""
+def shape(upload: Frame, rows: Frame, made: Json, beside: Sequence[str | None]) -> Iterator[str]:
+    """Check the number of rows and the columns; those beside the questions are not generated."""
     asked = made["row_count"] if made.get("persons") is None else len(rows)
     if not len(rows) == asked == made["rows"]:
         yield f"{asked} rows asked, {made['rows']} reported, {len(rows)} in the file"
-    expected, found = [n for n in upload if n != weight], [*own_columns(rows)]
+    expected, found = [n for n in upload if n not in beside], [*own_columns(rows)]
     if expected != found:
         yield f"columns differ: {sorted({*expected} ^ {*found})[:5] or 'order'}"
+
+
+def design(upload: Frame, cluster: str, stratum: str, report: Json) -> Iterator[str]:
+    """Compare the design of a report with the upload: counts, and effects of shares of two levels.
+
+    The effect is the variance of the clusters' shares, of one size and without weights, over that
+    of as many independent rows; the report's is shrunk, from few clusters.
+    """
+    said, worth = report.get("design") or {}, report.get("worth") or {}
+    counts = {"clusters": upload[cluster].nunique(), "strata": upload[stratum].nunique()}
+    for name, real in counts.items():
+        if said.get(name) != real:
+            yield f"{real} {name}, the report says {said.get(name)}"
+    if worth.get("basis") != "design" or worth["respondents"] > len(upload):
+        yield f"{worth.get('respondents')} respondents by {worth.get('basis')}"
+    effects = {one["column"]: one["design_effect"] for one in said.get("questions", ())}
+    for name in upload.columns.difference([cluster, stratum]):
+        first = upload[name] == upload[name].iloc[0]
+        if upload[name].nunique() != 2:
+            continue
+        shares = first.groupby([upload[stratum], upload[cluster]]).mean().groupby(level=0)
+        within = float((shares.var() * shares.size() / counts["clusters"] ** 2).sum())
+        own = within * len(upload) / (first.mean() * (1 - first.mean()))
+        if not max(own, 1.0) / 2 < effects[name] < max(own, 1.0) * 2:
+            yield f"{name}: design effect {own:.2f}, the report says {effects[name]:.2f}"
 
 
 def kinds(upload: Frame, rows: Frame) -> Iterator[str]:
@@ -402,3 +436,14 @@ def contradictions(report: Json) -> Iterator[str]:
         said = number_of(pattern, text)
         if said is not None and said != listed:
             yield f"the sentence says {said:.0f} {word}, the report lists {listed}"
+
+
+def unrecorded(resources: Iterable[Json], events: Iterable[Json], dataset: str) -> Iterator[str]:
+    """Yield the documents of a dataset that the doors have read, and no audit record says so."""
+    recorded = {(one.get("uid"), one.get("artefact")) for one in events}
+    for one in resources:
+        meta, kind = one["metadata"], f"{one['kind'].lower()}s"
+        named = (meta["name"], meta.get("labels", {}).get("simulacra.dev/dataset"))
+        is_read = dataset in named and one.get("status", {}).get("phase") == "Ready"
+        if is_read and (meta["uid"], READ[kind]) not in recorded:
+            yield f"{kind}: {READ[kind]} was read, and no record says so"

@@ -31,6 +31,8 @@ Found = Iterator[str]
 PROGRAMS = ("SDK", "command line", "MCP")
 WORDS = ("likeness", "privacy", "worth")
 IN_BROWSER = ("orders", "forty", "retail")
+USAGE = 2
+"""Exit code of the command line for what its user can mend."""
 INTERNAL = re.compile(r"[Ii]nternal error|support id|Traceback|Errno|500 ")
 
 
@@ -77,6 +79,26 @@ class Trip:
         return {self.ask.lever[0]: self.ask.lever[1]}
 
     @property
+    def conditions(self) -> dict[str, Any]:
+        """The shares and ranges."""
+        (column, level, share), (number, low, high) = self.ask.share, self.ask.between
+        return {"shares": {column: {level: share}}, "ranges": {number: (low, high)}}
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """The question for an effect."""
+        (treatment, value, baseline), outcome = self.ask.lever, self.ask.outcome
+        values = {"treatment": treatment, "value": value, "baseline": baseline}
+        return {**values, "outcome": outcome, "before": self.before, "after": [outcome]}
+
+    @property
+    def sheet_question(self) -> dict[str, Any]:
+        """The same question for an answer sheet."""
+        (column, value, baseline), outcome = self.ask.lever, self.ask.outcome
+        levers = [{"column": column, "value": value, "baseline": baseline}]
+        return {"outcome": outcome, "levers": levers, "before": self.before, "after": [outcome]}
+
+    @property
     def before(self) -> list[str]:
         """Columns that are said to come before the lever."""
         named = (self.ask.share[0], self.ask.between[0])
@@ -86,6 +108,11 @@ class Trip:
     def weight(self) -> str | None:
         """Column of survey weights."""
         return self.table.options.get("weights")
+
+    @property
+    def cluster(self) -> str | None:
+        """Column of sampling points."""
+        return self.table.options.get("cluster")
 
     @property
     def learned(self) -> list[str]:
@@ -157,6 +184,21 @@ def schema(trip: Trip) -> Found:
         yield f"{reading['learned']} columns learned by the dataset, {learned} by the schema"
 
 
+def design(trip: Trip) -> Found:
+    """Look that clusters and strata are in every interval, and nowhere in the rows."""
+    trip.needs(trip.report)
+    point, region = trip.cluster or "", trip.table.options["stratum"]
+    roles = {one["name"]: one.get("role") for one in trip.schema["columns"]}
+    if (roles[point], roles[region]) != ("cluster", "stratum"):
+        yield f"roles are {roles[point]} and {roles[region]}"
+    yield from claims.design(trip.upload, point, region, trip.report)
+    page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.report_page(trip.dataset)))
+    if f"{trip.upload[point].nunique()} sampling points" not in page:
+        yield "the page does not say how many sampling points"
+    if trip.made["rows"]["evidence"]["basis"] != "design":
+        yield f"rows are worth by {trip.made['rows']['evidence']['basis']}"
+
+
 def report(trip: Trip) -> Found:
     """Compare report and page with the verdicts, and the report with itself."""
     trip.needs(trip.found)
@@ -225,12 +267,8 @@ def _generate(trip: Trip, name: str, turn: int, **request: Any) -> Found:
     told = trip.program(turn + 1).download(done.id, path)
     rows = trip.rows[name] = pyarrow.parquet.read_table(path).to_pandas()
     is_plain = not {"shares", "ranges", "interventions", "persons"} & {*request}
-    yield from claims.shape(trip.upload, rows, made, trip.weight)
-    yield from claims.kinds(trip.upload, rows)
-    yield from claims.worth(trip.upload, rows, made, trip.weight, trip.table.subject)
-    for hold in trip.table.holds:
-        if is_plain or hold.always:
-            yield from filter(None, [hold.check(trip.upload, rows)])
+    own = dict(trip.place.client.report(done.id))
+    yield from _of_rows(trip, rows, made, own, is_plain=is_plain)
     worth = (made["evidence"] or {}).get("sentence")
     for verdict in made["verdicts"]:
         wanted = worth if verdict["code"] == "worth" and worth else verdict["sentence"]
@@ -238,13 +276,22 @@ def _generate(trip: Trip, name: str, turn: int, **request: Any) -> Found:
             yield f"the program does not say: {wanted[:80]}"
         if verdict["level"] in ("poor", "unknown") and _plain(wanted) not in _plain(told):
             yield f"the download does not say: {verdict['code']} {verdict['level']}"
-    own = dict(trip.place.client.report(done.id))
+    yield from _on_page(trip.place.client.report_page(done.id), made["verdicts"])
+
+
+def _of_rows(trip: Trip, rows: pd.DataFrame, made: Json, own: Json, *, is_plain: bool) -> Found:
+    """Check rows, and what a generation and its own report say of them."""
+    yield from claims.shape(trip.upload, rows, made, (trip.weight, trip.cluster))
+    yield from claims.kinds(trip.upload, rows)
+    yield from claims.worth(trip.upload, rows, made, trip.weight, trip.table.subject)
+    for hold in trip.table.holds:
+        if is_plain or hold.always:
+            yield from filter(None, [hold.check(trip.upload, rows)])
     if own.get("verdicts") != made["verdicts"]:
         yield "the report of the rows has other verdicts than the generation"
     yield from claims.contradictions(own)
     yield from claims.stated_relations(rows, own)
     yield from claims.words_of_few(trip.upload, rows, trip.table.subject)
-    yield from _on_page(trip.place.client.report_page(done.id), made["verdicts"])
 
 
 def rows(trip: Trip) -> Found:
@@ -257,11 +304,15 @@ def rows(trip: Trip) -> Found:
 
 def conditions(trip: Trip) -> Found:
     """Generate rows under shares and ranges, and count them."""
-    (column, level, share), (number, low, high) = trip.ask.share, trip.ask.between
-    asked = {"shares": {column: {level: share}}, "ranges": {number: (low, high)}}
-    yield from _generate(trip, "conditions", 2, **asked)
-    request = {"categorical": asked["shares"], "numeric": {number: {"min": low, "max": high}}}
-    yield from claims.conditions(trip.rows["conditions"], request, trip.made["conditions"])
+    yield from _generate(trip, "conditions", 2, **trip.conditions)
+    yield from _attained(trip, trip.rows["conditions"], trip.made["conditions"])
+
+
+def _attained(trip: Trip, drawn: pd.DataFrame, made: Json) -> Found:
+    number, low, high = trip.ask.between
+    numeric = {number: {"min": low, "max": high}}
+    request = {"categorical": trip.conditions["shares"], "numeric": numeric}
+    yield from claims.conditions(drawn, request, made)
 
 
 def do(trip: Trip) -> Found:
@@ -307,10 +358,7 @@ def persons(trip: Trip) -> Found:
 def effect(trip: Trip) -> Found:
     """Ask for an effect, and show no more than its verdict claims."""
     trip.needs(trip.schema)
-    (treatment, value, baseline), outcome = trip.ask.lever, trip.ask.outcome
-    question = {"treatment": treatment, "value": value, "baseline": baseline, "outcome": outcome}
-    lists = {"before": trip.before, "after": [outcome]}
-    found = trip.answers["effect"] = trip.program(6).estimate(trip.dataset, **question, **lists)
+    found = trip.answers["effect"] = trip.program(6).estimate(trip.dataset, **trip.question)
     yield from claims.effect(found, trip.upload)
     for name, program in trip.place.programs.items():
         other = program.show(found["effect_id"])
@@ -325,11 +373,7 @@ def effect(trip: Trip) -> Found:
 def sheet(trip: Trip) -> Found:
     """Ask for an answer sheet, and compare it with the effect, its page and its workbook."""
     trip.needs(trip.schema)
-    (treatment, value, baseline), outcome = trip.ask.lever, trip.ask.outcome
-    levers = [{"column": treatment, "value": value, "baseline": baseline}]
-    found = trip.program(7).sheet(
-        trip.dataset, outcome=outcome, levers=levers, before=trip.before, after=[outcome]
-    )
+    found = trip.program(7).sheet(trip.dataset, **trip.sheet_question)
     page = _plain(re.sub(r"<[^>]+>", " ", trip.place.client.sheet_page(found["sheet_id"])))
     book = pd.read_excel(
         io.BytesIO(trip.place.client.sheet_workbook(found["sheet_id"])),
@@ -337,7 +381,6 @@ def sheet(trip: Trip) -> Found:
         header=None,
     )
     cells = _plain(" ".join(str(cell) for of in book.values() for cell in of.to_numpy().ravel()))
-    alone = trip.answers.get("effect")
     for one in found["levers"]:
         text = _plain(one["verdict"]["text"])
         yield from (
@@ -347,11 +390,16 @@ def sheet(trip: Trip) -> Found:
         )
         if (one["rank"] is not None) and one["verdict"]["kind"] != "assumed":
             yield f"a lever that is {one['verdict']['kind']} has a rank"
-        yield from claims.effect(dict(one) | {"outcome": outcome}, trip.upload)
-        if alone and (alone["verdict"]["kind"] == "unanswerable") != (
-            one["verdict"]["kind"] == "unanswerable"
-        ):
-            yield f"the effect is {alone['verdict']['kind']}, the lever {one['verdict']['kind']}"
+        yield from _answered(trip, one)
+
+
+def _answered(trip: Trip, found: Json) -> Found:
+    """Check another answer to the question of the effect."""
+    yield from claims.effect(found | {"outcome": trip.ask.outcome}, trip.upload)
+    if known := trip.answers.get("effect"):
+        kinds = (known["verdict"]["kind"], found["verdict"]["kind"])
+        if kinds.count("unanswerable") == 1:
+            yield f"the effect is {kinds[0]}, the other answer {kinds[1]}"
 
 
 def segment(trip: Trip) -> Found:
@@ -363,8 +411,73 @@ def segment(trip: Trip) -> Found:
     found = dict(trip.place.client.segment(started.segment_id))
     if not found["shares"] and not found["reason"]:
         yield "no shares, and no reason"
-    is_plain = trip.weight is None and trip.table.subject is None
+    yield from _certified(trip, found)
+
+
+def _certified(trip: Trip, found: Json) -> Found:
+    is_plain = not (trip.weight or trip.cluster or trip.table.subject)
     yield from claims.segment(found, trip.upload, is_plain=is_plain)
+
+
+# Without the service
+
+
+def saved(trip: Trip) -> Found:
+    """Fit into a folder, and ask that model what the other doors ask the service."""
+    commands, name = trip.place.saved_models, trip.table.name
+    model = str(trip.folder / f"{name}-model")
+    if trip.table.refused is not None:
+        yield from _refused_alone(trip, model, trip.table.refused)
+        return
+    trip.needs(trip.schema)
+    said = commands.fit(trip.path, model, **trip.table.options)
+    schema, of_model = commands.schema(model), commands.report(model)
+    if _known(schema) != _known(trip.schema):
+        yield "the saved model has other columns, kinds or roles than the dataset"
+    for verdict in of_model["verdicts"]:
+        if _plain(verdict["sentence"]) not in _plain(said):
+            yield f"fit does not say: {verdict['sentence'][:80]}"
+    path, report = trip.folder / f"{name}-saved.parquet", trip.folder / f"{name}-saved.json"
+    made, told = commands.write(model, path, report, rows=trip.table.rows, **trip.conditions)
+    drawn, own = pyarrow.parquet.read_table(path).to_pandas(), json.loads(report.read_text())
+    yield from claims.contradictions(of_model)
+    yield from _of_rows(trip, drawn, made, own, is_plain=False)
+    yield from _attained(trip, drawn, made)
+    said_of = {"fit": said, "generate": told, "schema": schema, "report": [of_model, own]}
+    texts = {place: json.dumps(of, ensure_ascii=False) for place, of in said_of.items()}
+    yield from claims.few_in_texts(trip.upload, drawn, texts, trip.table.subject)
+    yield from _asked_alone(trip, model)
+
+
+def _refused_alone(trip: Trip, model: str, words: str) -> Found:
+    try:
+        trip.place.saved_models.fit(trip.path, model)
+        yield "fit takes the table"
+    except RuntimeError as error:
+        if f"exit {USAGE}: " not in str(error) or words not in str(error):
+            yield f"fit says: {str(error)[-200:]}"
+    if Path(model).exists():
+        yield "a refused fit leaves a folder"
+
+
+def _known(schema: Json) -> list[Any]:
+    """Return what two fits of a table must agree on: counts have noise of each table's own."""
+    parts = ("name", "kind", "role", "learned")
+    return [[one.get(part) for part in parts] for one in schema["columns"]]
+
+
+def _asked_alone(trip: Trip, model: str) -> Found:
+    """Ask a saved model for an effect, a sheet or a segment: each table for one of them."""
+    commands, turn = trip.place.saved_models, trip.at % 3
+    if turn == 0:
+        yield from _answered(trip, commands.estimate(model, **trip.question))
+    elif turn == 1:
+        for one in commands.sheet(model, **trip.sheet_question)["levers"]:
+            yield from _answered(trip, one)
+    else:
+        column, level, _ = trip.ask.share
+        found = commands.boost(model, segment=f"{column}={level}", questions=trip.ask.question)
+        yield from _certified(trip, found)
 
 
 # Files, pages and the end
@@ -488,13 +601,19 @@ def attempts(trip: Trip) -> Found:
 
 
 def delete(trip: Trip) -> Found:
-    """Erase everything, verify the certificate, and look for what is left."""
-    statement = trip.program(8).delete(trip.needs(trip.dataset))
+    """Look for the records of what was read, erase everything, and look for what is left."""
+    yield from _unrecorded(trip)
+    statement = trip.program(8).delete(trip.dataset)
     if (statement["id"], statement["cause"]) != (trip.dataset, "deleted"):
         yield f"the certificate is of {statement['id']}, {statement['cause']}"
-    kinds = "datasets,models,generationjobs,effectestimates,segmentestimates,answersheets"
     left = trip.place.kubectl(
-        "get", kinds, "-A", "-l", f"simulacra.dev/dataset={trip.dataset}", "-o", "name"
+        "get",
+        ",".join(claims.READ),
+        "-A",
+        "-l",
+        f"simulacra.dev/dataset={trip.dataset}",
+        "-o",
+        "name",
     )
     if left.strip():
         yield f"left: {left.split()[:3]}"
@@ -511,6 +630,13 @@ def delete(trip: Trip) -> Found:
             yield "a link to erased rows still answers"
 
 
+def _unrecorded(trip: Trip) -> Found:
+    dataset = trip.needs(trip.dataset)
+    events = trip.place.client.audit_events(type="dev.simulacra.artefact.read")
+    found = json.loads(trip.place.kubectl("get", ",".join(claims.READ), "-A", "-o", "json"))
+    yield from claims.unrecorded(found["items"], events, dataset)
+
+
 class Door(NamedTuple):
     """A door: its name in the page, what goes through it, and which tables do."""
 
@@ -523,9 +649,13 @@ def _asked(table: Table) -> bool:
     return table.ask is not None
 
 
-def _every_other(turn: int) -> Callable[[Table], bool]:
-    """Return which tables go through a door that half of them pass, to save minutes."""
-    return lambda table: _asked(table) and TABLES.index(table) % 2 == turn
+def _one_in(count: int, turn: int) -> Callable[[Table], bool]:
+    """Return which tables go through a door that not all of them pass, to save minutes."""
+    return lambda table: _asked(table) and TABLES.index(table) % count == turn
+
+
+def _alone(table: Table) -> object:
+    return table.refused is not None or "cluster" in table.options or _one_in(5, 1)(table)
 
 
 DOORS = (
@@ -536,11 +666,13 @@ DOORS = (
     Door("shares", conditions, _asked),
     Door("effect", effect, _asked),
     Door("do()", do, _asked),
-    Door("pairs", pairs, _every_other(0)),
+    Door("pairs", pairs, _one_in(2, 0)),
     Door("persons", persons, lambda table: table.subject),
-    Door("sheet", sheet, _every_other(1)),
+    Door("sheet", sheet, _one_in(2, 1)),
     Door("segment", segment, _asked),
+    Door("saved", saved, _alone),
     Door("formats", formats),
+    Door("design", design, lambda table: "cluster" in table.options),
     Door("verdicts", verdicts),
     Door("console", console, lambda table: CHROMIUM and table.name in IN_BROWSER),
     Door("words", words),

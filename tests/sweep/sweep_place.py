@@ -95,34 +95,32 @@ class CommandLine:
         self._connection, self._folder = connection, folder
 
     def run(self, *arguments: str) -> tuple[str, str]:
-        """Return what a command printed on stdout and on stderr; conditions may be met in part."""
-        command = [PROGRAM, *arguments, "-c", str(self._connection)]
+        """Return what a command of the service printed on stdout and on stderr."""
+        return self.run_alone(*arguments, "-c", str(self._connection))
+
+    def run_alone(self, *arguments: str) -> tuple[str, str]:
+        """Return the same of a command without the service; conditions may be met in part."""
         environment = os.environ | {"XDG_STATE_HOME": str(self._folder), "COLUMNS": "200"}
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=WAIT_SECONDS
+            [PROGRAM, *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=WAIT_SECONDS,
         )
         if done.returncode and not (done.returncode == 3 and done.stdout):
-            raise RuntimeError(f"simulacra {arguments[0]}: {done.stderr.strip()[-300:]}")
+            said = f"simulacra {arguments[0]}: exit {done.returncode}: {done.stderr.strip()[-300:]}"
+            raise RuntimeError(said)
         return done.stdout, done.stderr
 
     def _json(self, *arguments: str) -> Json:
         return dict(json.loads(self.run(*arguments, "--json")[0]))
 
     def upload(self, path: Path, **options: Any) -> str:
-        flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        return str(self._json("upload", str(path), *flags)["dataset_id"])
+        return str(self._json("upload", str(path), *flags_of(options))["dataset_id"])
 
     def generate(self, dataset: str, **request: Any) -> Made:
-        flags = ["--counterfactual"] if request.pop("counterfactual", False) else []
-        do = (request.pop("interventions", None) or {}).items()
-        flags += [text for name, value in do for text in ("--do", f"{name}={value}")]
-        for column, levels in (request.pop("shares", None) or {}).items():
-            for level, share in levels.items():
-                flags += ["--share", f"{column}={level}={share}"]
-        for column, (low, high) in (request.pop("ranges", None) or {}).items():
-            flags += ["--range", f"{column}={low}:{high}"]
-        flags += [text for name, value in request.items() for text in (f"--{name}", str(value))]
-        out, err = self.run("generate", dataset, *flags, "--json")
+        out, err = self.run("generate", dataset, *rows_flags(request), "--json")
         return Made(str(json.loads(out)["generation_id"]), err)
 
     def show(self, resource: str) -> Json:
@@ -132,14 +130,14 @@ class CommandLine:
         return self._json("schema", dataset)
 
     def estimate(self, dataset: str, **question: Any) -> Json:
-        return self._json("effect", dataset, *_flags(question))
+        return self._json("effect", dataset, *flags_of(question))
 
     def sheet(self, dataset: str, **question: Any) -> Json:
         levers = [
             f"--lever={one['column']}={one['value']}:{one['baseline']}"
             for one in question.pop("levers")
         ]
-        return self._json("sheet", dataset, *levers, *_flags(question))
+        return self._json("sheet", dataset, *levers, *flags_of(question))
 
     def download(self, generation: str, path: Path) -> str:
         out, err = self.run("download", generation, str(path))
@@ -150,6 +148,33 @@ class CommandLine:
         file = self._folder / f"{resource}.json"
         file.write_text(json.dumps(found))
         return self._json("verify-certificate", str(file))
+
+
+class SavedModels(CommandLine):
+    """The commands without the service: a model is a folder that `fit` wrote."""
+
+    def run(self, *arguments: str) -> tuple[str, str]:
+        """Return what a command printed of the model that stands in the place of a dataset."""
+        command, model, *flags = arguments
+        return self.run_alone(command, "--model", model, *flags)
+
+    def fit(self, path: Path, model: str, **options: Any) -> str:
+        """Fit a model into a folder; return what the command says of it."""
+        return self.run_alone("fit", str(path), "-o", model, *flags_of(options), "--json")[1]
+
+    def report(self, model: str) -> Json:
+        """Return the report of a model."""
+        return self._json("report", model)
+
+    def write(self, model: str, path: Path, report: Path, **request: Any) -> tuple[Json, str]:
+        """Write rows and their report; return what the command prints and says of them."""
+        files = ("-o", str(path), "--report", str(report))
+        out, err = self.run("generate", model, *files, *rows_flags(request), "--json")
+        return dict(json.loads(out)), err
+
+    def boost(self, model: str, **question: Any) -> Json:
+        """Return the shares of answers in a segment."""
+        return self._json("boost", model, *flags_of(question))
 
 
 class Agent:
@@ -246,7 +271,21 @@ class Agent:
         return dict(found["certificate"])
 
 
-def _flags(question: Json) -> list[str]:
+def rows_flags(request: Json) -> list[str]:
+    """Return the options of a request for rows."""
+    others = dict(request)
+    flags = ["--counterfactual"] if others.pop("counterfactual", False) else []
+    for name, value in others.pop("interventions", {}).items():
+        flags += ["--do", f"{name}={value}"]
+    for column, levels in others.pop("shares", {}).items():
+        for level, share in levels.items():
+            flags += ["--share", f"{column}={level}={share}"]
+    for column, (low, high) in others.pop("ranges", {}).items():
+        flags += ["--range", f"{column}={low}:{high}"]
+    return flags + flags_of(others)
+
+
+def flags_of(question: Json) -> list[str]:
     """Return the options of a question; lists have commas between their columns."""
     texts = {
         name: ",".join(value) if isinstance(value, list | tuple) else str(value)
@@ -269,6 +308,7 @@ class Place:
         known: Connection = client._connection
         connection.write_text(json.dumps(asdict(known)))
         self.command_line = CommandLine(connection, folder)
+        self.saved_models = SavedModels(connection, folder)
         self.agent = Agent(connection, folder)
         self.programs: dict[str, Program] = {
             "SDK": Sdk(client),

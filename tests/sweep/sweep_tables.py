@@ -183,6 +183,14 @@ def _points(rng: Rng) -> pd.DataFrame:
     return pd.DataFrame({"point": point, "region": region, **_answers(rng, 300)})
 
 
+def _places(rng: Rng) -> pd.DataFrame:
+    point = np.repeat(np.arange(1, 31), 12)
+    region, alike = np.repeat(REGIONS[:3], 10)[point - 1], rng.normal(0, 1, 30)[point - 1]
+    garden = np.where(alike + rng.normal(0, 1, 360) > 0, "garden", "none")
+    answers = _answers(rng, 360)
+    return pd.DataFrame({"point": point, "region": region, **answers, "garden": garden})
+
+
 def _weighted(rng: Rng) -> pd.DataFrame:
     frame = pd.DataFrame(_answers(rng, 320))
     weight = np.where(frame["sex"] == "female", 0.8, 1.25) * rng.uniform(0.7, 1.3, 320)
@@ -384,6 +392,7 @@ MOODS = (H.date("time"), H.within("mood", 1, 5))
 SPENT = (H.whole("Alter"), H.whole("Schuljahre"), H.decimals("Ausgaben", 2))
 RIDES = (H.decimals("km", 1),)
 PERSON, RIDER = {"subject": "person_id"}, {"subject": "respondent"}
+PLACES = {"cluster": "point", "stratum": "region"}
 WEIGHT, GEWICHT = {"weights": "weight"}, {"weights": "Gewicht"}
 
 TABLES = (
@@ -411,6 +420,7 @@ TABLES = (
     Table("one_column", _one_column, refused="at least 2 are needed"),
     Table("ids", _ids, refused="at least 2 are needed"),
     Table("many_levels", _many_levels, CLOSE, ANSWERS, rows=600),
+    Table("places", _places, CLOSE, ANSWERS, options=PLACES, real=True),
 )
 SMALL = ("diary", "weighted", "forty")
 """The tables of `make test`."""

@@ -70,7 +70,7 @@ def _real(folder: Path, stack: ExitStack) -> Place:
 
 @pytest.mark.e2e
 @pytest.mark.sweep
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_place_agrees_on_the_table(results: dict[str, Result], name: str) -> None:
     found = results[name]

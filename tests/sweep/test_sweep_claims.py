@@ -33,6 +33,11 @@ MIXED = ROWS.assign(y=ROWS["y"].sample(frac=1, random_state=2).to_numpy())
 RELATION = {"relations": [{"relation": "x <= y", "violations": 0}]}
 SCHEMA = {"columns": [{"name": "sex", "per_person": True, "learned": True}]}
 COUNT = {"persons": 50}
+DATASET = {
+    "kind": "Dataset",
+    "metadata": {"name": "ds-1", "uid": "u1"},
+    "status": {"phase": "Ready"},
+}
 ASSUMED = {
     "verdict": {"kind": "assumed"},
     "ace": {"effect": 1.0},
@@ -46,10 +51,32 @@ SHARE = {
 }  # fmt: skip
 LINKED = {"verdicts": GOOD, "linked": {"passes": False}, "asked": {"persons": 9}}
 FEW = pd.DataFrame({"job": ["clerk", "nurse"] * 5 + ["astronaut"] * 4})
+SPOTS = pd.DataFrame(
+    {
+        "spot": np.repeat(np.arange(8), 10),
+        "area": np.repeat(["n", "s"], 40),
+        "a": np.repeat(["x", "y", "x", "x", "y", "y", "x", "y"], 10),
+    }
+)
+"""All persons of a spot answer alike: eight clusters of ten tell as much as about eight persons."""
+DRAWN: dict[str, Any] = {
+    "design": {
+        "clusters": 8,
+        "strata": 2,
+        "questions": [{"column": "a", "design_effect": 10.0}],
+    },
+    "worth": {"basis": "design", "respondents": 8.0},
+}
 Check = Callable[[Any], Iterator[str]]
 
 CHECKS: dict[str, tuple[Check, Any, Any]] = {
-    "shape": (lambda made: claims.shape(UPLOAD, ROWS, made, None), MADE, MADE | {"rows": 99}),
+    "shape": (lambda made: claims.shape(UPLOAD, ROWS, made, ()), MADE, MADE | {"rows": 99}),
+    "design": (
+        lambda design: claims.design(SPOTS, "spot", "area", design),
+        DRAWN,
+        DRAWN
+        | {"design": DRAWN["design"] | {"questions": [{"column": "a", "design_effect": 1.0}]}},
+    ),
     "kinds": (lambda rows: claims.kinds(UPLOAD, rows), ROWS, ROWS.assign(sex="q")),
     "conditions": (lambda rows: claims.conditions(rows, ASKED, ATTAINED), WOMEN, ROWS),
     "worth": (lambda rows: claims.worth(UPLOAD, rows, MADE, None, None), ROWS, ROWS.head(50)),
@@ -99,6 +126,13 @@ CHECKS: dict[str, tuple[Check, Any, Any]] = {
         lambda word: claims.few_in_texts(FEW, FEW, {"page": f"a {word} is here"}, None),
         "nurse",
         "astronaut",
+    ),
+    "reads": (
+        lambda artifact: claims.unrecorded(
+            [DATASET], [{"uid": "u1", "artefact": artifact}], "ds-1"
+        ),
+        "schema.json",
+        "graph.json",
     ),
     "report": (lambda report: claims.contradictions(report), {"verdicts": GOOD}, LINKED),
 }
